@@ -1,0 +1,67 @@
+# Everything sets itself up: `make run` and `make test` need a Python 3.11 or newer with venv, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= $(if $(AGGREGATOR_DATA),$(AGGREGATOR_DATA),../shared/data)
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench eval torture soak lock clean
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/run.done  ## set up, then the daemon on config.yaml: http://127.0.0.1:8080
+	$(BIN)/aggregator db upgrade
+	$(BIN)/aggregator run
+
+test: $(VENV)/dev.done  ## set up, then the tests (12 minutes at most)
+	@sh tests/browser.sh
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak"
+
+lint: $(VENV)/dev.done  ## style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/dev.done  ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/dev.done  ## speed and size, as ratios measured side by side
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks
+
+eval: $(VENV)/run.done  ## how good the grouping is, on the labelled data
+	for set in fulltext leads lookalikes headlines; do \
+	  echo "== events-$$set"; $(BIN)/aggregator eval $(DATA)/events-$$set.jsonl.gz || exit 1; done
+
+torture: $(VENV)/dev.done  ## the long proofs: kills, power cuts, floods
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m torture --timeout 7200
+
+soak: $(VENV)/dev.done  ## half an hour of steady load
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m soak --timeout 7200
+
+lock: $(VENV)/run.done  ## resolve the dependencies anew (needs uv)
+	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
+	uv pip compile pyproject.toml --extra postgres --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header -c requirements/run.txt -o requirements/dev.txt
+
+clean:  ## take the environment and caches away (never the database)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+# The lock names every package with its hashes, so pip resolves nothing (--no-deps).
+$(VENV)/made: 
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/run.done: $(VENV)/made requirements/run.txt pyproject.toml
+	$(PIP) --require-hashes -r requirements/run.txt
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/dev.done: $(VENV)/made requirements/dev.txt pyproject.toml
+	$(PIP) --require-hashes -r requirements/dev.txt
+	$(PIP) --editable .
+	touch $@ $(VENV)/run.done

@@ -1,0 +1,78 @@
+"""The command line: parse, call, print.
+
+Every command module imports what it needs inside its functions, so that `aggregator --help` and completion
+start at once. Global options may stand before or after the command.
+"""
+
+import sys
+
+import typer
+
+from aggregator import __version__
+from aggregator.cli import admin, evaluating, ingesting, reading, running, sources
+from aggregator.cli.context import Settings
+from aggregator.errors import AggregatorError
+
+app = typer.Typer(
+    name="aggregator",
+    help="Read many news outlets, keep one story per event.",
+    epilog="First steps: 'aggregator ingest FOLDER' reads saved articles, 'aggregator stories' shows what they "
+    "tell together, 'aggregator run' starts the daemon on config.yaml.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (running, ingesting, reading, sources, evaluating, admin):
+    module.register(app)
+
+_WITH_VALUE = ("--config", "--database", "--log-format")
+_FLAGS = ("-v", "--verbose")
+
+
+@app.callback(invoke_without_command=True)
+def _global(
+    context: typer.Context,
+    config: str = typer.Option(None, "--config", metavar="PATH", help="Settings (default: ./config.yaml)."),
+    database: str = typer.Option(
+        None, "--database", metavar="URL", help="sqlite:///FILE or postgresql://USER@HOST/NAME."
+    ),
+    verbose: int = typer.Option(0, "-v", "--verbose", count=True, help="Say more on standard error."),
+    log_format: str = typer.Option(None, "--log-format", metavar="text|json", help="For people or programs."),
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),  # noqa: FBT001
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    context.obj = Settings(config=config, database=database, verbose=verbose, log_format=log_format)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The console script. Ends with the exit codes that `errors` gives its exceptions."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        app(_global_first(given), standalone_mode=True)
+    except AggregatorError as error:
+        for line in str(error).splitlines():
+            sys.stderr.write(f"aggregator: {line}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader (head, less) has gone; nothing is wrong
+        sys.exit(0)
+
+
+def _global_first(arguments: list[str]) -> list[str]:
+    """Global options moved before the command, so that they may stand anywhere before a `--`."""
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            rest += [argument, *waiting]
+        elif argument in _WITH_VALUE:
+            front += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
+        elif argument in _FLAGS or argument.startswith(tuple(f"{name}=" for name in _WITH_VALUE)):
+            front.append(argument)
+        else:
+            rest.append(argument)
+    return front + rest

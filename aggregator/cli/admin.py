@@ -1,0 +1,87 @@
+"""Commands for who runs it: db, config, doctor."""
+
+from typing import Annotated
+
+import typer
+
+from aggregator.cli import show
+from aggregator.cli.context import Settings
+
+db = typer.Typer(help="The database: bring its tables up to date, see what is in it.", no_args_is_help=True)
+config = typer.Typer(help="What is in force, and whether config.yaml can be read.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(db, name="db")
+    app.add_typer(config, name="config")
+    app.command()(doctor)
+
+
+@db.command()
+def upgrade(context: typer.Context) -> None:
+    """Bring the tables up to date; harmless when they are."""
+    from aggregator.store.database import Database, shown_url
+    from aggregator.store.migrate import upgrade as run
+
+    settings: Settings = context.obj
+    loaded = settings.load()
+    database = Database(loaded.database_url)
+    before, after = run(database)
+    database.close()
+    where = shown_url(loaded.database_url)
+    show.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+
+
+@db.command()
+def stats(context: typer.Context) -> None:
+    """How much is in it."""
+    from aggregator.store.statistics import statistics
+
+    settings: Settings = context.obj
+    with settings.reading() as (_, database):
+        for name, value in statistics(database):
+            show.out(f"{name:22}{value}\n")
+
+
+@config.command(name="show")
+def show_(context: typer.Context) -> None:
+    """Every key with the value in force, as YAML."""
+    import yaml
+
+    from aggregator.store.database import shown_url
+
+    settings: Settings = context.obj
+    loaded = settings.load()
+    values = loaded.model_dump(mode="json") | {"database": shown_url(loaded.database_url)}
+    show.out(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+
+@config.command()
+def check(context: typer.Context) -> None:
+    """Read the file and name every mistake with its line; ends with 2 where there is one."""
+    settings: Settings = context.obj
+    loaded = settings.load()
+    show.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {len(loaded.sources)} sources")
+
+
+def doctor(
+    context: typer.Context,
+    format_: Annotated[str, typer.Option("--format", metavar="text|jsonl")] = "text",
+) -> None:
+    """What is wrong, and what to type next; ends with 1 where there is a problem."""
+    import msgspec
+
+    from aggregator.ops.doctor import examine
+
+    settings: Settings = context.obj
+    bad = False
+    for finding in examine(settings.load()):
+        bad = bad or finding.level == "problem"
+        if format_ == "jsonl":
+            show.out(msgspec.json.encode(finding) + b"\n")
+        else:
+            advice = f"\n         → {finding.advice}" if finding.advice else ""
+            show.out(f"{finding.level:8} {finding.what}{advice}\n")
+    if bad:
+        raise typer.Exit(1)

@@ -1,0 +1,137 @@
+"""Commands that read from outside: ingest, extract."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aggregator.cli import show
+from aggregator.cli.context import Settings
+from aggregator.cli.progress import progress_bar
+from aggregator.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.config import Config
+    from aggregator.ingesting import Ingest, Summary
+    from aggregator.store.database import Database
+
+What = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="WHAT...",
+        help="Files, folders, - (standard input), a feed's or an article's address. "
+        ".txt .html .json .jsonl .xml .warc, each also .gz or .zst.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(ingest)
+    app.command()(extract)
+
+
+def ingest(
+    context: typer.Context,
+    what: What,
+    no_wait: Annotated[  # noqa: FBT002
+        bool, typer.Option("--no-wait", help="Do not wait where a running daemon does the placing.")
+    ] = False,
+    format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
+) -> None:
+    """Read articles once: known ones change nothing, a stopped run goes on where it was.
+
+    Ends with 3 where something was not taken, and says what.
+
+    Examples: aggregator ingest articles/ · aggregator ingest dump.jsonl.gz · cat x.jsonl | aggregator ingest -
+    """
+    import msgspec
+
+    if format_ not in ("text", "json"):
+        raise UsageError(f"--format {format_}: choose text or json")
+    settings: Settings = context.obj
+    with settings.writing() as (config, database):
+        summary = _ingest(config, database, what, wait=not no_wait)
+    if format_ == "json":
+        show.out(msgspec.json.encode(summary) + b"\n")
+    else:
+        _print(summary)
+    if summary.rejected:
+        raise typer.Exit(3)
+
+
+def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bool) -> "Summary":
+    from aggregator.daemon import client_of, utc_now
+    from aggregator.ingesting import Ingest
+    from aggregator.pipeline import Pipeline
+    from aggregator.polling import Polling
+    from aggregator.store.lock import writer_lock
+    from aggregator.work.executor import open_executor
+
+    book = config.rule_book
+    lock = writer_lock(database)
+    is_writer = lock.acquire()
+    executor = open_executor(config.work.executor, config.work.worker_count, book)
+    client = client_of(config)
+    try:
+        polling = Polling(
+            database, client, executor, book, utc_now, robots=config.fetch.robots, pages=config.fetch.pages
+        )
+        pipeline = None
+        if is_writer:
+            pipeline = Pipeline(database, executor, book, utc_now, summary_words=config.publish.excerpt_words)
+        run = Ingest(database, pipeline, polling, client, executor, book, utc_now)
+        return _followed(run, what, wait=wait and not is_writer)
+    finally:
+        client.close()
+        executor.close()
+        lock.release()
+
+
+def _followed(run: "Ingest", what: list[str], *, wait: bool) -> "Summary":
+    with progress_bar("bytes", None) as advance:
+        before = 0
+        for step in run.run(what):
+            advance(max(0, step.read_bytes - before))
+            before = step.read_bytes
+    if wait:
+        show.say("another process is the writer; waiting until it has placed these articles (--no-wait: do not)")
+        for _ in run.wait(patience_seconds=3600):
+            pass
+    return run.summary()
+
+
+def _print(summary: "Summary") -> None:
+    rows = [
+        ("read", summary.read),
+        ("new", summary.new),
+        ("already known", summary.known),
+        ("revised", summary.revised),
+        ("copies", summary.copies),
+        ("stories created", summary.stories_created),
+        ("stories extended", summary.stories_extended),
+        ("rejected", len(summary.rejected)),
+    ]
+    if summary.waiting:
+        rows.append(("waiting", summary.waiting))
+    show.out("".join(f"{name:17}{number:8}\n" for name, number in rows))
+    for one in summary.rejected:
+        show.say(f"rejected {one.where}: {one.reason}")
+
+
+def extract(
+    context: typer.Context,
+    what: What,
+    format_: Annotated[str, typer.Option("--format", metavar="text|jsonl")] = "text",
+) -> None:
+    """What would be kept of pages or text files, without storing anything."""
+    from aggregator.extracting import extract as run
+
+    if format_ not in ("text", "jsonl"):
+        raise UsageError(f"--format {format_}: choose text or jsonl")
+    settings: Settings = context.obj
+    config = settings.load()
+    for one in run(config, what):
+        if format_ == "jsonl":
+            show.out(one.as_json() + b"\n")
+        else:
+            show.out(one.as_text() + "\n")

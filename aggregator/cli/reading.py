@@ -1,0 +1,231 @@
+"""Commands that read: stories, search, story, explain, feed."""
+
+import datetime as dt
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aggregator.cli import show
+from aggregator.cli.context import Settings
+from aggregator.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.shelf import StoryFilter
+
+Query = Annotated[str, typer.Option("--query", metavar="TEXT", help='Words; "two words" stand side by side.')]
+Since = Annotated[str, typer.Option("--since", metavar="TIME", help="24h, 7d, or a date.")]
+Until = Annotated[str, typer.Option("--until", metavar="TIME", help="24h, 7d, or a date.")]
+MinOutlets = Annotated[int, typer.Option("--min-outlets", min=1, help="At least so many outlets.")]
+MinReports = Annotated[int, typer.Option("--min-reports", min=1, help="At least so many independent reports.")]
+Outlet = Annotated[str, typer.Option("--outlet", metavar="NAME", help="With an article by this outlet.")]
+Folder = Annotated[str, typer.Option("--folder", metavar="NAME", help="With an article of this folder of sources.")]
+Language = Annotated[str, typer.Option("--language", metavar="TAG", help="With an article in this language: en.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(stories)
+    app.command()(search)
+    app.command()(story)
+    app.command()(explain)
+    app.command()(feed)
+
+
+def stories(
+    context: typer.Context,
+    query: Query = "",
+    since: Since = "",
+    until: Until = "",
+    min_outlets: MinOutlets = 1,
+    min_reports: MinReports = 1,
+    outlet: Outlet = "",
+    folder: Folder = "",
+    language: Language = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    format_: Annotated[str, typer.Option("--format", metavar="table|json|jsonl|csv")] = "table",
+) -> None:
+    """The newest stories.
+
+    Example: aggregator stories --since 24h --min-reports 2
+    """
+    from aggregator.publish import story_json
+    from aggregator.store.reading import Reading
+
+    _one_of(format_, "table", "json", "jsonl", "csv")
+    wanted = _filter(query, since, until, min_outlets, min_reports, outlet, folder, language, limit)
+    settings: Settings = context.obj
+    with settings.reading() as (_, database):
+        page = Reading(database).stories(wanted)
+    if format_ == "json":
+        show.out(story_json.page_json(page.stories, page.next) + b"\n")
+    elif format_ == "jsonl":
+        show.out(story_json.jsonl(page.stories))
+    elif format_ == "csv":
+        columns = ("id", "title", "articles", "outlets", "reports", "first_published", "last_published", "updated")
+        show.write_csv(
+            columns,
+            (
+                (s.id, s.title, s.article_count, s.outlet_count, s.report_count)
+                + (s.first_published, s.last_published, s.updated)
+                for s in page.stories
+            ),
+        )
+    elif page.stories:
+        rows = (
+            (s.id, s.last_published, s.article_count, s.outlet_count, s.report_count, s.title) for s in page.stories
+        )
+        show.table(("id", "last report", "articles", "outlets", "reports", "title"), rows, wide=("title",))
+    else:
+        show.say("no stories; read some articles with: aggregator ingest FOLDER")
+
+
+def search(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help='Words; "two words" stand side by side; rebel* begins.')],
+    limit: Annotated[int, typer.Option("--limit", min=1)] = 20,
+    format_: Annotated[str, typer.Option("--format", metavar="table|jsonl")] = "table",
+) -> None:
+    """Articles that hold the words, best first, each with its story."""
+    import msgspec
+
+    from aggregator.store.reading import Reading
+
+    _one_of(format_, "table", "jsonl")
+    settings: Settings = context.obj
+    with settings.reading() as (_, database):
+        results = Reading(database).search(text, limit)
+    if results.problem:
+        raise UsageError(results.problem)
+    if format_ == "jsonl":
+        for hit in results.hits:
+            show.out(msgspec.json.encode(hit) + b"\n")
+    elif results.hits:
+        rows = ((h.story, h.effective, h.outlet, f"{h.title} — {h.snippet}") for h in results.hits)
+        show.table(("story", "time", "outlet", "found"), rows, wide=("found",))
+    else:
+        show.say("nothing found")
+
+
+def story(
+    context: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="As `aggregator stories` shows it.")],
+    format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
+) -> None:
+    """One story: what the reports say together, where they differ, who said it when."""
+    from aggregator.publish import story_json
+    from aggregator.shelf import Moved
+    from aggregator.store.reading import Reading
+    from aggregator.stories.render import as_text
+
+    _one_of(format_, "text", "json")
+    settings: Settings = context.obj
+    with settings.reading() as (_, database):
+        reading = Reading(database)
+        found = reading.story(id_)
+        if isinstance(found, Moved):
+            show.say(f"{id_} was merged into {found.to}")
+            found = reading.story(found.to)
+        if found is None or isinstance(found, Moved):
+            raise UsageError(f"there is no story {id_}; `aggregator stories` lists them")
+        merged = reading.merged(found.id)
+    if format_ == "json":
+        show.out(story_json.whole_story_json(found, merged) + b"\n")
+    else:
+        assert merged is not None, "a story that exists can be told"
+        show.out(as_text(merged, found.articles).rstrip("\n") + "\n")
+
+
+def explain(
+    context: typer.Context,
+    article: Annotated[str, typer.Argument(help="An article's id or address.")],
+    other: Annotated[str, typer.Argument(help="Another article: why are they (not) together?")] = "",
+    format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
+) -> None:
+    """Why an article is in its story, or why two are (not) together."""
+    import msgspec
+
+    from aggregator.explaining import explanation
+    from aggregator.store.reading import Reading
+
+    _one_of(format_, "text", "json")
+    settings: Settings = context.obj
+    with settings.reading() as (config, database):
+        told = explanation(Reading(database), article, other or None, config.rule_book)
+    show.out(msgspec.json.encode(told) + b"\n" if format_ == "json" else told.as_text() + "\n")
+
+
+def feed(
+    context: typer.Context,
+    query: Query = "",
+    since: Since = "",
+    until: Until = "",
+    min_outlets: MinOutlets = 1,
+    min_reports: MinReports = 1,
+    outlet: Outlet = "",
+    folder: Folder = "",
+    language: Language = "",
+    limit: Annotated[int, typer.Option("--limit", min=1)] = 100,
+    format_: Annotated[str, typer.Option("--format", metavar="rss")] = "rss",
+    output: Annotated[str, typer.Option("--output", metavar="FILE", help="Written atomically.")] = "",
+) -> None:
+    """The feed of merged stories, to standard output or a file."""
+    from aggregator.daemon import publish_settings
+    from aggregator.publish.rendering import environment
+    from aggregator.publish.rss import rss
+    from aggregator.store.reading import Reading
+
+    _one_of(format_, "rss")
+    wanted = _filter(query, since, until, min_outlets, min_reports, outlet, folder, language, limit)
+    settings: Settings = context.obj
+    with settings.reading() as (config, database):
+        page = Reading(database).stories(wanted)
+        chosen = publish_settings(config)
+        data = rss(page.stories, chosen, environment(chosen), f"{chosen.base_url}/feeds/stories.rss")
+    if output:
+        _write_atomically(Path(output), data)
+    else:
+        show.out(data)
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _filter(
+    query: str,
+    since: str,
+    until: str,
+    min_outlets: int,
+    min_reports: int,
+    outlet: str,
+    folder: str,
+    language: str,
+    limit: int,
+) -> "StoryFilter":
+    from aggregator.shelf import StoryFilter
+
+    now = dt.datetime.now(dt.UTC)
+    return StoryFilter(
+        query=query,
+        since=show.moment(since, now) if since else None,
+        until=show.moment(until, now) if until else None,
+        min_outlets=min_outlets,
+        min_reports=min_reports,
+        outlet=outlet or None,
+        folder=folder or None,
+        language=language or None,
+        limit=limit,
+    )
+
+
+def _one_of(given: str, *choices: str) -> None:
+    if given not in choices:
+        raise UsageError(f"--format {given}: choose {' or '.join(choices)}")

@@ -1,0 +1,19 @@
+"""The command run."""
+
+import typer
+
+from aggregator.cli.context import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(run)
+
+
+def run(context: typer.Context) -> None:
+    """The daemon, in the foreground: poll, ingest, merge, serve. Ctrl-C or SIGTERM ends it."""
+    from aggregator.daemon import Daemon
+
+    settings: Settings = context.obj
+    with settings.writing() as (config, database):
+        Daemon(config, database).run()

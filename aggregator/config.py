@@ -1,0 +1,316 @@
+"""config.yaml → Config: what users choose.
+
+Reading reports every mistake at once, each as `config.yaml:LINE: KEY: what is wrong`. Unknown keys are
+refused. YAML is read by the rules of YAML 1.2's core schema: `no`, `on` and `1:30` stay the words they look
+like. Secrets and the database may come from the environment (AGGREGATOR_DATABASE).
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+
+from aggregator.errors import ConfigError
+from aggregator.rules import RuleBook, rule_book
+
+_DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str) -> int:
+    """`90s`, `15m`, `6h` or `2d` in seconds. Raises ValueError for anything else."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class LogConfig(_Part):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class ServerConfig(_Part):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    allowed_hosts: tuple[str, ...] = ()
+
+
+class PublishConfig(_Part):
+    title: str = "Stories"
+    excerpt_words: int = Field(default=60, ge=0)
+    full_text: Literal["owner", "never", "all"] = "owner"
+    index: bool = False
+
+
+class FeedsConfig(_Part):
+    link: Literal["story", "article"] = "story"
+    items: int = Field(default=100, ge=1, le=1000)
+
+
+class _Timed(_Part):
+    """Parts with durations: text like `15m` in the file, seconds in the program."""
+
+    @staticmethod
+    def _as_seconds(value: object) -> int:
+        if isinstance(value, str):
+            return seconds(value)
+        raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
+
+
+class FetchConfig(_Timed):
+    contact: str = ""
+    interval: int = 3600
+    host_gap: int = 1
+    threads: int = Field(default=8, ge=1, le=64)
+    pages: Literal["auto", "always", "never"] = "auto"
+    robots: bool = True
+    allow_private: tuple[str, ...] = ()
+
+    @field_validator("interval", "host_gap", mode="before")
+    @classmethod
+    def _durations(cls, value: object) -> int:
+        return cls._as_seconds(value)
+
+    @field_validator("allow_private")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
+
+
+class FoldersConfig(_Timed):
+    interval: int = 10
+
+    @field_validator("interval", mode="before")
+    @classmethod
+    def _durations(cls, value: object) -> int:
+        return cls._as_seconds(value)
+
+
+class WorkConfig(_Part):
+    executor: Literal["processes", "inline"] = "processes"
+    workers: int = Field(default=0, ge=0, le=64)
+
+    @property
+    def worker_count(self) -> int:
+        """As chosen; 0 means one for each processor, at most four."""
+        return self.workers or min(4, os.cpu_count() or 1)
+
+
+class SourceConfig(_Timed):
+    """One source: exactly one of `feed` (an address) and `folder` (a path)."""
+
+    feed: str | None = None
+    folder: str | None = None
+    name: str | None = None
+    outlet: str | None = None
+    group: str | None = None
+    language: str | None = None
+    timezone: str | None = None
+    interval: int | None = None
+    pages: Literal["auto", "always", "never"] | None = None
+
+    @field_validator("interval", mode="before")
+    @classmethod
+    def _durations(cls, value: object) -> int:
+        return cls._as_seconds(value)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if value is not None and value not in available_timezones():
+            raise ValueError("not a time zone's name; they look like Europe/Berlin")
+        return value
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "SourceConfig":
+        if (self.feed is None) == (self.folder is None):
+            raise ValueError("give exactly one of `feed:` (an address) and `folder:` (a path)")
+        if self.feed is not None and not re.match(r"https?://[^/\s]", self.feed):
+            raise ValueError(f"feed: {self.feed!r} is no http or https address")
+        return self
+
+
+class Config(_Part):
+    """All that users choose. `base` is the folder that relative paths refer to."""
+
+    database: str | None = None
+    public_url: str | None = None
+    log: LogConfig = LogConfig()
+    server: ServerConfig = ServerConfig()
+    publish: PublishConfig = PublishConfig()
+    feeds: FeedsConfig = FeedsConfig()
+    fetch: FetchConfig = FetchConfig()
+    folders: FoldersConfig = FoldersConfig()
+    work: WorkConfig = WorkConfig()
+    sources: tuple[SourceConfig, ...] = ()
+    rules: dict[str, dict[str, Any]] = {}
+
+    _base: Path = PrivateAttr(default_factory=Path.cwd)
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def base(self) -> Path:
+        return self._base
+
+    @property
+    def file(self) -> Path | None:
+        """The file this was read from; None for the built-in defaults."""
+        return self._file
+
+    @property
+    def database_url(self) -> str:
+        """An SQLAlchemy address. A relative SQLite file is meant from the configuration's folder."""
+        given = os.environ.get("AGGREGATOR_DATABASE") or self.database
+        if given is None:
+            folder = Path(os.environ.get("STATE_DIRECTORY") or self._base)
+            return f"sqlite:///{(folder / 'aggregator.db').absolute()}"
+        return absolute_database_url(given, self._base)
+
+    @property
+    def rule_book(self) -> RuleBook:
+        return rule_book(self.rules)
+
+    def path(self, given: str) -> Path:
+        """A path of the file, meant from the file's own folder."""
+        return (self._base / Path(given).expanduser()).absolute()
+
+
+def absolute_database_url(given: str, base: Path) -> str:
+    """`given` with a relative SQLite path made absolute and a Postgres address sent to psycopg 3.
+
+    Raises ConfigError for an address of another kind.
+    """
+    if "://" not in given:
+        return f"sqlite:///{(base / Path(given).expanduser()).absolute()}"
+    scheme, rest = given.split("://", 1)
+    if scheme == "sqlite":
+        path = rest.removeprefix("/")
+        return f"sqlite:///{(base / path).absolute()}"
+    if scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+        return f"postgresql+psycopg://{rest}"
+    raise ConfigError(
+        f"database: {scheme}:// is not supported; give sqlite:///FILE or postgresql://USER@HOST/NAME"
+    )
+
+
+def shipped_config_text() -> str:
+    """The config.yaml that comes with the program, for a checkout and for an installed wheel."""
+    installed = files("aggregator").joinpath("_shipped", "config.yaml")
+    if installed.is_file():
+        return installed.read_text(encoding="utf-8")
+    return (Path(__file__).parent.parent / "config.yaml").read_text(encoding="utf-8")
+
+
+def load(path: Path | None, *, database: str | None = None) -> Config:
+    """The configuration of `path`; of ./config.yaml if that is there; else the shipped one without sources.
+
+    `database` (from the command line) goes before file and environment, relative to the current folder.
+    Raises ConfigError with one line for every mistake.
+    """
+    if path is None and Path("config.yaml").is_file():
+        path = Path("config.yaml")
+    if path is None:
+        values, config = {}, Config()
+    else:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read: {error}") from error
+        values, lines = _parse(text, path.name)
+        config = _checked(values, lines, path.name)
+        config._base = path.absolute().parent  # noqa: SLF001 - set here, once, on the object just made
+        config._file = path.absolute()  # noqa: SLF001
+    if database is not None:
+        config = config.model_copy(update={"database": absolute_database_url(database, Path.cwd())})
+        os.environ.pop("AGGREGATOR_DATABASE", None)
+    _ = config.database_url, config.rule_book  # both raise ConfigError where they cannot be
+    return config
+
+
+class _CoreLoader(yaml.SafeLoader):
+    """YAML 1.2's core schema: true/false, decimal numbers and null; everything else is text."""
+
+    yaml_implicit_resolvers: Mapping[str, Any] = {}
+
+
+_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
+_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?\d+$"), list("-0123456789"))
+_CoreLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^-?\d+\.\d+(?:e[-+]?\d+)?$"), list("-0123456789")
+)
+
+_Path = tuple[str | int, ...]
+
+
+def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[_Path, int]]:
+    loader = _CoreLoader(text)
+    try:
+        node = loader.get_single_node()
+        values = {} if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{name}:{line}: {error.problem or 'cannot be read as YAML'}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: cannot be read as YAML: {error}") from error
+    finally:
+        loader.dispose()
+    if not isinstance(values, dict):
+        raise ConfigError(f"{name}:1: expected `key: value` lines, found {type(values).__name__}")
+    lines: dict[_Path, int] = {}
+    if node is not None:
+        _note_lines(node, (), lines)
+    return {key: value for key, value in values.items() if value is not None}, lines
+
+
+def _note_lines(node: yaml.Node, path: _Path, lines: dict[_Path, int]) -> None:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            lines[(*path, key.value)] = key.start_mark.line + 1
+            _note_lines(value, (*path, key.value), lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            _note_lines(item, (*path, number), lines)
+
+
+def _checked(values: dict[str, Any], lines: dict[_Path, int], name: str) -> Config:
+    try:
+        return Config.model_validate(_tuples(values))
+    except ValidationError as error:
+        problems = []
+        for detail in error.errors():
+            path = tuple(part for part in detail["loc"] if isinstance(part, str | int))
+            known = next(path[:end] for end in range(len(path), -1, -1) if path[:end] in lines)
+            dotted = ".".join(str(part) for part in path)
+            problems.append(f"{name}:{lines[known]}: {dotted}: {_in_words(detail['type'], detail['msg'])}")
+        raise ConfigError("\n".join(problems)) from error
+
+
+def _in_words(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "there is no such key"
+    return message.removeprefix("Value error, ").removeprefix("Input should be ")
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as tuples: the models are frozen and strict."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    return value

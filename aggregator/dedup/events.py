@@ -1,0 +1,265 @@
+"""Is this article a report of an event that we know? Scores stories and decides; touches nothing.
+
+    article's terms . mean of the story's terms, by field     x  learnt weight of the field
+    dates, as the mean over the story's members               x  learnt time curve
+    + bias, + what an unknown date and a missing body are worth
+    = mean logit of the article with the story's reports  >= what the story asks?
+
+What a story asks is `max(threshold, cohesion share x its mean inner logit)`: reports that agree closely ask
+more of a newcomer. An article that is a headline only is asked for the threshold alone.
+
+All products are sums of integers, so a score is the same in any order of terms, members and candidates.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from aggregator.dedup.packed import (
+    DOT_SCALE,
+    FIELD_COUNT,
+    FIELDS,
+    HASH_BITS,
+    ID_BITS,
+    WEIGHT_OF_CODE,
+    ids_of,
+    read,
+    weights_of,
+)
+from aggregator.dedup.sums import Front, Member
+from aggregator.dedup.weights import MINUTES_A_DAY, TIME_SCALE, EventModel, time_shares
+from aggregator.model import Evidence, Reason, Rival, Role
+
+Floats = npt.NDArray[np.float64]
+
+_SHARED_TERMS: Final = 12
+
+
+class Article(msgspec.Struct, frozen=True):
+    """What deciding needs of an article."""
+
+    terms: bytes
+    minutes: int | None = None  # published, minutes since 1970; None: unknown
+    body_words: int = 0
+    is_container: bool = False
+    inbox: int = 0  # its inbox number
+
+    def bodyless(self, model: EventModel) -> bool:
+        """Whether it has so little text that only its title tells."""
+        return self.body_words < model.rules.bodyless_words
+
+    def member(self, model: EventModel) -> Member:
+        """What a story sums up of it."""
+        return Member(self.terms, self.minutes, self.bodyless(model), self.is_container)
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A story that shares terms with an article."""
+
+    number: int  # running number of the story: decides ties, the older story first
+    story: str
+    last_inbox: int  # inbox number of the member that was placed last
+    front: Front
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Where an article belongs. `story` is None when it opens one of its own."""
+
+    story: str | None
+    role: Role
+    weighs: bool  # whether its terms enter the story's sums (sums.add), or it is silent (sums.add_silent)
+    evidence: Evidence
+    takes_in: tuple[str, ...] = ()  # stories of containers that give way to the article's story
+    shared: tuple[int, ...] = ()  # ids of the terms that say most; see TermPacker.readable_terms
+
+
+class Scored(msgspec.Struct, frozen=True):
+    """A candidate with its score; `reasons` sum up to it together with the bias."""
+
+    candidate: Candidate
+    score: float
+    need: float
+    reasons: tuple[Reason, ...]
+
+
+class Scorer:
+    """Scores articles against stories. Keeps 8 MB of scratch memory, all zero between calls."""
+
+    def __init__(self, model: EventModel) -> None:
+        self.model = model
+        self._query = np.zeros(1 << ID_BITS, dtype=np.uint16)
+        self._weight_of_code = WEIGHT_OF_CODE.astype(np.float64)
+
+    def score(self, article: Article, candidates: Sequence[Candidate]) -> list[Scored]:
+        """Every candidate with its score, in the order given."""
+        if not candidates:
+            return []
+        shares, values = self._shares(article, [candidate.front for candidate in candidates])
+        totals = np.full(len(candidates), self.model.bias)
+        for column in shares:
+            totals += column
+        return [
+            Scored(
+                candidate, float(totals[i]), self.need(article, candidate.front), _reasons(shares, values, i)
+            )
+            for i, candidate in enumerate(candidates)
+        ]
+
+    def need(self, article: Article, front: Front) -> float:
+        """The logits that the story asks of the article."""
+        rules = self.model.rules
+        if article.bodyless(self.model):
+            return rules.threshold
+        return max(rules.threshold, rules.cohesion * front.cohesion)
+
+    def shared(self, article: Article, front: Front) -> tuple[int, ...]:
+        """Ids of the shared terms that add most to the score, heaviest first."""
+        mine, theirs = read(article.terms), read(front.trimmed)
+        ids, at_mine, at_theirs = np.intersect1d(ids_of(mine), ids_of(theirs), return_indices=True)
+        products = weights_of(mine[at_mine]) * weights_of(theirs[at_theirs])
+        folded = products * self.model.field_weights[ids >> HASH_BITS]
+        order = np.lexsort((ids, -folded))
+        return tuple(int(ids[i]) for i in order[:_SHARED_TERMS])
+
+    def _shares(self, article: Article, fronts: list[Front]) -> tuple[list[Floats], list[Floats]]:
+        """Shares in logits and the values behind them: a column a reason, in the order of _REASONS."""
+        reports = np.array([front.reports for front in fronts], dtype=np.float64)
+        cosines = self._dots(article, fronts) / DOT_SCALE
+        time, nearest_days, undated = self._times(article, fronts, reports)
+        bodyless = np.array([front.bodyless for front in fronts]) / reports
+        if article.bodyless(self.model):
+            bodyless = np.ones(len(fronts))
+        values = [*cosines.T, nearest_days, undated, bodyless]
+        shares = [
+            *(cosines * self.model.field_weights).T,
+            time,
+            undated * self.model.undated,
+            bodyless * self.model.bodyless,
+        ]
+        return shares, values
+
+    def _dots(self, article: Article, fronts: list[Front]) -> Floats:
+        """Dot products by candidate and field, in steps of 1/DOT_SCALE: integers, so exact in any order."""
+        mine = read(article.terms)
+        mine_ids = ids_of(mine)
+        self._query[mine_ids] = weights_of(mine)
+        words = read(b"".join(front.trimmed for front in fronts))
+        owners = np.repeat(np.arange(len(fronts)), [len(front.trimmed) // 4 for front in fronts])
+        ids = ids_of(words)
+        hits = np.flatnonzero(self._query[ids])
+        ids = ids[hits]
+        products = self._query[ids] * self._weight_of_code[words[hits] & (len(WEIGHT_OF_CODE) - 1)]
+        self._query[mine_ids] = 0
+        places = owners[hits] * FIELD_COUNT + (ids >> HASH_BITS)
+        size = len(fronts) * FIELD_COUNT
+        dots: Floats = np.bincount(places, weights=products, minlength=size).astype(np.float64)
+        return dots.reshape(-1, FIELD_COUNT)
+
+    def _times(self, article: Article, fronts: list[Front], reports: Floats) -> tuple[Floats, Floats, Floats]:
+        """Mean time share, days to the nearest dated report and share of undated pairs, by candidate."""
+        count = len(fronts)
+        if article.minutes is None:
+            return np.zeros(count), np.zeros(count), np.ones(count)
+        lengths = np.array([len(front.times) // 4 for front in fronts])
+        apart = np.abs(
+            np.frombuffer(b"".join(f.times for f in fronts), "<i4").astype(np.int64) - article.minutes
+        )
+        owners = np.repeat(np.arange(count), lengths)
+        summed = np.bincount(owners, weights=time_shares(self.model.time_table, apart), minlength=count)
+        nearest = np.full(count, np.iinfo(np.int64).max)
+        np.minimum.at(nearest, owners, apart)
+        days = np.where(lengths > 0, nearest / MINUTES_A_DAY, 0.0)
+        return summed / TIME_SCALE / reports, days, 1.0 - lengths / reports
+
+
+_REASONS: Final = (*FIELDS, "days", "undated", "no_body")
+
+
+def _reasons(shares: list[Floats], values: list[Floats], row: int) -> tuple[Reason, ...]:
+    return tuple(
+        Reason(name=name, value=float(value[row]), share=float(share[row]))
+        for name, share, value in zip(_REASONS, shares, values, strict=True)
+        if share[row] != 0.0
+    )
+
+
+def decide(article: Article, candidates: Sequence[Candidate], scorer: Scorer) -> Decision:
+    """The home of the article: the story with the highest score that is as high as it asks, else its own."""
+    open_ones = [candidate for candidate in candidates if is_open(article, candidate, scorer.model)]
+    scored = scorer.score(article, open_ones)
+    scored.sort(key=lambda one: (-one.score, one.candidate.number))
+    fitting = [one for one in scored if one.score >= one.need]
+    if not fitting:
+        return _founds(article, scored)
+    best = fitting[0]
+    if article.is_container or not best.candidate.front.is_container_only:
+        return _joins(article, best, scored, scorer)
+    with_reports = [one for one in fitting if not one.candidate.front.is_container_only]
+    evidence, shared = _evidence(article, best, scored, scorer)
+    return Decision(
+        story=with_reports[0].candidate.story if with_reports else None,
+        role="report",
+        weighs=True,
+        evidence=evidence,
+        takes_in=(best.candidate.story,),
+        shared=shared,
+    )
+
+
+def is_open(article: Article, candidate: Candidate, model: EventModel) -> bool:
+    """Whether window and cap let the article into the story at all."""
+    front = candidate.front
+    has_room = front.reports > 0 and front.members < model.rules.story_cap
+    return has_room and is_within_window(article, candidate, model)
+
+
+def is_within_window(article: Article, candidate: Candidate, model: EventModel) -> bool:
+    """Whether the story is near enough in time, or in inbox numbers where a date is missing."""
+    front = candidate.front
+    if article.minutes is None or not (front.times or front.silent_times):
+        return article.inbox - candidate.last_inbox <= model.rules.undated_reach
+    dates = np.frombuffer(front.times + front.silent_times, "<i4").astype(np.int64)
+    nearest = int(np.abs(dates - article.minutes).min())
+    return nearest <= model.rules.window_days * MINUTES_A_DAY
+
+
+def _founds(article: Article, scored: list[Scored]) -> Decision:
+    return Decision(
+        story=None,
+        role="container" if article.is_container else "report",
+        weighs=True,
+        evidence=Evidence(stage="founded", runner_up=_rival(scored[0]) if scored else None),
+    )
+
+
+def _joins(article: Article, best: Scored, scored: list[Scored], scorer: Scorer) -> Decision:
+    evidence, shared = _evidence(article, best, scored, scorer)
+    return Decision(
+        story=best.candidate.story,
+        role="container" if article.is_container else "report",
+        weighs=not article.is_container or best.candidate.front.is_container_only,
+        evidence=evidence,
+        shared=shared,
+    )
+
+
+def _evidence(
+    article: Article, best: Scored, scored: list[Scored], scorer: Scorer
+) -> tuple[Evidence, tuple[int, ...]]:
+    rival = next((one for one in scored if one is not best), None)
+    evidence = Evidence(
+        stage="event",
+        score=best.score,
+        need=best.need,
+        bias=scorer.model.bias,
+        reasons=best.reasons,
+        runner_up=_rival(rival) if rival else None,
+    )
+    return evidence, scorer.shared(article, best.candidate.front)
+
+
+def _rival(scored: Scored) -> Rival:
+    return Rival(story=scored.candidate.story, score=scored.score, need=scored.need)

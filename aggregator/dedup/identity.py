@@ -1,0 +1,82 @@
+"""Which article is this? Keys and ids, before any likeness is looked at.
+
+An entry is known when any of its keys is known:
+
+1. its source and GUID;
+2. its canonical URL, across sources;
+3. only where there is neither: its title and text within its outlet (or its file's name).
+
+Keys are 16-byte hashes; an article's id is made of the key that says most (URL, GUID, text), so the same
+input gives the same ids on every installation. No address of ours, host or absolute path is in any of them.
+"""
+
+import base64
+import hashlib
+import unicodedata
+
+from aggregator.model import Entry, Noun
+
+_ID_BYTES = 10  # 80 bits: 16 characters; two of 10 million articles meet with a chance of 4e-11
+
+
+class Identity(Noun, frozen=True, kw_only=True):
+    """The keys that an entry may be known by, and the id it gets when none of them is."""
+
+    keys: tuple[bytes, ...]
+    article: str
+    content_hash: bytes  # of everything declared: the same again changes nothing
+
+
+def identify(entry: Entry, canonical_url: str | None) -> Identity:
+    """The identity of `entry`, whose URL has the canonical form `canonical_url`.
+
+    A foreign source (an aggregator that links to another site) does not claim the URL: its entry is kept
+    under its own GUID until the site itself is read.
+    """
+    keys: list[bytes] = []
+    if canonical_url is not None and entry.authority != "foreign":
+        keys.append(_key("url", canonical_url))
+    if entry.guid:
+        keys.append(_key("guid", entry.source, entry.guid))
+    if not keys and canonical_url is not None:
+        keys.append(_key("link", entry.source, canonical_url))
+    if not keys:
+        keys.append(_key("text", entry.outlet or entry.source, _folded(entry)))
+    return Identity(keys=tuple(keys), article=short_id(keys[0]), content_hash=_content_hash(entry))
+
+
+def url_key(canonical_url: str) -> bytes:
+    """The key under which an article is known by its address."""
+    return _key("url", canonical_url)
+
+
+def short_id(*parts: bytes) -> str:
+    """16 characters of lower-case base32: short enough for an address, long enough for ever."""
+    digest = hashlib.blake2b(b"\0".join(parts), digest_size=_ID_BYTES).digest()
+    return base64.b32encode(digest).decode().lower()
+
+
+def story_id(founder: str, founding: int) -> str:
+    """The id of the story that article `founder` founds after it has founded `founding` others."""
+    return short_id(b"story", founder.encode(), str(founding).encode())
+
+
+def next_generation_id(article: str, generation: int) -> str:
+    """The id of a key's later article: the same address, another text (a reused "/live" page)."""
+    return short_id(b"again", article.encode(), str(generation).encode())
+
+
+def _key(kind: str, *parts: str) -> bytes:
+    joined = "\0".join((kind, *parts)).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(joined, digest_size=16).digest()
+
+
+def _folded(entry: Entry) -> str:
+    text = f"{entry.title}\n{entry.text or entry.html or ''}"
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _content_hash(entry: Entry) -> bytes:
+    published = entry.published.time.isoformat() if entry.published else ""
+    parts = (entry.title, entry.html or "", entry.text or "", published, entry.url or "")
+    return _key("content", *parts)

@@ -1,0 +1,81 @@
+"""What can go wrong, in the user's words.
+
+Every error that a person may see is one of these. Its message says what happened and what to type next; its
+exit code is the one that README and `--help` promise. Libraries' own exceptions stop at the door of the room
+that imports the library and come out as one of these, or as a verdict stored beside the thing that failed.
+"""
+
+from typing import ClassVar
+
+
+class AggregatorError(Exception):
+    """Something the user can read and act on; ends a command with `exit_code`."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(AggregatorError):
+    """config.yaml (or the command line) asks for something that does not exist or cannot be."""
+
+    exit_code = 2
+
+
+class UsageError(AggregatorError):
+    """The command was given something it cannot work with: an unknown id, a missing file."""
+
+    exit_code = 2
+
+
+class DatabaseTooNewError(AggregatorError):
+    """The database was written by a newer program than this one."""
+
+    exit_code = 4
+
+
+class DatabaseOutdatedError(AggregatorError):
+    """The database was written by an older program and must be upgraded first."""
+
+    exit_code = 4
+
+
+class NotWritableError(AggregatorError):
+    """The database, or the folder that should hold it, cannot be written."""
+
+    exit_code = 5
+
+
+class AnotherDaemonError(AggregatorError):
+    """Another process is the writer of this database already."""
+
+    exit_code = 6
+
+
+class FetchError(AggregatorError):
+    """An address could not be read. `cause` is one of the words that `sources list` shows."""
+
+    def __init__(
+        self,
+        cause: str,
+        detail: str,
+        *,
+        status: int | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(f"{cause}: {detail}" if detail else cause)
+        self.cause = cause
+        self.detail = detail
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ReadError(AggregatorError):
+    """Bytes that are not what they should be: a feed without entries, a broken record, a binary file."""
+
+
+class WorkError(AggregatorError):
+    """A job got no answer: `verdict` is "timeout", "memory", "died", or "failed" (the function raised)."""
+
+    def __init__(self, verdict: str, detail: str) -> None:
+        super().__init__(f"{verdict}: {detail}")
+        self.verdict = verdict
+        self.detail = detail

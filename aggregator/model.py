@@ -1,0 +1,313 @@
+"""The nouns: what one room hands to the next.
+
+All are frozen and hold plain values, so that they can be compared in a test, sent to a worker process and
+replayed. Times are aware datetimes in UTC. Texts hold no NUL, no lone surrogate and no control character but
+newline and tab (`text.characters.clean` sees to it where bytes come in).
+
+    Source ──► Entry ──► Prepared (CleanArticle + Fingerprint) ──► Placement ──► StoryView
+"""
+
+import datetime as dt
+from typing import Literal
+
+import msgspec
+
+
+
+Precision = Literal["minute", "day"]
+PublishedOrigin = Literal["feed", "page", "text", "poll"]
+Verdict = Literal[
+    "ok",
+    "stub",
+    "consent",
+    "paywall",
+    "list",
+    "block",
+    "not_article",
+    "too_long",
+    "too_short",
+    "empty",
+    "binary",
+    "timeout",
+    "memory",
+]
+ACCEPTED_VERDICTS: frozenset[str] = frozenset({"ok", "stub"})
+Role = Literal["report", "copy", "excerpt", "container"]
+Authority = Literal["own", "page", "handed", "foreign"]
+
+
+class Noun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of what travels between rooms, between processes and into JSON columns.
+
+    msgspec's frozen Structs are dataclasses with typed encoding: what a worker sends back is checked against
+    the type when it is decoded, so a parser that was taken over can send wrong values but never code.
+    """
+
+
+# --- what comes in -----------------------------------------------------------------------------------------
+
+
+class Published(Noun, frozen=True, kw_only=True):
+    """When an article says it was published; never a guess of ours."""
+
+    time: dt.datetime
+    precision: Precision = "minute"
+    origin: PublishedOrigin = "feed"  # "feed" is: declared with the entry, by a feed or a record
+    zone_assumed: bool = False  # the text gave no zone: the source's, or UTC, was taken
+
+
+class Enclosure(Noun, frozen=True, kw_only=True):
+    """An image, sound or film by reference."""
+
+    url: str
+    type: str = ""
+    length_bytes: int | None = None
+
+
+class Entry(Noun, frozen=True, kw_only=True):
+    """One thing a feed, a folder, a file or a person gave us, before anything is decided about it.
+
+    `source` is the identity of where it came from (see identity.py), never an absolute path or our own
+    address. Exactly as declared: nothing is cleaned but characters.
+    """
+
+    source: str
+    guid: str | None = None
+    url: str | None = None
+    title: str = ""
+    html: str | None = None  # the fullest HTML that came with it (content, else summary)
+    text: str | None = None  # plain text, for records and .txt files
+    is_page: bool = False  # html is a whole web page (furniture and all), not a feed's fragment
+    is_saved_text: bool = False  # text is an article as a person saved it: headline and furniture inside
+    published: Published | None = None
+    updated: dt.datetime | None = None
+    outlet: str | None = None  # of the source, the record, the entry's <source> or the folder's name
+    author: str | None = None
+    language: str | None = None  # a hint: BCP 47 primary tag as declared
+    categories: tuple[str, ...] = ()
+    enclosures: tuple[Enclosure, ...] = ()
+    authority: Authority = "handed"
+    zone: str | None = None  # IANA name for times without one
+
+
+class ParsedFeed(Noun, frozen=True, kw_only=True):
+    """What was read out of a feed's bytes. `problem` is in the user's words, None when all is well."""
+
+    format: str = ""  # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ... ; "" when it is no feed
+    title: str = ""
+    language: str | None = None
+    home: str | None = None
+    entries: tuple[Entry, ...] = ()
+    entry_count: int = 0  # as the feed has them, before limits
+    problem: str | None = None
+
+
+# --- what the text room makes of it ------------------------------------------------------------------------
+
+
+class TimedEntry(Noun, frozen=True, kw_only=True):
+    """One entry of a live blog. `clock` is minutes after midnight; `day` only where it is known."""
+
+    clock_minutes: int
+    text: str
+    day: dt.date | None = None
+
+
+class Wire(Noun, frozen=True, kw_only=True):
+    """The news agency behind a text, and how we know."""
+
+    agency: str | None  # canonical name ("AFP"); None: agencies were used but none is named
+    evidence: str  # the words that say so
+    kind: Literal["dateline", "byline", "credit", "metadata", "copy"]
+    confidence: float = 1.0
+
+
+class CleanArticle(Noun, frozen=True, kw_only=True):
+    """An article without furniture: paragraphs are separated by one newline."""
+
+    verdict: Verdict
+    reason: str | None = None  # why not "ok", in the user's words
+    title: str = ""
+    text: str = ""
+    lead: str = ""
+    language: str | None = None
+    author: str | None = None
+    outlet: str | None = None  # what the text itself says; the entry's outlet goes before it
+    published: Published | None = None
+    modified: dt.datetime | None = None
+    wire: Wire | None = None
+    is_container: bool = False  # live blog, briefing, round-up
+    timed: tuple[TimedEntry, ...] = ()
+    canonical_url: str | None = None  # rel=canonical: a hint
+    noarchive: bool = False
+    nosnippet: bool = False
+    tdm_reserved: bool = False
+    truncated: bool = False
+
+
+class Fingerprint(Noun, frozen=True, kw_only=True):
+    """What the dedup room computes of one text, alone; layouts are described in dedup/."""
+
+    signature: bytes  # MinHash, see dedup/signature.py; empty for a text with no shingle
+    bands: tuple[int, ...]  # LSH keys (signed 64 bit), from the signature
+    shingle_count: int
+    terms: bytes  # packed field-weighted terms, see dedup/terms.py
+    body_words: int
+    text_hash: bytes  # 16 bytes over the clean title and text
+
+
+class Prepared(Noun, frozen=True, kw_only=True):
+    """All that placing needs of one entry; a pure function of the entry (and its page)."""
+
+    article: CleanArticle
+    fingerprint: Fingerprint | None = None  # None when the verdict refuses the article
+
+
+# --- what is decided and kept ------------------------------------------------------------------------------
+
+
+class Reason(Noun, frozen=True, kw_only=True):
+    """One share of a score: `value` (a likeness, a number of days) times its weight gives `share`, in logits."""
+
+    name: str
+    value: float
+    share: float
+
+
+class CopyEvidence(Noun, frozen=True, kw_only=True):
+    """Why two texts are one: shares of word 3-shingles, both ways."""
+
+    other: str  # article id
+    resemblance: float
+    containment: float
+    estimate: float  # MinHash's estimate of the resemblance
+    kind: Literal["copy", "excerpt"] = "copy"
+
+
+class Rival(Noun, frozen=True, kw_only=True):
+    """A story that was weighed, with its score and what it asked for."""
+
+    story: str
+    score: float
+    need: float
+
+
+class Evidence(Noun, frozen=True, kw_only=True):
+    """Why an article is where it is. `score` is None when no score was needed (a copy, nothing alike)."""
+
+    stage: Literal["founded", "copy", "event", "correction", "revision"]
+    score: float | None = None
+    need: float | None = None
+    bias: float = 0.0
+    reasons: tuple[Reason, ...] = ()
+    shared: tuple[int, ...] = ()  # ids of the terms that say most; explaining gives them their words back
+    copy: CopyEvidence | None = None
+    runner_up: Rival | None = None
+    vetoes: tuple[str, ...] = ()
+    rules_version: str = ""
+    term_snapshot: int = 0
+
+
+class Placement(Noun, frozen=True, kw_only=True):
+    """The decision about one article."""
+
+    story: str
+    founded: bool
+    role: Role
+    evidence: Evidence
+    copy_of: str | None = None  # the twin that was found; the group's original is derived when read
+    takes_in: tuple[str, ...] = ()  # stories that give way to `story` (a container's home)
+
+
+# --- what people see ---------------------------------------------------------------------------------------
+
+
+class ArticleView(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """One article of a story as the output rooms need it."""
+
+    id: str
+    outlet: str | None
+    url: str | None
+    title: str
+    published: dt.datetime | None
+    seen: dt.datetime
+    effective: dt.datetime
+    language: str | None
+    copy_of: str | None
+    wire: str | None
+    role: Role
+    lead: str = ""
+    author: str | None = None
+    published_origin: PublishedOrigin | None = None
+    published_precision: Precision | None = None
+    text: str = ""  # only for one story, never in lists
+    timed: tuple[TimedEntry, ...] = ()
+    evidence: Evidence | None = None
+    nosnippet: bool = False
+    noarchive: bool = False
+
+
+class StoryView(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """A story and its articles, oldest first by effective time."""
+
+    id: str
+    title: str
+    summary: str
+    language: str | None
+    first_published: dt.datetime
+    last_published: dt.datetime
+    updated: dt.datetime  # the last bump; unique among stories
+    article_count: int
+    outlet_count: int
+    report_count: int
+    articles: tuple[ArticleView, ...] = ()
+
+
+class Attributed(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """A sentence that stands in an article, word for word."""
+
+    text: str
+    article: str
+    outlet: str | None
+
+
+class Fact(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """What several reports say: the shown sentence first, then the others that say the same."""
+
+    said: tuple[Attributed, ...]
+    outlets: int
+    of: int
+
+
+class Disagreement(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """Statements that differ, side by side."""
+
+    kind: Literal["figures", "denial"]
+    sides: tuple[Attributed, ...]
+    values: tuple[str, ...] = ()
+
+
+class TimelineItem(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """A moment. `time` is None when neither day nor clock is known in full; `day` and `clock` as far as known."""
+
+    kind: Literal["published", "live", "told"]
+    text: str
+    article: str
+    outlet: str | None
+    time: dt.datetime | None = None
+    day: dt.date | None = None
+    clock_minutes: int | None = None
+    precision: Precision = "minute"
+    day_inferred: bool = False
+
+
+class MergedStory(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """What the reports say together; every sentence stands in the article it is attributed to."""
+
+    title: str
+    lead: Attributed | None
+    facts: tuple[Fact, ...]
+    only: tuple[Attributed, ...]  # what only one outlet has, grouped by article in order
+    disagreements: tuple[Disagreement, ...]
+    timeline: tuple[TimelineItem, ...]
+    beside: tuple[tuple[Attributed, ...], ...] = ()  # on the same point, but too unlike to be counted as one fact

@@ -1,0 +1,368 @@
+"""Fetching one address: the only door to httpx.
+
+httpx gives addresses, requests and answers their form; what it would do by itself is left out on purpose:
+redirects (each hop is judged here), cookies, proxies from the environment, decoding (its decoders hand over a
+whole gigabyte at once) and timeouts (they are for one read, a dripping server has no last one).
+"""
+
+import re
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Literal, NoReturn
+
+import httpcore
+import httpx
+import msgspec
+
+from aggregator import __version__
+from aggregator.errors import ConfigError, FetchError
+from aggregator.net.addresses import address_of, is_permitted, is_public, networks_of
+from aggregator.net.answer import Fetched, Route, fetched, is_printable, validator
+from aggregator.net.guard import Dial, Guard, Journey, Resolve, system_dial, system_resolve
+from aggregator.net.inflate import decoded
+from aggregator.net.manners import HostGate, parse_retry_after
+from aggregator.net.rulebook import net_rules
+from aggregator.net.walls import wall_in
+from aggregator.rules import RuleBook
+
+__all__ = ["Client", "ClientSettings", "Fetched", "Kind", "user_agent"]
+
+Kind = Literal["feed", "page", "robots"]
+
+_ACCEPT: dict[Kind, str] = {
+    "feed": "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, "
+    "text/xml;q=0.9, application/json;q=0.8, */*;q=0.5",
+    "page": "text/html, application/xhtml+xml, */*;q=0.5",
+    "robots": "text/plain, */*;q=0.5",
+}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FOR_EVER = frozenset({301, 308})
+_NOT_MODIFIED = 304
+_ASKED_TO_WAIT = frozenset({429, 503})
+_KEEPALIVE_SECONDS = 15.0
+_MOST_IDLE_CONNECTIONS = 64
+_NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
+_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
+    (ssl.SSLError, "tls"),  # first: it comes wrapped in a failed connection
+    (httpcore.TimeoutException, "timeout"),
+    (TimeoutError, "timeout"),
+    (httpcore.NetworkError, "connect"),
+    (OSError, "connect"),
+    (httpcore.ProtocolError, "protocol"),
+    (httpx.InvalidURL, "address"),
+    (UnicodeError, "address"),
+)
+
+
+class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user chooses about fetching."""
+
+    contact: str = ""  # an address or page where server owners reach the operator; goes into User-Agent
+    allow_private: tuple[
+        str, ...
+    ] = ()  # networks (CIDR) that may be fetched from although they are not public
+    ca_file: str | None = None  # further certificate authorities (PEM), for a company's own
+
+
+class Client:
+    """Fetches addresses, politely and within limits. Safe to use from many threads; connections are shared.
+
+    `resolve` and `dial` are there for tests: a test never leaves loopback.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        book: RuleBook,
+        *,
+        resolve: Resolve = system_resolve,
+        dial: Dial = system_dial,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.rules = net_rules(book)
+        self.user_agent = user_agent(settings.contact)
+        self.gate = HostGate(self.rules.host_gap_seconds, self.rules.host_concurrency)
+        self._now = now
+        try:
+            self._exceptions = networks_of(settings.allow_private)
+        except ValueError as error:
+            raise ConfigError(f"fetch.allow_private: {error}") from error
+        self._guard = Guard(self._exceptions, resolve, dial)
+        self._transport = _GuardedTransport(self._guard, _tls(settings.ca_file))
+
+    def fetch(
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        accept: Kind = "feed",
+        source_port: int | None = None,
+    ) -> Fetched:
+        """One GET with its redirects; waits for the host's turn first, then holds everything to one deadline.
+
+        `etag` and `last_modified` are what an earlier Fetched said. A feed's address was typed by somebody,
+        so its own port is allowed; a page may use 80, 443 and `source_port`. Raises FetchError and nothing
+        else; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding, redirect,
+        refused, protocol, bot wall, stopped, or "http" with the status ("http 404").
+        """
+        try:
+            first = self._parsed(url)
+            headers = self._headers(accept, etag, last_modified)
+            ports = frozenset({_port(first)} if accept == "feed" else ()) | {source_port or 443}
+            with self.gate.turn(_host_key(first), at_home=self._is_at_home(first)):
+                journey = Journey(self.rules.fetch_deadline_seconds, self.rules.wire_cap_bytes, ports)
+                with self._guard.journey(journey):
+                    return self._follow(first, headers, journey)
+        except FetchError:
+            raise
+        except Exception as error:  # the one boundary for whatever servers make libraries raise
+            raise _as_fetch_error(error, url) from error
+
+    def ready_in(self, url: str) -> float:
+        """Seconds until a request to this address could start; 0 for one that will be refused."""
+        try:
+            return self.gate.ready_in(_host_key(self._parsed(url)))
+        except FetchError:
+            return 0.0
+
+    def widen_gap(self, url: str, gap_seconds: float) -> None:
+        """Keep a host's own wish for the gap between requests (its crawl delay)."""
+        self.gate.widen(_host_key(self._parsed(url)), gap_seconds)
+
+    def close(self) -> None:
+        """Stop: requests under way end with FetchError, later ones are turned away."""
+        self.gate.close()
+        self._guard.stop()
+        self._transport.close()
+
+    def _follow(self, first: httpx.URL, headers: dict[str, str], journey: Journey) -> Fetched:
+        url, permanent, is_for_ever = first, None, True
+        for _ in range(self.rules.max_redirects + 1):
+            with closing(self._send(url, headers, journey)) as response:
+                if response.status_code not in _REDIRECTS:
+                    route = Route(str(first), str(url), permanent)
+                    return self._read(response, headers, journey, route)
+                target = self._redirect_target(url, response)
+            is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not _is_downgrade(url, target)
+            permanent = str(target) if is_for_ever else None
+            url = target
+        raise FetchError(
+            "redirect", f"more than {self.rules.max_redirects} redirects, the last to {_short(url)}"
+        )
+
+    def _send(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> httpx.Response:
+        request = httpx.Request("GET", url, headers=headers)
+        try:
+            return self._transport.handle_request(request)
+        except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError) as error:
+            # A kept connection that the server had given up meanwhile; a GET may be asked again.
+            if isinstance(error, httpcore.RemoteProtocolError) and "disconnected" not in str(error):
+                raise
+            journey.left()
+            return self._transport.handle_request(httpx.Request("GET", url, headers=headers))
+
+    def _redirect_target(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
+        location = response.headers.get("location", "").strip()
+        if not location:
+            raise FetchError("redirect", f"status {response.status_code} without an address to go to")
+        try:
+            target = self._parsed(str(url.join(location)))
+        except FetchError as error:
+            raise FetchError("redirect", error.detail) from error
+        except Exception as error:
+            raise FetchError("redirect", f"to an address that is none: {_short(location)}") from error
+        return target.copy_with(fragment=None)
+
+    def _read(
+        self, response: httpx.Response, sent: dict[str, str], journey: Journey, route: Route
+    ) -> Fetched:
+        status = response.status_code
+        is_not_modified = status == _NOT_MODIFIED
+        if not response.is_success and not (is_not_modified and _is_conditional(sent)):
+            self._refuse(response, journey)
+        body = b"" if is_not_modified else self._body(response, journey, self.rules.decoded_cap_bytes)
+        if (wall := wall_in(status, response.headers, body)) is not None:
+            raise FetchError("bot wall", wall, status=status)
+        return fetched(
+            route,
+            status,
+            response.headers,
+            body,
+            elapsed_seconds=journey.elapsed(),
+            validator_cap_chars=self.rules.validator_cap_chars,
+        )
+
+    def _body(self, response: httpx.Response, journey: Journey, cap_bytes: int) -> bytes:
+        encoding = response.headers.get("content-encoding", "")
+        return decoded(_timed(response.iter_raw(), journey), encoding, cap_bytes)
+
+    def _refuse(self, response: httpx.Response, journey: Journey) -> NoReturn:
+        """Raise what a status other than success means, with the time the server asks us to wait."""
+        status = response.status_code
+        try:
+            page = self._body(response, journey, self.rules.error_page_bytes)
+        except (FetchError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
+            page = b""  # the status says enough
+        wait = None
+        if status in _ASKED_TO_WAIT:
+            wait = parse_retry_after(response.headers.get("retry-after"), self._now(), self.rules)
+        wall = wall_in(status, response.headers, page)
+        cause, detail = ("bot wall", wall) if wall else (f"http {status}", _meaning(status))
+        raise FetchError(cause, detail, status=status, retry_after_seconds=wait)
+
+    def _parsed(self, text: str) -> httpx.URL:
+        stripped = text.strip()
+        if len(stripped) > self.rules.url_cap_chars:
+            raise FetchError("address", f"longer than {self.rules.url_cap_chars} characters")
+        if _NEVER_IN_ADDRESS.search(stripped):
+            raise FetchError("address", f"{_short(stripped)} holds a control character or a backslash")
+        try:
+            url = httpx.URL(stripped)
+            port = _port(url)
+        except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+            raise FetchError("address", f"{_short(stripped)}: {error}") from error
+        if url.scheme not in ("http", "https") or not url.host:
+            raise FetchError("address", f"{_short(stripped)} is no http or https address")
+        if url.userinfo:
+            raise FetchError("address", "an address with a name or password in it is not fetched")
+        if not 0 < port < 65536:
+            raise FetchError("address", f"there is no port {port}")
+        return url.copy_with(fragment=None)
+
+    def _headers(self, accept: Kind, etag: str | None, last_modified: str | None) -> dict[str, str]:
+        headers = {
+            "User-Agent": self.user_agent,
+            "Accept": _ACCEPT[accept],
+            "Accept-Encoding": "gzip, deflate",  # only what `inflate` undoes in bounded steps
+        }
+        if kept := validator(etag, self.rules.validator_cap_chars):
+            headers["If-None-Match"] = kept
+        if kept := validator(last_modified, self.rules.validator_cap_chars):
+            headers["If-Modified-Since"] = kept
+        return headers
+
+    def _is_at_home(self, url: httpx.URL) -> bool:
+        """Whether the address is the operator's own: written as an address inside `allow_private`."""
+        address = address_of("127.0.0.1" if url.host == "localhost" else url.host)
+        return address is not None and not is_public(address) and is_permitted(address, self._exceptions)
+
+
+class _GuardedTransport(httpx.BaseTransport):
+    """httpx's own transport in short, with our guard as the pool's only way to the network.
+
+    Built from public parts of both libraries, so that nothing can be renamed under the guard.
+    """
+
+    def __init__(self, guard: Guard, tls: ssl.SSLContext) -> None:
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=tls,
+            max_connections=None,  # bounded by the callers' threads, and for each host by the gate
+            max_keepalive_connections=_MOST_IDLE_CONNECTIONS,
+            keepalive_expiry=_KEEPALIVE_SECONDS,
+            network_backend=guard,
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        answer = self._pool.handle_request(
+            httpcore.Request(
+                method=request.method,
+                url=httpcore.URL(
+                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+                ),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        assert isinstance(answer.stream, Iterable)
+        return httpx.Response(
+            answer.status, headers=answer.headers, stream=_Stream(answer.stream), request=request
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _Stream(httpx.SyncByteStream):
+    def __init__(self, inner: Iterable[bytes]) -> None:
+        self._inner = inner
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._inner
+
+    def close(self) -> None:
+        close = getattr(self._inner, "close", None)
+        if close is not None:
+            close()
+
+
+def user_agent(contact: str) -> str:
+    """Who we say we are: the program, its version and where the operator is reached."""
+    words = contact.strip()
+    if words and not is_printable(words):
+        raise ConfigError("fetch.contact: only printable ASCII can be sent to servers")
+    return f"aggregator/{__version__} (+{words})" if words else f"aggregator/{__version__}"
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    context = httpx.create_ssl_context(trust_env=False)
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise ConfigError(f"fetch.ca_file: {ca_file}: {error}") from error
+    return context
+
+
+def _timed(parts: Iterator[bytes], journey: Journey) -> Iterator[bytes]:
+    for part in parts:
+        journey.left()
+        yield part
+
+
+def _port(url: httpx.URL) -> int:
+    return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
+
+
+def _host_key(url: httpx.URL) -> str:
+    """One gate for a host; on a machine of the operator's own each port is a server of its own."""
+    address = address_of(url.host)
+    is_own = url.host == "localhost" or (address is not None and not is_public(address))
+    return f"{url.host}:{_port(url)}" if is_own else url.host
+
+
+def _is_downgrade(url: httpx.URL, target: httpx.URL) -> bool:
+    return url.scheme == "https" and target.scheme == "http"
+
+
+def _is_conditional(sent: dict[str, str]) -> bool:
+    return "If-None-Match" in sent or "If-Modified-Since" in sent
+
+
+def _short(address: object) -> str:
+    text = str(address)[:120]
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def _meaning(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "a status nobody knows"
+
+
+def _as_fetch_error(error: Exception, url: str) -> FetchError:
+    """The word for whatever a library raised; the chain of causes is asked too, for TLS hides in it."""
+    chain: list[BaseException] = [error]
+    while (link := chain[-1].__cause__ or chain[-1].__context__) is not None and link not in chain:
+        chain.append(link)
+    for kind, cause in _CAUSES:
+        for link in chain:
+            if isinstance(link, kind):
+                return FetchError(cause, _short(link) or type(link).__name__)
+    return FetchError("protocol", f"{type(error).__name__} from {_short(url)}: {_short(error)}")

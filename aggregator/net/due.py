@@ -1,0 +1,107 @@
+"""When a source is asked again. Pure: time comes in, the next time goes out.
+
+The wait follows the source's own rhythm (a quiet source is asked less often, one with news as often as it is
+configured), doubles with every failure in a row up to a day, and never becomes "never". What is added so that
+sources do not march in step comes from a hash, so that the same history gives the same times everywhere.
+"""
+
+import datetime as dt
+from hashlib import blake2b
+
+import msgspec
+
+from aggregator.net.rulebook import NetRules
+
+
+class NextPoll(msgspec.Struct, frozen=True, kw_only=True):
+    """When a source is due, and what to remember until then."""
+
+    due: dt.datetime
+    interval_seconds: float  # the present rhythm, without jitter
+    failures: int  # in a row
+
+
+def after_success(
+    source: str,
+    now: dt.datetime,
+    *,
+    configured_seconds: float,
+    interval_seconds: float,
+    new_entries: int,
+    asked_seconds: float | None = None,
+    rules: NetRules,
+) -> NextPoll:
+    """After an answer, 304 included.
+
+    `configured_seconds` is the user's interval for the source, `interval_seconds` the rhythm so far (0 at
+    first), `asked_seconds` what the feed asks for (ttl, max-age), honoured up to the longest
+    rhythm.
+    """
+    shortest = _bounded(configured_seconds, rules)
+    longest = _bounded(configured_seconds * rules.quiet_stretch, rules)
+    before = min(max(interval_seconds, shortest), longest)
+    rhythm = before / 2 if new_entries > 0 else before * rules.quiet_factor
+    if interval_seconds <= 0:
+        rhythm = shortest
+    interval = min(max(rhythm, shortest), longest)
+    wait = min(max(interval, asked_seconds or 0.0), max(longest, interval))
+    return NextPoll(
+        due=_moment(source, now, wait, rules),
+        interval_seconds=interval,
+        failures=0,
+    )
+
+
+def after_failure(
+    source: str,
+    now: dt.datetime,
+    *,
+    configured_seconds: float,
+    interval_seconds: float,
+    failures: int,
+    retry_after_seconds: float | None = None,
+    rules: NetRules,
+) -> NextPoll:
+    """After a fetch or a feed that failed; `failures` is how many in a row there were before this one.
+
+    A server's Retry-After is kept, never shortened by jitter. The longest wait is a day; nothing is given up.
+    """
+    shortest = _bounded(configured_seconds, rules)
+    doublings = min(max(failures, 0), 32)  # enough for any interval to reach the cap, and no overflow
+    backed_off = min(shortest * rules.backoff_factor**doublings, rules.interval_cap_seconds)
+    wait = max(backed_off, min(retry_after_seconds or 0.0, rules.retry_after_most_seconds))
+    return NextPoll(
+        due=_moment(source, now, wait, rules),
+        interval_seconds=max(interval_seconds, shortest),
+        failures=failures + 1,
+    )
+
+
+def first_due(source: str, now: dt.datetime, *, spread_seconds: float) -> dt.datetime:
+    """When a new source is asked first: within `spread_seconds`, each at its own moment."""
+    return now + dt.timedelta(seconds=spread_seconds * _fraction(source, ""))
+
+
+def corrected(due: dt.datetime, now: dt.datetime, rules: NetRules) -> dt.datetime:
+    """A due time after the clock was set back: never later than the longest wait from now."""
+    return min(due, now + dt.timedelta(seconds=rules.interval_cap_seconds))
+
+
+def is_overdue_by_jump(last: dt.datetime, now: dt.datetime) -> bool:
+    """Whether the clock went back more than a minute since `last`: due times must then be corrected."""
+    return now < last - dt.timedelta(seconds=60)
+
+
+def _bounded(seconds: float, rules: NetRules) -> float:
+    return min(max(seconds, rules.interval_floor_seconds), rules.interval_cap_seconds)
+
+
+def _moment(source: str, now: dt.datetime, wait_seconds: float, rules: NetRules) -> dt.datetime:
+    jitter = wait_seconds * rules.jitter_share * _fraction(source, now.isoformat())
+    return now + dt.timedelta(seconds=min(wait_seconds + jitter, rules.interval_cap_seconds))
+
+
+def _fraction(source: str, moment: str) -> float:
+    """A number in [0, 1) that looks like chance and is always the same for the same words."""
+    digest = blake2b(f"{source}\n{moment}".encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64

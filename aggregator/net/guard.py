@@ -1,0 +1,235 @@
+"""The guard between us and our own network: what an address on the web leads to is decided when we connect.
+
+A feed, a link in it or a redirect may name anything: the machine's own services, the router, a cloud's
+metadata service. Names are no evidence (they resolve to whatever their owner likes, differently each time),
+so the guard sits where httpcore opens connections: it resolves once, refuses when any answer is not public,
+and connects to the very address it has checked. TLS and the Host header still use the name.
+
+The same place holds each journey (one fetch with its redirects) to its deadline and to its bytes, because
+only here are headers, chunk marks and handshakes seen too.
+"""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import httpcore
+
+from aggregator.errors import FetchError
+from aggregator.net.addresses import Network, address_of, is_permitted
+
+Resolve = Callable[[str, int, float], list[str]]  # name, port, seconds left -> addresses
+Dial = Callable[[str, int, float], httpcore.NetworkStream]  # checked address, port, seconds left
+
+WEB_PORTS = frozenset({80, 443})
+_NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a journey
+_SMALLEST_WAIT_SECONDS = 0.001
+
+
+class Journey:
+    """What one fetch may still use up: time, bytes from the wire, and which ports it may knock at."""
+
+    def __init__(self, seconds: float, wire_cap_bytes: int, ports: frozenset[int]) -> None:
+        self.started = time.monotonic()
+        self.ports = ports
+        self._seconds = seconds
+        self._wire_cap_bytes = wire_cap_bytes
+        self._wire_bytes = 0
+
+    def left(self) -> float:
+        """Seconds left; FetchError("timeout") when there are none."""
+        seconds = self._seconds - self.elapsed()
+        if seconds <= 0:
+            raise FetchError("timeout", f"no full answer within {self._seconds:g} s")
+        return max(seconds, _SMALLEST_WAIT_SECONDS)
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def count(self, size_bytes: int) -> None:
+        """Account for bytes that came in; FetchError("too_large") past the cap."""
+        self._wire_bytes += size_bytes
+        if self._wire_bytes > self._wire_cap_bytes:
+            raise FetchError("too_large", f"the answer is longer than {self._wire_cap_bytes} bytes")
+
+
+class Guard(httpcore.NetworkBackend):
+    """httpcore's door to the network, guarded. `exceptions` are networks that the operator allows besides."""
+
+    def __init__(self, exceptions: Iterable[Network], resolve: Resolve, dial: Dial) -> None:
+        self._exceptions = tuple(exceptions)
+        self._resolve = resolve
+        self._dial = dial
+        self._current = threading.local()
+        self._open: weakref.WeakSet[GuardedStream] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    @contextlib.contextmanager
+    def journey(self, journey: Journey) -> Iterator[Journey]:
+        """Everything this thread reads and writes inside counts for `journey`."""
+        self._current.journey = journey
+        try:
+            yield journey
+        finally:
+            self._current.journey = None
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - httpcore's signature
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        """Connect to a checked address of `host`; FetchError("refused") when there is any that is not."""
+        addresses = self._checked(host, port)
+        stream = GuardedStream(self._dial_first(addresses, port, timeout), self)
+        with self._lock:
+            self._open.add(stream)
+        self.seconds_left(None)  # a stop that came while dialling has not seen this connection
+        return stream
+
+    def connect_unix_socket(self, *_: object, **__: object) -> httpcore.NetworkStream:
+        """Never: a socket on this machine is not on the web."""
+        raise FetchError("refused", "a socket of this machine")
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, as httpcore does between tries; never beyond the journey's end."""
+        time.sleep(min(seconds, self.seconds_left(None)))
+
+    def stop(self) -> None:
+        """Break every open connection, so that threads waiting in one come back at once with "stopped"."""
+        self._stopped = True
+        with self._lock:
+            streams = list(self._open)
+        for stream in streams:
+            stream.cut()
+
+    def seconds_left(self, timeout: float | None) -> float:
+        """The smaller of httpcore's timeout for one step and what the journey has left."""
+        if self._stopped:
+            raise FetchError("stopped", "the program is stopping")
+        journey = self._journey()
+        left = _NO_DEADLINE_SECONDS if journey is None else journey.left()
+        return left if timeout is None else min(left, timeout)
+
+    def count(self, size_bytes: int) -> None:
+        """Bytes that came in for this thread's journey."""
+        journey = self._journey()
+        if journey is not None:
+            journey.count(size_bytes)
+
+    def _journey(self) -> Journey | None:
+        journey: Journey | None = getattr(self._current, "journey", None)
+        return journey
+
+    def _checked(self, host: str, port: int) -> list[str]:
+        literal = address_of(host.strip("[]"))
+        answers = [str(literal)] if literal else self._resolve(host, port, self.seconds_left(None))
+        if not answers:
+            raise FetchError("dns", f"{host} has no address")
+        for answer in answers:
+            address = address_of(answer)
+            if address is None or not is_permitted(address, self._exceptions):
+                raise FetchError(
+                    "refused",
+                    f"{host} leads to {answer}, which is not on the public internet; "
+                    "if it is yours, name its network under fetch.allow_private",
+                )
+            self._check_port(host, port, is_exception=not is_permitted(address))
+        return answers
+
+    def _check_port(self, host: str, port: int, *, is_exception: bool) -> None:
+        journey = self._journey()
+        allowed = WEB_PORTS if journey is None else WEB_PORTS | journey.ports
+        if port not in allowed and not is_exception:
+            raise FetchError("refused", f"port {port} of {host}: only 80, 443 and the source's own are asked")
+
+    def _dial_first(self, addresses: list[str], port: int, timeout: float | None) -> httpcore.NetworkStream:
+        """The first address that answers; a dead one may use up only its share of the time."""
+        for position, address in enumerate(addresses):
+            share = self.seconds_left(timeout) / (len(addresses) - position)
+            try:
+                return self._dial(address, port, share)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if position == len(addresses) - 1:
+                    raise
+        raise FetchError("dns", "no address")
+
+
+class GuardedStream(httpcore.NetworkStream):
+    """A connection whose every read and write is charged to the journey of the thread that does it."""
+
+    def __init__(self, inner: httpcore.NetworkStream, guard: Guard) -> None:
+        self._inner = inner
+        self._guard = guard
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read within the journey's time and bytes."""
+        got = self._inner.read(max_bytes, self._guard.seconds_left(timeout))
+        self._guard.count(len(got))
+        return got
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write within the journey's time."""
+        self._inner.write(buffer, self._guard.seconds_left(timeout))
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """TLS over this connection, charged in the same way; the name is checked, not the address."""
+        left = self._guard.seconds_left(timeout)
+        self._inner = self._inner.start_tls(ssl_context, server_hostname, left)
+        return self
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """What httpcore asks about a connection: whether it is readable, its TLS object."""
+        return self._inner.get_extra_info(info)
+
+    def cut(self) -> None:
+        """End the connection under a thread that is reading from it."""
+        handle = self._inner.get_extra_info("socket")
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                handle.shutdown(socket.SHUT_RDWR)
+
+
+def system_dial(address: str, port: int, seconds: float) -> httpcore.NetworkStream:
+    """Connect to an address (never a name) with the operating system's sockets."""
+    return httpcore.SyncBackend().connect_tcp(address, port, timeout=seconds)
+
+
+def system_resolve(name: str, port: int, seconds: float) -> list[str]:
+    """All addresses of a name, in the system's order; FetchError("dns") when there is none in time.
+
+    The C library's resolver cannot be interrupted: it runs in a thread of its own, which is left behind when
+    it is late and ends by itself after the resolver's own time (resolv.conf).
+    """
+    outcome: list[list[str] | OSError | UnicodeError] = []
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+            outcome.append(list(dict.fromkeys(str(answer[4][0]) for answer in found)))
+        except (OSError, UnicodeError) as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=ask, name="resolve", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise FetchError("dns", f"no answer about {name} within {seconds:.0f} s")
+    if isinstance(outcome[0], list):
+        return outcome[0]
+    raise FetchError("dns", f"{name}: {outcome[0]}")

@@ -1,0 +1,36 @@
+"""The constants of this room: section `net` of rules.yaml, where each has its unit and its origin."""
+
+import msgspec
+
+from aggregator.rules import RuleBook
+
+
+class NetRules(msgspec.Struct, frozen=True, kw_only=True):
+    """See rules.yaml."""
+
+    wire_cap_bytes: int
+    decoded_cap_bytes: int
+    fetch_deadline_seconds: float
+    max_redirects: int
+    url_cap_chars: int
+    error_page_bytes: int
+    validator_cap_chars: int
+    host_gap_seconds: float
+    host_concurrency: int
+    retry_after_least_seconds: float
+    retry_after_most_seconds: float
+    robots_keep_seconds: float
+    robots_retry_seconds: float
+    robots_cap_bytes: int
+    robots_hosts_kept: int
+    interval_floor_seconds: float
+    interval_cap_seconds: float
+    quiet_factor: float
+    quiet_stretch: float
+    backoff_factor: float
+    jitter_share: float
+
+
+def net_rules(book: RuleBook) -> NetRules:
+    """The section in force; ConfigError for an override that does not fit."""
+    return book.section("net", NetRules)

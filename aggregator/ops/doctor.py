@@ -1,0 +1,88 @@
+"""`aggregator doctor`: what is wrong, and what to type next."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from aggregator.config import Config
+from aggregator.errors import AggregatorError
+from aggregator.model import Noun
+from aggregator.store.database import Database, shown_url
+from aggregator.store.migrate import check
+from aggregator.store.reading import Reading
+
+_FREE_BYTES_WANTED = 100 * 1024 * 1024  # hardening P3: below that, start is refused
+
+
+class Finding(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """One thing that was looked at; `advice` says what to type where it is not well."""
+
+    level: Literal["ok", "warning", "problem"]
+    what: str
+    advice: str = ""
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """Look at the configuration, the place of the database, the database and the sources."""
+    file = config.file or "the built-in defaults"
+    yield Finding(level="ok", what=f"configuration: {file}, {len(config.sources)} sources")
+    yield from _folders(config)
+    yield from _place(config)
+    yield from _database(config)
+
+
+def _folders(config: Config) -> Iterator[Finding]:
+    for source in config.sources:
+        if source.folder is not None and not config.path(source.folder).is_dir():
+            path = config.path(source.folder)
+            yield Finding(level="problem", what=f"watched folder {path} is not there", advice=f"mkdir -p {path}")
+
+
+def _place(config: Config) -> Iterator[Finding]:
+    database = Database(config.database_url)
+    file = database.file
+    if file is None:
+        return
+    folder = file.parent
+    if not os.access(folder if folder.is_dir() else _nearest(folder), os.W_OK):
+        advice = f"chown it to this user, or set `database:` in {config.file or 'config.yaml'}"
+        yield Finding(level="problem", what=f"{folder} cannot be written", advice=advice)
+    free = shutil.disk_usage(_nearest(folder)).free
+    if free < _FREE_BYTES_WANTED:
+        yield Finding(level="problem", what=f"only {free // 2**20} MiB are free in {folder}", advice="make room")
+
+
+def _nearest(folder: Path) -> Path:
+    return next(one for one in (folder, *folder.parents) if one.is_dir())
+
+
+def _database(config: Config) -> Iterator[Finding]:
+    database = Database(config.database_url)
+    shown = shown_url(config.database_url)
+    if database.file is not None and not database.file.exists():
+        yield Finding(level="ok", what=f"database: {shown} is made at the first use")
+        return
+    try:
+        check(database)
+        state = Reading(database).state()
+        listed = Reading(database).sources()
+    except AggregatorError as error:
+        yield Finding(level="problem", what=str(error), advice="aggregator db upgrade")
+        return
+    except SQLAlchemyError as error:
+        cause = str(error.__cause__ or error).splitlines()[0]
+        yield Finding(level="problem", what=f"database: {shown}: {cause}", advice="see `database:` in config.yaml")
+        return
+    finally:
+        database.close()
+    yield Finding(level="ok", what=f"database: {shown}, {state.waiting} articles wait")
+    if not state.writable:
+        yield Finding(level="problem", what="; ".join(state.problems), advice="chown or chmod the file")
+    for source in listed:
+        if source.state == "failing":
+            advice = f"aggregator sources check {source.url}"
+            yield Finding(level="warning", what=f"source {source.name}: {source.problem}", advice=advice)

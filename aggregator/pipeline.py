@@ -1,0 +1,135 @@
+"""One article's way, on one screen.
+
+     who and when      bytes           entries          clean article      decision         story
+     sources ──poll──► net ─read_feed► inbox ─prepare─► text, dedup ─place► dedup, store ─► stories ──► readers
+     (polling.py)                      (accept)         (stages.py)        (placing.py)
+
+What comes in is accepted into the inbox in one short transaction; from then on it cannot be lost. Each later
+step is done in the order of inbox numbers and ends in one transaction; doing it again gives the same rows.
+Strangers' bytes are parsed by an executor's workers, and no transaction is open meanwhile.
+"""
+
+import datetime as dt
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+
+import msgspec
+
+from aggregator.errors import WorkError
+from aggregator.model import CleanArticle, Prepared, Verdict
+from aggregator.placing import Placed, Placing
+from aggregator.rules import RuleBook
+from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, prepare
+from aggregator.store import inbox, search
+from aggregator.store.database import Database
+from aggregator.store.inbox import Waiting
+from aggregator.work.executor import Executor
+
+log = logging.getLogger(__name__)
+
+TEXTS_A_JOB = 16  # a worker's call costs 1.2 ms whatever is in it (hardening); more would wait for each other
+INDEXED_A_TRANSACTION = 200
+
+
+class Pipeline:
+    """From accepted entries to stories. One thread of the process that holds the writer lock may place."""
+
+    def __init__(
+        self,
+        database: Database,
+        executor: Executor,
+        book: RuleBook,
+        now: Callable[[], dt.datetime],
+        *,
+        summary_words: int,
+        keep_all: bool = False,
+    ) -> None:
+        """`keep_all` (for `eval`) gives every entry with any words a home, whatever its text is worth."""
+        self._database = database
+        self._executor = executor
+        self._rules_json = book.to_json()
+        self._keep_all = keep_all
+        self._placing = Placing(database, book, now, summary_words=summary_words)
+
+    def place_waiting(self, stop: Callable[[], bool] = lambda: False) -> Iterator[list[Placed]]:
+        """Place all that waits, batch by batch in the order of the inbox, until nothing waits or `stop()`."""
+        for batch in self._prepared_ahead(stop):
+            placed = self._placing.place(batch)
+            for one in placed:
+                log.debug("placed %s as %s in %s", one.article, one.outcome, one.story)
+            yield placed
+
+    def index_text(self, stop: Callable[[], bool] = lambda: False) -> int:
+        """Bring the full-text index up to the last placed article; returns how many it took in."""
+        total = 0
+        while not stop():
+            with self._database.write() as connection:
+                count = search.index_next(connection, INDEXED_A_TRANSACTION)
+            total += count
+            if count < INDEXED_A_TRANSACTION:
+                break
+        return total
+
+    # --- preparing, ahead of placing -------------------------------------------------------------------------
+
+    def _prepared_ahead(self, stop: Callable[[], bool]) -> Iterator[list[tuple[Waiting, Prepared]]]:
+        """Batches in order; while one is placed, workers prepare the next ones."""
+        depth = 2 * self._executor.workers + 1
+        ahead: deque[tuple[list[Waiting], Future[bytes]]] = deque()
+        last = 0
+        while not stop():
+            while len(ahead) < depth:
+                chunk = self._ready_after(last, TEXTS_A_JOB * (depth - len(ahead)))
+                if not chunk:
+                    break
+                last = chunk[-1].inbox_no
+                for start in range(0, len(chunk), TEXTS_A_JOB):
+                    part = chunk[start : start + TEXTS_A_JOB]
+                    ahead.append((part, self._submitted(part)))
+            if not ahead:
+                return
+            waiting, future = ahead.popleft()
+            yield list(zip(waiting, self._answered(waiting, future), strict=True))
+
+    def _ready_after(self, last: int, limit: int) -> list[Waiting]:
+        with self._database.read() as connection:
+            return inbox.ready(connection, limit, after=last)
+
+    def _submitted(self, waiting: Sequence[Waiting], *, pages: bool = True) -> Future[bytes]:
+        items = tuple(_item(one, page=pages) for one in waiting)
+        job = PrepareJob(items=items, rules=self._rules_json, keep_all=self._keep_all)
+        return self._executor.submit(prepare, msgspec.msgpack.encode(job))
+
+    def _answered(self, waiting: Sequence[Waiting], future: Future[bytes]) -> tuple[Prepared, ...]:
+        """The answer of a job; where the job broke, each of its texts gets a job of its own."""
+        try:
+            return msgspec.msgpack.decode(future.result(), type=PrepareResult).prepared
+        except WorkError as error:
+            if len(waiting) > 1:
+                alone = [(one, self._submitted([one])) for one in waiting]
+                return tuple(self._answered([one], answer)[0] for one, answer in alone)
+            return (self._without_page(waiting[0], error),)
+
+    def _without_page(self, waiting: Waiting, error: WorkError) -> Prepared:
+        """What the entry itself says, where its page broke a worker; else the verdict on it."""
+        if waiting.page is not None:
+            try:
+                answer = self._submitted([waiting], pages=False).result()
+                return msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
+            except WorkError as again:
+                error = again
+        verdict: Verdict = "memory" if error.verdict == "memory" else "timeout"
+        log.warning("entry %s from %s: %s", waiting.n, waiting.entry.source, error)
+        return Prepared(article=CleanArticle(verdict=verdict, reason=str(error), title=waiting.entry.title))
+
+
+def _item(waiting: Waiting, *, page: bool) -> PrepareItem:
+    return PrepareItem(
+        entry=waiting.entry,
+        seen=waiting.accepted_at,
+        page=waiting.page if page else None,
+        page_url=waiting.page_url if page else None,
+        page_charset=waiting.page_charset if page else None,
+    )

@@ -1,0 +1,142 @@
+"""Jinja2 as every page and feed item needs it: escaped, complete, and without a foreign character.
+
+Templates get nouns (StoryView, MergedStory) and the filters below. An unknown name in a template is an error,
+not an empty string; every value passes `visible` on its way out.
+"""
+
+import datetime as dt
+import hashlib
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from aggregator.model import ArticleView, StoryView
+from aggregator.publish.safety import one_line, safe_url, visible
+from aggregator.publish.story_json import clock
+from aggregator.shelf import SearchHit
+
+# A mark per article beside the three numbers; a story with more is "many" at a glance anyway.
+PIPS = 12
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LONG_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def environment() -> Environment:
+    """Jinja2 for our templates."""
+    jinja = Environment(
+        loader=PackageLoader("aggregator.publish", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    jinja.filters.update(
+        url=safe_url,
+        line=one_line,
+        moment=moment,
+        day=day,
+        time=time_of_day,
+        iso=iso,
+        clock=clock,
+        counted=counted,
+        pips=pips,
+        outlets=outlets,
+        pieces=pieces,
+        paragraphs=paragraphs,
+    )
+    return jinja
+
+
+def output_version() -> str:
+    """Changes whenever the same story would look different: a hash over templates, styles and program."""
+    digest = hashlib.blake2b(digest_size=8)
+    for folder in ("templates", "static"):
+        for file in sorted(files("aggregator.publish").joinpath(folder).iterdir(), key=lambda f: f.name):
+            digest.update(file.name.encode() + b"\x00" + file.read_bytes())
+    for file in sorted(files("aggregator.publish").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".py"):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _finalize(value: object) -> object:
+    if isinstance(value, Markup):
+        return value
+    if value is None:
+        return ""
+    return visible(value) if isinstance(value, str) else value
+
+
+def moment(time: dt.datetime) -> str:
+    """`20 Nov 2026, 08:15`, in UTC; the page says once that all times are."""
+    utc = time.astimezone(dt.UTC)
+    return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}, {utc:%H:%M}"
+
+
+def day(time: dt.date) -> str:
+    """`Friday, 20 November 2026`; of a datetime its day in UTC."""
+    date = time.astimezone(dt.UTC) if isinstance(time, dt.datetime) else time
+    return f"{_WEEKDAYS[date.weekday()]}, {date.day} {_LONG_MONTHS[date.month - 1]} {date.year}"
+
+
+def time_of_day(time: dt.datetime) -> str:
+    """`08:15`, in UTC."""
+    return f"{time.astimezone(dt.UTC):%H:%M}"
+
+
+def iso(time: dt.date) -> str:
+    """The machine's form for `<time datetime>`, to the second."""
+    if isinstance(time, dt.datetime):
+        return f"{time.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return time.isoformat()
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 article`, `4 articles`, `1,204 articles`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def pips(story: StoryView) -> list[bool]:
+    """A mark per article, independent reports (True) first; at most PIPS, scaled down together."""
+    articles = max(1, story.article_count)
+    shown = min(PIPS, articles)
+    reports = max(1, round(story.report_count * shown / articles))
+    return [index < reports for index in range(shown)]
+
+
+def outlets(articles: tuple[ArticleView, ...]) -> list[str]:
+    """The outlets of a story, each once, in the order they came."""
+    return list(dict.fromkeys(one_line(article.outlet) for article in articles if article.outlet))
+
+
+def pieces(hit: SearchHit) -> list[tuple[str, bool]]:
+    """A snippet cut at its marks: (text, whether it is a hit)."""
+    cut: list[tuple[str, bool]] = []
+    position = 0
+    for start, end in hit.marks:
+        if position <= start < end <= len(hit.snippet):
+            cut += [(hit.snippet[position:start], False), (hit.snippet[start:end], True)]
+            position = end
+    return [*cut, (hit.snippet[position:], False)]
+
+
+def paragraphs(text: str) -> list[str]:
+    """The paragraphs of a clean text (one newline apart)."""
+    return [line for line in text.split("\n") if line.strip()]

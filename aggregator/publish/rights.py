@@ -1,0 +1,159 @@
+"""Promise 9: what leaves the machine carries at most so many words of any one article.
+
+`for_reader` turns a story into what a reader may see of it; all writers (JSON, feed, pages) show what they
+are given and know no rights. The rule: an article's title counts, every sentence of it that stands anywhere
+in the output counts once, and what no longer fits is left out, whole sentences at a time (only leads and
+summaries are cut). `nosnippet` leaves the title; `noarchive` leaves an excerpt, whatever `full_text` says.
+"""
+
+import re
+from typing import Literal
+
+import msgspec
+
+from aggregator.model import (
+    ArticleView,
+    Attributed,
+    Fact,
+    MergedStory,
+    StoryView,
+    TimelineItem,
+)
+
+Access = Literal["owner", "all", "excerpt"]
+
+# A word is a run between spaces, at most 40 characters of it; in kana, Han, Hangul, Thai, Lao, Khmer and
+# Burmese, most of which are written without spaces, two characters are one word.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_WORD = re.compile(rf"[{_UNSPACED}]{{1,2}}|[^\s{_UNSPACED}]{{1,40}}")
+
+
+def count_words(text: str) -> int:
+    """Words as promise 9 counts them."""
+    return sum(1 for _ in _WORD.finditer(text))
+
+
+def first_words(text: str, words: int) -> str:
+    """At most `words` words of `text`; a cut is marked with an ellipsis."""
+    end = 0
+    for number, match in enumerate(_WORD.finditer(text)):
+        if number == words:
+            return text[:end].rstrip(" ,;:–—-") + " …" if end else ""
+        end = match.end()
+    return text
+
+
+def for_reader(
+    story: StoryView, merged: MergedStory | None, access: Access, words: int
+) -> tuple[StoryView, MergedStory | None]:
+    """What a reader with `access` may see of a story: all of it, or at most `words` words an article."""
+    if access == "owner":
+        return story, merged
+    allowance = _Allowance(story, words, whole_allowed=access == "all")
+    bounded_story = _bounded_story(story, allowance)
+    bounded_merged = _bounded_merged(merged, allowance) if merged else None
+    articles = tuple(_bounded_article(article, allowance) for article in bounded_story.articles)
+    return msgspec.structs.replace(bounded_story, articles=articles), bounded_merged
+
+
+class _Allowance:
+    """Words still free for each article; what was shown once may be shown again."""
+
+    def __init__(self, story: StoryView, words: int, *, whole_allowed: bool) -> None:
+        self.words = words
+        self.whole = frozenset(
+            a.id for a in story.articles if whole_allowed and not (a.noarchive or a.nosnippet)
+        )
+        self._shown: dict[str, list[str]] = {}
+        self._left: dict[str, int] = {}
+        for article in story.articles:
+            title = first_words(article.title, words)
+            self._shown[article.id] = [title]
+            self._left[article.id] = 0 if article.nosnippet else max(0, words - count_words(title))
+
+    def allows(self, article: str, text: str) -> bool:
+        """Whether `text` of `article` may be shown; takes its words off if so."""
+        if article in self.whole or any(text in shown for shown in self._shown.get(article, ())):
+            return True
+        needed = count_words(text)
+        if needed > self._left.get(article, 0):
+            return False
+        self._take(article, text, needed)
+        return True
+
+    def cut(self, article: str, text: str) -> str:
+        """As much of the beginning of `text` as may still be shown."""
+        if not text or self.allows(article, text):
+            return text
+        part = first_words(text, self._left.get(article, 0))
+        self._take(article, part, self._left.get(article, 0))
+        return part
+
+    def cut_for_all(self, articles: tuple[str, ...], text: str) -> str:
+        """`cut` for a text of which it is not known whose it is: it counts for every one of `articles`."""
+        if all(article in self.whole for article in articles):
+            return text
+        part = first_words(text, min((self._left.get(article, 0) for article in articles), default=0))
+        for article in articles:
+            self._take(article, part, count_words(part))
+        return part
+
+    def _take(self, article: str, text: str, words: int) -> None:
+        self._shown.setdefault(article, []).append(text)
+        self._left[article] = max(0, self._left.get(article, 0) - words)
+
+
+def _bounded_story(story: StoryView, allowance: _Allowance) -> StoryView:
+    sayers = tuple(
+        a.id for a in story.articles if story.summary and story.summary in (a.lead + "\n" + a.text)
+    )
+    if sayers:
+        summary = allowance.cut(sayers[0], story.summary)
+    else:
+        summary = allowance.cut_for_all(tuple(a.id for a in story.articles), story.summary)
+    return msgspec.structs.replace(story, title=first_words(story.title, allowance.words), summary=summary)
+
+
+def _bounded_article(article: ArticleView, allowance: _Allowance) -> ArticleView:
+    if article.id in allowance.whole:
+        return article
+    return msgspec.structs.replace(
+        article,
+        title=first_words(article.title, allowance.words),
+        lead=allowance.cut(article.id, article.lead),
+        text="",
+        timed=(),
+    )
+
+
+def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
+    lead = merged.lead if merged.lead and allowance.allows(merged.lead.article, merged.lead.text) else None
+    facts = tuple(fact for fact in (_bounded_fact(fact, allowance) for fact in merged.facts) if fact)
+    disagreements = tuple(d for d in merged.disagreements if _all_fit(d.sides, allowance))
+    beside = tuple(block for block in merged.beside if _all_fit(block, allowance))
+    only = tuple(said for said in merged.only if allowance.allows(said.article, said.text))
+    timeline = tuple(item for item in merged.timeline if _moment_fits(item, allowance))
+    return msgspec.structs.replace(
+        merged,
+        title=first_words(merged.title, allowance.words),
+        lead=lead,
+        facts=facts,
+        disagreements=disagreements,
+        only=only,
+        timeline=timeline,
+        beside=beside,
+    )
+
+
+def _bounded_fact(fact: Fact, allowance: _Allowance) -> Fact | None:
+    said: tuple[Attributed, ...] = tuple(s for s in fact.said if allowance.allows(s.article, s.text))
+    return msgspec.structs.replace(fact, said=said) if said else None
+
+
+def _all_fit(sides: tuple[Attributed, ...], allowance: _Allowance) -> bool:
+    """A comparison of which one side is missing would tell something else: all of it or nothing."""
+    return all(allowance.allows(side.article, side.text) for side in sides)
+
+
+def _moment_fits(item: TimelineItem, allowance: _Allowance) -> bool:
+    return allowance.allows(item.article, item.text)

@@ -1,0 +1,32 @@
+"""What an operator chooses about the output; `config.py` maps config.yaml onto this."""
+
+from typing import Literal
+
+import msgspec
+
+
+class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the output rooms need to know that is not a story.
+
+    `excerpt_words` bounds what anyone but the owner gets of one article, its title included (promise 9).
+    `full_text`: who may read whole articles: "owner" is a request from this machine that came through no
+    proxy, "all" is everyone, "never" is no one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""  # "" means the bound address; in links only, never in anything that identifies
+    allowed_hosts: tuple[str, ...] = ()  # further names a request may ask for, beside this machine's own
+    title: str = "Stories"
+    excerpt_words: int = 60
+    full_text: Literal["owner", "never", "all"] = "owner"
+    index: bool = False  # True lets search engines list the pages
+    link: Literal["story", "article"] = "story"  # what an item of a feed opens
+
+    @property
+    def base_url(self) -> str:
+        """`public_url`, or the bound address, without a slash at the end."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"

@@ -1,0 +1,98 @@
+"""What the routes share: the shelf, the settings, who is asking, and answers that need not be sent twice."""
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Callable
+
+import msgspec
+from jinja2 import Environment
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aggregator.model import MergedStory, StoryView
+from aggregator.publish.filters import Wanted, parse_filter
+from aggregator.publish.guard import is_owner
+from aggregator.publish.rendering import environment, output_version
+from aggregator.publish.rights import Access, for_reader
+from aggregator.publish.settings import PublishSettings
+from aggregator.shelf import Moved, Shelf
+
+Clock = Callable[[], dt.datetime]
+_STORY_ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
+
+
+def utc_now() -> dt.datetime:
+    """The clock of the running server; tests bring their own."""
+    return dt.datetime.now(dt.UTC)
+
+
+class Site:
+    """One server's shelf and settings, with what every route does alike."""
+
+    def __init__(self, shelf: Shelf, settings: PublishSettings, clock: Clock) -> None:
+        self.shelf = shelf
+        self.settings = settings
+        self.clock = clock
+        self.jinja: Environment = environment()
+        self.version = output_version()
+        self._settings_word = msgspec.json.encode(settings).decode()
+
+    def access(self, request: Request) -> Access:
+        """What of an article's text this request may carry away."""
+        if self.settings.full_text == "all":
+            return "owner" if is_owner(request) else "all"
+        return "owner" if self.settings.full_text == "owner" and is_owner(request) else "excerpt"
+
+    def bounded(
+        self, request: Request, story: StoryView, merged: MergedStory | None = None
+    ) -> tuple[StoryView, MergedStory | None]:
+        """A story as this request may see it."""
+        return for_reader(story, merged, self.access(request), self.settings.excerpt_words)
+
+    def wanted(self, request: Request, default_limit: int, *, ignore_unknown: bool = False) -> Wanted:
+        """The filter in the address. Raises UsageError."""
+        parameters = request.query_params.multi_items()
+        return parse_filter(
+            parameters, self.clock(), default_limit=default_limit, ignore_unknown=ignore_unknown
+        )
+
+    def story(self, story_id: str) -> StoryView | Moved | None:
+        """One story; None also for what cannot be an id, without asking the shelf."""
+        return self.shelf.story(story_id) if _STORY_ID.fullmatch(story_id) else None
+
+    def tag(self, request: Request, query_string: str) -> str:
+        """An ETag that is known before anything is rendered; changes whenever the answer could."""
+        parts = (self.version, self._settings_word, self.shelf.last_change(), self.access(request))
+        return weak_tag("\x00".join((*parts, request.url.path, query_string)).encode())
+
+
+def weak_tag(what: bytes) -> str:
+    """Weak, because the same answer goes out compressed and plain."""
+    return f'W/"{hashlib.blake2b(what, digest_size=12).hexdigest()}"'
+
+
+def conditional(request: Request, tag: str | None, render: Callable[[], Response]) -> Response:
+    """304 when the reader has this answer already, else the answer with its ETag.
+
+    Without a `tag` the answer is rendered first and tagged by its bytes.
+    """
+    if tag is not None and _has(request, tag):
+        return _not_modified(tag)
+    response = render()
+    if response.status_code != 200:
+        return response
+    tag = tag or weak_tag(bytes(response.body))
+    if _has(request, tag):
+        return _not_modified(tag)
+    response.headers["ETag"] = tag
+    return response
+
+
+def _has(request: Request, tag: str) -> bool:
+    asked = request.headers.get("if-none-match", "")
+    return asked.strip() == "*" or tag in (part.strip() for part in asked.split(","))
+
+
+def _not_modified(tag: str) -> Response:
+    return Response(status_code=304, headers={"ETag": tag})

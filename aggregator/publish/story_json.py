@@ -1,0 +1,227 @@
+"""The JSON of stories, exactly as product.md's readers were promised it.
+
+Times are RFC 3339 in UTC with a Z, ids are strings, a key is never left out: what is unknown is null. Every
+function takes what the reader may see (rights.for_reader) and shows all of it.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from aggregator.model import (
+    ArticleView,
+    Attributed,
+    Disagreement,
+    MergedStory,
+    Precision,
+    PublishedOrigin,
+    Role,
+    StoryView,
+    TimelineItem,
+)
+from aggregator.publish.reasons import reason_in_words
+
+
+class ArticleJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An article in a list of stories."""
+
+    id: str
+    outlet: str | None
+    url: str | None
+    title: str
+    published: dt.datetime | None
+    seen: dt.datetime
+    language: str | None
+    copy_of: str | None
+    wire: str | None
+    role: Role
+
+
+class StoryJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A story in a list."""
+
+    id: str
+    title: str
+    summary: str
+    language: str | None
+    first_published: dt.datetime
+    last_published: dt.datetime
+    updated: dt.datetime
+    article_count: int
+    outlet_count: int
+    report_count: int
+    articles: tuple[ArticleJson, ...]
+
+
+class PageJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Stories and where to go on."""
+
+    stories: tuple[StoryJson, ...]
+    next: str | None
+
+
+class WholeArticleJson(ArticleJson, frozen=True, kw_only=True):
+    """An article of one story."""
+
+    lead: str
+    author: str | None
+    published_origin: PublishedOrigin | None
+    published_precision: Precision | None
+    reason: str | None
+
+
+class SaidJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence of an article, word for word."""
+
+    text: str
+    article: str
+    outlet: str | None
+
+
+class DisagreementJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Statements that differ, side by side."""
+
+    kind: str
+    values: tuple[str, ...]
+    sides: tuple[SaidJson, ...]
+
+
+class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A moment of the story; `day` and `clock` ("21:43") hold what is known when `time` is null."""
+
+    time: dt.datetime | None
+    day: dt.date | None
+    clock: str | None
+    precision: Precision
+    day_inferred: bool
+    kind: str
+    text: str
+    article: str
+    outlet: str | None
+
+
+class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
+    """One story: `text` is what the reports say together, a paragraph a sentence, each with its outlets."""
+
+    articles: tuple[WholeArticleJson, ...]
+    text: str
+    timeline: tuple[MomentJson, ...]
+    disagreements: tuple[DisagreementJson, ...]
+
+
+def page_json(stories: Iterable[StoryView], next_cursor: str | None) -> bytes:
+    """`{"stories": [...], "next": cursor|null}` and a newline."""
+    page = PageJson(stories=tuple(story_in_list(story) for story in stories), next=next_cursor)
+    return msgspec.json.encode(page) + b"\n"
+
+
+def jsonl(stories: Iterable[StoryView]) -> bytes:
+    """A story a line."""
+    return b"".join(msgspec.json.encode(story_in_list(story)) + b"\n" for story in stories)
+
+
+def whole_story_json(story: StoryView, merged: MergedStory | None) -> bytes:
+    """One story with its merged text; without `merged` its text is the summary."""
+    return msgspec.json.encode(whole_story(story, merged)) + b"\n"
+
+
+def story_in_list(story: StoryView) -> StoryJson:
+    """A story as it stands in `page_json` and `jsonl`."""
+    return StoryJson(articles=tuple(_article(article) for article in story.articles), **_story_values(story))
+
+
+def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
+    """A story as it stands alone."""
+    return WholeStoryJson(
+        articles=tuple(_whole_article(article) for article in story.articles),
+        text=_merged_text(merged) if merged else story.summary,
+        timeline=tuple(_moment(item) for item in merged.timeline) if merged else (),
+        disagreements=tuple(_disagreement(each) for each in merged.disagreements) if merged else (),
+        **_story_values(story),
+    )
+
+
+def _story_values(story: StoryView) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(story, name) for name in _SHARED}
+    return values | {name: _utc(values[name]) for name in ("first_published", "last_published", "updated")}
+
+
+_SHARED = (
+    "id",
+    "title",
+    "summary",
+    "language",
+    "first_published",
+    "last_published",
+    "updated",
+    "article_count",
+    "outlet_count",
+    "report_count",
+)
+
+
+def _article(article: ArticleView) -> ArticleJson:
+    return ArticleJson(**_article_values(article))
+
+
+def _article_values(article: ArticleView) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(article, name) for name in ArticleJson.__struct_fields__}
+    return values | {"published": _utc(article.published), "seen": _utc(article.seen)}
+
+
+def _whole_article(article: ArticleView) -> WholeArticleJson:
+    return WholeArticleJson(
+        lead=article.lead,
+        author=article.author,
+        published_origin=article.published_origin,
+        published_precision=article.published_precision,
+        reason=reason_in_words(article),
+        **_article_values(article),
+    )
+
+
+def _merged_text(merged: MergedStory) -> str:
+    lead = [_with_outlets((merged.lead,))] if merged.lead else []
+    facts = [_with_outlets(fact.said) for fact in merged.facts]
+    single = [said for block in merged.beside for said in block] + list(merged.only)
+    return "\n".join(lead + facts + [_with_outlets((said,)) for said in single])
+
+
+def _with_outlets(said: tuple[Attributed, ...]) -> str:
+    """The shown sentence, the first one, with every outlet that says so."""
+    outlets = dict.fromkeys(each.outlet for each in said if each.outlet)
+    return f"{said[0].text} ({', '.join(outlets)})" if outlets else said[0].text
+
+
+def _said(said: Attributed) -> SaidJson:
+    return SaidJson(text=said.text, article=said.article, outlet=said.outlet)
+
+
+def _disagreement(disagreement: Disagreement) -> DisagreementJson:
+    sides = tuple(_said(side) for side in disagreement.sides)
+    return DisagreementJson(kind=disagreement.kind, values=disagreement.values, sides=sides)
+
+
+def _moment(item: TimelineItem) -> MomentJson:
+    return MomentJson(
+        time=_utc(item.time),
+        day=item.day,
+        clock=clock(item.clock_minutes),
+        precision=item.precision,
+        day_inferred=item.day_inferred,
+        kind=item.kind,
+        text=item.text,
+        article=item.article,
+        outlet=item.outlet,
+    )
+
+
+def clock(minutes: int | None) -> str | None:
+    """Minutes after midnight as "21:43"."""
+    return None if minutes is None else f"{minutes // 60 % 24:02}:{minutes % 60:02}"
+
+
+def _utc(time: dt.datetime | None) -> dt.datetime | None:
+    return time.astimezone(dt.UTC) if time else None

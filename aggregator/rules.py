@@ -1,0 +1,81 @@
+"""The rule book: every constant that decides something, read from the one file `rules.yaml`.
+
+What users choose stands in config.yaml; what we measured stands here, each with its unit and its origin.
+config.yaml may override single values under `rules:`. `RuleBook.version` is a hash of all that can change a
+decision and is stored beside every decision, so that a replay can be compared.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from aggregator.errors import ConfigError
+
+# Raised by hand when code (not a constant) changes what is decided for the same input.
+DECIDING_CODE_VERSION = 1
+
+Section = TypeVar("Section", bound=msgspec.Struct)
+
+
+@cache
+def _shipped() -> dict[str, dict[str, Any]]:
+    text = files("aggregator").joinpath("rules.yaml").read_text(encoding="utf-8")
+    book: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    return book
+
+
+class RuleBook(msgspec.Struct, frozen=True):
+    """The constants in force: the shipped ones with the user's overrides laid over them."""
+
+    overrides: dict[str, dict[str, Any]] = {}
+
+    def section(self, name: str, shape: type[Section]) -> Section:
+        """The section `name` as the room's own frozen Struct.
+
+        Raises ConfigError for an override that does not exist or has the wrong type.
+        """
+        values = dict(_shipped()[name])
+        for key, value in self.overrides.get(name, {}).items():
+            if key not in values:
+                raise ConfigError(f"rules.{name}.{key}: there is no such rule; see rules.yaml for all of them")
+            values[key] = value
+        try:
+            return msgspec.convert(values, shape)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"rules.{name}: {error}") from error
+
+    def to_json(self) -> str:
+        """The overrides as text; `from_json` gives an equal book."""
+        return json.dumps(self.overrides, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "RuleBook":
+        """The book that `to_json` wrote."""
+        return cls(overrides=json.loads(text))
+
+    @property
+    def version(self) -> str:
+        """12 hex digits over every constant in force and the version of the deciding code."""
+        return _version(self.to_json())
+
+
+def rule_book(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> RuleBook:
+    """The shipped rules with `overrides` (the `rules:` of config.yaml) checked and laid over them."""
+    given = {name: dict(values) for name, values in (overrides or {}).items()}
+    for name in given:
+        if name not in _shipped():
+            raise ConfigError(f"rules.{name}: there is no such section; there are {', '.join(_shipped())}")
+    return RuleBook(overrides=given)
+
+
+@cache
+def _version(overrides_json: str) -> str:
+    shipped = json.dumps(_shipped(), sort_keys=True)
+    text = f"{DECIDING_CODE_VERSION}\n{shipped}\n{overrides_json}"
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

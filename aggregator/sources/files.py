@@ -1,0 +1,327 @@
+"""What `ingest WHAT` reads from this machine: files, folders, archives, standard input → what was found.
+
+One bad file gives one clear problem and the rest goes on. Memory is flat: one article, one record or one feed
+is held at a time. Names that identify (`source`, `guid`) never hold a path of this machine: a folder is its
+name, a file the path below the folder, so that `ingest dir` and `ingest dir/x.txt` know each other.
+"""
+
+import datetime as dt
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import msgspec
+
+from aggregator.errors import ReadError, UsageError
+from aggregator.model import Entry, Noun, Verdict
+from aggregator.sources import folders, jsonfeed, refusals, warc
+from aggregator.sources.entries import absolute_url
+from aggregator.sources.limits import SourceRules
+from aggregator.sources.markup import charset_of
+from aggregator.sources.opening import Progress, bounded_lines, opened, unzipped
+from aggregator.sources.records import as_record, decoded_record, entry_of_record
+from aggregator.text import characters
+
+_STDIN = "stdin"
+_SNIFFED_BYTES = 65_536
+_BLANK = b" \t\r\n\0\xef\xbb\xbf"  # what may stand around JSON: spaces, padding, a byte order mark
+
+
+class FoundEntry(Noun, frozen=True, kw_only=True):
+    """An article. `where` is for people: file, and line or address in it."""
+
+    entry: Entry
+    where: str
+
+
+class FoundBytes(Noun, frozen=True, kw_only=True):
+    """A whole feed that a worker must parse (`feeds.read_feed`), with the identity of its source."""
+
+    kind: Literal["feed"] = "feed"
+    data: bytes
+    source: str
+    where: str
+
+
+class FoundProblem(Noun, frozen=True, kw_only=True):
+    """Something that cannot be taken, in the user's words; `verdict` where one fits."""
+
+    where: str
+    reason: str
+    verdict: Verdict | None = None
+
+
+Found = FoundEntry | FoundBytes | FoundProblem
+
+
+class Place(Noun, frozen=True, kw_only=True):
+    """Who a file is: for people (`where`) and as identity (`source`, `guid`, `outlet`, `name`)."""
+
+    where: str
+    source: str
+    guid: str | None
+    name: str
+    outlet: str | None = None
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What every reader of this module is given. `seen` bounds declared times, where it is known."""
+
+    rules: SourceRules
+    progress: Progress
+    seen: dt.datetime | None = None
+
+
+def open_source(
+    what: Path | str,
+    *,
+    rules: SourceRules,
+    progress: Progress | None = None,
+    seen: dt.datetime | None = None,
+    stdin: BinaryIO | None = None,
+) -> Iterator[Found]:
+    """All that a file, a folder or "-" (standard input) holds, in order of path and line.
+
+    Raises UsageError where there is nothing of that name and ReadError where a folder cannot be listed, both
+    before anything is found. `progress` is filled while the result is read.
+    """
+    reading = Reading(rules=rules, progress=progress or Progress(), seen=seen)
+    if str(what) == "-":
+        return _standard_input(stdin or sys.stdin.buffer, reading)
+    path = Path(what)
+    if path.is_dir():
+        files = tuple(folders.listed(path, rules))
+        reading.progress.total_bytes = sum(file.stamp.size for file in files)
+        return _folder(path, files, reading)
+    if not path.exists():
+        raise UsageError(f"{what}: there is no such file or folder")
+    reading.progress.total_bytes = path.stat().st_size
+    return read_file(path, _place_alone(path), reading)
+
+
+def place_below(folder: Path, relative: str) -> Place:
+    """Identity of the file at `relative` (parts joined by "/") below `folder`; NAME/x.txt is by NAME."""
+    parts = folders.plain_name(relative).split("/")
+    return Place(
+        where=str(folder / relative),
+        source=_named(_absolute(folder).name or "files"),
+        guid=_named("/".join(parts)),
+        name=_named("/".join(parts)),
+        outlet=_named(parts[0]) if len(parts) > 1 else None,
+    )
+
+
+def read_file(path: Path, place: Place, reading: Reading) -> Iterator[Found]:
+    """What one file holds, by the ending of its name; by its first bytes where that says nothing."""
+    try:
+        if not path.is_file():
+            raise ReadError("this is not a regular file")
+        with opened(path, reading.progress) as stream:
+            suffix = Path(folders.plain_name(path.name)).suffix.lower()
+            reader = _READERS.get(suffix) or _READERS[_sniffed(stream)]
+            yield from reader(stream, place, reading)
+    except ReadError as error:
+        yield FoundProblem(where=place.where, reason=str(error))
+
+
+def _folder(folder: Path, files: tuple[folders.Listed, ...], reading: Reading) -> Iterator[Found]:
+    for file in files:
+        yield from read_file(Path(file.path), place_below(folder, file.relative), reading)
+
+
+def _place_alone(path: Path) -> Place:
+    """A file given by itself: as if its folder had been given, but no folder names its outlet."""
+    return msgspec.structs.replace(place_below(_absolute(path).parent, path.name), where=str(path))
+
+
+def _standard_input(stdin: BinaryIO, reading: Reading) -> Iterator[Found]:
+    place = Place(where=_STDIN, source=_STDIN, guid=None, name=_STDIN)
+    try:
+        with unzipped(stdin, reading.progress) as stream:
+            yield from _READERS[_sniffed(stream)](stream, place, reading)
+    except ReadError as error:
+        yield FoundProblem(where=place.where, reason=str(error))
+
+
+def _absolute(path: Path) -> Path:
+    """Without following links: the name people gave is the name that identifies."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
+
+
+def _named(name: str) -> str:
+    """A file name as text that every store can hold, in one Unicode form."""
+    return characters.clean(os.fsencode(name).decode("utf-8", "replace"))
+
+
+def _sniffed(stream: io.BufferedReader) -> str:
+    head = stream.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head.startswith(b"WARC/"):
+        return ".warc"
+    if head[:1] in {b"{", b"["}:
+        return ".json"
+    if not characters.looks_binary(head):
+        text = characters.decode(head)
+        if text.lstrip().startswith("<"):
+            return ".html" if refusals.looks_like_page(text) else ".xml"
+    return ".txt"
+
+
+# --- one reader a kind -------------------------------------------------------------------------------------
+
+
+def _text(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+    data = stream.read(reading.rules.max_article_bytes + 1)
+    refused = _refused(data, place, reading.rules.max_article_bytes)
+    text = "" if refused else characters.clean(characters.decode(data)).strip()
+    if refused or not text:
+        yield refused or _empty(place)
+        return
+    yield FoundEntry(
+        entry=Entry(source=place.source, guid=place.guid, text=text, is_saved_text=True, outlet=place.outlet),
+        where=place.where,
+    )
+
+
+def _page(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+    data = stream.read(reading.rules.max_article_bytes + 1)
+    refused = _refused(data, place, reading.rules.max_article_bytes)
+    html = "" if refused else characters.clean(characters.decode(data)).strip()
+    if refused or not html:
+        yield refused or _empty(place)
+        return
+    yield FoundEntry(
+        entry=Entry(source=place.source, guid=place.guid, html=html, is_page=True, outlet=place.outlet),
+        where=place.where,
+    )
+
+
+def _feed(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+    data = stream.read(reading.rules.max_feed_bytes + 1)
+    if not data.strip():
+        yield _empty(place)
+    elif len(data) > reading.rules.max_feed_bytes:
+        yield _too_long(place, reading.rules.max_feed_bytes)
+    else:
+        yield FoundBytes(data=data, source=place.name, where=place.where)
+
+
+def _records(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+    found = False
+    for one in _lines(stream, 1, place, reading):
+        found = True
+        yield one
+    if not found:
+        yield _empty(place)
+
+
+def _lines(stream: io.BufferedReader, first: int, place: Place, reading: Reading) -> Iterator[Found]:
+    """A record a line, the next of which has the number `first`; empty lines are passed over."""
+    limit = reading.rules.max_article_bytes
+    for number, line in enumerate(bounded_lines(stream, limit), start=first):
+        if line is None:
+            yield _too_long(place, limit, f"{place.where}, line {number}")
+        elif line.strip(_BLANK):
+            yield _record(line, f"line {number}", place, reading)
+
+
+def _json(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+    """A JSON Feed, an array of records, one record over many lines, or a record a line under a wrong name."""
+    first, number = b"", 0
+    while not first.strip(_BLANK) and (line := stream.readline(reading.rules.max_article_bytes + 1)):
+        first, number = line, number + 1
+    try:
+        record = decoded_record(first)
+    except ReadError:
+        rest = stream.read(max(0, reading.rules.max_feed_bytes - len(first)) + 1)
+        yield from _whole_json(first + rest, place, reading)
+        return
+    if jsonfeed.is_json_feed(record):
+        yield FoundBytes(data=first, source=place.name, where=place.where)
+        return
+    yield _record(record, f"line {number}", place, reading)
+    yield from _lines(stream, number + 1, place, reading)
+
+
+def _whole_json(data: bytes, place: Place, reading: Reading) -> Iterator[Found]:
+    data = data.strip(_BLANK)
+    if not data:
+        yield _empty(place)
+    elif len(data) > reading.rules.max_feed_bytes:
+        yield _too_long(place, reading.rules.max_feed_bytes)
+    elif data.startswith(b"["):
+        items = decoded_record(b'{"items":' + data + b"}")["items"]
+        for number, item in enumerate(items, start=1):
+            yield _record(item, f"record {number}", place, reading)
+    elif jsonfeed.is_json_feed(decoded_record(data)):
+        yield FoundBytes(data=data, source=place.name, where=place.where)
+    else:
+        yield _record(data, "", place, reading)
+
+
+def _record(raw: object, spot: str, place: Place, reading: Reading) -> FoundEntry | FoundProblem:
+    """The record in `raw`: bytes still to be decoded, or what JSON had in its place."""
+    where = f"{place.where}, {spot}" if spot else place.where
+    try:
+        record = decoded_record(raw) if isinstance(raw, bytes) else as_record(raw)
+        entry = entry_of_record(record, file_name=place.name.rpartition("/")[2], seen=reading.seen)
+    except ReadError as error:
+        return FoundProblem(where=where, reason=str(error))
+    return FoundEntry(entry=entry, where=where)
+
+
+def _archive(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+    limit = reading.rules.max_article_bytes
+    for page in warc.read_pages(stream, max_page_bytes=limit):
+        where = f"{place.where}, {page.url}"
+        if page.body is None:
+            yield FoundProblem(
+                where=where, reason="the page is too long or cannot be unpacked", verdict="too_long"
+            )
+            continue
+        html = characters.clean(characters.decode(page.body, charset_of(page.content_type))).strip()
+        entry = Entry(
+            source=place.name.rpartition("/")[2],
+            guid=page.record_id or page.url or None,
+            url=absolute_url(page.url, None),
+            html=html,
+            is_page=True,
+        )
+        yield FoundEntry(entry=entry, where=where) if html else _empty(place, where)
+
+
+_READERS: dict[str, Callable[[io.BufferedReader, Place, Reading], Iterator[Found]]] = {
+    ".txt": _text,
+    ".html": _page,
+    ".htm": _page,
+    ".xml": _feed,
+    ".rss": _feed,
+    ".atom": _feed,
+    ".json": _json,
+    ".jsonl": _records,
+    ".warc": _archive,
+}
+
+
+# --- refusals ----------------------------------------------------------------------------------------------
+
+
+def _refused(data: bytes, place: Place, limit: int) -> FoundProblem | None:
+    if len(data) > limit:
+        return _too_long(place, limit)
+    if not data.strip():
+        return _empty(place)
+    if characters.looks_binary(data):
+        return FoundProblem(where=place.where, reason="these are binary data, not a text", verdict="binary")
+    return None
+
+
+def _empty(place: Place, where: str | None = None) -> FoundProblem:
+    return FoundProblem(where=where or place.where, reason="there is nothing in it", verdict="empty")
+
+
+def _too_long(place: Place, limit: int, where: str | None = None) -> FoundProblem:
+    reason = f"longer than {limit / 2**20:.0f} MiB"
+    return FoundProblem(where=where or place.where, reason=reason, verdict="too_long")

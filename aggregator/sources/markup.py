@@ -1,0 +1,152 @@
+"""A stranger's XML made fit for a parser: decoded, cleaned, without a DTD, not longer than we read.
+
+Parsers stop at the first NUL, the first reference to a surrogate, the first entity they do not know; and a
+DTD is where the bombs are (hardening I1, I12-I14). All of it is linear in the size of the document.
+"""
+
+import html.entities
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from aggregator.text import characters
+
+_DECLARATION = "<?xml version='1.0' encoding='utf-8'?>\n"
+_PROLOG_CHARS = 65_536  # a DOCTYPE is looked for in this much; no feed seen has it later
+
+# What "<?xm" looks like where `characters.decode` has no mark to go by (XML 1.0, appendix F).
+_WIDE_SIGNATURES = (
+    (b"\x00\x00\x00<", "utf-32-be"),
+    (b"<\x00\x00\x00", "utf-32-le"),
+    (b"\x4c\x6f\xa7\x94", "cp037"),
+)
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
+_XML_DECLARATION = re.compile(r"<\?xml\b[^<>]{0,400}>", re.IGNORECASE)
+_DOCTYPE = re.compile(r"<!DOCTYPE\b", re.IGNORECASE)
+_SUBSET_END = re.compile(r"\]\s*>")
+_NUMBER_REFERENCE = re.compile(r"&#(x[0-9a-f]+|[0-9]+);", re.IGNORECASE | re.ASCII)
+_NAME_REFERENCE = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,7});")
+_NAMED = {
+    name: chr(code)
+    for name, code in html.entities.name2codepoint.items()
+    if name not in {"amp", "lt", "gt", "quot"}
+}
+_ENTRY = re.compile(r"<!\[CDATA\[|<!--|<(?:[\w.-]{1,40}:)?(?:item|entry)(?=[\s/>])", re.IGNORECASE)
+_DATE = re.compile(
+    r"<(?:[\w.-]{1,40}:)?(?:pubDate|published|updated|date|issued|modified)(?:\s[^<>]{0,200})?>([^<]{4,64})<",
+    re.IGNORECASE,
+)
+_CLOSING = {"<![CDATA[": "]]>", "<!--": "-->"}
+
+
+def decode_markup(data: bytes, content_type: str | None = None) -> str:
+    """The text of an XML document: a byte order mark wins over the header, that over the declaration."""
+    for signature, codec in _WIDE_SIGNATURES:
+        if data.startswith(signature):
+            return data.decode(codec, "replace")
+    return characters.decode(data, charset_of(content_type))
+
+
+def charset_of(content_type: str | None) -> str | None:
+    """The charset that a Content-Type header names."""
+    found = _CHARSET.search((content_type or "")[:1024])
+    return found.group(1) if found else None
+
+
+def well_prepared(text: str) -> str:
+    """`text` with one declaration (UTF-8), no DOCTYPE, and only characters and references XML allows."""
+    text = characters.clean(text).lstrip()
+    text = _without_doctype(_without_declaration(text))
+    if "&#" in text:
+        text = characters.clean(_NUMBER_REFERENCE.sub(_character, text))  # pairs of surrogates join here
+    if "&" in text:
+        text = _NAME_REFERENCE.sub(_named_character, text)
+    return _DECLARATION + text.lstrip()
+
+
+def _without_declaration(text: str) -> str:
+    found = _XML_DECLARATION.search(text, 0, 4096)
+    return text if found is None else text[: found.start()] + text[found.end() :]
+
+
+def _without_doctype(text: str) -> str:
+    """Without the DOCTYPE and its internal subset: the home of every entity bomb and of external files."""
+    found = _DOCTYPE.search(text, 0, _PROLOG_CHARS)
+    if found is None:
+        return text
+    close = text.find(">", found.end())
+    subset = text.find("[", found.end(), close if close >= 0 else len(text))
+    if subset >= 0:
+        subset_end = _SUBSET_END.search(text, subset)
+        close = subset_end.end() - 1 if subset_end else close
+    return text[: found.start()] + text[close + 1 :] if close >= 0 else text[: found.start()]
+
+
+def _character(found: re.Match[str]) -> str:
+    """What a numeric reference stands for; markup's own ASCII stays a reference, nonsense goes."""
+    digits = found.group(1).lower()
+    if len(digits) > 9:
+        return ""
+    code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
+    if code in {9, 10, 13} or 0x20 <= code < 0x80:
+        return found.group()
+    return chr(code) if code <= 0x10FFFF else ""
+
+
+def _named_character(found: re.Match[str]) -> str:
+    return _NAMED.get(found.group(1), found.group())
+
+
+# --- how many entries, and which of them -------------------------------------------------------------------
+
+
+class Cut(NamedTuple):
+    """A feed's markup with at most so many entries in it; `entries` counts those it had before."""
+
+    text: str
+    entries: int
+    newest_last: bool
+
+
+def entry_starts(text: str) -> Iterator[int]:
+    """Where `<item` and `<entry` elements begin, outside comments and CDATA. Linear, whatever is unclosed."""
+    resume = 0
+    unclosed: set[str] = set()
+    for found in _ENTRY.finditer(text):
+        if found.start() < resume:
+            continue
+        closing = _CLOSING.get(found.group().upper())
+        if closing is None:
+            yield found.start()
+        elif closing not in unclosed:
+            end = text.find(closing, found.end())
+            if end < 0:
+                unclosed.add(closing)
+            resume = max(resume, end)
+
+
+def cut_entries(text: str, limit: int, *, newest_last: bool = False) -> Cut:
+    """`text` with its first `limit` entries, or its last ones; what stands around them stays well-formed."""
+    starts = list(entry_starts(text))
+    if len(starts) <= limit:
+        return Cut(text, len(starts), newest_last)
+    if newest_last:
+        return Cut(text[: starts[0]] + text[starts[-limit] :], len(starts), newest_last)
+    last_end = text.rfind("</" + _tag_name(text, starts[-1]))
+    tail = text[text.find(">", last_end) + 1 :] if last_end > starts[-1] else ""
+    return Cut(text[: starts[limit]] + tail, len(starts), newest_last)
+
+
+def _tag_name(text: str, start: int) -> str:
+    found = re.match(r"[\w.:-]{1,90}", text[start + 1 : start + 91])
+    return found.group() if found else ""
+
+
+def outer_dates(text: str) -> tuple[str, str] | None:
+    """The first date of the first entry and of the last one, as written; None where there are not two."""
+    starts = list(entry_starts(text))
+    if len(starts) < 2:
+        return None
+    first = _DATE.search(text, starts[0], starts[1])
+    last = _DATE.search(text, starts[-1])
+    return (first.group(1), last.group(1)) if first and last else None

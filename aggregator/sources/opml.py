@@ -1,0 +1,97 @@
+"""OPML: lists of feeds with folders, as every feed reader imports and exports them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from aggregator.errors import ReadError
+from aggregator.model import Noun
+from aggregator.sources import markup
+from aggregator.sources.entries import absolute_url, plain_title
+from aggregator.sources.limits import SourceRules
+from aggregator.text import characters
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
+_MAX_DEPTH = 20
+_MAX_NAME_CHARS = 200
+
+
+class OpmlFeed(Noun, frozen=True, kw_only=True):
+    """One feed of a list; `folder` holds the names of the folders around it, outermost first."""
+
+    url: str
+    title: str = ""
+    home: str | None = None
+    folder: tuple[str, ...] = ()
+
+
+def read_opml(data: bytes, *, rules: SourceRules) -> tuple[OpmlFeed, ...]:
+    """The feeds of a list in its order, each address once, at most `max_outlines`.
+
+    Forgiving: any case of attribute names, missing types, broken XML, `category` instead of nesting.
+    Raises ReadError where there is no outline at all.
+    """
+    from lxml import etree
+
+    text = markup.well_prepared(markup.decode_markup(data))
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, load_dtd=False)
+    root = etree.fromstring(text.encode(), parser)
+    if root is None or next(root.iter("outline", "{*}outline", "OUTLINE"), None) is None:
+        raise ReadError("this is no OPML: it has no <outline>")
+    feeds: dict[str, OpmlFeed] = {}
+    waiting: list[tuple[Element, tuple[str, ...]]] = [(root, ())]
+    while waiting and len(feeds) < rules.max_outlines:
+        node, folder = waiting.pop()
+        attributes = {str(name).lower(): str(value) for name, value in node.attrib.items()}
+        feed = _feed(attributes, folder)
+        if feed is not None:
+            feeds.setdefault(feed.url, feed)
+        elif _is_outline(node):
+            folder = (*folder, _name(attributes))[:_MAX_DEPTH] if _name(attributes) else folder
+        waiting.extend((child, folder) for child in reversed(node) if isinstance(child.tag, str))
+    return tuple(feeds.values())
+
+
+def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
+    """An OPML 2.0 document in UTF-8 with folders as nested outlines; reading it gives the same feeds."""
+    from lxml import etree
+
+    root = etree.Element("opml", version="2.0")
+    etree.SubElement(etree.SubElement(root, "head"), "title").text = characters.clean(title)
+    folders: dict[tuple[str, ...], Element] = {(): etree.SubElement(root, "body")}
+    for feed in feeds:
+        for depth in range(1, len(feed.folder) + 1):
+            path = feed.folder[:depth]
+            if path not in folders:
+                name = characters.clean(path[-1])
+                folders[path] = etree.SubElement(folders[path[:-1]], "outline", text=name, title=name)
+        name = characters.clean(feed.title or feed.url)
+        attributes = {"type": "rss", "text": name, "title": name, "xmlUrl": characters.clean(feed.url)}
+        attributes |= {"htmlUrl": characters.clean(feed.home)} if feed.home else {}
+        etree.SubElement(folders[feed.folder], "outline", attributes)
+    return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
+
+
+def _feed(attributes: dict[str, str], folder: tuple[str, ...]) -> OpmlFeed | None:
+    url = absolute_url(attributes.get("xmlurl", ""), None)
+    if url is None:
+        return None
+    home = absolute_url(attributes.get("htmlurl", ""), None)
+    return OpmlFeed(url=url, title=_name(attributes), home=home, folder=folder or _category(attributes))
+
+
+def _category(attributes: dict[str, str]) -> tuple[str, ...]:
+    """`category="/News/World,/Daily"`: the first one, when it is written as a path."""
+    first = attributes.get("category", "").split(",")[0].strip()
+    if not first.startswith("/"):
+        return ()
+    return tuple(part.strip()[:_MAX_NAME_CHARS] for part in first.split("/") if part.strip())[:_MAX_DEPTH]
+
+
+def _name(attributes: dict[str, str]) -> str:
+    return plain_title(attributes.get("title", "") or attributes.get("text", ""))[:_MAX_NAME_CHARS]
+
+
+def _is_outline(node: "Element") -> bool:
+    return str(node.tag).rpartition("}")[2].lower() == "outline"

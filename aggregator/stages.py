@@ -1,0 +1,95 @@
+"""The pure stages, bytes to bytes: what an executor runs over strangers' bytes, wherever it runs.
+
+Each is a function of its job alone (no clock, no network, no database), so it may be done again, in another
+process or on another machine, with the same result.
+"""
+
+import datetime as dt
+
+import msgspec
+
+from aggregator.dedup.fingerprint import fingerprinter
+from aggregator.model import ACCEPTED_VERDICTS, CleanArticle, Entry, Noun, ParsedFeed, Prepared
+from aggregator.rules import RuleBook
+
+
+class PrepareItem(Noun, frozen=True, kw_only=True):
+    """One entry to make an article of. `seen` is when it was accepted: it bounds plausible dates."""
+
+    entry: Entry
+    seen: dt.datetime
+    page: bytes | None = None
+    page_url: str | None = None
+    page_charset: str | None = None
+
+
+class PrepareJob(Noun, frozen=True, kw_only=True):
+    """Up to 32 entries: one call of a worker costs 1.2 ms whatever is in it."""
+
+    items: tuple[PrepareItem, ...]
+    rules: str = "{}"
+    extract_only: bool = False  # `aggregator extract`: no fingerprint
+    keep_all: bool = False  # `aggregator eval`: a fingerprint whatever the verdict, where there are words
+
+
+class PrepareResult(Noun, frozen=True, kw_only=True):
+    """One Prepared for each item, in order."""
+
+    prepared: tuple[Prepared, ...]
+
+
+class FeedJob(Noun, frozen=True, kw_only=True):
+    """A feed's bytes and what is known of where they came from."""
+
+    data: bytes
+    source: str
+    seen: dt.datetime
+    url: str | None = None
+    content_type: str | None = None
+    outlet: str | None = None
+    zone: str | None = None
+    rules: str = "{}"
+
+
+def prepare(job: bytes) -> bytes:
+    """PrepareJob → PrepareResult: clean text and fingerprint of each entry."""
+    wanted = msgspec.msgpack.decode(job, type=PrepareJob)
+    book = RuleBook.from_json(wanted.rules)
+    prepared = tuple(_prepared(item, book, wanted) for item in wanted.items)
+    return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
+
+
+def _prepared(item: PrepareItem, book: RuleBook, job: PrepareJob) -> Prepared:
+    from aggregator.text.prepare import clean_article
+
+    clean: CleanArticle = clean_article(
+        item.entry,
+        page=item.page,
+        page_charset=item.page_charset,
+        page_url=item.page_url,
+        seen=item.seen,
+        rules=book,
+    )
+    kept = clean.verdict in ACCEPTED_VERDICTS or (job.keep_all and bool(clean.title or clean.text))
+    if job.extract_only or not kept:
+        return Prepared(article=clean)
+    return Prepared(article=clean, fingerprint=fingerprinter(book).fingerprint(clean))
+
+
+def read_feed(job: bytes) -> bytes:
+    """FeedJob → ParsedFeed."""
+    from aggregator.sources import feeds
+    from aggregator.sources.limits import source_rules
+
+    wanted = msgspec.msgpack.decode(job, type=FeedJob)
+    parsed: ParsedFeed = feeds.read_feed(
+        wanted.data,
+        source=wanted.source,
+        url=wanted.url,
+        content_type=wanted.content_type,
+        outlet=wanted.outlet,
+        zone=wanted.zone,
+        seen=wanted.seen,
+        rules=source_rules(RuleBook.from_json(wanted.rules)),
+    )
+    return msgspec.msgpack.encode(parsed)

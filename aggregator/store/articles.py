@@ -1,0 +1,299 @@
+"""Article rows: writing what was placed, and reading it as the other rooms need it."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+
+from aggregator.dedup.copies import Wording
+from aggregator.model import (
+    ArticleView,
+    CleanArticle,
+    Evidence,
+    Fingerprint,
+    Noun,
+    Placement,
+    TimedEntry,
+    Wire,
+)
+from aggregator.store import blobs
+from aggregator.store.tables import article, identity_key, lsh_band, revision
+
+_REVISIONS_KEPT = 5  # the first five and the last five
+
+
+class Details(Noun, frozen=True, kw_only=True):
+    """The parts of an article that only a story's page or an explanation asks for."""
+
+    wire: Wire | None = None
+    timed: tuple[TimedEntry, ...] = ()
+    modified: dt.datetime | None = None
+    canonical_url: str | None = None
+    noarchive: bool = False
+    nosnippet: bool = False
+    tdm_reserved: bool = False
+    truncated: bool = False
+
+
+class Twin(Noun, frozen=True, kw_only=True):
+    """A stored article that shares LSH bands with a new one."""
+
+    n: int
+    id: str
+    signature: bytes
+
+
+class Stored(Noun, frozen=True, kw_only=True):
+    """What a revision is compared with, and what taking an article out of its story needs."""
+
+    n: int
+    id: str
+    generation: int
+    story: str
+    role: str
+    weighs: bool
+    copy_of: str | None
+    title: str
+    text: str
+    text_hash: bytes
+    signature: bytes
+    terms: bytes
+    body_words: int
+    published: dt.datetime | None
+    effective: dt.datetime
+
+
+class NewArticle(Noun, frozen=True, kw_only=True):
+    """An article with all that its row holds beside what the text room made of it."""
+
+    n: int
+    id: str
+    generation: int
+    source: str
+    outlet: str | None
+    url: str | None
+    author: str | None
+    seen: dt.datetime
+    effective: dt.datetime
+    placed_at: dt.datetime
+    clean: CleanArticle
+    fingerprint: Fingerprint
+    placement: Placement
+    weighs: bool
+
+
+def insert_article(connection: Connection, new: NewArticle) -> None:
+    """Write the article's row and its LSH bands."""
+    row = {
+        "n": new.n,
+        "id": new.id,
+        "generation": new.generation,
+        "story": new.placement.story,
+        "role": new.placement.role,
+        "weighs": new.weighs,
+        "copy_of": new.placement.copy_of,
+        "source": new.source,
+        "seen": new.seen,
+        "placed_at": new.placed_at,
+        "evidence": blobs.pack(new.placement.evidence),
+    }
+    connection.execute(insert(article), [row | _text_columns(new)])
+    _insert_bands(connection, new.n, new.fingerprint.bands)
+
+
+def replace_text(connection: Connection, new: NewArticle) -> None:
+    """Write a revision over the row of article `new.id`; its place, role and number stay."""
+    connection.execute(update(article).where(article.c.id == new.id).values(**_text_columns(new)))
+    connection.execute(delete(lsh_band).where(lsh_band.c.article == new.n))
+    _insert_bands(connection, new.n, new.fingerprint.bands)
+
+
+def _text_columns(new: NewArticle) -> dict[str, Any]:
+    clean, mark = new.clean, new.fingerprint
+    published = clean.published
+    details = Details(
+        wire=clean.wire,
+        timed=clean.timed,
+        modified=clean.modified,
+        canonical_url=clean.canonical_url,
+        noarchive=clean.noarchive,
+        nosnippet=clean.nosnippet,
+        tdm_reserved=clean.tdm_reserved,
+        truncated=clean.truncated,
+    )
+    return {
+        "outlet": new.outlet,
+        "url": new.url,
+        "title": clean.title,
+        "lead": clean.lead,
+        "text": clean.text,
+        "language": clean.language,
+        "author": new.author,
+        "published": published.time if published else None,
+        "published_origin": published.origin if published else None,
+        "published_precision": published.precision if published else None,
+        "zone_assumed": bool(published and published.zone_assumed),
+        "effective": new.effective,
+        "wire": clean.wire.agency if clean.wire else None,
+        "details": blobs.pack(details),
+        "verdict": clean.verdict,
+        "signature": mark.signature,
+        "terms": mark.terms,
+        "body_words": mark.body_words,
+        "text_hash": mark.text_hash,
+    }
+
+
+def _insert_bands(connection: Connection, n: int, bands: Sequence[int]) -> None:
+    rows = [{"band": band, "article": n} for band in sorted(set(bands))]
+    if rows:
+        connection.execute(insert(lsh_band), rows)
+
+
+def keep_revision(connection: Connection, old: Stored, at: dt.datetime) -> None:
+    """Keep the text that is about to be replaced: the first five and the last five of an article."""
+    last = connection.execute(
+        select(func.max(revision.c.number)).where(revision.c.article == old.id)
+    ).scalar_one()
+    number = (last or 0) + 1
+    connection.execute(
+        insert(revision),
+        [
+            {
+                "article": old.id,
+                "number": number,
+                "replaced_at": at,
+                "title": old.title,
+                "text": blobs.squeeze(old.text.encode()),
+            }
+        ],
+    )
+    middle = revision.c.number.between(_REVISIONS_KEPT + 1, number - _REVISIONS_KEPT)
+    connection.execute(delete(revision).where(revision.c.article == old.id, middle))
+
+
+def move_keys(connection: Connection, old: str, new: str) -> None:
+    """A reused address: from now on its keys mean the new article."""
+    connection.execute(update(identity_key).where(identity_key.c.article == old).values(article=new))
+
+
+def move_to_story(connection: Connection, articles: Sequence[str], story: str, *, weighs: bool) -> None:
+    """Give articles another home."""
+    connection.execute(update(article).where(article.c.id.in_(articles)).values(story=story, weighs=weighs))
+
+
+def twins(connection: Connection, bands: Sequence[int], limit: int) -> list[Twin]:
+    """Stored articles that share bands, most shared first (a tie: the older), at most `limit`."""
+    if not bands:
+        return []
+    shared = func.count().label("shared")
+    sharing = (
+        select(lsh_band.c.article, shared)
+        .where(lsh_band.c.band.in_(sorted(set(bands))))
+        .group_by(lsh_band.c.article)
+        .order_by(shared.desc(), lsh_band.c.article)
+        .limit(limit)
+        .subquery()
+    )
+    statement = (
+        select(article.c.n, article.c.id, article.c.signature)
+        .join(sharing, sharing.c.article == article.c.n)
+        .order_by(sharing.c.shared.desc(), article.c.n)
+    )
+    return [Twin(n=row.n, id=row.id, signature=row.signature) for row in connection.execute(statement)]
+
+
+def wording(connection: Connection, id: str) -> Wording:  # noqa: A002 - the word that people type
+    """The article `id` as the copy level reads it; it must exist."""
+    row = connection.execute(
+        select(article.c.n, article.c.text, article.c.title, article.c.outlet, article.c.signature).where(
+            article.c.id == id
+        )
+    ).one()
+    return Wording(
+        id=id, text=row.text, title=row.title, outlet=row.outlet, signature=row.signature, order=row.n
+    )
+
+
+def stored(connection: Connection, id: str) -> Stored | None:  # noqa: A002 - the word that people type
+    """The article `id` as a revision needs it."""
+    names = Stored.__struct_fields__
+    row = connection.execute(select(*(article.c[name] for name in names)).where(article.c.id == id)).first()
+    return None if row is None else Stored(**row._mapping)
+
+
+def stored_of_story(connection: Connection, story: str) -> list[Stored]:
+    """All articles of a story as `Stored`, in the order they were placed."""
+    names = Stored.__struct_fields__
+    rows = connection.execute(
+        select(*(article.c[name] for name in names)).where(article.c.story == story).order_by(article.c.n)
+    )
+    return [Stored(**row._mapping) for row in rows]
+
+
+_VIEW = (
+    "id",
+    "story",
+    "outlet",
+    "url",
+    "title",
+    "published",
+    "seen",
+    "effective",
+    "language",
+    "copy_of",
+    "wire",
+    "role",
+    "lead",
+    "author",
+    "published_origin",
+    "published_precision",
+    "details",
+)
+
+
+def view_columns(*more: str) -> Select[Any]:
+    """SELECT of what an ArticleView holds; `more` may add "text" and "evidence"."""
+    return select(*(article.c[name] for name in (*_VIEW, *more)))
+
+
+def view(row: Row[Any], *, copy_of: str | None) -> ArticleView:
+    """The ArticleView of a row that `view_columns` selected."""
+    details = blobs.unpack(row.details, Details)
+    held = row._mapping
+    return ArticleView(
+        id=row.id,
+        outlet=row.outlet,
+        url=row.url,
+        title=row.title,
+        published=row.published,
+        seen=row.seen,
+        effective=row.effective,
+        language=row.language,
+        copy_of=copy_of,
+        wire=row.wire,
+        role=row.role,
+        lead=row.lead,
+        author=row.author,
+        published_origin=row.published_origin,
+        published_precision=row.published_precision,
+        text=held.get("text", ""),
+        timed=details.timed,
+        evidence=blobs.unpack(row.evidence, Evidence) if "evidence" in held else None,
+        nosnippet=details.nosnippet,
+        noarchive=details.noarchive,
+    )
+
+
+def views_of_stories(
+    connection: Connection, stories: Iterable[str], *more: str
+) -> dict[str, list[ArticleView]]:
+    """The articles of `stories`, oldest first; `copy_of` is the twin that was found when they were placed."""
+    ids = sorted(stories)
+    found: dict[str, list[ArticleView]] = {id: [] for id in ids}
+    for start in range(0, len(ids), 500):
+        statement = view_columns(*more).where(article.c.story.in_(ids[start : start + 500]))
+        for row in connection.execute(statement.order_by(article.c.effective, article.c.n)):
+            found[row.story].append(view(row, copy_of=row.copy_of))
+    return found

@@ -1,0 +1,258 @@
+"""The reading side: stories, articles and sources as the output rooms ask for them (aggregator/shelf.py)."""
+
+import base64
+import binascii
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+
+from aggregator.errors import NotWritableError, UsageError
+from aggregator.model import ArticleView, Evidence, MergedStory, Noun, StoryView
+from aggregator.shelf import (
+    Health,
+    Moved,
+    SearchHit,
+    SearchResults,
+    SourceView,
+    StoryFilter,
+    StoryPage,
+)
+from aggregator.store import articles, blobs, inbox, search, sources
+from aggregator.store.database import Database
+from aggregator.store.snippets import snippet
+from aggregator.store.tables import article, entry, story, story_log
+from aggregator.stories.counts import with_originals
+from aggregator.stories.merge import merge
+
+
+class Explained(Noun, frozen=True, kw_only=True):
+    """An article with its home and the evidence of its placing."""
+
+    article: ArticleView
+    story: str
+    story_title: str
+    evidence: Evidence
+
+
+class Reading:
+    """The Shelf of a database. Safe to share between threads: it keeps nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def stories(self, wanted: StoryFilter) -> StoryPage:
+        with self._database.read() as connection:
+            statement = _filtered(connection, wanted).limit(wanted.limit + 1)
+            rows = connection.execute(statement).all()
+            shown = rows[: wanted.limit]
+            members = articles.views_of_stories(connection, [row.id for row in shown])
+        stories = tuple(_story_view(row, members[row.id]) for row in shown)
+        more = len(rows) > wanted.limit
+        return StoryPage(stories=stories, next=_cursor(shown[-1]) if more else None)
+
+    def story(self, id: str) -> StoryView | Moved | None:  # noqa: A002 - the word that people type
+        with self._database.read() as connection:
+            row = connection.execute(select(story).where(story.c.id == id)).first()
+            if row is None:
+                return None
+            if row.redirect_to is not None:
+                return Moved(to=row.redirect_to)
+            members = articles.views_of_stories(connection, [id], "text", "evidence")[id]
+        return _story_view(row, members)
+
+    def merged(self, id: str) -> MergedStory | None:  # noqa: A002
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(story.c.merged, story.c.title).where(story.c.id == id, story.c.redirect_to.is_(None))
+            ).first()
+            if row is None:
+                return None
+            if row.merged is not None:
+                return blobs.expand_noun(row.merged, MergedStory)
+            members = articles.views_of_stories(connection, [id], "text")[id]
+        return merge(with_originals(members), row.title)
+
+    def search(self, text: str, limit: int) -> SearchResults:
+        try:
+            phrases = search.parse_query(text)
+        except UsageError as error:
+            return SearchResults(problem=str(error))
+        with self._database.read() as connection:
+            numbers = search.best(connection, phrases, limit + 1)
+            statement = (
+                articles.view_columns("text", "n")
+                .add_columns(story.c.title.label("story_title"))
+                .join(story, story.c.id == article.c.story)
+                .where(article.c.n.in_(numbers[:limit]))
+            )
+            found = {row.n: row for row in connection.execute(statement)}
+        hits = [_hit(found[n], phrases) for n in numbers[:limit] if n in found]
+        return SearchResults(hits=tuple(hits), more=len(numbers) > limit)
+
+    def sources(self) -> tuple[SourceView, ...]:
+        with self._database.read() as connection:
+            listed = sources.all_sources(connection)
+            counted = connection.execute(
+                select(article.c.source, func.count().label("articles")).group_by(article.c.source)
+            )
+            counts = {row.source: row.articles for row in counted}
+        return tuple(_source_view(item, counts) for item in listed)
+
+    def state(self) -> Health:
+        with self._database.read() as connection:
+            waiting = inbox.waiting_count(connection)
+            last = connection.execute(
+                select(article.c.placed_at).order_by(article.c.n.desc()).limit(1)
+            ).scalar()
+        writable, problems = True, []
+        try:
+            with self._database.write():
+                pass
+        except NotWritableError as error:
+            writable = False
+            problems.append(str(error))
+        return Health(writable=writable, waiting=waiting, last_placed=last, problems=tuple(problems))
+
+    def last_change(self) -> str:
+        with self._database.read() as connection:
+            newest = connection.execute(select(func.max(story_log.c.n))).scalar()
+        return str(newest or 0)
+
+    def explained(self, id: str) -> Explained | None:  # noqa: A002
+        """One article and why it is where it is; `id` may be the article's id or its address."""
+        with self._database.read() as connection:
+            statement = (
+                articles.view_columns("text", "evidence")
+                .add_columns(story.c.title.label("story_title"))
+                .join(story, story.c.id == article.c.story)
+                .where(or_(article.c.id == id, article.c.url == id))
+                .order_by(article.c.n.desc())
+            )
+            row = connection.execute(statement).first()
+        if row is None:
+            return None
+        seen = articles.view(row, copy_of=row.copy_of)
+        evidence = blobs.unpack(row.evidence, Evidence)
+        return Explained(article=seen, story=row.story, story_title=row.story_title, evidence=evidence)
+
+
+class Assigned(Noun, frozen=True, kw_only=True):
+    """Where an entry's article is."""
+
+    n: int  # of the entry
+    article: str
+    story: str
+    copy_of: str | None
+
+
+def assignments(connection: Connection) -> list[Assigned]:
+    """Where every placed entry's article is, in the order of entries."""
+    statement = (
+        select(entry.c.n, entry.c.article, article.c.story, article.c.copy_of)
+        .join(article, article.c.id == entry.c.article)
+        .order_by(entry.c.n)
+    )
+    return [Assigned(**row._mapping) for row in connection.execute(statement)]
+
+
+def _filtered(connection: Connection, wanted: StoryFilter) -> Select[Any]:
+    conditions: list[ColumnElement[bool]] = [story.c.redirect_to.is_(None)]
+    if wanted.since is not None:
+        conditions.append(story.c.last_published >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(story.c.last_published <= wanted.until)
+    if wanted.min_outlets > 1:
+        conditions.append(story.c.outlet_count >= wanted.min_outlets)
+    if wanted.min_reports > 1:
+        conditions.append(story.c.report_count >= wanted.min_reports)
+    if wanted.after is not None:
+        updated, n = _read_cursor(wanted.after)
+        conditions.append(or_(story.c.updated < updated, and_(story.c.updated == updated, story.c.n < n)))
+    conditions += [story.c.id.in_(part) for part in _asked_of_articles(connection, wanted)]
+    return select(story).where(*conditions).order_by(story.c.updated.desc(), story.c.n.desc())
+
+
+def _asked_of_articles(connection: Connection, wanted: StoryFilter) -> list[Select[Any]]:
+    """Story ids with an article that fits, one selection for each thing asked."""
+    asked = []
+    if wanted.query:
+        asked.append(search.matching(connection, search.parse_query(wanted.query)))
+    if wanted.outlet is not None:
+        asked.append(func.lower(article.c.outlet) == wanted.outlet.lower())
+    if wanted.language is not None:
+        asked.append(article.c.language == wanted.language)
+    if wanted.folder is not None:
+        listed = sources.all_sources(connection)
+        asked.append(article.c.source.in_([s.entry_source for s in listed if s.folder == wanted.folder]))
+    return [select(article.c.story).where(condition) for condition in asked]
+
+
+def _cursor(row: Row[Any]) -> str:
+    return base64.urlsafe_b64encode(f"{row.updated.isoformat()} {row.n}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[dt.datetime, int]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        when, number = base64.b64decode(padded, altchars=b"-_", validate=True).decode().rsplit(" ", 1)
+        updated, n = dt.datetime.fromisoformat(when), int(number)
+    except (ValueError, binascii.Error) as error:
+        raise UsageError("that is no cursor of ours; take `next` of the page before as it is") from error
+    if updated.tzinfo is None or not 0 <= n < 2**63:
+        raise UsageError("that is no cursor of ours; take `next` of the page before as it is")
+    return updated, n
+
+
+def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
+    return StoryView(
+        id=row.id,
+        title=row.title,
+        summary=row.summary,
+        language=row.language,
+        first_published=row.first_published,
+        last_published=row.last_published,
+        updated=row.updated,
+        article_count=row.article_count,
+        outlet_count=row.outlet_count,
+        report_count=row.report_count,
+        articles=tuple(with_originals(members)),
+    )
+
+
+def _hit(row: Row[Any], phrases: tuple[search.Phrase, ...]) -> SearchHit:
+    details = blobs.unpack(row.details, articles.Details)
+    shown, marks = snippet(row.text or row.lead, [word for phrase in phrases for word in phrase.words])
+    return SearchHit(
+        article=row.id,
+        story=row.story,
+        story_title=row.story_title,
+        title=row.title,
+        outlet=row.outlet,
+        url=row.url,
+        effective=row.effective,
+        language=row.language,
+        snippet=shown,
+        marks=marks,
+        nosnippet=details.nosnippet,
+    )
+
+
+def _source_view(item: sources.Source, counts: dict[str, int]) -> SourceView:
+    if item.paused:
+        state = "paused"
+    elif item.health == "gone":
+        state = "failing"
+    else:
+        state = item.health
+    return SourceView(
+        id=item.id,
+        name=item.shown_name,
+        url=item.address,
+        folder=item.folder,
+        state=state,
+        problem=item.health_cause,
+        article_count=counts.get(item.entry_source, 0),
+        last_success=item.last_success_at,
+        next_due=None if item.paused else item.next_due_at,
+    )

@@ -1,0 +1,257 @@
+"""The tables, the same on SQLite and Postgres. Alembic (migrations/) is the only way they come to be.
+
+What is derived and can be rebuilt from the rest: `lsh_band`, `story.sums`, the counts and texts of `story`,
+the full-text index. All times are UTC; `UtcTime` refuses naive values.
+"""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    false,
+    text,
+)
+
+
+class UtcTime(TypeDecorator[dt.datetime]):
+    """An aware datetime; stored in UTC, given back in UTC on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone may not be stored: {value!r}")
+        value = value.astimezone(dt.UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+counter = Table(
+    "counter",
+    metadata,
+    # One row a running number: "entry" (accepted), "inbox" (order of placing), "story", "bump".
+    # Taking a number locks the row until the transaction ends, so numbers become visible in their order.
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),  # feed | folder
+    Column("address", Text, nullable=False),
+    Column("name", Text),
+    Column("outlet", Text),
+    Column("folder", Text),  # the group it is filed under, `--folder` of the command line
+    Column("language", Text),
+    Column("timezone", Text),
+    Column("interval_seconds", Integer, nullable=False),  # as chosen
+    Column("rhythm_seconds", Float, nullable=False, server_default=text("0")),  # as it turned out; 0: not yet
+    Column("pages", Text, nullable=False),  # auto | always | never
+    Column("origin", Text, nullable=False),  # config | user
+    Column("paused", Boolean, nullable=False, server_default=false()),
+    Column("title", Text),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("body_hash", LargeBinary),
+    Column("stamps", LargeBinary),  # of a folder: sizes and times of its files at the last look; msgpack, zstd
+    Column("first_poll_done", Boolean, nullable=False, server_default=false()),
+    Column("next_due_at", UtcTime, nullable=False),
+    Column("last_polled_at", UtcTime),
+    Column("last_success_at", UtcTime),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("health", Text, nullable=False, server_default="new"),  # new | ok | failing | gone
+    Column("health_cause", Text),
+    Column("entries_new", BigInteger, nullable=False, server_default=text("0")),
+    Column("entries_known", BigInteger, nullable=False, server_default=text("0")),
+    Column("entries_refused", BigInteger, nullable=False, server_default=text("0")),
+    Index(None, "paused", "next_due_at"),
+)
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("n", BigInteger, primary_key=True, autoincrement=False),  # order of acceptance
+    # The order of placing; given when all that the article is made of is stored. Null: waits for its page.
+    Column("inbox_no", BigInteger, unique=True),
+    Column("state", Text, nullable=False),  # page | ready | done | refused
+    Column("source", Text, nullable=False),
+    Column("article", Text, nullable=False),  # the id that its identity gives
+    Column("revises", Boolean, nullable=False, server_default=false()),
+    Column("url", Text),
+    Column("payload", LargeBinary, nullable=False),  # the Entry: msgpack, zstd
+    Column("page", LargeBinary),  # the fetched page: zstd; dropped when the entry is done
+    Column("page_url", Text),
+    Column("page_charset", Text),
+    Column("page_due_at", UtcTime),
+    Column("page_tries", Integer, nullable=False, server_default=text("0")),
+    Column("bumps_by_clock", Boolean, nullable=False, server_default=false()),  # polled or pushed
+    Column("accepted_at", UtcTime, nullable=False),
+    Column("done_at", UtcTime),
+    Column("verdict", Text),
+    Column("reason", Text),
+    Column("outcome", Text),  # founded | joined | copy | revised | unchanged | refused
+    Index(None, "state", "inbox_no"),
+    Index(None, "state", "page_due_at"),
+    Index(None, "article"),
+)
+
+identity_key = Table(
+    "identity_key",
+    metadata,
+    # 16-byte hash of a source and GUID, a canonical URL, or an outlet and text (dedup/identity.py).
+    Column("key", LargeBinary, primary_key=True),
+    Column("article", Text, nullable=False),
+    Index(None, "article"),
+    sqlite_with_rowid=False,
+)
+
+sighting = Table(
+    "sighting",
+    metadata,
+    # Where an article was seen, and what it looked like there: the same again changes nothing.
+    Column("article", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("first_seen_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+refusal = Table(
+    "refusal",
+    metadata,
+    # What could not even become an entry: an empty file, a broken record, an address that does not answer.
+    Column("source", Text, primary_key=True),
+    Column("item", Text, primary_key=True),  # file below its folder, record number, address
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Index(None, "at"),
+)
+
+story = Table(
+    "story",
+    metadata,
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("founder", Text, nullable=False),  # article id; the story's id is hash(founder, founding)
+    Column("founding", Integer, nullable=False),
+    Column("redirect_to", Text),  # set for ever when the story gave way to another
+    Column("title", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("language", Text),
+    Column("text", Text),  # the merged text; null until it was told (derived)
+    Column("merged", LargeBinary),  # the MergedStory behind it: msgpack, zstd (derived)
+    Column("first_published", UtcTime, nullable=False),
+    Column("last_published", UtcTime, nullable=False),
+    Column("updated", UtcTime, nullable=False),  # the last bump
+    Column("article_count", Integer, nullable=False),
+    Column("outlet_count", Integer, nullable=False),
+    Column("report_count", Integer, nullable=False),
+    Column("container_only", Boolean, nullable=False, server_default=false()),
+    Column("last_inbox_no", BigInteger, nullable=False),
+    Column("sums", LargeBinary, nullable=False),
+    Index(None, "updated"),
+    Index(None, "last_published"),
+    Index(None, "last_inbox_no"),
+    Index(None, "founder"),
+)
+
+article = Table(
+    "article",
+    metadata,
+    Column("n", BigInteger, primary_key=True, autoincrement=False),  # the inbox number that it was placed by
+    Column("id", Text, nullable=False, unique=True),
+    Column("generation", Integer, nullable=False, server_default=text("0")),  # a reused key's later texts
+    Column("story", Text, ForeignKey("story.id"), nullable=False),
+    Column("role", Text, nullable=False),
+    Column("weighs", Boolean, nullable=False),  # its terms are in the story's sums
+    Column("copy_of", Text),  # the twin that was found; the original is derived when read
+    Column("source", Text, nullable=False),
+    Column("outlet", Text),
+    Column("url", Text),
+    Column("title", Text, nullable=False),
+    Column("lead", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("language", Text),
+    Column("author", Text),
+    Column("published", UtcTime),
+    Column("published_origin", Text),
+    Column("published_precision", Text),
+    Column("zone_assumed", Boolean, nullable=False, server_default=false()),
+    Column("seen", UtcTime, nullable=False),
+    Column("effective", UtcTime, nullable=False),
+    Column("wire", Text),
+    Column("details", LargeBinary),  # the rarely asked parts of CleanArticle: msgpack
+    Column("verdict", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("terms", LargeBinary, nullable=False),
+    Column("body_words", Integer, nullable=False),
+    Column("text_hash", LargeBinary, nullable=False),
+    Column("evidence", LargeBinary, nullable=False),  # msgpack
+    Column("placed_at", UtcTime, nullable=False),
+    Index(None, "story"),
+    Index(None, "source", "seen"),
+    Index(None, "effective"),
+)
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("article", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),  # 1 = the first text that was replaced
+    Column("replaced_at", UtcTime, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", LargeBinary, nullable=False),  # zstd
+)
+
+lsh_band = Table(
+    "lsh_band",
+    metadata,
+    Column("band", BigInteger, primary_key=True, autoincrement=False),
+    Column("article", BigInteger, primary_key=True, autoincrement=False),  # article.n
+    sqlite_with_rowid=False,
+)
+
+story_log = Table(
+    "story_log",
+    metadata,
+    Column("n", Integer, primary_key=True),
+    Column("story", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", Text, nullable=False),  # created | joined | merged | headline | revised | corrected
+    Column("article", Text),
+    Column("detail", Text),
+    Index(None, "story", "n"),
+)

@@ -1,0 +1,96 @@
+"""Days that a sentence speaks of, resolved against a date that is known. English only: others give none."""
+
+import datetime as dt
+import re
+
+from aggregator.stories.tuning import StoryRules
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+          "november", "december")  # fmt: skip
+WEEKDAY = re.compile(
+    r"\b(?:(?P<how>[Ll]ast|[Nn]ext|[Tt]his|until|till|by)\s+)?(?P<day>"
+    + "|".join(d.title() for d in WEEKDAYS)
+    + r")\b(?![’']s\b)"
+)
+_MONTH_NAMES = "|".join(m.title() for m in MONTHS) + "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
+DATE = re.compile(
+    rf"\b(?:(?P<month>{_MONTH_NAMES})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)"
+    rf"|(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?\s+(?P<month2>{_MONTH_NAMES})\b)(?:,?\s+(?P<year>(?:19|20)\d\d))?"
+)
+PAST = re.compile(r"\b(?:said|says|was|were|had|\w{2,}ed|took|told|came|fell|went|began)\b", re.IGNORECASE)
+FUTURE = re.compile(
+    r"\b(?:will|would|to|expected|scheduled|set|before|next|final|due|plans?|planned)\b", re.IGNORECASE
+)
+CUE_REACH = 60  # characters before a weekday in which a cue tells its direction
+
+
+def days_told(sentence: str, published: dt.date, rules: StoryRules) -> list[dt.date]:
+    """The days a sentence names, in order, each once, against the day its article was published."""
+    found = [_dated(match, published, rules) for match in DATE.finditer(sentence)]
+    found += [_weekday(match, sentence, published, rules) for match in WEEKDAY.finditer(sentence)]
+    return list(dict.fromkeys(day for day in found if day is not None))
+
+
+def days_inferred(sentence: str, first: dt.date, last: dt.date, rules: StoryRules) -> list[dt.date]:
+    """The same for an article without a date, against the days that others of its story were published.
+
+    A weekday is the nearest such day; its tense says nothing here, because the article's own day is unknown.
+    Nothing where the first and last of the others' days would answer differently.
+    """
+    found = []
+    for reference in (first, last):
+        days = [_dated(match, reference, rules) for match in DATE.finditer(sentence)]
+        days += [_nearest(match, reference) for match in WEEKDAY.finditer(sentence)]
+        found.append(list(dict.fromkeys(day for day in days if day is not None)))
+    return found[0] if found[0] == found[1] else []
+
+
+def _nearest(match: re.Match[str], reference: dt.date) -> dt.date | None:
+    if (match["how"] or "").lower() in ("last", "next"):
+        return None  # counted from a day that is unknown
+    ahead = (WEEKDAYS.index(match["day"].lower()) - reference.weekday()) % 7
+    return _shifted(reference, ahead if ahead <= 3 else ahead - 7)
+
+
+def _weekday(match: re.Match[str], sentence: str, published: dt.date, rules: StoryRules) -> dt.date | None:
+    back = (published.weekday() - WEEKDAYS.index(match["day"].lower())) % 7
+    how, before = (match["how"] or "").lower(), sentence[max(0, match.start() - CUE_REACH) : match.start()]
+    previous, following = -(back or 7), (7 - back)
+    if how == "last":
+        return _shifted(published, previous)
+    if how in ("next", "until", "till", "by"):
+        return _shifted(published, following)
+    if back == 0:
+        return published
+    future, past = FUTURE.search(before), PAST.search(before)
+    if future and back >= 2 and not past:
+        return _shifted(published, following)
+    if past or back <= rules.weekday_past_days:
+        return _shifted(published, previous)
+    return _shifted(published, following)
+
+
+def _dated(match: re.Match[str], reference: dt.date, rules: StoryRules) -> dt.date | None:
+    name = (match["month"] or match["month2"]).lower()[:3]
+    month = [m[:3] for m in MONTHS].index(name) + 1
+    day = int(match["d"] or match["d2"])
+    if match["year"]:
+        return _date(int(match["year"]), month, day)
+    candidates = [_date(reference.year + shift, month, day) for shift in (1, 0, -1)]
+    near = [c for c in candidates if c is not None and (c - reference).days <= rules.date_ahead_days]
+    return max(near) if near else None
+
+
+def _date(year: int, month: int, day: int) -> dt.date | None:
+    try:
+        return dt.date(year, month, day)
+    except ValueError:  # the 31st of June: not a date, whatever the sentence says
+        return None
+
+
+def _shifted(day: dt.date, days: int) -> dt.date | None:
+    try:
+        return day + dt.timedelta(days=days)
+    except OverflowError:
+        return None

@@ -1,0 +1,103 @@
+"""Claims and denials side by side: a denial is found by its words, its claim only when it is plain."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aggregator.stories.denial_cues import CUE, denial_at
+from aggregator.stories.facts import FactGroup
+from aggregator.stories.likeness import Features
+from aggregator.stories.tuning import StoryRules
+from aggregator.stories.words import generic_heads, tokens
+
+# "similar reports", "such claims", "the allegation.", "it": what is denied stands in the sentence before.
+LEANS_BACK = re.compile(
+    r"^\s*(?:(?:any|all)\s+)?(?:(?:similar|such|these|those|this|that)\s+\w+|the\s+(?:claims?|allegations?|reports?|"
+    r"accusations?|charges?|rumou?rs?)\s*[.,;]|it\b|them\b|this\b|that\s*[.,])",
+    re.IGNORECASE,
+)
+NEGATED = re.compile(r"\b(?:not|no|never|without)\b|n[’']t\b", re.IGNORECASE)
+CUE_HEADS = frozenset(
+    {"report", "claim", "alleg", "charg", "accus", "suggest", "idea", "notion", "rumor", "rumour"}
+)
+SAYS = re.compile(r"\b(?:said|says?|told|according|reports?|reported|claim\w*|announced)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A denial with what belongs to it: the plain claim, or the sentence before it; sentences by number."""
+
+    denial: int
+    claim: int | None = None
+    before: int | None = None
+
+
+def denials(
+    features: Sequence[Features],
+    facts: Sequence[FactGroup],
+    languages: Sequence[str | None],
+    rules: StoryRules,
+) -> list[Denied]:
+    """The denials of a story in the order of its reports. `languages[i]` is of sentence i."""
+    counted = {index for fact in facts for index in fact.members}
+    by_place = {(f.sentence.report, f.sentence.position): index for index, f in enumerate(features)}
+    found = []
+    for index, each in enumerate(features):
+        match = denial_at(each.sentence.text)
+        if match is None:
+            continue
+        if LEANS_BACK.search(each.sentence.text[match.end() :]):
+            found.append(
+                Denied(index, before=by_place.get((each.sentence.report, each.sentence.position - 1)))
+            )
+        else:
+            wanted = _denied_words(each, match, languages[index])
+            found.append(Denied(index, claim=_claim(index, wanted, features, counted, rules)))
+    return found
+
+
+def _claim(
+    denial: int, wanted: dict[str, float], features: Sequence[Features], counted: set[int], rules: StoryRules
+) -> int | None:
+    """The sentence that says what is denied, rather one that several outlets have; None in doubt."""
+    scored = []
+    for index, other in enumerate(features):
+        if len(wanted) < 2 or index == denial or other.denies or CUE.search(other.sentence.text):
+            continue
+        score = _claim_score(features[denial], other, wanted, 2 if index in counted else 3)
+        if score >= rules.claim_from:
+            scored.append((index not in counted, -score, index))
+    return min(scored)[2] if scored else None
+
+
+def _denied_words(denial: Features, match: re.Match[str], language: str | None) -> dict[str, float]:
+    """Content words of what is denied, with their in-story weights."""
+    text = denial.sentence.text
+    passive = re.match(r"\s+by\b", text[match.end() :])
+    reached = [
+        token
+        for token in tokens(text, language)
+        if (token.end <= match.start() if passive else token.start >= match.end())
+    ]
+    return {
+        t.head: denial.content[t.head]
+        for t in reached
+        if t.head in denial.content and t.head not in CUE_HEADS
+    }
+
+
+def _claim_score(denial: Features, other: Features, wanted: dict[str, float], least: int) -> float:
+    """0 where fewer than `least` denied words are shared: a claim of one outlet needs more."""
+    generic = generic_heads()
+    shared = [head for head in wanted if head in other.content]
+    if sum(1 for head in shared if head not in generic) < least:
+        return 0.0
+    weight = sum(wanted[head] for head in shared)
+    score = 0.6 * weight / sum(wanted.values()) + 0.4 * min(1.0, weight / 9)
+    if denial.names & other.names:
+        score += 0.10
+    if denial.sentence.report != other.sentence.report:
+        score += 0.05
+    if SAYS.search(other.sentence.text):
+        score += 0.05
+    return score - (0.15 if NEGATED.search(other.sentence.text) else 0.0)

@@ -1,0 +1,200 @@
+"""What several reports say: groups of sentences that state one fact, across reports.
+
+Groups are joined from the strongest pair down. Two sentences of one report that are unlike never meet in a
+group: they are two statements, and a chain must not make one of them. Only a member that is as like as
+`count_from` to the sentence that is shown counts as saying the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aggregator.stories.likeness import Features, likeness
+from aggregator.stories.reports import Report
+from aggregator.stories.standing import standalone
+from aggregator.stories.tuning import StoryRules
+from aggregator.stories.words import TOKEN, generic_heads
+
+Pair = tuple[int, int]
+Best = dict[tuple[int, int], tuple[float, int]]  # (sentence, other report) -> (likeness, sentence there)
+
+
+@dataclass(frozen=True, slots=True)
+class Likenesses:
+    """Likeness of every pair of sentences worth comparing; others are 0. Keys: (lower, higher) index."""
+
+    features: Sequence[Features]
+    pairs: dict[Pair, float]
+
+    def of(self, a: int, b: int) -> float:
+        """The likeness of sentences number `a` and `b`; 0 for pairs that share too little."""
+        if a == b:
+            return 1.0
+        return self.pairs.get((a, b) if a < b else (b, a), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FactGroup:
+    """Sentences that say the same; `members[0]` is shown."""
+
+    members: tuple[int, ...]
+    voices: int
+
+
+def compare_all(features: Sequence[Features], rules: StoryRules) -> Likenesses:
+    """Compares every two sentences that share two content words, or one and a number.
+
+    Words of more than `postings_cap` sentences propose no pair, so that the work stays bounded.
+    """
+    generic = generic_heads()
+    postings: dict[str, list[int]] = {}
+    for index, each in enumerate(features):
+        for head in each.content:
+            if head not in generic:
+                postings.setdefault(head, []).append(index)
+    shared: dict[Pair, int] = {}
+    for holders in postings.values():
+        if len(holders) > rules.postings_cap:
+            continue
+        for place, a in enumerate(holders):
+            for b in holders[place + 1 :]:
+                shared[a, b] = shared.get((a, b), 0) + 1
+    pairs = {
+        (a, b): likeness(features[a], features[b])
+        for (a, b), n in shared.items()
+        if n >= 2 or features[a].numbers & features[b].numbers
+    }
+    return Likenesses(features, pairs)
+
+
+def fact_groups(likenesses: Likenesses, reports: Sequence[Report], rules: StoryRules) -> list[FactGroup]:
+    """The facts that two or more reports state, the best supported first."""
+    group_of: dict[int, list[int]] = {}
+    for _, _, (a, b) in _edges(likenesses, rules):
+        left, right = group_of.get(a, [a]), group_of.get(b, [b])
+        if left is right or not _may_join(likenesses, left, right, rules):
+            continue
+        joined = left + right
+        group_of.update((member, joined) for member in joined)
+    distinct = {id(group): group for group in group_of.values()}.values()
+    return [fact for group in distinct if (fact := _fact(likenesses, reports, sorted(group), rules))]
+
+
+def best_matches(likenesses: Likenesses, least: float) -> Best:
+    """For each sentence and other report the sentence there that is most like it, from `least` on."""
+    best: Best = {}
+    for (a, b), s in sorted(likenesses.pairs.items()):
+        if s < least:
+            continue
+        for one, other in ((a, b), (b, a)):
+            key = one, likenesses.features[other].sentence.report
+            if key not in best or s > best[key][0]:
+                best[key] = s, other
+    return best
+
+
+def _edges(likenesses: Likenesses, rules: StoryRules) -> list[tuple[bool, float, Pair]]:
+    """Pairs to join, across reports first: a repeat must not bar its report from the fact."""
+    best = best_matches(likenesses, rules.count_from)
+    edges = []
+    for (a, b), s in likenesses.pairs.items():
+        report_a, report_b = (likenesses.features[i].sentence.report for i in (a, b))
+        if report_a == report_b:
+            wanted = s >= rules.repeat_from
+        else:
+            nearest = s >= rules.count_from and _is_nearest(best, (a, report_a), (b, report_b))
+            wanted = nearest and _anchored(likenesses, a, b, s, rules)
+        if wanted:
+            edges.append((report_a == report_b, -s, (a, b)))
+    return sorted(edges)
+
+
+def _is_nearest(best: Best, one: Pair, other: Pair) -> bool:
+    """Whether either sentence is the other's best match in that report; (sentence, report) each."""
+    return best[one[0], other[1]][1] == other[0] or best[other[0], one[1]][1] == one[0]
+
+
+def _anchored(likenesses: Likenesses, a: int, b: int, s: float, rules: StoryRules) -> bool:
+    """Whether both name one name or figure: else two idioms look like a fact ("fall into the hands")."""
+    one, other = likenesses.features[a], likenesses.features[b]
+    return s >= rules.repeat_from or bool(one.mentioned & other.mentioned or one.numbers & other.numbers)
+
+
+def _may_join(likenesses: Likenesses, left: list[int], right: list[int], rules: StoryRules) -> bool:
+    across = []
+    for a in left:
+        for b in right:
+            s = likenesses.of(a, b)
+            if likenesses.features[a].sentence.report == likenesses.features[b].sentence.report:
+                if s < rules.refuse_below:
+                    return False
+            else:
+                across.append(s)
+    if likenesses.features[left[0]].denies != likenesses.features[right[0]].denies:
+        return False  # a claim and its denial are never one fact
+    return not across or (
+        sum(across) / len(across) >= rules.group_mean_from and min(across) >= rules.group_worst_from
+    )
+
+
+def _fact(
+    likenesses: Likenesses, reports: Sequence[Report], group: list[int], rules: StoryRules
+) -> FactGroup | None:
+    shown = max(group, key=lambda i: (_fitness(likenesses, reports, group, i), -i))
+    others = [i for i in group if i != shown and likenesses.of(shown, i) >= rules.count_from]
+    others.sort(key=lambda i: (-likenesses.of(shown, i), i))
+    members = (shown, *others)
+    if len({likenesses.features[i].sentence.report for i in members}) < 2:
+        return None
+    return FactGroup(members, _voices(likenesses, reports, members, rules))
+
+
+def _fitness(likenesses: Likenesses, reports: Sequence[Report], group: list[int], index: int) -> float:
+    """How well one sentence speaks for the group."""
+    features = likenesses.features[index]
+    others = [i for i in group if i != index]
+    mean = sum(likenesses.of(index, i) for i in others) / len(others)
+    common: dict[str, float] = {}
+    for i in group:
+        for head, weight in likenesses.features[i].content.items():
+            common[head] = common.get(head, 0.0) + weight
+    covered = sum(weight for head, weight in common.items() if head in features.content) / (
+        sum(common.values()) or 1
+    )
+    early = 1 - features.sentence.position / max(1, len(reports[features.sentence.report].sentences))
+    out_of_range = 0.10 if not 10 <= features.length <= 34 else 0.0
+    named = 0.15 if features.attributed else 0.0
+    alone = standalone(features.sentence.text)
+    return mean + 0.5 * covered + 0.5 * alone + named - out_of_range + 0.05 * early
+
+
+def _voices(
+    likenesses: Likenesses, reports: Sequence[Report], members: Sequence[int], rules: StoryRules
+) -> int:
+    """Outlets that say it; two whose sentences are word for word the same are one voice."""
+    spoken: dict[str, list[frozenset[tuple[str, ...]]]] = {}
+    for index in members:
+        sentence = likenesses.features[index].sentence
+        spoken.setdefault(reports[sentence.report].voice, []).append(_sequences(sentence.text))
+    voices: list[list[frozenset[tuple[str, ...]]]] = []
+    for sequences in spoken.values():
+        if not any(_same_words(x, y, rules) for voice in voices for x in voice for y in sequences):
+            voices.append(sequences)
+    return len(voices)
+
+
+def _sequences(text: str) -> frozenset[tuple[str, ...]]:
+    """4-word sequences outside quotation marks; a quotation is the same wherever it stands."""
+    outside = "".join(part for i, part in enumerate(_split_quotes(text)) if i % 2 == 0)
+    words = [match.group().lower() for match in TOKEN.finditer(outside)]
+    return frozenset(zip(words, words[1:], words[2:], words[3:], strict=False))
+
+
+def _split_quotes(text: str) -> list[str]:
+    """Outside, inside, outside, ...: straight and curly marks alike."""
+    unified = text.replace("“", '"').replace("”", '"').replace("„", '"').replace("«", '"').replace("»", '"')
+    return unified.split('"')
+
+
+def _same_words(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]], rules: StoryRules) -> bool:
+    least = min(len(a), len(b))
+    return least >= 5 and len(a & b) >= rules.same_words_share * least

@@ -1,0 +1,60 @@
+"""How well a sentence stands alone, without the sentences before it."""
+
+import re
+
+from aggregator.stories.lexicon import words_of
+
+END_MARK = re.compile(r"[.!?…。！？]+[\"”’»“)\]]*\s*$")
+RUN_IN = re.compile(r"[a-z][A-Z]{2,}|\sMORE\s")  # the text of a link, run into the sentence
+OPENING, CLOSING = "“„«", "”»"
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+
+def standalone(sentence: str) -> float:
+    """1 for a sentence that can be shown by itself, less (below 0, too) for one that leans on others."""
+    words = WORD.findall(sentence)
+    if not words:
+        return -1.0
+    lowered = [word.lower() for word in words]
+    named = any(word[0].isupper() for word in words[1:])
+    score = 1.0
+    if lowered[0] in words_of("leaning"):
+        score -= 0.5
+    elif any(word in words_of("pronouns") for word in lowered[1:5]) and not any(
+        w[0].isupper() for w in words[1:5]
+    ):
+        score -= 0.3
+    if is_bare_quotation(sentence):
+        score -= 0.4
+    if not named:
+        score -= 0.2
+    if len(words) < 7:
+        score -= 0.4
+    if not END_MARK.search(sentence):
+        score -= 0.4
+    return score - (0.4 if _unbalanced(sentence) else 0.0)
+
+
+def is_bare_quotation(sentence: str) -> bool:
+    """Nothing but words of somebody who is not named."""
+    return (
+        bool(re.fullmatch(r"\s*[“\"„«].*[”\"»“]\s*", sentence))
+        and len(re.findall(r"[“\"„«”»]", sentence)) == 2
+    )
+
+
+def is_whole(sentence: str) -> bool:
+    """Ends as a sentence ends: headings, captions and bylines do not."""
+    return bool(END_MARK.search(sentence) or sentence.rstrip().endswith(('"', "”", "»", "’", "“")))
+
+
+def runs_in(sentence: str) -> bool:
+    """Whether the text of links was run into the sentence: not fit to be shown."""
+    return bool(RUN_IN.search(sentence))
+
+
+def _unbalanced(sentence: str) -> bool:
+    opened = sum(sentence.count(mark) for mark in OPENING)
+    closed = sum(sentence.count(mark) for mark in CLOSING)
+    # German closes with the mark that English opens with; there only the sum can be judged.
+    return (opened + closed) % 2 == 1 or sentence.count('"') % 2 == 1

@@ -1,0 +1,59 @@
+"""The room's constants: section `stories` of rules.yaml; units and origins stand there."""
+
+from functools import cache
+
+import msgspec
+
+from aggregator.rules import RuleBook
+
+
+class StoryRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `stories` of the rule book."""
+
+    # headline
+    headline_keep_margin: float
+    headline_key_terms: int
+    headline_titles: int
+    # how much is read
+    reports_cap: int
+    sentences_cap: int
+    text_chars_cap: int
+    sentence_words_min: int
+    sentence_words_max: int
+    sentence_chars_max: int
+    # likeness of two sentences
+    count_from: float
+    near_from: float
+    repeat_from: float
+    refuse_below: float
+    group_mean_from: float
+    group_worst_from: float
+    same_words_share: float
+    postings_cap: int
+    # what is shown
+    facts_cap: int
+    near_cap: int
+    only_cap: int
+    only_closeness: float
+    only_elsewhere: float
+    differ_cap: int
+    show_from: float
+    lead_from: float
+    # figures
+    figure_classed_from: float
+    figure_count_from: float
+    figure_money_from: float
+    figure_money_factor: float
+    # denials
+    claim_from: float
+    # timeline
+    timeline_cap: int
+    weekday_past_days: int
+    date_ahead_days: int
+    reference_span_days: int
+
+
+@cache
+def shipped_rules() -> StoryRules:
+    """The constants without a user's overrides."""
+    return RuleBook().section("stories", StoryRules)

@@ -1,0 +1,110 @@
+"""Words of a text: tokens with their place, and the head that all forms and synonyms of a word share."""
+
+import re
+import threading
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+import Stemmer
+
+from aggregator.stories.lexicon import lexicon, words_of
+
+# Numbers with their separators, words with inner apostrophes; "20km" is two tokens, hyphens split.
+TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
+SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]")
+STEMMED_LANGUAGES = {
+    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "en": "english",
+    "es": "spanish", "fi": "finnish", "fr": "french", "hu": "hungarian", "it": "italian", "nl": "dutch",
+    "no": "norwegian", "nb": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian",
+    "sv": "swedish", "tr": "turkish",
+}  # fmt: skip
+
+_stemmers = threading.local()  # a Snowball stemmer keeps a buffer: one for each thread
+
+
+class Token(NamedTuple):
+    """A word in its sentence. `head` is empty for function words and verbs of saying."""
+
+    lower: str
+    head: str
+    start: int
+    end: int
+    capital: bool
+
+
+def tokens(text: str, language: str | None = None) -> list[Token]:
+    """The words of `text` in order; texts without blanks (Chinese, Thai) give pairs of characters."""
+    found = []
+    for match in TOKEN.finditer(text):
+        word, start = match.group(), match.start()
+        if SPACELESS.match(word) and len(word) > 2:
+            found += [Token(word[i : i + 2], word[i : i + 2], start + i, start + i + 2, False)
+                      for i in range(len(word) - 1)]  # fmt: skip
+            continue
+        lower = word.lower()
+        if lower.endswith(("'s", "’s")):
+            lower = lower[:-2]
+        found.append(Token(lower, head_of(lower, language or "en"), start, match.end(), word[0].isupper()))
+    return found
+
+
+def heads(text: str, language: str | None = None) -> dict[str, None]:
+    """The heads of `text` in order, each once: what `tokens` gives, without the places, in half the time."""
+    if SPACELESS.search(text):
+        return dict.fromkeys(token.head for token in tokens(text, language) if token.head)
+    found = dict.fromkeys(
+        head_of(word[:-2] if word.endswith(("'s", "’s")) else word, language or "en")
+        for word in TOKEN.findall(text.lower())
+    )
+    found.pop("", None)
+    return found
+
+
+@lru_cache(maxsize=65536)
+def head_of(word: str, language: str) -> str:
+    """What stands for `word` (lower case) in comparisons: a number, a synonym group's head, or its stem."""
+    if word[0].isdigit():
+        return word.replace(",", "")
+    if language != "en":
+        # Without word lists of the language, short words are taken for function words.
+        return stem(word, language) if len(word) > 3 else ""
+    if word in lexicon().numbers:
+        return str(lexicon().numbers[word])
+    if word in words_of("stop") or word in words_of("speech"):
+        return ""
+    stemmed = stem(word, "en")
+    return _synonym_heads().get(stemmed, stemmed)
+
+
+def stem(word: str, language: str) -> str:
+    """The Snowball stem, or the word itself in a language without a stemmer."""
+    name = STEMMED_LANGUAGES.get(language)
+    if name is None:
+        return word
+    stemmer = getattr(_stemmers, name, None)
+    if stemmer is None:
+        stemmer = Stemmer.Stemmer(name)
+        setattr(_stemmers, name, stemmer)
+    stemmed: str = stemmer.stemWord(word)
+    return stemmed
+
+
+@cache
+def _synonym_heads() -> dict[str, str]:
+    heads: dict[str, str] = {}
+    for group in lexicon().synonyms:
+        stems = [stem(word, "en") for word in group.split()]
+        for each in stems:
+            heads.setdefault(each, heads.get(stems[0], stems[0]))
+    return heads
+
+
+@cache
+def generic_heads() -> frozenset[str]:
+    """Heads of words that nearly every report has."""
+    return frozenset(head for word in words_of("generic") if (head := head_of(word, "en")))
+
+
+def word_count(text: str) -> int:
+    """Words as a reader counts them: blanks divide; without blanks two characters are a word."""
+    return len(text.split()) + len(SPACELESS.findall(text)) // 2

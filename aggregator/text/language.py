@@ -1,0 +1,34 @@
+"""Which language an article is in: BCP 47 primary tags ("en", "pt")."""
+
+import re
+
+_SAMPLE_CHARS = 800  # the detector is linear in what it is given and sure long before
+_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].{0,30})?")
+_UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
+
+
+def find_language(title: str, text: str, declared: str | None, *, min_chars: int) -> str | None:
+    """The language of `title` and `text`; `declared` goes first while they are shorter than `min_chars`.
+
+    None when there is neither a hint nor a letter to judge by.
+    """
+    hint = primary_tag(declared)
+    sample = f"{title}\n{text[:_SAMPLE_CHARS]}".strip()
+    letters = sum(map(str.isalpha, sample[: 2 * min_chars]))
+    if letters == 0 or (hint is not None and letters < min_chars):
+        return hint
+    return _detected(sample)
+
+
+def primary_tag(declared: str | None) -> str | None:
+    """ "en" of "en-GB" or "EN_us"; None when that is no language tag."""
+    found = _TAG.fullmatch(declared.strip()) if declared else None
+    tag = found.group(1).lower() if found else None
+    return None if tag in _UNDETERMINED else tag
+
+
+def _detected(sample: str) -> str:
+    import py3langid
+
+    tag: str = py3langid.classify(sample)[0]
+    return tag

@@ -1,0 +1,273 @@
+"""What a page says about itself: headline, author, outlet, dates, language, what it forbids.
+
+Read from our own parse with every value cut, not by trafilatura's metadata reader (one long value costs it
+minutes: hardening I11). Order of trust: JSON-LD of an article, `<meta>`, the page's visible parts.
+"""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from aggregator.model import Published
+from aggregator.text import dates
+from aggregator.text.characters import clean
+from aggregator.text.language import primary_tag
+from aggregator.text.outlets import split_title
+from aggregator.text.urls import canonical_url
+
+_ARTICLE_TYPES = re.compile(
+    r"(?:\w*NewsArticle|Article|ReportageNewsArticle|BlogPosting|LiveBlogPosting|Report|\w*Article)"
+)
+_JSON_LD_CHARS = 524_288
+_JSON_LD_NODES = 2_000
+_AUTHORS = 5
+
+
+class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page declares; None or "" where it does not."""
+
+    title: str = ""
+    author: str | None = None
+    site: str | None = None
+    canonical: str | None = None
+    language: str | None = None
+    description: str = ""
+    published: Published | None = None
+    modified: dt.datetime | None = None
+    noarchive: bool = False
+    nosnippet: bool = False
+    tdm_reserved: bool = False
+    is_live: bool = False
+    body: str = ""  # JSON-LD's articleBody
+
+
+def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_chars: int) -> PageFacts:
+    """The facts of a parsed page (an lxml element); values longer than `max_chars` are cut there."""
+    meta = _meta(root, max_chars)
+    linked = _json_ld_article(root)
+    site = _first(meta, "og:site_name", "application-name") or _name(linked.get("publisher"), max_chars)
+    robots = f"{meta.get('robots', '')},{meta.get('googlebot', '')}".lower()
+    published, modified = _times(root, meta, linked, zone, seen)
+    return PageFacts(
+        title=_title(root, meta, linked, site, max_chars),
+        author=_author(root, meta, linked, max_chars),
+        site=site,
+        canonical=_canonical(root, meta),
+        language=primary_tag(_text_of(linked.get("inLanguage"), 40)) or _declared_language(root, meta),
+        description=_first(meta, "og:description", "description", "twitter:description") or "",
+        published=published,
+        modified=modified,
+        noarchive="noarchive" in robots,
+        nosnippet="nosnippet" in robots or re.search(r"max-snippet:\s*0\b", robots) is not None,
+        tdm_reserved=meta.get("tdm-reservation") == "1",
+        is_live="LiveBlogPosting" in _types(linked),
+        body=_text_of(linked.get("articleBody"), _JSON_LD_CHARS, keep_lines=True),
+    )
+
+
+# --- <meta> and JSON-LD ------------------------------------------------------------------------------------
+
+
+def _meta(root: Any, max_chars: int) -> dict[str, str]:
+    """The first value of every <meta>, names in lower case."""
+    found: dict[str, str] = {}
+    for element in root.iter("meta"):
+        name = (
+            (element.get("property") or element.get("name") or element.get("itemprop") or "").strip().lower()
+        )
+        value = _one_line(element.get("content") or "", max_chars)
+        if name and value and len(found) < 500:
+            found.setdefault(name[:100], value)
+    return found
+
+
+def _json_ld_article(root: Any) -> dict[str, Any]:
+    """The first article-like node of the page's JSON-LD, {} when there is none."""
+    for element in root.iter("script"):
+        if "ld+json" not in (element.get("type") or "").lower():
+            continue
+        raw = (element.text or "").strip().removeprefix("<!--").removesuffix("-->").strip(" ;")
+        if len(raw) > _JSON_LD_CHARS:
+            continue
+        try:
+            data = json.loads(raw, strict=False)
+        except (ValueError, RecursionError):
+            continue
+        for node in _nodes(data):
+            if any(_ARTICLE_TYPES.fullmatch(name) for name in _types(node)):
+                return node
+    return {}
+
+
+def _nodes(data: Any) -> Iterator[dict[str, Any]]:
+    waiting, seen = [data], 0
+    while waiting and seen < _JSON_LD_NODES:
+        seen += 1
+        node = waiting.pop(0)
+        if isinstance(node, list):
+            waiting.extend(node[:_JSON_LD_NODES])
+        elif isinstance(node, dict):
+            yield node
+            waiting.extend(
+                node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage", "item") if key in node
+            )
+
+
+def _types(node: dict[str, Any]) -> list[str]:
+    kinds = node.get("@type")
+    return [k for k in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(k, str)]
+
+
+def _text_of(value: Any, max_chars: int, *, keep_lines: bool = False) -> str:
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if not isinstance(value, str):
+        return ""
+    return clean(value[:max_chars]).strip() if keep_lines else _one_line(value, max_chars)
+
+
+def _name(value: Any, max_chars: int) -> str | None:
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, dict):
+        value = value.get("name")
+    return _text_of(value, max_chars) or None
+
+
+def _one_line(value: str, max_chars: int) -> str:
+    return " ".join(clean(value[:max_chars]).split())
+
+
+def _first(meta: dict[str, str], *names: str) -> str | None:
+    return next((meta[name] for name in names if meta.get(name)), None)
+
+
+# --- single facts ------------------------------------------------------------------------------------------
+
+
+def _title(root: Any, meta: dict[str, str], linked: dict[str, Any], site: str | None, max_chars: int) -> str:
+    """The headline as the page shares it, else as its data or its one visible headline has it.
+
+    Measured on 119 news pages: shared .83, JSON-LD .76, visible headline .71, browser tab .59 exactly right.
+    """
+    headings = [text for h in _some(root, "h1", 4) if len(text := _visible(h, max_chars)) >= 10]
+    stated = (
+        _first(meta, "og:title", "twitter:title", "dc.title") or "",
+        _unescaped(_text_of(linked.get("headline"), max_chars)),
+        headings[0] if len(headings) == 1 else "",
+        next((_visible(t, max_chars) for t in _some(root, "title", 1)), ""),
+        *headings,
+    )
+    named = ((site or "").casefold(), "")
+    titles = (split_title(title, site)[0] for title in stated if title.casefold() not in named)
+    return next(titles, "")
+
+
+def _unescaped(text: str) -> str:
+    from html import unescape
+
+    return " ".join(unescape(text).split()) if "&" in text else text
+
+
+def _some(root: Any, tag: str, limit: int) -> list[Any]:
+    found = []
+    for element in root.iter(tag):
+        found.append(element)
+        if len(found) == limit:
+            break
+    return found
+
+
+def _visible(element: Any, max_chars: int) -> str:
+    return _one_line(" ".join(element.itertext(with_tail=False)), max_chars)
+
+
+def _author(root: Any, meta: dict[str, str], linked: dict[str, Any], max_chars: int) -> str | None:
+    people = linked.get("author")
+    names = [_name(person, max_chars) for person in (people if isinstance(people, list) else [people])][
+        :_AUTHORS
+    ]
+    stated = [name for name in names if name and not name.startswith("http")]
+    if not stated:
+        single = (
+            _first(meta, "author", "article:author", "dc.creator", "byl", "parsely-author", "sailthru.author")
+            or ""
+        )
+        stated = [single] if single and not single.startswith("http") and len(single) <= 200 else []
+    if not stated:
+        links = root.xpath("//a[@rel='author']")[:_AUTHORS]
+        stated = [text for text in (_visible(link, 100) for link in links) if text]
+    whole = ", ".join(dict.fromkeys(stated))
+    return re.sub(r"^(?:by|von|par|por|di|door)\s+", "", whole, flags=re.IGNORECASE) or None
+
+
+def _canonical(root: Any, meta: dict[str, str]) -> str | None:
+    links = [
+        e.get("href") or "" for e in _some(root, "link", 300) if (e.get("rel") or "").lower() == "canonical"
+    ]
+    for address in (*links, meta.get("og:url", "")):
+        if canonical_url(address) is not None:
+            return address.strip()
+    return None
+
+
+def _declared_language(root: Any, meta: dict[str, str]) -> str | None:
+    html = root if root.tag == "html" else next(iter(root.iter("html")), None)
+    stated = (
+        html.get("lang") or html.get("{http://www.w3.org/XML/1998/namespace}lang")
+        if html is not None
+        else None
+    )
+    return primary_tag(stated) or primary_tag(_first(meta, "content-language", "og:locale", "language"))
+
+
+def _times(
+    root: Any, meta: dict[str, str], linked: dict[str, Any], zone: str | None, seen: dt.datetime | None
+) -> tuple[Published | None, dt.datetime | None]:
+    declared = (
+        _text_of(linked.get("datePublished"), 100),
+        *(meta.get(name, "") for name in _PUBLISHED_NAMES),
+        _text_of(linked.get("dateCreated"), 100),
+        *_time_elements(root),
+    )
+    changed = (_text_of(linked.get("dateModified"), 100), *(meta.get(name, "") for name in _MODIFIED_NAMES))
+    published = next((p for p in (dates.parse_declared(v, zone, seen) for v in declared if v) if p), None)
+    modified = next((p for p in (dates.parse_declared(v, zone, seen) for v in changed if v) if p), None)
+    if published is not None:
+        published = msgspec.structs.replace(published, origin="page")
+    return published, modified.time if modified else None
+
+
+_PUBLISHED_NAMES = (
+    "article:published_time", "og:article:published_time", "og:published_time", "datepublished", "pubdate",
+    "publishdate",
+    "publish-date", "publish_date", "article.published", "parsely-pub-date", "sailthru.date",
+    "dc.date.issued",
+    "dcterms.created", "dcterms.date", "dc.date", "dc.date.created", "article_date_original",
+    "cxenseparse:recs:publishtime",
+    "ptime", "date", "last-published", "displaydate",
+)  # fmt: skip
+_MODIFIED_NAMES = (
+    "article:modified_time",
+    "og:updated_time",
+    "datemodified",
+    "lastmod",
+    "last-modified",
+    "dcterms.modified",
+)
+
+
+def _time_elements(root: Any) -> Iterator[str]:
+    """Values of <time> above or in the article; those marked as publication first."""
+    times = _some(root, "time", 12)
+    marked = [
+        t
+        for t in times
+        if t.get("pubdate") is not None or "ublish" in (t.get("itemprop") or "") + (t.get("class") or "")
+    ]
+    for element in (*marked, *times[:3]):
+        yield (element.get("datetime") or _visible(element, 100))[:100]

@@ -1,0 +1,193 @@
+"""Addresses as keys: which URLs lead to one article, and which belong to one site.
+
+A key is never fetched. It folds what differs between twins of one page (scheme, `www`, mobile and AMP
+variants, tracking parameters, order of parameters, fragments) and nothing that could tell two articles apart:
+every unknown parameter stays. Rules checked against the lists in courlan and w3lib, which keep userinfo,
+fragments and `..` (hardening D7).
+"""
+
+import re
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
+
+MAX_URL_CHARS = 4096  # longer ones are no key: browsers and servers stop at 2-8 KiB
+
+_TRACKING = re.compile(
+    r"""(?:utm|mtm|pk|piwik|hsa|wt|guce|fb_action|fb|ga|oly|vero|ns|at|tb|icn|spm|scm|zanpid|__hs|__cf)[_-].+
+    |_?(?:hsenc|hsmi|hsctatracking|openstat|ga|gl|ke|branch_match_id|branch_referrer)
+    |[a-z]{1,2}?clid|wbraid|gbraid|gclsrc|dclid|msclkid|twclid|ttclid|li_fat_id|mc_[ce]id|igshi?d?|yclid|ysclid
+    |mkt_tok|s_cid|s_kwcid|sr_share|smid|smtyp|smvar|cmpid|cmp|icid|ito|itm_.+|ncid|ocid|cvid|ref_?(?:src|url)?
+    |referr?er|referring_source|xtor|xtref|trk|trk\w+|guccounter|__twitter_impression|soc_src|soc_trk|taid
+    |mod|partner|rss|rssfeed|cid_source|wtmc|wtrid|wt_mc|dicbo|ob_click_id|obOrigUrl|tblci|share_?id
+    |sharetype|share_token|nhp|ftag|ftcamp|intcmp|intcid|int_(?:source|medium|campaign)
+    |phpsessid|jsessionid|sessionid|session_id|aspsessionid\w*|amp_js_v|amp_gsa|_?amp|usqp|amp_kit|_tf|aoh
+    |emailid|nl_id|newsletter_?id|sfmc_\w+|ss_source|campaign_id|ad_id|adid|cmp_id""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# Names that also identify articles at some outlets: tracking only with such a value.
+_AMBIGUOUS = frozenset({
+    "source", "src", "from", "via", "feature", "cid", "s", "share", "origin", "channel", "output",
+    "outputtype", "view",
+})  # fmt: skip
+_TRACKING_VALUE = re.compile(
+    r"(?:rss\w*|feeds?|atom|twitter|facebook|fb|whatsapp|telegram|linkedin|reddit|email|mail|newsletter|push|app|"
+    r"social|share|sharing|tw|web|amp|mobile|homepage|home|google\w*|flipboard|applenews|copy(?:-?link)?)",
+    re.IGNORECASE,
+)
+_TWIN_LABELS = frozenset({"www", "www1", "www2", "www3", "m", "mobile", "amp", "wap", "touch"})
+_DEFAULT_PORTS = frozenset({None, 80, 443})
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
+_WRAPPED = re.compile(r"^/amp/(?:s/)?(?=[\w-]+(?:\.[\w-]+)+(?:/|$))")
+_AMP_CACHE = re.compile(r"^/[cvi]/(?:s/)?(?=[\w-]+(?:\.[\w-]+)+(?:/|$))")
+_SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;]*", re.IGNORECASE)
+_SAFE_IN_PATH = "!$&'()*+,;=:@~"
+_SAFE_IN_QUERY = "!$'()*,;:@~/?"
+
+
+def canonical_url(url: str) -> str | None:
+    """The key of an http(s) address, itself an https address; None for any other. Idempotent, never raises.
+
+    The scheme is folded to https, `www`, mobile and AMP twins to their plain form.
+    """
+    parts = _split(url)
+    if parts is None:
+        return None
+    host, port, path, query = parts
+    inner = _unwrapped(host, path, query)
+    if inner is not None:
+        return canonical_url(inner)
+    return f"https://{_plain_host(host)}{port}{_plain_path(path)}{_plain_query(query)}"
+
+
+def registrable_domain(url: str) -> str | None:
+    """What one owner has registered ("bbc.co.uk"), from the public suffix list, private suffixes included.
+
+    An IP address or a name without a public suffix stays as host, with its port when it has one of its own.
+    None when `url` is no http(s) address.
+    """
+    parts = _split(url)
+    return None if parts is None else _registrable(parts[0]) or parts[0] + parts[1]
+
+
+def same_site(a: str, b: str) -> bool:
+    """Whether both addresses are on one registrable domain; False when either is none at all."""
+    first = registrable_domain(a)
+    return first is not None and first == registrable_domain(b)
+
+
+def _split(url: str) -> tuple[str, str, str, str] | None:
+    """(host in ASCII, ":port" unless it is a default, path, query), or None."""
+    text = re.sub(r"[\t\r\n]", "", url.strip()) if len(url) <= MAX_URL_CHARS else ""
+    text = ("https:" + text) if text.startswith("//") else text
+    if not re.match(r"https?:[/\\]{2}", text, re.IGNORECASE):
+        return None
+    head, mark, query = text.partition("#")[0].partition("?")
+    try:
+        parts = urlsplit(head.replace("\\", "/"))
+        port, name = parts.port, parts.hostname or ""
+        host = _ascii_host(name)
+        path = parts.path.encode("utf-8", "replace").decode()
+    except ValueError:  # UnicodeError of the IDNA codec included
+        return None
+    if host is None:
+        return None
+    return host, "" if port in _DEFAULT_PORTS else f":{port}", path, query if mark else ""
+
+
+def _ascii_host(name: str) -> str | None:
+    if ":" in name:
+        return f"[{IPv6Address(name.partition('%')[0]).compressed}]"
+    name = unquote_to_bytes(name).decode("utf-8") if "%" in name else name
+    name = name.rstrip(".") if name.isascii() else name.rstrip(".。．｡").encode("idna").decode("ascii")
+    name = name.lower()
+    return name if _HOST.fullmatch(name) and ".." not in name else None
+
+
+@lru_cache(maxsize=8192)
+def _registrable(host: str) -> str | None:
+    from tld import get_fld
+
+    if host.startswith("[") or _is_ip(host) or "." not in host:
+        return None
+    found = get_fld(f"https://{host}/", fail_silently=True, search_private=True)
+    # A suffix that the list does not know counts as one label, as the list's own default rule has it.
+    return found or ".".join(host.split(".")[-2:])
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _unwrapped(host: str, path: str, query: str) -> str | None:
+    """The article's own address inside an AMP cache's or a search engine's."""
+    if host.endswith(".cdn.ampproject.org"):
+        found = _AMP_CACHE.match(path)
+        return "https://" + path[found.end() :] + (f"?{query}" if query else "") if found else None
+    if re.fullmatch(r"(?:www\.)?google\.[a-z.]{2,6}", host):
+        found = _WRAPPED.match(path)
+        if found:
+            return "https://" + path[found.end() :] + (f"?{query}" if query else "")
+        if path == "/url":
+            targets = [v for k, _, v in (p.partition("=") for p in query.split("&")) if k in ("q", "url")]
+            target = unquote_to_bytes(targets[0]).decode("utf-8", "replace") if targets else ""
+            return target if _split(target) else None
+    return None
+
+
+def _plain_host(host: str) -> str:
+    base = _registrable(host)
+    if base is None or not host.endswith("." + base):
+        return host
+    below = host[: -len(base) - 1].split(".")
+    return ".".join([label for label in below if label not in _TWIN_LABELS] + [base])
+
+
+def _plain_path(path: str) -> str:
+    kept: list[str] = []
+    for raw in _SESSION.sub("", path).split("/"):
+        segment = quote_from_bytes(unquote_to_bytes(raw), safe=_SAFE_IN_PATH)
+        if segment == "..":
+            del kept[-1:]
+        elif segment not in ("", "."):
+            kept.append(segment)
+    return "/" + "/".join(_without_amp(kept))
+
+
+def _without_amp(segments: list[str]) -> list[str]:
+    """AMP's spellings: a segment `amp`, `x.amp`, `x_amp`, `x.amp.html`; and the folder's own index page."""
+    plain = [s for s in segments if s.lower() != "amp"]
+    while plain:
+        last = re.sub(
+            r"(?:[._]amp)+(\.html?)?$|(?<=.)\.amp(?=\.html?$)", r"\1", plain[-1], flags=re.IGNORECASE
+        )
+        last = "" if re.fullmatch(r"(?:index|amp)\.(?:html?|php)", last, re.IGNORECASE) else last
+        if last == plain[-1]:
+            return plain
+        plain = [*plain[:-1], last] if last else plain[:-1]
+        plain = [s for s in plain if s.lower() != "amp"]
+    return plain
+
+
+def _plain_query(query: str) -> str:
+    kept = []
+    for pair in query.split("&"):
+        raw_name, _, raw_value = pair.partition("=")
+        name, value = _requoted(raw_name), _requoted(raw_value)
+        if name and not _is_tracking(name, value):
+            kept.append(f"{name}={value}" if value else name)
+    return "?" + "&".join(sorted(kept)) if kept else ""
+
+
+def _requoted(text: str) -> str:
+    return quote_from_bytes(unquote_to_bytes(text.replace("+", " ")), safe=_SAFE_IN_QUERY)
+
+
+def _is_tracking(name: str, value: str) -> bool:
+    if name.lower() in _AMBIGUOUS:
+        return _TRACKING_VALUE.fullmatch(value) is not None
+    return _TRACKING.fullmatch(name) is not None or (name, value) == ("m", "1")  # blogspot's mobile twin

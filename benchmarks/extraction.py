@@ -1,0 +1,119 @@
+"""How much of an article's text is found on a page: precision and recall of word 4-shingles.
+
+    python benchmarks/extraction.py [--data ../shared/data] [--set pages|pages-world] [--worst 10]
+
+The metric is that of the article extraction benchmark named in the data's README: for every page the shingles
+found, missed and wrongly given are counted as shares of the page, precision and recall are means over pages
+and F1 is theirs. For `pages-world` titles and days of publication are counted too.
+"""
+
+import argparse
+import datetime as dt
+import gzip
+import json
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from aggregator.model import CleanArticle, Entry
+from aggregator.rules import rule_book
+from aggregator.text.lines import folded
+from aggregator.text.prepare import clean_article
+
+SHINGLE_WORDS = 4
+_WORD = re.compile(r"\w+")
+# Pages are judged as they stood when they were saved; no moment of fetching is known.
+_SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+
+
+def shingles(text: str) -> Counter[tuple[str, ...]]:
+    words = _WORD.findall(text)
+    if not words:
+        return Counter()
+    return Counter(tuple(words[n : n + SHINGLE_WORDS]) for n in range(max(1, len(words) - SHINGLE_WORDS + 1)))
+
+
+def precision_recall(truth: str, found: str) -> tuple[float, float]:
+    """Of one page, 0 to 1 each; a page where nothing is wanted and nothing is given scores 1."""
+    wanted, given = shingles(truth), shingles(found)
+    hit = sum((wanted & given).values())
+    wrong, missed = sum((given - wanted).values()), sum((wanted - given).values())
+    precision = 1.0 if wrong == missed == 0 else hit / (hit + wrong) if hit + wrong else 0.0
+    recall = 1.0 if wrong == missed == 0 else hit / (hit + missed) if hit + missed else 0.0
+    return precision, recall
+
+
+def f1(precision: float, recall: float) -> float:
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+Extract = Callable[[bytes, str | None], CleanArticle]
+
+
+def through_the_room(page: bytes, url: str | None) -> CleanArticle:
+    return clean_article(Entry(source="benchmark"), page, None, url, _SEEN, rule_book())
+
+
+def evaluate(
+    folder: Path, extract: Extract = through_the_room
+) -> list[tuple[str, float, float, CleanArticle, dict[str, str]]]:
+    """(page, precision, recall, article, truth) of every page in the ground truth."""
+    truths: dict[str, dict[str, str]] = json.loads((folder / "ground-truth.json").read_text(encoding="utf-8"))
+    rows = []
+    for name, truth in sorted(truths.items()):
+        page = gzip.decompress((folder / "html" / f"{name}.html.gz").read_bytes())
+        article = extract(page, truth.get("url"))
+        precision, recall = precision_recall(truth["articleBody"], article.text)
+        rows.append((name, precision, recall, article, truth))
+    return rows
+
+
+def summary(rows: list[tuple[str, float, float, CleanArticle, dict[str, str]]]) -> dict[str, float]:
+    precision = sum(row[1] for row in rows) / len(rows)
+    recall = sum(row[2] for row in rows) / len(rows)
+    figures = {
+        "pages": float(len(rows)),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1(precision, recall),
+    }
+    titled = [(row[3].title, row[4]["title"]) for row in rows if row[4].get("title")]
+    if titled:
+        figures["title"] = sum(folded(a) == folded(b) for a, b in titled) / len(titled)
+    dated = [(row[3].published, row[4]["published"]) for row in rows if row[4].get("published")]
+    if dated:
+        figures["day"] = sum(a is not None and _same_day(a.time, b) for a, b in dated) / len(dated)
+        figures["day_given"] = sum(a is not None for a, _ in dated) / len(dated)
+    return figures
+
+
+def _same_day(found: dt.datetime, truth: str) -> bool:
+    wanted = dt.datetime.fromisoformat(truth)
+    return found.astimezone(wanted.tzinfo or dt.UTC).date() == wanted.date()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    default = os.environ.get("AGGREGATOR_DATA", str(Path(__file__).resolve().parents[2] / "shared" / "data"))
+    parser.add_argument("--data", type=Path, default=Path(default))
+    parser.add_argument("--set", choices=("pages", "pages-world"), action="append")
+    parser.add_argument("--worst", type=int, default=0, help="print this many of the worst pages")
+    asked = parser.parse_args()
+    for name in asked.set or ("pages", "pages-world"):
+        started = time.perf_counter()
+        rows = evaluate(asked.data / name)
+        seconds = time.perf_counter() - started
+        figures = "  ".join(f"{key} {value:.4g}" for key, value in summary(rows).items())
+        verdicts = Counter(row[3].verdict for row in rows)
+        print(f"{name}: {figures}  {len(rows) / seconds:.1f} pages/s  {dict(verdicts)}")
+        for page, precision, recall, article, truth in sorted(rows, key=lambda r: f1(r[1], r[2]))[
+            : asked.worst
+        ]:
+            print(f"  {page[:16]} P {precision:.3f} R {recall:.3f} {article.verdict} {truth['url'][:80]}")
+
+
+if __name__ == "__main__":
+    main()

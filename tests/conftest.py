@@ -1,0 +1,93 @@
+"""What tests share: databases of both kinds, the data that others made, invented articles."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+
+REPOSITORY = Path(__file__).parent.parent
+_NUMBERS = itertools.count()
+
+
+def postgres_server() -> str | None:
+    """The address of a server that tests may make databases on; None where none answers."""
+    address = os.environ.get("AGGREGATOR_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432")
+    try:
+        engine = create_engine(f"{address}/postgres", connect_args={"connect_timeout": 3})
+        with engine.connect():
+            pass
+        engine.dispose()
+    except (OperationalError, ImportError):
+        return None
+    return address
+
+
+class Postgres:
+    """Makes databases on a server and drops them again."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._made: list[str] = []
+        self._admin = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+
+    def make(self) -> str:
+        """The address of a new, empty database."""
+        name = f"aggregator_test_{os.getpid()}_{next(_NUMBERS)}"
+        with self._admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"))
+        self._made.append(name)
+        return f"{self._server}/{name}"
+
+    def drop(self) -> None:
+        """Drop all that were made."""
+        with self._admin.connect() as connection:
+            for name in self._made:
+                connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        self._admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server; skips aloud where none is."""
+    server = postgres_server()
+    if server is None:
+        pytest.skip("no Postgres on 127.0.0.1:5432; set AGGREGATOR_TEST_POSTGRES to test on one")
+    made = Postgres(server)
+    yield made
+    made.drop()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a fresh database without tables, once for each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    url: str = request.getfixturevalue("postgres").make()
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh database with tables, once for each kind."""
+    opened = Database(database_url)
+    upgrade(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder with what others made (feeds, pages, labelled articles); skips where it is absent."""
+    folder = Path(os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_absolute():
+        folder = REPOSITORY / folder
+    if not folder.is_dir():
+        pytest.skip(f"no test data at {folder}; set AGGREGATOR_DATA")
+    return folder

@@ -1,0 +1,198 @@
+"""The pages in a real browser: they load nothing foreign, say nothing on the console, and lead on.
+
+Screenshots go to tests/output (ignored by git): look at them after a change of templates or styles.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from memory_shelf import MemoryShelf, a_full_shelf
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
+
+from aggregator.publish.serve import Server
+from aggregator.publish.settings import PublishSettings
+
+CHROMIUM = Path(os.environ.get("AGGREGATOR_CHROMIUM", "/usr/bin/chromium"))
+OUTPUT = Path(__file__).parents[1] / "output"
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESK: ViewportSize = {"width": 1100, "height": 900}
+PHONE: ViewportSize = {"width": 375, "height": 740}
+SECTIONS = (
+    "What several outlets say",
+    "On the same point",
+    "Where they differ",
+    "Only one outlet has",
+    "Timeline",
+    "Reports",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        reason = f"{CHROMIUM} is not there: apt-get install chromium, or set AGGREGATOR_CHROMIUM"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    server = Server(a_full_shelf(), PublishSettings(port=0, title="Morning stories"))
+    yield server.start()
+    server.stop()
+
+
+class Visit:
+    """A page that writes down what it asked for and complained about."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.foreign: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", self._note_request)
+        page.on("console", self._note_message)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+
+    def _note_request(self, request: Request) -> None:
+        if urlsplit(request.url).netloc != urlsplit(self.address).netloc:
+            self.foreign.append(request.url)
+
+    def _note_message(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def go(self, path: str) -> None:
+        response = self.page.goto(self.address + path)
+        assert response is not None
+        assert response.ok
+
+    def keep(self, name: str) -> None:
+        OUTPUT.mkdir(exist_ok=True)
+        self.page.screenshot(path=str(OUTPUT / f"{name}.png"), full_page=True)
+
+    def assert_quiet(self) -> None:
+        assert self.foreign == []
+        assert self.complaints == []
+
+    def assert_fits_its_width(self) -> None:
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert self.page.evaluate(overflow) == 0
+
+
+@pytest.fixture(params=["light", "dark"])
+def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    context = browser.new_context(viewport=DESK, color_scheme=request.param)
+    yield Visit(context.new_page(), address)
+    context.close()
+
+
+def _scheme(visit: Visit) -> str:
+    dark = visit.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    return "dark" if dark else "light"
+
+
+def test_from_the_front_page_to_a_story_and_its_parts(visit: Visit) -> None:
+    visit.go("/")
+    visit.keep(f"front-{_scheme(visit)}")
+    headline = "Ferry with 212 on board runs aground off Lind island in fog"
+    visit.page.get_by_role("link", name=headline).click()
+    assert visit.page.get_by_role("heading", level=1).inner_text() == headline
+    assert "5 articles · 5 outlets · 3 independent reports" in visit.page.get_by_role("main").inner_text()
+    for section in SECTIONS:
+        assert visit.page.get_by_role("region", name=section).is_visible()
+    visit.keep(f"story-{_scheme(visit)}")
+    visit.page.get_by_text("Read it here").first.click()
+    assert visit.page.get_by_text("struck the Brandt shoal an hour later").last.is_visible()
+    visit.assert_quiet()
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport=PHONE, device_scale_factor=2, is_mobile=True, has_touch=True)
+    visit = Visit(context.new_page(), address)
+    for name, path in (
+        ("front", "/"),
+        ("story", "/stories/lindferry"),
+        ("search", "/search?q=ferry"),
+        ("sources", "/sources"),
+    ):
+        visit.go(path)
+        visit.keep(f"{name}-phone")
+        visit.assert_fits_its_width()
+    visit.assert_quiet()
+    context.close()
+
+
+def test_searching_by_keyboard_finds_an_article(visit: Visit) -> None:
+    visit.go("/")
+    visit.page.keyboard.press("Tab")
+    assert visit.page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    visit.page.get_by_role("searchbox").focus()
+    visit.page.keyboard.type("long scrape")
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_url("**/search?q=long+scrape")
+    assert visit.page.locator("mark").inner_text() == "long scrape"
+    visit.keep(f"search-{_scheme(visit)}")
+    visit.page.get_by_role("main").get_by_role("link").first.click()
+    visit.page.wait_for_url("**/stories/lindferry#a-ferryisle")
+    visit.assert_quiet()
+
+
+def test_every_text_has_enough_contrast(visit: Visit) -> None:
+    """WCAG AA asks for 4.5; measured on the colours that the browser computed."""
+    visit.go("/stories/lindferry")
+    worst = visit.page.evaluate(_WORST_CONTRAST)
+    assert worst["ratio"] >= 4.5, worst
+
+
+def test_the_first_run_says_what_to_type(browser: Browser) -> None:
+    server = Server(MemoryShelf(), PublishSettings(port=0))
+    address = server.start()
+    context = browser.new_context(viewport=DESK)
+    visit = Visit(context.new_page(), address)
+    visit.go("/")
+    assert "aggregator sources add" in visit.page.get_by_role("main").inner_text()
+    visit.keep("first-run-light")
+    visit.assert_quiet()
+    context.close()
+    server.stop()
+
+
+_WORST_CONTRAST = """() => {
+  const parse = c => c.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = e => {
+    for (; e; e = e.parentElement) {
+      const c = parse(getComputedStyle(e).backgroundColor);
+      if (c.length < 4 || c[3] > 0) return c;
+    }
+    return [255, 255, 255];
+  };
+  let worst = {ratio: 99, text: ""};
+  for (const e of document.body.querySelectorAll("*")) {
+    const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    if (!own) continue;
+    const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < worst.ratio) worst = {ratio, text: e.textContent.trim().slice(0, 40)};
+  }
+  return worst;
+}"""

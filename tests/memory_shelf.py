@@ -1,0 +1,404 @@
+"""A complete shelf in memory, and stories of invented events to put on it.
+
+`MemoryShelf` answers every question of `aggregator.shelf.Shelf` from plain nouns, so that the output rooms
+are tested with neither a database nor a mock.
+"""
+
+import datetime as dt
+import hashlib
+import itertools
+
+import msgspec
+
+from aggregator.errors import UsageError
+from aggregator.model import (
+    ArticleView,
+    Attributed,
+    Disagreement,
+    Evidence,
+    Fact,
+    MergedStory,
+    Reason,
+    StoryView,
+    TimelineItem,
+)
+from aggregator.shelf import (
+    Health,
+    Moved,
+    SearchHit,
+    SearchResults,
+    SourceView,
+    StoryFilter,
+    StoryPage,
+)
+
+
+class MemoryShelf:
+    """Stories in a dict; put some in, then read."""
+
+    def __init__(self) -> None:
+        self._stories: dict[str, StoryView] = {}
+        self._merged: dict[str, MergedStory] = {}
+        self._moved: dict[str, str] = {}
+        self._sources: tuple[SourceView, ...] = ()
+        self._health = Health()
+        self._folders: dict[str, str] = {}  # outlet → folder
+
+    def put(self, story: StoryView, merged: MergedStory | None = None, *moved_from: str) -> None:
+        """Adds or replaces a story; `moved_from` are ids that it took in."""
+        self._stories[story.id] = story
+        if merged:
+            self._merged[story.id] = merged
+        self._moved.update(dict.fromkeys(moved_from, story.id))
+
+    def set_sources(self, *sources: SourceView) -> None:
+        self._sources = sources
+        self._folders = {source.name: source.folder or "" for source in sources}
+
+    def set_health(self, health: Health) -> None:
+        self._health = health
+
+    def stories(self, wanted: StoryFilter) -> StoryPage:
+        fitting = [story for story in self._stories.values() if self._fits(story, wanted)]
+        fitting.sort(key=lambda story: (story.updated, story.id), reverse=True)
+        if wanted.after is not None:
+            if wanted.after not in self._stories:
+                raise UsageError("after is no cursor of this server")
+            last = self._stories[wanted.after]
+            fitting = [s for s in fitting if (s.updated, s.id) < (last.updated, last.id)]
+        shown = fitting[: wanted.limit]
+        more = len(fitting) > len(shown)
+        return StoryPage(stories=tuple(_for_list(s) for s in shown), next=shown[-1].id if more else None)
+
+    def _fits(self, story: StoryView, wanted: StoryFilter) -> bool:
+        articles = story.articles
+        words = wanted.query.casefold().split()
+        text = " ".join([story.title, *(a.title + " " + a.text for a in articles)]).casefold()
+        return (
+            all(word in text for word in words)
+            and (wanted.since is None or story.last_published >= wanted.since)
+            and (wanted.until is None or story.last_published <= wanted.until)
+            and story.outlet_count >= wanted.min_outlets
+            and story.report_count >= wanted.min_reports
+            and (wanted.outlet is None or any(a.outlet == wanted.outlet for a in articles))
+            and (wanted.language is None or any(a.language == wanted.language for a in articles))
+            and (wanted.folder is None or any(self._in_folder(a, wanted.folder) for a in articles))
+        )
+
+    def _in_folder(self, article: ArticleView, folder: str) -> bool:
+        return self._folders.get(article.outlet or "") == folder
+
+    def story(self, story_id: str, /) -> StoryView | Moved | None:
+        if story_id in self._moved:
+            return Moved(to=self._moved[story_id])
+        return self._stories.get(story_id)
+
+    def merged(self, story_id: str, /) -> MergedStory | None:
+        return self._merged.get(story_id)
+
+    def search(self, text: str, limit: int) -> SearchResults:
+        if text.count('"') % 2:
+            return SearchResults(problem='a quotation mark " is open: close it or leave it out')
+        hits = []
+        for story, article in ((s, a) for s in self._stories.values() for a in s.articles):
+            at = article.text.casefold().find(text.casefold())
+            if at >= 0 or text.casefold() in article.title.casefold():
+                hits.append(_hit(story, article, at, len(text)))
+        return SearchResults(hits=tuple(hits[:limit]), more=len(hits) > limit)
+
+    def sources(self) -> tuple[SourceView, ...]:
+        return tuple(sorted(self._sources, key=lambda source: (source.folder or "", source.name)))
+
+    def state(self) -> Health:
+        return self._health
+
+    def last_change(self) -> str:
+        content = msgspec.json.encode([self._stories, self._merged, self._moved])
+        return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def _for_list(story: StoryView) -> StoryView:
+    bare = (msgspec.structs.replace(a, text="", timed=(), evidence=None) for a in story.articles)
+    return msgspec.structs.replace(story, articles=tuple(bare))
+
+
+def _hit(story: StoryView, article: ArticleView, at: int, length: int) -> SearchHit:
+    start = max(0, at - 60)
+    snippet = article.text[start : at + length + 80] if at >= 0 else ""
+    return SearchHit(
+        article=article.id,
+        story=story.id,
+        story_title=story.title,
+        title=article.title,
+        outlet=article.outlet,
+        url=article.url,
+        effective=article.effective,
+        language=article.language,
+        snippet=snippet,
+        marks=((at - start, at - start + length),) if at >= 0 else (),
+        nosnippet=article.nosnippet,
+    )
+
+
+# --- building nouns in tests -------------------------------------------------------------------------------
+
+MORNING = dt.datetime(2026, 11, 20, 6, 30, tzinfo=dt.UTC)
+_numbers = itertools.count(1)
+
+
+def an_article(**given: object) -> ArticleView:
+    """An article of an invented outlet; what a test does not care about is filled in."""
+    number = next(_numbers)
+    time = given.get("effective") or given.get("published") or MORNING
+    values: dict[str, object] = {
+        "id": f"art{number}",
+        "outlet": "The Harbour Post",
+        "url": f"https://harbour-post.example/{number}",
+        "title": "Ferry runs aground off Lind island",
+        "published": time,
+        "seen": MORNING,
+        "effective": time,
+        "language": "en",
+        "copy_of": None,
+        "wire": None,
+        "role": "report",
+        "published_origin": "feed",
+        "published_precision": "minute",
+    }
+    return msgspec.convert(values | given, ArticleView)
+
+
+def a_story(*articles: ArticleView, **given: object) -> StoryView:
+    """A story of `articles` (default: one)."""
+    members = articles or (an_article(),)
+    times = [article.effective for article in members]
+    values: dict[str, object] = {
+        "id": f"story{next(_numbers)}",
+        "title": members[0].title,
+        "summary": members[0].lead,
+        "language": "en",
+        "first_published": min(times),
+        "last_published": max(times),
+        "updated": max(times),
+        "article_count": len(members),
+        "outlet_count": len({article.outlet for article in members}),
+        "report_count": max(1, sum(article.role == "report" for article in members)),
+        "articles": members,
+    }
+    return msgspec.convert(values | given, StoryView)
+
+
+def at(hour: int, minute: int) -> dt.datetime:
+    """A moment of the evening before."""
+    return dt.datetime(2026, 11, 19, hour, minute, tzinfo=dt.UTC)
+
+
+def the_ferry() -> tuple[StoryView, MergedStory]:
+    """A story with everything in it: copies, an agency, a live blog, facts, a disagreement, a timeline."""
+    post = an_article(
+        id="ferrypost",
+        outlet="The Harbour Post",
+        title="Ferry with 212 on board runs aground off Lind island in fog",
+        published=at(21, 10),
+        effective=at(21, 10),
+        author="Ines Karlow",
+        lead="A ferry carrying 212 passengers ran aground off Lind island on Thursday evening in dense fog.",
+        text=_POST,
+        evidence=Evidence(stage="founded"),
+    )
+    wire = an_article(
+        id="ferrywire",
+        outlet="Northern Courier",
+        url="https://courier.example/news/ferry",
+        title="Passengers taken off stranded ferry near Lind",
+        published=at(22, 5),
+        effective=at(22, 5),
+        wire="NPA",
+        lead="Lifeboats took all passengers off the ferry Aurelia by 23.30, the coastguard said.",
+        text=_WIRE,
+        evidence=Evidence(
+            stage="event",
+            score=4.21,
+            need=1.5,
+            reasons=(Reason(name="title", value=0.6, share=2.1),),
+        ),
+    )
+    reprint = an_article(
+        id="ferrycopy",
+        outlet="Eastgate Gazette",
+        url="https://eastgate.example/a/ferry",
+        title="Passengers taken off stranded ferry near Lind",
+        published=at(22, 40),
+        effective=at(22, 40),
+        wire="NPA",
+        role="copy",
+        copy_of="ferrywire",
+        text=_WIRE,
+    )
+    live = an_article(
+        id="ferrylive",
+        outlet="Radio Meridian",
+        url="https://meridian.example/live/ferry",
+        title="Live: the Aurelia rescue, minute by minute",
+        published=at(23, 55),
+        effective=at(23, 55),
+        role="container",
+        lead="All updates on the rescue of the passengers of the Aurelia.",
+        text="22:48: The first boat reaches Lind harbour.\n23:31: The captain leaves the ship last.",
+    )
+    island = an_article(
+        id="ferryisle",
+        outlet="Island Weekly",
+        url="https://island-weekly.example/aurelia",
+        title="‘We heard a long scrape’: islanders take in ferry passengers",
+        published=at(23, 20),
+        effective=at(23, 20),
+        lead="Families on Lind opened their homes to passengers of the Aurelia.",
+        text=_ISLAND,
+    )
+    story = a_story(
+        post,
+        wire,
+        reprint,
+        island,
+        live,
+        id="lindferry",
+        summary=post.lead,
+        updated=dt.datetime(2026, 11, 20, 0, 4, 11, 250_000, tzinfo=dt.UTC),
+        report_count=3,
+    )
+    return story, _ferry_merged(story)
+
+
+_POST = (
+    "A ferry carrying 212 passengers ran aground off Lind island on Thursday evening in dense fog.\n"
+    "The Aurelia left Eastgate at 19.40 and struck the Brandt shoal an hour later.\n"
+    "Two people were slightly injured, the operator said.\n"
+    "The harbour master had warned of poor visibility since noon."
+)
+_WIRE = (
+    "LIND (NPA) - Lifeboats took all passengers off the ferry Aurelia by 23.30, the coastguard said.\n"
+    "The vessel hit the Brandt shoal at about 20.40 after leaving Eastgate.\n"
+    "Five people were treated for injuries, a coastguard spokeswoman said."
+)
+_ISLAND = (
+    "Families on Lind opened their homes to passengers of the Aurelia.\n"
+    "“We heard a long scrape, and then nothing but horns,” said Marta Dahl, who runs the inn by the pier.\n"
+    "All passengers were brought ashore before midnight."
+)
+
+
+def _ferry_merged(story: StoryView) -> MergedStory:
+    outlet_of = {article.id: article.outlet for article in story.articles}
+
+    def said(article: str, text: str) -> Attributed:
+        return Attributed(text=text, article=article, outlet=outlet_of[article])
+
+    post, wire, island = _POST.split("\n"), _WIRE.split("\n"), _ISLAND.split("\n")
+    lifeboats = wire[0].removeprefix("LIND (NPA) - ")
+    published = tuple(
+        TimelineItem(kind="published", text=a.title, article=a.id, outlet=a.outlet, time=a.effective)
+        for a in story.articles[:3]
+    )
+    live = TimelineItem(
+        kind="live",
+        text="The first boat reaches Lind harbour.",
+        article="ferrylive",
+        outlet="Radio Meridian",
+        time=dt.datetime(2026, 11, 19, 22, 48, tzinfo=dt.UTC),
+        day_inferred=True,
+    )
+    undated = TimelineItem(
+        kind="told", text=post[3], article="ferrypost", outlet="The Harbour Post", clock_minutes=720
+    )
+    return MergedStory(
+        title=story.title,
+        lead=said("ferrypost", post[0]),
+        facts=(
+            Fact(said=(said("ferrywire", lifeboats), said("ferryisle", island[2])), outlets=2, of=5),
+            Fact(said=(said("ferrypost", post[1]), said("ferrywire", wire[1])), outlets=2, of=5),
+        ),
+        only=(said("ferrypost", post[3]), said("ferryisle", island[1])),
+        disagreements=(
+            Disagreement(
+                kind="figures",
+                sides=(said("ferrypost", post[2]), said("ferrywire", wire[2])),
+                values=("2 injured", "5 injured"),
+            ),
+        ),
+        timeline=(*published, live, undated),
+        beside=((said("ferryisle", island[0]), said("ferrylive", "The captain leaves the ship last.")),),
+    )
+
+
+def a_full_shelf() -> MemoryShelf:
+    """The ferry and a few other stories over three days, with sources."""
+    shelf = MemoryShelf()
+    shelf.put(*the_ferry(), "oldferry")
+    for hours, outlet, title, lead in _OTHERS:
+        time = MORNING - dt.timedelta(hours=hours)
+        article = an_article(outlet=outlet, title=title, lead=lead, text=lead, effective=time, published=time)
+        shelf.put(a_story(article))
+    budget = [
+        an_article(
+            outlet=name, title=title, lead=_BUDGET, text=_BUDGET, effective=MORNING - dt.timedelta(hours=n)
+        )
+        for n, (name, title) in enumerate(_BUDGET_TITLES)
+    ]
+    shelf.put(a_story(*budget, id="budget", outlet_count=7, report_count=6, article_count=7))
+    shelf.set_sources(
+        SourceView(
+            id="s1",
+            name="The Harbour Post",
+            url="https://harbour-post.example/feed?key=secret",
+            home="https://harbour-post.example/",
+            folder="Coast",
+            state="ok",
+            article_count=412,
+            last_success=MORNING,
+            next_due=MORNING + dt.timedelta(minutes=30),
+        ),
+        SourceView(
+            id="s2", name="Island Weekly", folder="Coast", state="failing", problem="HTTP 503 since 2 days"
+        ),
+        SourceView(id="s3", name="Radio Meridian", state="new"),
+    )
+    shelf.set_health(Health(waiting=3, last_placed=MORNING))
+    return shelf
+
+
+_BUDGET = (
+    "The council of Eastgate passed a budget of 41 million crowns after nine hours of talks, with a rise in "
+    "tram fares that two parties had ruled out."
+)
+_BUDGET_TITLES = (
+    ("Eastgate Gazette", "Eastgate council passes budget after nine-hour session, tram fares to rise"),
+    ("Northern Courier", "Tram fares go up as Eastgate agrees on budget"),
+    ("Radio Meridian", "Eastgate budget: what changes in January"),
+    ("The Harbour Post", "Nine hours, 41 million: Eastgate has a budget"),
+    ("City Notes", "Budget passed at two in the morning"),
+    ("The Commons", "Left and Greens split over Eastgate fares"),
+    ("Tram & Track", "Fares in Eastgate rise by eight per cent"),
+)
+_OTHERS = (
+    (
+        2,
+        "Orchard Review",
+        "Late frost spares the pear harvest",
+        "Growers in the Velde valley lost less than a tenth of the crop, far below what they had feared.",
+    ),
+    (5, "Radio Meridian", "Museum returns two bronze figures to the island of Sael", ""),
+    (
+        26,
+        "The Kiln",
+        "Potters’ guild elects its first president from the south",
+        "Ada Brenn, who learned the trade at forty, won by eleven votes.",
+    ),
+    (30, "City Notes", "Night buses return on Fridays", "Three lines run again from December."),
+    (
+        51,
+        "Northern Courier",
+        "Observatory finds comet older than thought",
+        "The object last passed the sun some 90,000 years ago, the team in Halm reports.",
+    ),
+)

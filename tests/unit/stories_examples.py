@@ -1,0 +1,67 @@
+"""Invented articles of invented outlets for the tests of the stories room."""
+
+import datetime as dt
+from typing import Any
+
+from aggregator.model import ArticleView
+
+NOON = dt.datetime(2025, 3, 12, 12, tzinfo=dt.UTC)  # a Wednesday
+
+FERRY_A = """\
+The ferry Marlin sank off Port Ellis on Tuesday evening after striking a rock at the harbour entrance.
+14 passengers were killed and dozens are still missing, the coast guard said.
+Rescue boats brought 212 survivors to the fishing village of Tarnow during the night.
+The captain of the Marlin, Joren Hale, has been arrested, police in Port Ellis said.
+Residents of Tarnow opened the school gymnasium and handed out blankets and hot soup to those in need."""
+
+FERRY_B = """A ferry with 240 people on board has sunk near the entrance of the harbour of Port Ellis.
+The coast guard said 19 passengers were killed when the Marlin went down on Tuesday evening.
+Police arrested the captain, Joren Hale, shortly after he came ashore.
+The operator Bluewave Lines denied reports that the Marlin had been overloaded with cars and lorries.
+Bluewave shares lost a tenth of their value on the exchange in Varna City on Wednesday."""
+
+FERRY_C = """Port Ellis mourns the victims of the Marlin, which sank on Tuesday near the harbour entrance.
+Survivors told of reports that the Marlin had been badly overloaded with cars and lorries.
+Divers will search the wreck of the ferry on Thursday, the ministry of transport announced.
+The Marlin had failed a safety inspection in October, according to documents of the harbour authority."""
+
+
+def view(id_: str = "a", outlet: str | None = "Harbour Post", **changes: Any) -> ArticleView:
+    """An article; times count from noon of 12 March 2025, `hours` later."""
+    hours = changes.pop("hours", 0)
+    time = NOON + dt.timedelta(hours=hours)
+    values: dict[str, Any] = {
+        "id": id_,
+        "outlet": outlet,
+        "url": f"https://{id_}.example/",
+        "title": "",
+        "published": time,
+        "seen": NOON + dt.timedelta(days=30),
+        "effective": time,
+        "language": "en",
+        "copy_of": None,
+        "wire": None,
+        "role": "report",
+        "published_precision": "minute",
+    }
+    values.update(changes)
+    if values.get("text"):
+        values.setdefault("lead", values["text"].split("\n")[0])
+    return ArticleView(**values)
+
+
+def ferry() -> list[ArticleView]:
+    """Three reports of one disaster."""
+    return [
+        view(
+            "a", "Harbour Post", title="Ferry Marlin sinks off Port Ellis, at least 14 killed", text=FERRY_A
+        ),
+        view("b", "Daily Lantern", title="Why did the Marlin sink? | Daily Lantern", text=FERRY_B, hours=2),
+        view(
+            "c",
+            "North Courier",
+            title="Live: Port Ellis mourns ferry victims - North Courier",
+            text=FERRY_C,
+            hours=5,
+        ),
+    ]

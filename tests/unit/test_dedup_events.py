@@ -1,0 +1,267 @@
+"""Candidates and decisions about invented events."""
+
+import dataclasses
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.dedup import sums
+from aggregator.dedup.events import Article, Decision, Scorer, decide
+from aggregator.dedup.index import StoryIndex, StoryRow
+from aggregator.dedup.terms import TermPacker
+from aggregator.dedup.weights import EventModel, shipped_model
+from aggregator.rules import rule_book
+
+DAY = 24 * 60
+NOON = 29_000_000
+MODEL = shipped_model(rule_book())
+PACKER = TermPacker(MODEL)
+
+GRAIN = (
+    (
+        "Grain slide closes harbour of Port Ellory",
+        "The harbour of Port Ellory was closed on Friday after 1,250 tonnes of grain slid into the basin, "
+        "Mayor Ines Calloway said. Two cranes were lost and divers of the Northern Salvage Company searched "
+        "the basin until night.",
+    ),
+    (
+        "Port Ellory harbour shut after 1,250 tonnes of grain slip into basin",
+        "Divers of the Northern Salvage Company searched the basin of Port Ellory harbour on Friday after a "
+        "slide of 1,250 tonnes of grain took two cranes down, according to the mayor, Ines Calloway, who "
+        "closed the port.",
+    ),
+    (
+        "Mayor closes Port Ellory after grain slide sinks two cranes",
+        "Ines Calloway, mayor of Port Ellory, closed the harbour on Friday. A grain slide of 1,250 tonnes "
+        "had pulled two cranes into the basin, where divers from the Northern Salvage Company were still "
+        "searching.",
+    ),
+)
+STRIKE = (
+    "Tram drivers in Marlow vote to strike over wages",
+    "Tram drivers in Marlow voted on Friday for a strike of 48 hours. The union asks for 6.5 percent more "
+    "wages, the company Marlow Transit offers 3 percent. Talks with the mediator Otto Brand are to go on.",
+)
+AGAIN = (
+    "Strike of Marlow tram drivers: union votes for 48 hours without trams",
+    "The union of the tram drivers in Marlow has voted for a strike of 48 hours, its speaker said. Marlow "
+    "Transit offers 3 percent more wages, the drivers ask for 6.5 percent. Mediator Otto Brand may help.",
+)
+
+
+def article(
+    text: tuple[str, str], minutes: int | None = NOON, inbox: int = 1, container: bool = False
+) -> Article:
+    terms, words = PACKER.pack_counted(*text, "en", is_container=container)
+    return Article(terms, minutes, words, container, inbox)
+
+
+class Desk:
+    """Places articles as the store would: rows in a dict, the index beside them."""
+
+    def __init__(self, model: EventModel = MODEL) -> None:
+        self.model = model
+        self.index = StoryIndex(model)
+        self.scorer = Scorer(model)
+        self.rows: dict[str, StoryRow] = {}
+
+    def decide(self, one: Article) -> Decision:
+        return decide(one, self.index.candidates(one), self.scorer)
+
+    def place(self, one: Article) -> tuple[str, Decision]:
+        decision = self.decide(one)
+        story = decision.story or f"s{one.inbox}"
+        before = sums.from_bytes(self.rows[story].blob) if story in self.rows else sums.Sums()
+        member = one.member(self.model)
+        after = (
+            sums.add(before, member, self.model) if decision.weighs else sums.add_silent(before, one.minutes)
+        )
+        for taken in decision.takes_in:
+            row = self.rows.pop(taken)
+            after = sums.merge(after, sums.from_bytes(row.blob), self.model)
+            self.index.remove_story(row.number)
+        number = self.rows[story].number if story in self.rows else one.inbox
+        row = StoryRow(number, story, sums.to_bytes(after, self.model), one.inbox)
+        (self.index.replace_story if story in self.rows else self.index.add_story)(row)
+        self.rows[story] = row
+        return story, decision
+
+
+def model_with(**rules: float) -> EventModel:
+    return dataclasses.replace(MODEL, rules=msgspec.structs.replace(MODEL.rules, **rules))
+
+
+def test_reports_of_one_event_make_one_story_and_another_event_its_own():
+    desk = Desk()
+    placed = [desk.place(article(text, NOON + i, i + 1))[0] for i, text in enumerate((*GRAIN, STRIKE, AGAIN))]
+    assert placed == ["s1", "s1", "s1", "s4", "s4"]
+
+
+def test_shares_add_up_to_the_score_and_the_rival_is_named():
+    desk = Desk()
+    desk.place(article(STRIKE, inbox=1))
+    desk.place(article(GRAIN[0], inbox=2))
+    decision = decide(article(GRAIN[1], inbox=3), [desk.index.story(1), desk.index.story(2)], desk.scorer)
+    evidence = decision.evidence
+    total = evidence.bias
+    for reason in evidence.reasons:
+        total += reason.share
+    assert decision.story == "s2"
+    assert total == evidence.score >= evidence.need
+    assert evidence.runner_up.story == "s1"
+    assert evidence.runner_up.score < evidence.score
+    words = PACKER.readable_terms(*GRAIN[1], "en")
+    assert {words[id_].lower() for id_ in decision.shared} & {"grain", "ellory", "basin", "harbour"}
+
+
+@pytest.mark.parametrize(("days", "joins"), [(0, True), (2, True), (15, False), (-2, True), (-15, False)])
+def test_dates_far_apart_keep_reports_apart(days, joins):
+    desk = Desk()
+    desk.place(article(GRAIN[0]))
+    assert (desk.place(article(GRAIN[1], NOON + days * DAY, 2))[0] == "s1") is joins
+
+
+def test_the_window_is_a_wall_before_and_after_the_nearest_dated_member():
+    near_enough = model_with(threshold=-99.0, cohesion=0.0)
+    for days, open_ in ((14, True), (-14, True), (14.01, False), (-14.01, False)):
+        desk = Desk(near_enough)
+        desk.place(article(GRAIN[0]))
+        assert (
+            desk.decide(article(GRAIN[1], NOON + int(days * DAY) + (days > 14), 2)).story is not None
+        ) is open_
+
+
+def test_a_copy_carries_the_window_without_weight():
+    desk = Desk(model_with(threshold=-99.0, cohesion=0.0))
+    desk.place(article(GRAIN[0]))
+    row = desk.rows["s1"]
+    with_copy = sums.add_silent(sums.from_bytes(row.blob), NOON + 10 * DAY)
+    desk.index.replace_story(row._replace(blob=sums.to_bytes(with_copy, MODEL)))
+    assert desk.decide(article(GRAIN[1], NOON + 20 * DAY, 2)).story == "s1"
+
+
+def test_undated_articles_are_bounded_by_inbox_numbers():
+    for minutes in (None, NOON):
+        desk = Desk()
+        desk.place(article(GRAIN[0], minutes, 1))
+        reach = MODEL.rules.undated_reach
+        assert desk.decide(article(GRAIN[1], None, 1 + reach)).story == "s1"
+        assert desk.decide(article(GRAIN[1], None, 2 + reach)).story is None
+    desk = Desk()
+    desk.place(article(GRAIN[0], NOON, 1))
+    assert desk.decide(article(GRAIN[1], NOON, 2 + MODEL.rules.undated_reach)).story == "s1"
+
+
+def test_a_full_story_takes_no_more_reports():
+    desk = Desk(model_with(story_cap=2))
+    placed = [desk.place(article(text, NOON, i + 1))[0] for i, text in enumerate(GRAIN)]
+    assert placed == ["s1", "s1", "s3"]
+
+
+def test_a_headline_alone_is_asked_for_less():
+    desk = Desk()
+    desk.place(article(GRAIN[0], inbox=1))
+    desk.place(article(GRAIN[1], inbox=2))
+    headline = article((GRAIN[2][0], ""), NOON, 3)
+    decision = desk.decide(headline)
+    assert decision.story == "s1"
+    assert decision.evidence.need == MODEL.rules.threshold
+    assert "no_body" in {reason.name for reason in decision.evidence.reasons}
+
+
+def test_a_report_takes_a_live_blog_in_and_keeps_its_own_story():
+    desk = Desk()
+    first, decision = desk.place(
+        article(("Live: grain slide in Port Ellory", GRAIN[0][1]), NOON, 1, container=True)
+    )
+    assert (decision.role, decision.weighs) == ("container", True)
+    story, decision = desk.place(article(GRAIN[1], NOON, 2))
+    assert decision.story is None
+    assert decision.takes_in == (first,)
+    assert decision.evidence.score >= decision.evidence.need
+    assert set(desk.rows) == {story}
+
+
+def test_a_live_blog_joins_reports_without_weight_in_either_order():
+    blog = ("Live: grain slide in Port Ellory", GRAIN[0][1])
+    ends = []
+    for order in ((blog, GRAIN[1], GRAIN[2]), (GRAIN[1], blog, GRAIN[2]), (GRAIN[1], GRAIN[2], blog)):
+        desk = Desk()
+        for number, text in enumerate(order, start=1):
+            desk.place(article(text, NOON, number, container=text is blog))
+        ends.append([row.blob for row in desk.rows.values()])
+    assert ends[0] == ends[1] == ends[2]
+    assert len(ends[0]) == 1
+
+
+def test_an_article_without_terms_opens_its_own_story():
+    desk = Desk()
+    desk.place(article(("", ""), NOON, 1))
+    assert desk.decide(article(("", ""), NOON, 2)).story is None
+
+
+TEXTS = [*GRAIN, STRIKE, AGAIN, (GRAIN[0][0], STRIKE[1]), (STRIKE[0], GRAIN[1][1])]
+
+
+@given(st.permutations(range(len(TEXTS))), st.sets(st.integers(0, len(TEXTS) - 1)), st.none() | st.just(NOON))
+@settings(max_examples=40, deadline=None)
+def test_answers_do_not_depend_on_how_the_index_grew(order, replaced, minutes):
+    rows = []
+    for number, text in enumerate(TEXTS):
+        one = article(text, NOON, number)
+        blob = sums.to_bytes(sums.add(sums.Sums(), one.member(MODEL), MODEL), MODEL)
+        rows.append(StoryRow(number, f"s{number}", blob, number))
+    loaded = StoryIndex(MODEL, rows)
+    grown = StoryIndex(MODEL)
+    grown.add_story(StoryRow(99, "gone", rows[0].blob, 1))
+    for number in order:
+        other = rows[(number + 1) % len(rows)]
+        grown.add_story(rows[number]._replace(blob=other.blob) if number in replaced else rows[number])
+    for number in sorted(replaced):
+        grown.replace_story(rows[number])
+    grown.remove_story(99)
+    for text in TEXTS:
+        one = article(text, minutes, 50)
+        assert grown.candidates(one) == loaded.candidates(one)
+        assert decide(one, grown.candidates(one), Scorer(MODEL)) == decide(
+            one, loaded.candidates(one), Scorer(MODEL)
+        )
+
+
+def test_scores_do_not_depend_on_the_company():
+    desk = Desk()
+    for number, text in enumerate((GRAIN[0], STRIKE), start=1):
+        desk.place(article(text, NOON, number))
+    one = article(GRAIN[1], NOON, 5)
+    found = [desk.index.story(1), desk.index.story(2)]
+    together = desk.scorer.score(one, found)
+    assert [desk.scorer.score(one, [each])[0] for each in found] == together
+    assert desk.scorer.score(one, found[::-1]) == together[::-1]
+
+
+def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer():
+    index = StoryIndex(MODEL)
+    for number in (1, 2, 3):
+        one = article(GRAIN[0], NOON, number)
+        blob = sums.to_bytes(sums.add(sums.Sums(), one.member(MODEL), MODEL), MODEL)
+        index.add_story(StoryRow(number, f"s{number}", blob, number))
+    newcomer = article(GRAIN[1], NOON, 3 + MODEL.rules.live_reach)
+    before = index.candidates(newcomer)
+    assert index.sweep(newcomer.inbox - MODEL.rules.live_reach) == [1, 2]
+    assert len(index) == 1
+    assert 3 in index
+    assert index.candidates(newcomer) == before == [index.story(3)]
+
+
+def test_the_index_refuses_what_it_has_and_what_it_has_not():
+    index = StoryIndex(MODEL)
+    row = StoryRow(1, "s1", sums.to_bytes(sums.Sums(), MODEL), 1)
+    index.add_story(row)
+    with pytest.raises(ValueError, match="already"):
+        index.add_story(row)
+    with pytest.raises(KeyError):
+        index.replace_story(row._replace(number=2))
+    with pytest.raises(KeyError):
+        index.remove_story(2)

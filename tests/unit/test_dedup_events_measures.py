@@ -1,0 +1,57 @@
+"""The figures of a grouping, checked by hand."""
+
+import pytest
+
+from aggregator.dedup.measures import measure, measure_copies, worst_merges, worst_misses
+
+CLUSTERS = {"a": "1", "b": "1", "c": "1", "d": "2", "e": "3"}
+
+
+def test_a_perfect_grouping():
+    report = measure({k: f"s{v}" for k, v in CLUSTERS.items()}, CLUSTERS)
+    assert (report.bcubed.f1, report.pairs.f1, report.over_merge, report.split) == (1.0, 1.0, 0.0, 0.0)
+    assert (report.articles, report.clusters, report.stories) == (5, 3, 3)
+
+
+def test_every_article_alone():
+    report = measure({k: k for k in CLUSTERS}, CLUSTERS)
+    assert report.bcubed == report.alone
+    assert report.alone.recall == pytest.approx(3 / 5)
+    assert (report.pairs.precision, report.pairs.recall) == (1.0, 0.0)
+    assert report.split == 1.0
+
+
+def test_a_mixed_grouping():
+    report = measure({"a": "x", "b": "x", "c": "y", "d": "y", "e": "z"}, CLUSTERS)
+    assert report.bcubed.precision == pytest.approx((1 + 1 + 0.5 + 0.5 + 1) / 5)
+    assert report.bcubed.recall == pytest.approx((2 / 3 + 2 / 3 + 1 / 3 + 1 + 1) / 5)
+    assert (report.pairs.precision, report.pairs.recall) == (1 / 2, 1 / 3)
+    assert (report.over_merge, report.split) == (1 / 2, 1.0)
+
+
+def test_nothing_to_measure():
+    report = measure({}, {})
+    assert (report.bcubed.f1, report.over_merge, report.split) == (1.0, 0.0, 0.0)
+
+
+def test_ids_that_one_side_lacks_do_not_count():
+    assert measure({"a": "x", "zz": "x"}, CLUSTERS).articles == 1
+
+
+def test_the_worst_faults_come_first():
+    stories = {"a": "x", "b": "x", "c": "y", "d": "y", "e": "x"}
+    merges = worst_merges(stories, CLUSTERS, 5)
+    assert [(fault.name, fault.wrong_pairs, fault.parts) for fault in merges] == [
+        ("x", 2, (("a", "b"), ("e",))),
+        ("y", 1, (("c",), ("d",))),
+    ]
+    assert [(fault.name, fault.wrong_pairs) for fault in worst_misses(stories, CLUSTERS, 5)] == [("1", 2)]
+
+
+def test_copies_count_by_pairs_of_their_groups():
+    labelled = {"a": None, "b": "a", "c": "a", "d": None}
+    assert measure_copies(labelled, labelled).f1 == 1.0
+    chained = measure_copies({"a": None, "b": "a", "c": "b", "d": None}, labelled)
+    assert (chained.precision, chained.recall) == (1.0, 1.0)
+    partly = measure_copies({"b": "a", "d": "c"}, labelled)
+    assert (partly.precision, partly.recall) == (1 / 2, 1 / 3)

@@ -1,0 +1,265 @@
+"""Shingles, MinHash signatures and LSH keys; datasketch's own classes are the oracle."""
+
+import random
+import subprocess
+import sys
+import unicodedata
+
+import numpy as np
+import pytest
+from datasketch import MinHash, MinHashLSH
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.dedup.shingles import (
+    shared_count,
+    shared_passages,
+    shingle_hashes,
+    shingle_sequence,
+    winnowed,
+    words,
+)
+from aggregator.dedup.signature import PERMUTATIONS, bands, comparable, estimate, estimates, sign
+
+SEED = 1
+PINNED_HASHES = "5b88d0094c72ae1246187c052339ab0a"
+PINNED_KEYS = (-1529212304579103725, -1309767988608841279)
+texts = st.lists(
+    st.sampled_from(["amber", "birch", "cedar", "delta", "ember", "flint", "grove", "heath"]), max_size=60
+).map(" ".join)
+
+
+def prose(seed: int, count: int) -> str:
+    rng = random.Random(seed)
+    return " ".join("".join(rng.choices("abdeiklmnoprstu", k=rng.randint(2, 8))) for _ in range(count))
+
+
+def oracle(text: str, seed: int = SEED) -> MinHash:
+    sketch = MinHash(num_perm=PERMUTATIONS, seed=seed, scheme="affine32", hashfunc=int)
+    for value in shingle_hashes(text).tolist():
+        sketch.update(value >> 32)
+    return sketch
+
+
+# --- words and shingles ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("“Don’t stop—now,” she said.", '"Don\'t stop - now" she said'),
+        ("The STRASSE was closed", "the straße was closed"),
+        ("Prices rose 3 %\u00a0in May", "prices rose 3%\n\nin May!"),
+        ("co\u00adoperation was agreed to\u200bday", "cooperation was agreed today"),
+        (unicodedata.normalize("NFD", "Señor Núñez llegó tarde"), "señor núñez llegó tarde"),
+        ("ＡＢＣ broadcasts news １２", "abc broadcasts news 12"),
+        ("one_two three four", "one two three four"),
+    ],
+)
+def test_spelling_without_meaning_makes_no_difference(left: str, right: str) -> None:
+    assert words(left) == words(right)
+    assert np.array_equal(shingle_hashes(left), shingle_hashes(right))
+    assert len(shingle_hashes(left))
+
+
+def test_words_of_many_scripts() -> None:
+    assert words("नमस्ते दुनिया") == ["नमस्ते", "दुनिया"]
+    assert words("Москва́ сегодня") == ["москва́", "сегодня"]
+    assert words("中国新闻 and abc中") == ["中", "国", "新", "闻", "and", "abc", "中"]
+    assert words("한국 뉴스") == ["한국", "뉴스"]
+    assert words("؟ — … !!") == []
+
+
+def test_order_of_words_matters_and_repeats_do_not() -> None:
+    assert not shared_count(shingle_hashes("one two three"), shingle_hashes("three two one"))
+    assert np.array_equal(shingle_hashes("a b c a b c a b c a"), shingle_hashes("a b c a b c a"))
+
+
+def test_a_script_without_spaces_has_five_character_shingles() -> None:
+    base = "昨日东京市中心举行了大型活动吸引数千人"
+    assert len(shingle_sequence(base)) == len(base) - 4
+    assert shared_count(shingle_hashes(base), shingle_hashes("前缀" + base)) == len(base) - 4
+    assert shared_count(shingle_hashes("东京市中"), shingle_hashes(base)) == 0
+    assert len(shingle_hashes("东京市")) == 1
+
+
+def test_mixed_scripts_keep_every_shingle_of_the_part_with_spaces() -> None:
+    plain = prose(1, 20)
+    mixed = "活动吸引数千人参加。 " + plain
+    assert shared_count(shingle_hashes(plain), shingle_hashes(mixed)) == 18
+
+
+@pytest.mark.parametrize("text", ["", "one", "one two", "!!! ... ???", "中国", "\udc80 \x00"])
+def test_less_than_a_shingle_is_nothing(text: str) -> None:
+    assert len(shingle_hashes(text)) == 0
+    assert sign(shingle_hashes(text), seed=SEED) == b""
+    assert bands(b"", count=42, rows=3) == ()
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+@settings(max_examples=150, deadline=None)
+def test_any_text_can_be_read(left: str, right: str) -> None:
+    hashes = shingle_hashes(left)
+    assert hashes.dtype == np.uint64
+    assert np.all(hashes[1:] > hashes[:-1])
+    assert len(shingle_sequence(left)) <= max(0, len(words(left)) - 2)
+    for passage in shared_passages(left, right, limit=3, min_words=3):
+        assert passage.text in left
+
+
+@given(texts, texts)
+def test_shared_count_is_the_intersection(left: str, right: str) -> None:
+    a, b = shingle_hashes(left), shingle_hashes(right)
+    assert shared_count(a, b) == len(set(a.tolist()) & set(b.tolist()))
+
+
+@given(st.integers(0, 200), st.integers(22, 60))
+@settings(max_examples=40, deadline=None)
+def test_winnowing_keeps_something_of_every_long_shared_run(start: int, length: int) -> None:
+    whole = prose(3, 300)
+    run = " ".join(whole.split()[start : start + length])
+    strange = prose(4, 50) + " " + run + " " + prose(5, 50)
+    left, right = (winnowed(shingle_sequence(text), 20) for text in (whole, strange))
+    assert shared_count(left, right) >= 1
+    assert len(left) < 60
+
+
+def test_winnowing_short_and_empty_sequences() -> None:
+    sequence = shingle_sequence("one two three four five")
+    assert winnowed(sequence, 20).tolist() == [min(sequence.tolist())]
+    assert len(winnowed(sequence[:0], 20)) == 0
+
+
+# --- shared passages ---------------------------------------------------------------------------------------
+
+
+def test_passages_are_the_longest_common_runs_as_the_first_text_has_them() -> None:
+    a = "Intro. The Minister said: “We will rebuild the old harbour.” Later trains ran on all lines. End."
+    b = "other words the minister said we will rebuild the old harbour then trains ran on all lines too"
+    found = shared_passages(a, b, limit=5)
+    assert [passage.text for passage in found] == [
+        "The Minister said: “We will rebuild the old harbour",
+        "trains ran on all lines",
+    ]
+    assert [passage.words for passage in found] == [9, 5]
+    assert shared_passages(a, b, limit=1) == found[:1]
+    assert shared_passages(a, prose(1, 100), limit=5) == ()
+
+
+def test_passages_of_a_script_without_spaces() -> None:
+    found = shared_passages("据报道昨日东京举行了大型活动。", "编者按：昨日东京举行了大型活动吗", limit=2)
+    assert [passage.text for passage in found] == ["昨日东京举行了大型活动"]
+
+
+def test_passages_of_repetitive_texts_stay_linear() -> None:
+    """20,000 equal words against 20,000: tried place by place this would be 4e8 steps."""
+    found = shared_passages("na " * 20_000, "na " * 20_000, limit=3)
+    assert found[0].words == 20_000
+
+
+# --- signatures --------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=80), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_a_signature_does_not_depend_on_the_order(values: list[int], rng: random.Random) -> None:
+    shuffled = values[:] + values[:1]
+    rng.shuffle(shuffled)
+    left, right = (sign(np.array(each, dtype=np.uint64), seed=SEED) for each in (values, shuffled))
+    assert left == right
+    assert estimate(left, right) == 1.0
+
+
+@pytest.mark.parametrize("seed", [0, 1, 77, 2**32 - 1])
+def test_signatures_hold_what_datasketch_makes(seed: int) -> None:
+    text = prose(8, 200)
+    signature = sign(shingle_hashes(text), seed=seed)
+    assert np.frombuffer(signature[5:], "<u4").tolist() == oracle(text, seed).digest().tolist()
+    assert len(signature) == 5 + 4 * PERMUTATIONS
+
+
+def test_the_stored_layout_is_pinned() -> None:
+    """A change here makes every stored signature worthless: it needs a new FORMAT."""
+    signature = sign(shingle_hashes("The quick brown fox jumps over the lazy dog, 12 times"), seed=1)
+    assert signature[:5].hex() == "0101000000"
+    assert signature[5:21].hex() == PINNED_HASHES
+    assert bands(signature, count=42, rows=3)[:2] == PINNED_KEYS
+
+
+@given(texts, texts)
+@settings(max_examples=60, deadline=None)
+def test_estimates_are_datasketchs(left: str, right: str) -> None:
+    a, b = sign(shingle_hashes(left), seed=SEED), sign(shingle_hashes(right), seed=SEED)
+    if a and b:
+        assert estimate(a, b) == oracle(left).jaccard(oracle(right))
+        assert estimates(a, [b, b"", a]) == [estimate(a, b), 0.0, 1.0]
+    else:
+        assert estimate(a, b) == 0.0
+
+
+def test_the_estimate_is_near_the_truth() -> None:
+    for share in (0.2, 0.5, 0.8):
+        errors = []
+        for seed in range(30):
+            left = prose(seed, 400)
+            right = " ".join(left.split()[: int(400 * share)] + prose(1000 + seed, 200).split())
+            a, b = shingle_hashes(left), shingle_hashes(right)
+            truth = shared_count(a, b) / len(np.union1d(a, b))
+            errors.append(estimate(sign(a, seed=SEED), sign(b, seed=SEED)) - truth)
+        assert abs(float(np.mean(errors))) < 0.03
+        assert max(map(abs, errors)) < 0.044 * 4
+
+
+def test_signatures_of_other_seeds_or_formats_are_not_compared() -> None:
+    hashes = shingle_hashes(prose(1, 50))
+    one, two = sign(hashes, seed=1), sign(hashes, seed=2)
+    assert not comparable(one, two)
+    assert estimate(one, two) == 0.0
+    assert estimate(one, b"\x63" + one[1:]) == 0.0
+    assert not set(bands(one, count=42, rows=3)) & set(bands(two, count=42, rows=3))
+
+
+def test_a_broken_signature_is_refused() -> None:
+    with pytest.raises(ValueError, match="517 bytes"):
+        bands(b"\x01\x01", count=42, rows=3)
+    with pytest.raises(ValueError, match="128 permutations"):
+        bands(sign(shingle_hashes(prose(1, 50)), seed=1), count=43, rows=3)
+
+
+# --- LSH keys ----------------------------------------------------------------------------------------------
+
+
+def test_keys_are_signed_64_bit_and_differ_by_band() -> None:
+    keys = bands(sign(shingle_hashes(prose(2, 300)), seed=1), count=42, rows=3)
+    assert len(set(keys)) == len(keys) == 42
+    assert all(-(2**63) <= key < 2**63 for key in keys)
+    assert any(key < 0 for key in keys)
+
+
+def test_keys_meet_exactly_where_datasketchs_lsh_meets() -> None:
+    rng = random.Random(5)
+    base = prose(6, 300).split()
+    family = []
+    for at in range(60):
+        mixed = base[:]
+        for place in rng.sample(range(300), 5 * (at % 30)):
+            mixed[place] = f"w{rng.randrange(10**6)}"
+        family.append(" ".join(mixed))
+    lsh = MinHashLSH(num_perm=PERMUTATIONS, params=(42, 3))
+    for at, text in enumerate(family):
+        lsh.insert(at, oracle(text))
+    keys = [set(bands(sign(shingle_hashes(text), seed=SEED), count=42, rows=3)) for text in family]
+    for at, text in enumerate(family):
+        ours = {other for other in range(len(family)) if keys[at] & keys[other]}
+        assert ours == set(lsh.query(oracle(text)))
+
+
+def test_estimates_and_keys_do_not_load_datasketch() -> None:
+    """The main process ranks candidates and must stay small: datasketch brings scipy along."""
+    code = (
+        "import sys; from aggregator.dedup import copies, signature;"
+        "s = bytes([1, 1, 0, 0, 0]) + bytes(512);"
+        "assert signature.estimate(s, s) == 1.0 and signature.bands(s, count=42, rows=3);"
+        "assert not {'datasketch', 'scipy'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,180 @@
+"""Text to packed terms: what counts as a word, a name, a number, and what weighs."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.dedup.background import Background, read_background, shipped_background, write_background
+from aggregator.dedup.packed import FIELDS, SCALE, fields_of, ids_of, read, weights_of
+from aggregator.dedup.terms import TermPacker
+from aggregator.dedup.tokens import SILENT, Lexicon, plain_number, primary_tag
+from aggregator.dedup.weights import model_hash, shipped_model
+from aggregator.rules import rule_book
+
+MODEL = shipped_model(rule_book())
+PACKER = TermPacker(MODEL)
+EMPTY = Background(events={}, counts={})
+BODY = (
+    "The harbour of Port Ellory was closed on Friday after 1,250 tonnes of grain slid into the basin. "
+    "Mayor Ines Calloway said that two cranes were lost, and that 7.5 percent of the quay is gone.\n"
+    "Divers from the Northern Salvage Company began to search the basin."
+)
+
+
+def by_field(packed: bytes) -> dict[str, np.ndarray]:
+    words = read(packed)
+    fields = fields_of(ids_of(words))
+    return {name: weights_of(words[fields == number]) for number, name in enumerate(FIELDS)}
+
+
+def test_each_field_but_rare_has_length_one():
+    lengths = {
+        name: np.sqrt((w / SCALE) @ (w / SCALE))
+        for name, w in by_field(PACKER.pack("Grain", BODY, "en")).items()
+    }
+    del lengths["rare"]
+    assert all(length == pytest.approx(1.0, abs=0.02) for length in lengths.values()), lengths
+
+
+def test_heaviest_terms_come_first_and_the_rest_is_cut():
+    long_body = " ".join(f"word{i}x" for i in range(2000))
+    words = read(PACKER.pack("A short title", long_body, "en"))
+    folded = weights_of(words) * MODEL.field_weights[fields_of(ids_of(words))]
+    assert len(words) == MODEL.rules.packed_terms
+    assert np.all(np.diff(folded) <= folded[:-1] * 0.012)  # codes are steps of 1.1 %
+    assert len(set(ids_of(words).tolist())) == len(words)
+
+
+@given(
+    st.text(max_size=60),
+    st.text(max_size=400),
+    st.sampled_from(["en", "de", "fr", "ar", "zh", "xx", None, "", "en-GB"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_packing_is_the_same_with_a_fresh_memo_and_for_any_text(title, body, language):
+    assert PACKER.pack(title, body, language) == TermPacker(MODEL).pack(title, body, language)
+
+
+def test_a_text_without_words_has_no_terms():
+    assert PACKER.pack("", "", "en") == b""
+    assert PACKER.pack("!?", "the and of", "en") == b""
+
+
+def test_names_are_runs_of_capitals_inside_sentences():
+    lexicon = Lexicon("en", EMPTY)
+    text = "Yesterday the Northern Salvage Company met Ines Calloway’s lawyer. Divers left, Ellory waits."
+    assert lexicon.names(text) == ["northern salvage company", "ines calloway", "ellory"]
+
+
+def test_german_nouns_are_no_names():
+    assert Lexicon("de", EMPTY).names("Gestern hat die Regierung mit Ines Calloway gesprochen.") == [
+        "ines calloway"
+    ]
+
+
+def test_names_and_numbers_match_across_languages_and_words_do_not():
+    english = set(
+        ids_of(
+            read(PACKER.pack("", "Today the party of Ines Calloway won 1,250 votes, hotel", "en"))
+        ).tolist()
+    )
+    spanish = set(
+        ids_of(read(PACKER.pack("", "Hoy el grupo de Ines Calloway con 1,250 actas, hotel", "es"))).tolist()
+    )
+    fields = {FIELDS[int(id_) >> 19] for id_ in english & spanish}
+    assert fields == {"names", "num"}
+
+
+@pytest.mark.parametrize(
+    ("token", "number"),
+    [
+        ("72,000", "72000"),
+        ("1.250.000", "1250000"),
+        ("7.4", "7.4"),
+        ("7,4", "7.4"),
+        ("1,250.75", "1250.75"),
+        ("2024", "2024"),
+    ],
+)
+def test_numbers_lose_their_thousands_separators(token, number):
+    assert plain_number(token) == number
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        ("en", "elections", "election"),
+        ("de", "Wahlen", "Wahl"),
+        ("fr", "l'élection", "élections"),
+        ("ru", "выборы", "выборов"),
+        ("en", "Calloway's", "Calloway"),
+    ],
+)
+def test_forms_of_a_word_share_a_stem(language, one, other):
+    lexicon = Lexicon(language, EMPTY)
+    assert lexicon[one] == lexicon[other] != SILENT
+
+
+@pytest.mark.parametrize(
+    ("language", "word"), [("en", "The"), ("de", "und"), ("fr", "avec"), ("pt", "não"), ("ar", "في")]
+)
+def test_stop_words_are_silent(language, word):
+    assert Lexicon(language, EMPTY)[word] == SILENT
+
+
+def test_scripts_without_spaces_become_pairs_of_characters():
+    assert Lexicon("ja", EMPTY).tokens("台風が上陸 2024年", 100)[:4] == ["台風", "風が", "が上", "上陸"]
+    assert len(Lexicon("und", EMPTY).tokens("文" * 100_000, 500)) == 500
+
+
+def test_tags_of_languages():
+    assert [primary_tag(t) for t in ("en-GB", "PT_br", None, "", "x-klingon", "zh-Hans")] == [
+        "en", "pt", "und", "und", "und", "zh",
+    ]  # fmt: skip
+
+
+def test_rare_is_silent_where_no_background_was_counted():
+    assert len(by_field(PACKER.pack("", BODY, "en"))["rare"]) > 5
+    assert len(by_field(PACKER.pack("", BODY, "sw"))["rare"]) == 0
+
+
+def test_a_live_blog_is_weighed_by_its_topic():
+    blog = BODY + "\n" + " ".join(["Filler about harbour work."] * 20)
+    with_aside = blog + "\nElsewhere a zeppelin festival opened in Marlow with balloons."
+    words = PACKER.readable_terms("Grain slides into harbour", with_aside, "en")
+    asides = {id_ for id_, word in words.items() if word in {"zeppelin", "balloons"}}
+    as_report = set(ids_of(read(PACKER.pack("Grain slides into harbour", with_aside, "en"))).tolist())
+    as_blog = set(
+        ids_of(read(PACKER.pack("Grain slides into harbour", with_aside, "en", is_container=True))).tolist()
+    )
+    assert asides & as_report
+    assert not asides & as_blog
+
+
+def test_terms_can_be_read_back():
+    packed = PACKER.pack("Grain slides into harbour", BODY, "en")
+    words = PACKER.readable_terms("Grain slides into harbour", BODY, "en")
+    named = [words[int(id_)] for id_ in ids_of(read(packed))]
+    assert {"Grain", "ines calloway", "1250", "7.5 percent", "2 crane"} <= set(named)
+
+
+def test_huge_and_hostile_texts_are_bounded():
+    words = read(PACKER.pack("x" * 100_000, "a" * 1_000_000 + " " + "1,2" * 100_000 + " É" * 100_000, "en"))
+    assert len(words) <= MODEL.rules.packed_terms
+
+
+def test_background_survives_writing_and_reading():
+    background = shipped_background()
+    assert read_background(write_background(background)) == background
+    assert background.knows("en")
+    assert not background.knows("xx")
+
+
+def test_weights_fall_with_document_frequency():
+    idf = shipped_background().idf("en")
+    assert idf[0] > idf[2] > idf[100] >= 1.0
+
+
+def test_the_rule_book_names_the_learnt_files():
+    assert MODEL.rules.model == model_hash()

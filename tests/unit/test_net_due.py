@@ -1,0 +1,137 @@
+"""When a source is due: its own rhythm, back-off without end, no step in common, and clocks that jump."""
+
+import datetime as dt
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.net.due import (
+    NextPoll,
+    after_failure,
+    after_success,
+    corrected,
+    first_due,
+    is_overdue_by_jump,
+)
+from aggregator.net.rulebook import net_rules
+from aggregator.rules import rule_book
+
+RULES = net_rules(rule_book())
+NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
+DAY = 86400.0
+
+moments = st.integers(0, 4_000_000_000).map(lambda stamp: dt.datetime.fromtimestamp(stamp, dt.UTC))
+seconds = st.floats(0, 1e7)
+
+
+def success(
+    now: dt.datetime, interval: float, new: int, source: str = "feed", base: float = 600.0
+) -> NextPoll:
+    return after_success(
+        source, now, configured_seconds=base, interval_seconds=interval, new_entries=new, rules=RULES
+    )
+
+
+def failure(now: dt.datetime, failures: int, retry: float | None = None, source: str = "feed") -> NextPoll:
+    return after_failure(
+        source,
+        now,
+        configured_seconds=600.0,
+        interval_seconds=600.0,
+        failures=failures,
+        retry_after_seconds=retry,
+        rules=RULES,
+    )
+
+
+def wait(poll: NextPoll, now: dt.datetime = NOW) -> float:
+    return (poll.due - now).total_seconds()
+
+
+def test_a_quiet_source_is_asked_less_often_and_news_bring_it_back() -> None:
+    interval, seen = 0.0, []
+    for new in [0, 0, 0, 0, 0, 0, 5, 5, 5]:
+        interval = success(NOW, interval, new).interval_seconds
+        seen.append(interval)
+    assert seen == [600.0, 900.0, 1350.0, 2025.0, 2400.0, 2400.0, 1200.0, 600.0, 600.0]
+
+
+def test_a_feed_may_ask_for_longer_within_its_stretch() -> None:
+    def asked(ask: float) -> float:
+        poll = after_success(
+            "feed",
+            NOW,
+            configured_seconds=600,
+            interval_seconds=600,
+            new_entries=1,
+            asked_seconds=ask,
+            rules=RULES,
+        )
+        return wait(poll)
+
+    assert 600 <= asked(60) <= 660
+    assert 1800 <= asked(1800) <= 1980
+    assert 2400 <= asked(1e9) <= 2640
+
+
+def test_each_failure_doubles_the_wait_up_to_a_day_and_never_ends_it() -> None:
+    waits = [wait(failure(NOW, failures)) for failures in range(12)]
+    for failures, waited in enumerate(waits[:7]):
+        assert 600 * 2**failures <= waited <= 660 * 2**failures
+    assert waits[-1] == DAY
+    assert wait(failure(NOW, 10**9)) == DAY
+    assert failure(NOW, 4).failures == 5
+    assert success(NOW, 600, 0).failures == 0
+
+
+@pytest.mark.parametrize(("retry", "least", "most"), [(60, 600, 660), (7200, 7200, 7920), (1e12, DAY, DAY)])
+def test_a_server_that_asks_for_time_gets_it(retry: float, least: float, most: float) -> None:
+    assert least <= wait(failure(NOW, 0, retry)) <= most
+
+
+@given(st.text(), moments, seconds, seconds, st.integers(0, 1000), seconds | st.none())
+def test_every_wait_is_between_a_minute_and_a_day(
+    source: str, now: dt.datetime, base: float, interval: float, count: int, asked: float | None
+) -> None:
+    polls = [
+        after_success(
+            source, now, configured_seconds=base, interval_seconds=interval, new_entries=count,
+            asked_seconds=asked, rules=RULES,
+        ),
+        after_failure(
+            source, now, configured_seconds=base, interval_seconds=interval, failures=count,
+            retry_after_seconds=asked, rules=RULES,
+        ),
+    ]  # fmt: skip
+    for poll in polls:
+        assert 60 <= wait(poll, now) <= DAY
+        assert poll.due == corrected(poll.due, now, RULES)
+
+
+def test_a_week_of_errors_is_a_handful_of_requests() -> None:
+    now, failures, requests = NOW, 0, 0
+    while now < NOW + dt.timedelta(days=7):
+        poll = failure(now, failures)
+        now, failures, requests = poll.due, poll.failures, requests + 1
+    assert 12 <= requests <= 15
+
+
+def test_sources_do_not_march_in_step_and_the_same_history_gives_the_same_times() -> None:
+    dues = [success(NOW, 600, 0, source=f"feed {number}").due for number in range(1000)]
+    assert dues == [success(NOW, 600, 0, source=f"feed {number}").due for number in range(1000)]
+    assert max(Counter(due.replace(microsecond=0) for due in dues).values()) < 40
+    firsts = [first_due(f"feed {number}", NOW, spread_seconds=60) for number in range(1000)]
+    assert all(NOW <= first < NOW + dt.timedelta(seconds=60) for first in firsts)
+    assert max(Counter(first.replace(microsecond=0) for first in firsts).values()) < 40
+
+
+def test_a_clock_that_was_wrong_starves_nobody() -> None:
+    far = NOW + dt.timedelta(days=400)
+    assert corrected(far, NOW, RULES) == NOW + dt.timedelta(days=1)
+    past = NOW - dt.timedelta(hours=8)
+    assert corrected(past, NOW, RULES) == past
+    assert is_overdue_by_jump(NOW, NOW - dt.timedelta(hours=1))
+    assert not is_overdue_by_jump(NOW, NOW - dt.timedelta(seconds=59))
+    assert not is_overdue_by_jump(NOW, NOW + dt.timedelta(hours=8))

@@ -1,0 +1,160 @@
+"""No reader but the owner gets more words of an article than allowed, however a story is made up."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from memory_shelf import a_story, an_article, the_ferry
+
+from aggregator.model import Attributed, Disagreement, Fact, MergedStory, StoryView, TimelineItem
+from aggregator.publish.rights import count_words, first_words, for_reader
+
+
+def _words_carried(story: StoryView, merged: MergedStory | None, article_id: str) -> int:
+    """Words of one article in all that goes out; a text that is part of another one is there once."""
+    article = next(article for article in story.articles if article.id == article_id)
+    texts = {article.title, article.lead, article.text}
+    if merged:
+        said = [
+            *merged.only,
+            *(s for f in merged.facts for s in f.said),
+            *(p for b in merged.beside for p in b),
+        ]
+        said += [s for d in merged.disagreements for s in d.sides] + ([merged.lead] if merged.lead else [])
+        texts |= {each.text for each in [*said, *merged.timeline] if each.article == article_id}
+    bare = {text.removesuffix(" …") for text in texts} - {""}
+    return sum(
+        count_words(text) for text in bare if not any(text != other and text in other for other in bare)
+    )
+
+
+def test_the_owner_sees_everything() -> None:
+    story, merged = the_ferry()
+    assert for_reader(story, merged, "owner", 10) == (story, merged)
+
+
+def test_others_get_excerpts_and_no_article_text() -> None:
+    story, merged = for_reader(*the_ferry(), "excerpt", 60)
+    assert [article.text for article in story.articles] == [""] * 5
+    assert story.summary
+    assert merged
+    assert merged.facts
+    for article in story.articles:
+        assert _words_carried(story, merged, article.id) <= 60
+
+
+def test_a_shown_sentence_may_be_shown_again_without_counting_twice() -> None:
+    lead = "Seven words stand in this very sentence."
+    article = an_article(title="Two words", lead=lead, text=lead)
+    merged = MergedStory(
+        title="Two words",
+        lead=Attributed(text=lead, article=article.id, outlet=article.outlet),
+        facts=(),
+        only=(),
+        disagreements=(),
+        timeline=(),
+    )
+    story, shown = for_reader(a_story(article, summary=lead), merged, "excerpt", 9)
+    assert story.summary == story.articles[0].lead == lead
+    assert shown
+    assert shown.lead == merged.lead
+
+
+def test_a_disagreement_is_never_shown_with_one_side_alone() -> None:
+    first, second = an_article(title="A"), an_article(title="B")
+    short = Attributed(text="two words", article=first.id, outlet=None)
+    long = Attributed(text="a side of quite a few more words than allowed", article=second.id, outlet=None)
+    merged = MergedStory(
+        title="A",
+        lead=None,
+        facts=(),
+        only=(),
+        disagreements=(Disagreement(kind="figures", sides=(short, long)),),
+        timeline=(),
+    )
+    _, shown = for_reader(a_story(first, second), merged, "excerpt", 5)
+    assert shown
+    assert shown.disagreements == ()
+
+
+def test_nosnippet_leaves_title_and_link_alone() -> None:
+    article = an_article(nosnippet=True, lead="A lead.", text="A lead. And more.")
+    story, _ = for_reader(a_story(article, summary="A lead."), None, "all", 60)
+    assert (story.summary, story.articles[0].lead, story.articles[0].text) == ("", "", "")
+    assert (story.articles[0].title, story.articles[0].url) == (article.title, article.url)
+
+
+def test_a_summary_of_unknown_origin_is_left_out_when_one_article_forbids_snippets() -> None:
+    story = a_story(an_article(), an_article(nosnippet=True), summary="Whose sentence is this?")
+    assert for_reader(story, None, "excerpt", 60)[0].summary == ""
+
+
+def test_noarchive_keeps_the_full_text_in_even_where_all_may_read() -> None:
+    kept = an_article(noarchive=True, lead="Short lead.", text="Short lead.\n" + "word " * 90)
+    free = an_article(lead="Other lead.", text="Other lead.\n" + "word " * 90)
+    story, _ = for_reader(a_story(kept, free), None, "all", 60)
+    assert (story.articles[0].text, story.articles[0].lead) == ("", "Short lead.")
+    assert story.articles[1].text == free.text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", 0),
+        ("four words are here", 4),
+        ("dash – counts", 3),
+        ("台風が東京に接近", 4),
+        ("x" * 400, 10),
+        ("ข่าวด่วน", 4),
+    ],
+)
+def test_words_are_counted_in_every_script(text: str, words: int) -> None:
+    assert count_words(text) == words
+
+
+def test_a_cut_is_marked_and_an_uncut_text_is_not() -> None:
+    assert first_words("one two, three", 2) == "one two …"
+    assert first_words("one two three", 3) == "one two three"
+    assert first_words("one", 0) == ""
+
+
+_words = st.lists(st.sampled_from(["ferry", "fog", "lind", "霧", "the", "a", "shoal"]), max_size=12).map(
+    " ".join
+)
+
+
+@st.composite
+def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
+    articles = [
+        an_article(title=draw(_words), lead=draw(_words), text=draw(_words), nosnippet=draw(st.booleans()))
+        for _ in range(draw(st.integers(1, 4)))
+    ]
+    said = st.builds(
+        Attributed, text=_words, article=st.sampled_from([a.id for a in articles]), outlet=st.none()
+    )
+    several = st.lists(said, min_size=1, max_size=3).map(tuple)
+    fact = st.builds(Fact, said=several, outlets=st.just(2), of=st.just(4))
+    differ = st.builds(Disagreement, kind=st.just("figures"), sides=several)
+    told = said.map(lambda s: TimelineItem(kind="told", text=s.text, article=s.article, outlet=None))
+    merged = MergedStory(
+        title=draw(_words),
+        lead=draw(st.none() | said),
+        facts=draw(st.lists(fact, max_size=3).map(tuple)),
+        only=draw(st.lists(said, max_size=4).map(tuple)),
+        disagreements=draw(st.lists(differ, max_size=2).map(tuple)),
+        timeline=draw(st.lists(told, max_size=3).map(tuple)),
+        beside=draw(st.lists(several, max_size=2).map(tuple)),
+    )
+    return a_story(*articles, summary=draw(_words)), merged
+
+
+@settings(max_examples=60, deadline=None)
+@given(_stories(), st.integers(1, 30))
+def test_no_article_ever_gives_more_words_than_allowed(
+    told: tuple[StoryView, MergedStory], words: int
+) -> None:
+    story, merged = for_reader(*told, "excerpt", words)
+    assert count_words(story.summary.removesuffix(" …")) <= words
+    for article in story.articles:
+        assert _words_carried(story, merged, article.id) <= words
+        if article.nosnippet:
+            assert article.lead in article.title

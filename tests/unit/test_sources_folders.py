@@ -1,0 +1,79 @@
+"""Watching a folder: what changed since the last look."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from aggregator.errors import ReadError
+from aggregator.rules import rule_book
+from aggregator.sources.folders import Changes, Stamp, scan
+from aggregator.sources.limits import source_rules
+
+RULES = source_rules(rule_book())
+START_NS = 1_700_000_000_000_000_000
+SECOND_NS = 1_000_000_000
+
+
+def write(path: Path, text: str, at_ns: int = START_NS) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    os.utime(path, ns=(at_ns, at_ns))
+
+
+def look(folder: Path, known: dict[str, Stamp] | None = None, after_seconds: float = 60) -> Changes:
+    return scan(folder, known or {}, now_ns=START_NS + int(after_seconds * SECOND_NS), rules=RULES)
+
+
+def test_the_first_look_finds_all_in_order(tmp_path: Path) -> None:
+    for name in ("b.txt", "a/z.txt", "a.txt", "pic.png", ".x.txt"):
+        write(tmp_path / name, "text")
+    first = look(tmp_path)
+    assert first.changed == ("a/z.txt", "a.txt", "b.txt")
+    assert first.stamps["b.txt"] == Stamp(size=4, mtime_ns=START_NS)
+
+
+def test_an_unchanged_folder_has_nothing_to_tell(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "text")
+    first = look(tmp_path)
+    second = look(tmp_path, first.stamps)
+    assert (second.changed, second.gone, second.unsettled) == ((), (), ())
+    assert second.stamps == first.stamps
+
+
+def test_changed_and_removed_files_are_told(tmp_path: Path) -> None:
+    for name in ("same.txt", "longer.txt", "touched.txt", "removed.txt"):
+        write(tmp_path / name, "text")
+    first = look(tmp_path)
+    write(tmp_path / "longer.txt", "more text")
+    write(tmp_path / "touched.txt", "text", START_NS + 5 * SECOND_NS)
+    (tmp_path / "removed.txt").unlink()
+    second = look(tmp_path, first.stamps)
+    assert (second.changed, second.gone) == (("longer.txt", "touched.txt"), ("removed.txt",))
+    assert set(second.stamps) == {"same.txt", "longer.txt", "touched.txt"}
+
+
+def test_a_file_being_written_waits_for_the_next_look(tmp_path: Path) -> None:
+    write(tmp_path / "new.txt", "half")
+    early = look(tmp_path, after_seconds=0.5)
+    assert (early.changed, early.unsettled, early.stamps) == ((), ("new.txt",), {})
+    assert look(tmp_path, early.stamps, after_seconds=2).changed == ("new.txt",)
+
+
+def test_a_known_file_being_rewritten_is_neither_gone_nor_changed(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "text")
+    first = look(tmp_path)
+    write(tmp_path / "a.txt", "longer text", START_NS + 10 * SECOND_NS)
+    second = look(tmp_path, first.stamps, after_seconds=10.2)
+    assert (second.changed, second.gone, second.unsettled) == ((), (), ("a.txt",))
+    assert second.stamps == first.stamps
+
+
+def test_a_clock_that_was_wrong_does_not_hide_a_file(tmp_path: Path) -> None:
+    write(tmp_path / "future.txt", "text", START_NS + 10**6 * SECOND_NS)
+    assert look(tmp_path).changed == ("future.txt",)
+
+
+def test_a_missing_folder_is_not_an_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="no such folder"):
+        look(tmp_path / "unmounted")

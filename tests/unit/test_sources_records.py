@@ -1,0 +1,160 @@
+"""JSONL records, for `ingest` and for `eval`."""
+
+import datetime as dt
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.errors import ReadError
+from aggregator.model import Entry
+from aggregator.sources.records import read_labelled, read_record
+
+
+def read(record: object, **more: object) -> Entry:
+    return read_record(json.dumps(record), file_name="batch.jsonl", line_number=3, **more)  # type: ignore[arg-type]
+
+
+def test_a_full_record() -> None:
+    entry = read(
+        {
+            "id": "a1",
+            "url": "https://example.org/a1",
+            "outlet": "Harbour Post",
+            "source": "ignored beside outlet",
+            "title": "Lock &amp; gate",
+            "text": "The lock gate was mended.\r\nIt holds.",
+            "published": "2026-02-27T10:00:00+01:00",
+            "lang": "en-GB",
+            "author": "Ada Quill",
+            "cluster": "c9",
+            "whatever": [1, 2],
+        }
+    )
+    assert (entry.source, entry.outlet, entry.guid) == ("Harbour Post", "Harbour Post", "a1")
+    assert (entry.title, entry.text) == ("Lock & gate", "The lock gate was mended.\nIt holds.")
+    assert entry.published is not None
+    assert entry.published.time == dt.datetime(2026, 2, 27, 9, tzinfo=dt.UTC)
+    assert (entry.language, entry.author, entry.authority) == ("en", "Ada Quill", "handed")
+
+
+def test_without_an_outlet_the_file_is_the_source() -> None:
+    entry = read({"title": "T", "source": None})
+    assert (entry.source, entry.outlet, entry.guid, entry.published) == ("batch.jsonl", None, None, None)
+
+
+@pytest.mark.parametrize(
+    "record", [{"title": "T"}, {"text": "x"}, {"html": "<p>x</p>"}, {"url": "https://a.example/"}]
+)
+def test_any_one_of_them_is_enough(record: dict[str, str]) -> None:
+    assert read(record).source == "batch.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{}", "empty"),
+        ('{"title": " ", "text": null}', "empty"),
+        ('{"id": 1, "url": "javascript:alert(1)"}', "empty"),
+        ("[1]", "not a record"),
+        ("null", "not a record"),
+        ('{"title": "T"', "not JSON"),
+        ("title: T", "not JSON"),
+        ("[" * 100_000, "nested"),
+    ],
+)
+def test_what_is_no_record_is_refused_with_file_and_line(line: str, words: str) -> None:
+    with pytest.raises(ReadError, match=words) as caught:
+        read_record(line, file_name="batch.jsonl", line_number=3)
+    assert str(caught.value).startswith("batch.jsonl, line 3: ")
+
+
+@pytest.mark.parametrize("published", ["1712-01-01", "never", "99999-01-01T00:00:00Z", {"at": 1}, True, None])
+def test_absurd_times_are_unknown(published: object) -> None:
+    assert read({"title": "T", "published": published}).published is None
+
+
+def test_a_time_ahead_of_our_clock_is_absurd_where_the_clock_is_known() -> None:
+    record = {"title": "T", "published": "2031-01-01T00:00:00Z"}
+    assert read(record).published is not None
+    assert read(record, seen=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)).published is None
+
+
+def test_html_that_is_a_page_is_known_as_one() -> None:
+    assert read({"html": "<html><body><p>x</p></body></html>"}).is_page
+    assert not read({"html": "<p>x</p>"}).is_page
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'\xef\xbb\xbf{"title": "Caf\xc3\xa9"}\r\n',
+        b'{"title": "Caf\\u00e9\\ud800"}',
+        b'{"title": "Caf\\u00e9\\u0000", "n": NaN}',
+        b'{"title": "Caf\\u00e9\x01"}',
+    ],
+)
+def test_broken_characters_do_not_lose_the_record(line: bytes) -> None:
+    assert read_record(line, file_name="f", line_number=1).title == "Café"
+
+
+def test_a_record_in_an_older_encoding_is_still_a_record() -> None:
+    entry = read_record(b'{"title": "Caf\xe9 by the sea"}', file_name="f", line_number=1)
+    assert entry.title.startswith("Caf")
+    assert entry.title.endswith(" by the sea")
+
+
+def test_whole_numbers_are_ids() -> None:
+    assert [read({"id": given, "title": "T"}).guid for given in (7, 7.0, "7", True)] == ["7", "7", "7", None]
+
+
+def test_labels_for_eval() -> None:
+    line = json.dumps({"id": "x1", "title": "T", "cluster": "c1", "copy_of": "x0"})
+    labelled = read_labelled(line, file_name="gold", line_number=1)
+    assert (labelled.id, labelled.cluster, labelled.copy_of, labelled.problem) == ("x1", "c1", "x0", None)
+    assert labelled.entry.title == "T"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('{"id": "x1"}', "x1"),
+        ('{"id": 12, "text": ""}', "12"),
+        ('{"id": "x1", "title": "cut', "x1"),
+        ("not json", "gold:4"),
+        ('{"title": "T"}', "gold:4"),
+        ("[]", "gold:4"),
+        ("", "gold:4"),
+    ],
+)
+def test_eval_rejects_nothing(line: str, name: str) -> None:
+    labelled = read_labelled(line, file_name="gold", line_number=4)
+    assert labelled.id == name
+    assert (labelled.problem is None) == (labelled.entry.title == "T")
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=4,
+)
+NAMES = st.sampled_from(
+    ["id", "url", "outlet", "source", "title", "text", "html", "published", "lang", "author", "copy_of"]
+)
+RECORDS = st.dictionaries(NAMES, VALUES).map(lambda record: json.dumps(record).encode())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200) | RECORDS | st.text(max_size=50))
+def test_any_line_gives_an_entry_or_a_read_error(line: bytes | str) -> None:
+    labelled = read_labelled(line, file_name="f", line_number=1)
+    assert labelled.id.encode()
+    try:
+        entry = read_record(line, file_name="f", line_number=1)
+    except ReadError:
+        assert labelled.problem is not None
+    else:
+        assert labelled.entry == entry
+        assert (entry.title + (entry.text or "") + (entry.guid or "") + entry.source).encode()
+        assert "\0" not in entry.title + (entry.text or "")

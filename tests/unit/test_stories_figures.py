@@ -1,0 +1,78 @@
+"""Figures in sentences, and the words of denial."""
+
+import pytest
+
+from aggregator.stories.denial_cues import denies
+from aggregator.stories.figures import figures_in
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words", "low", "high"),
+    [
+        ("It cost $3 million to build.", "$3 million", 3e6 - 5e5, 3e6 + 5e5),
+        ("Hundreds of people fled.", "Hundreds", 200, 999),
+        ("At least 14 people were killed.", "At least 14", 14, 28),
+        ("Some 3,500 prisoners were freed.", "Some 3,500", 0.9 * 3450, 1.1 * 3550),
+        ("They stood twenty kilometers from the city.", "twenty", 20, 20),
+        ("They stood 10 miles from the city.", "10", 16.09, 16.09),
+        ("Turnout was 61.5 percent.", "61.5 percent", 61.5, 61.5),
+        ("Up to 40 fighters came.", "Up to 40", 20, 40),
+    ],
+)
+def test_a_figure_is_an_interval(sentence: str, words: str, low: float, high: float) -> None:
+    (figure,) = figures_in(sentence)
+    assert figure.words == words
+    assert (figure.low, figure.high) == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "It happened in 2019.",
+        "It happened on March 12 at noon.",
+        "It happened at 11:30 in the morning.",
+        "Mara Lund, 34, was unhurt.",
+        "The 34-year-old was unhurt.",
+        "He finished 3rd in Tarnow.",
+        "Resolution 2254 was adopted.",
+        "Flight 17 was late.",
+    ],
+)
+def test_dates_ages_and_numbers_of_names_are_no_figures(sentence: str) -> None:
+    assert figures_in(sentence) == []
+
+
+def test_a_figure_knows_what_it_counts() -> None:
+    killed, freed = figures_in(
+        "The attack killed 14 soldiers; later the rebels said 90 prisoners were freed."
+    )
+    assert (killed.kind, killed.noun) == ("dead", "people")
+    assert (freed.kind, freed.noun) == ("freed", "people")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The ministry denied that the ship was overloaded.",
+        "Officers rejected reports of a withdrawal.",
+        "She dismissed the allegations as invented.",
+        "The claim is baseless, he said.",
+        "Rumours of his flight were later denied by his office.",
+    ],
+)
+def test_denials_are_known_by_their_words(sentence: str) -> None:
+    assert denies(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The court denied him bail on Monday.",
+        "They were denied access to the harbour.",
+        "He declined to deny the reports.",
+        "Parliament rejected the budget.",
+        "The minister would not deny it.",
+    ],
+)
+def test_refusals_are_no_denials(sentence: str) -> None:
+    assert not denies(sentence)

@@ -1,0 +1,257 @@
+"""The merged story: extractive, attributed, counted."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stories_examples import NOON, ferry, view
+
+from aggregator.model import ArticleView, Attributed, MergedStory, TimedEntry
+from aggregator.stories.merge import merge
+from aggregator.stories.render import as_text
+
+
+def shown(merged: MergedStory) -> list[Attributed]:
+    """Every sentence that the merged story shows, but the titles and timed entries of its timeline."""
+    told = [
+        Attributed(text=i.text, article=i.article, outlet=i.outlet)
+        for i in merged.timeline
+        if i.kind == "told"
+    ]
+    return [
+        *([merged.lead] if merged.lead else []),
+        *(said for fact in merged.facts for said in fact.said),
+        *(said for block in merged.beside for said in block),
+        *(said for each in merged.disagreements for said in each.sides),
+        *merged.only,
+        *told,
+    ]
+
+
+def saying(merged: MergedStory, words: str) -> set[str]:
+    """The outlets that are shown with a fact that holds `words`."""
+    return {
+        said.outlet or ""
+        for fact in merged.facts
+        if any(words in s.text for s in fact.said)
+        for said in fact.said
+    }
+
+
+def test_every_sentence_stands_word_for_word_in_its_article() -> None:
+    articles = {article.id: article for article in ferry()}
+    sentences = shown(merge(ferry()))
+    assert len(sentences) > 10
+    for said in sentences:
+        assert said.text in articles[said.article].text
+        assert said.outlet == articles[said.article].outlet
+
+
+def test_a_fact_is_counted_with_all_who_say_it() -> None:
+    merged = merge(ferry())
+    assert saying(merged, "Joren Hale") == {"Harbour Post", "Daily Lantern"}
+    fact = next(f for f in merged.facts if "Joren Hale" in f.said[0].text)
+    assert (fact.outlets, fact.of) == (2, 3)
+
+
+def test_what_one_outlet_has_is_no_fact_of_several() -> None:
+    merged = merge(ferry())
+    only = {said.text: said.outlet for said in merged.only}
+    assert any("blankets and hot soup" in text for text in only)
+    assert any("shares lost a tenth" in text for text in only)
+    facts = {said.text for fact in merged.facts for said in fact.said}
+    assert not facts & only.keys()
+
+
+def test_different_figures_for_one_thing_stand_side_by_side() -> None:
+    (figures,) = [each for each in merge(ferry()).disagreements if each.kind == "figures"]
+    sides = zip(figures.values, (side.outlet for side in figures.sides), strict=True)
+    assert set(sides) == {("14", "Harbour Post"), ("19", "Daily Lantern")}
+
+
+def test_a_denial_stands_with_its_plain_claim() -> None:
+    (denial,) = [each for each in merge(ferry()).disagreements if each.kind == "denial"]
+    by_part = dict(zip(denial.values, denial.sides, strict=True))
+    assert "denied reports" in by_part["denied"].text
+    assert by_part["denied"].outlet == "Daily Lantern"
+    assert by_part["claimed"].outlet == "North Courier"
+
+
+def test_copies_speak_once() -> None:
+    copies = [
+        view(
+            f"copy{n}",
+            f"Reprint {n}",
+            title=ferry()[0].title,
+            text=ferry()[0].text,
+            role="copy",
+            copy_of="a",
+            hours=n,
+        )
+        for n in range(1, 4)
+    ]
+    merged = merge([*ferry(), *copies])
+    assert {said.article for said in shown(merged)} == {"a", "b", "c"}
+    assert all(fact.of == 3 for fact in merged.facts)
+
+
+def test_two_outlets_with_the_same_words_are_one_voice() -> None:
+    line = (
+        "The harbour authority of Port Ellis closed all three piers to visitors until the end of the month."
+    )
+    articles = [
+        view(
+            "a", "One", title="Piers closed", text=f"{line}\nFishermen in Tarnow protested loudly against it."
+        ),
+        view(
+            "b", "Two", title="Port Ellis", text=f"{line}\nThe weather service expects heavy storms in Varna."
+        ),
+    ]
+    (fact,) = merge(articles).facts
+    assert (fact.outlets, fact.of, len(fact.said)) == (1, 2, 2)
+    assert "the same words in 2 outlets" in as_text(merge(articles), articles)
+
+
+def test_two_reports_of_one_outlet_are_not_two_outlets() -> None:
+    articles = ferry()
+    same = [articles[0], view("b", "Harbour Post", title=articles[1].title, text=articles[1].text, hours=2)]
+    assert all(fact.outlets == 1 and fact.of == 1 for fact in merge(same).facts)
+
+
+def test_a_story_of_one_report_has_a_lead_and_no_facts() -> None:
+    merged = merge(ferry()[:1])
+    assert merged.facts == ()
+    assert merged.lead is not None
+    assert "Marlin" in merged.lead.text
+
+
+def test_a_story_without_texts_has_headline_and_timeline() -> None:
+    merged = merge(
+        [view("a", title="Ferry sinks off Port Ellis"), view("b", "Two", title="Ferry sinks", hours=1)]
+    )
+    assert merged.title
+    assert merged.lead is None
+    assert [item.article for item in merged.timeline] == ["a", "b"]
+    assert merge([]).timeline == ()
+
+
+def test_the_order_of_the_articles_does_not_matter() -> None:
+    assert merge(ferry()[::-1]) == merge(ferry())
+
+
+def test_headings_and_captions_are_not_shown() -> None:
+    text = "Panic in the harbour\n" + ferry()[0].text + "\nPhoto: Lena Moor"
+    merged = merge([view("a", title="Ferry sinks", text=text), *ferry()[1:]])
+    assert not any(said.text in ("Panic in the harbour", "Photo: Lena Moor") for said in shown(merged))
+
+
+def test_a_live_blogs_entries_stand_in_their_order_and_the_clock_is_no_part_of_them() -> None:
+    entries = (
+        TimedEntry(clock_minutes=23 * 60 + 40, text="Divers reached the wreck of the Marlin."),
+        TimedEntry(clock_minutes=20, text="The search for the Marlin was called off for the night."),
+    )
+    text = f"00:20 - {entries[1].text}\n23:40 - {entries[0].text}"
+    blog = view("l", "Evening Bell", title="Marlin: the night", role="container", text=text, timed=entries,
+                published=None)  # fmt: skip
+    live = [item for item in merge([*ferry(), blog]).timeline if item.kind == "live"]
+    assert [item.clock_minutes for item in live] == [1420, 20]
+    assert all(item.time is None and item.day is None for item in live)
+    assert live[0].text == "Divers reached the wreck of the Marlin."
+
+
+HASH_SEED_SCRIPT = """
+    import sys
+    sys.path.insert(0, sys.argv[1])
+    from stories_examples import ferry
+    from aggregator.stories.merge import merge
+    from aggregator.stories.render import as_text
+    import msgspec
+    merged = merge(ferry())
+    sys.stdout.buffer.write(msgspec.json.encode(merged) + as_text(merged, ferry()).encode())
+"""
+
+
+def test_the_page_is_byte_equal_under_different_hash_seeds() -> None:
+    pages = [
+        subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(HASH_SEED_SCRIPT), str(Path(__file__).parent)],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "4711")
+    ]
+    assert len(pages[0]) > 1000
+    assert pages[0] == pages[1] == pages[2]
+
+
+def test_the_text_names_who_says_what() -> None:
+    text = as_text(merge(ferry()), ferry())
+    assert text.startswith(
+        "Ferry Marlin sinks off Port Ellis, at least 14 killed\n3 articles, 3 outlets, 3 independent reports"
+    )
+    assert "2 of 3 outlets: " in text
+    assert "Figures side by side" in text
+    assert "— Daily Lantern" in text
+
+
+def test_reports_tell_what_they_are_a_copy_of() -> None:
+    copy = view("copy", None, title="Ferry sinks", role="copy", copy_of="a", wire="AFP", hours=1)
+    articles = [*ferry(), copy]
+    assert "- unknown outlet: Ferry sinks (copy of Harbour Post) (agency: AFP)" in as_text(
+        merge(articles), articles
+    )
+
+
+def test_a_huge_story_is_bounded() -> None:
+    sentence = "Group {n} of the police searched street {m} of Port Ellis for the captain Joren Hale."
+    articles = [
+        view(f"id{n}", f"Outlet {n}", title=f"Search {n}", hours=n,
+             text=" ".join(sentence.format(n=n, m=m) for m in range(200)))
+        for n in range(60)
+    ]  # fmt: skip
+    merged = merge(articles)
+    assert len({said.article for said in shown(merged)}) <= 24
+    assert len(merged.facts) <= 12
+
+
+VOCABULARY = """Marlin Port Ellis sank killed 14 19 people said denied reports the a “ ” " ... ! ? Tuesday
+November 31 5 km $3 million % not 1999 00:10 p.m. U.S. \u4e2d\u6587 , . — dozens at least"""
+WORDS = st.sampled_from([*VOCABULARY.split(), "\n"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(WORDS, max_size=60).map(" ".join), max_size=4), st.booleans())
+def test_any_text_gives_a_faithful_story(texts: list[str], dated: bool) -> None:
+    articles: list[ArticleView] = [
+        view(
+            f"x{n}",
+            None if n == 2 else f"Outlet {n}",
+            title=text[:40],
+            text=text,
+            published=NOON if dated else None,
+        )
+        for n, text in enumerate(texts)
+    ]
+    merged = merge(articles)
+    text_of = {article.id: article.text for article in articles}
+    assert all(said.text in text_of[said.article] for said in shown(merged))
+    assert as_text(merged, articles) == as_text(merge(articles[::-1]), articles[::-1])
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "zh", None])
+def test_other_languages_do_no_harm(language: str | None) -> None:
+    texts = (
+        "Die Fähre Marlin ist vor Port Ellis gesunken. Der Kapitän wurde am Abend festgenommen.",
+        "Die Fähre Marlin sank am Dienstag vor Port Ellis. Die Polizei hat den Kapitän festgenommen.",
+    )
+    articles = [
+        view(f"x{n}", f"Blatt {n}", title="Fähre gesunken", language=language, text=text)
+        for n, text in enumerate(texts)
+    ]
+    text_of = {article.id: article.text for article in articles}
+    assert all(said.text in text_of[said.article] for said in shown(merge(articles)))

@@ -1,0 +1,90 @@
+"""Days that sentences tell, and the order of a story's moments."""
+
+import datetime as dt
+
+import pytest
+from stories_examples import NOON, view
+
+from aggregator.model import TimedEntry
+from aggregator.stories.dates import days_inferred, days_told
+from aggregator.stories.merge import merge
+from aggregator.stories.tuning import shipped_rules
+
+WEDNESDAY = dt.date(2025, 3, 12)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "days"),
+    [
+        ("The ferry sank on Tuesday.", [11]),
+        ("The ferry sank last Wednesday.", [5]),
+        ("He said on Friday that it was over.", [7]),
+        ("Divers will search the wreck on Monday.", [17]),
+        ("The court is due to rule next Monday.", [17]),
+        ("The ferry sank on Wednesday.", [12]),
+        ("It sank on March 3 and rose on 5 March 2025.", [3, 5]),
+        ("Tuesday's talks were short.", []),
+        ("On February 31 nothing happened.", []),
+        ("In May they may go.", []),
+    ],
+)
+def test_days_are_told_against_the_day_of_publication(sentence: str, days: list[int]) -> None:
+    assert days_told(sentence, WEDNESDAY, shipped_rules()) == [dt.date(2025, 3, day) for day in days]
+
+
+def test_a_month_and_day_far_ahead_belong_to_the_year_before() -> None:
+    assert days_told("It began on November 27.", WEDNESDAY, shipped_rules()) == [dt.date(2024, 11, 27)]
+    assert days_told("It begins on April 2.", WEDNESDAY, shipped_rules()) == [dt.date(2025, 4, 2)]
+
+
+def test_an_inferred_weekday_is_the_one_nearest_to_the_dated_reports() -> None:
+    rules = shipped_rules()
+    assert days_inferred("He said so on Saturday.", WEDNESDAY, WEDNESDAY, rules) == [dt.date(2025, 3, 15)]
+    assert days_inferred("He said so on Sunday.", WEDNESDAY, WEDNESDAY, rules) == [dt.date(2025, 3, 9)]
+    assert days_inferred("He said so last Sunday.", WEDNESDAY, WEDNESDAY, rules) == []
+    assert days_inferred("He said so on Saturday.", WEDNESDAY, WEDNESDAY - dt.timedelta(1), rules) == []
+
+
+def test_a_day_inferred_from_another_report_says_so() -> None:
+    dated = view("a", "One", title="Ferry sinks", text="The ferry Marlin sank off Port Ellis this week.")
+    undated = view("b", "Two", title="Ferry", published=None, hours=900,
+                   text="The ferry Marlin left Tarnow on Tuesday with 240 people.")  # fmt: skip
+    told = [item for item in merge([dated, undated]).timeline if item.kind == "told"]
+    assert [(item.day, item.day_inferred, item.time) for item in told] == [(dt.date(2025, 3, 11), True, None)]
+
+
+def test_without_a_dated_report_a_weekday_stays_unknown() -> None:
+    undated = view("b", "Two", title="Ferry", published=None, text="The ferry Marlin left Tarnow on Tuesday.")
+    (item,) = merge([undated]).timeline
+    assert (item.kind, item.time, item.day) == ("published", None, None)
+
+
+def test_a_report_dated_to_the_day_shows_no_clock() -> None:
+    (item,) = merge([view(title="Ferry sinks", published_precision="day")]).timeline
+    assert (item.day, item.time, item.clock_minutes, item.precision) == (WEDNESDAY, None, None, "day")
+
+
+def test_moments_stand_in_order_with_the_undated_last() -> None:
+    blog = view("l", "Bell", title="The night", role="container", published=None, timed=(
+        TimedEntry(clock_minutes=1430, text="Divers went down.", day=WEDNESDAY - dt.timedelta(1)),
+        TimedEntry(clock_minutes=10, text="Divers came up.", day=WEDNESDAY),
+        TimedEntry(clock_minutes=5, text="A light was seen."),
+    ))  # fmt: skip
+    early = view(
+        "a", "One", title="Ferry sinks", hours=-10, text="The ferry Marlin left Tarnow on Monday morning."
+    )
+    timeline = merge([blog, early]).timeline
+    assert [(item.kind, item.day.day if item.day else None, item.clock_minutes) for item in timeline] == [
+        ("told", 10, None),
+        ("live", 11, 1430),
+        ("live", 12, 10),
+        ("published", 12, 120),
+        ("published", None, None),
+        ("live", None, 5),
+    ]
+    assert timeline[1].time == dt.datetime(2025, 3, 11, 23, 50, tzinfo=dt.UTC)
+
+
+def test_the_time_of_fetching_is_never_shown() -> None:
+    items = merge([view("a", published=None, title="Ferry", seen=NOON, effective=NOON)]).timeline
+    assert all(item.time is None for item in items)

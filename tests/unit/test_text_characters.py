@@ -1,0 +1,80 @@
+"""Bytes and strings from outside become text that every store can hold."""
+
+import pytest
+
+from aggregator.text.characters import clean, decode, looks_binary
+
+RUSSIAN = "Это новость из Москвы: сегодня утром прошёл сильный дождь. " * 3
+JAPANESE = "これは日本語のニュース記事です。東京で地震がありました。" * 3
+GERMAN = "Die Straßen in Köln waren über Nacht gesperrt – „alles gut“. " * 3
+
+
+@pytest.mark.parametrize(
+    ("dirty", "good"),
+    [
+        ("a\r\nb\rc", "a\nb\nc"),
+        ("a\0b\x07c\x1b[31m", "abc[31m"),
+        ("a\tb", "a\tb"),
+        ("x\ud800y\udfffz", "xyz"),
+        ("\ud83d\ude00", "😀"),
+        ("it\x92s", "it’s"),
+        ("e\u0301", "é"),
+        ("\ufdd0a\ufffeb\U0001ffff", "ab"),
+        ("\ufeffsoft\u00adly", "softly"),
+        ("one\u2028two", "one\ntwo"),
+    ],
+)
+def test_clean(dirty: str, good: str) -> None:
+    assert clean(dirty) == good
+
+
+@pytest.mark.parametrize(
+    ("data", "declared", "text"),
+    [
+        (GERMAN.encode("utf-8"), None, GERMAN),
+        (GERMAN.encode("utf-8"), "iso-8859-1", GERMAN),  # the label is wrong
+        (GERMAN.encode("cp1252"), "ISO-8859-1", GERMAN),
+        (GERMAN.encode("cp1252"), "utf-8", GERMAN),  # the label is wrong
+        (GERMAN.encode("utf-8-sig"), "cp1252", GERMAN),
+        (GERMAN.encode("utf-16"), "utf-8", GERMAN),
+        (("<p>" + GERMAN).encode("utf-16-le"), "utf-8", "<p>" + GERMAN),
+        (GERMAN.encode("utf-32"), None, GERMAN),
+        (RUSSIAN.encode("koi8-r"), "KOI8-R", RUSSIAN),
+        (RUSSIAN.encode("cp1251"), None, RUSSIAN),
+        (JAPANESE.encode("shift_jis"), None, JAPANESE),
+        (JAPANESE.encode("shift_jis"), "x-sjis", JAPANESE),
+        (JAPANESE.encode("euc-jp"), "EUC-JP", JAPANESE),
+        (JAPANESE.encode("iso-2022-jp"), "iso-2022-jp", JAPANESE),
+    ],
+)
+def test_decode(data: bytes, declared: str | None, text: str) -> None:
+    assert decode(data, declared) == text
+
+
+def test_declaration_inside_the_bytes() -> None:
+    page = '<html><head><meta http-equiv="Content-Type" content="text/html; charset=windows-1251">' + RUSSIAN
+    assert decode(page.encode("cp1251")) == page
+    feed = '<?xml version="1.0" encoding="KOI8-R"?>' + RUSSIAN
+    assert decode(feed.encode("koi8-r")) == feed
+
+
+@pytest.mark.parametrize(
+    "codec", ["punycode", "hex", "zlib", "rot13", "idna", "undefined", "utf-16", "no-such", "\0", ""]
+)
+@pytest.mark.parametrize("data", [b"", b"plain words", bytes(range(256)) * 4])
+def test_no_codec_trick_raises(codec: str, data: bytes) -> None:
+    assert isinstance(decode(data, codec), str)
+
+
+def test_one_broken_character_does_not_change_the_charset() -> None:
+    assert decode(GERMAN.encode() + b"\xff") == GERMAN + "\ufffd"
+
+
+def test_looks_binary() -> None:
+    assert looks_binary(b"%PDF-1.7 text text")
+    assert looks_binary(b"\x89PNG\r\n\x1a\n")
+    assert looks_binary(bytes(range(256)) * 20)
+    assert not looks_binary(b"")
+    assert not looks_binary(GERMAN.encode("utf-16"))
+    assert not looks_binary(JAPANESE.encode("shift_jis"))
+    assert not looks_binary(JAPANESE.encode("iso-2022-jp"))

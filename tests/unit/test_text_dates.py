@@ -1,0 +1,127 @@
+"""A full day, month and year is a date; nothing less is."""
+
+import datetime as dt
+
+import pytest
+
+from aggregator.text.dates import parse_declared, published_from_text
+
+SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("line", "time", "precision"),
+    [
+        ("December 6th, 2024 – 4:30 p.mReading time: 4 minutes", "2024-12-06T16:30", "minute"),
+        ("6. Dezember 2024, 16:30 Uhr", "2024-12-06T16:30", "minute"),
+        ("Publié le 6 décembre 2024 à 14h05", "2024-12-06T14:05", "minute"),
+        ("6 de diciembre de 2024", "2024-12-06T00:00", "day"),
+        ("6 dicembre 2024 alle 17:20", "2024-12-06T17:20", "minute"),
+        ("6 de dezembro de 2024", "2024-12-06T00:00", "day"),
+        ("6 december 2024 09:15", "2024-12-06T09:15", "minute"),
+        ("6 декабря 2024 года, 12:30", "2024-12-06T12:30", "minute"),
+        ("2024年12月6日 10:30", "2024-12-06T10:30", "minute"),
+        ("2024-12-06", "2024-12-06T00:00", "day"),
+        ("06.12.2024 | 18:03", "2024-12-06T18:03", "minute"),
+        ("25/12/2024", "2024-12-25T00:00", "day"),
+        ("Dec. 6, 2024 at 4:30 PM EST", "2024-12-06T21:30", "minute"),
+        ("By Jane Doe, London, 6 December 2024 11:20 GMT", "2024-12-06T11:20", "minute"),
+        ("Updated 7 December 2024 | Published 6 December 2024", "2024-12-06T00:00", "day"),
+    ],
+)
+def test_date_lines(line: str, time: str, precision: str) -> None:
+    found = published_from_text([line], None, SEEN)
+    assert found is not None
+    assert found.time == dt.datetime.fromisoformat(time + "+00:00")
+    assert (found.precision, found.origin) == (precision, "text")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2011",
+        "11.30 p.m.",
+        "on Saturday",
+        "December 2024",
+        "6 December",
+        "03/04/2024",
+        "31 February 2024",
+        "6 December 1941",
+        "6 December 2031",
+        "number 1995",
+        "On December 6, 2024, the council of the town voted to close the bridge over the river for good.",
+    ],
+)
+def test_what_is_no_date_of_publication(line: str) -> None:
+    assert published_from_text([line], None, SEEN) is None
+
+
+def test_a_zone_given_is_used_and_one_assumed_is_marked() -> None:
+    given = published_from_text(["6 December 2024, 16:30"], "Europe/Berlin")
+    assumed = published_from_text(["6 December 2024, 16:30"], None)
+    unknown = published_from_text(["6 December 2024, 16:30"], "Mars/Phobos")
+    assert given is not None
+    assert assumed is not None
+    assert unknown is not None
+    assert given.time == dt.datetime(2024, 12, 6, 15, 30, tzinfo=dt.UTC)
+    assert assumed.time == unknown.time == dt.datetime(2024, 12, 6, 16, 30, tzinfo=dt.UTC)
+    assert assumed.zone_assumed
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("Fri, 06 Dec 2024 16:30:00 +0100", "2024-12-06T15:30:00"),
+        ("Fri, 06 Dec 2024 16:30:00 EST", "2024-12-06T21:30:00"),
+        ("Fri, 06 Dec 2024 16:30:00 -0000", "2024-12-06T16:30:00"),
+        ("06 Dec 24 16:30 GMT", "2024-12-06T16:30:00"),
+        ("2024-12-06T16:30:00Z", "2024-12-06T16:30:00"),
+        ("2024-12-06T16:30:00.123+05:30", "2024-12-06T11:00:00"),
+        ("20241206T163000Z", "2024-12-06T16:30:00"),
+        ("1733502600", "2024-12-06T16:30:00"),
+        ("December 6, 2024 10:00 PM", "2024-12-06T22:00:00"),
+    ],
+)
+def test_declared_moments(text: str, time: str) -> None:
+    found = parse_declared(text, None, SEEN)
+    assert found is not None
+    assert found.time == dt.datetime.fromisoformat(time + "+00:00")
+    assert found.precision == "minute"
+
+
+def test_a_declared_day_is_midnight_of_its_zone() -> None:
+    utc, berlin = (
+        parse_declared("2024-12-06", None, SEEN),
+        parse_declared("2024-12-06", "Europe/Berlin", SEEN),
+    )
+    assert utc is not None
+    assert berlin is not None
+    assert utc.time == dt.datetime(2024, 12, 6, tzinfo=dt.UTC)
+    assert berlin.time == dt.datetime(2024, 12, 5, 23, tzinfo=dt.UTC)
+    assert utc.precision == berlin.precision == "day"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "2024",
+        "now",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-12:00",
+        "99999-01-01",
+        "2030-13-45",
+        "2024-02-30",
+        "2026-01-02T00:00:01Z",
+        "1989-12-31",
+        "Fri, 99 Dec 2024 16:30:00 +0100",
+        "2024-12-06T25:00:00Z",
+        "2024-12-06T10:00:00+99:99",
+        "1" * 400,
+        "\0",
+        "Fri, 06 Dec 2024 16:30:00 +9999",
+    ],
+)
+def test_absurd_declarations_are_unknown(text: str) -> None:
+    assert parse_declared(text, None, SEEN) is None

@@ -1,0 +1,173 @@
+"""The room's one door: whatever comes in, one clean article or a verdict that says why not."""
+
+import datetime as dt
+
+import pytest
+
+from aggregator.model import CleanArticle, Entry, Published
+from aggregator.rules import rule_book
+from aggregator.text.prepare import clean_article
+
+SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
+RULES = rule_book()
+SENTENCES = [
+    "The old harbour bridge was closed on Monday after inspectors found cracks in its pillars.",
+    "Traffic is led over the northern road until the repairs are done, the port said in the morning.",
+    "The bridge was built ninety years ago and carries about nine thousand cars and forty buses a day.",
+    "A spokeswoman said that nobody had been hurt and that ferries would run every ten minutes from Tuesday.",
+    "The mayor called for patience and promised that the town would pay for the ferries until May.",
+    "Engineers are to decide next week whether the two pillars can be saved or have to be built again.",
+    "Shopkeepers on the island fear for their trade, which lives on visitors from the other side.",
+    "A similar closure eleven years ago lasted four months and cost the island a fifth of them.",
+]
+BODY = "\n".join(SENTENCES)
+HEAD = """<title>Harbour bridge closed | The Daily Lantern</title>
+<meta property="og:title" content="Harbour bridge closed over cracks">
+<meta property="og:site_name" content="The Daily Lantern">
+<meta name="author" content="Ada Lorne">
+<meta property="article:published_time" content="2025-03-06T10:15:00+01:00">
+<meta property="article:modified_time" content="2025-03-07T08:00:00Z">
+<link rel="canonical" href="https://lantern.example/bridge">"""
+
+
+def page(body: str = "", head: str = HEAD) -> bytes:
+    paragraphs = "".join(f"<p>{sentence}</p>" for sentence in SENTENCES)
+    return (
+        f"<!doctype html><html lang='en'><head>{head}</head><body><nav><a href='/'>Home</a></nav>"
+        f"<article><h1>Harbour bridge closed over cracks</h1>{body or paragraphs}</article>"
+        "<footer><p>About us</p></footer></body></html>"
+    ).encode()
+
+
+def clean(
+    entry: Entry, fetched: bytes | None = None, url: str | None = "https://lantern.example/b"
+) -> CleanArticle:
+    return clean_article(entry, fetched, None, url, SEEN, RULES)
+
+
+def test_a_page() -> None:
+    article = clean(Entry(source="s"), page())
+    assert article.verdict == "ok"
+    assert article.title == "Harbour bridge closed over cracks"
+    assert article.text == BODY
+    assert (article.outlet, article.author, article.language) == ("The Daily Lantern", "Ada Lorne", "en")
+    assert article.published is not None
+    assert article.published.time == dt.datetime(2025, 3, 6, 9, 15, tzinfo=dt.UTC)
+    assert article.published.origin == "page"
+    assert article.modified == dt.datetime(2025, 3, 7, 8, tzinfo=dt.UTC)
+    assert article.canonical_url == "https://lantern.example/bridge"
+    assert article.lead.startswith(SENTENCES[0])
+
+
+def test_what_a_page_forbids() -> None:
+    head = (
+        HEAD
+        + '<meta name="robots" content="noarchive, max-snippet:0"><meta name="tdm-reservation" content="1">'
+    )
+    article = clean(Entry(source="s"), page(head=head))
+    assert (article.noarchive, article.nosnippet, article.tdm_reserved) == (True, True, True)
+
+
+def test_the_feeds_own_date_goes_before_the_pages() -> None:
+    declared = Published(time=dt.datetime(2025, 3, 5, tzinfo=dt.UTC))
+    absurd = Published(time=dt.datetime(2031, 3, 5, tzinfo=dt.UTC))
+    assert clean(Entry(source="s", published=declared), page()).published == declared
+    found = clean(Entry(source="s", published=absurd), page()).published
+    assert found is not None
+    assert found.origin == "page"
+
+
+@pytest.mark.parametrize(
+    ("fetched", "verdict"),
+    [
+        (b"", "empty"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "binary"),
+        (
+            b"<html><head><title>Just a moment...</title></head><body><p>Verify you are human</p></body></html>",
+            "block",
+        ),
+        (
+            b"<html><head><title>Lantern</title></head><body><p>We use cookies and our partners do too. "
+            b"Accept all cookies or open the cookie settings to go on reading.</p></body></html>",
+            "consent",
+        ),
+        (
+            b"<html><head><title>Page not found</title></head><body><p>It is gone.</p></body></html>",
+            "not_article",
+        ),
+        (
+            b"<html><head><title>Harbour bridge closed</title></head><body><article><p>The bridge is closed "
+            b"to all traffic. Subscribe now to continue reading.</p></article></body></html>",
+            "paywall",
+        ),
+    ],
+)
+def test_a_page_without_an_article_is_refused_or_gives_way_to_the_feeds_text(
+    fetched: bytes, verdict: str
+) -> None:
+    assert clean(Entry(source="s"), fetched).verdict == verdict
+    article = clean(Entry(source="s", title="Bridge closed", html=f"<p>{SENTENCES[0]}</p>"), fetched)
+    assert (article.verdict, article.title, article.text) == ("ok", "Bridge closed", SENTENCES[0])
+
+
+def test_fragments_stubs_and_nothing() -> None:
+    fragment = f"<p>{SENTENCES[0]}</p><script>alert(1)</script><ul><li>{SENTENCES[1]}</ul>"
+    article = clean(Entry(source="s", title="Bridge &amp; ferry", html=fragment))
+    assert article.title == "Bridge & ferry"
+    assert article.text == f"{SENTENCES[0]}\n{SENTENCES[1]}"
+    stub = clean(Entry(source="s", title="Harbour bridge closed"))
+    assert (stub.verdict, stub.text) == ("stub", "")
+    assert clean(Entry(source="s")).verdict == "empty"
+    assert clean(Entry(source="s", text="gone")).verdict in ("too_short", "stub")
+
+
+def test_records_and_pages_given_as_entries() -> None:
+    record = clean(Entry(source="s", title="Harbour bridge closed", text=BODY, language="de"))
+    assert (record.text, record.language) == (BODY, "en")
+    assert clean(Entry(source="s", html=page().decode(), is_page=True)).text == BODY
+    saved = clean(Entry(source="s", text=f"Harbour bridge closed\n\nAda Lorne\n\n{BODY}", is_saved_text=True))
+    assert (saved.title, saved.author, saved.text) == ("Harbour bridge closed", "Ada Lorne", BODY)
+
+
+def test_short_texts_keep_the_declared_language() -> None:
+    assert clean(Entry(source="s", title="Gol!", language="pt-BR")).language == "pt"
+    assert clean(Entry(source="s", title="!!! 123")).language is None
+
+
+def test_a_live_blog_is_a_container_with_its_entries_in_order() -> None:
+    text = "Storm on the coast\n\n" + "\n\n".join(
+        f"{clock}: {sentence}"
+        for clock, sentence in zip(("21:30", "20:15", "19:00"), SENTENCES, strict=False)
+    )
+    article = clean(Entry(source="s", text=text, is_saved_text=True))
+    assert article.is_container
+    assert [entry.clock_minutes for entry in article.timed] == [19 * 60, 20 * 60 + 15, 21 * 60 + 30]
+    assert not clean(Entry(source="s", title="Bridge closed", text=BODY)).is_container
+
+
+def test_a_text_beyond_the_limit_is_cut_and_marked() -> None:
+    article = clean(Entry(source="s", title="Long", text="\n".join([SENTENCES[0]] * 4000)))
+    assert article.truncated
+    assert 100_000 < len(article.text) <= 204_800
+    assert article.text.endswith("pillars.")
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>" * 50_000 + "x",
+        "<p>a" * 60_000,
+        "<br>" * 200_000,
+        "<a " + " ".join(f"a{n}=1" for n in range(100_000)) + ">x</a>",
+        "<meta name=author content='" + "&lt; " * 100_000 + "'>",
+        "<!--" * 50_000,
+        "<" * 100_000,
+        "&#xD800;&#0;" * 1000,
+        "<script type='application/ld+json'>" + "[" * 20_000 + "</script>",
+        "\x00\ud800<p>x",
+    ],
+)
+def test_hostile_markup_ends_in_a_verdict(html: str) -> None:
+    article = clean(Entry(source="s", html=html, is_page=True))
+    assert article.verdict
+    assert "\0" not in article.text

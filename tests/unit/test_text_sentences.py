@@ -1,0 +1,54 @@
+"""Sentences are split carefully and never changed."""
+
+import pytest
+
+from aggregator.text.sentences import paragraphs, split_sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        (
+            "The bridge was closed today. Nobody was hurt there. Why was it closed?",
+            ["The bridge was closed today.", "Nobody was hurt there.", "Why was it closed?"],
+        ),
+        (
+            "Mr. Lorne met Dr. Marsh in St. Ives on Monday. They talked for hours.",
+            ["Mr. Lorne met Dr. Marsh in St. Ives on Monday.", "They talked for hours."],
+        ),
+        (
+            "It closed at 4 p.m. The mayor of the town came.",
+            ["It closed at 4 p.m.", "The mayor of the town came."],
+        ),
+        ("The U.S. Navy sent two ships there.", ["The U.S. Navy sent two ships there."]),
+        (
+            "“It is closed. It stays closed for now,” the mayor said. She left at noon.",
+            ["“It is closed. It stays closed for now,” the mayor said.", "She left at noon."],
+        ),
+        (
+            "Am 6. Dezember wurde die Brücke gesperrt. Verletzt wurde bisher niemand.",
+            ["Am 6. Dezember wurde die Brücke gesperrt.", "Verletzt wurde bisher niemand."],
+        ),
+        (
+            "Le pont est fermé depuis lundi. « Nous ne savons rien », dit le maire.",
+            ["Le pont est fermé depuis lundi.", "« Nous ne savons rien », dit le maire."],
+        ),
+        (
+            "¿Por qué se cerró el puente? No se sabe nada todavía.",
+            ["¿Por qué se cerró el puente?", "No se sabe nada todavía."],
+        ),
+        (
+            "橋は月曜日に閉鎖された。けが人はいなかった。",
+            ["橋は月曜日に閉鎖された。", "けが人はいなかった。"],
+        ),
+        ("It rose by 3.5 per cent to 1.2 million.", ["It rose by 3.5 per cent to 1.2 million."]),
+        ("Panic in the harbour quarter", []),
+        ("Nobody came. The bridge stays closed until Friday.", ["The bridge stays closed until Friday."]),
+    ],
+)
+def test_split(text: str, sentences: list[str]) -> None:
+    assert split_sentences(text) == sentences
+
+
+def test_paragraphs() -> None:
+    assert paragraphs("a\n\n  b \nc\n") == ["a", "b", "c"]

@@ -1,0 +1,66 @@
+"""Makes aggregator/dedup/background.tsv.gz: in how many events a word occurs.
+
+    python -m training.background            the shipped table: all events of the two labelled files
+    python -m training.background --train    only the events of the training half
+
+Counted: title and text of every report of events-fulltext and events-leads. A term counts once for an event,
+whatever the number of reports; what occurs in one event only is left out (it would carry that event's own
+names into the table and say no more than "unseen").
+"""
+
+import argparse
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from aggregator.dedup.background import ANY_LANGUAGE, Background, Kind, write_background
+from aggregator.dedup.terms import special_terms
+from aggregator.dedup.tokens import Lexicon
+from aggregator.dedup.weights import EventRules
+from aggregator.rules import rule_book
+from training.dataset import Labelled, is_held_out, read_labelled
+
+TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "dedup" / "background.tsv.gz"
+FILES = ("events-fulltext.jsonl.gz", "events-leads.jsonl.gz")
+RULES = rule_book().section("events", EventRules)
+EMPTY = Background(events={}, counts={})
+
+
+def count(articles: Iterable[Labelled]) -> Background:
+    """Number of events by term."""
+    lexicons: dict[str, Lexicon] = {}
+    seen: dict[str, set[tuple[Kind, str, str]]] = defaultdict(set)
+    languages: dict[str, str] = {}
+    for article in articles:
+        lexicon = lexicons.setdefault(article.language, Lexicon(article.language, EMPTY))
+        languages[article.cluster] = article.language
+        tokens = set(lexicon.tokens(f"{article.title}\n{article.text}", RULES.longest_words))
+        terms = seen[article.cluster]
+        terms.update(("w", article.language, stem) for stem in map(lexicon.stem, tokens) if stem)
+        for _, kind, found in special_terms(article.title, article.text, lexicon, RULES):
+            terms.update((kind, ANY_LANGUAGE, term) for term in found)
+    counts = Counter(term for terms in seen.values() for term in terms)
+    tables: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for (kind, language, term), df in counts.items():
+        if df >= 2 and len(term) <= 64:
+            tables[kind, language][term] = df
+    events = Counter(languages.values())
+    return Background(events={**events, ANY_LANGUAGE: len(seen)}, counts=tables)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--train", action="store_true")
+    parser.add_argument("--files", nargs="*", default=list(FILES))
+    parser.add_argument("--target", type=Path, default=TARGET)
+    given = parser.parse_args()
+    articles = [article for name in given.files for article in read_labelled(name)]
+    if given.train:
+        articles = [article for article in articles if not is_held_out(article.cluster)]
+    data = write_background(count(articles))
+    given.target.write_bytes(data)
+    print(f"{given.target}: {len(data)} bytes")
+
+
+if __name__ == "__main__":
+    main()

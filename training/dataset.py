@@ -1,0 +1,67 @@
+"""Labelled articles for training and checking, as plain values."""
+
+import datetime as dt
+import gzip
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Labelled(NamedTuple):
+    """One record of a labelled JSONL file."""
+
+    id: str
+    title: str
+    text: str
+    language: str
+    minutes: int | None  # published, minutes since 1970
+    cluster: str
+
+
+def data_folder() -> Path:
+    """Where the labelled files are: AGGREGATOR_DATA, else beside the checkout."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    return Path(os.environ.get("AGGREGATOR_DATA", default))
+
+
+def read_labelled(name: str) -> list[Labelled]:
+    """The records of one file below the data folder (or a path), in the order of the file."""
+    path = Path(name) if Path(name).exists() else data_folder() / name
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [_labelled(json.loads(line)) for line in lines]
+
+
+def _labelled(record: dict[str, str | None]) -> Labelled:
+    published = record.get("published")
+    minutes = None
+    if published:
+        minutes = int(dt.datetime.fromisoformat(published).timestamp()) // 60
+    return Labelled(
+        id=record["id"] or "",
+        title=record.get("title") or "",
+        text=record.get("text") or "",
+        language=record.get("lang") or "en",
+        minutes=minutes,
+        cluster=record.get("cluster") or record["id"] or "",
+    )
+
+
+def in_order_of_time(articles: list[Labelled]) -> list[Labelled]:
+    """By time; an undated record keeps its place behind the record before it."""
+    last, keys = -(1 << 60), []
+    for article in articles:
+        last = article.minutes if article.minutes is not None else last
+        keys.append(last)
+    order = sorted(range(len(articles)), key=lambda i: (keys[i], i))
+    return [articles[i] for i in order]
+
+
+def is_held_out(cluster: str) -> bool:
+    """The split by event, about half and half.
+
+    A salted hash: the plain one-byte blake2b of the ids is odd for every event of events-fulltext.
+    """
+    digest = hashlib.blake2b(cluster.encode(), digest_size=8, person=b"held-out").digest()
+    return digest[0] % 2 == 1

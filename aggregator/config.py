@@ -7,7 +7,6 @@ like. Secrets and the database may come from the environment (AGGREGATOR_DATABAS
 
 import os
 import re
-from collections.abc import Mapping
 from importlib.resources import files
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,7 +14,15 @@ from typing import Any, Literal
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from aggregator.errors import ConfigError
 from aggregator.rules import RuleBook, rule_book
@@ -224,7 +231,7 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
     if path is None and Path("config.yaml").is_file():
         path = Path("config.yaml")
     if path is None:
-        values, config = {}, Config()
+        config = Config()
     else:
         try:
             text = path.read_text(encoding="utf-8")
@@ -232,8 +239,8 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
             raise ConfigError(f"{path}: cannot be read: {error}") from error
         values, lines = _parse(text, path.name)
         config = _checked(values, lines, path.name)
-        config._base = path.absolute().parent  # noqa: SLF001 - set here, once, on the object just made
-        config._file = path.absolute()  # noqa: SLF001
+        config._base = path.absolute().parent
+        config._file = path.absolute()
     if database is not None:
         config = config.model_copy(update={"database": absolute_database_url(database, Path.cwd())})
         os.environ.pop("AGGREGATOR_DATABASE", None)
@@ -244,7 +251,7 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
 class _CoreLoader(yaml.SafeLoader):
     """YAML 1.2's core schema: true/false, decimal numbers and null; everything else is text."""
 
-    yaml_implicit_resolvers: Mapping[str, Any] = {}
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - none of SafeLoader's; typed as there
 
 
 _CoreLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))

@@ -130,7 +130,7 @@ class Daemon:
         self._busy: set[str] = set()
         self._failed: BaseException | None = None
 
-    # --- start, run, stop ------------------------------------------------------------------------------------
+    # --- start, run, stop ---------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT. Raises AnotherDaemonError where a second daemon has no place."""
@@ -222,7 +222,7 @@ class Daemon:
             else:
                 self._notifier.watchdog()
 
-    # --- the jobs --------------------------------------------------------------------------------------------
+    # --- the jobs -----------------------------------------------------------------------------------------
 
     def _tick(self, polling: Polling, threads: ThreadPoolExecutor) -> None:
         """Hand what is due to the fetch threads; what finds no free thread waits for a later tick."""
@@ -259,7 +259,11 @@ class Daemon:
             log.warning("%s: %s", source.shown_name, polled.problem)
         elif polled.accepted:
             log.info(
-                "%s: %d new, %d known (%.1f s)", source.shown_name, len(polled.accepted), polled.known, seconds
+                "%s: %d new, %d known (%.1f s)",
+                source.shown_name,
+                len(polled.accepted),
+                polled.known,
+                seconds,
             )
         else:
             log.debug("%s: nothing new (%.1f s)", source.shown_name, seconds)

@@ -159,7 +159,9 @@ def _assignments(
     records: Sequence[Labelled], numbers: Sequence[int], placed: Sequence[Assigned]
 ) -> list[Assignment]:
     by_entry = {one.n: one for one in placed}
-    id_of = {by_entry[n].article: record.id for n, record in zip(numbers, records, strict=True) if n in by_entry}
+    id_of = {
+        by_entry[n].article: record.id for n, record in zip(numbers, records, strict=True) if n in by_entry
+    }
     found = []
     for n, record in zip(numbers, records, strict=True):
         one = by_entry.get(n)
@@ -183,7 +185,9 @@ def _evaluation(
         articles=len(records),
         stories=len(set(stories.values())),
         labelled=report,
-        copies=measure_copies({one.id: one.copy_of for one in assigned}, twins) if any(twins.values()) else None,
+        copies=measure_copies({one.id: one.copy_of for one in assigned}, twins)
+        if any(twins.values())
+        else None,
         copies_found=sum(one.copy_of is not None for one in assigned),
         worst_merges=tuple(worst_merges(stories, clusters, _WORST_LISTED)),
         worst_misses=tuple(worst_misses(stories, clusters, _WORST_LISTED)),

@@ -82,7 +82,9 @@ def explanation(reading: Reading, article: str, other: str | None, book: RuleBoo
 def _found(reading: Reading, article: str) -> Explained:
     found = reading.explained(article)
     if found is None:
-        raise UsageError(f"there is no article {article}; `aggregator story ID --format json` lists their ids")
+        raise UsageError(
+            f"there is no article {article}; `aggregator story ID --format json` lists their ids"
+        )
     return found
 
 
@@ -150,7 +152,10 @@ def _evidence(evidence: Evidence) -> list[str]:
 
 def _pair_lines(pair: Pair) -> list[str]:
     together = "are in one story" if pair.same_story else "are in different stories"
-    lines = [f"With {pair.title!r} ({pair.article}): they {together}.", f"  as a pair they score {pair.score:.2f}"]
+    lines = [
+        f"With {pair.title!r} ({pair.article}): they {together}.",
+        f"  as a pair they score {pair.score:.2f}",
+    ]
     lines += _shares(pair.bias, pair.reasons, pair.score)
     if pair.copy is not None:
         lines.append(f"  {pair.copy.kind}: {_copy(pair.copy)}")
@@ -160,12 +165,14 @@ def _pair_lines(pair: Pair) -> list[str]:
 
 def _copy(copy: CopyEvidence) -> str:
     return (
-        f"{copy.resemblance:.0%} of all word triples are in both texts, {copy.containment:.0%} of the smaller "
-        f"in the larger (of {copy.other})"
+        f"{copy.resemblance:.0%} of all word triples are in both texts, {copy.containment:.0%} of the "
+        f"smaller in the larger (of {copy.other})"
     )
 
 
 def _shares(bias: float, reasons: tuple[Reason, ...], score: float) -> list[str]:
-    rows = [f"  {_NAMES.get(one.name, one.name):28}{one.value:8.2f}  gives {one.share:+7.2f}" for one in reasons]
+    rows = [
+        f"  {_NAMES.get(one.name, one.name):28}{one.value:8.2f}  gives {one.share:+7.2f}" for one in reasons
+    ]
     start = f"  {'start':28}{'':8}  gives {bias:+7.2f}"
     return [start, *rows, f"  {'sum':28}{'':8}        {score:+7.2f}"]

@@ -76,7 +76,9 @@ def _page(config: Config, executor: Executor, url: str) -> Extracted:
     try:
         fetched = client.fetch(url, accept="page")
     except FetchError as error:
-        return Extracted(what=url, verdict="block" if error.cause == "bot wall" else "empty", reason=str(error))
+        return Extracted(
+            what=url, verdict="block" if error.cause == "bot wall" else "empty", reason=str(error)
+        )
     finally:
         client.close()
     item = PrepareItem(

@@ -66,6 +66,7 @@ class Ingest:
     def __init__(
         self,
         database: Database,
+        *,
         pipeline: Pipeline | None,
         polling: Polling,
         client: Client,
@@ -134,7 +135,7 @@ class Ingest:
             rejected=(*self._rejected, *refused),
         )
 
-    # --- reading ---------------------------------------------------------------------------------------------
+    # --- reading ------------------------------------------------------------------------------------------
 
     def _found(self, what: str, progress: Progress) -> Iterator[tuple[Entry | FoundProblem, str]]:
         """Entries and problems, each with words for where it is."""

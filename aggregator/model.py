@@ -12,8 +12,6 @@ from typing import Literal
 
 import msgspec
 
-
-
 Precision = Literal["minute", "day"]
 PublishedOrigin = Literal["feed", "page", "text", "poll"]
 Verdict = Literal[
@@ -167,7 +165,7 @@ class Prepared(Noun, frozen=True, kw_only=True):
 
 
 class Reason(Noun, frozen=True, kw_only=True):
-    """One share of a score: `value` (a likeness, a number of days) times its weight gives `share`, in logits."""
+    """One share of a score, in logits; `value` is what it comes from: a likeness, a number of days."""
 
     name: str
     value: float
@@ -288,7 +286,7 @@ class Disagreement(Noun, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class TimelineItem(Noun, frozen=True, kw_only=True, omit_defaults=False):
-    """A moment. `time` is None when neither day nor clock is known in full; `day` and `clock` as far as known."""
+    """A moment. `time` is None where day or clock is unknown; `day` and `clock` as far as known."""
 
     kind: Literal["published", "live", "told"]
     text: str
@@ -310,4 +308,6 @@ class MergedStory(Noun, frozen=True, kw_only=True, omit_defaults=False):
     only: tuple[Attributed, ...]  # what only one outlet has, grouped by article in order
     disagreements: tuple[Disagreement, ...]
     timeline: tuple[TimelineItem, ...]
-    beside: tuple[tuple[Attributed, ...], ...] = ()  # on the same point, but too unlike to be counted as one fact
+    beside: tuple[
+        tuple[Attributed, ...], ...
+    ] = ()  # on the same point, but too unlike to be counted as one fact

@@ -1,8 +1,8 @@
 """One article's way, on one screen.
 
-     who and when      bytes           entries          clean article      decision         story
-     sources ──poll──► net ─read_feed► inbox ─prepare─► text, dedup ─place► dedup, store ─► stories ──► readers
-     (polling.py)                      (accept)         (stages.py)        (placing.py)
+    who, when      bytes           entries          clean article       decision        story
+    sources ─poll► net ─read_feed► inbox ─prepare─► text, dedup ─place► dedup, store ─► stories ─► readers
+    (polling.py)                   (accept)         (stages.py)         (placing.py)
 
 What comes in is accepted into the inbox in one short transaction; from then on it cannot be lost. Each later
 step is done in the order of inbox numbers and ends in one transaction; doing it again gives the same rows.
@@ -72,7 +72,7 @@ class Pipeline:
                 break
         return total
 
-    # --- preparing, ahead of placing -------------------------------------------------------------------------
+    # --- preparing, ahead of placing ----------------------------------------------------------------------
 
     def _prepared_ahead(self, stop: Callable[[], bool]) -> Iterator[list[tuple[Waiting, Prepared]]]:
         """Batches in order; while one is placed, workers prepare the next ones."""

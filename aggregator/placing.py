@@ -20,7 +20,7 @@ from aggregator.dedup.index import StoryIndex
 from aggregator.dedup.index import StoryRow as IndexRow
 from aggregator.dedup.shingles import shared_count, shingle_hashes
 from aggregator.dedup.weights import shipped_model
-from aggregator.model import ArticleView, CopyEvidence, Evidence, Fingerprint, Noun, Placement, Prepared
+from aggregator.model import ArticleView, CopyEvidence, Evidence, Fingerprint, Noun, Placement, Prepared, Role
 from aggregator.rules import RuleBook
 from aggregator.store import articles, inbox, search, stories
 from aggregator.store.articles import NewArticle, Stored
@@ -87,7 +87,7 @@ class Placing:
             self._sweep(batch[-1][0].inbox_no)
         return placed
 
-    # --- one article -----------------------------------------------------------------------------------------
+    # --- one article --------------------------------------------------------------------------------------
 
     def _one(self, connection: Connection, waiting: Waiting, prepared: Prepared) -> Placed:
         reason = prepared.article.reason
@@ -171,7 +171,7 @@ class Placing:
         outcome: Outcome = "founded" if new_story else "copy" if decision.role == "copy" else "joined"
         return Placed(n=waiting.n, outcome=outcome, article=id_, story=story)
 
-    # --- deciding --------------------------------------------------------------------------------------------
+    # --- deciding -----------------------------------------------------------------------------------------
 
     def _twin(
         self, connection: Connection, waiting: Waiting, prepared: Prepared, mark: Fingerprint, id_: str
@@ -200,10 +200,8 @@ class Placing:
             if row is not None and row.n in index:
                 inside = is_within_window(article, index.story(row.n), self._model)
                 if inside:
-                    role = "container" if article.is_container else "copy"
-                    decided = Decision(
-                        story=row.id, role=role, weighs=False, evidence=Evidence(stage="copy")
-                    )
+                    role: Role = "container" if article.is_container else "copy"
+                    decided = Decision(story=row.id, role=role, weighs=False, evidence=Evidence(stage="copy"))
                     return decided, copy
         decided = decide(article, index.candidates(article), self._scorer)
         if copy is not None and copy.kind == "excerpt" and decided.role == "report":
@@ -223,7 +221,7 @@ class Placing:
         if self._index is not None and inbox_no % self._rules.sweep_every < self._rules.batch_articles:
             self._index.sweep(inbox_no - self._model.rules.live_reach)
 
-    # --- writing a story -------------------------------------------------------------------------------------
+    # --- writing a story ----------------------------------------------------------------------------------
 
     def _found_story(self, connection: Connection, founder: str, prepared: Prepared, waiting: Waiting) -> str:
         number = inbox.take_numbers(connection, "story", 1)
@@ -307,7 +305,7 @@ class Placing:
         number = inbox.take_numbers(connection, "bump", 1)
         return base.replace(microsecond=number % 1_000_000)
 
-    # --- revisions -------------------------------------------------------------------------------------------
+    # --- revisions ----------------------------------------------------------------------------------------
 
     def _again(
         self, connection: Connection, waiting: Waiting, prepared: Prepared, mark: Fingerprint, old: Stored

@@ -7,7 +7,7 @@ the source is asked again, which changes nothing.
 import datetime as dt
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,7 +33,9 @@ from aggregator.work.executor import Executor
 
 log = logging.getLogger(__name__)
 
-_FINAL = frozenset({"refused", "redirect", "address", "too_large", "encoding", "robots", "http 404", "http 410"})
+_FINAL = frozenset(
+    {"refused", "redirect", "address", "too_large", "encoding", "robots", "http 404", "http 410"}
+)
 
 
 class PollRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +59,7 @@ class Polled(Noun, frozen=True, kw_only=True):
 class FolderStamps(Noun, frozen=True, kw_only=True):
     """The files of a folder as they were at the last look."""
 
-    stamps: dict[str, Stamp] = {}
+    stamps: Mapping[str, Stamp] = {}  # noqa: RUF012 - msgspec makes a new one for each
 
 
 class Polling:
@@ -85,7 +87,7 @@ class Polling:
         self._robots = Robots(client) if robots else None
         self._pages = pages
 
-    # --- feeds -----------------------------------------------------------------------------------------------
+    # --- feeds --------------------------------------------------------------------------------------------
 
     def poll(self, source: Source) -> Polled:
         """Ask the feed once and write down what came of it; strangers' faults become health, not errors."""
@@ -147,7 +149,7 @@ class Polling:
         return Polled(accepted=numbers, read=len(given), known=known, problem=source.health_cause)
 
     def _completed(self, entry: Entry, source: Source, now: dt.datetime) -> Entry:
-        """What the source says for all its entries; a date for an undated one that is new since the last poll."""
+        """With what the source says for all; an undated entry that is new since the last poll is of today."""
         published = entry.published
         if published is None and source.first_poll_done:
             published = Published(time=now, origin="poll")
@@ -215,7 +217,7 @@ class Polling:
             save(connection, failed)
         return Polled(problem=str(error))
 
-    # --- pages -----------------------------------------------------------------------------------------------
+    # --- pages --------------------------------------------------------------------------------------------
 
     def fetch_page(self, wanted: PageWanted) -> bool:
         """Fetch the page of an entry, or decide to do without; whether the entry is ready now."""
@@ -243,10 +245,12 @@ class Polling:
             else:
                 wait = self._rules.page_retry_seconds * 2 ** (tries - 1)
                 inbox.page_later(connection, wanted.n, self._now() + dt.timedelta(seconds=wait))
-        log.info("page %s: %s; %s", wanted.url, error, "the feed's own text is taken" if final else "later again")
+        log.info(
+            "page %s: %s; %s", wanted.url, error, "the feed's own text is taken" if final else "later again"
+        )
         return final
 
-    # --- folders ---------------------------------------------------------------------------------------------
+    # --- folders ------------------------------------------------------------------------------------------
 
     def look(self, source: Source) -> Polled:
         """Look at a watched folder; read the files that are new or changed since the last look."""

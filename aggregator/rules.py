@@ -43,7 +43,9 @@ class RuleBook(msgspec.Struct, frozen=True):
         values = dict(_shipped()[name])
         for key, value in self.overrides.get(name, {}).items():
             if key not in values:
-                raise ConfigError(f"rules.{name}.{key}: there is no such rule; see rules.yaml for all of them")
+                raise ConfigError(
+                    f"rules.{name}.{key}: there is no such rule; see rules.yaml for all of them"
+                )
             values[key] = value
         try:
             return msgspec.convert(values, shape)

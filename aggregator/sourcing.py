@@ -24,7 +24,7 @@ _CANDIDATES_ASKED = 8  # addresses of a site that are tried in search of its fee
 
 
 class Checked(Noun, frozen=True, kw_only=True, omit_defaults=False):
-    """A line of `sources check --format jsonl`; `entries` as the feed has them, before identity and limits."""
+    """A line of `sources check --format jsonl`; `entries` as the feed has them, before limits."""
 
     what: str
     format: str

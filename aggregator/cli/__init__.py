@@ -16,8 +16,8 @@ from aggregator.errors import AggregatorError
 app = typer.Typer(
     name="aggregator",
     help="Read many news outlets, keep one story per event.",
-    epilog="First steps: 'aggregator ingest FOLDER' reads saved articles, 'aggregator stories' shows what they "
-    "tell together, 'aggregator run' starts the daemon on config.yaml.",
+    epilog="First steps: 'aggregator ingest FOLDER' reads saved articles, 'aggregator stories' shows what "
+    "they tell together, 'aggregator run' starts the daemon on config.yaml.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -39,7 +39,7 @@ def _global(
     ),
     verbose: int = typer.Option(0, "-v", "--verbose", count=True, help="Say more on standard error."),
     log_format: str = typer.Option(None, "--log-format", metavar="text|json", help="For people or programs."),
-    version: bool = typer.Option(False, "--version", help="Print the version and end."),  # noqa: FBT001
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),
 ) -> None:
     if version:
         typer.echo(__version__)

@@ -22,8 +22,12 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     context: typer.Context,
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Labelled articles: JSONL, also .gz or .zst.")],
-    assignments: Annotated[str, typer.Option("--assignments", metavar="OUT", help="Where each record went.")] = "",
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="Labelled articles: JSONL, also .gz or .zst.")
+    ],
+    assignments: Annotated[
+        str, typer.Option("--assignments", metavar="OUT", help="Where each record went.")
+    ] = "",
     format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
 ) -> None:
     """How good the grouping is: the daemon's own pipeline on labelled articles, in a scratch database.

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def ingest(
     context: typer.Context,
     what: What,
-    no_wait: Annotated[  # noqa: FBT002
+    no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Do not wait where a running daemon does the placing.")
     ] = False,
     format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
@@ -42,7 +42,7 @@ def ingest(
 
     Ends with 3 where something was not taken, and says what.
 
-    Examples: aggregator ingest articles/ · aggregator ingest dump.jsonl.gz · cat x.jsonl | aggregator ingest -
+    Examples: aggregator ingest articles/ · aggregator ingest dump.jsonl.gz · aggregator ingest - < x.jsonl
     """
     import msgspec
 
@@ -79,7 +79,15 @@ def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bo
         pipeline = None
         if is_writer:
             pipeline = Pipeline(database, executor, book, utc_now, summary_words=config.publish.excerpt_words)
-        run = Ingest(database, pipeline, polling, client, executor, book, utc_now)
+        run = Ingest(
+            database,
+            pipeline=pipeline,
+            polling=polling,
+            client=client,
+            executor=executor,
+            book=book,
+            now=utc_now,
+        )
         return _followed(run, what, wait=wait and not is_writer)
     finally:
         client.close()
@@ -94,7 +102,9 @@ def _followed(run: "Ingest", what: list[str], *, wait: bool) -> "Summary":
             advance(max(0, step.read_bytes - before))
             before = step.read_bytes
     if wait:
-        show.say("another process is the writer; waiting until it has placed these articles (--no-wait: do not)")
+        show.say(
+            "another process is the writer; waiting until it has placed these articles (--no-wait: do not)"
+        )
         for _ in run.wait(patience_seconds=3600):
             pass
     return run.summary()

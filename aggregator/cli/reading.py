@@ -18,10 +18,28 @@ Query = Annotated[str, typer.Option("--query", metavar="TEXT", help='Words; "two
 Since = Annotated[str, typer.Option("--since", metavar="TIME", help="24h, 7d, or a date.")]
 Until = Annotated[str, typer.Option("--until", metavar="TIME", help="24h, 7d, or a date.")]
 MinOutlets = Annotated[int, typer.Option("--min-outlets", min=1, help="At least so many outlets.")]
-MinReports = Annotated[int, typer.Option("--min-reports", min=1, help="At least so many independent reports.")]
+MinReports = Annotated[
+    int, typer.Option("--min-reports", min=1, help="At least so many independent reports.")
+]
 Outlet = Annotated[str, typer.Option("--outlet", metavar="NAME", help="With an article by this outlet.")]
-Folder = Annotated[str, typer.Option("--folder", metavar="NAME", help="With an article of this folder of sources.")]
-Language = Annotated[str, typer.Option("--language", metavar="TAG", help="With an article in this language: en.")]
+Folder = Annotated[
+    str, typer.Option("--folder", metavar="NAME", help="With an article of this folder of sources.")
+]
+Language = Annotated[
+    str, typer.Option("--language", metavar="TAG", help="With an article in this language: en.")
+]
+
+
+_CSV = {
+    "id": "id",
+    "title": "title",
+    "articles": "article_count",
+    "outlets": "outlet_count",
+    "reports": "report_count",
+    "first_published": "first_published",
+    "last_published": "last_published",
+    "updated": "updated",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -59,22 +77,28 @@ def stories(
     with settings.reading() as (_, database):
         page = Reading(database).stories(wanted)
     if format_ == "json":
-        show.out(story_json.page_json(page.stories, page.next) + b"\n")
+        show.out(story_json.page_json(page.stories, page.next))
     elif format_ == "jsonl":
         show.out(story_json.jsonl(page.stories))
     elif format_ == "csv":
-        columns = ("id", "title", "articles", "outlets", "reports", "first_published", "last_published", "updated")
+        columns = (
+            "id",
+            "title",
+            "articles",
+            "outlets",
+            "reports",
+            "first_published",
+            "last_published",
+            "updated",
+        )
         show.write_csv(
             columns,
-            (
-                (s.id, s.title, s.article_count, s.outlet_count, s.report_count)
-                + (s.first_published, s.last_published, s.updated)
-                for s in page.stories
-            ),
+            ([getattr(one, name) for name in _CSV.values()] for one in page.stories),
         )
     elif page.stories:
         rows = (
-            (s.id, s.last_published, s.article_count, s.outlet_count, s.report_count, s.title) for s in page.stories
+            (s.id, s.last_published, s.article_count, s.outlet_count, s.report_count, s.title)
+            for s in page.stories
         )
         show.table(("id", "last report", "articles", "outlets", "reports", "title"), rows, wide=("title",))
     else:
@@ -131,7 +155,7 @@ def story(
             raise UsageError(f"there is no story {id_}; `aggregator stories` lists them")
         merged = reading.merged(found.id)
     if format_ == "json":
-        show.out(story_json.whole_story_json(found, merged) + b"\n")
+        show.out(story_json.whole_story_json(found, merged))
     else:
         assert merged is not None, "a story that exists can be told"
         show.out(as_text(merged, found.articles).rstrip("\n") + "\n")
@@ -182,7 +206,7 @@ def feed(
     with settings.reading() as (config, database):
         page = Reading(database).stories(wanted)
         chosen = publish_settings(config)
-        data = rss(page.stories, chosen, environment(chosen), f"{chosen.base_url}/feeds/stories.rss")
+        data = rss(page.stories, chosen, environment(), f"{chosen.base_url}/feeds/stories.rss")
     if output:
         _write_atomically(Path(output), data)
     else:

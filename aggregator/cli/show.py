@@ -80,5 +80,7 @@ def moment(text: str, now: dt.datetime) -> dt.datetime:
     try:
         when = dt.datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"{text}: give 90m, 24h, 7d, or a date like 2026-11-20 or 2026-11-20T08:00") from error
+        raise UsageError(
+            f"{text}: give 90m, 24h, 7d, or a date like 2026-11-20 or 2026-11-20T08:00"
+        ) from error
     return when if when.tzinfo else when.replace(tzinfo=dt.UTC)

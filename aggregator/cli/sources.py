@@ -9,7 +9,9 @@ from aggregator.cli import show
 from aggregator.cli.context import Settings
 from aggregator.errors import UsageError
 
-sources = typer.Typer(help="Where articles come from: list, add, remove, check, import and export.", no_args_is_help=True)
+sources = typer.Typer(
+    help="Where articles come from: list, add, remove, check, import and export.", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +37,15 @@ def list_(
             show.out(msgspec.json.encode(one) + b"\n")
     elif listed:
         rows = (
-            (one.id, one.state, one.article_count, one.last_success, one.next_due, one.name, one.problem or "")
+            (
+                one.id,
+                one.state,
+                one.article_count,
+                one.last_success,
+                one.next_due,
+                one.name,
+                one.problem or "",
+            )
             for one in listed
         )
         columns = ("id", "health", "articles", "last success", "next due", "source", "cause")
@@ -49,7 +59,9 @@ def add(
     context: typer.Context,
     url: Annotated[str, typer.Argument(help="A feed's address, or a site's: its feed is found.")],
     outlet: Annotated[str, typer.Option("--outlet", metavar="NAME")] = "",
-    folder: Annotated[str, typer.Option("--folder", metavar="NAME", help="The group it is filed under.")] = "",
+    folder: Annotated[
+        str, typer.Option("--folder", metavar="NAME", help="The group it is filed under.")
+    ] = "",
 ) -> None:
     """Add a feed; the feed behind a site's address is found."""
     from aggregator.sourcing import add as run

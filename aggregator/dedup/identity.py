@@ -24,7 +24,7 @@ class Identity(Noun, frozen=True, kw_only=True):
 
     keys: tuple[bytes, ...]
     article: str
-    content_hash: bytes  # of everything declared: the same again changes nothing
+    content_hash: bytes  # of the words declared (spaces and case folded): the same again changes nothing
 
 
 def identify(entry: Entry, canonical_url: str | None) -> Identity:
@@ -72,11 +72,10 @@ def _key(kind: str, *parts: str) -> bytes:
 
 
 def _folded(entry: Entry) -> str:
-    text = f"{entry.title}\n{entry.text or entry.html or ''}"
+    text = f"{entry.title}\n{entry.text or ''}\n{entry.html or ''}"
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _content_hash(entry: Entry) -> bytes:
     published = entry.published.time.isoformat() if entry.published else ""
-    parts = (entry.title, entry.html or "", entry.text or "", published, entry.url or "")
-    return _key("content", *parts)
+    return _key("content", _folded(entry), published, entry.url or "")

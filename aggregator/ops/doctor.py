@@ -39,7 +39,9 @@ def _folders(config: Config) -> Iterator[Finding]:
     for source in config.sources:
         if source.folder is not None and not config.path(source.folder).is_dir():
             path = config.path(source.folder)
-            yield Finding(level="problem", what=f"watched folder {path} is not there", advice=f"mkdir -p {path}")
+            yield Finding(
+                level="problem", what=f"watched folder {path} is not there", advice=f"mkdir -p {path}"
+            )
 
 
 def _place(config: Config) -> Iterator[Finding]:
@@ -53,7 +55,9 @@ def _place(config: Config) -> Iterator[Finding]:
         yield Finding(level="problem", what=f"{folder} cannot be written", advice=advice)
     free = shutil.disk_usage(_nearest(folder)).free
     if free < _FREE_BYTES_WANTED:
-        yield Finding(level="problem", what=f"only {free // 2**20} MiB are free in {folder}", advice="make room")
+        yield Finding(
+            level="problem", what=f"only {free // 2**20} MiB are free in {folder}", advice="make room"
+        )
 
 
 def _nearest(folder: Path) -> Path:
@@ -75,7 +79,9 @@ def _database(config: Config) -> Iterator[Finding]:
         return
     except SQLAlchemyError as error:
         cause = str(error.__cause__ or error).splitlines()[0]
-        yield Finding(level="problem", what=f"database: {shown}: {cause}", advice="see `database:` in config.yaml")
+        yield Finding(
+            level="problem", what=f"database: {shown}: {cause}", advice="see `database:` in config.yaml"
+        )
         return
     finally:
         database.close()

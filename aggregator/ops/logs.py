@@ -5,7 +5,12 @@ import json
 import logging
 import sys
 
-_OWN_LEVEL = {"alembic": logging.WARNING, "apscheduler": logging.WARNING, "httpx": logging.WARNING, "httpcore": logging.WARNING}
+_OWN_LEVEL = {
+    "alembic": logging.WARNING,
+    "apscheduler": logging.WARNING,
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+}
 
 
 def set_up(level: str, form: str) -> None:

@@ -36,6 +36,8 @@ _DATE = re.compile(
     r"<(?:[\w.-]{1,40}:)?(?:pubDate|published|updated|date|issued|modified)(?:\s[^<>]{0,200})?>([^<]{4,64})<",
     re.IGNORECASE,
 )
+# A tag this long is a flood of attributes, quadratic in every parser (hardening I10), or an inlined image.
+_HUGE_TAG = re.compile(r"<([A-Za-z_][\w.:-]{0,90})[^<>]{8192,}>")
 _CLOSING = {"<![CDATA[": "]]>", "<!--": "-->"}
 
 
@@ -57,6 +59,7 @@ def well_prepared(text: str) -> str:
     """`text` with one declaration (UTF-8), no DOCTYPE, and only characters and references XML allows."""
     text = characters.clean(text).lstrip()
     text = _without_doctype(_without_declaration(text))
+    text = _HUGE_TAG.sub(_without_attributes, text)
     if "&#" in text:
         text = characters.clean(_NUMBER_REFERENCE.sub(_character, text))  # pairs of surrogates join here
     if "&" in text:
@@ -80,6 +83,10 @@ def _without_doctype(text: str) -> str:
         subset_end = _SUBSET_END.search(text, subset)
         close = subset_end.end() - 1 if subset_end else close
     return text[: found.start()] + text[close + 1 :] if close >= 0 else text[: found.start()]
+
+
+def _without_attributes(found: re.Match[str]) -> str:
+    return f"<{found.group(1)}{'/' if found.group().endswith('/>') else ''}>"
 
 
 def _character(found: re.Match[str]) -> str:

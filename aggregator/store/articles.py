@@ -14,6 +14,7 @@ from aggregator.model import (
     Fingerprint,
     Noun,
     Placement,
+    Role,
     TimedEntry,
     Wire,
 )
@@ -51,7 +52,7 @@ class Stored(Noun, frozen=True, kw_only=True):
     id: str
     generation: int
     story: str
-    role: str
+    role: Role
     weighs: bool
     copy_of: str | None
     title: str
@@ -291,7 +292,7 @@ def views_of_stories(
 ) -> dict[str, list[ArticleView]]:
     """The articles of `stories`, oldest first; `copy_of` is the twin that was found when they were placed."""
     ids = sorted(stories)
-    found: dict[str, list[ArticleView]] = {id: [] for id in ids}
+    found: dict[str, list[ArticleView]] = {one: [] for one in ids}
     for start in range(0, len(ids), 500):
         statement = view_columns(*more).where(article.c.story.in_(ids[start : start + 500]))
         for row in connection.execute(statement.order_by(article.c.effective, article.c.n)):

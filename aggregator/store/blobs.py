@@ -7,7 +7,9 @@ import zstandard
 
 from aggregator.model import Noun
 
-_LEVEL = 3  # measured for news text: 2.2 times smaller at 34 us an article; higher levels cost more than they save
+_LEVEL = (
+    3  # measured for news text: 2.2 times smaller at 34 us an article; higher levels cost more than they save
+)
 _MAX_BYTES = 64 * 1024 * 1024
 
 AnyNoun = TypeVar("AnyNoun", bound=Noun)

@@ -78,8 +78,8 @@ def accept(
 ) -> list[Accepted]:
     """Put `entries` into the inbox in their order; what is known already is only noted.
 
-    `seen` is when each came, `wants_page` whether its page is to be fetched first. `always_new` (for `eval`) makes
-    every entry an article of its own: its source and GUID must be unique.
+    `seen` is when each came, `wants_page` whether its page is to be fetched first. `always_new` (for
+    `eval`) makes every entry an article of its own: its source and GUID must be unique.
     """
     if not entries:
         return []
@@ -145,7 +145,9 @@ def _claimed_url(item: Entry) -> bytes:
 def _known_articles(
     connection: Connection, entries: Sequence[Entry], identities: Sequence[Identity]
 ) -> dict[bytes, str]:
-    keys = {key for identity in identities for key in identity.keys} | {_claimed_url(item) for item in entries}
+    keys = {key for identity in identities for key in identity.keys} | {
+        _claimed_url(item) for item in entries
+    }
     known: dict[bytes, str] = {}
     for chunk in _chunks(sorted(keys)):
         statement = select(identity_key.c.key, identity_key.c.article).where(identity_key.c.key.in_(chunk))

@@ -69,6 +69,6 @@ def _refuse_newer(database: Database, revision: str | None) -> None:
     known = {script.revision for script in _script().walk_revisions()}
     if revision is not None and revision not in known:
         raise DatabaseTooNewError(
-            f"the database {shown_url(database.url)} was written by a newer aggregator (revision {revision}); "
-            "install that version, or restore a backup from before its upgrade"
+            f"the database {shown_url(database.url)} was written by a newer aggregator "
+            f"(revision {revision}); install that version, or restore a backup from before its upgrade"
         )

@@ -14,6 +14,7 @@ from aggregator.shelf import (
     Moved,
     SearchHit,
     SearchResults,
+    SourceState,
     SourceView,
     StoryFilter,
     StoryPage,
@@ -239,12 +240,7 @@ def _hit(row: Row[Any], phrases: tuple[search.Phrase, ...]) -> SearchHit:
 
 
 def _source_view(item: sources.Source, counts: dict[str, int]) -> SourceView:
-    if item.paused:
-        state = "paused"
-    elif item.health == "gone":
-        state = "failing"
-    else:
-        state = item.health
+    state: SourceState = "paused" if item.paused else "failing" if item.health == "gone" else item.health
     return SourceView(
         id=item.id,
         name=item.shown_name,

@@ -8,7 +8,7 @@ follows the article numbers) and all of it can be rebuilt.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, ColumnElement, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text, update
 
 from aggregator.errors import UsageError
 from aggregator.model import Noun
@@ -40,7 +40,9 @@ def parse_query(query: str) -> tuple[Phrase, ...]:
             if words:
                 phrases.append(Phrase(words=words, prefix=piece.rstrip().endswith("*")))
     if not phrases:
-        raise UsageError('give at least one word; "two words" in quotes must stand side by side, rebel* begins')
+        raise UsageError(
+            'give at least one word; "two words" in quotes must stand side by side, rebel* begins'
+        )
     return tuple(phrases)
 
 
@@ -68,7 +70,9 @@ def reindex(connection: Connection, n: int, *, old: tuple[str, str], new: tuple[
     if connection.dialect.name == "sqlite":
         title, body = (_joined(part) for part in old)
         connection.execute(
-            text("INSERT INTO article_search(article_search, rowid, title, body) VALUES ('delete', :n, :t, :b)"),
+            text(
+                "INSERT INTO article_search(article_search, rowid, title, body) VALUES ('delete', :n, :t, :b)"
+            ),
             {"n": n, "t": title, "b": body},
         )
     else:
@@ -151,4 +155,6 @@ def _tsquery(phrases: Sequence[Phrase]) -> str:
 def searchable_count(connection: Connection) -> int:
     """How many articles have been placed and are not in the index yet."""
     cursor = connection.execute(select(counter.c.value).where(counter.c.name == _CURSOR)).scalar_one()
-    return connection.execute(select(func.count()).select_from(article).where(article.c.n > cursor)).scalar_one()
+    return connection.execute(
+        select(func.count()).select_from(article).where(article.c.n > cursor)
+    ).scalar_one()

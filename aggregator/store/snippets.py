@@ -24,8 +24,5 @@ def snippet(text: str, words: list[str]) -> tuple[str, tuple[tuple[int, int], ..
     start, end = chosen[0][0], min(chosen[-1][1], chosen[0][0] + 600)
     shown = ("… " if start else "") + text[start:end] + (" …" if end < len(text) else "")
     shown = shown.replace("\n", " ")
-    marks = []
-    for match in re.finditer(r"\w+", shown):
-        if wanted & set(search_words(match[0])):
-            marks.append((match.start(), match.end()))
-    return shown, tuple(marks)
+    words_shown = re.finditer(r"\w+", shown)
+    return shown, tuple(match.span() for match in words_shown if wanted & set(search_words(match[0])))

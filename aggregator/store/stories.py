@@ -53,7 +53,13 @@ def next_story_id(connection: Connection, founder: str) -> tuple[str, int]:
 
 
 def insert_story(
-    connection: Connection, *, n: int, id: str, founder: str, founding: int, state: StoryState  # noqa: A002
+    connection: Connection,
+    *,
+    n: int,
+    id: str,  # noqa: A002 - the word that people type
+    founder: str,
+    founding: int,
+    state: StoryState,
 ) -> None:
     """Write a new story."""
     row = {"n": n, "id": id, "founder": founder, "founding": founding}

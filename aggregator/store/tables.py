@@ -41,7 +41,7 @@ class UtcTime(TypeDecorator[dt.datetime]):
         value = value.astimezone(dt.UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:  # noqa: ARG002
         if value is None:
             return None
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
@@ -85,7 +85,9 @@ source = Table(
     Column("etag", Text),
     Column("last_modified", Text),
     Column("body_hash", LargeBinary),
-    Column("stamps", LargeBinary),  # of a folder: sizes and times of its files at the last look; msgpack, zstd
+    Column(
+        "stamps", LargeBinary
+    ),  # of a folder: sizes and times of its files at the last look; msgpack, zstd
     Column("first_poll_done", Boolean, nullable=False, server_default=false()),
     Column("next_due_at", UtcTime, nullable=False),
     Column("last_polled_at", UtcTime),

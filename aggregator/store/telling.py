@@ -42,5 +42,7 @@ def untold_count(database: Database) -> int:
     """Stories whose merged text is still to be worked out."""
     with database.read() as connection:
         return connection.execute(
-            select(func.count()).select_from(story).where(story.c.text.is_(None), story.c.redirect_to.is_(None))
+            select(func.count())
+            .select_from(story)
+            .where(story.c.text.is_(None), story.c.redirect_to.is_(None))
         ).scalar_one()

@@ -26,9 +26,12 @@ _TABLE: dict[int, str | None] = {
     0xFEFF: None,
     **dict.fromkeys(range(0xD800, 0xE000)),
     **dict.fromkeys(range(0xFDD0, 0xFDF0)),
-    **{plane << 16 | low: None for plane in range(17) for low in (0xFFFE, 0xFFFF)},
+    0xFFFE: None,
+    0xFFFF: None,
 }
 _BAD = re.compile("[" + "".join(re.escape(chr(c)) for c in sorted(_TABLE) if c not in (0x09, 0x0A)) + "]")
+# Apart from `_BAD`: one character beyond the basic plane in a class makes the whole search ten times slower.
+_BEYOND_BASIC = re.compile("[\U00010000-\U0010ffff]")
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -37,9 +40,21 @@ def clean(text: str) -> str:
 
     Surrogate pairs become their character, C1 controls the Windows-1252 character they stand for. Idempotent.
     """
-    if _BAD.search(text):
-        text = _SURROGATE_PAIR.sub(_joined, text).replace("\r\n", "\n").translate(_TABLE)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if _BAD.search(text):  # substitution costs by the bad character; str.translate by every character
+        text = _BAD.sub(_replaced, _SURROGATE_PAIR.sub(_joined, text))
+    if _BEYOND_BASIC.search(text):
+        text = _BEYOND_BASIC.sub(_unless_noncharacter, text)
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _replaced(bad: re.Match[str]) -> str:
+    return _TABLE[ord(bad.group())] or ""
+
+
+def _unless_noncharacter(found: re.Match[str]) -> str:
+    return "" if ord(found.group()) & 0xFFFE == 0xFFFE else found.group()
 
 
 def _joined(pair: re.Match[str]) -> str:

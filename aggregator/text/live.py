@@ -46,6 +46,12 @@ def opens_with_clock(paragraph: str) -> bool:
     return _opening_clock(paragraph) is not None
 
 
+def without_clock(paragraph: str) -> str:
+    """`paragraph` without the clock it opens with."""
+    opening = _opening_clock(paragraph)
+    return paragraph if opening is None else paragraph[opening[1] :]
+
+
 def is_container_title(title: str) -> bool:
     """Whether the headline announces a live blog, a briefing or a round-up."""
     return _HEADLINE_CUES.search(title) is not None

@@ -26,6 +26,7 @@ from aggregator.text.wire import is_agency_name
 
 _KICKER_WORDS = 4
 _TITLE_WORDS = 30
+_PROSE_WORDS = 25
 _BYLINE = re.compile(
     r"(?:by|von|par|por|di|door|da|text|autor|author|written by|auteur|reporter|от|"
     r"автор)\b\s*:?\s+(?P<name>[^.:;!?\d]{3,80})",
@@ -192,6 +193,8 @@ def _opening(body: Sequence[str]) -> str:
     """The first sentence, for a text without any headline; it stays in the text too."""
     from aggregator.text.sentences import split_sentences
 
+    if len(body) > 1 and count_words(body[0]) < _PROSE_WORDS:
+        return body[0]  # a headline that ends with a full stop, or a standfirst
     sentences = split_sentences(body[0]) if body else []
     words = (sentences[0] if sentences else (body[0] if body else "")).split()
     return " ".join(words[:_TITLE_WORDS]) + (" …" if len(words) > _TITLE_WORDS else "")

@@ -7,6 +7,7 @@ do less harm than one torn apart.
 import re
 
 from aggregator.text.lines import count_words, ends_sentence
+from aggregator.text.live import without_clock
 
 _ABBREVIATIONS = frozenset({
     "mr", "mrs", "ms", "dr", "prof", "gen", "col", "lt", "sgt", "capt", "maj", "adm", "gov", "sen", "rep",
@@ -39,10 +40,10 @@ def paragraphs(text: str) -> list[str]:
 def split_sentences(paragraph: str) -> list[str]:
     """The sentences of one paragraph, in order, each a substring of it; a heading gives none.
 
-    A quotation of several sentences stays whole. A line under 25 words that does not end a sentence
-    (heading, caption, label) and anything under 4 words is no sentence.
+    The clock of a live blog's entry is left out. A quotation of several sentences stays whole. A line under
+    25 words that does not end a sentence (heading, caption, label) and anything under 4 words is no sentence.
     """
-    text = paragraph.strip()
+    text = without_clock(paragraph.strip()).strip()
     if not ends_sentence(text) and count_words(text) < 25:
         return []
     quoted = _quotations(text)

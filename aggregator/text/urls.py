@@ -2,8 +2,7 @@
 
 A key is never fetched. It folds what differs between twins of one page (scheme, `www`, mobile and AMP
 variants, tracking parameters, order of parameters, fragments) and nothing that could tell two articles apart:
-every unknown parameter stays. Rules checked against the lists in courlan and w3lib, which keep userinfo,
-fragments and `..` (hardening D7).
+every unknown parameter stays. Our own, because courlan keeps userinfo, fragments and `..` (hardening D7).
 """
 
 import re

@@ -17,8 +17,8 @@ VIEWS = {
                article_count, outlet_count, report_count
         FROM story WHERE redirect_to IS NULL""",
     "v_story_articles": """
-        SELECT article.story AS story_id, article.id AS article_id, story.title AS story_title, article.outlet,
-               article.url, article.title, article.lead, article.text, article.author, article.language,
+        SELECT article.story AS story_id, article.id AS article_id, story.title AS story_title,
+               article.outlet, article.url, article.title, article.lead, article.text, article.author, article.language,
                article.published, article.published_origin, article.published_precision, article.seen,
                article.effective, article.role, article.copy_of, article.wire
         FROM article JOIN story ON story.id = article.story""",

@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from memory_shelf import MemoryShelf, a_full_shelf
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
 
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
+from tests.memory_shelf import MemoryShelf, a_full_shelf
 
 CHROMIUM = Path(os.environ.get("AGGREGATOR_CHROMIUM", "/usr/bin/chromium"))
 OUTPUT = Path(__file__).parents[1] / "output"

@@ -1,5 +1,7 @@
 """The figures that the event level was accepted with, on the labelled files (quality.md)."""
 
+import datetime as dt
+import functools
 import gzip
 import json
 import os
@@ -21,7 +23,6 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no labelled data in 
 
 MODEL = shipped_model(rule_book())
 PACKER = TermPacker(MODEL)
-MINUTES_A_DAY = 24 * 60
 
 
 def records(name: str) -> list[dict[str, str]]:
@@ -30,10 +31,13 @@ def records(name: str) -> list[dict[str, str]]:
 
 
 def minutes(record: dict[str, str]) -> int | None:
-    import datetime as dt
-
     published = record.get("published")
     return int(dt.datetime.fromisoformat(published).timestamp()) // 60 if published else None
+
+
+@functools.cache
+def packed(title: str, text: str) -> tuple[bytes, int]:
+    return PACKER.pack_counted(title, text, "en")
 
 
 def grouped(some: list[dict[str, str]]) -> dict[str, str]:
@@ -41,7 +45,7 @@ def grouped(some: list[dict[str, str]]) -> dict[str, str]:
     blobs: dict[int, bytes] = {}
     stories: dict[str, str] = {}
     for inbox, record in enumerate(some, start=1):
-        terms, words = PACKER.pack_counted(record["title"], record["text"], record.get("lang", "en"))
+        terms, words = packed(record["title"], record["text"])
         one = Article(terms, minutes(record), words, inbox=inbox)
         decision = decide(one, index.candidates(one), scorer)
         number = int(decision.story) if decision.story else inbox
@@ -64,8 +68,7 @@ def test_labelled_events(name, least_f1, most_over_merge):
     assert report.over_merge <= most_over_merge, report
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_four_seeds_are_one_story_among_others(seed):
+def test_the_four_seeds_are_one_story_among_others():
     seeds = []
     for path in sorted((DATA / "seeds").glob("*.txt")):
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
@@ -73,7 +76,7 @@ def test_the_four_seeds_are_one_story_among_others(seed):
         seeds.append({"id": path.stem, "title": title, "text": "\n".join(lines), "published": None})
     assert len(seeds) == 4
     some = [*seeds, *records("events-fulltext.jsonl.gz")]
-    random.Random(seed).shuffle(some)
+    random.Random(1).shuffle(some)
     stories = grouped(some)
     homes = {stories[seed_["id"]] for seed_ in seeds}
     assert len(homes) == 1

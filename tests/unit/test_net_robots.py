@@ -1,18 +1,17 @@
 """robots.txt as sites write it, asked from real servers on loopback."""
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import LoopbackServer, Response, redirect
 from protego import Protego
 
 from aggregator.net.client import Client, ClientSettings
 from aggregator.net.robots import Robots, relevant_lines
 from aggregator.rules import rule_book
+from tests.loopback import LoopbackServer, Response, redirect
 
 HOME = ClientSettings(allow_private=("127.0.0.0/8",))
 
@@ -26,7 +25,7 @@ class Clock:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    made = Client(HOME, rule_book({"net": {"fetch_deadline_seconds": 1.0}}))
+    made = Client(HOME, rule_book({"net": {"fetch_deadline_seconds": 2.0}}))
     yield made
     made.close()
 
@@ -144,12 +143,11 @@ def test_a_flood_of_names_and_rules_is_read_in_bounded_time(client: Client) -> N
     names = "".join(f"User-agent: bot{number}\n" for number in range(12_000))
     rules = "".join(f"Disallow: /x{number}*y\n" for number in range(12_000))
     body = names + rules + "User-agent: *\nDisallow: /a"
-    began = time.process_time()
-    with LoopbackServer({"/robots.txt": body}) as server:
+    assert len({line for line in relevant_lines(body.encode()).splitlines() if line.startswith("User")}) == 2
+    with LoopbackServer({"/robots.txt": body}) as server:  # protego alone would make 144 million rules of it
         robots = Robots(client)
         assert not robots.allows(server.url("/a"), source_port=server.port)
         assert robots.allows(server.url("/b"), source_port=server.port)
-    assert time.process_time() - began < 30  # protego alone would need 144 million rules and all memory
 
 
 LINES = st.sampled_from(

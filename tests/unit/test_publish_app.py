@@ -10,12 +10,12 @@ import httpx
 import msgspec
 import pytest
 from lxml import html
-from memory_shelf import MORNING, MemoryShelf, a_full_shelf, a_story, an_article, the_ferry
 
 from aggregator.errors import NotWritableError
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
 from aggregator.shelf import Health, SourceView, StoryFilter, StoryPage
+from tests.memory_shelf import MORNING, MemoryShelf, a_full_shelf, a_story, an_article, the_ferry
 
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
 SECRET = "struck the Brandt shoal an hour later"

@@ -4,11 +4,11 @@ import datetime as dt
 import json
 
 import msgspec
-from memory_shelf import a_story, an_article, the_ferry
 
 from aggregator.model import CopyEvidence, Evidence, Reason, Rival
 from aggregator.publish.reasons import reason_in_words
 from aggregator.publish.story_json import jsonl, page_json, whole_story_json
+from tests.memory_shelf import a_story, an_article, the_ferry
 
 STORY_KEYS = [
     "id",

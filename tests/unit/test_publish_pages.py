@@ -6,7 +6,6 @@ import httpx
 import msgspec
 import pytest
 from lxml import html
-from memory_shelf import MemoryShelf, a_story, an_article, the_ferry
 
 from aggregator.model import ArticleView, Attributed, Fact, MergedStory, StoryView, TimelineItem
 from aggregator.publish.pages import grouped_by_article, timeline_days
@@ -14,6 +13,7 @@ from aggregator.publish.rendering import counted, day, iso, moment, pieces, pips
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
 from aggregator.shelf import SearchHit, SourceView
+from tests.memory_shelf import MemoryShelf, a_story, an_article, the_ferry
 
 HOSTILE = [
     "<script>alert(1)</script>",

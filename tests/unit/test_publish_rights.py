@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_shelf import a_story, an_article, the_ferry
 
 from aggregator.model import Attributed, Disagreement, Fact, MergedStory, StoryView, TimelineItem
 from aggregator.publish.rights import count_words, first_words, for_reader
+from tests.memory_shelf import a_story, an_article, the_ferry
 
 
 def _words_carried(story: StoryView, merged: MergedStory | None, article_id: str) -> int:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree, html
-from memory_shelf import a_full_shelf, a_story, an_article, the_ferry
 
 from aggregator.model import StoryView
 from aggregator.publish.rendering import environment
 from aggregator.publish.rss import best_article, rss, story_guid
 from aggregator.publish.settings import PublishSettings
 from aggregator.shelf import StoryFilter
+from tests.memory_shelf import a_full_shelf, a_story, an_article, the_ferry
 
 HERE = "http://127.0.0.1:8080/feeds/stories.rss"
 JINJA = environment()

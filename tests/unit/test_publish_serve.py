@@ -5,11 +5,11 @@ import threading
 
 import httpx
 import pytest
-from memory_shelf import MemoryShelf, a_full_shelf
 
 from aggregator.errors import AggregatorError, ConfigError
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
+from tests.memory_shelf import MemoryShelf, a_full_shelf
 
 
 def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:

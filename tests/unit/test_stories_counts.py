@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stories_examples import view
 
 from aggregator.model import ArticleView
 from aggregator.stories.counts import Counts, copy_groups, count, original_of, with_originals
+from tests.unit.stories_examples import view
 
 
 def test_ten_reprints_of_an_agency_text_are_one_report() -> None:

@@ -1,10 +1,10 @@
 """The title and the summary of a story."""
 
 import pytest
-from stories_examples import ferry, view
 
 from aggregator.stories.headline import headline
 from aggregator.stories.summary import summary
+from tests.unit.stories_examples import ferry, view
 
 
 def test_the_title_that_tells_most_wins_over_question_and_label() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stories_examples import NOON, ferry, view
 
 from aggregator.model import ArticleView, Attributed, MergedStory, TimedEntry
 from aggregator.stories.merge import merge
 from aggregator.stories.render import as_text
+from tests.unit.stories_examples import NOON, ferry, view
 
 
 def shown(merged: MergedStory) -> list[Attributed]:

@@ -3,12 +3,12 @@
 import datetime as dt
 
 import pytest
-from stories_examples import NOON, view
 
 from aggregator.model import TimedEntry
 from aggregator.stories.dates import days_inferred, days_told
 from aggregator.stories.merge import merge
 from aggregator.stories.tuning import shipped_rules
+from tests.unit.stories_examples import NOON, view
 
 WEDNESDAY = dt.date(2025, 3, 12)
 

@@ -78,6 +78,11 @@ def test_without_any_headline_the_first_sentence_names_the_article() -> None:
     assert "\n".join(saved.paragraphs) == BODY
 
 
+def test_a_headline_may_end_with_a_full_stop() -> None:
+    saved = read(f"The bridge is shut again. Get used to it.\n\n{BODY}")
+    assert saved.title == "The bridge is shut again. Get used to it."
+
+
 def test_copyright_line_names_the_outlet() -> None:
     assert read(
         f"Harbour bridge closed\n\n{BODY}\n\n© 2025 The Daily Lantern. All rights reserved."

@@ -83,7 +83,7 @@ def test_the_feeds_own_date_goes_before_the_pages() -> None:
         (b"", "empty"),
         (b"\x89PNG\r\n\x1a\n\0\0", "binary"),
         (
-            b"<html><head><title>Just a moment...</title></head><body><p>Verify you are human</p></body></html>",
+            b"<html><head><title>Just a moment...</title></head><body><p>Verify you are human</p></body>",
             "block",
         ),
         (

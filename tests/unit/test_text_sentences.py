@@ -50,5 +50,9 @@ def test_split(text: str, sentences: list[str]) -> None:
     assert split_sentences(text) == sentences
 
 
+def test_the_clock_of_a_live_entry_is_no_part_of_its_sentence() -> None:
+    assert split_sentences("9:43 p.m.: The bridge was closed today.") == ["The bridge was closed today."]
+
+
 def test_paragraphs() -> None:
     assert paragraphs("a\n\n  b \nc\n") == ["a", "b", "c"]

@@ -163,7 +163,7 @@ def test_submit_waits_while_the_queue_is_full() -> None:
 
         feeder = threading.Thread(target=feed)
         feeder.start()
-        feeder.join(timeout=2)
+        feeder.join(timeout=1)
         assert feeder.is_alive()
         assert len(queued) <= 3  # one running, two waiting
         executor.close()

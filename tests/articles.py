@@ -1,0 +1,128 @@
+"""Invented articles and small ways to put them through the real pipeline."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from aggregator.model import Entry, Published
+from aggregator.pipeline import Pipeline
+from aggregator.placing import Placed
+from aggregator.rules import RuleBook, rule_book
+from aggregator.store import inbox
+from aggregator.store.database import Database
+from aggregator.store.inbox import Accepted
+from aggregator.store.tables import article, identity_key, sighting, story
+from aggregator.work.executor import InlineExecutor
+
+NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
+
+FLOOD = """The river Arrel broke through the levee at Pennmouth shortly before ten on Sunday evening and flooded
+the lower town within minutes. Firefighters took more than three hundred residents off roofs with boats, the
+district administration said. Four people were killed and two are missing. The water authority had raised its
+warning to the highest level on Saturday after four days of rain. Mayor Ilse Brandt asked everybody who lives
+below the market square to leave their homes. A pump station failed at eleven, which let the water rise faster
+than engineers had reckoned with. Schools stay closed until Wednesday and the railway to Calmouth is cut."""
+
+FLOOD_ELSEWHERE = """Pennmouth woke up under water on Monday. After the levee on the Arrel gave way on Sunday night,
+four residents were dead and two still missing, rescue services reported, while hundreds had to be fetched from
+their roofs by boat. Ilse Brandt, the mayor, ordered the quarters below the market square to be cleared. What
+made matters worse was a pump station that stopped working in the evening. Trains to Calmouth do not run, and
+pupils stay at home for the first half of the week. The water authority points to its warning of Saturday."""
+
+STRIKE = """Dock workers in Sennick walked out on Monday over a new roster that the port company wants to bring in
+next month. Forty ships were waiting at anchor by noon. The union says that night shifts would double, the company
+calls the plan a modest change and has gone to court. Exporters of fruit fear for their cargo. A mediator named by
+the ministry of labour is to meet both sides on Thursday. The last strike in the port, nine years ago, lasted for
+sixteen days and cost the region about eighty million crowns, according to the chamber of commerce."""
+
+
+class Clock:
+    """A clock that tests set; it moves a second at every look, so that no two moments are equal."""
+
+    def __init__(self, start: dt.datetime = NOON) -> None:
+        self.time = start
+
+    def __call__(self) -> dt.datetime:
+        self.time += dt.timedelta(seconds=1)
+        return self.time
+
+
+def record(source: str, guid: str, title: str, text: str, **more: Any) -> Entry:
+    """An entry as a JSONL record gives it."""
+    published = more.pop("published", None)
+    return Entry(
+        source=source,
+        guid=guid,
+        title=title,
+        text=text,
+        outlet=more.pop("outlet", source),
+        published=Published(time=published) if isinstance(published, dt.datetime) else published,
+        **more,
+    )
+
+
+class Desk:
+    """A database with its pipeline, for tests that only want to hand articles in."""
+
+    def __init__(
+        self, database: Database, clock: Callable[[], dt.datetime], book: RuleBook | None = None
+    ) -> None:
+        self.database = database
+        self.clock = clock
+        self.book = book or rule_book()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all that is kept in memory."""
+        executor = InlineExecutor()
+        self.pipeline = Pipeline(self.database, executor, self.book, self.clock, summary_words=60)
+
+    def accept(
+        self, *entries: Entry, wants_page: Sequence[bool] | None = None, **more: Any
+    ) -> list[Accepted]:
+        """Into the inbox, nothing more."""
+        with self.database.write() as connection:
+            return inbox.accept(
+                connection, entries, seen=[self.clock()] * len(entries), wants_page=wants_page, **more
+            )
+
+    def place(self) -> list[Placed]:
+        """All that waits."""
+        return [one for batch in self.pipeline.place_waiting() for one in batch]
+
+    def take(self, *entries: Entry) -> list[Placed]:
+        """Accept and place."""
+        self.accept(*entries)
+        return self.place()
+
+
+def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """All that must be the same after the same input, whatever happened on the way: no clock times in it."""
+    stories = (
+        "n",
+        "id",
+        "founder",
+        "redirect_to",
+        "title",
+        "article_count",
+        "outlet_count",
+        "report_count",
+        "sums",
+    )
+    articles = ("n", "id", "story", "role", "weighs", "copy_of", "title", "published", "terms", "evidence")
+    with database.read() as connection:
+        return {
+            "stories": _rows(connection, story, stories, "n"),
+            "articles": _rows(connection, article, articles, "n"),
+            "keys": _rows(connection, identity_key, ("key", "article"), "key"),
+            "sightings": _rows(
+                connection, sighting, ("article", "source", "content_hash"), "article", "source"
+            ),
+        }
+
+
+def _rows(connection: Any, table: Any, names: Sequence[str], *order: str) -> list[tuple[Any, ...]]:
+    statement = select(*(table.c[name] for name in names)).order_by(*(table.c[name] for name in order))
+    return [tuple(row) for row in connection.execute(statement)]

@@ -1,0 +1,144 @@
+"""The inbox: what is known changes nothing, what is new cannot be lost, and order is kept."""
+
+import datetime as dt
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from aggregator.model import Entry
+from aggregator.store import inbox
+from aggregator.store.database import Database
+from aggregator.store.tables import entry
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database, Clock())
+
+
+def test_the_same_entry_again_is_known_and_leaves_no_row(desk: Desk) -> None:
+    flood = record("Gazette", "1", "Levee breaks", FLOOD)
+    first, second = desk.accept(flood), desk.accept(flood)
+    assert [one.outcome for one in first + second] == ["new", "known"]
+    assert first[0].article == second[0].article
+    assert second[0].n is None
+    with desk.database.read() as connection:
+        assert inbox.waiting_count(connection) == 1
+
+
+def test_the_same_entry_twice_in_one_batch_is_known_the_second_time(desk: Desk) -> None:
+    flood = record("Gazette", "1", "Levee breaks", FLOOD)
+    assert [one.outcome for one in desk.accept(flood, flood)] == ["new", "known"]
+
+
+def test_changed_words_under_a_known_key_are_a_revision(desk: Desk) -> None:
+    flood = record("Gazette", "1", "Levee breaks", FLOOD)
+    desk.accept(flood)
+    changed = msgspec.structs.replace(flood, text=FLOOD + " The army has sent two helicopters.")
+    assert [one.outcome for one in desk.accept(changed)] == ["revision"]
+    assert [one.outcome for one in desk.accept(changed)] == ["known"]
+
+
+def test_one_address_in_three_section_feeds_is_one_article(desk: Desk) -> None:
+    def in_feed(feed: str, address: str) -> Entry:
+        return record(feed, f"guid-of-{feed}", "Levee breaks", FLOOD, url=address, authority="own")
+
+    accepted = desk.accept(
+        in_feed("top", "https://gazette.example/news/levee?utm_source=rss"),
+        in_feed("local", "http://www.gazette.example/news/levee"),
+        in_feed("weather", "https://gazette.example/news/levee#comments"),
+    )
+    assert [one.outcome for one in accepted] == ["new", "known", "known"]
+    assert len({one.article for one in accepted}) == 1
+
+
+def test_changed_guids_under_the_same_address_bring_nothing_new(desk: Desk) -> None:
+    flood = record("feed", "a", "Levee breaks", FLOOD, url="https://gazette.example/levee", authority="own")
+    desk.accept(flood)
+    for number in range(5):
+        again = msgspec.structs.replace(flood, guid=f"fresh-{number}")
+        assert [one.outcome for one in desk.accept(again)] == ["known"]
+
+
+def test_a_foreign_feed_cannot_claim_or_change_another_sites_article(desk: Desk) -> None:
+    address = "https://gazette.example/levee"
+    own = record("own", "1", "Levee breaks", FLOOD, url=address, authority="own")
+    rival = record("rival", "x", "Levee holds", STRIKE, url=address, authority="foreign")
+    first = desk.accept(rival)
+    second = desk.accept(own)
+    assert [first[0].outcome, second[0].outcome] == ["new", "new"]
+    assert first[0].article != second[0].article
+    later = record("rival", "y", "Levee was never there", STRIKE, url=address, authority="foreign")
+    assert desk.accept(later)[0] == msgspec.structs.replace(second[0], outcome="known", n=None)
+
+
+def test_entries_without_guid_and_address_are_known_by_their_words(desk: Desk) -> None:
+    plain = Entry(source="x.jsonl", title="Levee breaks", text=FLOOD, outlet="Gazette")
+    spaced = msgspec.structs.replace(plain, text=FLOOD.replace(" ", "  "), title="LEVEE  breaks")
+    elsewhere = msgspec.structs.replace(plain, outlet="Herald")
+    assert [one.outcome for one in desk.accept(plain, spaced, elsewhere)] == ["new", "known", "new"]
+
+
+def test_numbers_are_given_when_all_of_an_article_is_stored(desk: Desk) -> None:
+    waits = record("feed", "1", "Levee breaks", "", url="https://gazette.example/1", authority="own")
+    ready = record("feed", "2", "Strike", STRIKE, url="https://gazette.example/2", authority="own")
+    accepted = desk.accept(waits, ready, wants_page=[True, False])
+    assert accepted[0].n is not None
+    with desk.database.read() as connection:
+        assert [one.entry.guid for one in inbox.ready(connection, 10)] == ["2"]
+        assert [one.n for one in inbox.pages_wanted(connection, desk.clock(), 10)] == [accepted[0].n]
+    with desk.database.write() as connection:
+        page = f"<html><p>{FLOOD}</p></html>".encode()
+        inbox.page_arrived(
+            connection, accepted[0].n, page=page, url="https://gazette.example/1", charset="utf-8"
+        )
+    with desk.database.read() as connection:
+        waiting = inbox.ready(connection, 10)
+    assert [(one.entry.guid, one.inbox_no) for one in waiting] == [("2", 1), ("1", 2)]
+    assert waiting[1].page == page
+
+
+def test_a_page_that_does_not_come_is_asked_for_again_later(desk: Desk) -> None:
+    wanted = record("feed", "1", "Levee breaks", "", url="https://gazette.example/1", authority="own")
+    (accepted,) = desk.accept(wanted, wants_page=[True])
+    assert accepted.n is not None
+    later = NOON + dt.timedelta(hours=1)
+    with desk.database.write() as connection:
+        inbox.page_later(connection, accepted.n, later)
+    with desk.database.read() as connection:
+        assert inbox.pages_wanted(connection, later - dt.timedelta(seconds=1), 10) == []
+        assert [one.tries for one in inbox.pages_wanted(connection, later, 10)] == [1]
+
+
+def test_nothing_half_done_is_left_by_a_transaction_that_fails(desk: Desk) -> None:
+    flood, strike = record("Gazette", "1", "Levee", FLOOD), record("Gazette", "2", "Strike", STRIKE)
+
+    def accept_and_fail() -> None:
+        with desk.database.write() as connection:
+            inbox.accept(connection, [flood, strike], seen=[NOON, NOON])
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        accept_and_fail()
+    with desk.database.read() as connection:
+        assert connection.execute(select(entry)).all() == []
+    assert [one.n for one in desk.accept(flood, strike)] == [1, 2]
+
+
+def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(desk: Desk) -> None:
+    from aggregator.store.tables import refusal
+
+    with desk.database.write() as connection:
+        for reason in ("the file is empty", "the file is still empty"):
+            inbox.note_refusal(
+                connection, source="ingest", item="x.txt", verdict="empty", reason=reason, at=NOON
+            )
+    with desk.database.read() as connection:
+        rows = connection.execute(select(refusal.c.reason)).scalars().all()
+    assert rows == ["the file is still empty"]
+    with desk.database.write() as connection:
+        inbox.forget_refusal(connection, source="ingest", item="x.txt")
+    with desk.database.read() as connection:
+        assert connection.execute(select(refusal)).all() == []

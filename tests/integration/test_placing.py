@@ -1,0 +1,300 @@
+"""Placing: events, copies, containers, revisions; the same rows from the same input, on both databases."""
+
+import datetime as dt
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import select, update
+
+from aggregator.model import Evidence
+from aggregator.rules import rule_book
+from aggregator.shelf import Moved, StoryFilter
+from aggregator.sources.files import FoundEntry, open_source
+from aggregator.sources.limits import source_rules
+from aggregator.store import blobs
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+from aggregator.store.tables import article, story
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record, settled
+
+DAY = dt.timedelta(days=1)
+LIVE = """9.40 p.m.: The levee at Pennmouth on the river Arrel has given way, firefighters say. Water stands in the lower
+town and boats are on their way to residents on roofs.
+
+8.15 p.m.: Mayor Ilse Brandt asks all who live below the market square in Pennmouth to leave their homes.
+
+7.30 p.m.: The water authority keeps its warning for the Arrel at the highest level."""
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database, Clock(NOON + 3 * DAY))
+
+
+def flood(**more: object) -> object:
+    return record("Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON, **more)
+
+
+def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(desk: Desk) -> None:
+    placed = desk.take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
+        record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON),
+    )
+    assert [one.outcome for one in placed] == ["founded", "joined", "founded"]
+    stories = Reading(desk.database).stories(StoryFilter()).stories
+    assert sorted((one.article_count, one.outlet_count, one.report_count) for one in stories) == [
+        (1, 1, 1),
+        (2, 2, 2),
+    ]
+
+
+def test_every_decision_is_stored_with_evidence_that_adds_up(desk: Desk) -> None:
+    desk.take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
+    )
+    with desk.database.read() as connection:
+        found = [
+            blobs.unpack(blob, Evidence)
+            for blob in connection.execute(select(article.c.evidence).order_by(article.c.n)).scalars()
+        ]
+    assert [one.stage for one in found] == ["founded", "event"]
+    assert all(one.rules_version == rule_book().version for one in found)
+    joined = found[1]
+    assert joined.score is not None
+    assert joined.bias + sum(reason.share for reason in joined.reasons) == pytest.approx(
+        joined.score, abs=1e-9
+    )
+
+
+def test_a_reprint_is_a_copy_and_no_further_report(desk: Desk) -> None:
+    desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    placed = desk.take(
+        record("Courier", "9", "Four die in flood", FLOOD + " Subscribers read more.", published=NOON)
+    )
+    assert [one.outcome for one in placed] == ["copy"]
+    (found,) = Reading(desk.database).stories(StoryFilter()).stories
+    assert (found.article_count, found.outlet_count, found.report_count) == (2, 2, 1)
+    assert {one.role for one in found.articles} == {"report", "copy"}
+
+
+def test_a_copy_does_not_bump_and_does_not_weigh(desk: Desk) -> None:
+    desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    before = Reading(desk.database).stories(StoryFilter()).stories[0].updated
+    desk.take(record("Courier", "9", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + DAY))
+    assert Reading(desk.database).stories(StoryFilter()).stories[0].updated == before
+    with desk.database.read() as connection:
+        weights = connection.execute(select(article.c.weighs).order_by(article.c.n)).scalars().all()
+    assert weights == [True, False]
+
+
+def test_a_text_run_again_a_year_later_is_linked_and_opens_its_own_story(desk: Desk) -> None:
+    desk.clock.time = NOON + 400 * DAY
+    desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    placed = desk.take(
+        record("Gazette", "again", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + 365 * DAY)
+    )
+    assert [one.outcome for one in placed] == ["founded"]
+    with desk.database.read() as connection:
+        twins = connection.execute(select(article.c.copy_of).order_by(article.c.n)).scalars().all()
+    assert twins[0] is None
+    assert twins[1] is not None
+
+
+def test_a_dated_report_joins_within_the_window_only(desk: Desk) -> None:
+    desk.clock.time = NOON + 100 * DAY
+    first = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    near = record("Herald", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON + 2 * DAY)
+    far = record("Courier", "1", "Pennmouth under water", FLOOD_ELSEWHERE + " x", published=NOON + 40 * DAY)
+    assert [one.outcome for one in desk.take(first, near, far)] == ["founded", "joined", "founded"]
+
+
+def test_a_live_blog_has_a_home_and_gives_way_to_a_report(desk: Desk) -> None:
+    blog = record("Live Desk", "1", "Live blog: levee breaks at Pennmouth on the Arrel", LIVE, published=NOON)
+    (opened,) = desk.take(blog)
+    assert opened.outcome == "founded"
+    (joined,) = desk.take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    )
+    assert joined.story != opened.story, "a container's id always gives way"
+    reading = Reading(desk.database)
+    assert opened.story is not None
+    assert reading.story(opened.story) == Moved(to=str(joined.story))
+    (found,) = reading.stories(StoryFilter()).stories
+    assert (found.article_count, found.report_count) == (2, 1)
+    with desk.database.read() as connection:
+        rows = connection.execute(select(article.c.role, article.c.weighs).order_by(article.c.n)).all()
+    assert [tuple(row) for row in rows] == [("container", False), ("report", True)]
+
+
+def test_a_revision_keeps_id_and_home_and_is_logged(desk: Desk) -> None:
+    entry = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    (first,) = desk.take(entry)
+    changed = msgspec.structs.replace(entry, text=FLOOD.replace("Four people", "Five people"))
+    (second,) = desk.take(changed)
+    assert (second.outcome, second.article, second.story) == ("revised", first.article, first.story)
+    assert [one.outcome for one in desk.take(changed)] == []
+    with desk.database.read() as connection:
+        assert "Five people" in connection.execute(select(article.c.text)).scalar_one()
+
+
+def test_sums_after_a_revision_are_those_of_the_new_text_alone(desk: Desk, tmp_path: Path) -> None:
+    entry = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    changed = msgspec.structs.replace(entry, text=FLOOD.replace("Four people", "Five people"))
+    desk.take(entry)
+    desk.take(changed)
+    from aggregator.store.migrate import upgrade
+
+    fresh = Database(f"sqlite:///{tmp_path / 'fresh.db'}")
+    upgrade(fresh)
+    alone = Desk(fresh, Clock(NOON + 3 * DAY))
+    alone.take(changed)
+    blobs_of = []
+    for database in (desk.database, fresh):
+        with database.read() as connection:
+            blobs_of.append(connection.execute(select(story.c.sums)).scalar_one())
+    fresh.close()
+    assert blobs_of[0] == blobs_of[1]
+
+
+def test_another_text_under_a_reused_address_is_a_new_article(desk: Desk) -> None:
+    live = record("Gazette", "live", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+    (first,) = desk.take(live)
+    (second,) = desk.take(msgspec.structs.replace(live, title="Dock workers strike", text=STRIKE))
+    assert second.outcome == "founded"
+    assert second.article != first.article
+    changed = msgspec.structs.replace(live, title="Dock workers strike", text=STRIKE + " Talks go on.")
+    desk.accept(changed)
+    third = msgspec.structs.replace(changed, text=STRIKE + " Talks have failed.")
+    (revised,) = desk.take(third)[-1:]
+    assert revised.article == second.article
+
+
+def test_text_of_nothing_is_refused_with_its_reason(desk: Desk) -> None:
+    placed = desk.take(record("Gazette", "1", "", "..."), record("Gazette", "2", "Strike", STRIKE))
+    assert [one.outcome for one in placed] == ["refused", "founded"]
+    assert placed[0].reason
+
+
+def test_memory_is_derived_a_restart_decides_alike(desk: Desk, data: Path) -> None:
+    entries = shuffled_records(data, 120)
+    half = len(entries) // 2
+    desk.take(*entries[:half])
+    desk.restart()
+    desk.take(*entries[half:])
+    restarted = settled(desk.database)
+    with desk.database.write() as connection:
+        for table in ("story_log", "sighting", "identity_key", "entry", "lsh_band", "article", "story"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+        connection.exec_driver_sql("UPDATE counter SET value = 0")
+    desk.restart()
+    desk.take(*entries)
+    assert settled(desk.database) == restarted
+
+
+def test_a_failed_transaction_leaves_no_trace_in_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    second = record("Herald", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
+    strike = record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON)
+    desk.accept(first, second, strike)
+    looks = 0
+
+    def failing() -> dt.datetime:
+        nonlocal looks
+        looks += 1
+        if looks == 5:
+            raise OSError("disk full")
+        return NOON
+
+    desk.clock, working = failing, desk.clock
+    desk.restart()
+    with pytest.raises(OSError, match="disk full"):
+        desk.place()
+    desk.clock = working
+    assert [one.outcome for one in desk.place()] == ["founded", "joined", "founded"], (
+        "the very same pipeline goes on"
+    )
+
+
+def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: Path, data: Path) -> None:
+    from aggregator.store.migrate import upgrade
+
+    entries = shuffled_records(data, 80)
+    held = []
+    for url in (f"sqlite:///{tmp_path / 'a.db'}", postgres.make()):  # type: ignore[attr-defined]
+        database = Database(url)
+        upgrade(database)
+        Desk(database, Clock(NOON)).take(*entries)
+        held.append(settled(database))
+        database.close()
+    assert held[0] == held[1]
+
+
+def test_the_seeds_are_one_story_alone_among_others(desk: Desk, data: Path) -> None:
+    entries = shuffled_records(data, 150) + seeds(data)
+    random.Random(7).shuffle(entries)
+    placed = desk.take(*entries)
+    sources = {one.n: entries[one.n - 1].source for one in placed}
+    homes = {one.story for one in placed if sources[one.n] == "seeds"}
+    reading = Reading(desk.database)
+    final = {story_now(reading, home) for home in homes}
+    assert len(final) == 1
+    found = reading.story(final.pop())
+    assert not isinstance(found, Moved)
+    assert found is not None
+    assert (found.article_count, found.outlet_count) == (4, 4)
+
+
+def test_a_story_at_its_cap_takes_copies_only(desk: Desk) -> None:
+    small = rule_book({"events": {"story_cap": 2}})
+    full = Desk(desk.database, desk.clock, small)
+    placed = full.take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
+        record(
+            "Courier",
+            "1",
+            "Levee at Pennmouth fails",
+            FLOOD_ELSEWHERE[::1].replace("woke", "rose"),
+            published=NOON,
+        ),
+        record(
+            "Post",
+            "1",
+            "Levee breaks at Pennmouth",
+            FLOOD.replace("Four people", "Six persons")[:700],
+            published=NOON,
+        ),
+    )
+    assert [one.outcome for one in placed][:2] == ["founded", "joined"]
+    assert all(one.outcome in ("copy", "founded") for one in placed[2:])
+
+
+def test_numbers_of_sources_do_not_leak_addresses_into_ids(desk: Desk) -> None:
+    (placed,) = desk.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON))
+    assert placed.article is not None
+    assert placed.story is not None
+    assert len(placed.article) == len(placed.story) == 16
+    with desk.database.write() as connection:
+        connection.execute(update(article).values(url=None))  # nothing of the id is read from the row again
+    assert desk.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON)) == []
+
+
+def shuffled_records(data: Path, count: int) -> list:
+    found = open_source(data / "events-fulltext.jsonl.gz", rules=source_rules(rule_book()), seen=NOON)
+    entries = [item.entry for item in found if isinstance(item, FoundEntry)]
+    return random.Random(11).sample(entries, count)
+
+
+def seeds(data: Path) -> list:
+    found = open_source(data / "seeds", rules=source_rules(rule_book()), seen=NOON)
+    return [item.entry for item in found if isinstance(item, FoundEntry)]
+
+
+def story_now(reading: Reading, id_: str | None) -> str:
+    assert id_ is not None
+    found = reading.story(id_)
+    return found.to if isinstance(found, Moved) else id_

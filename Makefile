@@ -6,7 +6,7 @@ DATA ?= $(if $(AGGREGATOR_DATA),$(AGGREGATOR_DATA),../shared/data)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench eval torture soak lock clean
+.PHONY: help run test lint format bench eval torture soak picture lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ torture: $(VENV)/dev.done  ## the long proofs: kills, power cuts, floods
 
 soak: $(VENV)/dev.done  ## half an hour of steady load
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m soak --timeout 7200
+
+picture: $(VENV)/dev.done  ## docs/story-page.png anew, from the sample articles
+	@sh tests/browser.sh
+	$(BIN)/python -m tests.e2e.story_picture
 
 lock: $(VENV)/run.done  ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \

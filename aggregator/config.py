@@ -7,6 +7,7 @@ like. Secrets and the database may come from the environment (AGGREGATOR_DATABAS
 
 import os
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from ipaddress import ip_network
 from pathlib import Path
@@ -28,6 +29,8 @@ from aggregator.errors import ConfigError
 from aggregator.rules import RuleBook, rule_book
 
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
+_Path = tuple[str | int, ...]
+_DEEPEST = 4  # keys below each other in config.yaml
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -230,6 +233,7 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
     """
     if path is None and Path("config.yaml").is_file():
         path = Path("config.yaml")
+    lines: dict[_Path, int] = {}
     if path is None:
         config = Config()
     else:
@@ -244,8 +248,21 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
     if database is not None:
         config = config.model_copy(update={"database": absolute_database_url(database, Path.cwd())})
         os.environ.pop("AGGREGATOR_DATABASE", None)
-    _ = config.database_url, config.rule_book  # both raise ConfigError where they cannot be
+    try:
+        _ = config.database_url, config.rule_book
+    except ConfigError as error:
+        raise _located(error, lines, path.name if path else "") from error
     return config
+
+
+def _located(error: ConfigError, lines: Mapping[_Path, int], name: str) -> ConfigError:
+    """Each line of `error`, which begins with a dotted key, with the file's line where that key stands."""
+    found = []
+    for words in str(error).splitlines():
+        path = tuple(words.split(":")[0].split("."))
+        line = next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), None)
+        found.append(words if line is None else f"{name}:{line}: {words}")
+    return ConfigError("\n".join(found))
 
 
 class _CoreLoader(yaml.SafeLoader):
@@ -254,50 +271,74 @@ class _CoreLoader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - none of SafeLoader's; typed as there
 
 
-_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
-_CoreLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?\d+$"), list("-0123456789"))
-_CoreLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^-?\d+\.\d+(?:e[-+]?\d+)?$"), list("-0123456789")
-)
+def _whole_number(loader: _CoreLoader, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node))  # SafeLoader's own reads 010 as 8
 
-_Path = tuple[str | int, ...]
+
+_RESOLVED = {
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "null": (r"null|Null|NULL|~|", ["n", "N", "~", ""]),
+    "int": (r"[-+]?[0-9]{1,300}", "-+0123456789"),
+    "float": (r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
+}
+for _kind, (_pattern, _first) in _RESOLVED.items():
+    _CoreLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list(_first)
+    )
+_CoreLoader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
 def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[_Path, int]]:
-    loader = _CoreLoader(text)
+    loader = None
     try:
+        loader = _CoreLoader(text)
         node = loader.get_single_node()
         values = {} if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{name}:{line}: {error.problem or 'cannot be read as YAML'}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: cannot be read as YAML: {error}") from error
+        raise ConfigError(f"{name}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     if not isinstance(values, dict):
         raise ConfigError(f"{name}:1: expected `key: value` lines, found {type(values).__name__}")
     lines: dict[_Path, int] = {}
     if node is not None:
-        _note_lines(node, (), lines)
+        twice: list[str] = []
+        _note_lines(node, (), lines, twice)
+        if twice:
+            raise ConfigError("\n".join(f"{name}:{mistake}" for mistake in twice))
     return {key: value for key, value in values.items() if value is not None}, lines
 
 
-def _note_lines(node: yaml.Node, path: _Path, lines: dict[_Path, int]) -> None:
+def _note_lines(node: yaml.Node, path: _Path, lines: dict[_Path, int], twice: list[str]) -> None:
+    """Where every key stands; YAML itself lets the last of two equal keys win in silence."""
     lines.setdefault(path, node.start_mark.line + 1)
+    if len(path) > _DEEPEST:
+        return  # nothing of ours is so deep; an alias may hold itself
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            lines[(*path, key.value)] = key.start_mark.line + 1
-            _note_lines(value, (*path, key.value), lines)
+            place = (*path, key.value)
+            if place in lines:
+                twice.append(
+                    f"{key.start_mark.line + 1}: {key.value}: stands twice, first in line {lines[place]}"
+                )
+            lines[place] = key.start_mark.line + 1
+            _note_lines(value, place, lines, twice)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
-            _note_lines(item, (*path, number), lines)
+            _note_lines(item, (*path, number), lines, twice)
 
 
 def _checked(values: dict[str, Any], lines: dict[_Path, int], name: str) -> Config:
     try:
         return Config.model_validate(_tuples(values))
+    except RecursionError as error:
+        raise ConfigError(
+            f"{name}:1: nested without end; does an alias (*) stand inside what it names?"
+        ) from error
     except ValidationError as error:
         problems = []
         for detail in error.errors():

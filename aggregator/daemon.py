@@ -1,11 +1,11 @@
 """What runs when: start in order, a few fixed jobs, drain and stop.
 
     main      signals, watchdog (pinged only while scheduler and placing get on)
-    scheduler (APScheduler) every second: which sources and pages are due → fetch threads
+    scheduler (APScheduler) every second: which sources and pages are due → fetch threads (rounds.py)
     placing   one thread: inbox → stories, then the full-text index, then the merged texts
     web       uvicorn
 
-When a source is due is a column of its row, so restarts and thousands of sources cost the scheduler nothing.
+A stop breaks off what is under way: it is found again at the next start, and none of it counts as failed.
 """
 
 import datetime as dt
@@ -14,33 +14,33 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import FrameType
 from typing import Any
 
 from aggregator.config import Config, SourceConfig
-from aggregator.errors import AggregatorError, AnotherDaemonError
+from aggregator.errors import AnotherDaemonError
 from aggregator.net.client import Client, ClientSettings
 from aggregator.net.due import first_due
 from aggregator.ops.notify import Notifier, watchdog_interval_seconds
 from aggregator.pipeline import Pipeline
-from aggregator.polling import Polled, Polling
+from aggregator.polling import Polling
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
-from aggregator.store import inbox
+from aggregator.rounds import TICK_SECONDS, Rounds
 from aggregator.store.database import Database, shown_url
 from aggregator.store.lock import writer_lock
 from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, due, follow_config, source_id
+from aggregator.store.sources import Source, follow_config, source_id
 from aggregator.store.telling import tell_next
+from aggregator.watching import Watching
 from aggregator.work.executor import Executor, open_executor
 
 log = logging.getLogger(__name__)
 
-TICK_SECONDS = 1
 IDLE_SECONDS = 1.0  # how long placing sleeps when nothing waits, unless it is woken
 TOLD_AT_ONCE = 20  # stories whose merged text is worked out between two looks at the inbox
 STALLED_SECONDS = 45.0  # a step of the scheduler or of placing that takes longer is no progress
+STANDBY_SECONDS = 2.0  # between two tries to become the writer
 STOP_SECONDS = 8.0  # what is under way may end in this time; then it is left (nothing of it is lost)
 
 
@@ -61,6 +61,7 @@ def publish_settings(config: Config) -> PublishSettings:
         full_text=config.publish.full_text,
         index=config.publish.index,
         link=config.feeds.link,
+        items=config.feeds.items,
     )
 
 
@@ -127,7 +128,6 @@ class Daemon:
         self._heart = Heart()
         self._notifier = Notifier()
         self._lock = writer_lock(database)
-        self._busy: set[str] = set()
         self._failed: BaseException | None = None
 
     # --- start, run, stop ---------------------------------------------------------------------------------
@@ -148,10 +148,6 @@ class Daemon:
             log.info("listening on %s, stories in %s", url, shown_url(self._database.url))
             self._run_until_stopped(executor, client, server)
         finally:
-            self._notifier.stopping()
-            client.close()
-            server.stop()
-            executor.close()
             self._lock.release()
         if self._failed is not None:
             raise self._failed
@@ -180,7 +176,7 @@ class Daemon:
             if not said:
                 log.info("another daemon is the writer; standing by")
                 said = True
-            if self._stop.wait(5.0):
+            if self._stop.wait(STANDBY_SECONDS):
                 raise SystemExit(0)
 
     def _follow_config(self) -> None:
@@ -188,29 +184,67 @@ class Daemon:
             follow_config(connection, configured_sources(self._config, self._now()))
 
     def _run_until_stopped(self, executor: Executor, client: Client, server: Server) -> None:
-        book = self._config.rule_book
-        fetch = self._config.fetch
+        rounds = self._rounds(executor, client)
+        placing = threading.Thread(
+            target=self._place, args=(self._pipeline(executor),), name="placing", daemon=True
+        )
+        scheduler = _scheduler(lambda: self._tick(rounds))
+        self._heart.beat("scheduler")
+        self._heart.beat("placing")
+        placing.start()
+        scheduler.start()
+        self._notifier.ready("listening")
+        try:
+            self._watch(server)
+        finally:
+            self.stop()
+            self._notifier.stopping()
+            scheduler.shutdown(wait=False)
+            rounds.stop()
+            client.close()  # wakes whoever waits for a host or reads from one
+            self._drain(placing, rounds, server, executor)
+
+    def _rounds(self, executor: Executor, client: Client) -> Rounds:
+        book, fetch, stops = self._config.rule_book, self._config.fetch, self._stop.is_set
         polling = Polling(
-            self._database, client, executor, book, self._now, robots=fetch.robots, pages=fetch.pages
+            self._database,
+            client,
+            executor,
+            book,
+            self._now,
+            robots=fetch.robots,
+            pages=fetch.pages,
+            stops=stops,
         )
-        pipeline = Pipeline(
-            self._database, executor, book, self._now, summary_words=self._config.publish.excerpt_words
+        watching = Watching(self._database, executor, book, self._now, stops)
+        rounds = Rounds(
+            self._database,
+            client,
+            polling,
+            watching,
+            self._now,
+            threads=fetch.threads,
+            arrived=self._work_to_do.set,
+            stops=stops,
         )
-        placing = threading.Thread(target=self._place, args=(pipeline,), name="placing", daemon=True)
-        with ThreadPoolExecutor(fetch.threads, thread_name_prefix="fetch") as threads:
-            scheduler = _scheduler(lambda: self._tick(polling, threads))
-            self._heart.beat("scheduler")
-            self._heart.beat("placing")
-            placing.start()
-            scheduler.start()
-            self._notifier.ready("listening")
-            try:
-                self._watch(server)
-            finally:
-                scheduler.shutdown(wait=False)
-                client.close()  # wakes whoever waits for a host
-                threads.shutdown(wait=False, cancel_futures=True)
-                placing.join(STOP_SECONDS)
+        rounds.pull_in(self._now())
+        return rounds
+
+    def _pipeline(self, executor: Executor) -> Pipeline:
+        words = self._config.publish.excerpt_words
+        return Pipeline(self._database, executor, self._config.rule_book, self._now, summary_words=words)
+
+    def _drain(self, placing: threading.Thread, rounds: Rounds, server: Server, executor: Executor) -> None:
+        """Let what is under way end, all of it within STOP_SECONDS."""
+        deadline = time.monotonic() + STOP_SECONDS
+        web = threading.Thread(target=server.stop, name="web-stop", daemon=True)
+        web.start()
+        executor.close()  # wakes whoever waits for a worker
+        placing.join(STOP_SECONDS)
+        left = rounds.join(lambda: deadline - time.monotonic())
+        web.join(max(0.0, deadline - time.monotonic()))
+        if left or placing.is_alive():
+            log.warning("left behind: %d fetches%s", left, ", placing" if placing.is_alive() else "")
 
     def _watch(self, server: Server) -> None:
         """The main thread: sleep, and tell systemd that we get on as long as all of us do."""
@@ -224,58 +258,9 @@ class Daemon:
 
     # --- the jobs -----------------------------------------------------------------------------------------
 
-    def _tick(self, polling: Polling, threads: ThreadPoolExecutor) -> None:
-        """Hand what is due to the fetch threads; what finds no free thread waits for a later tick."""
+    def _tick(self, rounds: Rounds) -> None:
         self._heart.beat("scheduler")
-        free = 2 * self._config.fetch.threads - len(self._busy)
-        if free <= 0 or self._stop.is_set():
-            return
-        now = self._now()
-        with self._database.read() as connection:
-            folders = due(connection, "folder", now, free)
-            feeds = due(connection, "feed", now, free)
-            pages = inbox.pages_wanted(connection, now, free)
-        jobs: list[tuple[str, Callable[[], object]]] = []
-        jobs += [(f"source {one.id}", _bound(self._look, polling, one)) for one in folders]
-        jobs += [(f"source {one.id}", _bound(self._poll, polling, one)) for one in feeds]
-        jobs += [(f"page {one.n}", _bound(self._page, polling, one)) for one in pages]
-        for name, job in [item for item in jobs if item[0] not in self._busy][:free]:
-            self._busy.add(name)
-            threads.submit(job).add_done_callback(_bound(self._done, name))
-
-    def _poll(self, polling: Polling, source: Source) -> None:
-        started = time.monotonic()
-        self._report(source, polling.poll(source), time.monotonic() - started)
-
-    def _look(self, polling: Polling, source: Source) -> None:
-        started = time.monotonic()
-        self._report(source, polling.look(source), time.monotonic() - started)
-
-    def _report(self, source: Source, polled: Polled, seconds: float) -> None:
-        """One line a poll, where there is something to say."""
-        if polled.accepted:
-            self._work_to_do.set()
-        if polled.problem is not None:
-            log.warning("%s: %s", source.shown_name, polled.problem)
-        elif polled.accepted:
-            log.info(
-                "%s: %d new, %d known (%.1f s)",
-                source.shown_name,
-                len(polled.accepted),
-                polled.known,
-                seconds,
-            )
-        else:
-            log.debug("%s: nothing new (%.1f s)", source.shown_name, seconds)
-
-    def _page(self, polling: Polling, wanted: inbox.PageWanted) -> None:
-        if polling.fetch_page(wanted):
-            self._work_to_do.set()
-
-    def _done(self, name: str, future: Future[object]) -> None:
-        self._busy.discard(name)
-        if not future.cancelled() and (error := future.exception()) is not None:
-            log.error("%s: %s", name, error, exc_info=None if isinstance(error, AggregatorError) else error)
+        rounds.tick()
 
     def _place(self, pipeline: Pipeline) -> None:
         """The placing thread: whatever waits, in order; a failure it cannot get over ends the daemon."""
@@ -291,22 +276,20 @@ class Daemon:
 
     def _place_what_waits(self, pipeline: Pipeline) -> None:
         placed = 0
-        for batch in pipeline.place_waiting(self._stop.is_set):
+        for batch in pipeline.place_waiting(self._stops):
             placed += len(batch)
-            self._heart.beat("placing")
         if placed:
             log.info("placed %d articles", placed)
             self._notifier.status(f"placed {placed} articles")
-        pipeline.index_text(self._stop.is_set)
-        while not self._stop.is_set() and tell_next(self._database, TOLD_AT_ONCE):
-            self._heart.beat("placing")
+        pipeline.index_text(self._stops)
+        while not self._stops() and tell_next(self._database, TOLD_AT_ONCE):
             if self._work_to_do.is_set():
                 break
 
-
-def _bound(function: Callable[..., Any], *first: Any) -> Callable[..., Any]:
-    """`function` with its first arguments given: a loop's variable must not change under a job."""
-    return lambda *rest: function(*first, *rest)
+    def _stops(self) -> bool:
+        """Asked by placing between two steps, so each time it asks it has got on."""
+        self._heart.beat("placing")
+        return self._stop.is_set()
 
 
 def _scheduler(tick: Callable[[], None]) -> Any:

@@ -1,7 +1,9 @@
 """`aggregator extract`: what would be kept of an input, one answer for every input, in any case."""
 
 import datetime as dt
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -50,19 +52,36 @@ def extract(config: Config, what: Sequence[str]) -> Iterator[Extracted]:
             if one.startswith(("http://", "https://")):
                 yield _page(config, executor, one)
                 continue
+            nothing = "there is no file in it that can be read"
             try:
                 for found in open_source(one, rules=source_rules(book), seen=utc_now()):
-                    yield _found(config, executor, one, found)
+                    nothing = ""
+                    yield _found(config, executor, _named(one, found.where), found)
             except AggregatorError as error:
-                yield Extracted(what=one, verdict="empty", reason=str(error))
+                nothing = str(error)
+            if nothing:
+                yield Extracted(what=_writable(one), verdict="empty", reason=nothing)
     finally:
         executor.close()
 
 
+def _named(typed: str, where: str) -> str:
+    """What was found, called as it was typed: the file, or the folder and the path below it."""
+    prefix = "stdin" if typed == "-" else str(Path(typed))
+    if typed != "-" and Path(typed).is_dir():
+        below = where if prefix == "." else where.removeprefix(prefix)
+        return _writable(f"{typed.rstrip('/')}/{below.lstrip('/')}")
+    return _writable(typed + where.removeprefix(prefix))
+
+
+def _writable(name: str) -> str:
+    """A name as text: a file's name may hold bytes that are no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 def _found(
-    config: Config, executor: Executor, what: str, found: FoundEntry | FoundBytes | FoundProblem
+    config: Config, executor: Executor, named: str, found: FoundEntry | FoundBytes | FoundProblem
 ) -> Extracted:
-    named = found.where if found.where else what
     if isinstance(found, FoundProblem):
         return Extracted(what=named, verdict=found.verdict or "not_article", reason=found.reason)
     if isinstance(found, FoundBytes):

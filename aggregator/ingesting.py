@@ -6,10 +6,13 @@ entries are left in the inbox and this one waits until they are placed.
 """
 
 import datetime as dt
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from aggregator.errors import FetchError
+import msgspec
+
+from aggregator.errors import AggregatorError, FetchError, UsageError
 from aggregator.model import Entry, Noun
 from aggregator.net.client import Client
 from aggregator.pipeline import Pipeline
@@ -24,9 +27,12 @@ from aggregator.store.database import Database
 from aggregator.store.inbox import Accepted
 from aggregator.text.characters import decode
 from aggregator.text.urls import registrable_domain
+from aggregator.watching import entries_of
 from aggregator.work.executor import Executor
 
 ENTRIES_A_TRANSACTION = 100
+_LAST_TRY = 99  # a page that cannot be had now is done without: the command ends, nobody comes back to it
+_MISSING = "there is no such file or folder"
 _POLL_SECONDS = 0.2  # between two looks whether the daemon has placed what we left
 
 
@@ -67,16 +73,17 @@ class Ingest:
         self,
         database: Database,
         *,
-        pipeline: Pipeline | None,
+        become_writer: Callable[[], Pipeline | None],
         polling: Polling,
         client: Client,
         executor: Executor,
         book: RuleBook,
         now: Callable[[], dt.datetime],
     ) -> None:
-        """`pipeline` is None where another process is the writer of stories."""
+        """`become_writer` gives the pipeline, or None while another process is the writer of stories."""
         self._database = database
-        self._pipeline = pipeline
+        self._become_writer = become_writer
+        self._pipeline = become_writer()
         self._polling = polling
         self._client = client
         self._executor = executor
@@ -87,8 +94,19 @@ class Ingest:
         self._rejected: list[Rejected] = []
         self._read = 0
 
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process places; else it leaves that to the one that does."""
+        return self._pipeline is not None
+
     def run(self, what: Sequence[str]) -> Iterator[Step]:
-        """Read all of `what`, in order; `summary` then tells what came of it."""
+        """Read all of `what`, in order; `summary` then tells what came of it.
+
+        Raises UsageError where there is nothing at all of what was named; a part of it is rejected.
+        """
+        missing = [one for one in what if not _is_there(one)]
+        if missing and len(missing) == len(what):
+            raise UsageError("\n".join(f"{one}: {_MISSING}" for one in missing))
         for one in what:
             progress = Progress()
             for chunk in _chunks(self._found(one, progress)):
@@ -99,16 +117,19 @@ class Ingest:
                     read_bytes=progress.read_bytes,
                     total_bytes=progress.total_bytes,
                 )
-        self._place()
-        if self._pipeline is not None:
-            self._pipeline.index_text()
+        self._finish()
 
     def wait(self, patience_seconds: float) -> Iterator[int]:
-        """Wait for the process that places; yields how many still wait, until none does or patience ends."""
+        """Wait for the process that places; yields how many still wait, until none does or patience ends.
+
+        Where that process has ended meanwhile, this one takes its place.
+        """
         deadline = time.monotonic() + patience_seconds
         while (left := self.summary().waiting) and time.monotonic() < deadline:
             yield left
             time.sleep(_POLL_SECONDS)
+            self._pipeline = self._pipeline or self._become_writer()
+            self._finish()
 
     def summary(self) -> Summary:
         """What came of all that was read so far."""
@@ -142,9 +163,16 @@ class Ingest:
         if what.startswith(("http://", "https://")):
             yield from ((item, what) for item in self._fetched(what))
             return
-        found = open_source(what, rules=source_rules(self._book), progress=progress, seen=self._now())
+        if not _is_there(what):
+            yield FoundProblem(where=what, reason=_MISSING), what
+            return
+        try:
+            found = open_source(what, rules=source_rules(self._book), progress=progress, seen=self._now())
+        except AggregatorError as error:  # a folder that cannot be listed, a file that went away
+            yield FoundProblem(where=what, reason=str(error)), what
+            return
         for item in found:
-            for one in self._polling.entries_of(item, self._now()):
+            for one in entries_of(item, self._now(), self._executor, self._book):
                 yield one, item.where
 
     def _fetched(self, url: str) -> list[Entry | FoundProblem]:
@@ -199,27 +227,35 @@ class Ingest:
             item.n: where for item, (_, where) in zip(accepted, entries, strict=True) if item.n is not None
         }
         self._rejected += [Rejected(where=where, reason=problem.reason) for problem, where in problems]
-        self._fetch_pages(accepted, entries, wants)
+        self._fetch_pages(accepted)
         self._place()
 
     def _wants_page(self, entry: Entry) -> bool:
         """A feed given by hand is read like a polled one; what comes from files has all there is."""
         return entry.authority in ("own", "foreign") and self._polling.wants_page(entry)
 
-    def _fetch_pages(
-        self,
-        accepted: Sequence[Accepted],
-        entries: Sequence[tuple[Entry, str]],
-        wants: Sequence[bool],
-    ) -> None:
-        for item, (entry, _), wanted in zip(accepted, entries, wants, strict=True):
-            if wanted and item.n is not None and entry.url:
-                self._polling.fetch_page(inbox.PageWanted(n=item.n, url=entry.url, tries=99, entry=entry))
+    def _fetch_pages(self, accepted: Sequence[Accepted]) -> None:
+        """The pages of what was just accepted, and of what a run that was stopped accepted and left."""
+        if self._pipeline is None:
+            return  # the writer fetches them
+        with self._database.read() as connection:
+            left = inbox.pages_left(connection, [item.article for item in accepted])
+        for wanted in left:
+            self._polling.fetch_page(msgspec.structs.replace(wanted, tries=_LAST_TRY))
 
     def _place(self) -> None:
         if self._pipeline is not None:
             for _ in self._pipeline.place_waiting():
                 pass
+
+    def _finish(self) -> None:
+        self._place()
+        if self._pipeline is not None:
+            self._pipeline.index_text()
+
+
+def _is_there(what: str) -> bool:
+    return what == "-" or what.startswith(("http://", "https://")) or os.path.exists(what)  # noqa: PTH110 - Path's own raises for names that cannot be
 
 
 def _chunks(

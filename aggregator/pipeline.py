@@ -91,7 +91,10 @@ class Pipeline:
             if not ahead:
                 return
             waiting, future = ahead.popleft()
-            yield list(zip(waiting, self._answered(waiting, future), strict=True))
+            prepared = self._answered(waiting, future, stop)
+            if stop():
+                return  # the workers may have been ended under their jobs: what came back counts for nothing
+            yield list(zip(waiting, prepared, strict=True))
 
     def _ready_after(self, last: int, limit: int) -> list[Waiting]:
         with self._database.read() as connection:
@@ -100,16 +103,28 @@ class Pipeline:
     def _submitted(self, waiting: Sequence[Waiting], *, pages: bool = True) -> Future[bytes]:
         items = tuple(_item(one, page=pages) for one in waiting)
         job = PrepareJob(items=items, rules=self._rules_json, keep_all=self._keep_all)
-        return self._executor.submit(prepare, msgspec.msgpack.encode(job))
+        try:
+            return self._executor.submit(prepare, msgspec.msgpack.encode(job))
+        except WorkError as error:  # the executor was closed meanwhile
+            closed: Future[bytes] = Future()
+            closed.set_exception(error)
+            return closed
 
-    def _answered(self, waiting: Sequence[Waiting], future: Future[bytes]) -> tuple[Prepared, ...]:
-        """The answer of a job; where the job broke, each of its texts gets a job of its own."""
+    def _answered(
+        self, waiting: Sequence[Waiting], future: Future[bytes], stop: Callable[[], bool]
+    ) -> tuple[Prepared, ...]:
+        """The answer of a job; where the job broke, each of its texts gets a job of its own.
+
+        `stop` is asked before each of these; then the answer is worth nothing.
+        """
         try:
             return msgspec.msgpack.decode(future.result(), type=PrepareResult).prepared
         except WorkError as error:
             if len(waiting) > 1:
                 alone = [(one, self._submitted([one])) for one in waiting]
-                return tuple(self._answered([one], answer)[0] for one, answer in alone)
+                return tuple(
+                    found for one, job in alone if not stop() for found in self._answered([one], job, stop)
+                )
             return (self._without_page(waiting[0], error),)
 
     def _without_page(self, waiting: Waiting, error: WorkError) -> Prepared:

@@ -7,6 +7,7 @@ decision and is stored beside every decision, so that a replay can be compared.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -68,12 +69,42 @@ class RuleBook(msgspec.Struct, frozen=True):
 
 
 def rule_book(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> RuleBook:
-    """The shipped rules with `overrides` (the `rules:` of config.yaml) checked and laid over them."""
+    """The shipped rules with `overrides` (the `rules:` of config.yaml) checked and laid over them.
+
+    Raises ConfigError with a line for every override that does not exist or is of another type.
+    """
     given = {name: dict(values) for name, values in (overrides or {}).items()}
-    for name in given:
-        if name not in _shipped():
-            raise ConfigError(f"rules.{name}: there is no such section; there are {', '.join(_shipped())}")
-    return RuleBook(overrides=given)
+    mistakes = [mistake for name, values in given.items() for mistake in _mistakes(name, values)]
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    changed = {name: _changed(values, _shipped()[name]) for name, values in given.items()}
+    return RuleBook(overrides={name: values for name, values in changed.items() if values})
+
+
+def _changed(values: Mapping[str, Any], shipped: Mapping[str, Any]) -> dict[str, Any]:
+    """The overrides that change something, in the shipped type: equal rules have equal versions."""
+    typed = {key: type(shipped[key])(value) for key, value in values.items()}
+    return {key: value for key, value in typed.items() if value != shipped[key]}
+
+
+def _mistakes(name: str, values: Mapping[str, Any]) -> list[str]:
+    if name not in _shipped():
+        return [f"rules.{name}: there is no such section; there are {', '.join(_shipped())}"]
+    shipped = _shipped()[name]
+    mistakes = []
+    for key, value in values.items():
+        if key not in shipped:
+            mistakes.append(f"rules.{name}.{key}: there is no such rule; see rules.yaml for all of them")
+        elif not _is_alike(value, shipped[key]):
+            mistakes.append(f"rules.{name}.{key}: give a value like the shipped {shipped[key]!r}")
+    return mistakes
+
+
+def _is_alike(value: object, shipped: object) -> bool:
+    """Of the same type; a whole number may stand for a fraction."""
+    if isinstance(shipped, float):
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) is type(shipped)
 
 
 @cache

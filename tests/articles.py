@@ -118,7 +118,12 @@ def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:
             "articles": _rows(connection, article, articles, "n"),
             "keys": _rows(connection, identity_key, ("key", "article"), "key"),
             "sightings": _rows(
-                connection, sighting, ("article", "source", "content_hash"), "article", "source"
+                connection,
+                sighting,
+                ("article", "source", "content_hash"),
+                "article",
+                "source",
+                "content_hash",
             ),
         }
 

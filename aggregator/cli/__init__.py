@@ -4,6 +4,7 @@ Every command module imports what it needs inside its functions, so that `aggreg
 start at once. Global options may stand before or after the command.
 """
 
+import re
 import sys
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from aggregator import __version__
 from aggregator.cli import admin, evaluating, ingesting, reading, running, sources
 from aggregator.cli.context import Settings
-from aggregator.errors import AggregatorError
+from aggregator.errors import AggregatorError, UsageError
 
 app = typer.Typer(
     name="aggregator",
@@ -26,11 +27,18 @@ app = typer.Typer(
 for module in (running, ingesting, reading, sources, evaluating, admin):
     module.register(app)
 
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 _WITH_VALUE = ("--config", "--database", "--log-format")
-_FLAGS = ("-v", "--verbose")
+_FLAG = re.compile("-v+|--verbose")
 
 
-@app.callback(invoke_without_command=True)
+@app.callback()
 def _global(
     context: typer.Context,
     config: str = typer.Option(None, "--config", metavar="PATH", help="Settings (default: ./config.yaml)."),
@@ -39,11 +47,10 @@ def _global(
     ),
     verbose: int = typer.Option(0, "-v", "--verbose", count=True, help="Say more on standard error."),
     log_format: str = typer.Option(None, "--log-format", metavar="text|json", help="For people or programs."),
-    version: bool = typer.Option(False, "--version", help="Print the version and end."),
+    version: bool = typer.Option(  # noqa: ARG001 - its callback has seen to it
+        False, "--version", is_eager=True, callback=_show_version, help="Print the version and end."
+    ),
 ) -> None:
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
     context.obj = Settings(config=config, database=database, verbose=verbose, log_format=log_format)
 
 
@@ -70,8 +77,11 @@ def _global_first(arguments: list[str]) -> list[str]:
         if argument == "--":
             rest += [argument, *waiting]
         elif argument in _WITH_VALUE:
-            front += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
-        elif argument in _FLAGS or argument.startswith(tuple(f"{name}=" for name in _WITH_VALUE)):
+            value = next(waiting, None)
+            if value is None:
+                raise UsageError(f"{argument} needs a value; `aggregator --help` says which")
+            front += [argument, value]
+        elif _FLAG.fullmatch(argument) or argument.startswith(tuple(f"{name}=" for name in _WITH_VALUE)):
             front.append(argument)
         else:
             rest.append(argument)

@@ -69,26 +69,28 @@ def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bo
 
     book = config.rule_book
     lock = writer_lock(database)
-    is_writer = lock.acquire()
     executor = open_executor(config.work.executor, config.work.worker_count, book)
     client = client_of(config)
     try:
         polling = Polling(
             database, client, executor, book, utc_now, robots=config.fetch.robots, pages=config.fetch.pages
         )
-        pipeline = None
-        if is_writer:
-            pipeline = Pipeline(database, executor, book, utc_now, summary_words=config.publish.excerpt_words)
+
+        def become_writer() -> Pipeline | None:
+            words = config.publish.excerpt_words
+            free = lock.acquire()
+            return Pipeline(database, executor, book, utc_now, summary_words=words) if free else None
+
         run = Ingest(
             database,
-            pipeline=pipeline,
+            become_writer=become_writer,
             polling=polling,
             client=client,
             executor=executor,
             book=book,
             now=utc_now,
         )
-        return _followed(run, what, wait=wait and not is_writer)
+        return _followed(run, what, wait=wait and not run.is_writer)
     finally:
         client.close()
         executor.close()

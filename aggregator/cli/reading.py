@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 Query = Annotated[str, typer.Option("--query", metavar="TEXT", help='Words; "two words" stand side by side.')]
 Since = Annotated[str, typer.Option("--since", metavar="TIME", help="24h, 7d, or a date.")]
 Until = Annotated[str, typer.Option("--until", metavar="TIME", help="24h, 7d, or a date.")]
-MinOutlets = Annotated[int, typer.Option("--min-outlets", min=1, help="At least so many outlets.")]
+MinOutlets = Annotated[
+    int, typer.Option("--min-outlets", min=1, metavar="N", help="At least so many outlets.")
+]
 MinReports = Annotated[
-    int, typer.Option("--min-reports", min=1, help="At least so many independent reports.")
+    int, typer.Option("--min-reports", min=1, metavar="N", help="At least so many independent reports.")
 ]
 Outlet = Annotated[str, typer.Option("--outlet", metavar="NAME", help="With an article by this outlet.")]
 Folder = Annotated[
@@ -61,7 +63,7 @@ def stories(
     outlet: Outlet = "",
     folder: Folder = "",
     language: Language = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = 50,
     format_: Annotated[str, typer.Option("--format", metavar="table|json|jsonl|csv")] = "table",
 ) -> None:
     """The newest stories.
@@ -108,7 +110,7 @@ def stories(
 def search(
     context: typer.Context,
     text: Annotated[str, typer.Argument(help='Words; "two words" stand side by side; rebel* begins.')],
-    limit: Annotated[int, typer.Option("--limit", min=1)] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = 20,
     format_: Annotated[str, typer.Option("--format", metavar="table|jsonl")] = "table",
 ) -> None:
     """Articles that hold the words, best first, each with its story."""
@@ -190,7 +192,7 @@ def feed(
     outlet: Outlet = "",
     folder: Folder = "",
     language: Language = "",
-    limit: Annotated[int, typer.Option("--limit", min=1)] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = 100,
     format_: Annotated[str, typer.Option("--format", metavar="rss")] = "rss",
     output: Annotated[str, typer.Option("--output", metavar="FILE", help="Written atomically.")] = "",
 ) -> None:

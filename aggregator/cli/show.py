@@ -77,10 +77,16 @@ def moment(text: str, now: dt.datetime) -> dt.datetime:
         return now - dt.timedelta(seconds=seconds(text))
     except ValueError:
         pass
+    except OverflowError:
+        return dt.datetime.min.replace(tzinfo=dt.UTC)  # before there was any news: no bound at all
     try:
         when = dt.datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
             f"{text}: give 90m, 24h, 7d, or a date like 2026-11-20 or 2026-11-20T08:00"
         ) from error
-    return when if when.tzinfo else when.replace(tzinfo=dt.UTC)
+    when = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
+    try:
+        return when.astimezone(dt.UTC)
+    except OverflowError as error:
+        raise UsageError(f"{text}: that lies outside the years 1 to 9999") from error

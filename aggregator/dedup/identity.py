@@ -42,7 +42,8 @@ def identify(entry: Entry, canonical_url: str | None) -> Identity:
         keys.append(_key("link", entry.source, canonical_url))
     if not keys:
         keys.append(_key("text", entry.outlet or entry.source, _folded(entry)))
-    return Identity(keys=tuple(keys), article=short_id(keys[0]), content_hash=_content_hash(entry))
+    content = _content_hash(entry, canonical_url)
+    return Identity(keys=tuple(keys), article=short_id(keys[0]), content_hash=content)
 
 
 def url_key(canonical_url: str) -> bytes:
@@ -76,6 +77,8 @@ def _folded(entry: Entry) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _content_hash(entry: Entry) -> bytes:
-    published = entry.published.time.isoformat() if entry.published else ""
-    return _key("content", _folded(entry), published, entry.url or "")
+def _content_hash(entry: Entry, canonical_url: str | None) -> bytes:
+    """Of what was declared: neither the time of a poll nor what trackers add to an address is a change."""
+    declared = entry.published if entry.published and entry.published.origin != "poll" else None
+    published = declared.time.isoformat() if declared else ""
+    return _key("content", _folded(entry), published, canonical_url or entry.url or "")

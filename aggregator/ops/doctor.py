@@ -9,7 +9,7 @@ from typing import Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.config import Config
-from aggregator.errors import AggregatorError
+from aggregator.errors import AggregatorError, DatabaseOutdatedError
 from aggregator.model import Noun
 from aggregator.store.database import Database, shown_url
 from aggregator.store.migrate import check
@@ -75,7 +75,9 @@ def _database(config: Config) -> Iterator[Finding]:
         state = Reading(database).state()
         listed = Reading(database).sources()
     except AggregatorError as error:
-        yield Finding(level="problem", what=str(error), advice="aggregator db upgrade")
+        outdated = isinstance(error, DatabaseOutdatedError)
+        advice = "aggregator db upgrade" if outdated else "see `database:` in config.yaml"
+        yield Finding(level="problem", what=str(error), advice=advice)
         return
     except SQLAlchemyError as error:
         cause = str(error.__cause__ or error).splitlines()[0]

@@ -10,6 +10,7 @@ _OWN_LEVEL = {
     "apscheduler": logging.WARNING,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
+    "uvicorn": logging.WARNING,  # it tells that it starts and stops, and so do we
 }
 
 

@@ -23,7 +23,6 @@ from aggregator.publish.settings import PublishSettings
 from aggregator.publish.site import Clock, Site, conditional, utc_now
 from aggregator.shelf import Shelf
 
-STORIES_IN_FEED = 100
 COMPRESSED_FROM_BYTES = 1024  # below, the headers cost more than is saved
 # An environment variable could otherwise send addresses and errors elsewhere.
 NO_TELEMETRY: TelemetryConfig = {
@@ -61,7 +60,7 @@ def create_app(shelf: Shelf, settings: PublishSettings, clock: Clock = utc_now) 
 
 
 def _feed(site: Site, request: Request) -> Response:
-    wanted = site.wanted(request, STORIES_IN_FEED)
+    wanted = site.wanted(request, site.settings.items)
     tag = None if wanted.moves_with_clock else site.tag(request, wanted.query_string)
     return conditional(request, tag, lambda: _rss(site, wanted))
 

@@ -90,8 +90,8 @@ def refuse_open_address(settings: PublishSettings) -> None:
     if settings.host.lower() == "localhost":
         return
     raise ConfigError(
-        f"publish.host {settings.host!r} can be reached from other machines, which needs a token; "
-        "this version has none, so set publish.host to 127.0.0.1 and put a web server "
+        f"server.host {settings.host!r} can be reached from other machines, which needs a token; "
+        "this version has none, so set server.host to 127.0.0.1 and put a web server "
         "that asks for a password in front of it"
     )
 
@@ -112,11 +112,11 @@ def _bind(host: str, port: int) -> socket.socket:
 def _why_not_bound(host: str, port: int, error: OSError | OverflowError) -> str:
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EADDRINUSE:
-        return f"port {port} on {host} is taken by another program: stop that one or set another publish.port"
+        return f"port {port} on {host} is taken by another program: stop that one or set another server.port"
     if number == errno.EACCES:
-        return f"port {port} is for root alone: set publish.port to one above 1023"
+        return f"port {port} is for root alone: set server.port to one above 1023"
     if number == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine: set publish.host to one that is, such as 127.0.0.1"
+        return f"{host} is no address of this machine: set server.host to one that is, such as 127.0.0.1"
     return f"cannot listen on {host} port {port}: {error}"
 
 

@@ -22,6 +22,7 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     full_text: Literal["owner", "never", "all"] = "owner"
     index: bool = False  # True lets search engines list the pages
     link: Literal["story", "article"] = "story"  # what an item of a feed opens
+    items: int = 100  # stories in a feed, where its address names no `limit`
 
     @property
     def base_url(self) -> str:

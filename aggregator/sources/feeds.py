@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Callable
 from typing import Any
+from xml.sax import SAXParseException
 
 import msgspec
 
@@ -147,7 +148,9 @@ def _with_feedparser(data: bytes, context: FeedContext, *, prepared_by_us: bool)
     head: dict[str, Any] = parsed["feed"]
     context = _with_head(context, home=_string(head, "link"), language=_string(head, "language"))
     entries = [entry_of(_declared(raw), context) for raw in parsed["entries"]]
-    return _parsed(_string(parsed, "version"), _string(head, "title"), context, entries)
+    torn = not entries and isinstance(dict.get(parsed, "bozo_exception"), SAXParseException)
+    version = "" if torn else _string(parsed, "version")  # "it has none today" is said of whole feeds only
+    return _parsed(version, _string(head, "title"), context, entries)
 
 
 def _with_head(context: FeedContext, *, home: str, language: str) -> FeedContext:

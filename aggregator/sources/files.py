@@ -92,11 +92,11 @@ def open_source(
     if str(what) == "-":
         return _standard_input(stdin or sys.stdin.buffer, reading)
     path = Path(what)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path's own raises for names that cannot be
         files = tuple(folders.listed(path, rules))
         reading.progress.total_bytes = sum(file.stamp.size for file in files)
         return _folder(path, files, reading)
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110
         raise UsageError(f"{what}: there is no such file or folder")
     reading.progress.total_bytes = path.stat().st_size
     return read_file(path, _place_alone(path), reading)

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Integer, Row, Select, bindparam, delete, func, insert, select, update
 
 from aggregator.dedup.copies import Wording
 from aggregator.model import (
@@ -19,7 +19,7 @@ from aggregator.model import (
     Wire,
 )
 from aggregator.store import blobs
-from aggregator.store.tables import article, identity_key, lsh_band, revision
+from aggregator.store.tables import article, identity_key, lsh_band, revision, sighting
 
 _REVISIONS_KEPT = 5  # the first five and the last five
 
@@ -50,6 +50,7 @@ class Stored(Noun, frozen=True, kw_only=True):
 
     n: int
     id: str
+    root: str
     generation: int
     story: str
     role: Role
@@ -70,6 +71,7 @@ class NewArticle(Noun, frozen=True, kw_only=True):
 
     n: int
     id: str
+    root: str
     generation: int
     source: str
     outlet: str | None
@@ -82,6 +84,11 @@ class NewArticle(Noun, frozen=True, kw_only=True):
     fingerprint: Fingerprint
     placement: Placement
     weighs: bool
+    bumps_by_clock: bool
+
+
+_INSERT = insert(article)
+_INSERT_BANDS = insert(lsh_band)
 
 
 def insert_article(connection: Connection, new: NewArticle) -> None:
@@ -89,6 +96,7 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
     row = {
         "n": new.n,
         "id": new.id,
+        "root": new.root,
         "generation": new.generation,
         "story": new.placement.story,
         "role": new.placement.role,
@@ -99,7 +107,7 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
         "placed_at": new.placed_at,
         "evidence": blobs.pack(new.placement.evidence),
     }
-    connection.execute(insert(article), [row | _text_columns(new)])
+    connection.execute(_INSERT, [row | _text_columns(new)])
     _insert_bands(connection, new.n, new.fingerprint.bands)
 
 
@@ -149,7 +157,7 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
 def _insert_bands(connection: Connection, n: int, bands: Sequence[int]) -> None:
     rows = [{"band": band, "article": n} for band in sorted(set(bands))]
     if rows:
-        connection.execute(insert(lsh_band), rows)
+        connection.execute(_INSERT_BANDS, rows)
 
 
 def keep_revision(connection: Connection, old: Stored, at: dt.datetime) -> None:
@@ -174,63 +182,59 @@ def keep_revision(connection: Connection, old: Stored, at: dt.datetime) -> None:
     connection.execute(delete(revision).where(revision.c.article == old.id, middle))
 
 
-def move_keys(connection: Connection, old: str, new: str) -> None:
-    """A reused address: from now on its keys mean the new article."""
-    connection.execute(update(identity_key).where(identity_key.c.article == old).values(article=new))
+def hand_over(connection: Connection, old: str, new: str) -> None:
+    """A reused address: from now on its keys, and what was seen under them, mean the new article."""
+    for table in (identity_key, sighting):
+        connection.execute(update(table).where(table.c.article == old).values(article=new))
 
 
-def move_to_story(connection: Connection, articles: Sequence[str], story: str, *, weighs: bool) -> None:
-    """Give articles another home."""
-    connection.execute(update(article).where(article.c.id.in_(articles)).values(story=story, weighs=weighs))
+def move_all(connection: Connection, loser: str, winner: str, *, weighs: bool) -> None:
+    """Give all articles of one story another home."""
+    connection.execute(update(article).where(article.c.story == loser).values(story=winner, weighs=weighs))
+
+
+_SHARED = func.count().label("shared")
+_SHARING = (
+    select(lsh_band.c.article, _SHARED)
+    .where(lsh_band.c.band.in_(bindparam("bands", expanding=True)))
+    .group_by(lsh_band.c.article)
+    .order_by(_SHARED.desc(), lsh_band.c.article)
+    .limit(bindparam("at_most", type_=Integer))
+    .subquery()
+)
+_TWINS = (
+    select(article.c.n, article.c.id, article.c.signature)
+    .join(_SHARING, _SHARING.c.article == article.c.n)
+    .order_by(_SHARING.c.shared.desc(), article.c.n)
+)
+_WORDING = select(article.c.n, article.c.text, article.c.title, article.c.outlet, article.c.signature).where(
+    article.c.id == bindparam("article_id")
+)
+_STORED = [article.c[name] for name in Stored.__struct_fields__]
+_ROOT = select(article.c.root).where(article.c.id == bindparam("article_id")).scalar_subquery()
+_LATEST = select(*_STORED).where(article.c.root == _ROOT).order_by(article.c.generation.desc()).limit(1)
 
 
 def twins(connection: Connection, bands: Sequence[int], limit: int) -> list[Twin]:
     """Stored articles that share bands, most shared first (a tie: the older), at most `limit`."""
     if not bands:
         return []
-    shared = func.count().label("shared")
-    sharing = (
-        select(lsh_band.c.article, shared)
-        .where(lsh_band.c.band.in_(sorted(set(bands))))
-        .group_by(lsh_band.c.article)
-        .order_by(shared.desc(), lsh_band.c.article)
-        .limit(limit)
-        .subquery()
-    )
-    statement = (
-        select(article.c.n, article.c.id, article.c.signature)
-        .join(sharing, sharing.c.article == article.c.n)
-        .order_by(sharing.c.shared.desc(), article.c.n)
-    )
-    return [Twin(n=row.n, id=row.id, signature=row.signature) for row in connection.execute(statement)]
+    rows = connection.execute(_TWINS, {"bands": sorted(set(bands)), "at_most": limit})
+    return [Twin(n=row.n, id=row.id, signature=row.signature) for row in rows]
 
 
 def wording(connection: Connection, id: str) -> Wording:  # noqa: A002 - the word that people type
     """The article `id` as the copy level reads it; it must exist."""
-    row = connection.execute(
-        select(article.c.n, article.c.text, article.c.title, article.c.outlet, article.c.signature).where(
-            article.c.id == id
-        )
-    ).one()
+    row = connection.execute(_WORDING, {"article_id": id}).one()
     return Wording(
         id=id, text=row.text, title=row.title, outlet=row.outlet, signature=row.signature, order=row.n
     )
 
 
-def stored(connection: Connection, id: str) -> Stored | None:  # noqa: A002 - the word that people type
-    """The article `id` as a revision needs it."""
-    names = Stored.__struct_fields__
-    row = connection.execute(select(*(article.c[name] for name in names)).where(article.c.id == id)).first()
+def latest(connection: Connection, id: str) -> Stored | None:  # noqa: A002 - the word that people type
+    """The article that the keys of article `id` mean today, as a revision needs it."""
+    row = connection.execute(_LATEST, {"article_id": id}).first()
     return None if row is None else Stored(**row._mapping)
-
-
-def stored_of_story(connection: Connection, story: str) -> list[Stored]:
-    """All articles of a story as `Stored`, in the order they were placed."""
-    names = Stored.__struct_fields__
-    rows = connection.execute(
-        select(*(article.c[name] for name in names)).where(article.c.story == story).order_by(article.c.n)
-    )
-    return [Stored(**row._mapping) for row in rows]
 
 
 _VIEW = (
@@ -259,6 +263,31 @@ def view_columns(*more: str) -> Select[Any]:
     return select(*(article.c[name] for name in (*_VIEW, *more)))
 
 
+def view_of(new: NewArticle) -> ArticleView:
+    """The view of an article whose row is about to be written."""
+    clean, published = new.clean, new.clean.published
+    return ArticleView(
+        id=new.id,
+        outlet=new.outlet,
+        url=new.url,
+        title=clean.title,
+        published=published.time if published else None,
+        seen=new.seen,
+        effective=new.effective,
+        language=clean.language,
+        copy_of=new.placement.copy_of,
+        wire=clean.wire.agency if clean.wire else None,
+        role=new.placement.role,
+        lead=clean.lead,
+        author=new.author,
+        published_origin=published.origin if published else None,
+        published_precision=published.precision if published else None,
+        timed=clean.timed,
+        nosnippet=clean.nosnippet,
+        noarchive=clean.noarchive,
+    )
+
+
 def view(row: Row[Any], *, copy_of: str | None) -> ArticleView:
     """The ArticleView of a row that `view_columns` selected."""
     details = blobs.unpack(row.details, Details)
@@ -285,6 +314,17 @@ def view(row: Row[Any], *, copy_of: str | None) -> ArticleView:
         nosnippet=details.nosnippet,
         noarchive=details.noarchive,
     )
+
+
+_VIEWS_OF_STORY = (
+    view_columns().where(article.c.story == bindparam("story_id")).order_by(article.c.effective, article.c.n)
+)
+
+
+def views_of_story(connection: Connection, story: str) -> list[ArticleView]:
+    """The articles of one story, oldest first, without their texts."""
+    rows = connection.execute(_VIEWS_OF_STORY, {"story_id": story})
+    return [view(row, copy_of=row.copy_of) for row in rows]
 
 
 def views_of_stories(

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from aggregator.errors import AggregatorError, NotWritableError
 
@@ -57,19 +57,33 @@ class Database:
 
 @contextmanager
 def _in_words(url: str) -> Iterator[None]:
+    """What the database says about itself in the user's words; a mistake in our SQL stays what it is."""
     try:
         yield
-    except OperationalError as error:
-        words = str(error.orig)
-        if "readonly" in words or "unable to open" in words:
+    except (IntegrityError, ProgrammingError) as error:
+        if "UndefinedTable" in type(error.orig).__name__:
+            raise _without_tables(url) from error
+        raise
+    except DBAPIError as error:
+        words = " ".join(str(error.orig).split())
+        if any(sign in words for sign in _NOT_WRITABLE):
             raise NotWritableError(
                 f"the database {shown_url(url)} cannot be written ({words}); check the folder and its owner"
             ) from error
         if "no such table" in words:
-            raise AggregatorError(
-                f"the database {shown_url(url)} has no tables yet; type: aggregator db upgrade"
-            ) from error
-        raise
+            raise _without_tables(url) from error
+        if isinstance(error.orig, (sqlite3.IntegrityError, sqlite3.ProgrammingError)) or not words:
+            raise
+        raise AggregatorError(
+            f"the database {shown_url(url)}: {words}; `aggregator doctor` looks at it"
+        ) from error
+
+
+_NOT_WRITABLE = ("readonly", "unable to open", "disk is full", "read-only", "No space left", "disk I/O error")
+
+
+def _without_tables(url: str) -> AggregatorError:
+    return AggregatorError(f"the database {shown_url(url)} has no tables yet; type: aggregator db upgrade")
 
 
 def shown_url(url: str) -> str:

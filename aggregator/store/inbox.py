@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator.dedup.identity import Identity, identify, url_key
 from aggregator.model import Entry, Noun
 from aggregator.store import blobs
-from aggregator.store.tables import article, counter, entry, identity_key, refusal, sighting
+from aggregator.store.tables import article, counter, entry, identity_key, refusal, sighting, source
 from aggregator.text.urls import canonical_url
 
 _KEYS_A_QUERY = 500  # SQLite takes 32,766 parameters, older builds 999
@@ -52,19 +52,21 @@ class PageWanted(Noun, frozen=True, kw_only=True):
     n: int
     url: str
     tries: int
-    entry: Entry
+    feed: str | None = None  # the address of the feed that linked to it
+
+
+_TAKE = (
+    update(counter)
+    .where(counter.c.name == bindparam("counter_name"))
+    .values(value=counter.c.value + bindparam("count", type_=BigInteger))
+    .returning(counter.c.value)
+)
 
 
 def take_numbers(connection: Connection, name: str, count: int) -> int:
-    """Take `count` running numbers; returns the first. Holds the row until the transaction ends."""
-    statement = (
-        update(counter)
-        .where(counter.c.name == name)
-        .values(value=counter.c.value + count)
-        .returning(counter.c.value)
-    )
-    last: int = connection.execute(statement).scalar_one()
-    return last - count + 1
+    """Take `count` running numbers; returns the one before the first. Holds the row until the end."""
+    last: int = connection.execute(_TAKE, {"counter_name": name, "count": count}).scalar_one()
+    return last - count
 
 
 def accept(
@@ -83,35 +85,29 @@ def accept(
     """
     if not entries:
         return []
-    first_n = take_numbers(connection, "entry", len(entries))
+    first_n = take_numbers(connection, "entry", len(entries)) + 1
     identities = [_identity(item) for item in entries]
     known = {} if always_new else _known_articles(connection, entries, identities)
     seen_before = {} if always_new else _sightings(connection, set(known.values()))
     rows: list[dict[str, Any]] = []
     keys: dict[bytes, str] = {}
-    sightings: dict[tuple[str, str], bytes] = {}
+    sightings: list[dict[str, Any]] = []
     accepted = []
     for offset, (item, identity) in enumerate(zip(entries, identities, strict=True)):
         result = _judge(item, identity, known, seen_before)
-        place = (result.article, item.source)
-        if result.outcome != "known" or place not in seen_before:
-            sightings[place] = seen_before[place] = identity.content_hash
+        looks = seen_before.setdefault((result.article, item.source), set())
+        if identity.content_hash not in looks:
+            looks.add(identity.content_hash)
+            sightings.append(_sighting(result.article, item.source, identity.content_hash, seen[offset]))
         for key in identity.keys:
             if key not in known:
                 known[key] = keys[key] = result.article
         if result.outcome != "known":
             result = msgspec.structs.replace(result, n=first_n + offset)
-            rows.append(
-                _row(
-                    result,
-                    item,
-                    seen=seen[offset],
-                    page=bool(wants_page and wants_page[offset]),
-                    bumps_by_clock=bumps_by_clock,
-                )
-            )
+            wanted = bool(wants_page and wants_page[offset])
+            rows.append(_row(result, item, seen=seen[offset], page=wanted, bumps_by_clock=bumps_by_clock))
         accepted.append(result)
-    _write(connection, rows, keys, sightings, seen[-1])
+    _write(connection, rows, keys, sightings)
     return accepted
 
 
@@ -123,15 +119,15 @@ def _judge(
     item: Entry,
     identity: Identity,
     known: dict[bytes, str],
-    seen_before: dict[tuple[str, str], bytes],
+    seen_before: dict[tuple[str, str], set[bytes]],
 ) -> Accepted:
     article = next((known[key] for key in identity.keys if key in known), None)
     if article is None and (elsewhere := _claimed_url(item)) in known:
         return Accepted(outcome="known", article=known[elsewhere])  # a link to what its own site gave us
     if article is None:
         return Accepted(outcome="new", article=identity.article)
-    last = seen_before.get((article, item.source))
-    if last is None or last == identity.content_hash:
+    looks = seen_before.get((article, item.source))
+    if not looks or identity.content_hash in looks:
         return Accepted(outcome="known", article=article)  # seen there too, or the same again
     return Accepted(outcome="revision", article=article)
 
@@ -155,13 +151,18 @@ def _known_articles(
     return known
 
 
-def _sightings(connection: Connection, articles: set[str]) -> dict[tuple[str, str], bytes]:
-    found: dict[tuple[str, str], bytes] = {}
+def _sightings(connection: Connection, articles: set[str]) -> dict[tuple[str, str], set[bytes]]:
+    """By article and source: the content hashes that were seen there."""
+    found: dict[tuple[str, str], set[bytes]] = {}
     for chunk in _chunks(sorted(articles)):
         statement = select(sighting.c.article, sighting.c.source, sighting.c.content_hash)
         for row in connection.execute(statement.where(sighting.c.article.in_(chunk))):
-            found[row.article, row.source] = bytes(row.content_hash)
+            found.setdefault((row.article, row.source), set()).add(bytes(row.content_hash))
     return found
+
+
+def _sighting(article_id: str, source: str, content_hash: bytes, seen: dt.datetime) -> dict[str, Any]:
+    return {"article": article_id, "source": source, "content_hash": content_hash, "first_seen_at": seen}
 
 
 def _row(
@@ -185,12 +186,11 @@ def _write(
     connection: Connection,
     rows: list[dict[str, Any]],
     keys: dict[bytes, str],
-    sightings: dict[tuple[str, str], bytes],
-    seen: dt.datetime,
+    sightings: list[dict[str, Any]],
 ) -> None:
     ready = [row for row in rows if row["state"] == "ready"]
     if ready:
-        first = take_numbers(connection, "inbox", len(ready))
+        first = take_numbers(connection, "inbox", len(ready)) + 1
         for offset, row in enumerate(ready):
             row["inbox_no"] = first + offset
     for row in rows:
@@ -200,18 +200,7 @@ def _write(
     if keys:
         connection.execute(insert(identity_key), [{"key": k, "article": a} for k, a in keys.items()])
     if sightings:
-        values = [
-            {"article": a, "source": s, "content_hash": h, "first_seen_at": seen}
-            for (a, s), h in sightings.items()
-        ]
-        connection.execute(_upsert_sighting(connection), values)
-
-
-def _upsert_sighting(connection: Connection) -> Any:
-    statement = _dialect(connection).insert(sighting)
-    return statement.on_conflict_do_update(
-        index_elements=["article", "source"], set_={"content_hash": statement.excluded.content_hash}
-    )
+        connection.execute(insert(sighting), sightings)
 
 
 def _dialect(connection: Connection) -> Any:
@@ -247,32 +236,6 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[Waiting]:
 Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]
 
 
-def finish(
-    connection: Connection,
-    n: int,
-    *,
-    at: dt.datetime,
-    outcome: Outcome,
-    article_id: str,
-    verdict: str,
-    reason: str | None,
-) -> None:
-    """Take entry `n` out of the queue; its page is dropped, what was declared stays."""
-    connection.execute(
-        update(entry)
-        .where(entry.c.n == n)
-        .values(
-            state="refused" if outcome == "refused" else "done",
-            article=article_id,
-            done_at=at,
-            outcome=outcome,
-            verdict=verdict,
-            reason=reason,
-            page=None,
-        )
-    )
-
-
 def claim(connection: Connection, key: bytes, article_id: str) -> str:
     """Let `key` mean `article_id` where nobody has it; returns the article that it means now."""
     owner = connection.execute(select(identity_key.c.article).where(identity_key.c.key == key)).scalar()
@@ -305,6 +268,20 @@ def results(connection: Connection, numbers: Iterable[int]) -> list[Result]:
     return found
 
 
+def refused_among(connection: Connection, articles: Iterable[str]) -> dict[str, str]:
+    """Those of `articles` that were refused and never came in, with the reason."""
+    found: dict[str, str] = {}
+    for chunk in _chunks(sorted(articles)):
+        statement = (
+            select(entry.c.article, entry.c.reason)
+            .outerjoin(article, article.c.id == entry.c.article)
+            .where(entry.c.article.in_(chunk), entry.c.state == "refused", article.c.id.is_(None))
+            .order_by(entry.c.n)
+        )
+        found |= {row.article: row.reason or "refused" for row in connection.execute(statement)}
+    return found
+
+
 def note_refusal(
     connection: Connection, *, source: str, item: str, verdict: str, reason: str, at: dt.datetime
 ) -> None:
@@ -332,15 +309,29 @@ def waiting_count(connection: Connection) -> int:
 def pages_wanted(connection: Connection, now: dt.datetime, limit: int) -> list[PageWanted]:
     """Entries whose page is due to be fetched, the longest waiting first."""
     statement = (
-        select(entry.c.n, entry.c.url, entry.c.page_tries, entry.c.payload)
+        select(entry.c.n, entry.c.url, entry.c.page_tries, source.c.address)
+        .outerjoin(source, source.c.id == entry.c.source)
         .where(entry.c.state == "page", entry.c.page_due_at <= now)
         .order_by(entry.c.page_due_at, entry.c.n)
         .limit(limit)
     )
     return [
-        PageWanted(n=row.n, url=row.url, tries=row.page_tries, entry=blobs.expand_noun(row.payload, Entry))
+        PageWanted(n=row.n, url=row.url, tries=row.page_tries, feed=row.address)
         for row in connection.execute(statement)
     ]
+
+
+def pages_left(connection: Connection, articles: Iterable[str]) -> list[PageWanted]:
+    """Entries of `articles` whose page was not fetched yet, in the order they were accepted."""
+    found: list[PageWanted] = []
+    for chunk in _chunks(sorted(set(articles))):
+        statement = select(entry.c.n, entry.c.url, entry.c.page_tries).where(
+            entry.c.state == "page", entry.c.article.in_(chunk)
+        )
+        found += [
+            PageWanted(n=row.n, url=row.url, tries=row.page_tries) for row in connection.execute(statement)
+        ]
+    return sorted(found, key=lambda wanted: wanted.n)
 
 
 def page_arrived(
@@ -352,7 +343,7 @@ def page_arrived(
         .where(entry.c.n == n, entry.c.state == "page")
         .values(
             state="ready",
-            inbox_no=take_numbers(connection, "inbox", 1),
+            inbox_no=take_numbers(connection, "inbox", 1) + 1,
             page=None if page is None else blobs.squeeze(page),
             page_url=url,
             page_charset=charset,
@@ -367,6 +358,13 @@ def page_later(connection: Connection, n: int, due: dt.datetime) -> None:
         update(entry)
         .where(entry.c.n == n, entry.c.state == "page")
         .values(page_due_at=due, page_tries=entry.c.page_tries + 1)
+    )
+
+
+def pull_pages_in(connection: Connection, latest: dt.datetime) -> None:
+    """After the clock went back: no page is due later than `latest`."""
+    connection.execute(
+        update(entry).where(entry.c.state == "page", entry.c.page_due_at > latest).values(page_due_at=latest)
     )
 
 

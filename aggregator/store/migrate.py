@@ -9,7 +9,7 @@ from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from aggregator.errors import DatabaseOutdatedError, DatabaseTooNewError
+from aggregator.errors import DatabaseOutdatedError, DatabaseTooNewError, NotWritableError
 from aggregator.store.database import Database, shown_url
 
 
@@ -43,7 +43,10 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     Raises DatabaseTooNewError where the database knows a revision that this program does not.
     """
     if database.file is not None:
-        database.file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            database.file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NotWritableError(f"{database.file.parent} cannot be made: {error.strerror}") from error
     before = revision_of(database)
     _refuse_newer(database, before)
     if before != newest_revision():

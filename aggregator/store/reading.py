@@ -26,6 +26,8 @@ from aggregator.store.tables import article, entry, story, story_log
 from aggregator.stories.counts import with_originals
 from aggregator.stories.merge import merge
 
+_MOST_ROWS = 2**31 - 2  # both databases take a LIMIT of that size, and one more
+
 
 class Explained(Noun, frozen=True, kw_only=True):
     """An article with its home and the evidence of its placing."""
@@ -44,12 +46,12 @@ class Reading:
 
     def stories(self, wanted: StoryFilter) -> StoryPage:
         with self._database.read() as connection:
-            statement = _filtered(connection, wanted).limit(wanted.limit + 1)
-            rows = connection.execute(statement).all()
-            shown = rows[: wanted.limit]
+            limit = min(wanted.limit, _MOST_ROWS)
+            rows = connection.execute(_filtered(connection, wanted).limit(limit + 1)).all()
+            shown = rows[:limit]
             members = articles.views_of_stories(connection, [row.id for row in shown])
         stories = tuple(_story_view(row, members[row.id]) for row in shown)
-        more = len(rows) > wanted.limit
+        more = len(rows) > limit
         return StoryPage(stories=stories, next=_cursor(shown[-1]) if more else None)
 
     def story(self, id: str) -> StoryView | Moved | None:  # noqa: A002 - the word that people type
@@ -81,13 +83,7 @@ class Reading:
             return SearchResults(problem=str(error))
         with self._database.read() as connection:
             numbers = search.best(connection, phrases, limit + 1)
-            statement = (
-                articles.view_columns("text", "n")
-                .add_columns(story.c.title.label("story_title"))
-                .join(story, story.c.id == article.c.story)
-                .where(article.c.n.in_(numbers[:limit]))
-            )
-            found = {row.n: row for row in connection.execute(statement)}
+            found = _found(connection, numbers[:limit])
         hits = [_hit(found[n], phrases) for n in numbers[:limit] if n in found]
         return SearchResults(hits=tuple(hits), more=len(numbers) > limit)
 
@@ -189,6 +185,20 @@ def _asked_of_articles(connection: Connection, wanted: StoryFilter) -> list[Sele
     return [select(article.c.story).where(condition) for condition in asked]
 
 
+def _found(connection: Connection, numbers: list[int]) -> dict[int, Row[Any]]:
+    """Articles with what a hit shows, by their numbers."""
+    statement = (
+        articles.view_columns("text", "n")
+        .add_columns(story.c.title.label("story_title"))
+        .join(story, story.c.id == article.c.story)
+    )
+    found: dict[int, Row[Any]] = {}
+    for start in range(0, len(numbers), 500):
+        chosen = statement.where(article.c.n.in_(numbers[start : start + 500]))
+        found |= {row.n: row for row in connection.execute(chosen)}
+    return found
+
+
 def _cursor(row: Row[Any]) -> str:
     return base64.urlsafe_b64encode(f"{row.updated.isoformat()} {row.n}".encode()).decode().rstrip("=")
 
@@ -198,11 +208,12 @@ def _read_cursor(cursor: str) -> tuple[dt.datetime, int]:
         padded = cursor + "=" * (-len(cursor) % 4)
         when, number = base64.b64decode(padded, altchars=b"-_", validate=True).decode().rsplit(" ", 1)
         updated, n = dt.datetime.fromisoformat(when), int(number)
-    except (ValueError, binascii.Error) as error:
+        in_utc = updated.astimezone(dt.UTC)
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise UsageError("that is no cursor of ours; take `next` of the page before as it is") from error
     if updated.tzinfo is None or not 0 <= n < 2**63:
         raise UsageError("that is no cursor of ours; take `next` of the page before as it is")
-    return updated, n
+    return in_utc, n
 
 
 def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
@@ -223,7 +234,11 @@ def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
 
 def _hit(row: Row[Any], phrases: tuple[search.Phrase, ...]) -> SearchHit:
     details = blobs.unpack(row.details, articles.Details)
-    shown, marks = snippet(row.text or row.lead, [word for phrase in phrases for word in phrase.words])
+    shown, marks = snippet(
+        row.text or row.lead,
+        [word for phrase in phrases for word in phrase.words],
+        prefixes=[phrase.words[-1] for phrase in phrases if phrase.prefix],
+    )
     return SearchHit(
         article=row.id,
         story=row.story,

@@ -18,6 +18,7 @@ from aggregator.text.words import search_words
 _CURSOR = "searchable"  # counter: the last article number in the index
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
 _MAX_SEARCHED_CHARS = 200 * 1024  # a tsvector is at most 1 MiB
+_MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 
 
 class Phrase(Noun, frozen=True, kw_only=True):
@@ -122,32 +123,44 @@ def matching(connection: Connection, phrases: Sequence[Phrase]) -> ColumnElement
 
 
 def best(connection: Connection, phrases: Sequence[Phrase], limit: int) -> list[int]:
-    """Numbers of the articles that hold all phrases, most relevant first (a tie: the newer)."""
+    """Numbers of the articles that hold all phrases: those with all of them in the title first, each newest
+    first.
+
+    The databases' own ranks (bm25, ts_rank) differ from each other, and Postgres' would read every hit.
+    """
+    limit = min(limit, _MOST_ROWS)
+    titled = _newest(connection, phrases, limit, title_only=True)
+    if len(titled) == limit:
+        return titled
+    first = set(titled)
+    others = _newest(connection, phrases, min(limit + len(titled), _MOST_ROWS), title_only=False)
+    return (titled + [n for n in others if n not in first])[:limit]
+
+
+def _newest(connection: Connection, phrases: Sequence[Phrase], limit: int, *, title_only: bool) -> list[int]:
     if connection.dialect.name == "sqlite":
-        statement = text(
-            "SELECT rowid FROM article_search WHERE article_search MATCH :match "
-            "ORDER BY bm25(article_search, 4.0, 1.0), rowid DESC LIMIT :limit"
-        )
-        match = _fts5(phrases)
+        where = "SELECT rowid FROM article_search WHERE article_search MATCH :match ORDER BY rowid DESC"
+        match = f"{{title}} : ({_fts5(phrases)})" if title_only else _fts5(phrases)
     else:
-        statement = text(
-            "SELECT n FROM article_search, CAST(:match AS tsquery) AS query WHERE words @@ query "
-            "ORDER BY ts_rank(words, query, 1) DESC, n DESC LIMIT :limit"
-        )
-        match = _tsquery(phrases)
+        where = "SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n DESC"
+        match = _tsquery(phrases, "A" if title_only else "")
+    statement = text(f"{where} LIMIT :limit")
     return list(connection.execute(statement, {"match": match, "limit": limit}).scalars())
 
 
 def _fts5(phrases: Sequence[Phrase]) -> str:
-    return " ".join(f'"{" ".join(p.words)}"{" *" if p.prefix else ""}' for p in phrases)
+    return " AND ".join(f'"{" ".join(p.words)}"{" *" if p.prefix else ""}' for p in phrases)
 
 
-def _tsquery(phrases: Sequence[Phrase]) -> str:
+def _tsquery(phrases: Sequence[Phrase], weight: str = "") -> str:
     written = []
     for phrase in phrases:
-        words = [f"'{word}'" for word in phrase.words]
+        marks = [weight for _ in phrase.words]
         if phrase.prefix:
-            words[-1] += ":*"
+            marks[-1] += "*"
+        words = (
+            f"'{word}'" + (f":{mark}" if mark else "") for word, mark in zip(phrase.words, marks, strict=True)
+        )
         written.append(f"({' <-> '.join(words)})")
     return " & ".join(written)
 

@@ -1,28 +1,39 @@
 """A few words around what was searched for."""
 
-import re
+from collections.abc import Sequence
 
-from aggregator.text.words import search_words
+from aggregator.text.words import WORD, search_words
 
 _WORDS_SHOWN = 40
 _WORDS_BEFORE = 12
+_CHARS_SHOWN = 600
 _CHARS_SCANNED = 200 * 1024
-_TOKEN = re.compile(r"\S+")
 
 
-def snippet(text: str, words: list[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """About 40 words of `text` around the first hit, and the ranges in them that hold `words`.
+def snippet(
+    text: str, words: Sequence[str], *, prefixes: Sequence[str] = ()
+) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """About 40 words of `text` around the first hit, and the ranges in them that are `words` or begin so.
 
-    Ranges are half-open and count code points. A text written without spaces is cut by characters.
+    `words` and `prefixes` are as `search_words` gives them. Ranges are half-open and count code points. In
+    scripts that write without spaces a character is a word.
     """
-    wanted = set(words)
-    tokens = [(match.start(), match.end()) for match in _TOKEN.finditer(text, 0, _CHARS_SCANNED)]
-    hit = next((i for i, (a, b) in enumerate(tokens) if wanted & set(search_words(text[a:b]))), 0)
-    chosen = tokens[max(0, hit - _WORDS_BEFORE) :][:_WORDS_SHOWN]
-    if not chosen:
+    wanted, beginnings = frozenset(words), tuple(prefixes)
+    tokens = [match.span() for match in WORD.finditer(text, 0, _CHARS_SCANNED)]
+    hits = [span for span in tokens if _is_hit(text[slice(*span)], wanted, beginnings)]
+    if not tokens:
         return "", ()
-    start, end = chosen[0][0], min(chosen[-1][1], chosen[0][0] + 600)
-    shown = ("… " if start else "") + text[start:end] + (" …" if end < len(text) else "")
-    shown = shown.replace("\n", " ")
-    words_shown = re.finditer(r"\w+", shown)
-    return shown, tuple(match.span() for match in words_shown if wanted & set(search_words(match[0])))
+    middle = tokens.index(hits[0]) if hits else 0
+    chosen = tokens[max(0, middle - _WORDS_BEFORE) :][:_WORDS_SHOWN]
+    while len(chosen) > 1 and hits and hits[0][0] - chosen[0][0] > _CHARS_SHOWN // 2:
+        chosen = chosen[1:]  # enormous words before the hit
+    start = 0 if chosen[0] == tokens[0] else chosen[0][0]
+    end = min(len(text) if chosen[-1] == tokens[-1] else chosen[-1][1], start + _CHARS_SHOWN)
+    before = "… " if start else ""
+    shown = before + text[start:end].replace("\n", " ") + (" …" if end < len(text) else "")
+    shift = len(before) - start
+    return shown, tuple((a + shift, b + shift) for a, b in hits if start <= a and b <= end)
+
+
+def _is_hit(token: str, wanted: frozenset[str], beginnings: tuple[str, ...]) -> bool:
+    return any(word in wanted or word.startswith(beginnings) for word in search_words(token))

@@ -73,15 +73,33 @@ def source_id(kind: str, name: str | None, address: str) -> str:
     return short_id(b"source", kind.encode(), (name or address).encode())
 
 
+_ELSEWHERE: dict[str, Any] = {
+    "etag": None,
+    "last_modified": None,
+    "body_hash": None,
+    "failures": 0,
+    "health": "new",
+    "health_cause": None,
+}  # what is no longer known of a source whose address changed
+
+
 def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
-    """Make the sources of the configuration file what the file says; those it dropped are paused."""
+    """Make the sources of the configuration file what the file says; those it dropped are paused.
+
+    A source with a new address or a shorter interval is due as early as a new one would be.
+    """
     before = {row.id: row for row in connection.execute(select(source))}
     named = set()
     for item in wanted:
         named.add(item.id)
         if item.id in before:
-            values = {name: getattr(item, name) for name in _CHOSEN}
-            connection.execute(update(source).where(source.c.id == item.id).values(**values, paused=False))
+            values = {name: getattr(item, name) for name in _CHOSEN} | {"paused": False}
+            old = before[item.id]
+            if old.address != item.address:
+                values |= _ELSEWHERE
+            if old.address != item.address or old.interval_seconds > item.interval_seconds:
+                values["next_due_at"] = min(old.next_due_at, item.next_due_at)
+            connection.execute(update(source).where(source.c.id == item.id).values(**values))
         else:
             add(connection, item)
     for id_, row in before.items():
@@ -100,9 +118,15 @@ def remove(connection: Connection, id: str) -> None:  # noqa: A002
 
 
 def save(connection: Connection, item: Source) -> None:
-    """Write a source's state after a poll."""
-    values = {name: getattr(item, name) for name in Source.__struct_fields__ if name not in (*_CHOSEN, "id")}
+    """Write a source's state after a poll; stamps of None (they can be megabytes) leave those in the row."""
+    kept = {"id", "paused", *_CHOSEN} | ({"stamps"} if item.stamps is None else set())
+    values = {name: getattr(item, name) for name in Source.__struct_fields__ if name not in kept}
     connection.execute(update(source).where(source.c.id == item.id).values(**values))
+
+
+def pull_in(connection: Connection, latest: dt.datetime) -> None:
+    """After the clock went back: no source is due later than `latest`."""
+    connection.execute(update(source).where(source.c.next_due_at > latest).values(next_due_at=latest))
 
 
 def all_sources(connection: Connection) -> list[Source]:

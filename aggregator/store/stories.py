@@ -1,17 +1,13 @@
-"""Story rows: founding, growing, giving way; and the log of all that happened to them."""
+"""Story rows: founding, growing, giving way."""
 
 import datetime as dt
-import json
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from aggregator.dedup.identity import story_id
 from aggregator.model import Noun
-from aggregator.store.tables import article, story, story_log
-
-LogKind = Literal["created", "joined", "merged", "headline", "revised", "corrected"]
+from aggregator.store.tables import article, story
 
 
 class StoryRow(Noun, frozen=True, kw_only=True):
@@ -44,12 +40,18 @@ class StoryState(Noun, frozen=True, kw_only=True):
     sums: bytes
 
 
-def next_story_id(connection: Connection, founder: str) -> tuple[str, int]:
-    """The id of the next story that article `founder` founds, and how many it founded before."""
-    founding: int = connection.execute(
-        select(func.count()).select_from(story).where(story.c.founder == founder)
-    ).scalar_one()
-    return story_id(founder, founding), founding
+_ROW_COLUMNS = [story.c[name] for name in StoryRow.__struct_fields__]
+_ROW = select(*_ROW_COLUMNS).where(story.c.id == bindparam("story_id"), story.c.redirect_to.is_(None))
+_ROW_OF_ARTICLE = (
+    select(*_ROW_COLUMNS)
+    .join(article, article.c.story == story.c.id)
+    .where(article.c.id == bindparam("article_id"))
+)
+_UPDATE = (
+    update(story)
+    .where(story.c.id == bindparam("story_id"))
+    .values({name: bindparam(name) for name in StoryState.__struct_fields__} | {"text": None, "merged": None})
+)
 
 
 def insert_story(
@@ -68,9 +70,7 @@ def insert_story(
 
 def update_story(connection: Connection, id: str, state: StoryState) -> None:  # noqa: A002
     """Write what a story is after an article came; its merged text has to be told anew."""
-    connection.execute(
-        update(story).where(story.c.id == id).values(**_columns(state), text=None, merged=None)
-    )
+    connection.execute(_UPDATE, {"story_id": id} | _columns(state))
 
 
 def _columns(state: StoryState) -> dict[str, Any]:
@@ -87,20 +87,15 @@ def give_way(connection: Connection, loser: str, winner: str) -> None:
 
 def row_of(connection: Connection, id: str) -> StoryRow | None:  # noqa: A002
     """The live story `id`; None when there is none, or it gave way."""
-    names = StoryRow.__struct_fields__
-    statement = select(*(story.c[name] for name in names)).where(
-        story.c.id == id, story.c.redirect_to.is_(None)
-    )
-    row = connection.execute(statement).first()
+    row = connection.execute(_ROW, {"story_id": id}).first()
     return None if row is None else StoryRow(**row._mapping)
 
 
 def open_stories(connection: Connection, *, reach: int) -> Iterator[StoryRow]:
     """The live stories that grew within the last `reach` inbox numbers, in the order of their numbers."""
-    names = StoryRow.__struct_fields__
     newest = connection.execute(select(func.max(story.c.last_inbox_no))).scalar_one() or 0
     statement = (
-        select(*(story.c[name] for name in names))
+        select(*_ROW_COLUMNS)
         .where(story.c.redirect_to.is_(None), story.c.last_inbox_no >= newest - reach)
         .order_by(story.c.n)
     )
@@ -108,23 +103,7 @@ def open_stories(connection: Connection, *, reach: int) -> Iterator[StoryRow]:
         yield StoryRow(**row._mapping)
 
 
-def log(
-    connection: Connection,
-    at: dt.datetime,
-    story_of: str,
-    kind: LogKind,
-    *,
-    article_id: str | None = None,
-    **detail: str | float | None,
-) -> None:
-    """Add a line to a story's log."""
-    text = json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
-    connection.execute(
-        insert(story_log),
-        [{"story": story_of, "at": at, "kind": kind, "article": article_id, "detail": text}],
-    )
-
-
-def home_of(connection: Connection, article_id: str) -> str | None:
+def home_of(connection: Connection, article_id: str) -> StoryRow | None:
     """The home story of an article."""
-    return connection.execute(select(article.c.story).where(article.c.id == article_id)).scalar()
+    row = connection.execute(_ROW_OF_ARTICLE, {"article_id": article_id}).first()
+    return None if row is None else StoryRow(**row._mapping)

@@ -142,10 +142,11 @@ identity_key = Table(
 sighting = Table(
     "sighting",
     metadata,
-    # Where an article was seen, and what it looked like there: the same again changes nothing.
+    # Where an article was seen, and all that it looked like there: the same again changes nothing, in
+    # whatever order things come again.
     Column("article", Text, primary_key=True),
     Column("source", Text, primary_key=True),
-    Column("content_hash", LargeBinary, nullable=False),
+    Column("content_hash", LargeBinary, primary_key=True),
     Column("first_seen_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -195,7 +196,10 @@ article = Table(
     metadata,
     Column("n", BigInteger, primary_key=True, autoincrement=False),  # the inbox number that it was placed by
     Column("id", Text, nullable=False, unique=True),
-    Column("generation", Integer, nullable=False, server_default=text("0")),  # a reused key's later texts
+    Column("root", Text, nullable=False),  # the first article of its keys; itself for nearly all
+    Column(
+        "generation", Integer, nullable=False, server_default=text("0")
+    ),  # of a reused key's texts: 0, 1 ...
     Column("story", Text, ForeignKey("story.id"), nullable=False),
     Column("role", Text, nullable=False),
     Column("weighs", Boolean, nullable=False),  # its terms are in the story's sums
@@ -224,6 +228,7 @@ article = Table(
     Column("evidence", LargeBinary, nullable=False),  # msgpack
     Column("placed_at", UtcTime, nullable=False),
     Index(None, "story"),
+    Index(None, "root", "generation"),
     Index(None, "source", "seen"),
     Index(None, "effective"),
 )

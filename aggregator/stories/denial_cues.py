@@ -28,6 +28,22 @@ NOT_BEFORE = re.compile(
 )
 
 
+# A plain "no" or "not": it tells no denial by itself, but one sentence with it and one without it do not say
+# the same. Function words of the languages that samples and users have most.
+NEGATION = re.compile(
+    r"\b(?:no|not|never|none|nobody|nothing|neither|nor|cannot|without|\w+n['’]t"
+    r"|nicht|nichts|nie|niemals|niemand|kein\w{0,2}|ohne"
+    r"|ne|n['’](?=\w)|pas|jamais|aucune?|rien|sans|nunca|nadie|ning[uú]n\w{0,2}|sin|non|mai|nessun\w?|senza"
+    r"|niet|geen|nooit|não|nem|nenhum\w?|не|нет|никогда|никто|без)\b",
+    re.IGNORECASE,
+)
+
+
+def negates(sentence: str) -> bool:
+    """Whether the sentence holds a plain negation."""
+    return NEGATION.search(sentence) is not None
+
+
 def denial_at(sentence: str) -> re.Match[str] | None:
     """Where the sentence says that something is denied; None where it does not."""
     for match in CUE.finditer(sentence):

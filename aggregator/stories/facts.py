@@ -102,7 +102,9 @@ def _edges(likenesses: Likenesses, rules: StoryRules) -> list[tuple[bool, float,
             wanted = s >= rules.repeat_from
         else:
             nearest = s >= rules.count_from and _is_nearest(best, (a, report_a), (b, report_b))
-            wanted = nearest and _anchored(likenesses, a, b, s, rules)
+            wanted = (
+                nearest and _anchored(likenesses, a, b, s, rules) and _alike_in_no(likenesses, a, b, s, rules)
+            )
         if wanted:
             edges.append((report_a == report_b, -s, (a, b)))
     return sorted(edges)
@@ -111,6 +113,12 @@ def _edges(likenesses: Likenesses, rules: StoryRules) -> list[tuple[bool, float,
 def _is_nearest(best: Best, one: Pair, other: Pair) -> bool:
     """Whether either sentence is the other's best match in that report; (sentence, report) each."""
     return best[one[0], other[1]][1] == other[0] or best[other[0], one[1]][1] == one[0]
+
+
+def _alike_in_no(likenesses: Likenesses, a: int, b: int, s: float, rules: StoryRules) -> bool:
+    """Whether both say "no" or neither: "sirens at 9:31" and "there is no entry for 9:31" are near."""
+    one, other = likenesses.features[a], likenesses.features[b]
+    return s >= rules.repeat_from or one.negates == other.negates
 
 
 def _anchored(likenesses: Likenesses, a: int, b: int, s: float, rules: StoryRules) -> bool:

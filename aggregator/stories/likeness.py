@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from aggregator.stories.denial_cues import denies
+from aggregator.stories.denial_cues import denies, negates
 from aggregator.stories.lexicon import words_of
 from aggregator.stories.names import StoryNames
 from aggregator.stories.reports import Report, Sentence
@@ -67,6 +67,7 @@ class Features:
     length: int
     attributed: bool  # names who says it; "he said" does not
     denies: bool
+    negates: bool  # a plain "no" or "not"
 
 
 def read_features(reports: Sequence[Report]) -> list[Features]:
@@ -185,6 +186,7 @@ def _features(
         length=len(words),
         attributed=any(token.lower not in words_of("pronouns") for token in words if _within(token, spans)),
         denies=denies(sentence.text),
+        negates=negates(sentence.text),
     )
 
 

@@ -9,6 +9,8 @@ import codecs
 import re
 import unicodedata
 
+from aggregator.text.alphabets import charset_by_alphabet
+
 # C1 controls are, in practice, Windows-1252 bytes that someone decoded as Latin-1: give them back.
 _C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
 _TABLE: dict[int, str | None] = {
@@ -46,7 +48,9 @@ def clean(text: str) -> str:
         text = _BAD.sub(_replaced, _SURROGATE_PAIR.sub(_joined, text))
     if _BEYOND_BASIC.search(text):
         text = _BEYOND_BASIC.sub(_unless_noncharacter, text)
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    if text.isascii() or unicodedata.is_normalized("NFC", text):
+        return text
+    return unicodedata.normalize("NFC", text)
 
 
 def _replaced(bad: re.Match[str]) -> str:
@@ -184,14 +188,16 @@ def _decode_unlabelled(data: bytes) -> str:
     mostly = _decode_as(data, "utf-8")
     if mostly is not None:
         return mostly
-    return data.decode(_detected(data), "replace")
+    sample = _sample(data)
+    return data.decode(charset_by_alphabet(sample) or _detected(sample), "replace")
 
 
-def _detected(data: bytes) -> str:
+def _detected(sample: bytes) -> str:
+    """The detector's opinion, for what no alphabet explains: East Asian, right to left, mixtures."""
     import charset_normalizer
 
     candidates = sorted({codec for codec in _CODECS.values() if codec not in _WIDE and codec != "utf-8"})
-    best = charset_normalizer.from_bytes(_sample(data), cp_isolation=candidates).best()
+    best = charset_normalizer.from_bytes(sample, cp_isolation=candidates).best()
     return best.encoding if best is not None else "cp1252"
 
 
@@ -199,7 +205,8 @@ def _sample(data: bytes) -> bytes:
     """A bounded piece of `data` around its first byte beyond ASCII, cut at a space."""
     found = re.search(rb"[\x80-\xff]", data)
     start = max(0, found.start() - 64) if found else 0
-    return data[start : start + _DETECTED_BYTES].rpartition(b" ")[0] or data[start : start + _DETECTED_BYTES]
+    piece = data[start : start + _DETECTED_BYTES]
+    return piece if len(piece) < _DETECTED_BYTES else piece.rpartition(b" ")[0] or piece
 
 
 _MAGIC = (

@@ -177,8 +177,10 @@ def _read_rfc822(text: str) -> _Parts | None:
         found = parsedate_tz(text)
     except (ValueError, IndexError, TypeError, OverflowError):
         return None  # the standard library's parser trips over some malformed dates
-    if found is None or found[0] < 1000:
+    if found is None:
         return None
+    if f"{found[0]:04}" not in text and re.search(r"\b\d{4}\s+\d{1,2}:", text):
+        return None, None, None  # the parser makes 2001 of the year 0001, which .NET writes for "no date"
     day, clock = _date(*found[:3]), _time(found[3], found[4], min(found[5], 59))
     if day is None or clock is None:
         return None

@@ -23,6 +23,12 @@ _ANY_LENGTH = (
     r"lees meer|read more|see also|also|more on this(?: story)?|related|más información|voir aussi|"
     r"sur le même sujet|siehe auch|"
     r"vedi anche|zie ook|don't miss|must read|recommended|editor's picks?)\s?[:|•»>].*",
+    r"(?:related|recommended|further|more|weitere|ähnliche|verwandte) (?:articles|stories|news|links|content|"
+    r"posts|topics|reading|artikel|themen)\s?[:|•»>].*|articles (?:liés|similaires)\s?:.*|"
+    r"(?:artículos|noticias) relacionad[oa]s\s?:.*|articoli correlati\s?:.*",
+    r"(?:[^.]{0,60}[.?!] )?(?:send us your|share your|tell us your|email us your|schicken sie uns ihre|"
+    r"envoyez-nous vos|envíenos sus) (?:pictures|photos|videos|stories|story|views|tips|fotos|bilder|"
+    r"geschichten?|photos|histoires|fotos|historias)\b[^.]{0,40}",
     r"\(?(?:with|mit|avec|con|com|met) (?:agency|agencies|pti|ani|ians|reuters|afp|ap|material|agence|"
     r"agences|informaciones?|"
     r"informações|input|inputs)\b.{0,60}\)?",
@@ -54,11 +60,21 @@ _ANY_LENGTH = (
     r".{0,40}an error (?:has )?occurred.{0,80}",
     r"(?:thanks|thank you|danke|merci|gracias|grazie|obrigado) for (?:signing up|subscribing|reading).{0,80}",
     r"(?:click|tap) here (?:to|for) .{0,120}",
+    r"sign up (?:for|to) [^.]{2,100}(?:newsletters?|news|alerts?|deals|updates|inbox|briefing|"
+    r"more)\b[^.]{0,40}\.?",
+    r"(?:you must|please) (?:be logged|log ?in|log ?out|sign in|register|confirm)\b.{0,140}|"
+    r"(?:du musst dich|sie müssen sich|sie müssen|bitte) (?:einloggen|anmelden|angemeldet sein|"
+    r"registrieren)\b.{0,100}|"
+    r"(?:vous devez|veuillez) (?:vous connecter|être connecté|vous identifier)\b.{0,100}|"
+    r"(?:debes|debe|tienes que) (?:iniciar sesión|estar registrado|registrarte)\b.{0,100}",
+    r"(?:[^.:]{0,20}: )?(?:comments?|kommentare|commentaires|comentarios|comentários|commenti|reacties)\b"
+    r".{0,160}\b(?:moderat|moderier|modér|moder|gemodereerd)\w*.{0,60}",
     r"keep an eye on your inbox.{0,80}|there was an error processing your .{0,80}",
     r"like this story\? .{0,80}|hat ihnen dieser artikel gefallen\?.{0,300}|folgst du schon .{0,100}",
     r"https?://\S+|www\.\S+",
     r"write to .{2,60} at \S+@\S+|(?:e-?mail|contact|reach) .{2,60} (?:at|on|via) \S+@\S+|"
-    r"follow \S.{1,60} on (?:twitter|x|facebook|instagram)\b.{0,100}",
+    r"follow \S.{1,60} on (?:twitter|x|facebook|instagram|google news|whatsapp|tiktok|youtube|bluesky|"
+    r"telegram)\b.{0,140}",
     r"(?:we use cookies|this (?:web)?site uses cookies|diese (?:web)?seite verwendet cookies|"
     r"ce site utilise des cookies).{0,200}",
 )  # fmt: skip
@@ -77,7 +93,8 @@ _SHORT = (
     r"breaking) "
     r"(?:news|stories|story|articles?|topics?|coverage|posts?|reading|videos?|links?|headlines?|content|"
     r"now)\b\s?(?:from .{0,30})?[:.…]{0,3}",
-    r"(?:most read|most popular|trending(?: now)?|you may (?:also )?like|you might (?:also )?like|"
+    r"(?:most (?:read|popular|viewed)(?: in .{2,40})?|trending(?: now)?|"
+    r"you (?:may|might) (?:also )?like|"
     r"recommended(?: for you)?|more from .{2,40}|"
     r"more on (?:this|the) (?:story|topic)|around the web|sponsored(?: content)?|promoted|advertise?ment|"
     r"publicité|anzeige|werbung|"
@@ -87,6 +104,9 @@ _SHORT = (
     r"back to top|jump to .{2,40})\s?[:.…]{0,3}",
     r"(?:mehr|weitere) (?:zum thema|nachrichten|artikel|meldungen|themen|news|aus .{2,40})\s?:?|"
     r"das könnte sie (?:auch )?interessieren:?|"
+    r"(?:ähnliche|verwandte) (?:artikel|themen|beiträge)\s?:?|mehr themen auf .{2,30}|"
+    r"(?:einen )?kommentare? (?:abgeben|schreiben|verfassen)|(?:laisser un|ajouter un) commentaire|"
+    r"(?:deja|dejar|escribe) un comentario|(?:post|leave|write|add) a (?:comment|reply)|"
     r"(?:lire|voir) (?:la suite|plus|aussi)|(?:sur le même|à propos du même) (?:sujet|thème)|"
     r"articles? (?:liés|similaires|recommandés)|"
     r"(?:noticias|artículos|temas) (?:relacionad[oa]s|destacad[oa]s)|(?:notizie|articoli) correlat[ei]|"
@@ -131,6 +151,9 @@ _SHORT = (
     r"um|op|em|vor|il y a|hace)\b)?[\s:]*"
     r"[^.]{0,20}\d[^.]{0,40}(?:[ap]\.?m\.?)?[^.]{0,20}",
     r"\d+ (?:seconds?|minutes?|hours?|days?|weeks?|months?) ago|(?:vor|il y a|hace|há) \d+ \w+|just now",
+    r"(?:follow|contact|about|join|support|folgen sie|über|suivez-|contactez-|síguenos en|chi) ?"
+    r"(?:us|uns|nous|siamo)|refresh (?:this|the) page|impressum|kontakt|mentions légales|"
+    r"newsletter (?:abonnieren|bestellen)|s['’]abonner (?:à|au|aux)\b.{0,60}",
     r"(?:subscribe|subscribe now|sign up|sign in|log in|register|login|subscribers? only|premium|exclusive|"
     r"abonnieren|s'abonner|suscribirse|"
     r"abbonati|assinar|abonneren|newsletter|menu|search|suche|recherche|buscar|cerca|zoeken|"
@@ -141,7 +164,8 @@ _SHORT = (
     r"(?:with inputs? from|inputs? from|source|agencies|via)\s?:?\s?[\w ,&.-]{0,40}",
 )  # fmt: skip
 _SHORT_WORDS = 14
-_SYMBOLS = re.compile(r"[\W_]+")
+_LETTER = re.compile(r"[^\W_]")
+_BREADCRUMB = re.compile(r"\s*[/>»›|]\s*")
 _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s+")
 _LONG_RE = re.compile("|".join(f"(?:{p})" for p in _ANY_LENGTH), re.IGNORECASE)
 _SHORT_RE = re.compile("|".join(f"(?:{p})" for p in _SHORT), re.IGNORECASE)
@@ -149,8 +173,10 @@ _RELATED = re.compile(
     r"(?:related|recommended|trending|most read|most popular|more|other|latest|top|further|similar|"
     r"you may also like)"
     r"(?: (?:news|stories|articles?|posts?|coverage|topics?|reading))?\s?:?|"
-    r"(?:mehr zum thema|auch interessant|weitere artikel|das könnte sie auch interessieren|sur le même sujet|"
-    r"articles liés|noticias relacionadas|"
+    r"(?:tags?|themen|schlagworte|stichworte|etiquetas|mots-clés|etiketler)\s?:?|"
+    r"(?:mehr zum thema|auch interessant|weitere artikel|ähnliche artikel|"
+    r"das könnte sie auch interessieren|sur le même sujet|articles liés|à lire aussi|lire aussi|"
+    r"lea también|leggi anche|leia também|noticias relacionadas|"
     r"articoli correlati|notícias relacionadas|lees ook|gerelateerd(?:e artikelen)?)\s?:?",
     re.IGNORECASE,
 )
@@ -169,7 +195,7 @@ _SECTIONS = frozenset({
 
 def is_furniture(line: str) -> bool:
     """Whether the whole `line` is furniture wherever it stands; a paragraph of prose never is by length."""
-    if not _SYMBOLS.sub("", line):
+    if _LETTER.search(line) is None:
         return True
     plain = without_bullet(line)
     if _LONG_RE.fullmatch(plain):
@@ -183,7 +209,7 @@ def heads_related_links(line: str) -> bool:
 
 
 def without_bullet(line: str) -> str:
-    return _BULLET.sub("", line, count=1)
+    return line if line[:1].isalnum() else _BULLET.sub("", line, count=1)
 
 
 def is_teaser_bullet(line: str) -> bool:
@@ -197,10 +223,21 @@ def is_section(words: str) -> bool:
     return bool(found) and all(word in _SECTIONS for word in found)
 
 
+def is_navigation(line: str) -> bool:
+    """A row of links as pages end with ("About us | Contact | Shop"); a table's row looks the same, so only
+    what stands after the last sentence may be judged by it."""
+    pieces = [piece.strip() for piece in re.split(r"[|•·]", line)]
+    return (
+        len(pieces) >= 2 and all(0 < len(piece.split()) <= 5 for piece in pieces) and not ends_sentence(line)
+    )
+
+
 def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     """The pieces of a breadcrumb line ("News/World/ Headline | Section"), or () when it is none."""
-    pieces = tuple(p.strip() for p in re.split(r"\s*[/>»›|]\s*", line) if p.strip())
-    if len(pieces) < 2 or len(line) > 300 or is_prose(line):
+    if len(line) > 300 or _BREADCRUMB.search(line) is None or is_prose(line):
+        return ()
+    pieces = tuple(p.strip() for p in _BREADCRUMB.split(line) if p.strip())
+    if len(pieces) < 2:
         return ()
     short = sum(1 for piece in pieces if is_section(piece))
     return pieces if is_section(pieces[0]) and (short >= 2 or len(pieces) <= 3) else ()

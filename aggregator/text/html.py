@@ -15,18 +15,12 @@ import msgspec
 
 from aggregator.text.limits import TextRules
 from aggregator.text.lines import count_words
+from aggregator.text.links import without_teasers
 from aggregator.text.markup import bounded, html_to_text
 from aggregator.text.metadata import PageFacts, read_facts
+from aggregator.text.scattered import gather
 
 _log = logging.getLogger(__name__)
-
-# Chosen on the very pages they are measured on (217, benchmarks/extraction.py): unproven elsewhere. The plain
-# reading found less than .6 of the article on six: three have far more in the fallback (27, 118 and 150 words
-# against 686, 775 and 982), the others are missed by both. On one page of 143 words the fallback is wrong.
-_ENOUGH_WORDS = 150
-_HARDLY_ANY_WORDS = 40
-_OPENING_CHARS = 4000
-_CLEARLY_MORE = 3.0
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +29,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     facts: PageFacts
     text: str = ""
     truncated: bool = False
-    link_share: float = 0.0  # of the body's words that stand in links, 0 to 1
+    words: int = 0  # found, links included
+    link_share: float = 0.0  # of the words found in lines that are links, 0 to 1
     opening: str = ""  # the first words that a visitor sees, walls and dialogues included
 
 
@@ -58,18 +53,19 @@ def read_page(
     if root is None:
         return None
     facts = read_facts(root, zone=zone, seen=seen, max_chars=rules.max_metadata_chars)
-    text = extract_text(page.html, url, stated_words=count_words(facts.body))
-    spoken = " ".join(_spoken(root))
+    found = extract_text(page.html, url, rules=rules, stated_words=count_words(facts.body))
+    read = without_teasers(root, gather(root, found, rules), rules)
     return Page(
         facts=facts,
-        text=text,
+        text=read.text,
         truncated=page.truncated,
-        link_share=_link_share(root, count_words(spoken)),
-        opening=" ".join(spoken[:_OPENING_CHARS].split()),
+        words=read.words,
+        link_share=read.share,
+        opening=_opening(root, rules.opening_chars),
     )
 
 
-def extract_text(html: str, url: str | None = None, *, stated_words: int = 0) -> str:
+def extract_text(html: str, url: str | None = None, *, rules: TextRules, stated_words: int = 0) -> str:
     """The article's paragraphs, one a line; "" when none is found. `html` must be bounded already.
 
     `stated_words`: how long the page itself says its article is (JSON-LD), 0 when it does not.
@@ -79,14 +75,15 @@ def extract_text(html: str, url: str | None = None, *, stated_words: int = 0) ->
     others have next to nothing: on pages of many countries it is the worst (benchmarks/extraction.py).
     """
     plain = _by_trafilatura(html, url, fast=True)
-    if count_words(plain) >= max(_ENOUGH_WORDS, stated_words / _CLEARLY_MORE):
+    if count_words(plain) >= max(rules.enough_words, stated_words / rules.clearly_more):
         return plain
     thorough = _by_trafilatura(html, url, fast=False)
-    best = thorough if count_words(thorough) > _CLEARLY_MORE * count_words(plain) else plain
-    if count_words(best) >= _HARDLY_ANY_WORDS:
+    best = thorough if count_words(thorough) > rules.clearly_more * count_words(plain) else plain
+    if count_words(best) >= rules.hardly_any_words:
         return best
     other = _by_readability(html)
-    return other if count_words(other) > _CLEARLY_MORE * max(count_words(best), _HARDLY_ANY_WORDS) else best
+    is_more = count_words(other) > rules.clearly_more * max(count_words(best), rules.hardly_any_words)
+    return other if is_more else best
 
 
 def _parsed(html: str) -> Any:
@@ -133,17 +130,18 @@ def _opinion(reader: str, read: Callable[[], str]) -> str:
         return ""
 
 
-def _link_share(root: Any, words: int) -> float:
-    linked = sum(count_words(" ".join(link.itertext())) for link in root.iter("a"))
-    return min(1.0, linked / words) if words else 0.0
-
-
-def _spoken(root: Any) -> list[str]:
+def _opening(root: Any, max_chars: int) -> str:
+    """The first words that a visitor sees, in at most `max_chars` characters."""
     body = next(iter(root.iter("body")), root)
-    return [
-        piece
-        for element in body.iter()
-        if isinstance(element.tag, str) and element.tag not in ("script", "style", "template")
-        for piece in (element.text, element.tail)
-        if piece
-    ]
+    pieces: list[str] = []
+    length = 0
+    for element in body.iter():
+        if length > max_chars:
+            break
+        if isinstance(element.tag, str) and element.tag not in ("script", "style", "template"):
+            for piece in (element.text, element.tail):
+                words = " ".join((piece or "").split())
+                if words:
+                    pieces.append(words)
+                    length += len(words) + 1
+    return " ".join(pieces)[:max_chars]

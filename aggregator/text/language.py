@@ -2,20 +2,21 @@
 
 import re
 
-_SAMPLE_CHARS = 800  # the detector is linear in what it is given and sure long before
+from aggregator.text.limits import TextRules
+
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].{0,30})?")
 _UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
 
 
-def find_language(title: str, text: str, declared: str | None, *, min_chars: int) -> str | None:
-    """The language of `title` and `text`; `declared` goes first while they are shorter than `min_chars`.
+def find_language(title: str, text: str, declared: str | None, rules: TextRules) -> str | None:
+    """The language of `title` and `text`; `declared` goes first while they are very short.
 
     None when there is neither a hint nor a letter to judge by.
     """
     hint = primary_tag(declared)
-    sample = f"{title}\n{text[:_SAMPLE_CHARS]}".strip()
-    letters = sum(map(str.isalpha, sample[: 2 * min_chars]))
-    if letters == 0 or (hint is not None and letters < min_chars):
+    sample = f"{title}\n{text[: rules.language_sample_chars]}".strip()
+    letters = sum(map(str.isalpha, sample[: 2 * rules.language_min_chars]))
+    if letters == 0 or (hint is not None and letters < rules.language_min_chars):
         return hint
     return _detected(sample)
 

@@ -13,7 +13,31 @@ class TextRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_attributes: int
     max_metadata_chars: int
     head_lines: int
+    title_words: int
+    kicker_words: int
+    slogan_words: int
+    slogan_share: float
+    headline_share: float
+    slogan_body_lines: int
+    prose_words: int
+    closing_lines: int
+    wire_paragraphs: int
+    unlisted_agency: float
     stub_words: int
+    enough_words: int
+    hardly_any_words: int
+    clearly_more: float
+    box_share: float
+    box_missing_share: float
+    teaser_words: int
+    opening_chars: int
+    wall_words: int
+    short_wall_words: int
+    block_words: int
+    list_link_share: float
+    list_link_words: int
     live_entries: int
+    midnight_step_minutes: int
     language_min_chars: int
+    language_sample_chars: int
     lead_words: int

@@ -18,7 +18,7 @@ def one_space(text: str) -> str:
 
 def count_words(text: str) -> int:
     """Words between spaces; in scripts without spaces two characters count as one."""
-    if text.isascii():
+    if text.isascii() or _WIDE.search(text) is None:
         return len(text.split())
     wide = len(_WIDE.findall(text))
     return len(_WIDE.sub(" ", text).split()) + (wide + 1) // 2
@@ -53,10 +53,14 @@ def _is_name(word: str) -> bool:
 
 def same_line(a: str, b: str) -> bool:
     """Whether two lines say the same, letter case, accents and marks aside."""
+    if len(a) > 2 * len(b) + 20 or len(b) > 2 * len(a) + 20:
+        return False  # marks and accents never make that much of a line
     return folded(a) == folded(b)
 
 
 def folded(line: str) -> str:
     """Letters and digits alone, lower case, without accents."""
-    plain = unicodedata.normalize("NFKD", line.casefold())
-    return " ".join(re.findall(r"\w+", "".join(c for c in plain if not unicodedata.combining(c))))
+    plain = line.casefold()
+    if not plain.isascii():
+        plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
+    return " ".join(re.findall(r"\w+", plain))

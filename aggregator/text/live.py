@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from aggregator.model import Published, TimedEntry
 from aggregator.text.dates import zone_or_utc
+from aggregator.text.limits import TextRules
 
 _CLOCK = re.compile(
     r"(?P<h>[01]?\d|2[0-4])(?:\s?[:.]\s?|\s?h\s?|\sUhr\s)(?P<m>[0-5]\d)(?![\d%])\s*"
@@ -36,8 +37,6 @@ _HEADLINE_CUES = re.compile(
     r"\bbriefing$|[–-] live\b",
     re.IGNORECASE,
 )
-_MIDNIGHT_STEP = 6 * 60  # minutes: a step back this long against the direction is a new day
-_MIN_ENTRIES_BY_DEFAULT = 3
 
 
 def opens_with_clock(paragraph: str) -> bool:
@@ -59,15 +58,15 @@ def is_container_title(title: str) -> bool:
 
 def timed_entries(
     paragraphs: Sequence[str],
+    rules: TextRules,
     *,
-    at_least: int = _MIN_ENTRIES_BY_DEFAULT,
     published: Published | None = None,
     zone: str | None = None,
 ) -> tuple[TimedEntry, ...]:
-    """The entries of a live blog, oldest first; () when fewer than `at_least` paragraphs open with a clock.
+    """The entries of a live blog, oldest first; () when too few paragraphs open with a clock.
 
     A clock holds for the paragraphs after it. Page order gives the direction (majority of steps); a step of
-    more than six hours against it is midnight; a small one is two entries swapped and stays on its day. Days
+    many hours against it is midnight; a small one is two entries swapped and stays on its day. Days
     are told only when the article's own minute of publication is known: the newest entry is then of that day,
     or of the one before when its clock is more than an hour later. Equal clocks keep their order in time.
     """
@@ -78,14 +77,14 @@ def timed_entries(
             found.append((opening[0], [paragraph[opening[1] :].strip()]))
         elif found:
             found[-1][1].append(paragraph)
-    if len(found) < at_least:
+    if len(found) < rules.live_entries:
         return ()
     clocks = [clock for clock, _ in found]
-    newest_first = _is_newest_first(clocks)
+    newest_first = _is_newest_first(clocks, rules.midnight_step_minutes)
     if newest_first:
         found.reverse()
         clocks.reverse()
-    days = _days(clocks)
+    days = _days(clocks, rules.midnight_step_minutes)
     last_day = _last_day(clocks, days, published, zone)
     entries = sorted(zip(days, clocks, range(len(found)), strict=True))
     return tuple(
@@ -115,19 +114,19 @@ def _opening_clock(paragraph: str) -> tuple[int, int] | None:
     return hour % 24 * 60 + minute, match.end()
 
 
-def _is_newest_first(clocks: Sequence[int]) -> bool:
+def _is_newest_first(clocks: Sequence[int], midnight: int) -> bool:
     steps = [later - earlier for earlier, later in pairwise(clocks)]
-    down = sum(1 for step in steps if -_MIDNIGHT_STEP <= step < 0 or step > _MIDNIGHT_STEP)
-    up = sum(1 for step in steps if 0 < step <= _MIDNIGHT_STEP or step < -_MIDNIGHT_STEP)
+    down = sum(1 for step in steps if -midnight <= step < 0 or step > midnight)
+    up = sum(1 for step in steps if 0 < step <= midnight or step < -midnight)
     return down > up
 
 
-def _days(clocks: Sequence[int]) -> list[int]:
+def _days(clocks: Sequence[int], midnight: int) -> list[int]:
     """For clocks in the order of time: 0 for the first day, 1 for the next."""
     days = [0]
     for earlier, later in pairwise(clocks):
         step = later - earlier
-        days.append(days[-1] + (1 if step < -_MIDNIGHT_STEP else 0))
+        days.append(days[-1] + (1 if step < -midnight else 0))
     return days
 
 

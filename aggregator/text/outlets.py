@@ -3,7 +3,7 @@
 import re
 
 from aggregator.text.furniture import is_section
-from aggregator.text.lines import count_words, ends_sentence
+from aggregator.text.lines import count_words, ends_sentence, folded
 
 _SIGN = re.compile(
     r"\b(?:news|times|post|herald|tribune|daily|gazette|guardian|observer|chronicle|telegraph|independent|mirror|"
@@ -42,6 +42,29 @@ _SMALL = frozenset(
 )
 
 
+def is_masthead(line: str, outlet: str) -> bool:
+    """Whether `line` shows the name `outlet` and nothing but it, an edition or a section.
+
+    Letter case, marks, "&" and articles aside; a web address counts by its name.
+    """
+    name = _key(_HOST.sub(r"\g<name>", outlet.strip()) if _DOMAIN.fullmatch(outlet.strip()) else outlet)
+    pieces = [piece for piece in _PIECES.split(line) if piece.strip()]
+    if not name or name not in map(_key, pieces):
+        return False
+    return all(_key(piece) == name or len(piece.split()) <= _EDITION_WORDS for piece in pieces)
+
+
+_HOST = re.compile(r"(?:www\.)?(?P<name>[^.]+)\..*")
+_PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+|:\s+")
+_EDITION_WORDS = 4  # "Saturday Sports Final"; a longer piece beside the name is a headline
+_UNWEIGHED = _SMALL | {"und", "et", "y", "e", "en", "les", "los", "las", "den", "il", "lo", "het", "o", "a"}
+
+
+def _key(name: str) -> str:
+    words = folded(name).split()
+    return "".join(word for word in words if word not in _UNWEIGHED) or "".join(words)
+
+
 def outlet_of_copyright(line: str) -> str | None:
     """The name in "© 2024 The Example Times. All rights reserved."; None when the line is none."""
     found = _COPYRIGHT.fullmatch(line.strip())
@@ -52,14 +75,19 @@ def outlet_of_copyright(line: str) -> str | None:
 def split_title(title: str, outlet: str | None = None) -> tuple[str, str | None]:
     """(headline, outlet) of a title that carries its outlet's name: "Rain expected | The Example Times".
 
-    The tail goes when it is `outlet` or has the look of one; else the title stays whole and the name is None.
+    The tail goes when it is `outlet` or has the look of one, the head when it is `outlet`; else the title
+    stays whole and the name is None.
     """
     breaks = list(_SEPARATED.finditer(title))
+    if breaks and outlet and _key(title[: breaks[0].start()]) == _key(outlet):
+        headline = title[breaks[0].end() :].strip()
+        if count_words(headline) >= 3:
+            return split_title(headline, outlet)[0], title[: breaks[0].start()].strip()
     for at in reversed(breaks):
         tail, head = title[at.end() :].strip(), title[: at.start()].strip()
         if count_words(head) < 3:
             continue
-        if (outlet and tail.casefold() == outlet.casefold()) or looks_like_outlet(tail):
+        if (outlet and _key(tail) == _key(outlet)) or looks_like_outlet(tail):
             return split_title(head, outlet)[0], tail
         if at.group().strip() in ("|", "::") and count_words(tail) <= 4:
             return split_title(head, outlet)[0], None

@@ -81,13 +81,22 @@ def _from_html(entry: Entry, html: str, url: str | None, seen: dt.datetime, room
         return _Draft(article=CleanArticle(verdict="empty", reason="the page holds no markup"))
     facts = read.facts
     title = _title(entry.title) or facts.title
-    body = plain.read_titled_text(read.text, title, head_lines=room.head_lines, zone=entry.zone, seen=seen)
+    context = plain.Context(
+        rules=room, headings=facts.headings, outlet=entry.outlet or facts.site, zone=entry.zone, seen=seen
+    )
+    body = plain.read_titled_text(read.text, title, context)
     text = "\n".join(body.paragraphs)
     judged = judge(
         title,
         text,
-        stub_words=room.stub_words,
-        page=Surroundings(title=facts.title, opening=read.opening, link_share=read.link_share),
+        room,
+        Surroundings(
+            title=facts.title,
+            opening=read.opening,
+            found=read.text,
+            words=read.words,
+            link_share=read.link_share,
+        ),
     )
     article = CleanArticle(
         verdict=judged.verdict,
@@ -110,22 +119,21 @@ def _from_html(entry: Entry, html: str, url: str | None, seen: dt.datetime, room
 def _from_entry(entry: Entry, seen: dt.datetime, room: TextRules) -> _Draft:
     if entry.html is not None and entry.is_page:
         return _from_html(entry, entry.html, entry.url, seen, room)
-    if entry.text is not None and entry.is_saved_text:
-        text = clean(entry.text)[: room.max_text_chars * 2]
-        saved = plain.read_saved_text(text, head_lines=room.head_lines, zone=entry.zone, seen=seen)
-        return _drafted(saved, _title(entry.title) or _title(saved.title), room)
-    text = clean(entry.text) if entry.text and entry.text.strip() else html_to_text(entry.html or "")
-    title = _title(entry.title)
-    read = plain.read_titled_text if title else plain.read_untitled_text
-    saved = read(
-        text[: room.max_text_chars * 2], title, head_lines=room.head_lines, zone=entry.zone, seen=seen
-    )
+    context = plain.Context(rules=room, outlet=entry.outlet, zone=entry.zone, seen=seen)
+    is_saved = entry.text is not None and entry.is_saved_text
+    has_text = is_saved or (entry.text is not None and bool(entry.text.strip()))
+    text = clean(entry.text or "") if has_text else html_to_text(entry.html or "")
+    text, title = text[: room.max_text_chars * 2], _title(entry.title)
+    if title and not is_saved:
+        saved = plain.read_titled_text(text, title, context)
+    else:  # a record or entry without a headline may hold it inside, as a saved text does
+        saved = plain.read_saved_text(text, context)
     return _drafted(saved, title or _title(saved.title), room)
 
 
 def _drafted(saved: plain.SavedText, title: str, room: TextRules) -> _Draft:
     text = "\n".join(saved.paragraphs)
-    judged = judge(title, text, stub_words=room.stub_words)
+    judged = judge(title, text, room)
     article = CleanArticle(
         verdict=judged.verdict,
         reason=judged.reason,
@@ -159,19 +167,17 @@ def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -
     paragraphs = tuple(line for line in text.split("\n") if line)
     author = one_space(clean(entry.author)) if entry.author else article.author
     published = _declared(entry, seen) or article.published
-    timed = live.timed_entries(paragraphs, at_least=room.live_entries, published=published, zone=entry.zone)
+    timed = live.timed_entries(paragraphs, room, published=published, zone=entry.zone)
     return msgspec.structs.replace(
         article,
         title=_cut(article.title, room.max_title_chars),
         text=text,
         lead=_lead(paragraphs, room.lead_words),
-        language=find_language(
-            article.title, text, entry.language or draft.declared_language, min_chars=room.language_min_chars
-        ),
+        language=find_language(article.title, text, entry.language or draft.declared_language, room),
         author=_cut(author, 200) if author else None,
         outlet=_cut(article.outlet, 200) if article.outlet else None,
         published=published,
-        wire=wire.find_wire(paragraphs, draft.lines, author),
+        wire=wire.find_wire(paragraphs, room, draft.lines, author, outlet=entry.outlet or article.outlet),
         is_container=bool(timed) or draft.is_live or live.is_container_title(article.title),
         timed=timed,
         truncated=article.truncated or len(text) < len(article.text),

@@ -28,8 +28,13 @@ _BOUNDARY = re.compile(
     r"[.!?…]+[\"”’)\]»]*(?=\s+[\"“‘«„(\[¿¡—–-]*\s?[^\W_a-zß-öø-ÿа-я])|[。！？｡]+[」』”）]*|[।۔؟]+(?=\s)"
 )
 _DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
-_QUOTES = {"“": "”", "«": "»", "„": "“", "「": "」"}
 _MAX_QUOTE = 600  # characters: a quotation that closes later than this was never closed
+_QUOTATION = re.compile(
+    "|".join(
+        rf"{opener}[^{closer}]{{0,{_MAX_QUOTE}}}{closer}"
+        for opener, closer in ("“”", "«»", "„“", "「」", '""')
+    )
+)
 
 
 def paragraphs(text: str) -> list[str]:
@@ -88,14 +93,4 @@ _ORDINAL_NOUNS = frozenset({
 
 def _quotations(text: str) -> list[tuple[int, int]]:
     """Spans of quotations that close in the paragraph."""
-    spans: list[tuple[int, int]] = []
-    position = 0
-    while position < len(text):
-        closer = _QUOTES.get(text[position]) or ('"' if text[position] == '"' else None)
-        end = text.find(closer, position + 1, position + _MAX_QUOTE) if closer else -1
-        if end == -1:
-            position += 1
-        else:
-            spans.append((position, end + 1))
-            position = end + 1
-    return spans
+    return [found.span() for found in _QUOTATION.finditer(text)]

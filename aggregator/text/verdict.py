@@ -9,7 +9,8 @@ import re
 import msgspec
 
 from aggregator.model import Verdict
-from aggregator.text.lines import count_words, is_prose
+from aggregator.text.limits import TextRules
+from aggregator.text.lines import count_words
 
 _CONSENT = re.compile(
     r"\b(?:we (?:and our (?:\d+ )?partners|use cookies)|accept (?:all )?cookies|cookie (?:settings|"
@@ -53,7 +54,6 @@ _ERROR_TITLE = re.compile(
     r"internal server error)",
     re.IGNORECASE,
 )
-_WALL_WORDS = 250  # a longer text that mentions cookies or subscriptions is an article with a notice in it
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -68,49 +68,48 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     opening: str = ""  # the first words that a visitor sees
-    link_share: float = 0.0  # of the page's words, 0 to 1
+    found: str = ""  # the text with the notices in it
+    words: int = 0  # of it, links included
+    link_share: float = 0.0  # of them in lines that are links, 0 to 1
 
 
-def judge(title: str, text: str, *, stub_words: int, page: Surroundings | None = None) -> Judged:
+def judge(title: str, text: str, rules: TextRules, page: Surroundings | None = None) -> Judged:
     """The verdict on clean `title` and `text`; `page` when they come from a web page, which may be a wall."""
     words = count_words(text)
-    if page is not None and words < stub_words:
-        wall = _wall(page.title, f"{text}\n{page.opening}", words)
+    if page is not None and words < rules.stub_words:
+        wall = _wall(page.title, f"{text}\n{page.opening}", words, rules)
         if wall is not None:
             return wall
     if not title and not any(c.isalnum() for c in text):
         return Judged("empty", "neither a headline nor a text")
     if page is not None:
-        refused = _refused_page(page.title, text, words, page.link_share)
+        refused = _refused_page(page, text, words, rules)
         if refused is not None:
             return refused
-    if words >= stub_words:
+    if words >= rules.stub_words:
         return Judged("ok")
     if title:
         return Judged("stub", "a headline with hardly any text" if words else "a headline without text")
     return Judged("too_short", f"{words} words and no headline")
 
 
-def _refused_page(title: str, text: str, words: int, link_share: float) -> Judged | None:
-    wall = _wall(title, text, words) if words <= _WALL_WORDS else None
+def _refused_page(page: Surroundings, text: str, words: int, rules: TextRules) -> Judged | None:
+    wall = _wall(page.title, page.found or text, words, rules) if words <= rules.wall_words else None
     if wall is not None:
         return wall
-    lines = [line for line in text.split("\n") if line]
-    if len(lines) >= 8 and sum(map(is_prose, lines)) <= 0.1 * len(lines):
-        return Judged("list", "a list of headlines or links")
-    if link_share >= 0.8 and words >= 50:
-        return Judged("list", "nearly all of it is links")
+    if page.link_share >= rules.list_link_share and page.words >= rules.list_link_words:
+        return Judged("list", "most of it is links to other articles")
     return None
 
 
-def _wall(title: str, text: str, words: int) -> Judged | None:
+def _wall(title: str, text: str, words: int, rules: TextRules) -> Judged | None:
     both = f"{title}\n{text}"
-    if _BLOCK.search(both) and (words < 80 or _BLOCK.search(title)):
+    if _BLOCK.search(both) and (words < rules.block_words or _BLOCK.search(title)):
         return Judged("block", "the site answered with a page against robots")
     if len(_CONSENT.findall(text)) >= (2 if words > 60 else 1):
         return Judged("consent", "the site answered with its cookie dialogue")
-    if _PAYWALL.search(both) and words < 120:
+    if _PAYWALL.search(both) and words < rules.short_wall_words:
         return Judged("paywall", "the text is for subscribers")
-    if _ERROR_TITLE.fullmatch(title) and words < 120:
+    if _ERROR_TITLE.fullmatch(title) and words < rules.short_wall_words:
         return Judged("not_article", "the page says that it was not found or failed")
     return None

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from aggregator.model import Wire
+from aggregator.text.limits import TextRules
+from aggregator.text.lines import is_prose
 
 # Canonical name: the spellings by which datelines, bylines and credits call it.
 _AGENCIES: dict[str, tuple[str, ...]] = {
@@ -78,6 +80,15 @@ _DATELINES = (
     re.compile(r"(?P<a>新华社)[^。]{1,20}电"),
     re.compile(r"(?P<a>【?(?:共同|時事)】?)[】=＝]"),
 )  # fmt: skip
+_UNLISTED = re.compile(
+    r"[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я.’' -]{2,40}(?:,\s[\w. ]{2,30})?\s"
+    r"\((?P<a>[A-ZÀ-ÞА-Я]{2,6})\)\s?(?:[-–—]+|\.-)\s"
+)
+# Stations that mark their own reports like that: networks, and the call signs of North American ones.
+_STATION = re.compile(
+    r"CNN|BBC|CBS|NBC|ABC|CBC|CTV|FOX|MSNBC|CNBC|NPR|PBS|RT|DW|VOA|RFE|RFI|TRT|NHK|RTE|RTL|HT|TNN|"
+    r"[KW][A-Z]{2,3}|NYSE|NASDAQ"
+)
 _NAME_LIST = rf"(?:{_NAMES})(?:\s*(?:,|/|&|und|and|et|y|e|en|\||\+)\s*(?:{_NAMES}))*"
 _BYLINES = (
     re.compile(rf"(?:by|von|par|por|di|da|door)\s+(?:the\s+)?(?P<a>{_NAME_LIST})(?:\s+"
@@ -115,8 +126,6 @@ _MIXED = re.compile(
     r"agencies|agenturen)[)\]]?",
     re.IGNORECASE,
 )
-_OPENING_PARAGRAPHS = 4
-_CLOSING_LINES = 8
 _MAX_LINE = 300
 
 
@@ -125,17 +134,30 @@ def is_agency_name(line: str) -> bool:
     return len(line) <= 60 and _BARE.fullmatch(line.strip()) is not None
 
 
-def find_wire(paragraphs: Sequence[str], lines: Sequence[str] = (), author: str | None = None) -> Wire | None:
+def find_wire(
+    paragraphs: Sequence[str],
+    rules: TextRules,
+    lines: Sequence[str] = (),
+    author: str | None = None,
+    *,
+    outlet: str | None = None,
+) -> Wire | None:
     """The agency behind a text of `paragraphs`; `lines` are all lines before furniture was taken off.
 
-    Asked in the order of what they are worth: dateline (first four paragraphs), byline, credit line. None
-    when no agency shows, a Wire without a name when agencies were used but none is named.
+    Asked in the order of what they are worth: dateline of a known agency, byline, credit line, dateline of an
+    agency that we do not list. None when no agency shows, a Wire without a name when agencies were used but
+    none is named. `outlet`: its own mark in a dateline is no agency's.
     """
-    return _by_dateline(paragraphs) or _by_byline(author, lines) or _by_credit(lines or paragraphs)
+    return (
+        _by_dateline(paragraphs[: rules.wire_paragraphs])
+        or _by_byline(author, lines[: rules.closing_lines])
+        or _by_credit((lines or paragraphs)[-rules.closing_lines :])
+        or _by_unlisted_dateline(paragraphs[: rules.wire_paragraphs], outlet, rules.unlisted_agency)
+    )
 
 
 def _by_dateline(paragraphs: Sequence[str]) -> Wire | None:
-    for paragraph in paragraphs[:_OPENING_PARAGRAPHS]:
+    for paragraph in paragraphs:
         for form in _DATELINES:
             found = form.match(paragraph[:160])
             if found is not None:
@@ -144,12 +166,26 @@ def _by_dateline(paragraphs: Sequence[str]) -> Wire | None:
     return None
 
 
+def _by_unlisted_dateline(paragraphs: Sequence[str], outlet: str | None, confidence: float) -> Wire | None:
+    """ "HALVERNE (MNA) —": place and code in capitals, as agencies alone write them, broadcasters aside."""
+    first = next((paragraph for paragraph in paragraphs if is_prose(paragraph)), "")
+    found = _UNLISTED.match(first[:160])
+    if found is None or _STATION.fullmatch(found["a"]) or found["a"] == _initials(outlet or ""):
+        return None
+    return Wire(agency=found["a"], evidence=found.group().strip(), kind="dateline", confidence=confidence)
+
+
+def _initials(outlet: str) -> str:
+    words = outlet.split()
+    return "".join(word[0] for word in words).upper() if len(words) > 1 else outlet.upper()
+
+
 def _by_byline(author: str | None, lines: Sequence[str]) -> Wire | None:
     if author and len(author) <= 80:
         found = _BARE.fullmatch(author.strip()) or _first_match(_BYLINES, author.strip())
         if found is not None:
             return Wire(agency=_canonical(found["a"]), evidence=author.strip(), kind="byline")
-    for line in lines[:_CLOSING_LINES]:
+    for line in lines:
         found = _BARE.fullmatch(line) or (_first_match(_BYLINES, line) if len(line) <= 80 else None)
         if found is not None:
             return Wire(agency=_canonical(found["a"]), evidence=line, kind="byline", confidence=0.9)
@@ -157,7 +193,7 @@ def _by_byline(author: str | None, lines: Sequence[str]) -> Wire | None:
 
 
 def _by_credit(lines: Sequence[str]) -> Wire | None:
-    for line in reversed(lines[-_CLOSING_LINES:]):
+    for line in reversed(lines):
         if len(line) > _MAX_LINE:
             continue
         found = _first_match(_CREDITS, line)

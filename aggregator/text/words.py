@@ -12,7 +12,7 @@ _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0002fa1f"
 )
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _MAX_WORD = 64  # characters; what is longer is no word that anybody searches for
 
 
@@ -20,4 +20,4 @@ def search_words(text: str) -> list[str]:
     """The words of `text` in their order."""
     folded = unicodedata.normalize("NFKD", text).casefold()
     bare = "".join(c for c in folded if not unicodedata.combining(c)) if not folded.isascii() else folded
-    return [match[0][:_MAX_WORD] for match in _WORD.finditer(unicodedata.normalize("NFC", bare))]
+    return [match[0][:_MAX_WORD] for match in WORD.finditer(unicodedata.normalize("NFC", bare))]

@@ -18,9 +18,10 @@ VIEWS = {
         FROM story WHERE redirect_to IS NULL""",
     "v_story_articles": """
         SELECT article.story AS story_id, article.id AS article_id, story.title AS story_title,
-               article.outlet, article.url, article.title, article.lead, article.text, article.author, article.language,
-               article.published, article.published_origin, article.published_precision, article.seen,
-               article.effective, article.role, article.copy_of, article.wire
+               article.outlet, article.url, article.title, article.lead, article.text,
+               article.author, article.language, article.published, article.published_origin,
+               article.published_precision, article.seen, article.effective, article.role,
+               article.copy_of, article.wire
         FROM article JOIN story ON story.id = article.story""",
     "v_story_log": """
         SELECT n, story AS story_id, at, kind, article AS article_id, detail
@@ -106,7 +107,7 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("article", "source", name=op.f("pk_sighting")),
+        sa.PrimaryKeyConstraint("article", "source", "content_hash", name=op.f("pk_sighting")),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -185,6 +186,7 @@ def upgrade() -> None:
         "article",
         sa.Column("n", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("root", sa.Text(), nullable=False),
         sa.Column("generation", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("story", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
@@ -218,6 +220,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("uq_article_id")),
     )
     op.create_index(op.f("ix_article_effective"), "article", ["effective"], unique=False)
+    op.create_index(op.f("ix_article_root_generation"), "article", ["root", "generation"], unique=False)
     op.create_index(op.f("ix_article_source_seen"), "article", ["source", "seen"], unique=False)
     op.create_index(op.f("ix_article_story"), "article", ["story"], unique=False)
     counters = sa.table("counter", sa.column("name", sa.Text), sa.column("value", sa.BigInteger))
@@ -245,6 +248,7 @@ def downgrade() -> None:
     op.execute("DROP TABLE article_search")
     op.drop_index(op.f("ix_article_story"), table_name="article")
     op.drop_index(op.f("ix_article_source_seen"), table_name="article")
+    op.drop_index(op.f("ix_article_root_generation"), table_name="article")
     op.drop_index(op.f("ix_article_effective"), table_name="article")
     op.drop_table("article")
     op.drop_index(op.f("ix_story_log_story_n"), table_name="story_log")

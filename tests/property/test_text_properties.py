@@ -10,16 +10,18 @@ from aggregator.model import Entry, TimedEntry
 from aggregator.rules import rule_book
 from aggregator.text.characters import clean, decode
 from aggregator.text.dates import parse_declared, published_from_text
+from aggregator.text.limits import TextRules
 from aggregator.text.live import timed_entries
 from aggregator.text.markup import html_to_text
-from aggregator.text.plain import read_saved_text
+from aggregator.text.plain import Context, read_saved_text
 from aggregator.text.prepare import clean_article
 from aggregator.text.sentences import split_sentences
 from aggregator.text.urls import canonical_url, registrable_domain
 from aggregator.text.wire import find_wire
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
-RULES = rule_book()
+BOOK = rule_book()
+RULES = BOOK.section("text", TextRules)
 ANY_TEXT = st.text(st.characters())  # lone surrogates and controls included
 URL_PARTS = st.lists(
     st.sampled_from(
@@ -131,8 +133,8 @@ def test_sentences_stand_in_their_paragraph(text: str) -> None:
 @given(LINES | ANY_TEXT)
 @settings(deadline=None)
 def test_saved_texts_keep_their_sentences(text: str) -> None:
-    saved = read_saved_text(clean(text), head_lines=12)
-    find_wire(saved.paragraphs, saved.lines, saved.author)
+    saved = read_saved_text(clean(text), Context(rules=RULES))
+    find_wire(saved.paragraphs, RULES, saved.lines, saved.author)
     kept = "\n".join((saved.title, *saved.paragraphs))
     for sentence in ("The bridge was closed on Monday, the port said.", "Nobody came.", "It rained."):
         assert (sentence in kept) == (sentence in text)
@@ -141,7 +143,7 @@ def test_saved_texts_keep_their_sentences(text: str) -> None:
 @given(st.lists(st.integers(0, 1439), min_size=3, max_size=12))
 def test_no_live_entry_is_lost(clocks: list[int]) -> None:
     page = [f"{clock // 60:02}:{clock % 60:02}: entry {number}" for number, clock in enumerate(clocks)]
-    entries: tuple[TimedEntry, ...] = timed_entries(page)
+    entries: tuple[TimedEntry, ...] = timed_entries(page, RULES)
     assert sorted(entry.text for entry in entries) == sorted(f"entry {n}" for n in range(len(clocks)))
 
 
@@ -166,6 +168,6 @@ def test_the_door_never_raises(
     entry = Entry(
         source="s", title=title, text=text, html=html, is_page=is_page, is_saved_text=is_saved, author=title
     )
-    article = clean_article(entry, page, "utf-8", "https://example.com/a", SEEN, RULES)
+    article = clean_article(entry, page, "utf-8", "https://example.com/a", SEEN, BOOK)
     for value in (article.title, article.text, article.lead, article.author or "", article.outlet or ""):
         assert value == clean(value)

@@ -54,7 +54,7 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "news.example"])
 def test_an_address_that_others_reach_is_refused_without_tokens(host: str) -> None:
-    with pytest.raises(ConfigError, match=r"publish\.host"):
+    with pytest.raises(ConfigError, match=r"server\.host"):
         Server(MemoryShelf(), PublishSettings(host=host, port=0)).start()
 
 

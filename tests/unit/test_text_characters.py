@@ -78,3 +78,29 @@ def test_looks_binary() -> None:
     assert not looks_binary(GERMAN.encode("utf-16"))
     assert not looks_binary(JAPANESE.encode("shift_jis"))
     assert not looks_binary(JAPANESE.encode("iso-2022-jp"))
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        ("forêts", "cp1252"),
+        ("Größe", "cp1252"),
+        ("blåbærsyltetøy", "cp1252"),
+        ("“Quoted” – only", "cp1252"),
+        ("25 °C, 30 m² © Lantern™", "cp1252"),
+        ("Premier powiedział, że są gotowi", "cp1250"),
+        ("Premier powiedział, że są gotowi", "iso8859-2"),
+        ("Příliš žluťoučký kůň úpěl", "cp1250"),
+        ("Cumhurbaşkanı açıklama yaptı", "cp1254"),
+        ("Lietuvos vyriausybė pranešė", "cp1257"),
+        ("Президент сказал вчера", "cp1251"),
+        ("Президент сказал вчера", "koi8-r"),
+        ("Президент сказал вчера", "cp866"),
+        ("Ο πρωθυπουργός δήλωσε", "cp1253"),
+        ("le théâtre où", "mac-roman"),
+        ("台北发生地震，没有人受伤", "gb18030"),
+        ("대통령은 오늘 발표했다", "cp949"),
+    ],
+)
+def test_short_text_without_a_label(text: str, codec: str) -> None:
+    assert decode(text.encode(codec)) == text

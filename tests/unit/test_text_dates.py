@@ -125,3 +125,17 @@ def test_a_declared_day_is_midnight_of_its_zone() -> None:
 )
 def test_absurd_declarations_are_unknown(text: str) -> None:
     assert parse_declared(text, None, SEEN) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mon, 01 Jan 0001 00:00:00 +0000",
+        "Mon, 01 Jan 0001 00:00:00 GMT",
+        "01 Jan 0099 00:00 GMT",
+        "0001-01-01T00:00:00Z",
+        "0001-01-01",
+    ],
+)
+def test_the_year_one_is_no_date(text: str) -> None:
+    assert parse_declared(text, None) is None

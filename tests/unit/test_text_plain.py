@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.rules import rule_book
 from aggregator.text.characters import clean
 from aggregator.text.furniture import is_furniture
+from aggregator.text.limits import TextRules
 from aggregator.text.live import timed_entries
-from aggregator.text.plain import SavedText, read_saved_text, read_titled_text
+from aggregator.text.plain import Context, SavedText, read_saved_text, read_titled_text
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+RULES = rule_book().section("text", TextRules)
 BODY = (
     "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
     "Traffic is led over the northern road until the repairs are done. Nobody was hurt."
@@ -19,7 +22,7 @@ BODY = (
 
 
 def read(text: str) -> SavedText:
-    return read_saved_text(clean(text), head_lines=12)
+    return read_saved_text(clean(text), Context(rules=RULES))
 
 
 def test_headline_byline_and_date() -> None:
@@ -181,7 +184,7 @@ def test_sentences_and_headings_are_no_furniture(line: str) -> None:
 def test_gentle_reading_of_a_text_with_a_known_headline() -> None:
     title = "Harbour bridge closed over cracks"
     text = f"{title.upper()}\nBy Ada Lorne\n{BODY}\nRead more: Ferry to run all night\n"
-    saved = read_titled_text(text, title, head_lines=12)
+    saved = read_titled_text(text, title, Context(rules=RULES))
     assert "\n".join(saved.paragraphs) == BODY
     assert saved.author == "Ada Lorne"
 
@@ -199,6 +202,6 @@ def test_saved_pages_of_four_outlets() -> None:
         None,
     ]
     assert [len(s.paragraphs) for s in saved] == [13, 14, 11, 9]
-    clocks = [entry.clock_minutes for entry in timed_entries(saved[0].paragraphs)]
+    clocks = [entry.clock_minutes for entry in timed_entries(saved[0].paragraphs, RULES)]
     assert clocks == sorted(clocks)
     assert len(clocks) == 7

@@ -171,3 +171,39 @@ def test_hostile_markup_ends_in_a_verdict(html: str) -> None:
     article = clean(Entry(source="s", html=html, is_page=True))
     assert article.verdict
     assert "\0" not in article.text
+
+
+def boxes(*groups: list[str], kind: str = "body") -> str:
+    def box(lines: list[str]) -> str:
+        return f"<div class='{kind}'>{''.join(f'<p>{line}</p>' for line in lines)}</div>"
+
+    return "<div class='ad'>Advertisement</div>".join(
+        f"<div class='grid'>{box(lines)}</div>" for lines in groups
+    )
+
+
+def test_a_body_in_several_boxes_is_read_whole() -> None:
+    more = [f"{sentence} This is paragraph {n}." for n, sentence in enumerate(SENTENCES * 3)]
+    first, second, third = more[:10], more[10:17], more[17:]
+    article = clean(Entry(source="s"), page(f"<div class='chunks'>{boxes(first, second, third)}</div>"))
+    assert article.text.split("\n") == more
+
+
+def test_teasers_inside_the_text_go_and_linked_sentences_stay() -> None:
+    body = "".join(f"<p>{sentence}</p>" for sentence in SENTENCES)
+    teaser = "<p><a href='/x'>Ferry runs all night while the bridge is shut</a></p>"
+    linked = "<p><a href='/y'>The port published its report on Monday evening.</a></p>"
+    text = clean(Entry(source="s"), page(body + teaser + linked + body.replace("bridge", "pier"))).text
+    assert "Ferry runs all night" not in text
+    assert "The port published its report on Monday evening." in text
+
+
+def test_the_visible_headline_inside_a_decorated_one() -> None:
+    head = (
+        '<meta property="og:title" content="Harbour | Harbour bridge closed over cracks | Lantern.example">'
+    )
+    assert clean(Entry(source="s"), page(head=head)).title == "Harbour bridge closed over cracks"
+    head = '<meta property="og:title" content="Harbour bridge closed over cracks - Die Neue Hafenzeitung">'
+    assert clean(Entry(source="s"), page(head=head)).title == "Harbour bridge closed over cracks"
+    head = '<meta property="og:title" content="Why the bridge had to close">'
+    assert clean(Entry(source="s"), page(head=head)).title == "Why the bridge had to close"

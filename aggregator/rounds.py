@@ -1,0 +1,176 @@
+"""What is asked next: every second, the sources and pages that are due go to the fetch threads.
+
+When a source is due is a column of its row, so restarts and thousands of sources cost nothing here.
+"""
+
+import datetime as dt
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from aggregator.errors import AggregatorError
+from aggregator.net.client import Client
+from aggregator.net.due import corrected, is_overdue_by_jump
+from aggregator.polling import Polled, Polling
+from aggregator.store import inbox
+from aggregator.store.database import Database
+from aggregator.store.sources import Source, due, pull_in
+from aggregator.watching import Watching
+from aggregator.work.threads import Threads
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1
+HELD_SECONDS = (
+    60.0  # a job that failed through no fault of its source (a full disk) is tried again after this
+)
+JOBS_A_HOST = 2  # handed out at once: one host's hundred pages must not fill all threads with waiting
+PAGES_LOOKED_AT = 1000  # in each second, the longest waiting first
+
+Given = TypeVar("Given")
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Something for a fetch thread to do. `url` is "" where none is asked."""
+
+    name: str
+    url: str
+    run: Callable[[], None]
+
+
+class Rounds:
+    """Hands out what is due. `tick` is for one thread; everything else happens in the fetch threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: Client,
+        polling: Polling,
+        watching: Watching,
+        now: Callable[[], dt.datetime],
+        *,
+        threads: int,
+        arrived: Callable[[], None],
+        stops: Callable[[], bool],
+    ) -> None:
+        """`arrived` is called when there is something to be placed; after `stops` nothing is handed out."""
+        self._database = database
+        self._client = client
+        self._polling = polling
+        self._watching = watching
+        self._now = now
+        self._arrived = arrived
+        self._stops = stops
+        self._threads = Threads(threads, "fetch", self._done)
+        self._busy: dict[str, str] = {}  # jobs handed out → their hosts
+        self._held: dict[str, float] = {}  # jobs that failed → when they may be tried again, monotonic
+        self._last_tick: dt.datetime | None = None
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        self._threads.stop()
+
+    def join(self, patience_seconds: Callable[[], float]) -> int:
+        """After `stop`: wait for what is under way; returns how many jobs are left behind."""
+        return self._threads.join(patience_seconds)
+
+    def pull_in(self, now: dt.datetime) -> None:
+        """No due time may be further away than the longest wait: the clock may have gone back."""
+        latest = corrected(dt.datetime.max.replace(tzinfo=dt.UTC), now, self._client.rules)
+        with self._database.write() as connection:
+            pull_in(connection, latest)
+            inbox.pull_pages_in(connection, latest)
+
+    def tick(self) -> None:
+        """Hand what is due to the fetch threads; what finds no free thread waits for a later tick."""
+        now = self._now()
+        if self._last_tick is not None and is_overdue_by_jump(self._last_tick, now):
+            self.pull_in(now)
+        self._last_tick = now
+        under_way = dict(self._busy)  # before rows are read: who is not in it has written its next due time
+        free = 2 * self._threads.count - len(under_way)
+        if free <= 0 or self._stops():
+            return
+        due_now = self._due(now, free + len(under_way) + len(self._held))
+        for job, host in self._startable(due_now, under_way)[:free]:
+            self._busy[job.name] = host
+            self._threads.submit(job.name, job.run)
+
+    def _due(self, now: dt.datetime, limit: int) -> list[Job]:
+        """What is due, jobs under way included: folders, feeds, pages, of each the longest waiting first."""
+        with self._database.read() as connection:
+            folders = due(connection, "folder", now, limit)
+            feeds = due(connection, "feed", now, limit)
+            pages = inbox.pages_wanted(connection, now, PAGES_LOOKED_AT)
+        return [
+            *(Job(name=f"source {one.id}", url="", run=_bound(self._look, one)) for one in folders),
+            *(Job(name=f"source {one.id}", url=one.address, run=_bound(self._poll, one)) for one in feeds),
+            *(Job(name=f"page {one.n}", url=one.url, run=_bound(self._page, one)) for one in pages),
+        ]
+
+    def _startable(self, jobs: list[Job], under_way: Mapping[str, str]) -> list[tuple[Job, str]]:
+        """Jobs with their hosts: those not under way, not held back, whose host is not busy with others."""
+        at_host = Counter(under_way.values())
+        found: list[tuple[Job, str]] = []
+        for job in jobs:
+            host = _host(job.url)
+            if job.name in under_way or self._held.get(job.name, 0.0) > time.monotonic():
+                continue
+            if host and at_host[host] < JOBS_A_HOST and self._client.ready_in(job.url) > TICK_SECONDS:
+                at_host[host] = JOBS_A_HOST
+            if not host or at_host[host] < JOBS_A_HOST:
+                at_host[host] += 1
+                found.append((job, host))
+        return found
+
+    def _poll(self, source: Source) -> None:
+        started = time.monotonic()
+        self._report(source, self._polling.poll(source), time.monotonic() - started)
+
+    def _look(self, source: Source) -> None:
+        started = time.monotonic()
+        self._report(source, self._watching.look(source), time.monotonic() - started)
+
+    def _report(self, source: Source, polled: Polled, seconds: float) -> None:
+        """One line a poll, where there is something to say; a cause that was told is not told again."""
+        if polled.accepted:
+            self._arrived()
+        if polled.problem is not None:
+            level = logging.DEBUG if polled.problem == source.health_cause else logging.WARNING
+            log.log(level, "%s: %s", source.shown_name, polled.problem)
+        elif polled.accepted:
+            new = len(polled.accepted) - polled.revised
+            words = f"{new} new, {polled.revised} revised, {polled.known} known"
+            log.info("%s: %s (%.1f s)", source.shown_name, words, seconds)
+        else:
+            log.debug("%s: nothing new (%.1f s)", source.shown_name, seconds)
+
+    def _page(self, wanted: inbox.PageWanted) -> None:
+        if self._polling.fetch_page(wanted):
+            self._arrived()
+
+    def _done(self, name: str, error: BaseException | None) -> None:
+        """After a job; one that failed through no fault of its source is left alone for a while."""
+        self._busy.pop(name, None)
+        if error is None:
+            self._held.pop(name, None)
+        elif not self._stops():
+            self._held[name] = time.monotonic() + HELD_SECONDS
+            log.error("%s: %s", name, error, exc_info=None if isinstance(error, AggregatorError) else error)
+
+
+def _bound(work: Callable[[Given], None], given: Given) -> Callable[[], None]:
+    """`work` on `given`: a loop's variable must not change under a job."""
+    return lambda: work(given)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""

@@ -1,0 +1,94 @@
+"""One placing transaction's running numbers, log lines and finished entries, written together at its end.
+
+Numbers are taken from `counter` once and counted on in memory; they are the transaction's own, because the
+one writer of stories is the only one who takes numbers of stories and bumps.
+"""
+
+import datetime as dt
+import json
+from typing import Any, Literal
+
+from sqlalchemy import Connection, bindparam, insert, update
+
+from aggregator.store.inbox import Outcome, take_numbers
+from aggregator.store.tables import counter, entry, story_log
+
+LogKind = Literal["created", "joined", "merged", "headline", "revised", "corrected"]
+
+_FINISH = (
+    update(entry)
+    .where(entry.c.n == bindparam("entry_n"))
+    .values(
+        state=bindparam("entry_state"),
+        article=bindparam("entry_article"),
+        done_at=bindparam("entry_done_at"),
+        outcome=bindparam("entry_outcome"),
+        verdict=bindparam("entry_verdict"),
+        reason=bindparam("entry_reason"),
+        page=None,
+    )
+)
+_LOG = insert(story_log)
+_COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
+
+
+class Ledger:
+    """Belongs to one transaction; `close` must be called before it is committed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._numbers: dict[str, int] = {}
+        self._logs: list[dict[str, Any]] = []
+        self._finished: list[dict[str, Any]] = []
+
+    def number(self, name: Literal["story", "bump"]) -> int:
+        """The next running number of this name."""
+        if name not in self._numbers:
+            self._numbers[name] = take_numbers(self._connection, name, 0)
+        self._numbers[name] += 1
+        return self._numbers[name]
+
+    def log(
+        self,
+        at: dt.datetime,
+        story: str,
+        kind: LogKind,
+        *,
+        article: str | None = None,
+        **detail: str | float | None,
+    ) -> None:
+        """A line in a story's log."""
+        text = json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
+        self._logs.append({"story": story, "at": at, "kind": kind, "article": article, "detail": text})
+
+    def finish(
+        self,
+        n: int,
+        *,
+        at: dt.datetime,
+        outcome: Outcome,
+        article: str,
+        verdict: str,
+        reason: str | None,
+    ) -> None:
+        """Take entry `n` out of the queue; its page is dropped, what was declared stays."""
+        self._finished.append(
+            {
+                "entry_n": n,
+                "entry_state": "refused" if outcome == "refused" else "done",
+                "entry_article": article,
+                "entry_done_at": at,
+                "entry_outcome": outcome,
+                "entry_verdict": verdict,
+                "entry_reason": reason,
+            }
+        )
+
+    def close(self) -> None:
+        """Write all of it."""
+        if self._finished:
+            self._connection.execute(_FINISH, self._finished)
+        if self._logs:
+            self._connection.execute(_LOG, self._logs)
+        for name, value in sorted(self._numbers.items()):
+            self._connection.execute(_COUNT.values(value=value), {"counter_name": name})

@@ -1,0 +1,198 @@
+"""Looking at one watched folder: files that are new or changed become entries in the inbox.
+
+The folder's stamps (size and time of each file) are written with the last of the entries: whatever stops a
+look, the next one reads the same files again, which changes nothing.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection
+
+from aggregator.errors import AggregatorError, FetchError
+from aggregator.model import Entry, Noun
+from aggregator.polling import Polled, parse_feed, polled_of
+from aggregator.rules import RuleBook
+from aggregator.sources.files import FoundBytes, FoundEntry, FoundProblem, Reading, place_below, read_file
+from aggregator.sources.folders import Stamp, scan
+from aggregator.sources.limits import source_rules
+from aggregator.sources.opening import Progress
+from aggregator.stages import FeedJob
+from aggregator.store import blobs, inbox
+from aggregator.store.database import Database
+from aggregator.store.inbox import Accepted
+from aggregator.store.sources import Source, save
+from aggregator.work.executor import Executor
+
+ENTRIES_A_TRANSACTION = 100  # house.md: up to 100 whole articles
+
+
+class FolderStamps(Noun, frozen=True, kw_only=True):
+    """The files of a folder as they were at the last look."""
+
+    stamps: Mapping[str, Stamp] = {}
+
+
+class Watching:
+    """Looks at folders. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        executor: Executor,
+        book: RuleBook,
+        now: Callable[[], dt.datetime],
+        stops: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`stops` says that the program is ending: a look then ends between two files."""
+        self._database = database
+        self._executor = executor
+        self._book = book
+        self._source_rules = source_rules(book)
+        self._now = now
+        self._stops = stops
+
+    def look(self, source: Source) -> Polled:
+        """Look at a watched folder; read the files that are new or changed since the last look."""
+        now = self._now()
+        known = blobs.expand_noun(source.stamps, FolderStamps).stamps if source.stamps else {}
+        folder = Path(source.address)
+        due = msgspec.structs.replace(
+            source,
+            next_due_at=now + dt.timedelta(seconds=source.interval_seconds),
+            last_polled_at=now,
+            stamps=None,
+        )
+        try:
+            changes = scan(folder, known, now_ns=int(now.timestamp() * 1e9), rules=self._source_rules)
+        except AggregatorError as error:
+            return self._folder_failed(due, str(error))
+        looked = _Looked((*changes.changed, *changes.gone))
+        for relative in changes.changed:
+            for found in self._read(folder, relative, now):
+                if self._stops():
+                    return looked.polled(None)  # what was not read keeps its old stamp
+                if isinstance(found, FoundProblem):
+                    looked.problems.append(found)
+                else:
+                    looked.entries.append(_with_source(found, source))
+                if len(looked.entries) >= ENTRIES_A_TRANSACTION:
+                    self._accept_files(source, looked, now)
+        if changes.changed or changes.gone:
+            due = msgspec.structs.replace(due, stamps=blobs.squeeze_noun(FolderStamps(stamps=changes.stamps)))
+        return self._folder_done(due, looked, now)
+
+    def _read(self, folder: Path, relative: str, now: dt.datetime) -> list[Entry | FoundProblem]:
+        """The entries of one file below a folder."""
+        reading = Reading(rules=self._source_rules, progress=Progress(), seen=now)
+        found: list[Entry | FoundProblem] = []
+        for item in read_file(folder / relative, place_below(folder, relative), reading):
+            found += entries_of(item, now, self._executor, self._book)
+        return found
+
+    def _accept_files(self, source: Source, looked: "_Looked", now: dt.datetime) -> None:
+        """What was read since the last time, before a folder of many files fills the memory."""
+        with self._database.write() as connection:
+            self._take_in(connection, source, looked, now)
+
+    def _take_in(self, connection: Connection, source: Source, looked: "_Looked", now: dt.datetime) -> None:
+        entries = looked.entries
+        looked.accepted += inbox.accept(connection, entries, seen=[now] * len(entries))
+        for problem in looked.problems[looked.noted :]:
+            inbox.note_refusal(
+                connection,
+                source=source.entry_source,
+                item=problem.where,
+                verdict=problem.verdict or "unreadable",
+                reason=problem.reason,
+                at=now,
+            )
+        looked.entries, looked.noted = [], len(looked.problems)
+
+    def _folder_done(self, source: Source, looked: "_Looked", now: dt.datetime) -> Polled:
+        """The rest of what was read, with the folder's new state."""
+        with self._database.write() as connection:
+            self._take_in(connection, source, looked, now)
+            words = looked.words()
+            polled = looked.polled(words)
+            new = len(polled.accepted) - polled.revised
+            before = None if source.health == "failing" else looked.left_of(source.health_cause)
+            state = msgspec.structs.replace(
+                source,
+                first_poll_done=True,
+                last_success_at=now,
+                health="ok",
+                health_cause=words or before,
+                failures=0,
+                entries_new=source.entries_new + new,
+                entries_known=source.entries_known + polled.read - new,
+                entries_refused=source.entries_refused + len(looked.problems),
+            )
+            save(connection, state)
+        return polled
+
+    def _folder_failed(self, source: Source, cause: str) -> Polled:
+        failed = msgspec.structs.replace(
+            source, health="failing", health_cause=cause, failures=source.failures + 1
+        )
+        with self._database.write() as connection:
+            save(connection, failed)
+        return Polled(problem=cause)
+
+
+def entries_of(
+    found: FoundEntry | FoundBytes | FoundProblem, now: dt.datetime, executor: Executor, book: RuleBook
+) -> list[Entry | FoundProblem]:
+    """What a file holds, with feeds in it parsed by a worker."""
+    if isinstance(found, FoundProblem):
+        return [found]
+    if isinstance(found, FoundEntry):
+        return [found.entry]
+    job = FeedJob(data=found.data, source=found.source, seen=now, rules=book.to_json())
+    try:
+        parsed = parse_feed(executor, job)
+    except FetchError as error:
+        return [FoundProblem(where=found.where, reason=str(error))]
+    entries: list[Entry | FoundProblem] = [
+        msgspec.structs.replace(entry, authority="handed") for entry in reversed(parsed.entries)
+    ]
+    if parsed.problem:
+        entries.append(FoundProblem(where=found.where, reason=parsed.problem))
+    return entries
+
+
+class _Looked:
+    """What one look at a folder has found so far."""
+
+    def __init__(self, touched: Sequence[str]) -> None:
+        self._touched = touched  # files that are new, changed or gone
+        self.entries: list[Entry] = []  # read, not accepted yet
+        self.problems: list[FoundProblem] = []
+        self.noted = 0  # of the problems
+        self.accepted: list[Accepted] = []
+
+    def words(self) -> str | None:
+        """What health says of it: the last problem, and how many more there are."""
+        if not self.problems:
+            return None
+        last = self.problems[-1]
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        return f"{last.where}: {last.reason}{more}"
+
+    def left_of(self, cause: str | None) -> str | None:
+        """What was wrong before, unless that was about a file which is another one now."""
+        return None if cause is None or any(path in cause for path in self._touched) else cause
+
+    def polled(self, problem: str | None) -> Polled:
+        return polled_of(self.accepted, problem)
+
+
+def _with_source(entry: Entry, source: Source) -> Entry:
+    return msgspec.structs.replace(
+        entry,
+        outlet=source.outlet or entry.outlet,
+        language=entry.language or source.language,
+        zone=entry.zone or source.timezone,
+    )

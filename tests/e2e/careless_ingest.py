@@ -1,0 +1,32 @@
+"""`aggregator` with its transaction rule broken on purpose: entries are done before stories are written.
+
+The kill tests must find it out; it is how they prove that they could fail.
+"""
+
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import update
+
+from aggregator import pipeline
+from aggregator.cli import main
+from aggregator.model import Prepared
+from aggregator.placing import Placed, Placing
+from aggregator.store.inbox import Waiting
+from aggregator.store.tables import entry
+
+
+class CarelessPlacing(Placing):
+    """Commits that a batch is done, and only then places it."""
+
+    def place(self, batch: Sequence[tuple[Waiting, Prepared]]) -> list[Placed]:
+        with self._database.write() as connection:
+            numbers = [waiting.n for waiting, _ in batch]
+            connection.execute(update(entry).where(entry.c.n.in_(numbers)).values(state="done"))
+        time.sleep(0.05)
+        return super().place(batch)
+
+
+if __name__ == "__main__":
+    pipeline.Placing = CarelessPlacing  # type: ignore[misc]
+    main()

@@ -1,0 +1,79 @@
+"""Makes docs/story-page.png: the page of one sample story, as a reader sees it.
+
+    python -m tests.e2e.story_picture            (make picture)
+
+The samples are read into a scratch database, served, and photographed by a real Chromium in light mode.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from aggregator.cli import main as command_line
+from aggregator.publish.serve import Server
+from aggregator.publish.settings import PublishSettings
+from aggregator.shelf import StoryFilter
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
+
+REPOSITORY = Path(__file__).parents[2]
+PICTURE = REPOSITORY / "docs" / "story-page.png"
+STORY = "Kestrow"  # the dam failure: six outlets, figures that differ, a claim and its denial
+WIDTH = 1200  # pixels
+LAST_SECTION = "Where they differ"  # what is below is cut off
+BELOW = 30  # pixels of air under it
+MOST_BYTES = 250_000
+
+
+def _read_samples(database_url: str) -> None:
+    """As a person would: aggregator ingest examples/articles."""
+    try:
+        command_line(["--database", database_url, "ingest", str(REPOSITORY / "examples" / "articles")])
+    except SystemExit as end:
+        if end.code:
+            raise
+
+
+def _largest_story(database: Database) -> str:
+    found = Reading(database).stories(StoryFilter(query=STORY)).stories
+    return max(found, key=lambda story: story.article_count).id
+
+
+def _photograph(page: Page, address: str) -> None:
+    page.goto(address)
+    last = page.get_by_role("region", name=LAST_SECTION).bounding_box()
+    assert last is not None, f"the page has a section {LAST_SECTION!r}"
+    height = round(last["y"] + last["height"]) + BELOW
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    page.screenshot(path=str(PICTURE))
+
+
+def main() -> None:
+    """Make the picture, or end with words about what is missing."""
+    if not CHROMIUM.exists():
+        sys.exit(f"{CHROMIUM} is not there: apt-get install chromium, or set AGGREGATOR_CHROMIUM")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        url = f"sqlite:///{folder}/picture.db"
+        _read_samples(url)
+        database = Database(url)
+        server = Server(Reading(database), PublishSettings(port=0))
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        try:
+            address = server.start()
+            page = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")
+            _photograph(page, f"{address}/stories/{_largest_story(database)}")
+        finally:
+            browser.close()
+            server.stop()
+            database.close()
+    size = PICTURE.stat().st_size
+    if size > MOST_BYTES:
+        sys.exit(f"{PICTURE} has {size} bytes, more than {MOST_BYTES}: name an earlier LAST_SECTION")
+    sys.stderr.write(f"{PICTURE.relative_to(REPOSITORY)}: {size} bytes\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,449 @@
+"""The real daemon against real servers: what it makes of good outlets, bad ones, folders, signals."""
+
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import feedparser
+import pytest
+
+from tests.conftest import Postgres
+from tests.e2e.daemon_process import DaemonProcess, mapped_files, resident_mib
+from tests.e2e.outlets import SAMPLES, Outlet, report
+from tests.loopback import LoopbackServer, Request, Response
+
+DAM = report(
+    "Marenholt Courier/kestrow-dam-gives-way",
+    "Kestrow Dam gives way above Tarrowmere, killing at least four",
+    hours_ago=30,
+)
+FIRE = report(
+    "Marenholt Courier/chemical-fire-in-halverne-harbour",
+    "Chemical fire in Halverne harbour leaves 16 injured and thousands indoors",
+    hours_ago=9,
+)
+DUTIES = report(
+    "Marenholt Courier/union-imposes-duties-on-steel",
+    "Union imposes duties on Torvaskan steel and fertiliser",
+    hours_ago=21,
+)
+DAM_ON_AIR = report(
+    "Radio Vessaly/tarrowmere-flood-what-is-known",
+    "Dam breach floods Tarrowmere: rescue teams search for eleven missing people",
+    hours_ago=29,
+)
+FIRE_ON_AIR = report(
+    "Radio Vessaly/halverne-chemical-plant-fire",
+    "Fire at chemical plant in Halverne: residents told to stay indoors",
+    hours_ago=8,
+)
+LYNX = report(
+    "Radio Vessaly/lynx-cubs-sallow-hills",
+    "First lynx cubs for 140 years photographed in the Sallow Hills",
+    hours_ago=50,
+)
+FIRE_IN_POST = report(
+    "Lowland Post/fire-at-halverne-solvent-works",
+    "Sixteen hurt in fire at Halverne solvent works",
+    hours_ago=10,
+)
+DUTIES_IN_POST = report(
+    "Lowland Post/sixth-round-of-duties-explained",
+    "Dearer fertiliser from December: what the sixth round of Union tariffs means for the lowlands",
+    hours_ago=20,
+)
+DAM_NIGHT = report(
+    "Arrel Valley Gazette/night-the-river-came",
+    '"We heard it before we saw it": the night the Arrel took the Low Quays',
+    hours_ago=26,
+)
+DAM_LATER = report(
+    "Arrel Valley Gazette/kestrow-toll-rises-siren-log",
+    "Kestrow toll rises to six as siren log contradicts Riverworks",
+    hours_ago=2,
+)
+FERRIES = report(
+    "Grimmhafener Tageblatt/faehren-bleiben-im-hafen",
+    "Warnstreik bei der Nordlinie: Fähren nach Lornum bleiben zwei Tage im Hafen",
+    hours_ago=5,
+)
+
+
+@pytest.fixture
+def outlets() -> Iterator[dict[str, Outlet]]:
+    """Five outlets, five events, every kind of feed."""
+    made = [
+        Outlet("Marenholt Courier", "rss", [DUTIES, FIRE, DAM], gzip=True),
+        Outlet("Radio Vessaly", "atom", [FIRE_ON_AIR, DAM_ON_AIR, LYNX], full_text=False),
+        Outlet("Lowland Post", "rdf", [FIRE_IN_POST, DUTIES_IN_POST], full_text=False, moved=True),
+        Outlet("Arrel Valley Gazette", "json", [DAM_NIGHT], etag=None),
+        Outlet("Grimmhafener Tageblatt", "rss", [FERRIES], encoding="iso-8859-1"),
+    ]
+    yield {one.name: one for one in made}
+    for one in made:
+        one.server.close()
+
+
+def groups(daemon: DaemonProcess) -> set[frozenset[str]]:
+    """The headlines of each story's articles."""
+    return {frozenset(article["title"] for article in story["articles"]) for story in daemon.stories()}
+
+
+def leads(daemon: DaemonProcess) -> dict[str, str]:
+    """The beginning of each article's text, by headline."""
+    found = [daemon.get(f"/api/v1/stories/{story['id']}").json() for story in daemon.stories()]
+    return {article["title"]: article.get("lead", "") for story in found for article in story["articles"]}
+
+
+def feed_items(daemon: DaemonProcess) -> dict[str, str]:
+    """GUID and time of each item of the RSS, as a feed reader sees them."""
+    parsed = feedparser.parse(daemon.get("/feeds/stories.rss").content)
+    assert not parsed.bozo
+    return {entry.id: entry.published for entry in parsed.entries}
+
+
+def query(daemon: DaemonProcess, statement: str) -> list[tuple[Any, ...]]:
+    """Rows of its SQLite file."""
+    with closing(sqlite3.connect(daemon.folder / "stories.db", timeout=30)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def story_rows(daemon: DaemonProcess) -> list[tuple[Any, ...]]:
+    """Every column of every story, once all their texts are told."""
+    untold = "SELECT 1 FROM story WHERE text IS NULL AND redirect_to IS NULL"
+    daemon.wait_for(lambda: not query(daemon, untold), "the merged texts")
+    return query(daemon, "SELECT * FROM story ORDER BY n")
+
+
+def wait_for_articles(daemon: DaemonProcess, count: int) -> None:
+    def placed() -> bool:
+        return sum(story["article_count"] for story in daemon.stories()) >= count
+
+    daemon.wait_for(placed, f"{count} articles in stories")
+
+
+def wait_for_rounds(daemon: DaemonProcess, outlets: dict[str, Outlet], rounds: int) -> None:
+    """Until every feed was asked that often from now on, and what came of it is placed."""
+    wanted = {name: outlet.polls() + rounds for name, outlet in outlets.items()}
+    daemon.wait_for(lambda: all(outlets[name].polls() >= wanted[name] for name in outlets), "rounds of polls")
+    daemon.wait_for(lambda: daemon.waiting() == 0, "an empty inbox")
+
+
+def sources(outlets: dict[str, Outlet]) -> dict[str, Any]:
+    return {"sources": [outlet.settings() for outlet in outlets.values()]}
+
+
+# --- outlets, rounds and stories ---------------------------------------------------------------------------
+
+
+def test_rounds_of_polls_make_stories_once(tmp_path: Path, outlets: dict[str, Outlet]) -> None:
+    with DaemonProcess(tmp_path, sources(outlets)) as daemon:
+        wait_for_articles(daemon, 10)
+        first_round(daemon)
+        before, items = story_rows(daemon), feed_items(daemon)
+
+        quiet_round(daemon, outlets)
+        assert story_rows(daemon) == before, "a poll without news wrote to a story"
+
+        for outlet in outlets.values():
+            outlet.rename_everything()
+        wait_for_rounds(daemon, outlets, 2)
+        assert story_rows(daemon) == before, "fresh GUIDs or trackers changed a story"
+
+        assert daemon.stop() == 0
+        daemon.start()
+        wait_for_rounds(daemon, outlets, 2)
+        assert feed_items(daemon) == items
+        assert story_rows(daemon) == before, "a restart changed a story"
+        assert not daemon.lines(" new, "), "known items came in as new"
+
+        one_story_grows(daemon, outlets, items)
+        assert daemon.stop() == 0
+
+
+def first_round(daemon: DaemonProcess) -> None:
+    """Over each of the ways in which people read."""
+    dam = {DAM.title, DAM_ON_AIR.title, DAM_NIGHT.title}
+    fire = {FIRE.title, FIRE_ON_AIR.title, FIRE_IN_POST.title}
+    expected = {*map(frozenset, (dam, fire, {DUTIES.title, DUTIES_IN_POST.title}, {LYNX.title}))}
+    assert groups(daemon) == expected | {frozenset({FERRIES.title})}
+    by_title = {article["title"]: story for story in daemon.stories() for article in story["articles"]}
+    assert by_title[FIRE.title]["report_count"] == 2, "one agency text at two outlets is one report"
+    assert len(feed_items(daemon)) == 5
+    page = daemon.get("/").text
+    assert all(story["title"].split()[0].strip('"') in page for story in daemon.stories())
+    assert LYNX.beyond in leads(daemon)[LYNX.title], "the page's text, not the feed's teaser"
+
+
+def quiet_round(daemon: DaemonProcess, outlets: dict[str, Outlet]) -> None:
+    """Two more polls of each feed: all conditional where the server gave an ETag; nothing else is fetched."""
+    seen = {name: len(outlet.server.requests) for name, outlet in outlets.items()}
+    said = len(daemon.log().splitlines())
+    wait_for_rounds(daemon, outlets, 2)
+    for name, outlet in outlets.items():
+        asked = outlet.server.requests[seen[name] :]
+        assert {request.path for request in asked} <= {"/feed", outlet.feed_path}
+        conditional = ["if-none-match" in request.headers for request in asked]
+        assert all(conditional) if outlet.etag == "" else not any(conditional)
+    assert daemon.log().splitlines()[said:] == []
+
+
+def one_story_grows(daemon: DaemonProcess, outlets: dict[str, Outlet], items: dict[str, str]) -> None:
+    post = outlets["Lowland Post"]
+    post.reports.insert(0, DAM_LATER)
+    post.publish()
+    wait_for_articles(daemon, 11)
+    now = feed_items(daemon)
+    assert now.keys() == items.keys()
+    changed = [guid for guid in now if now[guid] != items[guid]]
+    assert len(changed) == 1, "exactly the story that grew is bumped"
+    newest = daemon.stories()[0]
+    assert changed[0].endswith(newest["id"]), "and it stands first"
+    assert {article["title"] for article in newest["articles"]} >= {DAM_LATER.title, DAM.title}
+    assert newest["article_count"] == 4
+
+
+# --- pages -------------------------------------------------------------------------------------------------
+
+
+def test_pages_that_do_not_come_hold_up_nobody(tmp_path: Path) -> None:
+    good, gone, forbidden, hanging = DAM_ON_AIR, FIRE_ON_AIR, LYNX, DUTIES_IN_POST
+    outlet = Outlet("Radio Vessaly", "atom", [good, gone, forbidden, hanging], full_text=False)
+    outlet.server.routes |= {
+        gone.path: Response(404, body="gone"),
+        hanging.path: Response(200, body="late", delay_seconds=60),
+        "/robots.txt": Response(200, body=f"User-agent: *\nDisallow: {forbidden.path}\n"),
+    }
+    patience = {"net": {"fetch_deadline_seconds": 1.0}, "polling": {"page_retry_seconds": 0.1}}
+    settings = {"sources": [outlet.settings()], "rules": patience}
+    with DaemonProcess(tmp_path, settings) as daemon:
+        wait_for_articles(daemon, 3)
+        states = query(daemon, "SELECT state, inbox_no IS NULL FROM entry ORDER BY state")
+        assert states == [("done", 0)] * 3 + [("page", 1)], "no inbox number before the page is decided"
+        wait_for_articles(daemon, 4)
+        texts = leads(daemon)
+        assert good.beyond in texts[good.title]
+        for one in (gone, forbidden, hanging):
+            assert one.teaser.split(",")[0] in texts[one.title]
+            assert one.beyond not in texts[one.title]
+        assert forbidden.path not in outlet.server.paths()
+        assert outlet.server.paths().count(hanging.path) == 3
+        assert (
+            len([line for line in daemon.lines("page http") if "the feed's own text is taken" in line]) == 3
+        )
+    outlet.server.close()
+
+
+def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
+    outlet = Outlet("Radio Vessaly", "atom", [DAM_ON_AIR, LYNX], full_text=False)
+    outlet.server.routes |= {one.path: Response(200, delay_seconds=60) for one in (DAM_ON_AIR, LYNX)}
+    slow = LoopbackServer({"*": Response(200, delay_seconds=60)})
+    shutil.copytree(SAMPLES, tmp_path / "articles")
+    feeds = [outlet.settings(), {"feed": slow.url("/feed"), "name": "slow"}]
+    nowhere = {"feed": "http://nowhere.invalid/feed", "name": "nowhere"}
+    settings = {"sources": [*feeds, nowhere, {"folder": "articles", "name": "samples"}]}
+    with DaemonProcess(tmp_path, settings) as daemon:
+        pages = {DAM_ON_AIR.path, LYNX.path}
+        daemon.wait_for(lambda: pages <= set(outlet.server.paths()) and slow.requests, "fetches under way")
+        workers = daemon.wait_for(daemon.workers, "workers")
+        started = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - started < 10
+        assert daemon.log().rstrip().endswith("stopped")
+        assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+        states = dict(query(daemon, "SELECT state, count(*) FROM entry GROUP BY state"))
+        assert states.pop("page") == 2
+        assert "refused" not in states
+        assert daemon.sources()["slow"]["state"] == "new", "a stop is no failure of the source"
+
+        outlet.publish()
+        daemon.start()
+        wait_for_articles(daemon, 38)
+        assert query(daemon, "SELECT count(*) FROM entry WHERE state != 'done'") == [(0,)]
+        assert LYNX.beyond in leads(daemon)[LYNX.title]
+    outlet.server.close()
+    slow.close()
+
+
+# --- what is broken ----------------------------------------------------------------------------------------
+
+
+def dead_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port
+
+
+def endless(_request: Request) -> Response:
+    return Response(200, body=(b"<!-- filler -->" * 4096 for _ in range(400)), content_type="application/xml")
+
+
+BROKEN: dict[str, tuple[Any, str]] = {
+    "gone": (Response(404, body="no"), "http 404"),
+    "failing": (Response(500, body="oh"), "http 500"),
+    "page": (
+        Response(200, body="<!doctype html><title>Hi</title><p>x", content_type="text/html"),
+        "web page",
+    ),
+    "empty": (Response(200, body=b"", content_type="application/xml"), "empty"),
+    "torn": (Response(200, body="<?xml version='1.0'?><rss><chan<<&&", content_type="text/xml"), "no feed"),
+    "huge": (endless, "too_large"),
+    "busy": (Response(429, {"Retry-After": "120"}), "http 429"),
+}
+
+
+def test_each_broken_source_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+    servers = {name: LoopbackServer({"*": route}) for name, (route, _) in BROKEN.items()}
+    good = Outlet("Lowland Post", "rss", [FIRE_IN_POST])
+    addresses = {name: server.url("/feed") for name, server in servers.items()}
+    addresses |= {"dead": f"http://127.0.0.1:{dead_port()}/feed", "nameless": "http://nowhere.invalid/feed"}
+    listed = [{"feed": address, "name": name} for name, address in addresses.items()]
+    causes = {name: cause for name, (_, cause) in BROKEN.items()} | {"dead": "connect", "nameless": "dns"}
+    settings = {
+        "fetch": {"interval": "2s"},
+        "rules": {"net": {"retry_after_least_seconds": 1.0}},
+        "sources": [*listed, good.settings()],
+    }
+    with DaemonProcess(tmp_path, settings) as daemon:
+        wait_for_articles(daemon, 1)
+        daemon.wait_for(lambda: all(daemon.lines(f"warning {name}: ") for name in causes), "all causes")
+        health = daemon.sources()
+        for name, cause in causes.items():
+            assert health[name]["state"] == "failing", name
+            assert cause in health[name]["problem"], health[name]
+            line = daemon.lines(f"warning {name}: ")[0]
+            assert len(line) < 250
+            assert daemon.lines(f" {name}: ") == [line], "the same cause is told once"
+            assert line.endswith(health[name]["problem"])
+        assert health["Lowland Post"]["state"] == "ok"
+        assert "problem" not in health["Lowland Post"]
+        assert "Traceback" not in daemon.log()
+        assert len(servers["busy"].requests) == 1, "it was told when to come back"
+
+        Outlet("gone", "rss", [LYNX], server=servers["gone"])
+        wait_for_articles(daemon, 2)
+        recovered = daemon.sources()["gone"]
+        assert recovered["state"] == "ok"
+        assert "problem" not in recovered
+        assert daemon.lines("info    gone: 1 new")
+    for server in [*servers.values(), good.server]:
+        server.close()
+
+
+# --- folders -----------------------------------------------------------------------------------------------
+
+
+def test_a_watched_folder_is_read_once(tmp_path: Path) -> None:
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    with DaemonProcess(tmp_path, {"sources": [{"folder": "articles", "name": "desk"}]}) as daemon:
+        (folder / "empty.txt").write_bytes(b"")
+        (folder / "noise.txt").write_bytes(bytes(range(256)) * 40)
+        shutil.copy(SAMPLES / "Radio Vessaly" / "lynx-cubs-sallow-hills.txt", folder / "lynx.txt")
+        wait_for_articles(daemon, 1)
+        daemon.wait_for(lambda: daemon.lines("warning desk: "), "the bad files")
+        health = daemon.sources()["desk"]
+        assert health["state"] == "ok"
+        assert "noise.txt" in health["problem"] or "empty.txt" in health["problem"]
+        assert len(daemon.lines("warning desk: ")) <= 2, "told once, not at every look"
+
+        assert daemon.stop() == 0
+        other = (SAMPLES / "Radio Vessaly" / "union-tariffs-timber-machines.txt").read_bytes()
+        same_to_the_eye(folder / "lynx.txt", other)
+        daemon.start()
+        shutil.copy(SAMPLES / "Daily Siren" / "parrot-calls-fire-brigade.txt", folder / "parrot.txt")
+        wait_for_articles(daemon, 2)
+        assert query(daemon, "SELECT count(*) FROM entry") == [(2,)], "an unchanged stamp was read again"
+        assert daemon.sources()["desk"]["problem"] == health["problem"]
+
+
+def same_to_the_eye(path: Path, other: bytes) -> None:
+    """Other bytes in a file of the same size and time: only who opens it can tell."""
+    before = path.stat()
+    path.write_bytes((other + b" " * before.st_size)[: before.st_size])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+# --- beside other processes --------------------------------------------------------------------------------
+
+
+def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
+    sample = SAMPLES / "Radio Vessaly"
+    with DaemonProcess(tmp_path, {}) as daemon:
+        second = daemon.command("run")
+        assert second.returncode == 6
+        assert "another daemon works on" in second.stderr
+        beside = daemon.command("ingest", str(sample))
+        assert beside.returncode == 0, beside.stderr
+        assert "waiting until it has placed" in beside.stderr
+        assert sum(story["article_count"] for story in daemon.stories()) == 4
+        quick = daemon.command("ingest", "--no-wait", "--format", "json", str(SAMPLES / "Nordkanal"))
+        assert quick.returncode == 0, quick.stderr
+        wait_for_articles(daemon, 5)
+        assert daemon.stop() == 0
+
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    without = DaemonProcess(alone, {}).command("ingest", str(sample))
+    assert without.stdout == beside.stdout
+
+
+def test_on_postgres_a_second_daemon_stands_by_and_takes_over(tmp_path: Path, postgres: Postgres) -> None:
+    settings = {"database": postgres.make(), "sources": [{"folder": str(SAMPLES), "name": "samples"}]}
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+    with DaemonProcess(folders[0], settings) as first:
+        wait_for_articles(first, 36)
+        second = DaemonProcess(folders[1], settings)
+        second.launch()
+        second.wait_for(lambda: second.lines("standing by"), "the second to wait")
+        expected, items = groups(first), feed_items(first)
+        assert first.stop() == 0
+    try:
+        second.wait_until_listening()
+        assert groups(second) == expected
+        assert feed_items(second) == items
+        assert second.stop() == 0
+    finally:
+        second.kill()
+
+
+# --- systemd, figures, words -------------------------------------------------------------------------------
+
+
+def test_systemd_is_told_and_little_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(f"{place}/notify")
+        systemd.settimeout(20)
+        daemon = DaemonProcess(tmp_path, {}, NOTIFY_SOCKET=f"{place}/notify", WATCHDOG_USEC="400000")
+        started = time.monotonic()
+        with daemon:
+            seconds = time.monotonic() - started
+            assert systemd.recv(4096).startswith(b"READY=1")
+            assert daemon.get("/").status_code == 200, "ready means: it can be read"
+            assert [systemd.recv(4096) for _ in range(2)] == [b"WATCHDOG=1"] * 2
+            assert daemon.process is not None
+            mapped = mapped_files(daemon.process.pid)
+            size = resident_mib(daemon.process.pid)
+            assert not daemon.workers(), "a daemon with nothing to read needs no workers"
+            assert daemon.stop(signal.SIGINT) == 0
+        last = systemd.recv(4096)
+        while last == b"WATCHDOG=1":
+            last = systemd.recv(4096)
+        assert last.startswith(b"STOPPING=1")
+    assert not [name for name in ("trafilatura", "datasketch", "scipy", "feedparser") if f"/{name}" in mapped]
+    kinds = [line.split(maxsplit=3)[3].split()[0] for line in daemon.log().splitlines()]
+    assert kinds == ["listening", "SIGINT:", "stopped"]
+    with capsys.disabled():
+        sys.stdout.write(f"\nstart on an empty database {seconds:.2f} s, {size:.0f} MiB at rest\n")

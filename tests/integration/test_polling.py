@@ -1,0 +1,302 @@
+"""One source asked at a time, in this process, on both databases: what a poll leaves in the rows."""
+
+import datetime as dt
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from aggregator.net.client import Client, ClientSettings
+from aggregator.polling import Polling
+from aggregator.rules import rule_book
+from aggregator.store import inbox
+from aggregator.store.database import Database
+from aggregator.store.sources import Source, add, all_sources, due, follow_config, pull_in, source_id
+from aggregator.store.tables import entry, story
+from aggregator.store.tables import source as sources
+from aggregator.watching import Watching
+from aggregator.work.executor import InlineExecutor
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
+from tests.loopback import LoopbackServer, Resource, Response
+
+BOOK = rule_book({"net": {"fetch_deadline_seconds": 2.0}})
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    with LoopbackServer() as made:
+        yield made
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    made = Client(ClientSettings(allow_private=("127.0.0.0/8",)), BOOK)
+    yield made
+    made.close()
+
+
+class Office:
+    """Polling on a database, with a source to be asked."""
+
+    def __init__(self, database: Database, client: Client, source: Source) -> None:
+        self.clock = Clock()
+        self.stopped = threading.Event()
+        self.desk = Desk(database, self.clock, BOOK)
+        self.database = database
+        self.polling = Polling(
+            database,
+            client,
+            InlineExecutor(),
+            BOOK,
+            self.clock,
+            robots=False,
+            pages="auto",
+            stops=self.stopped.is_set,
+        )
+        self.watching = Watching(database, InlineExecutor(), BOOK, self.clock)
+        with database.write() as connection:
+            add(connection, source)
+
+    @property
+    def source(self) -> Source:
+        with self.database.read() as connection:
+            return all_sources(connection)[0]
+
+    def entries(self) -> list[Any]:
+        with self.database.read() as connection:
+            return list(connection.execute(select(entry).order_by(entry.c.n)))
+
+    def stories(self) -> list[Any]:
+        with self.database.read() as connection:
+            return list(connection.execute(select(story).order_by(story.c.n)))
+
+
+def feed_of(address: str, **more: Any) -> Source:
+    values = {"interval_seconds": 600, "next_due_at": NOON, "pages": "never"} | more
+    return Source(id=source_id("feed", None, address), kind="feed", address=address, **values)
+
+
+def folder_of(path: Path) -> Source:
+    address = str(path)
+    id_ = source_id("folder", None, address)
+    return Source(id=id_, kind="folder", address=address, interval_seconds=10, next_due_at=NOON)
+
+
+def item(guid: str, title: str, text: str, more: str = "") -> str:
+    return f"<item><guid>{guid}</guid><title>{title}</title><description>{text}</description>{more}</item>"
+
+
+def rss(*items: str, built: str = "") -> bytes:
+    return (
+        f"<rss version='2.0'><channel><title>Gazette</title>{built}{''.join(items)}</channel></rss>".encode()
+    )
+
+
+@pytest.fixture
+def office(database: Database, client: Client, server: LoopbackServer) -> Office:
+    return Office(database, client, feed_of(server.url("/feed")))
+
+
+# --- feeds -------------------------------------------------------------------------------------------------
+
+
+def test_the_oldest_entry_of_a_feed_comes_in_first(office: Office, server: LoopbackServer) -> None:
+    server.routes["/feed"] = Resource(rss(item("2", "Strike", STRIKE), item("1", "Flood", FLOOD)))
+    polled = office.polling.poll(office.source)
+    assert (len(polled.accepted), polled.known, polled.revised) == (2, 0, 0)
+    office.desk.place()
+    assert [row.title for row in office.stories()] == ["Flood", "Strike"]
+    assert (office.source.title, office.source.health, office.source.entries_new) == ("Gazette", "ok", 2)
+
+
+def test_undated_entries_are_not_revised_by_the_next_poll(office: Office, server: LoopbackServer) -> None:
+    """The time of a poll stands in for their date; it must not look like a change of theirs."""
+    items = [item("2", "Strike", STRIKE), item("1", "Flood", FLOOD)]
+    for minute in range(3):
+        server.routes["/feed"] = Resource(
+            rss(*items, built=f"<lastBuildDate>Mon, 12 Oct 2026 12:0{minute}:00 GMT</lastBuildDate>")
+        )
+        polled = office.polling.poll(office.source)
+    assert (polled.accepted, polled.known, polled.unchanged) == ((), 2, False)
+    assert len(office.entries()) == 2
+
+
+def test_trackers_and_fresh_guids_are_no_news(office: Office, server: LoopbackServer) -> None:
+    base = server.url("/a")
+    server.routes["/feed"] = Resource(rss(item("1", "Flood", FLOOD, f"<link>{base}</link>")))
+    office.polling.poll(office.source)
+    office.desk.place()
+    before = office.stories()
+    tracked = f"<link>{base}?utm_source=rss&amp;utm_campaign=7</link>"
+    server.routes["/feed"] = Resource(rss(item("urn:other", "Flood", FLOOD, tracked)))
+    assert office.polling.poll(office.source).known == 1
+    office.desk.place()
+    assert office.stories() == before
+
+
+def test_a_revision_is_told_apart_from_news(office: Office, server: LoopbackServer) -> None:
+    server.routes["/feed"] = Resource(rss(item("1", "Flood", FLOOD)))
+    office.polling.poll(office.source)
+    office.desk.place()
+    server.routes["/feed"] = Resource(rss(item("1", "Flood", FLOOD.replace("four", "five"))))
+    polled = office.polling.poll(office.source)
+    assert (len(polled.accepted), polled.revised) == (1, 1)
+    assert [placed.outcome for placed in office.desk.place()] == ["revised"]
+    assert (office.source.entries_new, office.source.entries_known) == (1, 1)
+
+
+def test_equal_bytes_without_validators_are_not_parsed_again(office: Office, server: LoopbackServer) -> None:
+    server.routes["/feed"] = Resource(rss(item("1", "Flood", FLOOD)), etag=None)
+    assert not office.polling.poll(office.source).unchanged
+    assert office.polling.poll(office.source).unchanged
+
+
+def test_a_feed_without_news_is_asked_less_often(office: Office, server: LoopbackServer) -> None:
+    """Also when its bytes change at every poll."""
+    rhythm = []
+    for minute in range(3):
+        server.routes["/feed"] = Resource(
+            rss(item("1", "Flood", FLOOD), built=f"<ttl>{minute}</ttl>"), etag=None
+        )
+        office.polling.poll(office.source)
+        rhythm.append(office.source.rhythm_seconds)
+    assert rhythm == [600, 900, 1350]
+
+
+def test_a_failure_is_health_and_the_next_success_takes_it_away(
+    office: Office, server: LoopbackServer
+) -> None:
+    good = Resource(rss(item("1", "Flood", FLOOD)))
+    server.routes["/feed"] = good
+    office.polling.poll(office.source)
+    server.routes["/feed"] = Response(503, {"Retry-After": "7200"})
+    assert office.polling.poll(office.source).problem == "http 503: Service Unavailable"
+    failing = office.source
+    assert (failing.health, failing.failures) == ("failing", 1)
+    assert failing.next_due_at >= office.clock.time + dt.timedelta(seconds=7000)
+    server.routes["/feed"] = good
+    assert office.polling.poll(failing).unchanged, "it still knows the version from before"
+    assert (office.source.health, office.source.health_cause, office.source.failures) == ("ok", None, 0)
+
+
+def test_a_stop_is_nobodys_failure(office: Office, server: LoopbackServer, client: Client) -> None:
+    server.routes["/feed"] = Response(200, delay_seconds=30)
+    before = office.source
+    thread = threading.Thread(target=office.polling.poll, args=(before,))
+    thread.start()
+    while not server.requests:
+        time.sleep(0.01)
+    office.stopped.set()
+    client.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert office.source == before
+
+
+# --- pages -------------------------------------------------------------------------------------------------
+
+
+def test_an_entry_gets_its_number_with_its_page(
+    database: Database, client: Client, server: LoopbackServer
+) -> None:
+    office = Office(database, client, feed_of(server.url("/feed"), pages="auto"))
+    links = [f"<link>{server.url(path)}</link>" for path in ("/slow", "/quick")]
+    items = [item(str(n), f"Teaser {n}", "A few words only.", link) for n, link in enumerate(links)]
+    page = f"<html><body><article><h1>Flood</h1><p>{FLOOD}</p></article></body></html>"
+    server.routes |= {"/feed": Resource(rss(*reversed(items))), "/quick": Response(body=page)}
+    office.polling.poll(office.source)
+    assert [row.inbox_no for row in office.entries()] == [None, None]
+    with database.read() as connection:
+        slow, quick = inbox.pages_wanted(connection, office.clock(), 10)
+    assert slow.feed == server.url("/feed")
+    assert office.polling.fetch_page(quick)
+    assert [row.inbox_no for row in office.entries()] == [None, 1]
+    server.routes["/slow"] = Response(500)
+    assert not office.polling.fetch_page(slow), "later again"
+    assert office.polling.fetch_page(inbox.PageWanted(n=slow.n, url=slow.url, tries=2)), "now without"
+    assert [(row.inbox_no, row.page is None) for row in office.entries()] == [(2, True), (1, False)]
+
+
+# --- folders -----------------------------------------------------------------------------------------------
+
+
+def test_a_bad_file_stays_the_cause_until_it_is_another_one(
+    database: Database, client: Client, tmp_path: Path
+) -> None:
+    folder = tmp_path / "desk"
+    office = Office(database, client, folder_of(folder))
+    assert "no such folder" in str(office.watching.look(office.source).problem)
+    assert office.source.health == "failing"
+    folder.mkdir()
+    write(folder / "a.txt", "Flood\n\n" + FLOOD)
+    write(folder / "b.txt", "")
+    polled = office.watching.look(office.source)
+    assert len(polled.accepted) == 1
+    assert "b.txt: there is nothing in it" in str(polled.problem)
+    assert (office.source.health, office.source.health_cause) == ("ok", polled.problem)
+    write(folder / "c.txt", "Strike\n\n" + STRIKE)
+    assert office.watching.look(office.source).problem is None, "it is told once"
+    assert office.source.health_cause == polled.problem, "and remembered"
+    (folder / "b.txt").unlink()
+    office.watching.look(office.source)
+    assert office.source.health_cause is None
+
+
+def test_a_folder_of_many_files_comes_in_by_parts(database: Database, client: Client, tmp_path: Path) -> None:
+    office = Office(database, client, folder_of(tmp_path))
+    lines = [f'{{"id": "{n}", "title": "Report {n}", "text": "Words of {n}."}}' for n in range(250)]
+    write(tmp_path / "many.jsonl", "\n".join(lines))
+    polled = office.watching.look(office.source)
+    assert (len(polled.accepted), polled.known) == (250, 0)
+    assert [row.n for row in office.entries()] == list(range(1, 251))
+    stamps = office.source.stamps
+    assert office.watching.look(office.source).read == 0
+    assert office.source.stamps == stamps
+    assert office.source.entries_new == 250
+
+
+def write(path: Path, text: str) -> None:
+    """A file that nobody is still writing to."""
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
+# --- source rows -------------------------------------------------------------------------------------------
+
+
+def test_a_new_address_forgets_what_the_old_one_said(database: Database) -> None:
+    def named(address: str, interval: int) -> Source:
+        id_ = source_id("feed", "gazette", address)
+        return Source(
+            id=id_,
+            kind="feed",
+            name="gazette",
+            address=address,
+            interval_seconds=interval,
+            next_due_at=NOON,
+            origin="config",
+        )
+
+    later = NOON + dt.timedelta(days=1)
+    with database.write() as connection:
+        follow_config(connection, [named("https://a.example/feed", 600)])
+        connection.execute(
+            sources.update().values(etag='"1"', body_hash=b"x", next_due_at=later, health="failing")
+        )
+        follow_config(connection, [named("https://a.example/feed", 600)])
+        assert all_sources(connection)[0].next_due_at == later, "a restart alone changes nothing"
+        follow_config(connection, [named("https://b.example/feed", 600)])
+        moved = all_sources(connection)[0]
+        assert (moved.etag, moved.body_hash, moved.health, moved.next_due_at) == (None, None, "new", NOON)
+
+
+def test_after_the_clock_went_back_no_source_sleeps_for_years(database: Database) -> None:
+    with database.write() as connection:
+        add(connection, feed_of("https://a.example/feed", next_due_at=NOON + dt.timedelta(days=400)))
+        pull_in(connection, NOON)
+        assert len(due(connection, "feed", NOON, 5)) == 1

@@ -1,0 +1,80 @@
+"""The samples that `make run` shows: one story an event, nothing joined that does not belong together."""
+
+import json
+from collections import defaultdict
+
+import pytest
+
+from aggregator.dedup.measures import measure
+from aggregator.rules import rule_book
+from aggregator.shelf import StoryFilter
+from aggregator.sources.files import FoundEntry, open_source
+from aggregator.sources.limits import source_rules
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+from tests.articles import Clock, Desk
+from tests.conftest import REPOSITORY
+
+SAMPLES = REPOSITORY / "examples" / "articles"
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    """All samples, placed; read five weeks after the last of them was published."""
+    import datetime as dt
+
+    made = Desk(database, Clock(dt.datetime(2026, 12, 20, tzinfo=dt.UTC)))
+    found = open_source(SAMPLES, rules=source_rules(rule_book()), seen=made.clock())
+    made.take(*(item.entry for item in found if isinstance(item, FoundEntry)))
+    return made
+
+
+def labels() -> dict[str, dict[str, str]]:
+    """The true grouping, by file below the folder."""
+    lines = (REPOSITORY / "examples" / "labels.jsonl").read_text(encoding="utf-8").splitlines()
+    return {line["file"]: line for line in map(json.loads, lines)}
+
+
+def homes(desk: Desk) -> dict[str, str]:
+    """The story of each file."""
+    from sqlalchemy import select
+
+    from aggregator.model import Entry
+    from aggregator.store import blobs
+    from aggregator.store.tables import article, entry
+
+    statement = select(entry.c.payload, article.c.story).join(article, article.c.id == entry.c.article)
+    with desk.database.read() as connection:
+        rows = connection.execute(statement).all()
+    return {str(blobs.expand_noun(row.payload, Entry).guid): row.story for row in rows}
+
+
+def test_every_event_is_one_story_and_no_story_holds_two(desk: Desk) -> None:
+    expected = {file: line["event"] for file, line in labels().items()}
+    report = measure(homes(desk), expected)
+    assert report.articles == len(expected)
+    assert report.over_merge == 0, "a false merge hurts more than a miss"
+    assert report.bcubed.recall >= 0.95
+    assert report.stories <= report.clusters + 1
+
+
+def test_reprints_of_one_agency_text_are_one_report(desk: Desk) -> None:
+    fires = [
+        story
+        for story in Reading(desk.database).stories(StoryFilter()).stories
+        if any(one.outlet == "Daily Siren" and "tanks" in one.title for one in story.articles)
+    ]
+    (fire,) = fires
+    assert (fire.article_count, fire.outlet_count, fire.report_count) == (6, 6, 3)
+    roles = defaultdict(int)
+    for one in fire.articles:
+        roles[one.role] += 1
+    assert roles == {"report": 3, "copy": 3}
+
+
+def test_no_title_is_a_masthead(desk: Desk) -> None:
+    for story in Reading(desk.database).stories(StoryFilter()).stories:
+        for one in story.articles:
+            assert one.outlet is not None
+            assert one.title.casefold() != one.outlet.casefold()
+            assert " > " not in one.title

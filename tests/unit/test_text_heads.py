@@ -1,0 +1,174 @@
+"""The head of a saved text whose outlet is known: masthead, slogan and topic go, the headline stays."""
+
+import pytest
+
+from aggregator.rules import rule_book
+from aggregator.text.bylines import read_signature, stated_byline
+from aggregator.text.furniture import is_furniture, is_navigation
+from aggregator.text.limits import TextRules
+from aggregator.text.outlets import is_masthead, split_title
+from aggregator.text.plain import Context, SavedText, read_saved_text
+
+RULES = rule_book().section("text", TextRules)
+BODY = (
+    "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
+    "Traffic is led over the northern road until the repairs are done. Nobody was hurt."
+)
+TITLE = "Harbour bridge closed over cracks in two pillars"
+
+
+def read(text: str, outlet: str | None = "The Tern & Plover") -> SavedText:
+    return read_saved_text(text, Context(rules=RULES, outlet=outlet))
+
+
+@pytest.mark.parametrize(
+    ("line", "outlet"),
+    [
+        ("THE TERN & PLOVER", "Tern and Plover"),
+        ("Tern and Plover", "the tern & plover"),
+        ("Die Möwe", "DIE MÖWE"),
+        ("Tern & Plover | Evening edition", "Tern and Plover"),
+        ("Tern & Plover > Home news", "Tern and Plover"),
+        ("Late City Final — Tern & Plover", "Tern and Plover"),
+        ("L'Écho du Port", "L’echo du port"),
+        ("Tern Plover", "www.ternplover.example"),
+    ],
+)
+def test_mastheads(line: str, outlet: str) -> None:
+    assert is_masthead(line, outlet)
+
+
+@pytest.mark.parametrize(
+    ("line", "outlet"),
+    [
+        ("Tern and Plover sold to a miller", "Tern and Plover"),
+        ("Tern & Plover | Harbour bridge closed over cracks", "Tern and Plover"),
+        ("The Tern", "Tern and Plover"),
+        ("", "Tern and Plover"),
+        ("Tern and Plover", ""),
+    ],
+)
+def test_no_mastheads(line: str, outlet: str) -> None:
+    assert not is_masthead(line, outlet)
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "The Tern & Plover",
+        "THE TERN & PLOVER\nThe weekly for people who live by the tide",
+        "Tern and Plover\nIhre Zeitung für Hafen und Marsch",
+        "Tern and Plover\nLe journal des gens de mer",
+        "Tern and Plover\nEl periódico de la costa",
+        "Tern and Plover\nPrinted by the tide since 1904",
+        "Tern and Plover\nFor skippers, pilots and lighthouse keepers",
+        "Tern and Plover\nTidings worth waiting for",
+        "Tern and Plover | Evening edition\nHarbour",
+        "Tern and Plover\nLIVE",
+        "Tern and Plover > Home news",
+    ],
+)
+@pytest.mark.parametrize(
+    "below", ["By Ada Lorne\n6 March 2025, 10:15", "Ada Lorne, harbour editor\n6 March 2025, 10:15"]
+)
+def test_what_stands_above_the_headline_goes(above: str, below: str) -> None:
+    saved = read(f"{above}\n\n{TITLE}\n{below}\n\n{BODY}")
+    assert saved.title == TITLE
+    assert "\n".join(saved.paragraphs) == BODY
+    assert saved.author == "Ada Lorne"
+    assert saved.outlet == "The Tern & Plover"
+
+
+def test_a_standfirst_is_not_taken_for_the_headline() -> None:
+    deck = "Inspectors found cracks in two of the pillars of the old bridge"
+    saved = read(f"The Tern & Plover\n\nHarbour bridge shut for repairs\n{deck}\nAda Lorne\n\n{BODY}")
+    assert saved.title == "Harbour bridge shut for repairs"
+    assert saved.paragraphs[0] == deck
+
+
+def test_a_headline_in_capitals_keeps_its_standfirst() -> None:
+    saved = read(f"CRACKS SHUT OLD BRIDGE\nInspectors find faults in two of its pillars\nAda Lorne\n\n{BODY}")
+    assert saved.title == "CRACKS SHUT OLD BRIDGE"
+    assert saved.paragraphs[0] == "Inspectors find faults in two of its pillars"
+
+
+def test_the_headline_beside_the_masthead() -> None:
+    assert read(f"Tern & Plover | {TITLE}\n\n{BODY}").title == TITLE
+    assert split_title(f"{TITLE} - Tern and Plover", "Tern & Plover") == (TITLE, "Tern and Plover")
+
+
+def test_a_masthead_alone_is_no_headline() -> None:
+    assert read(f"The Tern & Plover\n\n{BODY}").title.startswith("The old harbour bridge was closed")
+
+
+def test_rows_of_links_at_the_end_go_and_tables_stay() -> None:
+    saved = read(
+        f"{TITLE}\n\n{BODY}\n\nLetters | Tide tables\n\nMore from the harbour\nAbout us | Shop | Jobs"
+    )
+    assert "\n".join(saved.paragraphs) == BODY
+    table = "Monday | 06:12 | 18:40"
+    assert table in read(f"{TITLE}\n\n{BODY}\n{table}\n{BODY}").paragraphs
+    assert not is_navigation("The bridge | which was old | is closed.")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("By Ada Lorne, harbour editor", "Ada Lorne"),
+        ("By our correspondent in Sandemar, Ada Lorne", "Ada Lorne"),
+        ("Von unserem Korrespondenten Bo Marsh", ""),
+        ("Par Ada Lorne et Bo Marsh", "Ada Lorne et Bo Marsh"),
+        ("By the time it was over", None),
+        ("Harbour bridge closed", None),
+    ],
+)
+def test_stated_bylines(line: str, name: str | None) -> None:
+    assert stated_byline(line) == name
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("Ada Lorne", "Ada Lorne"),
+        ("Ada Lorne and Bo Marsh", "Ada Lorne and Bo Marsh"),
+        ("Dr Ada Lorne, technical editor", "Dr Ada Lorne"),
+        ("Ada Lorne at Harbour Park", "Ada Lorne"),
+        ("Lantern reporters", "Lantern reporters"),
+        ("Inspectors find faults in two pillars", None),
+        ("Ada Lorne closed the bridge.", None),
+    ],
+)
+def test_signatures(line: str, name: str | None) -> None:
+    assert read_signature(line) == name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Related articles: Ferry runs all night | Mayor under fire",
+        "Were YOU on the bridge? Send us your pictures",
+        "S’abonner à la lettre du soir",
+        "Newsletter abonnieren",
+        "Follow us",
+        "Most read in harbour news",
+        "You must confirm your display name before commenting",
+        "Du musst dich einloggen, um zu kommentieren",
+        "Follow The Tern on Google News and add us as a source.",
+        "Ähnliche Artikel",
+    ],
+)
+def test_more_furniture(line: str) -> None:
+    assert is_furniture(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Comments by the mayor angered shopkeepers.",
+        "Follow the river for two miles and you reach the mill.",
+        "You must see it to believe it, she said.",
+        "He asked us to send our pictures to the archive.",
+    ],
+)
+def test_sentences_that_look_like_it(line: str) -> None:
+    assert not is_furniture(line)

@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -77,6 +78,14 @@ class _Timed(_Part):
         if isinstance(value, str):
             return seconds(value)
         raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
+
+    @field_serializer("interval", "host_gap", when_used="json", check_fields=False)
+    def _as_typed(self, value: int | None) -> str | None:
+        """`config show` prints what the file may hold."""
+        if value is None:
+            return None
+        unit = next(unit for unit in "dhms" if value % _SECONDS[unit] == 0)
+        return f"{value // _SECONDS[unit]}{unit if value else 's'}"
 
 
 class FetchConfig(_Timed):

@@ -29,6 +29,7 @@ from aggregator.model import (
     Noun,
     Placement,
     Prepared,
+    Published,
     Role,
 )
 from aggregator.rules import RuleBook
@@ -141,6 +142,7 @@ class Placing:
         new = coming.row(
             desk.now, placement, id_=id_, root=root, generation=generation, weighs=decision.weighs
         )
+        new = msgspec.structs.replace(new, is_indexed=self._is_indexed(desk.connection, copy))
         losers = [_must(stories.row_of(desk.connection, loser)) for loser in decision.takes_in]
         self._write(desk, new, home, losers, self._with(home, losers, article, weighs=decision.weighs))
         desk.ledger.log(
@@ -169,6 +171,12 @@ class Placing:
             order=coming.waiting.inbox_no,
         )
         return best_copy(own, (articles.wording(connection, one.id) for one in likely), rules)
+
+    def _is_indexed(self, connection: Connection, copy: CopyEvidence | None) -> bool:
+        """A flood of copies of one text adds no LSH rows beyond a few: the text is found by those."""
+        if copy is None or copy.kind != "copy":
+            return True
+        return articles.copy_count(connection, copy.other) < self._copy_rules.indexed_copies
 
     def _decision(self, connection: Connection, article: Article, copy: CopyEvidence | None) -> Decision:
         """A copy goes where its twin is, inside the window; everything else is weighed as an event."""
@@ -298,6 +306,7 @@ class Placing:
 
     def _revise(self, desk: "_Desk", coming: "_Coming", old: Stored) -> None:
         """New words over old ones: the article keeps its id, its number, its role and its home."""
+        coming = coming.with_date_of(old)
         before = _as_article(old)
         after = msgspec.structs.replace(coming.as_article(), is_container=before.is_container)
         home = _must(stories.row_of(desk.connection, old.story))
@@ -373,6 +382,17 @@ class _Coming(NamedTuple):
         entry = self.waiting.entry
         declared = entry.outlet or self.clean.outlet
         return declared or (registrable_domain(entry.url) if entry.url else None)
+
+    def with_date_of(self, old: Stored) -> "_Coming":
+        """A date that is only the time of a poll does not move when the same article is polled again."""
+        if self.clean.published is None or self.clean.published.origin != "poll":
+            return self
+        kept = None
+        if old.published and old.published_origin and old.published_precision:
+            kept = Published(
+                time=old.published, origin=old.published_origin, precision=old.published_precision
+            )
+        return self._replace(clean=msgspec.structs.replace(self.clean, published=kept))
 
     def as_article(self) -> Article:
         """As the event level sees it."""

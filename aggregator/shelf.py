@@ -46,7 +46,7 @@ class Moved(Noun, frozen=True, kw_only=True):
     to: str
 
 
-class SearchHit(Noun, frozen=True, kw_only=True):
+class SearchHit(Noun, frozen=True, kw_only=True, omit_defaults=False):
     """One article that holds the words.
 
     `snippet` is plain text; `marks` are half-open ranges of code points in it, in order, that hold the words.
@@ -73,7 +73,7 @@ class SearchResults(Noun, frozen=True, kw_only=True):
     problem: str | None = None
 
 
-class SourceView(Noun, frozen=True, kw_only=True):
+class SourceView(Noun, frozen=True, kw_only=True, omit_defaults=False):
     """Where articles come from, and how it does. `url` may hold a secret: for the owner's eyes only."""
 
     id: str

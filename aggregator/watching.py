@@ -158,8 +158,9 @@ def entries_of(
     entries: list[Entry | FoundProblem] = [
         msgspec.structs.replace(entry, authority="handed") for entry in reversed(parsed.entries)
     ]
-    if parsed.problem:
-        entries.append(FoundProblem(where=found.where, reason=parsed.problem))
+    if parsed.problem or not entries:
+        reason = parsed.problem or "there is no entry in this feed"
+        entries.append(FoundProblem(where=found.where, reason=reason))
     return entries
 
 

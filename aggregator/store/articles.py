@@ -14,6 +14,8 @@ from aggregator.model import (
     Fingerprint,
     Noun,
     Placement,
+    Precision,
+    PublishedOrigin,
     Role,
     TimedEntry,
     Wire,
@@ -59,10 +61,11 @@ class Stored(Noun, frozen=True, kw_only=True):
     title: str
     text: str
     text_hash: bytes
-    signature: bytes
     terms: bytes
     body_words: int
     published: dt.datetime | None
+    published_origin: PublishedOrigin | None
+    published_precision: Precision | None
     effective: dt.datetime
 
 
@@ -85,6 +88,7 @@ class NewArticle(Noun, frozen=True, kw_only=True):
     placement: Placement
     weighs: bool
     bumps_by_clock: bool
+    is_indexed: bool = True  # False for a copy of a text that has enough indexed copies
 
 
 _INSERT = insert(article)
@@ -92,7 +96,7 @@ _INSERT_BANDS = insert(lsh_band)
 
 
 def insert_article(connection: Connection, new: NewArticle) -> None:
-    """Write the article's row and its LSH bands."""
+    """Write the article's row, and its LSH bands where it is to be found by them."""
     row = {
         "n": new.n,
         "id": new.id,
@@ -108,14 +112,16 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
         "evidence": blobs.pack(new.placement.evidence),
     }
     connection.execute(_INSERT, [row | _text_columns(new)])
-    _insert_bands(connection, new.n, new.fingerprint.bands)
+    if new.is_indexed:
+        _insert_bands(connection, new.n, new.fingerprint.bands)
 
 
 def replace_text(connection: Connection, new: NewArticle) -> None:
     """Write a revision over the row of article `new.id`; its place, role and number stay."""
     connection.execute(update(article).where(article.c.id == new.id).values(**_text_columns(new)))
-    connection.execute(delete(lsh_band).where(lsh_band.c.article == new.n))
-    _insert_bands(connection, new.n, new.fingerprint.bands)
+    was_indexed = connection.execute(delete(lsh_band).where(lsh_band.c.article == new.n)).rowcount
+    if was_indexed:
+        _insert_bands(connection, new.n, new.fingerprint.bands)
 
 
 def _text_columns(new: NewArticle) -> dict[str, Any]:
@@ -207,6 +213,7 @@ _TWINS = (
     .join(_SHARING, _SHARING.c.article == article.c.n)
     .order_by(_SHARING.c.shared.desc(), article.c.n)
 )
+_COPIES = select(func.count()).select_from(article).where(article.c.copy_of == bindparam("article_id"))
 _WORDING = select(article.c.n, article.c.text, article.c.title, article.c.outlet, article.c.signature).where(
     article.c.id == bindparam("article_id")
 )
@@ -221,6 +228,12 @@ def twins(connection: Connection, bands: Sequence[int], limit: int) -> list[Twin
         return []
     rows = connection.execute(_TWINS, {"bands": sorted(set(bands)), "at_most": limit})
     return [Twin(n=row.n, id=row.id, signature=row.signature) for row in rows]
+
+
+def copy_count(connection: Connection, id: str) -> int:  # noqa: A002 - the word that people type
+    """How many articles were found to be copies of article `id`."""
+    count: int = connection.execute(_COPIES, {"article_id": id}).scalar_one()
+    return count
 
 
 def wording(connection: Connection, id: str) -> Wording:  # noqa: A002 - the word that people type

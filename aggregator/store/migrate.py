@@ -1,16 +1,18 @@
-"""Bringing the tables to what this program needs, and refusing a database that is newer."""
+"""Bringing the tables to what this program needs, and refusing a database that is newer.
+
+Alembic is imported only when there is something to migrate: every command looks at the revision first.
+"""
 
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
 
 from aggregator.errors import DatabaseOutdatedError, DatabaseTooNewError, NotWritableError
 from aggregator.store.database import Database, shown_url
+
+_ADVISORY_KEY = 0x6D696772  # "migr"
 
 
 def migrations_folder() -> Path:
@@ -20,21 +22,23 @@ def migrations_folder() -> Path:
 
 
 @cache
-def _script() -> ScriptDirectory:
-    return ScriptDirectory(str(migrations_folder()))
+def _revisions() -> tuple[str, ...]:
+    """All revisions, oldest first: files are called by them (0001_the_first_tables.py)."""
+    files_of = (migrations_folder() / "versions").glob("[0-9]*.py")
+    return tuple(sorted(path.name.split("_")[0] for path in files_of))
 
 
 def newest_revision() -> str:
     """The revision that this program was written for."""
-    head = _script().get_current_head()
-    assert head is not None, "the migrations have exactly one head"
-    return head
+    return _revisions()[-1]
 
 
 def revision_of(database: Database) -> str | None:
     """The revision that the database is at; None for an empty one."""
     with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
@@ -50,12 +54,21 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     before = revision_of(database)
     _refuse_newer(database, before)
     if before != newest_revision():
-        settings = AlembicConfig()
-        settings.set_main_option("script_location", str(migrations_folder()))
-        with database.write() as connection:
-            settings.attributes["connection"] = connection
-            command.upgrade(settings, "head")
+        _migrate(database)
     return before, newest_revision()
+
+
+def _migrate(database: Database) -> None:
+    from alembic import command
+    from alembic.config import Config as AlembicConfig
+
+    settings = AlembicConfig()
+    settings.set_main_option("script_location", str(migrations_folder()))
+    with database.write() as connection:
+        if not database.is_sqlite:  # one at a time; on SQLite a writing transaction is alone anyway
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
 
 
 def check(database: Database) -> None:
@@ -69,8 +82,7 @@ def check(database: Database) -> None:
 
 
 def _refuse_newer(database: Database, revision: str | None) -> None:
-    known = {script.revision for script in _script().walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in _revisions():
         raise DatabaseTooNewError(
             f"the database {shown_url(database.url)} was written by a newer aggregator "
             f"(revision {revision}); install that version, or restore a backup from before its upgrade"

@@ -229,6 +229,7 @@ article = Table(
     Column("placed_at", UtcTime, nullable=False),
     Index(None, "story"),
     Index(None, "root", "generation"),
+    Index(None, "copy_of"),
     Index(None, "source", "seen"),
     Index(None, "effective"),
 )

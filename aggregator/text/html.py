@@ -1,11 +1,13 @@
 """A web page: which of it is the article, and what the page says about it.
 
 trafilatura reads the text; a second opinion is asked only where the first has signs of having failed, since a
-second opinion on every page does more harm than good (see `extract_text`). Every reader is given a `str`
-within the limits of `markup.bounded`; trafilatura's `deduplicate` stays off: it keeps state between documents
+second opinion on every page does more harm than good (see `extract_text`). Every reader is given what
+is within the limits of `markup.bounded`; trafilatura works on a copy of our own parse, which its changes do
+not reach. Its `deduplicate` stays off: it keeps state between documents
 and would empty the fourth copy of an agency's text.
 """
 
+import copy
 import datetime as dt
 import logging
 from collections.abc import Callable
@@ -31,7 +33,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
     words: int = 0  # found, links included
     link_share: float = 0.0  # of the words found in lines that are links, 0 to 1
-    opening: str = ""  # the first words that a visitor sees, walls and dialogues included
+    opening: str = ""  # the first words that a visitor sees; only where the text is short
 
 
 def read_page(
@@ -53,20 +55,23 @@ def read_page(
     if root is None:
         return None
     facts = read_facts(root, zone=zone, seen=seen, max_chars=rules.max_metadata_chars)
-    found = extract_text(page.html, url, rules=rules, stated_words=count_words(facts.body))
+    found = extract_text(root, page.html, url, rules=rules, stated_words=count_words(facts.body))
     read = without_teasers(root, gather(root, found, rules), rules)
+    is_short = count_words(read.text) < rules.enough_words  # only then it may be a wall
     return Page(
         facts=facts,
         text=read.text,
         truncated=page.truncated,
         words=read.words,
         link_share=read.share,
-        opening=_opening(root, rules.opening_chars),
+        opening=_opening(root, rules.opening_chars) if is_short else "",
     )
 
 
-def extract_text(html: str, url: str | None = None, *, rules: TextRules, stated_words: int = 0) -> str:
-    """The article's paragraphs, one a line; "" when none is found. `html` must be bounded already.
+def extract_text(
+    root: Any, html: str, url: str | None = None, *, rules: TextRules, stated_words: int = 0
+) -> str:
+    """The article's paragraphs, one a line; "" when none is found. `root` is the bounded `html`, parsed.
 
     `stated_words`: how long the page itself says its article is (JSON-LD), 0 when it does not.
 
@@ -74,10 +79,10 @@ def extract_text(html: str, url: str | None = None, *, rules: TextRules, stated_
     the readings with a fallback asked, and the one with clearly more is taken, readability's only where the
     others have next to nothing: on pages of many countries it is the worst (benchmarks/extraction.py).
     """
-    plain = _by_trafilatura(html, url, fast=True)
+    plain = _by_trafilatura(root, url, fast=True)
     if count_words(plain) >= max(rules.enough_words, stated_words / rules.clearly_more):
         return plain
-    thorough = _by_trafilatura(html, url, fast=False)
+    thorough = _by_trafilatura(root, url, fast=False)
     best = thorough if count_words(thorough) > rules.clearly_more * count_words(plain) else plain
     if count_words(best) >= rules.hardly_any_words:
         return best
@@ -91,17 +96,24 @@ def _parsed(html: str) -> Any:
     import lxml.html
 
     try:
-        return lxml.html.document_fromstring(html, parser=lxml.html.HTMLParser(huge_tree=False))
+        return lxml.html.document_fromstring(
+            html, parser=lxml.html.HTMLParser(huge_tree=False, remove_comments=True, remove_pis=True)
+        )
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         return None
 
 
-def _by_trafilatura(html: str, url: str | None, *, fast: bool) -> str:
+def _by_trafilatura(root: Any, url: str | None, *, fast: bool) -> str:
     import trafilatura
 
     def read() -> str:
         found = trafilatura.bare_extraction(
-            html, url=url, fast=fast, include_comments=False, deduplicate=False, with_metadata=False
+            copy.deepcopy(root),
+            url=url,
+            fast=fast,
+            include_comments=False,
+            deduplicate=False,
+            with_metadata=False,
         )
         return (getattr(found, "text", None) or "") if found is not None else ""
 

@@ -219,6 +219,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("n", name=op.f("pk_article")),
         sa.UniqueConstraint("id", name=op.f("uq_article_id")),
     )
+    op.create_index(op.f("ix_article_copy_of"), "article", ["copy_of"], unique=False)
     op.create_index(op.f("ix_article_effective"), "article", ["effective"], unique=False)
     op.create_index(op.f("ix_article_root_generation"), "article", ["root", "generation"], unique=False)
     op.create_index(op.f("ix_article_source_seen"), "article", ["source", "seen"], unique=False)
@@ -250,6 +251,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_article_source_seen"), table_name="article")
     op.drop_index(op.f("ix_article_root_generation"), table_name="article")
     op.drop_index(op.f("ix_article_effective"), table_name="article")
+    op.drop_index(op.f("ix_article_copy_of"), table_name="article")
     op.drop_table("article")
     op.drop_index(op.f("ix_story_log_story_n"), table_name="story_log")
     op.drop_table("story_log")

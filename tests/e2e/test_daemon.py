@@ -250,7 +250,8 @@ def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
     shutil.copytree(SAMPLES, tmp_path / "articles")
     feeds = [outlet.settings(), {"feed": slow.url("/feed"), "name": "slow"}]
     nowhere = {"feed": "http://nowhere.invalid/feed", "name": "nowhere"}
-    settings = {"sources": [*feeds, nowhere, {"folder": "articles", "name": "samples"}]}
+    listed = [*feeds, nowhere, {"folder": "articles", "name": "samples"}]
+    settings = {"sources": listed, "fetch": {"interval": "2s"}, "work": {"workers": 2}}
     with DaemonProcess(tmp_path, settings) as daemon:
         pages = {DAM_ON_AIR.path, LYNX.path}
         daemon.wait_for(lambda: pages <= set(outlet.server.paths()) and slow.requests, "fetches under way")

@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 
 from aggregator.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError, NotWritableError
@@ -31,6 +33,21 @@ def test_an_empty_database_is_brought_up_once(empty: Database) -> None:
     assert upgrade(empty) == (newest_revision(), newest_revision())
     check(empty)
     empty.close()
+
+
+def test_files_of_migrations_are_called_by_their_revisions() -> None:
+    script = ScriptDirectory(str(migrations_folder()))
+    assert script.get_heads() == [newest_revision()]
+    assert all(Path(one.path).name.startswith(f"{one.revision}_") for one in script.walk_revisions())
+
+
+def test_two_that_upgrade_at_once_do_not_meet(database_url: str) -> None:
+    databases = [Database(database_url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(upgrade, databases))
+    for one in databases:
+        check(one)
+        one.close()
 
 
 def test_upgrading_again_keeps_what_is_there(database: Database) -> None:
@@ -84,7 +101,9 @@ def test_an_older_database_is_named_with_what_to_type(empty: Database) -> None:
 
 def test_every_counter_of_the_program_is_there(database: Database) -> None:
     with database.read() as connection:
-        counters = dict(connection.execute(select(counter.c.name, counter.c.value)).tuples().all())
+        counters = {
+            row.name: row.value for row in connection.execute(select(counter.c.name, counter.c.value))
+        }
     assert {"entry", "inbox", "story", "bump", "searchable"} <= set(counters)
     assert set(counters.values()) == {0}
 

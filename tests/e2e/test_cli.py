@@ -1,0 +1,886 @@
+"""The console script as people type it: real processes, real files, a real server on loopback.
+
+Whatever is wrong with the input, there is one clear line about it and never a stack trace.
+"""
+
+import csv
+import gzip
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import zstandard
+from sqlalchemy import text as sql
+
+from aggregator.store.database import Database
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.conftest import REPOSITORY, Postgres
+from tests.loopback import LoopbackServer, Response
+
+SCRIPT = Path(sys.executable).with_name("aggregator")
+DAY = "2026-10-12T12:00:00Z"
+COMMANDS = [
+    [],
+    ["run"],
+    ["ingest"],
+    ["extract"],
+    ["stories"],
+    ["search"],
+    ["story"],
+    ["explain"],
+    ["feed"],
+    ["eval"],
+    ["sources"],
+    *(["sources", name] for name in ("list", "add", "remove", "check", "import", "export")),
+    ["db"],
+    ["db", "upgrade"],
+    ["db", "stats"],
+    ["config"],
+    ["config", "show"],
+    ["config", "check"],
+    ["doctor"],
+]
+
+
+class Said(NamedTuple):
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out.decode()
+
+    @property
+    def lines(self) -> list[Any]:
+        """Standard output as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Terminal:
+    """A folder to work in, with a config.yaml that may fetch from loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.configure()
+
+    def configure(self, more: str = "") -> None:
+        settings = "fetch:\n  allow_private: [127.0.0.0/8]\n  host_gap: 0s\nwork:\n  executor: inline\n"
+        self.write("config.yaml", settings + more)
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def type(self, *arguments: str | bytes, stdin: bytes = b"", **environment: str) -> Said:
+        """Run the program; a stack trace fails the test at once."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AGGREGATOR_", "STATE_"))}
+        ended = subprocess.run(
+            [SCRIPT, *arguments],
+            cwd=self.folder,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=120,
+            env=kept | environment,
+        )
+        said = Said(ended.returncode, ended.stdout, ended.stderr.decode())
+        assert "Traceback" not in said.err, said.err
+        return said
+
+    def stories(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.type("stories", "--format", "json").out)["stories"]
+        return found
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    with LoopbackServer() as serving:
+        yield serving
+
+
+def jsonl(*records: dict[str, Any]) -> str:
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records)
+
+
+def reports() -> str:
+    return jsonl(
+        {
+            "id": "1",
+            "source": "Gazette",
+            "title": "Levee breaks at Pennmouth",
+            "text": FLOOD,
+            "published": DAY,
+        },
+        {
+            "id": "2",
+            "source": "Herald",
+            "title": "Pennmouth flooded",
+            "text": FLOOD_ELSEWHERE,
+            "published": DAY,
+        },
+        {"id": "3", "source": "Herald", "title": '=Strike, "dock" workers', "text": STRIKE, "published": DAY},
+    )
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """Two stories, for commands that only read."""
+    terminal = Terminal(tmp_path_factory.mktemp("filled"))
+    terminal.write("reports.jsonl", reports())
+    assert terminal.type("ingest", "reports.jsonl").code == 0
+    return terminal
+
+
+# --- help, options, exit codes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_teaches(terminal: Terminal, command: list[str]) -> None:
+    said = terminal.type(*command, "--help")
+    assert said.code == 0
+    assert said.err == ""
+    assert said.text.startswith(f"Usage: aggregator {' '.join(command)}".rstrip())
+    words = re.split(r"\n(?:Options|Arguments|Commands):", said.text.split("\n", 1)[1])[0].split()
+    assert len(words) >= 4, "a sentence about what it does"
+    assert terminal.type(*command, "-h").out == said.out
+    assert list(terminal.folder.iterdir()) == [terminal.folder / "config.yaml"], (
+        "asking for help makes nothing"
+    )
+
+
+def test_the_program_starts_without_its_heavy_libraries() -> None:
+    code = "import sys, aggregator.cli; print(*sorted(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {
+        "sqlalchemy",
+        "alembic",
+        "pydantic",
+        "numpy",
+        "lxml",
+        "trafilatura",
+        "fastapi",
+        "rich",
+        "httpx",
+        "yaml",
+    }
+    assert not heavy & set(loaded)
+
+
+def test_global_options_stand_before_or_after_the_command(filled: Terminal, tmp_path: Path) -> None:
+    where = ["--database", "aggregator.db", "--config", "config.yaml", "-v", "--log-format", "json"]
+    before = filled.type(*where, "stories", "--format", "jsonl")
+    after = filled.type("stories", *where, "--format", "jsonl")
+    glued = filled.type(
+        "stories", "--format=jsonl", "--database=aggregator.db", "--config=config.yaml", "-vv"
+    )
+    assert before.out == after.out == glued.out != b""
+    below = filled.type("db", "stats", "--database", "aggregator.db")
+    assert below.code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--version"], 0),
+        (["nosuchcommand"], 2),
+        (["stories", "--nosuchoption"], 2),
+        (["stories", "--database"], 2),
+        (["--config", "config.yaml"], 2),
+        (["stories", "--config", "nowhere.yaml"], 2),
+        (["stories", "--database", "mysql://x/y"], 2),
+        (["stories", "--log-format", "xml"], 2),
+        (["stories", "--format", "xml"], 2),
+        (["stories", "--limit", "0"], 2),
+        (["stories", "--limit", "9" * 30], 0),
+        (["stories", "--since", "yesterday"], 2),
+        (["stories", "--since", "9999999999d"], 0),
+        (["stories", "--until", "0001-01-01T00:00:00+14:00"], 2),
+        (["stories", "--query", "!!"], 2),
+        (["search", '"'], 2),
+        (["search", "x", "--limit", "9" * 30], 0),
+        (["story"], 2),
+        (["story", "nosuchstory"], 2),
+        (["explain", "nosuch"], 2),
+        (["ingest"], 2),
+        (["ingest", "nowhere.txt"], 2),
+        (["ingest", "x" * 300], 2),
+        (["ingest", "--format", "xml", "x"], 2),
+        (["extract", "nowhere.txt"], 0),
+        (["extract", "x" * 300], 0),
+        (["eval", "nowhere.jsonl"], 2),
+        (["feed", "--output", "nowhere/feed.xml"], 2),
+        (["sources", "remove", "nobody"], 2),
+        (["sources", "add", "ftp://a.example/"], 2),
+        (["sources", "import", "nowhere.opml"], 2),
+        (["sources", "check", "nowhere.xml"], 3),
+        (["stories", "--database", "/proc/nowhere/x.db"], 5),
+        (["stories", "--database", "postgresql://nobody@127.0.0.1:1/x"], 1),
+        (["stories", "--database", "config.yaml"], 1),
+        (["doctor", "--database", "postgresql://nobody@127.0.0.1:1/x"], 1),
+        (["doctor", "--database", "config.yaml"], 1),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None,
+)
+def test_exit_codes(terminal: Terminal, arguments: list[str], code: int) -> None:
+    said = terminal.type(*arguments)
+    assert said.code == code, said.err
+    if code in (1, 2, 5) and arguments[0] != "doctor":
+        assert said.out == b""
+        assert 0 < len(said.err) < 700
+
+
+def test_a_database_of_a_newer_program_ends_with_4(terminal: Terminal) -> None:
+    assert terminal.type("db", "upgrade").code == 0
+    database = Database(f"sqlite:///{terminal.folder / 'aggregator.db'}")
+    with database.write() as connection:
+        connection.execute(sql("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    for command in (["stories"], ["db", "upgrade"], ["ingest", "config.yaml"], ["run"]):
+        said = terminal.type(*command)
+        assert (said.code, said.err.count("\n")) == (4, 1)
+        assert "newer aggregator" in said.err
+
+
+def test_a_second_daemon_ends_with_6(terminal: Terminal) -> None:
+    terminal.configure("server:\n  port: 0\n")
+    first = subprocess.Popen([SCRIPT, "run"], cwd=terminal.folder, stderr=subprocess.PIPE)
+    try:
+        assert first.stderr is not None
+        for line in first.stderr:
+            if b"http://" in line:
+                break
+        said = terminal.type("run")
+        assert said.code == 6, said.err
+    finally:
+        first.terminate()
+        first.communicate(timeout=30)
+
+
+def test_a_reader_that_goes_away_is_no_error(filled: Terminal) -> None:
+    piped = f"{SCRIPT} stories --format jsonl --limit 1000 | head -c 1; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", piped], cwd=filled.folder, capture_output=True, check=False)
+    assert b"Traceback" not in ended.stderr
+
+
+# --- first run ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["stories"], "aggregator ingest"),
+        (["search", "levee"], "nothing found"),
+        (["sources", "list"], "sources add URL"),
+    ],
+)
+def test_before_there_is_a_database_commands_say_what_to_do(
+    terminal: Terminal, command: list[str], words: str
+) -> None:
+    said = terminal.type(*command)
+    assert (said.code, said.out) == (0, b"")
+    assert words in said.err
+
+
+def test_before_there_is_a_database_feeds_and_lists_are_empty_but_valid(terminal: Terminal) -> None:
+    assert json.loads(terminal.type("stories", "--format", "json").out) == {"stories": [], "next": None}
+    assert terminal.type("stories", "--format", "jsonl").out == b""
+    assert b"<rss" in terminal.type("feed").out
+    assert terminal.type("doctor").code == 0
+
+
+def test_without_a_config_file_the_built_in_settings_hold(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    (tmp_path / "config.yaml").unlink()
+    assert terminal.type("config", "check").code == 0
+    terminal.write("a.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n")
+    assert terminal.type("ingest", "a.txt").code == 0
+    assert (tmp_path / "aggregator.db").exists()
+
+
+def test_relative_paths_are_meant_from_the_config_file(terminal: Terminal) -> None:
+    terminal.write("elsewhere/settings.yaml", "database: news.db\nwork:\n  executor: inline\n")
+    terminal.write("a.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n")
+    assert terminal.type("ingest", "a.txt", "--config", "elsewhere/settings.yaml").code == 0
+    assert (terminal.folder / "elsewhere" / "news.db").exists()
+    assert terminal.type("stories", "--database", "elsewhere/news.db", "--format", "jsonl").lines
+
+
+# --- what is printed for programs --------------------------------------------------------------------------
+
+
+def test_json_jsonl_and_csv_say_the_same(filled: Terminal) -> None:
+    page = json.loads(filled.type("stories", "--format", "json").out)
+    lines = filled.type("stories", "--format", "jsonl").lines
+    rows = list(csv.DictReader(io.StringIO(filled.type("stories", "--format", "csv").text)))
+    assert page["stories"] == lines
+    assert page["next"] is None
+    assert [row["id"] for row in rows] == [one["id"] for one in lines]
+    for row, one in zip(rows, lines, strict=True):
+        assert int(row["articles"]) == one["article_count"]
+        assert row["updated"] == one["updated"]
+        assert row["title"].removeprefix("'") == one["title"]
+    assert any(row["title"].startswith("'=") for row in rows), "no cell is a formula"
+
+
+def test_a_story_has_the_promised_keys(filled: Terminal) -> None:
+    promised = {
+        "id",
+        "title",
+        "summary",
+        "language",
+        "first_published",
+        "last_published",
+        "updated",
+        "article_count",
+        "outlet_count",
+        "report_count",
+        "articles",
+    }
+    article = {"id", "outlet", "url", "title", "published", "seen", "language", "copy_of", "wire", "role"}
+    for one in filled.stories():
+        assert promised <= set(one)
+        assert all(article <= set(inner) for inner in one["articles"])
+        assert one["first_published"] == DAY
+    flood = next(one for one in filled.stories() if one["article_count"] == 2)
+    whole = json.loads(filled.type("story", flood["id"], "--format", "json").out)
+    assert {"text", "timeline", "disagreements"} <= set(whole)
+    assert {"lead", "author", "published_origin", "published_precision", "reason"} <= set(
+        whole["articles"][0]
+    )
+    assert flood["title"] in filled.type("story", flood["id"]).text
+
+
+def test_filters_and_limits(filled: Terminal) -> None:
+    def ids(*arguments: str) -> list[str]:
+        return [one["id"] for one in filled.type("stories", "--format", "jsonl", *arguments).lines]
+
+    assert len(ids()) == 2
+    assert len(ids("--limit", "1")) == 1
+    assert len(ids("--min-reports", "2")) == 1
+    assert ids("--outlet", "gazette") == ids("--min-outlets", "2")
+    assert ids("--query", '"river arrel"') == ids("--min-outlets", "2")
+    assert ids("--since", "2026-10-12", "--until", "2026-10-13") == ids()
+    assert ids("--until", "2026-10-11") == []
+    assert ids("--language", "xx") == []
+
+
+def test_a_table_is_for_people(filled: Terminal) -> None:
+    shown = filled.type("stories").text
+    assert all(one["id"] in shown for one in filled.stories())
+    assert "\x1b" not in shown
+
+
+def test_search_finds_phrases_beginnings_and_chinese(terminal: Terminal) -> None:
+    quake = "台北發生地震,多棟建築物倒塌。消防局說,有三百人被疏散。" * 3
+    more = jsonl({"id": "q", "source": "Daily", "title": "台北地震", "text": quake, "published": DAY})
+    terminal.write("all.jsonl", reports() + more)
+    terminal.type("ingest", "all.jsonl")
+
+    def outlets(query: str) -> list[str]:
+        return [hit["outlet"] for hit in terminal.type("search", query, "--format", "jsonl").lines]
+
+    assert outlets('"river Arrel"') == ["Gazette"]
+    assert outlets("firefight*") == ["Gazette"]
+    assert outlets("發生地震") == ["Daily"]
+    assert outlets('"arrel river broke"') == []
+    hit = terminal.type("search", "mediator", "--format", "jsonl").lines[0]
+    assert "mediator" in hit["snippet"]
+    assert hit["story"] in terminal.type("search", "mediator").text
+
+
+def test_the_feed_is_written_whole_or_not_at_all(filled: Terminal) -> None:
+    printed = filled.type("feed").out
+    assert filled.type("feed", "--output", "feed.xml").out == b""
+    file = filled.folder / "feed.xml"
+    assert file.read_bytes() == printed
+    assert printed.count(b"<item>") == 2
+    for one in filled.stories():
+        assert f"tag:aggregator,2026:story/{one['id']}".encode() in printed
+    file.unlink()
+    assert [path for path in filled.folder.iterdir() if path.name.startswith(".feed")] == []
+
+
+def test_explaining_one_article_and_two(filled: Terminal) -> None:
+    flood = next(one for one in filled.stories() if one["article_count"] == 2)
+    strike = next(one for one in filled.stories() if one["article_count"] == 1)
+    ids = [one["id"] for one in flood["articles"]]
+    told = [json.loads(filled.type("explain", one, "--format", "json").out) for one in ids]
+    joined = next(one for one in told if one["evidence"]["stage"] == "event")
+    shares = sum(reason["share"] for reason in joined["evidence"]["reasons"])
+    assert joined["evidence"]["bias"] + shares == pytest.approx(joined["evidence"]["score"])
+    assert joined["shared_words"]
+    pair = json.loads(filled.type("explain", *ids, "--format", "json").out)["pair"]
+    apart = filled.type("explain", ids[0], strike["articles"][0]["id"], "--format", "json")
+    other = json.loads(apart.out)["pair"]
+    for one in (pair, other):
+        assert one["bias"] + sum(reason["share"] for reason in one["reasons"]) == pytest.approx(one["score"])
+    assert pair["same_story"]
+    assert not other["same_story"]
+    assert pair["score"] > 0 > other["score"]
+    assert flood["id"] in filled.type("explain", *ids).text
+
+
+def test_a_story_that_gave_way_leads_to_the_one_that_took_it_in(terminal: Terminal) -> None:
+    lines = [f"{hour}.15 p.m.: {words.strip()}." for hour, words in enumerate(FLOOD.split(".")[:8], start=1)]
+    blog = "\n\n".join(reversed(lines))
+    title = "Live blog: levee breaks at Pennmouth on the Arrel"
+    terminal.write(
+        "live.jsonl", jsonl({"id": "l", "source": "Desk", "title": title, "text": blog, "published": DAY})
+    )
+    terminal.write("reports.jsonl", reports())
+    terminal.type("ingest", "live.jsonl")
+    (before,) = terminal.stories()
+    terminal.type("ingest", "reports.jsonl")
+    assert before["id"] not in [one["id"] for one in terminal.stories()], "the container's story gave way"
+    said = terminal.type("story", before["id"], "--format", "json")
+    winner = json.loads(said.out)["id"]
+    assert winner != before["id"]
+    assert said.err == f"{before['id']} was merged into {winner}\n"
+    assert terminal.type("story", before["id"]).out == terminal.type("story", winner).out
+
+
+# --- ingest ------------------------------------------------------------------------------------------------
+
+
+def summary(said: Said) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(said.out)
+    return found
+
+
+def test_the_same_again_is_known_and_changes_nothing(terminal: Terminal) -> None:
+    terminal.write("saved/Gazette/flood.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n")
+    terminal.write("saved/Herald/strike.txt", f"Dock workers strike in Sennick\n\n{STRIKE}\n")
+    terminal.write("reports.jsonl", reports())
+    what = ["saved", "reports.jsonl"]
+    first = summary(terminal.type("ingest", *what, "--format", "json"))
+    assert (first["read"], first["new"], first["known"], first["rejected"]) == (5, 5, 0, [])
+    stories, feed = terminal.stories(), terminal.type("feed").out
+    again = terminal.type("ingest", *what, "--format", "json")
+    assert again.code == 0
+    assert (summary(again)["read"], summary(again)["new"], summary(again)["known"]) == (5, 0, 5)
+    assert terminal.stories() == stories
+    assert terminal.type("feed").out == feed
+
+
+@pytest.mark.parametrize("one", ["saved/x.txt", "./saved/x.txt", "saved/../saved/x.txt"])
+def test_a_file_of_a_folder_is_known_by_itself(terminal: Terminal, one: str) -> None:
+    terminal.write("saved/x.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n")
+    assert summary(terminal.type("ingest", "saved", "--format", "json"))["new"] == 1
+    again = summary(terminal.type("ingest", one, "--format", "json"))
+    assert (again["new"], again["known"]) == (0, 1)
+    absolute = summary(terminal.type("ingest", str(terminal.folder / "saved"), "--format", "json"))
+    assert (absolute["new"], absolute["known"]) == (0, 1)
+
+
+def test_a_and_b_together_are_a_then_b(terminal: Terminal, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = Terminal(tmp_path_factory.mktemp("other"))
+    for one in (terminal, other):
+        one.write("a.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n")
+        one.write("b.jsonl", reports())
+    terminal.type("ingest", "a.txt", "b.jsonl")
+    other.type("ingest", "a.txt")
+    other.type("ingest", "b.jsonl")
+
+    def shape(one: Terminal) -> dict[str, list[str]]:
+        return {story["id"]: [inner["title"] for inner in story["articles"]] for story in one.stories()}
+
+    folder = {story["title"] for story in terminal.stories()}
+    assert {story["title"] for story in other.stories()} == folder
+    assert sorted(len(held) for held in shape(terminal).values()) == sorted(
+        len(h) for h in shape(other).values()
+    )
+
+
+def test_standard_input_takes_records_and_one_text(terminal: Terminal) -> None:
+    records = terminal.type("ingest", "-", "--format", "json", stdin=reports().encode())
+    assert summary(records)["new"] == 3
+    assert summary(terminal.type("ingest", "-", "--format", "json", stdin=reports().encode()))["known"] == 3
+    ferry = "Ferry to Isk sails again\n\n" + STRIKE.replace("Dock", "Ferry").replace("Sennick", "Isk")
+    text = terminal.type("ingest", "-", "--format", "json", stdin=ferry.encode())
+    assert summary(text)["new"] == 1
+    nothing = terminal.type("ingest", "-", stdin=b"")
+    assert nothing.code == 3
+    assert nothing.err == "rejected stdin: there is nothing in it\n"
+
+
+def test_packed_files_are_read_like_others(terminal: Terminal) -> None:
+    terminal.write("a.jsonl.gz", gzip.compress(reports().encode()))
+    packed = zstandard.ZstdCompressor().compress(f"Ferries stop\n\n{STRIKE[::-1]}\n".encode())
+    terminal.write("b.txt.zst", packed)
+    terminal.write("damaged.jsonl.gz", gzip.compress(reports().encode())[:-20])
+    said = terminal.type("ingest", "a.jsonl.gz", "b.txt.zst", "--format", "json")
+    assert summary(said)["read"] == 4
+    broken = terminal.type("ingest", "damaged.jsonl.gz")
+    assert broken.code == 3
+    assert "damaged.jsonl.gz: the file is damaged or cut short" in broken.err
+
+
+def test_a_feed_and_an_article_by_address(terminal: Terminal, server: LoopbackServer) -> None:
+    item = f"<item><guid>1</guid><title>Levee breaks</title><link>{server.url('/a')}</link>"
+    body = f"<description>{FLOOD}</description></item>"
+    server.routes["/feed"] = Response(
+        body=f"<rss version='2.0'><channel><title>Gazette</title>{item}{body}</channel></rss>",
+        content_type="application/rss+xml",
+    )
+    paragraphs = "".join(f"<p>{line}</p>" for line in STRIKE.split("\n"))
+    page = "<html><head><title>Dock workers strike</title></head><body><article><h1>Dock workers strike</h1>"
+    server.routes["/strike"] = Response(
+        body=f"{page}{paragraphs}</article></body></html>", content_type="text/html"
+    )
+    server.routes["/robots.txt"] = "User-agent: *\nAllow: /\n"
+    feed = terminal.type("ingest", server.url("/feed"), "--format", "json")
+    assert (feed.code, summary(feed)["new"]) == (0, 1), feed.err
+    article = terminal.type("ingest", server.url("/strike"), "--format", "json")
+    assert (article.code, summary(article)["new"]) == (0, 1), article.err
+    again = terminal.type("ingest", server.url("/feed"), server.url("/strike"), "--format", "json")
+    assert (summary(again)["new"], summary(again)["known"]) == (0, 2)
+
+
+@pytest.fixture
+def dead_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def test_bad_input_is_named_line_by_line_and_the_rest_goes_on(
+    terminal: Terminal, server: LoopbackServer, dead_port: int
+) -> None:
+    bad = {
+        "empty.txt": b"",
+        "blank.txt": b" \n\t\n",
+        "image.txt": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40,
+        "huge.txt": b"word " * (20 * 1024 * 1024 // 5),
+        "broken.xml": b"<rss><channel><item><title>x</ti",
+        "page.xml": b"<html><body>This is no feed.</body></html>",
+        "empty.jsonl": b"",
+        "nosuffix": b"\x00\x01\x02" * 500,
+    }
+    for name, content in bad.items():
+        terminal.write(name, content)
+    broken_lines = (
+        reports().splitlines()[0] + '\n{"id": 1, "title":\n[]\n"x"\n{}\n' + reports().splitlines()[2] + "\n"
+    )
+    terminal.write("some.jsonl", broken_lines)
+    terminal.write("latin.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n".encode() + b"\xff\xfe caf\xe9\n")
+    addresses = [server.url("/gone"), f"http://127.0.0.1:{dead_port}/feed", "http://nosuchhost.invalid/"]
+    what = [*bad, "nowhere.txt", "some.jsonl", *addresses, "latin.txt"]
+    said = terminal.type("ingest", *what, "--format", "json")
+    assert said.code == 3
+    result = summary(said)
+    assert result["new"] == 3, "two good lines and the text in a wrong encoding"
+    rejected = [one["where"] for one in result["rejected"]]
+    assert sorted(rejected) == sorted(
+        [*bad, "nowhere.txt", *(f"some.jsonl, line {number}" for number in (2, 3, 4, 5)), *addresses]
+    )
+    spoken = terminal.type("ingest", *what)
+    assert spoken.code == 3
+    for where in rejected:
+        (line,) = [line for line in spoken.err.splitlines() if line.startswith(f"rejected {where}: ")]
+        assert 10 < len(line.removeprefix(f"rejected {where}: ")) < 300
+    assert len(spoken.err.splitlines()) == len(rejected)
+    assert re.search(r"^rejected +\d+$", spoken.text, re.MULTILINE)
+
+
+def test_an_unreadable_name_and_an_unreadable_folder(terminal: Terminal) -> None:
+    name = b"caf\xe9.txt"
+    (Path(os.fsdecode(os.fsencode(terminal.folder) + b"/" + name))).write_text(f"Levee breaks\n\n{FLOOD}\n")
+    said = terminal.type("ingest", name, "--format", "json")
+    assert (said.code, summary(said)["new"]) == (0, 1)
+    assert terminal.type("extract", name, "--format", "jsonl").lines[0]["verdict"] == "ok"
+    (terminal.folder / "nothing").mkdir()
+    assert terminal.type("ingest", "nothing", "--format", "json").code == 0
+
+
+def test_where_another_process_is_the_writer_the_command_waits_or_leaves_it(terminal: Terminal) -> None:
+    terminal.write("reports.jsonl", reports())
+    assert terminal.type("db", "upgrade").code == 0
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDS_THE_LOCK, str(terminal.folder / "aggregator.db")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=REPOSITORY,
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    left = terminal.type("ingest", "reports.jsonl", "--no-wait", "--format", "json")
+    assert summary(left)["waiting"] == 3
+    waiting = subprocess.Popen(
+        [SCRIPT, "ingest", "-", "--format", "json"],
+        cwd=terminal.folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert waiting.stdin is not None
+    assert waiting.stderr is not None
+    waiting.stdin.write(f"Ferries stop at Isk\n\n{STRIKE[::-1]}\n".encode())
+    waiting.stdin.close()
+    assert b"waiting until it has placed" in waiting.stderr.readline()
+    holder.stdin.close()  # the writer ends without having placed anything
+    holder.wait(timeout=30)
+    assert waiting.stdout is not None
+    told = json.loads(waiting.stdout.read())
+    assert waiting.wait(timeout=60) == 0
+    waiting.stderr.close()
+    assert (told["new"], told["waiting"]) == (1, 0)
+    assert sum(one["article_count"] for one in terminal.stories()) == 4
+
+
+HOLDS_THE_LOCK = """
+import sys
+from aggregator.store.database import Database
+from aggregator.store.lock import writer_lock
+assert writer_lock(Database("sqlite:///" + sys.argv[1])).acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_postgres_does_as_sqlite(terminal: Terminal, postgres: Postgres) -> None:
+    url = postgres.make().replace("+psycopg", "")
+    terminal.write("reports.jsonl", reports())
+    assert terminal.type("ingest", "reports.jsonl").code == 0
+    assert terminal.type("ingest", "reports.jsonl", "--database", url).code == 0
+    here = [(one["id"], one["article_count"], one["title"]) for one in terminal.stories()]
+    there = terminal.type("stories", "--format", "jsonl", AGGREGATOR_DATABASE=url).lines
+    assert [(one["id"], one["article_count"], one["title"]) for one in there] == here
+
+
+# --- extract -----------------------------------------------------------------------------------------------
+
+
+def test_extract_answers_for_every_input(terminal: Terminal, server: LoopbackServer, dead_port: int) -> None:
+    terminal.write("d/one.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n")
+    terminal.write("d/sub/two.txt", f"Dock workers strike\n\n{STRIKE}\n")
+    terminal.write("d/empty.txt", "")
+    terminal.write("image.html", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40)
+    terminal.write("feed.xml", "<rss version='2.0'><channel><title>x</title></channel></rss>")
+    terminal.write("r.jsonl", reports().splitlines()[0] + "\nnonsense\n")
+    terminal.write("short.txt", "Ferries stop\n\nToo few words.")
+    (terminal.folder / "nothing").mkdir()
+    server.routes["/wall"] = Response(403, body="<html><title>Just a moment...</title></html>")
+    inputs = [
+        "./d/one.txt",
+        "d",
+        "d/",
+        "image.html",
+        "feed.xml",
+        "r.jsonl",
+        "short.txt",
+        "nothing",
+        "nowhere.txt",
+    ]
+    inputs += [server.url("/wall"), server.url("/gone"), f"http://127.0.0.1:{dead_port}/"]
+    lines = terminal.type("extract", *inputs, "--format", "jsonl").lines
+    keys = {"what", "verdict", "title", "text", "published", "language", "author", "outlet", "wire"}
+    assert all(keys <= set(line) for line in lines)
+    found = {}
+    for line in lines:
+        found.setdefault(line["what"], line)
+    below = ["d/one.txt", "d/sub/two.txt", "d/empty.txt"]
+    expected = {
+        "./d/one.txt",
+        *below,
+        "r.jsonl, line 1",
+        "r.jsonl, line 2",
+        *(set(inputs) - {"d", "d/", "r.jsonl"}),
+    }
+    assert set(found) == expected
+    assert len(lines) == len(expected) + len(below)
+    assert found["./d/one.txt"]["verdict"] == found["d/sub/two.txt"]["verdict"] == "ok"
+    assert found["d/sub/two.txt"]["outlet"] == "sub"
+    assert "levee" in found["./d/one.txt"]["text"]
+    assert found["d/empty.txt"]["verdict"] == "empty"
+    assert found["image.html"]["verdict"] == "binary"
+    assert found["short.txt"]["text"] or found["short.txt"]["title"], "what was found, whatever the verdict"
+    assert not (terminal.folder / "aggregator.db").exists(), "nothing is stored"
+
+
+def test_extract_reads_standard_input_and_says_so_as_typed(terminal: Terminal) -> None:
+    said = terminal.type("extract", "-", "--format", "jsonl", stdin=f"Levee breaks\n\n{FLOOD}\n".encode())
+    assert [line["what"] for line in said.lines] == ["-"]
+    assert "Levee breaks" in terminal.type("extract", "-", stdin=f"Levee breaks\n\n{FLOOD}\n".encode()).text
+
+
+# --- eval --------------------------------------------------------------------------------------------------
+
+
+def labelled() -> str:
+    good = [json.loads(line) for line in reports().splitlines()]
+    clusters = zip(good, ("flood", "flood", "strike"), strict=True)
+    twin = good[0] | {"id": "twin", "cluster": "flood", "copy_of": "1"}
+    without_id = {key: value for key, value in good[2].items() if key != "id"} | {"cluster": "strike"}
+    bad = '{"id": "bad", "title": \n{"id": "void"}\n\nnonsense\n'
+    return jsonl(*(one | {"cluster": name} for one, name in clusters), twin, without_id) + bad
+
+
+def test_eval_takes_everything_and_measures(terminal: Terminal) -> None:
+    terminal.write("labelled.jsonl", labelled())
+    said = terminal.type("eval", "labelled.jsonl", "--assignments", "out.jsonl", "--format", "json")
+    assert said.code == 0, said.err
+    result = json.loads(said.out)
+    assert result["articles"] == 8
+    assert result["labelled"]["bcubed"]["precision"] == 1.0
+    given = [json.loads(line) for line in (terminal.folder / "out.jsonl").read_text().splitlines()]
+    assert len(given) == 8
+    assert {"1", "2", "3", "twin", "bad", "void"} <= {one["id"] for one in given}
+    home = {one["id"]: one["story"] for one in given}
+    assert home["1"] == home["2"] == home["twin"] != home["3"]
+    assert len({home["bad"], home["void"], home["1"], home["3"]}) == 4, "a bad record is its own story"
+    copies = {one["id"]: one["copy_of"] for one in given}
+    assert copies["twin"] == "1"
+    assert set(given[0]) == {"id", "story", "copy_of"}
+    text = terminal.type("eval", "labelled.jsonl")
+    assert text.code == 0
+    assert "BCubed" in text.text
+    assert not (terminal.folder / "aggregator.db").exists(), "a scratch database"
+
+
+def test_eval_of_nothing_says_so(terminal: Terminal) -> None:
+    terminal.write("empty.jsonl", "\n\n")
+    said = terminal.type("eval", "empty.jsonl")
+    assert said.code == 2
+    assert "there is no record in it" in said.err
+
+
+# --- sources -----------------------------------------------------------------------------------------------
+
+OPML = """<opml version="2.0"><body><outline text="Ports">
+<outline type="rss" text="Gazette" xmlUrl="https://gazette.example/feed"/></outline>
+<outline type="rss" text="Herald" xmlUrl="https://herald.example/feed"/></body></opml>"""
+
+
+def test_sources_come_and_go(terminal: Terminal, server: LoopbackServer) -> None:
+    feed = "<rss version='2.0'><channel><title>Gazette</title><item><title>x</title></item></channel></rss>"
+    server.routes["/feed"] = Response(body=feed, content_type="application/rss+xml")
+    link = f"<link rel='alternate' type='application/rss+xml' href='{server.url('/feed')}'>"
+    server.routes["/"] = Response(body=f"<html><head>{link}</head></html>", content_type="text/html")
+    added = terminal.type("sources", "add", server.url("/"))
+    assert (added.code, "added Gazette" in added.err) == (0, True), added.err
+    again = terminal.type("sources", "add", server.url("/feed"))
+    assert (again.code, "is a source already" in again.err) == (2, True)
+    (listed,) = terminal.type("sources", "list", "--format", "jsonl").lines
+    assert listed["url"] == server.url("/feed")
+    assert "Gazette" in terminal.type("sources", "list").text
+    assert terminal.type("sources", "remove", listed["id"]).code == 0
+    assert terminal.type("sources", "list", "--format", "jsonl").lines == []
+    nothing = terminal.type("sources", "add", server.url("/gone"))
+    assert nothing.code == 2
+
+
+def test_opml_goes_in_and_out(terminal: Terminal) -> None:
+    terminal.write("feeds.opml", OPML)
+    assert "added 2 feeds, 0 were known" in terminal.type("sources", "import", "feeds.opml").err
+    assert "added 0 feeds, 2 were known" in terminal.type("sources", "import", "feeds.opml").err
+    exported = terminal.type("sources", "export").out
+    assert b"https://gazette.example/feed" in exported
+    other = terminal.write("back.opml", exported)
+    assert "added 0 feeds, 2 were known" in terminal.type("sources", "import", other.name).err
+    folders = {
+        one["url"]: one["folder"] for one in terminal.type("sources", "list", "--format", "jsonl").lines
+    }
+    assert folders == {"https://gazette.example/feed": "Ports", "https://herald.example/feed": None}
+    terminal.write("broken.opml", "<opml><body><outline")
+    assert terminal.type("sources", "import", "broken.opml").code != 0
+
+
+def test_checking_feeds_stores_nothing(terminal: Terminal, server: LoopbackServer) -> None:
+    items = "".join(f"<item><title>{n}</title><guid>same</guid></item>" for n in range(3))
+    terminal.write("ok.xml", f"<rss version='2.0'><channel><title>Gazette</title>{items}</channel></rss>")
+    terminal.write("page.html", "<html><body>no feed</body></html>")
+    what = ["ok.xml", "page.html", "nowhere.xml", server.url("/gone")]
+    said = terminal.type("sources", "check", *what, "--format", "jsonl")
+    assert said.code == 3
+    assert [line["what"] for line in said.lines] == what
+    assert said.lines[0] == {
+        "what": "ok.xml",
+        "format": "rss20",
+        "title": "Gazette",
+        "entries": 3,
+        "problem": None,
+    }
+    assert all(line["problem"] for line in said.lines[1:])
+    assert not (terminal.folder / "aggregator.db").exists()
+
+
+def test_a_source_of_the_file_is_removed_in_the_file(terminal: Terminal) -> None:
+    terminal.configure("server:\n  port: 0\nsources:\n  - feed: http://127.0.0.1:9/feed\n")
+    running = subprocess.Popen([SCRIPT, "run"], cwd=terminal.folder, stderr=subprocess.PIPE)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if b"http://" in line:
+            break
+    running.terminate()
+    running.communicate(timeout=30)
+    said = terminal.type("sources", "remove", "http://127.0.0.1:9/feed")
+    assert said.code == 2
+    assert "config.yaml" in said.err
+
+
+# --- config, doctor ----------------------------------------------------------------------------------------
+
+
+def test_config_check_names_every_mistake_by_its_line(terminal: Terminal) -> None:
+    terminal.write("config.yaml", "log:\n  level: loud\nfetch:\n  interval: 15\nsorces: []\n")
+    for command in (["config", "check"], ["config", "show"], ["stories"], ["doctor"], ["ingest", "x"]):
+        said = terminal.type(*command)
+        assert said.code == 2
+        assert [line.split(": ")[1] for line in said.err.splitlines()] == [
+            "config.yaml:2",
+            "config.yaml:4",
+            "config.yaml:5",
+        ]
+
+
+def test_config_show_is_a_config(terminal: Terminal) -> None:
+    shown = terminal.type("config", "show")
+    assert shown.code == 0
+    terminal.write("again.yaml", shown.out)
+    assert terminal.type("config", "show", "--config", "again.yaml").out == shown.out
+
+
+def test_secrets_are_not_shown(terminal: Terminal) -> None:
+    said = terminal.type("config", "show", "--database", "postgresql://me:hush@127.0.0.1:1/x")
+    failed = terminal.type("stories", "--database", "postgresql://me:hush@127.0.0.1:1/x")
+    checked = terminal.type("doctor", "--database", "postgresql://me:hush@127.0.0.1:1/x")
+    assert "hush" not in said.text + said.err + failed.err + checked.text + checked.err
+
+
+def test_doctor_says_what_to_type(filled: Terminal, terminal: Terminal) -> None:
+    well = filled.type("doctor", "--format", "jsonl")
+    assert well.code == 0
+    assert all(line["level"] == "ok" for line in well.lines)
+    terminal.configure("sources:\n  - folder: nowhere\n")
+    ill = terminal.type("doctor")
+    assert ill.code == 1
+    assert "mkdir -p" in ill.text
+
+
+def test_statistics_count(filled: Terminal) -> None:
+    counted = dict(
+        line.split() for line in filled.type("db", "stats").text.splitlines() if len(line.split()) == 2
+    )
+    assert "3" in counted.values()

@@ -15,16 +15,15 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aggregator.config import Config, SourceConfig
-from aggregator.errors import AnotherDaemonError
+from aggregator.errors import AggregatorError, AnotherDaemonError
 from aggregator.net.client import Client, ClientSettings
 from aggregator.net.due import first_due
 from aggregator.ops.notify import Notifier, watchdog_interval_seconds
 from aggregator.pipeline import Pipeline
 from aggregator.polling import Polling
-from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
 from aggregator.rounds import TICK_SECONDS, Rounds
 from aggregator.store.database import Database, shown_url
@@ -35,10 +34,14 @@ from aggregator.store.telling import tell_next
 from aggregator.watching import Watching
 from aggregator.work.executor import Executor, open_executor
 
+if TYPE_CHECKING:
+    from aggregator.publish.serve import Server
+
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0  # how long placing sleeps when nothing waits, unless it is woken
 TOLD_AT_ONCE = 20  # stories whose merged text is worked out between two looks at the inbox
+REST_SECONDS = 10  # after the database refused to write
 STALLED_SECONDS = 45.0  # a step of the scheduler or of placing that takes longer is no progress
 STANDBY_SECONDS = 2.0  # between two tries to become the writer
 STOP_SECONDS = 8.0  # what is under way may end in this time; then it is left (nothing of it is lost)
@@ -141,6 +144,8 @@ class Daemon:
             self._config.work.executor, self._config.work.worker_count, self._config.rule_book
         )
         client = client_of(self._config)
+        from aggregator.publish.serve import Server  # 0.1 s of imports that no other command needs
+
         server = Server(Reading(self._database), publish_settings(self._config))
         try:
             self._follow_config()
@@ -183,7 +188,7 @@ class Daemon:
         with self._database.write() as connection:
             follow_config(connection, configured_sources(self._config, self._now()))
 
-    def _run_until_stopped(self, executor: Executor, client: Client, server: Server) -> None:
+    def _run_until_stopped(self, executor: Executor, client: Client, server: "Server") -> None:
         rounds = self._rounds(executor, client)
         placing = threading.Thread(
             target=self._place, args=(self._pipeline(executor),), name="placing", daemon=True
@@ -234,7 +239,7 @@ class Daemon:
         words = self._config.publish.excerpt_words
         return Pipeline(self._database, executor, self._config.rule_book, self._now, summary_words=words)
 
-    def _drain(self, placing: threading.Thread, rounds: Rounds, server: Server, executor: Executor) -> None:
+    def _drain(self, placing: threading.Thread, rounds: Rounds, server: "Server", executor: Executor) -> None:
         """Let what is under way end, all of it within STOP_SECONDS."""
         deadline = time.monotonic() + STOP_SECONDS
         web = threading.Thread(target=server.stop, name="web-stop", daemon=True)
@@ -246,7 +251,7 @@ class Daemon:
         if left or placing.is_alive():
             log.warning("left behind: %d fetches%s", left, ", placing" if placing.is_alive() else "")
 
-    def _watch(self, server: Server) -> None:
+    def _watch(self, server: "Server") -> None:
         """The main thread: sleep, and tell systemd that we get on as long as all of us do."""
         interval = watchdog_interval_seconds()
         while not self._stop.wait(interval or 5.0):
@@ -263,16 +268,38 @@ class Daemon:
         rounds.tick()
 
     def _place(self, pipeline: Pipeline) -> None:
-        """The placing thread: whatever waits, in order; a failure it cannot get over ends the daemon."""
+        """The placing thread: whatever waits, in order.
+
+        Where the database is in trouble (full, read-only, restarting) it rests and tries again, while the
+        rest of us goes on serving; any other failure ends the daemon.
+        """
         try:
+            in_trouble = False
             while not self._stop.is_set():
                 self._heart.beat("placing")
                 self._work_to_do.clear()
-                self._place_what_waits(pipeline)
-                self._work_to_do.wait(IDLE_SECONDS)
+                try:
+                    if in_trouble:
+                        self._keep_the_lock(pipeline)
+                    self._place_what_waits(pipeline)
+                    in_trouble = False
+                    self._work_to_do.wait(IDLE_SECONDS)
+                except AnotherDaemonError:
+                    raise
+                except AggregatorError as error:
+                    in_trouble = True
+                    log.error("placing rests for %d s: %s", REST_SECONDS, error)  # noqa: TRY400 - in words
+                    self._stop.wait(REST_SECONDS)
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self._failed = error
             self.stop()
+
+    def _keep_the_lock(self, pipeline: Pipeline) -> None:
+        """A server that restarted has forgotten who the writer is: take the lock again, or stand by."""
+        pipeline.forget()
+        if not self._database.is_sqlite:
+            self._lock.release()
+            self._become_writer()
 
     def _place_what_waits(self, pipeline: Pipeline) -> None:
         placed = 0

@@ -61,6 +61,10 @@ class Pipeline:
                 log.debug("placed %s as %s in %s", one.article, one.outcome, one.story)
             yield placed
 
+    def forget(self) -> None:
+        """Drop what is kept in memory; it is built again from the rows."""
+        self._placing.forget()
+
     def index_text(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Bring the full-text index up to the last placed article; returns how many it took in."""
         total = 0

@@ -79,6 +79,10 @@ class Placing:
         self._rules = book.section("placing", PlacingRules)
         self._index: StoryIndex | None = None
 
+    def forget(self) -> None:
+        """Drop the index of live stories; the next batch builds it again."""
+        self._index = None
+
     def place(self, batch: Sequence[tuple[Waiting, Prepared]]) -> list[Placed]:
         """Place a batch, in the order of its inbox numbers, in one transaction."""
         done = False

@@ -26,9 +26,8 @@ from aggregator.work.threads import Threads
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1
-HELD_SECONDS = (
-    60.0  # a job that failed through no fault of its source (a full disk) is tried again after this
-)
+# A job that failed through no fault of its source (a full disk) is tried again after this.
+HELD_SECONDS = 10.0
 JOBS_A_HOST = 2  # handed out at once: one host's hundred pages must not fill all threads with waiting
 PAGES_LOOKED_AT = 1000  # in each second, the longest waiting first
 

@@ -152,6 +152,8 @@ def import_opml(config: Config, database: Database, path: Path) -> tuple[int, in
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     feeds = read_opml(data, rules=source_rules(config.rule_book))
+    if not feeds:
+        raise UsageError(f"{path}: there is no feed in it; a feed is an <outline> with an xmlUrl")
     added = 0
     with database.write() as connection:
         known = {one.address for one in all_sources(connection)}

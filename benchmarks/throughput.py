@@ -3,8 +3,8 @@
     python -m benchmarks.throughput [--data ../shared/data]
 
 Text: `events-fulltext.jsonl.gz` through the pipeline in one process, CPU seconds of that process. Pages: the
-HTML of `pages` and `pages-world` through the same pipeline, beside a bare loop of `trafilatura.bare_extraction`
-over the same pages in the same run; the ratio is the figure.
+HTML of `pages` and `pages-world` through the same pipeline, beside a bare loop of
+`trafilatura.bare_extraction` over the same pages in the same run; the ratio is the figure.
 """
 
 import argparse

@@ -18,24 +18,30 @@ from aggregator.work.executor import InlineExecutor
 
 NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
 
-FLOOD = """The river Arrel broke through the levee at Pennmouth shortly before ten on Sunday evening and flooded
-the lower town within minutes. Firefighters took more than three hundred residents off roofs with boats, the
-district administration said. Four people were killed and two are missing. The water authority had raised its
-warning to the highest level on Saturday after four days of rain. Mayor Ilse Brandt asked everybody who lives
-below the market square to leave their homes. A pump station failed at eleven, which let the water rise faster
-than engineers had reckoned with. Schools stay closed until Wednesday and the railway to Calmouth is cut."""
+FLOOD = """The river Arrel broke through the levee at Pennmouth shortly before ten on Sunday
+evening and flooded the lower town within minutes. Firefighters took more than three
+hundred residents off roofs with boats, the district administration said. Four people
+were killed and two are missing. The water authority had raised its warning to the
+highest level on Saturday after four days of rain. Mayor Ilse Brandt asked everybody who
+lives below the market square to leave their homes. A pump station failed at eleven,
+which let the water rise faster than engineers had reckoned with. Schools stay closed
+until Wednesday and the railway to Calmouth is cut."""
 
-FLOOD_ELSEWHERE = """Pennmouth woke up under water on Monday. After the levee on the Arrel gave way on Sunday night,
-four residents were dead and two still missing, rescue services reported, while hundreds had to be fetched from
-their roofs by boat. Ilse Brandt, the mayor, ordered the quarters below the market square to be cleared. What
-made matters worse was a pump station that stopped working in the evening. Trains to Calmouth do not run, and
-pupils stay at home for the first half of the week. The water authority points to its warning of Saturday."""
+FLOOD_ELSEWHERE = """Pennmouth woke up under water on Monday. After the levee on the Arrel gave way on Sunday
+night, four residents were dead and two still missing, rescue services reported, while
+hundreds had to be fetched from their roofs by boat. Ilse Brandt, the mayor, ordered the
+quarters below the market square to be cleared. What made matters worse was a pump
+station that stopped working in the evening. Trains to Calmouth do not run, and pupils
+stay at home for the first half of the week. The water authority points to its warning
+of Saturday."""
 
-STRIKE = """Dock workers in Sennick walked out on Monday over a new roster that the port company wants to bring in
-next month. Forty ships were waiting at anchor by noon. The union says that night shifts would double, the company
-calls the plan a modest change and has gone to court. Exporters of fruit fear for their cargo. A mediator named by
-the ministry of labour is to meet both sides on Thursday. The last strike in the port, nine years ago, lasted for
-sixteen days and cost the region about eighty million crowns, according to the chamber of commerce."""
+STRIKE = """Dock workers in Sennick walked out on Monday over a new roster that the port company
+wants to bring in next month. Forty ships were waiting at anchor by noon. The union says
+that night shifts would double, the company calls the plan a modest change and has gone
+to court. Exporters of fruit fear for their cargo. A mediator named by the ministry of
+labour is to meet both sides on Thursday. The last strike in the port, nine years ago,
+lasted for sixteen days and cost the region about eighty million crowns, according to
+the chamber of commerce."""
 
 
 class Clock:

@@ -9,7 +9,6 @@ import sys
 
 import typer
 
-from aggregator import __version__
 from aggregator.cli import admin, evaluating, ingesting, reading, running, sources
 from aggregator.cli.context import Settings
 from aggregator.errors import AggregatorError, UsageError
@@ -30,6 +29,8 @@ for module in (running, ingesting, reading, sources, evaluating, admin):
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from aggregator import __version__
+
         typer.echo(__version__)
         raise typer.Exit
 

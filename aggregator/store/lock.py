@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from aggregator.errors import NotWritableError
+from aggregator.errors import AggregatorError, NotWritableError
 from aggregator.store.database import Database
 
 _ADVISORY_KEY = 0x61676772  # "aggr": one writer a database
@@ -65,16 +66,26 @@ class _AdvisoryLock:
         self._connection: Connection | None = None
 
     def acquire(self) -> bool:
-        connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        statement = text("SELECT pg_try_advisory_lock(:key)")
-        if not connection.execute(statement, {"key": _ADVISORY_KEY}).scalar_one():
+        try:
+            connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            statement = text("SELECT pg_try_advisory_lock(:key)")
+            taken = connection.execute(statement, {"key": _ADVISORY_KEY}).scalar_one()
+        except DBAPIError as error:
+            words = " ".join(str(error.orig).split())
+            raise AggregatorError(f"the database does not answer: {words}") from error
+        if not taken:
             connection.close()
             return False
         self._connection = connection
         return True
 
     def release(self) -> None:
-        if self._connection is not None:
-            self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_KEY})
-            self._connection.close()
-            self._connection = None
+        if self._connection is None:
+            return
+        connection, self._connection = self._connection, None
+        try:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_KEY})
+        except DBAPIError:
+            connection.invalidate()  # the server went away, and the lock with it
+        finally:
+            connection.close()

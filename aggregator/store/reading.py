@@ -24,7 +24,6 @@ from aggregator.store.database import Database
 from aggregator.store.snippets import snippet
 from aggregator.store.tables import article, entry, story, story_log
 from aggregator.stories.counts import with_originals
-from aggregator.stories.merge import merge
 
 _MOST_ROWS = 2**31 - 2  # both databases take a LIMIT of that size, and one more
 
@@ -74,6 +73,8 @@ class Reading:
             if row.merged is not None:
                 return blobs.expand_noun(row.merged, MergedStory)
             members = articles.views_of_stories(connection, [id], "text")[id]
+        from aggregator.stories.merge import merge  # its patterns cost what no list of stories needs
+
         return merge(with_originals(members), row.title)
 
     def search(self, text: str, limit: int) -> SearchResults:

@@ -20,7 +20,10 @@ import pytest
 import zstandard
 from sqlalchemy import text as sql
 
+from aggregator.publish.story_json import page_json
+from aggregator.shelf import StoryFilter
 from aggregator.store.database import Database
+from aggregator.store.reading import Reading
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY, Postgres
 from tests.loopback import LoopbackServer, Response
@@ -101,7 +104,11 @@ class Terminal:
         return said
 
     def stories(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.type("stories", "--format", "json").out)["stories"]
+        """As `stories --format json` gives them, without starting a program for it."""
+        database = Database(f"sqlite:///{self.folder / 'aggregator.db'}")
+        page = Reading(database).stories(StoryFilter())
+        database.close()
+        found: list[dict[str, Any]] = json.loads(page_json(page.stories, page.next))["stories"]
         return found
 
 
@@ -160,7 +167,6 @@ def test_help_teaches(terminal: Terminal, command: list[str]) -> None:
     assert said.text.startswith(f"Usage: aggregator {' '.join(command)}".rstrip())
     words = re.split(r"\n(?:Options|Arguments|Commands):", said.text.split("\n", 1)[1])[0].split()
     assert len(words) >= 4, "a sentence about what it does"
-    assert terminal.type(*command, "-h").out == said.out
     assert list(terminal.folder.iterdir()) == [terminal.folder / "config.yaml"], (
         "asking for help makes nothing"
     )
@@ -332,7 +338,7 @@ def test_json_jsonl_and_csv_say_the_same(filled: Terminal) -> None:
     page = json.loads(filled.type("stories", "--format", "json").out)
     lines = filled.type("stories", "--format", "jsonl").lines
     rows = list(csv.DictReader(io.StringIO(filled.type("stories", "--format", "csv").text)))
-    assert page["stories"] == lines
+    assert page["stories"] == lines == filled.stories()
     assert page["next"] is None
     assert [row["id"] for row in rows] == [one["id"] for one in lines]
     for row, one in zip(rows, lines, strict=True):

@@ -20,17 +20,21 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import func, select, text
 
+from aggregator.store import inbox
 from aggregator.store.database import Database
 from aggregator.store.search import best, parse_query, searchable_count
-from aggregator.store.tables import entry, lsh_band, revision, story_log
-from tests.articles import settled
+from aggregator.store.tables import article, entry, lsh_band, revision, story_log
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, settled
 from tests.conftest import REPOSITORY, Postgres
+from tests.loopback import LoopbackServer, Response
 
 ARTICLES = 300
 HONEST = [str(Path(sys.executable).with_name("aggregator"))]
 CARELESS = [sys.executable, "-m", "tests.e2e.careless_ingest"]
 SECONDS_AN_INGEST = 240
 SEED = int(os.environ.get("AGGREGATOR_KILL_SEED") or random.SystemRandom().randrange(2**32))
+
+ROUNDS = int(os.environ.get("AGGREGATOR_KILL_ROUNDS") or 40)  # of the full count
 
 Settled = dict[str, list[tuple[Any, ...]]]
 
@@ -173,11 +177,52 @@ def test_a_program_that_breaks_the_rule_is_found_out(
     expected, seconds = undisturbed
     numbers = iter(range(10_000))
     bench = Bench(tmp_path, articles, lambda: f"sqlite:///{tmp_path / f'{next(numbers)}.db'}")
+    quiet = bench.killed_often(rounds("quiet"), WAYS["inline"], (0, 0), kills=0, command=CARELESS)
+    assert_same(quiet, expected)  # nothing but kills tells the two apart
     rng, late = rounds("careless"), (0.5 * seconds, seconds)
     for _ in range(6):
         if bench.killed_often(rng, WAYS["inline"], late, kills=1, command=CARELESS) != expected:
             return
     pytest.fail("six rounds did not notice that entries were done before their stories were written")
+
+
+@pytest.mark.timeout(SECONDS_AN_INGEST)
+def test_killed_while_it_waits_for_a_page_it_goes_on_with_that_page(tmp_path: Path) -> None:
+    with LoopbackServer() as server:
+        items = "".join(
+            f"<item><guid>{n}</guid><title>{word} at Isk</title><link>{server.url(f'/{n}')}</link></item>"
+            for n, word in enumerate(("Levee breaks", "Dock workers strike", "Ferry sails"))
+        )
+        server.routes["/feed"] = f"<rss version='2.0'><channel>{items}</channel></rss>"
+        texts = (FLOOD, STRIKE, FLOOD_ELSEWHERE)
+        pages = [page_of(text) for text in texts]
+        server.routes |= {"/0": pages[0], "/1": pages[1], "/2": Response(delay_seconds=60)}
+        (tmp_path / "config.yaml").write_text(
+            "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s, robots: false}\nwork: {executor: inline}\n"
+        )
+        command = [*HONEST, "ingest", server.url("/feed")]
+        running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        while "/2" not in server.paths():
+            assert running.poll() is None
+            time.sleep(0.02)
+        running.kill()
+        running.communicate()
+        server.routes["/2"] = pages[2]
+        ended(subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+    database = Database(f"sqlite:///{tmp_path / 'aggregator.db'}")
+    with database.read() as connection:
+        held = connection.execute(select(article.c.text)).scalars().all()
+        waiting = inbox.waiting_count(connection)
+    database.close()
+    assert waiting == 0
+    assert len(held) == len(texts)
+    assert all(any(text.split("\n")[-1] in one for one in held) for text in texts), "each by its page"
+
+
+def page_of(text_of: str) -> Response:
+    paragraphs = "".join(f"<p>{line}</p>" for line in text_of.split("\n"))
+    body = f"<html><body><article><h1>News</h1>{paragraphs}</article></body></html>"
+    return Response(body=body, content_type="text/html")
 
 
 # --- the full count ----------------------------------------------------------------------------------------
@@ -186,22 +231,22 @@ def test_a_program_that_breaks_the_rule_is_found_out(
 @pytest.mark.torture
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("way", WAYS)
-def test_forty_rounds_of_kills(bench: Bench, way: str, undisturbed: tuple[Settled, float]) -> None:
+def test_many_rounds_of_kills(bench: Bench, way: str, undisturbed: tuple[Settled, float]) -> None:
     expected, _ = undisturbed
     left, seconds = bench.undisturbed(WAYS[way])
     assert_same(left, expected)
-    rng = rounds(f"forty {way}")
-    for _ in range(40):
+    rng = rounds(f"many {way}")
+    for _ in range(ROUNDS):
         moments = (0.1, rng.uniform(0.3, 1.0) * seconds)
         assert_same(bench.killed_often(rng, WAYS[way], moments, kills=rng.randint(2, 8)), expected)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(7200)
-def test_forty_rounds_of_killed_workers(bench: Bench, undisturbed: tuple[Settled, float]) -> None:
+def test_many_rounds_of_killed_workers(bench: Bench, undisturbed: tuple[Settled, float]) -> None:
     expected, _ = undisturbed
-    rng = rounds("forty workers")
-    for _ in range(40):
+    rng = rounds("many workers")
+    for _ in range(ROUNDS):
         left, _ = bench.workers_killed(rng, rng.choice([WAYS["one"], WAYS["two"]]), kills=rng.randint(1, 6))
         assert_same(left, expected)
 

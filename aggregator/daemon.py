@@ -31,6 +31,7 @@ from aggregator.store.lock import writer_lock
 from aggregator.store.reading import Reading
 from aggregator.store.sources import Source, follow_config, source_id
 from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import StoryRules
 from aggregator.watching import Watching
 from aggregator.work.executor import Executor, open_executor
 
@@ -131,6 +132,7 @@ class Daemon:
         self._heart = Heart()
         self._notifier = Notifier()
         self._lock = writer_lock(database)
+        self._story_rules = config.rule_book.section("stories", StoryRules)
         self._failed: BaseException | None = None
 
     # --- start, run, stop ---------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ class Daemon:
         client = client_of(self._config)
         from aggregator.publish.serve import Server  # 0.1 s of imports that no other command needs
 
-        server = Server(Reading(self._database), publish_settings(self._config))
+        server = Server(Reading(self._database, self._config.rule_book), publish_settings(self._config))
         try:
             self._follow_config()
             url = server.start()
@@ -309,7 +311,7 @@ class Daemon:
             log.info("placed %d articles", placed)
             self._notifier.status(f"placed {placed} articles")
         pipeline.index_text(self._stops)
-        while not self._stops() and tell_next(self._database, TOLD_AT_ONCE):
+        while not self._stops() and tell_next(self._database, TOLD_AT_ONCE, self._story_rules):
             if self._work_to_do.is_set():
                 break
 

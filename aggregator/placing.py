@@ -42,6 +42,7 @@ from aggregator.store.stories import StoryRow, StoryState
 from aggregator.stories.counts import count
 from aggregator.stories.headline import headline
 from aggregator.stories.summary import summary
+from aggregator.stories.tuning import StoryRules
 from aggregator.text.urls import canonical_url, registrable_domain
 
 
@@ -77,6 +78,7 @@ class Placing:
         self._scorer = Scorer(self._model)
         self._copy_rules = book.section("copies", CopyRules)
         self._rules = book.section("placing", PlacingRules)
+        self._story_rules = book.section("stories", StoryRules)
         self._index: StoryIndex | None = None
 
     def forget(self) -> None:
@@ -250,7 +252,7 @@ class Placing:
     ) -> StoryState:
         """What the story's row says now; bumped when it is new, gains a report or changes its headline."""
         counts = count(members)
-        title = headline(members, home.title if home else None)
+        title = headline(members, home.title if home else None, self._story_rules)
         bumped = home is None or counts.report_count > home.report_count or title != home.title
         if home is not None and title != home.title:
             desk.ledger.log(desk.now, home.id, "headline", before=home.title, after=title)
@@ -263,7 +265,7 @@ class Placing:
         assert updated is not None, "a new story is bumped"
         return StoryState(
             title=title,
-            summary=summary(members, self._summary_words),
+            summary=summary(members, self._summary_words, self._story_rules),
             language=_language(members),
             first_published=min(member.effective for member in members),
             last_published=max(member.effective for member in members),

@@ -147,8 +147,8 @@ def story(
 
     _one_of(format_, "text", "json")
     settings: Settings = context.obj
-    with settings.reading() as (_, database):
-        reading = Reading(database)
+    with settings.reading() as (config, database):
+        reading = Reading(database, config.rule_book)
         found = reading.story(id_)
         if isinstance(found, Moved):
             show.say(f"{id_} was merged into {found.to}")

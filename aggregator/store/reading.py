@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 
 from aggregator.errors import NotWritableError, UsageError
 from aggregator.model import ArticleView, Evidence, MergedStory, Noun, StoryView
+from aggregator.rules import RuleBook
 from aggregator.shelf import (
     Health,
     Moved,
@@ -40,8 +41,10 @@ class Explained(Noun, frozen=True, kw_only=True):
 class Reading:
     """The Shelf of a database. Safe to share between threads: it keeps nothing."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, book: RuleBook | None = None) -> None:
+        """`book`: the rules that merged texts are told by; the shipped ones where none are given."""
         self._database = database
+        self._book = book or RuleBook()
 
     def stories(self, wanted: StoryFilter) -> StoryPage:
         with self._database.read() as connection:
@@ -73,9 +76,12 @@ class Reading:
             if row.merged is not None:
                 return blobs.expand_noun(row.merged, MergedStory)
             members = articles.views_of_stories(connection, [id], "text")[id]
-        from aggregator.stories.merge import merge  # its patterns cost what no list of stories needs
+        # Its patterns cost what no list of stories needs.
+        from aggregator.stories.merge import merge
+        from aggregator.stories.tuning import StoryRules
 
-        return merge(with_originals(members), row.title)
+        rules = self._book.section("stories", StoryRules)
+        return merge(with_originals(members), row.title, rules)
 
     def search(self, text: str, limit: int) -> SearchResults:
         try:

@@ -11,9 +11,10 @@ from aggregator.store.tables import story
 from aggregator.stories.counts import with_originals
 from aggregator.stories.merge import merge
 from aggregator.stories.render import as_text
+from aggregator.stories.tuning import StoryRules
 
 
-def tell_next(database: Database, limit: int) -> int:
+def tell_next(database: Database, limit: int, rules: StoryRules) -> int:
     """Work out the merged text of up to `limit` stories that have none; returns how many there were."""
     with database.read() as connection:
         rows = connection.execute(
@@ -26,7 +27,7 @@ def tell_next(database: Database, limit: int) -> int:
     told = []
     for row in rows:
         views = with_originals(members[row.id])
-        merged = merge(views, row.title)
+        merged = merge(views, row.title, rules)
         told.append((row, merged, as_text(merged, views)))
     with database.write() as connection:
         for row, merged, text in told:

@@ -102,6 +102,13 @@ class FetchConfig(_Timed):
     def _durations(cls, value: object) -> int:
         return cls._as_seconds(value)
 
+    @field_validator("allow_private", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: object) -> object:
+        if isinstance(value, tuple):
+            return value
+        raise ValueError("give a list of networks, e.g. [192.168.1.0/24]")
+
     @field_validator("allow_private")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -354,13 +361,18 @@ def _checked(values: dict[str, Any], lines: dict[_Path, int], name: str) -> Conf
             path = tuple(part for part in detail["loc"] if isinstance(part, str | int))
             known = next(path[:end] for end in range(len(path), -1, -1) if path[:end] in lines)
             dotted = ".".join(str(part) for part in path)
-            problems.append(f"{name}:{lines[known]}: {dotted}: {_in_words(detail['type'], detail['msg'])}")
-        raise ConfigError("\n".join(problems)) from error
+            words = f"{name}:{lines[known]}: {dotted}: {_in_words(detail['type'], detail['msg'])}"
+            problems.append((lines[known], words))
+        raise ConfigError("\n".join(words for _, words in sorted(problems))) from error
 
 
 def _in_words(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return "there is no such key"
+    if kind == "tuple_type":
+        return "give a list: a line with a dash for each, or [a, b]"
+    if kind in ("model_type", "dict_type"):
+        return "give `key: value` lines below it"
     return message.removeprefix("Value error, ").removeprefix("Input should be ")
 
 

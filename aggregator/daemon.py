@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 1.0  # how long placing sleeps when nothing waits, unless it is woken
 TOLD_AT_ONCE = 20  # stories whose merged text is worked out between two looks at the inbox
 REST_SECONDS = 10  # after the database refused to write
+SAME_WISH_SECONDS = 1.0  # Ctrl-C reaches make and us, and make passes it on: that is one wish
 STALLED_SECONDS = 45.0  # a step of the scheduler or of placing that takes longer is no progress
 STANDBY_SECONDS = 2.0  # between two tries to become the writer
 STOP_SECONDS = 8.0  # what is under way may end in this time; then it is left (nothing of it is lost)
@@ -134,6 +135,7 @@ class Daemon:
         self._lock = writer_lock(database)
         self._story_rules = config.rule_book.section("stories", StoryRules)
         self._failed: BaseException | None = None
+        self._asked_to_stop = 0.0
 
     # --- start, run, stop ---------------------------------------------------------------------------------
 
@@ -167,7 +169,10 @@ class Daemon:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._stop.is_set():
-            raise SystemExit(1)  # the second signal: at once
+            if time.monotonic() - self._asked_to_stop > SAME_WISH_SECONDS:
+                raise SystemExit(1)  # a second wish: at once
+            return
+        self._asked_to_stop = time.monotonic()
         log.info("%s: stopping", signal.Signals(number).name)
         self.stop()
 

@@ -20,7 +20,7 @@ _NAMES = {
     "num": "numbers",
     "numu": "numbers with their unit",
     "rare": "rare words of the lead",
-    "days": "days apart",
+    "days": "time (to the nearest report)",
     "undated": "a date is missing",
     "no_body": "only a title",
 }
@@ -65,7 +65,7 @@ def explanation(reading: Reading, article: str, other: str | None, book: RuleBoo
     one = _found(reading, article)
     packer = TermPacker(shipped_model(book))
     words = packer.readable_terms(one.article.title, one.article.text, one.article.language)
-    shared = tuple(dict.fromkeys(words[id_] for id_ in one.evidence.shared if id_ in words))
+    shared = tuple(dict.fromkeys(words[id_].casefold() for id_ in one.evidence.shared if id_ in words))
     pair = None if other is None else _pair(one, _found(reading, other), packer, book)
     return Explanation(
         article=one.article.id,
@@ -82,9 +82,7 @@ def explanation(reading: Reading, article: str, other: str | None, book: RuleBoo
 def _found(reading: Reading, article: str) -> Explained:
     found = reading.explained(article)
     if found is None:
-        raise UsageError(
-            f"there is no article {article}; `aggregator story ID --format json` lists their ids"
-        )
+        raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
     return found
 
 
@@ -172,7 +170,17 @@ def _copy(copy: CopyEvidence) -> str:
 
 def _shares(bias: float, reasons: tuple[Reason, ...], score: float) -> list[str]:
     rows = [
-        f"  {_NAMES.get(one.name, one.name):28}{one.value:8.2f}  gives {one.share:+7.2f}" for one in reasons
+        f"  {_NAMES.get(one.name, one.name):28}{_value(one):>8}  gives {one.share:+7.2f}" for one in reasons
     ]
     start = f"  {'start':28}{'':8}  gives {bias:+7.2f}"
     return [start, *rows, f"  {'sum':28}{'':8}        {score:+7.2f}"]
+
+
+def _value(reason: Reason) -> str:
+    """Likenesses as they are, a time in the unit that people would say it in."""
+    if reason.name != "days":
+        return f"{reason.value:.2f}"
+    hours = reason.value * 24
+    if hours < 1:
+        return f"{hours * 60:.0f} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{reason.value:.1f} d"

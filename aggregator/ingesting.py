@@ -9,6 +9,7 @@ import datetime as dt
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -24,7 +25,11 @@ from aggregator.sources.opening import Progress
 from aggregator.stages import FeedJob
 from aggregator.store import inbox
 from aggregator.store.database import Database
+from aggregator.store.folders import folder_name, known_as
 from aggregator.store.inbox import Accepted
+from aggregator.store.sources import feed_at, source_id
+from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import StoryRules
 from aggregator.text.characters import decode
 from aggregator.text.urls import registrable_domain
 from aggregator.watching import entries_of
@@ -33,6 +38,7 @@ from aggregator.work.executor import Executor
 ENTRIES_A_TRANSACTION = 100
 _LAST_TRY = 99  # a page that cannot be had now is done without: the command ends, nobody comes back to it
 _MISSING = "there is no such file or folder"
+TELLING_SECONDS = 5.0
 _POLL_SECONDS = 0.2  # between two looks whether the daemon has placed what we left
 
 
@@ -44,12 +50,17 @@ class Rejected(Noun, frozen=True, kw_only=True):
 
 
 class Summary(Noun, frozen=True, kw_only=True, omit_defaults=False):
-    """What an ingest did. `waiting` entries are accepted, and another process will place them."""
+    """What an ingest did. `waiting` entries are accepted, and another process will place them.
+
+    `new` is `stories_created` + `joined` + `copies`: an article opens a story, joins one, or is a copy in it.
+    `stories_extended` counts stories, and only those that this ingest did not open itself.
+    """
 
     read: int = 0
     new: int = 0
     known: int = 0
     revised: int = 0
+    joined: int = 0
     copies: int = 0
     stories_created: int = 0
     stories_extended: int = 0
@@ -93,6 +104,7 @@ class Ingest:
         self._where: dict[int, str] = {}
         self._rejected: list[Rejected] = []
         self._read = 0
+        self._folder_names: dict[Path, str] = {}
 
     @property
     def is_writer(self) -> bool:
@@ -149,8 +161,9 @@ class Ingest:
             new=sum(outcome in ("founded", "joined", "copy") for outcome in tally),
             known=len(self._accepted) - len(numbers) + tally.count("unchanged"),
             revised=tally.count("revised"),
+            joined=tally.count("joined"),
             copies=tally.count("copy"),
-            stories_created=len(founded),
+            stories_created=tally.count("founded"),
             stories_extended=len(grown - founded),
             waiting=tally.count(None),
             rejected=(*self._rejected, *refused),
@@ -171,19 +184,30 @@ class Ingest:
         except AggregatorError as error:  # a folder that cannot be listed, a file that went away
             yield FoundProblem(where=what, reason=str(error)), what
             return
+        folder = _folder_of(what)
         for item in found:
             for one in entries_of(item, self._now(), self._executor, self._book):
-                yield one, item.where
+                yield (self._known_as(one, folder) if isinstance(one, Entry) and folder else one), item.where
+
+    def _known_as(self, entry: Entry, folder: Path) -> Entry:
+        if folder not in self._folder_names:
+            with self._database.write() as connection:
+                self._folder_names[folder] = folder_name(connection, folder, os.path.isdir)
+        return known_as(entry, folder, self._folder_names[folder])
 
     def _fetched(self, url: str) -> list[Entry | FoundProblem]:
-        """A feed's entries, or the one article of a page."""
+        """A feed's entries, as the daemon would know them, or the one article of a page."""
+        with self._database.read() as connection:
+            polled = feed_at(connection, url)
         try:
             fetched = self._client.fetch(url)
             parsed = parse_feed(
                 self._executor,
                 FeedJob(
                     data=fetched.body,
-                    source=url,
+                    source=polled.id if polled else source_id("feed", None, url),
+                    outlet=polled.outlet if polled else None,
+                    zone=polled.timezone if polled else None,
                     seen=self._now(),
                     url=fetched.url_final,
                     content_type=fetched.content_type or None,
@@ -252,10 +276,28 @@ class Ingest:
         self._place()
         if self._pipeline is not None:
             self._pipeline.index_text()
+            self._tell()
+
+    def _tell(self) -> None:
+        """The merged texts, for those who read with SQL; a large archive's are left to the daemon."""
+        rules = self._book.section("stories", StoryRules)
+        ends = time.monotonic() + TELLING_SECONDS
+        while time.monotonic() < ends and tell_next(self._database, 20, rules):
+            pass
+
+
+def _folder_of(what: str) -> Path | None:
+    """The absolute folder whose name the files of `what` are known by; None for standard input."""
+    if what == "-":
+        return None
+    path = Path(os.path.abspath(what))  # noqa: PTH100 - as sources.files names folders
+    return path if path.is_dir() else path.parent
 
 
 def _is_there(what: str) -> bool:
-    return what == "-" or what.startswith(("http://", "https://")) or os.path.exists(what)  # noqa: PTH110 - Path's own raises for names that cannot be
+    if what == "-" or what.startswith(("http://", "https://")):
+        return True
+    return os.path.exists(what)  # noqa: PTH110 - Path's own raises for names that cannot be
 
 
 def _chunks(

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection
 
 from aggregator.dedup import sums
 from aggregator.dedup.copies import CopyRules, Wording, best_copy, ranked
@@ -35,7 +34,7 @@ from aggregator.model import (
 from aggregator.rules import RuleBook
 from aggregator.store import articles, inbox, search, stories
 from aggregator.store.articles import NewArticle, Stored
-from aggregator.store.database import Database
+from aggregator.store.database import Connection, Database
 from aggregator.store.inbox import Outcome, Waiting
 from aggregator.store.ledger import Ledger
 from aggregator.store.stories import StoryRow, StoryState
@@ -189,8 +188,10 @@ class Placing:
         index = self._live(connection)
         if copy is not None and copy.kind == "copy":
             home = stories.home_of(connection, copy.other)
-            near = home is not None and home.n in index
-            if home and near and is_within_window(article, index.story(home.n), self._model):
+            # Not "is it in the index": that holds dead stories until it is swept, and a restart sweeps it.
+            oldest = article.inbox - self._model.rules.live_reach
+            is_live = home is not None and home.last_inbox_no >= oldest
+            if home and is_live and is_within_window(article, index.story(home.n), self._model):
                 role: Role = "container" if article.is_container else "copy"
                 return Decision(story=home.id, role=role, weighs=False, evidence=Evidence(stage="copy"))
         decided = decide(article, index.candidates(article), self._scorer)
@@ -256,6 +257,8 @@ class Placing:
         bumped = home is None or counts.report_count > home.report_count or title != home.title
         if home is not None and title != home.title:
             desk.ledger.log(desk.now, home.id, "headline", before=home.title, after=title)
+        if home is not None and counts.article_count == self._model.rules.story_cap:
+            desk.ledger.log(desk.now, home.id, "full", articles=counts.article_count)
         updated = home.updated if home else None
         if bumped:
             # To the second; the fraction tells bumps apart, in their order.
@@ -265,7 +268,7 @@ class Placing:
         assert updated is not None, "a new story is bumped"
         return StoryState(
             title=title,
-            summary=summary(members, self._summary_words, self._story_rules),
+            summary=summary(members, self._summary_words, self._story_rules, title),
             language=_language(members),
             first_published=min(member.effective for member in members),
             last_published=max(member.effective for member in members),
@@ -300,7 +303,7 @@ class Placing:
             return Placed(n=n, outcome="revised", article=old.id, story=old.story)
         generation = old.generation + 1
         id_ = next_generation_id(old.root, generation)
-        articles.hand_over(desk.connection, old.id, id_)
+        articles.hand_over(desk.connection, old.id, id_, gives=True)
         return self._new(desk, coming, id_, old.root, generation)
 
     def _resembles(self, old: Stored, clean: CleanArticle) -> bool:
@@ -330,8 +333,8 @@ class Placing:
             root=old.root,
             generation=old.generation,
             weighs=old.weighs,
-            n=old.n,
         )
+        new = msgspec.structs.replace(new, n=old.n, outlet=old.outlet or new.outlet)
         articles.keep_revision(desk.connection, old, desk.now)
         articles.replace_text(desk.connection, new)
         words = (old.title, old.text), (new.clean.title, new.clean.text)
@@ -384,10 +387,10 @@ class _Coming(NamedTuple):
 
     @property
     def outlet(self) -> str | None:
-        """The declared outlet, what the text itself says, else the site of the article's own address."""
+        """The declared outlet, else the site of the article's own address, else what the text itself says."""
         entry = self.waiting.entry
-        declared = entry.outlet or self.clean.outlet
-        return declared or (registrable_domain(entry.url) if entry.url else None)
+        site = registrable_domain(entry.url) if entry.url else None
+        return entry.outlet or site or self.clean.outlet
 
     def with_date_of(self, old: Stored) -> "_Coming":
         """A date that is only the time of a poll does not move when the same article is polled again."""
@@ -420,13 +423,12 @@ class _Coming(NamedTuple):
         root: str,
         generation: int,
         weighs: bool,
-        n: int | None = None,
     ) -> NewArticle:
         """The article's row. Its effective time is when it was published, or seen where that is unknown."""
         entry, seen = self.waiting.entry, self.waiting.accepted_at
         published = self.clean.published.time if self.clean.published else seen
         return NewArticle(
-            n=self.waiting.inbox_no if n is None else n,
+            n=self.waiting.inbox_no,
             id=id_,
             root=root,
             generation=generation,
@@ -455,7 +457,10 @@ def _claimed_elsewhere(connection: Connection, waiting: Waiting) -> str | None:
     if canonical is None or waiting.page is None:
         return None
     owner = inbox.claim(connection, url_key(canonical), waiting.article)
-    return None if owner == waiting.article else owner
+    if owner == waiting.article:
+        return None
+    articles.hand_over(connection, waiting.article, owner, gives=False)
+    return owner
 
 
 def _as_article(old: Stored) -> Article:

@@ -21,7 +21,7 @@ from aggregator.net.rulebook import net_rules
 from aggregator.rules import RuleBook
 from aggregator.stages import FeedJob, read_feed
 from aggregator.store import inbox
-from aggregator.store.database import Database
+from aggregator.store.database import Connection, Database
 from aggregator.store.inbox import Accepted, PageWanted
 from aggregator.store.sources import Source, save
 from aggregator.text.urls import same_site
@@ -40,6 +40,8 @@ class PollRules(msgspec.Struct, frozen=True, kw_only=True):
     full_text_words: int
     page_tries: int
     page_retry_seconds: float
+    flood_entries: int
+    flood_age_hours: float
 
 
 class Polled(Noun, frozen=True, kw_only=True):
@@ -129,6 +131,8 @@ class Polling:
             )
             polled = polled_of(accepted, source.health_cause)
             new = len(polled.accepted) - polled.revised
+            if source.first_poll_done:
+                self._hush_flood(connection, source, accepted, given, now)
             state = msgspec.structs.replace(
                 self._succeeded(source, fetched, now, new=len(polled.accepted)),
                 first_poll_done=True,
@@ -138,6 +142,28 @@ class Polling:
             )
             save(connection, state)
         return polled
+
+    def _hush_flood(
+        self,
+        connection: Connection,
+        source: Source,
+        accepted: Sequence[Accepted],
+        given: Sequence[Entry],
+        now: dt.datetime,
+    ) -> None:
+        """Many old-dated "new" entries at once are an archive that came by: stored, not announced."""
+        oldest_news = now - dt.timedelta(hours=self._rules.flood_age_hours)
+        old = [
+            item.n
+            for item, entry in zip(accepted, given, strict=True)
+            if item.outcome == "new"
+            and item.n is not None
+            and entry.published is not None
+            and entry.published.time < oldest_news
+        ]
+        if len(old) >= self._rules.flood_entries:
+            inbox.hush(connection, old)
+            log.warning("%s: %d old entries at once; stored, not announced", source.shown_name, len(old))
 
     def _completed(self, entry: Entry, source: Source, now: dt.datetime) -> Entry:
         """With what the source says for all; an undated entry that is new since the last poll is of today."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aggregator.config import Config
 from aggregator.daemon import client_of, utc_now
-from aggregator.errors import FetchError, UsageError
+from aggregator.errors import AggregatorError, FetchError, UsageError
 from aggregator.model import Noun, ParsedFeed
 from aggregator.net.client import Client, Fetched
 from aggregator.polling import parse_feed
@@ -65,6 +65,8 @@ def _bytes_of(client: Client, config: Config, what: str) -> tuple[bytes, str | N
     try:
         with Path(what).open("rb") as file:
             data = file.read(limit + 1)
+    except IsADirectoryError as error:
+        raise FetchError("file", f"it is a folder; type: aggregator ingest {what}") from error
     except OSError as error:
         raise FetchError("file", f"it cannot be read: {error.strerror}") from error
     if len(data) > limit:
@@ -87,7 +89,10 @@ def _parsed(
 
 
 def add(config: Config, database: Database, url: str, *, outlet: str | None, folder: str | None) -> Source:
-    """Add the feed at `url`, or the one behind it. Raises UsageError where none is found or it is known."""
+    """Add the feed at `url`, or the one behind it.
+
+    Raises UsageError where none is found or it is known already, AggregatorError where nothing answers.
+    """
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"{url}: give an address that begins with http:// or https://")
     executor = open_executor(config.work.executor, 1, config.rule_book)
@@ -109,7 +114,7 @@ def _find_feed(config: Config, client: Client, executor: Executor, url: str) -> 
     try:
         first = client.fetch(url)
     except FetchError as error:
-        raise UsageError(f"{url} could not be read: {error}") from error
+        raise AggregatorError(f"{url} could not be read: {error}") from error
     parsed = _of_fetched(config, executor, first)
     if parsed.format:
         return first.permanent_url or url, parsed

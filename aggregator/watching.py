@@ -5,11 +5,11 @@ look, the next one reads the same files again, which changes nothing.
 """
 
 import datetime as dt
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Connection
 
 from aggregator.errors import AggregatorError, FetchError
 from aggregator.model import Entry, Noun
@@ -21,7 +21,8 @@ from aggregator.sources.limits import source_rules
 from aggregator.sources.opening import Progress
 from aggregator.stages import FeedJob
 from aggregator.store import blobs, inbox
-from aggregator.store.database import Database
+from aggregator.store.database import Connection, Database
+from aggregator.store.folders import folder_name, known_as
 from aggregator.store.inbox import Accepted
 from aggregator.store.sources import Source, save
 from aggregator.work.executor import Executor
@@ -58,7 +59,7 @@ class Watching:
         """Look at a watched folder; read the files that are new or changed since the last look."""
         now = self._now()
         known = blobs.expand_noun(source.stamps, FolderStamps).stamps if source.stamps else {}
-        folder = Path(source.address)
+        folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - as sources.files names folders
         due = msgspec.structs.replace(
             source,
             next_due_at=now + dt.timedelta(seconds=source.interval_seconds),
@@ -69,6 +70,10 @@ class Watching:
             changes = scan(folder, known, now_ns=int(now.timestamp() * 1e9), rules=self._source_rules)
         except AggregatorError as error:
             return self._folder_failed(due, str(error))
+        if changes.changed:
+            with self._database.write() as connection:
+                name = folder_name(connection, folder, os.path.isdir)
+            source, due = (msgspec.structs.replace(one, known_as=name) for one in (source, due))
         looked = _Looked((*changes.changed, *changes.gone))
         for relative in changes.changed:
             for found in self._read(folder, relative, now):
@@ -77,7 +82,7 @@ class Watching:
                 if isinstance(found, FoundProblem):
                     looked.problems.append(found)
                 else:
-                    looked.entries.append(_with_source(found, source))
+                    looked.entries.append(known_as(_with_source(found, source), folder, source.entry_source))
                 if len(looked.entries) >= ENTRIES_A_TRANSACTION:
                     self._accept_files(source, looked, now)
         if changes.changed or changes.gone:

@@ -11,6 +11,7 @@ import typer
 
 from aggregator.cli import admin, evaluating, ingesting, reading, running, sources
 from aggregator.cli.context import Settings
+from aggregator.cli.usage import PlainCommand, every_command
 from aggregator.errors import AggregatorError, UsageError
 
 app = typer.Typer(
@@ -25,6 +26,8 @@ app = typer.Typer(
 )
 for module in (running, ingesting, reading, sources, evaluating, admin):
     module.register(app)
+for command in every_command(app):
+    command.cls = PlainCommand
 
 
 def _show_version(wanted: bool) -> None:
@@ -46,7 +49,9 @@ def _global(
     database: str = typer.Option(
         None, "--database", metavar="URL", help="sqlite:///FILE or postgresql://USER@HOST/NAME."
     ),
-    verbose: int = typer.Option(0, "-v", "--verbose", count=True, help="Say more on standard error."),
+    verbose: int = typer.Option(
+        0, "-v", "--verbose", count=True, show_default=False, help="Say more on standard error."
+    ),
     log_format: str = typer.Option(None, "--log-format", metavar="text|json", help="For people or programs."),
     version: bool = typer.Option(  # noqa: ARG001 - its callback has seen to it
         False, "--version", is_eager=True, callback=_show_version, help="Print the version and end."

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from aggregator.cli import show
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Settings, missing_database
 
-db = typer.Typer(help="The database: bring its tables up to date, see what is in it.", no_args_is_help=True)
+db = typer.Typer(help="The database: bring it up to date, see what is in it.", no_args_is_help=True)
 config = typer.Typer(help="What is in force, and whether config.yaml can be read.", no_args_is_help=True)
 
 
@@ -39,8 +39,8 @@ def stats(context: typer.Context) -> None:
     from aggregator.store.statistics import statistics
 
     settings: Settings = context.obj
-    with settings.reading() as (_, database):
-        for name, value in statistics(database):
+    with settings.reading() as (config, database):
+        for name, value in statistics(database) if missing_database(config) is None else ():
             show.out(f"{name:22}{value}\n")
 
 
@@ -54,12 +54,18 @@ def show_(context: typer.Context) -> None:
     settings: Settings = context.obj
     loaded = settings.load()
     values = loaded.model_dump(mode="json") | {"database": shown_url(loaded.database_url)}
+    values["sources"] = [
+        {key: value for key, value in one.items() if value is not None} for one in values["sources"]
+    ]
     show.out(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 @config.command()
 def check(context: typer.Context) -> None:
-    """Read the file and name every mistake with its line; ends with 2 where there is one."""
+    """Read the file and name every mistake with its line.
+
+    Ends with 2 where there is one.
+    """
     settings: Settings = context.obj
     loaded = settings.load()
     show.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {len(loaded.sources)} sources")
@@ -69,7 +75,10 @@ def doctor(
     context: typer.Context,
     format_: Annotated[str, typer.Option("--format", metavar="text|jsonl")] = "text",
 ) -> None:
-    """What is wrong, and what to type next; ends with 1 where there is a problem."""
+    """What is wrong, and what to type next.
+
+    Ends with 1 where there is a problem.
+    """
     import msgspec
 
     from aggregator.ops.doctor import examine

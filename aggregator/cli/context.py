@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from aggregator.cli import show
 from aggregator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,23 +37,55 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @contextmanager
     def reading(self) -> Iterator[tuple["Config", "Database"]]:
-        """The configuration and a database to read from; an empty one where none was made yet."""
-        with self.writing() as opened:
-            yield opened
+        """The configuration and a database to read from.
+
+        Reading makes no database: where none was made yet that is said, and an empty one in a scratch folder
+        stands in for it.
+        """
+        config = self.load()
+        missing = missing_database(config)
+        if missing is None:
+            with _opened(config.database_url) as database:
+                yield config, database
+        else:
+            show.say(
+                f"there is no database at {missing} yet; "
+                "`aggregator ingest FOLDER` or `aggregator run` makes it"
+            )
+            with (
+                TemporaryDirectory(prefix="aggregator-") as scratch,
+                _opened(f"sqlite:///{scratch}/empty.db") as database,
+            ):
+                yield config, database
 
     @contextmanager
     def writing(self) -> Iterator[tuple["Config", "Database"]]:
-        """The configuration and a database whose tables are those of this program.
-
-        A database that is empty or older is brought up to date: nobody should have to type two commands.
-        """
-        from aggregator.store.database import Database
-        from aggregator.store.migrate import upgrade
-
+        """The configuration and a database to write to; it is made where it is not there yet."""
         config = self.load()
-        database = Database(config.database_url)
-        try:
-            upgrade(database)
+        with _opened(config.database_url) as database:
             yield config, database
-        finally:
-            database.close()
+
+
+def missing_database(config: "Config") -> Path | None:
+    """Where the database's file will be, if it is not there yet; None for what is there, and for servers."""
+    from aggregator.store.database import Database
+
+    file = Database(config.database_url).file
+    return None if file is None or file.exists() else file
+
+
+@contextmanager
+def _opened(url: str) -> Iterator["Database"]:
+    """A database whose tables are those of this program.
+
+    One that is empty or older is brought up to date: nobody should have to type two commands.
+    """
+    from aggregator.store.database import Database
+    from aggregator.store.migrate import upgrade
+
+    database = Database(url)
+    try:
+        upgrade(database)
+        yield database
+    finally:
+        database.close()

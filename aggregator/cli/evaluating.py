@@ -30,7 +30,9 @@ def evaluate(
     ] = "",
     format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
 ) -> None:
-    """How good the grouping is: the daemon's own pipeline on labelled articles, in a scratch database.
+    """How good the grouping is, on labelled articles.
+
+    They go through the daemon's own pipeline, in a scratch database.
 
     A record is {"id", "title", "text", "published", "cluster"?, "copy_of"?}; records of one `cluster` belong
     into one story.

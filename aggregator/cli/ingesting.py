@@ -38,9 +38,9 @@ def ingest(
     ] = False,
     format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
 ) -> None:
-    """Read articles once: known ones change nothing, a stopped run goes on where it was.
+    """Read articles once; what is known changes nothing.
 
-    Ends with 3 where something was not taken, and says what.
+    A stopped run goes on where it was. Ends with 3 where something was not taken, and says what.
 
     Examples: aggregator ingest articles/ · aggregator ingest dump.jsonl.gz · aggregator ingest - < x.jsonl
     """
@@ -116,15 +116,16 @@ def _print(summary: "Summary") -> None:
     rows = [
         ("read", summary.read),
         ("new", summary.new),
+        ("  opened a story", summary.stories_created),
+        ("  joined one", summary.joined),
+        ("  copies", summary.copies),
         ("already known", summary.known),
         ("revised", summary.revised),
-        ("copies", summary.copies),
-        ("stories created", summary.stories_created),
-        ("stories extended", summary.stories_extended),
         ("rejected", len(summary.rejected)),
     ]
     if summary.waiting:
         rows.append(("waiting", summary.waiting))
+    # read = new + known + revised + rejected + waiting, and new = opened + joined + copies
     show.out("".join(f"{name:17}{number:8}\n" for name, number in rows))
     for one in summary.rejected:
         show.say(f"rejected {one.where}: {one.reason}")
@@ -135,7 +136,7 @@ def extract(
     what: What,
     format_: Annotated[str, typer.Option("--format", metavar="text|jsonl")] = "text",
 ) -> None:
-    """What would be kept of pages or text files, without storing anything."""
+    """What would be kept of pages or texts; stores nothing."""
     from aggregator.extracting import extract as run
 
     if format_ not in ("text", "jsonl"):

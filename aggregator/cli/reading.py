@@ -2,17 +2,21 @@
 
 import datetime as dt
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aggregator.cli import show
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Settings, missing_database
 from aggregator.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.shelf import StoryFilter
+    from aggregator.model import ArticleView
+    from aggregator.shelf import SearchHit, StoryFilter
+
+_WIDTH_FOR_TWO_IDS = 100  # columns: two ids, a time and an outlet leave half of them to the text
 
 Query = Annotated[str, typer.Option("--query", metavar="TEXT", help='Words; "two words" stand side by side.')]
 Since = Annotated[str, typer.Option("--since", metavar="TIME", help="24h, 7d, or a date.")]
@@ -68,16 +72,20 @@ def stories(
 ) -> None:
     """The newest stories.
 
-    Example: aggregator stories --since 24h --min-reports 2
+    The table counts articles (art), outlets (out) and independent reports (rep).
+
+    Example: aggregator stories --since 7d --min-reports 2
     """
     from aggregator.publish import story_json
     from aggregator.store.reading import Reading
+    from aggregator.store.statistics import statistics
 
     _one_of(format_, "table", "json", "jsonl", "csv")
     wanted = _filter(query, since, until, min_outlets, min_reports, outlet, folder, language, limit)
     settings: Settings = context.obj
-    with settings.reading() as (_, database):
+    with settings.reading() as (config, database):
         page = Reading(database).stories(wanted)
+        stored = 0 if page.stories else dict(statistics(database))["stories"]
     if format_ == "json":
         show.out(story_json.page_json(page.stories, page.next))
     elif format_ == "jsonl":
@@ -102,25 +110,29 @@ def stories(
             (s.id, s.last_published, s.article_count, s.outlet_count, s.report_count, s.title)
             for s in page.stories
         )
-        show.table(("id", "last report", "articles", "outlets", "reports", "title"), rows, wide=("title",))
-    else:
-        show.say("no stories; read some articles with: aggregator ingest FOLDER")
+        show.table(("id", "last report", "art", "out", "rep", "title"), rows, wide=("title",))
+    elif stored:
+        show.say(f"no story matches these filters ({stored} stored)")
+    elif missing_database(config) is None:
+        show.say("no stories yet; read some articles with: aggregator ingest FOLDER")
 
 
 def search(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help='Words; "two words" stand side by side; rebel* begins.')],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help='Words; "two words" stand side by side; rebel* begins.')
+    ],
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = 20,
     format_: Annotated[str, typer.Option("--format", metavar="table|jsonl")] = "table",
 ) -> None:
-    """Articles that hold the words, best first, each with its story."""
+    """Articles that hold the words, best first."""
     import msgspec
 
     from aggregator.store.reading import Reading
 
     _one_of(format_, "table", "jsonl")
     settings: Settings = context.obj
-    with settings.reading() as (_, database):
+    with settings.reading() as (config, database):
         results = Reading(database).search(text, limit)
     if results.problem:
         raise UsageError(results.problem)
@@ -128,10 +140,26 @@ def search(
         for hit in results.hits:
             show.out(msgspec.json.encode(hit) + b"\n")
     elif results.hits:
-        rows = ((h.story, h.effective, h.outlet, f"{h.title} — {h.snippet}") for h in results.hits)
-        show.table(("story", "time", "outlet", "found"), rows, wide=("found",))
-    else:
+        _search_table(results.hits)
+    elif missing_database(config) is None:
         show.say("nothing found")
+
+
+def _search_table(hits: "Sequence[SearchHit]") -> None:
+    """With the articles' ids, for `explain`, where there is room for two ids."""
+    width = show.terminal_width()
+    both = width is None or width >= _WIDTH_FOR_TWO_IDS
+    ids = ("story", "article") if both else ("story",)
+    rows = (
+        (
+            *(getattr(hit, name) for name in ids),
+            hit.effective,
+            hit.outlet,
+            f"{hit.title} — {hit.snippet}",
+        )
+        for hit in hits
+    )
+    show.table((*ids, "time", "outlet", "found"), rows, wide=("found",))
 
 
 def story(
@@ -139,7 +167,10 @@ def story(
     id_: Annotated[str, typer.Argument(metavar="ID", help="As `aggregator stories` shows it.")],
     format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
 ) -> None:
-    """One story: what the reports say together, where they differ, who said it when."""
+    """One story: what its reports say, where they differ.
+
+    Ends with every article and its id, which `aggregator explain` takes.
+    """
     from aggregator.publish import story_json
     from aggregator.shelf import Moved
     from aggregator.store.reading import Reading
@@ -160,16 +191,32 @@ def story(
         show.out(story_json.whole_story_json(found, merged))
     else:
         assert merged is not None, "a story that exists can be told"
-        show.out(as_text(merged, found.articles).rstrip("\n") + "\n")
+        told = as_text(merged, found.articles).rstrip("\n")
+        show.out(show.wrapped("\n".join([told, "", *_articles(found.articles)])))
+
+
+def _articles(members: "Sequence[ArticleView]") -> list[str]:
+    """A line an article: id, time, role, outlet; the ids are what `explain` takes."""
+    now = dt.datetime.now(dt.UTC)
+    return [
+        "Articles (aggregator explain ID says why one is here)",
+        *(
+            f"- {one.id}  {show.cell(one.effective, now):11}  {one.role:9}  {show.cell(one.outlet, now)}"
+            for one in sorted(members, key=lambda one: (one.effective, one.id))
+        ),
+    ]
 
 
 def explain(
     context: typer.Context,
-    article: Annotated[str, typer.Argument(help="An article's id or address.")],
-    other: Annotated[str, typer.Argument(help="Another article: why are they (not) together?")] = "",
+    article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Its id or address.")],
+    other: Annotated[str, typer.Argument(metavar="ANOTHER", help="Why are the two (not) together?")] = "",
     format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
 ) -> None:
-    """Why an article is in its story, or why two are (not) together."""
+    """Why an article is in its story, or two are (not) in one.
+
+    `aggregator story ID` and `aggregator search TEXT` show the ids of articles.
+    """
     import msgspec
 
     from aggregator.explaining import explanation
@@ -179,7 +226,7 @@ def explain(
     settings: Settings = context.obj
     with settings.reading() as (config, database):
         told = explanation(Reading(database), article, other or None, config.rule_book)
-    show.out(msgspec.json.encode(told) + b"\n" if format_ == "json" else told.as_text() + "\n")
+    show.out(msgspec.json.encode(told) + b"\n" if format_ == "json" else show.wrapped(told.as_text()))
 
 
 def feed(

@@ -11,7 +11,10 @@ def register(app: typer.Typer) -> None:
 
 
 def run(context: typer.Context) -> None:
-    """The daemon, in the foreground: poll, ingest, merge, serve. Ctrl-C or SIGTERM ends it."""
+    """The daemon, in the foreground: poll, merge, serve.
+
+    Ctrl-C or SIGTERM ends it. The settings are read at the start; to change them, start it again.
+    """
     from aggregator.daemon import Daemon
 
     settings: Settings = context.obj

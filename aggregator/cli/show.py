@@ -3,39 +3,77 @@
 import csv
 import datetime as dt
 import io
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aggregator.errors import UsageError
 from aggregator.ops.logs import one_line
 
+_ENDLESS = 100_000  # columns of a table that is piped: every row stays one line
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: Sequence[str] = ()) -> None:
-    """A table on standard output; the columns named in `wide` share what room is left and wrap."""
+    """A table on standard output; the columns named in `wide` share what room is left and wrap.
+
+    Where standard output is no terminal nothing wraps: a row is a line.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        shown.add_column(name, overflow="fold", no_wrap=name not in wide, ratio=1 if name in wide else None)
-    for row in rows:
-        shown.add_row(*(Text(cell(value)) for value in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=160)
-    console.print(shown)
+    width = terminal_width()
+    now = dt.datetime.now(dt.UTC)
+    kept = [tuple(row) for row in rows]
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for place, name in enumerate(columns):
+        shown.add_column(
+            name,
+            overflow="fold",
+            no_wrap=name not in wide,
+            ratio=1 if name in wide and width else None,
+            justify="right" if all(isinstance(row[place], int) for row in kept) else "left",
+        )
+    for row in kept:
+        shown.add_row(*(Text(cell(value, now)) for value in row))
+    console = Console(highlight=False, width=width or _ENDLESS)
+    with console.capture() as drawn:
+        console.print(shown)
+    out("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
-def cell(value: object) -> str:
-    """A value as people read it, on one line."""
+def terminal_width() -> int | None:
+    """Columns of the terminal that standard output is; None where it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(text: str) -> str:
+    """`text` fit for the terminal: control characters gone, long lines broken below where they begin."""
+    width = terminal_width()
+    lines: list[str] = []
+    for line in map(one_line, text.split("\n")):
+        indent = " " * (len(line) - len(line.lstrip(" -")))
+        lines += (
+            [line]
+            if width is None
+            else textwrap.wrap(
+                line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
+            or [""]
+        )
+    return "\n".join(lines) + "\n"
+
+
+def cell(value: object, now: dt.datetime) -> str:
+    """A value as people read it, on one line; a time in UTC, with the year where it is not this one."""
     if value is None:
         return "-"
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M")
+        in_utc = value.astimezone(dt.UTC)
+        return in_utc.strftime("%m-%d %H:%M" if in_utc.year == now.year else "%Y-%m-%d")
     return one_line(str(value))
 
 

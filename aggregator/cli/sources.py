@@ -6,12 +6,10 @@ from typing import Annotated
 import typer
 
 from aggregator.cli import show
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Settings, missing_database
 from aggregator.errors import UsageError
 
-sources = typer.Typer(
-    help="Where articles come from: list, add, remove, check, import and export.", no_args_is_help=True
-)
+sources = typer.Typer(help="Where articles come from, and how that goes.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -24,13 +22,13 @@ def list_(
     context: typer.Context,
     format_: Annotated[str, typer.Option("--format", metavar="table|jsonl")] = "table",
 ) -> None:
-    """Every source with its health, its articles, and when it is due."""
+    """Every source: its health, its articles, when it is due."""
     import msgspec
 
     from aggregator.store.reading import Reading
 
     settings: Settings = context.obj
-    with settings.reading() as (_, database):
+    with settings.reading() as (config, database):
         listed = Reading(database).sources()
     if format_ == "jsonl":
         for one in listed:
@@ -50,17 +48,19 @@ def list_(
         )
         columns = ("id", "health", "articles", "last success", "next due", "source", "cause")
         show.table(columns, rows, wide=("source", "cause"))
-    else:
+    elif missing_database(config) is None:
         show.say("no sources yet; name some in config.yaml, or type: aggregator sources add URL")
 
 
 @sources.command()
 def add(
     context: typer.Context,
-    url: Annotated[str, typer.Argument(help="A feed's address, or a site's: its feed is found.")],
-    outlet: Annotated[str, typer.Option("--outlet", metavar="NAME")] = "",
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="A feed's address, or a site's: its feed is found.")
+    ],
+    outlet: Annotated[str, typer.Option("--outlet", metavar="NAME", help="Who publishes it.")] = "",
     folder: Annotated[
-        str, typer.Option("--folder", metavar="NAME", help="The group it is filed under.")
+        str, typer.Option("--folder", metavar="NAME", help="The group of sources it is filed under.")
     ] = "",
 ) -> None:
     """Add a feed; the feed behind a site's address is found."""
@@ -73,7 +73,10 @@ def add(
 
 
 @sources.command()
-def remove(context: typer.Context, source: Annotated[str, typer.Argument(help="Its id or address.")]) -> None:
+def remove(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Its id or address.")],
+) -> None:
     """Take a source out; the articles that came from it stay."""
     from aggregator.store.sources import all_sources
     from aggregator.store.sources import remove as drop
@@ -97,7 +100,10 @@ def check(
     what: Annotated[list[str], typer.Argument(metavar="WHAT...", help="Feeds: files or addresses.")],
     format_: Annotated[str, typer.Option("--format", metavar="text|jsonl")] = "text",
 ) -> None:
-    """Read feeds without storing anything: their format, title and how many entries they have."""
+    """Read feeds without storing anything.
+
+    Says their format, title and how many entries they have; ends with 3 where one could not be read.
+    """
     import msgspec
 
     from aggregator.sourcing import check as run

@@ -194,18 +194,17 @@ def decide(article: Article, candidates: Sequence[Candidate], scorer: Scorer) ->
     fitting = [one for one in scored if one.score >= one.need]
     if not fitting:
         return _founds(article, scored)
-    best = fitting[0]
-    if article.is_container or not best.candidate.front.is_container_only:
-        return _joins(article, best, scored, scorer)
+    if article.is_container:
+        return _joins(article, fitting[0], scored, scorer)
     with_reports = [one for one in fitting if not one.candidate.front.is_container_only]
-    evidence, shared = _evidence(article, best, scored, scorer)
-    return Decision(
-        story=with_reports[0].candidate.story if with_reports else None,
-        role="report",
+    containers = [one for one in fitting if one.candidate.front.is_container_only]
+    best = (with_reports or containers)[0]
+    decision = _joins(article, best, scored, scorer)
+    return msgspec.structs.replace(
+        decision,
+        story=best.candidate.story if with_reports else None,
         weighs=True,
-        evidence=evidence,
-        takes_in=(best.candidate.story,),
-        shared=shared,
+        takes_in=tuple(one.candidate.story for one in containers),
     )
 
 

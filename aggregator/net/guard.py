@@ -232,4 +232,15 @@ def system_resolve(name: str, port: int, seconds: float) -> list[str]:
         raise FetchError("dns", f"no answer about {name} within {seconds:.0f} s")
     if isinstance(outcome[0], list):
         return outcome[0]
-    raise FetchError("dns", f"{name}: {outcome[0]}")
+    raise FetchError("dns", f"{name}: {_dns_words(outcome[0])}")
+
+
+_NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
+
+
+def _dns_words(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError) or error.errno in _NO_SUCH_NAME:
+        return "there is no such name"
+    if error.errno == socket.EAI_AGAIN:
+        return "no name server answers at the moment"
+    return error.strerror or "the name cannot be looked up"

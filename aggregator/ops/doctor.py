@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from aggregator.config import Config
 from aggregator.errors import AggregatorError, DatabaseOutdatedError
 from aggregator.model import Noun
+from aggregator.shelf import SourceView
 from aggregator.store.database import Database, shown_url
 from aggregator.store.migrate import check
 from aggregator.store.reading import Reading
@@ -36,12 +37,13 @@ def examine(config: Config) -> Iterator[Finding]:
 
 
 def _folders(config: Config) -> Iterator[Finding]:
-    for source in config.sources:
-        if source.folder is not None and not config.path(source.folder).is_dir():
-            path = config.path(source.folder)
-            yield Finding(
-                level="problem", what=f"watched folder {path} is not there", advice=f"mkdir -p {path}"
-            )
+    for path in _missing_folders(config):
+        yield Finding(level="problem", what=f"watched folder {path} is not there", advice=f"mkdir -p {path}")
+
+
+def _missing_folders(config: Config) -> list[Path]:
+    folders = [config.path(source.folder) for source in config.sources if source.folder is not None]
+    return [path for path in folders if not path.is_dir()]
 
 
 def _place(config: Config) -> Iterator[Finding]:
@@ -90,7 +92,14 @@ def _database(config: Config) -> Iterator[Finding]:
     yield Finding(level="ok", what=f"database: {shown}, {state.waiting} articles wait")
     if not state.writable:
         yield Finding(level="problem", what="; ".join(state.problems), advice="chown or chmod the file")
+    yield from _failing(listed, {str(path) for path in _missing_folders(config)})
+
+
+def _failing(listed: Sequence[SourceView], told: set[str]) -> Iterator[Finding]:
+    """Sources in trouble, but for the folders that were `told` already."""
     for source in listed:
-        if source.state == "failing":
-            advice = f"aggregator sources check {source.url}"
+        where = source.url or source.name
+        if source.state == "failing" and where not in told:
+            is_feed = where.startswith(("http://", "https://"))
+            advice = f"aggregator sources check {where}" if is_feed else f"ls -ld {where}"
             yield Finding(level="warning", what=f"source {source.name}: {source.problem}", advice=advice)

@@ -8,6 +8,7 @@ import sys
 _OWN_LEVEL = {
     "alembic": logging.WARNING,
     "apscheduler": logging.WARNING,
+    "asyncio": logging.WARNING,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
     "uvicorn": logging.WARNING,  # it tells that it starts and stops, and so do we

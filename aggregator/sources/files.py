@@ -8,6 +8,7 @@ name, a file the path below the folder, so that `ingest dir` and `ingest dir/x.t
 import datetime as dt
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from aggregator.sources.records import as_record, decoded_record, entry_of_recor
 from aggregator.text import characters
 
 _STDIN = "stdin"
+_DATE = re.compile(r"[0-9][0-9._ -]*")
 _SNIFFED_BYTES = 65_536
 _BLANK = b" \t\r\n\0\xef\xbb\xbf"  # what may stand around JSON: spaces, padding, a byte order mark
 
@@ -103,14 +105,18 @@ def open_source(
 
 
 def place_below(folder: Path, relative: str) -> Place:
-    """Identity of the file at `relative` (parts joined by "/") below `folder`; NAME/x.txt is by NAME."""
+    """Identity of the file at `relative` (parts joined by "/") below `folder`; NAME/x.txt is by NAME.
+
+    Of several folders the innermost names the outlet, unless it is a date: Gazette/2026-10/x.txt is by
+    Gazette.
+    """
     parts = folders.plain_name(relative).split("/")
     return Place(
         where=str(folder / relative),
         source=_named(_absolute(folder).name or "files"),
         guid=_named("/".join(parts)),
         name=_named("/".join(parts)),
-        outlet=_named(parts[0]) if len(parts) > 1 else None,
+        outlet=_named(next((one for one in reversed(parts[:-1]) if not _DATE.fullmatch(one)), "")) or None,
     )
 
 

@@ -73,7 +73,7 @@ def listed(folder: Path, rules: SourceRules) -> Iterator[Listed]:
     """
     root = Path(os.path.realpath(folder))
     if not root.is_dir():
-        raise ReadError(f"{folder}: there is no such folder")
+        raise ReadError("there is no such folder")
     found: list[Listed] = []
     waiting = [(root, "")]
     while waiting and len(found) < rules.max_folder_files:

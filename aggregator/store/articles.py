@@ -4,7 +4,19 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from aggregator.dedup.copies import Wording
 from aggregator.model import (
@@ -58,6 +70,7 @@ class Stored(Noun, frozen=True, kw_only=True):
     role: Role
     weighs: bool
     copy_of: str | None
+    outlet: str | None
     title: str
     text: str
     text_hash: bytes
@@ -188,10 +201,17 @@ def keep_revision(connection: Connection, old: Stored, at: dt.datetime) -> None:
     connection.execute(delete(revision).where(revision.c.article == old.id, middle))
 
 
-def hand_over(connection: Connection, old: str, new: str) -> None:
-    """A reused address: from now on its keys, and what was seen under them, mean the new article."""
-    for table in (identity_key, sighting):
-        connection.execute(update(table).where(table.c.article == old).values(article=new))
+def hand_over(connection: Connection, old: str, new: str, *, gives: bool) -> None:
+    """From now on the keys of `old`, and what was seen under them, mean the article `new`.
+
+    `gives` says whether the sources that gave `old` its words give `new` its words too.
+    """
+    connection.execute(update(identity_key).where(identity_key.c.article == old).values(article=new))
+    held = select(sighting.c.source, sighting.c.content_hash).where(sighting.c.article == new)
+    both = tuple_(sighting.c.source, sighting.c.content_hash).in_(held)
+    connection.execute(delete(sighting).where(sighting.c.article == old, both))
+    values = {"article": new} if gives else {"article": new, "gives": False}
+    connection.execute(update(sighting).where(sighting.c.article == old).values(**values))
 
 
 def move_all(connection: Connection, loser: str, winner: str, *, weighs: bool) -> None:

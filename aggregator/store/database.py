@@ -5,6 +5,7 @@ under contention whatever the time-out (measured: 1,500 of 2,000). Within this p
 lock, because SQLite's own waiting is not fair.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from aggregator.errors import AggregatorError, NotWritableError
+
+__all__ = ["Connection", "Database", "shown_url"]  # Connection: a type that other rooms pass along
 
 BUSY_TIMEOUT_SECONDS = 30  # another process' writing transaction holds at most 100 articles, well under 1 s
 
@@ -40,8 +43,12 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; sees one consistent state."""
-        with _in_words(self.url), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with _in_words(self.url), self.engine.connect() as raw:
+            # SQLite's readers see one state as it is; Postgres has to be asked.
+            level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+            connection = raw.execution_options(**level)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -50,6 +57,23 @@ class Database:
             connection = raw.execution_options(immediate=True)
             with connection.begin():
                 yield connection
+
+    def why_not_writable(self, connection: Connection) -> str | None:
+        """Why nothing can be written, in the user's words; None where it can. Takes no lock."""
+        file = self.file
+        if file is not None:
+            may_write = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
+            return (
+                None
+                if may_write
+                else f"the database {file} cannot be written; check the folder and its owner"
+            )
+        standby = connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one()
+        return (
+            f"the database {shown_url(self.url)} is a standby server: it cannot be written"
+            if standby
+            else None
+        )
 
     def close(self) -> None:
         self.engine.dispose()
@@ -105,6 +129,7 @@ def _sqlite_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves: pysqlite's own begins too late
+        connection.create_function("casefold", 1, _casefold, deterministic=True)
         for pragma in (
             "journal_mode=WAL",
             "synchronous=NORMAL",  # a power cut may undo the last commits, never corrupt
@@ -120,6 +145,10 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
+
+
+def _casefold(value: str | None) -> str | None:
+    return None if value is None else value.casefold()
 
 
 def _postgres_engine(url: str) -> Engine:

@@ -55,6 +55,14 @@ class PageWanted(Noun, frozen=True, kw_only=True):
     feed: str | None = None  # the address of the feed that linked to it
 
 
+class _Looks:
+    """What an article looked like at one source, and whether that source gives it its words."""
+
+    def __init__(self) -> None:
+        self.hashes: set[bytes] = set()
+        self.gives = False
+
+
 _TAKE = (
     update(counter)
     .where(counter.c.name == bindparam("counter_name"))
@@ -95,10 +103,19 @@ def accept(
     accepted = []
     for offset, (item, identity) in enumerate(zip(entries, identities, strict=True)):
         result = _judge(item, identity, known, seen_before)
-        looks = seen_before.setdefault((result.article, item.source), set())
-        if identity.content_hash not in looks:
-            looks.add(identity.content_hash)
-            sightings.append(_sighting(result.article, item.source, identity.content_hash, seen[offset]))
+        looks = seen_before.setdefault((result.article, item.source), _Looks())
+        looks.gives = looks.gives or result.outcome == "new" or item.authority in ("own", "page")
+        if identity.content_hash not in looks.hashes:
+            looks.hashes.add(identity.content_hash)
+            sightings.append(
+                {
+                    "article": result.article,
+                    "source": item.source,
+                    "content_hash": identity.content_hash,
+                    "gives": looks.gives,
+                    "first_seen_at": seen[offset],
+                }
+            )
         for key in identity.keys:
             if key not in known:
                 known[key] = keys[key] = result.article
@@ -119,7 +136,7 @@ def _judge(
     item: Entry,
     identity: Identity,
     known: dict[bytes, str],
-    seen_before: dict[tuple[str, str], set[bytes]],
+    seen_before: dict[tuple[str, str], _Looks],
 ) -> Accepted:
     article = next((known[key] for key in identity.keys if key in known), None)
     if article is None and (elsewhere := _claimed_url(item)) in known:
@@ -127,7 +144,7 @@ def _judge(
     if article is None:
         return Accepted(outcome="new", article=identity.article)
     looks = seen_before.get((article, item.source))
-    if not looks or identity.content_hash in looks:
+    if looks is None or not looks.gives or identity.content_hash in looks.hashes:
         return Accepted(outcome="known", article=article)  # seen there too, or the same again
     return Accepted(outcome="revision", article=article)
 
@@ -151,18 +168,16 @@ def _known_articles(
     return known
 
 
-def _sightings(connection: Connection, articles: set[str]) -> dict[tuple[str, str], set[bytes]]:
-    """By article and source: the content hashes that were seen there."""
-    found: dict[tuple[str, str], set[bytes]] = {}
+def _sightings(connection: Connection, articles: set[str]) -> dict[tuple[str, str], _Looks]:
+    """By article and source."""
+    found: dict[tuple[str, str], _Looks] = {}
     for chunk in _chunks(sorted(articles)):
-        statement = select(sighting.c.article, sighting.c.source, sighting.c.content_hash)
+        statement = select(sighting.c.article, sighting.c.source, sighting.c.content_hash, sighting.c.gives)
         for row in connection.execute(statement.where(sighting.c.article.in_(chunk))):
-            found.setdefault((row.article, row.source), set()).add(bytes(row.content_hash))
+            looks = found.setdefault((row.article, row.source), _Looks())
+            looks.hashes.add(bytes(row.content_hash))
+            looks.gives = looks.gives or row.gives
     return found
-
-
-def _sighting(article_id: str, source: str, content_hash: bytes, seen: dt.datetime) -> dict[str, Any]:
-    return {"article": article_id, "source": source, "content_hash": content_hash, "first_seen_at": seen}
 
 
 def _row(
@@ -237,11 +252,16 @@ Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"
 
 
 def claim(connection: Connection, key: bytes, article_id: str) -> str:
-    """Let `key` mean `article_id` where nobody has it; returns the article that it means now."""
-    owner = connection.execute(select(identity_key.c.article).where(identity_key.c.key == key)).scalar()
-    if owner is None:
-        connection.execute(insert(identity_key), [{"key": key, "article": article_id}])
-    return owner or article_id
+    """Let `key` mean `article_id` where nobody has it; returns the article that it means now.
+
+    Another process may accept the same address at this moment: the first one has it.
+    """
+    statement = _dialect(connection).insert(identity_key).values(key=key, article=article_id)
+    connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
+    owner: str = connection.execute(
+        select(identity_key.c.article).where(identity_key.c.key == key)
+    ).scalar_one()
+    return owner
 
 
 class Result(Noun, frozen=True, kw_only=True):
@@ -350,6 +370,12 @@ def page_arrived(
             page_due_at=None,
         )
     )
+
+
+def hush(connection: Connection, numbers: Sequence[int]) -> None:
+    """Let these waiting entries bump their stories by their own time, not by ours."""
+    for chunk in _chunks(numbers):
+        connection.execute(update(entry).where(entry.c.n.in_(chunk)).values(bumps_by_clock=False))
 
 
 def page_later(connection: Connection, n: int, due: dt.datetime) -> None:

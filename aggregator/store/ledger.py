@@ -13,7 +13,8 @@ from sqlalchemy import Connection, bindparam, insert, update
 from aggregator.store.inbox import Outcome, take_numbers
 from aggregator.store.tables import counter, entry, story_log
 
-LogKind = Literal["created", "joined", "merged", "headline", "revised", "corrected"]
+# "full": the story has reached its cap and takes copies only
+LogKind = Literal["created", "joined", "merged", "headline", "revised", "corrected", "full"]
 
 _FINISH = (
     update(entry)

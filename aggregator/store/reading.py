@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
-from aggregator.errors import NotWritableError, UsageError
+from aggregator.errors import UsageError
 from aggregator.model import ArticleView, Evidence, MergedStory, Noun, StoryView
 from aggregator.rules import RuleBook
 from aggregator.shelf import (
@@ -109,14 +109,9 @@ class Reading:
             last = connection.execute(
                 select(article.c.placed_at).order_by(article.c.n.desc()).limit(1)
             ).scalar()
-        writable, problems = True, []
-        try:
-            with self._database.write():
-                pass
-        except NotWritableError as error:
-            writable = False
-            problems.append(str(error))
-        return Health(writable=writable, waiting=waiting, last_placed=last, problems=tuple(problems))
+            problem = self._database.why_not_writable(connection)
+        problems = () if problem is None else (problem,)
+        return Health(writable=problem is None, waiting=waiting, last_placed=last, problems=problems)
 
     def last_change(self) -> str:
         with self._database.read() as connection:
@@ -183,7 +178,7 @@ def _asked_of_articles(connection: Connection, wanted: StoryFilter) -> list[Sele
     if wanted.query:
         asked.append(search.matching(connection, search.parse_query(wanted.query)))
     if wanted.outlet is not None:
-        asked.append(func.lower(article.c.outlet) == wanted.outlet.lower())
+        asked.append(_folded(connection, article.c.outlet) == wanted.outlet.casefold())
     if wanted.language is not None:
         asked.append(article.c.language == wanted.language)
     if wanted.folder is not None:
@@ -204,6 +199,11 @@ def _found(connection: Connection, numbers: list[int]) -> dict[int, Row[Any]]:
         chosen = statement.where(article.c.n.in_(numbers[start : start + 500]))
         found |= {row.n: row for row in connection.execute(chosen)}
     return found
+
+
+def _folded(connection: Connection, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A text without case; SQLite's own lower() knows only ASCII."""
+    return func.casefold(column) if connection.dialect.name == "sqlite" else func.lower(column)
 
 
 def _cursor(row: Row[Any]) -> str:

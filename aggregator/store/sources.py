@@ -19,6 +19,7 @@ class Source(Noun, frozen=True, kw_only=True):
     kind: Literal["feed", "folder"]
     address: str
     name: str | None = None
+    known_as: str | None = None
     outlet: str | None = None
     folder: str | None = None
     language: str | None = None
@@ -51,7 +52,7 @@ class Source(Noun, frozen=True, kw_only=True):
     @property
     def entry_source(self) -> str:
         """What its entries call their source: a folder's own name, so that `ingest` knows them too."""
-        return PurePath(self.address).name if self.kind == "folder" else self.id
+        return (self.known_as or PurePath(self.address).name) if self.kind == "folder" else self.id
 
 
 _CHOSEN = (
@@ -83,6 +84,9 @@ _ELSEWHERE: dict[str, Any] = {
 }  # what is no longer known of a source whose address changed
 
 
+_OURS = ("refused", "address")  # causes that a changed configuration may have mended
+
+
 def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
     """Make the sources of the configuration file what the file says; those it dropped are paused.
 
@@ -102,6 +106,10 @@ def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
             connection.execute(update(source).where(source.c.id == item.id).values(**values))
         else:
             add(connection, item)
+        if item.id in before and (before[item.id].health_cause or "").startswith(_OURS):
+            connection.execute(
+                update(source).where(source.c.id == item.id).values(next_due_at=item.next_due_at)
+            )
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
             connection.execute(update(source).where(source.c.id == id_).values(paused=True))
@@ -133,6 +141,13 @@ def all_sources(connection: Connection) -> list[Source]:
     """Every source, in the order of folders and names."""
     rows = [_source(row) for row in connection.execute(select(source))]
     return sorted(rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id))
+
+
+def feed_at(connection: Connection, address: str) -> Source | None:
+    """The feed with this address, where it is a source."""
+    statement = select(source).where(source.c.kind == "feed", source.c.address == address)
+    row = connection.execute(statement.order_by(source.c.id)).first()
+    return None if row is None else _source(row)
 
 
 def due(connection: Connection, kind: str, now: dt.datetime, limit: int) -> list[Source]:

@@ -72,6 +72,7 @@ source = Table(
     Column("kind", Text, nullable=False),  # feed | folder
     Column("address", Text, nullable=False),
     Column("name", Text),
+    Column("known_as", Text),  # of a folder: its name in `folder`, which its entries call their source
     Column("outlet", Text),
     Column("folder", Text),  # the group it is filed under, `--folder` of the command line
     Column("language", Text),
@@ -99,6 +100,15 @@ source = Table(
     Column("entries_known", BigInteger, nullable=False, server_default=text("0")),
     Column("entries_refused", BigInteger, nullable=False, server_default=text("0")),
     Index(None, "paused", "next_due_at"),
+)
+
+folder = Table(
+    "folder",
+    metadata,
+    # By which name the files of a folder are known. The name is the folder's own (never a path: a folder that
+    # was moved keeps its articles); the path only tells two folders of one name apart.
+    Column("name", Text, primary_key=True),
+    Column("path", Text, nullable=False, unique=True),
 )
 
 entry = Table(
@@ -147,6 +157,9 @@ sighting = Table(
     Column("article", Text, primary_key=True),
     Column("source", Text, primary_key=True),
     Column("content_hash", LargeBinary, primary_key=True),
+    # Whether this source gives the article its words (it founded it, or is of the article's own site), or
+    # only says "seen there too": what the latter changes changes nothing.
+    Column("gives", Boolean, nullable=False),
     Column("first_seen_at", UtcTime, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -255,7 +268,7 @@ lsh_band = Table(
 story_log = Table(
     "story_log",
     metadata,
-    Column("n", Integer, primary_key=True),
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("story", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),  # created | joined | merged | headline | revised | corrected

@@ -31,9 +31,9 @@ def count(articles: Sequence[ArticleView], families: Mapping[str, str] | None = 
     `families` maps an outlet's name to its publisher's where several outlets are one publisher; such a family
     is one origin. Zeros only for a story without articles.
     """
-    counted = [a for a in articles if a.role in COUNTED_ROLES] or list(articles)
-    group_of = {a.id: group for group in copy_groups(articles) for a in group}
-    origins = {_origin(group_of[article.id], families or {}) for article in counted}
+    counted = {a.id for a in articles if a.role in COUNTED_ROLES} or {a.id for a in articles}
+    groups = [group for group in copy_groups(articles) if any(a.id in counted for a in group)]
+    origins = {_origin(group, families or {}) for group in groups}
     outlets = {_outlet_key(article) for article in articles}
     return Counts(article_count=len(articles), outlet_count=len(outlets), report_count=len(origins))
 

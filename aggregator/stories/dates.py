@@ -22,6 +22,14 @@ PAST = re.compile(r"\b(?:said|says|was|were|had|\w{2,}ed|took|told|came|fell|wen
 FUTURE = re.compile(
     r"\b(?:will|would|to|expected|scheduled|set|before|next|final|due|plans?|planned)\b", re.IGNORECASE
 )
+# Said of what is still to come, whatever the sentence's other verbs: it wins where it stands nearer to the day.
+COMING = re.compile(
+    r"\b(?:will|would|shall|expected|scheduled|due|planned|not\s+before|(?:at\s+the\s+)?earliest)\b",
+    re.IGNORECASE,
+)
+COMING_AFTER = re.compile(
+    r"^[^,.;]{0,20}?\b(?:at the (?:earliest|latest)|or later|onwards?)\b", re.IGNORECASE
+)
 CUE_REACH = 60  # characters before a weekday in which a cue tells its direction
 
 
@@ -63,12 +71,21 @@ def _weekday(match: re.Match[str], sentence: str, published: dt.date, rules: Sto
         return _shifted(published, following)
     if back == 0:
         return published
+    if COMING_AFTER.match(sentence[match.end() :]) or (back >= 2 and _is_coming(before)):
+        return _shifted(published, following)
     future, past = FUTURE.search(before), PAST.search(before)
     if future and back >= 2 and not past:
         return _shifted(published, following)
     if past or back <= rules.weekday_past_days:
         return _shifted(published, previous)
     return _shifted(published, following)
+
+
+def _is_coming(before: str) -> bool:
+    """Whether the last cue before the day tells of the future: "said that he would come on Friday"."""
+    coming = [cue.end() for cue in COMING.finditer(before)]
+    past = [cue.end() for cue in PAST.finditer(before) if not COMING.fullmatch(cue.group())]
+    return bool(coming) and coming[-1] > max(past, default=0)
 
 
 def _dated(match: re.Match[str], reference: dt.date, rules: StoryRules) -> dt.date | None:

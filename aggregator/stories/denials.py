@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from aggregator.stories.denial_cues import CUE, denial_at
 from aggregator.stories.facts import FactGroup
 from aggregator.stories.likeness import Features
+from aggregator.stories.standing import standalone
 from aggregator.stories.tuning import StoryRules
 from aggregator.stories.words import generic_heads, tokens
 
 # "similar reports", "such claims", "the allegation.", "it": what is denied stands in the sentence before.
 LEANS_BACK = re.compile(
-    r"^\s*(?:(?:any|all)\s+)?(?:(?:similar|such|these|those|this|that)\s+\w+|the\s+(?:claims?|allegations?|reports?|"
-    r"accusations?|charges?|rumou?rs?)\s*[.,;]|it\b|them\b|this\b|that\s*[.,])",
+    r"^\s*(?:(?:any|all)\s+)?(?:(?:similar|such|these|those|this)\s+\w+|that\s+(?:claim|allegation|report|accusation|charge|rumou?r)\b|the\s+(?:claims?|allegations?|reports?|"
+    r"accusations?|charges?|rumou?rs?)\s*[.,;]|it\b|them\b|this\b|that\s*[.,:;])",
     re.IGNORECASE,
 )
 NEGATED = re.compile(r"\b(?:not|no|never|without)\b|n[’']t\b", re.IGNORECASE)
@@ -25,44 +26,53 @@ SAYS = re.compile(r"\b(?:said|says?|told|according|reports?|reported|claim\w*|an
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A denial with what belongs to it: the plain claim, or the sentence before it; sentences by number."""
+    """A denial, and the plain claim that another outlet has; sentences by number."""
 
     denial: int
     claim: int | None = None
-    before: int | None = None
 
 
 def denials(
     features: Sequence[Features],
     facts: Sequence[FactGroup],
     languages: Sequence[str | None],
+    voices: Sequence[str],
     rules: StoryRules,
 ) -> list[Denied]:
-    """The denials of a story in the order of its reports. `languages[i]` is of sentence i."""
+    """The denials of a story in the order of its reports. `languages[i]` and `voices[i]` are of sentence i.
+
+    A denial without a claim of another outlet is one only where it can stand alone: what it denies is said in
+    it, and who denies it.
+    """
     counted = {index for fact in facts for index in fact.members}
-    by_place = {(f.sentence.report, f.sentence.position): index for index, f in enumerate(features)}
     found = []
     for index, each in enumerate(features):
         match = denial_at(each.sentence.text)
         if match is None:
             continue
         if LEANS_BACK.search(each.sentence.text[match.end() :]):
-            found.append(
-                Denied(index, before=by_place.get((each.sentence.report, each.sentence.position - 1)))
-            )
-        else:
-            wanted = _denied_words(each, match, languages[index])
-            found.append(Denied(index, claim=_claim(index, wanted, features, counted, rules)))
+            continue  # what is denied stands in the sentence before, of the same report
+        wanted = _denied_words(each, match, languages[index])
+        others = [i for i in range(len(features)) if voices[i] != voices[index]]
+        claim = _claim(index, wanted, features, others, counted, rules)
+        if claim is not None or standalone(each.sentence.text) >= rules.lead_from:
+            found.append(Denied(index, claim))
     return found
 
 
 def _claim(
-    denial: int, wanted: dict[str, float], features: Sequence[Features], counted: set[int], rules: StoryRules
+    denial: int,
+    wanted: dict[str, float],
+    features: Sequence[Features],
+    others: Sequence[int],
+    counted: set[int],
+    rules: StoryRules,
 ) -> int | None:
-    """The sentence that says what is denied, rather one that several outlets have; None in doubt."""
+    """Which of `others` says what is denied, rather one that several outlets have; None in doubt."""
     scored = []
-    for index, other in enumerate(features):
-        if len(wanted) < 2 or index == denial or other.denies or CUE.search(other.sentence.text):
+    for index in others:
+        other = features[index]
+        if len(wanted) < 2 or other.denies or CUE.search(other.sentence.text):
             continue
         score = _claim_score(features[denial], other, wanted, 2 if index in counted else 3)
         if score >= rules.claim_from:

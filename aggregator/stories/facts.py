@@ -5,6 +5,7 @@ group: they are two statements, and a chain must not make one of them. Only a me
 `count_from` to the sentence that is shown counts as saying the same.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -161,18 +162,20 @@ def _fitness(likenesses: Likenesses, reports: Sequence[Report], group: list[int]
     features = likenesses.features[index]
     others = [i for i in group if i != index]
     mean = sum(likenesses.of(index, i) for i in others) / len(others)
-    common: dict[str, float] = {}
-    for i in group:
-        for head, weight in likenesses.features[i].content.items():
-            common[head] = common.get(head, 0.0) + weight
-    covered = sum(weight for head, weight in common.items() if head in features.content) / (
-        sum(common.values()) or 1
+    held = Counter(head for i in group for head in likenesses.features[i].content)
+    common = {head: held[head] * features.content.get(head, 0.0) for head in held if held[head] > 1}
+    most = max(
+        sum(held[h] * w for h, w in likenesses.features[i].content.items() if held[h] > 1) for i in group
     )
+    covered = sum(common.values()) / (most or 1.0)
+    # What only this sentence has is not what they all say.
+    own = sum(weight for head, weight in features.content.items() if held[head] == 1)
+    alien = own / (sum(features.content.values()) or 1.0)
     early = 1 - features.sentence.position / max(1, len(reports[features.sentence.report].sentences))
     out_of_range = 0.10 if not 10 <= features.length <= 34 else 0.0
     named = 0.15 if features.attributed else 0.0
     alone = standalone(features.sentence.text)
-    return mean + 0.5 * covered + 0.5 * alone + named - out_of_range + 0.05 * early
+    return mean + 0.5 * covered - 0.5 * alien + 0.5 * alone + named - out_of_range + 0.05 * early
 
 
 def _voices(

@@ -25,15 +25,19 @@ LENGTH_KM = {"km": 1.0, "kms": 1.0, "kilometer": 1.0, "kilometre": 1.0, "kilomet
              "feet": 3.048e-4}  # fmt: skip
 CLASSES = (
     ("dead", r"\b(?:killed|dead|died|deaths?|kill(?:s|ing)?|lives|fatalit\w+|bodies)\b"),
-    ("injured", r"\b(?:injur\w+|wounded|hurt|hospitali[sz]ed)\b"),
+    (
+        "injured",
+        r"\b(?:injur\w+|wounded|hurt|casualt(?:y|ies)|hospitali[sz]ed|patients|(?:taken|brought|rushed) to (?:\w+ )?hospitals?)\b",
+    ),
     ("arrested", r"\b(?:arrest\w*|detain\w*)\b"),
     ("freed", r"\b(?:freed|released?|freeing|liberated?|escaped)\b"),
     ("displaced", r"\b(?:displaced|evacuat\w+|homeless|flee|fled|fleeing)\b"),
-    ("missing", r"\bmissing\b"),
+    ("missing", r"\b(?:missing|unaccounted for)\b"),
     ("infected", r"\b(?:infect\w+|cases|tested positive)\b"),
     ("jailed", r"\b(?:jailed|sentenced)\b"),
 )
-SMALL = "|".join(word for word in lexicon().numbers if word != "two")  # "two" counts hardly anything
+FEW = {"one": 1, "two": 2}  # they count hardly anything, unless a class says what: "two people were killed"
+SMALL = "|".join(dict.fromkeys((*FEW, *lexicon().numbers)))
 NUMBER = re.compile(
     r"(?P<vague>\b(?:tens of thousands|hundreds of thousands|dozens|hundreds|thousands|a dozen)\b)"
     r"|(?P<money>[$€£¥]\s?)?(?P<value>(?<![\w.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\w.,])\d+(?:\.\d+)?"
@@ -60,6 +64,7 @@ NO_FIGURE_AFTER = re.compile(
 RANGE_AFTER = re.compile(r"^\s?(?:to|or|-|–)\s?\d")
 RANGE_BEFORE = re.compile(r"\d\s?(?:to|or|-|–)\s?$|\bin (?:every )?$")
 WORD_AFTER = re.compile(r"[^\W\d_]+")
+CLAUSE_EDGE = re.compile(r"[,;–—]|\b(?:and|while|but|including)\b", re.IGNORECASE)
 CLAUSE_REACH = 70  # characters around a figure in which a cue tells what is counted
 
 
@@ -74,6 +79,8 @@ class Figure:
     noun: str
     kind: str
     exact: bool  # neither vague nor "at least"
+    stated: tuple[float, float]  # the number itself, without its "at least" or "nearly"
+    sure: bool  # the word that tells `kind` stands in the figure's own clause
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class FigurePair:
     second: int
     words: tuple[str, str]
     likeness: float
+    kind: str
 
 
 def figures_in(sentence: str) -> list[Figure]:
@@ -101,7 +109,7 @@ def figures_that_differ(likenesses: Likenesses, voices: Sequence[str], rules: St
     for index, found in enumerate(figures):
         given.setdefault(voices[index], []).extend(found)
     pairs = [
-        FigurePair(a, b, (x.words, y.words), s)
+        FigurePair(a, b, (x.words, y.words), s, x.kind)
         for (a, b), s in likenesses.pairs.items()
         if s >= rules.figure_classed_from and voices[a] != voices[b] and _may_agree(likenesses, a, b, s)
         for x in figures[a]
@@ -132,6 +140,7 @@ def _figure(sentence: str, match: re.Match[str]) -> Figure | None:
     if re.search(r",\s*$", before) and after.startswith(",") and not match["money"]:
         return None  # "Jane Doe, 34, said": an age
     low, high, exact = _interval(match)
+    stated = low, high
     if not (match["vague"] or match["money"] or match["scale"] or match["percent"]) and 1900 <= low <= 2099:
         return None  # a year
     qualifier = QUALIFIER.search(before[-18:])
@@ -142,8 +151,10 @@ def _figure(sentence: str, match: re.Match[str]) -> Figure | None:
         words = match.group().strip()
     unit, factor = _unit(match, after)
     noun = _place(after) if unit == "km" else _noun(after)
-    kind = _kind(sentence, match) if not unit else ""
-    return Figure(words, low * factor, high * factor, unit, noun, kind, exact)
+    kind, sure = _kind(sentence, match) if not unit else ("", False)
+    if (match["value"] or "").lower() in FEW and not (sure and noun in ("", "people")):
+        return None
+    return Figure(words, low * factor, high * factor, unit, noun, kind, exact, stated, sure)
 
 
 def _interval(match: re.Match[str]) -> tuple[float, float, bool]:
@@ -151,7 +162,7 @@ def _interval(match: re.Match[str]) -> tuple[float, float, bool]:
         low, high = VAGUE[match["vague"].lower()]
         return float(low), float(high), False
     digits = match["value"].replace(",", "").lower()
-    value = float(lexicon().numbers.get(digits, 0) or digits)
+    value = float(lexicon().numbers.get(digits) or FEW.get(digits) or digits)
     if match["scale"]:
         value *= SCALES[match["scale"].lower()]
     return value - _rounding(value), value + _rounding(value), True
@@ -211,15 +222,19 @@ def _place(after: str) -> str:
     return next((word.lower() for word in words if word[0].isupper()), "")
 
 
-def _kind(sentence: str, match: re.Match[str]) -> str:
-    """The class of a count of people by the nearest cue around it."""
-    start = max(0, match.start() - CLAUSE_REACH)
-    around = sentence[start : match.end() + CLAUSE_REACH]
-    centre = match.start() - start
-    nearest: list[tuple[int, str]] = []
+def _kind(sentence: str, match: re.Match[str]) -> tuple[str, bool]:
+    """The class of a count of people by the nearest cue around it, and whether its own clause has that cue."""
+    start, end = max(0, match.start() - CLAUSE_REACH), match.end() + CLAUSE_REACH
+    cues: list[tuple[int, int, str]] = []
     for kind, pattern in CLASSES:
-        nearest += [(abs(cue.start() - centre), kind) for cue in re.finditer(pattern, around, re.IGNORECASE)]
-    return min(nearest)[1] if nearest else ""
+        found = re.finditer(pattern, sentence[start:end], re.IGNORECASE)
+        cues += [(abs(cue.start() + start - match.start()), cue.start() + start, kind) for cue in found]
+    first = max((edge.end() for edge in CLAUSE_EDGE.finditer(sentence[: match.start()])), default=0)
+    edge_after = CLAUSE_EDGE.search(sentence, match.end())
+    last = edge_after.start() if edge_after else len(sentence)
+    own = [cue for cue in cues if first <= cue[1] < last]
+    nearest = min(own or cues, default=None)
+    return (nearest[2], bool(own)) if nearest else ("", False)
 
 
 def _comparable(x: Figure, y: Figure) -> bool:
@@ -257,8 +272,9 @@ def _may_agree(likenesses: Likenesses, a: int, b: int, s: float) -> bool:
     one, other = likenesses.features[a], likenesses.features[b]
     if s < 0.5 and one.names and other.names and not one.names & other.names:
         return False
-    return _years(one.sentence.text) == _years(other.sentence.text)
+    return years_in(one.sentence.text) == years_in(other.sentence.text)
 
 
-def _years(text: str) -> frozenset[str]:
+def years_in(text: str) -> frozenset[str]:
+    """The years that a sentence names."""
     return frozenset(re.findall(r"\b(?:19|20)\d\d\b", text))

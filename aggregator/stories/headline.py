@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from functools import cache
 
 from aggregator.model import ArticleView
+from aggregator.stories.counts import with_originals
 from aggregator.stories.lexicon import lexicon, words_of
 from aggregator.stories.tuning import StoryRules, shipped_rules
 from aggregator.stories.words import Token, heads, tokens
 
 TITLE_CHARS = 300  # what is longer is no title, and bounds the work
 LEAD_CHARS = 500  # two sentences of a lead, seldom more
+OPENING_CHARS = 200  # the first sentence: news says there what it is about, columns and features do not
 CUT_TAIL = re.compile(r"\s*[|»«·]\s*(?P<tail>[^|»«·]{0,40})$")
 DASH_TAIL = re.compile(r"\s+[-–—]\s*(?P<tail>[^-–—]{1,40})$")
 FRESHNESS_REPORTS = 8  # from so many on the newest has the whole share for freshness
@@ -48,12 +50,19 @@ def headline(articles: Sequence[ArticleView], shown: str | None, rules: StoryRul
 
 
 def title_candidates(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
-    """The articles whose titles are weighed: reports before others, the newest `cap`, by time."""
+    """The articles whose titles are weighed: independent reports before others, the newest `cap`, by time.
+
+    Of one text that many print, the original's title is weighed, whichever print arrived first.
+    """
+    present = {article.id for article in articles}
+    copies = {a.id for a in with_originals(articles) if a.copy_of in present and a.role != "excerpt"}
     titled = [article for article in articles if clean_title(article)]
-    for roles in (("report",), ("report", "copy", "container")):
-        chosen = [article for article in titled if article.role in roles]
-        if chosen:
-            titled = chosen
+    for wanted in (
+        [a for a in titled if a.role in ("report", "copy") and a.id not in copies],
+        [a for a in titled if a.role in ("report", "copy", "container")],
+    ):
+        if wanted:
+            titled = wanted
             break
     newest = sorted(titled, key=lambda a: (a.effective, a.id), reverse=True)[:cap]
     return newest[::-1]
@@ -123,8 +132,15 @@ def _score(article: ArticleView, keys: dict[str, float], freshness: float) -> fl
         + 0.12 * _length_share(title)
         + 0.10 * min(2, _names(found)) / 2
         + 0.08 * freshness
+        + 0.25 * _opening_share(article, keys)
         - _penalties(article, title)
     )
+
+
+def _opening_share(article: ArticleView, keys: dict[str, float]) -> float:
+    """The share of the key terms in the article's first sentence."""
+    held = heads(article.lead[:OPENING_CHARS], article.language)
+    return sum(weight for head, weight in keys.items() if head in held) / (sum(keys.values()) or 1.0)
 
 
 def _length_share(title: str) -> float:
@@ -157,6 +173,9 @@ def _penalties(article: ArticleView, title: str) -> float:
         penalty += 0.10
     if title.split(maxsplit=1)[0].lower() in {"he", "she", "they", "this", "it", "these"}:
         penalty += 0.12
+    opening = article.lead.split(maxsplit=1)
+    if opening and opening[0].lower() in words_of("leaning"):
+        penalty += 0.12  # "She has slept for three hours.": a portrait or a column
     if title.count(": ") >= 2:
         penalty += 0.08
     return penalty

@@ -19,6 +19,7 @@ from aggregator.stories.likeness import Features, read_features
 from aggregator.stories.reports import Report, read_reports
 from aggregator.stories.standing import standalone
 from aggregator.stories.timeline import timeline
+from aggregator.stories.tolls import Toll, tolls_that_differ
 from aggregator.stories.tuning import StoryRules, shipped_rules
 
 LEAD_SENTENCES = 3
@@ -68,15 +69,18 @@ def merge(
         reports, compare_all(features, rules), [_share(each, keys) for each in features], rules
     )
     groups = fact_groups(telling.likenesses, reports, rules)
-    figure_pairs = figures_that_differ(
-        telling.likenesses, [telling.voice(i) for i in range(len(features))], rules
-    )
-    figure_pairs = figure_pairs[: rules.differ_cap]
-    groups = [group for group in groups if not _differs_inside(group, figure_pairs)]
+    voices = [telling.voice(i) for i in range(len(features))]
     lead = _lead(telling)
-    facts = _facts(telling, groups)
-    beside = _beside(telling, figure_pairs)
-    disagreements = _figures(telling, figure_pairs) + _denials(telling, groups)
+    tolls = tolls_that_differ(telling.likenesses, voices, list(telling.shown), rules)
+    figure_pairs = figures_that_differ(telling.likenesses, voices, rules)
+    figure_pairs = [pair for pair in figure_pairs if pair.kind not in {toll.kind for toll in tolls}]
+    figure_pairs = figure_pairs[: rules.differ_cap]
+    differing = [{index for index, _ in toll.sides} for toll in tolls]
+    differing += [{pair.first, pair.second} for pair in figure_pairs]
+    groups = [group for group in groups if not any(len(d & set(group.members)) > 1 for d in differing)]
+    facts = _facts(telling, groups, lead)
+    beside = _beside(telling, set().union(*differing))
+    disagreements = _tolls(telling, tolls) + _figures(telling, figure_pairs) + _denials(telling, groups)
     return MergedStory(
         title=headline(articles, shown_title, rules),
         lead=None if lead is None else telling.said(lead),
@@ -91,11 +95,6 @@ def merge(
 def _share(features: Features, keys: dict[str, float]) -> float:
     total = sum(keys.values())
     return sum(weight for head, weight in keys.items() if head in features.weights) / total if total else 0.0
-
-
-def _differs_inside(group: FactGroup, pairs: Sequence[FigurePair]) -> bool:
-    """Whether the group's sentences give different figures: such a fact is told where reports differ."""
-    return any(pair.first in group.members and pair.second in group.members for pair in pairs)
 
 
 def _lead(telling: _Telling) -> int | None:
@@ -122,7 +121,20 @@ def _lead(telling: _Telling) -> int | None:
     return lead
 
 
-def _facts(telling: _Telling, groups: Sequence[FactGroup]) -> tuple[Fact, ...]:
+def _lead_first(telling: _Telling, group: FactGroup, lead: int | None) -> FactGroup:
+    """The group with the lead as its shown sentence, where all others say the same as the lead.
+
+    The page then tells with the lead who else says it, and does not say it a second time.
+    """
+    others = [index for index in group.members if index != lead]
+    if lead not in group.members or lead == group.members[0]:
+        return group
+    if any(telling.likenesses.of(lead, index) < telling.rules.count_from for index in others):
+        return group
+    return FactGroup((lead, *others), group.voices)
+
+
+def _facts(telling: _Telling, groups: Sequence[FactGroup], lead: int | None) -> tuple[Fact, ...]:
     voices = len({report.voice for report in telling.reports})
 
     def rank(group: FactGroup) -> tuple[float, int]:
@@ -136,6 +148,7 @@ def _facts(telling: _Telling, groups: Sequence[FactGroup]) -> tuple[Fact, ...]:
         score = group.voices / voices + 0.6 * telling.salience[group.members[0]] + 0.3 * early - one_text
         return -score, group.members[0]
 
+    groups = [_lead_first(telling, group, lead) for group in groups]
     chosen = sorted(groups, key=rank)[: telling.rules.facts_cap]
     for group in chosen:
         telling.shown.update(dict.fromkeys(group.members))
@@ -145,11 +158,10 @@ def _facts(telling: _Telling, groups: Sequence[FactGroup]) -> tuple[Fact, ...]:
     )
 
 
-def _beside(telling: _Telling, figure_pairs: Sequence[FigurePair]) -> tuple[tuple[Attributed, ...], ...]:
+def _beside(telling: _Telling, taken: set[int]) -> tuple[tuple[Attributed, ...], ...]:
     """Pairs near each other and nearest to each other: set side by side, never counted."""
     rules, features = telling.rules, telling.features
     best = best_matches(telling.likenesses, rules.near_from)
-    taken = {index for pair in figure_pairs for index in (pair.first, pair.second)}
     near = sorted((-s, pair) for pair, s in telling.likenesses.pairs.items() if s >= rules.near_from)
     blocks: list[tuple[int, int]] = []
     for _, (a, b) in near:
@@ -168,6 +180,19 @@ def _beside(telling: _Telling, figure_pairs: Sequence[FigurePair]) -> tuple[tupl
     return tuple(tuple(telling.said(index) for index in block) for block in blocks)
 
 
+def _tolls(telling: _Telling, tolls: Sequence[Toll]) -> tuple[Disagreement, ...]:
+    for toll in tolls:
+        telling.shown.update({index: None for index, _ in toll.sides})
+    return tuple(
+        Disagreement(
+            kind="figures",
+            sides=tuple(telling.said(index) for index, _ in toll.sides),
+            values=tuple(f"{words} {toll.kind}" for _, words in toll.sides),
+        )
+        for toll in tolls
+    )
+
+
 def _figures(telling: _Telling, pairs: Sequence[FigurePair]) -> tuple[Disagreement, ...]:
     found = []
     for pair in pairs:
@@ -179,13 +204,14 @@ def _figures(telling: _Telling, pairs: Sequence[FigurePair]) -> tuple[Disagreeme
 
 def _denials(telling: _Telling, groups: Sequence[FactGroup]) -> tuple[Disagreement, ...]:
     languages = [telling.reports[f.sentence.report].article.language for f in telling.features]
-    found = denials(telling.features, groups, languages, telling.rules)[: telling.rules.differ_cap]
+    voices = [telling.voice(i) for i in range(len(languages))]
+    found = denials(telling.features, groups, languages, voices, telling.rules)[: telling.rules.differ_cap]
     return tuple(_denied(telling, each) for each in found)
 
 
 def _denied(telling: _Telling, denied: Denied) -> Disagreement:
-    """`values` names the part of each side: "claimed", "before" (what the denial leans on), "denied"."""
-    parts = (("claimed", denied.claim), ("before", denied.before), ("denied", denied.denial))
+    """`values` names the part of each side: "claimed", "denied"."""
+    parts = (("claimed", denied.claim), ("denied", denied.denial))
     present = [(word, index) for word, index in parts if index is not None]
     telling.shown.update({index: None for _, index in present})
     return Disagreement(

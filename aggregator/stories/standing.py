@@ -7,6 +7,7 @@ from aggregator.stories.lexicon import words_of
 END_MARK = re.compile(r"[.!?…。！？]+[\"”’»“)\]]*\s*$")
 RUN_IN = re.compile(r"[a-z][A-Z]{2,}|\sMORE\s")  # the text of a link, run into the sentence
 OPENING, CLOSING = "“„«", "”»"
+DATELINE = re.compile(r"^[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)\s*[-–—]\s")  # "HALVERNE (MNA) — "
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
@@ -32,6 +33,8 @@ def standalone(sentence: str) -> float:
         score -= 0.4
     if not END_MARK.search(sentence):
         score -= 0.4
+    if DATELINE.match(sentence):
+        score -= 0.3
     return score - (0.4 if _unbalanced(sentence) else 0.0)
 
 

@@ -3,18 +3,28 @@
 from collections.abc import Sequence
 
 from aggregator.model import ArticleView
-from aggregator.stories.headline import key_terms, title_candidates
+from aggregator.stories.headline import clean_title, key_terms, title_candidates
 from aggregator.stories.standing import standalone
 from aggregator.stories.tuning import StoryRules, shipped_rules
 from aggregator.stories.words import heads, word_count
 from aggregator.text.sentences import paragraphs, split_sentences
 
 WORD_CHARS = 40  # more than any language needs on average; bounds the work
+SHOWN_TITLE_SHARE = 0.4  # outweighs most differences between leads, not a lead that cannot stand alone
 WORST_LEAD = 0.05  # an article whose lead has no sentence at all may still give its words
 
 
-def summary(articles: Sequence[ArticleView], max_words: int, rules: StoryRules | None = None) -> str:
-    """The lead of the best report, whole sentences of at most `max_words` words; "" without a lead.
+def summary(
+    articles: Sequence[ArticleView],
+    max_words: int,
+    rules: StoryRules | None = None,
+    shown_title: str | None = None,
+) -> str:
+    """The lead of one report from its first sentence on, whole sentences of at most `max_words` words.
+
+    That of the report whose title is `shown_title`, so that headline and summary speak of one thing, unless
+    its lead leans on what is not there; else that of the report which covers the story's key terms best.
+    "" without a lead.
 
     A first sentence that alone is longer is cut and ends in "…". `nosnippet` articles are never quoted.
     """
@@ -24,7 +34,10 @@ def summary(articles: Sequence[ArticleView], max_words: int, rules: StoryRules |
     if not candidates or max_words < 1:
         return ""
     keys = key_terms(candidates, rules.headline_key_terms)
-    best = max(candidates, key=lambda a: (_score(a, keys, max_words), a.effective, a.id))
+    best = max(
+        candidates,
+        key=lambda a: (_score(a, keys, max_words) + _titled(a, shown_title), a.effective, a.id),
+    )
     return lead_within(best.lead, max_words)
 
 
@@ -50,6 +63,10 @@ def _cut(sentence: str, max_words: int) -> str:
     while word_count(cut) > max_words:
         cut = cut[: min(len(cut) - 1, 2 * max_words)]
     return cut.rstrip(" ,;:–—-") + "…"
+
+
+def _titled(article: ArticleView, shown_title: str | None) -> float:
+    return SHOWN_TITLE_SHARE if shown_title and clean_title(article) == shown_title else 0.0
 
 
 def _score(article: ArticleView, keys: dict[str, float], max_words: int) -> float:

@@ -68,6 +68,13 @@ def upgrade() -> None:
     op.create_index(op.f("ix_entry_state_inbox_no"), "entry", ["state", "inbox_no"], unique=False)
     op.create_index(op.f("ix_entry_state_page_due_at"), "entry", ["state", "page_due_at"], unique=False)
     op.create_table(
+        "folder",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_folder")),
+        sa.UniqueConstraint("path", name=op.f("uq_folder_path")),
+    )
+    op.create_table(
         "identity_key",
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("article", sa.Text(), nullable=False),
@@ -106,6 +113,7 @@ def upgrade() -> None:
         sa.Column("article", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("gives", sa.Boolean(), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("article", "source", "content_hash", name=op.f("pk_sighting")),
         sqlite_with_rowid=False,
@@ -116,6 +124,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("known_as", sa.Text(), nullable=True),
         sa.Column("outlet", sa.Text(), nullable=True),
         sa.Column("folder", sa.Text(), nullable=True),
         sa.Column("language", sa.Text(), nullable=True),
@@ -173,7 +182,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_story_updated"), "story", ["updated"], unique=False)
     op.create_table(
         "story_log",
-        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("story", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -269,6 +278,7 @@ def downgrade() -> None:
     op.drop_table("lsh_band")
     op.drop_index(op.f("ix_identity_key_article"), table_name="identity_key")
     op.drop_table("identity_key")
+    op.drop_table("folder")
     op.drop_index(op.f("ix_entry_state_page_due_at"), table_name="entry")
     op.drop_index(op.f("ix_entry_state_inbox_no"), table_name="entry")
     op.drop_index(op.f("ix_entry_article"), table_name="entry")

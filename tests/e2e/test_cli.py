@@ -8,11 +8,13 @@ import gzip
 import io
 import json
 import os
+import pty
 import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,6 +105,26 @@ class Terminal:
         assert "Traceback" not in said.err, said.err
         return said
 
+    def type_on_screen(self, columns: int, *arguments: str) -> str:
+        """What is printed where standard output is a terminal of so many columns, without its colours."""
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [SCRIPT, *arguments],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"COLUMNS": str(columns), "TERM": "xterm"},
+        ) as running:
+            os.close(theirs)
+            shown = b""
+            with suppress(OSError):  # that is how a terminal tells that its last writer has gone
+                while more := os.read(ours, 65536):
+                    shown += more
+            os.close(ours)
+        assert running.returncode == 0
+        return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
+
     def stories(self) -> list[dict[str, Any]]:
         """As `stories --format json` gives them, without starting a program for it."""
         database = Database(f"sqlite:///{self.folder / 'aggregator.db'}")
@@ -167,6 +189,10 @@ def test_help_teaches(terminal: Terminal, command: list[str]) -> None:
     assert said.text.startswith(f"Usage: aggregator {' '.join(command)}".rstrip())
     words = re.split(r"\n(?:Options|Arguments|Commands):", said.text.split("\n", 1)[1])[0].split()
     assert len(words) >= 4, "a sentence about what it does"
+    assert "{" not in said.text.split("\n", 1)[0], "a usage line as manuals write it"
+    assert "[default: 0]" not in said.text
+    listed = said.text.split("\nCommands:\n")[1:]
+    assert not [line for part in listed for line in part.splitlines() if line.endswith("...")], "not cut off"
     assert list(terminal.folder.iterdir()) == [terminal.folder / "config.yaml"], (
         "asking for help makes nothing"
     )
@@ -239,7 +265,9 @@ def test_global_options_stand_before_or_after_the_command(filled: Terminal, tmp_
         (["sources", "add", "ftp://a.example/"], 2),
         (["sources", "import", "nowhere.opml"], 2),
         (["sources", "check", "nowhere.xml"], 3),
-        (["stories", "--database", "/proc/nowhere/x.db"], 5),
+        (["sources", "add", "http://nosuchhost.invalid/"], 1),
+        (["stories", "--database", "/proc/nowhere/x.db"], 0),
+        (["db", "upgrade", "--database", "/proc/nowhere/x.db"], 5),
         (["stories", "--database", "postgresql://nobody@127.0.0.1:1/x"], 1),
         (["stories", "--database", "config.yaml"], 1),
         (["doctor", "--database", "postgresql://nobody@127.0.0.1:1/x"], 1),
@@ -292,16 +320,43 @@ def test_a_reader_that_goes_away_is_no_error(filled: Terminal) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["stories"], 0),
+        (["search", "levee"], 0),
+        (["sources", "list"], 0),
+        (["db", "stats"], 0),
+        (["story", "nosuchstory"], 2),
+        (["explain", "nosuch"], 2),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_before_there_is_a_database_reading_says_so_and_makes_none(
+    terminal: Terminal, command: list[str], code: int
+) -> None:
+    said = terminal.type(*command)
+    assert (said.code, said.out) == (code, b"")
+    assert said.err.startswith(
+        f"there is no database at {terminal.folder}/aggregator.db yet; "
+        "`aggregator ingest FOLDER` or `aggregator run` makes it\n"
+    )
+    assert len(said.err.splitlines()) == (1 if code == 0 else 2)
+    assert [path.name for path in terminal.folder.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize(
     ("command", "words"),
     [
-        (["stories"], "aggregator ingest"),
+        (["stories"], "no stories yet; read some articles with: aggregator ingest FOLDER"),
         (["search", "levee"], "nothing found"),
         (["sources", "list"], "sources add URL"),
     ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
 )
-def test_before_there_is_a_database_commands_say_what_to_do(
+def test_while_the_database_is_empty_commands_say_what_to_do(
     terminal: Terminal, command: list[str], words: str
 ) -> None:
+    terminal.type("db", "upgrade")
     said = terminal.type(*command)
     assert (said.code, said.out) == (0, b"")
     assert words in said.err
@@ -388,12 +443,42 @@ def test_filters_and_limits(filled: Terminal) -> None:
     assert ids("--since", "2026-10-12", "--until", "2026-10-13") == ids()
     assert ids("--until", "2026-10-11") == []
     assert ids("--language", "xx") == []
+    said = filled.type("stories", "--language", "xx")
+    assert (said.code, said.out, said.err) == (0, b"", "no story matches these filters (2 stored)\n")
 
 
 def test_a_table_is_for_people(filled: Terminal) -> None:
     shown = filled.type("stories").text
-    assert all(one["id"] in shown for one in filled.stories())
     assert "\x1b" not in shown
+    header, *rows = shown.splitlines()
+    assert header.split() == ["id", "last", "report", "art", "out", "rep", "title"]
+    for one, row in zip(filled.stories(), rows, strict=True):
+        assert row.startswith(one["id"])
+        assert row.endswith(one["title"]), "a line a story, without blanks at its end"
+
+
+def test_tables_and_stories_fit_the_terminal(filled: Terminal) -> None:
+    flood = next(one for one in filled.stories() if one["article_count"] == 2)
+    for columns in (60, 80, 120):
+        listed = filled.type_on_screen(columns, "stories")
+        told = filled.type_on_screen(columns, "story", flood["id"])
+        assert all(one["id"] in listed for one in filled.stories())
+        assert max(len(line) for line in (listed + told).splitlines()) <= columns
+        assert " ".join(told.split()) == " ".join(filled.type("story", flood["id"]).text.split())
+    title = listed.splitlines()[0].index("title")
+    assert 80 - title >= 38, "most of the room is for the titles"
+    assert flood["articles"][0]["id"] not in filled.type_on_screen(80, "search", "Arrel")
+    assert flood["articles"][0]["id"] in filled.type_on_screen(120, "search", "Arrel")
+
+
+def test_a_story_names_its_articles_as_explain_takes_them(filled: Terminal) -> None:
+    for one in filled.stories():
+        shown = filled.type("story", one["id"]).text.split("\nArticles ")[1].splitlines()[1:]
+        assert len(shown) == len(one["articles"])
+        for line, article in zip(shown, sorted(one["articles"], key=lambda a: str(a["id"])), strict=True):
+            assert line.split()[1:] == [article["id"], *line.split()[2:4], "report", article["outlet"]]
+    found = filled.type("search", "mediator").text.split()
+    assert one["articles"][0]["id"] in found or flood_id(filled) in found
 
 
 def test_search_finds_phrases_beginnings_and_chinese(terminal: Terminal) -> None:

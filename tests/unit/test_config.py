@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from aggregator.config import Config, SourceConfig, absolute_database_url, load, seconds, shipped_config_text
 from aggregator.errors import ConfigError
 from tests.conftest import REPOSITORY
+from tests.unit.committed import committed
 
 
 @pytest.fixture(autouse=True)
@@ -46,15 +47,16 @@ def keys_of(model: type[BaseModel], *above: str) -> set[tuple[str, ...]]:
     return found
 
 
-def test_every_key_of_the_shipped_file_is_the_default() -> None:
-    shipped, built_in = load(REPOSITORY / "config.yaml"), Config()
+def test_every_key_of_the_shipped_file_is_the_default(tmp_path: Path) -> None:
+    shipped, built_in = load(written(tmp_path, committed("config.yaml"))), Config()
     left_out = {"sources": (), "database": None}  # the samples; and where the file itself lies
     assert shipped.model_copy(update=left_out).model_dump() == built_in.model_dump()
     assert shipped.sources
 
 
 def test_every_key_stands_in_the_shipped_file() -> None:
-    values: dict[str, Any] = yaml.safe_load(shipped_config_text())
+    text = committed("config.yaml")
+    values: dict[str, Any] = yaml.safe_load(text)
     there = {
         path
         for name, value in values.items()
@@ -62,11 +64,15 @@ def test_every_key_stands_in_the_shipped_file() -> None:
     }
     commented = {("public_url",), ("database",)}
     assert keys_of(Config) == there | commented  # the database is where the file is, unless it is said
-    assert all(f"# {name}:" in shipped_config_text() or (name,) in there for (name,) in commented)
+    assert all(f"# {name}:" in text or (name,) in there for (name,) in commented)
+
+
+def test_the_program_carries_the_file_that_lies_there() -> None:
+    assert shipped_config_text() == (REPOSITORY / "config.yaml").read_text(encoding="utf-8")
 
 
 def test_every_key_of_a_source_is_named_in_the_shipped_file() -> None:
-    text = shipped_config_text()
+    text = committed("config.yaml")
     assert not [name for name in SourceConfig.model_fields if name not in text]
 
 
@@ -105,7 +111,9 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("log: [a\n", 2, "expected"),
         ("a: !!python/object:os.system x\n", 1, "could not determine a constructor"),
         ("log: &a\n  level: *a\n", 1, "alias"),
-        ("server: 5\n", 1, "server"),
+        ("server: 5\n", 1, "server: give `key: value` lines below it"),
+        ("fetch:\n  allow_private: yes\n", 2, "a list of networks, e.g. [192.168.1.0/24]"),
+        ("sources: yes\n", 1, "sources: give a list"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
@@ -113,6 +121,11 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, 
     assert len(said) == 1
     assert said[0].startswith(f"config.yaml:{line}: ")
     assert words in said[0]
+
+
+def test_mistakes_of_one_kind_come_in_the_order_of_lines(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, "server: 5\nsources: 5\nfetch:\n  allow_private: 5\nlog: 5\n")
+    assert [line.split(":")[1] for line in said] == ["1", "2", "4", "5"]
 
 
 @pytest.mark.parametrize("data", [b"\x00", b"\xff\xfe\x00a", b"\x80"])

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from aggregator.cli import app
 from aggregator.config import Config, SourceConfig
 from tests.conftest import REPOSITORY
+from tests.unit.committed import committed
 
 DOCUMENTS = sorted(
     [
@@ -32,7 +33,7 @@ _PROGRAM = re.compile(r"(?:^|[\s/])aggregator(?=\s+[-a-z])(.*)$")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _DOTTED = re.compile(r"[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)+")
 # Options of other programs that the documents call.
-_FOREIGN_OPTIONS = {"--now", "--no-deps"}
+_FOREIGN_OPTIONS = {"--now", "--no-deps", "--require-hashes", "--wheel-dir"}
 _PICTURE_BYTES = 250_000
 
 
@@ -152,7 +153,7 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def test_every_key_stands_in_config_yaml_with_a_comment() -> None:
-    text = (REPOSITORY / "config.yaml").read_text(encoding="utf-8")
+    text = committed("config.yaml")
     lines = text.splitlines()
     for key in _keys(Config):
         section, _, name = key.rpartition(".")
@@ -163,12 +164,12 @@ def test_every_key_stands_in_config_yaml_with_a_comment() -> None:
 
 
 def test_every_key_of_a_source_is_named_in_config_yaml() -> None:
-    text = (REPOSITORY / "config.yaml").read_text(encoding="utf-8")
+    text = committed("config.yaml")
     assert [key for key in SourceConfig.model_fields if not re.search(rf"\b{key}\b", text)] == []
 
 
 def test_config_yaml_holds_no_key_and_no_default_but_the_programs_own() -> None:
-    values = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
+    values = yaml.safe_load(committed("config.yaml"))
     assert set(values) <= set(Config.model_fields)
     told = Config.model_validate(
         {"publish": values["publish"], "feeds": values["feeds"], "log": values["log"]}
@@ -189,7 +190,7 @@ def test_names_of_code_in_the_documents_exist() -> None:
     """`placing.py`, `inbox.accept`, `fetch.threads`: files, or words of code, rules or settings."""
     sources = [*(REPOSITORY / "aggregator").rglob("*.py"), *(REPOSITORY / "training").glob("*.py")]
     texts = [path.read_text(encoding="utf-8") for path in sources]
-    texts += [(REPOSITORY / name).read_text(encoding="utf-8") for name in ("config.yaml", "pyproject.toml")]
+    texts += [committed("config.yaml"), (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")]
     texts.append((REPOSITORY / "aggregator" / "rules.yaml").read_text(encoding="utf-8"))
     words = {word for text in texts for word in re.findall(r"\w+", text)}
     missing = []

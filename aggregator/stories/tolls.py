@@ -1,0 +1,137 @@
+"""Dead, injured, missing: each number that outlets give, side by side.
+
+Reports of one disaster state its toll in sentences that have little else in common, and they state it at
+different hours. So the likeness of the sentences decides nothing here: a report's toll of a class is the
+largest number it gives (others are parts: "two bodies were found in a cellar"), and tolls differ when the
+numbers themselves do, "at least four" and "at least five" too.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aggregator.stories.facts import Likenesses
+from aggregator.stories.figures import Figure, figures_in, years_in
+from aggregator.stories.standing import standalone
+from aggregator.stories.tuning import StoryRules
+from aggregator.stories.words import tokens
+
+TOLL_CLASSES = ("dead", "injured", "missing")
+PART = re.compile(
+    r"^\s+(?:of\s+(?:the|them|these|those|whom|his|her|its|their|our)\b|(?:more|others?)\b)", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Toll:
+    """Sentences (by number) that give different numbers of one class, in the order of their reports."""
+
+    kind: str
+    sides: tuple[tuple[int, str], ...]  # sentence, and the number in its words
+
+
+def tolls_that_differ(
+    likenesses: Likenesses, voices: Sequence[str], shown: Sequence[int], rules: StoryRules
+) -> list[Toll]:
+    """A toll for each class of which two outlets give different numbers.
+
+    `voices[i]` is who says sentence i. Of sentences with one number, one that is not `shown` yet and can
+    stand alone is taken, rather of an outlet that has no other side.
+    """
+    found = []
+    for kind in TOLL_CLASSES:
+        stated = _of_one_event(likenesses, _stated(likenesses, kind), rules)
+        sides = _sides(likenesses, voices, shown, stated)
+        if len(sides) > 1 and len({voices[index] for index, _ in sides}) > 1:
+            found.append(
+                Toll(kind, tuple((index, figure.words) for index, figure in sorted(sides, key=_place)))
+            )
+    return found
+
+
+def _place(side: tuple[int, Figure]) -> int:
+    return side[0]
+
+
+def _stated(likenesses: Likenesses, kind: str) -> list[tuple[int, Figure]]:
+    """The toll of each report: every sentence that gives its largest number."""
+    by_report: dict[int, list[tuple[int, Figure]]] = {}
+    for index, features in enumerate(likenesses.features):
+        text = features.sentence.text
+        if years_in(text):
+            continue  # background: "killed 32 in 2007"
+        for figure in figures_in(text):
+            if (
+                figure.kind == kind
+                and figure.sure
+                and figure.noun in ("", "people")
+                and not _is_part(text, figure)
+            ):
+                by_report.setdefault(features.sentence.report, []).append((index, figure))
+    return [
+        each
+        for found in by_report.values()
+        for each in found
+        if each[1].stated[0] == max(figure.stated[0] for _, figure in found)
+    ]
+
+
+def _is_part(text: str, figure: Figure) -> bool:
+    """Whether the number counts some of a larger one: "three of whom", "two more"."""
+    place = text.find(figure.words)
+    return PART.match(text[place + len(figure.words) :]) is not None
+
+
+def _of_one_event(
+    likenesses: Likenesses, stated: Sequence[tuple[int, Figure]], rules: StoryRules
+) -> list[tuple[int, Figure]]:
+    """Without numbers of somewhere else: "44 in Haiti" and "11 in Cuba" are no two tolls of one place."""
+    kept: list[tuple[int, Figure]] = []
+    for index, figure in stated:
+        if all(_may_be_one(likenesses, index, other, rules) for other, _ in kept):
+            kept.append((index, figure))
+    return kept
+
+
+def _may_be_one(likenesses: Likenesses, a: int, b: int, rules: StoryRules) -> bool:
+    one, other = _own_names(likenesses, a), _own_names(likenesses, b)
+    return not one or not other or bool(one & other) or likenesses.of(a, b) >= rules.figure_classed_from
+
+
+def _own_names(likenesses: Likenesses, index: int) -> frozenset[str]:
+    """Names in the sentence itself, without those it inherits from the one before."""
+    features = likenesses.features[index]
+    return features.names & {token.head for token in tokens(features.sentence.text)}
+
+
+def _sides(
+    likenesses: Likenesses, voices: Sequence[str], shown: Sequence[int], stated: Sequence[tuple[int, Figure]]
+) -> list[tuple[int, Figure]]:
+    """One sentence for each number."""
+    by_number: list[list[tuple[int, Figure]]] = []
+    for index, figure in stated:
+        for same in by_number:
+            if _same_number(same[0][1], figure):
+                same.append((index, figure))
+                break
+        else:
+            by_number.append([(index, figure)])
+    sides: list[tuple[int, Figure]] = []
+    for same in sorted(by_number, key=len):  # where there is no choice first
+        taken = {voices[index] for index, _ in sides}
+        sides.append(
+            min(
+                same,
+                key=lambda side: (
+                    voices[side[0]] in taken,
+                    side[0] in shown,
+                    -standalone(likenesses.features[side[0]].sentence.text),
+                    side[0],
+                ),
+            )
+        )
+    return sides
+
+
+def _same_number(x: Figure, y: Figure) -> bool:
+    return x.stated[0] <= y.stated[1] and y.stated[0] <= x.stated[1]

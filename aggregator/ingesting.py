@@ -237,6 +237,7 @@ class Ingest:
                 seen=[now] * len(entries),
                 wants_page=wants,
             )
+            inbox.forget_refusals(connection, source="ingest", items=[where for _, where in entries])
             for problem, where in problems:
                 inbox.note_refusal(
                     connection,

@@ -81,6 +81,7 @@ class SourceView(Noun, frozen=True, kw_only=True, omit_defaults=False):
     url: str | None = None
     home: str | None = None
     folder: str | None = None
+    kind: Literal["feed", "folder"] = "feed"
     state: SourceState = "new"
     problem: str | None = None  # the cause, when it fails or was paused, in the user's words
     article_count: int = 0

@@ -55,6 +55,9 @@ def ingest(
         show.out(msgspec.json.encode(summary) + b"\n")
     else:
         _print(summary)
+    if summary.waiting and not no_wait:
+        show.say("they are accepted and safe; `aggregator doctor` tells how many still wait")
+        raise typer.Exit(1)
     if summary.rejected:
         raise typer.Exit(3)
 
@@ -116,17 +119,19 @@ def _print(summary: "Summary") -> None:
     rows = [
         ("read", summary.read),
         ("new", summary.new),
-        ("  opened a story", summary.stories_created),
-        ("  joined one", summary.joined),
-        ("  copies", summary.copies),
         ("already known", summary.known),
         ("revised", summary.revised),
+        ("copies", summary.copies),
+        ("stories created", summary.stories_created),
+        ("stories extended", summary.stories_extended),
         ("rejected", len(summary.rejected)),
     ]
     if summary.waiting:
         rows.append(("waiting", summary.waiting))
-    # read = new + known + revised + rejected + waiting, and new = opened + joined + copies
-    show.out("".join(f"{name:17}{number:8}\n" for name, number in rows))
+    # All that was read is in one of the lines new, known, revised, rejected and waiting.
+    parts = f"{summary.stories_created} opened a story, {summary.joined} joined one, {summary.copies} copies"
+    said = {"new": f"  ({parts})"} if summary.new else {}
+    show.out("".join(f"{name:17}{number:8}{said.get(name, '')}\n" for name, number in rows))
     for one in summary.rejected:
         show.say(f"rejected {one.where}: {one.reason}")
 

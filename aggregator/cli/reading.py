@@ -289,7 +289,7 @@ def _filter(
     return StoryFilter(
         query=query,
         since=show.moment(since, now) if since else None,
-        until=show.moment(until, now) if until else None,
+        until=show.end(until, now) if until else None,
         min_outlets=min_outlets,
         min_reports=min_reports,
         outlet=outlet or None,

@@ -107,6 +107,13 @@ def _harmless(value: Any) -> Any:
     return value
 
 
+def end(text: str, now: dt.datetime) -> dt.datetime:
+    """As `moment`; a date as an end means the end of that day."""
+    when = moment(text, now)
+    is_date = len(text.strip()) == len("2026-11-20") and when.date() < dt.date.max
+    return when + dt.timedelta(days=1, microseconds=-1) if is_date else when
+
+
 def moment(text: str, now: dt.datetime) -> dt.datetime:
     """`24h` or `7d` ago, or a date or time (UTC where it names no zone). Raises UsageError."""
     from aggregator.config import seconds

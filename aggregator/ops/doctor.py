@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from aggregator.config import Config
 from aggregator.errors import AggregatorError, DatabaseOutdatedError
 from aggregator.model import Noun
@@ -16,6 +14,7 @@ from aggregator.store.database import Database, shown_url
 from aggregator.store.migrate import check
 from aggregator.store.reading import Reading
 
+_REFUSALS_TOLD = 5
 _FREE_BYTES_WANTED = 100 * 1024 * 1024  # hardening P3: below that, start is refused
 
 
@@ -76,16 +75,11 @@ def _database(config: Config) -> Iterator[Finding]:
         check(database)
         state = Reading(database).state()
         listed = Reading(database).sources()
+        refused = Reading(database).refusals(_REFUSALS_TOLD)
     except AggregatorError as error:
         outdated = isinstance(error, DatabaseOutdatedError)
         advice = "aggregator db upgrade" if outdated else "see `database:` in config.yaml"
         yield Finding(level="problem", what=str(error), advice=advice)
-        return
-    except SQLAlchemyError as error:
-        cause = str(error.__cause__ or error).splitlines()[0]
-        yield Finding(
-            level="problem", what=f"database: {shown}: {cause}", advice="see `database:` in config.yaml"
-        )
         return
     finally:
         database.close()
@@ -93,6 +87,9 @@ def _database(config: Config) -> Iterator[Finding]:
     if not state.writable:
         yield Finding(level="problem", what="; ".join(state.problems), advice="chown or chmod the file")
     yield from _failing(listed, {str(path) for path in _missing_folders(config)})
+    for one in refused:
+        advice = "mend it and read it again; it is then told no more"
+        yield Finding(level="warning", what=f"{one.item}: {one.reason}", advice=advice)
 
 
 def _failing(listed: Sequence[SourceView], told: set[str]) -> Iterator[Finding]:

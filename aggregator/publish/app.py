@@ -24,6 +24,7 @@ from aggregator.publish.site import Clock, Site, conditional, utc_now
 from aggregator.shelf import Shelf
 
 COMPRESSED_FROM_BYTES = 1024  # below, the headers cost more than is saved
+IN_WORDS = {400: "That address has a mistake", 503: "The database does not answer"}  # headings of pages
 # An environment variable could otherwise send addresses and errors elsewhere.
 NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -97,4 +98,5 @@ class _Errors:
         title = HTTPStatus(status).phrase
         if request.url.path.startswith(("/api/", "/healthz")):
             return api.problem(status, title, detail)
-        return self._page.not_found() if status == 404 else self._page.problem(status, title, detail)
+        heading = IN_WORDS.get(status, title)
+        return self._page.not_found() if status == 404 else self._page.problem(status, heading, detail)

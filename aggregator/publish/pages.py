@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator.model import Attributed, MergedStory, StoryView, TimelineItem
+from aggregator.model import ArticleView, Attributed, MergedStory, StoryView, TimelineItem
 from aggregator.publish.filters import MAX_TEXT_CHARS, Wanted
 from aggregator.publish.rendering import day
 from aggregator.publish.rights import first_words
 from aggregator.publish.rss import best_article
 from aggregator.publish.site import Site, conditional
 from aggregator.shelf import Moved, SearchHit, SearchResults, StoryPage
+from aggregator.stories.lead import lead_and_facts
 
 STORIES_A_PAGE = 30
 SEARCH_HITS = 30
@@ -71,6 +72,8 @@ class Pages:
     def _story(self, request: Request, story: StoryView) -> Response:
         shown, merged = self._site.bounded(request, story, self._site.shelf.merged(story.id))
         articles = {article.id: article for article in shown.articles}
+        lead, facts = lead_and_facts(merged) if merged else (None, ())
+        several = shown.report_count > 1
         return self._page(
             "story.html",
             here="/stories",
@@ -78,7 +81,9 @@ class Pages:
             merged=merged,
             articles=articles,
             best=best_article(shown.articles),
-            only=grouped_by_article(merged.only) if merged else [],
+            lead=lead if several else None,
+            facts=facts,
+            only=only_by_outlet(merged.only, shown.articles) if merged and several else [],
             timeline=timeline_days(merged) if merged else [],
             facts_shown=FACTS_SHOWN,
         )
@@ -112,7 +117,7 @@ class Pages:
     def not_found(self) -> Response:
         """A page for an address that is none of ours."""
         return self.problem(
-            404, "There is nothing here", "The address may be mistyped, or the story forgotten."
+            404, "There is nothing here", "The address may be mistyped, or the story no longer exists."
         )
 
     def problem(self, status: int, title: str, detail: str) -> Response:
@@ -136,12 +141,32 @@ def _pairs_without(wanted: Wanted, name: str) -> list[tuple[str, str]]:
     return [(key, value) for key, value in parse_qsl(wanted.query_string) if key != name]
 
 
-def grouped_by_article(said: Sequence[Attributed]) -> list[tuple[str | None, str, list[str]]]:
-    """What only one outlet has: (outlet, article id, sentences), in the order they stand."""
-    groups: dict[tuple[str | None, str], list[str]] = {}
+class Alone(msgspec.Struct, frozen=True):
+    """What one outlet alone says: its sentences by article; `reprints` of them stand in other outlets."""
+
+    outlet: str | None
+    told: list[tuple[str, list[str]]]  # article id, sentences
+    reprints: int
+    agency: str | None
+
+
+def only_by_outlet(said: Sequence[Attributed], articles: Sequence[ArticleView]) -> list[Alone]:
+    """What only one report says, each outlet once, in the order they come."""
+    by_outlet: dict[str, dict[str, list[str]]] = {}
+    names: dict[str, str | None] = {}
     for each in said:
-        groups.setdefault((each.outlet, each.article), []).append(each.text)
-    return [(outlet, article, texts) for (outlet, article), texts in groups.items()]
+        key = each.outlet or each.article
+        names[key] = each.outlet
+        by_outlet.setdefault(key, {}).setdefault(each.article, []).append(each.text)
+    return [
+        Alone(
+            outlet=names[key],
+            told=list(told.items()),
+            reprints=sum(1 for a in articles if a.copy_of in told and a.role != "excerpt"),
+            agency=next((a.wire for a in articles if a.id in told and a.wire), None),
+        )
+        for key, told in by_outlet.items()
+    ]
 
 
 def timeline_days(merged: MergedStory) -> list[tuple[str, list[TimelineItem]]]:

@@ -22,6 +22,7 @@ from aggregator.model import (
     TimelineItem,
 )
 from aggregator.publish.reasons import reason_in_words
+from aggregator.stories.lead import lead_and_facts
 
 
 class ArticleJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,8 +184,9 @@ def _whole_article(article: ArticleView) -> WholeArticleJson:
 
 
 def _merged_text(merged: MergedStory) -> str:
-    lead = [_with_outlets((merged.lead,))] if merged.lead else []
-    facts = [_with_outlets(fact.said) for fact in merged.facts]
+    first, others = lead_and_facts(merged)
+    lead = [_with_outlets(first.said)] if first else []
+    facts = [_with_outlets(fact.said) for fact in others]
     single = [said for block in merged.beside for said in block] + list(merged.only)
     return "\n".join(lead + facts + [_with_outlets((said,)) for said in single])
 

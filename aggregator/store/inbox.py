@@ -311,9 +311,26 @@ def note_refusal(
     connection.execute(statement.on_conflict_do_update(index_elements=["source", "item"], set_=values))
 
 
-def forget_refusal(connection: Connection, *, source: str, item: str) -> None:
+def forget_refusals(connection: Connection, *, source: str, items: Sequence[str]) -> None:
     """What was refused came in after all."""
-    connection.execute(delete(refusal).where(refusal.c.source == source, refusal.c.item == item))
+    for chunk in _chunks(items):
+        connection.execute(delete(refusal).where(refusal.c.source == source, refusal.c.item.in_(chunk)))
+
+
+class Refusal(Noun, frozen=True, kw_only=True):
+    """Something that could not become an entry."""
+
+    source: str
+    item: str
+    verdict: str
+    reason: str
+    at: dt.datetime
+
+
+def refusals(connection: Connection, limit: int) -> list[Refusal]:
+    """What was refused last, the newest first."""
+    statement = select(refusal).order_by(refusal.c.at.desc(), refusal.c.item).limit(limit)
+    return [Refusal(**row._mapping) for row in connection.execute(statement)]
 
 
 def waiting_count(connection: Connection) -> int:

@@ -113,6 +113,11 @@ class Reading:
         problems = () if problem is None else (problem,)
         return Health(writable=problem is None, waiting=waiting, last_placed=last, problems=problems)
 
+    def refusals(self, limit: int) -> list[inbox.Refusal]:
+        """What could not be taken lately, the newest first."""
+        with self._database.read() as connection:
+            return inbox.refusals(connection, limit)
+
     def last_change(self) -> str:
         with self._database.read() as connection:
             newest = connection.execute(select(func.max(story_log.c.n))).scalar()
@@ -268,6 +273,7 @@ def _source_view(item: sources.Source, counts: dict[str, int]) -> SourceView:
         name=item.shown_name,
         url=item.address,
         folder=item.folder,
+        kind=item.kind,
         state=state,
         problem=item.health_cause,
         article_count=counts.get(item.entry_source, 0),

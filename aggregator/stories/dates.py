@@ -22,11 +22,12 @@ PAST = re.compile(r"\b(?:said|says|was|were|had|\w{2,}ed|took|told|came|fell|wen
 FUTURE = re.compile(
     r"\b(?:will|would|to|expected|scheduled|set|before|next|final|due|plans?|planned)\b", re.IGNORECASE
 )
-# Said of what is still to come, whatever the sentence's other verbs: it wins where it stands nearer to the day.
+# Said of what is still to come: it wins over other verbs where it stands nearer to the day.
 COMING = re.compile(
     r"\b(?:will|would|shall|expected|scheduled|due|planned|not\s+before|(?:at\s+the\s+)?earliest)\b",
     re.IGNORECASE,
 )
+COMING_PARTICIPLE = re.compile(r"(?<=\bbe )\w+ed\b")  # "would be raised" is not past
 COMING_AFTER = re.compile(
     r"^[^,.;]{0,20}?\b(?:at the (?:earliest|latest)|or later|onwards?)\b", re.IGNORECASE
 )
@@ -63,28 +64,31 @@ def _nearest(match: re.Match[str], reference: dt.date) -> dt.date | None:
 
 def _weekday(match: re.Match[str], sentence: str, published: dt.date, rules: StoryRules) -> dt.date | None:
     back = (published.weekday() - WEEKDAYS.index(match["day"].lower())) % 7
+    return _shifted(published, _days_away(match, sentence, back, rules))
+
+
+def _days_away(match: re.Match[str], sentence: str, back: int, rules: StoryRules) -> int:
+    """From the day of publication to the weekday; `back` is how long ago it last was."""
     how, before = (match["how"] or "").lower(), sentence[max(0, match.start() - CUE_REACH) : match.start()]
     previous, following = -(back or 7), (7 - back)
     if how == "last":
-        return _shifted(published, previous)
+        return previous
     if how in ("next", "until", "till", "by"):
-        return _shifted(published, following)
+        return following
     if back == 0:
-        return published
-    if COMING_AFTER.match(sentence[match.end() :]) or (back >= 2 and _is_coming(before)):
-        return _shifted(published, following)
+        return 0
     future, past = FUTURE.search(before), PAST.search(before)
-    if future and back >= 2 and not past:
-        return _shifted(published, following)
-    if past or back <= rules.weekday_past_days:
-        return _shifted(published, previous)
-    return _shifted(published, following)
+    ahead = back >= 2 and ((future and not past) or _is_coming(before))
+    if ahead or COMING_AFTER.match(sentence[match.end() :]):
+        return following
+    return previous if past or back <= rules.weekday_past_days else following
 
 
 def _is_coming(before: str) -> bool:
     """Whether the last cue before the day tells of the future: "said that he would come on Friday"."""
-    coming = [cue.end() for cue in COMING.finditer(before)]
-    past = [cue.end() for cue in PAST.finditer(before) if not COMING.fullmatch(cue.group())]
+    told = COMING_PARTICIPLE.sub("", before)
+    coming = [cue.end() for cue in COMING.finditer(told)]
+    past = [cue.end() for cue in PAST.finditer(told) if not COMING.fullmatch(cue.group())]
     return bool(coming) and coming[-1] > max(past, default=0)
 
 

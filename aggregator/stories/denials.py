@@ -1,7 +1,7 @@
 """Claims and denials side by side: a denial is found by its words, its claim only when it is plain."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aggregator.stories.denial_cues import CUE, denial_at
@@ -54,27 +54,25 @@ def denials(
             continue  # what is denied stands in the sentence before, of the same report
         wanted = _denied_words(each, match, languages[index])
         others = [i for i in range(len(features)) if voices[i] != voices[index]]
-        claim = _claim(index, wanted, features, others, counted, rules)
+        claim = _claim(each, wanted, {i: features[i] for i in others}, counted, rules)
         if claim is not None or standalone(each.sentence.text) >= rules.lead_from:
             found.append(Denied(index, claim))
     return found
 
 
 def _claim(
-    denial: int,
+    denial: Features,
     wanted: dict[str, float],
-    features: Sequence[Features],
-    others: Sequence[int],
+    others: Mapping[int, Features],
     counted: set[int],
     rules: StoryRules,
 ) -> int | None:
     """Which of `others` says what is denied, rather one that several outlets have; None in doubt."""
     scored = []
-    for index in others:
-        other = features[index]
+    for index, other in others.items():
         if len(wanted) < 2 or other.denies or CUE.search(other.sentence.text):
             continue
-        score = _claim_score(features[denial], other, wanted, 2 if index in counted else 3)
+        score = _claim_score(denial, other, wanted, 2 if index in counted else 3)
         if score >= rules.claim_from:
             scored.append((index not in counted, -score, index))
     return min(scored)[2] if scored else None

@@ -104,7 +104,10 @@ def _edges(likenesses: Likenesses, rules: StoryRules) -> list[tuple[bool, float,
         else:
             nearest = s >= rules.count_from and _is_nearest(best, (a, report_a), (b, report_b))
             wanted = (
-                nearest and _anchored(likenesses, a, b, s, rules) and _alike_in_no(likenesses, a, b, s, rules)
+                nearest
+                and _anchored(likenesses, a, b, s, rules)
+                and _alike_in_no(likenesses, a, b, s, rules)
+                and not _adds_figures(likenesses, a, b, s, rules)
             )
         if wanted:
             edges.append((report_a == report_b, -s, (a, b)))
@@ -119,13 +122,27 @@ def _is_nearest(best: Best, one: Pair, other: Pair) -> bool:
 def _alike_in_no(likenesses: Likenesses, a: int, b: int, s: float, rules: StoryRules) -> bool:
     """Whether both say "no" or neither: "sirens at 9:31" and "there is no entry for 9:31" are near."""
     one, other = likenesses.features[a], likenesses.features[b]
-    return s >= rules.repeat_from or one.negates == other.negates
+    if one.negates == other.negates:
+        return True
+    # However alike: "no siren sounded" denies "a siren sounded".
+    return s >= rules.repeat_from and not (
+        one.negated & other.content.keys() or other.negated & one.content.keys()
+    )
 
 
 def _anchored(likenesses: Likenesses, a: int, b: int, s: float, rules: StoryRules) -> bool:
     """Whether both name one name or figure: else two idioms look like a fact ("fall into the hands")."""
     one, other = likenesses.features[a], likenesses.features[b]
     return s >= rules.repeat_from or bool(one.mentioned & other.mentioned or one.numbers & other.numbers)
+
+
+def _adds_figures(likenesses: Likenesses, a: int, b: int, s: float, rules: StoryRules) -> bool:
+    """Whether one gives two figures that the other lacks: what they share is not what it is about.
+
+    "Five schools are shelters" is no report of "900 breakfasts served by eight in one of five shelters".
+    """
+    one, other = likenesses.features[a].numbers, likenesses.features[b].numbers
+    return s < rules.repeat_from and max(len(one - other), len(other - one)) >= 2
 
 
 def _may_join(likenesses: Likenesses, left: list[int], right: list[int], rules: StoryRules) -> bool:

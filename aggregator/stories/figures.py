@@ -27,7 +27,8 @@ CLASSES = (
     ("dead", r"\b(?:killed|dead|died|deaths?|kill(?:s|ing)?|lives|fatalit\w+|bodies)\b"),
     (
         "injured",
-        r"\b(?:injur\w+|wounded|hurt|casualt(?:y|ies)|hospitali[sz]ed|patients|(?:taken|brought|rushed) to (?:\w+ )?hospitals?)\b",
+        r"\b(?:injur\w+|wounded|hurt|casualt(?:y|ies)|hospitali[sz]ed|patients"
+        r"|(?:taken|brought|rushed) to (?:\w+ )?hospitals?)\b",
     ),
     ("arrested", r"\b(?:arrest\w*|detain\w*)\b"),
     ("freed", r"\b(?:freed|released?|freeing|liberated?|escaped)\b"),
@@ -61,8 +62,8 @@ NO_FIGURE_AFTER = re.compile(
     r"march|april|june|july|august|september|october|november|december)\b",
     re.IGNORECASE,
 )
-RANGE_AFTER = re.compile(r"^\s?(?:to|or|-|–)\s?\d")
-RANGE_BEFORE = re.compile(r"\d\s?(?:to|or|-|–)\s?$|\bin (?:every )?$")
+RANGE_AFTER = re.compile(rf"^\s?(?:to|or|-|–)\s?(?:\d|(?:{SMALL})\b)", re.IGNORECASE)
+RANGE_BEFORE = re.compile(rf"(?:\d|\b(?:{SMALL}))\s?(?:to|or|-|–)\s?$|\bin (?:every )?$", re.IGNORECASE)
 WORD_AFTER = re.compile(r"[^\W\d_]+")
 CLAUSE_EDGE = re.compile(r"[,;–—]|\b(?:and|while|but|including)\b", re.IGNORECASE)
 CLAUSE_REACH = 70  # characters around a figure in which a cue tells what is counted
@@ -223,7 +224,7 @@ def _place(after: str) -> str:
 
 
 def _kind(sentence: str, match: re.Match[str]) -> tuple[str, bool]:
-    """The class of a count of people by the nearest cue around it, and whether its own clause has that cue."""
+    """The class of a count of people by the nearest cue, and whether its own clause has that cue."""
     start, end = max(0, match.start() - CLAUSE_REACH), match.end() + CLAUSE_REACH
     cues: list[tuple[int, int, str]] = []
     for kind, pattern in CLASSES:

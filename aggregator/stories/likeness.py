@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from aggregator.stories.denial_cues import denies, negates
+from aggregator.stories.denial_cues import NEGATION, denies, negates
 from aggregator.stories.lexicon import words_of
 from aggregator.stories.names import StoryNames
 from aggregator.stories.reports import Report, Sentence
@@ -29,6 +29,7 @@ from aggregator.stories.words import Token, generic_heads, tokens
 ATTRIBUTION_FACTOR = 0.55  # squared .30: attribution in both sentences; once .55: in one of them
 INHERITED_FACTOR = 0.5  # names taken over from the sentence before
 GENERIC_SHARE = 0.34
+NEGATION_REACH = 2  # words of meaning that a "no" or "not" is about
 QUOTATION = re.compile(r"“([^”“]{1,600})”|\"([^\"]{1,600})\"|„([^“„]{1,600})“|«([^»]{1,600})»")
 ATTRIBUTION = (
     re.compile(r"^(?:according to|in the words of|as told by)\b[^,]{1,120},", re.IGNORECASE),
@@ -68,6 +69,7 @@ class Features:
     attributed: bool  # names who says it; "he said" does not
     denies: bool
     negates: bool  # a plain "no" or "not"
+    negated: frozenset[str]  # the first heads behind each of them
 
 
 def read_features(reports: Sequence[Report]) -> list[Features]:
@@ -187,7 +189,15 @@ def _features(
         attributed=any(token.lower not in words_of("pronouns") for token in words if _within(token, spans)),
         denies=denies(sentence.text),
         negates=negates(sentence.text),
+        negated=frozenset(_negated(sentence.text, heads)),
     )
+
+
+def _negated(text: str, heads: Sequence[Token]) -> list[str]:
+    found: list[str] = []
+    for match in NEGATION.finditer(text):
+        found += [token.head for token in heads if token.start >= match.end()][:NEGATION_REACH]
+    return found
 
 
 def _quoted(text: str, heads: Sequence[Token]) -> list[str]:

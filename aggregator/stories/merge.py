@@ -17,7 +17,7 @@ from aggregator.stories.figures import FigurePair, figures_in, figures_that_diff
 from aggregator.stories.headline import headline, key_terms
 from aggregator.stories.likeness import Features, read_features
 from aggregator.stories.reports import Report, read_reports
-from aggregator.stories.standing import standalone
+from aggregator.stories.standing import DATELINE, standalone
 from aggregator.stories.timeline import timeline
 from aggregator.stories.tolls import Toll, tolls_that_differ
 from aggregator.stories.tuning import StoryRules, shipped_rules
@@ -241,6 +241,7 @@ def _only(telling: _Telling) -> tuple[Attributed, ...]:
             + (0.2 if figures_in(text) else 0.0)
             - 0.3 * late
             - 0.8 * closeness
+            - (1.0 if DATELINE.match(text) else 0.0)  # another sentence where there is one
         )
         by_voice.setdefault(telling.voice(index), []).append((-score, index))
     chosen = [index for scored in by_voice.values() for index in _unlike(telling, sorted(scored))]

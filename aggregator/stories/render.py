@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from aggregator.model import ArticleView, Attributed, Disagreement, Fact, MergedStory, TimelineItem
 from aggregator.stories.counts import count, with_originals
+from aggregator.stories.lead import lead_and_facts
 
 NO_OUTLET = "unknown outlet"
-DENIAL_LABELS = {"claimed": "claimed", "before": "before it", "denied": "denied"}
+DENIAL_LABELS = {"claimed": "claim", "denied": "denial"}
 
 
 def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
@@ -14,20 +15,26 @@ def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
 
     Every sentence carries who says it. Ends without a newline.
     """
+    lead, facts = lead_and_facts(merged)
     sections = [
         [merged.title, _counts(articles)],
-        [] if merged.lead is None else [_quoted(merged.lead)],
-        _titled("What several outlets say", [line for fact in merged.facts for line in _fact(fact)]),
+        [] if lead is None else _lead(lead),
+        _titled("What several outlets say", [line for fact in facts for line in _fact(fact)]),
         _titled("On the same point", [line for block in merged.beside for line in _block(block)]),
         _titled("Where they differ", [line for each in merged.disagreements for line in _disagreement(each)]),
-        _titled("Only one outlet has", _only(merged.only)),
+        _only(merged.only, with_originals(articles)),
         _titled(
             "Timeline",
             [f"- {_moment(item)}  {_outlet(item.outlet)}: {item.text}" for item in merged.timeline],
         ),
-        _titled("Reports", _reports(articles)),
+        _titled("Articles", _reports(articles)),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def _lead(lead: Fact) -> list[str]:
+    support = f" ({_support(lead)})" if len(lead.said) > 1 else ""
+    return [_quoted(lead.said[0]) + support, *_in_other_words(lead)]
 
 
 def _titled(title: str, lines: list[str]) -> list[str]:
@@ -57,17 +64,17 @@ def _counts(articles: Sequence[ArticleView]) -> str:
 
 
 def _fact(fact: Fact) -> list[str]:
-    first, *others = fact.said
+    return [f"- {_support(fact)}: {_quoted(fact.said[0])}", *_in_other_words(fact)]
+
+
+def _support(fact: Fact) -> str:
     if fact.outlets > 1:
-        support = f"{fact.outlets} of {fact.of} outlets"
-    else:
-        support = "the same words in " + _plural(
-            len({said.outlet or said.article for said in fact.said}), "outlet"
-        )
-    return [
-        f"- {support}: {_quoted(first)}",
-        *(f"    {_outlet(said.outlet)}: {said.text}" for said in others),
-    ]
+        return f"{fact.outlets} of {fact.of} outlets"
+    return "the same words in " + _plural(len({said.outlet or said.article for said in fact.said}), "outlet")
+
+
+def _in_other_words(fact: Fact) -> list[str]:
+    return [f"    {_outlet(said.outlet)}: {said.text}" for said in fact.said[1:]]
 
 
 def _block(block: Sequence[Attributed]) -> list[str]:
@@ -78,22 +85,29 @@ def _block(block: Sequence[Attributed]) -> list[str]:
 
 
 def _disagreement(each: Disagreement) -> list[str]:
-    heading = "- Figures side by side" if each.kind == "figures" else "- Denied"
+    alone = "- Denied" if len(each.sides) == 1 else "- Claimed and denied"
+    heading = "- Figures side by side" if each.kind == "figures" else alone
     lines = [heading]
     for value, said in zip(each.values, each.sides, strict=True):
         lines.append(f"    {DENIAL_LABELS.get(value, value)}: {_quoted(said)}")
     return lines
 
 
-def _only(said: Sequence[Attributed]) -> list[str]:
-    lines: list[str] = []
-    article: str | None = None
+def _only(said: Sequence[Attributed], articles: Sequence[ArticleView]) -> list[str]:
+    """What only one report has, by outlet; without heading where there is no other report."""
+    by_outlet: dict[str, list[Attributed]] = {}
     for each in said:
-        if each.article != article:
-            lines.append(_outlet(each.outlet))
-            article = each.article
-        lines.append(f"- {each.text}")
-    return lines
+        by_outlet.setdefault(each.outlet or each.article, []).append(each)
+    if count(articles).report_count < 2:
+        return [f"- {each.text}" for each in said]
+    lines = []
+    for group in by_outlet.values():
+        reprints = len(
+            {a.id for a in articles if a.copy_of in {each.article for each in group} and a.role != "excerpt"}
+        )
+        credit = f" and {_plural(reprints, 'reprint')}" if reprints else ""
+        lines += [_outlet(group[0].outlet) + credit, *(f"- {each.text}" for each in group)]
+    return _titled("Only one report says", lines)
 
 
 def _moment(item: TimelineItem) -> str:

@@ -10,13 +10,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aggregator.stories.dates import MONTHS, WEEKDAYS
 from aggregator.stories.facts import Likenesses
 from aggregator.stories.figures import Figure, figures_in, years_in
 from aggregator.stories.standing import standalone
 from aggregator.stories.tuning import StoryRules
-from aggregator.stories.words import tokens
 
 TOLL_CLASSES = ("dead", "injured", "missing")
+PLACE = re.compile(r"\b(?:in|near|at|off|outside)\s+(?:the\s+)?([A-Z][^\W\d_]+)")
 PART = re.compile(
     r"^\s+(?:of\s+(?:the|them|these|those|whom|his|her|its|their|our)\b|(?:more|others?)\b)", re.I
 )
@@ -38,11 +39,12 @@ def tolls_that_differ(
     `voices[i]` is who says sentence i. Of sentences with one number, one that is not `shown` yet and can
     stand alone is taken, rather of an outlet that has no other side.
     """
-    found = []
+    found, used = [], list(shown)
     for kind in TOLL_CLASSES:
         stated = _of_one_event(likenesses, _stated(likenesses, kind), rules)
-        sides = _sides(likenesses, voices, shown, stated)
+        sides = _sides(likenesses, voices, used, stated)
         if len(sides) > 1 and len({voices[index] for index, _ in sides}) > 1:
+            used += [index for index, _ in sides]
             found.append(
                 Toll(kind, tuple((index, figure.words) for index, figure in sorted(sides, key=_place)))
             )
@@ -94,14 +96,12 @@ def _of_one_event(
 
 
 def _may_be_one(likenesses: Likenesses, a: int, b: int, rules: StoryRules) -> bool:
-    one, other = _own_names(likenesses, a), _own_names(likenesses, b)
+    one, other = (_places(likenesses.features[index].sentence.text) for index in (a, b))
     return not one or not other or bool(one & other) or likenesses.of(a, b) >= rules.figure_classed_from
 
 
-def _own_names(likenesses: Likenesses, index: int) -> frozenset[str]:
-    """Names in the sentence itself, without those it inherits from the one before."""
-    features = likenesses.features[index]
-    return features.names & {token.head for token in tokens(features.sentence.text)}
+def _places(text: str) -> frozenset[str]:
+    return frozenset(name for name in PLACE.findall(text) if name.lower() not in (*WEEKDAYS, *MONTHS))
 
 
 def _sides(

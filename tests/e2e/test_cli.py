@@ -472,13 +472,11 @@ def test_tables_and_stories_fit_the_terminal(filled: Terminal) -> None:
 
 
 def test_a_story_names_its_articles_as_explain_takes_them(filled: Terminal) -> None:
-    for one in filled.stories():
-        shown = filled.type("story", one["id"]).text.split("\nArticles ")[1].splitlines()[1:]
-        assert len(shown) == len(one["articles"])
-        for line, article in zip(shown, sorted(one["articles"], key=lambda a: str(a["id"])), strict=True):
-            assert line.split()[1:] == [article["id"], *line.split()[2:4], "report", article["outlet"]]
-    found = filled.type("search", "mediator").text.split()
-    assert one["articles"][0]["id"] in found or flood_id(filled) in found
+    flood = next(one for one in filled.stories() if one["article_count"] == 2)
+    shown = filled.type("story", flood["id"]).text.split("\nArticles ")[1].splitlines()[1:]
+    expected = sorted((article["id"], "report", article["outlet"]) for article in flood["articles"])
+    assert [(line.split()[1], *line.split()[-2:]) for line in shown] == expected
+    assert filled.type("explain", shown[0].split()[1]).code == 0
 
 
 def test_search_finds_phrases_beginnings_and_chinese(terminal: Terminal) -> None:
@@ -529,6 +527,10 @@ def test_explaining_one_article_and_two(filled: Terminal) -> None:
     assert not other["same_story"]
     assert pair["score"] > 0 > other["score"]
     assert flood["id"] in filled.type("explain", *ids).text
+    text = filled.type("explain", joined["article"]).text
+    assert re.search(r"time \(to the nearest report\) +0 min  gives +\+", text)
+    words = text.split("shared with the story: ")[1].splitlines()[0].split(", ")
+    assert words == list(dict.fromkeys(word.casefold() for word in words)) == joined["shared_words"]
 
 
 def test_a_story_that_gave_way_leads_to_the_one_that_took_it_in(terminal: Terminal) -> None:
@@ -569,6 +571,9 @@ def test_the_same_again_is_known_and_changes_nothing(terminal: Terminal) -> None
     again = terminal.type("ingest", *what, "--format", "json")
     assert again.code == 0
     assert (summary(again)["read"], summary(again)["new"], summary(again)["known"]) == (5, 0, 5)
+    assert first["stories_created"] + first["joined"] + first["copies"] == first["new"]
+    assert first["stories_created"] == len(stories)
+    assert min(first["joined"], first["copies"]) >= 1
     assert terminal.stories() == stories
     assert terminal.type("feed").out == feed
 
@@ -879,7 +884,10 @@ def test_sources_come_and_go(terminal: Terminal, server: LoopbackServer) -> None
     assert terminal.type("sources", "remove", listed["id"]).code == 0
     assert terminal.type("sources", "list", "--format", "jsonl").lines == []
     nothing = terminal.type("sources", "add", server.url("/gone"))
-    assert nothing.code == 2
+    assert (nothing.code, "http 404" in nothing.err) == (1, True)
+    nobody = terminal.type("sources", "add", "http://nosuchhost.invalid/")
+    assert "Errno" not in nobody.err
+    assert re.search("there is no such name|no name server answers", nobody.err)
 
 
 def test_opml_goes_in_and_out(terminal: Terminal) -> None:
@@ -950,6 +958,9 @@ def test_config_show_is_a_config(terminal: Terminal) -> None:
     shown = terminal.type("config", "show")
     assert shown.code == 0
     terminal.write("again.yaml", shown.out)
+    terminal.configure("sources:\n  - folder: here\n")
+    assert "sources:\n- folder: here\nrules:" in terminal.type("config", "show").text, "nothing unset"
+    terminal.configure()
     assert terminal.type("config", "show", "--config", "again.yaml").out == shown.out
 
 
@@ -968,6 +979,24 @@ def test_doctor_says_what_to_type(filled: Terminal, terminal: Terminal) -> None:
     ill = terminal.type("doctor")
     assert ill.code == 1
     assert "mkdir -p" in ill.text
+
+
+def test_doctor_names_a_missing_folder_once(terminal: Terminal) -> None:
+    terminal.configure("server:\n  port: 0\nsources:\n  - folder: nowhere\n")
+    running = subprocess.Popen([SCRIPT, "run"], cwd=terminal.folder, stderr=subprocess.PIPE)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if b"no such folder" in line:
+            assert line.count(str(terminal.folder / "nowhere").encode()) == 1
+            break
+    running.terminate()
+    running.communicate(timeout=30)
+    (listed,) = terminal.type("sources", "list", "--format", "jsonl").lines
+    assert (listed["state"], listed["problem"]) == ("failing", "there is no such folder")
+    ill = terminal.type("doctor")
+    assert ill.text.count("nowhere is not there") == ill.text.count("mkdir -p") == 1
+    assert "sources check" not in ill.text
+    assert "type: aggregator ingest ." in terminal.type("sources", "check", ".").text
 
 
 def test_statistics_count(filled: Terminal) -> None:

@@ -31,9 +31,9 @@ SECTIONS = (
     "What several outlets say",
     "On the same point",
     "Where they differ",
-    "Only one outlet has",
+    "Only one report says",
     "Timeline",
-    "Reports",
+    "Articles",
 )
 
 

@@ -139,6 +139,6 @@ def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(desk: 
         rows = connection.execute(select(refusal.c.reason)).scalars().all()
     assert rows == ["the file is still empty"]
     with desk.database.write() as connection:
-        inbox.forget_refusal(connection, source="ingest", item="x.txt")
+        inbox.forget_refusals(connection, source="ingest", items=["x.txt"])
     with desk.database.read() as connection:
         assert connection.execute(select(refusal)).all() == []

@@ -300,3 +300,31 @@ def test_after_the_clock_went_back_no_source_sleeps_for_years(database: Database
         add(connection, feed_of("https://a.example/feed", next_due_at=NOON + dt.timedelta(days=400)))
         pull_in(connection, NOON)
         assert len(due(connection, "feed", NOON, 5)) == 1
+
+
+def dated(guid: str, days_ago: float) -> str:
+    when = (NOON - dt.timedelta(days=days_ago)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    text = " ".join(f"word{guid}x{number}" for number in range(40))
+    return item(guid, f"Title{guid} of{guid}", text, f"<pubDate>{when}</pubDate>")
+
+
+def test_an_archive_that_comes_by_is_stored_and_not_announced(office: Office, server: LoopbackServer) -> None:
+    feed = Resource(rss(dated("first", 0.1)))
+    server.routes["/feed"] = feed
+    office.polling.poll(office.source)
+    feed.body = rss(dated("news", 0.05), *(dated(f"old{n}", 100 + n) for n in range(25)))
+    assert len(office.polling.poll(office.source).accepted) == 26
+    office.desk.place()
+    bumped_by_our_clock = [row.title for row in office.stories() if row.updated >= NOON]
+    assert bumped_by_our_clock == ["Titlenews ofnews"]
+    assert len(office.stories()) == 27
+
+
+def test_a_few_late_entries_are_news(office: Office, server: LoopbackServer) -> None:
+    feed = Resource(rss(dated("first", 0.1)))
+    server.routes["/feed"] = feed
+    office.polling.poll(office.source)
+    feed.body = rss(*(dated(f"late{n}", 5 + n) for n in range(5)))
+    office.polling.poll(office.source)
+    office.desk.place()
+    assert sum(row.updated >= NOON for row in office.stories()) == 5

@@ -267,7 +267,7 @@ def test_the_first_run_says_what_to_type(empty: Serving) -> None:
 
 
 def test_a_choice_that_fits_nothing_is_no_first_run(full: Serving) -> None:
-    assert "No story fits" in full.get("/?min_reports=900").text
+    assert "No story matches these filters" in full.get("/?min_reports=900").text
 
 
 def test_front_page_leads_to_older_stories(full: Serving) -> None:

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from lxml import html
 
-from aggregator.model import ArticleView, Attributed, Fact, MergedStory, StoryView, TimelineItem
-from aggregator.publish.pages import grouped_by_article, timeline_days
+from aggregator.model import ArticleView, Attributed, Disagreement, Fact, MergedStory, StoryView, TimelineItem
+from aggregator.publish.pages import only_by_outlet, timeline_days
 from aggregator.publish.rendering import counted, day, iso, moment, pieces, pips
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
@@ -172,9 +172,84 @@ def test_many_facts_are_folded() -> None:
     assert len(page.xpath("//details[@class='more']//li")) == 3
 
 
-def test_sentences_of_one_article_stand_together() -> None:
+def test_what_one_report_says_stands_under_its_outlet_once_with_its_reprints() -> None:
+    articles = [
+        an_article(id="a", outlet="O", wire="NPA"),
+        an_article(id="b", outlet="O"),
+        an_article(id="c", outlet="P", role="copy", copy_of="a"),
+        an_article(id="d", outlet="Q", role="excerpt", copy_of="a"),
+    ]
     said = [Attributed(text=text, article=article, outlet="O") for text, article in ("1a", "2b", "3a")]
-    assert grouped_by_article(said) == [("O", "a", ["1", "3"]), ("O", "b", ["2"])]
+    (alone,) = only_by_outlet(said, articles)
+    assert (alone.outlet, alone.told) == ("O", [("a", ["1", "3"]), ("b", ["2"])])
+    assert (alone.reprints, alone.agency) == (1, "NPA")
+    unknown = [Attributed(text=text, article=text, outlet=None) for text in "ab"]
+    assert len(only_by_outlet(unknown, articles)) == 2
+
+
+def test_a_story_of_one_report_shows_its_excerpt_and_no_comparison() -> None:
+    story, merged = the_ferry()
+    alone = msgspec.structs.replace(
+        story, report_count=1, outlet_count=1, article_count=1, articles=story.articles[:1]
+    )
+    shelf = MemoryShelf()
+    shelf.put(alone, msgspec.structs.replace(merged, facts=(), beside=(), disagreements=()))
+    (page,) = _pages(shelf, "/stories/lindferry")
+    assert "Only one report says" not in page.text_content()
+    assert page.find_class("lead")[0].text_content().split() == [
+        *story.summary.split(),
+        "The",
+        "Harbour",
+        "Post",
+    ]
+
+
+def test_the_lead_is_not_told_again_among_the_facts() -> None:
+    story, merged = the_ferry()
+    assert merged.lead is not None
+    same = Attributed(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
+    backed = Fact(said=(merged.lead, same), outlets=2, of=4)
+    shelf = MemoryShelf()
+    shelf.put(story, msgspec.structs.replace(merged, facts=(backed, *merged.facts), timeline=(), only=()))
+    (page,) = _pages(shelf, "/stories/lindferry")
+    (lead,) = page.find_class("lead")
+    assert "2 of 4 outlets" in lead.text_content()
+    assert same.text in lead.text_content()
+    said = [p.text_content() for p in page.xpath("//div[@class='lead']//p | //ul[@class='facts']//p")]
+    assert said.count(merged.lead.text) == 1
+
+
+def test_a_value_stands_large_and_the_part_of_a_denial_small() -> None:
+    story, merged = the_ferry()
+    sides = (Attributed(text="It did.", article="ferrypost", outlet="A"),
+             Attributed(text="It did not.", article="ferrywire", outlet="B"))  # fmt: skip
+    disputes = (
+        Disagreement(kind="figures", sides=sides, values=("4 dead", "6 dead")),
+        Disagreement(kind="denial", sides=sides, values=("claimed", "denied")),
+    )
+    shelf = MemoryShelf()
+    shelf.put(story, msgspec.structs.replace(merged, disagreements=disputes))
+    (page,) = _pages(shelf, "/stories/lindferry")
+    assert [p.text_content() for p in page.find_class("value")] == ["4 dead", "6 dead"]
+    assert [p.text_content() for p in page.find_class("part")] == ["Claim", "Denial"]
+
+
+@pytest.mark.parametrize(("outlets", "end"), [(6, "O4, O5"), (7, "O4 and 2 more")])
+def test_a_sixth_outlet_is_named_rather_than_counted(outlets: int, end: str) -> None:
+    shelf = MemoryShelf()
+    shelf.put(a_story(*(an_article(outlet=f"O{n}") for n in range(outlets)), report_count=outlets))
+    (page,) = _pages(shelf, "/")
+    assert page.find_class("outlets")[0].text_content().endswith(end)
+
+
+def test_sources_tell_folders_from_feeds_in_the_words_of_the_command_line() -> None:
+    shelf = MemoryShelf()
+    shelf.set_sources(
+        SourceView(id="a", name="samples", kind="folder", state="ok"),
+        SourceView(id="b", name="tide", state="new"),
+    )
+    (page,) = _pages(shelf, "/sources")
+    assert [mark.text_content() for mark in page.find_class("mark")] == ["folder", "ok", "new"]
 
 
 def test_moments_of_unknown_day_come_under_their_own_heading() -> None:

@@ -51,6 +51,20 @@ def test_a_figure_knows_what_it_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sentence", "kinds"),
+    [
+        ("At least four people were killed and 14 taken to hospital.", ["dead", "injured"]),
+        ("One person died and two were hurt.", ["dead", "injured"]),
+        ("Eleven residents are unaccounted for.", ["missing"]),
+        ("Two boats came to one pier.", []),
+        ("No one was hurt.", []),
+    ],
+)
+def test_small_numbers_count_where_their_own_clause_says_what(sentence: str, kinds: list[str]) -> None:
+    assert [figure.kind for figure in figures_in(sentence)] == kinds
+
+
+@pytest.mark.parametrize(
     "sentence",
     [
         "The ministry denied that the ship was overloaded.",

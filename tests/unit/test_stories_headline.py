@@ -1,5 +1,6 @@
 """The title and the summary of a story."""
 
+import msgspec
 import pytest
 
 from aggregator.stories.headline import headline
@@ -35,7 +36,11 @@ def test_outlet_names_are_cut_from_titles(title: str, outlet: str | None, clean:
 def test_the_shown_title_stays_when_the_new_one_is_hardly_better() -> None:
     old = "Ferry Marlin sinks off Port Ellis, at least 14 killed"
     fresher = view(
-        "d", "Evening Bell", title="Ferry Marlin sinks off Port Ellis, at least 19 killed", hours=9
+        "d",
+        "Evening Bell",
+        title="Ferry Marlin sinks off Port Ellis, at least 19 killed",
+        hours=9,
+        text=ferry()[0].text,
     )
     articles = [*ferry(), fresher]
     assert headline(articles, None) == fresher.title
@@ -82,6 +87,34 @@ def test_a_shouted_title_loses() -> None:
     loud = view("a", "One", title="FERRY MARLIN SINKS OFF PORT ELLIS, 14 KILLED", hours=1)
     calm = view("b", "Two", title="Ferry Marlin sinks off Port Ellis, 14 killed")
     assert headline([loud, calm], None) == calm.title
+
+
+def test_a_column_that_opens_on_somebody_unnamed_loses() -> None:
+    news = view("a", "One", title="Bridge in Tarnow closed after cracks are found in two pillars",
+                lead="The bridge in Tarnow was closed on Monday after cracks were found in two pillars.")  # fmt: skip
+    column = view("b", "Two", title="Tarnow, the bridge, the cracks, and now the bill for the pillars", hours=1,
+                  lead="She has not slept. The bridge in Tarnow is closed, cracks in two pillars.")  # fmt: skip
+    assert headline([news, column], None) == news.title
+
+
+def test_of_one_text_that_many_print_the_originals_title_is_weighed_whatever_came_first() -> None:
+    lead = "The bridge in Tarnow was closed on Monday after cracks were found in two pillars."
+    original = view("a", "One", title="Bridge in Tarnow closed after cracks are found", lead=lead)
+    reprint = view("b", "Two", title="CRACKS! TARNOW BRIDGE SHUT IN SHOCK", lead=lead, hours=1)
+    first = msgspec.structs.replace(original, role="copy", copy_of="b")
+    assert headline([first, reprint], None) == original.title
+    assert (
+        headline([original, msgspec.structs.replace(reprint, role="copy", copy_of="a")], None)
+        == original.title
+    )
+
+
+def test_summary_is_of_the_report_whose_title_is_shown() -> None:
+    other = view("d", "Evening Bell", title="Marlin: what divers saw", hours=3,
+                 lead="Divers from Port Ellis reached the wreck of the ferry Marlin on Thursday morning.")  # fmt: skip
+    assert summary([*ferry(), other], 60, shown_title=other.title) == other.lead
+    leaning = msgspec.structs.replace(other, lead="They saw it. It lay still.")
+    assert summary([*ferry(), leaning], 60, shown_title=other.title) != leaning.lead
 
 
 def test_summary_is_the_lead_of_one_report_within_the_limit() -> None:

@@ -70,7 +70,7 @@ def test_what_one_outlet_has_is_no_fact_of_several() -> None:
 def test_different_figures_for_one_thing_stand_side_by_side() -> None:
     (figures,) = [each for each in merge(ferry()).disagreements if each.kind == "figures"]
     sides = zip(figures.values, (side.outlet for side in figures.sides), strict=True)
-    assert set(sides) == {("14", "Harbour Post"), ("19", "Daily Lantern")}
+    assert set(sides) == {("14 dead", "Harbour Post"), ("19 dead", "Daily Lantern")}
 
 
 def test_a_denial_stands_with_its_plain_claim() -> None:
@@ -79,6 +79,111 @@ def test_a_denial_stands_with_its_plain_claim() -> None:
     assert "denied reports" in by_part["denied"].text
     assert by_part["denied"].outlet == "Daily Lantern"
     assert by_part["claimed"].outlet == "North Courier"
+
+
+def flood(*texts: str) -> list[ArticleView]:
+    """Reports of one flood, an hour apart, each by an outlet of its own."""
+    return [
+        view(f"f{n}", f"Paper {n}", title="Flood in Tarnow", text=t, hours=n) for n, t in enumerate(texts)
+    ]
+
+
+def values(merged: MergedStory) -> list[tuple[str, ...]]:
+    return [each.values for each in merged.disagreements if each.kind == "figures"]
+
+
+def test_tolls_of_one_class_stand_together_however_unlike_their_sentences() -> None:
+    articles = flood(
+        "At least four people were killed and 14 taken to hospital, the province of Tarnow said before dawn.",
+        "At least five villagers died when the old wall above Lower Ellis crumbled at ten to ten.\n"
+        "The county clinic treated 16 casualties, three of whom remain in intensive care.\n"
+        "Eleven residents are still unaccounted for.",
+        "Two more bodies were found in Tarnow, bringing to six the number of people killed.\n"
+        "Nine residents of Tarnow remain missing.",
+    )
+    assert values(merge(articles)) == [
+        ("At least four dead", "At least five dead", "six dead"),
+        ("14 injured", "16 injured"),
+        ("Eleven missing", "Nine missing"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Four people were killed, the mayor of Tarnow said.", "The flood in Tarnow killed at least four."),
+        ("Six people were killed in Tarnow.", "Two of the dead were children, the mayor of Tarnow said."),
+        (
+            "The storm killed 44 people in Varna, officials said.",
+            "Floods left 11 people dead in Ellis overnight.",
+        ),
+        (
+            "Six people were killed, the mayor of Tarnow said.",
+            "A flood in 1962 killed 32 people, the chronicle says.",
+        ),
+        (
+            "The fire hurt 16 people and forced 9,000 residents to stay in.",
+            "Sixteen workers were hurt in Tarnow.",
+        ),
+        ("The flood killed six people in Tarnow.", "The farmer Emrys Boll said that 60 cows were killed."),
+    ],
+)
+def test_parts_other_places_other_years_and_equal_numbers_are_no_other_toll(one: str, other: str) -> None:
+    assert values(merge(flood(one, other))) == []
+
+
+def test_one_outlets_own_numbers_are_no_disagreement() -> None:
+    first, second = flood(
+        "Four people were killed in Tarnow.", "The flood in Tarnow has now killed six people."
+    )
+    assert values(merge([first, view("s", first.outlet, title="Flood", text=second.text, hours=5)])) == []
+
+
+def test_a_claim_and_its_denial_in_one_outlet_differ_from_nobody() -> None:
+    text = "Neighbours told this paper that no siren had sounded in Tarnow.\nThe company Arrel Water denied this."
+    assert merge([*ferry()[:1], view("b", "Two", title="Flood", text=text)]).disagreements == ()
+
+
+def test_a_denial_that_says_what_it_denies_stands_alone() -> None:
+    text = "The company Arrel Water later denied that any alarm had been missed in the night."
+    (denial,) = merge([*ferry()[:1], view("b", "Two", title="Flood", text=text)]).disagreements
+    assert (denial.values, [side.text for side in denial.sides]) == (("denied",), [text])
+
+
+def test_a_sentence_with_figures_of_its_own_does_not_count_for_another() -> None:
+    merged = merge(flood(
+        "Emergency shelters have been opened in five schools of Tarnow.",
+        "At the grammar school of Tarnow, one of five shelters, volunteers served 900 breakfasts by eight.",
+    ))  # fmt: skip
+    assert merged.facts == ()
+
+
+def test_a_claim_with_no_and_one_without_are_not_one_fact() -> None:
+    merged = merge(flood(
+        "Residents of Tarnow said that a siren sounded before the water came on Saturday night.",
+        "Residents of Tarnow said that no siren sounded before the water came on Saturday night.",
+    ))  # fmt: skip
+    assert all("siren" not in said.text for fact in merged.facts for said in fact.said)
+
+
+def test_the_lead_leads_the_fact_that_it_belongs_to() -> None:
+    for merged in (merge(ferry()), merge(ferry()[:2])):
+        holding = [fact for fact in merged.facts if merged.lead in fact.said]
+        assert all(fact.said[0] == merged.lead for fact in holding)
+        assert merged.lead is not None
+        told = as_text(merged, ferry()).partition("Timeline")[0]
+        assert told.count(merged.lead.text) == 1
+
+
+def test_an_agencys_dateline_is_shown_only_where_nothing_else_can_be() -> None:
+    line = "PORT ELLIS (MNA) — The ferry Marlin with 240 people on board sank off Port Ellis on Tuesday."
+    wire = view("w", "Wire", title="Ferry", text=line + "\nTwo tugs from Varna tried to hold the ferry.\n"
+                "The shipyard in Norrland had built the hull in the spring of that year.\n"
+                "Lorry drivers from Belsk lost their freight of apples and pears.\n"
+                "Insurers in Quaymouth put the damage at several millions of crowns.")  # fmt: skip
+    only = [said.text for said in merge([*ferry(), wire]).only if said.article == "w"]
+    assert len(only) > 1
+    assert line not in only
 
 
 def test_copies_speak_once() -> None:
@@ -205,6 +310,15 @@ def test_reports_tell_what_they_are_a_copy_of() -> None:
     assert "- unknown outlet: Ferry sinks (copy of Harbour Post) (agency: AFP)" in as_text(
         merge(articles), articles
     )
+
+
+def test_one_report_is_told_without_comparing_it_and_reprints_are_credited() -> None:
+    alone = as_text(merge(ferry()[:1]), ferry()[:1])
+    assert "Only one" not in alone
+    assert "blankets and hot soup" in alone
+    copy = view("copy", "Fourth", title="Ferry sinks", role="copy", copy_of="a", hours=1)
+    articles = [*ferry(), copy]
+    assert "Only one report says\nHarbour Post and 1 reprint\n" in as_text(merge(articles), articles)
 
 
 def test_a_huge_story_is_bounded() -> None:

@@ -17,6 +17,7 @@ from aggregator.publish.rss import best_article
 from aggregator.publish.site import Site, conditional
 from aggregator.shelf import Moved, SearchHit, SearchResults, StoryPage
 from aggregator.stories.lead import lead_and_facts
+from aggregator.stories.render import differ_title
 
 STORIES_A_PAGE = 30
 SEARCH_HITS = 30
@@ -83,6 +84,7 @@ class Pages:
             best=best_article(shown.articles),
             lead=lead if several else None,
             facts=facts,
+            differ_title=differ_title(merged) if merged else "",
             only=only_by_outlet(merged.only, shown.articles) if merged and several else [],
             timeline=timeline_days(merged) if merged else [],
             facts_shown=FACTS_SHOWN,

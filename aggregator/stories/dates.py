@@ -36,7 +36,7 @@ CUE_REACH = 60  # characters before a weekday in which a cue tells its direction
 
 def days_told(sentence: str, published: dt.date, rules: StoryRules) -> list[dt.date]:
     """The days a sentence names, in order, each once, against the day its article was published."""
-    found = [_dated(match, published, rules) for match in DATE.finditer(sentence)]
+    found = [_dated(match, sentence, published, rules) for match in DATE.finditer(sentence)]
     found += [_weekday(match, sentence, published, rules) for match in WEEKDAY.finditer(sentence)]
     return list(dict.fromkeys(day for day in found if day is not None))
 
@@ -49,7 +49,7 @@ def days_inferred(sentence: str, first: dt.date, last: dt.date, rules: StoryRule
     """
     found = []
     for reference in (first, last):
-        days = [_dated(match, reference, rules) for match in DATE.finditer(sentence)]
+        days = [_dated(match, sentence, reference, rules) for match in DATE.finditer(sentence)]
         days += [_nearest(match, reference) for match in WEEKDAY.finditer(sentence)]
         found.append(list(dict.fromkeys(day for day in days if day is not None)))
     return found[0] if found[0] == found[1] else []
@@ -92,15 +92,17 @@ def _is_coming(before: str) -> bool:
     return bool(coming) and coming[-1] > max(past, default=0)
 
 
-def _dated(match: re.Match[str], reference: dt.date, rules: StoryRules) -> dt.date | None:
+def _dated(match: re.Match[str], sentence: str, reference: dt.date, rules: StoryRules) -> dt.date | None:
+    """Without a year: the nearest such day; never far ahead where a verb tells of the past."""
     name = (match["month"] or match["month2"]).lower()[:3]
     month = [m[:3] for m in MONTHS].index(name) + 1
     day = int(match["d"] or match["d2"])
     if match["year"]:
         return _date(int(match["year"]), month, day)
     candidates = [_date(reference.year + shift, month, day) for shift in (1, 0, -1)]
-    near = [c for c in candidates if c is not None and (c - reference).days <= rules.date_ahead_days]
-    return max(near) if near else None
+    past = PAST.search(COMING_PARTICIPLE.sub("", sentence))
+    near = [c for c in candidates if c and (not past or (c - reference).days <= rules.date_ahead_days)]
+    return min(near, key=lambda day: abs((day - reference).days), default=None)
 
 
 def _date(year: int, month: int, day: int) -> dt.date | None:

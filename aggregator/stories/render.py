@@ -21,7 +21,9 @@ def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
         [] if lead is None else _lead(lead),
         _titled("What several outlets say", [line for fact in facts for line in _fact(fact)]),
         _titled("On the same point", [line for block in merged.beside for line in _block(block)]),
-        _titled("Where they differ", [line for each in merged.disagreements for line in _disagreement(each)]),
+        _titled(
+            differ_title(merged), [line for each in merged.disagreements for line in _disagreement(each)]
+        ),
         _only(merged.only, with_originals(articles)),
         _titled(
             "Timeline",
@@ -82,6 +84,12 @@ def _block(block: Sequence[Attributed]) -> list[str]:
         f"{'- ' if place == 0 else '    '}{_outlet(said.outlet)}: {said.text}"
         for place, said in enumerate(block)
     ]
+
+
+def differ_title(merged: MergedStory) -> str:
+    """The heading of the disagreements: one side alone differs from nobody."""
+    compared = any(len(each.sides) > 1 for each in merged.disagreements)
+    return "Where they differ" if compared else "What is denied"
 
 
 def _disagreement(each: Disagreement) -> list[str]:

@@ -21,7 +21,7 @@ from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
 
 REPOSITORY = Path(__file__).parents[2]
 PICTURE = REPOSITORY / "docs" / "story-page.png"
-STORY = "Kestrow"  # the dam failure: six outlets, figures that differ, a claim and its denial
+STORY = "Kestrow"  # the dam failure: six outlets, figures that differ, denials
 WIDTH = 1200  # pixels
 LAST_SECTION = "Where they differ"  # what is below is cut off
 BELOW = 30  # pixels of air under it

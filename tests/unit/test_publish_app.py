@@ -266,6 +266,12 @@ def test_the_first_run_says_what_to_type(empty: Serving) -> None:
     assert feedparser.parse(empty.get("/feeds/stories.rss").content).bozo is False
 
 
+def test_a_wrong_address_and_a_forgotten_story_are_told_in_plain_words(full: Serving) -> None:
+    wrong = full.get("/?min_reports=x")
+    assert (wrong.status_code, "That address has a mistake" in wrong.text) == (400, True)
+    assert "the story no longer exists" in full.get("/stories/nosuchstory").text
+
+
 def test_a_choice_that_fits_nothing_is_no_first_run(full: Serving) -> None:
     assert "No story matches these filters" in full.get("/?min_reports=900").text
 

@@ -5,7 +5,7 @@ import json
 
 import msgspec
 
-from aggregator.model import CopyEvidence, Evidence, Reason, Rival
+from aggregator.model import Attributed, CopyEvidence, Evidence, Fact, Reason, Rival
 from aggregator.publish.reasons import reason_in_words
 from aggregator.publish.story_json import jsonl, page_json, whole_story_json
 from tests.memory_shelf import a_story, an_article, the_ferry
@@ -124,3 +124,14 @@ def test_reasons_are_sentences_for_people() -> None:
     assert as_copy == "the same text as art9: 91% of all three-word runs are shared"
     as_excerpt = reason_in_words(an_article(evidence=Evidence(stage="copy", copy=excerpt)))
     assert as_excerpt == "an excerpt: 99% of it stands in art9"
+
+
+def test_the_text_tells_the_lead_once_with_all_who_say_it() -> None:
+    story, merged = the_ferry()
+    assert merged.lead is not None
+    same = Attributed(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
+    backed = Fact(said=(merged.lead, same), outlets=2, of=4)
+    both = msgspec.structs.replace(merged, facts=(*merged.facts, backed))
+    text = json.loads(whole_story_json(story, both))["text"]
+    assert text.startswith(f"{merged.lead.text} ({merged.lead.outlet}, Island Weekly)\n")
+    assert text.count(merged.lead.text) == 1

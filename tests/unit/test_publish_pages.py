@@ -234,6 +234,16 @@ def test_a_value_stands_large_and_the_part_of_a_denial_small() -> None:
     assert [p.text_content() for p in page.find_class("part")] == ["Claim", "Denial"]
 
 
+def test_a_lone_denial_differs_from_nobody() -> None:
+    story, merged = the_ferry()
+    side = Attributed(text="The owner denied that the ferry was late.", article="ferrypost", outlet="A")
+    lone = Disagreement(kind="denial", sides=(side,), values=("denied",))
+    shelf = MemoryShelf()
+    shelf.put(story, msgspec.structs.replace(merged, disagreements=(lone,)))
+    (page,) = _pages(shelf, "/stories/lindferry")
+    assert page.xpath("//h2[@id='differ']/text()") == ["What is denied"]
+
+
 @pytest.mark.parametrize(("outlets", "end"), [(6, "O4, O5"), (7, "O4 and 2 more")])
 def test_a_sixth_outlet_is_named_rather_than_counted(outlets: int, end: str) -> None:
     shelf = MemoryShelf()

@@ -90,10 +90,19 @@ def test_a_shouted_title_loses() -> None:
 
 
 def test_a_column_that_opens_on_somebody_unnamed_loses() -> None:
-    news = view("a", "One", title="Bridge in Tarnow closed after cracks are found in two pillars",
-                lead="The bridge in Tarnow was closed on Monday after cracks were found in two pillars.")  # fmt: skip
-    column = view("b", "Two", title="Tarnow, the bridge, the cracks, and now the bill for the pillars", hours=1,
-                  lead="She has not slept. The bridge in Tarnow is closed, cracks in two pillars.")  # fmt: skip
+    news = view(
+        "a",
+        "One",
+        title="Bridge in Tarnow closed after cracks are found in two pillars",
+        lead="The bridge in Tarnow was closed on Monday after cracks were found in two pillars.",
+    )
+    column = view(
+        "b",
+        "Two",
+        title="Tarnow, the bridge, the cracks, and now the bill for the pillars",
+        hours=1,
+        lead="She has not slept. The bridge in Tarnow is closed, cracks in two pillars.",
+    )
     assert headline([news, column], None) == news.title
 
 
@@ -110,8 +119,13 @@ def test_of_one_text_that_many_print_the_originals_title_is_weighed_whatever_cam
 
 
 def test_summary_is_of_the_report_whose_title_is_shown() -> None:
-    other = view("d", "Evening Bell", title="Marlin: what divers saw", hours=3,
-                 lead="Divers from Port Ellis reached the wreck of the ferry Marlin on Thursday morning.")  # fmt: skip
+    other = view(
+        "d",
+        "Evening Bell",
+        title="Marlin: what divers saw",
+        hours=3,
+        lead="Divers from Port Ellis reached the wreck of the ferry Marlin on Thursday morning.",
+    )
     assert summary([*ferry(), other], 60, shown_title=other.title) == other.lead
     leaning = msgspec.structs.replace(other, lead="They saw it. It lay still.")
     assert summary([*ferry(), leaning], 60, shown_title=other.title) != leaning.lead

@@ -140,7 +140,7 @@ def test_one_outlets_own_numbers_are_no_disagreement() -> None:
 
 
 def test_a_claim_and_its_denial_in_one_outlet_differ_from_nobody() -> None:
-    text = "Neighbours told this paper that no siren had sounded in Tarnow.\nThe company Arrel Water denied this."
+    text = "Neighbours told this paper that no siren sounded in Tarnow.\nThe company Arrel Water denied this."
     assert merge([*ferry()[:1], view("b", "Two", title="Flood", text=text)]).disagreements == ()
 
 

@@ -39,6 +39,15 @@ def test_days_are_told_against_the_day_of_publication(sentence: str, days: list[
 def test_a_month_and_day_far_ahead_belong_to_the_year_before() -> None:
     assert days_told("It began on November 27.", WEDNESDAY, shipped_rules()) == [dt.date(2024, 11, 27)]
     assert days_told("It begins on April 2.", WEDNESDAY, shipped_rules()) == [dt.date(2025, 4, 2)]
+    assert days_told("The board was cleared on May 14.", WEDNESDAY, shipped_rules()) == [dt.date(2024, 5, 14)]
+
+
+def test_a_month_and_day_without_a_verb_of_the_past_is_the_nearest() -> None:
+    assert days_told("The board meets again on 14 May.", WEDNESDAY, shipped_rules()) == [dt.date(2025, 5, 14)]
+    november = dt.date(2025, 11, 12)
+    assert days_told("The board meets again on 14 January.", november, shipped_rules()) == [
+        dt.date(2026, 1, 14)
+    ]
 
 
 def test_an_inferred_weekday_is_the_one_nearest_to_the_dated_reports() -> None:

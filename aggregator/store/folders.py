@@ -8,13 +8,14 @@ from sqlalchemy import Connection, insert, select, update
 
 from aggregator.model import Entry
 from aggregator.store.tables import folder
+from aggregator.text.characters import clean
 
 _UNNAMED = "files"  # the root of a disk has no name of its own
 
 
 def own_name(path: Path) -> str:
     """The last part of an absolute path: what a folder is called."""
-    return path.name or _UNNAMED
+    return clean(path.name) or _UNNAMED
 
 
 def folder_name(connection: Connection, path: Path, is_there: Callable[[str], bool]) -> str:
@@ -23,19 +24,20 @@ def folder_name(connection: Connection, path: Path, is_there: Callable[[str], bo
     `is_there` says whether a path is still a folder: a namesake that is gone from its place has moved here.
     A second folder of the same name beside the first becomes `articles#2`.
     """
+    at = clean(str(path))
     rows: dict[str, str] = {
         row.path: row.name for row in connection.execute(select(folder.c.path, folder.c.name))
     }
-    if str(path) in rows:
-        return rows[str(path)]
+    if at in rows:
+        return rows[at]
     base = own_name(path)
-    namesakes = {name: at for at, name in rows.items() if name == base or name.startswith(f"{base}#")}
+    namesakes = {name: place for place, name in rows.items() if name == base or name.startswith(f"{base}#")}
     for name in sorted(namesakes, key=lambda one: (len(one), one)):
         if not is_there(namesakes[name]):
-            connection.execute(update(folder).where(folder.c.name == name).values(path=str(path)))
+            connection.execute(update(folder).where(folder.c.name == name).values(path=at))
             return name
     name = base if base not in namesakes else f"{base}#{len(namesakes) + 1}"
-    connection.execute(insert(folder).values(name=name, path=str(path)))
+    connection.execute(insert(folder).values(name=name, path=at))
     return name
 
 

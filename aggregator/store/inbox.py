@@ -18,6 +18,7 @@ from aggregator.dedup.identity import Identity, identify, url_key
 from aggregator.model import Entry, Noun
 from aggregator.store import blobs
 from aggregator.store.tables import article, counter, entry, identity_key, refusal, sighting, source
+from aggregator.text.characters import clean
 from aggregator.text.urls import canonical_url
 
 _KEYS_A_QUERY = 500  # SQLite takes 32,766 parameters, older builds 999
@@ -306,14 +307,14 @@ def note_refusal(
     connection: Connection, *, source: str, item: str, verdict: str, reason: str, at: dt.datetime
 ) -> None:
     """Remember what could not become an entry; the same again replaces what was noted before."""
-    values = {"source": source, "item": item, "verdict": verdict, "reason": reason, "at": at}
+    values = {"source": source, "item": clean(item), "verdict": verdict, "reason": reason, "at": at}
     statement = _dialect(connection).insert(refusal).values(values)
     connection.execute(statement.on_conflict_do_update(index_elements=["source", "item"], set_=values))
 
 
 def forget_refusals(connection: Connection, *, source: str, items: Sequence[str]) -> None:
     """What was refused came in after all."""
-    for chunk in _chunks(items):
+    for chunk in _chunks([clean(item) for item in items]):  # file names need not be text
         connection.execute(delete(refusal).where(refusal.c.source == source, refusal.c.item.in_(chunk)))
 
 

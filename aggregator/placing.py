@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from aggregator.coming import Coming, as_article
 from aggregator.dedup import sums
 from aggregator.dedup.copies import CopyRules, Wording, best_copy, ranked
 from aggregator.dedup.events import Article, Decision, Scorer, decide, is_within_window
@@ -24,11 +25,9 @@ from aggregator.model import (
     CleanArticle,
     CopyEvidence,
     Evidence,
-    Fingerprint,
     Noun,
     Placement,
     Prepared,
-    Published,
     Role,
 )
 from aggregator.rules import RuleBook
@@ -42,7 +41,7 @@ from aggregator.stories.counts import count
 from aggregator.stories.headline import headline
 from aggregator.stories.summary import summary
 from aggregator.stories.tuning import StoryRules
-from aggregator.text.urls import canonical_url, registrable_domain
+from aggregator.text.urls import canonical_url
 
 
 class PlacingRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +50,7 @@ class PlacingRules(msgspec.Struct, frozen=True, kw_only=True):
     batch_articles: int
     sweep_every: int
     revision_containment: float
+    wire_confidence: float
 
 
 class Placed(Noun, frozen=True, kw_only=True):
@@ -105,7 +105,7 @@ class Placing:
         if mark is None:
             placed = Placed(n=waiting.n, outcome="refused", article=waiting.article, reason=clean.reason)
         else:
-            coming = _Coming(waiting, clean, mark)
+            coming = Coming(waiting, clean, mark)
             elsewhere = _claimed_elsewhere(desk.connection, waiting)
             old = articles.latest(desk.connection, waiting.article) if waiting.revises else None
             if elsewhere is not None:
@@ -126,7 +126,7 @@ class Placing:
 
     # --- a new article ------------------------------------------------------------------------------------
 
-    def _new(self, desk: "_Desk", coming: "_Coming", id_: str, root: str, generation: int) -> Placed:
+    def _new(self, desk: "_Desk", coming: Coming, id_: str, root: str, generation: int) -> Placed:
         """Twin, event, home: decide, then write the article and what its story is now."""
         article = coming.as_article()
         copy = self._twin(desk.connection, coming, id_)
@@ -145,7 +145,13 @@ class Placing:
             evidence=evidence,
         )
         new = coming.row(
-            desk.now, placement, id_=id_, root=root, generation=generation, weighs=decision.weighs
+            desk.now,
+            placement,
+            id_=id_,
+            root=root,
+            generation=generation,
+            weighs=decision.weighs,
+            wire_confidence=self._rules.wire_confidence,
         )
         new = msgspec.structs.replace(new, is_indexed=self._is_indexed(desk.connection, copy))
         losers = [_must(stories.row_of(desk.connection, loser)) for loser in decision.takes_in]
@@ -161,7 +167,7 @@ class Placing:
         outcome: Outcome = "founded" if home is None else "copy" if decision.role == "copy" else "joined"
         return Placed(n=coming.waiting.n, outcome=outcome, article=id_, story=story)
 
-    def _twin(self, connection: Connection, coming: "_Coming", id_: str) -> CopyEvidence | None:
+    def _twin(self, connection: Connection, coming: Coming, id_: str) -> CopyEvidence | None:
         rules, mark = self._copy_rules, coming.mark
         found = articles.twins(connection, mark.bands, rules.candidate_cap)
         likely = ranked(mark.signature, [(twin.id, twin.signature, twin.n) for twin in found], rules)
@@ -293,7 +299,7 @@ class Placing:
 
     # --- revisions ----------------------------------------------------------------------------------------
 
-    def _again(self, desk: "_Desk", coming: "_Coming", old: Stored) -> Placed:
+    def _again(self, desk: "_Desk", coming: Coming, old: Stored) -> Placed:
         """A known article with other words: the same, a revision, or another text under a reused address."""
         n = coming.waiting.n
         if coming.mark.text_hash == old.text_hash:
@@ -313,10 +319,10 @@ class Placing:
         smaller = min(len(before), len(after))
         return shared_count(before, after) >= self._rules.revision_containment * smaller
 
-    def _revise(self, desk: "_Desk", coming: "_Coming", old: Stored) -> None:
+    def _revise(self, desk: "_Desk", coming: Coming, old: Stored) -> None:
         """New words over old ones: the article keeps its id, its number, its role and its home."""
         coming = coming.with_date_of(old)
-        before = _as_article(old)
+        before = as_article(old)
         after = msgspec.structs.replace(coming.as_article(), is_container=before.is_container)
         home = _must(stories.row_of(desk.connection, old.story))
         grown = sums.from_bytes(home.sums)
@@ -333,6 +339,7 @@ class Placing:
             root=old.root,
             generation=old.generation,
             weighs=old.weighs,
+            wire_confidence=self._rules.wire_confidence,
         )
         new = msgspec.structs.replace(new, n=old.n, outlet=old.outlet or new.outlet)
         articles.keep_revision(desk.connection, old, desk.now)
@@ -378,75 +385,6 @@ class _Desk(NamedTuple):
     now: dt.datetime
 
 
-class _Coming(NamedTuple):
-    """An entry on its way to its place."""
-
-    waiting: Waiting
-    clean: CleanArticle
-    mark: Fingerprint
-
-    @property
-    def outlet(self) -> str | None:
-        """The declared outlet, else the site of the article's own address, else what the text itself says."""
-        entry = self.waiting.entry
-        site = registrable_domain(entry.url) if entry.url else None
-        return entry.outlet or site or self.clean.outlet
-
-    def with_date_of(self, old: Stored) -> "_Coming":
-        """A date that is only the time of a poll does not move when the same article is polled again."""
-        if self.clean.published is None or self.clean.published.origin != "poll":
-            return self
-        kept = None
-        if old.published and old.published_origin and old.published_precision:
-            kept = Published(
-                time=old.published, origin=old.published_origin, precision=old.published_precision
-            )
-        return self._replace(clean=msgspec.structs.replace(self.clean, published=kept))
-
-    def as_article(self) -> Article:
-        """As the event level sees it."""
-        published = self.clean.published
-        return Article(
-            terms=self.mark.terms,
-            minutes=None if published is None else _minutes(published.time),
-            body_words=self.mark.body_words,
-            is_container=self.clean.is_container,
-            inbox=self.waiting.inbox_no,
-        )
-
-    def row(
-        self,
-        now: dt.datetime,
-        placement: Placement,
-        *,
-        id_: str,
-        root: str,
-        generation: int,
-        weighs: bool,
-    ) -> NewArticle:
-        """The article's row. Its effective time is when it was published, or seen where that is unknown."""
-        entry, seen = self.waiting.entry, self.waiting.accepted_at
-        published = self.clean.published.time if self.clean.published else seen
-        return NewArticle(
-            n=self.waiting.inbox_no,
-            id=id_,
-            root=root,
-            generation=generation,
-            source=entry.source,
-            outlet=self.outlet,
-            url=entry.url or self.waiting.page_url or self.clean.canonical_url,
-            author=self.clean.author or entry.author,
-            seen=seen,
-            effective=min(published, seen),
-            placed_at=now,
-            clean=self.clean,
-            fingerprint=self.mark,
-            placement=placement,
-            weighs=weighs,
-            bumps_by_clock=self.waiting.bumps_by_clock,
-        )
-
-
 def _claimed_elsewhere(connection: Connection, waiting: Waiting) -> str | None:
     """The article of the page that a foreign source linked to, where its own site gave it meanwhile.
 
@@ -461,21 +399,6 @@ def _claimed_elsewhere(connection: Connection, waiting: Waiting) -> str | None:
         return None
     articles.hand_over(connection, waiting.article, owner, gives=False)
     return owner
-
-
-def _as_article(old: Stored) -> Article:
-    """A stored article as the event level saw it."""
-    return Article(
-        terms=old.terms,
-        minutes=None if old.published is None else _minutes(old.published),
-        body_words=old.body_words,
-        is_container=old.role == "container",
-        inbox=old.n,
-    )
-
-
-def _minutes(time: dt.datetime) -> int:
-    return int(time.timestamp() // 60)
 
 
 def _language(members: Sequence[ArticleView]) -> str | None:

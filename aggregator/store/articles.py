@@ -101,6 +101,7 @@ class NewArticle(Noun, frozen=True, kw_only=True):
     placement: Placement
     weighs: bool
     bumps_by_clock: bool
+    wire: str | None  # the agency behind the text, where that is sure enough
     is_indexed: bool = True  # False for a copy of a text that has enough indexed copies
 
 
@@ -163,7 +164,7 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
         "published_precision": published.precision if published else None,
         "zone_assumed": bool(published and published.zone_assumed),
         "effective": new.effective,
-        "wire": clean.wire.agency if clean.wire else None,
+        "wire": new.wire,
         "details": blobs.pack(details),
         "verdict": clean.verdict,
         "signature": mark.signature,
@@ -309,7 +310,7 @@ def view_of(new: NewArticle) -> ArticleView:
         effective=new.effective,
         language=clean.language,
         copy_of=new.placement.copy_of,
-        wire=clean.wire.agency if clean.wire else None,
+        wire=new.wire,
         role=new.placement.role,
         lead=clean.lead,
         author=new.author,

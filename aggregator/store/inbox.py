@@ -214,7 +214,9 @@ def _write(
     if rows:
         connection.execute(insert(entry), rows)
     if keys:
-        connection.execute(insert(identity_key), [{"key": k, "article": a} for k, a in keys.items()])
+        # Placing may claim an address at this very moment in another process: the first one has it.
+        statement = _dialect(connection).insert(identity_key).on_conflict_do_nothing(index_elements=["key"])
+        connection.execute(statement, [{"key": k, "article": a} for k, a in keys.items()])
     if sightings:
         connection.execute(insert(sighting), sightings)
 

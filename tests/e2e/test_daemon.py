@@ -335,7 +335,7 @@ def test_each_broken_source_is_told_and_the_rest_goes_on(tmp_path: Path) -> None
         wait_for_articles(daemon, 2)
         recovered = daemon.sources()["gone"]
         assert recovered["state"] == "ok"
-        assert "problem" not in recovered
+        assert recovered["problem"] is None
         assert daemon.lines("info    gone: 1 new")
     for server in [*servers.values(), good.server]:
         server.close()

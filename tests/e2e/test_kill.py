@@ -10,10 +10,12 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,16 +176,33 @@ def test_a_killed_worker_is_replaced_and_leaves_no_trace(
 def test_a_program_that_breaks_the_rule_is_found_out(
     tmp_path: Path, articles: Path, undisturbed: tuple[Settled, float]
 ) -> None:
-    expected, seconds = undisturbed
-    numbers = iter(range(10_000))
-    bench = Bench(tmp_path, articles, lambda: f"sqlite:///{tmp_path / f'{next(numbers)}.db'}")
+    expected, _ = undisturbed
+    files = iter(tmp_path / f"{number}.db" for number in range(10_000))
+    bench = Bench(tmp_path, articles, lambda: f"sqlite:///{next(files)}")
     quiet = bench.killed_often(rounds("quiet"), WAYS["inline"], (0, 0), kills=0, command=CARELESS)
     assert_same(quiet, expected)  # nothing but kills tells the two apart
-    rng, late = rounds("careless"), (0.5 * seconds, seconds)
-    for _ in range(6):
-        if bench.killed_often(rng, WAYS["inline"], late, kills=1, command=CARELESS) != expected:
-            return
-    pytest.fail("six rounds did not notice that entries were done before their stories were written")
+    careless = tmp_path / "careless.db"
+    running = bench.start(CARELESS, WAYS["inline"], f"sqlite:///{careless}")
+    while running.poll() is None and not has_done_entries_without_a_story(careless):
+        time.sleep(0.005)
+    assert running.poll() is None, "it ended before it was ever careless"
+    running.kill()
+    running.communicate()
+    ended(bench.start(CARELESS, WAYS["inline"], f"sqlite:///{careless}"))
+    assert left_in(f"sqlite:///{careless}") != expected, "a lost batch must be noticed"
+
+
+def has_done_entries_without_a_story(file: Path) -> bool:
+    """Whether the database is just now in the state that the transaction rule forbids."""
+    if not file.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            return bool(
+                database.execute("SELECT 1 FROM entry WHERE state = 'done' AND outcome IS NULL").fetchone()
+            )
+    except sqlite3.OperationalError:
+        return False  # no tables yet
 
 
 @pytest.mark.timeout(SECONDS_AN_INGEST)

@@ -170,13 +170,7 @@ class Polling:
         published = entry.published
         if published is None and source.first_poll_done:
             published = Published(time=now, origin="poll")
-        return msgspec.structs.replace(
-            entry,
-            outlet=source.outlet or entry.outlet,
-            language=entry.language or source.language,
-            published=published,
-            zone=entry.zone or source.timezone,
-        )
+        return msgspec.structs.replace(of_source(entry, source), published=published)
 
     def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
         """Whether the page of `entry` is to be fetched; `pages` as its source says."""
@@ -291,6 +285,16 @@ def _own_port(wanted: PageWanted) -> int | None:
         return urlsplit(wanted.feed).port
     except ValueError:
         return None
+
+
+def of_source(entry: Entry, source: Source) -> Entry:
+    """The entry with what its source says for all of its entries."""
+    return msgspec.structs.replace(
+        entry,
+        outlet=source.outlet or entry.outlet,
+        language=entry.language or source.language,
+        zone=entry.zone or source.timezone,
+    )
 
 
 def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:

@@ -13,7 +13,7 @@ import msgspec
 
 from aggregator.errors import AggregatorError, FetchError
 from aggregator.model import Entry, Noun
-from aggregator.polling import Polled, parse_feed, polled_of
+from aggregator.polling import Polled, of_source, parse_feed, polled_of
 from aggregator.rules import RuleBook
 from aggregator.sources.files import FoundBytes, FoundEntry, FoundProblem, Reading, place_below, read_file
 from aggregator.sources.folders import Stamp, scan
@@ -82,7 +82,7 @@ class Watching:
                 if isinstance(found, FoundProblem):
                     looked.problems.append(found)
                 else:
-                    looked.entries.append(known_as(_with_source(found, source), folder, source.entry_source))
+                    looked.entries.append(known_as(of_source(found, source), folder, source.entry_source))
                 if len(looked.entries) >= ENTRIES_A_TRANSACTION:
                     self._accept_files(source, looked, now)
         if changes.changed or changes.gone:
@@ -193,12 +193,3 @@ class _Looked:
 
     def polled(self, problem: str | None) -> Polled:
         return polled_of(self.accepted, problem)
-
-
-def _with_source(entry: Entry, source: Source) -> Entry:
-    return msgspec.structs.replace(
-        entry,
-        outlet=source.outlet or entry.outlet,
-        language=entry.language or source.language,
-        zone=entry.zone or source.timezone,
-    )

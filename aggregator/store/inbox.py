@@ -291,20 +291,6 @@ def results(connection: Connection, numbers: Iterable[int]) -> list[Result]:
     return found
 
 
-def refused_among(connection: Connection, articles: Iterable[str]) -> dict[str, str]:
-    """Those of `articles` that were refused and never came in, with the reason."""
-    found: dict[str, str] = {}
-    for chunk in _chunks(sorted(articles)):
-        statement = (
-            select(entry.c.article, entry.c.reason)
-            .outerjoin(article, article.c.id == entry.c.article)
-            .where(entry.c.article.in_(chunk), entry.c.state == "refused", article.c.id.is_(None))
-            .order_by(entry.c.n)
-        )
-        found |= {row.article: row.reason or "refused" for row in connection.execute(statement)}
-    return found
-
-
 def note_refusal(
     connection: Connection, *, source: str, item: str, verdict: str, reason: str, at: dt.datetime
 ) -> None:

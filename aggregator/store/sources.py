@@ -90,7 +90,8 @@ _OURS = ("refused", "address")  # causes that a changed configuration may have m
 def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
     """Make the sources of the configuration file what the file says; those it dropped are paused.
 
-    A source with a new address or a shorter interval is due as early as a new one would be.
+    A source with a new address or a shorter interval is due as early as a new one would be, and so is one
+    that failed for a cause of ours.
     """
     before = {row.id: row for row in connection.execute(select(source))}
     named = set()
@@ -103,13 +104,11 @@ def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
                 values |= _ELSEWHERE
             if old.address != item.address or old.interval_seconds > item.interval_seconds:
                 values["next_due_at"] = min(old.next_due_at, item.next_due_at)
+            if (old.health_cause or "").startswith(_OURS):
+                values["next_due_at"] = item.next_due_at
             connection.execute(update(source).where(source.c.id == item.id).values(**values))
         else:
             add(connection, item)
-        if item.id in before and (before[item.id].health_cause or "").startswith(_OURS):
-            connection.execute(
-                update(source).where(source.c.id == item.id).values(next_due_at=item.next_due_at)
-            )
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
             connection.execute(update(source).where(source.c.id == id_).values(paused=True))

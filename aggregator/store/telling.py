@@ -3,7 +3,7 @@
 A story's row loses its text whenever an article comes; the newest of the untold ones are told first.
 """
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from aggregator.store import articles, blobs
 from aggregator.store.database import Database
@@ -37,13 +37,3 @@ def tell_next(database: Database, limit: int, rules: StoryRules) -> int:
                 .values(merged=blobs.squeeze_noun(merged), text=text)
             )
     return len(rows)
-
-
-def untold_count(database: Database) -> int:
-    """Stories whose merged text is still to be worked out."""
-    with database.read() as connection:
-        return connection.execute(
-            select(func.count())
-            .select_from(story)
-            .where(story.c.text.is_(None), story.c.redirect_to.is_(None))
-        ).scalar_one()

@@ -183,6 +183,7 @@ class Config(_Part):
     folders: FoldersConfig = FoldersConfig()
     work: WorkConfig = WorkConfig()
     sources: tuple[SourceConfig, ...] = ()
+    families: dict[str, tuple[str, ...]] = {}
     rules: dict[str, dict[str, Any]] = {}
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)

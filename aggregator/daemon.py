@@ -33,6 +33,7 @@ from aggregator.store.sources import Source, follow_config, source_id
 from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
 from aggregator.watching import Watching
+from aggregator.text.agencies import family_table
 from aggregator.work.executor import Executor, open_executor
 
 if TYPE_CHECKING:
@@ -244,7 +245,14 @@ class Daemon:
 
     def _pipeline(self, executor: Executor) -> Pipeline:
         words = self._config.publish.excerpt_words
-        return Pipeline(self._database, executor, self._config.rule_book, self._now, summary_words=words)
+        return Pipeline(
+            self._database,
+            executor,
+            self._config.rule_book,
+            self._now,
+            summary_words=words,
+            families=family_table(self._config.families),
+        )
 
     def _drain(self, placing: threading.Thread, rounds: Rounds, server: "Server", executor: Executor) -> None:
         """Let what is under way end, all of it within STOP_SECONDS."""
@@ -315,6 +323,9 @@ class Daemon:
         if placed:
             log.info("placed %d articles", placed)
             self._notifier.status(f"placed {placed} articles")
+        answered = pipeline.answer_requests(self._stops)
+        if answered:
+            log.info("answered %d requests", answered)
         pipeline.index_text(self._stops)
         while not self._stops() and tell_next(self._database, TOLD_AT_ONCE, self._story_rules):
             if self._work_to_do.is_set():

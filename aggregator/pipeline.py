@@ -12,19 +12,23 @@ Strangers' bytes are parsed by an executor's workers, and no transaction is open
 import datetime as dt
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 
 import msgspec
 
-from aggregator.errors import WorkError
+from aggregator import asking
+from aggregator.correcting import wish_of
+from aggregator.errors import UsageError, WorkError
 from aggregator.model import CleanArticle, Prepared, Verdict
 from aggregator.placing import Placed, Placing
+from aggregator.reclustering import Reclustering, ReclusterWish
 from aggregator.rules import RuleBook
 from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.store import inbox, search
 from aggregator.store.database import Database
 from aggregator.store.inbox import Waiting
+from aggregator.store.requests import Request
 from aggregator.work.executor import Executor
 
 log = logging.getLogger(__name__)
@@ -44,14 +48,19 @@ class Pipeline:
         now: Callable[[], dt.datetime],
         *,
         summary_words: int,
+        families: Mapping[str, str] | None = None,
         keep_all: bool = False,
     ) -> None:
-        """`keep_all` (for `eval`) gives every entry with any words a home, whatever its text is worth."""
+        """`families`: see Placing. `keep_all` (for `eval`): every entry with any words gets a home."""
         self._database = database
         self._executor = executor
         self._rules_json = book.to_json()
         self._keep_all = keep_all
-        self._placing = Placing(database, book, now, summary_words=summary_words)
+        self._now = now
+        self._summary_words = summary_words
+        self._families = families
+        self._book = book
+        self._placing = Placing(database, book, now, summary_words=summary_words, families=families)
 
     def place_waiting(self, stop: Callable[[], bool] = lambda: False) -> Iterator[list[Placed]]:
         """Place all that waits, batch by batch in the order of the inbox, until nothing waits or `stop()`."""
@@ -75,6 +84,35 @@ class Pipeline:
             if count < INDEXED_A_TRANSACTION:
                 break
         return total
+
+    def answer_requests(self, stop: Callable[[], bool] = lambda: False) -> int:
+        """Do what commands ask of the writer: corrections, deciding again. Returns how many were answered."""
+        answered = 0
+        for request in asking.waiting(self._database):
+            if stop():
+                break
+            try:
+                self._carry_out(request)
+            except UsageError as error:
+                asking.refuse(self._database, self._now(), request, str(error))
+            answered += 1
+        return answered
+
+    def _carry_out(self, request: Request) -> None:
+        if request.kind == "correct":
+            self._placing.correct(wish_of(request.payload), request.n)
+            return
+        wish = msgspec.json.decode(request.payload, type=ReclusterWish)
+        run = Reclustering(
+            self._database,
+            self._executor,
+            self._book,
+            summary_words=self._summary_words,
+            now=self._now,
+            families=self._families,
+        )
+        difference = run.take_over(self._placing, wish.since)
+        asking.answer(self._database, self._now(), request, msgspec.json.encode(difference))
 
     # --- preparing, ahead of placing ----------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import datetime as dt
 import msgspec
 
 from aggregator.dedup.fingerprint import fingerprinter
-from aggregator.model import ACCEPTED_VERDICTS, CleanArticle, Entry, Noun, ParsedFeed, Prepared
+from aggregator.model import ACCEPTED_VERDICTS, CleanArticle, Entry, Fingerprint, Noun, ParsedFeed, Prepared
 from aggregator.rules import RuleBook
 
 
@@ -38,6 +38,19 @@ class PrepareResult(Noun, frozen=True, kw_only=True):
     prepared: tuple[Prepared, ...]
 
 
+class FingerprintJob(Noun, frozen=True, kw_only=True):
+    """Clean articles to take fingerprints of under these rules: `recluster` decides about them again."""
+
+    articles: tuple[CleanArticle, ...]
+    rules: str = "{}"
+
+
+class FingerprintResult(Noun, frozen=True, kw_only=True):
+    """One Fingerprint for each article, in order."""
+
+    fingerprints: tuple[Fingerprint, ...]
+
+
 class FeedJob(Noun, frozen=True, kw_only=True):
     """A feed's bytes and what is known of where they came from."""
 
@@ -57,6 +70,14 @@ def prepare(job: bytes) -> bytes:
     book = RuleBook.from_json(wanted.rules)
     prepared = tuple(_prepared(item, book, wanted) for item in wanted.items)
     return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
+
+
+def fingerprints(job: bytes) -> bytes:
+    """FingerprintJob → FingerprintResult."""
+    wanted = msgspec.msgpack.decode(job, type=FingerprintJob)
+    maker = fingerprinter(RuleBook.from_json(wanted.rules))
+    made = tuple(maker.fingerprint(article) for article in wanted.articles)
+    return msgspec.msgpack.encode(FingerprintResult(fingerprints=made))
 
 
 def _prepared(item: PrepareItem, book: RuleBook, job: PrepareJob) -> Prepared:

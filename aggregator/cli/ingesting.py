@@ -68,6 +68,7 @@ def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bo
     from aggregator.pipeline import Pipeline
     from aggregator.polling import Polling
     from aggregator.store.lock import writer_lock
+    from aggregator.text.agencies import family_table
     from aggregator.work.executor import open_executor
 
     book = config.rule_book
@@ -82,7 +83,10 @@ def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bo
         def become_writer() -> Pipeline | None:
             words = config.publish.excerpt_words
             free = lock.acquire()
-            return Pipeline(database, executor, book, utc_now, summary_words=words) if free else None
+            if not free:
+                return None
+            families = family_table(config.families)
+            return Pipeline(database, executor, book, utc_now, summary_words=words, families=families)
 
         run = Ingest(
             database,

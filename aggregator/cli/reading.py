@@ -257,12 +257,12 @@ def feed(
         chosen = publish_settings(config)
         data = rss(page.stories, chosen, environment(), f"{chosen.base_url}/feeds/stories.rss")
     if output:
-        _write_atomically(Path(output), data)
+        write_atomically(Path(output), data)
     else:
         show.out(data)
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_bytes(data)

@@ -6,6 +6,7 @@ one writer of stories is the only one who takes numbers of stories and bumps.
 
 import datetime as dt
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, insert, update
@@ -13,8 +14,10 @@ from sqlalchemy import Connection, bindparam, insert, update
 from aggregator.store.inbox import Outcome, take_numbers
 from aggregator.store.tables import counter, entry, story_log
 
-# "full": the story has reached its cap and takes copies only
-LogKind = Literal["created", "joined", "merged", "headline", "revised", "corrected", "full"]
+# "moved": an article went to another story; "regrouped": by `recluster`; "full": takes copies only now
+LogKind = Literal[
+    "created", "joined", "merged", "moved", "headline", "revised", "corrected", "regrouped", "full"
+]
 
 _FINISH = (
     update(entry)
@@ -59,6 +62,17 @@ class Ledger:
         **detail: str | float | None,
     ) -> None:
         """A line in a story's log."""
+        self.log_with(at, story, kind, article, detail)
+
+    def log_with(
+        self,
+        at: dt.datetime,
+        story: str,
+        kind: LogKind,
+        article: str | None,
+        detail: Mapping[str, str | float | None],
+    ) -> None:
+        """A line in a story's log, its details as a mapping."""
         text = json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
         self._logs.append({"story": story, "at": at, "kind": kind, "article": article, "detail": text})
 

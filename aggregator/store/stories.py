@@ -1,7 +1,7 @@
 """Story rows: founding, growing, giving way."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -17,9 +17,14 @@ class StoryRow(Noun, frozen=True, kw_only=True):
     id: str
     title: str
     sums: bytes
+    standing: bytes | None
     container_only: bool
     last_inbox_no: int
+    touched_no: int
+    first_published: dt.datetime
+    last_published: dt.datetime
     updated: dt.datetime
+    article_count: int
     report_count: int
 
 
@@ -37,7 +42,9 @@ class StoryState(Noun, frozen=True, kw_only=True):
     report_count: int
     container_only: bool
     last_inbox_no: int
+    touched_no: int
     sums: bytes
+    standing: bytes | None
 
 
 _ROW_COLUMNS = [story.c[name] for name in StoryRow.__struct_fields__]
@@ -89,6 +96,54 @@ def row_of(connection: Connection, id: str) -> StoryRow | None:  # noqa: A002
     """The live story `id`; None when there is none, or it gave way."""
     row = connection.execute(_ROW, {"story_id": id}).first()
     return None if row is None else StoryRow(**row._mapping)
+
+
+def title_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
+    """The headline of story `id`, also of one that gave way."""
+    return str(connection.execute(select(story.c.title).where(story.c.id == id)).scalar() or "")
+
+
+def rows_of(connection: Connection, numbers: Iterable[int]) -> list[StoryRow]:
+    """The live stories of these running numbers, in the order of the numbers."""
+    wanted = sorted(numbers)
+    rows: list[Any] = []
+    for start in range(0, len(wanted), 500):
+        chosen = select(*_ROW_COLUMNS).where(
+            story.c.n.in_(wanted[start : start + 500]), story.c.redirect_to.is_(None)
+        )
+        rows += connection.execute(chosen.order_by(story.c.n)).all()
+    return [StoryRow(**row._mapping) for row in rows]
+
+
+def last_touch(connection: Connection) -> int:
+    """The inbox number at which a story changed its members last; 0 in an empty database."""
+    newest: int | None = connection.execute(select(func.max(story.c.touched_no))).scalar_one()
+    return newest or 0
+
+
+def touched_since(connection: Connection, inbox_no: int) -> list[int]:
+    """The running numbers of the live stories whose members changed at `inbox_no` or later."""
+    statement = select(story.c.n).where(story.c.touched_no >= inbox_no, story.c.redirect_to.is_(None))
+    return list(connection.execute(statement.order_by(story.c.n)).scalars())
+
+
+def foundings(connection: Connection, founder: str) -> int:
+    """How many stories the article has founded before."""
+    count: int = connection.execute(
+        select(func.count()).select_from(story).where(story.c.founder == founder)
+    ).scalar_one()
+    return count
+
+
+def revive(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
+    """A story that gave way is one again; it has no articles yet."""
+    connection.execute(update(story).where(story.c.id == id).values(redirect_to=None))
+
+
+def target_of(connection: Connection, id: str) -> str | None:  # noqa: A002
+    """The id that story `id` has today: itself, or what it gave way to; None where there never was one."""
+    row = connection.execute(select(story.c.id, story.c.redirect_to).where(story.c.id == id)).first()
+    return None if row is None else row.redirect_to or row.id
 
 
 def open_stories(connection: Connection, *, reach: int) -> Iterator[StoryRow]:

@@ -1,7 +1,7 @@
 """The tables, the same on SQLite and Postgres. Alembic (migrations/) is the only way they come to be.
 
-What is derived and can be rebuilt from the rest: `lsh_band`, `story.sums`, the counts and texts of `story`,
-the full-text index. All times are UTC; `UtcTime` refuses naive values.
+What is derived and can be rebuilt from the rest: `lsh_band`, `sketch`, `story.sums`, the counts and texts of
+`story`, the full-text index. All times are UTC; `UtcTime` refuses naive values.
 """
 
 import datetime as dt
@@ -196,11 +196,15 @@ story = Table(
     Column("outlet_count", Integer, nullable=False),
     Column("report_count", Integer, nullable=False),
     Column("container_only", Boolean, nullable=False, server_default=false()),
-    Column("last_inbox_no", BigInteger, nullable=False),
+    Column("last_inbox_no", BigInteger, nullable=False),  # of the member that was placed last
+    # At which inbox number its members changed last; the second look goes by it.
+    Column("touched_no", BigInteger, nullable=False, server_default=text("0")),
     Column("sums", LargeBinary, nullable=False),
+    Column("standing", LargeBinary),  # what the counts are worked out from; null: from the rows (derived)
     Index(None, "updated"),
     Index(None, "last_published"),
     Index(None, "last_inbox_no"),
+    Index(None, "touched_no"),
     Index(None, "founder"),
 )
 
@@ -240,7 +244,7 @@ article = Table(
     Column("text_hash", LargeBinary, nullable=False),
     Column("evidence", LargeBinary, nullable=False),  # msgpack
     Column("placed_at", UtcTime, nullable=False),
-    Index(None, "story"),
+    Index(None, "story", "copy_of", "effective"),
     Index(None, "root", "generation"),
     Index(None, "copy_of"),
     Index(None, "source", "seen"),
@@ -265,14 +269,69 @@ lsh_band = Table(
     sqlite_with_rowid=False,
 )
 
+sketch = Table(
+    "sketch",
+    metadata,
+    # Sampled shingles by which cuts and excerpts of an article are found (dedup/passages.py); empty where
+    # other articles stand for all of them. A table of its own: reading those of 300,000 articles must not
+    # drag their texts along.
+    Column(
+        "article",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("article.n", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
 story_log = Table(
     "story_log",
     metadata,
     Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("story", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),  # created | joined | merged | headline | revised | corrected
+    Column("kind", Text, nullable=False),  # store/ledger.py lists the kinds
     Column("article", Text),
     Column("detail", Text),
     Index(None, "story", "n"),
+)
+
+correction = Table(
+    "correction",
+    metadata,
+    # What a person decided. It binds every later run until it is undone.
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", Text, nullable=False),  # merge | split | move
+    Column("undone_at", UtcTime),
+    # What the correction did to rows, for its undoing: JSON (correcting.py).
+    Column("detail", Text, nullable=False),
+)
+
+bond = Table(
+    "bond",
+    metadata,
+    # What a correction says of articles: those of one correction with the relation "together" are of one
+    # story; those "apart" on side 0 are never with those on side 1. Ids of articles only, so it holds
+    # wherever the same articles are placed again.
+    Column("correction", BigInteger, ForeignKey("correction.n"), primary_key=True),
+    Column("article", Text, primary_key=True),
+    Column("relation", Text, primary_key=True),  # together | apart
+    Column("side", Integer, nullable=False),
+    Index(None, "article"),
+)
+
+request = Table(
+    "request",
+    metadata,
+    # What a command asks of the writer of stories while another process is that: correct, recluster.
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("payload", Text, nullable=False),  # JSON
+    Column("state", Text, nullable=False),  # waiting | done | refused
+    Column("answer", Text),  # JSON; for a refused one the reason in words
+    Column("done_at", UtcTime),
+    Index(None, "state", "n"),
 )

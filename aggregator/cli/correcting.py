@@ -1,0 +1,308 @@
+"""Commands that change which articles are one story: correct, recluster."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aggregator.cli import show
+from aggregator.cli.context import Settings
+from aggregator.cli.progress import progress_bar
+from aggregator.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.config import Config
+    from aggregator.correcting import Wish
+    from aggregator.placing import Placing
+    from aggregator.reclustering import Difference, Reclustering
+    from aggregator.store.database import Database
+
+PATIENCE_SECONDS = 60.0  # for a running daemon to carry a correction out; it does so between two batches
+RECLUSTER_PATIENCE_SECONDS = 24 * 3600.0
+
+correct = typer.Typer(
+    help="Say what is one story and what is not. It is done at once and binds every later run.",
+    no_args_is_help=True,
+    epilog="Examples: aggregator correct merge STORY STORY · aggregator correct split STORY ARTICLE · "
+    "aggregator correct undo. `aggregator stories` and `aggregator story ID` show the ids.",
+)
+
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait where a running daemon does it.")]
+Format = Annotated[str, typer.Option("--format", metavar="text|json")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    correct.command("merge")(merge)
+    correct.command("split")(split)
+    correct.command("move")(move)
+    correct.command("undo")(undo)
+    correct.command("list")(list_)
+    correct.command("export")(export)
+    app.add_typer(correct, name="correct")
+    app.command()(recluster)
+
+
+def merge(
+    context: typer.Context,
+    stories: Annotated[list[str], typer.Argument(metavar="STORY...", help="Two or more ids.")],
+    no_wait: NoWait = False,
+    format_: Format = "text",
+) -> None:
+    """These stories are one. The one with more independent reports keeps its id, the others redirect."""
+    from aggregator.correcting import Wish
+
+    if len(stories) < 2:
+        raise UsageError("name two stories or more: aggregator correct merge STORY STORY")
+    _carried_out(context.obj, Wish(kind="merge", stories=tuple(stories)), format_, wait=not no_wait)
+
+
+def split(
+    context: typer.Context,
+    story: Annotated[str, typer.Argument(metavar="STORY")],
+    articles: Annotated[list[str], typer.Argument(metavar="ARTICLE...", help="Those that do not belong.")],
+    no_wait: NoWait = False,
+    format_: Format = "text",
+) -> None:
+    """These articles, with their copies, are a story of their own, never again with the rest."""
+    from aggregator.correcting import Wish
+
+    wish = Wish(kind="split", stories=(story,), articles=tuple(articles))
+    _carried_out(context.obj, wish, format_, wait=not no_wait)
+
+
+def move(
+    context: typer.Context,
+    article: Annotated[str, typer.Argument(metavar="ARTICLE")],
+    story: Annotated[str, typer.Argument(metavar="STORY", help="Where it belongs.")],
+    no_wait: NoWait = False,
+    format_: Format = "text",
+) -> None:
+    """This article, with its copies, belongs to that story, and not to the one it is in."""
+    from aggregator.correcting import Wish
+
+    wish = Wish(kind="move", stories=(story,), articles=(article,))
+    _carried_out(context.obj, wish, format_, wait=not no_wait)
+
+
+def undo(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="[NUMBER]", help="Of the list; the last without.")] = 0,
+    no_wait: NoWait = False,
+    format_: Format = "text",
+) -> None:
+    """Take a correction back: its articles return, retired ids live again, nothing is bound any more."""
+    from aggregator.correcting import Wish
+
+    _carried_out(context.obj, Wish(undo=number or None), format_, wait=not no_wait)
+
+
+def list_(context: typer.Context, format_: Annotated[str, typer.Option("--format")] = "table") -> None:
+    """All corrections, the newest last."""
+    import msgspec
+
+    from aggregator.store.corrections import all_corrections
+
+    _one_of(format_, "table", "json")
+    settings: Settings = context.obj
+    with settings.reading() as (_, database), database.read() as connection:
+        made = all_corrections(connection)
+    if format_ == "json":
+        show.out(msgspec.json.encode(made) + b"\n")
+        return
+    if not made:
+        show.say("nobody has corrected anything yet; `aggregator correct --help` tells how")
+    rows = [
+        f"{one.n:4}  {one.at:%Y-%m-%d %H:%M}  {one.kind:6}  {'undone  ' if one.undone_at else ''}"
+        f"{one.detail.words}\n"
+        for one in made
+    ]
+    show.out("".join(rows))
+
+
+def export(
+    context: typer.Context,
+    output: Annotated[str, typer.Option("--output", metavar="FILE", help="Written atomically.")] = "",
+) -> None:
+    """The corrected articles with their stories as labels, one JSON record a line: a dataset for eval."""
+    from aggregator.cli.reading import write_atomically
+    from aggregator.labelling import labelled_records
+
+    settings: Settings = context.obj
+    with settings.reading() as (_, database):
+        data = b"".join(labelled_records(database))
+    if not data:
+        show.say("nobody has corrected anything yet, so there is nothing to export")
+    if output:
+        write_atomically(Path(output), data)
+    else:
+        show.out(data)
+
+
+def recluster(
+    context: typer.Context,
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="Only what came in since: 7d, 2026-05-01.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, write nothing.")] = False,
+    no_wait: NoWait = False,
+    format_: Format = "text",
+) -> None:
+    """Decide again, under today's rules, where every article belongs. Corrections hold.
+
+    Worked out aside first, so it needs as much room on the disk as the database has; what is the same keeps
+    its id and its time. A run that was stopped goes on where it was.
+
+    Examples: aggregator recluster --dry-run · aggregator recluster --since 7d
+    """
+    import msgspec
+
+    _one_of(format_, "text", "json")
+    settings: Settings = context.obj
+    with settings.writing() as (config, database):
+        difference = _reclustered(config, database, since, dry_run=dry_run, wait=not no_wait)
+    if difference is None:
+        show.say("left for the daemon; `aggregator doctor` shows what it has not done yet")
+    elif format_ == "json":
+        show.out(msgspec.json.encode(difference) + b"\n")
+    else:
+        show.out(_told(difference))
+
+
+# --- carrying out ------------------------------------------------------------------------------------------
+
+
+def _carried_out(settings: Settings, wish: "Wish", format_: str, *, wait: bool) -> None:
+    import msgspec
+
+    from aggregator import asking
+    from aggregator.correcting import Corrected
+    from aggregator.daemon import utc_now
+    from aggregator.store.lock import writer_lock
+
+    _one_of(format_, "text", "json")
+    with settings.writing() as (config, database):
+        lock = writer_lock(database)
+        try:
+            if lock.acquire():
+                corrected: Corrected | None = _placing(config, database).correct(wish)
+            else:
+                number = asking.leave(database, utc_now(), "correct", msgspec.json.encode(wish))
+                patience = PATIENCE_SECONDS if wait else 0.0
+                answer = asking.answer_to(database, number, patience_seconds=patience)
+                corrected = None if answer is None else msgspec.json.decode(answer, type=Corrected)
+        finally:
+            lock.release()
+    if corrected is None:
+        show.say("left for the daemon, which carries it out between two batches")
+    elif format_ == "json":
+        show.out(msgspec.json.encode(corrected) + b"\n")
+    else:
+        show.out(f"{corrected.words}\nstories: {' '.join(corrected.stories)}\n")
+        if wish.kind is not None:
+            show.say(f"`aggregator correct undo {corrected.n}` takes it back")
+
+
+def _reclustered(
+    config: "Config", database: "Database", since: str, *, dry_run: bool, wait: bool
+) -> "Difference | None":
+    import datetime as dt
+
+    import msgspec
+
+    from aggregator import asking
+    from aggregator.daemon import utc_now
+    from aggregator.reclustering import Difference, ReclusterWish
+    from aggregator.store.lock import writer_lock
+
+    start = show.moment(since, dt.datetime.now(dt.UTC)) if since else None
+    if dry_run:
+        with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
+            return run.difference(start, _steps(advance))
+    lock = writer_lock(database)
+    try:
+        if lock.acquire():
+            with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
+                return run.take_over(_placing(config, database), start, _steps(advance))
+        wish = msgspec.json.encode(ReclusterWish(since=start))
+        number = asking.leave(database, utc_now(), "recluster", wish)
+        if wait:
+            show.say("a daemon is the writer; waiting until it has decided again (--no-wait: do not)")
+        patience = RECLUSTER_PATIENCE_SECONDS if wait else 0.0
+        answer = asking.answer_to(database, number, patience_seconds=patience)
+        return None if answer is None else msgspec.json.decode(answer, type=Difference)
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _reclustering(config: "Config", database: "Database") -> Iterator["Reclustering"]:
+    from aggregator.daemon import utc_now
+    from aggregator.reclustering import Reclustering
+    from aggregator.text.agencies import family_table
+    from aggregator.work.executor import open_executor
+
+    executor = open_executor(config.work.executor, config.work.worker_count, config.rule_book)
+    try:
+        yield Reclustering(
+            database,
+            executor,
+            config.rule_book,
+            summary_words=config.publish.excerpt_words,
+            now=utc_now,
+            families=family_table(config.families),
+        )
+    finally:
+        executor.close()
+
+
+def _placing(config: "Config", database: "Database") -> "Placing":
+    from aggregator.daemon import utc_now
+    from aggregator.placing import Placing
+    from aggregator.text.agencies import family_table
+
+    return Placing(
+        database,
+        config.rule_book,
+        utc_now,
+        summary_words=config.publish.excerpt_words,
+        families=family_table(config.families),
+    )
+
+
+def _steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
+    """Progress told as "so many done" for a bar that wants "so many more"."""
+    before = 0
+
+    def step(done: int, _total: int) -> None:
+        nonlocal before
+        advance(done - before)
+        before = done
+
+    return step
+
+
+def _told(difference: "Difference") -> str:
+    done = "" if difference.written else "  (nothing was written)"
+    lines = [
+        f"articles decided again {difference.articles:9}",
+        f"of them elsewhere now  {difference.moved:9}",
+        f"stories before         {difference.stories_before:9}",
+        f"stories after          {difference.stories_after:9}",
+        f"pairs still together   {difference.pairs_kept:9.2%}",
+        f"stories changed        {difference.changed_stories:9}{done}",
+    ]
+    for one in difference.changes:
+        lines.append(f"  {one.story}  {one.before} → {one.after} articles  {one.title}")
+        lines += [f"      + {article}" for article in one.came]
+        lines += [f"      - {article}" for article in one.went]
+    if difference.changed_stories > len(difference.changes):
+        lines.append(f"  and {difference.changed_stories - len(difference.changes)} more")
+    return "\n".join(lines) + "\n"
+
+
+def _one_of(given: str, *choices: str) -> None:
+    if given not in choices:
+        raise UsageError(f"--format {given}: choose {' or '.join(choices)}")

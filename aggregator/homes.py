@@ -1,0 +1,465 @@
+"""Homes: what the row of a story says, and how articles come into a story, leave it and take it along.
+
+All of it is part of a placing transaction. What is kept in memory (the index of live stories) is derived from
+the rows; whoever opens the transaction calls `forget` when it fails.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from aggregator.dedup import sums
+from aggregator.dedup.events import Article
+from aggregator.dedup.identity import story_id
+from aggregator.dedup.index import StoryIndex
+from aggregator.dedup.index import StoryRow as IndexRow
+from aggregator.dedup.sums import Sums
+from aggregator.dedup.weights import EventModel
+from aggregator.model import ArticleView
+from aggregator.store import articles, stories
+from aggregator.store.articles import MemberRow, NewArticle
+from aggregator.store.database import Connection
+from aggregator.store.ledger import Ledger
+from aggregator.store.stories import StoryRow, StoryState
+from aggregator.stories.counts import (
+    Standing,
+    copy_groups,
+    count,
+    counts,
+    from_bytes,
+    known_link,
+    standing_of,
+    to_bytes,
+    together,
+    with_member,
+)
+from aggregator.stories.headline import headline
+from aggregator.stories.summary import summary
+from aggregator.stories.tuning import StoryRules
+
+
+class Desk(NamedTuple):
+    """One placing transaction."""
+
+    connection: Connection
+    ledger: Ledger
+    now: dt.datetime
+
+
+class Membership(NamedTuple):
+    """What a story is made of: the parts of its row that follow from its members alone."""
+
+    sums: Sums
+    standing: Standing
+    first: dt.datetime  # effective times
+    last: dt.datetime
+    shown: Sequence[ArticleView]  # what headline and summary are chosen from
+    last_inbox_no: int
+
+
+class Homes:
+    """The stories. Only the process that holds the writer lock may have one, and one thread."""
+
+    def __init__(
+        self,
+        model: EventModel,
+        story_rules: StoryRules,
+        *,
+        summary_words: int,
+        families: Mapping[str, str] | None = None,
+    ) -> None:
+        self._families = families
+        self._model = model
+        self._story_rules = story_rules
+        self._summary_words = summary_words
+        self._index: StoryIndex | None = None
+        self._last_touch: int | None = None
+
+    # --- memory -------------------------------------------------------------------------------------------
+
+    def index(self, connection: Connection) -> StoryIndex:
+        """The live stories by their terms; built from the rows where it is not there."""
+        if self._index is None:
+            rows = stories.open_stories(connection, reach=self._model.rules.live_reach)
+            self._index = StoryIndex(
+                self._model, (IndexRow(row.n, row.id, row.sums, row.last_inbox_no) for row in rows)
+            )
+        return self._index
+
+    def last_touch(self, connection: Connection) -> int:
+        """The inbox number at which a story changed its members last."""
+        if self._last_touch is None:
+            self._last_touch = stories.last_touch(connection)
+        return self._last_touch
+
+    def forget(self) -> None:
+        """Drop what is kept in memory; it is built again from the rows."""
+        self._index = None
+        self._last_touch = None
+
+    def sweep(self, inbox_no: int) -> None:
+        """Take stories out of the index that no article can reach any more; changes no decision."""
+        if self._index is not None:
+            self._index.sweep(inbox_no - self._model.rules.live_reach)
+
+    # --- a new article ------------------------------------------------------------------------------------
+
+    def take_in(
+        self,
+        desk: Desk,
+        new: NewArticle,
+        article: Article,
+        home: StoryRow | None,
+        losers: Sequence[StoryRow],
+    ) -> None:
+        """Write the article and what its story is now: a new one, or `home`. `losers` give way to it."""
+        membership = self._grown(desk.connection, new, article, home)
+        for loser in losers:
+            membership = self._joined(desk.connection, membership, loser)
+        bump = desk.now if new.bumps_by_clock else new.effective
+        state = self._state(desk, home, membership, touched_no=new.n, bump=bump)
+        number = self._write(desk, home, new.placement.story, new.id, state)
+        articles.insert_article(desk.connection, new)
+        self._index_story(IndexRow(number, new.placement.story, state.sums, state.last_inbox_no))
+        for loser in losers:
+            silent = [member.id for member in articles.members(desk.connection, loser.id)]
+            articles.set_weights(desk.connection, silent, weighs=False)
+            self._give_way(desk, loser, new.placement.story, reason="container")
+
+    def revise(
+        self, desk: Desk, home: StoryRow, new: NewArticle, before: Article, after: Article, *, at_no: int
+    ) -> None:
+        """The story of an article whose row has other words now; it was `before`, it is `after`."""
+        grown = sums.from_bytes(home.sums)
+        if new.weighs:
+            grown = sums.remove(grown, before.member(self._model), self._model)
+            grown = sums.add(grown, after.member(self._model), self._model)
+        else:
+            grown = sums.add_silent(sums.remove_silent(grown, before.minutes), after.minutes)
+        members = articles.members(desk.connection, home.id)
+        membership = Membership(
+            sums=grown,
+            standing=standing_of(members),
+            first=min(member.effective for member in members),
+            last=max(member.effective for member in members),
+            shown=articles.views_for_title(desk.connection, home.id, len(members)),
+            last_inbox_no=max(home.last_inbox_no, new.n),
+        )
+        bump = desk.now if new.bumps_by_clock else new.effective
+        state = self._state(desk, home, membership, touched_no=at_no, bump=bump)
+        stories.update_story(desk.connection, home.id, state)
+        self._index_story(IndexRow(home.n, home.id, state.sums, state.last_inbox_no))
+
+    def recount(self, desk: Desk, story: str, *, at_no: int) -> None:
+        """The counts of a story of which a member was found to be something else (an excerpt)."""
+        home = _must(stories.row_of(desk.connection, story))
+        members = articles.members(desk.connection, story)
+        membership = Membership(
+            sums=sums.from_bytes(home.sums),
+            standing=standing_of(members),
+            first=home.first_published,
+            last=home.last_published,
+            shown=articles.views_for_title(desk.connection, story, len(members)),
+            last_inbox_no=home.last_inbox_no,
+        )
+        state = self._state(desk, home, membership, touched_no=at_no, bump=home.updated)
+        stories.update_story(desk.connection, story, state)
+
+    # --- articles that move -------------------------------------------------------------------------------
+
+    def move(
+        self,
+        desk: Desk,
+        ids: Collection[str],
+        target: str | None,
+        *,
+        at_no: int,
+        founder: str | None = None,
+        revived: str | None = None,
+        bump: dt.datetime | None = None,
+    ) -> str:
+        """Give articles of one story another home; returns the id of the story that they are in then.
+
+        `target`: a live story, or None for a story of their own (`founder` says whose; the earliest placed
+        otherwise). `revived`: the id of a story that gave way and is one again with them. A story that is
+        left empty gives way to the target. `bump`: the time by which both stories are put in order anew
+        (None: where the newer of them was).
+        """
+        connection = desk.connection
+        origin = _must(stories.row_of(connection, _only_home(connection, ids)))
+        all_members = articles.members(connection, origin.id)
+        moving = [member for member in all_members if member.id in ids]
+        staying = [member for member in all_members if member.id not in ids]
+        if not moving:
+            raise ValueError("no article moves")
+        if target is None and not staying and revived is None:
+            return origin.id
+        there = [] if target is None else articles.members(connection, target)
+        home = None if target is None else _must(stories.row_of(connection, target))
+        if not staying and home is not None:
+            return self.join(desk, origin.id, home.id, at_no=at_no, bump=bump)
+        when = bump or max(origin.updated, home.updated if home else origin.updated)
+        membership = self._of_members(connection, [*there, *moving])
+        chosen = founder or min(moving, key=lambda member: member.n).id
+        if revived is not None:
+            stories.revive(connection, revived)
+            home = _must(stories.row_of(connection, revived))
+        story = home.id if home else story_id(chosen, stories.foundings(connection, chosen))
+        state = self._state(desk, home, membership, touched_no=at_no, bump=when, moved=bump is not None)
+        number = self._write(desk, home, story, chosen, state)
+        articles.move(connection, ids, story)
+        self._weigh(connection, [*there, *moving])
+        self._index_story(IndexRow(number, story, state.sums, state.last_inbox_no))
+        if staying:
+            self._restate(desk, origin, staying, at_no=at_no, bump=when, moved=bump is not None)
+        else:
+            self._give_way(desk, origin, story, reason="empty")
+        return story
+
+    def join(
+        self,
+        desk: Desk,
+        one: str,
+        other: str,
+        *,
+        at_no: int,
+        bump: dt.datetime | None = None,
+        keeps: str | None = None,
+        **detail: str | float | None,
+    ) -> str:
+        """Make one story of two; returns the id that it keeps (`keeps`, or as the house's rule has it).
+
+        A container's id gives way; else the story with more independent reports keeps its id (a tie: the
+        older). The other one redirects for ever.
+        """
+        connection = desk.connection
+        rows = [_must(stories.row_of(connection, id_)) for id_ in (one, other)]
+        winner, loser = sorted(
+            rows, key=lambda row: (row.id != keeps, row.container_only, -row.report_count, row.n)
+        )
+        members = [member for row in (winner, loser) for member in articles.members(connection, row.id)]
+        when = bump or max(winner.updated, loser.updated)
+        membership = self._of_members(connection, members)
+        state = self._state(desk, winner, membership, touched_no=at_no, bump=when, moved=bump is not None)
+        stories.update_story(connection, winner.id, state)
+        self._index_story(IndexRow(winner.n, winner.id, state.sums, state.last_inbox_no))
+        self._give_way(desk, loser, winner.id, **detail)
+        self._weigh(connection, members)
+        return winner.id
+
+    def restate(self, desk: Desk, story: str) -> None:
+        """Work out anew what the row of a story says, from the rows of its articles."""
+        row = _must(stories.row_of(desk.connection, story))
+        members = articles.members(desk.connection, story)
+        at_no = max(member.n for member in members)
+        self._restate(desk, row, members, at_no=at_no, bump=row.updated, moved=False)
+
+    def reports(self, connection: Connection, ids: Iterable[str]) -> int:
+        """How many independent reports these articles would be as a story."""
+        return count(articles.views_of(connection, ids), self._families).report_count
+
+    def followers(self, connection: Connection, unit: str, story: str) -> list[str]:
+        """The article and those of its story that weigh nothing because they are its copies."""
+        members = articles.members(connection, story)
+        group = next(group for group in copy_groups(members) if any(one.id == unit for one in group))
+        return [one.id for one in group if one.id == unit or not one.weighs]
+
+    # --- what a row says ----------------------------------------------------------------------------------
+
+    def _grown(
+        self, connection: Connection, new: NewArticle, article: Article, home: StoryRow | None
+    ) -> Membership:
+        """The story with one member more, not reading those it has: a flood must not cost more and more."""
+        grown = sums.Sums() if home is None else sums.from_bytes(home.sums)
+        if new.weighs:
+            grown = sums.add(grown, article.member(self._model), self._model)
+        else:
+            grown = sums.add_silent(grown, article.minutes)
+        view = articles.view_of(new)
+        if home is None:
+            standing = standing_of([view])
+            return Membership(grown, standing, view.effective, view.effective, [view], new.n)
+        known = self._standing(connection, home)
+        countable = view
+        if view.copy_of is not None:
+            link = known_link(known, view.copy_of, lambda id_: articles.link_of(connection, id_))
+            countable = msgspec.structs.replace(view, copy_of=link)
+        shown = articles.views_for_title(connection, home.id, home.article_count)
+        return Membership(
+            sums=grown,
+            standing=with_member(known, countable, linkable=bool(new.bands or new.sketch)),
+            first=min(home.first_published, view.effective),
+            last=max(home.last_published, view.effective),
+            shown=sorted([*shown, view], key=lambda one: one.effective),
+            last_inbox_no=max(new.n, home.last_inbox_no),
+        )
+
+    def _joined(self, connection: Connection, membership: Membership, loser: StoryRow) -> Membership:
+        views = articles.views_for_title(connection, loser.id, loser.article_count)
+        return Membership(
+            sums=sums.merge(membership.sums, sums.from_bytes(loser.sums), self._model),
+            standing=together(membership.standing, self._standing(connection, loser)),
+            first=min(membership.first, loser.first_published),
+            last=max(membership.last, loser.last_published),
+            shown=sorted([*membership.shown, *views], key=lambda one: one.effective),
+            last_inbox_no=max(membership.last_inbox_no, loser.last_inbox_no),
+        )
+
+    def _of_members(self, connection: Connection, members: Sequence[MemberRow]) -> Membership:
+        """What a story with exactly these members is."""
+        weighing = _weighing(members)
+        grown = sums.Sums()
+        for member in members:
+            if member.id in weighing:
+                grown = sums.add(grown, member.as_article().member(self._model), self._model)
+            else:
+                grown = sums.add_silent(grown, member.as_article().minutes)
+        return Membership(
+            sums=grown,
+            standing=standing_of(members),
+            first=min(member.effective for member in members),
+            last=max(member.effective for member in members),
+            shown=articles.views_of(connection, _shown(members)),
+            last_inbox_no=max(member.n for member in members),
+        )
+
+    def _standing(self, connection: Connection, row: StoryRow) -> Standing:
+        known = None if row.standing is None else from_bytes(row.standing)
+        return known or standing_of(articles.members(connection, row.id))
+
+    def _state(
+        self,
+        desk: Desk,
+        home: StoryRow | None,
+        membership: Membership,
+        *,
+        touched_no: int,
+        bump: dt.datetime,
+        moved: bool = False,
+    ) -> StoryState:
+        """What the story's row says; bumped when it is new, gains a report, has a new headline or `moved`."""
+        self._last_touch = touched_no if self._last_touch is None else max(self._last_touch, touched_no)
+        tally = counts(membership.standing, self._families)
+        title = headline(membership.shown, home.title if home else None, self._story_rules)
+        bumped = moved or home is None or tally.report_count > home.report_count or title != home.title
+        if home is not None and title != home.title:
+            desk.ledger.log(desk.now, home.id, "headline", before=home.title, after=title)
+        cap = self._model.rules.story_cap
+        if home is not None and home.article_count < cap <= tally.article_count:
+            desk.ledger.log(desk.now, home.id, "full", articles=tally.article_count)
+        updated = home.updated if home else None
+        if bumped:
+            # To the second; the fraction tells bumps apart, in their order.
+            base = bump.replace(microsecond=desk.ledger.number("bump") % 1_000_000)
+            updated = base if updated is None else max(updated, base)
+        assert updated is not None, "a new story is bumped"
+        return StoryState(
+            title=title,
+            summary=summary(membership.shown, self._summary_words, self._story_rules, title),
+            language=_language(membership.shown),
+            first_published=membership.first,
+            last_published=membership.last,
+            updated=updated,
+            article_count=tally.article_count,
+            outlet_count=tally.outlet_count,
+            report_count=tally.report_count,
+            container_only=membership.sums.is_container_only,
+            last_inbox_no=membership.last_inbox_no,
+            touched_no=touched_no,
+            sums=sums.to_bytes(membership.sums, self._model),
+            standing=to_bytes(membership.standing),
+        )
+
+    # --- writing ------------------------------------------------------------------------------------------
+
+    def _write(self, desk: Desk, home: StoryRow | None, story: str, founder: str, state: StoryState) -> int:
+        """The story's row, new or known; returns its running number."""
+        if home is not None:
+            stories.update_story(desk.connection, story, state)
+            return home.n
+        number = desk.ledger.number("story")
+        founding = stories.foundings(desk.connection, founder)
+        stories.insert_story(
+            desk.connection, n=number, founder=founder, founding=founding, id=story, state=state
+        )
+        return number
+
+    def _restate(
+        self,
+        desk: Desk,
+        row: StoryRow,
+        members: Sequence[MemberRow],
+        *,
+        at_no: int,
+        bump: dt.datetime,
+        moved: bool,
+    ) -> None:
+        membership = self._of_members(desk.connection, members)
+        state = self._state(desk, row, membership, touched_no=at_no, bump=bump, moved=moved)
+        stories.update_story(desk.connection, row.id, state)
+        self._weigh(desk.connection, members)
+        self._index_story(IndexRow(row.n, row.id, state.sums, state.last_inbox_no))
+
+    def _weigh(self, connection: Connection, members: Sequence[MemberRow]) -> None:
+        """Write which members' terms are in the sums, where that is not what their rows say."""
+        weighing = _weighing(members)
+        for weighs in (True, False):
+            wrong = [one.id for one in members if one.weighs != weighs and (one.id in weighing) == weighs]
+            if wrong:
+                articles.set_weights(connection, wrong, weighs=weighs)
+
+    def _give_way(self, desk: Desk, loser: StoryRow, winner: str, **detail: str | float | None) -> None:
+        """What is left in `loser` moves over, its id redirects for ever."""
+        articles.move_all(desk.connection, loser.id, winner)
+        stories.give_way(desk.connection, loser.id, winner)
+        if self._index is not None and loser.n in self._index:
+            self._index.remove_story(loser.n)
+        desk.ledger.log_with(desk.now, winner, "merged", None, {"other": loser.id, **detail})
+        desk.ledger.log_with(desk.now, loser.id, "merged", None, {"into": winner, **detail})
+
+    def _index_story(self, row: IndexRow) -> None:
+        if self._index is None:
+            return
+        if row.number in self._index:
+            self._index.replace_story(row)
+        else:
+            self._index.add_story(row)
+
+
+def _weighing(members: Sequence[MemberRow]) -> set[str]:
+    """Whose terms are in the sums: of each text the article placed first, else excerpts, else containers."""
+    for roles in (("report", "copy"), ("excerpt",), ("container",)):
+        groups = copy_groups([member for member in members if member.role in roles])
+        if groups:
+            return {min(group, key=lambda member: member.n).id for group in groups}
+    return set()
+
+
+def _shown(members: Sequence[MemberRow]) -> list[str]:
+    """Of whom headline and summary are chosen: the same as `articles.views_for_title`."""
+    originals = [member for member in members if member.copy_of is None]
+    if len(members) <= articles.SHOWN_MEMBERS or not originals:
+        return [member.id for member in members]
+    newest = sorted(originals, key=lambda member: (member.effective, member.n), reverse=True)
+    return [member.id for member in newest[: articles.SHOWN_MEMBERS]]
+
+
+def _language(members: Iterable[ArticleView]) -> str | None:
+    """The language that most articles have (a tie: the first by name)."""
+    tally = Counter(member.language for member in members if member.language)
+    return min(tally, key=lambda language: (-tally[language], language)) if tally else None
+
+
+def _only_home(connection: Connection, ids: Iterable[str]) -> str:
+    found = set(articles.homes(connection, ids).values())
+    if len(found) != 1:
+        raise ValueError(f"the articles that move are in {len(found)} stories")
+    return found.pop()
+
+
+def _must(row: StoryRow | None) -> StoryRow:
+    assert row is not None, "a live story that the index or an article's row names"
+    return row

@@ -1,0 +1,169 @@
+"""The second look, carried out: stories that changed lately are asked again whether their reports belong.
+
+`dedup.second_look` decides; here it is told what the rows say, and what it decides is written. A look is due
+by inbox numbers, before the first article of the next `look_every`, and goes over the stories that were
+touched since the last one; so a replay of the same articles looks at the same moments.
+"""
+
+from collections.abc import Sequence
+
+from aggregator.bonds import Bonds
+from aggregator.dedup import sums
+from aggregator.dedup.events import Article, Candidate, Scorer
+from aggregator.dedup.second_look import Change, Merge, Move, Unit, look
+from aggregator.dedup.sums import Sums
+from aggregator.dedup.vetoes import Telling, VetoRules, objections
+from aggregator.homes import Desk, Homes
+from aggregator.model import Evidence, Reason, Rival
+from aggregator.store import articles, stories
+from aggregator.store.database import Connection
+
+TELLINGS = 8  # newest reports of a story that a veto compares with
+
+
+class SecondLook:
+    """Looks again where it is due."""
+
+    def __init__(
+        self, homes: Homes, bonds: Bonds, scorer: Scorer, veto_rules: VetoRules, rules_version: str
+    ) -> None:
+        self._homes = homes
+        self._bonds = bonds
+        self._scorer = scorer
+        self._veto_rules = veto_rules
+        self._version = rules_version
+        self._looked_at = -1  # the number of the period that was looked at last
+
+    def forget(self) -> None:
+        """The transaction in which it looked has failed."""
+        self._looked_at = -1
+
+    def before(self, desk: Desk, inbox_no: int) -> None:
+        """Look, if that is due before the article of this inbox number is placed."""
+        every = self._scorer.model.rules.look_every
+        period = inbox_no // every
+        last = self._homes.last_touch(desk.connection)
+        if period == self._looked_at or last // every >= period:
+            return
+        self._looked_at = period
+        touched = stories.touched_since(desk.connection, last // every * every)
+        if not touched:
+            return
+        view = _View(desk.connection, self._homes, self._bonds, self._scorer, self._veto_rules)
+        ids = _Ids(desk.connection)
+        for change in look(touched, view, self._scorer):
+            # Touched at this period's first number: the next look goes over what this one changed.
+            self._carry_out(desk, change, ids, at_no=period * every)
+
+    def _carry_out(self, desk: Desk, change: Change, ids: "_Ids", *, at_no: int) -> None:
+        if isinstance(change, Merge):
+            self._merge(desk, change, ids, at_no)
+        else:
+            self._move(desk, change, ids, at_no)
+
+    def _merge(self, desk: Desk, change: Merge, ids: "_Ids", at_no: int) -> None:
+        kept, gone = ids[change.kept], ids[change.gone]
+        ids[change.kept] = self._homes.join(
+            desk, kept, gone, at_no=at_no, reason="second look", score=change.score, need=change.need
+        )
+
+    def _move(self, desk: Desk, change: Move, ids: "_Ids", at_no: int) -> None:
+        origin = ids[change.source]
+        target = None if change.target is None else ids[change.target]
+        leaving = self._homes.followers(desk.connection, change.article, origin)
+        others_hold = not self._bonds.may_leave(desk.connection, leaving)
+        if others_hold or (target and not self._bonds.may_join(desk.connection, leaving, target)):
+            return  # a copy that goes along is bound
+        evidence = Evidence(
+            stage="second look",
+            score=change.score,
+            need=change.need,
+            bias=self._scorer.model.bias,
+            reasons=change.reasons,
+            runner_up=Rival(story=origin, score=change.own, need=change.need),
+            vetoes=tuple(reason.name for reason in change.reasons if reason.name.startswith("veto")),
+            rules_version=self._version,
+        )
+        followers = [one for one in leaving if one != change.article]
+        new = self._homes.move(desk, leaving, target, at_no=at_no, founder=change.article)
+        articles.set_evidence(desk.connection, change.article, evidence)
+        if target is not None:
+            ids[change.target or 0] = new
+        why: dict[str, str | float | None] = {
+            "reason": "second look",
+            "score": change.score,
+            "need": change.need,
+            "own": change.own,
+        }
+        for article in (change.article, *followers):
+            desk.ledger.log_with(desk.now, origin, "moved", article, {"to": new, **why})
+            desk.ledger.log_with(desk.now, new, "moved", article, {"from": origin, **why})
+
+
+class _Ids(dict[int, str]):
+    """Running number of a story to the id that its articles are under by now."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def __missing__(self, number: int) -> str:
+        self[number] = stories.rows_of(self._connection, [number])[0].id
+        return self[number]
+
+
+class _View:
+    """What the rows say, as the second look asks it (dedup.second_look.Desk)."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        homes: Homes,
+        bonds: Bonds,
+        scorer: Scorer,
+        veto_rules: VetoRules,
+    ) -> None:
+        self._connection = connection
+        self._index = homes.index(connection)
+        self._bonds = bonds
+        self._model = scorer.model
+        self._veto_rules = veto_rules
+        self._tellings: dict[int, list[Telling]] = {}
+
+    def story(self, number: int) -> Candidate | None:
+        return self._index.story(number) if number in self._index else None
+
+    def sums(self, number: int) -> Sums:
+        return sums.from_bytes(stories.rows_of(self._connection, [number])[0].sums)
+
+    def units(self, number: int, newest: int) -> Sequence[Unit]:
+        story = self._index.story(number).story
+        return [
+            Unit(row.id, row.n, row.as_article().member(self._model))
+            for row in articles.weighing(self._connection, story, newest)
+        ]
+
+    def neighbours(self, number: int) -> Sequence[Candidate]:
+        return self._index.neighbours(number)
+
+    def candidates(self, article: Article) -> Sequence[Candidate]:
+        return self._index.candidates(article)
+
+    def may_leave(self, article: str) -> bool:
+        return self._bonds.may_leave(self._connection, [article])
+
+    def may_join(self, article: str, number: int) -> bool:
+        return self._bonds.may_join(self._connection, [article], self._index.story(number).story)
+
+    def may_merge(self, one: int, other: int) -> bool:
+        names = [self._index.story(number).story for number in (one, other)]
+        return self._bonds.may_merge(self._connection, *names)
+
+    def objections(self, article: str, number: int) -> Sequence[Reason]:
+        if number not in self._tellings:
+            story = self._index.story(number).story
+            self._tellings[number] = articles.tellings(
+                self._connection, story, TELLINGS, bodyless_words=self._model.rules.bodyless_words
+            )
+        own = articles.telling(self._connection, article, bodyless_words=self._model.rules.bodyless_words)
+        return objections(own, self._tellings[number], self._veto_rules)

@@ -1,0 +1,379 @@
+"""`aggregator recluster`: decide again, under today's rules, where every article belongs.
+
+It is worked out aside, in a scratch database: the placed articles go through the same placing once more, in
+the order of their inbox numbers, with the corrections in force. Then the two groupings are compared. What is
+the same stays as it is; a group keeps the id of the old story that it shares most articles with; the rest is
+written in one transaction. The same articles and rules give the same stories, whatever the number of workers.
+
+A run that was stopped goes on where it was: the scratch database says how far it came.
+"""
+
+import datetime as dt
+import hashlib
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from aggregator.dedup.identity import story_id
+from aggregator.homes import Desk
+from aggregator.model import Noun, Prepared
+from aggregator.placing import Placing
+from aggregator.rules import RuleBook
+from aggregator.stages import FingerprintJob, FingerprintResult, fingerprints
+from aggregator.store import regrouping, stories
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.regrouping import Again, Grouped
+from aggregator.work.executor import Executor
+
+TEXTS_A_JOB = 16
+BATCH = 100
+CHANGES_LISTED = 40
+
+Progress = Callable[[int, int], None]  # articles decided again, of how many
+
+
+class ReclusterWish(Noun, frozen=True, kw_only=True):
+    """What is left for a running daemon to do."""
+
+    since: dt.datetime | None = None
+
+
+class Regrouped(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """One story whose articles are others than before."""
+
+    story: str
+    title: str
+    before: int  # articles; 0: the story is new
+    after: int  # 0: it gives way
+    came: tuple[str, ...] = ()  # articles, at most ten
+    went: tuple[str, ...] = ()
+
+
+class Difference(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """What deciding again changes."""
+
+    articles: int  # that were decided again
+    moved: int  # of them in another story than before
+    stories_before: int
+    stories_after: int
+    pairs_kept: float  # share of the pairs of articles that were in one story and still are, 0..1
+    changes: tuple[Regrouped, ...] = ()  # those with most articles first, at most CHANGES_LISTED
+    changed_stories: int = 0
+    written: bool = False
+
+
+class Plan(NamedTuple):
+    """The names that the stories aside have here."""
+
+    names: dict[str, str]  # id aside to id here
+    founded: list[str]  # ids aside of stories that are new here
+    retired: dict[str, str]  # id here of a story that gives way, to the one it gives way to
+    difference: Difference
+
+
+class Reclustering:
+    """Decides again, aside; then shows the difference or takes it over."""
+
+    def __init__(
+        self,
+        database: Database,
+        executor: Executor,
+        book: RuleBook,
+        *,
+        summary_words: int,
+        now: Callable[[], dt.datetime],
+        families: Mapping[str, str] | None = None,
+    ) -> None:
+        self._database = database
+        self._executor = executor
+        self._book = book
+        self._words = summary_words
+        self._now = now
+        self._families = families
+
+    def difference(
+        self, since: dt.datetime | None, progress: Progress = lambda *_: None, *, corrected: bool = True
+    ) -> Difference:
+        """What would change; nothing is written. `corrected=False`: as if nobody had corrected anything."""
+        with _Aside(self._database, self._book, since, corrected=corrected) as aside:
+            start = self._decide(aside, since, progress, corrected=corrected)
+            return self._plan(aside, start).difference
+
+    def assignments(self, progress: Progress = lambda *_: None, *, corrected: bool) -> dict[str, str]:
+        """Article to story, as decided again from the first article on; stories named as aside."""
+        with _Aside(self._database, self._book, None, corrected=corrected) as aside:
+            self._decide(aside, None, progress, corrected=corrected)
+            with aside.database.read() as connection:
+                return {one.id: one.story for one in regrouping.grouping(connection)}
+
+    def take_over(
+        self, placing: Placing, since: dt.datetime | None, progress: Progress = lambda *_: None
+    ) -> Difference:
+        """Write what is decided now. Only the writer of stories may; `placing` is theirs."""
+        with _Aside(self._database, self._book, since, corrected=True) as aside:
+            start = self._decide(aside, since, progress, corrected=True)
+            plan = self._plan(aside, start)
+            with placing.desk() as desk:
+                self._write(desk, aside, plan, start)
+            placing.forget()
+            aside.is_done = True
+        return msgspec.structs.replace(plan.difference, written=True)
+
+    # --- aside --------------------------------------------------------------------------------------------
+
+    def _decide(
+        self, aside: "_Aside", since: dt.datetime | None, progress: Progress, *, corrected: bool
+    ) -> int:
+        """Place everything from `since` on in the scratch database; returns the first inbox number."""
+        with self._database.read() as live:
+            start = regrouping.first_seen_since(live, since)
+            total = regrouping.count_from(live, start)
+        placing = Placing(
+            aside.database, self._book, self._now, summary_words=self._words, families=self._families
+        )
+        if not aside.is_seeded():
+            self._seed(aside, placing, start, corrected=corrected)
+        with aside.database.read() as scratch:
+            at = max(start, regrouping.newest(scratch) + 1)
+            done = regrouping.count_from(scratch, start)
+        while True:
+            with self._database.read() as live:
+                batch = regrouping.placed_from(live, at, BATCH)
+            if not batch:
+                return start
+            placing.place(list(zip([one.waiting for one in batch], self._prepared(batch), strict=True)))
+            at = batch[-1].waiting.inbox_no + 1
+            done += len(batch)
+            progress(done, total)
+
+    def _seed(self, aside: "_Aside", placing: Placing, start: int, *, corrected: bool) -> None:
+        with self._database.read() as live:
+            torn = regrouping.torn_stories(live, start) if start else []
+            with aside.database.write() as scratch:
+                regrouping.seed(live, scratch, start, corrected=corrected)
+        with placing.desk() as desk:
+            for story in torn:
+                placing.homes.restate(desk, story)
+        aside.mark_seeded()
+
+    def _prepared(self, batch: Sequence[Again]) -> list[Prepared]:
+        jobs = []
+        for start in range(0, len(batch), TEXTS_A_JOB):
+            part = tuple(one.clean for one in batch[start : start + TEXTS_A_JOB])
+            job = FingerprintJob(articles=part, rules=self._book.to_json())
+            jobs.append(self._executor.submit(fingerprints, msgspec.msgpack.encode(job)))
+        marks = [
+            mark
+            for job in jobs
+            for mark in msgspec.msgpack.decode(job.result(), type=FingerprintResult).fingerprints
+        ]
+        return [Prepared(article=one.clean, fingerprint=mark) for one, mark in zip(batch, marks, strict=True)]
+
+    # --- the comparison -----------------------------------------------------------------------------------
+
+    def _plan(self, aside: "_Aside", start: int) -> Plan:
+        with self._database.read() as live, aside.database.read() as scratch:
+            before, after = regrouping.grouping(live), regrouping.grouping(scratch)
+            numbers = regrouping.story_numbers(live)
+            names = _matched(before, after, numbers)
+            founded = [one for one in dict.fromkeys(x.story for x in after) if one not in names]
+            taken: Counter[str] = Counter()
+            for one in founded:
+                founder = regrouping.founder_of(scratch, one)
+                names[one] = story_id(founder, stories.foundings(live, founder) + taken[founder])
+                taken[founder] += 1
+            titles = {names[one]: regrouping.state_of(scratch, one).title for one in founded}
+            retired = _retired(before, after, names)
+            difference = _difference(
+                before, after, names, start, lambda story: titles.get(story) or stories.title_of(live, story)
+            )
+        return Plan(names, founded, retired, difference)
+
+    # --- taking over --------------------------------------------------------------------------------------
+
+    def _write(self, desk: Desk, aside: "_Aside", plan: Plan, start: int) -> None:
+        """Rows as they were decided aside; stories that are the same keep their time and headline."""
+        live = desk.connection
+        with aside.database.read() as scratch:
+            before = {one.id: one.story for one in regrouping.grouping(live)}
+            after = regrouping.grouping(scratch)
+            for one in plan.founded:
+                founder = regrouping.founder_of(scratch, one)
+                state = regrouping.state_of(scratch, one)
+                stories.insert_story(
+                    live,
+                    n=desk.ledger.number("story"),
+                    id=plan.names[one],
+                    founder=founder,
+                    founding=stories.foundings(live, founder),
+                    state=state,
+                )
+                desk.ledger.log(desk.now, plan.names[one], "created", reason="recluster")
+            moved = {
+                one.id: plan.names[one.story]
+                for one in after
+                if one.n < start and before[one.id] != plan.names[one.story]
+            }
+            regrouping.take_over(live, scratch, start, plan.names, moved)
+            members = _members(after, plan.names)
+            old_members = defaultdict(set)
+            for article, story in before.items():
+                old_members[story].add(article)
+            new_ids = {plan.names[one] for one in plan.founded}
+            for one in dict.fromkeys(x.story for x in after):
+                name = plan.names[one]
+                if name in new_ids:
+                    continue
+                state, known = regrouping.state_of(scratch, one), regrouping.state_of(live, name)
+                if members[name] == old_members[name]:
+                    state = msgspec.structs.replace(state, title=known.title, summary=known.summary)
+                else:
+                    desk.ledger.log(
+                        desk.now,
+                        name,
+                        "regrouped",
+                        came=len(members[name] - old_members[name]),
+                        went=len(old_members[name] - members[name]),
+                    )
+                state = msgspec.structs.replace(state, updated=known.updated)
+                if state != known:
+                    stories.update_story(live, name, state)
+        for gone, winner in plan.retired.items():
+            stories.give_way(live, gone, winner)
+            desk.ledger.log(desk.now, winner, "merged", other=gone, reason="recluster")
+            desk.ledger.log(desk.now, gone, "merged", into=winner, reason="recluster")
+
+
+class _Aside:
+    """A scratch database for one grouping. It outlives a run that was stopped, and goes when one is done."""
+
+    def __init__(self, live: Database, book: RuleBook, since: dt.datetime | None, *, corrected: bool) -> None:
+        with live.read() as connection:
+            bonds = regrouping.bonds_digest(connection)
+            first = regrouping.first_article(connection)
+        words = f"{live.url}\0{book.version}\0{since}\0{corrected}\0{bonds}\0{first}"
+        key = hashlib.blake2b(words.encode(), digest_size=8).hexdigest()
+        beside = live.file.parent if live.file is not None else Path(tempfile.gettempdir())
+        self._file = beside / f".recluster-{key}.db"
+        self._seeded = beside / f".recluster-{key}.seeded"
+        self.database = Database(f"sqlite:///{self._file}")
+        self.is_done = False
+
+    def __enter__(self) -> "_Aside":
+        if not self._seeded.exists():
+            self._remove()
+        upgrade(self.database)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.database.close()
+        if self.is_done or kind is None:
+            self._remove()
+
+    def is_seeded(self) -> bool:
+        return self._seeded.exists()
+
+    def mark_seeded(self) -> None:
+        self._seeded.touch()
+
+    def _remove(self) -> None:
+        for ending in ("", "-wal", "-shm"):
+            self._file.with_name(self._file.name + ending).unlink(missing_ok=True)
+        self._seeded.unlink(missing_ok=True)
+
+
+def _matched(
+    before: Sequence[Grouped], after: Sequence[Grouped], numbers: Mapping[str, int]
+) -> dict[str, str]:
+    """Story aside to the story here with which it shares most articles; each is taken once.
+
+    Of equal shares the older story goes first, then the one whose article was placed first.
+    """
+    home = {one.id: one.story for one in before}
+    shared: Counter[tuple[str, str]] = Counter()
+    order: dict[str, int] = {}
+    for one in after:
+        order.setdefault(one.story, one.n)
+        if one.id in home:
+            shared[one.story, home[one.id]] += 1
+    ranked = sorted(shared, key=lambda pair: (-shared[pair], numbers.get(pair[1], 0), order[pair[0]]))
+    names: dict[str, str] = {}
+    used: set[str] = set()
+    for aside, here in ranked:
+        if aside not in names and here not in used:
+            names[aside] = here
+            used.add(here)
+    return names
+
+
+def _retired(before: Sequence[Grouped], after: Sequence[Grouped], names: Mapping[str, str]) -> dict[str, str]:
+    """Stories that have no article left, and the one that most of their articles went to."""
+    now = {one.id: names[one.story] for one in after}
+    went: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in before:
+        if one.id in now:
+            went[one.story][now[one.id]] += 1
+    kept = set(now.values())
+    return {
+        story: min(homes, key=lambda home: (-homes[home], home))
+        for story, homes in sorted(went.items())
+        if story not in kept
+    }
+
+
+def _members(after: Sequence[Grouped], names: Mapping[str, str]) -> dict[str, set[str]]:
+    members: dict[str, set[str]] = defaultdict(set)
+    for one in after:
+        members[names[one.story]].add(one.id)
+    return members
+
+
+def _difference(
+    before: Sequence[Grouped],
+    after: Sequence[Grouped],
+    names: Mapping[str, str],
+    start: int,
+    title: Callable[[str], str],
+) -> Difference:
+    present = {one.id for one in after}
+    old: dict[str, set[str]] = defaultdict(set)
+    for one in before:
+        if one.id in present:
+            old[one.story].add(one.id)
+    new = _members(after, names)
+    changed = sorted(story for story in old.keys() | new.keys() if old.get(story) != new.get(story))
+    sizes = {story: len(old.get(story, set()) ^ new.get(story, set())) for story in changed}
+    listed = sorted(changed, key=lambda story: (-sizes[story], story))[:CHANGES_LISTED]
+    homes = {one.id: one.story for one in before}
+    return Difference(
+        articles=sum(one.n >= start for one in after),
+        moved=sum(homes.get(one.id) != names[one.story] for one in after),
+        stories_before=len(old),
+        stories_after=len(new),
+        pairs_kept=_pairs_kept(before, {one.id: names[one.story] for one in after}),
+        changes=tuple(
+            Regrouped(
+                story=story,
+                title=title(story),
+                before=len(old.get(story, ())),
+                after=len(new.get(story, ())),
+                came=tuple(sorted(new.get(story, set()) - old.get(story, set()))[:10]),
+                went=tuple(sorted(old.get(story, set()) - new.get(story, set()))[:10]),
+            )
+            for story in listed
+        ),
+        changed_stories=len(changed),
+    )
+
+
+def _pairs_kept(before: Sequence[Grouped], now: Mapping[str, str]) -> float:
+    cells = Counter((one.story, now[one.id]) for one in before if one.id in now)
+    sizes = Counter(one.story for one in before if one.id in now)
+    pairs = sum(n * (n - 1) // 2 for n in sizes.values())
+    kept = sum(n * (n - 1) // 2 for n in cells.values())
+    return kept / pairs if pairs else 1.0

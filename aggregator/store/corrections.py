@@ -1,0 +1,95 @@
+"""Corrections: what persons decided, and the bonds that it lays on articles."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from aggregator.dedup.bonds import Bond
+from aggregator.model import Noun
+from aggregator.store.tables import bond, correction
+
+CorrectionKind = Literal["merge", "split", "move"]
+
+
+class MovedArticle(Noun, frozen=True, kw_only=True):
+    """An article that a correction took from one story to another."""
+
+    article: str
+    before: str
+    after: str
+
+
+class Detail(Noun, frozen=True, kw_only=True):
+    """What a correction did, for its undoing and for people."""
+
+    moved: tuple[MovedArticle, ...] = ()
+    retired: tuple[str, ...] = ()  # ids of stories that gave way
+    founded: str | None = None  # the story that it opened
+    words: str = ""  # what was asked, for the list
+
+
+class Correction(Noun, frozen=True, kw_only=True):
+    """One correction as it is stored."""
+
+    n: int
+    at: dt.datetime
+    kind: CorrectionKind
+    undone_at: dt.datetime | None
+    detail: Detail
+
+
+def add(
+    connection: Connection, at: dt.datetime, kind: CorrectionKind, detail: Detail, bonds: Sequence[Bond]
+) -> int:
+    """Store a correction with its bonds (their `correction` is set here); returns its number."""
+    n = (connection.execute(select(func.max(correction.c.n))).scalar_one() or 0) + 1
+    text = msgspec.json.encode(detail).decode()
+    connection.execute(insert(correction), [{"n": n, "at": at, "kind": kind, "detail": text}])
+    rows = [
+        {"correction": n, "article": one.article, "relation": one.relation, "side": one.side} for one in bonds
+    ]
+    if rows:
+        connection.execute(insert(bond), rows)
+    return n
+
+
+def undo(connection: Connection, n: int, at: dt.datetime) -> None:
+    """Correction `n` binds nothing any more."""
+    connection.execute(update(correction).where(correction.c.n == n).values(undone_at=at))
+    connection.execute(delete(bond).where(bond.c.correction == n))
+
+
+def all_corrections(connection: Connection) -> list[Correction]:
+    """In the order in which they were made."""
+    rows = connection.execute(select(correction).order_by(correction.c.n))
+    return [
+        Correction(
+            n=row.n,
+            at=row.at,
+            kind=row.kind,
+            undone_at=row.undone_at,
+            detail=msgspec.json.decode(row.detail, type=Detail),
+        )
+        for row in rows
+    ]
+
+
+def all_bonds(connection: Connection) -> list[Bond]:
+    """All bonds in force."""
+    rows = connection.execute(select(bond).order_by(bond.c.correction, bond.c.article, bond.c.relation))
+    return [Bond(**row._mapping) for row in rows]
+
+
+def bonds_of(connection: Connection, article: str) -> list[Bond]:
+    """All bonds of the corrections in force that name the article."""
+    naming = select(bond.c.correction).where(bond.c.article == article)
+    rows = connection.execute(select(bond).where(bond.c.correction.in_(naming)))
+    return [Bond(**row._mapping) for row in rows]
+
+
+def bound_articles(connection: Connection) -> frozenset[str]:
+    """The articles that any correction in force names."""
+    return frozenset(connection.execute(select(bond.c.article).distinct()).scalars())

@@ -1,0 +1,240 @@
+"""Deciding again: placed articles as they were handed in, and taking over what was decided aside."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+
+from aggregator.model import CleanArticle, Entry, Evidence, Noun, Published
+from aggregator.store import blobs, corrections
+from aggregator.store.articles import Details
+from aggregator.store.inbox import Waiting
+from aggregator.store.stories import StoryState
+from aggregator.store.tables import article, bond, correction, lsh_band, sketch, story
+
+_ROWS_AT_ONCE = 500
+# What a decision about an article writes into its row.
+_DECIDED = ("role", "weighs", "copy_of", "evidence", "wire", "signature", "terms", "body_words")
+
+
+class Again(Noun, frozen=True, kw_only=True):
+    """A placed article as it was when it waited for its place."""
+
+    waiting: Waiting
+    clean: CleanArticle
+
+
+class Grouped(Noun, frozen=True, kw_only=True):
+    """Where an article is, and what is compared of it."""
+
+    n: int
+    id: str
+    story: str
+
+
+def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
+    """The lowest inbox number of the articles accepted at `since` or later; one past the last without any."""
+    if since is None:
+        return 0
+    found = connection.execute(select(func.min(article.c.n)).where(article.c.seen >= since)).scalar_one()
+    return found if found is not None else newest(connection) + 1
+
+
+def newest(connection: Connection) -> int:
+    """The highest inbox number of an article; 0 without any."""
+    found: int | None = connection.execute(select(func.max(article.c.n))).scalar_one()
+    return found or 0
+
+
+def first_article(connection: Connection) -> str | None:
+    """The id of the article that was placed first: it tells one database from another at the same address."""
+    return connection.execute(select(article.c.id).order_by(article.c.n).limit(1)).scalar()
+
+
+def bonds_digest(connection: Connection) -> str:
+    """Another word whenever the corrections in force are others."""
+    digest = hashlib.blake2b(digest_size=8)
+    for one in corrections.all_bonds(connection):
+        digest.update(f"{one.correction} {one.article} {one.relation} {one.side}\n".encode())
+    return digest.hexdigest()
+
+
+def count_from(connection: Connection, n: int) -> int:
+    """How many articles have this inbox number or a higher one."""
+    statement = select(func.count()).select_from(article).where(article.c.n >= n)
+    return int(connection.execute(statement).scalar_one())
+
+
+def placed_from(connection: Connection, n: int, limit: int) -> list[Again]:
+    """The next articles, in the order of their inbox numbers, from `n` on."""
+    rows = connection.execute(select(article).where(article.c.n >= n).order_by(article.c.n).limit(limit))
+    return [_again(row) for row in rows]
+
+
+def _again(row: Any) -> Again:
+    details = blobs.unpack(row.details, Details)
+    published = None
+    if row.published is not None:
+        published = Published(
+            time=row.published,
+            precision=row.published_precision or "minute",
+            origin=row.published_origin or "feed",
+            zone_assumed=row.zone_assumed,
+        )
+    entry = Entry(source=row.source, url=row.url, title=row.title, outlet=row.outlet, author=row.author)
+    return Again(
+        waiting=Waiting(
+            n=row.n,
+            inbox_no=row.n,
+            article=row.id,
+            revises=False,
+            bumps_by_clock=False,
+            accepted_at=row.seen,
+            entry=entry,
+        ),
+        clean=CleanArticle(
+            verdict=row.verdict,
+            title=row.title,
+            text=row.text,
+            lead=row.lead,
+            language=row.language,
+            author=row.author,
+            outlet=row.outlet,
+            published=published,
+            modified=details.modified,
+            wire=details.wire,
+            is_container=row.role == "container",
+            timed=details.timed,
+            canonical_url=details.canonical_url,
+            noarchive=details.noarchive,
+            nosnippet=details.nosnippet,
+            tdm_reserved=details.tdm_reserved,
+            truncated=details.truncated,
+        ),
+    )
+
+
+# --- the scratch database ----------------------------------------------------------------------------------
+
+
+def seed(live: Connection, scratch: Connection, n: int, *, corrected: bool) -> None:
+    """Copy what was placed before inbox number `n`, with its stories as they are, and the corrections."""
+    if corrected:
+        _copy(live, scratch, correction, select(correction))
+        _copy(live, scratch, bond, select(bond))
+    if n == 0:
+        return
+    kept = select(article.c.story).where(article.c.n < n).distinct()
+    _copy(live, scratch, story, select(story).where(story.c.id.in_(kept)))
+    _copy(live, scratch, article, select(article).where(article.c.n < n))
+    _copy(live, scratch, lsh_band, select(lsh_band).where(lsh_band.c.article < n))
+    _copy(live, scratch, sketch, select(sketch).where(sketch.c.article < n))
+
+
+def _copy(source: Connection, target: Connection, table: Table, rows: Any) -> None:
+    found = source.execute(rows.execution_options(yield_per=_ROWS_AT_ONCE))
+    for part in found.mappings().partitions(_ROWS_AT_ONCE):
+        target.execute(insert(table), [dict(row) for row in part])
+
+
+def torn_stories(live: Connection, n: int) -> list[str]:
+    """The stories that have articles on both sides of inbox number `n`."""
+    later = select(article.c.story).where(article.c.n >= n)
+    statement = select(article.c.story).where(article.c.n < n, article.c.story.in_(later)).distinct()
+    return sorted(live.execute(statement).scalars())
+
+
+# --- taking over -------------------------------------------------------------------------------------------
+
+
+def grouping(connection: Connection) -> list[Grouped]:
+    """Every article's home, in the order of inbox numbers."""
+    rows = connection.execute(select(article.c.n, article.c.id, article.c.story).order_by(article.c.n))
+    return [Grouped(**row._mapping) for row in rows]
+
+
+def story_numbers(connection: Connection) -> dict[str, int]:
+    """Id to running number of the stories that have not given way."""
+    rows = connection.execute(select(story.c.id, story.c.n).where(story.c.redirect_to.is_(None)))
+    return {row.id: row.n for row in rows}
+
+
+def founder_of(connection: Connection, story_id: str) -> str:
+    """The article that founded a story."""
+    return str(connection.execute(select(story.c.founder).where(story.c.id == story_id)).scalar_one())
+
+
+def state_of(connection: Connection, story_id: str) -> StoryState:
+    """What the row of a story says."""
+    columns = [story.c[name] for name in StoryState.__struct_fields__]
+    row = connection.execute(select(*columns).where(story.c.id == story_id)).one()
+    return StoryState(**row._mapping)
+
+
+_TAKE = (
+    update(article)
+    .where(article.c.n == bindparam("article_n"))
+    .values({"story": bindparam("home"), **{name: bindparam(name) for name in _DECIDED}})
+)
+
+
+def take_over(
+    live: Connection, scratch: Connection, n: int, names: Mapping[str, str], moved: Mapping[str, str]
+) -> int:
+    """Write what was decided aside about the articles from inbox number `n` on; returns how many changed.
+
+    `names`: id of a story aside to its id here. `moved`: article to home, for those before `n` whose story
+    has another id now.
+    """
+    changed = 0
+    columns = [article.c[name] for name in ("n", "id", "story", *_DECIDED)]
+    for part in _parts(scratch, select(*columns).where(article.c.n >= n).order_by(article.c.n)):
+        first, last = part[0]["n"], part[-1]["n"]
+        rows = live.execute(select(*columns).where(article.c.n.between(first, last))).mappings()
+        known = {row["n"]: dict(row) for row in rows}
+        fresh = []
+        for row in part:
+            decided = row | {"story": names[row["story"]], "evidence": _renamed(row["evidence"], names)}
+            if row["n"] in known and known[row["n"]] != decided:
+                fresh.append(decided)
+        changed += len(fresh)
+        if fresh:
+            live.execute(
+                _TAKE,
+                [
+                    {"article_n": row["n"], "home": row["story"], **{k: row[k] for k in _DECIDED}}
+                    for row in fresh
+                ],
+            )
+            _take_keys(live, scratch, [row["n"] for row in fresh])
+    for one, home in moved.items():
+        live.execute(update(article).where(article.c.id == one).values(story=home))
+    return changed
+
+
+def _parts(connection: Connection, statement: Any) -> Iterator[list[dict[str, Any]]]:
+    found = connection.execute(statement.execution_options(yield_per=_ROWS_AT_ONCE))
+    for part in found.mappings().partitions(_ROWS_AT_ONCE):
+        yield [dict(row) for row in part]
+
+
+def _renamed(evidence: bytes, names: Mapping[str, str]) -> bytes:
+    """Evidence with the names that stories have here."""
+    read = blobs.unpack(evidence, Evidence)
+    rival = read.runner_up
+    if rival is None or rival.story not in names or names[rival.story] == rival.story:
+        return evidence
+    renamed = msgspec.structs.replace(rival, story=names[rival.story])
+    return blobs.pack(msgspec.structs.replace(read, runner_up=renamed))
+
+
+def _take_keys(live: Connection, scratch: Connection, numbers: Sequence[int]) -> None:
+    """The copy keys of these articles, as they are aside."""
+    for table in (lsh_band, sketch):
+        live.execute(delete(table).where(table.c.article.in_(numbers)))
+        rows = scratch.execute(select(table).where(table.c.article.in_(numbers))).mappings().all()
+        if rows:
+            live.execute(insert(table), [dict(row) for row in rows])

@@ -1,17 +1,25 @@
-"""`aggregator explain`: the stored evidence of a decision, and two articles weighed against each other."""
+"""`aggregator explain`: the evidence of a decision, how it stands today, and two articles side by side."""
+
+import json
+from collections.abc import Iterable, Sequence
 
 from aggregator.dedup import sums
+from aggregator.dedup.bonds import Relation, partners
 from aggregator.dedup.copies import CopyRules, Wording, verdict
-from aggregator.dedup.events import Article, Candidate, Scorer
+from aggregator.dedup.events import Article
+from aggregator.dedup.packed import FIELDS, HASH_BITS, ids_of, read
 from aggregator.dedup.shingles import shared_passages
+from aggregator.dedup.sums import Sums
 from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.weights import shipped_model
+from aggregator.dedup.vetoes import Telling, VetoRules, objections
+from aggregator.dedup.weights import EventModel, shipped_model
 from aggregator.errors import UsageError
 from aggregator.model import ArticleView, CopyEvidence, Evidence, Noun, Reason
 from aggregator.rules import RuleBook
-from aggregator.store.reading import Explained, Reading
+from aggregator.store.reading import Explained, LogLine, Reading
 
-_SHARED_SHOWN = 12
+_SHOWN = 12  # names, numbers or words of one kind
+_PASSAGES = 3
 _NAMES = {
     "all": "words of the whole text",
     "title": "words of the title",
@@ -26,6 +34,23 @@ _NAMES = {
 }
 
 
+class Shared(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """What two texts, or a text and a story, both have; the heaviest first."""
+
+    names: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+class Fit(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """How an article fits a story today: its mean likeness to the (other) reports, and what they ask."""
+
+    story: str
+    story_title: str
+    score: float
+    need: float
+
+
 class Pair(Noun, frozen=True, kw_only=True, omit_defaults=False):
     """Two articles weighed against each other as they are today."""
 
@@ -38,6 +63,9 @@ class Pair(Noun, frozen=True, kw_only=True, omit_defaults=False):
     reasons: tuple[Reason, ...]
     copy: CopyEvidence | None
     passages: tuple[str, ...]
+    shared: Shared
+    bond: Relation | None  # what a correction says of the two
+    fits: tuple[Fit, ...]  # each in the story of the other, where the stories differ
 
 
 class Explanation(Noun, frozen=True, kw_only=True, omit_defaults=False):
@@ -49,7 +77,12 @@ class Explanation(Noun, frozen=True, kw_only=True, omit_defaults=False):
     story: str
     story_title: str
     evidence: Evidence
-    shared_words: tuple[str, ...]
+    weights: dict[str, float]  # of the likenesses, in logits
+    shared: Shared  # with its story
+    passages: tuple[str, ...]  # with the text that it is a copy or an excerpt of
+    runner_up_title: str | None
+    today: Fit | None  # None: nobody else is in the story, or the article weighs nothing in it
+    log: tuple[LogLine, ...]  # what happened since: moves, merges, corrections
     pair: Pair | None = None
 
     def as_text(self) -> str:
@@ -62,11 +95,10 @@ def explanation(reading: Reading, article: str, other: str | None, book: RuleBoo
 
     Raises UsageError for an article that is not there.
     """
-    one = _found(reading, article)
-    packer = TermPacker(shipped_model(book))
-    words = packer.readable_terms(one.article.title, one.article.text, one.article.language)
-    shared = tuple(dict.fromkeys(words[id_].casefold() for id_ in one.evidence.shared if id_ in words))
-    pair = None if other is None else _pair(one, _found(reading, other), packer, book)
+    told = _Telling(reading, book)
+    one = told.found(article)
+    rival = one.evidence.runner_up
+    twin = one.evidence.copy
     return Explanation(
         article=one.article.id,
         title=one.article.title,
@@ -74,91 +106,230 @@ def explanation(reading: Reading, article: str, other: str | None, book: RuleBoo
         story=one.story,
         story_title=one.story_title,
         evidence=one.evidence,
-        shared_words=shared,
-        pair=pair,
+        weights=dict(zip(FIELDS, told.model.field_weights.tolist(), strict=True)),
+        shared=told.shared_ids(one.article, one.evidence.shared),
+        passages=() if twin is None else told.passages_with(one.article, twin.other),
+        runner_up_title=None if rival is None else reading.title_of(rival.story),
+        today=told.fit_today(one),
+        log=tuple(line for line in one.log if line.kind not in ("created", "joined")),
+        pair=None if other is None else told.pair(one, told.found(other)),
     )
 
 
-def _found(reading: Reading, article: str) -> Explained:
-    found = reading.explained(article)
-    if found is None:
-        raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
-    return found
+class _Telling:
+    """What an explanation is worked out with."""
+
+    def __init__(self, reading: Reading, book: RuleBook) -> None:
+        self._reading = reading
+        self.model: EventModel = shipped_model(book)
+        self._packer = TermPacker(self.model)
+        self._copy_rules = book.section("copies", CopyRules)
+        self._veto_rules = book.section("vetoes", VetoRules)
+
+    def found(self, article: str) -> Explained:
+        found = self._reading.explained(article)
+        if found is None:
+            raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
+        return found
+
+    def shared_ids(self, article: ArticleView, ids: Iterable[int]) -> Shared:
+        """The words behind ids of terms, by kind."""
+        words = self._packer.readable_terms(article.title, article.text, article.language)
+        kinds: dict[str, dict[str, None]] = {"names": {}, "numbers": {}, "words": {}}
+        for id_ in ids:
+            if id_ in words:
+                field = FIELDS[id_ >> HASH_BITS]
+                kind = {"names": "names", "num": "numbers", "numu": "numbers"}.get(field, "words")
+                kinds[kind].setdefault(words[id_] if kind == "names" else words[id_].casefold())
+        only_words = [word for word in kinds["words"] if word not in map(str.casefold, kinds["names"])]
+        return Shared(
+            names=tuple(kinds["names"])[:_SHOWN],
+            numbers=tuple(kinds["numbers"])[:_SHOWN],
+            words=tuple(only_words)[:_SHOWN],
+        )
+
+    def passages_with(self, article: ArticleView, other: str) -> tuple[str, ...]:
+        twin = self._reading.explained(other)
+        if twin is None:
+            return ()
+        return tuple(p.text for p in shared_passages(article.text, twin.article.text, _PASSAGES))
+
+    def fit_today(self, one: Explained) -> Fit | None:
+        """How well the article agrees with the others of its story as they are now."""
+        whole = sums.from_bytes(one.story_sums)
+        if not one.weighs or whole.reports < 2 or one.article.role == "container":
+            return None
+        article = self._weighed(one.article)
+        try:
+            rest = sums.remove(whole, article.member(self.model), self.model)
+        except ValueError:  # its terms were made under other rules than today's
+            return None
+        return self._fit(article, rest, one)
+
+    def _fit(self, article: Article, story: Sums, home: Explained) -> Fit:
+        single = sums.add(Sums(), article.member(self.model), self.model)
+        rules = self.model.rules
+        asked = rules.threshold
+        if not article.bodyless(self.model):
+            asked = max(asked, rules.cohesion * sums.cohesion(story, self.model))
+        return Fit(
+            story=home.story,
+            story_title=home.story_title,
+            score=sums.pair_shares(single, story, self.model).score(self.model),
+            need=asked,
+        )
+
+    def pair(self, one: Explained, two: Explained) -> Pair:
+        left, right = self._weighed(one.article), self._weighed(two.article)
+        shares = sums.pair_shares(
+            sums.add(Sums(), left.member(self.model), self.model),
+            sums.add(Sums(), right.member(self.model), self.model),
+            self.model,
+        )
+        vetoes = objections(self._telling(one.article), [self._telling(two.article)], self._veto_rules)
+        together, apart = partners(one.article.id, one.bonds)
+        bond: Relation | None = None
+        if two.article.id in together | apart:
+            bond = "together" if two.article.id in together else "apart"
+        same = one.story == two.story
+        passages = shared_passages(one.article.text, two.article.text, _PASSAGES)
+        return Pair(
+            article=two.article.id,
+            title=two.article.title,
+            story=two.story,
+            same_story=same,
+            score=shares.score(self.model) + sum(veto.share for veto in vetoes),
+            bias=self.model.bias,
+            reasons=(*shares.reasons(), *vetoes),
+            copy=verdict(_wording(one.article), _wording(two.article), self._copy_rules),
+            passages=tuple(passage.text for passage in passages),
+            shared=self._shared(one.article, left, right),
+            bond=bond,
+            fits=() if same else tuple(self._crosswise(one, two)),
+        )
+
+    def _crosswise(self, one: Explained, two: Explained) -> Iterable[Fit]:
+        for article, home in ((one, two), (two, one)):
+            story = sums.from_bytes(home.story_sums)
+            if story.reports:
+                yield self._fit(self._weighed(article.article), story, home)
+
+    def _shared(self, article: ArticleView, left: Article, right: Article) -> Shared:
+        theirs = set(ids_of(read(right.terms)).tolist())
+        return self.shared_ids(article, [id_ for id_ in ids_of(read(left.terms)).tolist() if id_ in theirs])
+
+    def _weighed(self, article: ArticleView) -> Article:
+        terms, words = self._packer.pack_counted(
+            article.title, article.text, article.language, is_container=article.role == "container"
+        )
+        return Article(terms=terms, minutes=_minutes(article), body_words=words)
+
+    def _telling(self, article: ArticleView) -> Telling:
+        return Telling(
+            title=article.title,
+            lead=article.lead,
+            language=article.language,
+            outlet=article.outlet,
+            minutes=_minutes(article),
+            bodyless=self._weighed(article).bodyless(self.model),
+        )
 
 
-def _pair(one: Explained, two: Explained, packer: TermPacker, book: RuleBook) -> Pair:
-    model = shipped_model(book)
-    left, right = _weighed(one.article, packer), _weighed(two.article, packer)
-    alone = sums.add(sums.Sums(), right.member(model), model)
-    candidate = Candidate(1, two.story, 0, sums.read_front(sums.to_bytes(alone, model)))
-    scored = Scorer(model).score(left, [candidate])[0]
-    rules = book.section("copies", CopyRules)
-    passages = shared_passages(one.article.text, two.article.text, 3)
-    return Pair(
-        article=two.article.id,
-        title=two.article.title,
-        story=two.story,
-        same_story=one.story == two.story,
-        score=scored.score,
-        bias=model.bias,
-        reasons=scored.reasons,
-        copy=verdict(_wording(one.article), _wording(two.article), rules),
-        passages=tuple(passage.text for passage in passages),
-    )
-
-
-def _weighed(article: ArticleView, packer: TermPacker) -> Article:
-    terms, words = packer.pack_counted(
-        article.title, article.text, article.language, is_container=article.role == "container"
-    )
-    minutes = None if article.published is None else int(article.published.timestamp() // 60)
-    return Article(terms=terms, minutes=minutes, body_words=words)
+def _minutes(article: ArticleView) -> int | None:
+    return None if article.published is None else int(article.published.timestamp() // 60)
 
 
 def _wording(article: ArticleView) -> Wording:
     return Wording(id=article.id, text=article.text, title=article.title, outlet=article.outlet)
 
 
+# --- for people --------------------------------------------------------------------------------------------
+
+
 def _lines(told: Explanation) -> list[str]:
     lines = [f"{told.title}", f"  article {told.article} by {told.outlet or 'an unknown outlet'}"]
-    lines += [f"  in story {told.story}: {told.story_title}", "", *_evidence(told.evidence)]
-    if told.shared_words:
-        lines.append(f"  shared with the story: {', '.join(told.shared_words)}")
+    lines += [f"  in story {told.story}: {told.story_title}", "", *_evidence(told)]
+    lines += _shared_lines(told.shared, "shared with the story then")
+    lines += [f'  both texts have: "{passage}"' for passage in told.passages]
+    if told.today is not None:
+        lines += [
+            "",
+            f"Today it agrees with the others of its story at {told.today.score:+.2f}; "
+            f"they ask for {told.today.need:+.2f}.",
+        ]
+    if told.log:
+        lines += ["", "What happened since:", *(f"  {_log_line(line)}" for line in told.log)]
     if told.pair is not None:
-        lines += ["", *_pair_lines(told.pair)]
+        lines += ["", *_pair_lines(told.pair, told.weights)]
     return lines
 
 
-def _evidence(evidence: Evidence) -> list[str]:
-    lines = []
-    if evidence.stage == "copy" and evidence.copy is not None:
-        lines.append(f"It is a copy: {_copy(evidence.copy)}.")
-    elif evidence.score is not None:
-        lines.append(f"It joined by its score {evidence.score:.2f}; the story asked for {evidence.need:.2f}.")
-        lines += _shares(evidence.bias, evidence.reasons, evidence.score)
-    elif evidence.stage == "founded":
-        lines.append("It opened this story: no live story was near enough.")
-    else:
-        lines.append(f"It is here by {evidence.stage}.")
+def _evidence(told: Explanation) -> list[str]:
+    evidence = told.evidence
+    lines = [_verdict(evidence)]
+    if evidence.score is not None:
+        lines += _shares(evidence.bias, evidence.reasons, evidence.score, told.weights)
     if evidence.copy is not None and evidence.stage != "copy":
         lines.append(f"  {evidence.copy.kind} of another text: {_copy(evidence.copy)}")
     if evidence.runner_up is not None:
         rival = evidence.runner_up
-        lines.append(f"  next best: story {rival.story}, score {rival.score:.2f}, asked for {rival.need:.2f}")
+        title = f" ({told.runner_up_title})" if told.runner_up_title else ""
+        lines.append(
+            f"  next best: story {rival.story}{title}, score {rival.score:+.2f}, asked for {rival.need:+.2f}"
+        )
+    if evidence.vetoes:
+        lines.append(f"  vetoes were raised: {', '.join(map(_name, evidence.vetoes))}")
     return lines
 
 
-def _pair_lines(pair: Pair) -> list[str]:
+def _verdict(evidence: Evidence) -> str:
+    if evidence.stage == "copy" and evidence.copy is not None:
+        return f"It is a copy: {_copy(evidence.copy)}."
+    if evidence.stage == "second look" and evidence.score is not None:
+        return (
+            f"The second look brought it here, with the score {evidence.score:+.2f} where "
+            f"{evidence.need or 0.0:+.2f} was asked for."
+        )
+    if evidence.score is not None:
+        return f"It joined by its score {evidence.score:+.2f}; the story asked for {evidence.need:+.2f}."
+    if evidence.stage == "founded":
+        return "It opened this story: no live story was near enough."
+    return f"It is here by {evidence.stage}."
+
+
+def _pair_lines(pair: Pair, weights: dict[str, float]) -> list[str]:
     together = "are in one story" if pair.same_story else "are in different stories"
     lines = [
         f"With {pair.title!r} ({pair.article}): they {together}.",
-        f"  as a pair they score {pair.score:.2f}",
+        f"  as a pair they score {pair.score:+.2f}",
     ]
-    lines += _shares(pair.bias, pair.reasons, pair.score)
+    if pair.bond is not None:
+        lines.append(f"  a person's correction holds them {pair.bond}")
+    lines += _shares(pair.bias, pair.reasons, pair.score, weights)
     if pair.copy is not None:
         lines.append(f"  {pair.copy.kind}: {_copy(pair.copy)}")
+    lines += _shared_lines(pair.shared, "both have")
     lines += [f'  both have: "{passage}"' for passage in pair.passages]
+    for who, fit in zip(("the first", "the second"), pair.fits, strict=False):
+        lines.append(
+            f"  {who} in the other's story {fit.story}: score {fit.score:+.2f}, asked for {fit.need:+.2f}"
+        )
     return lines
+
+
+def _shared_lines(shared: Shared, words: str) -> list[str]:
+    kinds = (("names", shared.names), ("numbers", shared.numbers), ("words", shared.words))
+    return [f"  {words}, {kind}: {', '.join(found)}" for kind, found in kinds if found]
+
+
+def _log_line(line: LogLine) -> str:
+    detail = json.loads(line.detail) if line.detail else {}
+    more = ", ".join(
+        f"{name} {value:+.2f}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in detail.items()
+        if value is not None
+    )
+    return f"{line.at:%Y-%m-%d %H:%M} {line.kind}{': ' if more else ''}{more}"
 
 
 def _copy(copy: CopyEvidence) -> str:
@@ -168,12 +339,21 @@ def _copy(copy: CopyEvidence) -> str:
     )
 
 
-def _shares(bias: float, reasons: tuple[Reason, ...], score: float) -> list[str]:
+def _shares(bias: float, reasons: Sequence[Reason], score: float, weights: dict[str, float]) -> list[str]:
     rows = [
-        f"  {_NAMES.get(one.name, one.name):28}{_value(one):>8}  gives {one.share:+7.2f}" for one in reasons
+        f"  {_name(one.name):30}{_value(one):>8}{_weight(one, weights):>9}  gives {one.share:+7.2f}"
+        for one in reasons
     ]
-    start = f"  {'start':28}{'':8}  gives {bias:+7.2f}"
-    return [start, *rows, f"  {'sum':28}{'':8}        {score:+7.2f}"]
+    start = f"  {'start':30}{'':17}  gives {bias:+7.2f}"
+    return [start, *rows, f"  {'sum':30}{'':17}        {score:+7.2f}"]
+
+
+def _weight(reason: Reason, weights: dict[str, float]) -> str:
+    return f" × {weights[reason.name]:5.2f}" if reason.name in weights else ""
+
+
+def _name(name: str) -> str:
+    return _NAMES.get(name) or name.replace("veto:", "veto: ")
 
 
 def _value(reason: Reason) -> str:

@@ -6,26 +6,32 @@ are in both count. BCubed: Bagga & Baldwin 1998.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 
+_Group = TypeVar("_Group", str, tuple[str, str])
+
 
 class Score(msgspec.Struct, frozen=True):
-    """Precision, recall and their harmonic mean, 0..1. Where nothing could be wrong, 1."""
+    """Precision, recall and their harmonic mean, 0..1. Where nothing could be wrong, 1.
+
+    `f1` is worked out, whatever is given for it; it is 0 when both are 0.
+    """
 
     precision: float
     recall: float
+    f1: float = 0.0
 
-    @property
-    def f1(self) -> float:
-        """Harmonic mean; 0 when both are 0."""
+    def __post_init__(self) -> None:
         both = self.precision + self.recall
-        return 2 * self.precision * self.recall / both if both else 0.0
+        f1 = 2 * self.precision * self.recall / both if both else 0.0
+        msgspec.structs.force_setattr(self, "f1", f1)
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All figures of one grouping."""
+    """All figures of one grouping, or of what it did with some of the articles."""
 
     articles: int
     clusters: int
@@ -39,28 +45,58 @@ class Report(msgspec.Struct, frozen=True):
 
 def measure(stories: Mapping[str, str], clusters: Mapping[str, str]) -> Report:
     """The figures of a grouping."""
+    return measure_part(stories, clusters, clusters.keys())
+
+
+def measure_part(stories: Mapping[str, str], clusters: Mapping[str, str], chosen: Collection[str]) -> Report:
+    """What the grouping did with the articles `chosen`, measured against all articles, not only these.
+
+    BCubed is the mean over the chosen articles, pairs are those with a chosen article in them, and
+    `over_merge` and `split` ask the stories and clusters that hold one. Parts that make up the whole have the
+    whole's BCubed as their mean, weighted by their articles.
+    """
     ids = [article for article in clusters if article in stories]
-    story_sizes = Counter(stories[i] for i in ids)
-    cluster_sizes = Counter(clusters[i] for i in ids)
     cells = Counter((stories[i], clusters[i]) for i in ids)
+    wanted = set(chosen)
+    mine = Counter((stories[i], clusters[i]) for i in ids if i in wanted)
+    by_story, by_cluster = _sides(cells)
+    my_stories, my_clusters = _sides(mine)
+    total = mine.total()
+    # fsum: the figures do not depend on the order of the articles.
+    precision = math.fsum(n * cells[cell] / by_story[cell[0]] for cell, n in mine.items())
+    recall = math.fsum(n * cells[cell] / by_cluster[cell[1]] for cell, n in mine.items())
+    alone = math.fsum(n / by_cluster[cluster] for cluster, n in my_clusters.items())
+    hits = _pairs_with(cells, mine)
     return Report(
-        articles=len(ids),
-        clusters=len(cluster_sizes),
-        stories=len(story_sizes),
-        bcubed=_bcubed(cells, story_sizes, cluster_sizes),
-        pairs=_pairs(cells, story_sizes, cluster_sizes),
-        over_merge=_torn(((story, cluster) for story, cluster in cells), story_sizes),
-        split=_torn(((cluster, story) for story, cluster in cells), cluster_sizes),
-        alone=Score(1.0, len(cluster_sizes) / len(ids) if ids else 1.0),
+        articles=total,
+        clusters=len(my_clusters),
+        stories=len(my_stories),
+        bcubed=Score(_share(precision, total), _share(recall, total)),
+        pairs=Score(
+            _share(hits, _pairs_with(by_story, my_stories)),
+            _share(hits, _pairs_with(by_cluster, my_clusters)),
+        ),
+        over_merge=_torn((story for story, _ in cells), by_story, my_stories),
+        split=_torn((cluster for _, cluster in cells), by_cluster, my_clusters),
+        alone=Score(1.0, _share(alone, total)),
     )
 
 
 def measure_copies(found: Mapping[str, str | None], labelled: Mapping[str, str | None]) -> Score:
-    """Copies: pairs of articles in one copy group, found against labelled. Values name the twin or None."""
-    pairs_found = _group_pairs(found)
-    pairs_labelled = _group_pairs(labelled)
-    hits = len(pairs_found & pairs_labelled)
-    return Score(_share(hits, len(pairs_found)), _share(hits, len(pairs_labelled)))
+    """Copies: pairs of articles in one copy group, found against labelled. Values name the twin or None.
+
+    `labelled` says which articles there are: a twin that is none of its keys links its copies with each
+    other, but is in no pair itself.
+    """
+    theirs, ours = _groups(labelled), _groups(found)
+    ids = sorted(labelled)
+    hits = Counter((ours[i], theirs[i]) for i in ids if i in ours and i in theirs)
+    found_pairs, labelled_pairs = (Counter(side[i] for i in ids if i in side) for side in (ours, theirs))
+    shared = _pair_count(hits)
+    return Score(
+        _share(shared, _pair_count(found_pairs)),
+        _share(shared, _pair_count(labelled_pairs)),
+    )
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -81,25 +117,30 @@ def worst_misses(stories: Mapping[str, str], clusters: Mapping[str, str], limit:
     return _faults(clusters, stories, limit)
 
 
-def _bcubed(cells: Counter[tuple[str, str]], stories: Counter[str], clusters: Counter[str]) -> Score:
-    total = stories.total()
-    # fsum: the figure does not depend on the order of the articles.
-    precision = math.fsum(n * n / stories[story] for (story, _), n in cells.items())
-    recall = math.fsum(n * n / clusters[cluster] for (_, cluster), n in cells.items())
-    return Score(_share(precision, total), _share(recall, total))
+def _sides(cells: Counter[tuple[str, str]]) -> tuple[Counter[str], Counter[str]]:
+    """Articles by story and by cluster."""
+    by_story: Counter[str] = Counter()
+    by_cluster: Counter[str] = Counter()
+    for (story, cluster), n in cells.items():
+        by_story[story] += n
+        by_cluster[cluster] += n
+    return by_story, by_cluster
 
 
-def _pairs(cells: Counter[tuple[str, str]], stories: Counter[str], clusters: Counter[str]) -> Score:
-    hits = sum(map(_choose_two, cells.values()))
-    found, wanted = (sum(map(_choose_two, sizes.values())) for sizes in (stories, clusters))
-    return Score(_share(hits, found), _share(hits, wanted))
+def _pairs_with(sizes: Counter[_Group], mine: Counter[_Group]) -> int:
+    """Pairs inside the groups with at least one of `mine` in them."""
+    return sum(_choose_two(sizes[group]) - _choose_two(sizes[group] - n) for group, n in mine.items())
 
 
-def _torn(cells: Iterable[tuple[str, str]], sizes: Counter[str]) -> float:
-    """Share of the groups of two or more that have members in two or more groups of the other kind."""
-    parts = Counter(group for group, _ in cells)
-    several = [group for group, size in sizes.items() if size > 1]
-    return sum(parts[group] > 1 for group in several) / len(several) if several else 0.0
+def _pair_count(sizes: Counter[_Group]) -> int:
+    return sum(map(_choose_two, sizes.values()))
+
+
+def _torn(parts: Iterable[str], sizes: Counter[str], asked: Counter[str]) -> float:
+    """Share of the asked groups of two or more that have members in two or more groups of the other kind."""
+    spread = Counter(parts)
+    several = [group for group in asked if sizes[group] > 1]
+    return sum(spread[group] > 1 for group in several) / len(several) if several else 0.0
 
 
 def _share(part: float, whole: float) -> float:
@@ -124,19 +165,17 @@ def _faults(groups: Mapping[str, str], parts: Mapping[str, str], limit: int) -> 
     return sorted(faults, key=lambda fault: (-fault.wrong_pairs, fault.name))[:limit]
 
 
-def _group_pairs(twins: Mapping[str, str | None]) -> set[tuple[str, str]]:
-    """Pairs of ids that are linked, directly or through others."""
+def _groups(twins: Mapping[str, str | None]) -> dict[str, str]:
+    """The group of each article that is linked with another, directly or through others."""
     root: dict[str, str] = {}
 
     def find(article: str) -> str:
         while root.setdefault(article, article) != article:
+            root[article] = root[root[article]]  # halves the way: a chain of copies may be thousands long
             article = root[article]
         return article
 
     for article, twin in twins.items():
         if twin is not None:
             root[find(article)] = find(twin)
-    groups: dict[str, list[str]] = defaultdict(list)
-    for article in sorted(root):
-        groups[find(article)].append(article)
-    return {(a, b) for group in groups.values() for i, a in enumerate(group) for b in group[i + 1 :]}
+    return {article: find(article) for article in list(root)}

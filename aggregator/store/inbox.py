@@ -272,6 +272,7 @@ class Result(Noun, frozen=True, kw_only=True):
 
     n: int
     outcome: Outcome | None
+    verdict: str | None
     reason: str | None
     url: str | None
     story: str | None
@@ -282,7 +283,7 @@ def results(connection: Connection, numbers: Iterable[int]) -> list[Result]:
     found: list[Result] = []
     for chunk in _chunks(sorted(numbers)):
         statement = (
-            select(entry.c.n, entry.c.outcome, entry.c.reason, entry.c.url, article.c.story)
+            select(entry.c.n, entry.c.outcome, entry.c.verdict, entry.c.reason, entry.c.url, article.c.story)
             .outerjoin(article, article.c.id == entry.c.article)
             .where(entry.c.n.in_(chunk))
             .order_by(entry.c.n)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
+from aggregator.dedup.bonds import Bond
 from aggregator.errors import UsageError
 from aggregator.model import ArticleView, Evidence, MergedStory, Noun, StoryView
 from aggregator.rules import RuleBook
@@ -20,13 +21,23 @@ from aggregator.shelf import (
     StoryFilter,
     StoryPage,
 )
-from aggregator.store import articles, blobs, inbox, search, sources
+from aggregator.store import articles, blobs, corrections, inbox, search, sources, stories
 from aggregator.store.database import Database
 from aggregator.store.snippets import snippet
 from aggregator.store.tables import article, entry, story, story_log
 from aggregator.stories.counts import with_originals
 
 _MOST_ROWS = 2**31 - 2  # both databases take a LIMIT of that size, and one more
+
+
+class LogLine(Noun, frozen=True, kw_only=True):
+    """A line of a story's log. `detail` is JSON."""
+
+    at: dt.datetime
+    story: str
+    kind: str
+    article: str | None = None
+    detail: str | None = None
 
 
 class Explained(Noun, frozen=True, kw_only=True):
@@ -36,6 +47,11 @@ class Explained(Noun, frozen=True, kw_only=True):
     story: str
     story_title: str
     evidence: Evidence
+    weighs: bool  # whether its terms are in the sums of its story
+    story_sums: bytes  # dedup.sums
+    story_articles: int
+    log: tuple[LogLine, ...]  # what happened to it, and to its story as a whole, the oldest first
+    bonds: tuple[Bond, ...]  # what corrections in force say of it and others
 
 
 class Reading:
@@ -128,17 +144,52 @@ class Reading:
         with self._database.read() as connection:
             statement = (
                 articles.view_columns("text", "evidence")
-                .add_columns(story.c.title.label("story_title"))
+                .add_columns(story.c.title.label("story_title"), story.c.sums, story.c.article_count)
+                .add_columns(article.c.weighs)
                 .join(story, story.c.id == article.c.story)
                 .where(or_(article.c.id == id, article.c.url == id))
                 .order_by(article.c.n.desc())
             )
             row = connection.execute(statement).first()
-        if row is None:
-            return None
-        seen = articles.view(row, copy_of=row.copy_of)
-        evidence = blobs.unpack(row.evidence, Evidence)
-        return Explained(article=seen, story=row.story, story_title=row.story_title, evidence=evidence)
+            if row is None:
+                return None
+            log = _log_of(connection, row.id, row.story)
+            bonds = corrections.bonds_of(connection, row.id)
+        return Explained(
+            article=articles.view(row, copy_of=row.copy_of),
+            story=row.story,
+            story_title=row.story_title,
+            evidence=blobs.unpack(row.evidence, Evidence),
+            weighs=row.weighs,
+            story_sums=row.sums,
+            story_articles=row.article_count,
+            log=log,
+            bonds=tuple(bonds),
+        )
+
+    def title_of(self, story_id: str) -> str:
+        """The headline of a story, also of one that gave way; "" where there never was one."""
+        with self._database.read() as connection:
+            return stories.title_of(connection, story_id)
+
+
+_LOG_LINES = 40  # of one explanation: a story's joins are not among them, so more are rare
+
+
+def _log_of(connection: Connection, article_id: str, story_id: str) -> tuple[LogLine, ...]:
+    """What happened to an article, and what its story took in, lost or was corrected to."""
+    of_story = and_(
+        story_log.c.story == story_id,
+        story_log.c.article.is_(None),
+        story_log.c.kind.in_(("merged", "corrected", "regrouped")),
+    )
+    # By story, not by article alone: the log has an index on stories.
+    of_article = and_(story_log.c.story == story_id, story_log.c.article == article_id)
+    columns = [story_log.c[name] for name in LogLine.__struct_fields__]
+    rows = connection.execute(
+        select(*columns).where(or_(of_story, of_article)).order_by(story_log.c.n).limit(_LOG_LINES)
+    )
+    return tuple(LogLine(**row._mapping) for row in rows)
 
 
 class Assigned(Noun, frozen=True, kw_only=True):
@@ -148,12 +199,13 @@ class Assigned(Noun, frozen=True, kw_only=True):
     article: str
     story: str
     copy_of: str | None
+    body_words: int
 
 
 def assignments(connection: Connection) -> list[Assigned]:
     """Where every placed entry's article is, in the order of entries."""
     statement = (
-        select(entry.c.n, entry.c.article, article.c.story, article.c.copy_of)
+        select(entry.c.n, entry.c.article, article.c.story, article.c.copy_of, article.c.body_words)
         .join(article, article.c.id == entry.c.article)
         .order_by(entry.c.n)
     )

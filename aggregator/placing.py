@@ -31,6 +31,7 @@ from aggregator.store.ledger import Ledger
 from aggregator.store.stories import StoryRow
 from aggregator.stories.tuning import StoryRules
 from aggregator.text.urls import canonical_url
+from aggregator.text.wire import copied_wire
 from aggregator.twins import Held, Twins
 
 
@@ -159,6 +160,7 @@ class Placing:
         """Twin, event, home: decide, then write the article and what its story is now."""
         article = coming.as_article()
         found = self._twins.find(desk.connection, coming, id_)
+        coming = self._with_wire_of_twin(desk.connection, coming, found.copy)
         ties = self._bonds.ties(desk.connection, id_)
         decision = self._decision(desk, coming, article, found.copy, ties)
         home = None if decision.story is None else _must(stories.row_of(desk.connection, decision.story))
@@ -198,6 +200,18 @@ class Placing:
         self._link_excerpts(desk, id_, found.excerpts, at_no=new.n)
         outcome: Outcome = "founded" if home is None else "copy" if decision.role == "copy" else "joined"
         return Placed(n=coming.waiting.n, outcome=outcome, article=id_, story=story)
+
+    def _with_wire_of_twin(self, connection: Connection, coming: Coming, copy: CopyEvidence | None) -> Coming:
+        """A copy of an agency's text is that agency's, also where the print does not say so."""
+        wire = coming.clean.wire
+        is_sure = wire is not None and wire.agency and wire.confidence >= self._rules.wire_confidence
+        if copy is None or copy.kind != "copy" or is_sure:
+            return coming
+        outlet, agency = articles.voice_of(connection, copy.other)
+        copied = copied_wire(copy.other, outlet, agency)
+        if copied is None:
+            return coming
+        return coming._replace(clean=msgspec.structs.replace(coming.clean, wire=copied))
 
     def _decision(
         self, desk: Desk, coming: Coming, article: Article, copy: CopyEvidence | None, ties: Ties

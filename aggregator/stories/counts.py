@@ -2,19 +2,30 @@
 
 A *copy group* is a connected component of the "is a copy of" links that placing found. Its *original* is the
 agency's own text where the group holds it, else the text with the earliest effective time. The *origin* of a
-text is the agency behind its group where that is known, else the outlet of the group's original.
+text is the agency behind its group where that is known, else the outlet of the group's original, or the
+publisher family that outlet belongs to.
 
 Links of excerpts join nothing: an excerpt of two texts would otherwise make one text of them.
+
+`Standing` is what counting needs of a story, grown by one article at a time, so that each copy of a flood
+costs the same. Nothing is taken out of one (the original of a group may be what goes): after a correction
+`standing_of` makes it anew from the rows.
 """
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from aggregator.model import ArticleView
-from aggregator.stories.lexicon import agency_of
+from aggregator.model import ArticleView, Role
+from aggregator.text.agencies import agency_of, outlet_key, shipped_families
 
-COUNTED_ROLES = ("report", "copy")
+COUNTED_ROLES: Final = ("report", "copy")
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+_KEY_BYTES: Final = 8  # of a hash: among 100,000 outlets two are taken for one with a chance of 3e-10
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -25,20 +36,181 @@ class Counts(msgspec.Struct, frozen=True):
     report_count: int  # different origins
 
 
-def count(articles: Sequence[ArticleView], families: Mapping[str, str] | None = None) -> Counts:
+class Countable(Protocol):
+    """What counting asks of an article; an `ArticleView` has it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def outlet(self) -> str | None: ...
+    @property
+    def effective(self) -> dt.datetime: ...
+    @property
+    def wire(self) -> str | None: ...
+    @property
+    def copy_of(self) -> str | None: ...
+    @property
+    def role(self) -> Role: ...
+
+
+AnyCountable = TypeVar("AnyCountable", bound=Countable)
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A `Countable` and nothing more, for who has only a row's columns."""
+
+    id: str
+    outlet: str | None
+    effective: dt.datetime
+    wire: str | None
+    copy_of: str | None
+    role: Role
+
+
+class TextGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A text and its copies, as far as counting needs them; times are microseconds since 1970, UTC."""
+
+    ids: tuple[str, ...]  # that links may lead to, sorted; a leaf of a flood is not among them
+    is_counted: bool  # whether a report or a copy is in it
+    original: str
+    effective: int  # of the original
+    is_agencys: bool  # whether the original's outlet is an agency
+    outlet: str | None  # key of the original's outlet; an agency's is its name
+    wire: str | None  # the agency that the original names, as a key
+    credit: tuple[int, str, str] | None  # effective, id and agency of the earliest text that names one
+
+    @property
+    def rank(self) -> tuple[bool, int, str]:
+        """The text with the lowest rank is the original."""
+        return not self.is_agencys, self.effective, self.original
+
+
+class Standing(msgspec.Struct, frozen=True, array_like=True):
+    """All that the three numbers of a story need; a value, kept in the story's row by `to_bytes`."""
+
+    articles: int = 0
+    unknown_outlets: int = 0  # articles of unknown outlet
+    outlets: bytes = b""  # hashes of the known outlets' keys, sorted, 8 bytes each
+    groups: tuple[TextGroup, ...] = ()  # in the order of their originals' ids
+
+
+# --- counting ----------------------------------------------------------------------------------------------
+
+
+def count(articles: Sequence[Countable], families: Mapping[str, str] | None = None) -> Counts:
+    """The three numbers of a story; `families` as in `counts`. Zeros only for a story without articles."""
+    return counts(standing_of(articles), families)
+
+
+def counts(standing: Standing, families: Mapping[str, str] | None = None) -> Counts:
     """The three numbers of a story.
 
-    `families` maps an outlet's name to its publisher's where several outlets are one publisher; such a family
-    is one origin. Zeros only for a story without articles.
+    `families` maps the key of an outlet to its publisher's name where several outlets are one publisher
+    (`text.agencies.family_table` makes it); such a family is one origin. None: the shipped families.
     """
-    counted = {a.id for a in articles if a.role in COUNTED_ROLES} or {a.id for a in articles}
-    groups = [group for group in copy_groups(articles) if any(a.id in counted for a in group)]
-    origins = {_origin(group, families or {}) for group in groups}
-    outlets = {_outlet_key(article) for article in articles}
-    return Counts(article_count=len(articles), outlet_count=len(outlets), report_count=len(origins))
+    table = shipped_families() if families is None else families
+    groups = [group for group in standing.groups if group.is_counted] or standing.groups
+    return Counts(
+        article_count=standing.articles,
+        outlet_count=standing.unknown_outlets + len(standing.outlets) // _KEY_BYTES,
+        report_count=len({_origin(group, table) for group in groups}),
+    )
 
 
-def copy_groups(articles: Sequence[ArticleView]) -> list[list[ArticleView]]:
+def standing_of(articles: Sequence[Countable]) -> Standing:
+    """The standing of a story with these articles, in any order."""
+    links = {article.id: _link(article) for article in articles}
+    known = {link for link in links.values() if link is not None}
+    known.update(id_ for id_, link in links.items() if link is None)
+    groups: list[TextGroup] = []
+    for members in copy_groups(articles):
+        ids = {id_ for member in members for id_ in (member.id, links[member.id]) if id_ in known}
+        groups.append(_joined([_alone(member) for member in members], ids))
+    keys = {_hash(outlet_key(article.outlet)) for article in articles if article.outlet is not None}
+    return Standing(
+        articles=len(articles),
+        unknown_outlets=sum(1 for article in articles if article.outlet is None),
+        outlets=b"".join(sorted(keys)),
+        groups=_ordered(groups),
+    )
+
+
+def with_member(standing: Standing, member: Countable, *, linkable: bool) -> Standing:
+    """The standing with one article more, which must not be in it yet.
+
+    `linkable`: whether another article may be found to be a copy of this one (it has LSH rows); a copy that
+    is not is counted and its id forgotten, which keeps a flood small. `member.copy_of` must be an id that the
+    standing knows or that is not in the story: `known_link` finds it.
+    """
+    link = _link(member)
+    ids = {member.id} if link is None else {member.id, link} if linkable else {link}
+    met = ids | {member.id}
+    joined: list[TextGroup] = []
+    others: list[TextGroup] = []
+    for group in standing.groups:
+        (others if met.isdisjoint(group.ids) else joined).append(group)
+    own = _joined([*joined, _alone(member)], ids.union(*(group.ids for group in joined)))
+    outlets = standing.outlets
+    if member.outlet is not None:
+        outlets = _with_key(outlets, _hash(outlet_key(member.outlet)))
+    return Standing(
+        articles=standing.articles + 1,
+        unknown_outlets=standing.unknown_outlets + (member.outlet is None),
+        outlets=outlets,
+        groups=standing.groups if joined == [own] else _ordered([*others, own]),
+    )
+
+
+def together(one: Standing, other: Standing) -> Standing:
+    """The standing of two stories that become one; they must have no article in common."""
+    groups = list(one.groups)
+    for group in other.groups:
+        met = [g for g in groups if not set(g.ids).isdisjoint(group.ids)]
+        groups = [g for g in groups if g not in met]
+        groups.append(_joined([*met, group], {id_ for g in (*met, group) for id_ in g.ids}))
+    return Standing(
+        articles=one.articles + other.articles,
+        unknown_outlets=one.unknown_outlets + other.unknown_outlets,
+        outlets=b"".join(sorted({*_keys(one.outlets), *_keys(other.outlets)})),
+        groups=_ordered(groups),
+    )
+
+
+def known_link(standing: Standing, link: str, link_of: Callable[[str], str | None]) -> str:
+    """The id by which `standing` knows the group of the text `link`: itself, or what it is a copy of.
+
+    `link_of` gives the `copy_of` of a stored article (None for one that is no copy, or not of this story).
+    Where the chain of links ends unknown, `link` is outside the story and comes back as it is.
+    """
+    known = {id_ for group in standing.groups for id_ in group.ids}
+    asked: set[str] = set()
+    at: str | None = link
+    while at is not None and at not in asked:
+        if at in known:
+            return at
+        asked.add(at)
+        at = link_of(at)
+    return link
+
+
+def to_bytes(standing: Standing) -> bytes:
+    """For the story's row; `from_bytes` gives the same value back."""
+    return msgspec.msgpack.encode((_LAYOUT, standing))
+
+
+def from_bytes(blob: bytes) -> Standing | None:
+    """What `to_bytes` wrote; None for another layout: then `standing_of` has to make it anew."""
+    layout, standing = msgspec.msgpack.decode(blob, type=tuple[int, msgspec.Raw])
+    return msgspec.msgpack.decode(standing, type=Standing) if layout == _LAYOUT else None
+
+
+_LAYOUT: Final = 1
+
+
+# --- copy groups -------------------------------------------------------------------------------------------
+
+
+def copy_groups(articles: Sequence[AnyCountable]) -> list[list[AnyCountable]]:
     """Articles that are one text, group by group; groups and members in the order given.
 
     Two articles that point to one text outside the story are one group too.
@@ -53,15 +225,16 @@ def copy_groups(articles: Sequence[ArticleView]) -> list[list[ArticleView]]:
         return node
 
     for article in articles:
-        if article.copy_of is not None and article.role != "excerpt":
-            parent[root(article.id)] = root(article.copy_of)
-    groups: dict[str, list[ArticleView]] = {}
+        link = _link(article)
+        if link is not None:
+            parent[root(article.id)] = root(link)
+    groups: dict[str, list[AnyCountable]] = {}
     for article in articles:
         groups.setdefault(root(article.id), []).append(article)
     return list(groups.values())
 
 
-def original_of(group: Sequence[ArticleView]) -> ArticleView:
+def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
     """The text the others of the group are copies of: an agency's own first, then the earliest effective.
 
     Ties go to the lower id. The group must not be empty.
@@ -94,24 +267,119 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     return [msgspec.structs.replace(article, copy_of=settled(article)) for article in articles]
 
 
-def _origin(group: Sequence[ArticleView], families: Mapping[str, str]) -> tuple[str, str]:
-    original = original_of(group)
-    agency = agency_of(original.outlet) or original.wire or _agency_named_by(group)
+# --- who copied whom, when ---------------------------------------------------------------------------------
+
+
+class Reprint(msgspec.Struct, frozen=True):
+    """One copy (`is_whole`) or excerpt of an original."""
+
+    article: ArticleView
+    is_whole: bool
+    delay: dt.timedelta | None  # after the original; None: a time is unknown, or only a day
+
+
+class Trail(msgspec.Struct, frozen=True):
+    """An original and what was made of it, in the order of time (effective, then id)."""
+
+    original: ArticleView
+    reprints: tuple[Reprint, ...]
+
+
+def trails(articles: Sequence[ArticleView]) -> tuple[Trail, ...]:
+    """Who copied whom, and how long after; originals with no copy are left out.
+
+    In the order of the originals' times. A copy before its original is one of an agency's text that came here
+    later than the outlet that printed it.
+    """
+    by_id = {article.id: article for article in articles}
+    taken: dict[str, list[ArticleView]] = {}
+    for settled in with_originals(articles):
+        if settled.copy_of in by_id and settled.copy_of != settled.id:
+            taken.setdefault(settled.copy_of, []).append(by_id[settled.id])
+    found = [
+        Trail(
+            original=by_id[original],
+            reprints=tuple(
+                Reprint(article=one, is_whole=one.role != "excerpt", delay=_delay(by_id[original], one))
+                for one in sorted(copies, key=lambda a: (a.effective, a.id))
+            ),
+        )
+        for original, copies in taken.items()
+    ]
+    return tuple(sorted(found, key=lambda trail: (trail.original.effective, trail.original.id)))
+
+
+def _delay(original: ArticleView, copy: ArticleView) -> dt.timedelta | None:
+    if original.published is None or copy.published is None:
+        return None
+    if "day" in (original.published_precision, copy.published_precision):
+        return None
+    return copy.published - original.published
+
+
+# --- parts -------------------------------------------------------------------------------------------------
+
+
+def _link(article: Countable) -> str | None:
+    """The text that this one is a copy of; an excerpt is no copy."""
+    return None if article.role == "excerpt" else article.copy_of
+
+
+def _alone(article: Countable) -> TextGroup:
+    effective = (article.effective - _EPOCH) // _MICROSECOND
+    wire = None if article.wire is None else article.wire.casefold()
+    return TextGroup(
+        ids=(),
+        is_counted=article.role in COUNTED_ROLES,
+        original=article.id,
+        effective=effective,
+        is_agencys=agency_of(article.outlet) is not None,
+        outlet=None if article.outlet is None else outlet_key(article.outlet),
+        wire=wire,
+        credit=None if wire is None else (effective, article.id, wire),
+    )
+
+
+def _joined(groups: Sequence[TextGroup], ids: Iterable[str]) -> TextGroup:
+    """Groups that turn out to be one text, known by `ids`."""
+    return msgspec.structs.replace(
+        min(groups, key=lambda group: group.rank),
+        ids=tuple(sorted(ids)),
+        is_counted=any(group.is_counted for group in groups),
+        credit=min((group.credit for group in groups if group.credit is not None), default=None),
+    )
+
+
+def _ordered(groups: Iterable[TextGroup]) -> tuple[TextGroup, ...]:
+    return tuple(sorted(groups, key=lambda group: group.original))
+
+
+def _origin(group: TextGroup, families: Mapping[str, str]) -> tuple[str, str]:
+    """The agency that the original is of or names, or any copy names: the text is one, so is who wrote it."""
+    agency = (group.outlet if group.is_agencys else None) or group.wire or (group.credit and group.credit[2])
     if agency is not None:
-        return "agency", (agency_of(agency) or agency).casefold()
-    if original.outlet is None:
-        return "unknown", original.id
-    outlet = families.get(original.outlet, original.outlet)
-    return "outlet", outlet.casefold()
+        return "agency", agency
+    if group.outlet is None:
+        return "unknown", group.original
+    return "outlet", families.get(group.outlet, group.outlet).casefold()
 
 
-def _agency_named_by(group: Sequence[ArticleView]) -> str | None:
-    """The agency that any copy credits: the text is one, so is who wrote it."""
-    naming = [a for a in group if a.wire is not None]
-    return min(naming, key=lambda a: (a.effective, a.id)).wire if naming else None
+def _hash(key: str) -> bytes:
+    return hashlib.blake2b(key.encode(), digest_size=_KEY_BYTES).digest()
 
 
-def _outlet_key(article: ArticleView) -> tuple[str, str]:
-    if article.outlet is None:
-        return "unknown", article.id
-    return "outlet", article.outlet.casefold()
+def _keys(hashes: bytes) -> Iterable[bytes]:
+    return (hashes[at : at + _KEY_BYTES] for at in range(0, len(hashes), _KEY_BYTES))
+
+
+def _with_key(hashes: bytes, key: bytes) -> bytes:
+    """`hashes`, sorted, with one more where it is new."""
+    low, high = 0, len(hashes) // _KEY_BYTES
+    while low < high:
+        middle = (low + high) // 2
+        if hashes[middle * _KEY_BYTES : (middle + 1) * _KEY_BYTES] < key:
+            low = middle + 1
+        else:
+            high = middle
+    at = low * _KEY_BYTES
+    return hashes if hashes[at : at + _KEY_BYTES] == key else hashes[:at] + key + hashes[at:]

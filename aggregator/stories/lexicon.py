@@ -1,6 +1,5 @@
 """The word lists of the room, read once from lexicon.yaml; see there for what each list is for."""
 
-import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -31,7 +30,6 @@ class Lexicon(msgspec.Struct, frozen=True):
     leaning: str
     outlet_words: str
     headline: HeadlinePatterns
-    agencies: dict[str, list[str]]
 
 
 @cache
@@ -48,15 +46,3 @@ def words_of(name: str) -> frozenset[str]:
     """The list `name` as a set (for membership only: sets have no order)."""
     value = getattr(lexicon(), name)
     return frozenset(value.split() if isinstance(value, str) else value)
-
-
-@cache
-def _agency_by_outlet() -> dict[str, str]:
-    return {outlet: agency for agency, outlets in lexicon().agencies.items() for outlet in outlets}
-
-
-def agency_of(outlet: str | None) -> str | None:
-    """The canonical agency name when this outlet *is* a news agency, by name or domain."""
-    if outlet is None:
-        return None
-    return _agency_by_outlet().get(re.sub(r"^www\.", "", outlet.strip().casefold()))

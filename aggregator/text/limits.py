@@ -23,6 +23,9 @@ class TextRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closing_lines: int
     wire_paragraphs: int
     unlisted_agency: float
+    wire_line: float
+    wire_habit: float
+    wire_shared: float
     stub_words: int
     enough_words: int
     hardly_any_words: int

@@ -34,6 +34,7 @@ class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     headings: tuple[str, ...] = ()  # the visible headlines, and what data and browser tab call it
     author: str | None = None
+    sources: tuple[str, ...] = ()  # whose text it is, where the page names another than itself
     site: str | None = None
     canonical: str | None = None
     language: str | None = None
@@ -58,6 +59,7 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
         title=_title(root, meta, linked, site, max_chars),
         headings=_headings(root, linked, max_chars),
         author=_author(root, meta, linked, max_chars),
+        sources=_sources(meta, linked, max_chars),
         site=site,
         canonical=_canonical(root, meta),
         language=primary_tag(_text_of(linked.get("inLanguage"), 40)) or _declared_language(root, meta),
@@ -229,6 +231,13 @@ def _author(root: Any, meta: dict[str, str], linked: dict[str, Any], max_chars: 
         stated = [text for text in (_visible(link, 100) for link in links) if text]
     whole = ", ".join(dict.fromkeys(stated))
     return re.sub(r"^(?:by|von|par|por|di|door)\s+", "", whole, flags=re.IGNORECASE) or None
+
+
+def _sources(meta: dict[str, str], linked: dict[str, Any], max_chars: int) -> tuple[str, ...]:
+    in_data = ("sourceOrganization", "copyrightHolder", "creditText")
+    in_head = ("source", "dc.source", "syndication-source", "original-source")
+    names = (*(_name(linked.get(key), max_chars) for key in in_data), *(meta.get(name) for name in in_head))
+    return tuple(dict.fromkeys(name for name in names if name and len(name) <= 200))
 
 
 def _canonical(root: Any, meta: dict[str, str]) -> str | None:

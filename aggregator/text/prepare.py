@@ -64,6 +64,7 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...] = ()
     declared_language: str | None = None
     is_live: bool = False
+    sources: tuple[str, ...] = ()  # what the page calls the source of its text
 
 
 # --- where it comes from -----------------------------------------------------------------------------------
@@ -113,7 +114,13 @@ def _from_html(entry: Entry, html: str, url: str | None, seen: dt.datetime, room
         tdm_reserved=facts.tdm_reserved,
         truncated=read.truncated,
     )
-    return _Draft(article=article, lines=body.lines, declared_language=facts.language, is_live=facts.is_live)
+    return _Draft(
+        article=article,
+        lines=body.lines,
+        declared_language=facts.language,
+        is_live=facts.is_live,
+        sources=facts.sources,
+    )
 
 
 def _from_entry(entry: Entry, seen: dt.datetime, room: TextRules) -> _Draft:
@@ -177,7 +184,15 @@ def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -
         author=_cut(author, 200) if author else None,
         outlet=_cut(article.outlet, 200) if article.outlet else None,
         published=published,
-        wire=wire.find_wire(paragraphs, room, draft.lines, author, outlet=entry.outlet or article.outlet),
+        wire=wire.find_wire(
+            paragraphs,
+            room,
+            draft.lines,
+            author,
+            outlet=entry.outlet or article.outlet,
+            title=article.title,
+            sources=draft.sources,
+        ),
         is_container=bool(timed) or draft.is_live or live.is_container_title(article.title),
         timed=timed,
         truncated=article.truncated or len(text) < len(article.text),

@@ -1,137 +1,34 @@
-"""The news agency behind a text: told by dateline, byline or credit line, never by a quotation.
+"""The news agency behind a text: told by dateline, byline, credit line or meta data, never by a quotation.
 
-"told the AFP news agency" makes AFP a voice in the story, not its author. "(With agency inputs)" says that
-agencies were used and names none. An outlet that marks its own dateline ("(CNN)") is no agency.
+"told the AFP news agency" makes AFP a voice in the story, not its author. "Photo: AFP" is the photo's mark.
+"(With agency inputs)" says that agencies were used and names none, "dpa/AFP" that the text is of neither
+alone. An outlet that marks its own dateline ("(CNN)") is no agency.
+
+Every form below cuts a few words out of its line and asks `agencies_named` whether they are agencies and
+nothing else. Which names there are, in which scripts, stands in agencies.yaml alone.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from aggregator.model import Wire
+from aggregator.text.agencies import Named, agencies_named, agency_names, agency_of, may_name, same_marks
 from aggregator.text.limits import TextRules
-from aggregator.text.lines import is_prose
+from aggregator.text.lines import count_words, is_prose, same_line
+from aggregator.text.urls import registrable_domain
 
-# Canonical name: the spellings by which datelines, bylines and credits call it.
-_AGENCIES: dict[str, tuple[str, ...]] = {
-    "AP": ("AP", "Associated Press", "The Associated Press", "AP News"),
-    "AFP": ("AFP", "Agence France-Presse", "Agence France Presse"),
-    "Reuters": ("Reuters", "Thomson Reuters", "REUTERS"),
-    "dpa": ("dpa", "DPA", "Deutsche Presse-Agentur", "dpa-AFX", "German Press Agency"),
-    "EFE": ("EFE", "Agencia EFE", "Efe"),
-    "ANSA": ("ANSA", "Ansa"),
-    "Xinhua": ("Xinhua", "Xinhua News Agency", "新华社"),
-    "TASS": ("TASS", "ITAR-TASS", "ТАСС"),
-    "Interfax": ("Interfax", "Интерфакс"),
-    "RIA Novosti": ("RIA Novosti", "РИА Новости"),
-    "PA": ("PA", "PA Media", "Press Association"),
-    "Kyodo": ("Kyodo", "Kyodo News", "共同"),
-    "Jiji": ("Jiji", "Jiji Press", "時事"),
-    "Yonhap": ("Yonhap", "Yonhap News Agency", "연합뉴스"),
-    "UPI": ("UPI", "United Press International"),
-    "PTI": ("PTI", "Press Trust of India"),
-    "ANI": ("ANI",),
-    "IANS": ("IANS",),
-    "Anadolu": ("Anadolu", "Anadolu Agency", "AA"),
-    "APA": ("APA", "Austria Presse Agentur"),
-    "Keystone-SDA": ("Keystone-SDA", "SDA", "ATS", "sda"),
-    "SID": ("SID", "sid"),
-    "KNA": ("KNA",),
-    "epd": ("epd",),
-    "Belga": ("Belga", "BELGA"),
-    "ANP": ("ANP",),
-    "NTB": ("NTB",),
-    "TT": ("TT",),
-    "Ritzau": ("Ritzau", "Ritzau/"),
-    "STT": ("STT",),
-    "Lusa": ("Lusa", "LUSA"),
-    "Europa Press": ("Europa Press", "EUROPA PRESS", "EP"),
-    "AGI": ("AGI",),
-    "Adnkronos": ("Adnkronos", "ADNKRONOS"),
-    "LaPresse": ("LaPresse",),
-    "PAP": ("PAP",),
-    "CTK": ("CTK", "ČTK"),
-    "MTI": ("MTI",),
-    "Ukrinform": ("Ukrinform",),
-    "Bernama": ("Bernama", "BERNAMA"),
-    "Antara": ("Antara", "ANTARA"),
-    "Canadian Press": ("Canadian Press", "The Canadian Press", "CP"),
-    "AAP": ("AAP", "Australian Associated Press"),
-    "Bloomberg": ("Bloomberg", "Bloomberg News"),
-    "Agência Brasil": ("Agência Brasil", "Agencia Brasil"),
-    "Notimex": ("Notimex",),
-    "Télam": ("Télam", "Telam"),
-    "MENA": ("MENA",),
-    "SANA": ("SANA",),
-    "IRNA": ("IRNA",),
-    "WAFA": ("WAFA",),
-    "KCNA": ("KCNA",),
-}
-_BY_NAME = {name.casefold(): canonical for canonical, names in _AGENCIES.items() for name in names}
-_BY_EXACT = {name: canonical for canonical, names in _AGENCIES.items() for name in names}
-# Short names that are also words or initials need their capitals, and more than a bare line.
-_NAMES = "|".join(re.escape(n) for n in sorted(_BY_EXACT, key=lambda n: (-len(n), n)))
-_PLACE = r"[A-ZÀ-ÞА-Я][\w.’'()/ ,-]{1,60}?"
-_DATELINES = (
-    re.compile(rf"(?:{_PLACE}\s*[,:–—-]?\s*)?\((?P<a>{_NAMES})(?:\s*[/,&+]\s*(?P<b>{_NAMES}))*\)\s*(?:[-–—:.]|(?=[A-Z]))"),
-    re.compile(rf"{_PLACE}\s*[-–—,/]\s*(?P<a>{_NAMES})(?:/(?P<b>{_NAMES}))?\s*[-–—.:]\s"),
-    re.compile(rf"[A-ZÀ-Þ][A-ZÀ-Þ.’' ,-]{{2,50}}(?:\s\d{{1,2}}\.?)?\s?(?:/|,)\s?"
-               rf"(?P<a>{_NAMES})\s?/?\s?[-–—]\s"),
-    re.compile(r"[^/]{2,40}/(?P<a>TASS|ТАСС)/\s?[.:–-]?"),
-    re.compile(r"(?P<a>新华社)[^。]{1,20}电"),
-    re.compile(r"(?P<a>【?(?:共同|時事)】?)[】=＝]"),
-)  # fmt: skip
-_UNLISTED = re.compile(
-    r"[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я.’' -]{2,40}(?:,\s[\w. ]{2,30})?\s"
-    r"\((?P<a>[A-ZÀ-ÞА-Я]{2,6})\)\s?(?:[-–—]+|\.-)\s"
-)
-# Stations that mark their own reports like that: networks, and the call signs of North American ones.
-_STATION = re.compile(
-    r"CNN|BBC|CBS|NBC|ABC|CBC|CTV|FOX|MSNBC|CNBC|NPR|PBS|RT|DW|VOA|RFE|RFI|TRT|NHK|RTE|RTL|HT|TNN|"
-    r"[KW][A-Z]{2,3}|NYSE|NASDAQ"
-)
-_NAME_LIST = rf"(?:{_NAMES})(?:\s*(?:,|/|&|und|and|et|y|e|en|\||\+)\s*(?:{_NAMES}))*"
-_BYLINES = (
-    re.compile(rf"(?:by|von|par|por|di|da|door)\s+(?:the\s+)?(?P<a>{_NAME_LIST})(?:\s+"
-               rf"(?:staff|news agency|reporters?))?\.?", re.IGNORECASE),
-    re.compile(rf"(?:by\s+)?[\w.’' -]{{3,50}}(?:,|\s[|/–-])\s*(?:the\s+)?(?P<a>{_NAMES})", re.IGNORECASE),
-)  # fmt: skip
-_BARE = re.compile(rf"(?P<a>{_NAME_LIST})")
-_CREDITS = (
-    re.compile(rf"[(\[]?(?:with|mit|avec|con|com|met)\s+(?:inputs?\s+from\s+|"
-               rf"material\s+(?:von|der)\s+|agence[s]?\s+|informa\w+\s+d[eai]l?\s+)?"
-               rf"(?P<a>{_NAME_LIST})(?:\s+inputs?)?[)\].]*", re.IGNORECASE),
-    re.compile(rf"(?:©|\(c\)|copyright|quelle|source|fuente|fonte|bron|agency|agencia|inputs? from)\s*:?\s*"
-               rf"(?:©\s*)?(?:\d{{4}}\s+)?(?:by\s+)?(?:the\s+)?"
-               rf"(?P<a>{_NAME_LIST})\b.{{0,60}}", re.IGNORECASE),
-    re.compile(rf"(?:the\s+)?(?P<a>{_NAME_LIST})\s+contributed to this "
-               rf"(?:report|article|story)\.?", re.IGNORECASE),
-    re.compile(rf".{{2,80}}\b(?:of|from)\s+(?:the\s+)?"
-               rf"(?P<a>{_NAME_LIST})\s+contributed.{{0,60}}", re.IGNORECASE),
-    re.compile(rf"\(?(?P<a>{_NAME_LIST})\)?", 0),
-    re.compile(rf".{{0,200}}(?:story|article|report) (?:was|has been|is) (?:originally |first )?"
-               rf"(?:published|produced|syndicated|provided) (?:by|from) "
-               rf"(?:the\s+)?(?P<a>{_NAME_LIST})\b.{{0,60}}", re.IGNORECASE),
-    re.compile(rf"(?:diese(?:r|s)? (?:meldung|beitrag|artikel|text)|ce(?:t)? (?:article|texte)|"
-               rf"questo articolo|este artículo)\b.{{0,80}}?"
-               rf"\b(?P<a>{_NAMES})\b.{{0,60}}", re.IGNORECASE),
-    re.compile(rf"[A-Za-z0-9:,;./\s-]{{0,40}}\((?P<a>{_NAMES})(?:/\w{{2,10}})*\)"),
-)  # fmt: skip
-_REUTERS_CREDIT = re.compile(
-    r"\(?(?:Reporting|Additional reporting|Writing) by .{3,200};\s*(?:Editing|Writing|Additional) .{3,200}\)?"
-)
-_MIXED = re.compile(
-    r"[(\[]?(?:with|mit|avec|con|com|met)\s+(?:\w+\s+){0,2}(?:agency|agencies|agenturen|agenturmaterial|"
-    r"agences?|agencias?|agenzie|"
-    r"agências|wire)\b(?:\s+\w+){0,3}[)\].]*|[(\[]?(?:from )?(?:wire reports|wire services|news agencies|"
-    r"agencies|agenturen)[)\]]?",
-    re.IGNORECASE,
-)
-_MAX_LINE = 300
+_HEAD_CHARS = 200  # of a paragraph in which a dateline ends
+_MAX_LINE = 300  # characters of a credit line
+_MAX_BYLINE = 120
+_CLOSED_WORDS = 6  # of a paragraph that a credit may close
 
 
 def is_agency_name(line: str) -> bool:
     """Whether the whole line is the name of one or several agencies."""
-    return len(line) <= 60 and _BARE.fullmatch(line.strip()) is not None
+    if len(line) > 60:
+        return False
+    found = agencies_named(same_marks(line))
+    return found is not None and bool(found.agencies)
 
 
 def find_wire(
@@ -141,38 +38,235 @@ def find_wire(
     author: str | None = None,
     *,
     outlet: str | None = None,
+    title: str | None = None,
+    sources: Sequence[str] = (),
 ) -> Wire | None:
     """The agency behind a text of `paragraphs`; `lines` are all lines before furniture was taken off.
 
-    Asked in the order of what they are worth: dateline of a known agency, byline, credit line, dateline of an
-    agency that we do not list. None when no agency shows, a Wire without a name when agencies were used but
-    none is named. `outlet`: its own mark in a dateline is no agency's.
+    Asked in the order of what they are worth: dateline, byline, meta data (`sources`: what the page or feed
+    calls the text's source), credit line, dateline of an agency that we do not list. A mark that names one
+    agency goes before a surer one that names several. None when no agency shows, a Wire without a name when
+    agencies were used but the text is of none of them alone. `outlet`: its own mark in a dateline is no
+    agency's. `title`: no byline, wherever it is repeated.
     """
-    return (
-        _by_dateline(paragraphs[: rules.wire_paragraphs])
-        or _by_byline(author, lines[: rules.closing_lines])
-        or _by_credit((lines or paragraphs)[-rules.closing_lines :])
-        or _by_unlisted_dateline(paragraphs[: rules.wire_paragraphs], outlet, rules.unlisted_agency)
+    lines = [line for line in lines or paragraphs if not title or not same_line(line, title)]
+    marks = [
+        *_by_dateline(paragraphs[: rules.wire_paragraphs]),
+        *_by_byline(author, _above_the_text(lines[: rules.closing_lines]), rules),
+        *_by_source(sources),
+        *_by_credit(_below_the_text(lines)[-rules.closing_lines :], rules),
+        *_by_unlisted_dateline(paragraphs[: rules.wire_paragraphs], outlet, rules.unlisted_agency),
+    ]
+    shared = [mark for mark in marks if mark.agency is not None and mark.confidence <= rules.wire_shared]
+    named = [mark for mark in marks if mark.agency is not None and mark not in shared]
+    return next(iter([*named, *(mark for mark in marks if mark not in shared), *shared]), None)
+
+
+def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | None:
+    """The agency behind a copy of the article `original`: the one whose outlet it is, else the one behind it.
+
+    `wire`: the agency on the original's row, which was sure enough there. For copies, never for excerpts.
+    """
+    own = agency_of(outlet)
+    agency = own or wire
+    if agency is None:
+        return None
+    whose = f"{agency}'s own text" if own else f"a text of {agency}"
+    return Wire(agency=agency, evidence=f"copy of {original}, {whose}", kind="copy")
+
+
+# --- datelines ---------------------------------------------------------------------------------------------
+
+_MONTH_OR_LINK = re.compile(
+    r"(?:de|da|do|del|di|du|des|la|le|les|los|las|el|al|am|an|der|den|dem|im|sur|sous|lès|upon|on|of|ob|nad|und|"
+    r"jan|feb|mar|apr|abr|avr|mai|may|mag|jun|giu|lug|jul|ago|aug|set|sep|oct|okt|ott|out|nov|dec|dez|dic|déc)\b.*",
+    re.IGNORECASE,
+)
+_BRACKETED = re.compile(
+    r"(?P<place>[^()\[\]/|【】]{0,60}?(?:/[^()\[\]/|【】]{2,30})?)[(\[【](?P<named>[^()\[\]【】]{2,45})[)\]】](?P<after>.*)"
+)
+_AFTER = re.compile(
+    r"(?P<dash>\s?(?:[-–—_:=|]|\.\s?[-–—]|।|\.(?=\s)|\w{1,20} 기자 =))|\s?[^\W\d_]|\s?[\"“„«'‘¿¡(\d]|$"
+)
+_SLASHED = re.compile(
+    r"(?P<place>[^/]{0,60}?)/\s?(?:Корр\.?\s+)?(?P<named>[^/]{2,40})/(?:[\s.:–—-]|$)", re.IGNORECASE
+)
+_BARRED = re.compile(r"(?P<place>[^|]{3,50})(?:\s\|\s|(?<=[A-ZÄÖÜ])\s)(?P<named>[\w/-]{2,30})\s\|\s")
+_MARK = re.compile(r"\s?[-–—,.]\s?|(?<=\d)\s")
+_DASHED_CHARS = 80  # of the head in which place and date end
+_AGENCY_NEXT = re.compile(r"(?P<named>[^\W\d_][\w. ]{1,28}?)(?:\s?(?P<dash>[-–—:])|[.,](?=\s))")
+_BARE_OPENING = re.compile(r"(?P<named>[A-Z]{3,8})(?:\s?\.?[-–—]\s?)(?=[A-ZÀ-Þ])")
+_TOO_SHORT = re.compile(r"[A-Z]{2}")  # "Pittsburgh, PA —": after a comma two letters are a state
+_CASELESS = re.compile("[\u0590-\u08ff\u0900-\u0dff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_ARABIC = re.compile(
+    rf"(?P<place>[\u0600-\u06ff\s\d.-]{{2,60}}?)\s?(?:[-–—]\s?|(?<=\d)\s|(?<=\d\sم)\s)"
+    rf"(?P<named>{'|'.join(map(re.escape, agency_names('؀-ۿ')))})(?=[\s:-])"
+)
+_WIDE_NAMES = "|".join(map(re.escape, agency_names("\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af")))
+_CHINESE = re.compile(
+    rf"\(?[据據]?(?P<named>{_WIDE_NAMES})(?:[^。,:()]{{0,12}}\d{{1,2}}日[^。,:()]{{0,12}}[电電讯訊]|记者[^。()]{{2,20}}电|"
+    rf"[^。,:()]{{1,20}}\d{{1,2}}日\S{{0,6}}報導|[^。,:()]{{1,8}}\d{{1,2}}日\s?-)"
+)
+_JAPANESE = re.compile(r"\S{1,8}?\d{1,2}日(?P<named>共同|時事)\s")
+_PLACE_BEFORE_NAME = re.compile(
+    rf"(?P<place>.{{0,14}}?)[\s=]?(?P<named>{_WIDE_NAMES}|A[FP]P?)(?:=\w{{1,10}})?"
+)
+
+
+def _by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
+    for paragraph in paragraphs:
+        found = _dateline_of(same_marks(paragraph[:_HEAD_CHARS]))
+        if found is not None and not _PICTURE.match(found[1]):
+            named, evidence = found
+            yield Wire(agency=named.agency, evidence=evidence.strip(), kind="dateline")
+            return
+
+
+def _dateline_of(head: str) -> tuple[Named, str] | None:
+    if not may_name(head):
+        return None
+    return _bracketed(head) or _slashed(head) or _barred(head) or _dashed(head) or _in_script(head)
+
+
+_REGION = re.compile(
+    r"(?:\s\([A-Z][\w ]{2,30}\))?\s\[[A-Z][\w ]{2,30}\](?=,)"
+)  # "New Delhi [India], March 6"
+
+
+def _bracketed(head: str) -> tuple[Named, str] | None:
+    found = _BRACKETED.match(_REGION.sub("", head))
+    if found is None:
+        return None
+    place, named, after = found["place"].strip(), found["named"], _AFTER.match(found["after"])
+    if after is None:
+        return None
+    inside = _PLACE_BEFORE_NAME.fullmatch(named) if _CASELESS.search(named) else None
+    if (
+        inside is not None
+        and not place
+        and ("【" in found.group() or "[" in found.group() or inside["place"])
+    ):
+        listed = agencies_named(inside["named"])
+        return (listed, found.group()[: found.end("named") + 1]) if listed else None
+    opens = after["dash"] is not None or _opens_sentence(found["after"].lstrip())
+    listed = agencies_named(named, doubtful=bool(place))
+    if listed is None or not listed.agencies or not opens or not _is_place(place, listed):
+        return None
+    return listed, found.group()[: found.end("named") + 1]
+
+
+def _opens_sentence(rest: str) -> bool:
+    return bool(rest) and (rest[0].isupper() or rest[0] in "\"“„«¿¡'‘" or _CASELESS.match(rest) is not None)
+
+
+def _is_place(place: str, named: Named) -> bool:
+    """Whether the words before the agency are a place and a date at most, and not what it stands for."""
+    words = place.replace("/", " ").split()
+    if not words:
+        return True
+    if len(words) > 9 or agencies_named(place.rstrip(" -–—"), doubtful=True) is not None:
+        return False
+    if any(word.strip(".,") in named.agencies for word in place.replace("-", " ").split()):
+        return False
+    if _CASELESS.search(place):
+        return len(words) <= 6 and not _speaks(words)
+    initials = "".join(word[0] for word in words if word[0].isalpha() and word[0].isupper())
+    if any(initials.endswith(name.upper()) and len(name) <= 5 for name in named.agencies):
+        return False
+    near_date = [False, *(any(c.isdigit() for c in word) for word in words), False]
+    return all(
+        not word[0].islower() or near_date[n] or near_date[n + 2] or _MONTH_OR_LINK.fullmatch(word)
+        for n, word in enumerate(words)
     )
 
 
-def _by_dateline(paragraphs: Sequence[str]) -> Wire | None:
-    for paragraph in paragraphs:
-        for form in _DATELINES:
-            found = form.match(paragraph[:160])
-            if found is not None:
-                agency = _canonical(found["a"].strip("【】"))
-                return Wire(agency=agency, evidence=found.group().strip(), kind="dateline")
+def _is_arabic_place(words: Sequence[str]) -> bool:
+    """A town, or a town and a date in one calendar or both."""
+    return not _speaks(words) and len(words) <= (11 if any(c.isdigit() for c in "".join(words)) else 4)
+
+
+def _speaks(words: Sequence[str]) -> bool:
+    """Arabic, Hindi: "agency", "said to", "according to" before the name make it a voice."""
+    return any(
+        re.match(r"ل?وكالة|لوكالة|قال|ذكر|نقل|وفق|حسب|بحسب|تصريح|صورة|تصوير|المصدر", word) for word in words
+    )
+
+
+def _slashed(head: str) -> tuple[Named, str] | None:
+    found = _SLASHED.match(head)
+    if found is None:
+        return None
+    words = found["named"].split()
+    candidates = [found["named"], *(" ".join(words[:n]) for n in (2, 1))]
+    listed = next((n for c in candidates if (n := agencies_named(c, doubtful=bool(found["place"])))), None)
+    if listed is None or not listed.agencies or not _is_place(found["place"].strip(" .,"), listed):
+        return None
+    return listed, found.group()
+
+
+def _barred(head: str) -> tuple[Named, str] | None:
+    found = _BARRED.match(head)
+    listed = agencies_named(_without_own_desk(found["named"])) if found else None
+    if found is None or listed is None or not listed.agencies or not _is_place(found["place"], listed):
+        return None
+    return listed, found.group()
+
+
+def _without_own_desk(words: str) -> str:
+    return "/".join(part for part in words.split("/") if part != "taz")
+
+
+def _dashed(head: str) -> tuple[Named, str] | None:
+    bare = _BARE_OPENING.match(head)
+    if bare is not None and (listed := agencies_named(bare["named"])) is not None:
+        return listed, bare.group()
+    for mark in _MARK.finditer(head, 3, _DASHED_CHARS):
+        place, found = head[: mark.start()], _AGENCY_NEXT.match(head, mark.end())
+        if found is None or _TOO_SHORT.fullmatch(found["named"]):
+            continue
+        has_date = any(c.isdigit() for c in place)
+        listed = agencies_named(found["named"], doubtful=has_date and found["dash"] is not None)
+        is_closed = found["dash"] is not None or has_date
+        if listed and listed.agencies and is_closed and _is_place(place.strip(" ,.-–—"), listed):
+            return listed, head[: found.end()]
     return None
 
 
-def _by_unlisted_dateline(paragraphs: Sequence[str], outlet: str | None, confidence: float) -> Wire | None:
-    """ "HALVERNE (MNA) —": place and code in capitals, as agencies alone write them, broadcasters aside."""
+def _in_script(head: str) -> tuple[Named, str] | None:
+    if not _CASELESS.search(head):
+        return None
+    arabic = _ARABIC.match(head)
+    if arabic is not None and _is_arabic_place(arabic["place"].split()):
+        listed = agencies_named(arabic["named"], doubtful=True)
+        return (listed, arabic.group()) if listed else None
+    for form in (_CHINESE, _JAPANESE):
+        found = form.match(head)
+        listed = agencies_named(found["named"]) if found else None
+        if found is not None and listed is not None:
+            return listed, found.group()
+    return None
+
+
+# Place and code in capitals, as agencies alone write them: "HALVERNE (MNA) —".
+_UNLISTED = re.compile(
+    r"[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я.’' -]{2,40}(?:,\s[\w. ]{2,30})?\s"
+    r"\((?P<code>[A-ZÀ-ÞА-Я]{3,6})\)\s?(?:[-–—]+|\.-)\s"
+)
+# Stations that mark their own reports like that (networks, and the call signs of North American ones), and
+# bodies whose initials stand behind a town: parties, leagues, clubs.
+_STATION = re.compile(
+    r"CNN|BBC|CBS|NBC|ABC|CBC|CTV|FOX|MSNBC|CNBC|NPR|PBS|RT|DW|VOA|RFE|RFI|TRT|NHK|RTE|RTL|HT|TNN|"
+    r"[KW][A-Z]{2,3}|NYSE|NASDAQ|RTVE|ARD|ZDF|ORF|SRF|RAI|CDU|CSU|SPD|FDP|AFD|ÖVP|SPÖ|FPÖ|SVP|LFI|PSOE|VOX|"
+    r"GOP|DEM|NATO|ONU|OMS|FIFA|UEFA|IOC|NBA|NFL|NHL|MLB|UFC|PSG|FCB|BVB|HSV|USA|GER|FRA|GBR"
+)
+
+
+def _by_unlisted_dateline(paragraphs: Sequence[str], outlet: str | None, confidence: float) -> Iterator[Wire]:
     first = next((paragraph for paragraph in paragraphs if is_prose(paragraph)), "")
     found = _UNLISTED.match(first[:160])
-    if found is None or _STATION.fullmatch(found["a"]) or found["a"] == _initials(outlet or ""):
-        return None
-    return Wire(agency=found["a"], evidence=found.group().strip(), kind="dateline", confidence=confidence)
+    if found is None or _STATION.fullmatch(found["code"]) or found["code"] == _initials(outlet or ""):
+        return
+    yield Wire(agency=found["code"], evidence=found.group().strip(), kind="dateline", confidence=confidence)
 
 
 def _initials(outlet: str) -> str:
@@ -180,40 +274,222 @@ def _initials(outlet: str) -> str:
     return "".join(word[0] for word in words).upper() if len(words) > 1 else outlet.upper()
 
 
-def _by_byline(author: str | None, lines: Sequence[str]) -> Wire | None:
-    if author and len(author) <= 80:
-        found = _BARE.fullmatch(author.strip()) or _first_match(_BYLINES, author.strip())
-        if found is not None:
-            return Wire(agency=_canonical(found["a"]), evidence=author.strip(), kind="byline")
+# --- bylines and meta data ---------------------------------------------------------------------------------
+
+# What marks a picture and not the text.
+_PICTURE = re.compile(
+    r".{0,60}(?:\b(?:photo\w*|foto\w*|fot\.|picture|image[ns]?|imagen|imagem|bild(?:er)?|grafik|graphic|video|"
+    r"getty|credit|cr[ée]dit(?:o|os)?(?: photo)?|epa|archiv\w*|reuters/|(?:pa|ap|afp) wire)\b|"
+    r"фото|صورة|تصوير|[图圖]|摄|攝|写真|사진)",
+    re.IGNORECASE,
+)
+_BY = re.compile(
+    r"(?:by|von|par|por|di|da|de|door|av|af|od|от|text|texte|texto|testo)\s*:?\s+(?:the\s+)?", re.IGNORECASE
+)
+_PERSON = r"[A-ZÀ-ÞА-ЯЁ][\w.’'-]*(?:\s(?:[a-z]{1,3}\s)?[A-ZÀ-ÞА-ЯЁ][\w.’'-]*){1,3}"
+_PEOPLE = rf"{_PERSON}(?:(?:,| and| und| et| y| e| &)\s{_PERSON}){{0,3}}"
+_STAFF = (
+    r"(?i:(?:[\w ]{2,30} )?(?:staff|correspondents?|reporters?|redaktion|rédaction|redacción)(?: writers?)?)"
+)
+_AND = r"(?:,| and| und| et| y| e| &)"
+_WITH = r"(?i:with|mit|avec|con|com|met)\s+(?:(?i:l['’]|der\s|the\s|la\s)\s?)?"
+_DESK_WORD = r"(?i:redazione|redacci[óo]n|redaktion|redação|rédaction|redactie|desk|bureau|agencia|agência)"
+_OFFICE = (
+    r"(?i:rep[óo]rter|correspondente|enviad[oa]|journaliste|giornalista|periodista) (?:da|de|do|of|for|di)"
+)
+_OUTLET = r"(?:Le|La|El|Il|O|A|De|Der|Die|Das) [A-ZÀ-Þ]\w+|[a-z]{3,12}"
+_OWN = rf"(?:{_PERSON}|(?:La |Die |De )?{_DESK_WORD}|{_OUTLET})"
+# Whole bylines with an agency in them; what is named must be agencies and nothing else.
+_SIGNED = (
+    re.compile(r"(?P<named>.{2,40}?)\s(?:in|à|en|a|aus|da|em)\s[A-ZÀ-Þ][\w.' -]{2,30}"),
+    re.compile(rf"{_DESK_WORD}\s?[/,|-]?\s?(?P<named>.{{2,30}})"),
+    re.compile(rf".{{3,60}}\s?[–,-]\s{_OFFICE}\s(?P<named>.{{2,30}})"),
+    re.compile(r"(?P<named>[^,|]{2,40}?)\s?[,|]\s?[^,]*\d.*"),  # "AFP, 6 March 2025", "ANI | Updated ..."
+    re.compile(r"(?P<named>[^,|/]{2,30}?)\s?[|/]\s?[A-ZÀ-Þ][a-zà-ÿ]+"),  # "EFE | Madrid"
+    re.compile(rf"{_PEOPLE}(?:,\s|\s[|(–-]\s?|\s?\(|\sof\s)(?:[Tt]he\s)?(?P<named>[^()|]{{2,40}}?)\)?"),
+    re.compile(rf"(?:{_OWN} )?{_WITH}(?P<named>.{{2,40}})"),
+    re.compile(rf"(?P<named>.{{2,30}}?) {_WITH}{_OWN}"),
+)
+# The outlet's own people and an agency: of neither alone.
+_SIGNED_TOGETHER = (
+    re.compile(rf"(?:{_STAFF}|{_PERSON}){_AND}\s(?P<named>.{{2,40}}?)(?:\sin\s\w+)?"),
+    re.compile(rf"(?P<named>.{{2,60}}?){_AND}\s(?:our|own|unsere?|nos|nuestros)\s\w+", re.IGNORECASE),
+)
+_ROLE = re.compile(
+    r"(?:.{3,50}, )?(?P<named>[\w-]{2,20}(?: \w+)??) "
+    r"(?:reporters?|staff|(?:\w+ ){0,2}(?:correspondent|editor|writer)s?|sport|business)",
+    re.IGNORECASE,
+)
+_PERSON_SLASH = re.compile(rf"(?:{_PERSON}\s?/\s?(?P<last>.{{2,20}})|(?P<first>.{{2,20}}?)\s?/\s?{_PERSON})")
+
+
+def _above_the_text(lines: Sequence[str]) -> Sequence[str]:
+    """The lines before the first paragraph: where a byline stands."""
+    return lines[: next((n for n, line in enumerate(lines) if is_prose(line)), len(lines))]
+
+
+def _below_the_text(lines: Sequence[str]) -> Sequence[str]:
+    """The lines from the first paragraph on: above it "© AFP" is the picture's."""
+    return lines[next((n for n, line in enumerate(lines) if is_prose(line)), 0) :]
+
+
+def _by_byline(author: str | None, lines: Sequence[str], rules: TextRules) -> Iterator[Wire]:
+    if author and len(author) <= _MAX_BYLINE and not _PICTURE.match(author):
+        words = same_marks(author)
+        named = _signed(words) or _named_by(
+            _PERSON_SLASH, words
+        )  # under a picture, too, but not as an author
+        if named is not None:
+            yield Wire(agency=named.agency, evidence=author.strip(), kind="byline")
     for line in lines:
-        found = _BARE.fullmatch(line) or (_first_match(_BYLINES, line) if len(line) <= 80 else None)
-        if found is not None:
-            return Wire(agency=_canonical(found["a"]), evidence=line, kind="byline", confidence=0.9)
-    return None
-
-
-def _by_credit(lines: Sequence[str]) -> Wire | None:
-    for line in reversed(lines):
-        if len(line) > _MAX_LINE:
+        if len(line) > _MAX_BYLINE or line.startswith("©") or _PICTURE.match(line):
             continue
-        found = _first_match(_CREDITS, line)
-        if found is not None:
-            sure = 0.5 if "contributed" in line else 0.9  # beside the outlet's own reporters
-            return Wire(agency=_canonical(found["a"]), evidence=line, kind="credit", confidence=sure)
-        if _REUTERS_CREDIT.fullmatch(line):
-            return Wire(agency="Reuters", evidence=line, kind="credit", confidence=0.8)
-        if _MIXED.fullmatch(line):
-            return Wire(agency=None, evidence=line, kind="credit", confidence=0.5)
+        named = _signed(same_marks(line)) or _labelled(same_marks(line))
+        if named is not None:
+            yield Wire(agency=named.agency, evidence=line, kind="byline", confidence=rules.wire_line)
+
+
+def _signed(words: str) -> Named | None:
+    """The agencies in a byline: by themselves, behind a person, a desk or the outlet's own staff."""
+    if not may_name(words):
+        return None
+    by = _BY.match(words)
+    words = words[by.end() :] if by else words
+    found = agencies_named(words) or _named_by(_ROLE, words, doubtful=True)
+    found = found or next((named for form in _SIGNED if (named := _named_by(form, words))), None)
+    if found is not None:
+        return found
+    together = next((named for form in _SIGNED_TOGETHER if (named := _named_by(form, words))), None)
+    return together._replace(unnamed=True) if together else _ending(words)
+
+
+def _named_by(form: re.Pattern[str], words: str, *, doubtful: bool = False) -> Named | None:
+    """What a form that fits the whole of `words` names."""
+    found = form.fullmatch(words)
+    if found is None:
+        return None
+    return agencies_named(next(filter(None, found.groups()), ""), doubtful=doubtful)
+
+
+def _ending(words: str) -> Named | None:
+    """The agency whose name of several words ends a byline of capitals: "ADA LORNE Associated Press"."""
+    parts = words.split()
+    for start in range(2, len(parts) - 1):
+        if all(part.isupper() or part in ("and", "und", "et", "y", "e") for part in parts[:start]):
+            named = agencies_named(" ".join(parts[start:]))
+            if named is not None:
+                return named
     return None
 
 
-def _first_match(forms: Iterable[re.Pattern[str]], text: str) -> re.Match[str] | None:
-    return next((match for form in forms if (match := form.fullmatch(text))), None)
+def _by_source(sources: Sequence[str]) -> Iterator[Wire]:
+    for source in sources:
+        for piece in source.split("|"):
+            agency = agency_of(registrable_domain(piece) if "://" in piece else piece)
+            named = Named(frozenset({agency})) if agency else agencies_named(same_marks(piece))
+            if named is not None:
+                yield Wire(agency=named.agency, evidence=source.strip(), kind="metadata")
+                break
 
 
-def _canonical(names: str) -> str | None:
-    """The first agency of a list; None when two or more are named: the text is then of none of them alone."""
-    parts = [p.strip() for p in re.split(r"\s*(?:,|/|&|\||\+|\bund\b|\band\b|\bet\b)\s*", names) if p.strip()]
-    found = [_BY_EXACT.get(part) or _BY_NAME.get(part.casefold()) for part in parts]
-    known = sorted({name for name in found if name})
-    return known[0] if len(known) == 1 else None
+# --- credit lines ------------------------------------------------------------------------------------------
+
+_LABEL = re.compile(
+    r"[(*]?(?:sources?|quellen?|verwendete quellen|fuentes?|fonte|fonti|bron|źródło|zdroj|forrás|kaynak|"
+    r"kilde|källa|lähde|agency|agencia|agência|distributed by|inputs? from|источники?|джерело|المصدر|المصادر|"
+    r"来源|來源|提供|配信|出典)\s*(?:[:—–-]|\s(?=\S))\s*(?P<named>.{2,80})",
+    re.IGNORECASE,
+)
+_MATERIAL = (
+    r"(?i:inputs?\s+from|reporting\s+(?:by|from)|material\s+from|"
+    r"(?:material|informationen|inhalten)\s+(?:von|der|des)|"
+    r"informaci[óo]n\s+del?|datos\s+de|informa[çc][õo]es\s+d[aeo]|dados\s+d[aeo]|l['’]|les)"
+)
+_PREFIX = rf"(?:(?:{_OWN}|(?:The|This) (?:story|article|report)),?\s)?"
+# Whole lines below a text; what is named must be agencies and nothing else.
+_CREDITS = (
+    re.compile(rf"(?P<named>[^\s(].{{1,30}}?) (?:avec|mit|con|com) {_OWN}"),
+    re.compile(
+        rf"[(*]?{_PREFIX}(?i:with|uses|mit|avec|con|com|met)\s+(?:{_MATERIAL}\s*)?(?P<named>.{{2,70}})"
+    ),
+    re.compile(r"(?i:compiled from|по материалам:?|по сообщениям|за матеріалами:?)\s*(?P<named>.{2,70})"),
+    re.compile(
+        r"(?:[A-ZÀ-Þ ]{4,40}\s)?(?i:©|\(c\)|copyright)\s*(?i:©|\(c\)|copyright)?\s*(?:\d{4})?,?\s*(?:by\s+)?"
+        r"(?P<named>[^\d.,(]{2,40}?(?:L\.P)?)(?:[.,-].{0,200}|\s\d{4}.{0,100}|\s?\(.{0,100})?"
+    ),
+    re.compile(
+        r"(?i:this|dies\w{1,2}|cet?(?:te)?|questo|este|esta)\s.{0,80}?(?i:"
+        r"(?:was|has been|is)\s(?:originally |first )?"
+        r"(?:published|produced|syndicated|provided|written)\s(?:by|from)|"
+        r"(?:stammt|kommt|wurde übernommen)\svon|à partir d['’]une dépêche d[eu]|(?<=this )report by)"
+        r"\s?(?:the\s|der\s|l['’]\s?)?(?P<named>.{2,40}?)(?:\s(?:und|and|was|on|et)\b.{0,120}|[.)]*)",
+    ),
+    re.compile(r"\(?.{0,150}\bsyndicated feed\s?[-–—:]\s?(?P<named>.{2,40})", re.IGNORECASE),
+    re.compile(r"\(?(?:综合|綜合)(?P<named>.{2,30}?)(?:报道|報導|电|電)\)?"),
+    re.compile(r"(?P<named>\(?[A-Z]{3,5}\)?)(?:\s[A-Z]{2,4}){1,4}"),  # "PTI ADA BOM": the desk's initials
+    re.compile(r"(?P<named>\(?[A-Z]{3,4}\)?)\s[a-z]{2,4}/(?:\s?[a-z]{2,4}/?)?"),  # "(PAP) adl/ bom/"
+)
+_CONTRIBUTED = (
+    re.compile(
+        r"(?:the\s+)?(?P<named>.{2,60}?)(?:\s(?:writers?|reporters?|journalists?)\b.{0,120})?"
+        r"\s(?:also )?contributed\b.{0,60}",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r".{2,200}(?:\b(?:of|from|and)|[.,])\s(?:and )?(?:the\s)?(?P<named>.{2,60}?)"
+        r"\s(?:also )?contributed\b.{0,60}",
+        re.IGNORECASE,
+    ),
+)
+_REUTERS = re.compile(
+    r"\(?(?:(?:Reporting|Additional reporting|Writing) by .{3,200};\s*"
+    r"(?:Editing|Writing|Additional) .{3,200}|"
+    r"(?:Reporte|Reportaje|Información) de .{3,150};\s*(?:editado|edición|editada) .{3,150}|"
+    r"Our Standards: The Thomson Reuters Trust Principles.{0,20})\)?",
+    re.IGNORECASE,
+)
+_AP_HUB = re.compile(r"(?:AP|More AP) [\w\s]{2,40}: https?://(?:www\.)?apnews\.com/\S*")
+_TAIL_CHARS = 60
+_TAIL = re.compile(
+    r"[.!?。！？؟।…][”\"»’]?\s?"
+    r"(?P<named>\([^()]{2,30}\)|/\w{3,20}/|[-–—]{1,2}\s?[^\s.][^.]{1,24}|[A-Z]{3,5})[.]?$"
+)
+
+
+def _by_credit(lines: Sequence[str], rules: TextRules) -> Iterator[Wire]:
+    """From the last line upwards: what stands below the text, and what closes its last paragraph."""
+    below = True
+    for line in reversed(lines):
+        if below and count_words(line) >= _CLOSED_WORDS:
+            tail = _TAIL.search(same_marks(line[-_TAIL_CHARS:]))
+            words = tail["named"] if tail else ""
+            named = agencies_named(words, doubtful=words[0] in "(/") if tail else None
+            if named is not None and not _PICTURE.match(words):
+                yield Wire(agency=named.agency, evidence=words, kind="credit", confidence=rules.wire_line)
+            below = named is None and not is_prose(line)
+        if len(line) <= _MAX_LINE:
+            yield from _credit_of(line, same_marks(line), rules)
+
+
+def _credit_of(line: str, words: str, rules: TextRules) -> Iterator[Wire]:
+    for habit, agency in ((_REUTERS, "Reuters"), (_AP_HUB, "AP")):
+        if habit.fullmatch(words):
+            yield Wire(agency=agency, evidence=line, kind="credit", confidence=rules.wire_habit)
+            return
+    if not may_name(words) or _PICTURE.match(words):
+        return
+    contributed = (_named_by(form, words) for form in _CONTRIBUTED if "contributed" in words)
+    named = next(filter(None, contributed), None)
+    if named is not None:  # beside the outlet's own reporters
+        yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=rules.wire_shared)
+        return
+    named = agencies_named(words) or _labelled(words)
+    named = named or next((found for form in _CREDITS if (found := _named_by(form, words))), None)
+    if named is not None:
+        sure = rules.wire_line if named.agency else rules.wire_shared
+        yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=sure)
+
+
+def _labelled(words: str) -> Named | None:
+    """What "Source:" names; a label vouches for short forms with other meanings, too."""
+    return _named_by(_LABEL, words, doubtful=True)

@@ -1,12 +1,32 @@
 """Articles, outlets, independent reports; copy groups and their originals."""
 
+import datetime as dt
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.model import ArticleView
-from aggregator.stories.counts import Counts, copy_groups, count, original_of, with_originals
-from tests.unit.stories_examples import view
+from aggregator.stories.counts import (
+    Counts,
+    Member,
+    Standing,
+    copy_groups,
+    count,
+    counts,
+    from_bytes,
+    known_link,
+    original_of,
+    standing_of,
+    to_bytes,
+    together,
+    trails,
+    with_member,
+    with_originals,
+)
+from aggregator.text.agencies import agency_of, family_table
+from tests.unit.stories_examples import NOON, view
 
 
 def test_ten_reprints_of_an_agency_text_are_one_report() -> None:
@@ -61,7 +81,20 @@ def test_containers_and_excerpts_count_only_when_there_is_nothing_else() -> None
 
 def test_a_publisher_family_is_one_origin_of_several_outlets() -> None:
     articles = [view("a", "Harbour Post"), view("b", "Harbour Post on Sunday")]
-    assert count(articles, {"Harbour Post on Sunday": "Harbour Post"}) == Counts(2, 2, 1)
+    assert count(articles) == Counts(2, 2, 2)
+    assert count(articles, family_table({"Harbour Post": ["Harbour Post on Sunday"]})) == Counts(2, 2, 1)
+
+
+def test_well_known_families_are_known_and_the_users_word_goes_before() -> None:
+    articles = [view("a", "www.lvz.de"), view("b", "Ostsee-Zeitung", hours=1), view("c", "haz.de", hours=2)]
+    assert count(articles) == Counts(3, 3, 1)
+    assert count(articles, family_table({"Coast": ["ostsee-zeitung"]})) == Counts(3, 3, 2)
+
+
+def test_the_site_and_the_name_of_an_agency_are_one_outlet() -> None:
+    assert count([view("a", "reuters.com"), view("b", "Reuters", hours=1)]) == Counts(2, 1, 1)
+    # initials that an agency shares with others name no outlet's owner
+    assert count([view("a", "AA"), view("b", "Anadolu Agency", hours=1)]) == Counts(2, 2, 2)
 
 
 def test_a_story_without_articles_has_nothing() -> None:
@@ -107,10 +140,12 @@ def stories(draw: st.DrawFn) -> list[ArticleView]:
     return [
         view(
             id_,
-            draw(st.sampled_from([None, "One", "Two", "AFP"])),
+            draw(
+                st.sampled_from([None, "One", "Two", "www.one", "AFP", "afp.com", "Waz.de", "morgenpost.de"])
+            ),
             role=draw(st.sampled_from(["report", "copy", "excerpt", "container"])),
             copy_of=draw(st.sampled_from([None, *ids, "elsewhere"])),
-            wire=draw(st.sampled_from([None, "AFP"])),
+            wire=draw(st.sampled_from([None, "AFP", "dpa"])),
             hours=draw(st.integers(0, 3)),
         )
         for id_ in ids
@@ -119,12 +154,127 @@ def stories(draw: st.DrawFn) -> list[ArticleView]:
 
 @given(stories(), st.randoms(use_true_random=False))
 def test_counts_hold_their_bounds_in_any_order(articles: list[ArticleView], random: object) -> None:
-    counts = count(articles)
-    assert 1 <= counts.report_count <= counts.article_count
-    assert 1 <= counts.outlet_count <= counts.article_count
+    found = count(articles)
+    assert 1 <= found.report_count <= found.article_count
+    assert 1 <= found.outlet_count <= found.article_count
     shuffled = list(articles)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert count(shuffled) == counts
+    assert count(shuffled) == found
+
+
+def folded(articles: list[ArticleView], start: Standing | None = None) -> Standing:
+    standing = start or Standing()
+    for article in articles:
+        standing = with_member(standing, article, linkable=True)
+    return standing
+
+
+@given(stories(), st.randoms(use_true_random=False))
+def test_growing_one_by_one_in_any_order_equals_counting_all(
+    articles: list[ArticleView], random: object
+) -> None:
+    shuffled = list(articles)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    grown = folded(shuffled)
+    assert grown == folded(articles)
+    assert counts(grown) == count(articles) == counted_by_hand(articles)
+
+
+@given(stories(), st.integers(0, 8))
+def test_two_stories_that_become_one_count_as_all_their_articles(
+    articles: list[ArticleView], at: int
+) -> None:
+    one, other = articles[:at], articles[at:]
+    assert together(folded(one), folded(other)) == together(folded(other), folded(one)) == folded(articles)
+    assert counts(together(standing_of(one), standing_of(other))).article_count == len(articles)
+
+
+@given(stories())
+def test_copies_that_nothing_links_to_may_be_forgotten(articles: list[ArticleView]) -> None:
+    # As placing meets them: a link leads to an article that came before, or out of the story.
+    order = {article.id: n for n, article in enumerate(articles)}
+    came = [
+        msgspec.structs.replace(
+            a, copy_of=a.copy_of if order.get(a.copy_of or "", -1) < order[a.id] else None
+        )
+        for a in articles
+    ]
+    links = {a.id: None if a.role == "excerpt" else a.copy_of for a in came}
+    standing = Standing()
+    for article in came:
+        link = article.copy_of and known_link(standing, article.copy_of, links.get)
+        standing = with_member(standing, msgspec.structs.replace(article, copy_of=link), linkable=False)
+    assert counts(standing) == counts(standing_of(came)) == count(came)
+
+
+@given(stories())
+def test_a_standing_survives_its_bytes(articles: list[ArticleView]) -> None:
+    assert from_bytes(to_bytes(folded(articles))) == folded(articles)
+
+
+def test_bytes_of_another_layout_are_not_believed() -> None:
+    assert from_bytes(msgspec.msgpack.encode((99, ["what", "ever"]))) is None
+
+
+def test_a_flood_of_copies_stays_small_and_counts_right() -> None:
+    standing = standing_of([view("first", "Outlet 0")])
+    for n in range(1, 2001):
+        copy = Member(f"c{n}", f"Outlet {n % 5}", NOON + dt.timedelta(minutes=n), None, "first", "copy")
+        standing = with_member(standing, copy, linkable=n < 8)
+    assert counts(standing) == Counts(2001, 5, 1)
+    assert len(to_bytes(standing)) < 1000
+
+
+def counted_by_hand(articles: list[ArticleView]) -> Counts:
+    """The words of product.md, said in another way: no groups are grown, all pairs are looked at."""
+    texts: list[set[str]] = []
+    for article in articles:
+        joins = article.role != "excerpt" and article.copy_of is not None
+        own = {article.id, article.copy_of or article.id} if joins else {article.id}
+        apart = [text for text in texts if not text & own]
+        texts = [*apart, own.union(*(text for text in texts if text & own))]
+    origins, silent = set(), set()
+    for text in texts:
+        members = [a for a in articles if a.id in text]
+        first = min(members, key=lambda a: (agency_of(a.outlet) is None, a.effective, a.id))
+        named = [a.wire for a in sorted(members, key=lambda a: (a.effective, a.id)) if a.wire]
+        agency = agency_of(first.outlet) or first.wire or next(iter(named), None)
+        outlet = (first.outlet or first.id).lower().replace("www.", "")
+        family = "funke" if outlet in ("waz.de", "morgenpost.de") else outlet
+        weighs = any(a.role in ("report", "copy") for a in members)
+        (origins if weighs else silent).add(agency or family)
+    outlets = {agency_of(a.outlet) or (a.outlet or a.id).lower().replace("www.", "") for a in articles}
+    return Counts(len(articles), len(outlets), len(origins or silent))
+
+
+def test_who_copied_whom_and_how_long_after() -> None:
+    articles = [
+        view("d", "D", role="copy", copy_of="b", hours=5),
+        view("b", "B", role="copy", copy_of="a", hours=2, published_precision="day"),
+        view("a", "A"),
+        view("cut", "C", role="excerpt", copy_of="b", hours=1),
+        view("own", "E", hours=3),
+    ]
+    [trail] = trails(articles)
+    assert trail.original.id == "a"
+    assert [(r.article.id, r.is_whole, r.delay) for r in trail.reprints] == [
+        ("cut", False, dt.timedelta(hours=1)),
+        ("b", True, None),
+        ("d", True, dt.timedelta(hours=5)),
+    ]
+    assert trail.reprints[1].article.copy_of == "a"  # the twin that was found, not the original
+
+
+def test_an_outlet_that_printed_an_agencys_text_before_it_came_here_is_still_the_copy() -> None:
+    [trail] = trails([view("p", "P"), view("w", "AFP", role="copy", copy_of="p", hours=1)])
+    assert trail.original.id == "w"
+    assert [reprint.delay for reprint in trail.reprints] == [dt.timedelta(hours=-1)]
+
+
+def test_copies_of_a_text_outside_the_story_have_their_earliest_for_an_original() -> None:
+    articles = [view("x", copy_of="gone", role="copy", hours=1), view("y", copy_of="gone", role="copy")]
+    [trail] = trails(articles)
+    assert (trail.original.id, [r.article.id for r in trail.reprints]) == ("y", ["x"])
 
 
 @given(stories())

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from aggregator.dedup import sums
-from aggregator.dedup.bonds import Relation, partners
+from aggregator.dedup.bonds import BondTable, Relation
 from aggregator.dedup.copies import CopyRules, Wording, verdict
 from aggregator.dedup.events import Article
 from aggregator.dedup.packed import FIELDS, HASH_BITS, ids_of, read
@@ -187,7 +187,7 @@ class _Telling:
             self.model,
         )
         vetoes = objections(self._telling(one.article), [self._telling(two.article)], self._veto_rules)
-        together, apart = partners(one.article.id, one.bonds)
+        together, apart = BondTable(one.bonds).partners(one.article.id)
         bond: Relation | None = None
         if two.article.id in together | apart:
             bond = "together" if two.article.id in together else "apart"

@@ -51,7 +51,7 @@ class Explained(Noun, frozen=True, kw_only=True):
     story_sums: bytes  # dedup.sums
     story_articles: int
     log: tuple[LogLine, ...]  # what happened to it, and to its story as a whole, the oldest first
-    bonds: tuple[Bond, ...]  # what corrections in force say of it and others
+    bonds: tuple[Bond, ...]  # of all corrections in force
 
 
 class Reading:
@@ -154,7 +154,7 @@ class Reading:
             if row is None:
                 return None
             log = _log_of(connection, row.id, row.story)
-            bonds = corrections.bonds_of(connection, row.id)
+            bonds = corrections.all_bonds(connection)
         return Explained(
             article=articles.view(row, copy_of=row.copy_of),
             story=row.story,

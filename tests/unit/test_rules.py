@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from aggregator.dedup.copies import CopyRules
+from aggregator.dedup.vetoes import VetoRules
 from aggregator.dedup.weights import EventRules
 from aggregator.errors import ConfigError
 from aggregator.net.rulebook import NetRules
@@ -24,6 +25,7 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "text": TextRules,
     "copies": CopyRules,
     "events": EventRules,
+    "vetoes": VetoRules,
     "stories": StoryRules,
     "net": NetRules,
     "work": WorkRules,

@@ -1,0 +1,132 @@
+"""Every decision explains itself: its shares add up to its score, and two articles say why they are apart."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from aggregator.errors import UsageError
+from aggregator.evaluating import read_dataset
+from aggregator.explaining import explanation
+from aggregator.model import Evidence
+from aggregator.store import blobs
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.reading import Reading
+from aggregator.store.tables import article
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+
+SETS = ("fulltext", "leads", "lookalikes", "headlines")
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    """One database is enough: what is added up does not depend on its kind."""
+    opened = Database(f"sqlite:///{tmp_path / 'test.db'}")
+    upgrade(opened)
+    yield opened
+    opened.close()
+
+
+def evidence_of_all(database: Database) -> list[Evidence]:
+    with database.read() as connection:
+        rows = connection.execute(select(article.c.evidence).order_by(article.c.n)).scalars().all()
+    return [blobs.unpack(row, Evidence) for row in rows]
+
+
+def wrong_sums(found: Sequence[Evidence]) -> list[Evidence]:
+    return [
+        one
+        for one in found
+        if one.score is not None and not math.isclose(_total(one), one.score, abs_tol=1e-6)
+    ]
+
+
+def _total(evidence: Evidence) -> float:
+    return evidence.bias + math.fsum(reason.share for reason in evidence.reasons)
+
+
+def placed(desk: Desk, path: Path, most: int | None) -> None:
+    records = read_dataset(path)[:most]
+    entries = [
+        msgspec.structs.replace(one.entry, source="set", guid=str(number), authority="handed")
+        for number, one in enumerate(records)
+    ]
+    for start in range(0, len(entries), 400):
+        desk.take(*entries[start : start + 400])
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_shares_add_up_to_the_score_on_the_dev_data(sqlite: Database, data: Path, name: str) -> None:
+    desk = Desk(sqlite, Clock())
+    placed(desk, data / f"events-{name}.jsonl.gz", 200)
+    found = evidence_of_all(sqlite)
+    assert len(found) > 150
+    assert sum(one.score is not None for one in found) > 10, "too few decisions by score to say anything"
+    assert wrong_sums(found) == []
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", SETS)
+def test_shares_add_up_to_the_score_on_all_of_the_dev_data(sqlite: Database, data: Path, name: str) -> None:
+    desk = Desk(sqlite, Clock())
+    placed(desk, data / f"events-{name}.jsonl.gz", None)
+    assert wrong_sums(evidence_of_all(sqlite)) == []
+
+
+@pytest.fixture
+def three(database: Database) -> tuple[Reading, list[str], Desk]:
+    desk = Desk(database, Clock())
+    done = desk.take(
+        record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record("Courier", "2", "Four dead as river Arrel floods Pennmouth", FLOOD_ELSEWHERE, published=NOON),
+        record("Herald", "3", "Dock workers in Sennick walk out", STRIKE, published=NOON),
+    )
+    return Reading(database), [one.article for one in done], desk
+
+
+def test_an_article_tells_how_it_came_and_how_it_stands(three: tuple[Reading, list[str], Desk]) -> None:
+    reading, (first, second, _), desk = three
+    told = explanation(reading, second, None, desk.book)
+    assert told.evidence.stage == "event"
+    assert told.today is not None
+    assert told.today.score >= told.today.need
+    assert "Ilse Brandt" in " ".join((*told.shared.names, *told.shared.words)).title()
+    text = told.as_text()
+    for words in ("It joined by its score", "words of the whole text", "×", "sum", "Today it agrees"):
+        assert words in text
+    assert "It opened this story" in explanation(reading, first, None, desk.book).as_text()
+
+
+def test_two_articles_say_why_they_are_together_or_apart(three: tuple[Reading, list[str], Desk]) -> None:
+    reading, (first, second, third), desk = three
+    together = explanation(reading, first, second, desk.book).pair
+    assert together is not None
+    assert together.same_story
+    assert together.fits == ()
+    assert math.isclose(together.score, together.bias + math.fsum(r.share for r in together.reasons))
+    apart = explanation(reading, first, third, desk.book).pair
+    assert apart is not None
+    assert not apart.same_story
+    assert [fit.score < fit.need for fit in apart.fits] == [True, True]
+    assert math.isclose(apart.score, apart.bias + math.fsum(r.share for r in apart.reasons))
+
+
+def test_a_copy_shows_the_passages(three: tuple[Reading, list[str], Desk]) -> None:
+    reading, (first, _, _), desk = three
+    (copy,) = desk.take(record("Mirror", "9", "Pennmouth under water", FLOOD, published=NOON))
+    told = explanation(reading, copy.article, first, desk.book)
+    assert told.evidence.stage == "copy"
+    assert told.passages
+    assert " ".join(told.passages[0].split()) in " ".join(FLOOD.split())
+    assert told.pair is not None
+    assert told.pair.copy is not None
+
+
+def test_an_article_that_is_not_there_is_said_in_words(three: tuple[Reading, list[str], Desk]) -> None:
+    reading, _, desk = three
+    with pytest.raises(UsageError, match="there is no article nothing"):
+        explanation(reading, "nothing", None, desk.book)

@@ -1,0 +1,185 @@
+"""Look-alikes among headlines: what is objected to, what is not, and what an objection costs."""
+
+import itertools
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.dedup.headlines import lists_hash
+from aggregator.dedup.vetoes import Telling, VetoRules, objection, objections
+from aggregator.rules import rule_book
+
+RULES = rule_book().section("vetoes", VetoRules)
+DAY = 24 * 60
+NOON = 29_000_000
+
+
+def test_the_rules_name_the_word_lists_they_were_measured_with() -> None:
+    assert RULES.word_lists == lists_hash(), "put it into rules.yaml: vetoes: word_lists"
+
+
+def telling(title: str, lead: str = "", **more: object) -> Telling:
+    values: dict[str, object] = {"language": "en", "minutes": NOON, "bodyless": not lead, **more}
+    return msgspec.convert({"title": title, "lead": lead, **values}, Telling)
+
+
+def kind(left: str, right: str, **more: object) -> str | None:
+    return objection(telling(left, **more), telling(right, **more), RULES)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("Ministers agree 12th package of cuts", "Ministers agree 13th package of cuts", "row"),
+        ("Third body found in Marlow quarry", "Fourth body found in Marlow quarry", "row"),
+        ("Harbour opens to ferries on Monday", "Harbour opens to ferries on Friday", "day"),
+        ("Magnitude 6.1 earthquake hits Ellory", "Magnitude 7.4 earthquake hits Ellory", "figure"),
+        ("Ferry pilot, 24, fined in Ellory", "Ferry pilot, 61, fined in Ellory", "figure"),
+        ("Marlow beat Ellory 2-1 in cup final", "Marlow beat Ellory 4-0 in cup final", "score"),
+        ("Man found dead in Marlow", "Man found dead in Ellory", "name"),
+        ("Council holds water rates", "Council cuts water rates", "deed"),
+        ("Marlow Transit sues Ellory Ferries", "Ellory Ferries sues Marlow Transit", "actors"),
+        ("Opinion | The harbour needs trees", "Opinion | Why tolls work", "series"),
+        ("Grain slips in Ellory - The Marlow Times", "Mayor quits - The Marlow Times", "series"),
+        ("Grocer recalls hummus over glass", "Grocer recalls yoghurt over glass", "object"),
+    ],
+)
+def test_one_build_two_events(left: str, right: str, expected: str) -> None:
+    assert kind(left, right) == expected
+    assert kind(right, left) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("Ministers agree 12th package of cuts", "Ministers agree twelfth package of cuts"),
+        ("Seven dead as bus leaves road near Marlow", "Nine dead as bus leaves road near Marlow"),
+        ("Magnitude 7.1 earthquake hits Ellory", "Magnitude 6.8 earthquake hits Ellory"),
+        ("Marlow win 3-1 against Ellory", "Ellory lose 1-3 against Marlow"),
+        ("Marlow and Ellory agree on ferry", "Ellory and Marlow agree on ferry"),
+        ("Mayor of Marlow meets Calloway", "Calloway meets Mayor of Marlow"),
+        ("Court Upholds Ban on Ellory Mine", "Court upholds ban on Ellory mine"),
+        ("Blast in Kyiv kills three", "Blast in Ukraine kills three"),
+        ("Patch issued for Internet Explorer", "Patch issued for IE"),
+        ("Harbour talks resume - Reuters", "Harbour talks resume - The Marlow Times"),
+        ("Marlow storm: roofs torn off", "Marlow storm: ferries cancelled"),
+    ],
+)
+def test_one_event_in_other_words(left: str, right: str) -> None:
+    assert kind(left, right) is None
+
+
+@pytest.mark.parametrize(
+    ("titles", "lead"),
+    [
+        (
+            ("Ministers agree 12th package of cuts", "Ministers agree 13th package of cuts"),
+            "A week after the twelfth package ministers agreed on a thirteenth, the mayor said on Friday.",
+        ),
+        (
+            ("Man found dead in Marlow", "Man found dead in Ellory"),
+            "A man was found dead in Ellory, a part of the town of Marlow, on Friday, the police said.",
+        ),
+        (
+            ("Council holds water rates", "Council cuts water rates"),
+            "The council, which had cut and then held the rates, said on Friday that nothing would change.",
+        ),
+    ],
+)
+def test_a_lead_that_has_the_others_value_answers_the_objection(titles: tuple[str, str], lead: str) -> None:
+    one, other = (telling(title) for title in titles)
+    assert objection(one, other, RULES) is not None
+    for left, right in ((0, 1), (1, 0)):
+        assert objection(telling(titles[left], lead), telling(titles[right], lead), RULES) is None
+
+
+def test_daily_reports_of_two_days_are_two_and_of_one_day_are_one() -> None:
+    first = telling("Marlow shares close higher as banks gain")
+    title = "Marlow shares close higher as oil firms gain"
+    assert objection(first, telling(title, minutes=NOON + DAY), RULES) == "daily"
+    assert objection(first, telling(title, minutes=NOON + 60), RULES) is None
+    assert objection(first, telling(title, minutes=None), RULES) is None
+
+
+def test_an_outlet_of_any_name_wraps_its_own_titles() -> None:
+    left, right = "Grain slips into harbour | Quay", "Mayor quits over tram | Quay"
+    assert kind(left, right) is None
+    assert kind(left, right, outlet="Quay") == "series"
+
+
+def test_articles_in_two_languages_are_never_compared() -> None:
+    left, right = telling("Man found dead in Marlow"), telling("Man found dead in Ellory", language="nl")
+    assert objection(left, right, RULES) is None
+
+
+def test_without_a_language_capitals_tell_no_names() -> None:
+    assert kind("Brand in Altenheim in Marlow", "Brand in Altenheim in Ellory", language=None) is None
+    assert kind("Brand in Altenheim in Marlow", "Brand in Altenheim in Ellory", language="de") == "name"
+
+
+def test_the_share_is_a_mean_in_which_those_who_cannot_tell_count_less() -> None:
+    newcomer = telling("Man found dead in Marlow")
+    against = telling("Man found dead in Ellory")
+    agrees = telling("Man found dead in Marlow quarry")
+    other_words = telling("Murder inquiry opened after discovery near the old lime works")
+    (alone,) = objections(newcomer, [against], RULES)
+    assert (alone.name, alone.value, alone.share) == ("veto:name", 1.0, -RULES.headline_logits)
+    (half,) = objections(newcomer, [agrees, against], RULES)
+    assert (half.value, half.share) == (0.5, -RULES.headline_logits / 2)
+    (most,) = objections(newcomer, [against, other_words], RULES)
+    assert most.value == 0.5
+    assert most.share == -RULES.headline_logits / (1 + RULES.cannot_tell)
+    assert objections(newcomer, [agrees, other_words], RULES) == ()
+    assert objections(newcomer, [], RULES) == ()
+
+
+def test_between_two_texts_an_objection_weighs_less() -> None:
+    words = "The police said on Friday that they had opened an inquiry and asked for witnesses to call them."
+    (reason,) = objections(
+        telling("Man found dead in Marlow", words), [telling("Man found dead in Ellory", words)], RULES
+    )
+    assert reason.share == -RULES.text_logits > -RULES.headline_logits
+
+
+def test_the_order_of_a_storys_reports_changes_nothing() -> None:
+    newcomer = telling("Ministers agree 12th package of cuts")
+    others = [
+        telling("Ministers agree 13th package of cuts"),
+        telling("Ministers agree 13th package of cuts", "A text of some words about cuts in the harbour."),
+        telling("Cuts again, says mayor"),
+    ]
+    found = {objections(newcomer, order, RULES) for order in itertools.permutations(others)}
+    assert len(found) == 1
+
+
+VOCABULARY = """
+    Marlow Ellory beat beats 2-1 12th 13th first second Monday June 3 4.2 magnitude rises falls of in the
+    Opinion | : - Reuters Times $80 oil , ( 24 ) 欧 盟 第 十 二 轮 三 اليوم الثانية
+"""
+WORDS = st.sampled_from(VOCABULARY.split())
+TITLES = st.lists(WORDS, max_size=50).map(" ".join) | st.text(max_size=120)
+LANGUAGES = st.sampled_from(
+    ["en", "de", "fr", "es", "it", "pt", "nl", "ru", "ar", "zh", "ja", "tr", "en-GB", None]
+)
+
+
+@given(TITLES, TITLES, st.just("") | TITLES, LANGUAGES, st.integers(0, 3 * DAY))
+@settings(max_examples=300, deadline=None)
+def test_any_two_titles_get_an_answer_that_is_symmetric(
+    left: str, right: str, lead: str, language: str | None, apart: int
+) -> None:
+    one = telling(left, lead, language=language)
+    other = telling(right, language=language, minutes=NOON + apart)
+    assert objection(one, other, RULES) == objection(other, one, RULES)
+    for reason in objections(one, [other, one], RULES):
+        assert reason.name.startswith("veto:")
+        assert -RULES.headline_logits <= reason.share < 0
+
+
+@given(TITLES, LANGUAGES)
+@settings(max_examples=200, deadline=None)
+def test_nothing_speaks_against_the_same_headline_at_the_same_time(title: str, language: str | None) -> None:
+    one = telling(title, language=language)
+    assert objection(one, telling(title, language=language), RULES) is None

@@ -39,6 +39,7 @@ _ANY_LENGTH = (
     r"\((?:photo|image|picture|file photo|representative image|foto|bild|source|ap photo|afp photo|"
     r"reuters)\b[^()]{0,160}\)",
     r"(?:image|file|video) (?:caption|source|copyright)\b.{0,200}",
+    r"enlarge this image toggle caption\b.{0,200}|slideshow \(\d{1,3} images?\)",
     r"(?:our file on|our dossier on|notre dossier|unser dossier|nuestro especial|il nostro speciale|"
     r"o nosso especial|ons dossier)\b.{0,100}",
     r"(?:this (?:article|story|report|copy)|the (?:article|story) above) (?:was|has been|is|first) .{0,120}"

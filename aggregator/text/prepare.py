@@ -20,6 +20,7 @@ from aggregator.text.lines import count_words, one_space
 from aggregator.text.markup import html_to_text
 from aggregator.text.sentences import split_sentences
 from aggregator.text.verdict import Surroundings, judge
+from aggregator.text.widgets import without_widgets
 
 
 def clean_article(  # noqa: PLR0917 - callers name what was fetched in this order
@@ -170,7 +171,7 @@ def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
 
 def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -> CleanArticle:
     article = draft.article
-    text = _cut(article.text, room.max_text_chars)
+    text = _cut("\n".join(map(without_widgets, article.text.split("\n"))), room.max_text_chars)
     paragraphs = tuple(line for line in text.split("\n") if line)
     author = one_space(clean(entry.author)) if entry.author else article.author
     published = _declared(entry, seen) or article.published
@@ -195,7 +196,7 @@ def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -
         ),
         is_container=bool(timed) or draft.is_live or live.is_container_title(article.title),
         timed=timed,
-        truncated=article.truncated or len(text) < len(article.text),
+        truncated=article.truncated or len(article.text) > room.max_text_chars,
     )
 
 

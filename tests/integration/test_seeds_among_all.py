@@ -1,0 +1,79 @@
+"""The four articles that the project grew out of: one story, alone in it, among everything, in any order.
+
+All dev data is laid around them. The runs take minutes each; `make test` runs a slice.
+"""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from aggregator.evaluating import evaluate, read_dataset
+from aggregator.model import Entry
+from aggregator.rules import rule_book
+from aggregator.sources.records import Labelled
+
+SETS = ("fulltext", "leads", "lookalikes", "headlines")
+ORDERS = ("first", "last", "shuffled 1", "shuffled 2")
+
+
+def seeds(data: Path) -> list[Labelled]:
+    texts = [path.read_text(encoding="utf-8") for path in sorted((data / "seeds").glob("*.txt"))]
+    entries = [
+        Entry(source="seeds", guid=str(n), text=text, is_saved_text=True) for n, text in enumerate(texts)
+    ]
+    return [Labelled(entry=entry, id=f"seed {n}") for n, entry in enumerate(entries)]
+
+
+def all_articles(data: Path) -> list[Labelled]:
+    return [one for name in SETS for one in read_dataset(data / f"events-{name}.jsonl.gz")]
+
+
+def of_syria(records: Sequence[Labelled]) -> list[Labelled]:
+    """Every article that names Syria or a Syrian, all dates removed."""
+    naming = [one for one in records if "syria" in f"{one.entry.title} {one.entry.text}".casefold()]
+    return [
+        msgspec.structs.replace(one, entry=msgspec.structs.replace(one.entry, published=None))
+        for one in naming
+    ]
+
+
+def mixed(others: Sequence[Labelled], four: Sequence[Labelled], order: str) -> list[Labelled]:
+    if order == "first":
+        return [*four, *others]
+    if order == "last":
+        return [*others, *four]
+    # The others stay in their order (time), the four come anywhere among them, in any order.
+    chance = random.Random(order)
+    found = list(others)
+    for seed in chance.sample(list(four), len(four)):
+        found.insert(chance.randint(0, len(found)), seed)
+    return found
+
+
+def assert_one_story_of_four(records: Sequence[Labelled]) -> None:
+    _, assigned = evaluate(records, rule_book(), executor="processes", workers=2)
+    home = {one.id: one.story for one in assigned}
+    homes = {home[f"seed {n}"] for n in range(4)}
+    assert len(homes) == 1, "the seeds are in several stories"
+    beside = [one.id for one in assigned if one.story in homes and not one.id.startswith("seed ")]
+    assert beside == [], "others are in the seeds' story"
+
+
+def test_among_every_tenth_article(data: Path) -> None:
+    assert_one_story_of_four(mixed(all_articles(data)[::10], seeds(data), "shuffled 3"))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_among_those_of_syria_without_dates(data: Path, order: str) -> None:
+    others = of_syria(all_articles(data))
+    assert len(others) > 50
+    assert_one_story_of_four(mixed(others, seeds(data), order))
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("order", ORDERS)
+def test_among_everything(data: Path, order: str) -> None:
+    assert_one_story_of_four(mixed(all_articles(data), seeds(data), order))

@@ -148,10 +148,12 @@ class Fingerprint(Noun, frozen=True, kw_only=True):
 
     signature: bytes  # MinHash, see dedup/signature.py; empty for a text with no shingle
     bands: tuple[int, ...]  # LSH keys (signed 64 bit), from the signature
+    sketch: bytes = b""  # its sampled shingles, see dedup/passages.py
     shingle_count: int
     terms: bytes  # packed field-weighted terms, see dedup/terms.py
     body_words: int
     text_hash: bytes  # 16 bytes over the clean title and text
+    across: bytes = b""  # what other languages compare it by, see dedup/across.py; b"" where that is off
 
 
 class Prepared(Noun, frozen=True, kw_only=True):
@@ -188,12 +190,13 @@ class Rival(Noun, frozen=True, kw_only=True):
     story: str
     score: float
     need: float
+    reasons: tuple[Reason, ...] = ()  # they sum up to the score together with the evidence's bias
 
 
 class Evidence(Noun, frozen=True, kw_only=True):
     """Why an article is where it is. `score` is None when no score was needed (a copy, nothing alike)."""
 
-    stage: Literal["founded", "copy", "event", "correction", "revision"]
+    stage: Literal["founded", "copy", "event", "second look", "correction", "revision"]
     score: float | None = None
     need: float | None = None
     bias: float = 0.0

@@ -1,73 +1,185 @@
 """Streams labelled articles through terms, index and decision, and prints how good the grouping is.
 
     python -m training.replay events-fulltext.jsonl.gz [...] [--held-out | --train] [--shuffle SEED]
-                              [--undated] [--words N] [--titles] [--faults N] [--set rule=value ...]
+                              [--undated] [--words N] [--titles] [--faults N] [--shuffles N]
+                              [--set rule=value ...]
 
-Offline: no database, no copies, no text cleaning; the same functions as in the daemon.
+Offline: no database, no copies, no vetoes, no text cleaning; the same functions as in the daemon. Printed are
+the first decisions alone ("one pass") and with the second look; with --shuffles also how well runs agree that
+got the articles of each day in another order.
 """
 
 import argparse
+import itertools
 import random
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from aggregator.dedup import sums
 from aggregator.dedup.background import Background, read_background, shipped_background
-from aggregator.dedup.events import Article, Decision, Scorer, decide
+from aggregator.dedup.events import Article, Candidate, Decision, Scorer, decide
 from aggregator.dedup.index import StoryIndex, StoryRow
 from aggregator.dedup.measures import Report, measure, worst_merges, worst_misses
+from aggregator.dedup.second_look import Merge, Move, Unit, look
+from aggregator.dedup.sums import Sums
 from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.weights import EventModel, EventRules, event_model, read_weights, shipped_weights
+from aggregator.dedup.weights import (
+    MINUTES_A_DAY,
+    EventModel,
+    EventRules,
+    event_model,
+    read_weights,
+    shipped_weights,
+)
+from aggregator.model import Reason
 from aggregator.rules import rule_book
 from training.dataset import Labelled, in_order_of_time, is_held_out, read_labelled
 
 
 class Replay:
-    """Stories in plain memory, as the store and the pipeline would keep them."""
+    """Stories in plain memory, as the store and the pipeline would keep them. It is the desk of its looks."""
 
-    def __init__(self, model: EventModel) -> None:
+    def __init__(self, model: EventModel, *, looks: bool = True) -> None:
         self.model = model
         self.index = StoryIndex(model)
         self.scorer = Scorer(model)
+        self.looks = looks
         self.blobs: dict[int, bytes] = {}
-        self.story_of: dict[str, str] = {}
+        self.members: dict[int, dict[str, Unit]] = {}
+        self.silent: dict[int, set[str]] = {}
+        self.home: dict[str, int] = {}
         self.inbox = 0
+        self.numbers = 0
+        self.touched: set[int] = set()
+        self.changes: Counter[str] = Counter()
+        self.look_seconds = 0.0
+
+    @property
+    def story_of(self) -> dict[str, str]:
+        """Article to story."""
+        return {name: str(number) for name, number in self.home.items()}
 
     def place(self, name: str, article: Article) -> Decision:
-        """Decides about one article and keeps what was decided."""
+        """Decides about one article, keeps what was decided, and looks again when that is due."""
         self.inbox += 1
         decision = decide(article, self.index.candidates(article), self.scorer)
-        number = self.inbox if decision.story is None else int(decision.story)
-        before = sums.from_bytes(self.blobs[number]) if number in self.blobs else sums.Sums()
+        number = self._new_number() if decision.story is None else int(decision.story)
+        total = self.sums(number) if number in self.blobs else sums.Sums()
         if decision.weighs:
-            after = sums.add(before, article.member(self.model), self.model)
+            total = sums.add(total, article.member(self.model), self.model)
+            self.members.setdefault(number, {})[name] = Unit(name, article.inbox, article.member(self.model))
         else:
-            after = sums.add_silent(before, article.minutes)
+            total = sums.add_silent(total, article.minutes)
+            self.silent.setdefault(number, set()).add(name)
+        self.home[name] = number
         for taken in map(int, decision.takes_in):
-            after = sums.merge(after, sums.from_bytes(self.blobs.pop(taken)), self.model)
+            total = sums.merge(total, self.sums(taken), self.model)
+            moved = {*self.members.pop(taken), *self.silent.pop(taken, set())}
+            self.silent.setdefault(number, set()).update(moved)
+            self.home.update(dict.fromkeys(moved, number))
+            del self.blobs[taken]
             self.index.remove_story(taken)
-            moved = {name: str(number) for name, story in self.story_of.items() if story == str(taken)}
-            self.story_of.update(moved)
-        known = number in self.blobs
-        self.blobs[number] = sums.to_bytes(after, self.model)
-        row = StoryRow(number, str(number), self.blobs[number], self.inbox)
-        (self.index.replace_story if known else self.index.add_story)(row)
-        self.story_of[name] = str(number)
+        self._keep(number, total, self.inbox)
+        if self.looks and self.inbox % self.model.rules.look_every == 0:
+            self._look()
         return decision
 
+    def _new_number(self) -> int:
+        self.numbers += 1
+        return self.numbers
 
-def run(articles: Sequence[Labelled], packer: TermPacker, model: EventModel) -> tuple[Replay, float, float]:
-    """The replay of all articles, and the seconds for terms and for deciding."""
-    started = time.perf_counter()
+    def _keep(self, number: int, total: sums.Sums, last_inbox: int) -> None:
+        known = number in self.blobs
+        self.blobs[number] = sums.to_bytes(total, self.model)
+        row = StoryRow(number, str(number), self.blobs[number], last_inbox)
+        (self.index.replace_story if known else self.index.add_story)(row)
+        self.touched.add(number)
+
+    # --- the second look ----------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        started = time.process_time()
+        touched, self.touched = self.touched, set()
+        for change in look(touched, self, self.scorer):
+            self.changes[type(change).__name__] += 1
+            if isinstance(change, Move):
+                self._move(change)
+            else:
+                self._merge(change)
+        self.look_seconds += time.process_time() - started
+
+    def _move(self, move: Move) -> None:
+        unit = self.members[move.source].pop(move.article)
+        self._keep(
+            move.source,
+            sums.remove(self.sums(move.source), unit.member, self.model),
+            self.index.story(move.source).last_inbox,
+        )
+        target = self._new_number() if move.target is None else move.target
+        self.members.setdefault(target, {})[move.article] = unit
+        self.home[move.article] = target
+        known = target in self.blobs
+        total = self.sums(target) if known else sums.Sums()
+        last_inbox = max(unit.inbox, self.index.story(target).last_inbox if known else 0)
+        self._keep(target, sums.add(total, unit.member, self.model), last_inbox)
+
+    def _merge(self, merge: Merge) -> None:
+        total = sums.merge(self.sums(merge.kept), self.sums(merge.gone), self.model)
+        last_inbox = max(self.index.story(number).last_inbox for number in (merge.kept, merge.gone))
+        units, silent = self.members.pop(merge.gone), self.silent.pop(merge.gone, set())
+        self.members[merge.kept].update(units)
+        self.silent.setdefault(merge.kept, set()).update(silent)
+        self.home.update(dict.fromkeys((*units, *silent), merge.kept))
+        del self.blobs[merge.gone]
+        self.touched.discard(merge.gone)
+        self.index.remove_story(merge.gone)
+        self._keep(merge.kept, total, last_inbox)
+
+    # --- second_look.Desk ---------------------------------------------------------------------------------
+
+    def story(self, number: int) -> Candidate | None:
+        return self.index.story(number) if number in self.index else None
+
+    def sums(self, number: int) -> Sums:
+        return sums.from_bytes(self.blobs[number])
+
+    def units(self, number: int, newest: int) -> list[Unit]:
+        return sorted(self.members[number].values(), key=lambda unit: -unit.inbox)[:newest]
+
+    def neighbours(self, number: int) -> list[Candidate]:
+        return self.index.neighbours(number)
+
+    def candidates(self, article: Article) -> list[Candidate]:
+        return self.index.candidates(article)
+
+    def may_leave(self, _article: str) -> bool:
+        return True
+
+    def may_join(self, _article: str, _number: int) -> bool:
+        return True
+
+    def may_merge(self, _one: int, _other: int) -> bool:
+        return True
+
+    def objections(self, _article: str, _number: int) -> tuple[Reason, ...]:
+        return ()
+
+
+def run(
+    articles: Sequence[Labelled], packer: TermPacker, model: EventModel, *, looks: bool = True
+) -> tuple[Replay, float, float]:
+    """The replay of all articles, and the seconds of CPU for terms and for deciding."""
+    started = time.process_time()
     packed = [packer.pack_counted(a.title, a.text, a.language) for a in articles]
-    terms_done = time.perf_counter()
-    replay = Replay(model)
+    terms_done = time.process_time()
+    replay = Replay(model, looks=looks)
     for number, (a, (terms, words)) in enumerate(zip(articles, packed, strict=True), start=1):
         replay.place(a.id, Article(terms, a.minutes, words, inbox=number))
-    return replay, terms_done - started, time.perf_counter() - terms_done
+    return replay, terms_done - started, time.process_time() - terms_done
 
 
 def line(name: str, report: Report) -> str:
@@ -79,6 +191,27 @@ def line(name: str, report: Report) -> str:
         f"pairs {p.precision:.3f} {p.recall:.3f} {p.f1:.3f} | "
         f"over-merge {report.over_merge:.3f} split {report.split:.3f} | alone {report.alone.f1:.3f}"
     )
+
+
+def in_another_order(articles: Sequence[Labelled], seed: int) -> list[Labelled]:
+    """In order of time, but the articles of one day shuffled; undated ones with the day before them."""
+    chance, day, keyed = random.Random(seed), -1, []
+    for article in in_order_of_time(list(articles)):
+        day = day if article.minutes is None else article.minutes // MINUTES_A_DAY
+        keyed.append((day, chance.random(), article))
+    return [article for _, _, article in sorted(keyed, key=lambda one: one[:2])]
+
+
+def agreement(one: Mapping[str, str], other: Mapping[str, str]) -> tuple[float, float]:
+    """Share of pairs of articles on which two groupings agree: of those together in either, and of all."""
+
+    def pairs(counts: Iterable[int]) -> int:
+        return sum(n * (n - 1) // 2 for n in counts)
+
+    both = pairs(Counter((one[i], other[i]) for i in one).values())
+    either = pairs(Counter(one.values()).values()) + pairs(Counter(other.values()).values()) - both
+    every = len(one) * (len(one) - 1) // 2
+    return (both / either if either else 1.0), 1.0 - (either - both) / every
 
 
 def view(article: Labelled, words: int | None, titles: bool, undated: bool) -> Labelled:
@@ -106,6 +239,7 @@ def main() -> None:
     parser.add_argument("--words", type=int)
     parser.add_argument("--titles", action="store_true")
     parser.add_argument("--faults", type=int, default=0)
+    parser.add_argument("--shuffles", type=int, default=0)
     parser.add_argument("--set", nargs="*", default=[])
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--background", type=Path)
@@ -124,11 +258,33 @@ def main() -> None:
             random.Random(given.shuffle).shuffle(articles)
         else:
             articles = in_order_of_time(articles)
-        replay, terms_seconds, place_seconds = run(articles, packer, model)
         clusters = {a.id: a.cluster for a in articles}
-        print(line(Path(name).name.split(".")[0], measure(replay.story_of, clusters)))
-        each = [1e3 * seconds / len(articles) for seconds in (terms_seconds, place_seconds)]
-        print(f"{'':28} terms {each[0]:.2f} ms, placing {each[1]:.2f} ms an article")
+        short = Path(name).name.split(".")[0]
+        print(
+            line(
+                f"{short}, one pass", measure(run(articles, packer, model, looks=False)[0].story_of, clusters)
+            )
+        )
+        replay, terms_seconds, place_seconds = run(articles, packer, model)
+        print(line(f"{short}, looks", measure(replay.story_of, clusters)))
+        each = [1e3 * s / len(articles) for s in (terms_seconds, place_seconds, replay.look_seconds)]
+        print(
+            f"    terms {each[0]:.2f} ms, placing {each[1]:.2f} ms, of it looks {each[2]:.2f} ms an article"
+        )
+        print(f"    {dict(replay.changes)}")
+        for looks in (False, True) if given.shuffles else ():
+            homes = [
+                run(in_another_order(articles, seed), packer, model, looks=looks)[0].story_of
+                for seed in range(given.shuffles)
+            ]
+            shares = [agreement(one, other) for one, other in itertools.combinations(homes, 2)]
+            figures = [measure(home, clusters).bcubed.f1 for home in homes]
+            print(
+                f"    shuffled within a day, {'looks' if looks else 'one pass'}: of pairs together in either "
+                f"{min(shares)[0]:.4f}..{max(shares)[0]:.4f} agree, "
+                f"of all {min(all_ for _, all_ in shares):.6f}, "
+                f"F1 {min(figures):.4f}..{max(figures):.4f}"
+            )
         titles = {a.id: a.title for a in articles}
         for kind, faults in (("merge", worst_merges), ("miss", worst_misses)):
             for fault in faults(replay.story_of, clusters, given.faults):

@@ -11,7 +11,7 @@ more of a newcomer. An article that is a headline only is asked for the threshol
 All products are sums of integers, so a score is the same in any order of terms, members and candidates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -21,7 +21,6 @@ import numpy.typing as npt
 from aggregator.dedup.packed import (
     DOT_SCALE,
     FIELD_COUNT,
-    FIELDS,
     HASH_BITS,
     ID_BITS,
     WEIGHT_OF_CODE,
@@ -29,7 +28,7 @@ from aggregator.dedup.packed import (
     read,
     weights_of,
 )
-from aggregator.dedup.sums import Front, Member
+from aggregator.dedup.sums import REASONS, Front, Member
 from aggregator.dedup.weights import MINUTES_A_DAY, TIME_SCALE, EventModel, time_shares
 from aggregator.model import Evidence, Reason, Rival, Role
 
@@ -84,6 +83,18 @@ class Scored(msgspec.Struct, frozen=True):
     need: float
     reasons: tuple[Reason, ...]
 
+    @property
+    def fits(self) -> bool:
+        """Whether the score is as high as the story asks."""
+        return self.score >= self.need
+
+    def with_objections(self, objections: tuple[Reason, ...]) -> "Scored":
+        """The same with vetoes counted in."""
+        if not objections:
+            return self
+        score = self.score + sum(reason.share for reason in objections)
+        return msgspec.structs.replace(self, score=score, reasons=(*self.reasons, *objections))
+
 
 class Scorer:
     """Scores articles against stories. Keeps 8 MB of scratch memory, all zero between calls."""
@@ -101,12 +112,46 @@ class Scorer:
         totals = np.full(len(candidates), self.model.bias)
         for column in shares:
             totals += column
+        crowds = self._crowds(article, totals)
         return [
             Scored(
-                candidate, float(totals[i]), self.need(article, candidate.front), _reasons(shares, values, i)
+                candidate,
+                float(totals[i]),
+                self.need(article, candidate.front) + crowds[i],
+                _reasons(shares, values, i),
             )
             for i, candidate in enumerate(candidates)
         ]
+
+    def ranked(self, article: Article, candidates: Sequence[Candidate]) -> list[tuple[float, Candidate]]:
+        """Every candidate with its bare score, the highest first; reasons are most of the work of `score`."""
+        if not candidates:
+            return []
+        shares, _ = self._shares(article, [candidate.front for candidate in candidates])
+        totals = self.model.bias + np.sum(shares, axis=0)
+        found = zip(totals.tolist(), candidates, strict=True)
+        return sorted(found, key=lambda one: (-one[0], one[1].number))
+
+    def crowd(self, others: Sequence[float]) -> float:
+        """What a story asks in addition, because other stories of these scores are nearly as close.
+
+        The events of one saga share their words, so there a likeness says less. It is a share of the mean of
+        the `crowd_stories` highest, counted from `crowd_from`.
+        """
+        rules = self.model.rules
+        above = sorted((max(score - rules.crowd_from, 0.0) for score in others), reverse=True)
+        return rules.crowd * sum(above[: rules.crowd_stories]) / rules.crowd_stories
+
+    def _crowds(self, article: Article, scores: Floats) -> list[float]:
+        """The crowd of each of these stories; where only a headline tells, none."""
+        if article.bodyless(self.model):
+            return [0.0] * len(scores)
+        most = self.model.rules.crowd_stories + 1
+        highest = np.argsort(-scores, kind="stable")[:most].tolist()
+        crowds = [self.crowd([float(scores[place]) for place in highest[: most - 1]])] * len(scores)
+        for place in highest:
+            crowds[place] = self.crowd([float(scores[other]) for other in highest if other != place])
+        return crowds
 
     def need(self, article: Article, front: Front) -> float:
         """The logits that the story asks of the article."""
@@ -125,7 +170,7 @@ class Scorer:
         return tuple(int(ids[i]) for i in order[:_SHARED_TERMS])
 
     def _shares(self, article: Article, fronts: list[Front]) -> tuple[list[Floats], list[Floats]]:
-        """Shares in logits and the values behind them: a column a reason, in the order of _REASONS."""
+        """Shares in logits and the values behind them: a column a reason, in the order of REASONS."""
         reports = np.array([front.reports for front in fronts], dtype=np.float64)
         cosines = self._dots(article, fronts) / DOT_SCALE
         time, nearest_days, undated = self._times(article, fronts, reports)
@@ -175,25 +220,48 @@ class Scorer:
         return summed / TIME_SCALE / reports, days, 1.0 - lengths / reports
 
 
-_REASONS: Final = (*FIELDS, "days", "undated", "no_body")
-
-
 def _reasons(shares: list[Floats], values: list[Floats], row: int) -> tuple[Reason, ...]:
     return tuple(
         Reason(name=name, value=float(value[row]), share=float(share[row]))
-        for name, share, value in zip(_REASONS, shares, values, strict=True)
+        for name, share, value in zip(REASONS, shares, values, strict=True)
         if share[row] != 0.0
     )
 
 
-def decide(article: Article, candidates: Sequence[Candidate], scorer: Scorer) -> Decision:
-    """The home of the article: the story with the highest score that is as high as it asks, else its own."""
-    open_ones = [candidate for candidate in candidates if is_open(article, candidate, scorer.model)]
-    scored = scorer.score(article, open_ones)
-    scored.sort(key=lambda one: (-one.score, one.candidate.number))
-    fitting = [one for one in scored if one.score >= one.need]
+def _no_objections(_: Candidate) -> tuple[Reason, ...]:
+    return ()
+
+
+def _never_barred(_: Candidate) -> bool:
+    return False
+
+
+def decide(
+    article: Article,
+    candidates: Sequence[Candidate],
+    scorer: Scorer,
+    objections: Callable[[Candidate], tuple[Reason, ...]] = _no_objections,
+    barred: Callable[[Candidate], bool] = _never_barred,
+) -> Decision:
+    """The home of the article: the story with the highest score that is as high as it asks, else its own.
+
+    `objections` are the vetoes against the article in a story, as negative shares of its score. They are
+    asked only for stories that the article would fit, the best first, as long as one may still win. `barred`
+    is True for a story that a correction keeps the article out of.
+    """
+    open_ones = [one for one in candidates if is_open(article, one, scorer.model) and not barred(one)]
+    scored, vetoes = _objected(_ranked(scorer.score(article, open_ones)), objections)
+    decision = _decided(article, scored, scorer)
+    if not vetoes:
+        return decision
+    evidence = msgspec.structs.replace(decision.evidence, vetoes=vetoes)
+    return msgspec.structs.replace(decision, evidence=evidence)
+
+
+def _decided(article: Article, scored: list[Scored], scorer: Scorer) -> Decision:
+    fitting = [one for one in scored if one.fits]
     if not fitting:
-        return _founds(article, scored)
+        return _founds(article, scored, scorer)
     if article.is_container:
         return _joins(article, fitting[0], scored, scorer)
     with_reports = [one for one in fitting if not one.candidate.front.is_container_only]
@@ -206,6 +274,35 @@ def decide(article: Article, candidates: Sequence[Candidate], scorer: Scorer) ->
         weighs=True,
         takes_in=tuple(one.candidate.story for one in containers),
     )
+
+
+def _ranked(scored: Sequence[Scored]) -> list[Scored]:
+    return sorted(scored, key=lambda one: (-one.score, one.candidate.number))
+
+
+def _objected(
+    scored: list[Scored], objections: Callable[[Candidate], tuple[Reason, ...]]
+) -> tuple[list[Scored], tuple[str, ...]]:
+    """The stories with their vetoes counted in, ranked again; and the names of these vetoes.
+
+    A story below the best one left cannot win any more and is not asked, but one of containers alone may be
+    taken in beside it.
+    """
+    judged: list[Scored] = []
+    names: dict[str, None] = {}
+    best = -np.inf
+    for one in scored:
+        only_containers = one.candidate.front.is_container_only
+        if not one.fits or (one.score <= best and not only_containers):
+            judged.append(one)
+            continue
+        against = objections(one.candidate)
+        names.update(dict.fromkeys(reason.name for reason in against))
+        after = one.with_objections(against)
+        if after.fits and not only_containers:
+            best = max(best, after.score)
+        judged.append(after)
+    return _ranked(judged), tuple(names)
 
 
 def is_open(article: Article, candidate: Candidate, model: EventModel) -> bool:
@@ -225,12 +322,16 @@ def is_within_window(article: Article, candidate: Candidate, model: EventModel) 
     return nearest <= model.rules.window_days * MINUTES_A_DAY
 
 
-def _founds(article: Article, scored: list[Scored]) -> Decision:
+def _founds(article: Article, scored: list[Scored], scorer: Scorer) -> Decision:
     return Decision(
         story=None,
         role="container" if article.is_container else "report",
         weighs=True,
-        evidence=Evidence(stage="founded", runner_up=_rival(scored[0]) if scored else None),
+        evidence=Evidence(
+            stage="founded",
+            bias=scorer.model.bias,
+            runner_up=_rival(scored[0]) if scored else None,
+        ),
     )
 
 
@@ -261,4 +362,4 @@ def _evidence(
 
 
 def _rival(scored: Scored) -> Rival:
-    return Rival(story=scored.candidate.story, score=scored.score, need=scored.need)
+    return Rival(story=scored.candidate.story, score=scored.score, need=scored.need, reasons=scored.reasons)

@@ -126,6 +126,28 @@ class StoryIndex:
         order = np.lexsort((-self._number[slots], -votes))[: rules.candidates]
         return [self._at(slot) for slot in slots[order].tolist()]
 
+    def neighbours(self, number: int) -> list[Candidate]:
+        """The other stories that share most keys with this one and may be in its window, best first.
+
+        Raises KeyError when the story is not there.
+        """
+        rules = self._model.rules
+        own = self._slot_of[number]
+        story = self._at(own)
+        found = self._postings.look(self._buckets(story.front.trimmed), rules.longest_list)
+        slots, votes = np.unique(found[found != own], return_counts=True)
+        reach = int(rules.window_days * MINUTES_A_DAY)
+        live = np.abs(self._inbox[slots] - story.last_inbox) <= rules.live_reach
+        undated = (self._first[slots] == _NEVER) | (self._first[own] == _NEVER)
+        recent = np.abs(self._inbox[slots] - story.last_inbox) <= rules.undated_reach
+        near = (self._first[slots] - reach <= self._last[own]) & (
+            self._first[own] <= self._last[slots] + reach
+        )
+        open_ones = np.flatnonzero(live & np.where(undated, recent, near))
+        slots, votes = slots[open_ones], votes[open_ones]
+        order = np.lexsort((-self._number[slots], -votes))[: rules.candidates]
+        return [self._at(slot) for slot in slots[order].tolist()]
+
     def sweep(self, oldest_inbox: int) -> list[int]:
         """Takes out the stories that did not grow since inbox number `oldest_inbox`; returns their numbers.
 

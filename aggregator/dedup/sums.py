@@ -19,14 +19,16 @@ index needs, is read without the rest (`read_front`).
 import dataclasses
 import itertools
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from aggregator.dedup.packed import (
     DOT_SCALE,
     FIELD_COUNT,
+    FIELDS,
     HASH_BITS,
     Ints,
     Words,
@@ -36,13 +38,20 @@ from aggregator.dedup.packed import (
     read,
     weights_of,
 )
-from aggregator.dedup.weights import TIME_SCALE, EventModel, time_shares
+from aggregator.dedup.weights import MINUTES_A_DAY, TIME_SCALE, EventModel, time_shares
+from aggregator.model import Reason
+
+Floats = npt.NDArray[np.float64]
+
+# The names of the shares of a score, in their order everywhere.
+REASONS: Final = (*FIELDS, "days", "undated", "no_body")
 
 _LAYOUT: Final = 1
 # layout, packed terms in the front, reports, bodyless, containers, silent, dates, silent dates, packed terms
 # in the back, wide terms, time pairs, squares by field, cohesion
 _HEADER: Final = struct.Struct(f"<HH8Iq{FIELD_COUNT}qd")
 _NOTHING: Final[Ints] = np.zeros(0, dtype=np.int64)
+_FIELD_BOUNDS: Final[Ints] = np.arange(FIELD_COUNT + 1, dtype=np.int64) << HASH_BITS
 
 
 def _nothing() -> Ints:
@@ -157,19 +166,58 @@ def cohesion(sums: Sums, model: EventModel) -> float:
     return (total + model.rules.cohesion_prior) / (pairs + 1)
 
 
-def mean_logit(left: Sums, right: Sums, model: EventModel) -> float:
-    """Mean logit of a report of one story with a report of the other. Both must have reports."""
+class Shares(NamedTuple):
+    """A mean pair score in its parts, by reason: what they come from, and the logits they give.
+
+    The logits sum up to the score together with the model's bias.
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+    logits: Floats
+
+    def score(self, model: EventModel) -> float:
+        """The mean logit."""
+        return model.bias + float(self.logits.sum())
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """The parts that count at all."""
+        return tuple(
+            Reason(name=name, value=float(value), share=float(logit))
+            for name, value, logit in zip(self.names, self.values, self.logits, strict=True)
+            if logit != 0.0
+        )
+
+
+def pair_shares(left: Sums, right: Sums, model: EventModel) -> Shares:
+    """The mean logit of a report of one story with a report of the other, in parts. Both have reports."""
+    if len(left.ids) > len(right.ids):
+        left, right = right, left
     pairs = left.reports * right.reports
     dated = len(left.times) * len(right.times)
     bodied = (left.reports - left.bodyless) * (right.reports - right.bodyless)
-    total = _time_between(left.times, right.times, model) / TIME_SCALE + model.undated * (pairs - dated)
-    total += model.bodyless * (pairs - bodied)
-    _, at_left, at_right = np.intersect1d(left.ids, right.ids, assume_unique=True, return_indices=True)
-    fields = left.ids[at_left] >> HASH_BITS
-    products = left.weights[at_left] * right.weights[at_right]
-    for field in range(FIELD_COUNT):
-        total += float(model.field_weights[field]) * (int(products[fields == field].sum()) / DOT_SCALE)
-    return model.bias + total / pairs
+    spots = np.searchsorted(right.ids, left.ids)
+    known = spots < len(right.ids)
+    both = np.flatnonzero(known)[right.ids[spots[known]] == left.ids[known]]
+    products = left.weights[both] * right.weights[spots[both]]
+    bounds = np.searchsorted(left.ids[both], _FIELD_BOUNDS)
+    dots = [int(products[start:end].sum()) for start, end in itertools.pairwise(bounds)]
+    cosines = np.array(dots, dtype=np.float64) / DOT_SCALE / pairs
+    time = _time_between(left.times, right.times, model) / TIME_SCALE / pairs
+    undated, bodyless = 1.0 - dated / pairs, 1.0 - bodied / pairs
+    days = _days_between(left.times, right.times)
+    return Shares(
+        REASONS,
+        np.array((*cosines, days, undated, bodyless)),
+        np.array(
+            (*(cosines * model.field_weights), time, undated * model.undated, bodyless * model.bodyless)
+        ),
+    )
+
+
+def mean_logit(left: Sums, right: Sums, model: EventModel) -> float:
+    """Mean logit of a report of one story with a report of the other. Both must have reports."""
+    return pair_shares(left, right, model).score(model)
 
 
 def trimmed(sums: Sums, model: EventModel) -> Words:
@@ -287,7 +335,7 @@ def _of_one(member: Member) -> Sums:
 
 def _squares(ids: Ints, weights: Ints) -> tuple[int, ...]:
     """Sum of squares by field; ids sorted, so each field is one run."""
-    bounds = np.searchsorted(ids, [field << HASH_BITS for field in range(FIELD_COUNT + 1)])
+    bounds = np.searchsorted(ids, _FIELD_BOUNDS)
     runs = (weights[start:end] for start, end in itertools.pairwise(bounds))
     return tuple(int(run @ run) for run in runs)
 
@@ -306,6 +354,16 @@ def _added(left: Sums, right: Sums) -> tuple[Ints, Ints]:
 def _time_between(left: Ints, right: Ints, model: EventModel) -> int:
     """Sum of the time shares of all pairs of a date on the left and one on the right."""
     return sum(int(time_shares(model.time_table, left - date).sum()) for date in right)
+
+
+def _days_between(left: Ints, right: Ints) -> float:
+    """Days between the nearest two dates; 0 where a side has none."""
+    if not len(left) or not len(right):
+        return 0.0
+    spots = np.searchsorted(left, right)
+    below = np.abs(left[np.maximum(spots - 1, 0)] - right)
+    above = np.abs(left[np.minimum(spots, len(left) - 1)] - right)
+    return float(np.minimum(below, above).min()) / MINUTES_A_DAY
 
 
 def _without(times: Ints, gone: Ints) -> Ints:

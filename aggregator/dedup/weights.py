@@ -45,6 +45,18 @@ class EventRules(msgspec.Struct, frozen=True, kw_only=True):
     candidates: int
     longest_list: int
     container_shared_stems: int
+    crowd: float
+    crowd_stories: int
+    crowd_from: float
+    look_every: int
+    look_members: int
+    look_neighbours: int
+    look_asked: int
+    move_gain: float
+    move_above: float
+    leave_below: float
+    merge_threshold: float
+    merge_cohesion: float
     model: str
 
 

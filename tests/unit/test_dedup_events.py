@@ -12,6 +12,7 @@ from aggregator.dedup.events import Article, Decision, Scorer, decide
 from aggregator.dedup.index import StoryIndex, StoryRow
 from aggregator.dedup.terms import TermPacker
 from aggregator.dedup.weights import EventModel, shipped_model
+from aggregator.model import Reason
 from aggregator.rules import rule_book
 
 DAY = 24 * 60
@@ -89,6 +90,10 @@ class Desk:
         return story, decision
 
 
+def blob_of(one: Article) -> bytes:
+    return sums.to_bytes(sums.add(sums.Sums(), one.member(MODEL), MODEL), MODEL)
+
+
 def model_with(**rules: float) -> EventModel:
     return dataclasses.replace(MODEL, rules=msgspec.structs.replace(MODEL.rules, **rules))
 
@@ -112,6 +117,8 @@ def test_shares_add_up_to_the_score_and_the_rival_is_named():
     assert total == evidence.score >= evidence.need
     assert evidence.runner_up.story == "s1"
     assert evidence.runner_up.score < evidence.score
+    rival = sum(reason.share for reason in evidence.runner_up.reasons)
+    assert evidence.bias + rival == pytest.approx(evidence.runner_up.score, abs=1e-9)
     words = PACKER.readable_terms(*GRAIN[1], "en")
     assert {words[id_].lower() for id_ in decision.shared} & {"grain", "ellory", "basin", "harbour"}
 
@@ -237,8 +244,135 @@ def test_scores_do_not_depend_on_the_company():
     one = article(GRAIN[1], NOON, 5)
     found = [desk.index.story(1), desk.index.story(2)]
     together = desk.scorer.score(one, found)
-    assert [desk.scorer.score(one, [each])[0] for each in found] == together
+    alone = [desk.scorer.score(one, [each])[0] for each in found]
+    assert [(each.score, each.reasons) for each in alone] == [(each.score, each.reasons) for each in together]
     assert desk.scorer.score(one, found[::-1]) == together[::-1]
+
+
+def test_a_crowd_of_stories_nearly_as_close_asks_for_more():
+    desk = Desk()
+    for number, text in enumerate((GRAIN[0], GRAIN[2], STRIKE), start=1):
+        desk.index.add_story(StoryRow(number, f"s{number}", blob_of(article(text)), number))
+    one = article(GRAIN[1], NOON, 5)
+    grain, again, strike = (desk.scorer.score(one, [desk.index.story(n)])[0] for n in (1, 2, 3))
+    crowded = desk.scorer.score(one, [desk.index.story(n) for n in (1, 2, 3)])
+    rules = MODEL.rules
+    above = [max(other.score - rules.crowd_from, 0.0) for other in (again, strike)]
+    expected = grain.need + rules.crowd * sum(above) / rules.crowd_stories
+    assert crowded[0].need == pytest.approx(expected)
+    assert crowded[0].need > grain.need
+    headline = msgspec.structs.replace(one, body_words=0)
+    assert {each.need for each in desk.scorer.score(headline, [desk.index.story(n) for n in (1, 2)])} == {0.0}
+
+
+UNRELATED = (
+    "quilt",
+    "walrus",
+    "sonnet",
+    "violin",
+    "meadow",
+    "lantern",
+    "pepper",
+    "glacier",
+    "kettle",
+    "orchid",
+)
+
+
+@given(st.lists(st.lists(st.sampled_from(UNRELATED), min_size=1, max_size=12), max_size=6))
+@settings(max_examples=30, deadline=None)
+def test_stories_that_share_no_word_change_no_decision(others):
+    index = StoryIndex(MODEL)
+    for number, text in enumerate((GRAIN[0], GRAIN[2], STRIKE), start=1):
+        index.add_story(StoryRow(number, f"s{number}", blob_of(article(text)), number))
+    one = article(GRAIN[1], NOON, 99)
+    before = decide(one, index.candidates(one), Scorer(MODEL))
+    for number, words in enumerate(others, start=10):
+        text = (" ".join(words), " ".join(reversed(words)))
+        index.add_story(StoryRow(number, f"s{number}", blob_of(article(text)), number))
+    assert decide(one, index.candidates(one), Scorer(MODEL)) == before
+
+
+def test_a_crowd_is_counted_up_to_the_highest_few():
+    desk = Desk()
+    rules = MODEL.rules
+    many = [3.0, 1.0, -1.0, 2.0, -9.0, 5.0, 0.0]
+    five = sorted(many, reverse=True)[: rules.crowd_stories]
+    assert desk.scorer.crowd(many) == desk.scorer.crowd(five) == desk.scorer.crowd(many[::-1])
+    assert desk.scorer.crowd([rules.crowd_from, -50.0]) == desk.scorer.crowd([]) == 0.0
+
+
+VETO = Reason(name="veto", value=1.0, share=-99.0)
+
+
+def test_a_veto_is_a_share_of_the_score_and_is_named():
+    desk = Desk()
+    desk.place(article(GRAIN[0]))
+    one = article(GRAIN[1], inbox=2)
+    found = desk.index.candidates(one)
+    free = decide(one, found, desk.scorer)
+    against = decide(one, found, desk.scorer, lambda _: (VETO,))
+    assert (free.story, against.story) == ("s1", None)
+    assert against.evidence.vetoes == ("veto",)
+    rival = against.evidence.runner_up
+    assert rival.score == free.evidence.score + VETO.share
+    assert rival.reasons[-1] == VETO
+    shares = sum(reason.share for reason in rival.reasons)
+    assert against.evidence.bias + shares == pytest.approx(rival.score, abs=1e-9)
+    light = msgspec.structs.replace(VETO, share=-0.5)
+    softened = decide(one, found, desk.scorer, lambda _: (light,))
+    assert softened.story == "s1"
+    assert softened.evidence.reasons == (*free.evidence.reasons, light)
+    assert softened.evidence.score == free.evidence.score - 0.5
+
+
+def test_a_veto_against_the_best_story_leaves_the_next_one():
+    desk = Desk()
+    for number, text in enumerate((GRAIN[0], GRAIN[2], STRIKE), start=1):
+        desk.index.add_story(StoryRow(number, f"s{number}", blob_of(article(text)), number))
+    one = article(GRAIN[1], inbox=9)
+    found = [desk.index.story(number) for number in (1, 2, 3)]
+    best = decide(one, found, desk.scorer)
+    asked: list[str] = []
+
+    def objections(candidate):
+        asked.append(candidate.story)
+        return (VETO,) if candidate.story == best.story else ()
+
+    second = decide(one, found, desk.scorer, objections)
+    assert {best.story, second.story} == {"s1", "s2"}
+    assert asked == [best.story, second.story]
+    assert second.evidence.vetoes == ("veto",)
+    barred = decide(one, found, desk.scorer, barred=lambda candidate: candidate.story == best.story)
+    assert barred.story == second.story
+    assert barred.evidence.vetoes == ()
+
+
+def test_a_story_that_does_not_fit_is_not_asked_for_vetoes():
+    desk = Desk()
+    desk.place(article(STRIKE))
+    one = article(GRAIN[1], inbox=2)
+    asked: list[str] = []
+    decide(one, [desk.index.story(1)], desk.scorer, lambda candidate: asked.append(candidate.story) or ())
+    assert asked == []
+
+
+def test_neighbours_share_terms_and_a_window():
+    index = StoryIndex(MODEL)
+    placed = (
+        (GRAIN[0], NOON),
+        (GRAIN[1], NOON + DAY),
+        (GRAIN[2], NOON + 30 * DAY),
+        (STRIKE, NOON),
+        (AGAIN, None),
+    )
+    for number, (text, minutes) in enumerate(placed, start=1):
+        index.add_story(StoryRow(number, f"s{number}", blob_of(article(text, minutes)), number))
+    assert [story.number for story in index.neighbours(1)] == [2]
+    assert [story.number for story in index.neighbours(3)] == []
+    assert [story.number for story in index.neighbours(4)][:1] == [5]
+    with pytest.raises(KeyError):
+        index.neighbours(99)
 
 
 def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer():

@@ -1,0 +1,263 @@
+"""The second look on invented events: what moves, what merges, and what a correction or a veto forbids."""
+
+import dataclasses
+import random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.dedup import sums
+from aggregator.dedup.events import Article, Candidate, Scorer
+from aggregator.dedup.index import StoryIndex, StoryRow
+from aggregator.dedup.second_look import Merge, Move, Unit, look
+from aggregator.dedup.sums import Member, Sums
+from aggregator.dedup.terms import TermPacker
+from aggregator.dedup.weights import EventModel, shipped_model
+from aggregator.model import Reason
+from aggregator.rules import rule_book
+
+DAY = 24 * 60
+NOON = 29_000_000
+MODEL = shipped_model(rule_book())
+PACKER = TermPacker(MODEL)
+SCORER = Scorer(MODEL)
+
+GRAIN = (
+    (
+        "Grain slide closes harbour of Port Ellory",
+        "The harbour of Port Ellory was closed on Friday after 1,250 tonnes of grain slid into the basin, "
+        "Mayor Ines Calloway said. Two cranes were lost and divers of the Northern Salvage Company searched "
+        "the basin until night.",
+    ),
+    (
+        "Port Ellory harbour shut after 1,250 tonnes of grain slip into basin",
+        "Divers of the Northern Salvage Company searched the basin of Port Ellory harbour on Friday after a "
+        "slide of 1,250 tonnes of grain took two cranes down, according to the mayor, Ines Calloway, who "
+        "closed the port.",
+    ),
+    (
+        "Mayor closes Port Ellory after grain slide sinks two cranes",
+        "Ines Calloway, mayor of Port Ellory, closed the harbour on Friday. A grain slide of 1,250 tonnes "
+        "had pulled two cranes into the basin, where divers from the Northern Salvage Company were still "
+        "searching.",
+    ),
+)
+STRIKE = (
+    (
+        "Tram drivers in Marlow vote to strike over wages",
+        "Tram drivers in Marlow voted on Friday for a strike of 48 hours. The union asks for 6.5 percent "
+        "more wages, the company Marlow Transit offers 3 percent. Talks with the mediator Otto Brand go on.",
+    ),
+    (
+        "Strike of Marlow tram drivers: union votes for 48 hours without trams",
+        "The union of the tram drivers in Marlow has voted for a strike of 48 hours, its speaker said. "
+        "Marlow Transit offers 3 percent more wages, the drivers ask for 6.5 percent. Otto Brand may help.",
+    ),
+    (
+        "Marlow trams to stop for 48 hours as drivers vote for strike",
+        "No trams will run in Marlow for 48 hours: the drivers voted for a strike. Their union wants 6.5 "
+        "percent more wages, Marlow Transit offered 3 percent, and mediator Otto Brand goes on talking.",
+    ),
+)
+TEXTS = {f"g{i}": text for i, text in enumerate(GRAIN)} | {f"s{i}": text for i, text in enumerate(STRIKE)}
+
+
+def unit(name: str, minutes: int | None = NOON, *, container: bool = False) -> Unit:
+    terms = PACKER.pack(*TEXTS[name], "en")
+    return Unit(name, 1 + list(TEXTS).index(name), Member(terms, minutes, False, container))
+
+
+class Shelf:
+    """Stories given by hand; a desk that remembers nothing and allows everything, unless told."""
+
+    def __init__(self, *stories: tuple[Unit, ...], model: EventModel = MODEL) -> None:
+        self.model = model
+        self.stories = dict(enumerate(stories, start=1))
+        self.index = StoryIndex(model)
+        for number, units in self.stories.items():
+            last = max(one.inbox for one in units)
+            blob = sums.to_bytes(self.sums(number), model)
+            self.index.add_story(StoryRow(number, f"s{number}", blob, last))
+        self.held: set[str] = set()
+        self.apart: set[tuple[str, int]] = set()
+        self.unmergeable: set[frozenset[int]] = set()
+        self.against: dict[tuple[str, int], Reason] = {}
+
+    def sums(self, number: int) -> Sums:
+        total = Sums()
+        for one in self.stories[number]:
+            total = sums.add(total, one.member, self.model)
+        return total
+
+    def story(self, number: int) -> Candidate | None:
+        return self.index.story(number) if number in self.index else None
+
+    def units(self, number: int, newest: int) -> list[Unit]:
+        return sorted(self.stories[number], key=lambda one: -one.inbox)[:newest]
+
+    def neighbours(self, number: int) -> list[Candidate]:
+        return self.index.neighbours(number)
+
+    def candidates(self, article: Article) -> list[Candidate]:
+        return self.index.candidates(article)
+
+    def may_leave(self, article: str) -> bool:
+        return article not in self.held
+
+    def may_join(self, article: str, number: int) -> bool:
+        return (article, number) not in self.apart
+
+    def may_merge(self, one: int, other: int) -> bool:
+        return frozenset((one, other)) not in self.unmergeable
+
+    def objections(self, article: str, number: int) -> tuple[Reason, ...]:
+        found = self.against.get((article, number))
+        return (found,) if found else ()
+
+    def look(self, *touched: int):
+        return look(touched or self.stories, self, Scorer(self.model))
+
+
+def total(change: Move | Merge) -> float:
+    return MODEL.bias + sum(reason.share for reason in change.reasons)
+
+
+def grain_and_strike_with_a_stray(*, stray: str = "s0") -> Shelf:
+    """Story 1 has two grain reports and a stray strike report, story 2 the other strike reports."""
+    return Shelf((unit("g0"), unit("g1"), unit(stray)), (unit("s1"), unit("s2")))
+
+
+def test_a_report_in_the_wrong_story_moves_to_the_right_one():
+    (move,) = grain_and_strike_with_a_stray().look()
+    assert isinstance(move, Move)
+    assert (move.article, move.source, move.target) == ("s0", 1, 2)
+    assert move.score >= move.need >= move.own + MODEL.rules.move_gain
+    assert total(move) == pytest.approx(move.score, abs=1e-9)
+
+
+def test_a_report_that_fits_nowhere_stands_alone():
+    (move,) = Shelf((unit("g0"), unit("g1"), unit("s0"))).look()
+    assert isinstance(move, Move)
+    assert (move.article, move.target) == ("s0", None)
+    assert move.score == move.own < move.need
+    assert total(move) == pytest.approx(move.score, abs=1e-9)
+
+
+def test_two_stories_of_one_event_merge_and_the_larger_keeps_its_number():
+    (merge,) = Shelf((unit("g0"),), (unit("g1"), unit("g2")), (unit("s0"),)).look()
+    assert isinstance(merge, Merge)
+    assert (merge.kept, merge.gone) == (2, 1)
+    assert merge.score >= merge.need
+    assert total(merge) == pytest.approx(merge.score, abs=1e-9)
+
+
+def test_three_stories_become_one_step_by_step():
+    merges = Shelf((unit("g0"),), (unit("g1"),), (unit("g2"),)).look(2)
+    assert [(merge.kept, merge.gone) for merge in merges if isinstance(merge, Merge)] != []
+    assert len(merges) == 2
+    assert {merges[0].kept, merges[0].gone, merges[1].gone} == {1, 2, 3}
+    assert merges[1].kept == merges[0].kept
+
+
+def test_well_sorted_stories_stay_as_they_are():
+    assert Shelf(tuple(map(unit, ("g0", "g1", "g2"))), tuple(map(unit, ("s0", "s1", "s2")))).look() == ()
+
+
+def test_what_was_not_touched_is_not_asked():
+    shelf = Shelf((unit("g0"),), (unit("g1"),), (unit("s0"), unit("s1")))
+    assert shelf.look(3) == ()
+    assert len(shelf.look(1)) == 1
+    assert shelf.look(99) == ()
+
+
+def test_corrections_outrank_the_look():
+    shelf = grain_and_strike_with_a_stray()
+    shelf.held = {"s0"}
+    assert not [change for change in shelf.look() if isinstance(change, Move)]
+    shelf = grain_and_strike_with_a_stray()
+    shelf.apart = {("s0", 2)}
+    assert [(change.article, change.target) for change in shelf.look()] == [("s0", None)]
+    shelf = Shelf((unit("g0"),), (unit("g1"),))
+    assert len(shelf.look()) == 1
+    shelf.unmergeable = {frozenset((1, 2))}
+    assert shelf.look() == ()
+
+
+def test_vetoes_are_counted_in():
+    veto = Reason(name="veto", value=1.0, share=-40.0)
+    shelf = grain_and_strike_with_a_stray()
+    shelf.against = {("s0", 2): veto}
+    assert [(change.article, change.target) for change in shelf.look()] == [("s0", None)]
+    shelf = Shelf((unit("g0"),), (unit("g1"), unit("g2")))
+    shelf.against = {("g0", 2): veto}
+    assert shelf.look() == ()
+    light = msgspec.structs.replace(veto, share=-0.125)
+    shelf.against = {("g0", 2): light}
+    (merge,) = shelf.look()
+    assert merge.reasons[-1] == light
+    assert total(merge) == pytest.approx(merge.score, abs=1e-9)
+
+
+def test_reports_of_other_weeks_stay_apart():
+    later = unit("g1", NOON + 15 * DAY)
+    generous = dataclasses.replace(MODEL, rules=msgspec.structs.replace(MODEL.rules, merge_threshold=-50.0))
+    assert Shelf((unit("g0"),), (later,), model=generous).look() == ()
+    assert len(Shelf((unit("g0"),), (unit("g1", NOON + 13 * DAY),), model=generous).look()) == 1
+
+
+def test_a_full_story_takes_nothing_in():
+    stories = (unit("g0"),), (unit("g1"), unit("g2"))
+    for cap, changes in ((1, 0), (3, 1)):
+        small = dataclasses.replace(MODEL, rules=msgspec.structs.replace(MODEL.rules, story_cap=cap))
+        assert len(Shelf(*stories, model=small).look()) == changes
+
+
+def test_containers_are_left_to_the_reports_that_take_them_in():
+    live = unit("g0", container=True)
+    assert Shelf((live,), (unit("g1"), unit("g2"))).look() == ()
+    assert Shelf((live, unit("g1", container=True)), (unit("g2", container=True),)).look() == ()
+
+
+@given(
+    st.lists(st.integers(1, 4), min_size=6, max_size=6),
+    st.lists(st.none() | st.integers(0, 3 * DAY), min_size=6, max_size=6),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=30, deadline=None)
+def test_any_sorting_is_looked_at_the_same_way_twice_and_only_gets_better(places, dates, chance):
+    homes: dict[int, list[Unit]] = {}
+    for name, place, date in zip(TEXTS, places, dates, strict=True):
+        homes.setdefault(place, []).append(unit(name, None if date is None else NOON + date))
+    shelf = Shelf(*(tuple(units) for _, units in sorted(homes.items())))
+    changes = shelf.look()
+    order = list(shelf.stories)
+    chance.shuffle(order)
+    mixed = Shelf(*(tuple(random.Random(1).sample(units, len(units))) for _, units in sorted(homes.items())))
+    mixed.index = StoryIndex(MODEL)
+    for number in order:
+        last = max(one.inbox for one in mixed.stories[number])
+        blob = sums.to_bytes(mixed.sums(number), MODEL)
+        mixed.index.add_story(StoryRow(number, f"s{number}", blob, last))
+    assert mixed.look(*order) == changes
+    after = carried_out(shelf, changes)
+    for change in changes:
+        assert total(change) == pytest.approx(change.score, abs=1e-9)
+    assert sorted(name for names in after.values() for name in names) == sorted(TEXTS)
+    assert all(after.values())
+    wrong = sum(len({name[0] for name in names}) > 1 for names in after.values())
+    before = sum(len({one.article[0] for one in units}) > 1 for units in shelf.stories.values())
+    assert wrong <= before
+
+
+def carried_out(shelf: Shelf, changes) -> dict[int, set[str]]:
+    """What the stories hold after the changes, done in their order as a store would."""
+    homes = {number: {one.article for one in units} for number, units in shelf.stories.items()}
+    for change in changes:
+        if isinstance(change, Merge):
+            homes[change.kept] |= homes.pop(change.gone)
+        else:
+            homes[change.source].remove(change.article)
+            homes.setdefault(change.target or 100 + len(homes), set()).add(change.article)
+    return homes

@@ -271,12 +271,15 @@ def _evidence(told: Explanation) -> list[str]:
         lines += _shares(evidence.bias, evidence.reasons, evidence.score, told.weights)
     if evidence.copy is not None and evidence.stage != "copy":
         lines.append(f"  {evidence.copy.kind} of another text: {_copy(evidence.copy)}")
+    lines += [f"  it holds article {one.other} as an excerpt: {_copy(one)}" for one in evidence.excerpts]
     if evidence.runner_up is not None:
         rival = evidence.runner_up
         title = f" ({told.runner_up_title})" if told.runner_up_title else ""
         lines.append(
             f"  next best: story {rival.story}{title}, score {rival.score:+.2f}, asked for {rival.need:+.2f}"
         )
+        if evidence.score is None and rival.reasons:
+            lines += _shares(evidence.bias, rival.reasons, rival.score, told.weights)
     if evidence.vetoes:
         lines.append(f"  vetoes were raised: {', '.join(map(_name, evidence.vetoes))}")
     return lines

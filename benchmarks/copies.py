@@ -1,19 +1,26 @@
-"""How well copies are found: recall by kind of derived copy, precision on real different articles.
+"""How well copies are found: recall by kind of derived copy, precision on real different articles, and cost.
 
-    python benchmarks/copies.py [--articles N] [--seed N] [--data FOLDER]
+    python -m benchmarks.copies [--articles N] [--seed N] [--data FOLDER]
+    python -m benchmarks.copies --index 10000 100000 300000
 
 Every article of `events-fulltext.jsonl.gz` is turned into copies as other outlets would print them. Each copy
-is looked up among all originals by its LSH keys, ranked and checked exactly, as the daemon does it. Printed
-are, for each kind: `check` (share found when the original is a candidate), `found` (by LSH and check),
-`linked` (the same, excerpts included) and false twins. Then what real pairs of different articles are called.
+is looked up among all originals as the daemon does it (twins.py, over a database of its own). Printed are,
+for each kind: `check` (share found when the original is read), `found` (by candidates and check), `linked`
+(the same, excerpts included) and false twins. Then what real pairs of different articles are called, and
+what pages are that were stuffed with somebody's text.
+
+`--index` measures the sampled shingles alone: real sketches, repeated; a hash that stands in one article only
+is a new one in every repetition, one that several share stays and is held by ever more, up to the cap.
 """
 
 import argparse
+import datetime as dt
 import gzip
 import json
 import os
 import random
 import re
+import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -21,10 +28,24 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from aggregator.dedup.copies import CopyRules, Wording, best_copy, ranked, verdict
-from aggregator.dedup.shingles import shingle_hashes
+import msgspec
+import numpy as np
+from sqlalchemy import create_engine, insert
+
+from aggregator.coming import Coming
+from aggregator.dedup import passages
+from aggregator.dedup.copies import CopyRules, Wording, verdict
+from aggregator.dedup.passages import PassageIndex
+from aggregator.dedup.shingles import shingle_hashes, shingle_sequence
 from aggregator.dedup.signature import bands, sign
+from aggregator.model import CleanArticle, Entry, Evidence, Fingerprint, Placement
 from aggregator.rules import rule_book
+from aggregator.store import articles as article_rows
+from aggregator.store import stories, tables
+from aggregator.store.database import Database
+from aggregator.store.inbox import Waiting
+from aggregator.store.migrate import upgrade
+from aggregator.twins import Found, Twins
 
 # Furniture as pages carry it, invented for this file.
 # ruff: noqa: ARG001 (every way to make a copy takes the same arguments)
@@ -200,38 +221,101 @@ def rules() -> CopyRules:
     return rule_book().section("copies", CopyRules)
 
 
-class Library:
-    """Originals under their LSH keys, as the band table of the database holds them."""
+NOON = dt.datetime(2026, 10, 12, 12, tzinfo=dt.UTC)
 
-    def __init__(self, articles: list[Article]) -> None:
+
+class Library:
+    """Originals in a database, as placing leaves them there (in one story: the copy level asks for none)."""
+
+    def __init__(self, articles: list[Article], folder: Path) -> None:
         self.rules = rules()
         self.originals = {
             article["id"]: wording(article, order=at) for at, article in enumerate(articles, start=1)
         }
-        self.by_key: dict[int, list[str]] = defaultdict(list)
         self.twins: dict[str, set[str]] = defaultdict(set)  # copies of each other as they came: not false
-        for original in self.originals.values():
-            for key in self._keys(original):
-                self.by_key[key].append(original.id)
-        for original in self.originals.values():
-            for other in self.likely(original):
-                if other.id != original.id and verdict(original, other, self.rules):
-                    self.twins[original.id].add(other.id)
-                    self.twins[other.id].add(original.id)
+        self.database = Database(f"sqlite:///{folder / 'copies.db'}")
+        upgrade(self.database)
+        self._finder = Twins(rule_book(), scans=0)
+        with self.database.write() as connection:
+            stories.insert_story(
+                connection, n=1, id="story", founder=articles[0]["id"], founding=0, state=_story_state()
+            )
+            for original in self.originals.values():
+                coming = _coming(original)
+                found = self._finder.find(connection, coming, original.id)
+                article_rows.insert_article(connection, _row(coming, original.id, found))
+                self._finder.add(original.order, found.held.sketch)
+                for evidence in (found.copy, *found.excerpts):
+                    if evidence is not None:
+                        self.twins[original.id].add(evidence.other)
+                        self.twins[evidence.other].add(original.id)
 
-    def _keys(self, text: Wording) -> tuple[int, ...]:
-        return bands(text.signature, count=self.rules.bands, rows=self.rules.rows)
+    def find(self, text: Wording) -> Found:
+        """What the daemon would find for a text that comes after all originals."""
+        with self.database.read() as connection:
+            return self._finder.find(connection, _coming(text), text.id)
 
-    def candidates(self, text: Wording) -> list[str]:
-        """Those that share a key, most keys first."""
-        votes = Counter(id_ for key in self._keys(text) for id_ in self.by_key.get(key, ()))
-        return sorted(votes, key=lambda id_: (-votes[id_], self.originals[id_].order))
 
-    def likely(self, text: Wording) -> list[Wording]:
-        rows = [
-            (id_, self.originals[id_].signature, self.originals[id_].order) for id_ in self.candidates(text)
-        ]
-        return [self.originals[one.id] for one in ranked(text.signature, rows, self.rules)]
+def _coming(text: Wording) -> Coming:
+    """As if a worker had prepared it; only what the copy level looks at."""
+    at = rules()
+    sequence = shingle_sequence(text.text[: at.text_chars])
+    mark = Fingerprint(
+        signature=text.signature,
+        bands=bands(text.signature, count=at.bands, rows=at.rows),
+        sketch=passages.sketch(sequence, window=at.window, limit=at.sketch_hashes),
+        shingle_count=len(sequence),
+        terms=b"",
+        body_words=0,
+        text_hash=b"",
+    )
+    clean = CleanArticle(verdict="ok", title=text.title, text=text.text)
+    entry = Entry(source="benchmark", outlet=text.outlet)
+    waiting = Waiting(
+        n=text.order,
+        inbox_no=text.order,
+        article=text.id,
+        revises=False,
+        bumps_by_clock=False,
+        accepted_at=NOON,
+        entry=entry,
+    )
+    return Coming(waiting, clean, mark)
+
+
+def _row(coming: Coming, id_: str, found: Found) -> article_rows.NewArticle:
+    placement = Placement(story="story", founded=False, role="report", evidence=Evidence(stage="founded"))
+    copy_of = found.copy.other if found.copy else None
+    new = coming.row(
+        NOON,
+        msgspec.structs.replace(placement, copy_of=copy_of),
+        id_=id_,
+        root=id_,
+        generation=0,
+        weighs=False,
+        wire_confidence=1.0,
+    )
+    held = found.held
+    return msgspec.structs.replace(new, bands=held.bands, sketch=held.sketch, is_indexed=held.is_indexed)
+
+
+def _story_state() -> stories.StoryState:
+    return stories.StoryState(
+        title="",
+        summary="",
+        language=None,
+        first_published=NOON,
+        last_published=NOON,
+        updated=NOON,
+        article_count=0,
+        outlet_count=0,
+        report_count=0,
+        container_only=False,
+        last_inbox_no=0,
+        touched_no=0,
+        sums=b"",
+        standing=None,
+    )
 
 
 def measure(
@@ -242,21 +326,19 @@ def measure(
     counts: Counter[str] = Counter()
     for article in articles:
         title, text = make(article, rng, others)
-        derived = wording(article, text, title, id="derived", outlet="another outlet", order=10**9)
+        derived = wording(article, text, title, id="derived", outlet="another outlet", order=10**5)
         straight = verdict(derived, library.originals[article["id"]], library.rules)
-        likely = library.likely(derived)
-        best = best_copy(derived, likely, library.rules)
+        found = library.find(derived)
         family = {article["id"]} | library.twins[article["id"]]
+        best = found.copy
         counts["all"] += 1
         counts["check"] += straight is not None and straight.kind == "copy"
         counts["check linked"] += straight is not None
         counts["found"] += best is not None and best.kind == "copy" and best.other in family
         counts["linked"] += best is not None and best.other in family
-        judged = [(one, verdict(derived, one, library.rules)) for one in likely if one.id not in family]
-        counts["false"] += sum(evidence is not None and evidence.kind == "copy" for _, evidence in judged)
-        counts["false excerpts"] += sum(
-            evidence is not None and evidence.kind == "excerpt" for _, evidence in judged
-        )
+        counts["false"] += best is not None and best.kind == "copy" and best.other not in family
+        strange = [one for one in (best, *found.excerpts) if one is not None and one.other not in family]
+        counts["false excerpts"] += sum(one.kind == "excerpt" for one in strange)
     return counts
 
 
@@ -318,30 +400,98 @@ def show_stuffing(chosen: list[Article], articles: list[Article], seed: int) -> 
             print(f"stuffed, {own} own ({side}) + {stolen} stolen: {dict(sorted(counts.items()))}")
 
 
-def show_lsh_volume(library: Library) -> None:
-    """Candidates that unrelated articles bring, and what that means at a million stored."""
-    total = sum(len(library.candidates(text)) - 1 for text in library.originals.values())
-    count = len(library.originals)
-    keys = [len(held) for held in library.by_key.values()]
-    per_pair = total / (count * (count - 1))
-    print(
-        f"candidates an article among {count}: {total / count:.3f} (biggest band {max(keys)}); "
-        f"the same rate at 1,000,000 stored: {per_pair * 1e6:.0f}"
-    )
+def show_index(sizes: list[int], articles: list[Article]) -> None:
+    """Cost of the sampled shingles, CPU time: look and add while growing, loading, memory, scanning rows."""
+    at = rules()
+    real = [_sketched(article["text"]) for article in articles]
+    shared = Counter(hash_ for blob in real for hash_ in passages.held(blob).tolist())
+    rng = np.random.default_rng(1)
+
+    def next_sketch() -> bytes:
+        """A real sketch of which the hashes that nobody shares are new."""
+        hashes = passages.held(real[int(rng.integers(len(real)))]).copy()
+        alone = np.array([shared[hash_] == 1 for hash_ in hashes.tolist()])
+        hashes[alone] = rng.integers(0, 1 << 30, int(alone.sum()), dtype=np.uint32)
+        return len(hashes).to_bytes(4, "little") + np.unique(hashes).tobytes()
+
+    def grown(index: PassageIndex, number: int) -> tuple[float, float, bytes]:
+        blob = next_sketch()
+        start = time.thread_time()
+        look = index.look(number, blob)
+        look.sharing(at.passage_shared)
+        middle = time.thread_time()
+        blob = passages.kept(blob, ~look.full)
+        index.add(number, blob)
+        index.sweep(number)
+        return middle - start, time.thread_time() - middle, blob
+
+    heads = ("articles", "look us", "p99", "add us", "p99", "load s", "MB", "scan s")
+    print(" ".join(f"{head:>9}" for head in heads))
+    index, rows = PassageIndex(reach=at.passage_reach, cap=at.shingle_cap), []
+    for size in sorted(sizes):
+        while len(rows) < size:
+            rows.append((len(rows) + 1, grown(index, len(rows) + 1)[2]))
+        asked = [grown(index, len(rows) + 1 + step) for step in range(2_000)]
+        look, add = ([1e6 * one[column] for one in asked] for column in (0, 1))
+        for step in range(2_000):
+            index.remove(size + 1 + step, asked[step][2])
+        with tempfile.TemporaryDirectory() as folder:
+            engine = create_engine(f"sqlite:///{folder}/sketches.db")
+            tables.metadata.create_all(engine, tables=[tables.sketch])
+            with engine.begin() as connection:
+                for start in range(0, size, 50_000):
+                    values = [{"article": n, "hashes": blob} for n, blob in rows[start : start + 50_000]]
+                    connection.execute(insert(tables.sketch), values)
+            with engine.connect() as connection:
+                before, began = _resident(), time.thread_time()
+                stored = article_rows.sketches(connection, after=size - at.passage_reach)
+                loaded = PassageIndex(reach=at.passage_reach, cap=at.shingle_cap, rows=stored)
+                load, memory = time.thread_time() - began, _resident() - before
+                began = time.thread_time()
+                stored = article_rows.sketches(connection, after=size - at.passage_reach)
+                scanned = passages.scan(
+                    stored, size + 1, asked[0][2], reach=at.passage_reach, cap=at.shingle_cap
+                )
+                scan = time.thread_time() - began
+            engine.dispose()
+        assert sorted(scanned.numbers.tolist()) == sorted(loaded.look(size + 1, asked[0][2]).numbers.tolist())
+        del loaded
+        figures = [np.median(look), np.percentile(look, 99), np.median(add), np.percentile(add, 99)]
+        told = [f"{size:9}", *(f"{figure:9.0f}" for figure in figures)]
+        print(" ".join([*told, f"{load:9.1f}", f"{memory:9.0f}", f"{scan:9.2f}"]), flush=True)
+
+
+def _sketched(text: str) -> bytes:
+    at = rules()
+    return passages.sketch(shingle_sequence(text), window=at.window, limit=at.sketch_hashes)
+
+
+def _resident() -> float:
+    """MB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--articles", type=int, default=0, help="how many are turned into copies (0: all)")
     parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--index", type=int, nargs="+", help="measure the sampled shingles at these sizes")
     default = os.environ.get("AGGREGATOR_DATA") or Path(__file__).parents[2] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(default))
     given = parser.parse_args()
     articles = load(given.data)
-    library = Library(articles)
+    if given.index:
+        show_index(given.index, articles)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        show_copies(given, articles, Library(articles, Path(folder)))
+    show_real_pairs(articles, "events-fulltext")
+    show_real_pairs(load(given.data, "events-lookalikes.jsonl.gz"), "events-lookalikes")
+
+
+def show_copies(given: argparse.Namespace, articles: list[Article], library: Library) -> None:
     chosen = articles if not given.articles else random.Random(given.seed).sample(articles, given.articles)
     print(f"seed {given.seed}, {len(chosen)} of {len(articles)} articles, rules {rule_book().version}")
-    show_lsh_volume(library)
     kinds: dict[str, Make] = MUST_BE_COPIES | EXCERPTS
     totals: Counter[str] = Counter()
     print(f"{'kind':42} {'check':>7} {'linked':>7} | {'found':>7} {'linked':>7} {'false':>6} {'f.exc':>6}")
@@ -361,8 +511,6 @@ def main() -> None:
     precision = totals["found"] / max(1, totals["found"] + totals["false"])
     print(f"precision of 'copy' over all kinds: {precision:.5f}")
     show_stuffing(chosen, articles, given.seed)
-    show_real_pairs(articles, "events-fulltext")
-    show_real_pairs(load(given.data, "events-lookalikes.jsonl.gz"), "events-lookalikes")
 
 
 if __name__ == "__main__":

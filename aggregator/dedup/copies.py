@@ -21,19 +21,26 @@ templates, so there fewer changed numbers are enough, a cut needs both signs, an
 stand in long runs, as in a text that was edited and not in a form that was filled in again.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import compress
 from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.dedup.shingles import SHINGLE_WORDS, shared_count, shingle_sequence, words
+from aggregator.dedup.shingles import SHINGLE_WORDS, is_unspaced, shared_count, shingle_sequence, words
 from aggregator.dedup.signature import estimate, estimates
 from aggregator.model import CopyEvidence, Noun
 
 Flags = npt.NDArray[np.bool_]
+
+_OPENING_WORDS = 15  # stand for a headline: as many as a long one has
+_UNDECIDED = 0.4  # leaning of a headline of one or two words: they say little of what it is about
+_TYPICAL_WORDS = 300  # of a part of a text: counts are compared as if both had so many
 
 
 class CopyRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +50,16 @@ class CopyRules(msgspec.Struct, frozen=True, kw_only=True):
     bands: int
     rows: int
     indexed_copies: int
+    band_cap: int
     candidate_cap: int
+    window: int
+    sketch_hashes: int
+    shingle_cap: int
+    passage_reach: int
+    passage_shared: int
+    passage_share: float
+    excerpt_share: float
+    excerpt_checks: int
     exact_checks: int
     least_estimate: float
     enough: float
@@ -52,6 +68,7 @@ class CopyRules(msgspec.Struct, frozen=True, kw_only=True):
     contained: float
     cut_least: float
     supported: float
+    supported_same: float
     opening_shingles: int
     opening_share: float
     headline_words: int
@@ -59,6 +76,10 @@ class CopyRules(msgspec.Struct, frozen=True, kw_only=True):
     framed: float
     foreign_headline: float
     foreign_words: int
+    own_block: int
+    own_headed: float
+    own_headed_cut: float
+    own_kinship: float
     short_shingles: int
     short_mutual: float
     untitled_mutual: float
@@ -85,6 +106,15 @@ class Wording(Noun, frozen=True, kw_only=True):
     order: int = 0  # inbox number: of equal twins the lower one is taken
 
 
+class Proposal(NamedTuple):
+    """A stored article that may be a twin."""
+
+    id: str
+    signature: bytes
+    order: int  # inbox number
+    share: float = 0.0  # of the smaller of both sketches that they share (dedup/passages.py)
+
+
 class Ranked(NamedTuple):
     """A candidate whose text is worth reading."""
 
@@ -92,19 +122,20 @@ class Ranked(NamedTuple):
     estimate: float
 
 
-def ranked(
-    signature: bytes, candidates: Sequence[tuple[str, bytes, int]], rules: CopyRules
-) -> tuple[Ranked, ...]:
-    """The candidates (id, signature, inbox number) whose texts to read, likeliest first.
+def ranked(signature: bytes, candidates: Sequence[Proposal], rules: CopyRules) -> tuple[Ranked, ...]:
+    """The candidates whose texts to read, likeliest first.
 
-    At most `exact_checks` of them, out of the first `candidate_cap` given; those below `least_estimate` met
-    by chance. Equal estimates go by inbox number.
+    At most `exact_checks` of them. What counts is the estimated resemblance, or the share of a sketch where
+    that is more: of a cut, an extension or an excerpt only containment is high. Those below `least_estimate`
+    and `passage_share` met by chance. Equal ones go by inbox number.
     """
-    asked = candidates[: rules.candidate_cap]
-    guesses = estimates(signature, [candidate[1] for candidate in asked])
-    likely = [(-guess, order, id_) for guess, (id_, _, order) in zip(guesses, asked, strict=True)]
-    likely = sorted(item for item in likely if -item[0] >= rules.least_estimate)
-    return tuple(Ranked(id_, -negative) for negative, _, id_ in likely[: rules.exact_checks])
+    guesses = estimates(signature, [candidate.signature for candidate in candidates])
+    likely = [
+        (-max(guess, one.share), one.order, one.id)
+        for guess, one in zip(guesses, candidates, strict=True)
+        if guess >= rules.least_estimate or one.share >= rules.passage_share
+    ]
+    return tuple(Ranked(id_, -negative) for negative, _, id_ in sorted(likely)[: rules.exact_checks])
 
 
 def verdict(article: Wording, candidate: Wording, rules: CopyRules) -> CopyEvidence | None:
@@ -165,6 +196,10 @@ class _Reading:
         return words(self.text)
 
     @cached_property
+    def terms(self) -> list[str]:
+        return _terms(self.words)
+
+    @cached_property
     def vocabulary(self) -> frozenset[str]:
         return frozenset(self.words)
 
@@ -176,6 +211,15 @@ class _Reading:
     def headline_in_text(self) -> frozenset[str]:
         """The words of the headline that the text bears out; short words say nothing."""
         return frozenset(word for word in self.headline & self.vocabulary if _tells(word))
+
+
+def _terms(text: Sequence[str]) -> list[str]:
+    """For every word itself if it tells something, else "": of a script without spaces, with the next one."""
+    pairs = zip(text, [*text[1:], ""], strict=False)
+    return [
+        (one + two if is_unspaced(two) else one) if is_unspaced(one) else one if _tells(one) else ""
+        for one, two in pairs
+    ]
 
 
 def _tells(word: str) -> bool:
@@ -204,6 +248,17 @@ class _Overlap:
     def shared_flags(self) -> Flags:
         """For every shingle of the smaller text, in order, whether the larger one has it."""
         return np.isin(self.smaller.sequence, self.larger.shingles)
+
+    @cached_property
+    def shared_words(self) -> Flags:
+        """For every word of the smaller text whether it stands in a shared shingle."""
+        return _words_in(self.shared_flags, len(self.smaller.words))
+
+    @cached_property
+    def shared_words_of_larger(self) -> Flags:
+        """For every word of the larger text whether it stands in a shared shingle."""
+        flags = np.isin(self.larger.sequence, self.smaller.shingles)
+        return _words_in(flags, len(self.larger.words))
 
 
 def _judge(article: _Reading, candidate: _Reading, rules: CopyRules) -> CopyEvidence | None:
@@ -257,7 +312,10 @@ def _is_cut(overlap: _Overlap, rules: CopyRules) -> bool:
 
 def _is_supported(overlap: _Overlap, rules: CopyRules) -> bool:
     """Half written anew, under the headline it had; within one outlet that is the next part of a series."""
-    return overlap.least >= rules.supported and not overlap.one_outlet and _headlines_agree(overlap, rules)
+    if overlap.one_outlet or not _headlines_agree(overlap, rules):
+        return False
+    same = overlap.article.headline == overlap.candidate.headline
+    return overlap.least >= (rules.supported_same if same else rules.supported)
 
 
 def _is_excerpt(overlap: _Overlap, rules: CopyRules) -> bool:
@@ -285,11 +343,68 @@ def _opening_is_shared(overlap: _Overlap, rules: CopyRules) -> bool:
 
 def _has_foreign_headline(overlap: _Overlap, rules: CopyRules) -> bool:
     """Whether the larger text only contains the smaller and is headed by what its own part is about."""
-    only_contains = overlap.containment >= rules.contained and overlap.least < rules.framed
+    # least / containment is how long the smaller text is, compared with the larger
+    is_longer = overlap.least < rules.framed * overlap.containment
+    only_contains = overlap.containment >= rules.contained and is_longer
     if not only_contains or _headlines_agree(overlap, rules):
         return False
     missing, own = _missing(overlap.larger, overlap.smaller)
-    return missing >= rules.foreign_words and missing >= rules.foreign_headline * own
+    if missing >= rules.foreign_words and missing >= rules.foreign_headline * own:
+        return True
+    return _own_part_is_headed(overlap, rules)
+
+
+def _own_part_is_headed(overlap: _Overlap, rules: CopyRules) -> bool:
+    """Whether the larger text has a longer part of its own, and its headline is about that.
+
+    A headline is about the part where its words stand more densely. The less both parts speak of one thing,
+    the less it takes: the second half of an article goes on about the first, a stolen text does not. Where
+    the text takes up hardly a word of its headline, or there is none, it is about what it opens with.
+    """
+    own = _own_blocks(overlap.shared_words_of_larger, rules)
+    if not own.any():
+        return False
+    larger = overlap.larger
+    in_own, in_rest = _density(larger.terms, own), _density(larger.terms, ~own)
+    headline = {term for term in _terms(words(larger.wording.title)) if term in in_own or term in in_rest}
+    shares = [in_own.get(term, 0.0) / (in_own.get(term, 0.0) + in_rest.get(term, 0.0)) for term in headline]
+    leaning = math.fsum(shares) / max(1, len(shares))
+    if len(headline) < rules.headline_words:
+        if own[:_OPENING_WORDS].mean() > 0.5:
+            return True
+        if not headline:
+            return False
+        leaning = max(leaning, _UNDECIDED)
+    asked = rules.own_headed if overlap.least >= rules.mutual else rules.own_headed_cut
+    return leaning >= asked + rules.own_kinship * _cosine(in_own, in_rest)
+
+
+def _own_blocks(shared: Flags, rules: CopyRules) -> Flags:
+    """For every word whether it is in a run of `own_block` that are not shared; single shared phrases count
+    as not shared."""
+    runs = _run_lengths(shared)
+    own = ~shared
+    own[shared] = np.repeat(runs < rules.run_shingles, runs)
+    runs = _run_lengths(own)
+    own[own] = np.repeat(runs >= rules.own_block, runs)
+    return own
+
+
+def _density(text: Sequence[str], flags: Flags) -> dict[str, float]:
+    """The share that each term has of the flagged words."""
+    tally = Counter(term for term in compress(text, flags) if term)
+    count = max(1, int(flags.sum()))
+    return {term: times / count for term, times in tally.items()}
+
+
+def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
+    """How much two parts of a text speak of one thing, 0..1; frequent terms count little more than others."""
+    small, large = (left, right) if len(left) <= len(right) else (right, left)
+    ours = {term: math.log1p(_TYPICAL_WORDS * share) for term, share in small.items()}
+    theirs = {term: math.log1p(_TYPICAL_WORDS * share) for term, share in large.items()}
+    dot = math.fsum(value * theirs.get(term, 0.0) for term, value in ours.items())
+    norms = math.hypot(*ours.values()) * math.hypot(*theirs.values())
+    return dot / norms if norms else 0.0
 
 
 def _missing(reading: _Reading, other: _Reading) -> tuple[int, int]:
@@ -330,16 +445,20 @@ def _changed_numbers(overlap: _Overlap, rules: CopyRules) -> tuple[int, int]:
     Such a place is a gap of at most `slot_words` words between words that both texts have. A sentence that
     was written anew leaves a longer gap.
     """
-    text = overlap.smaller.words
-    shared = np.zeros(len(text), dtype=bool)
-    flags = overlap.shared_flags
-    for step in range(SHINGLE_WORDS):
-        shared[step : step + len(flags)] |= flags
+    text, shared = overlap.smaller.words, overlap.shared_words
     gaps = _run_lengths(~shared)
-    in_slot = np.zeros(len(text), dtype=bool)
+    in_slot = np.zeros(len(shared), dtype=bool)
     in_slot[~shared] = np.repeat(gaps <= rules.slot_words, gaps)
     numbers = np.array([word[0].isdigit() for word in text], dtype=bool)
     return int(np.count_nonzero(numbers & in_slot)), int(np.count_nonzero(numbers))
+
+
+def _words_in(flags: Flags, count: int) -> Flags:
+    """From flags of shingles to flags of the `count` words that they are made of."""
+    covered = np.zeros(count, dtype=bool)
+    for step in range(SHINGLE_WORDS):
+        covered[step : step + len(flags)] |= flags[: count - step]
+    return covered
 
 
 def _run_lengths(flags: Flags) -> npt.NDArray[np.intp]:

@@ -3,9 +3,11 @@
 import hashlib
 from functools import lru_cache
 
-from aggregator.dedup import signature
+import numpy as np
+
+from aggregator.dedup import across, passages, signature
 from aggregator.dedup.copies import CopyRules
-from aggregator.dedup.shingles import shingle_hashes
+from aggregator.dedup.shingles import shingle_sequence
 from aggregator.dedup.terms import TermPacker
 from aggregator.dedup.weights import shipped_model
 from aggregator.model import CleanArticle, Fingerprint
@@ -18,22 +20,40 @@ class Fingerprinter:
     def __init__(self, book: RuleBook) -> None:
         self._rules = book.section("copies", CopyRules)
         self._packer = TermPacker(shipped_model(book))
+        self._across = book.section("across", across.AcrossRules)
+        self._features = across.FeatureMaker(self._across) if self._across.is_on else None
 
     def fingerprint(self, article: CleanArticle) -> Fingerprint:
-        """The signature, LSH keys and packed terms of `article`."""
-        shingles = shingle_hashes(article.text[: self._rules.text_chars])
-        signed = signature.sign(shingles, seed=self._rules.seed)
+        """The signature, LSH keys, sampled shingles and packed terms of `article`."""
+        rules = self._rules
+        sequence = shingle_sequence(article.text[: rules.text_chars])
+        shingles = np.unique(sequence)
+        signed = signature.sign(shingles, seed=rules.seed)
         terms, words = self._packer.pack_counted(
             article.title, article.text, article.language, is_container=article.is_container
         )
         return Fingerprint(
             signature=signed,
-            bands=signature.bands(signed, count=self._rules.bands, rows=self._rules.rows),
+            bands=signature.bands(signed, count=rules.bands, rows=rules.rows),
+            sketch=passages.sketch(sequence, window=rules.window, limit=rules.sketch_hashes),
             shingle_count=len(shingles),
             terms=terms,
             body_words=words,
             text_hash=text_hash(article.title, article.text),
+            across=self._across_languages(article),
         )
+
+    def _across_languages(self, article: CleanArticle) -> bytes:
+        """What articles of other languages are compared by; b"" where that is off or the language unknown."""
+        if self._features is None:
+            return b""
+        vector = b""
+        if self._across.has_vectors:
+            from aggregator.dedup.vectors import sentence_vectors
+
+            vector = sentence_vectors(self._across.folder).encode([f"{article.title}\n{article.lead}"])[0]
+        found = self._features.features(article.title, article.text, article.language, vector)
+        return b"" if found is None else across.pack(found)
 
 
 def text_hash(title: str, text: str) -> bytes:

@@ -54,6 +54,11 @@ def words(text: str) -> list[str]:
     return b" ".join(_split(text)[0]).decode().split()
 
 
+def is_unspaced(word: str) -> bool:
+    """Whether `word` is a character of a script without spaces."""
+    return _UNSPACED.match(word) is not None
+
+
 def shingle_sequence(text: str) -> Hashes:
     """One hash for every shingle of `text` in its order, repeats included.
 
@@ -64,7 +69,7 @@ def shingle_sequence(text: str) -> Hashes:
     count = len(raw) - SHINGLE_WORDS + 1
     if count < 1:
         return np.empty(0, np.uint64)
-    hashes = np.array([xxh3_64_intdigest(word) for word in raw], dtype=np.uint64)
+    hashes = np.fromiter(map(xxh3_64_intdigest, raw), dtype=np.uint64, count=len(raw))
     shingles = hashes[:count].copy()
     for step in range(1, SHINGLE_WORDS):
         shingles = _mixed(shingles, hashes[step : count + step])
@@ -82,9 +87,13 @@ def winnowed(hashes_in_order: Hashes, window: int) -> Hashes:
     Two texts that share a run of `window + 2` words share at least one of them.
     """
     if len(hashes_in_order) <= window:
-        return np.unique(hashes_in_order.min(keepdims=True)) if len(hashes_in_order) else hashes_in_order
-    runs = np.lib.stride_tricks.sliding_window_view(hashes_in_order, window)
-    return np.unique(runs.min(axis=1))
+        return hashes_in_order.min(keepdims=True) if len(hashes_in_order) else hashes_in_order
+    least, width = hashes_in_order, 1
+    while width < window:  # the least of runs twice as long, until they are long enough
+        step = min(width, window - width)
+        least = np.minimum(least[:-step], least[step:])
+        width += step
+    return np.unique(least)
 
 
 def shared_count(left: Hashes, right: Hashes) -> int:

@@ -1,8 +1,8 @@
 """Article rows: writing what was placed, and reading it as the other rooms need it."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -19,6 +19,8 @@ from sqlalchemy import (
 )
 
 from aggregator.dedup.copies import Wording
+from aggregator.dedup.events import Article
+from aggregator.dedup.vetoes import Telling
 from aggregator.model import (
     ArticleView,
     CleanArticle,
@@ -33,9 +35,10 @@ from aggregator.model import (
     Wire,
 )
 from aggregator.store import blobs
-from aggregator.store.tables import article, identity_key, lsh_band, revision, sighting
+from aggregator.store.tables import article, identity_key, lsh_band, revision, sighting, sketch
 
 _REVISIONS_KEPT = 5  # the first five and the last five
+SHOWN_MEMBERS = 64  # of a larger story only so many articles are weighed for headline and summary
 
 
 class Details(Noun, frozen=True, kw_only=True):
@@ -49,14 +52,6 @@ class Details(Noun, frozen=True, kw_only=True):
     nosnippet: bool = False
     tdm_reserved: bool = False
     truncated: bool = False
-
-
-class Twin(Noun, frozen=True, kw_only=True):
-    """A stored article that shares LSH bands with a new one."""
-
-    n: int
-    id: str
-    signature: bytes
 
 
 class Stored(Noun, frozen=True, kw_only=True):
@@ -82,6 +77,34 @@ class Stored(Noun, frozen=True, kw_only=True):
     effective: dt.datetime
 
 
+class MemberRow(Noun, frozen=True, kw_only=True):
+    """A member of a story as its sums and counts need it."""
+
+    n: int
+    id: str
+    story: str
+    role: Role
+    weighs: bool
+    copy_of: str | None
+    outlet: str | None
+    wire: str | None
+    published: dt.datetime | None
+    effective: dt.datetime
+    terms: bytes
+    body_words: int
+    language: str | None = None
+
+    def as_article(self) -> Article:
+        """As the event level sees it."""
+        return Article(
+            terms=self.terms,
+            minutes=None if self.published is None else int(self.published.timestamp() // 60),
+            body_words=self.body_words,
+            is_container=self.role == "container",
+            inbox=self.n,
+        )
+
+
 class NewArticle(Noun, frozen=True, kw_only=True):
     """An article with all that its row holds beside what the text room made of it."""
 
@@ -102,15 +125,18 @@ class NewArticle(Noun, frozen=True, kw_only=True):
     weighs: bool
     bumps_by_clock: bool
     wire: str | None  # the agency behind the text, where that is sure enough
-    is_indexed: bool = True  # False for a copy of a text that has enough indexed copies
+    is_indexed: bool = True  # False where nothing finds it as a twin (twins.py)
+    bands: tuple[int, ...] | None = None  # the LSH keys to store; None: all of the fingerprint
+    sketch: bytes | None = None  # the sampled shingles to store; None: all of the fingerprint
 
 
 _INSERT = insert(article)
 _INSERT_BANDS = insert(lsh_band)
+_INSERT_SKETCH = insert(sketch)
 
 
 def insert_article(connection: Connection, new: NewArticle) -> None:
-    """Write the article's row, and its LSH bands where it is to be found by them."""
+    """Write the article's row, and the LSH bands and sampled shingles that it is to be found by."""
     row = {
         "n": new.n,
         "id": new.id,
@@ -127,15 +153,16 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
     }
     connection.execute(_INSERT, [row | _text_columns(new)])
     if new.is_indexed:
-        _insert_bands(connection, new.n, new.fingerprint.bands)
+        _insert_finders(connection, new)
 
 
 def replace_text(connection: Connection, new: NewArticle) -> None:
     """Write a revision over the row of article `new.id`; its place, role and number stay."""
     connection.execute(update(article).where(article.c.id == new.id).values(**_text_columns(new)))
-    was_indexed = connection.execute(delete(lsh_band).where(lsh_band.c.article == new.n)).rowcount
-    if was_indexed:
-        _insert_bands(connection, new.n, new.fingerprint.bands)
+    connection.execute(delete(lsh_band).where(lsh_band.c.article == new.n))
+    connection.execute(delete(sketch).where(sketch.c.article == new.n))
+    if new.is_indexed:
+        _insert_finders(connection, new)
 
 
 def _text_columns(new: NewArticle) -> dict[str, Any]:
@@ -174,10 +201,14 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
     }
 
 
-def _insert_bands(connection: Connection, n: int, bands: Sequence[int]) -> None:
-    rows = [{"band": band, "article": n} for band in sorted(set(bands))]
+def _insert_finders(connection: Connection, new: NewArticle) -> None:
+    bands = new.fingerprint.bands if new.bands is None else new.bands
+    rows = [{"band": band, "article": new.n} for band in sorted(set(bands))]
     if rows:
         connection.execute(_INSERT_BANDS, rows)
+    sampled = new.fingerprint.sketch if new.sketch is None else new.sketch
+    if sampled:
+        connection.execute(_INSERT_SKETCH, [{"article": new.n, "hashes": sampled}])
 
 
 def keep_revision(connection: Connection, old: Stored, at: dt.datetime) -> None:
@@ -215,26 +246,142 @@ def hand_over(connection: Connection, old: str, new: str, *, gives: bool) -> Non
     connection.execute(update(sighting).where(sighting.c.article == old).values(**values))
 
 
-def move_all(connection: Connection, loser: str, winner: str, *, weighs: bool) -> None:
+def move_all(connection: Connection, loser: str, winner: str) -> None:
     """Give all articles of one story another home."""
-    connection.execute(update(article).where(article.c.story == loser).values(story=winner, weighs=weighs))
+    connection.execute(update(article).where(article.c.story == loser).values(story=winner))
 
 
-_SHARED = func.count().label("shared")
-_SHARING = (
-    select(lsh_band.c.article, _SHARED)
-    .where(lsh_band.c.band.in_(bindparam("bands", expanding=True)))
-    .group_by(lsh_band.c.article)
-    .order_by(_SHARED.desc(), lsh_band.c.article)
+def move(connection: Connection, ids: Iterable[str], story: str) -> None:
+    """Give these articles another home."""
+    for part in _parts(ids):
+        connection.execute(update(article).where(article.c.id.in_(part)).values(story=story))
+
+
+def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
+    """From now on this is why the article is where it is."""
+    packed = blobs.pack(evidence)
+    connection.execute(update(article).where(article.c.id == id).values(evidence=packed))
+
+
+def set_weights(connection: Connection, ids: Iterable[str], *, weighs: bool) -> None:
+    """Whether the terms of these articles are in the sums of their story."""
+    for part in _parts(ids):
+        connection.execute(update(article).where(article.c.id.in_(part)).values(weighs=weighs))
+
+
+def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
+    """Ids in lists that both databases take as parameters of one statement."""
+    ordered = sorted(ids)
+    return (ordered[start : start + 500] for start in range(0, len(ordered), 500))
+
+
+_MEMBER = [article.c[name] for name in MemberRow.__struct_fields__]
+_MEMBERS = select(*_MEMBER).where(article.c.story == bindparam("story_id")).order_by(article.c.n)
+
+
+def members(connection: Connection, story: str) -> list[MemberRow]:
+    """All articles of one story, in the order of their placing."""
+    rows = connection.execute(_MEMBERS, {"story_id": story})
+    return [MemberRow(**row._mapping) for row in rows]
+
+
+_WEIGHING = (
+    select(*_MEMBER)
+    .where(article.c.story == bindparam("story_id"), article.c.weighs, article.c.role != "container")
+    .order_by(article.c.n.desc())
     .limit(bindparam("at_most", type_=Integer))
-    .subquery()
 )
-_TWINS = (
-    select(article.c.n, article.c.id, article.c.signature)
-    .join(_SHARING, _SHARING.c.article == article.c.n)
-    .order_by(_SHARING.c.shared.desc(), article.c.n)
+_TELLING = [article.c[name] for name in ("title", "lead", "language", "outlet", "published", "body_words")]
+_TELLINGS = (
+    select(*_TELLING)
+    .where(article.c.story == bindparam("story_id"), article.c.weighs)
+    .order_by(article.c.n.desc())
+    .limit(bindparam("at_most", type_=Integer))
 )
-_COPIES = select(func.count()).select_from(article).where(article.c.copy_of == bindparam("article_id"))
+_ONE_TELLING = select(*_TELLING).where(article.c.id == bindparam("article_id"))
+
+
+def weighing(connection: Connection, story: str, newest: int) -> list[MemberRow]:
+    """The newest reports of a story whose terms are in its sums, the newest first."""
+    rows = connection.execute(_WEIGHING, {"story_id": story, "at_most": newest})
+    return [MemberRow(**row._mapping) for row in rows]
+
+
+def tellings(connection: Connection, story: str, newest: int, *, bodyless_words: int) -> list[Telling]:
+    """What vetoes compare a newcomer with: the newest members of a story that weigh, the newest first.
+
+    A text of fewer than `bodyless_words` words counts as having no body.
+    """
+    rows = connection.execute(_TELLINGS, {"story_id": story, "at_most": newest})
+    return [_telling(row, bodyless_words) for row in rows]
+
+
+def telling(connection: Connection, id: str, *, bodyless_words: int) -> Telling:  # noqa: A002
+    """The article `id` as vetoes see it; it must exist."""
+    return _telling(connection.execute(_ONE_TELLING, {"article_id": id}).one(), bodyless_words)
+
+
+def _telling(row: Row[Any], bodyless_words: int) -> Telling:
+    return Telling(
+        title=row.title,
+        lead=row.lead,
+        language=row.language,
+        outlet=row.outlet,
+        minutes=None if row.published is None else int(row.published.timestamp() // 60),
+        bodyless=row.body_words < bodyless_words,
+    )
+
+
+_VOICE = select(article.c.outlet, article.c.wire).where(article.c.id == bindparam("article_id"))
+
+
+def voice_of(connection: Connection, id: str) -> tuple[str | None, str | None]:  # noqa: A002
+    """Outlet of article `id`, and the agency behind it; it must exist."""
+    row = connection.execute(_VOICE, {"article_id": id}).one()
+    return row.outlet, row.wire
+
+
+_LINK = select(article.c.copy_of).where(article.c.id == bindparam("article_id"))
+
+
+def link_of(connection: Connection, id: str) -> str | None:  # noqa: A002 - the word that people type
+    """The text that article `id` was found to be a copy or an excerpt of."""
+    link: str | None = connection.execute(_LINK, {"article_id": id}).scalar()
+    return link
+
+
+def homes(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+    """Article id to story id, of those that are placed."""
+    found: dict[str, str] = {}
+    for part in _parts(ids):
+        rows = connection.execute(select(article.c.id, article.c.story).where(article.c.id.in_(part)))
+        found |= {row.id: row.story for row in rows}
+    return found
+
+
+_BAND_ROWS = (
+    select(lsh_band.c.band, lsh_band.c.article)
+    .where(lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article < bindparam("before"))
+    .order_by(lsh_band.c.band, lsh_band.c.article)
+    .limit(bindparam("at_most", type_=Integer))
+)
+_SIGNED = select(article.c.n, article.c.id, article.c.signature, article.c.copy_of).where(
+    article.c.n.in_(bindparam("numbers", expanding=True))
+)
+_LINK = select(article.c.n, article.c.copy_of).where(article.c.id == bindparam("article_id"))
+_SKETCHES = (
+    select(sketch.c.article, sketch.c.hashes)
+    .where(sketch.c.article > bindparam("after"))
+    .order_by(sketch.c.article)
+    .execution_options(stream_results=True)
+)
+_SKETCH = select(sketch.c.hashes).where(sketch.c.article == bindparam("number"))
+_HAS_BANDS = select(lsh_band.c.band).where(lsh_band.c.article == bindparam("number")).limit(1)
+_COPIES = (
+    select(article.c.n)
+    .where(article.c.copy_of == bindparam("article_id"), article.c.role == "copy")
+    .limit(bindparam("at_most", type_=Integer))
+)
 _WORDING = select(article.c.n, article.c.text, article.c.title, article.c.outlet, article.c.signature).where(
     article.c.id == bindparam("article_id")
 )
@@ -243,18 +390,69 @@ _ROOT = select(article.c.root).where(article.c.id == bindparam("article_id")).sc
 _LATEST = select(*_STORED).where(article.c.root == _ROOT).order_by(article.c.generation.desc()).limit(1)
 
 
-def twins(connection: Connection, bands: Sequence[int], limit: int) -> list[Twin]:
-    """Stored articles that share bands, most shared first (a tie: the older), at most `limit`."""
+class Signed(NamedTuple):
+    """A stored article that may be a twin, or an excerpt of one."""
+
+    n: int
+    id: str
+    signature: bytes
+    copy_of: str | None
+
+
+def band_rows(
+    connection: Connection, bands: Sequence[int], *, before: int, limit: int
+) -> list[tuple[int, int]]:
+    """(band, article) of the articles before number `before` that share bands; at most `limit`, in order."""
     if not bands:
         return []
-    rows = connection.execute(_TWINS, {"bands": sorted(set(bands)), "at_most": limit})
-    return [Twin(n=row.n, id=row.id, signature=row.signature) for row in rows]
+    given = {"bands": sorted(set(bands)), "before": before, "at_most": limit}
+    return [(row[0], row[1]) for row in connection.execute(_BAND_ROWS, given)]
 
 
-def copy_count(connection: Connection, id: str) -> int:  # noqa: A002 - the word that people type
-    """How many articles were found to be copies of article `id`."""
-    count: int = connection.execute(_COPIES, {"article_id": id}).scalar_one()
-    return count
+def signed(connection: Connection, numbers: Iterable[int]) -> dict[int, Signed]:
+    """What ranks these articles as candidates, by their numbers."""
+    found: dict[int, Signed] = {}
+    ordered = sorted(numbers)
+    for start in range(0, len(ordered), 500):
+        rows = connection.execute(_SIGNED, {"numbers": ordered[start : start + 500]})
+        found |= {row.n: Signed(row.n, row.id, row.signature, row.copy_of) for row in rows}
+    return found
+
+
+def forebears(connection: Connection, id: str, most: int) -> list[int]:  # noqa: A002
+    """The numbers of article `id`, of what it is a copy or excerpt of, and so on; at most `most`."""
+    numbers: list[int] = []
+    at: str | None = id
+    while at is not None and len(numbers) < most:
+        row = connection.execute(_LINK, {"article_id": at}).first()
+        if row is None or row.n in numbers:
+            break
+        numbers.append(row.n)
+        at = row.copy_of
+    return numbers
+
+
+def sketches(connection: Connection, *, after: int) -> Iterator[tuple[int, bytes]]:
+    """The stored sampled shingles of the articles with numbers above `after`, in their order."""
+    rows = connection.execute(_SKETCHES, {"after": after})
+    for part in rows.partitions(5_000):
+        yield from ((row[0], row[1]) for row in part)
+
+
+def sketch_of(connection: Connection, n: int) -> bytes:
+    """The stored sampled shingles of article number `n`; b"" where it has none."""
+    return connection.execute(_SKETCH, {"number": n}).scalar() or b""
+
+
+def has_bands(connection: Connection, n: int) -> bool:
+    """Whether LSH keys of article number `n` are stored."""
+    return connection.execute(_HAS_BANDS, {"number": n}).first() is not None
+
+
+def has_copies(connection: Connection, id: str, count: int) -> bool:  # noqa: A002
+    """Whether at least `count` articles were placed as copies of article `id`."""
+    rows = connection.execute(_COPIES, {"article_id": id, "at_most": count}).all()
+    return len(rows) >= count
 
 
 def wording(connection: Connection, id: str) -> Wording:  # noqa: A002 - the word that people type
@@ -359,6 +557,40 @@ def views_of_story(connection: Connection, story: str) -> list[ArticleView]:
     """The articles of one story, oldest first, without their texts."""
     rows = connection.execute(_VIEWS_OF_STORY, {"story_id": story})
     return [view(row, copy_of=row.copy_of) for row in rows]
+
+
+_TITLES_OF_LARGE = (
+    view_columns()
+    .where(article.c.story == bindparam("story_id"), article.c.copy_of.is_(None))
+    .order_by(article.c.effective.desc(), article.c.n.desc())
+    .limit(SHOWN_MEMBERS)
+)
+
+
+def views_for_title(connection: Connection, story: str, article_count: int) -> list[ArticleView]:
+    """What headline and summary are chosen from: a small story whole, the newest originals of a large one."""
+    if article_count > SHOWN_MEMBERS:
+        rows = connection.execute(_TITLES_OF_LARGE, {"story_id": story}).all()
+        if rows:
+            return [view(row, copy_of=row.copy_of) for row in reversed(rows)]
+    return views_of_story(connection, story)
+
+
+def views_of(connection: Connection, ids: Iterable[str]) -> list[ArticleView]:
+    """These articles, oldest first, without their texts."""
+    rows: list[Row[Any]] = []
+    for part in _parts(ids):
+        rows += connection.execute(view_columns().where(article.c.id.in_(part))).all()
+    rows.sort(key=lambda row: (row.effective, row.id))
+    return [view(row, copy_of=row.copy_of) for row in rows]
+
+
+def views_with_text(connection: Connection, ids: Iterable[str]) -> Iterator[ArticleView]:
+    """These articles with their texts, in the order of their ids."""
+    for part in _parts(ids):
+        statement = view_columns("text").where(article.c.id.in_(part)).order_by(article.c.id)
+        for row in connection.execute(statement):
+            yield view(row, copy_of=row.copy_of)
 
 
 def views_of_stories(

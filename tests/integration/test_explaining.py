@@ -38,15 +38,21 @@ def evidence_of_all(database: Database) -> list[Evidence]:
 
 
 def wrong_sums(found: Sequence[Evidence]) -> list[Evidence]:
-    return [
-        one
-        for one in found
-        if one.score is not None and not math.isclose(_total(one), one.score, abs_tol=1e-6)
-    ]
+    """Decisions whose shares, or those of the story that came second, do not add up."""
+    return [one for one in found if not (_adds_up(one) and _rival_adds_up(one))]
 
 
-def _total(evidence: Evidence) -> float:
-    return evidence.bias + math.fsum(reason.share for reason in evidence.reasons)
+def _adds_up(evidence: Evidence) -> bool:
+    total = evidence.bias + math.fsum(reason.share for reason in evidence.reasons)
+    return evidence.score is None or math.isclose(total, evidence.score, abs_tol=1e-6)
+
+
+def _rival_adds_up(evidence: Evidence) -> bool:
+    rival = evidence.runner_up
+    if rival is None or not rival.reasons:
+        return True
+    total = evidence.bias + math.fsum(reason.share for reason in rival.reasons)
+    return math.isclose(total, rival.score, abs_tol=1e-6)
 
 
 def placed(desk: Desk, path: Path, most: int | None) -> None:

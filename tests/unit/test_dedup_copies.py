@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.dedup.copies import CopyRules, Wording, best_copy, excerpts_in, ranked, verdict
-from aggregator.dedup.shingles import shingle_hashes
+from aggregator.dedup.copies import CopyRules, Proposal, Wording, best_copy, excerpts_in, ranked, verdict
+from aggregator.dedup.passages import held, sketch
+from aggregator.dedup.shingles import shingle_hashes, shingle_sequence
 from aggregator.dedup.signature import sign
 from aggregator.rules import rule_book
 
@@ -121,6 +122,60 @@ def test_a_copy_in_a_script_without_spaces() -> None:
     original, edited = "".join(han), "".join(han[:150] + [chr(0x6000 + at) for at in range(60)] + han[210:])
     assert kind(edited, original, "桥梁关闭", "暴风雨损坏大桥") == "copy"
     assert kind("".join(rng.sample(han, 400)), original) is None
+
+
+ALPHABETS = {
+    "russian": ("абвгдежзиклмнопрстуфхц", " "),
+    "arabic": ("ابتثجحخدذرزسشصضطظعغفقكلمنهوي", " "),
+    "greek": ("αβγδεζηθικλμνξοπρστυφχψω", " "),
+    "hindi": ("कखगघचछजझटठडढणतथदधनपफबभमयरलवशषसह", " "),
+    "chinese": ("".join(chr(at) for at in range(0x4E00, 0x5200)), ""),
+    "japanese": ("".join(chr(at) for at in (*range(0x3042, 0x3090), *range(0x5200, 0x5400))), ""),
+    "thai": ("กขคงจฉชซญดตถทธนบปผฝพฟภมยรลวศษสหอฮ", ""),
+}
+
+
+def written(script: str, seed: int, count: int) -> list[str]:
+    """Words, or characters where no spaces are written."""
+    letters, space = ALPHABETS[script]
+    rng = random.Random(f"{script} {seed}")
+    return ["".join(rng.choices(letters, k=rng.randint(3, 8) if space else 1)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("script", ALPHABETS)
+def test_copies_cuts_and_excerpts_in_many_scripts(script: str) -> None:
+    space = ALPHABETS[script][1]
+    original = written(script, 1, 600)
+    text, half, fifths = (space.join(original[:count]) for count in (600, 300, 240))
+    new = written(script, 2, 120)
+    edited = space.join(original[:180] + new[:60] + original[240:420] + new[60:] + original[480:])
+    excerpt = space.join(original[300:400])
+    title, other = space.join(original[:8]), space.join(written(script, 3, 8))
+    assert kind(edited, text, other, title) == "copy"
+    assert kind(half, text, title, title) == kind(fifths, text, title, title) == "copy"
+    assert kind(excerpt, text, other, title) == "excerpt"
+    assert kind(space.join(written(script, 4, 600)), text, title, title) is None
+    mine, theirs = (
+        set(held(sketch(shingle_sequence(one), window=RULES.window, limit=1000)).tolist())
+        for one in (excerpt, text)
+    )
+    assert len(mine & theirs) >= RULES.passage_shared, "the index would not propose it"
+
+
+@given(st.integers(0, 10**6), st.floats(0.0, 0.35), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_which_text_came_first_changes_no_copy_of_like_length(
+    seed: int, changed: float, shuffle: bool
+) -> None:
+    first = sentences(seed, 24)
+    second = [
+        new if random.Random(at).random() < changed else old
+        for at, (old, new) in enumerate(zip(first, sentences(seed + 1, 24), strict=True))
+    ]
+    if shuffle:
+        random.Random(seed).shuffle(second)
+    one, two = " ".join(first), " ".join(second)
+    assert kind(one, two, TITLE, OTHER_TITLE) == kind(two, one, OTHER_TITLE, TITLE)
 
 
 # --- not copies --------------------------------------------------------------------------------------------
@@ -326,25 +381,26 @@ def test_ranking_goes_by_estimate_then_inbox_number_and_is_capped() -> None:
     text = prose(28, 200)
     mine = sign(shingle_hashes(text), seed=RULES.seed)
     rows = [
-        (f"edit{words}", sign(shingle_hashes(edited(text, words, words)), seed=RULES.seed), 50)
+        Proposal(f"edit{words}", sign(shingle_hashes(edited(text, words, words)), seed=RULES.seed), 50)
         for words in (100, 20)
     ]
-    rows += [("second", mine, 2), ("first", mine, 1)]
-    rows += [("strange", sign(shingle_hashes(prose(29, 200)), seed=RULES.seed), 3), ("none", b"", 4)]
-    rows += [("old seed", sign(shingle_hashes(text), seed=RULES.seed + 1), 5)]
+    strange = sign(shingle_hashes(prose(29, 200)), seed=RULES.seed)
+    rows += [Proposal("second", mine, 2), Proposal("first", mine, 1)]
+    rows += [Proposal("strange", strange, 3), Proposal("none", b"", 4)]
+    rows += [Proposal("old seed", sign(shingle_hashes(text), seed=RULES.seed + 1), 5)]
     found = ranked(mine, rows, RULES)
     assert [one.id for one in found] == ["first", "second", "edit20", "edit100"]
     assert found[0].estimate == 1.0
     assert len(ranked(mine, rows * 5, RULES)) == RULES.exact_checks
-    narrow = msgspec.structs.replace(RULES, candidate_cap=2)
-    assert {one.id for one in ranked(mine, rows, narrow)} == {"edit20", "edit100"}
+    cut = Proposal("cut", strange, 9, share=0.9)
+    assert [one.id for one in ranked(mine, [*rows, cut], RULES)][:4] == ["first", "second", "cut", "edit20"]
 
 
 def test_a_forged_signature_merges_nothing() -> None:
     """Hardening D2: the estimate says 1.0, the texts say otherwise."""
     victim = piece(prose(30, 300), id_="victim")
     forged = msgspec.structs.replace(piece(prose(31, 300), id_="forger"), signature=victim.signature)
-    assert ranked(forged.signature, [("victim", victim.signature, 1)], RULES)[0].estimate == 1.0
+    assert ranked(forged.signature, [Proposal("victim", victim.signature, 1)], RULES)[0].estimate == 1.0
     assert best_copy(forged, [victim], RULES) is None
 
 

@@ -8,16 +8,17 @@ import os
 import random
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("AGGREGATOR_DATA") or ROOT.parent / "shared" / "data")
 SEED = 20261
-ARTICLES = 40
-# Beyond the goals: too unlike for LSH at times, or (half a text under a stranger's headline) linked as an
-# excerpt, which is what keeps a victim's text apart from a page that was stuffed with it before.
-HARD = {"cut to 40 %", "every other sentence", "30 % replaced", "cut to 50 %, other headline"}
+ARTICLES = 25
+# Half a text under a stranger's headline may be linked as an excerpt: that keeps a victim's text apart from a
+# page that was stuffed with it before. Of 30 % new sentences the longest may be half the text.
+HARD = {"cut to 50 %, other headline", "30 % replaced"}
 
 pytestmark = pytest.mark.skipif(
     not (DATA / "events-fulltext.jsonl.gz").exists(), reason=f"no events-fulltext.jsonl.gz in {DATA}"
@@ -34,39 +35,63 @@ def bench() -> ModuleType:
     return module
 
 
-def test_derived_copies_are_found_and_nothing_else(bench: ModuleType) -> None:
-    """Margins: goal .995 for all but the hardest kinds; one miss in 40 articles is .025."""
-    articles = bench.load(DATA)[:400]
-    library = bench.Library(articles)
+@pytest.fixture(scope="module")
+def articles(bench: ModuleType) -> list[Any]:
+    return bench.load(DATA)[:300]
+
+
+@pytest.fixture(scope="module")
+def library(bench: ModuleType, articles: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return bench.Library(articles, tmp_path_factory.mktemp("copies"))
+
+
+def test_derived_copies_are_found_and_nothing_else(
+    bench: ModuleType, articles: list[Any], library: Any
+) -> None:
+    """By the way that the daemon goes. Margins: goal .995; one miss in 20 kinds of 25 articles is .002."""
     chosen = random.Random(SEED).sample(articles, ARTICLES)
     missed, false, total = 0, 0, 0
     for name, make in bench.MUST_BE_COPIES.items():
         counts = bench.measure(library, chosen, make, articles, f"{SEED} {name}")
         told = f"seed {SEED}, {name}: {dict(counts)}"
-        hard = name in HARD
-        assert counts["check"] >= ARTICLES - (3 if hard else 1), told
-        assert counts["found"] >= ARTICLES - (6 if hard else 1), told
+        assert counts["found"] >= ARTICLES - (3 if name in HARD else 1), told
+        assert counts["found"] == counts["check"], f"not proposed: {told}"
         false += counts["false"]
-        if not hard:
+        if name not in HARD:
             missed += counts["all"] - counts["found"]
             total += counts["all"]
     assert missed / total <= 0.005
     assert false == 0
 
 
-def test_excerpts_are_linked_and_never_merged(bench: ModuleType) -> None:
-    articles = bench.load(DATA)[:400]
-    library = bench.Library(articles)
-    chosen = random.Random(SEED).sample(articles, ARTICLES)
+def test_excerpts_are_linked_and_never_merged(bench: ModuleType, articles: list[Any], library: Any) -> None:
+    chosen = random.Random(SEED).sample(articles, 2 * ARTICLES)
     counts = bench.measure(library, chosen, bench.excerpt(60), articles, f"{SEED} excerpts")
-    assert counts["check linked"] >= ARTICLES - 1
-    assert counts["check"] == 0
-    assert counts["false"] == counts["false excerpts"] == 0
+    told = f"seed {SEED}: {dict(counts)}"
+    assert counts["linked"] >= 2 * ARTICLES - 1, told
+    assert counts["found"] == 0, told
+    assert counts["false"] == counts["false excerpts"] == 0, told
 
 
-def test_real_reports_of_one_event_are_no_copies(bench: ModuleType) -> None:
-    """All pairs of 400 articles that share twenty shingles: quotes, background, one outlet's series."""
-    articles = bench.load(DATA)[:400]
+@pytest.mark.parametrize("own_first", [True, False])
+def test_a_page_stuffed_with_three_times_its_words_is_no_copy(
+    bench: ModuleType, articles: list[Any], own_first: bool
+) -> None:
+    """Hardening D3, with real texts of one field, which share many of their words; 1 % in the full count."""
+    rng = random.Random(SEED)
+    victims = [one for one in articles if len(one["text"].split()) >= 900]
+    copies = 0
+    for victim in victims:
+        attacker = rng.choice([one for one in articles if one["cluster"] != victim["cluster"]])
+        attack, target = bench.stuffed(victim, attacker, 300, 900, own_first)
+        for pair in ((attack, target), (target, attack)):
+            found = bench.verdict(*pair, bench.rules())
+            copies += found is not None and found.kind == "copy"
+    assert copies <= 0.03 * 2 * len(victims), f"seed {SEED}: {copies} of {2 * len(victims)}"
+
+
+def test_real_reports_of_one_event_are_no_copies(bench: ModuleType, articles: list[Any]) -> None:
+    """All pairs of 300 articles that share twenty shingles: quotes, background, one outlet's series."""
     texts = [bench.wording(article, order=at) for at, article in enumerate(articles)]
     pairs = list(bench.real_pairs(articles))
     assert len(pairs) > 100

@@ -1,0 +1,174 @@
+"""The index of sampled shingles equals its rows, whatever was added, removed, undone, swept or loaded."""
+
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.dedup.passages import MOST_REACH, Look, PassageIndex, held, kept, scan, sketch
+from aggregator.dedup.shingles import shingle_sequence, winnowed
+
+REACH, CAP = 40, 5
+ROUND = 90_000  # numbers in which the sweep has been everywhere
+
+
+def stored(hashes: set[int], whole: int | None = None) -> bytes:
+    """A sketch with these hashes, of a text that had `whole`."""
+    values = np.array(sorted(hashes), dtype="<u4")
+    return (len(values) if whole is None else whole).to_bytes(4, "little") + values.tobytes()
+
+
+# Few buckets and few marks, so that hashes meet, and meet in one half only.
+HASHES = st.builds(lambda bucket, mark: bucket << 12 | mark, st.integers(0, 5), st.integers(0, 3))
+SKETCHES = st.builds(stored, st.sets(HASHES, max_size=8))
+ROWS = st.dictionaries(st.integers(1, 120), SKETCHES, max_size=40)
+
+
+def told(look: Look) -> tuple[list[tuple[int, int, int]], list[bool]]:
+    """All that a look says, in an order of its own."""
+    columns = (look.places.tolist(), look.numbers.tolist(), look.wholes.tolist())
+    return sorted(zip(*columns, strict=True)), look.full.tolist()
+
+
+def naive(rows: dict[int, bytes], number: int, blob: bytes) -> tuple[list[tuple[int, int, int]], list[bool]]:
+    asked = held(blob).tolist()
+    found = [
+        (asked.index(hash_), other, int.from_bytes(theirs[:4], "little"))
+        for other, theirs in rows.items()
+        if number - REACH <= other < number
+        for hash_ in held(theirs).tolist()
+        if hash_ in asked
+    ]
+    holders = Counter(place for place, _, _ in found)
+    return sorted(found), [holders[place] >= CAP for place in range(len(asked))]
+
+
+@given(ROWS, st.integers(1, 160), SKETCHES, st.randoms())
+@settings(deadline=None, max_examples=60)
+def test_loaded_scanned_and_counted_by_hand_are_one(
+    rows: dict[int, bytes], number: int, blob: bytes, rng: random.Random
+) -> None:
+    mixed = list(rows.items())
+    rng.shuffle(mixed)
+    index = PassageIndex(reach=REACH, cap=CAP, rows=mixed)
+    expected = naive(rows, number, blob)
+    assert told(index.look(number, blob)) == expected
+    assert told(scan(mixed, number, blob, reach=REACH, cap=CAP)) == expected
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["add", "undo", "revise", "sweep"]), SKETCHES), max_size=60), SKETCHES
+)
+@settings(deadline=None, max_examples=40)
+def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
+    index, rows, number = PassageIndex(reach=REACH, cap=CAP), {}, 0
+    for step, blob in steps:
+        if step == "sweep":
+            number += 7
+            index.sweep(number)
+        elif step == "revise" and number in rows:
+            index.remove(number, rows[number])
+            index.add(number, blob)
+            rows[number] = blob
+        else:
+            number += 1
+            index.add(number, blob)
+            rows[number] = blob
+            if step == "undo":
+                index.remove(number, rows.pop(number))
+    loaded = PassageIndex(reach=REACH, cap=CAP, rows=rows.items())
+    assert index.entries(number) == loaded.entries(number)
+    assert told(index.look(number + 1, asked)) == told(loaded.look(number + 1, asked))
+
+
+def test_an_article_of_a_million_numbers_ago_is_not_mistaken_for_a_new_one() -> None:
+    """The 20 bits of a number come round again after 2^20; the sweep has been everywhere long before."""
+    blob = stored({1, 2, 3})
+    index = PassageIndex(reach=REACH, cap=CAP)
+    index.sweep(0)
+    index.add(5, blob)
+    for newest in range(ROUND, (1 << 20) + 5, ROUND):
+        index.sweep(newest)
+    assert index.entries((1 << 20) + 5) == []
+    index.add((1 << 20) + 6, stored({2}))
+    look = index.look((1 << 20) + 7, blob)
+    assert look.numbers.tolist() == [(1 << 20) + 6]
+
+
+def test_a_sweep_changes_no_answer() -> None:
+    rng = random.Random(8)
+    rows = {number: stored({rng.randrange(1 << 14) for _ in range(30)}) for number in range(1, 200)}
+    still, swept = (PassageIndex(reach=REACH, cap=CAP, rows=rows.items()) for _ in range(2))
+    swept.sweep(150)
+    swept.sweep(199)
+    swept.sweep(200)
+    for number in (200, 220):
+        blob = stored({rng.randrange(1 << 14) for _ in range(400)})
+        assert told(still.look(number, blob)) == told(swept.look(number, blob))
+
+
+def test_what_is_too_old_to_be_asked_is_neither_kept_nor_covered() -> None:
+    index = PassageIndex(reach=REACH, cap=CAP, after=100)
+    index.add(100, stored({1}))
+    index.add(101, stored({1}))
+    assert [number for number, _ in index.entries(110)] == [101]
+    assert index.covers(101 + REACH)
+    assert not index.covers(100 + REACH)
+
+
+def test_a_reach_beyond_what_a_number_can_hold_is_refused() -> None:
+    PassageIndex(reach=MOST_REACH, cap=CAP)
+    with pytest.raises(ValueError, match="reach"):
+        PassageIndex(reach=MOST_REACH + 1, cap=CAP)
+
+
+def test_a_full_hash_says_nothing_of_who_shares() -> None:
+    rows = [(number, stored({1, 2, 100 + number}, whole=9)) for number in range(1, CAP + 1)]
+    index = PassageIndex(reach=REACH, cap=CAP, rows=rows)
+    look = index.look(10, stored({1, 2, 101, 777}))
+    assert look.full.tolist() == [True, True, False, False]
+    assert look.sharing(1) == [(1, 1, 9)]
+    assert look.held_by([2, 3]).tolist() == [True, True, False, False]
+    assert look.sharing(2) == []
+
+
+# --- sketches ----------------------------------------------------------------------------------------------
+
+WORDS = [f"w{at}" for at in range(400)]
+
+
+@given(st.integers(0, 10**6), st.integers(22, 120), st.integers(1, 25))
+@settings(deadline=None, max_examples=60)
+def test_a_shared_run_of_window_and_two_words_is_met(seed: int, length: int, window: int) -> None:
+    rng = random.Random(seed)
+    shared = rng.choices(WORDS, k=max(length, window + 2))
+    one, two = (rng.choices(WORDS, k=60) + shared + rng.choices(WORDS, k=60) for _ in range(2))
+    left, right = (
+        set(held(sketch(shingle_sequence(" ".join(words)), window=window, limit=1000)).tolist())
+        for words in (one, two)
+    )
+    assert left & right
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=80), st.integers(1, 30))
+@settings(deadline=None, max_examples=100)
+def test_winnowing_takes_the_least_of_every_run(hashes: list[int], window: int) -> None:
+    sequence = np.array(hashes, dtype=np.uint64)
+    runs = [hashes[at : at + window] for at in range(max(1, len(hashes) - window + 1))] if hashes else []
+    assert winnowed(sequence, window).tolist() == sorted({min(run) for run in runs})
+
+
+def test_a_sketch_says_how_many_hashes_its_text_had_whatever_it_holds() -> None:
+    blob = sketch(shingle_sequence(" ".join(WORDS)), window=20, limit=1000)
+    hashes = held(blob)
+    assert hashes.tolist() == sorted(set(hashes.tolist()))
+    assert int(hashes.max()) < 1 << 30
+    part = kept(blob, np.arange(len(hashes)) % 2 == 0)
+    assert held(part).tolist() == hashes[::2].tolist()
+    assert part[:4] == blob[:4] == len(hashes).to_bytes(4, "little")
+    assert len(held(sketch(shingle_sequence(" ".join(WORDS)), window=20, limit=7))) == 7
+    assert held(sketch(shingle_sequence("two words"), window=20, limit=7)).tolist() == []
+    assert held(b"").tolist() == []

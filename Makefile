@@ -48,7 +48,7 @@ picture: $(VENV)/dev.done  ## docs/story-page.png anew, from the sample articles
 lock: $(VENV)/run.done  ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
-	uv pip compile pyproject.toml --extra postgres --group dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra postgres --extra vectors --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -c requirements/run.txt -o requirements/dev.txt
 
 clean:  ## take the environment and caches away (never the database)

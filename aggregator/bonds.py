@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from aggregator.dedup.bonds import Bond, partners
+from aggregator.dedup.bonds import BondTable
 from aggregator.store import articles, corrections
 from aggregator.store.database import Connection
 
@@ -16,18 +16,18 @@ class Ties(NamedTuple):
 
 
 class Bonds:
-    """Asks the corrections in force. Keeps which articles have any: nearly none has."""
+    """Asks the corrections in force, which it keeps in memory: they are few."""
 
     def __init__(self) -> None:
-        self._bound: frozenset[str] | None = None
+        self._table: BondTable | None = None
 
     def forget(self) -> None:
         """Ask the rows again: a correction came or went."""
-        self._bound = None
+        self._table = None
 
     def ties(self, connection: Connection, article: str) -> Ties:
         """Where the article has to be, and where it must not be. A tie outranks a bar on the same story."""
-        with_, never = self._partners(connection, article)
+        with_, never = self._of(connection).partners(article)
         if not with_ and not never:
             return Ties()
         homes = articles.homes(connection, with_ | never)
@@ -38,7 +38,8 @@ class Bonds:
     def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
         """Whether no correction holds any of these articles with another one."""
         moving = set(articles_)
-        return not any(self._partners(connection, one)[0] - moving for one in moving)
+        table = self._of(connection)
+        return not any(table.partners(one)[0] - moving for one in moving)
 
     def may_join(self, connection: Connection, articles_: Iterable[str], story: str) -> bool:
         """Whether no correction keeps any of these articles out of the story."""
@@ -46,20 +47,16 @@ class Bonds:
 
     def may_merge(self, connection: Connection, one: str, other: str) -> bool:
         """Whether no correction keeps an article of one story away from one of the other."""
-        bound = self._bound_articles(connection)
-        if not bound:
+        table = self._of(connection)
+        kept_apart = [article for article in table.articles if table.bars(article)]
+        if not kept_apart:
             return True
-        homes = articles.homes(connection, bound)
-        smaller = [article for article, story in homes.items() if story == one]
-        return self.may_join(connection, smaller, other)
+        homes = articles.homes(connection, kept_apart)
+        sides = [{article for article, story in homes.items() if story == id_} for id_ in (one, other)]
+        smaller, larger = sorted(sides, key=len)
+        return not any(table.partners(article)[1] & larger for article in smaller)
 
-    def _partners(self, connection: Connection, article: str) -> tuple[frozenset[str], frozenset[str]]:
-        if article not in self._bound_articles(connection):
-            return frozenset(), frozenset()
-        found: list[Bond] = corrections.bonds_of(connection, article)
-        return partners(article, found)
-
-    def _bound_articles(self, connection: Connection) -> frozenset[str]:
-        if self._bound is None:
-            self._bound = corrections.bound_articles(connection)
-        return self._bound
+    def _of(self, connection: Connection) -> BondTable:
+        if self._table is None:
+            self._table = BondTable(corrections.all_bonds(connection))
+        return self._table

@@ -5,10 +5,12 @@ refused. YAML is read by the rules of YAML 1.2's core schema: `no`, `on` and `1:
 like. Secrets and the database may come from the environment (AGGREGATOR_DATABASE).
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +34,11 @@ from aggregator.rules import RuleBook, rule_book
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
 _Path = tuple[str | int, ...]
 _DEEPEST = 4  # keys below each other in config.yaml
+# A folder in the format of model2vec, and the bytes at both ends of a file that tell models apart.
+_MODEL_FILES = ("config.json", "tokenizer.json", "model.safetensors")
+_ENDS = 1 << 20
+_LOADING = 4  # times a model's size that a worker may take more, and seconds more that its jobs may take
+_LOADING_SECONDS = 30.0
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -136,6 +143,13 @@ class WorkConfig(_Part):
         return self.workers or min(4, os.cpu_count() or 1)
 
 
+class GroupingConfig(_Part):
+    """Whether stories are told across languages, and by what."""
+
+    across_languages: Literal["off", "names", "vectors"] = "off"
+    vectors: str | None = None
+
+
 class SourceConfig(_Timed):
     """One source: exactly one of `feed` (an address) and `folder` (a path)."""
 
@@ -182,6 +196,7 @@ class Config(_Part):
     fetch: FetchConfig = FetchConfig()
     folders: FoldersConfig = FoldersConfig()
     work: WorkConfig = WorkConfig()
+    grouping: GroupingConfig = GroupingConfig()
     sources: tuple[SourceConfig, ...] = ()
     families: dict[str, tuple[str, ...]] = {}
     rules: dict[str, dict[str, Any]] = {}
@@ -209,11 +224,78 @@ class Config(_Part):
 
     @property
     def rule_book(self) -> RuleBook:
-        return rule_book(self.rules)
+        """The rules in force, with what `grouping` chooses. Raises ConfigError for what cannot be."""
+        chosen = sorted({"mode", "model", "folder"} & set(self.rules.get("across", {})))
+        if chosen:
+            raise ConfigError(f"rules.across.{chosen[0]}: this is chosen by `grouping:`")
+        return rule_book(_laid_over(self._across_languages(), self.rules))
+
+    def _across_languages(self) -> dict[str, dict[str, Any]]:
+        """The rules that follow from `grouping`; {} where it is off."""
+        mode, given = self.grouping.across_languages, self.grouping.vectors
+        if mode == "off":
+            return {}
+        if mode == "names":
+            return {"across": {"mode": mode}}
+        if given is None:
+            raise ConfigError("grouping.vectors: give the folder of a model (docs/operations.md)")
+        if find_spec("model2vec") is None:
+            raise ConfigError(
+                "grouping.across_languages: vectors need a library that is not installed; "
+                "type: pip install 'aggregator[vectors]'"
+            )
+        folder = self.path(given)
+        model, size = _model_of(folder)
+        work: dict[str, Any] = rule_book().values("work")
+        return {
+            "across": {"mode": mode, "model": model, "folder": str(folder)},
+            "work": {
+                "memory_extra_bytes": work["memory_extra_bytes"] + _LOADING * size,
+                "parse_deadline_seconds": work["parse_deadline_seconds"] + _LOADING_SECONDS,
+            },
+        }
 
     def path(self, given: str) -> Path:
         """A path of the file, meant from the file's own folder."""
         return (self._base / Path(given).expanduser()).absolute()
+
+
+def _laid_over(
+    below: Mapping[str, Mapping[str, Any]], above: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    return {name: {**below.get(name, {}), **above.get(name, {})} for name in {**below, **above}}
+
+
+def _model_of(folder: Path) -> tuple[str, int]:
+    """A hash that tells the model in `folder` from others, and its size in bytes.
+
+    Reads the ends of the files only. Raises ConfigError where the folder holds no model: articles that wait
+    for a model which cannot be loaded would be refused one by one.
+    """
+    digest, size = hashlib.blake2b(digest_size=6), 0
+    for name in _MODEL_FILES:
+        file = folder / name
+        try:
+            with file.open("rb") as opened:
+                beginning = opened.read(_ENDS)
+                length = opened.seek(0, os.SEEK_END)
+                opened.seek(max(0, length - _ENDS))
+                digest.update(f"{name} {length}\n".encode() + beginning + opened.read())
+        except OSError as error:
+            raise ConfigError(
+                f"grouping.vectors: {folder} is no model: {name} cannot be read: {error.strerror}"
+            ) from error
+        if not _begins_like(name, beginning, length):
+            raise ConfigError(f"grouping.vectors: {folder} is no model: {name} is not what it is called")
+        size += length
+    return digest.hexdigest(), size
+
+
+def _begins_like(name: str, beginning: bytes, length: int) -> bool:
+    if name.endswith(".json"):
+        return beginning.lstrip()[:1] == b"{"
+    header = int.from_bytes(beginning[:8], "little")  # safetensors: bytes of the JSON that follows
+    return 8 + header <= length and beginning[8:9] == b"{" and b'"embeddings"' in beginning[: 8 + header]
 
 
 def absolute_database_url(given: str, base: Path) -> str:

@@ -4,18 +4,19 @@ What a correction says is kept as bonds between articles (`dedup.bonds`), so it 
 articles are placed again. What it did to rows is kept beside it, so it can be undone, retired ids included.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 
 from aggregator.bonds import Bonds
-from aggregator.dedup.bonds import Bond, Relation
+from aggregator.dedup.bonds import Bond, BondTable, Relation
 from aggregator.errors import UsageError
 from aggregator.homes import Desk, Homes
 from aggregator.model import Evidence, Noun
 from aggregator.store import articles, corrections, stories
-from aggregator.store.corrections import Correction, CorrectionKind, Detail, MovedArticle
+from aggregator.store.corrections import Correction, CorrectionKind, Detail, MovedArticle, Redirect
 from aggregator.store.database import Connection
 
 
@@ -34,6 +35,15 @@ class Corrected(Noun, frozen=True, kw_only=True, omit_defaults=False):
     n: int
     stories: tuple[str, ...]
     words: str
+
+
+class _Return(NamedTuple):
+    """Articles that an undoing takes from one story to another."""
+
+    articles: frozenset[str]
+    source: str
+    target: str  # a live story, or one that gave way and is one again
+    is_whole: bool  # the source was opened by the correction: all of it goes
 
 
 class Correcting:
@@ -59,10 +69,9 @@ class Correcting:
         if len(ids) < 2:
             raise UsageError("two different stories are needed; those named are one story already")
         held = {one: [member.id for member in articles.members(connection, one)] for one in ids}
-        kept = ids[0]
+        led = {one: stories.leading_to(connection, one) for one in ids}
         at_no = self._homes.last_touch(connection)
-        for other in ids[1:]:
-            kept = self._homes.join(desk, kept, other, at_no=at_no, bump=desk.now, reason="correction")
+        kept = self._homes.unite(desk, ids, at_no=at_no, bump=desk.now, reason="correction")
         moved = [
             MovedArticle(article=article, before=story, after=kept)
             for story, members in held.items()
@@ -75,6 +84,9 @@ class Correcting:
             Detail(
                 moved=tuple(moved),
                 retired=tuple(one for one in ids if one != kept),
+                redirects=tuple(
+                    Redirect(story=gone, to=one) for one in ids if one != kept for gone in led[one]
+                ),
                 words=f"merged {', '.join(one for one in ids if one != kept)} into {kept}",
             ),
             [Bond(correction=0, article=one, relation="together") for one in chain(*held.values())],
@@ -94,9 +106,10 @@ class Correcting:
         staying = [one for one in members if one not in leaving]
         if not staying:
             raise UsageError(f"nothing would be left in story {origin}; name only the articles that leave")
+        known = corrections.evidence_of(connection, leaving)
         new = self._taken_out(desk, leaving, None)
         words = f"took {len(leaving)} of {len(members)} articles of {origin} into a story of their own, {new}"
-        moved = tuple(MovedArticle(article=one, before=origin, after=new) for one in leaving)
+        moved = _moved(leaving, origin, new, known)
         bonds = [*_apart(leaving, staying), *_together(leaving)]
         return self._kept(desk, "split", Detail(moved=moved, founded=new, words=words), bonds, [origin, new])
 
@@ -113,8 +126,9 @@ class Correcting:
         staying = [one.id for one in articles.members(connection, home) if one.id not in leaving]
         if not staying:
             return self._merge(desk, Wish(kind="merge", stories=(target, home)))
+        known = corrections.evidence_of(connection, leaving)
         after = self._taken_out(desk, leaving, target)
-        moved = tuple(MovedArticle(article=one, before=home, after=after) for one in leaving)
+        moved = _moved(leaving, home, after, known)
         detail = Detail(moved=moved, words=f"moved {article} from {home} to {after}")
         bonds = [*_apart(leaving, staying), *_together([*leaving, *there])]
         return self._kept(desk, "move", detail, bonds, [home, after])
@@ -123,42 +137,73 @@ class Correcting:
         connection = desk.connection
         correction = _to_undo(corrections.all_corrections(connection), wish.undo)
         detail = correction.detail
+        returns = self._returns(connection, detail)
+        self._refuse_held(connection, correction.n, returns)
         corrections.undo(connection, correction.n, desk.now)
         self._bonds.forget()
-        touched = set()
-        by_story: dict[str, list[str]] = {}
-        for one in detail.moved:
-            by_story.setdefault(one.before, []).append(one.article)
-        for story, moved in sorted(by_story.items()):
-            touched |= self._put_back(desk, story, moved, detail)
+        touched: set[str] = set()
+        for one in returns:
+            touched |= self._put_back(desk, one, detail)
         words = f"undid correction {correction.n} ({detail.words})"
         live = sorted({_live(connection, one) for one in touched})
         for story in live:
             desk.ledger.log(desk.now, story, "corrected", undone=correction.n, words=words)
         return Corrected(n=correction.n, stories=tuple(live), words=words)
 
-    def _put_back(self, desk: Desk, story: str, moved: Sequence[str], detail: Detail) -> set[str]:
-        """Articles of one former story go back into it, but for those that went elsewhere since."""
+    def _returns(self, connection: Connection, detail: Detail) -> list[_Return]:
+        """Who goes back where; articles that went elsewhere since stay there."""
+        homes = articles.homes(connection, [one.article for one in detail.moved])
+        by_story: dict[tuple[str, str], set[str]] = {}
+        for one in detail.moved:
+            now = _live(connection, one.after)
+            if homes.get(one.article) == now:
+                by_story.setdefault((one.before, now), set()).add(one.article)
+        found = []
+        for (before, now), moved in sorted(by_story.items()):
+            # A story that gave way for another reason is where its other articles are today.
+            target = before if before in detail.retired else _live(connection, before)
+            if target != now:
+                found.append(_Return(frozenset(moved), now, target, is_whole=now == detail.founded))
+        return found
+
+    def _refuse_held(self, connection: Connection, n: int, returns: Sequence[_Return]) -> None:
+        """The later word counts: what a later correction says of these articles has to be undone first."""
+        later = BondTable(bond for bond in corrections.all_bonds(connection) if bond.correction > n)
+        for one in returns:
+            there = {member.id for member in articles.members(connection, one.target)}
+            here = {member.id for member in articles.members(connection, one.source)}
+            moving = here if one.is_whole else one.articles
+            for article in sorted(moving):
+                with_, never = later.partners(article)
+                if with_ & (here - moving) or never & there:
+                    held = later.named_with(article)
+                    raise UsageError(
+                        f"correction {held} came later and says otherwise of article {article}; "
+                        f"type first: aggregator correct undo {held}"
+                    )
+
+    def _put_back(self, desk: Desk, one: _Return, detail: Detail) -> set[str]:
         connection = desk.connection
-        after = {stories.target_of(connection, one.after) for one in detail.moved}
-        homes = articles.homes(connection, moved)
-        back = [one for one in moved if homes.get(one) in after]
-        if not back:
-            return set()
-        now = homes[back[0]]
-        back = [one for one in back if homes[one] == now]
         at_no = self._homes.last_touch(connection)
-        if detail.founded is not None and stories.target_of(connection, detail.founded) == detail.founded:
-            kept = self._homes.join(
-                desk, story, detail.founded, at_no=at_no, bump=desk.now, keeps=story, reason="undone"
+        is_retired = _live(connection, one.target) != one.target
+        if one.is_whole and not is_retired:
+            back = self._homes.join(
+                desk, one.target, one.source, at_no=at_no, bump=desk.now, keeps=one.target, reason="undone"
             )
-            return {kept}
-        is_retired = stories.target_of(connection, story) != story
-        target = None if is_retired else story
-        new = self._homes.move(
-            desk, back, target, at_no=at_no, bump=desk.now, revived=story if is_retired else None
-        )
-        return {now, new}
+        else:
+            back = self._homes.move(
+                desk,
+                one.articles,
+                None if is_retired else one.target,
+                at_no=at_no,
+                bump=desk.now,
+                revived=one.target if is_retired else None,
+            )
+        stories.lead(connection, [gone.story for gone in detail.redirects if gone.to == one.target], back)
+        for moved in detail.moved:
+            if moved.evidence is not None and moved.article in one.articles:
+                articles.set_evidence(connection, moved.article, moved.evidence)
+        return {one.source, back}
 
     # --- parts --------------------------------------------------------------------------------------------
 
@@ -170,9 +215,8 @@ class Correcting:
         return story
 
     def _with_copies(self, connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
-        """The articles with their copies: what is one text cannot be two stories."""
-        found = {one for article in wanted for one in self._homes.followers(connection, article, story)}
-        return sorted(found | set(wanted))
+        """The articles with the copies that were made of them."""
+        return self._homes.with_copies(connection, wanted, story)
 
     def _kept(
         self,
@@ -186,6 +230,14 @@ class Correcting:
         for story in touched:
             desk.ledger.log(desk.now, story, "corrected", correction=n, words=detail.words)
         return Corrected(n=n, stories=tuple(touched), words=detail.words)
+
+
+def _moved(
+    leaving: Iterable[str], before: str, after: str, known: Mapping[str, Evidence]
+) -> tuple[MovedArticle, ...]:
+    return tuple(
+        MovedArticle(article=one, before=before, after=after, evidence=known[one]) for one in leaving
+    )
 
 
 def _apart(one: Iterable[str], other: Iterable[str]) -> list[Bond]:
@@ -210,10 +262,10 @@ def _live(connection: Connection, story: str) -> str:
 
 
 def _to_undo(made: Sequence[Correction], n: int | None) -> Correction:
-    in_force = [one for one in made if one.undone_at is None]
-    if not in_force:
-        raise UsageError("there is no correction that could be undone")
     if n is None:
+        in_force = [one for one in made if one.undone_at is None]
+        if not in_force:
+            raise UsageError("there is no correction that could be undone")
         return in_force[-1]
     found = next((one for one in made if one.n == n), None)
     if found is None:

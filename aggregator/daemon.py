@@ -32,8 +32,8 @@ from aggregator.store.reading import Reading
 from aggregator.store.sources import Source, follow_config, source_id
 from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
-from aggregator.watching import Watching
 from aggregator.text.agencies import family_table
+from aggregator.watching import Watching
 from aggregator.work.executor import Executor, open_executor
 
 if TYPE_CHECKING:
@@ -320,16 +320,21 @@ class Daemon:
         placed = 0
         for batch in pipeline.place_waiting(self._stops):
             placed += len(batch)
+            self._answer(pipeline)
         if placed:
             log.info("placed %d articles", placed)
             self._notifier.status(f"placed {placed} articles")
-        answered = pipeline.answer_requests(self._stops)
-        if answered:
-            log.info("answered %d requests", answered)
+        self._answer(pipeline)
         pipeline.index_text(self._stops)
         while not self._stops() and tell_next(self._database, TOLD_AT_ONCE, self._story_rules):
             if self._work_to_do.is_set():
                 break
+
+    def _answer(self, pipeline: Pipeline) -> None:
+        """What commands ask for, between two batches: nobody waits for an archive to be placed."""
+        answered = pipeline.answer_requests(self._stops)
+        if answered:
+            log.info("answered %d requests", answered)
 
     def _stops(self) -> bool:
         """Asked by placing between two steps, so each time it asks it has got on."""

@@ -31,6 +31,10 @@ _NAMES = {
     "days": "time (to the nearest report)",
     "undated": "a date is missing",
     "no_body": "only a title",
+    "across:names": "names in any language",
+    "across:numbers": "numbers in any language",
+    "across:days": "time to it",
+    "across:vector": "meaning (sentence vectors)",
 }
 
 

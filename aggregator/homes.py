@@ -5,6 +5,7 @@ the rows; whoever opens the transaction calls `forget` when it fails.
 """
 
 import datetime as dt
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -70,7 +71,10 @@ class Homes:
         *,
         summary_words: int,
         families: Mapping[str, str] | None = None,
+        has_guests: bool = False,
     ) -> None:
+        """`has_guests`: stories may have reports of other languages than their own (across.py)."""
+        self._has_guests = has_guests
         self._families = families
         self._model = model
         self._story_rules = story_rules
@@ -94,6 +98,10 @@ class Homes:
         if self._last_touch is None:
             self._last_touch = stories.last_touch(connection)
         return self._last_touch
+
+    def begin_after(self, inbox_no: int) -> None:
+        """Take all that was placed up to this inbox number as looked at, whatever the rows say."""
+        self._last_touch = inbox_no
 
     def forget(self) -> None:
         """Drop what is kept in memory; it is built again from the rows."""
@@ -122,6 +130,9 @@ class Homes:
         bump = desk.now if new.bumps_by_clock else new.effective
         state = self._state(desk, home, membership, touched_no=new.n, bump=bump)
         number = self._write(desk, home, new.placement.story, new.id, state)
+        if home is not None and home.container_only and not state.container_only:
+            fallen = [member.id for member in articles.members(desk.connection, home.id) if member.weighs]
+            articles.set_weights(desk.connection, fallen, weighs=False)
         articles.insert_article(desk.connection, new)
         self._index_story(IndexRow(number, new.placement.story, state.sums, state.last_inbox_no))
         for loser in losers:
@@ -152,21 +163,6 @@ class Homes:
         state = self._state(desk, home, membership, touched_no=at_no, bump=bump)
         stories.update_story(desk.connection, home.id, state)
         self._index_story(IndexRow(home.n, home.id, state.sums, state.last_inbox_no))
-
-    def recount(self, desk: Desk, story: str, *, at_no: int) -> None:
-        """The counts of a story of which a member was found to be something else (an excerpt)."""
-        home = _must(stories.row_of(desk.connection, story))
-        members = articles.members(desk.connection, story)
-        membership = Membership(
-            sums=sums.from_bytes(home.sums),
-            standing=standing_of(members),
-            first=home.first_published,
-            last=home.last_published,
-            shown=articles.views_for_title(desk.connection, story, len(members)),
-            last_inbox_no=home.last_inbox_no,
-        )
-        state = self._state(desk, home, membership, touched_no=at_no, bump=home.updated)
-        stories.update_story(desk.connection, story, state)
 
     # --- articles that move -------------------------------------------------------------------------------
 
@@ -230,23 +226,37 @@ class Homes:
         keeps: str | None = None,
         **detail: str | float | None,
     ) -> str:
-        """Make one story of two; returns the id that it keeps (`keeps`, or as the house's rule has it).
+        """Make one story of two; returns the id that it keeps, as `unite` has it."""
+        return self.unite(desk, (one, other), at_no=at_no, bump=bump, keeps=keeps, **detail)
+
+    def unite(
+        self,
+        desk: Desk,
+        ids: Sequence[str],
+        *,
+        at_no: int,
+        bump: dt.datetime | None = None,
+        keeps: str | None = None,
+        **detail: str | float | None,
+    ) -> str:
+        """Make one story of several; returns the id that it keeps (`keeps`, or as the house's rule has it).
 
         A container's id gives way; else the story with more independent reports keeps its id (a tie: the
-        older). The other one redirects for ever.
+        older). The others redirect for ever.
         """
         connection = desk.connection
-        rows = [_must(stories.row_of(connection, id_)) for id_ in (one, other)]
-        winner, loser = sorted(
+        rows = [_must(stories.row_of(connection, id_)) for id_ in ids]
+        winner, *losers = sorted(
             rows, key=lambda row: (row.id != keeps, row.container_only, -row.report_count, row.n)
         )
-        members = [member for row in (winner, loser) for member in articles.members(connection, row.id)]
-        when = bump or max(winner.updated, loser.updated)
+        members = [member for row in (winner, *losers) for member in articles.members(connection, row.id)]
+        when = bump or max(row.updated for row in rows)
         membership = self._of_members(connection, members)
         state = self._state(desk, winner, membership, touched_no=at_no, bump=when, moved=bump is not None)
         stories.update_story(connection, winner.id, state)
         self._index_story(IndexRow(winner.n, winner.id, state.sums, state.last_inbox_no))
-        self._give_way(desk, loser, winner.id, **detail)
+        for loser in losers:
+            self._give_way(desk, loser, winner.id, **detail)
         self._weigh(connection, members)
         return winner.id
 
@@ -262,10 +272,24 @@ class Homes:
         return count(articles.views_of(connection, ids), self._families).report_count
 
     def followers(self, connection: Connection, unit: str, story: str) -> list[str]:
-        """The article and those of its story that weigh nothing because they are its copies."""
-        members = articles.members(connection, story)
-        group = next(group for group in copy_groups(members) if any(one.id == unit for one in group))
-        return [one.id for one in group if one.id == unit or not one.weighs]
+        """The article, and those of its story that weigh nothing because they are its copies."""
+        return self.with_copies(connection, [unit], story)
+
+    def with_copies(self, connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
+        """These articles of a story with the silent copies of their texts, in the order of their ids.
+
+        A copy that weighs nothing itself takes only along what was copied from it: so a person can take out
+        what was wrongly found to be a copy.
+        """
+        found = set(wanted)
+        for group in copy_groups(articles.members(connection, story)):
+            asked = [one for one in group if one.id in found]
+            if any(one.weighs for one in asked):
+                found.update(one.id for one in group if not one.weighs)
+            elif asked:
+                links = {one.id: one.copy_of for one in group}
+                found.update(one.id for one in group if _leads_to(one.id, found, links))
+        return sorted(found)
 
     # --- what a row says ----------------------------------------------------------------------------------
 
@@ -311,11 +335,17 @@ class Homes:
     def _of_members(self, connection: Connection, members: Sequence[MemberRow]) -> Membership:
         """What a story with exactly these members is."""
         weighing = _weighing(members)
-        grown = sums.Sums()
+        parts = [
+            sums.add(sums.Sums(), member.as_article().member(self._model), self._model)
+            for member in members
+            if member.id in weighing
+        ]
+        while len(parts) > 1:  # two and two: one after the other takes 2,000 passes over all terms
+            pairs = itertools.zip_longest(parts[::2], parts[1::2], fillvalue=sums.Sums())
+            parts = [sums.merge(one, other, self._model) for one, other in pairs]
+        grown = parts[0] if parts else sums.Sums()
         for member in members:
-            if member.id in weighing:
-                grown = sums.add(grown, member.as_article().member(self._model), self._model)
-            else:
+            if member.id not in weighing:
                 grown = sums.add_silent(grown, member.as_article().minutes)
         return Membership(
             sums=grown,
@@ -343,7 +373,10 @@ class Homes:
         """What the story's row says; bumped when it is new, gains a report, has a new headline or `moved`."""
         self._last_touch = touched_no if self._last_touch is None else max(self._last_touch, touched_no)
         tally = counts(membership.standing, self._families)
-        title = headline(membership.shown, home.title if home else None, self._story_rules)
+        shown = membership.shown
+        if self._has_guests:
+            shown = _hosts(shown, home.language if home else None)
+        title = headline(shown, home.title if home else None, self._story_rules)
         bumped = moved or home is None or tally.report_count > home.report_count or title != home.title
         if home is not None and title != home.title:
             desk.ledger.log(desk.now, home.id, "headline", before=home.title, after=title)
@@ -358,8 +391,8 @@ class Homes:
         assert updated is not None, "a new story is bumped"
         return StoryState(
             title=title,
-            summary=summary(membership.shown, self._summary_words, self._story_rules, title),
-            language=_language(membership.shown),
+            summary=summary(shown, self._summary_words, self._story_rules, title),
+            language=_language(shown),
             first_published=membership.first,
             last_published=membership.last,
             updated=updated,
@@ -429,13 +462,37 @@ class Homes:
             self._index.add_story(row)
 
 
+def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | None]) -> bool:
+    """Whether the article is one of those wanted, or a copy of a copy of one."""
+    asked: set[str] = set()
+    at: str | None = article
+    while at is not None and at not in asked:
+        if at in wanted:
+            return True
+        asked.add(at)
+        at = links.get(at)
+    return False
+
+
 def _weighing(members: Sequence[MemberRow]) -> set[str]:
     """Whose terms are in the sums: of each text the article placed first, else excerpts, else containers."""
     for roles in (("report", "copy"), ("excerpt",), ("container",)):
         groups = copy_groups([member for member in members if member.role in roles])
         if groups:
+            groups = _at_home(groups)
             return {min(group, key=lambda member: member.n).id for group in groups}
     return set()
+
+
+def _at_home(groups: list[list[MemberRow]]) -> list[list[MemberRow]]:
+    """Without guests: texts that weigh nothing and are of another language than all that do (across.py).
+
+    Where nothing weighs, because all hosts have left, the text placed first says which language is at home.
+    """
+    hosts = [group for group in groups if any(member.weighs for member in group)]
+    hosts = hosts or [min(groups, key=lambda group: min(member.n for member in group))]
+    languages = {member.language for group in hosts for member in group} | {None}
+    return [group for group in groups if any(one.weighs or one.language in languages for one in group)]
 
 
 def _shown(members: Sequence[MemberRow]) -> list[str]:
@@ -445,6 +502,12 @@ def _shown(members: Sequence[MemberRow]) -> list[str]:
         return [member.id for member in members]
     newest = sorted(originals, key=lambda member: (member.effective, member.n), reverse=True)
     return [member.id for member in newest[: articles.SHOWN_MEMBERS]]
+
+
+def _hosts(shown: Sequence[ArticleView], language: str | None) -> Sequence[ArticleView]:
+    """The articles in the story's own language, which is that of its first one; all, where none is left."""
+    own = language or next((view.language for view in shown), None)
+    return [view for view in shown if view.language == own] or shown
 
 
 def _language(members: Iterable[ArticleView]) -> str | None:

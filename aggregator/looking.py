@@ -39,21 +39,32 @@ class SecondLook:
         self._looked_at = -1
 
     def before(self, desk: Desk, inbox_no: int) -> None:
-        """Look, if that is due before the article of this inbox number is placed."""
+        """Look, as often as that is due before the article of this inbox number is placed.
+
+        A number that no article has (its entry was refused) changes nothing: periods that passed without an
+        article are gone through one by one, as they would be with one article in each.
+        """
         every = self._scorer.model.rules.look_every
         period = inbox_no // every
-        last = self._homes.last_touch(desk.connection)
-        if period == self._looked_at or last // every >= period:
+        if period == self._looked_at:
             return
         self._looked_at = period
-        touched = stories.touched_since(desk.connection, last // every * every)
+        last = self._homes.last_touch(desk.connection) // every
+        while last < period and self._look(desk, last * every, at_no=(last + 1) * every):
+            last += 1
+
+    def _look(self, desk: Desk, since: int, *, at_no: int) -> bool:
+        """Look at the stories that were touched since; whether anything was changed, as of number `at_no`."""
+        touched = stories.touched_since(desk.connection, since)
         if not touched:
-            return
+            return False
         view = _View(desk.connection, self._homes, self._bonds, self._scorer, self._veto_rules)
         ids = _Ids(desk.connection)
-        for change in look(touched, view, self._scorer):
+        changes = look(touched, view, self._scorer)
+        for change in changes:
             # Touched at this period's first number: the next look goes over what this one changed.
-            self._carry_out(desk, change, ids, at_no=period * every)
+            self._carry_out(desk, change, ids, at_no=at_no)
+        return bool(changes)
 
     def _carry_out(self, desk: Desk, change: Change, ids: "_Ids", *, at_no: int) -> None:
         if isinstance(change, Merge):
@@ -70,6 +81,8 @@ class SecondLook:
     def _move(self, desk: Desk, change: Move, ids: "_Ids", at_no: int) -> None:
         origin = ids[change.source]
         target = None if change.target is None else ids[change.target]
+        if articles.homes(desk.connection, [change.article])[change.article] != origin:
+            return  # it went along with another text that it turned out to be a copy of
         leaving = self._homes.followers(desk.connection, change.article, origin)
         others_hold = not self._bonds.may_leave(desk.connection, leaving)
         if others_hold or (target and not self._bonds.may_join(desk.connection, leaving, target)):

@@ -203,6 +203,7 @@ class Evidence(Noun, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...] = ()
     shared: tuple[int, ...] = ()  # ids of the terms that say most; explaining gives them their words back
     copy: CopyEvidence | None = None
+    excerpts: tuple[CopyEvidence, ...] = ()  # stored articles that are cut from this one
     runner_up: Rival | None = None
     vetoes: tuple[str, ...] = ()
     rules_version: str = ""

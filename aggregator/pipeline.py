@@ -19,7 +19,7 @@ import msgspec
 
 from aggregator import asking
 from aggregator.correcting import wish_of
-from aggregator.errors import UsageError, WorkError
+from aggregator.errors import AggregatorError, UsageError, WorkError
 from aggregator.model import CleanArticle, Prepared, Verdict
 from aggregator.placing import Placed, Placing
 from aggregator.reclustering import Reclustering, ReclusterWish
@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 
 TEXTS_A_JOB = 16  # a worker's call costs 1.2 ms whatever is in it (hardening); more would wait for each other
 INDEXED_A_TRANSACTION = 200
+
+
+class _StoppedError(Exception):
+    """The daemon is asked to end while it decides again."""
 
 
 class Pipeline:
@@ -92,13 +96,21 @@ class Pipeline:
             if stop():
                 break
             try:
-                self._carry_out(request)
-            except UsageError as error:
+                self._carry_out(request, stop)
+            except _StoppedError:
+                break  # it goes on at the next start
+            except (UsageError, WorkError) as error:
                 asking.refuse(self._database, self._now(), request, str(error))
+            except AggregatorError:
+                raise  # the database is in trouble: the request waits
+            except Exception as error:  # asked again at every start, it would end every daemon
+                log.exception("request %d (%s) failed", request.n, request.kind)
+                words = f"it failed ({type(error).__name__}: {error}); the log of the daemon says more"
+                asking.refuse(self._database, self._now(), request, words)
             answered += 1
         return answered
 
-    def _carry_out(self, request: Request) -> None:
+    def _carry_out(self, request: Request, stop: Callable[[], bool]) -> None:
         if request.kind == "correct":
             self._placing.correct(wish_of(request.payload), request.n)
             return
@@ -111,8 +123,12 @@ class Pipeline:
             now=self._now,
             families=self._families,
         )
-        difference = run.take_over(self._placing, wish.since)
-        asking.answer(self._database, self._now(), request, msgspec.json.encode(difference))
+
+        def step(_done: int, _total: int) -> None:
+            if stop():  # asking also tells the watchdog that we get on
+                raise _StoppedError
+
+        run.take_over(self._placing, wish.since, step, request=request.n)
 
     # --- preparing, ahead of placing ----------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from aggregator.across import Across, Own
 from aggregator.bonds import Bonds, Ties
 from aggregator.coming import Coming, as_article
 from aggregator.correcting import Corrected, Correcting, Wish
@@ -75,17 +76,26 @@ class Placing:
         self._rules = book.section("placing", PlacingRules)
         self._veto_rules = book.section("vetoes", VetoRules)
         self._twins = Twins(book)
+        self._across = Across(book, self._scorer)
         self._bonds = Bonds()
         self.homes = Homes(
-            self._model, book.section("stories", StoryRules), summary_words=summary_words, families=families
+            self._model,
+            book.section("stories", StoryRules),
+            summary_words=summary_words,
+            families=families,
+            has_guests=self._across.is_on,
         )
         self._correcting = Correcting(self.homes, self._bonds, self._version)
         self._second_look = SecondLook(self.homes, self._bonds, self._scorer, self._veto_rules, self._version)
 
     def forget(self) -> None:
         """Drop what is kept in memory; the next batch builds it again."""
-        self.homes.forget()
         self._twins.forget()
+        self._forget_stories()
+
+    def _forget_stories(self) -> None:
+        self.homes.forget()
+        self._across.forget()
         self._bonds.forget()
         self._second_look.forget()
 
@@ -116,7 +126,8 @@ class Placing:
             raise
         finally:
             if not done:
-                self.forget()
+                self._twins.undo()  # exact; building that index again would take seconds
+                self._forget_stories()
 
     def place(self, batch: Sequence[tuple[Waiting, Prepared]]) -> list[Placed]:
         """Place a batch, in the order of its inbox numbers, in one transaction."""
@@ -125,6 +136,7 @@ class Placing:
         if batch:
             last = batch[-1][0].inbox_no
             self._twins.settled(last)
+            self._across.settled(last)
             if last % self._rules.sweep_every < self._rules.batch_articles:
                 self.homes.sweep(last)
         return placed
@@ -166,7 +178,12 @@ class Placing:
         home = None if decision.story is None else _must(stories.row_of(desk.connection, decision.story))
         story = story_id(id_, stories.foundings(desk.connection, id_)) if home is None else home.id
         evidence = msgspec.structs.replace(
-            decision.evidence, shared=decision.shared, copy=found.copy, rules_version=self._version
+            decision.evidence,
+            shared=decision.shared,
+            copy=found.copy,
+            # They came first and keep their role: a stuffed page must not take it from them.
+            excerpts=found.excerpts,
+            rules_version=self._version,
         )
         placement = Placement(
             story=story,
@@ -189,6 +206,8 @@ class Placing:
         losers = [_must(stories.row_of(desk.connection, loser)) for loser in decision.takes_in]
         self.homes.take_in(desk, new, article, home, losers)
         self._twins.add(new.n, found.held.sketch)
+        if self._across.is_on:
+            self._across.put(desk.connection, new.n, coming.mark.across)
         desk.ledger.log(
             desk.now,
             story,
@@ -197,7 +216,6 @@ class Placing:
             role=decision.role,
             score=evidence.score,
         )
-        self._link_excerpts(desk, id_, found.excerpts, at_no=new.n)
         outcome: Outcome = "founded" if home is None else "copy" if decision.role == "copy" else "joined"
         return Placed(n=coming.waiting.n, outcome=outcome, article=id_, story=story)
 
@@ -236,9 +254,22 @@ class Placing:
             objections=lambda candidate: self._objections(connection, coming, article, candidate),
             barred=lambda candidate: candidate.story in ties.barred,
         )
+        decided = self._without_kept_apart(connection, decided)
         if copy is not None and copy.kind == "excerpt" and decided.role == "report":
             return msgspec.structs.replace(decided, role="excerpt", weighs=decided.story is None)
+        if self._across.is_on and decided.story is None and not decided.takes_in:
+            own = Own(article, coming.mark.across, self._telling(coming, article))
+            return self._across.decide(connection, own, index, barred=ties.barred, founds=decided)
         return decided
+
+    def _without_kept_apart(self, connection: Connection, decided: Decision) -> Decision:
+        """Not taking in the containers that a correction keeps out of the story, or apart from each other."""
+        one_story = [] if decided.story is None else [decided.story]
+        for container in decided.takes_in:
+            if all(self._bonds.may_merge(connection, container, other) for other in one_story):
+                one_story.append(container)
+        taken = tuple(one for one in one_story if one != decided.story)
+        return msgspec.structs.replace(decided, takes_in=taken)
 
     def _bound(self, desk: Desk, article: Article, copy: CopyEvidence | None, ties: Ties) -> Decision:
         """The home that a correction gives; where it names several stories, they are one from now on."""
@@ -257,7 +288,11 @@ class Placing:
         self, connection: Connection, coming: Coming, article: Article, candidate: Candidate
     ) -> tuple[Reason, ...]:
         words = self._model.rules.bodyless_words
-        own = Telling(
+        others = articles.tellings(connection, candidate.story, TELLINGS, bodyless_words=words)
+        return objections(self._telling(coming, article), others, self._veto_rules)
+
+    def _telling(self, coming: Coming, article: Article) -> Telling:
+        return Telling(
             title=coming.clean.title,
             lead=coming.clean.lead,
             language=coming.clean.language,
@@ -265,15 +300,6 @@ class Placing:
             minutes=article.minutes,
             bodyless=article.bodyless(self._model),
         )
-        others = articles.tellings(connection, candidate.story, TELLINGS, bodyless_words=words)
-        return objections(own, others, self._veto_rules)
-
-    def _link_excerpts(self, desk: Desk, whole: str, excerpts: Sequence[CopyEvidence], *, at_no: int) -> None:
-        """Stored articles that turn out to be excerpts of the new one: they stay where they are."""
-        for excerpt in excerpts:
-            articles.link_excerpt(desk.connection, excerpt.other, whole)
-            story = articles.homes(desk.connection, [excerpt.other])[excerpt.other]
-            self.homes.recount(desk, story, at_no=at_no)
 
     @staticmethod
     def _held(new: NewArticle, held: Held) -> NewArticle:
@@ -323,6 +349,8 @@ class Placing:
         articles.keep_revision(desk.connection, old, desk.now)
         articles.replace_text(desk.connection, new)
         self._twins.replace(new.n, revised)
+        if self._across.is_on:
+            self._across.put(desk.connection, new.n, coming.mark.across)
         words = (old.title, old.text), (new.clean.title, new.clean.text)
         search.reindex(desk.connection, old.n, old=words[0], new=words[1])
         self.homes.revise(desk, home, new, before, after, at_no=coming.waiting.inbox_no)

@@ -9,7 +9,10 @@ A run that was stopped goes on where it was: the scratch database says how far i
 """
 
 import datetime as dt
+import fcntl
 import hashlib
+import os
+import stat
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +22,15 @@ from typing import NamedTuple
 import msgspec
 
 from aggregator.dedup.identity import story_id
+from aggregator.errors import NotWritableError
 from aggregator.homes import Desk
-from aggregator.model import Noun, Prepared
+from aggregator.model import CleanArticle, Entry, Noun, Prepared
 from aggregator.placing import Placing
 from aggregator.rules import RuleBook
 from aggregator.stages import FingerprintJob, FingerprintResult, fingerprints
-from aggregator.store import regrouping, stories
+from aggregator.store import regrouping, requests, stories
 from aggregator.store.database import Database
+from aggregator.store.inbox import Waiting
 from aggregator.store.migrate import upgrade
 from aggregator.store.regrouping import Again, Grouped
 from aggregator.work.executor import Executor
@@ -112,17 +117,28 @@ class Reclustering:
                 return {one.id: one.story for one in regrouping.grouping(connection)}
 
     def take_over(
-        self, placing: Placing, since: dt.datetime | None, progress: Progress = lambda *_: None
+        self,
+        placing: Placing,
+        since: dt.datetime | None,
+        progress: Progress = lambda *_: None,
+        *,
+        request: int | None = None,
     ) -> Difference:
-        """Write what is decided now. Only the writer of stories may; `placing` is theirs."""
+        """Write what is decided now. Only the writer of stories may; `placing` is theirs.
+
+        `request` is the row that it was left in: it is answered with the difference, in the same transaction.
+        """
         with _Aside(self._database, self._book, since, corrected=True) as aside:
             start = self._decide(aside, since, progress, corrected=True)
             plan = self._plan(aside, start)
+            difference = msgspec.structs.replace(plan.difference, written=True)
             with placing.desk() as desk:
-                self._write(desk, aside, plan, start)
+                self._write(desk, aside, plan)
+                if request is not None:
+                    answer = msgspec.json.encode(difference).decode()
+                    requests.answer(desk.connection, request, desk.now, "done", answer)
             placing.forget()
-            aside.is_done = True
-        return msgspec.structs.replace(plan.difference, written=True)
+        return difference
 
     # --- aside --------------------------------------------------------------------------------------------
 
@@ -133,6 +149,7 @@ class Reclustering:
         with self._database.read() as live:
             start = regrouping.first_seen_since(live, since)
             total = regrouping.count_from(live, start)
+            end = regrouping.last_decided(live)
         placing = Placing(
             aside.database, self._book, self._now, summary_words=self._words, families=self._families
         )
@@ -141,10 +158,14 @@ class Reclustering:
         with aside.database.read() as scratch:
             at = max(start, regrouping.newest(scratch) + 1)
             done = regrouping.count_from(scratch, start)
+            if start:
+                placing.homes.begin_after(max(start - 1, stories.last_touch(scratch)))
         while True:
             with self._database.read() as live:
                 batch = regrouping.placed_from(live, at, BATCH)
             if not batch:
+                if end >= start:
+                    placing.place([_nothing(end, self._now())])  # a look may be due at a refused entry
                 return start
             placing.place(list(zip([one.waiting for one in batch], self._prepared(batch), strict=True)))
             at = batch[-1].waiting.inbox_no + 1
@@ -196,7 +217,7 @@ class Reclustering:
 
     # --- taking over --------------------------------------------------------------------------------------
 
-    def _write(self, desk: Desk, aside: "_Aside", plan: Plan, start: int) -> None:
+    def _write(self, desk: Desk, aside: "_Aside", plan: Plan) -> None:
         """Rows as they were decided aside; stories that are the same keep their time and headline."""
         live = desk.connection
         with aside.database.read() as scratch:
@@ -214,12 +235,7 @@ class Reclustering:
                     state=state,
                 )
                 desk.ledger.log(desk.now, plan.names[one], "created", reason="recluster")
-            moved = {
-                one.id: plan.names[one.story]
-                for one in after
-                if one.n < start and before[one.id] != plan.names[one.story]
-            }
-            regrouping.take_over(live, scratch, start, plan.names, moved)
+            regrouping.take_over(live, scratch, plan.names)
             members = _members(after, plan.names)
             old_members = defaultdict(set)
             for article, story in before.items():
@@ -229,9 +245,12 @@ class Reclustering:
                 name = plan.names[one]
                 if name in new_ids:
                     continue
-                state, known = regrouping.state_of(scratch, one), regrouping.state_of(live, name)
+                known = regrouping.state_of(live, name)
+                state = msgspec.structs.replace(regrouping.state_of(scratch, one), updated=known.updated)
                 if members[name] == old_members[name]:
-                    state = msgspec.structs.replace(state, title=known.title, summary=known.summary)
+                    state = msgspec.structs.replace(
+                        state, title=known.title, summary=known.summary, touched_no=known.touched_no
+                    )
                 else:
                     desk.ledger.log(
                         desk.now,
@@ -240,8 +259,8 @@ class Reclustering:
                         came=len(members[name] - old_members[name]),
                         went=len(old_members[name] - members[name]),
                     )
-                state = msgspec.structs.replace(state, updated=known.updated)
-                if state != known:
+                # Of one set of articles there are several standings, all of which count alike.
+                if msgspec.structs.replace(state, standing=known.standing) != known:
                     stories.update_story(live, name, state)
         for gone, winner in plan.retired.items():
             stories.give_way(live, gone, winner)
@@ -250,41 +269,110 @@ class Reclustering:
 
 
 class _Aside:
-    """A scratch database for one grouping. It outlives a run that was stopped, and goes when one is done."""
+    """A scratch database for one grouping. It outlives a run that was stopped, and goes when one is done.
+
+    Beside the database, where there is room for a copy of it; for a server in a folder of our own among the
+    temporary files. Only one run at a time works on a file: a lock that the kernel frees says who.
+    """
 
     def __init__(self, live: Database, book: RuleBook, since: dt.datetime | None, *, corrected: bool) -> None:
         with live.read() as connection:
+            start = regrouping.first_seen_since(connection, since)
+            seeded = [regrouping.first_article(connection), regrouping.rewritten(connection)]
+            if start:  # what was placed before is taken as it is: it must still be that
+                seeded.append(str(stories.last_touch(connection)))
             bonds = regrouping.bonds_digest(connection)
-            first = regrouping.first_article(connection)
-        words = f"{live.url}\0{book.version}\0{since}\0{corrected}\0{bonds}\0{first}"
-        key = hashlib.blake2b(words.encode(), digest_size=8).hexdigest()
-        beside = live.file.parent if live.file is not None else Path(tempfile.gettempdir())
-        self._file = beside / f".recluster-{key}.db"
-        self._seeded = beside / f".recluster-{key}.seeded"
-        self.database = Database(f"sqlite:///{self._file}")
-        self.is_done = False
+        self._folder = live.file.parent if live.file is not None else _own_folder()
+        self._of_this = f".recluster-{_digest(live.url)}-"
+        self._key = _digest(f"{book.version}\0{start}\0{corrected}\0{bonds}\0{seeded}")
+        self._lock: int | None = None
 
     def __enter__(self) -> "_Aside":
-        if not self._seeded.exists():
-            self._remove()
+        number = 0
+        while True:  # somebody else's run under the same rules gets a file of its own
+            self._name = f"{self._of_this}{self._key}-{number}"
+            self._lock = _locked(self._folder / f"{self._name}.lock")
+            if self._lock is not None:
+                break
+            number += 1
+        self._sweep()
+        if not self.is_seeded():
+            self._remove(self._name)
+        self.database = Database(f"sqlite:///{self._folder / self._name}.db")
         upgrade(self.database)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.database.close()
-        if self.is_done or kind is None:
-            self._remove()
+        if kind is None:
+            self._remove(self._name)
+            (self._folder / f"{self._name}.lock").unlink(missing_ok=True)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def is_seeded(self) -> bool:
-        return self._seeded.exists()
+        return (self._folder / f"{self._name}.seeded").exists()
 
     def mark_seeded(self) -> None:
-        self._seeded.touch()
+        (self._folder / f"{self._name}.seeded").touch()
 
-    def _remove(self) -> None:
-        for ending in ("", "-wal", "-shm"):
-            self._file.with_name(self._file.name + ending).unlink(missing_ok=True)
-        self._seeded.unlink(missing_ok=True)
+    def _sweep(self) -> None:
+        """Remove what was left by runs that were stopped and never went on: rules or articles are others."""
+        for path in sorted(self._folder.glob(f"{self._of_this}*.lock")):
+            lock = None if path.stem == self._name else _locked(path)
+            if lock is not None:
+                self._remove(path.stem)
+                path.unlink(missing_ok=True)
+                os.close(lock)
+
+    def _remove(self, name: str) -> None:
+        for ending in (".seeded", ".db", ".db-wal", ".db-shm"):  # the mark first: without it nothing counts
+            (self._folder / f"{name}{ending}").unlink(missing_ok=True)
+
+
+def _digest(words: str) -> str:
+    return hashlib.blake2b(words.encode(), digest_size=8).hexdigest()
+
+
+def _own_folder() -> Path:
+    """A folder that nobody else can write to."""
+    folder = Path(tempfile.gettempdir()) / f"aggregator-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    state = folder.lstat()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
+        raise NotWritableError(f"{folder} belongs to somebody else; set TMPDIR to a folder of yours")
+    return folder
+
+
+def _locked(path: Path) -> int | None:
+    """The descriptor of a lock file that is held from now on; None where another process holds it."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise NotWritableError(f"{path.parent} cannot be written: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return None
+        if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+        os.close(descriptor)  # who held it removed it meanwhile
+
+
+def _nothing(inbox_no: int, now: dt.datetime) -> tuple[Waiting, Prepared]:
+    """An entry of which no article comes."""
+    waiting = Waiting(
+        n=0,
+        inbox_no=inbox_no,
+        article="",
+        revises=False,
+        bumps_by_clock=False,
+        accepted_at=now,
+        entry=Entry(source=""),
+    )
+    return waiting, Prepared(article=CleanArticle(verdict="empty", title=""))
 
 
 def _matched(

@@ -21,6 +21,9 @@ from aggregator.errors import ConfigError
 # Raised by hand when code (not a constant) changes what is decided for the same input.
 DECIDING_CODE_VERSION = 1
 
+# Where something lies decides nothing: what lies there has a hash of its own.
+_PLACES = frozenset({("across", "folder")})
+
 Section = TypeVar("Section", bound=msgspec.Struct)
 
 
@@ -53,6 +56,10 @@ class RuleBook(msgspec.Struct, frozen=True):
         except msgspec.ValidationError as error:
             raise ConfigError(f"rules.{name}: {error}") from error
 
+    def values(self, name: str) -> dict[str, Any]:
+        """The constants of the section `name`, by their names."""
+        return {**_shipped()[name], **self.overrides.get(name, {})}
+
     def to_json(self) -> str:
         """The overrides as text; `from_json` gives an equal book."""
         return json.dumps(self.overrides, sort_keys=True)
@@ -65,7 +72,11 @@ class RuleBook(msgspec.Struct, frozen=True):
     @property
     def version(self) -> str:
         """12 hex digits over every constant in force and the version of the deciding code."""
-        return _version(self.to_json())
+        deciding = {
+            name: {key: value for key, value in values.items() if (name, key) not in _PLACES}
+            for name, values in self.overrides.items()
+        }
+        return _version(RuleBook(overrides=deciding).to_json())
 
 
 def rule_book(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> RuleBook:

@@ -1,5 +1,6 @@
 """Commands that change which articles are one story: correct, recluster."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,16 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import show
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Settings, missing_database
 from aggregator.cli.progress import progress_bar
 from aggregator.errors import UsageError
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from aggregator.config import Config
-    from aggregator.correcting import Wish
+    from aggregator.correcting import Corrected, Wish
     from aggregator.placing import Placing
     from aggregator.reclustering import Difference, Reclustering
     from aggregator.store.database import Database
+    from aggregator.store.requests import RequestKind
 
 PATIENCE_SECONDS = 60.0  # for a running daemon to carry a correction out; it does so between two batches
 RECLUSTER_PATIENCE_SECONDS = 24 * 3600.0
@@ -89,14 +93,19 @@ def move(
 
 def undo(
     context: typer.Context,
-    number: Annotated[int, typer.Argument(metavar="[NUMBER]", help="Of the list; the last without.")] = 0,
+    number: Annotated[
+        int | None, typer.Argument(metavar="[NUMBER]", help="Of the list; the last without.")
+    ] = None,
     no_wait: NoWait = False,
     format_: Format = "text",
 ) -> None:
-    """Take a correction back: its articles return, retired ids live again, nothing is bound any more."""
+    """Take a correction back: its articles return, retired ids live again, it binds nothing any more.
+
+    What a later correction says of the same articles has to be undone first.
+    """
     from aggregator.correcting import Wish
 
-    _carried_out(context.obj, Wish(undo=number or None), format_, wait=not no_wait)
+    _carried_out(context.obj, Wish(undo=number), format_, wait=not no_wait)
 
 
 def list_(context: typer.Context, format_: Annotated[str, typer.Option("--format")] = "table") -> None:
@@ -161,10 +170,10 @@ def recluster(
 
     _one_of(format_, "text", "json")
     settings: Settings = context.obj
-    with settings.writing() as (config, database):
+    with _written_before(settings) as (config, database):
         difference = _reclustered(config, database, since, dry_run=dry_run, wait=not no_wait)
     if difference is None:
-        show.say("left for the daemon; `aggregator doctor` shows what it has not done yet")
+        show.say("left for the process that is the writer now; the log of the daemon says when it is done")
     elif format_ == "json":
         show.out(msgspec.json.encode(difference) + b"\n")
     else:
@@ -177,26 +186,23 @@ def recluster(
 def _carried_out(settings: Settings, wish: "Wish", format_: str, *, wait: bool) -> None:
     import msgspec
 
-    from aggregator import asking
     from aggregator.correcting import Corrected
-    from aggregator.daemon import utc_now
-    from aggregator.store.lock import writer_lock
 
     _one_of(format_, "text", "json")
-    with settings.writing() as (config, database):
-        lock = writer_lock(database)
-        try:
-            if lock.acquire():
-                corrected: Corrected | None = _placing(config, database).correct(wish)
+    with _written_before(settings) as (config, database):
+        writer = _Writer(config, database)
+        with writer:
+            if writer.is_here:
+                corrected: Corrected | None = writer.correct(wish)
             else:
-                number = asking.leave(database, utc_now(), "correct", msgspec.json.encode(wish))
-                patience = PATIENCE_SECONDS if wait else 0.0
-                answer = asking.answer_to(database, number, patience_seconds=patience)
+                number = writer.leave("correct", msgspec.json.encode(wish))
+                answer = writer.answer_to(number, PATIENCE_SECONDS if wait else 0.0)
                 corrected = None if answer is None else msgspec.json.decode(answer, type=Corrected)
-        finally:
-            lock.release()
     if corrected is None:
-        show.say("left for the daemon, which carries it out between two batches")
+        show.say(
+            f"left as request {number} for the process that is the writer now; "
+            "it is carried out before anything that is asked later"
+        )
     elif format_ == "json":
         show.out(msgspec.json.encode(corrected) + b"\n")
     else:
@@ -212,29 +218,110 @@ def _reclustered(
 
     import msgspec
 
-    from aggregator import asking
-    from aggregator.daemon import utc_now
     from aggregator.reclustering import Difference, ReclusterWish
-    from aggregator.store.lock import writer_lock
 
     start = show.moment(since, dt.datetime.now(dt.UTC)) if since else None
     if dry_run:
         with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
             return run.difference(start, _steps(advance))
-    lock = writer_lock(database)
-    try:
-        if lock.acquire():
-            with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
-                return run.take_over(_placing(config, database), start, _steps(advance))
-        wish = msgspec.json.encode(ReclusterWish(since=start))
-        number = asking.leave(database, utc_now(), "recluster", wish)
+    with _Writer(config, database) as writer:
+        if writer.is_here:
+            return writer.recluster(start)
+        number = writer.leave("recluster", msgspec.json.encode(ReclusterWish(since=start)))
         if wait:
-            show.say("a daemon is the writer; waiting until it has decided again (--no-wait: do not)")
-        patience = RECLUSTER_PATIENCE_SECONDS if wait else 0.0
-        answer = asking.answer_to(database, number, patience_seconds=patience)
+            show.say("another process is the writer; waiting until it has decided again (--no-wait: do not)")
+        answer = writer.answer_to(number, RECLUSTER_PATIENCE_SECONDS if wait else 0.0)
         return None if answer is None else msgspec.json.decode(answer, type=Difference)
-    finally:
-        lock.release()
+
+
+@contextmanager
+def _written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
+    """A database that is there: where none is yet, nothing can be corrected, and none is made."""
+    missing = missing_database(settings.load())
+    if missing is not None:
+        raise UsageError(f"there is no database at {missing} yet; `aggregator ingest FOLDER` makes it")
+    with settings.writing() as opened:
+        yield opened
+
+
+class _Writer:
+    """The writer of stories: this process where nobody else is it, and what was left for the writer before.
+
+    Requests are carried out in the order in which they were made, so one that was left for a process that
+    ended since goes before what is asked now.
+    """
+
+    def __init__(self, config: "Config", database: "Database") -> None:
+        from aggregator.store.lock import writer_lock
+
+        self._config = config
+        self._database = database
+        self._lock = writer_lock(database)
+        self.is_here = False
+
+    def __enter__(self) -> "_Writer":
+        self._try()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def correct(self, wish: "Wish") -> "Corrected":
+        """Carry it out here."""
+        return _placing(self._config, self._database).correct(wish)
+
+    def recluster(self, since: "dt.datetime | None", request: int | None = None) -> "Difference":
+        """Decide again here."""
+        placing = _placing(self._config, self._database)
+        with _reclustering(self._config, self._database) as run, progress_bar("articles", None) as advance:
+            return run.take_over(placing, since, _steps(advance), request=request)
+
+    def leave(self, kind: "RequestKind", payload: bytes) -> int:
+        """Leave it for the process that is the writer."""
+        from aggregator import asking
+        from aggregator.daemon import utc_now
+
+        return asking.leave(self._database, utc_now(), kind, payload)
+
+    def answer_to(self, number: int, patience_seconds: float) -> str | None:
+        """Wait for the answer; where the writer has ended meanwhile, this process takes its place."""
+        from aggregator import asking
+
+        ends = time.monotonic() + patience_seconds
+        while True:
+            left = ends - time.monotonic()
+            answer = asking.answer_to(self._database, number, patience_seconds=min(1.0, max(0.0, left)))
+            if answer is not None or left <= 0:
+                return answer
+            self._try()
+
+    def _try(self) -> None:
+        self.is_here = self.is_here or self._lock.acquire()
+        if self.is_here:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        import msgspec
+
+        from aggregator import asking
+        from aggregator.correcting import wish_of
+        from aggregator.daemon import utc_now
+        from aggregator.reclustering import ReclusterWish
+
+        waiting = asking.waiting(self._database)
+        if not waiting:
+            return
+        placing = _placing(self._config, self._database)
+        for request in waiting:
+            try:
+                if request.kind == "correct":
+                    placing.correct(wish_of(request.payload), request.n)
+                else:
+                    wish = msgspec.json.decode(request.payload, type=ReclusterWish)
+                    self.recluster(wish.since, request.n)
+                    placing.forget()
+            except UsageError as error:
+                asking.refuse(self._database, utc_now(), request, str(error))
 
 
 @contextmanager

@@ -43,4 +43,6 @@ def _likenesses(evidence: Evidence) -> str:
     strongest = sorted(speaking, key=lambda reason: (-reason.share, reason.name))[:SHOWN_REASONS]
     if evidence.stage != "event" or not strongest:
         return ""
-    return "; most alike in " + ", ".join(reason.name.replace("_", " ") for reason in strongest)
+    return "; most alike in " + ", ".join(
+        reason.name.removeprefix("across:").replace("_", " ") for reason in strongest
+    )

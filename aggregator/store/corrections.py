@@ -8,8 +8,9 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from aggregator.dedup.bonds import Bond
-from aggregator.model import Noun
-from aggregator.store.tables import bond, correction
+from aggregator.model import Evidence, Noun
+from aggregator.store import blobs
+from aggregator.store.tables import article, bond, correction
 
 CorrectionKind = Literal["merge", "split", "move"]
 
@@ -20,6 +21,14 @@ class MovedArticle(Noun, frozen=True, kw_only=True):
     article: str
     before: str
     after: str
+    evidence: Evidence | None = None  # why it was where it was, where the correction put its own word there
+
+
+class Redirect(Noun, frozen=True, kw_only=True):
+    """An address that led to a story which gave way."""
+
+    story: str
+    to: str
 
 
 class Detail(Noun, frozen=True, kw_only=True):
@@ -27,6 +36,7 @@ class Detail(Noun, frozen=True, kw_only=True):
 
     moved: tuple[MovedArticle, ...] = ()
     retired: tuple[str, ...] = ()  # ids of stories that gave way
+    redirects: tuple[Redirect, ...] = ()  # of stories that had given way to these before
     founded: str | None = None  # the story that it opened
     words: str = ""  # what was asked, for the list
 
@@ -83,13 +93,15 @@ def all_bonds(connection: Connection) -> list[Bond]:
     return [Bond(**row._mapping) for row in rows]
 
 
-def bonds_of(connection: Connection, article: str) -> list[Bond]:
-    """All bonds of the corrections in force that name the article."""
-    naming = select(bond.c.correction).where(bond.c.article == article)
-    rows = connection.execute(select(bond).where(bond.c.correction.in_(naming)))
-    return [Bond(**row._mapping) for row in rows]
-
-
 def bound_articles(connection: Connection) -> frozenset[str]:
     """The articles that any correction in force names."""
     return frozenset(connection.execute(select(bond.c.article).distinct()).scalars())
+
+
+def evidence_of(connection: Connection, ids: Sequence[str]) -> dict[str, Evidence]:
+    """Why these articles are where they are."""
+    found: dict[str, Evidence] = {}
+    for start in range(0, len(ids), 500):
+        chosen = select(article.c.id, article.c.evidence).where(article.c.id.in_(ids[start : start + 500]))
+        found |= {row.id: blobs.unpack(row.evidence, Evidence) for row in connection.execute(chosen)}
+    return found

@@ -13,7 +13,18 @@ from aggregator.store import blobs, corrections
 from aggregator.store.articles import Details
 from aggregator.store.inbox import Waiting
 from aggregator.store.stories import StoryState
-from aggregator.store.tables import article, bond, correction, lsh_band, sketch, story
+from aggregator.store.tables import (
+    across,
+    article,
+    bond,
+    correction,
+    counter,
+    entry,
+    lsh_band,
+    revision,
+    sketch,
+    story,
+)
 
 _ROWS_AT_ONCE = 500
 # What a decision about an article writes into its row.
@@ -47,6 +58,17 @@ def newest(connection: Connection) -> int:
     """The highest inbox number of an article; 0 without any."""
     found: int | None = connection.execute(select(func.max(article.c.n))).scalar_one()
     return found or 0
+
+
+def last_decided(connection: Connection) -> int:
+    """The highest inbox number that was decided about, also of entries that were refused; 0 without."""
+    decided = select(func.max(entry.c.inbox_no)).where(entry.c.state.in_(("done", "refused")))
+    return max(newest(connection), connection.execute(decided).scalar_one() or 0)
+
+
+def rewritten(connection: Connection) -> str:
+    """Another word whenever an article was given other words."""
+    return str(connection.execute(select(func.max(revision.c.replaced_at))).scalar_one())
 
 
 def first_article(connection: Connection) -> str | None:
@@ -84,7 +106,8 @@ def _again(row: Any) -> Again:
             origin=row.published_origin or "feed",
             zone_assumed=row.zone_assumed,
         )
-    entry = Entry(source=row.source, url=row.url, title=row.title, outlet=row.outlet, author=row.author)
+    # Without its address: what the address says of the outlet is in the row, where it was believed.
+    entry = Entry(source=row.source, title=row.title, outlet=row.outlet, author=row.author)
     return Again(
         waiting=Waiting(
             n=row.n,
@@ -92,8 +115,9 @@ def _again(row: Any) -> Again:
             article=row.id,
             revises=False,
             bumps_by_clock=False,
-            accepted_at=row.seen,
+            accepted_at=row.effective,  # what its time is worked out from; a revision may have set it
             entry=entry,
+            page_url=row.url,
         ),
         clean=CleanArticle(
             verdict=row.verdict,
@@ -105,7 +129,7 @@ def _again(row: Any) -> Again:
             outlet=row.outlet,
             published=published,
             modified=details.modified,
-            wire=details.wire,
+            wire=None if details.wire and details.wire.kind == "copy" else details.wire,
             is_container=row.role == "container",
             timed=details.timed,
             canonical_url=details.canonical_url,
@@ -121,17 +145,26 @@ def _again(row: Any) -> Again:
 
 
 def seed(live: Connection, scratch: Connection, n: int, *, corrected: bool) -> None:
-    """Copy what was placed before inbox number `n`, with its stories as they are, and the corrections."""
+    """Copy what was placed before inbox number `n`, with its stories as they are, and the corrections.
+
+    A look goes over those of them only that later articles touch.
+    """
     if corrected:
         _copy(live, scratch, correction, select(correction))
         _copy(live, scratch, bond, select(bond))
     if n == 0:
         return
-    kept = select(article.c.story).where(article.c.n < n).distinct()
-    _copy(live, scratch, story, select(story).where(story.c.id.in_(kept)))
+    _copy(live, scratch, story, select(story))
+    scratch.execute(update(story).values(touched_no=-1))
+    # Stories of later articles only say which ids are taken; none is live, and none leads anywhere.
+    kept = select(article.c.story).where(article.c.n < n)
+    for row in live.execute(select(counter).where(counter.c.name.in_(("story", "bump")))):
+        scratch.execute(update(counter).where(counter.c.name == row.name).values(value=row.value))
     _copy(live, scratch, article, select(article).where(article.c.n < n))
+    scratch.execute(update(story).where(story.c.id.not_in(kept)).values(redirect_to=""))
     _copy(live, scratch, lsh_band, select(lsh_band).where(lsh_band.c.article < n))
     _copy(live, scratch, sketch, select(sketch).where(sketch.c.article < n))
+    _copy(live, scratch, across, select(across).where(across.c.article < n))
 
 
 def _copy(source: Connection, target: Connection, table: Table, rows: Any) -> None:
@@ -181,17 +214,14 @@ _TAKE = (
 )
 
 
-def take_over(
-    live: Connection, scratch: Connection, n: int, names: Mapping[str, str], moved: Mapping[str, str]
-) -> int:
-    """Write what was decided aside about the articles from inbox number `n` on; returns how many changed.
+def take_over(live: Connection, scratch: Connection, names: Mapping[str, str]) -> int:
+    """Write what was decided aside about the articles; returns how many changed.
 
-    `names`: id of a story aside to its id here. `moved`: article to home, for those before `n` whose story
-    has another id now.
+    `names`: id of a story aside to its id here.
     """
     changed = 0
     columns = [article.c[name] for name in ("n", "id", "story", *_DECIDED)]
-    for part in _parts(scratch, select(*columns).where(article.c.n >= n).order_by(article.c.n)):
+    for part in _parts(scratch, select(*columns).order_by(article.c.n)):
         first, last = part[0]["n"], part[-1]["n"]
         rows = live.execute(select(*columns).where(article.c.n.between(first, last))).mappings()
         known = {row["n"]: dict(row) for row in rows}
@@ -210,8 +240,6 @@ def take_over(
                 ],
             )
             _take_keys(live, scratch, [row["n"] for row in fresh])
-    for one, home in moved.items():
-        live.execute(update(article).where(article.c.id == one).values(story=home))
     return changed
 
 
@@ -233,7 +261,7 @@ def _renamed(evidence: bytes, names: Mapping[str, str]) -> bytes:
 
 def _take_keys(live: Connection, scratch: Connection, numbers: Sequence[int]) -> None:
     """The copy keys of these articles, as they are aside."""
-    for table in (lsh_band, sketch):
+    for table in (lsh_band, sketch, across):
         live.execute(delete(table).where(table.c.article.in_(numbers)))
         rows = scratch.execute(select(table).where(table.c.article.in_(numbers))).mappings().all()
         if rows:

@@ -26,6 +26,7 @@ class StoryRow(Noun, frozen=True, kw_only=True):
     updated: dt.datetime
     article_count: int
     report_count: int
+    language: str | None = None
 
 
 class StoryState(Noun, frozen=True, kw_only=True):
@@ -47,6 +48,8 @@ class StoryState(Noun, frozen=True, kw_only=True):
     standing: bytes | None
 
 
+# Built once: SQLAlchemy takes as long to build a statement as to run it.
+_INSERT = insert(story)
 _ROW_COLUMNS = [story.c[name] for name in StoryRow.__struct_fields__]
 _ROW = select(*_ROW_COLUMNS).where(story.c.id == bindparam("story_id"), story.c.redirect_to.is_(None))
 _ROW_OF_ARTICLE = (
@@ -54,6 +57,18 @@ _ROW_OF_ARTICLE = (
     .join(article, article.c.story == story.c.id)
     .where(article.c.id == bindparam("article_id"))
 )
+_ROWS = (
+    select(*_ROW_COLUMNS)
+    .where(story.c.n.in_(bindparam("numbers", expanding=True)), story.c.redirect_to.is_(None))
+    .order_by(story.c.n)
+)
+_SUMS = select(story.c.sums).where(story.c.n == bindparam("number"), story.c.redirect_to.is_(None))
+_TOUCHED = (
+    select(story.c.n)
+    .where(story.c.touched_no >= bindparam("since"), story.c.redirect_to.is_(None))
+    .order_by(story.c.n)
+)
+_FOUNDINGS = select(func.count()).select_from(story).where(story.c.founder == bindparam("article_id"))
 _UPDATE = (
     update(story)
     .where(story.c.id == bindparam("story_id"))
@@ -72,7 +87,7 @@ def insert_story(
 ) -> None:
     """Write a new story."""
     row = {"n": n, "id": id, "founder": founder, "founding": founding}
-    connection.execute(insert(story), [row | _columns(state)])
+    connection.execute(_INSERT, [row | _columns(state)])
 
 
 def update_story(connection: Connection, id: str, state: StoryState) -> None:  # noqa: A002
@@ -108,11 +123,14 @@ def rows_of(connection: Connection, numbers: Iterable[int]) -> list[StoryRow]:
     wanted = sorted(numbers)
     rows: list[Any] = []
     for start in range(0, len(wanted), 500):
-        chosen = select(*_ROW_COLUMNS).where(
-            story.c.n.in_(wanted[start : start + 500]), story.c.redirect_to.is_(None)
-        )
-        rows += connection.execute(chosen.order_by(story.c.n)).all()
+        rows += connection.execute(_ROWS, {"numbers": wanted[start : start + 500]}).all()
     return [StoryRow(**row._mapping) for row in rows]
+
+
+def sums_of(connection: Connection, number: int) -> bytes:
+    """The sums of the live story of this running number, which must exist."""
+    blob: bytes = connection.execute(_SUMS, {"number": number}).scalar_one()
+    return blob
 
 
 def last_touch(connection: Connection) -> int:
@@ -123,21 +141,32 @@ def last_touch(connection: Connection) -> int:
 
 def touched_since(connection: Connection, inbox_no: int) -> list[int]:
     """The running numbers of the live stories whose members changed at `inbox_no` or later."""
-    statement = select(story.c.n).where(story.c.touched_no >= inbox_no, story.c.redirect_to.is_(None))
-    return list(connection.execute(statement.order_by(story.c.n)).scalars())
+    return list(connection.execute(_TOUCHED, {"since": inbox_no}).scalars())
 
 
 def foundings(connection: Connection, founder: str) -> int:
     """How many stories the article has founded before."""
-    count: int = connection.execute(
-        select(func.count()).select_from(story).where(story.c.founder == founder)
-    ).scalar_one()
+    count: int = connection.execute(_FOUNDINGS, {"article_id": founder}).scalar_one()
     return count
 
 
 def revive(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
     """A story that gave way is one again; it has no articles yet."""
     connection.execute(update(story).where(story.c.id == id).values(redirect_to=None))
+
+
+def leading_to(connection: Connection, id: str) -> list[str]:  # noqa: A002 - the word that people type
+    """The ids of the stories that gave way to story `id`."""
+    statement = select(story.c.id).where(story.c.redirect_to == id).order_by(story.c.id)
+    return list(connection.execute(statement).scalars())
+
+
+def lead(connection: Connection, ids: Iterable[str], id: str) -> None:  # noqa: A002 - as above
+    """Of the stories `ids` those that gave way lead to story `id` from now on."""
+    statement = update(story).where(story.c.id == bindparam("gone"), story.c.redirect_to.is_not(None))
+    rows = [{"gone": gone} for gone in ids]
+    if rows:
+        connection.execute(statement.values(redirect_to=id), rows)
 
 
 def target_of(connection: Connection, id: str) -> str | None:  # noqa: A002

@@ -1,7 +1,7 @@
 """The tables, the same on SQLite and Postgres. Alembic (migrations/) is the only way they come to be.
 
-What is derived and can be rebuilt from the rest: `lsh_band`, `sketch`, `story.sums`, the counts and texts of
-`story`, the full-text index. All times are UTC; `UtcTime` refuses naive values.
+What is derived and can be rebuilt from the rest: `lsh_band`, `sketch`, `across`, `story.sums`, the counts and
+texts of `story`, the full-text index. All times are UTC; `UtcTime` refuses naive values.
 """
 
 import datetime as dt
@@ -283,6 +283,21 @@ sketch = Table(
         autoincrement=False,
     ),
     Column("hashes", LargeBinary, nullable=False),
+)
+
+across = Table(
+    "across",
+    metadata,
+    # By what an article is compared with articles of other languages (dedup/across.py); no rows where
+    # config.yaml does not ask for that.
+    Column(
+        "article",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("article.n", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("features", LargeBinary, nullable=False),
 )
 
 story_log = Table(

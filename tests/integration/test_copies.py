@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from aggregator.dedup.copies import CopyRules
 from aggregator.dedup.passages import held
 from aggregator.errors import AggregatorError
-from aggregator.model import Entry
+from aggregator.model import Entry, Evidence
 from aggregator.rules import rule_book
+from aggregator.store import blobs
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, lsh_band, sketch
@@ -86,9 +87,16 @@ def test_an_excerpt_is_linked_to_its_whole_whichever_came_first(desk: Desk) -> N
     late = piece("Gazette", "4", second, "Whole that came later")
     desk.take(whole, cut, early, late)
     found = links(desk.database)
-    assert found["Excerpt that came later"][1] == "Whole that came first"
-    assert found["Excerpt that came first"][1] == "Whole that came later"
-    assert {found[title][0] for title in found} <= {"report", "excerpt"}, "linked, never merged"
+    assert found["Excerpt that came later"] == ("excerpt", "Whole that came first")
+    # What came first keeps its word: the whole says what it holds, and may be a page stuffed with it.
+    assert found["Excerpt that came first"] == ("report", None)
+    with desk.database.read() as connection:
+        rows = connection.execute(select(article.c.title, article.c.id, article.c.evidence)).all()
+    id_of = {row.title: row.id for row in rows}
+    evidence = {row.title: blobs.unpack(row.evidence, Evidence) for row in rows}
+    held = evidence["Whole that came later"].excerpts
+    assert [(one.other, one.kind) for one in held] == [(id_of["Excerpt that came first"], "excerpt")]
+    assert found["Whole that came later"][0] == "report", "linked, never merged"
 
 
 def test_a_cut_to_two_fifths_is_a_copy(desk: Desk) -> None:

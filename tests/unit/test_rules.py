@@ -7,6 +7,7 @@ import msgspec
 import pytest
 import yaml
 
+from aggregator.dedup.across import AcrossRules
 from aggregator.dedup.copies import CopyRules
 from aggregator.dedup.vetoes import VetoRules
 from aggregator.dedup.weights import EventRules
@@ -26,6 +27,7 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "copies": CopyRules,
     "events": EventRules,
     "vetoes": VetoRules,
+    "across": AcrossRules,
     "stories": StoryRules,
     "net": NetRules,
     "work": WorkRules,

@@ -1,0 +1,249 @@
+"""What must hold of stories at every moment, whatever was merged, split, moved or undone."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, insert, select, text
+
+from aggregator.correcting import Corrected, Wish
+from aggregator.dedup import sums
+from aggregator.dedup.index import StoryIndex
+from aggregator.dedup.sums import Sums
+from aggregator.dedup.weights import shipped_model
+from aggregator.model import Entry
+from aggregator.placing import Placing
+from aggregator.reclustering import Reclustering
+from aggregator.rules import RuleBook, rule_book
+from aggregator.sources.files import FoundEntry, open_source
+from aggregator.sources.limits import source_rules
+from aggregator.store import articles
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.tables import article, counter, metadata, story
+from aggregator.stories.counts import count
+from aggregator.work.executor import Executor, InlineExecutor
+from tests.articles import NOON, Clock, Desk
+from tests.conftest import REPOSITORY
+
+TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
+
+
+@cache
+def small_set() -> tuple[Entry, ...]:
+    """63 invented articles: events, look-alikes, copies, headlines, a live blog, a briefing."""
+    found = open_source(TRIPWIRE, rules=source_rules(rule_book()), seen=NOON)
+    return tuple(one.entry for one in found if isinstance(one, FoundEntry))
+
+
+@cache
+def _placed_rows() -> dict[str, list[dict[str, Any]]]:
+    """The small set, placed: rows by table. Seven articles come at a time, so they differ in `seen`."""
+    with TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/small.db")
+        upgrade(database)
+        desk = Desk(database, Clock(NOON + dt.timedelta(days=9)))
+        for start in range(0, len(small_set()), 7):
+            desk.take(*small_set()[start : start + 7])
+        with database.read() as connection:
+            rows = {table.name: _rows(connection, table) for table in metadata.sorted_tables}
+        database.close()
+    return rows
+
+
+def fill(database: Database) -> None:
+    """The small set, placed, in an empty database with tables."""
+    _insert(database, _placed_rows())
+
+
+def by_title(database: Database, *words: str) -> list[str]:
+    """The ids of the live stories whose headlines hold these words, one for each."""
+    with database.read() as connection:
+        rows = connection.execute(select(story.c.id, story.c.title).where(story.c.redirect_to.is_(None)))
+        titles = {row.title: row.id for row in rows}
+    found = [[id_ for title, id_ in titles.items() if word in title] for word in words]
+    assert all(len(ids) == 1 for ids in found), f"{words} are not one story each: {sorted(titles)}"
+    return [ids[0] for ids in found]
+
+
+def members(database: Database, story_id: str) -> list[str]:
+    """The articles of a story, in the order of their placing."""
+    with database.read() as connection:
+        return [one.id for one in articles.members(connection, story_id)]
+
+
+def placing_of(database: Database, book: RuleBook | None = None) -> Placing:
+    """A writer that has nothing in memory yet."""
+    return Placing(database, book or rule_book(), Clock(NOON + dt.timedelta(days=9)), summary_words=60)
+
+
+def correct(database: Database, kind: Any, *stories: str, **more: Any) -> Corrected:
+    """A correction by a writer of its own."""
+    return placing_of(database).correct(Wish(kind=kind, stories=stories, **more))
+
+
+def undo(database: Database, number: int | None = None) -> Corrected:
+    """Undo, by a writer of its own."""
+    return placing_of(database).correct(Wish(undo=number))
+
+
+def reclustering(
+    database: Database, book: RuleBook | None = None, executor: Executor | None = None
+) -> Reclustering:
+    """Ready to decide again."""
+    clock = Clock(NOON + dt.timedelta(days=10))
+    return Reclustering(
+        database, executor or InlineExecutor(), book or rule_book(), summary_words=60, now=clock
+    )
+
+
+def homes(database: Database) -> dict[str, str]:
+    """Article to story."""
+    with database.read() as connection:
+        return {row.id: row.story for row in connection.execute(select(article.c.id, article.c.story))}
+
+
+def partition(database: Database) -> dict[str, frozenset[str]]:
+    """Story to its articles."""
+    found = defaultdict(set)
+    for one, home in homes(database).items():
+        found[home].add(one)
+    return {home: frozenset(ids) for home, ids in found.items()}
+
+
+def redirects(database: Database) -> dict[str, str | None]:
+    """Where the address of every story leads; None: it is one itself."""
+    with database.read() as connection:
+        rows = connection.execute(select(story.c.id, story.c.redirect_to))
+        return {row.id: row.redirect_to for row in rows}
+
+
+def rows_of(database: Database, table: Any, *leave_out: str) -> list[tuple[Any, ...]]:
+    """All rows of a table, in the order of their first key."""
+    columns = [column for column in table.c if column.name not in leave_out]
+    order = list(table.primary_key.columns)
+    with database.read() as connection:
+        return [tuple(row) for row in connection.execute(select(*columns).order_by(*order))]
+
+
+def what_is_wrong(database: Database, placing: Placing | None = None) -> list[str]:
+    """Everything that the rows of stories and articles, and memory, do not agree on; nothing may be."""
+    model = shipped_model(rule_book())
+    wrong: list[str] = []
+    with database.read() as connection:
+        rows = connection.execute(select(story).order_by(story.c.n)).all()
+        live = {row.id for row in rows if row.redirect_to is None}
+        for row in rows:
+            members = articles.members(connection, row.id)
+            if row.redirect_to is not None:
+                if members:
+                    wrong.append(f"{row.id} gave way and has {len(members)} articles")
+                if row.redirect_to not in live:
+                    wrong.append(f"{row.id} redirects to {row.redirect_to}, which is no live story")
+                continue
+            if not members:
+                wrong.append(f"{row.id} lives without articles")
+                continue
+            folded = Sums()
+            for member in members:
+                known = member.as_article()
+                folded = (
+                    sums.add(folded, known.member(model), model)
+                    if member.weighs
+                    else sums.add_silent(folded, known.minutes)
+                )
+            if folded.reports != sum(member.weighs for member in members):
+                wrong.append(f"in {row.id} more articles say that they weigh than do")
+            if sums.to_bytes(folded, model) != row.sums:
+                wrong.append(f"the sums of {row.id} are not those of its {len(members)} articles")
+            if not any(member.weighs for member in members):
+                wrong.append(f"nothing weighs in {row.id}")
+            roles = {member.role for member in members if member.weighs}
+            if row.container_only != (roles == {"container"}):
+                wrong.append(f"{row.id} says container_only {row.container_only}, what weighs is {roles}")
+            views = articles.views_of_story(connection, row.id)
+            told = (row.article_count, row.outlet_count, row.report_count)
+            counted = count(views)
+            if told != (counted.article_count, counted.outlet_count, counted.report_count):
+                wrong.append(f"{row.id} counts {told}, its articles {counted}")
+            times = [view.effective for view in views]
+            if (row.first_published, row.last_published) != (min(times), max(times)):
+                wrong.append(f"the times of {row.id} are not those of its articles")
+            if row.last_inbox_no < max(member.n for member in members):
+                wrong.append(f"{row.id} says {row.last_inbox_no} as its last inbox number")
+        orphans = connection.execute(
+            select(func.count()).select_from(article).where(article.c.story.not_in(live))
+        ).scalar_one()
+        if orphans:
+            wrong.append(f"{orphans} articles are in no live story")
+        if placing is not None:
+            fresh = placing_of(database).homes.index(connection)
+            wrong += differences(placing.homes.index(connection), fresh)
+    return wrong
+
+
+def differences(kept: StoryIndex, fresh: StoryIndex) -> list[str]:
+    """What an index in memory says otherwise than one that was loaded from the rows."""
+    numbers = set(kept._slot_of) | set(fresh._slot_of)
+    found = []
+    for number in sorted(numbers):
+        if (number in kept) != (number in fresh):
+            found.append(f"story {number} is in {'memory' if number in kept else 'the rows'} only")
+        elif kept.story(number) != fresh.story(number):
+            found.append(f"memory has another story {number} than the rows")
+        elif [one.number for one in kept.neighbours(number)] != [
+            one.number for one in fresh.neighbours(number)
+        ]:
+            found.append(f"memory finds other neighbours of story {number}")
+    return found
+
+
+def copied(source: Database, target: Database) -> None:
+    """Every row of one database into an empty one, whatever kind each is; running numbers go on."""
+    with source.read() as old:
+        rows = {table.name: _rows(old, table) for table in metadata.sorted_tables}
+    _insert(target, rows)
+
+
+def _rows(connection: Connection, table: Table) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(select(table)).mappings()]
+
+
+def _insert(target: Database, rows: Mapping[str, list[dict[str, Any]]]) -> None:
+    emptied(target)
+    with target.write() as new:
+        new.execute(counter.delete())
+        for table in metadata.sorted_tables:
+            if rows[table.name]:
+                new.execute(insert(table), rows[table.name])
+        _numbered_on(new)
+
+
+def emptied(database: Database) -> Database:
+    """The same database as a fresh one: to make and to drop one on a server takes two seconds."""
+    with database.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table is not counter:
+                connection.execute(table.delete())
+        connection.execute(counter.update().values(value=0))
+        _numbered_on(connection)
+    return database
+
+
+def _numbered_on(connection: Connection) -> None:
+    """The server's own numbers go on after the highest there is; SQLite does so by itself."""
+    if connection.dialect.name == "sqlite":
+        return
+    for name in ("story_log", "request"):
+        sequence = f"pg_get_serial_sequence('{name}', 'n')"
+        last = f"coalesce((SELECT max(n) FROM {name}), 0) + 1"
+        connection.execute(text(f"SELECT setval({sequence}, {last}, false)"))
+
+
+def scratch_files(folder: Path) -> list[str]:
+    """What a recluster has left in the folder of a database."""
+    return sorted(path.name for path in folder.glob(".recluster*"))

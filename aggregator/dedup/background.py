@@ -22,6 +22,8 @@ import numpy.typing as npt
 
 Kind = Literal["w", "n", "d", "u"]
 ANY_LANGUAGE = "*"
+# Headings of the lists of common words; rules.yaml says how common the words below each are.
+LISTS = ("very common", "common", "named", "topical")
 
 
 class Background(msgspec.Struct, frozen=True):
@@ -81,3 +83,24 @@ def write_background(background: Background) -> bytes:
 def shipped_background() -> Background:
     """The table that comes with the program."""
     return read_background(files("aggregator.dedup").joinpath("background.tsv.gz").read_bytes())
+
+
+@functools.cache
+def common_words(language: str) -> tuple[tuple[str, str], ...]:
+    """Lists of common words below their headings, which are of LISTS; empty without a list.
+
+    common/LANGUAGE.txt holds words as they stand in news, below the headings "very common", "common", "named"
+    (countries, capitals, institutions) and "topical" (the stock words of kinds of events: quakes, matches,
+    trials). The lists are our own, written down from knowledge of the language and not counted in anybody's
+    texts.
+    """
+    path = files("aggregator.dedup").joinpath("common", f"{language}.txt")
+    if not path.is_file():
+        return ()
+    lists: dict[str, list[str]] = {}
+    for line in path.read_text("utf-8").splitlines():
+        if line in LISTS:
+            lists[line] = []
+        elif lists:
+            lists[next(reversed(lists))].append(line)
+    return tuple((name, "\n".join(words)) for name, words in lists.items())

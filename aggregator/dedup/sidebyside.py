@@ -1,5 +1,6 @@
 """Two headlines side by side: what stands in both, and what stands in the place of what."""
 
+import functools
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
@@ -90,27 +91,28 @@ def is_all(pair: Pair, slot: Slot, most: int) -> bool:
     return all(len(words) <= most for words in beside(pair, slot))
 
 
-def beside(pair: Pair, slot: Slot) -> tuple[set[int], set[int]]:
+def beside(pair: Pair, slot: Slot) -> tuple[frozenset[int], frozenset[int]]:
     """The words without counterpart that are not in the slot, of either headline."""
     left, right = loose(pair)
     return left - set(slot.left), right - set(slot.right)
 
 
-def loose(pair: Pair) -> tuple[set[int], set[int]]:
+@functools.lru_cache(maxsize=64)  # asked for each slot of a pair
+def loose(pair: Pair) -> tuple[frozenset[int], frozenset[int]]:
     """The words of either headline that the other has in no form."""
     left, right = pair.left, pair.right
     return _without_counterpart(left, right), _without_counterpart(right, left)
 
 
-def _without_counterpart(mine: Headline, others: Headline) -> set[int]:
+def _without_counterpart(mine: Headline, others: Headline) -> frozenset[int]:
     """Words that say something and stand in no form in the other headline; numbers left out."""
     if not mine.has_spaces:
-        return set()
-    return {
+        return frozenset()
+    return frozenset(
         at
         for at, word in enumerate(mine.words)
         if word.is_content
         and word.sort == "word"
         and word.key not in others.keys
         and not any(are_near(word.key, key) for key in others.keys)
-    }
+    )

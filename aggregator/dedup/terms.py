@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from aggregator.dedup.background import Background, Kind, shipped_background
 from aggregator.dedup.packed import FIELDS, HASH_BITS, RARE_DIVISOR, SCALE, Ints, heaviest
+from aggregator.dedup.scripts import fitting_language
 from aggregator.dedup.tokens import DF_MASK, HASH_MASK, NUMBER, SILENT, Lexicon, plain_number, primary_tag
 from aggregator.dedup.weights import EventModel, EventRules
 
@@ -26,6 +27,7 @@ Special = tuple[str, Kind, list[str]]
 _RARE: Final = FIELDS.index("rare")
 # grouping.md: ln((1+n)/(1+df)) + .2 - 3; our idf holds 1 more.
 _RARE_FROM_IDF: Final = 3.8
+_SCRIPT_CHARS: Final = 400  # of the text that tell in which script it is
 _LONGEST_TF: Final = 1024
 _TF_WEIGHT: Final = np.array([0.0] + [1.0 + math.log(tf) for tf in range(1, _LONGEST_TF + 1)])
 # A title in which most words have a capital says nothing about names.
@@ -67,17 +69,17 @@ class TermPacker:
         self, title: str, body: str, language: str | None, *, is_container: bool = False
     ) -> tuple[bytes, int]:
         """As `pack`, with the body's number of words (pairs of characters where no spaces stand)."""
-        lexicon = self._lexicon(language)
+        lexicon = self._lexicon(language, f"{title}\n{body[:_SCRIPT_CHARS]}")
         kept = self._topic(title, body, lexicon) if is_container else body
         scan = self._scan(title, kept, lexicon)
         words = scan.body_words if kept is body else len(lexicon.tokens(body, self._rules.longest_words))
-        return self._packed(scan, lexicon.language), words
+        return self._packed(scan, lexicon), words
 
     def readable_terms(self, title: str, body: str, language: str | None) -> dict[int, str]:
         """Id of each term of this article (also of those that were cut off) to the word it stands for."""
-        lexicon = self._lexicon(language)
+        lexicon = self._lexicon(language, f"{title}\n{body[:_SCRIPT_CHARS]}")
         found: dict[int, str] = {}
-        tokens = lexicon.tokens(f"{title}\n{body}", self._rules.longest_words)
+        tokens = _read(title, body, lexicon, self._rules.longest_words).tokens
         words = {token: lexicon[token] for token in tokens}
         for field in ("all", "title", "lead", "rare"):
             base = FIELDS.index(field) << HASH_BITS
@@ -91,25 +93,29 @@ class TermPacker:
             )
         return found
 
-    def _lexicon(self, language: str | None) -> Lexicon:
-        tag = primary_tag(language)
+    def _lexicon(self, language: str | None, beginning: str) -> Lexicon:
+        tag = fitting_language(primary_tag(language), beginning)
         if tag not in self._lexicons:
-            self._lexicons[tag] = Lexicon(tag, self._background)
+            self._lexicons[tag] = Lexicon(tag, self._background, self._rules)
         return self._lexicons[tag]
 
     def _scan(self, title: str, body: str, lexicon: Lexicon) -> Scan:
         reading = _read(title, body, lexicon, self._rules.longest_words)
-        title_codes, codes = reading.codes[: reading.title_words], reading.codes
+        found = _special(title, body, reading, lexicon, self._rules)
         special = [
-            np.array([lexicon.code(kind, term) for term in found], dtype=np.int64)
-            for _, kind, found in _special(title, body, reading, lexicon, self._rules)
+            np.array([lexicon.code(kind, term) for term in terms], dtype=np.int64) for _, kind, terms in found
         ]
-        lead = codes[: reading.title_words + self._rules.lead_words]
-        everything = np.concatenate((title_codes, codes))
-        return Scan((everything, title_codes, lead, *special), len(codes) - reading.title_words)
+        words = len(reading.codes)
+        ends = (reading.title_words, reading.title_words + self._rules.lead_words, words)
+        if lexicon.has_lists_only:
+            title_codes, lead, whole = _emphasised(reading, found[0][2], lexicon, ends, self._rules)
+        else:
+            title_codes, lead, whole = (reading.codes[:end] for end in ends)
+        everything = np.concatenate((title_codes, whole))
+        return Scan((everything, title_codes, lead, *special), words - reading.title_words)
 
-    def _packed(self, scan: Scan, language: str) -> bytes:
-        idf = self._background.idf(language)
+    def _packed(self, scan: Scan, lexicon: Lexicon) -> bytes:
+        idf = self._background.idf(lexicon.language)
         ids: list[Ints] = []
         weights: list[Floats] = []
         for number, codes in enumerate(scan.fields):
@@ -117,7 +123,7 @@ class TermPacker:
             raw = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * idf[terms >> HASH_BITS & DF_MASK]
             ids.append(number << HASH_BITS | terms & HASH_MASK)
             weights.append(raw / math.sqrt(float(raw @ raw)) if len(raw) else raw)
-        if self._background.knows(language):
+        if lexicon.knows_common:
             lead = np.unique(scan.fields[FIELDS.index("lead")])
             terms = lead[lead != SILENT]
             ids.append(_RARE << HASH_BITS | terms & HASH_MASK)
@@ -158,6 +164,23 @@ def _read(title: str, body: str, lexicon: Lexicon, limit: int) -> Reading:
     tokens = title_tokens + body_tokens
     codes = np.fromiter(map(lexicon.__getitem__, tokens), dtype=np.int64, count=len(tokens))
     return Reading(tokens, codes, len(title_tokens))
+
+
+def _emphasised(
+    reading: Reading, names: list[str], lexicon: Lexicon, ends: tuple[int, ...], rules: EventRules
+) -> list[Ints]:
+    """The codes up to each end, where words count more that tell what the article is about.
+
+    Those are words that no list holds and that are part of a name or said again, and listed names said again.
+    """
+    in_name = np.isin(reading.codes & HASH_MASK, lexicon.words_of_names(names))
+    _, where, counts = np.unique(reading.codes, return_inverse=True, return_counts=True)
+    frequencies, said_again = reading.codes >> HASH_BITS, counts[where] > 1
+    unlisted = frequencies == lexicon.unlisted_df
+    codes = np.where(unlisted & (in_name | said_again), reading.codes & HASH_MASK, reading.codes)
+    times = np.where(unlisted & in_name, rules.telling_once, 1)
+    times[said_again & (unlisted | (frequencies == lexicon.named_df))] = rules.telling_times
+    return [np.repeat(codes[:end], times[:end]) for end in ends]
 
 
 def _special(

@@ -57,6 +57,13 @@ class EventRules(msgspec.Struct, frozen=True, kw_only=True):
     leave_below: float
     merge_threshold: float
     merge_cohesion: float
+    listed_very_common: float
+    listed_common: float
+    listed_named: float
+    listed_topical: float
+    unlisted: float
+    telling_once: int
+    telling_times: int
     model: str
 
 
@@ -129,8 +136,11 @@ def shipped_weights() -> Weights:
 
 
 def model_hash() -> str:
-    """12 hex digits over the learnt files; stands as `model` in rules.yaml."""
+    """12 hex digits over the learnt files and the lists of common words; stands as `model` in rules.yaml."""
     digest = hashlib.blake2b(digest_size=6)
-    for name in ("weights.json", "background.tsv.gz"):
-        digest.update(files("aggregator.dedup").joinpath(name).read_bytes())
+    room = files("aggregator.dedup")
+    lists = sorted(room.joinpath("common").iterdir(), key=lambda path: path.name)
+    for path in (room.joinpath("weights.json"), room.joinpath("background.tsv.gz"), *lists):
+        if path.name.endswith((".json", ".gz", ".txt")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -1,0 +1,291 @@
+"""Words, names and numbers in many languages and scripts; which words are known to be common."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.dedup.background import LISTS, Background, common_words, shipped_background
+from aggregator.dedup.names import find_names
+from aggregator.dedup.packed import FIELDS, HASH_BITS, ids_of, read, weights_of
+from aggregator.dedup.scripts import fitting_language, written_out
+from aggregator.dedup.terms import TermPacker
+from aggregator.dedup.tokens import SILENT, Lexicon, plain_number
+from aggregator.dedup.weights import shipped_model
+from aggregator.rules import rule_book
+
+MODEL = shipped_model(rule_book())
+PACKER = TermPacker(MODEL)
+EMPTY = Background(events={}, counts={})
+LISTED = ["ar", "de", "es", "fr", "it", "ja", "nl", "pt", "ru", "zh"]
+
+
+def tokens(language: str, text: str) -> list[str]:
+    return Lexicon(language, EMPTY).tokens(text, 1000)
+
+
+def names(language: str, text: str) -> list[str]:
+    return Lexicon(language, shipped_background()).names(text)
+
+
+# --- words -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("zh", "列车的时速达到", ["列车", "时速", "达到"]),
+        ("ja", "台風が九州に上陸", ["台風", "九州", "上陸"]),
+        ("ja", "フェリーの火災", ["フェリー", "火災"]),
+        ("hi", "हिन्दी समाचार", ["हिन्दी", "समाचार"]),
+        ("he", "שָׁלוֹם עולם", ["שָׁלוֹם", "עולם"]),
+        ("th", "รถไฟ", ["รถ", "ถไฟ"]),
+        ("en", "The 12th of 3-year 1,250", ["The", "12th", "of", "3-year", "1,250"]),
+        ("zh", "iPhone销量GDP", ["iPhone", "销量", "GDP"]),
+        ("zh", "价格同比下降", ["价格", "同比", "下降"]),
+        ("zh", "國家統計局", ["国家", "统计局"]),
+        ("zh", "宏锂科技的塔里木", ["宏锂", "科技", "塔里", "里木"]),
+        ("ja", "政策金利据置", ["政策金利", "据置"]),
+        ("ar", "فردا و34 راكبا", ["فردا", "و", "34", "راكبا"]),
+    ],
+)
+def test_words_are_found_in_every_script(language, text, words):
+    assert tokens(language, text) == words
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "other"),
+    [
+        ("ru", "паром", "пароме"),
+        ("ar", "السفينة", "سفينة"),
+        ("ar", "قُتِل", "قتل"),
+        ("ar", "وبالقوة", "قوة"),
+        ("ar", "سيخفض", "خفض"),
+        ("ar", "ليبيا", "الليبية"),
+        ("ar", "ألمانيا", "الألمانية"),
+        ("ar", "أسعار", "السعر"),
+        ("ru", "трёх", "трех"),
+        ("he", "שָׁלוֹם", "שלום"),
+        ("tr", "İstanbul", "istanbul"),
+    ],
+)
+def test_forms_of_a_word_are_one_word(language, one, other):
+    lexicon = Lexicon(language, EMPTY)
+    assert lexicon.stem(one) == lexicon.stem(other) != ""
+
+
+# --- numbers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("三百人", "300人"),
+        ("12万8000人", "128000人"),
+        ("1億8千万ドル", "180000000ドル"),
+        ("1.8亿美元", "180000000美元"),
+        ("二〇二五年", "2025年"),
+        ("两名司机", "2名司机"),
+        ("百分之十", "百分之十"),
+        ("三亚的天气", "三亚的天气"),
+    ],
+)
+def test_numbers_in_chinese_characters_are_written_out(text, written):
+    assert written_out(text) == written
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "number"),
+    [
+        ("ar", "قتل ٣١٢ شخصا", "312"),
+        ("ja", "３１２人", "312"),
+        ("fa", "۷٫۵ درصد", "7.5"),
+        ("hi", "३१२ लोग", "312"),
+    ],
+)
+def test_digits_of_other_scripts_are_numbers(language, text, number):
+    lexicon = Lexicon(language, EMPTY)
+    assert number in [lexicon.number(token) for token in lexicon.tokens(text, 100)]
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "number"),
+    [("ru", "трёх", "3"), ("ar", "ثلاثة", "3"), ("pl", "pięciu", "5"), ("de", "Zwei", "2")],
+)
+def test_number_words(language, word, number):
+    assert Lexicon(language, EMPTY).number(word) == number
+
+
+def test_a_number_keeps_its_sense_in_any_digits():
+    assert plain_number("٧٢٬٠٠٠") == plain_number("72,000") == "72000"
+
+
+# --- names -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "found"),
+    [
+        ("zh", "海岸警卫队发言人尼科斯·亚历克修说，“爱琴之星”号", ["尼科斯·亚历克修", "爱琴之星"]),
+        ("zh", "位于纳克索斯岛，离杭州很远", ["纳克索斯"]),
+        ("zh", "行长潘功胜表示，主席罗明在会上", ["潘功胜", "罗明"]),
+        ("ja", "外国為替市場と串本町", ["串本"]),
+        ("ja", "ナクソス島沖でフェリーが燃え、森下香織さんは", ["ナクソス", "森下香織"]),
+        ("ar", "وقال المتحدث نيكوس أليكسيو", ["نيكوس أليكسيو"]),
+        ("ko", "어제 김철수 대통령은", ["김철수"]),
+        ("de", "Der Zug nach Augsburg fuhr mit Verspätung nach Mitteilung der Bahn.", ["augsburg"]),
+        ("ru", "На шахте «Осиновская» под Новокузнецком", ["осиновск", "новокузнецк"]),
+        ("fr", "le navire « Aegean Star » et l'équipe", ["aegean star"]),
+    ],
+)
+def test_names_by_the_signs_of_a_script(language, text, found):
+    assert names(language, text) == found
+
+
+def test_declined_names_are_one_name():
+    assert names("ru", "он ехал в Новокузнецк") == names("ru", "он жил под Новокузнецком")
+
+
+def test_institutions_that_are_always_named_are_no_names():
+    assert names("ru", "как сообщает МЧС") == []
+    assert find_names("как сообщает МЧС", "ru", lambda _: False) == ["мчс"]
+
+
+# --- which language ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("declared", "text", "language"),
+    [
+        ("en", "船长被捕的消息传来", "zh"),
+        ("und", "フェリーが燃えた", "ja"),
+        ("en", "Капитан арестован", "ru"),
+        ("uk", "Капітан заарештований", "uk"),
+        ("sr", "Kapetan uhapšen", "sr"),
+        ("fa", "کاپیتان بازداشت شد", "fa"),
+        ("ru", "The captain was arrested", "und"),
+        ("en", "The captain said “привет” to all", "en"),
+        ("de", "Ο καπετάνιος συνελήφθη", "el"),
+        ("am", "ካፒቴኑ ታሰረ", "am"),
+        ("en", "", "en"),
+        ("ja", "東京都", "ja"),
+        ("wuu", "智利北部发生地震", "zh"),
+        ("yue", "智利北部發生地震", "zh"),
+    ],
+)
+def test_the_script_overrules_a_language_that_is_not_written_in_it(declared, text, language):
+    assert fitting_language(declared, text) == language
+
+
+def test_a_wrongly_declared_text_has_the_terms_of_its_language():
+    title, body = "船长被捕", "希腊警方12日逮捕了船长，检方怀疑他拉响警报过迟。"
+    assert PACKER.pack(title, body, "en") == PACKER.pack(title, body, None) == PACKER.pack(title, body, "zh")
+
+
+# --- common words ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LISTED)
+def test_lists_hold_words_below_their_headings(language):
+    lists = dict(common_words(language))
+    assert [name for name in LISTS if len(lists.get(name, "").split()) <= 50 and name != "named"] == []
+
+
+@pytest.mark.parametrize("language", ["ar", "ja", "ru", "zh"])
+def test_a_place_that_is_often_named_weighs_less_than_an_unknown_one(language):
+    named = {"ar": "باريس", "ja": "ロンドン", "ru": "Казань", "zh": "杭州"}[language]
+    lexicon = Lexicon(language, shipped_background(), MODEL.rules)
+    unknown = {"ar": "بلانكو", "ja": "タラパカ", "ru": "Икике", "zh": "伊基"}[language]
+    assert lexicon[named] >> HASH_BITS == lexicon.named_df > lexicon[unknown] >> HASH_BITS
+
+
+def test_traditional_characters_are_the_same_terms():
+    simple, traditional = "远驰汽车召回电动车", "遠馳汽車召回電動車"
+    assert PACKER.pack(simple, simple, "zh") == PACKER.pack(traditional, traditional, "zh")
+
+
+def test_what_kinds_of_chinese_are_guessed_does_not_matter():
+    title, body = "智利北部发生6.9级地震", "智利国家灾害预防与应对局说，震中位于伊基克。"
+    assert PACKER.pack(title, body, "wuu") == PACKER.pack(title, body, "zh")
+
+
+def test_a_language_without_a_list_has_no_ranks():
+    assert common_words("xx") == ()
+    assert not Lexicon("xx", shipped_background()).knows_common
+
+
+def test_words_that_tell_what_it_is_about_weigh_most():
+    title = "Kapitän verhaftet"
+    body = "Die Polizei hat am Mittwoch vor Naxos den Kapitän verhaftet. Ein Papagei sah zu."
+    terms = read(PACKER.pack(title, body, "de"))
+    words = PACKER.readable_terms(title, body, "de")
+    weight = {
+        words[int(id_)]: value
+        for id_, value in zip(ids_of(terms), weights_of(terms), strict=True)
+        if FIELDS[int(id_) >> HASH_BITS] == "lead"
+    }
+    assert weight["Naxos"] > weight["Papagei"] > weight["Polizei"]
+
+
+def test_a_list_is_not_asked_where_words_were_counted():
+    counted = Background(events={"*": 10, "de": 10}, counts={("w", "de"): {"polizei": 3}})
+    assert not Lexicon("de", counted, MODEL.rules).has_lists_only
+    assert Lexicon("de", shipped_background(), MODEL.rules).has_lists_only
+
+
+# --- any text ----------------------------------------------------------------------------------------------
+
+SAME_AND_OTHER = {
+    "he": ("רעידת אדמה בצפון צ'ילה", "צ'ילה: רעידת אדמה בצפון", "הפועל ניצחה במשחק"),
+    "el": ("Σεισμός 6 βαθμών στη βόρεια Χιλή", "Σεισμός στη βόρεια ακτή της Χιλής", "Ο Ολυμπιακός κέρδισε"),
+    "hi": ("चिली के उत्तर में भूकंप", "भूकंप से चिली में नुकसान", "भारत ने क्रिकेट मैच जीता"),
+    "tr": ("Şili'nin kuzeyinde deprem", "Deprem Şili'de hasara yol açtı", "Galatasaray maçı kazandı"),
+    "th": ("แผ่นดินไหวทางเหนือของชิลี", "แผ่นดินไหวในชิลีสร้างความเสียหาย", "ทีมฟุตบอลไทยชนะการแข่งขัน"),
+    "ko": ("칠레 북부에서 지진 발생", "지진 칠레 북부 피해", "축구 대표팀 경기 승리"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", sorted(SAME_AND_OTHER))
+def test_languages_without_a_list_still_tell_events_apart(language):
+    one, same, other = (
+        set(ids_of(read(PACKER.pack(title, "", language))).tolist()) for title in SAME_AND_OTHER[language]
+    )
+    assert len(one & same) >= 3 * max(1, len(one & other))
+
+
+SCRAPS = [
+    "三百万",
+    "1,1万",
+    "ตำ",
+    "ก" * 50,
+    "हि",
+    "«А",
+    "ナー・",
+    "ー",
+    "👽",
+    "\u200d",
+    "\u064b",
+    "٣٫",
+    "“爱”",
+    "Ж. М",
+    "H3ロ",
+    " ",
+]
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=8)), max_size=30).map("".join),
+    st.sampled_from([*LISTED, "en", "th", "hi", "he", "tr", "ko", "fa", None]),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_mixture_of_scripts_can_be_packed(text, language):
+    packed = PACKER.pack(text[:20], text, language)
+    assert packed == TermPacker(MODEL).pack(text[:20], text, language)
+    assert set(ids_of(read(packed)).tolist()) <= set(PACKER.readable_terms(text[:20], text, language))
+
+
+@pytest.mark.parametrize(
+    "text", ["1,1" * 80_000, "三" * 240_000, "ก" * 240_000, "斯" * 240_000, "「" * 240_000, "ナ・" * 99_999]
+)
+def test_hostile_texts_in_any_script_are_bounded(text):
+    assert len(read(PACKER.pack(text[:200], text + "中", "zh"))) <= MODEL.rules.packed_terms
+    assert Lexicon("zh", EMPTY)["中" * 1000] != SILENT

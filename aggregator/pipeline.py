@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 TEXTS_A_JOB = 16  # a worker's call costs 1.2 ms whatever is in it (hardening); more would wait for each other
 INDEXED_A_TRANSACTION = 200
+ARTICLES_A_TRANSACTION = 96  # at most; fewer where workers are slower than placing
 
 
 class _StoppedError(Exception):
@@ -148,11 +149,19 @@ class Pipeline:
                     ahead.append((part, self._submitted(part)))
             if not ahead:
                 return
-            waiting, future = ahead.popleft()
-            prepared = self._answered(waiting, future, stop)
-            if stop():
-                return  # the workers may have been ended under their jobs: what came back counts for nothing
-            yield list(zip(waiting, prepared, strict=True))
+            batch: list[tuple[Waiting, Prepared]] = []
+            while ahead and (not batch or self._is_next(ahead[0], len(batch))):
+                waiting, future = ahead.popleft()
+                prepared = self._answered(waiting, future, stop)
+                if stop():
+                    return  # the workers may have been ended under their jobs: this counts for nothing
+                batch += zip(waiting, prepared, strict=True)
+            yield batch
+
+    def _is_next(self, ahead: tuple[list[Waiting], Future[bytes]], taken: int) -> bool:
+        """Whether the next job's answer is here and has room in the batch: a commit costs 8 ms."""
+        waiting, future = ahead
+        return future.done() and taken + len(waiting) <= ARTICLES_A_TRANSACTION
 
     def _ready_after(self, last: int, limit: int) -> list[Waiting]:
         with self._database.read() as connection:

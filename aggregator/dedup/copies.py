@@ -32,7 +32,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.dedup.shingles import SHINGLE_WORDS, is_unspaced, shared_count, shingle_sequence, words
+from aggregator.dedup.shingles import (
+    SHINGLE_WORDS,
+    Hashes,
+    is_unspaced,
+    shared_count,
+    shingle_sequence,
+    words,
+)
 from aggregator.dedup.signature import estimate, estimates
 from aggregator.model import CopyEvidence, Noun
 
@@ -188,8 +195,14 @@ class _Reading:
     def __init__(self, wording: Wording, rules: CopyRules) -> None:
         self.wording = wording
         self.text = wording.text[: rules.text_chars]
-        self.sequence = shingle_sequence(self.text)
-        self.shingles = np.unique(self.sequence)
+
+    @cached_property
+    def sequence(self) -> Hashes:
+        return shingle_sequence(self.text)
+
+    @cached_property
+    def shingles(self) -> Hashes:
+        return np.unique(self.sequence)
 
     @cached_property
     def words(self) -> list[str]:

@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from aggregator.text.language import CHINESE
+
 _HAN: Final = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _HIRAGANA: Final = "\u3041-\u309f"
 _KATAKANA: Final = "\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
@@ -42,7 +44,6 @@ _SCRIPTS_OF: Final = {
     **dict.fromkeys(("hi", "mr", "ne", "sa"), "devanagari"),
 }  # fmt: skip
 # Written alike, and taken for each other where a language is guessed from a short text.
-_CHINESE: Final = frozenset(("cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"))
 # Languages of scripts that are not told apart here: what is declared stands.
 _TRUSTED: Final = frozenset(
     (
@@ -148,7 +149,7 @@ _SIMPLIFIED: Final = str.maketrans(_TRADITIONAL, _SIMPLE)
 def fitting_language(declared: str, text: str) -> str:
     """`declared` (a primary tag, "und" for unknown) unless most letters of the text's beginning are of a
     script that it is not written in; then the language that stands for that script. All Chinese is "zh"."""
-    if declared in _CHINESE:
+    if declared in CHINESE:
         declared = "zh"
     sample = text[:_SAMPLE_CHARS]
     is_latin = declared not in _SCRIPTS_OF and declared not in _TRUSTED

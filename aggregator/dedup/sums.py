@@ -51,6 +51,7 @@ _LAYOUT: Final = 1
 # in the back, wide terms, time pairs, squares by field, cohesion
 _HEADER: Final = struct.Struct(f"<HH8Iq{FIELD_COUNT}qd")
 _NOTHING: Final[Ints] = np.zeros(0, dtype=np.int64)
+_PAIRS_AT_ONCE: Final = 1 << 18  # of dates: 2 MB
 _FIELD_BOUNDS: Final[Ints] = np.arange(FIELD_COUNT + 1, dtype=np.int64) << HASH_BITS
 
 
@@ -353,7 +354,11 @@ def _added(left: Sums, right: Sums) -> tuple[Ints, Ints]:
 
 def _time_between(left: Ints, right: Ints, model: EventModel) -> int:
     """Sum of the time shares of all pairs of a date on the left and one on the right."""
-    return sum(int(time_shares(model.time_table, left - date).sum()) for date in right)
+    if len(left) < len(right):
+        left, right = right, left
+    rows = max(1, _PAIRS_AT_ONCE // max(1, len(left)))
+    parts = (right[start : start + rows, None] for start in range(0, len(right), rows))
+    return sum(int(time_shares(model.time_table, left - part).sum()) for part in parts)
 
 
 def _days_between(left: Ints, right: Ints) -> float:

@@ -131,7 +131,6 @@ class NewArticle(Noun, frozen=True, kw_only=True):
 
 
 _INSERT = insert(article)
-_INSERT_BANDS = insert(lsh_band)
 _INSERT_SKETCH = insert(sketch)
 
 
@@ -203,9 +202,10 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
 
 def _insert_finders(connection: Connection, new: NewArticle) -> None:
     bands = new.fingerprint.bands if new.bands is None else new.bands
-    rows = [{"band": band, "article": new.n} for band in sorted(set(bands))]
+    rows = [(band, new.n) for band in sorted(set(bands))]
     if rows:
-        connection.execute(_INSERT_BANDS, rows)
+        mark = _mark(connection)
+        connection.exec_driver_sql(f"INSERT INTO lsh_band (band, article) VALUES ({mark}, {mark})", rows)  # noqa: S608
     sampled = new.fingerprint.sketch if new.sketch is None else new.sketch
     if sampled:
         connection.execute(_INSERT_SKETCH, [{"article": new.n, "hashes": sampled}])
@@ -359,12 +359,6 @@ def homes(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     return found
 
 
-_BAND_ROWS = (
-    select(lsh_band.c.band, lsh_band.c.article)
-    .where(lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article < bindparam("before"))
-    .order_by(lsh_band.c.band, lsh_band.c.article)
-    .limit(bindparam("at_most", type_=Integer))
-)
 _SIGNED = select(article.c.n, article.c.id, article.c.signature, article.c.copy_of).where(
     article.c.n.in_(bindparam("numbers", expanding=True))
 )
@@ -405,8 +399,20 @@ def band_rows(
     """(band, article) of the articles before number `before` that share bands; at most `limit`, in order."""
     if not bands:
         return []
-    given = {"bands": sorted(set(bands)), "before": before, "at_most": limit}
-    return [(row[0], row[1]) for row in connection.execute(_BAND_ROWS, given)]
+    # By hand, as is the writing below: SQLAlchemy takes .3 ms for 42 parameters, the database .05.
+    wanted = sorted(set(bands))
+    mark = _mark(connection)
+    statement = (
+        f"SELECT band, article FROM lsh_band WHERE band IN ({', '.join([mark] * len(wanted))})"  # noqa: S608
+        f" AND article < {mark} ORDER BY band, article LIMIT {mark}"
+    )
+    rows = connection.exec_driver_sql(statement, (*wanted, before, limit))
+    return [(row[0], row[1]) for row in rows]
+
+
+def _mark(connection: Connection) -> str:
+    """How the driver writes a parameter."""
+    return "?" if connection.dialect.name == "sqlite" else "%s"
 
 
 def signed(connection: Connection, numbers: Iterable[int]) -> dict[int, Signed]:

@@ -11,9 +11,10 @@ Only titles and leads are read: a headline is chosen anew at every placement.
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
-from aggregator.model import ArticleView
+from aggregator.model import ArticleView, Role
 from aggregator.stories.counts import with_originals
 from aggregator.stories.lexicon import lexicon, words_of
 from aggregator.stories.tuning import StoryRules, shipped_rules
@@ -38,6 +39,8 @@ def headline(articles: Sequence[ArticleView], shown: str | None, rules: StoryRul
     candidates = title_candidates(articles, rules.headline_titles)
     if not candidates:
         return _from_lead(articles)
+    if len(candidates) == 1:
+        return clean_title(candidates[0])
     keys = key_terms(candidates, rules.headline_key_terms)
     scored = [
         (_score(article, keys, rank), clean_title(article)) for rank, article in _by_freshness(candidates)
@@ -74,12 +77,16 @@ def key_terms(articles: Sequence[ArticleView], limit: int) -> dict[str, float]:
     Weight: share of reports x (1 + half the share of titles). Only heads that two reports have; the title's
     own where there is one report. Ties go by the word.
     """
+    return dict(_key_terms(tuple(_own_words(article) for article in articles), limit))
+
+
+@lru_cache(maxsize=4)  # headline and summary ask for the same articles, one after the other
+def _key_terms(articles: tuple["_Words", ...], limit: int) -> dict[str, float]:
     in_reports: Counter[str] = Counter()
     in_titles: Counter[str] = Counter()
-    for article in articles:
-        titled = heads(clean_title(article), article.language)
-        in_titles.update(list(titled))
-        in_reports.update(list(titled | heads(article.lead[:LEAD_CHARS], article.language)))
+    for words in articles:
+        in_titles.update(words.titled)
+        in_reports.update(words.told)
     total = len(articles)
     least = min(2, total)
     weights = {
@@ -93,13 +100,18 @@ def key_terms(articles: Sequence[ArticleView], limit: int) -> dict[str, float]:
 
 def clean_title(article: ArticleView) -> str:
     """The title without the outlet's name and section behind a bar or dash."""
-    title = " ".join(article.title[:TITLE_CHARS].split())
+    return _clean_title(article.title[:TITLE_CHARS], article.outlet)
+
+
+@lru_cache(maxsize=8192)
+def _clean_title(title: str, outlet: str | None) -> str:
+    title = " ".join(title.split())
     while cut := CUT_TAIL.search(title):
         if not title[: cut.start()].strip():
             break
         title = title[: cut.start()]
     tail = DASH_TAIL.search(title)
-    if tail and title[: tail.start()].strip() and _is_outlet(tail["tail"].strip(), article.outlet):
+    if tail and title[: tail.start()].strip() and _is_outlet(tail["tail"].strip(), outlet):
         title = title[: tail.start()]
     return title.strip(" |»«·")
 
@@ -120,27 +132,60 @@ def _by_freshness(articles: Sequence[ArticleView]) -> list[tuple[float, ArticleV
     return [(position / last, article) for position, article in enumerate(articles)]
 
 
-def _score(article: ArticleView, keys: dict[str, float], freshness: float) -> float:
-    title = clean_title(article)
-    found = [token for token in tokens(title, article.language) if token.head]
-    held = list(dict.fromkeys(token.head for token in found if token.head in keys))
-    coverage = sum(keys[head] for head in held) / (sum(keys.values()) or 1.0)
-    density = len(held) / max(4, len(dict.fromkeys(token.head for token in found)))
-    return (
-        0.50 * coverage
-        + 0.15 * density
-        + 0.12 * _length_share(title)
-        + 0.10 * min(2, _names(found)) / 2
-        + 0.08 * freshness
-        + 0.25 * _opening_share(article, keys)
-        - _penalties(article, title)
+class _Words(NamedTuple):
+    """What choosing asks of an article's own words, whoever else is in the story.
+
+    Heads are in order, each once.
+    """
+
+    titled: tuple[str, ...]  # heads of the title
+    said: tuple[str, ...]  # the same, as its tokens have them: a letter may fold otherwise
+    told: tuple[str, ...]  # of title and lead
+    opening: tuple[str, ...]  # of the first sentence
+    length_share: float
+    names: int
+    penalties: float
+
+
+def _own_words(article: ArticleView) -> _Words:
+    return _read(
+        article.title[:TITLE_CHARS], article.outlet, article.lead[:LEAD_CHARS], article.language, article.role
     )
 
 
-def _opening_share(article: ArticleView, keys: dict[str, float]) -> float:
-    """The share of the key terms in the article's first sentence."""
-    held = heads(article.lead[:OPENING_CHARS], article.language)
-    return sum(weight for head, weight in keys.items() if head in held) / (sum(keys.values()) or 1.0)
+# A story is told anew for each article that comes: all but that one were read before.
+@lru_cache(maxsize=2048)
+def _read(raw: str, outlet: str | None, lead: str, language: str | None, role: Role) -> _Words:
+    title = _clean_title(raw, outlet)
+    found = [token for token in tokens(title, language) if token.head]
+    titled = heads(title, language)
+    return _Words(
+        titled=tuple(titled),
+        said=tuple(dict.fromkeys(token.head for token in found)),
+        told=tuple(titled | heads(lead, language)),
+        opening=tuple(heads(lead[:OPENING_CHARS], language)),
+        length_share=_length_share(title),
+        names=_names(found),
+        penalties=_penalties(raw, lead, role, title) if title else 0.0,
+    )
+
+
+def _score(article: ArticleView, keys: dict[str, float], freshness: float) -> float:
+    words = _own_words(article)
+    whole = sum(keys.values()) or 1.0
+    held = [head for head in words.said if head in keys]
+    coverage = sum(keys[head] for head in held) / whole
+    density = len(held) / max(4, len(words.said))
+    opening = set(words.opening)
+    return (
+        0.50 * coverage
+        + 0.15 * density
+        + 0.12 * words.length_share
+        + 0.10 * min(2, words.names) / 2
+        + 0.08 * freshness
+        + 0.25 * (sum(weight for head, weight in keys.items() if head in opening) / whole)
+        - words.penalties
+    )
 
 
 def _length_share(title: str) -> float:
@@ -158,11 +203,11 @@ def _patterns(kind: str) -> re.Pattern[str]:
     return re.compile("|".join(getattr(lexicon().headline, kind)), re.IGNORECASE)
 
 
-def _penalties(article: ArticleView, title: str) -> float:
+def _penalties(raw: str, lead: str, role: Role, title: str) -> float:
     penalty = 0.0
     if _patterns("bait").search(title):
         penalty += 0.30
-    if article.role == "container" or _patterns("label").search(article.title[:TITLE_CHARS]):
+    if role == "container" or _patterns("label").search(raw):
         penalty += 0.25
     letters = [char for char in title if char.isalpha()]
     if len(letters) > 12 and sum(map(str.isupper, letters)) > 0.6 * len(letters):
@@ -173,7 +218,7 @@ def _penalties(article: ArticleView, title: str) -> float:
         penalty += 0.10
     if title.split(maxsplit=1)[0].lower() in {"he", "she", "they", "this", "it", "these"}:
         penalty += 0.12
-    opening = article.lead.split(maxsplit=1)
+    opening = lead.split(maxsplit=1)
     if opening and opening[0].lower() in words_of("leaning"):
         penalty += 0.12  # "She has slept for three hours.": a portrait or a column
     if title.count(": ") >= 2:

@@ -1,6 +1,7 @@
 """The summary of a story: the first sentences of one report, and no more of it than the publisher's share."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from aggregator.model import ArticleView
 from aggregator.stories.headline import clean_title, key_terms, title_candidates
@@ -33,6 +34,8 @@ def summary(
     candidates = title_candidates(quotable, rules.headline_titles) or quotable
     if not candidates or max_words < 1:
         return ""
+    if len(candidates) == 1:
+        return lead_within(candidates[0].lead, max_words)
     keys = key_terms(candidates, rules.headline_key_terms)
     best = max(
         candidates,
@@ -70,8 +73,14 @@ def _titled(article: ArticleView, shown_title: str | None) -> float:
 
 
 def _score(article: ArticleView, keys: dict[str, float], max_words: int) -> float:
-    text = lead_within(article.lead, max_words)
-    held = heads(text, article.language)
+    held, worth = _read(article.lead[: WORD_CHARS * (max_words + 1)], article.language, max_words)
     coverage = sum(weight for head, weight in keys.items() if head in held) / (sum(keys.values()) or 1.0)
     container = 0.25 if article.role == "container" else 0.0
-    return coverage + 0.5 * (standalone(text) if text else WORST_LEAD) - container
+    return coverage + worth - container
+
+
+@lru_cache(maxsize=2048)  # as in headline: all but the newest were read before
+def _read(lead: str, language: str | None, max_words: int) -> tuple[frozenset[str], float]:
+    """The heads of what a lead would give, and what it is worth as the words of one who stands alone."""
+    text = lead_within(lead, max_words)
+    return frozenset(heads(text, language)), 0.5 * (standalone(text) if text else WORST_LEAD)

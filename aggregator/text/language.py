@@ -5,6 +5,8 @@ import re
 from aggregator.text.limits import TextRules
 
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].{0,30})?")
+# Written alike; the recogniser calls a short Chinese text now one of them, now another.
+CHINESE = frozenset({"cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"})
 _UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
 
 
@@ -25,11 +27,14 @@ def primary_tag(declared: str | None) -> str | None:
     """ "en" of "en-GB" or "EN_us"; None when that is no language tag."""
     found = _TAG.fullmatch(declared.strip()) if declared else None
     tag = found.group(1).lower() if found else None
-    return None if tag in _UNDETERMINED else tag
+    return None if tag in _UNDETERMINED else _as_written(tag)
 
 
-def _detected(sample: str) -> str:
+def _as_written(tag: str | None) -> str | None:
+    return "zh" if tag in CHINESE else tag
+
+
+def _detected(sample: str) -> str | None:
     import py3langid
 
-    tag: str = py3langid.classify(sample)[0]
-    return tag
+    return _as_written(py3langid.classify(sample)[0])

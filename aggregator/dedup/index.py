@@ -40,6 +40,19 @@ class Postings:
     def __init__(self) -> None:
         self._lists: list[array[int] | None] = [None] * (1 << _BUCKET_BITS)
 
+    def load(self, slots: Ints, buckets: Ints) -> None:
+        """Fills empty lists: each slot goes into the list of the bucket beside it, once."""
+        if not len(buckets):
+            return
+        pairs = np.sort(buckets << 32 | slots)
+        pairs = pairs[np.diff(pairs, prepend=-1) != 0]
+        starts = np.flatnonzero(np.diff(pairs >> 32, prepend=-1))
+        filled = pairs[starts] >> 32
+        values = (pairs & 0xFFFFFFFF).astype(np.uint32).tobytes()
+        ends = np.append(starts, len(pairs))[1:].tolist()
+        for bucket, start, end in zip(filled.tolist(), starts.tolist(), ends, strict=True):
+            self._lists[bucket] = array("I", values[4 * start : 4 * end])
+
     def add(self, slot: int, buckets: Iterable[int]) -> None:
         """Puts the slot into the lists of these buckets (each once)."""
         for bucket in buckets:
@@ -78,8 +91,20 @@ class StoryIndex:
         self._last = np.zeros(_FIRST_ROOM, dtype=np.int64)
         self._inbox = np.zeros(_FIRST_ROOM, dtype=np.int64)
         self._number = np.zeros(_FIRST_ROOM, dtype=np.int64)
+        self._load(rows)
+
+    def _load(self, rows: Iterable[StoryRow]) -> None:
+        """As `add_story` for each row, in half the time."""
+        heads: list[bytes] = []
         for row in rows:
-            self.add_story(row)
+            if row.number in self._slot_of:
+                raise ValueError(f"story {row.number} is there twice")
+            slot = self._take_slot()
+            self._slot_of[row.number] = slot
+            heads.append(self._set(slot, row).trimmed[: 4 * self._model.rules.key_terms])
+        ids = ids_of(read(b"".join(heads)))
+        buckets = ((ids & ((1 << HASH_BITS) - 1)) >> (HASH_BITS - _BUCKET_BITS)).astype(np.int64)
+        self._postings.load(np.repeat(np.arange(len(heads)), [len(head) // 4 for head in heads]), buckets)
 
     def __len__(self) -> int:
         return len(self._slot_of)

@@ -517,7 +517,7 @@ def test_explaining_one_article_and_two(filled: Terminal) -> None:
     joined = next(one for one in told if one["evidence"]["stage"] == "event")
     shares = sum(reason["share"] for reason in joined["evidence"]["reasons"])
     assert joined["evidence"]["bias"] + shares == pytest.approx(joined["evidence"]["score"])
-    assert joined["shared_words"]
+    assert joined["shared"]["words"]
     pair = json.loads(filled.type("explain", *ids, "--format", "json").out)["pair"]
     apart = filled.type("explain", ids[0], strike["articles"][0]["id"], "--format", "json")
     other = json.loads(apart.out)["pair"]
@@ -528,9 +528,9 @@ def test_explaining_one_article_and_two(filled: Terminal) -> None:
     assert pair["score"] > 0 > other["score"]
     assert flood["id"] in filled.type("explain", *ids).text
     text = filled.type("explain", joined["article"]).text
-    assert re.search(r"time \(to the nearest report\) +0 min  gives +\+", text)
-    words = text.split("shared with the story: ")[1].splitlines()[0].split(", ")
-    assert words == list(dict.fromkeys(word.casefold() for word in words)) == joined["shared_words"]
+    assert re.search(r"time \(to the nearest report\) +0 min +gives +\+", text)
+    words = text.split("shared with the story then, words: ")[1].splitlines()[0].split(", ")
+    assert words == list(dict.fromkeys(word.casefold() for word in words)) == joined["shared"]["words"]
 
 
 def test_a_story_that_gave_way_leads_to_the_one_that_took_it_in(terminal: Terminal) -> None:
@@ -959,7 +959,7 @@ def test_config_show_is_a_config(terminal: Terminal) -> None:
     assert shown.code == 0
     terminal.write("again.yaml", shown.out)
     terminal.configure("sources:\n  - folder: here\n")
-    assert "sources:\n- folder: here\nrules:" in terminal.type("config", "show").text, "nothing unset"
+    assert "sources:\n- folder: here\nfamilies: {}\nrules:" in terminal.type("config", "show").text, "nothing unset"
     terminal.configure()
     assert terminal.type("config", "show", "--config", "again.yaml").out == shown.out
 

@@ -193,10 +193,13 @@ class Rival(Noun, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...] = ()  # they sum up to the score together with the evidence's bias
 
 
+Stage = Literal["founded", "copy", "event", "second look", "correction", "revision"]
+
+
 class Evidence(Noun, frozen=True, kw_only=True):
     """Why an article is where it is. `score` is None when no score was needed (a copy, nothing alike)."""
 
-    stage: Literal["founded", "copy", "event", "second look", "correction", "revision"]
+    stage: Stage
     score: float | None = None
     need: float | None = None
     bias: float = 0.0

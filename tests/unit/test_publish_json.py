@@ -2,10 +2,12 @@
 
 import datetime as dt
 import json
+from typing import get_args
 
 import msgspec
+import pytest
 
-from aggregator.model import Attributed, CopyEvidence, Evidence, Fact, Reason, Rival
+from aggregator.model import Attributed, CopyEvidence, Evidence, Fact, Reason, Rival, Stage
 from aggregator.publish.reasons import reason_in_words
 from aggregator.publish.story_json import jsonl, page_json, whole_story_json
 from tests.memory_shelf import a_story, an_article, the_ferry
@@ -100,6 +102,13 @@ def test_without_a_merged_text_the_summary_stands_for_it() -> None:
     whole = json.loads(whole_story_json(story, None))
     assert whole["text"] == story.summary
     assert whole["timeline"] == whole["disagreements"] == []
+
+
+@pytest.mark.parametrize("stage", get_args(Stage))
+def test_every_stage_has_its_words(stage: Stage) -> None:
+    told = reason_in_words(an_article(evidence=Evidence(stage=stage, score=2.0, need=1.0)))
+    assert told
+    assert ("2.00" in told) == (stage in ("event", "second look"))
 
 
 def test_reasons_are_sentences_for_people() -> None:

@@ -45,12 +45,6 @@ def waiting(database: Database) -> list[Request]:
         return requests.waiting(connection)
 
 
-def answer(database: Database, now: dt.datetime, request: Request, text: bytes) -> None:
-    """Say what came of a request."""
-    with database.write() as connection:
-        requests.answer(connection, request.n, now, "done", text.decode())
-
-
 def refuse(database: Database, now: dt.datetime, request: Request, words: str) -> None:
     """Say why a request cannot be carried out."""
     with database.write() as connection:

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from aggregator.dedup import sums
 from aggregator.dedup.bonds import BondTable, Relation
 from aggregator.dedup.copies import CopyRules, Wording, verdict
-from aggregator.dedup.events import Article
+from aggregator.dedup.events import Article, Candidate, is_within_window
 from aggregator.dedup.packed import FIELDS, HASH_BITS, ids_of, read
 from aggregator.dedup.shingles import shared_passages
 from aggregator.dedup.sums import Sums
@@ -52,7 +54,9 @@ class Fit(Noun, frozen=True, kw_only=True, omit_defaults=False):
     story: str
     story_title: str
     score: float
-    need: float
+    need: float  # without what a crowd of other stories near it asks in addition
+    asked_then: float | None = None  # what was asked when the article was placed, where it was the runner-up
+    obstacle: str | None = None  # why it may not join at all, whatever the score
 
 
 class Pair(Noun, frozen=True, kw_only=True, omit_defaults=False):
@@ -216,7 +220,24 @@ class _Telling:
         for article, home in ((one, two), (two, one)):
             story = sums.from_bytes(home.story_sums)
             if story.reports:
-                yield self._fit(self._weighed(article.article), story, home)
+                fit = self._fit(self._weighed(article.article), story, home)
+                rival = article.evidence.runner_up
+                yield msgspec.structs.replace(
+                    fit,
+                    asked_then=rival.need if rival is not None and rival.story == home.story else None,
+                    obstacle=self._obstacle(article, home, story),
+                )
+
+    def _obstacle(self, one: Explained, home: Explained, story: Sums) -> str | None:
+        """Why the article may not join the story, however alike they are."""
+        front = sums.read_front(sums.to_bytes(story, self.model))
+        candidate = Candidate(home.story_n, home.story, home.story_last_inbox_no, front)
+        article = msgspec.structs.replace(self._weighed(one.article), inbox=one.inbox_no)
+        if not is_within_window(article, candidate, self.model):
+            return f"outside the window of {self.model.rules.window_days:.0f} days"
+        if front.members >= self.model.rules.story_cap:
+            return "the story is full and takes copies only"
+        return None
 
     def _shared(self, article: ArticleView, left: Article, right: Article) -> Shared:
         theirs = set(ids_of(read(right.terms)).tolist())
@@ -254,7 +275,7 @@ def _lines(told: Explanation) -> list[str]:
     lines = [f"{told.title}", f"  article {told.article} by {told.outlet or 'an unknown outlet'}"]
     lines += [f"  in story {told.story}: {told.story_title}", "", *_evidence(told)]
     lines += _shared_lines(told.shared, "shared with the story then")
-    lines += [f'  both texts have: "{passage}"' for passage in told.passages]
+    lines += [f'  both texts have: "{_on_one_line(passage)}"' for passage in told.passages]
     if told.today is not None:
         lines += [
             "",
@@ -316,12 +337,17 @@ def _pair_lines(pair: Pair, weights: dict[str, float]) -> list[str]:
     if pair.copy is not None:
         lines.append(f"  {pair.copy.kind}: {_copy(pair.copy)}")
     lines += _shared_lines(pair.shared, "both have")
-    lines += [f'  both have: "{passage}"' for passage in pair.passages]
+    lines += [f'  both have: "{_on_one_line(passage)}"' for passage in pair.passages]
     for who, fit in zip(("the first", "the second"), pair.fits, strict=False):
-        lines.append(
-            f"  {who} in the other's story {fit.story}: score {fit.score:+.2f}, asked for {fit.need:+.2f}"
-        )
+        words = f"  {who} in the other's story {fit.story}: score {fit.score:+.2f}, asked for {fit.need:+.2f}"
+        if fit.asked_then is not None:
+            words += f" ({fit.asked_then:+.2f} when it was placed, with other stories as near)"
+        lines.append(words if fit.obstacle is None else f"{words}; {fit.obstacle}")
     return lines
+
+
+def _on_one_line(passage: str) -> str:
+    return " ".join(passage.split())
 
 
 def _shared_lines(shared: Shared, words: str) -> list[str]:

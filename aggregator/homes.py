@@ -309,7 +309,7 @@ class Homes:
         known = self._standing(connection, home)
         countable = view
         if view.copy_of is not None:
-            link = known_link(known, view.copy_of, lambda id_: articles.link_of(connection, id_))
+            link = known_link(known, view.copy_of, lambda id_: articles.link_of(connection, id_, home.id))
             countable = msgspec.structs.replace(view, copy_of=link)
         shown = articles.views_for_title(connection, home.id, home.article_count)
         return Membership(

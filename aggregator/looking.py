@@ -18,6 +18,7 @@ from aggregator.model import Evidence, Reason, Rival
 from aggregator.store import articles, stories
 from aggregator.store.database import Connection
 
+_REASONS_LOGGED = 4
 TELLINGS = 8  # newest reports of a story that a veto compares with
 
 
@@ -75,7 +76,14 @@ class SecondLook:
     def _merge(self, desk: Desk, change: Merge, ids: "_Ids", at_no: int) -> None:
         kept, gone = ids[change.kept], ids[change.gone]
         ids[change.kept] = self._homes.join(
-            desk, kept, gone, at_no=at_no, reason="second look", score=change.score, need=change.need
+            desk,
+            kept,
+            gone,
+            at_no=at_no,
+            reason="second look",
+            score=change.score,
+            need=change.need,
+            because=_strongest(change.reasons),
         )
 
     def _move(self, desk: Desk, change: Move, ids: "_Ids", at_no: int) -> None:
@@ -111,6 +119,12 @@ class SecondLook:
         for article in (change.article, *followers):
             desk.ledger.log_with(desk.now, origin, "moved", article, {"to": new, **why})
             desk.ledger.log_with(desk.now, new, "moved", article, {"from": origin, **why})
+
+
+def _strongest(reasons: Sequence[Reason]) -> str:
+    """What spoke most for it and against it, in logits."""
+    ranked = sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
+    return ", ".join(f"{reason.name} {reason.share:+.2f}" for reason in ranked[:_REASONS_LOGGED])
 
 
 class _Ids(dict[int, str]):

@@ -78,6 +78,7 @@ class Placing:
         self._twins = Twins(book)
         self._across = Across(book, self._scorer)
         self._bonds = Bonds()
+        self._swept = -1
         self.homes = Homes(
             self._model,
             book.section("stories", StoryRules),
@@ -137,7 +138,9 @@ class Placing:
             last = batch[-1][0].inbox_no
             self._twins.settled(last)
             self._across.settled(last)
-            if last % self._rules.sweep_every < self._rules.batch_articles:
+            period = last // self._rules.sweep_every
+            if period != self._swept:
+                self._swept = period
                 self.homes.sweep(last)
         return placed
 

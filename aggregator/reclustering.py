@@ -133,7 +133,7 @@ class Reclustering:
             plan = self._plan(aside, start)
             difference = msgspec.structs.replace(plan.difference, written=True)
             with placing.desk() as desk:
-                self._write(desk, aside, plan)
+                self._write(desk, aside, plan, progress)
                 if request is not None:
                     answer = msgspec.json.encode(difference).decode()
                     requests.answer(desk.connection, request, desk.now, "done", answer)
@@ -154,7 +154,7 @@ class Reclustering:
             aside.database, self._book, self._now, summary_words=self._words, families=self._families
         )
         if not aside.is_seeded():
-            self._seed(aside, placing, start, corrected=corrected)
+            self._seed(aside, placing, start, lambda: progress(0, total), corrected=corrected)
         with aside.database.read() as scratch:
             at = max(start, regrouping.newest(scratch) + 1)
             done = regrouping.count_from(scratch, start)
@@ -172,14 +172,23 @@ class Reclustering:
             done += len(batch)
             progress(done, total)
 
-    def _seed(self, aside: "_Aside", placing: Placing, start: int, *, corrected: bool) -> None:
+    def _seed(
+        self,
+        aside: "_Aside",
+        placing: Placing,
+        start: int,
+        step: Callable[[], None],
+        *,
+        corrected: bool,
+    ) -> None:
         with self._database.read() as live:
             torn = regrouping.torn_stories(live, start) if start else []
             with aside.database.write() as scratch:
-                regrouping.seed(live, scratch, start, corrected=corrected)
+                regrouping.seed(live, scratch, start, step, corrected=corrected)
         with placing.desk() as desk:
             for story in torn:
                 placing.homes.restate(desk, story)
+                step()
         aside.mark_seeded()
 
     def _prepared(self, batch: Sequence[Again]) -> list[Prepared]:
@@ -217,9 +226,17 @@ class Reclustering:
 
     # --- taking over --------------------------------------------------------------------------------------
 
-    def _write(self, desk: Desk, aside: "_Aside", plan: Plan) -> None:
-        """Rows as they were decided aside; stories that are the same keep their time and headline."""
+    def _write(self, desk: Desk, aside: "_Aside", plan: Plan, progress: Progress) -> None:
+        """Rows as they were decided aside; stories that are the same keep their time and headline.
+
+        `progress` is told between two parts, so that who waits sees that it gets on; it may raise to stop.
+        """
         live = desk.connection
+        done = plan.difference.articles
+
+        def step() -> None:
+            progress(done, done)
+
         with aside.database.read() as scratch:
             before = {one.id: one.story for one in regrouping.grouping(live)}
             after = regrouping.grouping(scratch)
@@ -235,7 +252,7 @@ class Reclustering:
                     state=state,
                 )
                 desk.ledger.log(desk.now, plan.names[one], "created", reason="recluster")
-            regrouping.take_over(live, scratch, plan.names)
+            regrouping.take_over(live, scratch, plan.names, step)
             members = _members(after, plan.names)
             old_members = defaultdict(set)
             for article, story in before.items():
@@ -245,6 +262,7 @@ class Reclustering:
                 name = plan.names[one]
                 if name in new_ids:
                     continue
+                step()
                 known = regrouping.state_of(live, name)
                 state = msgspec.structs.replace(regrouping.state_of(scratch, one), updated=known.updated)
                 if members[name] == old_members[name]:

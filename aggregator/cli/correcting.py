@@ -301,27 +301,28 @@ class _Writer:
             self._catch_up()
 
     def _catch_up(self) -> None:
-        import msgspec
-
+        """What others asked of a writer that is not there any more goes first."""
         from aggregator import asking
-        from aggregator.correcting import wish_of
         from aggregator.daemon import utc_now
-        from aggregator.reclustering import ReclusterWish
+        from aggregator.pipeline import Pipeline
+        from aggregator.text.agencies import family_table
+        from aggregator.work.executor import open_executor
 
-        waiting = asking.waiting(self._database)
-        if not waiting:
+        if not asking.waiting(self._database):
             return
-        placing = _placing(self._config, self._database)
-        for request in waiting:
-            try:
-                if request.kind == "correct":
-                    placing.correct(wish_of(request.payload), request.n)
-                else:
-                    wish = msgspec.json.decode(request.payload, type=ReclusterWish)
-                    self.recluster(wish.since, request.n)
-                    placing.forget()
-            except UsageError as error:
-                asking.refuse(self._database, utc_now(), request, str(error))
+        config = self._config
+        executor = open_executor(config.work.executor, config.work.worker_count, config.rule_book)
+        try:
+            Pipeline(
+                self._database,
+                executor,
+                config.rule_book,
+                utc_now,
+                summary_words=config.publish.excerpt_words,
+                families=family_table(config.families),
+            ).answer_requests()
+        finally:
+            executor.close()
 
 
 @contextmanager

@@ -86,7 +86,9 @@ def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bo
             if not free:
                 return None
             families = family_table(config.families)
-            return Pipeline(database, executor, book, utc_now, summary_words=words, families=families)
+            pipeline = Pipeline(database, executor, book, utc_now, summary_words=words, families=families)
+            pipeline.answer_requests()  # what was left for a daemon that ended
+            return pipeline
 
         run = Ingest(
             database,

@@ -5,7 +5,8 @@
     + bias, + what an unknown date and a missing body are worth
     = mean logit of the article with the story's reports  >= what the story asks?
 
-What a story asks is `max(threshold, cohesion share x its mean inner logit)`: reports that agree closely ask
+What a story asks is `max(threshold, cohesion share x its mean inner logit)`, and more where other stories are
+nearly as close (the crowd): reports that agree closely ask
 more of a newcomer. An article that is a headline only is asked for the threshold alone.
 
 All products are sums of integers, so a score is the same in any order of terms, members and candidates.

@@ -341,12 +341,16 @@ def voice_of(connection: Connection, id: str) -> tuple[str | None, str | None]: 
     return row.outlet, row.wire
 
 
-_LINK = select(article.c.copy_of).where(article.c.id == bindparam("article_id"))
+_LINK_IN_STORY = select(article.c.copy_of).where(
+    article.c.id == bindparam("article_id"),
+    article.c.story == bindparam("story_id"),
+    article.c.role != "excerpt",
+)
 
 
-def link_of(connection: Connection, id: str) -> str | None:  # noqa: A002 - the word that people type
-    """The text that article `id` was found to be a copy or an excerpt of."""
-    link: str | None = connection.execute(_LINK, {"article_id": id}).scalar()
+def link_of(connection: Connection, id: str, story: str) -> str | None:  # noqa: A002 - the word that people type
+    """The text that article `id` of this story was found to be a copy of; None for one elsewhere."""
+    link: str | None = connection.execute(_LINK_IN_STORY, {"article_id": id, "story_id": story}).scalar()
     return link
 
 

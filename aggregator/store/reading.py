@@ -48,7 +48,10 @@ class Explained(Noun, frozen=True, kw_only=True):
     story_title: str
     evidence: Evidence
     weighs: bool  # whether its terms are in the sums of its story
+    inbox_no: int
+    story_n: int
     story_sums: bytes  # dedup.sums
+    story_last_inbox_no: int
     story_articles: int
     log: tuple[LogLine, ...]  # what happened to it, and to its story as a whole, the oldest first
     bonds: tuple[Bond, ...]  # of all corrections in force
@@ -145,7 +148,7 @@ class Reading:
             statement = (
                 articles.view_columns("text", "evidence")
                 .add_columns(story.c.title.label("story_title"), story.c.sums, story.c.article_count)
-                .add_columns(article.c.weighs)
+                .add_columns(story.c.n.label("story_n"), story.c.last_inbox_no, article.c.n, article.c.weighs)
                 .join(story, story.c.id == article.c.story)
                 .where(or_(article.c.id == id, article.c.url == id))
                 .order_by(article.c.n.desc())
@@ -161,7 +164,10 @@ class Reading:
             story_title=row.story_title,
             evidence=blobs.unpack(row.evidence, Evidence),
             weighs=row.weighs,
+            inbox_no=row.n,
+            story_n=row.story_n,
             story_sums=row.sums,
+            story_last_inbox_no=row.last_inbox_no,
             story_articles=row.article_count,
             log=log,
             bonds=tuple(bonds),

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ from aggregator.store.tables import (
 
 _ROWS_AT_ONCE = 500
 # What a decision about an article writes into its row.
-_DECIDED = ("role", "weighs", "copy_of", "evidence", "wire", "signature", "terms", "body_words")
+_DECIDED = ("role", "weighs", "copy_of", "evidence", "wire", "details", "signature", "terms", "body_words")
 
 
 class Again(Noun, frozen=True, kw_only=True):
@@ -144,33 +144,34 @@ def _again(row: Any) -> Again:
 # --- the scratch database ----------------------------------------------------------------------------------
 
 
-def seed(live: Connection, scratch: Connection, n: int, *, corrected: bool) -> None:
+def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None], *, corrected: bool) -> None:
     """Copy what was placed before inbox number `n`, with its stories as they are, and the corrections.
 
-    A look goes over those of them only that later articles touch.
+    A look goes over those of them only that later articles touch. `step` is called after each part.
     """
     if corrected:
-        _copy(live, scratch, correction, select(correction))
-        _copy(live, scratch, bond, select(bond))
+        _copy(live, scratch, correction, select(correction), step)
+        _copy(live, scratch, bond, select(bond), step)
     if n == 0:
         return
-    _copy(live, scratch, story, select(story))
+    _copy(live, scratch, story, select(story), step)
     scratch.execute(update(story).values(touched_no=-1))
     # Stories of later articles only say which ids are taken; none is live, and none leads anywhere.
     kept = select(article.c.story).where(article.c.n < n)
     for row in live.execute(select(counter).where(counter.c.name.in_(("story", "bump")))):
         scratch.execute(update(counter).where(counter.c.name == row.name).values(value=row.value))
-    _copy(live, scratch, article, select(article).where(article.c.n < n))
+    _copy(live, scratch, article, select(article).where(article.c.n < n), step)
     scratch.execute(update(story).where(story.c.id.not_in(kept)).values(redirect_to=""))
-    _copy(live, scratch, lsh_band, select(lsh_band).where(lsh_band.c.article < n))
-    _copy(live, scratch, sketch, select(sketch).where(sketch.c.article < n))
-    _copy(live, scratch, across, select(across).where(across.c.article < n))
+    _copy(live, scratch, lsh_band, select(lsh_band).where(lsh_band.c.article < n), step)
+    _copy(live, scratch, sketch, select(sketch).where(sketch.c.article < n), step)
+    _copy(live, scratch, across, select(across).where(across.c.article < n), step)
 
 
-def _copy(source: Connection, target: Connection, table: Table, rows: Any) -> None:
+def _copy(source: Connection, target: Connection, table: Table, rows: Any, step: Callable[[], None]) -> None:
     found = source.execute(rows.execution_options(yield_per=_ROWS_AT_ONCE))
     for part in found.mappings().partitions(_ROWS_AT_ONCE):
         target.execute(insert(table), [dict(row) for row in part])
+        step()
 
 
 def torn_stories(live: Connection, n: int) -> list[str]:
@@ -214,10 +215,12 @@ _TAKE = (
 )
 
 
-def take_over(live: Connection, scratch: Connection, names: Mapping[str, str]) -> int:
+def take_over(
+    live: Connection, scratch: Connection, names: Mapping[str, str], step: Callable[[], None]
+) -> int:
     """Write what was decided aside about the articles; returns how many changed.
 
-    `names`: id of a story aside to its id here.
+    `names`: id of a story aside to its id here. `step` is called after each part.
     """
     changed = 0
     columns = [article.c[name] for name in ("n", "id", "story", *_DECIDED)]
@@ -240,6 +243,7 @@ def take_over(live: Connection, scratch: Connection, names: Mapping[str, str]) -
                 ],
             )
             _take_keys(live, scratch, [row["n"] for row in fresh])
+        step()
     return changed
 
 

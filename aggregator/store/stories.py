@@ -62,7 +62,6 @@ _ROWS = (
     .where(story.c.n.in_(bindparam("numbers", expanding=True)), story.c.redirect_to.is_(None))
     .order_by(story.c.n)
 )
-_SUMS = select(story.c.sums).where(story.c.n == bindparam("number"), story.c.redirect_to.is_(None))
 # Not ordered by the database: SQLite would go through all stories in the order of their numbers.
 _TOUCHED = select(story.c.n).where(story.c.touched_no >= bindparam("since"), story.c.redirect_to.is_(None))
 _FOUNDINGS = select(func.count()).select_from(story).where(story.c.founder == bindparam("article_id"))
@@ -124,16 +123,10 @@ def rows_of(connection: Connection, numbers: Iterable[int]) -> list[StoryRow]:
     return [StoryRow(**row._mapping) for row in rows]
 
 
-def sums_of(connection: Connection, number: int) -> bytes:
-    """The sums of the live story of this running number, which must exist."""
-    blob: bytes = connection.execute(_SUMS, {"number": number}).scalar_one()
-    return blob
-
-
 def last_touch(connection: Connection) -> int:
     """The inbox number at which a story changed its members last; 0 in an empty database."""
     newest: int | None = connection.execute(select(func.max(story.c.touched_no))).scalar_one()
-    return newest or 0
+    return max(newest or 0, 0)  # -1: a story of before the second look
 
 
 def touched_since(connection: Connection, inbox_no: int) -> list[int]:

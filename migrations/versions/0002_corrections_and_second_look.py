@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.add_column(
         "story", sa.Column("touched_no", sa.BigInteger(), server_default=sa.text("0"), nullable=False)
     )
+    op.execute("UPDATE story SET touched_no = -1")  # what is there already is not looked at again
     op.add_column("story", sa.Column("standing", sa.LargeBinary(), nullable=True))
     op.create_index(op.f("ix_story_touched_no"), "story", ["touched_no"])
     op.drop_index(op.f("ix_article_story"), table_name="article")

@@ -205,6 +205,13 @@ story = Table(
     Index(None, "last_published"),
     Index(None, "last_inbox_no"),
     Index(None, "touched_no"),
+    # Only what gave way: whoever takes it over asks for all that leads to it.
+    Index(
+        "ix_story_redirect_to",
+        "redirect_to",
+        sqlite_where=text("redirect_to IS NOT NULL"),
+        postgresql_where=text("redirect_to IS NOT NULL"),
+    ),
     Index(None, "founder"),
 )
 

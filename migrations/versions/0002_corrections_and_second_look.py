@@ -18,6 +18,10 @@ def upgrade() -> None:
     op.execute("UPDATE story SET touched_no = -1")  # what is there already is not looked at again
     op.add_column("story", sa.Column("standing", sa.LargeBinary(), nullable=True))
     op.create_index(op.f("ix_story_touched_no"), "story", ["touched_no"])
+    given_way = sa.text("redirect_to IS NOT NULL")
+    op.create_index(
+        "ix_story_redirect_to", "story", ["redirect_to"], sqlite_where=given_way, postgresql_where=given_way
+    )
     op.drop_index(op.f("ix_article_story"), table_name="article")
     op.create_index(op.f("ix_article_story_copy_of_effective"), "article", ["story", "copy_of", "effective"])
     op.create_table(
@@ -35,9 +39,7 @@ def upgrade() -> None:
         sa.Column("article", sa.Text(), nullable=False),
         sa.Column("relation", sa.Text(), nullable=False),
         sa.Column("side", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["correction"], ["correction.n"], name=op.f("fk_bond_correction_correction")
-        ),
+        sa.ForeignKeyConstraint(["correction"], ["correction.n"], name=op.f("fk_bond_correction_correction")),
         sa.PrimaryKeyConstraint("correction", "article", "relation", name=op.f("pk_bond")),
     )
     op.create_index(op.f("ix_bond_article"), "bond", ["article"])
@@ -60,6 +62,7 @@ def downgrade() -> None:
         op.drop_table(name)
     op.drop_index(op.f("ix_article_story_copy_of_effective"), table_name="article")
     op.create_index(op.f("ix_article_story"), "article", ["story"])
+    op.drop_index("ix_story_redirect_to", table_name="story")
     op.drop_index(op.f("ix_story_touched_no"), table_name="story")
     op.drop_column("story", "standing")
     op.drop_column("story", "touched_no")

@@ -959,7 +959,8 @@ def test_config_show_is_a_config(terminal: Terminal) -> None:
     assert shown.code == 0
     terminal.write("again.yaml", shown.out)
     terminal.configure("sources:\n  - folder: here\n")
-    assert "sources:\n- folder: here\nfamilies: {}\nrules:" in terminal.type("config", "show").text, "nothing unset"
+    shown_again = terminal.type("config", "show").text
+    assert "sources:\n- folder: here\nfamilies: {}\nrules:" in shown_again, "nothing unset"
     terminal.configure()
     assert terminal.type("config", "show", "--config", "again.yaml").out == shown.out
 

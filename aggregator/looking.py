@@ -161,7 +161,7 @@ class _View:
         return self._index.story(number) if number in self._index else None
 
     def sums(self, number: int) -> Sums:
-        return sums.from_bytes(stories.rows_of(self._connection, [number])[0].sums)
+        return sums.from_bytes(stories.sums_of(self._connection, number))
 
     def units(self, number: int, newest: int) -> Sequence[Unit]:
         story = self._index.story(number).story
@@ -177,7 +177,9 @@ class _View:
         return self._index.candidates(article)
 
     def may_leave(self, article: str) -> bool:
-        return self._bonds.may_leave(self._connection, [article])
+        """Once: stories that pull at one report as strongly would hand it to and fro at every look."""
+        was_moved = articles.stage_of(self._connection, article) == "second look"
+        return not was_moved and self._bonds.may_leave(self._connection, [article])
 
     def may_join(self, article: str, number: int) -> bool:
         return self._bonds.may_join(self._connection, [article], self._index.story(number).story)

@@ -56,6 +56,7 @@ class Replay:
         self.numbers = 0
         self.touched: set[int] = set()
         self.changes: Counter[str] = Counter()
+        self._moved: set[str] = set()
         self.look_seconds = 0.0
 
     @property
@@ -113,6 +114,7 @@ class Replay:
         self.look_seconds += time.process_time() - started
 
     def _move(self, move: Move) -> None:
+        self._moved.add(move.article)
         unit = self.members[move.source].pop(move.article)
         self._keep(
             move.source,
@@ -156,8 +158,8 @@ class Replay:
     def candidates(self, article: Article) -> list[Candidate]:
         return self.index.candidates(article)
 
-    def may_leave(self, _article: str) -> bool:
-        return True
+    def may_leave(self, article: str) -> bool:
+        return article not in self._moved  # once, as in the store
 
     def may_join(self, _article: str, _number: int) -> bool:
         return True

@@ -387,7 +387,7 @@ class _Bench:
         smaller, larger = sorted((one, other), key=lambda story: (story.front.reports, -story.number))
         objections = self._objections(smaller.number, larger.number)
         score = shares.score(self._model) + sum(reason.share for reason in objections)
-        if score < need:
+        if score < need or not (self._most_fit(one, other) and self._most_fit(other, one)):
             return False
         kept, gone = self._kept(one, other)
         total = story_sums.merge(self._sums_of(kept.number), self._sums_of(gone.number), self._model)
@@ -395,6 +395,14 @@ class _Bench:
         self._changed[gone.number] = None
         self.changes.append(Merge(kept.number, gone.number, score, need, (*reasons, *objections)))
         return True
+
+    def _most_fit(self, story: Candidate, beside: Candidate) -> bool:
+        """Whether more than half of the newest reports fit the other story: one round-up is no bridge."""
+        if story.front.reports < 2:
+            return True
+        units = self._desk.units(story.number, self._rules.look_members)
+        scores = _Stack(units, self._model).scores(self._sums_of(beside.number), inside=False)
+        return float(np.sort(scores)[(len(scores) - 1) // 2]) >= self._rules.threshold
 
     def _kept(self, one: Candidate, other: Candidate) -> tuple[Candidate, Candidate]:
         """The story with more reports, of two equals the older one; and the other."""
@@ -406,7 +414,11 @@ class _Bench:
         if any(story.front.bodyless == story.front.reports for story in (one, other)):
             return rules.merge_threshold
         closer = max(one.front.cohesion, other.front.cohesion)
-        return rules.merge_threshold + max(0.0, rules.merge_cohesion * closer) + self._crowd(one, other)
+        need = rules.merge_threshold + max(0.0, rules.merge_cohesion * closer) + self._crowd(one, other)
+        if 1 in (one.front.reports, other.front.reports):
+            # A lone report: a story that it would leave again at once must not take it in.
+            need = max(need, rules.cohesion * closer - rules.leave_below)
+        return need
 
     def _may_be_one(self, one: Candidate, other: Candidate) -> bool:
         if one.front.members + other.front.members > self._rules.story_cap:

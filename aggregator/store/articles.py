@@ -257,6 +257,14 @@ def move(connection: Connection, ids: Iterable[str], story: str) -> None:
         connection.execute(update(article).where(article.c.id.in_(part)).values(story=story))
 
 
+_EVIDENCE = select(article.c.evidence).where(article.c.id == bindparam("article_id"))
+
+
+def stage_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
+    """What gave article `id` its place."""
+    return blobs.unpack(connection.execute(_EVIDENCE, {"article_id": id}).scalar_one(), Evidence).stage
+
+
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
     """From now on this is why the article is where it is."""
     packed = blobs.pack(evidence)

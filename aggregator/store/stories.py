@@ -123,6 +123,15 @@ def rows_of(connection: Connection, numbers: Iterable[int]) -> list[StoryRow]:
     return [StoryRow(**row._mapping) for row in rows]
 
 
+_SUMS = select(story.c.sums).where(story.c.n == bindparam("number"), story.c.redirect_to.is_(None))
+
+
+def sums_of(connection: Connection, number: int) -> bytes:
+    """The sums of the live story of this running number, which must exist."""
+    blob: bytes = connection.execute(_SUMS, {"number": number}).scalar_one()
+    return blob
+
+
 def last_touch(connection: Connection) -> int:
     """The inbox number at which a story changed its members last; 0 in an empty database."""
     newest: int | None = connection.execute(select(func.max(story.c.touched_no))).scalar_one()

@@ -1,0 +1,664 @@
+"""A stream of invented articles as long as one likes, and a database that holds the first of them, placed.
+
+    python -m benchmarks.corpus 100000 --cache FOLDER [--data ../shared/data]
+
+The stream (its shape is that of placing.md, section 1): a story is made of the sentences of one article of
+`events-fulltext` (a third), of two articles of one event (a fifth) or of random ones (half), in which
+most words, names and numbers are exchanged for others of like frequency, by a hash of story and word. Which
+article a story is made of is Zipfian, so popular topics have many stories that look alike. Stories have s
+articles with a probability of s^-2.1, at most 500; they follow within days. Each report takes some of the
+sentences and has words of its own; one member in six is a copy: as it is, cut, or with new sentences.
+
+A database of 10,000 holds the first articles of the stream as the program itself placed them. A larger one
+has these as its newest and, before them, blocks made of their rows: other ids, times further back, each LSH
+key and each value of a signature taken from another article. Keys that articles of several stories have stay
+what they are, all others are other keys in each block: so a new article meets as many old ones by chance as
+it would among as many articles of the stream. What of these blocks is live (300,000
+articles are) also has other terms and sampled shingles: nothing joins it by mistake, and it is found by as
+many keys. There are no families of copies across blocks.
+"""
+
+import argparse
+import dataclasses
+import datetime as dt
+import functools
+import gzip
+import hashlib
+import itertools
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, event, update
+
+from aggregator.dedup import passages, signature, sums
+from aggregator.dedup.copies import CopyRules
+from aggregator.dedup.weights import EventModel, EventRules, shipped_model
+from aggregator.model import Entry, Published
+from aggregator.pipeline import Pipeline
+from aggregator.rules import RuleBook, rule_book
+from aggregator.store import inbox, tables
+from aggregator.store.database import Database
+from aggregator.store.migrate import newest_revision, upgrade
+from aggregator.text.sentences import split_sentences
+from aggregator.work.executor import InlineExecutor
+
+Ints = npt.NDArray[np.int64]
+
+WINDOW = 300_000  # articles that are live: rules.yaml, events.live_reach and copies.passage_reach
+BLOCK = 10_000  # articles of the stream in a database
+START = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+MINUTES_AN_ARTICLE = 4 * 24 * 60 / BLOCK  # so that most stories of a block are told to their end
+MINUTES_A_BLOCK = (
+    14 * 24 * 60 * BLOCK / WINDOW
+)  # from one block to the next: the live ones lie within 14 days
+LONGEST_STORY = 500
+OUTLETS = 400
+ACCEPTED_AT_ONCE = 100
+
+_CHUNK = re.compile(r"^(\W*)(.*?)(\W*)$")
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
+_EDITION = 3  # to be raised when the same numbers give other rows
+_COMMON = 120  # words so frequent that they stay what they are
+_FIXED, _SMALL, _CAPITAL, _NUMBER, _OPENING = range(5)
+_ALL = (_SMALL, _CAPITAL, _NUMBER, _OPENING)
+
+
+class Made(NamedTuple):
+    """An article of the stream."""
+
+    n: int  # its inbox number, from 1
+    story: int
+    title: str
+    text: str
+    outlet: str
+    time: dt.datetime
+    twin: int | None  # the number of the article that it is a copy of
+
+    def entry(self) -> Entry:
+        """As a line of a JSONL file gives it."""
+        return Entry(
+            source=self.outlet,
+            guid=str(self.n),
+            url=f"https://{self.outlet}/{self.time:%Y/%m/%d}/{self.n}",
+            title=self.title,
+            text=self.text,
+            outlet=self.outlet,
+            language="en",
+            published=Published(time=self.time),
+        )
+
+    def line(self) -> str:
+        """The line itself."""
+        return json.dumps(
+            {
+                "id": str(self.n),
+                "source": self.outlet,
+                "url": f"https://{self.outlet}/{self.time:%Y/%m/%d}/{self.n}",
+                "published": self.time.isoformat(),
+                "title": self.title,
+                "text": self.text,
+                "lang": "en",
+            }
+        )
+
+
+class _Sentence(NamedTuple):
+    """A sentence, or several in a row."""
+
+    words: Ints  # numbers of words
+    frames: Ints  # numbers of what stands around them
+
+
+class _Words:
+    """All words of the sentences, by class and frequency."""
+
+    def __init__(self, texts: Sequence[Sequence[str]]) -> None:
+        tally: dict[str, int] = {}
+        opening: dict[str, int] = {}
+        for sentences in texts:
+            for sentence in sentences:
+                for place, chunk in enumerate(sentence.split()):
+                    word = _parts(chunk)[1]
+                    tally[word] = tally.get(word, 0) + 1
+                    opening[word] = opening.get(word, 0) + (place == 0)
+        ordered = sorted(tally, key=lambda word: (-tally[word], word))
+        self.words = np.array(ordered, dtype=object)
+        self.number = {word: at for at, word in enumerate(ordered)}
+        kinds = [_kind(word, opening[word] / tally[word]) for word in ordered]
+        kinds[:_COMMON] = [_FIXED] * _COMMON
+        self.kind = np.array(kinds)
+        self.rank = np.zeros(len(ordered), dtype=np.int64)
+        self.ranked: list[Ints] = []
+        for kind in range(5):
+            members = np.flatnonzero(self.kind == kind)
+            self.rank[members] = np.arange(len(members))
+            self.ranked.append(members)
+        self.frames: list[tuple[str, str]] = [("", "")]
+        self._frame_number = {("", ""): 0}
+
+    def sentence(self, line: str) -> _Sentence:
+        parts = [_parts(chunk) for chunk in line.split()]
+        frames = []
+        for before, _, after in parts:
+            frame = (before, after)
+            if frame not in self._frame_number:
+                self._frame_number[frame] = len(self.frames)
+                self.frames.append(frame)
+            frames.append(self._frame_number[frame])
+        return _Sentence(np.array([self.number[part[1]] for part in parts]), np.array(frames))
+
+    def exchanged(self, words: Ints, key: int, share: float, kinds: Sequence[int]) -> Ints:
+        """Some of the words, the same ones for one key, as others of like frequency."""
+        mixed = (words.astype(np.uint64) + np.uint64(key)) * _ODD
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= _ODD_2
+        mixed ^= mixed >> np.uint64(32)
+        chosen = (mixed & np.uint64(0xFFFF)) < np.uint64(int(share * 0x10000))
+        drift = ((mixed >> np.uint64(16)) & np.uint64(0xFFFF)).astype(np.float64) / 0x10000
+        result = words.copy()
+        for kind in kinds:
+            spots = np.flatnonzero(chosen & (self.kind[words] == kind))
+            ranked = self.ranked[kind]
+            if len(spots):
+                ranks = (self.rank[words[spots]] + 4) * (0.7 + 0.75 * drift[spots])
+                result[spots] = ranked[ranks.astype(np.int64) % len(ranked)]
+        return result
+
+    def written(self, sentence: _Sentence, ends: Sequence[int] = ()) -> str:
+        """As text; a paragraph ends before each of the places `ends`."""
+        words: list[str] = self.words[sentence.words].tolist()
+        spots = np.flatnonzero(sentence.frames)
+        for at, frame in zip(spots.tolist(), sentence.frames[spots].tolist(), strict=True):
+            before, after = self.frames[frame]
+            words[at] = f"{before}{words[at]}{after}"
+        for end in ends:
+            words[end - 1] += "\n"
+        return " ".join(words).replace("\n ", "\n").rstrip("\n")
+
+
+def _joined(sentences: Sequence[_Sentence]) -> _Sentence:
+    return _Sentence(
+        np.concatenate([s.words for s in sentences]), np.concatenate([s.frames for s in sentences])
+    )
+
+
+@functools.cache
+def _parts(chunk: str) -> tuple[str, str, str]:
+    found = _CHUNK.match(chunk)
+    assert found is not None, "the pattern fits everything"
+    return found[1], found[2], found[3]
+
+
+def _kind(word: str, opening_share: float) -> int:
+    if word[:1].isdigit():
+        return _NUMBER
+    if len(word) < 3:
+        return _FIXED
+    if word[:1].islower():
+        return _SMALL
+    return _CAPITAL if opening_share < 0.5 else _OPENING
+
+
+class Stream:
+    """The articles, by number; the same for the same seed and data."""
+
+    def __init__(self, data: Path, length: int, *, seed: int = 2026) -> None:
+        """`length`: numbers that can be asked for, from 1."""
+        self.seed = seed
+        with gzip.open(data / "events-fulltext.jsonl.gz", "rt", encoding="utf-8") as lines:
+            found = [json.loads(line) for line in lines]
+        texts = [[s for part in one["text"].split("\n") for s in split_sentences(part)] for one in found]
+        titles = [[one["title"] or "Untitled"] for one in found]
+        self._words = _Words([*texts, *titles])
+        self._texts = [[self._words.sentence(s) for s in sentences if s.split()] for sentences in texts]
+        self._titles = [self._words.sentence(title[0]) for title in titles]
+        usable = [at for at, sentences in enumerate(self._texts) if len(sentences) >= 14]
+        rng = np.random.default_rng(seed)
+        self._seeds = rng.permutation(np.array(usable))
+        weights = 1.0 / (np.arange(len(usable)) + 12.0)
+        self._seed_shares = np.cumsum(weights / weights.sum())
+        clusters: dict[Any, list[int]] = {}
+        for at in usable:
+            clusters.setdefault(found[at]["cluster"], []).append(at)
+        self._neighbours = {
+            at: [o for o in members if o != at] for members in clusters.values() for at in members
+        }
+        self._plan(length)
+        self._pool = functools.lru_cache(maxsize=60_000)(self._pool_of)
+        self._text = functools.lru_cache(maxsize=60_000)(self._text_of)
+
+    def _plan(self, length: int) -> None:
+        """Which story each number is of. Planned in spans: a longer stream begins like a short one."""
+        sizes = np.arange(1, LONGEST_STORY + 1, dtype=np.float64) ** -2.1
+        shares = np.cumsum(sizes / sizes.sum())
+        mean = float((np.arange(1, LONGEST_STORY + 1) * sizes / sizes.sum()).sum())
+        span = 20_000 * MINUTES_AN_ARTICLE  # minutes planned at once
+        warm = 2  # spans before the first number, so that stories are under way by then
+        spans = int(np.ceil(length * 1.15 / 20_000)) + warm + 2
+        minutes, owners, firsts = [], [], 0
+        for at in range(spans):
+            draw = np.random.default_rng((self.seed, 1, at))
+            founded = draw.poisson(20_000 / mean)
+            size = np.searchsorted(shares, draw.random(founded)) + 1
+            begin = np.sort(draw.random(founded)) * span + at * span
+            owner = np.repeat(np.arange(founded), size)
+            delay = draw.exponential(24 * 60, len(owner))
+            delay[np.concatenate(([0], np.cumsum(size)[:-1]))] = 0.0
+            minutes.append(begin[owner] + delay)
+            owners.append(owner + firsts)
+            firsts += founded
+        minute, owner = np.concatenate(minutes), np.concatenate(owners)
+        order = np.argsort(minute, kind="stable")
+        order = order[minute[order] >= warm * span][:length]
+        if len(order) < length:
+            raise ValueError("the stream was planned too short")
+        self._owner = owner[order]
+        self._minute = minute[order]
+        by_story = np.argsort(self._owner, kind="stable")
+        starts = np.flatnonzero(np.diff(self._owner[by_story], prepend=-1))
+        place = np.empty(length, dtype=np.int64)
+        run = np.diff(np.append(starts, length))
+        place[by_story] = np.arange(length) - np.repeat(starts, run)
+        self._place = place
+        self._numbers = by_story + 1
+        self._start_of = dict(zip(self._owner[by_story][starts].tolist(), starts.tolist(), strict=True))
+
+    def __len__(self) -> int:
+        return len(self._owner)
+
+    def article(self, n: int) -> Made:
+        """Article number `n`, from 1."""
+        story, place = int(self._owner[n - 1]), int(self._place[n - 1])
+        title, text_, twin = self._text(story, place)
+        draw = _draws(self.seed, 7, story, place)
+        outlet = int(OUTLETS ** draw[0]) - 1
+        twin_n = None if twin is None else int(self._numbers[self._start_of[story] + twin])
+        moment = START + dt.timedelta(seconds=int(self._minute[n - 1] * 60))
+        return Made(n, story, title, text_, f"outlet{outlet}.example", moment, twin_n)
+
+    def _pool_of(self, story: int) -> tuple[_Sentence, list[_Sentence]]:
+        """Title and sentences that the reports of a story draw from."""
+        draw = np.random.default_rng((self.seed, 3, story))
+        at = int(self._seeds[np.searchsorted(self._seed_shares, draw.random())])
+        sentences = list(self._texts[at][:40])
+        mode = draw.random()
+        if 0.3 <= mode < 0.5 and self._neighbours[at]:
+            other = self._neighbours[at][int(draw.integers(len(self._neighbours[at])))]
+            sentences = [*sentences[:20], *self._texts[other][:18]]
+        elif mode >= 0.5:
+            picks = self._seeds[draw.integers(len(self._seeds), size=26)].tolist()
+            sentences = [*sentences[:3], *(self._texts[pick][2 + story % 9] for pick in picks)]
+        title, key = self._titles[at], int(draw.integers(1 << 62))
+        whole = _joined([title, *sentences])
+        changed = self._words.exchanged(whole.words, key, 0.94, _ALL)
+        ends = np.cumsum([len(title.words), *(len(s.words) for s in sentences)]).tolist()
+        parts = [
+            _Sentence(changed[start:end], whole.frames[start:end])
+            for start, end in itertools.pairwise((0, *ends))
+        ]
+        return parts[0], parts[1:]
+
+    def _text_of(self, story: int, place: int) -> tuple[str, str, int | None]:
+        """Title, text and, of a copy, the place of its twin."""
+        draw = np.random.default_rng((self.seed, 5, story, place))
+        if place > 0 and draw.random() < 0.24:
+            twin = int(draw.integers(max(0, place - 6), place))
+            known = self._text(story, twin)
+            if known[2] is None:
+                return self._copy(known, twin, story, place, draw)
+        title, pool = self._pool(story)
+        count = int(np.clip(draw.lognormal(2.95, 0.35), 6, len(pool)))
+        later = 1 + np.sort(draw.permutation(len(pool) - 1)[: count - 1])
+        chosen = [title, pool[0], *(pool[at] for at in later.tolist())]
+        whole = _joined(chosen)
+        if place > 0:
+            own = (self.seed * 31 + story * 1_000_003 + place * 7_919) & ((1 << 62) - 1)
+            whole = whole._replace(
+                words=self._words.exchanged(whole.words, own, 0.4, (_SMALL, _CAPITAL, _OPENING))
+            )
+        ends = np.cumsum([len(s.words) for s in chosen]).tolist()
+        body = _Sentence(whole.words[ends[0] :], whole.frames[ends[0] :])
+        headline = _Sentence(whole.words[: ends[0]], whole.frames[: ends[0]])
+        paragraphs = [end - ends[0] for end in ends[2::2]]
+        return self._words.written(headline), self._words.written(body, paragraphs), None
+
+    def _copy(
+        self, known: tuple[str, str, int | None], twin: int, story: int, place: int, draw: np.random.Generator
+    ) -> tuple[str, str, int | None]:
+        title, whole, _ = known
+        lines = whole.split("\n")
+        way = draw.random()
+        if way < 0.3 and len(lines) > 4:
+            lines = lines[: max(3, int(len(lines) * draw.uniform(0.5, 0.85)))]
+        elif way < 0.5:
+            spots = draw.choice(len(lines), size=max(1, len(lines) // 6), replace=False)
+            other = self._texts[int(self._seeds[int(draw.integers(len(self._seeds)))])]
+            for at in spots.tolist():
+                key = story * 1_000_003 + place
+                picked = other[int(draw.integers(len(other)))]
+                changed = self._words.exchanged(picked.words, key, 0.6, _ALL)
+                lines[at] = self._words.written(_Sentence(changed, picked.frames))
+        return title, "\n".join(lines), twin
+
+
+def _draws(*key: int) -> list[float]:
+    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    return [int.from_bytes(digest, "little") / 2**64]
+
+
+# --- rows --------------------------------------------------------------------------------------------------
+
+
+class _Clock:
+    """Stands at the time of the articles that come."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def __call__(self) -> dt.datetime:
+        return self.time
+
+
+def _place(database: Database, made: Sequence[Made], book: RuleBook) -> None:
+    """The program's own way, from accepting to the stored story."""
+    clock = _Clock()
+    pipeline = Pipeline(database, InlineExecutor(), book, clock, summary_words=60)
+    began = time.perf_counter()
+    for start in range(0, len(made), ACCEPTED_AT_ONCE):
+        part = made[start : start + ACCEPTED_AT_ONCE]
+        clock.time = part[-1].time
+        with database.write() as connection:
+            inbox.accept(connection, [one.entry() for one in part], seen=[one.time for one in part])
+        for _ in pipeline.place_waiting():
+            pass
+        if start // ACCEPTED_AT_ONCE % 20 == 19:
+            print(f"{start} placed after {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    with database.write() as connection:
+        _count_up(connection, {"searchable": len(made)})
+        # As if all were told: else the first command that comes tells stories for seconds.
+        connection.execute(update(tables.story).values(text=tables.story.c.summary))
+
+
+def _insert_bands(connection: Connection, keys: Ints, owners: Ints, cap: int) -> None:
+    """In the order of the key, at most `cap` articles under one, the oldest."""
+    order = np.lexsort((owners, keys))
+    keys, owners = keys[order], owners[order]
+    kept = _first_of_each(keys, cap)
+    kept[1:] &= (keys[1:] != keys[:-1]) | (owners[1:] != owners[:-1])
+    keys, owners = keys[kept], owners[kept]
+    raw = connection.connection.driver_connection
+    assert raw is not None, "the connection is open"
+    for start in range(0, len(keys), 500_000):
+        part = slice(start, start + 500_000)
+        rows = zip(keys[part].tolist(), owners[part].tolist(), strict=True)
+        raw.executemany("INSERT INTO lsh_band (band, article) VALUES (?, ?)", rows)
+
+
+def _count_up(connection: Connection, values: Mapping[str, int]) -> None:
+    """`searchable` among them: the full-text index stays empty."""
+    for name, value in values.items():
+        connection.execute(update(tables.counter).where(tables.counter.c.name == name).values(value=value))
+
+
+def _first_of_each(sorted_values: Ints, most: int) -> npt.NDArray[np.bool_]:
+    starts = np.flatnonzero(np.diff(sorted_values, prepend=sorted_values[:1] - 1))
+    run = np.diff(np.append(starts, len(sorted_values)))
+    kept: npt.NDArray[np.bool_] = np.arange(len(sorted_values)) - np.repeat(starts, run) < most
+    return kept
+
+
+# --- blocks of older articles ------------------------------------------------------------------------------
+
+
+def _stack(connection: Connection, base: Path, blocks: int, book: RuleBook) -> None:
+    """All rows from the database `base` as the newest block, and `blocks` - 1 made of them before it."""
+    rules = book.section("copies", CopyRules)
+    raw = connection.connection.driver_connection
+    assert raw is not None, "the connection is open"
+    raw.execute("ATTACH ? AS base", (str(base),))
+    stories = raw.execute("SELECT max(n) FROM base.story").fetchone()[0]
+    signed = raw.execute("SELECT n, signature FROM base.article ORDER BY n").fetchall()
+    holders, own, is_shared = _own_keys(raw, signed, rules)
+    model = shipped_model(book)
+    keys, owners = [], []
+    for age in range(blocks - 1, -1, -1):  # the oldest first
+        draw = np.random.default_rng((2026, 11, age))
+        changes = _Changes(age, is_live=(age + 1) * BLOCK <= WINDOW, model=model)
+        marks = dict(signed) if age == 0 else _mixed_signatures(signed, draw)
+        raw.create_function("renamed", 1, changes.name)
+        raw.create_function("marked", 1, marks.__getitem__)
+        raw.create_function("termed", 1, changes.terms)
+        raw.create_function("summed", 1, changes.sums)
+        raw.create_function("sketched", 1, changes.sketch)
+        raw.create_function("keyed", 1, changes.key)
+        at = (blocks - 1 - age) * BLOCK
+        _copy_block(raw, at, (blocks - 1 - age) * stories, round(age * MINUTES_A_BLOCK))
+        columns = [_aged(own[:, c], is_shared[:, c], age, draw) for c in range(own.shape[1])]
+        keys += columns
+        owners += [holders + at] * len(columns)
+        print(f"block {blocks - age} of {blocks}", file=sys.stderr, flush=True)
+    _insert_bands(connection, np.concatenate(keys), np.concatenate(owners), rules.band_cap)
+    names = ("entry", "inbox", "searchable", "bump")
+    _count_up(connection, dict.fromkeys(names, blocks * BLOCK) | {"story": blocks * stories})
+
+
+def _own_keys(
+    raw: Any, signed: Sequence[tuple[int, bytes]], rules: CopyRules
+) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+    """The articles that hold LSH keys, their keys by band, and which of these another story has, too."""
+    held = {n for (n,) in raw.execute("SELECT DISTINCT article FROM base.lsh_band")}
+    story_of = dict(raw.execute("SELECT n, story FROM base.article"))
+    holders = [(n, mark) for n, mark in signed if n in held]
+    own = np.array([signature.bands(mark, count=rules.bands, rows=rules.rows) for _, mark in holders])
+    stories: dict[int, set[str]] = {}
+    for (n, _), keys in zip(holders, own.tolist(), strict=True):
+        for key in keys:
+            stories.setdefault(key, set()).add(story_of[n])
+    is_shared = np.array([[len(stories[key]) > 1 for key in keys] for keys in own.tolist()])
+    return np.array([n for n, _ in holders], dtype=np.int64), own, is_shared
+
+
+def _aged(keys: Ints, is_shared: npt.NDArray[np.bool_], age: int, draw: np.random.Generator) -> Ints:
+    """The keys of one band in another block: dealt out anew; those of one story alone are others."""
+    if age == 0:
+        return keys
+    order = draw.permutation(len(keys))
+    return np.where(is_shared, keys, keys ^ (age * 0x5851F42D4C957F2D % (1 << 60)))[order]
+
+
+_TIMES = (
+    *("accepted_at", "done_at", "first_seen_at", "first_published", "last_published", "updated"),
+    *("published", "seen", "effective", "placed_at", "at"),
+)
+_NAMES = ("article", "story", "founder", "id", "root", "copy_of")
+_DERIVED = {
+    "signature": "marked(n)",
+    "terms": "termed(terms)",
+    "sums": "summed(sums)",
+    "content_hash": "keyed(content_hash)",
+}
+
+
+def _copy_block(raw: Any, articles_before: int, stories_before: int, minutes: int) -> None:
+    for table in ("entry", "identity_key", "sighting", "story", "article", "sketch", "story_log"):
+        names = [row[1] for row in raw.execute(f"PRAGMA table_info({table})")]
+        values = {name: f'"{name}"' for name in names}
+        for name in (name for name in names if name in _TIMES):
+            values[name] = (
+                f"strftime('%Y-%m-%d %H:%M:%S', {name}, '-{minutes} minutes') || substr({name}, 20)"
+            )
+        values |= {name: f'renamed("{name}")' for name in names if name in _NAMES}
+        values |= {name: rule for name, rule in _DERIVED.items() if name in names}
+        for name in ("inbox_no", "last_inbox_no", "touched_no"):
+            if name in names:
+                values[name] = f"{name} + {articles_before}"
+        if table in ("entry", "article"):
+            values["n"] = f"n + {articles_before}"
+        elif table == "story":
+            values["n"] = f"n + {stories_before}"
+        elif table == "story_log":
+            values["n"] = "NULL"
+        elif table == "sketch":
+            values = {"article": f"article + {articles_before}", "hashes": "sketched(hashes)"}
+        elif table == "identity_key":
+            values["key"] = "keyed(key)"
+        order = {"entry": "n", "story": "n", "article": "n", "story_log": "n", "sketch": "article"}.get(table)
+        raw.execute(
+            f"INSERT INTO main.{table} ({', '.join(names)}) SELECT {', '.join(values[n] for n in names)} "
+            f"FROM base.{table}" + (f" ORDER BY {order}" if order else "")
+        )
+
+
+class _Changes:
+    """How the rows of a block differ from those they are made of; `age` 0 changes nothing."""
+
+    def __init__(self, age: int, *, is_live: bool, model: EventModel) -> None:
+        self._age, self._is_live, self._model = age, is_live and age > 0, model
+        self._minutes = round(age * MINUTES_A_BLOCK)
+        self._low = (age * 389) & 0x3FF
+        letters = "abcdefghijklmnopqrstuvwxyz234567"  # of ids
+        self._letters = str.maketrans(letters, letters[age % 32 :] + letters[: age % 32])
+        self._turn = age % 15
+
+    def name(self, id_: str | None) -> str | None:
+        if id_ is None:
+            return None
+        other = id_.translate(self._letters)
+        return other[self._turn :] + other[: self._turn]
+
+    def key(self, key: bytes) -> bytes:
+        return key if not self._age else bytes((key[0] ^ self._age, *key[1:]))
+
+    def terms(self, packed: bytes) -> bytes:
+        if not self._is_live:
+            return packed
+        words = np.frombuffer(packed, "<u4")
+        return (words ^ (self._flips(words >> np.uint32(10)) << np.uint32(10))).astype("<u4").tobytes()
+
+    def sums(self, blob: bytes) -> bytes:
+        if not self._is_live:
+            return blob
+        known = sums.from_bytes(blob)
+        ids = known.ids ^ self._flips(known.ids.astype(np.uint32)).astype(np.int64)
+        order = np.argsort(ids)
+        moved = dataclasses.replace(
+            known,
+            ids=ids[order],
+            weights=known.weights[order],
+            times=known.times - self._minutes,
+            silent_times=known.silent_times - self._minutes,
+        )
+        return sums.to_bytes(moved, self._model)
+
+    def sketch(self, blob: bytes) -> bytes:
+        if not self._is_live:
+            return blob
+        hashes = passages.held(blob)
+        upper = hashes >> np.uint32(15)
+        changed = (upper * np.uint32(2654435761) >> np.uint32(20)) % np.uint32(100) < 96
+        flips = np.where(changed, np.uint32((self._age * 12_345) & 0x7FFF), np.uint32(0))
+        return blob[:4] + np.sort(hashes ^ flips).astype("<u4").tobytes()
+
+    def _flips(self, ids: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+        """What turns most terms into others, one to one; the same for one term in every field."""
+        upper = (ids >> np.uint32(10)) & np.uint32(0x1FF)
+        changed = (upper * np.uint32(2654435761) >> np.uint32(20)) % np.uint32(100) < 93
+        return np.where(changed, np.uint32(self._low), np.uint32(0))
+
+
+def _mixed_signatures(signed: Sequence[tuple[int, bytes]], draw: np.random.Generator) -> dict[int, bytes]:
+    """Each value of a signature from another article."""
+    head = next(mark[:5] for _, mark in signed if mark)
+    whole = [n for n, mark in signed if mark]
+    table = np.frombuffer(b"".join(mark[5:] for _, mark in signed if mark), "<u4").reshape(len(whole), -1)
+    mixed = np.stack([table[draw.permutation(len(table)), c] for c in range(table.shape[1])], axis=1)
+    found = {n: head + row.tobytes() for n, row in zip(whole, mixed, strict=True)}
+    return {n: found.get(n, b"") for n, _ in signed}
+
+
+# --- the database, made once -------------------------------------------------------------------------------
+
+
+def database_of(count: int, cache: Path, data: Path) -> Path:
+    """The file of the database with the first `count` articles; made where it is not in `cache` yet.
+
+    Its name holds a hash of the tables, of the rules of both levels and of `_EDITION`: where one of them is
+    another, a new file is made.
+    """
+    book = rule_book()
+    rules = book.section("copies", CopyRules), book.section("events", EventRules)
+    parts = repr((_EDITION, rules, newest_revision())).encode()
+    name = hashlib.blake2b(parts, digest_size=5).hexdigest()
+    path = cache / f"corpus-{count}-{name}.db"
+    if path.exists():
+        return path
+    if count > BLOCK and count % BLOCK:
+        raise ValueError(f"above {BLOCK} articles a database is made of whole blocks of them")
+    base = database_of(BLOCK, cache, data) if count > BLOCK else None
+    cache.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    for leftover in cache.glob(f"{unfinished.name}*"):
+        leftover.unlink()
+    database = Database(f"sqlite:///{unfinished}")
+    upgrade(database)
+    database.engine.dispose()
+
+    pragmas = ["synchronous=OFF"]
+    if base is not None:
+        pragmas += ["journal_mode=OFF", "foreign_keys=OFF", "cache_size=-3000000"]
+
+    @event.listens_for(database.engine, "connect")
+    def _hurry(connection: Any, _record: Any) -> None:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    began, cpu = time.perf_counter(), time.process_time()
+    if base is None:
+        stream = Stream(data, count)
+        _place(database, [stream.article(n) for n in range(1, count + 1)], book)
+    else:
+        with database.engine.connect() as connection:  # ATTACH wants no transaction
+            _stack(connection, base, count // BLOCK, book)
+            connection.connection.driver_connection.execute("COMMIT")
+    database.close()
+    unfinished.rename(path)
+    print(
+        f"{count} articles written in {time.perf_counter() - began:.0f} s "
+        f"({time.process_time() - cpu:.0f} s of CPU), {path.stat().st_size / 1e6:.0f} MB",
+        file=sys.stderr,
+    )
+    return path
+
+
+def continuation(count: int, placed: int, more: int, data: Path) -> list[Made]:
+    """The `more` articles that come next in a database made with `count`, where `placed` came since."""
+    first = min(count, BLOCK) + placed
+    stream = Stream(data, first + more)
+    return [stream.article(n) for n in range(first + 1, first + more + 1)]
+
+
+def data_folder() -> Path:
+    """Where the articles are that others made."""
+    return Path(os.environ.get("AGGREGATOR_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("count", type=int)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=data_folder())
+    given = parser.parse_args()
+    print(database_of(given.count, given.cache, given.data))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+"""What placing an article costs, by its parts, beside 10,000, 100,000 or 1,000,000 stored ones.
+
+    python -m benchmarks.placing 10000 100000 1000000 --cache FOLDER [--articles 1600] [--keep]
+
+The stored ones are those of benchmarks/corpus.py (made once and kept in FOLDER; a million takes a quarter of
+an hour and 12 GB). What is placed are the articles that follow in the same stream. All times are of the
+thread in CPU, then on the clock; other programs on the machine blur both. `shingles` does not depend on what
+is stored: runs are best compared by their ratio to it.
+
+    shingles     shingles, signature, LSH keys, sketch: the worker's share of the copy level
+    twin         candidates by LSH keys and sketch, exact checks
+    event        what the stories nearby say, and vetoes
+    placing      these three: what quality.md bounds (1.2 ms, 99th percentile 4 ms)
+    story        sums, counts, headline and summary of the story; with the rows of both
+    look         the second look, by articles placed (and the longest one)
+    transaction  the whole of it, by articles placed: all but `shingles`, and BEGIN, log, COMMIT
+"""
+
+import argparse
+import collections
+import datetime as dt
+import gc
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aggregator.dedup.fingerprint import fingerprinter
+from aggregator.model import Entry, Prepared
+from aggregator.pipeline import TEXTS_A_JOB, Pipeline
+from aggregator.placing import Placing
+from aggregator.rules import rule_book
+from aggregator.stages import PrepareItem, PrepareJob, _prepared
+from aggregator.store import inbox
+from aggregator.store.database import Database
+from aggregator.work.executor import open_executor
+from benchmarks.corpus import Made, continuation, data_folder, database_of
+
+ACCEPTED_AT_ONCE = 100
+PROGRAM = Path(sys.executable).with_name("aggregator")
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class Watch:
+    """Times of calls by name: CPU of this thread and seconds on the clock."""
+
+    def __init__(self) -> None:
+        self.cpu: dict[str, list[float]] = collections.defaultdict(list)
+        self.wall: dict[str, list[float]] = collections.defaultdict(list)
+
+    def over(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, watched."""
+
+        def watched(*given: Any, **named: Any) -> Any:
+            wall, cpu = time.perf_counter(), time.thread_time()
+            try:
+                return function(*given, **named)
+            finally:
+                self.cpu[name].append(time.thread_time() - cpu)
+                self.wall[name].append(time.perf_counter() - wall)
+
+        return watched
+
+    def clear(self) -> None:
+        self.cpu.clear()
+        self.wall.clear()
+
+    def line(self, name: str, cpu: Sequence[float], wall: Sequence[float]) -> str:
+        shown = [
+            (1e3 * np.median(values), 1e3 * np.mean(values), 1e3 * np.quantile(values, 0.99))
+            for values in (cpu, wall)
+        ]
+        words = [f"{median:7.2f} {mean:7.2f} {high:8.2f}" for median, mean, high in shown]
+        return f"  {name:12}{words[0]}  |{words[1]}"
+
+    def show(self, articles: int) -> None:
+        """A line for each part; what happens by batch is shared out over its articles."""
+        print(f"  {'ms':12}{'median':>7} {'mean':>7} {'99 %':>8}  | the same on the clock")
+        for name in ("shingles", "twin", "event", "story"):
+            print(self.line(name, self.cpu[name], self.wall[name]))
+        parts = [np.array(self.cpu[name]) for name in ("shingles", "twin", "event")]
+        clock = [np.array(self.wall[name]) for name in ("shingles", "twin", "event")]
+        print(self.line("placing", sum(parts), sum(clock)))
+        looks = [value for value in self.cpu["look"] if value > 1e-3]
+        print(
+            f"  look        {1e3 * sum(self.cpu['look']) / articles:15.2f} an article; {len(looks)} looks, "
+            f"the longest {1e3 * max(looks, default=0):.0f} ms"
+        )
+        batches = self.cpu["batch"]
+        print(
+            f"  transaction {1e3 * sum(batches) / articles:15.2f} an article; of {TEXTS_A_JOB}: median "
+            f"{1e3 * np.median(batches):.1f}, 99 % {1e3 * np.quantile(batches, 0.99):.1f}; on the clock "
+            f"{1e3 * np.median(self.wall['batch']):.1f}, {1e3 * np.quantile(self.wall['batch'], 0.99):.1f}"
+        )
+
+
+def rss_mib(process: int | str = "self") -> float:
+    """Resident memory of a process."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> None:
+    """Place one after the other in this process, watching the parts."""
+    book = rule_book()
+    watch = Watch()
+    before = rss_mib()
+    placing = Placing(database, book, now, summary_words=60)
+    began, cpu = time.perf_counter(), time.process_time()
+    with database.read() as connection:
+        stories = len(placing.homes.index(connection))
+        after_stories = rss_mib()
+        spent = time.perf_counter() - began
+        twins: Any = placing._twins
+        twins._asked = twins._scans  # as if it had been asked often: the index is built
+    place_some(database, placing, made[:1], Watch())
+    print(
+        f"  loading: {stories} stories {spent:.1f} s, +{after_stories - before:.0f} MiB; with the sampled "
+        f"shingles {time.perf_counter() - began:.1f} s ({time.process_time() - cpu:.1f} of CPU), "
+        f"{rss_mib():.0f} MiB, at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}"
+    )
+    gc.freeze()
+    warm = min(200, len(made) // 4)
+    place_some(database, placing, made[1:warm], watch)
+    watch.clear()
+    _watch(placing, watch)
+    if profile is not None:
+        import cProfile
+
+        profiler = cProfile.Profile()
+        profiler.runcall(place_some, database, placing, made[warm:], watch)
+        profiler.dump_stats(profile)
+    else:
+        outcomes = place_some(database, placing, made[warm:], watch)
+        print(f"  outcomes: {dict(outcomes)}; the stream says {dict(_truth(made[warm:]))}")
+    watch.show(len(made) - warm)
+
+
+def _watch(placing: Placing, watch: Watch) -> None:
+    inner: Any = placing
+    inner._twins.find = watch.over("twin", inner._twins.find)
+    inner._decision = watch.over("event", inner._decision)
+    inner.homes.take_in = watch.over("story", inner.homes.take_in)
+    inner._second_look.before = watch.over("look", inner._second_look.before)
+
+
+def place_some(
+    database: Database, placing: Placing, made: Sequence[Made], watch: Watch
+) -> collections.Counter[str]:
+    book = rule_book()
+    maker: Any = fingerprinter(book)
+    pack = maker._packer.pack_counted
+    place = watch.over("batch", placing.place)
+    outcomes: collections.Counter[str] = collections.Counter()
+    for start in range(0, len(made), ACCEPTED_AT_ONCE):
+        entries = [one.entry() for one in made[start : start + ACCEPTED_AT_ONCE]]
+        accept(database, entries)
+        with database.read() as connection:
+            waiting = inbox.ready(connection, ACCEPTED_AT_ONCE)
+        prepared = [_clean(one.entry, one.accepted_at) for one in waiting]
+        for one in prepared:
+            maker._packer.pack_counted = lambda *_given, **_named: (b"", 0)
+            watch.over("shingles", maker.fingerprint)(one.article)
+            maker._packer.pack_counted = pack
+        for at in range(0, len(waiting), TEXTS_A_JOB):
+            part = slice(at, at + TEXTS_A_JOB)
+            placed = place(list(zip(waiting[part], prepared[part], strict=True)))
+            outcomes.update(one.outcome for one in placed)
+    return outcomes
+
+
+def _clean(entry: Entry, seen: dt.datetime) -> Prepared:
+    return _prepared(PrepareItem(entry=entry, seen=seen), rule_book(), PrepareJob(items=()))
+
+
+def _truth(made: Sequence[Made]) -> collections.Counter[str]:
+    return collections.Counter("copy" if one.twin else "report" for one in made)
+
+
+def accept(database: Database, entries: Sequence[Entry]) -> None:
+    with database.write() as connection:
+        inbox.accept(connection, entries, seen=[now()] * len(entries))
+
+
+def whole(database: Database, made: Sequence[Made]) -> None:
+    """The daemon's own way with a worker process: CPU of the whole tree."""
+    book = rule_book()
+    executor = open_executor("processes", 1, book)
+    pipeline = Pipeline(database, executor, book, now, summary_words=60)
+    entries = [one.entry() for one in made]
+    warm = min(200, len(entries) // 4)
+
+    def take(some: Sequence[Entry]) -> None:
+        for start in range(0, len(some), ACCEPTED_AT_ONCE):
+            accept(database, some[start : start + ACCEPTED_AT_ONCE])
+            for _ in pipeline.place_waiting():
+                pass
+
+    take(entries[:warm])
+    gc.freeze()
+    cpu, wall = tree_cpu(), time.perf_counter()
+    take(entries[warm:])
+    spent, seconds = tree_cpu() - cpu, time.perf_counter() - wall
+    count = len(entries) - warm
+    print(
+        f"  text in, stored story out: {count / spent:.0f} articles/s of CPU of the process tree "
+        f"({1e3 * spent / count:.2f} ms), {count / seconds:.0f} on the clock; "
+        f"main {rss_mib():.0f} MiB, workers {sum(rss_mib(child) for child in children()):.0f}"
+    )
+    executor.close()
+
+
+def children() -> list[str]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,comm=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
+    )
+    return [line.split()[0] for line in listed.stdout.splitlines() if " ps" not in line]
+
+
+def tree_cpu() -> float:
+    ticks = os.sysconf("SC_CLK_TCK")
+    spent = time.process_time()
+    for child in children():
+        fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        spent += (int(fields[11]) + int(fields[12])) / ticks
+    return spent
+
+
+def one_shot(path: Path, made: Made) -> None:
+    """`aggregator ingest` of one article, the whole command."""
+    with tempfile.TemporaryDirectory() as folder:
+        line = Path(folder, "one.jsonl")
+        line.write_text(made.line() + "\n", encoding="utf-8")
+        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [str(PROGRAM), "--database", str(path), "ingest", str(line)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        words = " ".join(run.stdout.split())[:80] or run.stderr.strip()[-200:]
+        print(f"  ingest of one article: {time.perf_counter() - began:.2f} s ({cpu:.2f} of CPU): {words}")
+
+
+def bytes_an_article(path: Path, count: int) -> None:
+    print(f"  {path.stat().st_size / count:.0f} bytes an article, without the full-text index")
+
+
+def work_copy(path: Path, *, keep: bool) -> Iterator[Path]:
+    if keep:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        copy = Path(folder, "work.db")
+        shutil.copyfile(path, copy)
+        yield copy
+
+
+def measure(count: int, given: argparse.Namespace) -> None:
+    path = database_of(count, given.cache, given.data)
+    for copy in work_copy(path, keep=given.keep):
+        database = Database(f"sqlite:///{copy}")
+        with database.read() as connection:
+            done = connection.exec_driver_sql("SELECT value FROM counter WHERE name = 'inbox'").scalar_one()
+        more = continuation(count, done - count, 2 * given.articles + 1, given.data)
+        print(f"{count} stored (and {done - count} since), load {os.getloadavg()[0]:.1f}")
+        bytes_an_article(copy, done)
+        parts(database, more[: given.articles], profile=given.profile)
+        if not given.quick:
+            whole(database, more[given.articles : -1])
+        database.close()
+        if not given.quick:
+            one_shot(copy, more[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("counts", type=int, nargs="*", default=[10_000])
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir(), "aggregator-corpus"))
+    parser.add_argument("--data", type=Path, default=data_folder())
+    parser.add_argument(
+        "--articles", type=int, default=1_600, help="how many are placed, in each of two ways"
+    )
+    parser.add_argument("--keep", action="store_true", help="work in the database itself, not in a copy")
+    parser.add_argument("--quick", action="store_true", help="the parts only")
+    parser.add_argument("--profile", type=Path, help="file for cProfile's figures of the parts")
+    given = parser.parse_args()
+    for count in given.counts:
+        measure(count, given)
+
+
+if __name__ == "__main__":
+    main()

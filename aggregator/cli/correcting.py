@@ -1,7 +1,7 @@
 """Commands that change which articles are one story: correct, recluster."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,7 @@ import typer
 
 from aggregator.cli import show
 from aggregator.cli.context import Settings, missing_database
-from aggregator.cli.progress import progress_bar
+from aggregator.cli.progress import as_steps, progress_bar
 from aggregator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _reclustered(
     start = show.moment(since, dt.datetime.now(dt.UTC)) if since else None
     if dry_run:
         with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
-            return run.difference(start, _steps(advance))
+            return run.difference(start, as_steps(advance))
     with _Writer(config, database) as writer:
         if writer.is_here:
             return writer.recluster(start)
@@ -274,7 +274,7 @@ class _Writer:
         """Decide again here."""
         placing = _placing(self._config, self._database)
         with _reclustering(self._config, self._database) as run, progress_bar("articles", None) as advance:
-            return run.take_over(placing, since, _steps(advance), request=request)
+            return run.take_over(placing, since, as_steps(advance), request=request)
 
     def leave(self, kind: "RequestKind", payload: bytes) -> int:
         """Leave it for the process that is the writer."""
@@ -358,18 +358,6 @@ def _placing(config: "Config", database: "Database") -> "Placing":
         summary_words=config.publish.excerpt_words,
         families=family_table(config.families),
     )
-
-
-def _steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
-    """Progress told as "so many done" for a bar that wants "so many more"."""
-    before = 0
-
-    def step(done: int, _total: int) -> None:
-        nonlocal before
-        advance(done - before)
-        before = done
-
-    return step
 
 
 def _told(difference: "Difference") -> str:

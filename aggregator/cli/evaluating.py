@@ -1,6 +1,6 @@
 """The command eval."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -8,7 +8,7 @@ import typer
 
 from aggregator.cli import show
 from aggregator.cli.context import Settings
-from aggregator.cli.progress import progress_bar
+from aggregator.cli.progress import as_steps, progress_bar
 from aggregator.errors import UsageError
 from aggregator.ops.logs import one_line
 
@@ -158,7 +158,7 @@ def _corrected(config: "Config", database: "Database") -> _Corrected:
             database, work, config.rule_book, summary_words=config.publish.excerpt_words, now=_now
         )
         with progress_bar("articles", None) as advance:
-            assigned = again.assignments(_steps(advance), corrected=False)
+            assigned = again.assignments(as_steps(advance), corrected=False)
     finally:
         work.close()
     return _Corrected(clusters, assigned, views)
@@ -168,18 +168,6 @@ def _now() -> "dt.datetime":
     import datetime as dt
 
     return dt.datetime.now(dt.UTC)
-
-
-def _steps(advance: "Callable[[int], None]") -> "Callable[[int, int], None]":
-    """What tells how many are done of how many, as what a bar is advanced by."""
-    before = 0
-
-    def step(done: int, _total: int) -> None:
-        nonlocal before
-        advance(done - before)
-        before = done
-
-    return step
 
 
 # --- printing ----------------------------------------------------------------------------------------------

@@ -38,3 +38,15 @@ def progress_bar(unit: str, total: int | None) -> Iterator[Callable[[int], None]
     with bar:
         task = bar.add_task(unit, total=total)
         yield lambda count: bar.advance(task, count)
+
+
+def as_steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
+    """What tells how many are done of how many, as what a bar is advanced by."""
+    before = 0
+
+    def step(done: int, _total: int) -> None:
+        nonlocal before
+        advance(done - before)
+        before = done
+
+    return step

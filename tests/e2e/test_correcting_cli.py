@@ -140,6 +140,7 @@ def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
     assert not (tmp_path / "stories.db").exists()
 
 
+@pytest.mark.torture
 def test_recluster_shows_the_difference_first(bench: Bench) -> None:
     assert "stories changed                0" in bench.program.command("recluster", "--dry-run").stdout
     bench.program.configure({"work": {"executor": "inline"}, **STRICT})

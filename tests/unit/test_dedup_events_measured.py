@@ -67,7 +67,9 @@ def test_leads_and_headlines(name, least_f1, most_over_merge):
     assert report.over_merge <= most_over_merge, report
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.torture) for n in range(2, 7))])
+# `tests/integration/test_seeds_among_all.py` is the slice that runs always, through the whole pipeline.
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(1, 7))
 def test_the_four_seeds_are_one_story_among_others(seed):
     assert len(seeds()) == 4
     some = [

@@ -21,7 +21,7 @@ from aggregator import asking
 from aggregator.correcting import wish_of
 from aggregator.errors import AggregatorError, UsageError, WorkError
 from aggregator.model import CleanArticle, Prepared, Verdict
-from aggregator.placing import Placed, Placing
+from aggregator.placing import Placed, Placing, PlacingRules
 from aggregator.reclustering import Reclustering, ReclusterWish
 from aggregator.rules import RuleBook
 from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, prepare
@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 
 TEXTS_A_JOB = 16  # a worker's call costs 1.2 ms whatever is in it (hardening); more would wait for each other
 INDEXED_A_TRANSACTION = 200
-ARTICLES_A_TRANSACTION = 96  # at most; fewer where workers are slower than placing
 
 
 class _StoppedError(Exception):
@@ -60,6 +59,7 @@ class Pipeline:
         self._database = database
         self._executor = executor
         self._rules_json = book.to_json()
+        self._batch_articles = book.section("placing", PlacingRules).batch_articles
         self._keep_all = keep_all
         self._now = now
         self._summary_words = summary_words
@@ -161,7 +161,7 @@ class Pipeline:
     def _is_next(self, ahead: tuple[list[Waiting], Future[bytes]], taken: int) -> bool:
         """Whether the next job's answer is here and has room in the batch: a commit costs 8 ms."""
         waiting, future = ahead
-        return future.done() and taken + len(waiting) <= ARTICLES_A_TRANSACTION
+        return future.done() and taken + len(waiting) <= self._batch_articles
 
     def _ready_after(self, last: int, limit: int) -> list[Waiting]:
         with self._database.read() as connection:

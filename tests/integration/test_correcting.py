@@ -39,7 +39,6 @@ from tests.homes import (
     by_title,
     copied,
     correct,
-    emptied,
     fill,
     homes,
     members,
@@ -60,27 +59,6 @@ in the lower town and boats are on their way to residents on roofs.
 8.15 p.m.: Mayor Ilse Brandt asks all who live below the market square in Pennmouth to leave their homes.
 
 7.30 p.m.: The water authority keeps its warning for the Arrel at the highest level."""
-
-
-@pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """One database on a server for all tests of this module."""
-    database = Database(request.getfixturevalue("postgres").make())
-    upgrade(database)
-    yield database
-    database.close()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database, once for each kind."""
-    if request.param == "postgres":
-        yield emptied(request.getfixturevalue("server"))
-        return
-    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    upgrade(database)
-    yield database
-    database.close()
 
 
 @pytest.fixture
@@ -474,13 +452,14 @@ def test_without_them_all_would_be_as_before(corrected: Database) -> None:
 @pytest.fixture
 def other_kind(database: Database, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty database of the other kind."""
-    if database.is_sqlite:
-        yield emptied(request.getfixturevalue("server"))
-        return
-    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
+    server = request.getfixturevalue("postgres") if database.is_sqlite else None
+    address = server.lend() if server else f"sqlite:///{tmp_path / 'other.db'}"
+    other = Database(address)
     upgrade(other)
     yield other
     other.close()
+    if server:
+        server.take_back(address)
 
 
 def test_a_copy_in_a_database_of_the_other_kind_is_bound_as_well(

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,6 @@ from tests.conftest import REPOSITORY
 from tests.homes import (
     by_title,
     correct,
-    emptied,
     fill,
     homes,
     members,
@@ -40,27 +38,6 @@ from tests.homes import (
 
 DAY = dt.timedelta(days=1)
 STRICT = {"events": {"threshold": 30.0}}  # logits: only what is nearly one text is one event
-
-
-@pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """One database on a server for all tests of this module."""
-    database = Database(request.getfixturevalue("postgres").make())
-    upgrade(database)
-    yield database
-    database.close()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database, once for each kind."""
-    if request.param == "postgres":
-        yield emptied(request.getfixturevalue("server"))
-        return
-    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    upgrade(database)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +14,11 @@ from aggregator.model import Evidence
 from aggregator.rules import rule_book
 from aggregator.store import blobs
 from aggregator.store.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, bond, correction, story, story_log
 from tests.articles import NOON, STRIKE, Clock, Desk, record, settled
 from tests.homes import (
     by_title,
     correct,
-    emptied,
     fill,
     homes,
     members,
@@ -33,27 +29,6 @@ from tests.homes import (
     rows_of,
     what_is_wrong,
 )
-
-
-@pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """One database on a server for all tests of this module."""
-    database = Database(request.getfixturevalue("postgres").make())
-    upgrade(database)
-    yield database
-    database.close()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database, once for each kind."""
-    if request.param == "postgres":
-        yield emptied(request.getfixturevalue("server"))
-        return
-    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    upgrade(database)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -354,6 +354,17 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
     return config
 
 
+def line_of_source(config: Config, number: int) -> int | None:
+    """The line of the file in which the source of that number (from 0) begins; None without a file."""
+    if config.file is None:
+        return None
+    try:
+        lines = _parse(config.file.read_text(encoding="utf-8"), config.file.name)[1]
+    except (OSError, UnicodeDecodeError, ConfigError):
+        return None
+    return lines.get(("sources", number))
+
+
 def _located(error: ConfigError, lines: Mapping[_Path, int], name: str) -> ConfigError:
     """Each line of `error`, which begins with a dotted key, with the file's line where that key stands."""
     found = []

@@ -98,17 +98,19 @@ class ParsedFeed(Noun, frozen=True, kw_only=True):
     entries: tuple[Entry, ...] = ()
     entry_count: int = 0  # as the feed has them, before limits
     problem: str | None = None
+    asked_seconds: float | None = None  # how seldom it wants to be asked (ttl, sy:updatePeriod)
 
 
 # --- what the text room makes of it ------------------------------------------------------------------------
 
 
 class TimedEntry(Noun, frozen=True, kw_only=True):
-    """One entry of a live blog. `clock` is minutes after midnight; `day` only where it is known."""
+    """One entry of a live blog: its clock as the page shows it, its day and its moment only where known."""
 
-    clock_minutes: int
+    clock_minutes: int  # after midnight
     text: str
-    day: dt.date | None = None
+    day: dt.date | None = None  # by the page's own clock
+    time: dt.datetime | None = None  # known where the zone is
 
 
 class Wire(Noun, frozen=True, kw_only=True):
@@ -120,11 +122,18 @@ class Wire(Noun, frozen=True, kw_only=True):
     confidence: float = 1.0
 
 
+class RepeatedLine(Noun, frozen=True, kw_only=True):
+    """A line that was taken out of a text since its outlet repeats it; `line` is its place there, from 0."""
+
+    line: int
+    text: str
+
+
 class CleanArticle(Noun, frozen=True, kw_only=True):
     """An article without furniture: paragraphs are separated by one newline."""
 
     verdict: Verdict
-    reason: str | None = None  # why not "ok", in the user's words
+    reason: str | None = None  # why not "ok", or why not by its page, in the user's words
     title: str = ""
     text: str = ""
     lead: str = ""
@@ -141,6 +150,31 @@ class CleanArticle(Noun, frozen=True, kw_only=True):
     nosnippet: bool = False
     tdm_reserved: bool = False
     truncated: bool = False
+    repeated: tuple[RepeatedLine, ...] = ()  # taken out of `text`, see text/outlet_lines.py
+    page_verdict: Verdict | None = None  # of its page, where that failed and the entry's own text was taken
+
+
+class Repeats(Noun, frozen=True, kw_only=True):
+    """Which lines an outlet repeats, by their keys: at the ends of a text, and in its middle."""
+
+    edges: tuple[int, ...] = ()
+    middles: tuple[int, ...] = ()
+
+
+class LineMarks(Noun, frozen=True, kw_only=True):
+    """The lines of one text by their keys, before any was taken out (`removed`), see text/outlet_lines.py."""
+
+    edges: tuple[int, ...] = ()
+    middles: tuple[int, ...] = ()
+    removed: tuple[int, ...] = ()
+
+
+class EntryMark(Noun, frozen=True, kw_only=True):
+    """What an entry of a live blog is weighed by, see dedup/terms.py."""
+
+    position: int  # among the timed entries, from 0
+    terms: bytes
+    body_words: int
 
 
 class Fingerprint(Noun, frozen=True, kw_only=True):
@@ -154,6 +188,7 @@ class Fingerprint(Noun, frozen=True, kw_only=True):
     body_words: int
     text_hash: bytes  # 16 bytes over the clean title and text
     across: bytes = b""  # what other languages compare it by, see dedup/across.py; b"" where that is off
+    entries: tuple[EntryMark, ...] = ()  # of a live blog, the newest ones
 
 
 class Prepared(Noun, frozen=True, kw_only=True):
@@ -161,6 +196,7 @@ class Prepared(Noun, frozen=True, kw_only=True):
 
     article: CleanArticle
     fingerprint: Fingerprint | None = None  # None when the verdict refuses the article
+    lines: LineMarks | None = None  # None where nothing is learnt from it: a live blog, a text stored before
 
 
 # --- what is decided and kept ------------------------------------------------------------------------------
@@ -252,6 +288,24 @@ class ArticleView(Noun, frozen=True, kw_only=True, omit_defaults=False):
     noarchive: bool = False
 
 
+class LiveLink(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """An entry of a live blog that tells of a story which is not the live blog's home."""
+
+    article: str  # the live blog
+    title: str
+    outlet: str | None
+    url: str | None
+    home: str  # the story that the live blog is in
+    story: str  # the story that the entry tells of
+    position: int  # among the timed entries, from 0
+    clock_minutes: int
+    text: str
+    score: float  # logits, as of an article with its story
+    day: dt.date | None = None
+    time: dt.datetime | None = None
+    nosnippet: bool = False
+
+
 class StoryView(Noun, frozen=True, kw_only=True, omit_defaults=False):
     """A story and its articles, oldest first by effective time."""
 
@@ -266,6 +320,7 @@ class StoryView(Noun, frozen=True, kw_only=True, omit_defaults=False):
     outlet_count: int
     report_count: int
     articles: tuple[ArticleView, ...] = ()
+    links: tuple[LiveLink, ...] = ()  # only for one story: what live blogs of other stories tell of it
 
 
 class Attributed(Noun, frozen=True, kw_only=True, omit_defaults=False):

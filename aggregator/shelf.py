@@ -46,6 +46,15 @@ class Moved(Noun, frozen=True, kw_only=True):
     to: str
 
 
+class EntryHit(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """An entry of a live blog that holds all the words; `day` only where known, `marks` as in SearchHit."""
+
+    clock_minutes: int  # after midnight
+    day: dt.date | None
+    snippet: str
+    marks: tuple[tuple[int, int], ...] = ()
+
+
 class SearchHit(Noun, frozen=True, kw_only=True, omit_defaults=False):
     """One article that holds the words.
 
@@ -63,6 +72,7 @@ class SearchHit(Noun, frozen=True, kw_only=True, omit_defaults=False):
     snippet: str = ""
     marks: tuple[tuple[int, int], ...] = ()
     nosnippet: bool = False
+    entries: tuple[EntryHit, ...] = ()  # of a live blog, the newest first
 
 
 class SearchResults(Noun, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,16 @@ class Database:
                 yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A writing transaction: committed at the end of the block, or nothing happened."""
+    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+        """A writing transaction: committed at the end of the block, or nothing happened.
+
+        A `durable` one is on the disk by then, so that a power cut cannot take it back.
+        """
         with self._writing, _in_words(self.url), self.engine.connect() as raw:
             connection = raw.execution_options(immediate=True)
-            with connection.begin():
+            with _synced(raw) if durable and self.is_sqlite else nullcontext(), connection.begin():
+                if durable and not self.is_sqlite:
+                    connection.execute(_COMMIT_WAITS)
                 yield connection
 
     def why_not_writable(self, connection: Connection) -> str | None:
@@ -77,6 +82,24 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+# A server that was told not to wait for its disk waits for this transaction; stricter settings stay.
+_COMMIT_WAITS = text(
+    "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+)
+
+
+@contextmanager
+def _synced(connection: Connection) -> Iterator[None]:
+    """SQLite syncs its log at each commit within the block; to be entered outside of a transaction."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute("PRAGMA synchronous=FULL")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA synchronous=NORMAL")
 
 
 @contextmanager

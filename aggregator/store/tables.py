@@ -1,7 +1,8 @@
 """The tables, the same on SQLite and Postgres. Alembic (migrations/) is the only way they come to be.
 
-What is derived and can be rebuilt from the rest: `lsh_band`, `sketch`, `across`, `story.sums`, the counts and
-texts of `story`, the full-text index. All times are UTC; `UtcTime` refuses naive values.
+What is derived and can be rebuilt from the rest: `lsh_band`, `sketch`, `across`, `live_blog`, `entry_link`,
+`story.sums`, the counts and texts of `story`, the full-text index. All times are UTC; `UtcTime` refuses naive
+values.
 """
 
 import datetime as dt
@@ -24,6 +25,7 @@ from sqlalchemy import (
     TypeDecorator,
     false,
     text,
+    true,
 )
 
 
@@ -94,12 +96,37 @@ source = Table(
     Column("last_polled_at", UtcTime),
     Column("last_success_at", UtcTime),
     Column("failures", Integer, nullable=False, server_default=text("0")),
-    Column("health", Text, nullable=False, server_default="new"),  # new | ok | failing | gone
+    Column("health", Text, nullable=False, server_default="new"),  # new | ok | failing | gone | merged
     Column("health_cause", Text),
     Column("entries_new", BigInteger, nullable=False, server_default=text("0")),
     Column("entries_known", BigInteger, nullable=False, server_default=text("0")),
     Column("entries_refused", BigInteger, nullable=False, server_default=text("0")),
+    Column("host", Text),  # of a feed: the host that is asked, one gate for all of its feeds
+    Column("adopted", Text),  # where it is asked since its own address moved for ever
+    Column("moved_to", Text),  # where it says that it moved for ever: watched for some days
+    Column("moved_count", Integer, nullable=False, server_default=text("0")),
+    Column("moved_since", UtcTime),
+    Column("moved_proven", Boolean, nullable=False, server_default=false()),  # a known entry was there
+    Column("merged_into", Text),  # the source that had the address already
+    Column("gone_count", Integer, nullable=False, server_default=text("0")),  # answers of 410 in a row
+    Column("gone_since", UtcTime),
+    Column("asked_seconds", Float, nullable=False, server_default=text("0")),  # the gap that it asks for
+    Column("per_day", Float, nullable=False, server_default=text("0")),  # new entries a day, as of per_day_at
+    Column("per_day_at", UtcTime),
+    Column("last_new_at", UtcTime),
+    Column("flooded_at", UtcTime),  # when an archive came by last, and of how many entries
+    Column("flood_entries", Integer, nullable=False, server_default=text("0")),
+    Column("failing_since", UtcTime),
     Index(None, "paused", "next_due_at"),
+)
+
+host = Table(
+    "host",
+    metadata,
+    # What a host asked of us: nothing before `held_until`, and longer gaps (times the usual one) after it.
+    Column("name", Text, primary_key=True),
+    Column("held_until", UtcTime),
+    Column("gap_factor", Float, nullable=False, server_default=text("1")),
 )
 
 folder = Table(
@@ -134,6 +161,8 @@ entry = Table(
     Column("verdict", Text),
     Column("reason", Text),
     Column("outcome", Text),  # founded | joined | copy | revised | unchanged | refused
+    Column("page_verdict", Text),  # of its page, where that failed and the entry's own text was taken
+    Index("ix_entry_source_verdict", "source", "verdict", "page_verdict"),
     Index(None, "state", "inbox_no"),
     Index(None, "state", "page_due_at"),
     Index(None, "article"),
@@ -144,7 +173,7 @@ identity_key = Table(
     metadata,
     # 16-byte hash of a source and GUID, a canonical URL, or an outlet and text (dedup/identity.py).
     Column("key", LargeBinary, primary_key=True),
-    Column("article", Text, nullable=False),
+    Column("article", Text, nullable=False),  # "": the key says nothing, different entries share it
     Index(None, "article"),
     sqlite_with_rowid=False,
 )
@@ -161,6 +190,39 @@ sighting = Table(
     # only says "seen there too": what the latter changes changes nothing.
     Column("gives", Boolean, nullable=False),
     Column("first_seen_at", UtcTime, nullable=False),
+    # Of polled sources: the last look there, and how often it became that again.
+    Column("is_current", Boolean, nullable=False, server_default=true()),
+    Column("reverts", Integer, nullable=False, server_default=text("0")),
+    # Of polled sources: by what the article is recognised under new keys (dedup/familiar.py).
+    Column("title_hash", LargeBinary),
+    Column("title_key", LargeBinary),
+    Column("text_key", LargeBinary),
+    Column("declared", UtcTime),  # to the minute
+    Index(
+        "ix_sighting_title_key",
+        "title_key",
+        sqlite_where=text("title_key IS NOT NULL"),
+        postgresql_where=text("title_key IS NOT NULL"),
+    ),
+    Index(
+        "ix_sighting_text_key",
+        "text_key",
+        sqlite_where=text("text_key IS NOT NULL"),
+        postgresql_where=text("text_key IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+habit = Table(
+    "habit",
+    metadata,
+    # Sources whose keys changed though their words did not: in how many polls running, and since when they
+    # are not asked for such keys any more.
+    Column("source", Text, primary_key=True),
+    Column("guid_strikes", Integer, nullable=False),
+    Column("url_strikes", Integer, nullable=False),
+    Column("guids_distrusted_at", UtcTime),
+    Column("urls_distrusted_at", UtcTime),
     sqlite_with_rowid=False,
 )
 
@@ -172,6 +234,31 @@ refusal = Table(
     Column("item", Text, primary_key=True),  # file below its folder, record number, address
     Column("verdict", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Index(None, "at"),
+)
+
+token = Table(
+    "token",
+    metadata,
+    # Who may write, and read from elsewhere. The token itself is shown once and kept nowhere.
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),  # one living token a name
+    Column("hash", LargeBinary, nullable=False),  # SHA-256 of the token: 256 random bits need no salt
+    Column("scopes", Text, nullable=False),  # read, push, admin, joined by commas
+    Column("created_at", UtcTime, nullable=False),
+    Column("last_used_at", UtcTime),  # to the minute
+    Column("revoked_at", UtcTime),
+)
+
+push = Table(
+    "push",
+    metadata,
+    # Answers to pushes that came with an Idempotency-Key: the same push again is answered alike.
+    Column("token", Text, ForeignKey("token.id"), primary_key=True),
+    Column("key", LargeBinary, primary_key=True),  # 16-byte hash
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("answer", LargeBinary),  # JSON, zstd; null only within the transaction that makes it
     Column("at", UtcTime, nullable=False),
     Index(None, "at"),
 )
@@ -268,6 +355,23 @@ revision = Table(
     Column("text", LargeBinary, nullable=False),  # zstd
 )
 
+outlet_line = Table(
+    "outlet_line",
+    metadata,
+    # The lines of each outlet's last articles, as hashes: what it repeats is told from them (repeating.py).
+    Column("outlet", Text, primary_key=True),  # its key
+    Column(
+        "article",
+        BigInteger,
+        ForeignKey("article.n", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("lines", LargeBinary, nullable=False),  # signed 64-bit numbers, sorted
+    Index(None, "article"),
+    sqlite_with_rowid=False,
+)
+
 lsh_band = Table(
     "lsh_band",
     metadata,
@@ -305,6 +409,38 @@ across = Table(
         autoincrement=False,
     ),
     Column("features", LargeBinary, nullable=False),
+)
+
+live_blog = Table(
+    "live_blog",
+    metadata,
+    # A live blog whose entries are linked to the stories that they tell of, and when that is done again.
+    Column(
+        "article",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("article.n", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("marks", LargeBinary, nullable=False),  # what its entries are weighed by: msgpack, zstd
+    Column("round", Integer, nullable=False),  # how often they were linked again since its last text
+    Column("due_no", BigInteger, index=True),  # the inbox number from which that is due; null: no more
+)
+
+entry_link = Table(
+    "entry_link",
+    metadata,
+    # An entry of a live blog tells of a story that is not its home: counts nothing, joins nothing.
+    Column(
+        "article",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("article.n", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("position", Integer, primary_key=True, autoincrement=False),  # among its timed entries, from 0
+    Column("story", Text, nullable=False, index=True),  # also one that gave way: readers follow redirects
+    Column("score", Float, nullable=False),
 )
 
 story_log = Table(

@@ -33,14 +33,32 @@ class TextRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     box_share: float
     box_missing_share: float
     teaser_words: int
+    aside_largest: float
+    article_share: float
+    repeated_words: int
     opening_chars: int
     wall_words: int
     short_wall_words: int
     block_words: int
     list_link_share: float
     list_link_words: int
+    consent_words: int
+    consent_share: float
+    notice_share: float
+    list_words: int
+    list_cards: int
+    list_cards_named: int
+    list_card_share: float
+    list_name_words: int
+    card_words: int
+    card_lines: int
     live_entries: int
     midnight_step_minutes: int
+    live_swap_minutes: int
+    live_day_margin_minutes: int
+    live_around_share: float
+    live_entry_words: int
+    live_entries_kept: int
     language_min_chars: int
     language_sample_chars: int
     lead_words: int

@@ -9,16 +9,20 @@ import yaml
 
 from aggregator.dedup.across import AcrossRules
 from aggregator.dedup.copies import CopyRules
+from aggregator.dedup.entries import LinkRules
+from aggregator.dedup.familiar import IdentityRules
 from aggregator.dedup.vetoes import VetoRules
 from aggregator.dedup.weights import EventRules
 from aggregator.errors import ConfigError
 from aggregator.net.rulebook import NetRules
 from aggregator.placing import PlacingRules
 from aggregator.polling import PollRules
+from aggregator.publish.push import PushRules
 from aggregator.rules import RuleBook, rule_book
 from aggregator.sources.limits import SourceRules
 from aggregator.stories.tuning import StoryRules
 from aggregator.text.limits import TextRules
+from aggregator.text.outlet_lines import RepeatRules
 from aggregator.work.executor import WorkRules
 from tests.conftest import REPOSITORY
 
@@ -34,6 +38,10 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "sources": SourceRules,
     "placing": PlacingRules,
     "polling": PollRules,
+    "links": LinkRules,
+    "identity": IdentityRules,
+    "push": PushRules,
+    "repeats": RepeatRules,
 }
 PACKAGE = REPOSITORY / "aggregator"
 SHIPPED = yaml.safe_load((PACKAGE / "rules.yaml").read_text())

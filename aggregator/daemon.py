@@ -149,9 +149,19 @@ class Daemon:
             self._config.work.executor, self._config.work.worker_count, self._config.rule_book
         )
         client = client_of(self._config)
-        from aggregator.publish.serve import Server  # 0.1 s of imports that no other command needs
+        # 0.1 s of imports that no other command needs
+        from aggregator.publish.push import Letterbox
+        from aggregator.publish.serve import Server
 
-        server = Server(Reading(self._database, self._config.rule_book), publish_settings(self._config))
+        book = self._config.rule_book
+        letterbox = Letterbox(
+            self._database,
+            book,
+            self._now,
+            fetch_pages=self._config.fetch.pages != "never",
+            arrived=self._work_to_do.set,
+        )
+        server = Server(Reading(self._database, book), publish_settings(self._config), letterbox)
         try:
             self._follow_config()
             url = server.start()
@@ -240,7 +250,7 @@ class Daemon:
             arrived=self._work_to_do.set,
             stops=stops,
         )
-        rounds.pull_in(self._now())
+        rounds.take_up(self._now())
         return rounds
 
     def _pipeline(self, executor: Executor) -> Pipeline:

@@ -9,27 +9,30 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
 from aggregator.errors import AggregatorError
 from aggregator.net.client import Client
-from aggregator.net.due import corrected, is_overdue_by_jump
+from aggregator.net.due import corrected, is_overdue_by_jump, longest_wait
+from aggregator.net.manners import HostState
 from aggregator.polling import Polled, Polling
 from aggregator.store import inbox
 from aggregator.store.database import Database
-from aggregator.store.sources import Source, due, pull_in
+from aggregator.store.hosts import all_hosts
+from aggregator.store.sources import Source, all_due, due, set_due
 from aggregator.watching import Watching
 from aggregator.work.threads import Threads
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1
+QUEUED_A_THREAD = 8  # jobs handed out for each thread: quick ones need not wait for the next tick
 # A job that failed through no fault of its source (a full disk) is tried again after this.
 HELD_SECONDS = 10.0
 JOBS_A_HOST = 2  # handed out at once: one host's hundred pages must not fill all threads with waiting
-PAGES_LOOKED_AT = 1000  # in each second, the longest waiting first
+PAGES_LOOKED_AT = 1000  # in each second, the longest waiting first; ...
+MOST_PAGES_LOOKED_AT = 16_000  # ... more where all of these are of hosts that are not ready
 
 Given = TypeVar("Given")
 
@@ -65,10 +68,14 @@ class Rounds:
         self._now = now
         self._arrived = arrived
         self._stops = stops
-        self._threads = Threads(threads, "fetch", self._done)
+        rules = client.rules
+        self._threads = Threads(
+            threads, "fetch", self._done, spare=rules.slow_fetches, slow_seconds=rules.slow_fetch_seconds
+        )
         self._busy: dict[str, str] = {}  # jobs handed out → their hosts
         self._held: dict[str, float] = {}  # jobs that failed → when they may be tried again, monotonic
         self._last_tick: dt.datetime | None = None
+        self._pages_looked_at = PAGES_LOOKED_AT
 
     def stop(self) -> None:
         """Start nothing more."""
@@ -78,11 +85,34 @@ class Rounds:
         """After `stop`: wait for what is under way; returns how many jobs are left behind."""
         return self._threads.join(patience_seconds)
 
+    def take_up(self, now: dt.datetime) -> None:
+        """At the start: what hosts asked of us before; and no due time of a clock that was wrong."""
+        with self._database.write() as connection:
+            for one in all_hosts(connection, now):
+                held = (one.held_until - now).total_seconds() if one.held_until else 0.0
+                self._client.gate.restore(
+                    HostState(name=one.name, held_seconds=held, gap_factor=one.gap_factor)
+                )
+        self.pull_in(now)
+
     def pull_in(self, now: dt.datetime) -> None:
         """No due time may be further away than the longest wait: the clock may have gone back."""
-        latest = corrected(dt.datetime.max.replace(tzinfo=dt.UTC), now, self._client.rules)
+        rules = self._client.rules
+        latest = now + dt.timedelta(seconds=rules.interval_cap_seconds)
         with self._database.write() as connection:
-            pull_in(connection, latest)
+            moved = {}
+            for row in all_due(connection):
+                longest = longest_wait(
+                    failures=row.failures + row.gone_count,
+                    interval_seconds=row.interval_seconds,
+                    rhythm_seconds=row.rhythm_seconds,
+                    asked_seconds=row.asked_seconds,
+                    rules=rules,
+                )
+                sooner = corrected(row.id, row.next_due_at, now, longest_seconds=longest, rules=rules)
+                if sooner != row.next_due_at:
+                    moved[row.id] = sooner
+            set_due(connection, moved)
             inbox.pull_pages_in(connection, latest)
 
     def tick(self) -> None:
@@ -91,24 +121,36 @@ class Rounds:
         if self._last_tick is not None and is_overdue_by_jump(self._last_tick, now):
             self.pull_in(now)
         self._last_tick = now
+        self._threads.relieve()
         under_way = dict(self._busy)  # before rows are read: who is not in it has written its next due time
-        free = 2 * self._threads.count - len(under_way)
+        free = QUEUED_A_THREAD * max(1, self._threads.count) + self._threads.slow() - len(under_way)
         if free <= 0 or self._stops():
             return
         due_now = self._due(now, free + len(under_way) + len(self._held))
-        for job, host in self._startable(due_now, under_way)[:free]:
+        startable = self._startable(due_now, under_way)[:free]
+        self._look_further(due_now, startable)
+        for job, host in startable:
             self._busy[job.name] = host
             self._threads.submit(job.name, job.run)
 
+    def _look_further(self, due_now: list[Job], startable: list[tuple[Job, str]]) -> None:
+        """One host's thousand pages, which it may want to be asked for days, must not hide the others'."""
+        pages = sum(job.name.startswith("page ") for job in due_now)
+        if pages < self._pages_looked_at:
+            self._pages_looked_at = PAGES_LOOKED_AT
+        elif not any(job.name.startswith("page ") for job, _ in startable):
+            self._pages_looked_at = min(2 * self._pages_looked_at, MOST_PAGES_LOOKED_AT)
+
     def _due(self, now: dt.datetime, limit: int) -> list[Job]:
         """What is due, jobs under way included: folders, feeds, pages, of each the longest waiting first."""
+        blocked = self._client.gate.not_ready(TICK_SECONDS)
         with self._database.read() as connection:
             folders = due(connection, "folder", now, limit)
-            feeds = due(connection, "feed", now, limit)
-            pages = inbox.pages_wanted(connection, now, PAGES_LOOKED_AT)
+            feeds = due(connection, "feed", now, limit, a_host=JOBS_A_HOST, without_hosts=blocked)
+            pages = inbox.pages_wanted(connection, now, self._pages_looked_at)
         return [
             *(Job(name=f"source {one.id}", url="", run=_bound(self._look, one)) for one in folders),
-            *(Job(name=f"source {one.id}", url=one.address, run=_bound(self._poll, one)) for one in feeds),
+            *(Job(name=f"source {one.id}", url=one.asked_at, run=_bound(self._poll, one)) for one in feeds),
             *(Job(name=f"page {one.n}", url=one.url, run=_bound(self._page, one)) for one in pages),
         ]
 
@@ -117,10 +159,10 @@ class Rounds:
         at_host = Counter(under_way.values())
         found: list[tuple[Job, str]] = []
         for job in jobs:
-            host = _host(job.url)
+            host = self._client.host_of(job.url) if job.url else ""
             if job.name in under_way or self._held.get(job.name, 0.0) > time.monotonic():
                 continue
-            if host and at_host[host] < JOBS_A_HOST and self._client.ready_in(job.url) > TICK_SECONDS:
+            if host and at_host[host] < JOBS_A_HOST and self._client.gate.ready_in(host) > TICK_SECONDS:
                 at_host[host] = JOBS_A_HOST
             if not host or at_host[host] < JOBS_A_HOST:
                 at_host[host] += 1
@@ -166,10 +208,3 @@ class Rounds:
 def _bound(work: Callable[[Given], None], given: Given) -> Callable[[], None]:
     """`work` on `given`: a loop's variable must not change under a job."""
     return lambda: work(given)
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:
-        return ""

@@ -1,7 +1,9 @@
 """What a fetch gives back, and how the headers of an answer are read."""
 
+import datetime as dt
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -9,6 +11,10 @@ _PRINTABLE = re.compile(r"[ -~]+\Z")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9][A-Za-z0-9_.:-]{0,39})", re.IGNORECASE)
 _MEDIA_TYPE = re.compile(r"\s*([A-Za-z0-9!#$&^_.+-]{1,80}/[A-Za-z0-9!#$&^_.+-]{1,80})")
 _HEADER_CHARS = 400
+_UNCACHED = re.compile(r"(?:^|[\s,])no-(?:cache|store)(?:$|[\s,])")
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?([0-9]{1,12})")
+_NUMBER = re.compile(r"[0-9]{1,12}\Z")
+_HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z:, -]{5,40}\Z")
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +30,7 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     charset: str | None = None  # as the header says, lower case; may be wrong or unknown
     etag: str | None = None  # printable ASCII, safe to keep and to send back
     last_modified: str | None = None
+    fresh_seconds: float | None = None  # how long the server calls this answer fresh (Cache-Control, Expires)
     elapsed_seconds: float = 0.0
 
 
@@ -58,8 +65,40 @@ def fetched(
         charset=charset[1].lower() if charset else None,
         etag=validator(headers.get("etag"), validator_cap_chars),
         last_modified=validator(headers.get("last-modified"), validator_cap_chars),
+        fresh_seconds=fresh_seconds(headers),
         elapsed_seconds=elapsed_seconds,
     )
+
+
+def fresh_seconds(headers: Mapping[str, str]) -> float | None:
+    """How long an answer is fresh by its own words; None where it says nothing, or nothing that can be read.
+
+    max-age goes before Expires, `no-cache` and `no-store` before both, and what a cache on the way has used
+    up (Age) is taken off (RFC 9111 4.2).
+    """
+    control = headers.get("cache-control", "")[:_HEADER_CHARS].lower()
+    if _UNCACHED.search(control):
+        return None
+    if (age := _MAX_AGE.search(control)) is not None:
+        return max(0.0, float(age[1]) - _digits(headers.get("age", "")))
+    expires, date = _http_time(headers.get("expires", "")), _http_time(headers.get("date", ""))
+    if expires is None or date is None:
+        return None
+    return max(0.0, (expires - date).total_seconds())
+
+
+def _digits(text: str) -> float:
+    return float(text) if _NUMBER.match(text.strip()) else 0.0
+
+
+def _http_time(text: str) -> dt.datetime | None:
+    if not _HTTP_DATE.match(text.strip()):
+        return None
+    try:
+        moment = parsedate_to_datetime(text.strip())
+        return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def validator(value: str | None, cap_chars: int) -> str | None:

@@ -7,9 +7,11 @@ whole gigabyte at once) and timeouts (they are for one read, a dripping server h
 
 import re
 import ssl
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Literal, NoReturn
 
@@ -81,10 +83,13 @@ class Client:
         resolve: Resolve = system_resolve,
         dial: Dial = system_dial,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] | None = None,
     ) -> None:
+        """`clock` (seconds, monotonic) and `pause` are what the gaps between requests go by."""
         self.rules = net_rules(book)
         self.user_agent = user_agent(settings.contact)
-        self.gate = HostGate(self.rules.host_gap_seconds, self.rules.host_concurrency)
+        self.gate = HostGate(self.rules, clock, pause)
         self._now = now
         try:
             self._exceptions = networks_of(settings.allow_private)
@@ -101,33 +106,36 @@ class Client:
         last_modified: str | None = None,
         accept: Kind = "feed",
         source_port: int | None = None,
+        linked_from: str | None = None,
     ) -> Fetched:
         """One GET with its redirects; waits for the host's turn first, then holds everything to one deadline.
 
         `etag` and `last_modified` are what an earlier Fetched said. A feed's address was typed by somebody,
-        so its own port is allowed; a page may use 80, 443 and `source_port`. Raises FetchError and nothing
-        else; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding, redirect,
-        refused, protocol, bot wall, stopped, or "http" with the status ("http 404").
+        so its own port is allowed; a page may use 80, 443 and `source_port`. `linked_from` is the address of
+        the feed that named this one (None: somebody typed it): what a feed on the internet names never leads
+        into the operator's own networks, though he allowed them. Raises FetchError and nothing else; its
+        `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding, redirect, refused,
+        protocol, bot wall, stopped, asked to wait, or "http" with the status ("http 404").
         """
         try:
             first = self._parsed(url)
             headers = self._headers(accept, etag, last_modified)
             ports = frozenset({_port(first)} if accept == "feed" else ()) | {source_port or 443}
-            with self.gate.turn(_host_key(first), at_home=self._is_at_home(first)):
-                journey = Journey(self.rules.fetch_deadline_seconds, self.rules.wire_cap_bytes, ports)
-                with self._guard.journey(journey):
-                    return self._follow(first, headers, journey)
+            journey = Journey(
+                self.rules.fetch_deadline_seconds,
+                self.rules.wire_cap_bytes,
+                ports,
+                may_go_home=self._may_go_home(linked_from),
+            )
+            return self._follow(first, headers, journey)
         except FetchError:
             raise
         except Exception as error:  # the one boundary for whatever servers make libraries raise
             raise _as_fetch_error(error, url) from error
 
-    def ready_in(self, url: str) -> float:
-        """Seconds until a request to this address could start; 0 for one that will be refused."""
-        try:
-            return self.gate.ready_in(_host_key(self._parsed(url)))
-        except FetchError:
-            return 0.0
+    def host_of(self, url: str) -> str:
+        """The key of the gate that requests to this address go through; "" for an address that is none."""
+        return _key_of(url)
 
     def widen_gap(self, url: str, gap_seconds: float) -> None:
         """Keep a host's own wish for the gap between requests (its crawl delay)."""
@@ -140,19 +148,66 @@ class Client:
         self._transport.close()
 
     def _follow(self, first: httpx.URL, headers: dict[str, str], journey: Journey) -> Fetched:
-        url, permanent, is_for_ever = first, None, True
+        url, before, permanent, is_for_ever = first, None, None, True
         for _ in range(self.rules.max_redirects + 1):
-            with closing(self._send(url, headers, journey)) as response:
+            is_same_host = before is not None and _host_key(url) == _host_key(before)
+            with (
+                self._turn(url, journey, at_once=is_same_host),
+                self._sent(url, headers, journey) as response,
+            ):
+                self._take_manners(url, response)
                 if response.status_code not in _REDIRECTS:
                     route = Route(str(first), str(url), permanent)
                     return self._read(response, headers, journey, route)
                 target = self._redirect_target(url, response)
+            if not self._guard.is_home(_name(url)):
+                journey.may_go_home = False
             is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not _is_downgrade(url, target)
             permanent = str(target) if is_for_ever else None
-            url = target
+            before, url = url, target
         raise FetchError(
             "redirect", f"more than {self.rules.max_redirects} redirects, the last to {_short(url)}"
         )
+
+    @contextmanager
+    def _turn(self, url: httpx.URL, journey: Journey, *, at_once: bool) -> Iterator[None]:
+        """The host's turn; the time waited for it does not count for the journey.
+
+        No turn is held while another is waited for, so that two hosts that redirect to each other cannot
+        lock us up.
+        """
+        began = time.monotonic()
+        with self.gate.turn(_host_key(url), at_home=self._is_at_home(url), at_once=at_once):
+            journey.rested(time.monotonic() - began)
+            with self._guard.journey(journey):
+                yield
+
+    @contextmanager
+    def _sent(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> Iterator[httpx.Response]:
+        self._guard.check_kept(_name(url))
+        with closing(self._send(url, headers, journey)) as response:
+            yield response
+
+    def _take_manners(self, url: httpx.URL, response: httpx.Response) -> None:
+        """What an answer says about how often the host wants to be asked. Not at home: that is our own."""
+        key, status = _host_key(url), response.status_code
+        if status not in _ASKED_TO_WAIT:
+            self.gate.answered(key)
+        elif not (self._guard.is_home(_name(url)) or self._is_at_home(url)):
+            self.gate.asked_to_wait(key, str(url), status, self._retry_after(response))
+
+    def _retry_after(self, response: httpx.Response) -> float | None:
+        return parse_retry_after(response.headers.get("retry-after"), self._now(), self.rules)
+
+    def _may_go_home(self, linked_from: str | None) -> bool:
+        """Whether the operator's own networks may be asked: by what he typed, and by what they name."""
+        if linked_from is None or not self._exceptions:
+            return True
+        try:
+            url = self._parsed(linked_from)
+        except FetchError:
+            return False
+        return self._is_at_home(url) or self._guard.is_home(_name(url), _port(url))
 
     def _send(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> httpx.Response:
         request = httpx.Request("GET", url, headers=headers)
@@ -207,9 +262,7 @@ class Client:
             page = self._body(response, journey, self.rules.error_page_bytes)
         except (FetchError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
             page = b""  # the status says enough
-        wait = None
-        if status in _ASKED_TO_WAIT:
-            wait = parse_retry_after(response.headers.get("retry-after"), self._now(), self.rules)
+        wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None
         wall = wall_in(status, response.headers, page)
         cause, detail = ("bot wall", wall) if wall else (f"http {status}", _meaning(status))
         raise FetchError(cause, detail, status=status, retry_after_seconds=wait)
@@ -329,11 +382,24 @@ def _port(url: httpx.URL) -> int:
     return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
 
 
+def _name(url: httpx.URL) -> str:
+    """The host as the guard is asked for it."""
+    return url.raw_host.decode("ascii")
+
+
 def _host_key(url: httpx.URL) -> str:
     """One gate for a host; on a machine of the operator's own each port is a server of its own."""
     address = address_of(url.host)
     is_own = url.host == "localhost" or (address is not None and not is_public(address))
     return f"{url.host}:{_port(url)}" if is_own else url.host
+
+
+@lru_cache(maxsize=20_000)
+def _key_of(url: str) -> str:
+    try:
+        return _host_key(httpx.URL(url.strip()))
+    except (httpx.InvalidURL, UnicodeError, ValueError):
+        return ""
 
 
 def _is_downgrade(url: httpx.URL, target: httpx.URL) -> bool:

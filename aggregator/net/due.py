@@ -29,20 +29,26 @@ def after_success(
     interval_seconds: float,
     new_entries: int,
     asked_seconds: float | None = None,
+    gap_seconds: float | None = None,
     rules: NetRules,
 ) -> NextPoll:
     """After an answer, 304 included.
 
     `configured_seconds` is the user's interval for the source, `interval_seconds` the rhythm so far (0 at
-    first), `asked_seconds` what the feed asks for (ttl, max-age), honoured up to the longest
-    rhythm.
+    first), `asked_seconds` what the feed asks for (ttl, max-age), honoured up to the longest rhythm;
+    `gap_seconds` is the expected gap between two new entries, None where it is unknown: a source that has
+    news every hour is not left alone for four because the night was quiet.
     """
     shortest = _bounded(configured_seconds, rules)
     longest = _bounded(configured_seconds * rules.quiet_stretch, rules)
     before = min(max(interval_seconds, shortest), longest)
-    rhythm = before / 2 if new_entries > 0 else before * rules.quiet_factor
+    usual = longest if gap_seconds is None else min(max(gap_seconds * rules.rhythm_share, shortest), longest)
     if interval_seconds <= 0:
-        rhythm = shortest
+        rhythm = shortest if gap_seconds is None else usual
+    elif new_entries > 0:
+        rhythm = before / 2
+    else:
+        rhythm = min(before * rules.quiet_factor, max(usual, shortest))
     interval = min(max(rhythm, shortest), longest)
     wait = min(max(interval, asked_seconds or 0.0), max(longest, interval))
     return NextPoll(
@@ -82,9 +88,43 @@ def first_due(source: str, now: dt.datetime, *, spread_seconds: float) -> dt.dat
     return now + dt.timedelta(seconds=spread_seconds * _fraction(source, ""))
 
 
-def corrected(due: dt.datetime, now: dt.datetime, rules: NetRules) -> dt.datetime:
-    """A due time after the clock was set back: never later than the longest wait from now."""
-    return min(due, now + dt.timedelta(seconds=rules.interval_cap_seconds))
+def after_gone(source: str, now: dt.datetime, *, failures: int, rules: NetRules) -> NextPoll:
+    """After a 410: asked a few times more, half a day apart, before it is believed."""
+    return NextPoll(
+        due=_moment(source, now, rules.gone_retry_seconds, rules),
+        interval_seconds=0.0,
+        failures=failures + 1,
+    )
+
+
+def after_hold(source: str, now: dt.datetime, *, seconds: float, rules: NetRules) -> dt.datetime:
+    """When a source is due whose host asked us to wait `seconds`; no failure of the source's own."""
+    return _moment(source, now, min(max(seconds, 1.0), rules.interval_cap_seconds), rules)
+
+
+def corrected(
+    source: str, due: dt.datetime, now: dt.datetime, *, longest_seconds: float, rules: NetRules
+) -> dt.datetime:
+    """A due time after the clock was set back.
+
+    One within `longest_seconds` (the longest that this source can have to wait) stays. Any other is a time
+    of the wrong clock; its source comes at a moment of its own within that wait, lest all come at once.
+    """
+    wait = min(longest_seconds, rules.interval_cap_seconds)
+    if due <= now + dt.timedelta(seconds=wait):
+        return due
+    return now + dt.timedelta(seconds=wait * _fraction(source, now.isoformat()))
+
+
+def longest_wait(
+    *, failures: int, interval_seconds: float, rhythm_seconds: float, asked_seconds: float, rules: NetRules
+) -> float:
+    """The longest wait, seconds, that a source in this state was ever given."""
+    if failures > 0:
+        return rules.interval_cap_seconds
+    longest = _bounded(interval_seconds * rules.quiet_stretch, rules)
+    wait = max(_bounded(max(interval_seconds, rhythm_seconds), rules), min(asked_seconds, longest))
+    return min(wait * (1 + rules.jitter_share), rules.interval_cap_seconds)
 
 
 def is_overdue_by_jump(last: dt.datetime, now: dt.datetime) -> bool:

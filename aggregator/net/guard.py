@@ -29,14 +29,21 @@ Dial = Callable[[str, int, float], httpcore.NetworkStream]  # checked address, p
 WEB_PORTS = frozenset({80, 443})
 _NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a journey
 _SMALLEST_WAIT_SECONDS = 0.001
+_HOMES_KEPT = 10_000
 
 
 class Journey:
-    """What one fetch may still use up: time, bytes from the wire, and which ports it may knock at."""
+    """What one fetch may still use up: time, bytes from the wire, and where it may knock.
 
-    def __init__(self, seconds: float, wire_cap_bytes: int, ports: frozenset[int]) -> None:
+    `may_go_home` says whether the operator's own networks (the guard's exceptions) are open to it.
+    """
+
+    def __init__(
+        self, seconds: float, wire_cap_bytes: int, ports: frozenset[int], *, may_go_home: bool = True
+    ) -> None:
         self.started = time.monotonic()
         self.ports = ports
+        self.may_go_home = may_go_home
         self._seconds = seconds
         self._wire_cap_bytes = wire_cap_bytes
         self._wire_bytes = 0
@@ -51,6 +58,10 @@ class Journey:
     def elapsed(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self.started
+
+    def rested(self, seconds: float) -> None:
+        """Do not count this time: it was spent waiting for a host's turn."""
+        self.started += seconds
 
     def count(self, size_bytes: int) -> None:
         """Account for bytes that came in; FetchError("too_large") past the cap."""
@@ -70,6 +81,7 @@ class Guard(httpcore.NetworkBackend):
         self._open: weakref.WeakSet[GuardedStream] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._stopped = False
+        self._home: set[str] = set()  # names that led into the exceptions; none where there are no exceptions
 
     @contextlib.contextmanager
     def journey(self, journey: Journey) -> Iterator[Journey]:
@@ -95,6 +107,19 @@ class Guard(httpcore.NetworkBackend):
             self._open.add(stream)
         self.seconds_left(None)  # a stop that came while dialling has not seen this connection
         return stream
+
+    def is_home(self, host: str, port: int | None = None) -> bool:
+        """Whether `host` led into the operator's own networks; with `port` a name not met yet is resolved."""
+        if port is not None and self._exceptions and host not in self._home:
+            with contextlib.suppress(FetchError):
+                self._note_home(host, self._answers(host, port))
+        return host in self._home
+
+    def check_kept(self, host: str) -> None:
+        """FetchError("refused") where a connection that another journey left open is not for this one."""
+        journey = self._journey()
+        if journey is not None and not journey.may_go_home and host in self._home:
+            raise _refused(host, "a network that you allowed for other sources only")
 
     def connect_unix_socket(self, *_: object, **__: object) -> httpcore.NetworkStream:
         """Never: a socket on this machine is not on the web."""
@@ -130,26 +155,39 @@ class Guard(httpcore.NetworkBackend):
         journey: Journey | None = getattr(self._current, "journey", None)
         return journey
 
-    def _checked(self, host: str, port: int) -> list[str]:
+    def _answers(self, host: str, port: int) -> list[str]:
         literal = address_of(host.strip("[]"))
-        answers = [str(literal)] if literal else self._resolve(host, port, self.seconds_left(None))
+        return [str(literal)] if literal else self._resolve(host, port, self.seconds_left(None))
+
+    def _checked(self, host: str, port: int) -> list[str]:
+        answers = self._answers(host, port)
         if not answers:
             raise FetchError("dns", f"{host} has no address")
+        journey = self._journey()
+        may_go_home = journey is None or journey.may_go_home
         for answer in answers:
             address = address_of(answer)
-            if address is None or not is_permitted(address, self._exceptions):
-                raise FetchError(
-                    "refused",
-                    f"{host} leads to {answer}, which is not on the public internet; "
-                    "if it is yours, name its network under fetch.allow_private",
-                )
-            self._check_port(host, port, is_exception=not is_permitted(address))
+            if address is None or not is_permitted(address, self._exceptions if may_go_home else ()):
+                raise _refused(host, answer)
+            if is_permitted(address):
+                self._check_port(host, port)
+        self._note_home(host, answers)
         return answers
 
-    def _check_port(self, host: str, port: int, *, is_exception: bool) -> None:
+    def _note_home(self, host: str, answers: list[str]) -> None:
+        """Remember where a name led; a rebinding name may change sides at any look."""
+        addresses = [address_of(answer) for answer in answers]
+        is_home = any(one is not None and not is_permitted(one) for one in addresses)
+        with self._lock:
+            if not is_home:
+                self._home.discard(host)
+            elif len(self._home) < _HOMES_KEPT:
+                self._home.add(host)
+
+    def _check_port(self, host: str, port: int) -> None:
         journey = self._journey()
         allowed = WEB_PORTS if journey is None else WEB_PORTS | journey.ports
-        if port not in allowed and not is_exception:
+        if port not in allowed:
             raise FetchError("refused", f"port {port} of {host}: only 80, 443 and the source's own are asked")
 
     def _dial_first(self, addresses: list[str], port: int, timeout: float | None) -> httpcore.NetworkStream:
@@ -233,6 +271,14 @@ def system_resolve(name: str, port: int, seconds: float) -> list[str]:
     if isinstance(outcome[0], list):
         return outcome[0]
     raise FetchError("dns", f"{name}: {_dns_words(outcome[0])}")
+
+
+def _refused(host: str, answer: str) -> FetchError:
+    return FetchError(
+        "refused",
+        f"{host} leads to {answer}, which is not on the public internet; "
+        "if it is yours, name its network under fetch.allow_private",
+    )
 
 
 _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)

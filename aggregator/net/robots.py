@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,6 +15,7 @@ from protego import Protego
 
 from aggregator.errors import FetchError
 from aggregator.net.client import Client
+from aggregator.net.manners import ASKED_TO_WAIT
 
 AGENT = "aggregator"  # the product token that a robots.txt can name us by
 # 429 is a 4xx that says "later", not "there are no rules".
@@ -38,19 +40,26 @@ class Robots:
         self._asking: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def allows(self, url: str, *, source_port: int | None = None) -> bool:
+    def allows(self, url: str, *, source_port: int | None = None, linked_from: str | None = None) -> bool:
+        """Whether the page may be fetched now."""
+        return self.answer(url, source_port=source_port, linked_from=linked_from) == "yes"
+
+    def answer(
+        self, url: str, *, source_port: int | None = None, linked_from: str | None = None
+    ) -> Literal["yes", "no", "not now"]:
         """Whether the page may be fetched; asks the site first when that was more than a day ago.
 
         A site without a robots.txt (any 4xx) allows everything; one that cannot be asked (5xx, no answer)
-        allows nothing for an hour, unless it was asked before: then its last rules hold on.
+        allows nothing until it can, "not now", unless it was asked before: then its last rules hold on.
+        Raises FetchError("asked to wait") where nothing may be sent to the host, robots.txt included.
         """
         site = _site_of(url)
         if site is None:
-            return False
-        rules = self._known(site) or self._ask(site, source_port)
+            return "no"
+        rules = self._known(site) or self._ask(site, source_port, linked_from)
         if rules.protego is None:
-            return rules.allows_all
-        return bool(rules.protego.can_fetch(url, AGENT))
+            return "yes" if rules.allows_all else "not now"
+        return "yes" if rules.protego.can_fetch(url, AGENT) else "no"
 
     def _known(self, site: str) -> _Rules | None:
         with self._lock:
@@ -60,22 +69,26 @@ class Robots:
             self._sites.move_to_end(site)
             return rules
 
-    def _ask(self, site: str, source_port: int | None) -> _Rules:
+    def _ask(self, site: str, source_port: int | None, linked_from: str | None) -> _Rules:
         with self._lock:
             turn = self._asking.setdefault(site, threading.Lock())
         with turn:
             rules = self._known(site)  # another thread may just have asked
             if rules is None:
-                rules = self._fetched(site, source_port)
+                rules = self._fetched(site, source_port, linked_from)
                 self._keep(site, rules)
         return rules
 
-    def _fetched(self, site: str, source_port: int | None) -> _Rules:
+    def _fetched(self, site: str, source_port: int | None, linked_from: str | None) -> _Rules:
         limits = self._client.rules
         now = self._clock()
         try:
-            answer = self._client.fetch(f"{site}/robots.txt", accept="robots", source_port=source_port)
+            answer = self._client.fetch(
+                f"{site}/robots.txt", accept="robots", source_port=source_port, linked_from=linked_from
+            )
         except FetchError as error:
+            if error.cause in (ASKED_TO_WAIT, "stopped"):
+                raise
             if error.status is not None and 400 <= error.status < 500 and error.status not in _NOT_NOW:
                 return _Rules(None, True, now + limits.robots_keep_seconds)
             with self._lock:

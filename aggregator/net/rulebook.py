@@ -19,6 +19,13 @@ class NetRules(msgspec.Struct, frozen=True, kw_only=True):
     host_concurrency: int
     retry_after_least_seconds: float
     retry_after_most_seconds: float
+    host_hold_seconds: float
+    host_hold_most_seconds: float
+    host_witnesses: int
+    host_gap_factor_most: float
+    host_ease_answers: int
+    slow_fetch_seconds: float
+    slow_fetches: int
     robots_keep_seconds: float
     robots_retry_seconds: float
     robots_cap_bytes: int
@@ -29,6 +36,17 @@ class NetRules(msgspec.Struct, frozen=True, kw_only=True):
     quiet_stretch: float
     backoff_factor: float
     jitter_share: float
+    rhythm_share: float
+    rate_days: float
+    adopt_times: int
+    adopt_hours: float
+    gone_times: int
+    gone_hours: float
+    gone_retry_seconds: float
+    flood_shown_days: float
+    silent_gaps: float
+    silent_days: float
+    outage_hosts: int
 
 
 def net_rules(book: RuleBook) -> NetRules:

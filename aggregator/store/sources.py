@@ -1,15 +1,16 @@
 """Source rows: where articles come from, when each is due, and how it does."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePath
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
 from aggregator.dedup.identity import short_id
 from aggregator.model import Noun
-from aggregator.store.tables import source
+from aggregator.store.tables import article, source
 
 
 class Source(Noun, frozen=True, kw_only=True):
@@ -39,11 +40,32 @@ class Source(Noun, frozen=True, kw_only=True):
     last_polled_at: dt.datetime | None = None
     last_success_at: dt.datetime | None = None
     failures: int = 0
-    health: Literal["new", "ok", "failing", "gone"] = "new"
+    health: Literal["new", "ok", "failing", "gone", "merged"] = "new"
     health_cause: str | None = None
     entries_new: int = 0
     entries_known: int = 0
     entries_refused: int = 0
+    host: str | None = None
+    adopted: str | None = None
+    moved_to: str | None = None
+    moved_count: int = 0
+    moved_since: dt.datetime | None = None
+    moved_proven: bool = False
+    merged_into: str | None = None
+    gone_count: int = 0
+    gone_since: dt.datetime | None = None
+    asked_seconds: float = 0.0
+    per_day: float = 0.0
+    per_day_at: dt.datetime | None = None
+    last_new_at: dt.datetime | None = None
+    flooded_at: dt.datetime | None = None
+    flood_entries: int = 0
+    failing_since: dt.datetime | None = None
+
+    @property
+    def asked_at(self) -> str:
+        """Where it is asked: its own address, or the one that took its place for ever."""
+        return self.adopted or self.address
 
     @property
     def shown_name(self) -> str:
@@ -74,14 +96,27 @@ def source_id(kind: str, name: str | None, address: str) -> str:
     return short_id(b"source", kind.encode(), (name or address).encode())
 
 
+_AFRESH: dict[str, Any] = {
+    "failures": 0,
+    "failing_since": None,
+    "health": "new",
+    "health_cause": None,
+    "gone_count": 0,
+    "gone_since": None,
+    "merged_into": None,
+}  # of a source that is to be asked as if nothing had been wrong
 _ELSEWHERE: dict[str, Any] = {
     "etag": None,
     "last_modified": None,
     "body_hash": None,
-    "failures": 0,
-    "health": "new",
-    "health_cause": None,
+    "adopted": None,
+    "moved_to": None,
+    "moved_count": 0,
+    "moved_since": None,
+    "moved_proven": False,
+    **_AFRESH,
 }  # what is no longer known of a source whose address changed
+_NOT_ASKED = ("gone", "merged")  # health of sources that are not due
 
 
 _OURS = ("refused", "address")  # causes that a changed configuration may have mended
@@ -91,37 +126,98 @@ def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
     """Make the sources of the configuration file what the file says; those it dropped are paused.
 
     A source with a new address or a shorter interval is due as early as a new one would be, and so is one
-    that failed for a cause of ours.
+    that failed for a cause of ours. One whose new address is where it had moved to stays what it is.
     """
+    items = list(wanted)
     before = {row.id: row for row in connection.execute(select(source))}
-    named = set()
-    for item in wanted:
-        named.add(item.id)
-        if item.id in before:
-            values = {name: getattr(item, name) for name in _CHOSEN} | {"paused": False}
-            old = before[item.id]
-            if old.address != item.address:
-                values |= _ELSEWHERE
-            if old.address != item.address or old.interval_seconds > item.interval_seconds:
-                values["next_due_at"] = min(old.next_due_at, item.next_due_at)
-            if (old.health_cause or "").startswith(_OURS):
-                values["next_due_at"] = item.next_due_at
-            connection.execute(update(source).where(source.c.id == item.id).values(**values))
-        else:
+    named = {item.id for item in items}
+    at = {address: row for row in before.values() if row.id not in named for address in _addresses(row)}
+    for item in items:
+        # Without a name the address makes the id: who typed the new address himself means the same feed.
+        old = before.get(item.id) or (at.get(item.address) if item.name is None else None)
+        if old is None:
             add(connection, item)
+            continue
+        named.add(old.id)
+        values = {name: getattr(item, name) for name in _CHOSEN} | {"paused": False}
+        if item.address not in _addresses(old):
+            values |= _ELSEWHERE | {"host": host_of(item.address)}
+        elif item.address == old.adopted:
+            values |= {"adopted": None, "host": host_of(item.address)}
+        if item.address not in _addresses(old) or old.interval_seconds > item.interval_seconds:
+            values["next_due_at"] = min(old.next_due_at, item.next_due_at)
+        if (old.health_cause or "").startswith(_OURS):
+            values["next_due_at"] = item.next_due_at
+        connection.execute(update(source).where(source.c.id == old.id).values(**values))
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
             connection.execute(update(source).where(source.c.id == id_).values(paused=True))
+    _part_again(connection)
+
+
+def _addresses(row: Row[Any]) -> tuple[str, ...]:
+    """The address of a source, and the one that took its place."""
+    return tuple(address for address in (row.address, row.adopted) if address is not None)
+
+
+def _part_again(connection: Connection) -> None:
+    """A source that gave way to another one is asked again where that is not asked any more."""
+    other = source.alias()
+    asked = select(other.c.id).where(other.c.paused.is_(False), other.c.health.not_in(_NOT_ASKED))
+    connection.execute(
+        update(source)
+        .where(source.c.health == "merged", source.c.merged_into.not_in(asked))
+        .values(**_AFRESH)
+    )
+
+
+def host_of(address: str) -> str | None:
+    """The host of an address as it is written there, with its port; None where it is none."""
+    try:
+        return urlsplit(address).netloc.rpartition("@")[2].lower() or None
+    except ValueError:
+        return None
 
 
 def add(connection: Connection, item: Source) -> None:
     """Write a new source."""
-    connection.execute(insert(source), [{name: getattr(item, name) for name in Source.__struct_fields__}])
+    values = {name: getattr(item, name) for name in Source.__struct_fields__}
+    if item.kind == "feed":
+        values["host"] = host_of(item.asked_at)
+    connection.execute(insert(source), [values])
 
 
 def remove(connection: Connection, id: str) -> None:  # noqa: A002
     """Take a source out; what came from it stays."""
     connection.execute(source.delete().where(source.c.id == id))
+    _part_again(connection)
+
+
+def revive(connection: Connection, id: str, now: dt.datetime) -> None:  # noqa: A002
+    """Ask a source again that was given up, gave way or waits after failures: at once, as if it were new."""
+    connection.execute(
+        update(source).where(source.c.id == id).values(**_AFRESH, paused=False, next_due_at=now)
+    )
+
+
+def set_paused(
+    connection: Connection,
+    id: str,  # noqa: A002
+    paused: bool,
+    now: dt.datetime | None = None,
+) -> None:
+    """Pause a source, or ask it again: at `now`, else when it was due anyway."""
+    values = {"paused": paused} | ({} if paused or now is None else {"next_due_at": now})
+    connection.execute(update(source).where(source.c.id == id).values(**values))
+    _part_again(connection)
+
+
+def choose(connection: Connection, id: str, **chosen: Any) -> None:  # noqa: A002
+    """Change what a person chose of a source: its folder, its name, ...; nothing of its state."""
+    unknown = set(chosen) - set(_CHOSEN)
+    if unknown:
+        raise ValueError(f"{sorted(unknown)} is nothing that a person chooses")
+    connection.execute(update(source).where(source.c.id == id).values(**chosen))
 
 
 def save(connection: Connection, item: Source) -> None:
@@ -131,9 +227,20 @@ def save(connection: Connection, item: Source) -> None:
     connection.execute(update(source).where(source.c.id == item.id).values(**values))
 
 
-def pull_in(connection: Connection, latest: dt.datetime) -> None:
-    """After the clock went back: no source is due later than `latest`."""
-    connection.execute(update(source).where(source.c.next_due_at > latest).values(next_due_at=latest))
+def all_due(connection: Connection) -> list[Row[Any]]:
+    """Of every source what decides when it may be due at the latest; for a clock that went back."""
+    columns = ("id", "next_due_at", "failures", "gone_count", "interval_seconds", "rhythm_seconds")
+    return list(connection.execute(select(*(source.c[name] for name in columns), source.c.asked_seconds)))
+
+
+def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
+    """Give sources other due times."""
+    if due_at:
+        statement = update(source).where(source.c.id == bindparam("which"))
+        rows = [{"which": id_, "due": moment} for id_, moment in due_at.items()]
+        connection.execute(
+            statement.values(next_due_at=bindparam("due", type_=source.c.next_due_at.type)), rows
+        )
 
 
 def all_sources(connection: Connection) -> list[Source]:
@@ -142,23 +249,61 @@ def all_sources(connection: Connection) -> list[Source]:
     return sorted(rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id))
 
 
+def sources_named(connection: Connection, words: str) -> list[Source]:
+    """The sources that a person may mean: by id, address or name, else by the beginning of an id."""
+    everything = all_sources(connection)
+    exact = [one for one in everything if words in (one.id, one.address, one.asked_at, one.name)]
+    called = [one for one in everything if one.shown_name.casefold() == words.casefold()]
+    return exact or called or [one for one in everything if len(words) >= 4 and one.id.startswith(words)]
+
+
+def article_counts(connection: Connection) -> dict[str, int]:
+    """How many articles each source founded, by what its entries call it (`entry_source`)."""
+    statement = select(article.c.source, func.count().label("articles")).group_by(article.c.source)
+    return {row.source: row.articles for row in connection.execute(statement)}
+
+
 def feed_at(connection: Connection, address: str) -> Source | None:
-    """The feed with this address, where it is a source."""
-    statement = select(source).where(source.c.kind == "feed", source.c.address == address)
-    row = connection.execute(statement.order_by(source.c.id)).first()
+    """The feed that is, or is asked, at this address, where it is a source."""
+    statement = select(source).where(
+        source.c.kind == "feed", or_(source.c.address == address, source.c.adopted == address)
+    )
+    row = connection.execute(statement.order_by(source.c.adopted.is_(None).desc(), source.c.id)).first()
     return None if row is None else _source(row)
 
 
-def due(connection: Connection, kind: str, now: dt.datetime, limit: int) -> list[Source]:
-    """Sources that are due, the longest waiting first."""
-    statement = (
-        select(source)
-        .where(source.c.kind == kind, source.c.paused.is_(False), source.c.next_due_at <= now)
-        .order_by(source.c.next_due_at, source.c.id)
-        .limit(limit)
+def due(
+    connection: Connection,
+    kind: str,
+    now: dt.datetime,
+    limit: int,
+    *,
+    a_host: int | None = None,
+    without_hosts: Collection[str] = (),
+) -> list[Source]:
+    """Sources that are due, the longest waiting first; of one host at most `a_host`.
+
+    So a host that is slow, or holds us, cannot fill the list with its hundred feeds.
+    """
+    is_due = (
+        source.c.kind == kind,
+        source.c.paused.is_(False),
+        source.c.next_due_at <= now,
+        source.c.health.not_in(_NOT_ASKED),
     )
+    order = (source.c.next_due_at, source.c.id)
+    if a_host is None:
+        statement = select(source).where(*is_due).order_by(*order).limit(limit)
+        return [_source(row) for row in connection.execute(statement)]
+    place = func.row_number().over(partition_by=source.c.host, order_by=order).label("place")
+    waiting = select(source.c.id, source.c.host, source.c.next_due_at, place).where(*is_due).subquery()
+    first = select(waiting.c.id).where(waiting.c.place <= a_host)
+    if without_hosts:
+        first = first.where(or_(waiting.c.host.is_(None), waiting.c.host.not_in(without_hosts)))
+    first = first.order_by(waiting.c.next_due_at, waiting.c.id).limit(limit)
+    statement = select(source).where(source.c.id.in_(first)).order_by(*order)
     return [_source(row) for row in connection.execute(statement)]
 
 
 def _source(row: Row[Any]) -> Source:
-    return Source(**row._mapping)
+    return Source(**{name: row._mapping[name] for name in Source.__struct_fields__})

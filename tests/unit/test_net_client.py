@@ -182,7 +182,9 @@ def test_five_redirects_are_followed_and_no_more(client: Client) -> None:
     ["", "/", "javascript:alert(1)", "file:///etc/passwd", "http://127.0.0.1:99999/", "http://[::1",
      "http://", "/" + "x" * 100_000, "/" + "x" * 5000, "http://xn--/", "http://a\tb/", "http://u:p@127.0.0.1/",
      "//", "\x00", "http://127.0.0.1:-1/", "http://127.0.0.1:8a/", "mailto:a@b.c", "http://\u3002/",
-     "https://" + "a." * 200],
+     "https://" + "a." * 200, "http:/\\127.0.0.1/", "data:text/xml,<rss/>", "blob:x", "about:blank", "ftp://127.0.0.1/",
+     "ws://127.0.0.1/", "http://127.0.0.1 /", "//[::1", "http://%00/", "http://127.0.0.1:65536/",
+     "HTTP://U:P@127.0.0.1/", "view-source:http://127.0.0.1/"],
 )  # fmt: skip
 def test_redirects_to_nowhere(client: Client, location: str) -> None:
     with LoopbackServer({"/": Response(302, {"Location": location})}) as server:
@@ -415,3 +417,26 @@ def test_fetching_leaves_nothing_open() -> None:
     client.close()
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 3
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > before
+
+
+@pytest.mark.torture
+def test_ten_thousand_fetches_leave_no_memory_behind() -> None:
+    def resident_kib() -> int:
+        status = Path("/proc/self/status").read_text()
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+
+    client = make_client()
+    feed = Resource("<rss/>")
+    with LoopbackServer({"/": feed, "/bad": Response(503, {"Retry-After": "60"})}) as server:
+        etag = client.fetch(server.url()).etag
+        for number in range(10_000):
+            if number == 1000:
+                before = resident_kib()
+            client.fetch(server.url(), etag=etag)
+            if number % 10 == 0:
+                cause_of(client, server.url("/bad"))
+                server.requests.clear()
+        grown = resident_kib() - before
+    client.close()
+    print(f"{grown} KiB in 9,000 fetches")
+    assert grown < 9000

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from aggregator.net.due import (
     NextPoll,
     after_failure,
+    after_gone,
     after_success,
     corrected,
     first_due,
     is_overdue_by_jump,
+    longest_wait,
 )
 from aggregator.net.rulebook import net_rules
 from aggregator.rules import rule_book
@@ -107,7 +109,7 @@ def test_every_wait_is_between_a_minute_and_a_day(
     ]  # fmt: skip
     for poll in polls:
         assert 60 <= wait(poll, now) <= DAY
-        assert poll.due == corrected(poll.due, now, RULES)
+        assert poll.due == corrected(source, poll.due, now, longest_seconds=DAY, rules=RULES)
 
 
 def test_a_week_of_errors_is_a_handful_of_requests() -> None:
@@ -127,11 +129,59 @@ def test_sources_do_not_march_in_step_and_the_same_history_gives_the_same_times(
     assert max(Counter(first.replace(microsecond=0) for first in firsts).values()) < 40
 
 
-def test_a_clock_that_was_wrong_starves_nobody() -> None:
+def test_a_clock_that_was_wrong_starves_nobody_and_brings_nobody_together() -> None:
     far = NOW + dt.timedelta(days=400)
-    assert corrected(far, NOW, RULES) == NOW + dt.timedelta(days=1)
-    past = NOW - dt.timedelta(hours=8)
-    assert corrected(past, NOW, RULES) == past
+    names = [f"feed {number}" for number in range(1000)]
+    sooner = [corrected(name, far, NOW, longest_seconds=600, rules=RULES) for name in names]
+    assert all(NOW <= due <= NOW + dt.timedelta(seconds=600) for due in sooner)
+    assert max(Counter(due.replace(microsecond=0) for due in sooner).values()) < 20
+    for right in (NOW - dt.timedelta(hours=8), NOW + dt.timedelta(seconds=599)):
+        assert corrected("feed", right, NOW, longest_seconds=600, rules=RULES) == right
     assert is_overdue_by_jump(NOW, NOW - dt.timedelta(hours=1))
     assert not is_overdue_by_jump(NOW, NOW - dt.timedelta(seconds=59))
     assert not is_overdue_by_jump(NOW, NOW + dt.timedelta(hours=8))
+
+
+@given(seconds, seconds, seconds, seconds | st.none(), st.integers(0, 3), moments)
+def test_the_longest_wait_is_never_shorter_than_one_that_was_given(
+    base: float, interval: float, asked: float, gap: float | None, new: int, now: dt.datetime
+) -> None:
+    """Else a clock that goes back by a minute would move sources that wait as they should."""
+    poll = after_success(
+        "feed", now, configured_seconds=base, interval_seconds=interval, new_entries=new,
+        asked_seconds=asked, gap_seconds=gap or None, rules=RULES,
+    )  # fmt: skip
+    longest = longest_wait(
+        failures=0, interval_seconds=base, rhythm_seconds=poll.interval_seconds, asked_seconds=asked,
+        rules=RULES,
+    )  # fmt: skip
+    assert (poll.due - now).total_seconds() <= longest + 1e-3
+
+
+def test_a_source_with_news_every_hour_is_not_left_alone_for_four() -> None:
+    def settled(gap: float | None) -> float:
+        interval = 600.0
+        for _ in range(10):
+            interval = after_success(
+                "feed", NOW, configured_seconds=600, interval_seconds=interval, new_entries=0,
+                gap_seconds=gap, rules=RULES,
+            ).interval_seconds  # fmt: skip
+        return interval
+
+    assert [settled(gap) for gap in (60.0, 3600.0, 7200.0, 1e6, None)] == [600, 1800, 2400, 2400, 2400]
+
+
+def test_a_new_source_starts_with_the_rhythm_that_its_dates_tell() -> None:
+    def first(gap: float | None) -> float:
+        poll = after_success(
+            "feed", NOW, configured_seconds=600, interval_seconds=0, new_entries=20, gap_seconds=gap,
+            rules=RULES,
+        )  # fmt: skip
+        return poll.interval_seconds
+
+    assert [first(gap) for gap in (None, 60.0, 3000.0, 1e7)] == [600, 600, 1500, 2400]
+
+
+def test_a_410_is_asked_again_twice_half_a_day_apart() -> None:
+    waits = [(after_gone("feed", NOW, failures=n, rules=RULES).due - NOW).total_seconds() for n in range(3)]
+    assert all(12 * 3600 <= waited <= 12 * 3600 * 1.1 for waited in waits)

@@ -1,5 +1,6 @@
 """The guard: nothing but the public internet is dialled. Resolver and dialler stand in for the network."""
 
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -109,24 +110,36 @@ def test_no_vector_is_dialled(guarded: tuple[Client, Network], url: str) -> None
     assert caught.value.cause in {"refused", "address", "dns"}
 
 
-def test_the_list_is_as_long_as_promised_and_a_naive_client_would_have_been_fooled() -> None:
+NAIVE = [
+    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0X7F000001", "0x7f.1", "0x7f.0.0.0x1",
+    "0x7f.0.1", "0177.1", "0177.0.1", "017700000001", "0", "0.0.0.0", "127。0。0。1",
+    "good.example@127.0.0.1", "user:word@127.1",
+]  # fmt: skip
+
+
+def test_the_list_is_as_long_as_promised_and_a_naive_client_is_fooled() -> None:
+    """The control: IPv4 forms of loopback only, so that nothing leaves this machine."""
     assert len(set(VECTORS)) >= 61
+    with LoopbackServer({"*": "a secret"}) as canary, httpx.Client(trust_env=False) as naive:
+        hits = sum(naive.get(f"http://{host}:{canary.port}/").text == "a secret" for host in NAIVE)
+        assert hits == len(NAIVE) >= 15
+        assert len(canary.requests) == hits
+
+
+def test_a_canary_on_loopback_is_reached_by_none() -> None:
+    """Each vector with the canary's own port, dialled in earnest where it should ever come to that."""
     with LoopbackServer({"*": "a secret"}) as canary:
-        hits = 0
-        for host in (
-            "127.0.0.1",
-            "127.1",
-            "2130706433",
-            "0x7f000001",
-            "0x7f.1",
-            "017700000001",
-            "0",
-            "127。0。0。1",
-        ):
-            naive = httpx.Client(trust_env=False)
-            hits += naive.get(f"http://{host}:{canary.port}/").text == "a secret"
-            naive.close()
-        assert hits == 8
+        network = Network(LOOPBACK_NAMES, landing=canary.port)
+        clients = [network.client(), network.client(ClientSettings(allow_private=("192.168.7.0/24",)))]
+        vectors = [*VECTORS, *(f"http://{host}/" for host in NAIVE)]
+        aimed = [re.sub(r"^(\w+://[^/]*?[^/:])(?::[0-9]+)?/", rf"\1:{canary.port}/", one) for one in vectors]
+        assert sum(str(canary.port) in one for one in aimed) >= 61
+        for client in clients:
+            for url in [*vectors, *aimed]:
+                with pytest.raises(FetchError):
+                    client.fetch(url)
+            client.close()
+        assert (canary.requests, network.dialled) == ([], [])
 
 
 @pytest.mark.parametrize("host", ["good.example", PUBLIC, "[2606:2800:21f:cb07:6820:80da:af6b:8b2c]",
@@ -194,6 +207,37 @@ def test_exceptions_are_networks_that_the_operator_names() -> None:
         with pytest.raises(FetchError, match="refused"):
             client.fetch("http://192.168.8.9/")
         assert network.dialled == ["192.168.7.9"]
+        client.close()
+
+
+HOUSE = {"lan.example": [["192.168.7.9"]], "good.example": [[PUBLIC]]}
+
+
+def test_what_a_feed_on_the_internet_names_never_leads_into_the_operators_network() -> None:
+    """He allowed it for his own feeds; a stranger's feed must not use that to press buttons at home."""
+    with LoopbackServer({"*": "mine"}) as server:
+        network = Network(HOUSE, landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        stranger, mine = "http://good.example/feed", "http://lan.example/feed"
+        for target in ("http://lan.example/off", "http://192.168.7.9/off", "http://192.168.7.9:8000/off"):
+            for kept in range(2):  # at first without, then with a connection that was left open
+                with pytest.raises(FetchError, match="refused"):
+                    client.fetch(target, accept="page", linked_from=stranger)
+                assert client.fetch(target, accept="page", linked_from=mine).body == b"mine", kept
+        assert client.fetch("http://good.example/page", accept="page", linked_from=mine).body == b"mine"
+        assert client.fetch("http://good.example/page", accept="page", linked_from=stranger).body == b"mine"
+        client.close()
+
+
+def test_a_redirect_from_the_internet_never_leads_into_the_operators_network() -> None:
+    with LoopbackServer({"/": redirect("http://lan.example/inner"), "/inner": "mine"}) as server:
+        network = Network(HOUSE, landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        for _ in range(2):
+            with pytest.raises(FetchError, match="refused"):
+                client.fetch("http://good.example/")
+            assert client.fetch("http://lan.example/").body == b"mine"
+        assert server.paths().count("/inner") == 2
         client.close()
 
 

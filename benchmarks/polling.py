@@ -1,0 +1,154 @@
+"""What asking costs: feeds that all answer 304, each every 15 minutes, as a share of one core.
+
+python -m benchmarks.polling [--feeds 10000] [--minutes 15] [--seconds 60] [--plain]
+
+The daemon's own rounds run for so many seconds on a database with so many feeds, at the pace that the
+interval asks for. Every feed is on a host of its own, so each request is a new connection, and over TLS
+unless --plain: both are the costly case. The server is another process on loopback and is not counted;
+names are resolved and dialled by stand-ins, for nothing may leave this machine. Counted is all CPU time of
+this process: scheduling, requests, TLS, and the writing of the rows.
+"""
+
+import argparse
+import datetime as dt
+import multiprocessing
+import ssl
+import subprocess
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import httpcore
+
+from aggregator.net.client import Client, ClientSettings
+from aggregator.polling import Polling
+from aggregator.rounds import TICK_SECONDS, Rounds
+from aggregator.rules import rule_book
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.sources import Source, add, all_sources, source_id
+from aggregator.watching import Watching
+from aggregator.work.executor import InlineExecutor
+from tests.loopback import LoopbackServer, Request, Response
+
+_PUBLIC = "93.184.216.34"  # where all names lead; never dialled
+_ETAG = '"as before"'
+
+
+def serve(pipe: Connection, certificate: str | None) -> None:
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+
+    def answer(_request: Request) -> Response:
+        return Response(304, {"ETag": _ETAG})
+
+    with LoopbackServer({"*": answer}, tls=context) as server:
+        pipe.send(server.port)
+        pipe.recv()
+        pipe.send(len(server.requests))
+
+
+def make_certificate(folder: Path) -> tuple[str, str]:
+    """Key and certificate in one file, and the certificate alone."""
+    both, public = folder / "both.pem", folder / "public.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2", "-keyout", str(both), "-out", str(public), "-subj", "/CN=feeds.example",
+         "-addext", "subjectAltName=DNS:*.feeds.example"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    both.write_text(both.read_text() + public.read_text())
+    return str(both), str(public)
+
+
+def fill(database: Database, feeds: int, interval: float, scheme: str) -> None:
+    """Sources that have been asked before, due one after the other over the interval."""
+    now = dt.datetime.now(dt.UTC)
+    with database.write() as connection:
+        for number in range(feeds):
+            address = f"{scheme}://h{number}.feeds.example/feed.xml"
+            add(
+                connection,
+                Source(
+                    id=source_id("feed", None, address),
+                    kind="feed",
+                    address=address,
+                    interval_seconds=int(interval),
+                    rhythm_seconds=interval,
+                    etag=_ETAG,
+                    first_poll_done=True,
+                    health="ok",
+                    per_day=1000.0,
+                    per_day_at=now,
+                    last_new_at=now,
+                    next_due_at=now + dt.timedelta(seconds=interval * number / feeds),
+                ),
+            )
+
+
+def run(arguments: argparse.Namespace, folder: Path) -> None:
+    certificates = (None, None) if arguments.plain else make_certificate(folder)
+    ours, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, certificates[0]))
+    server.start()
+    port = ours.recv()
+    database = Database(f"sqlite:///{folder / 'polling.db'}")
+    upgrade(database)
+    book = rule_book()
+    client = Client(
+        ClientSettings(ca_file=certificates[1]),
+        book,
+        resolve=lambda _name, _port, _seconds: [_PUBLIC],
+        dial=lambda _address, _port, seconds: httpcore.SyncBackend().connect_tcp("127.0.0.1", port, seconds),
+    )
+    fill(database, arguments.feeds, arguments.minutes * 60.0, "http" if arguments.plain else "https")
+    executor = InlineExecutor()
+    clock = lambda: dt.datetime.now(dt.UTC)  # noqa: E731
+    rounds = Rounds(
+        database,
+        client,
+        Polling(database, client, executor, book, clock, robots=False, pages="never"),
+        Watching(database, executor, book, clock),
+        clock,
+        threads=8,
+        arrived=lambda: None,
+        stops=lambda: False,
+    )
+    rounds.take_up(clock())
+    wall, cpu = time.perf_counter(), time.process_time()
+    while (left := arguments.seconds - (time.perf_counter() - wall)) > 0:
+        rounds.tick()
+        time.sleep(min(TICK_SECONDS, left))
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    rounds.stop()
+    with database.read() as connection:
+        began = min(one.next_due_at for one in all_sources(connection))
+        polled = sum(one.last_polled_at is not None for one in all_sources(connection))
+    client.close()
+    ours.send("stop")
+    requests = ours.recv()
+    server.join()
+    database.close()
+    behind = max(0.0, (clock() - began).total_seconds())
+    print(
+        f"{polled} polls of {arguments.feeds} feeds ({requests} requests, all 304) in {wall:.0f} s: "
+        f"{cpu / max(polled, 1) * 1000:.1f} ms of CPU a poll, {cpu / wall:.1%} of one core; "
+        f"the longest waiting is {behind:.1f} s late"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--feeds", type=int, default=10_000)
+    parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--plain", action="store_true", help="http in place of https")
+    with tempfile.TemporaryDirectory() as folder:
+        run(parser.parse_args(), Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,444 @@
+"""The rounds: who is handed out, whatever some hosts and clocks do; and a simulated week of 2,000 feeds."""
+
+import datetime as dt
+import itertools
+import os
+import random
+import shutil
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aggregator.net.client import Client, ClientSettings
+from aggregator.polling import Polling
+from aggregator.rounds import Rounds
+from aggregator.rules import RuleBook, rule_book
+from aggregator.store.database import Database
+from aggregator.store.hosts import Host, save_hosts
+from aggregator.store.migrate import upgrade
+from aggregator.store.sources import Source, add, all_sources, due, source_id
+from aggregator.watching import Watching
+from aggregator.work.executor import InlineExecutor
+from tests.articles import NOON, Desk, record
+from tests.loopback import LoopbackServer, Request, Response, redirect
+from tests.world import Time, World
+
+DAY = 86400.0
+HOUR = 3600.0
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("empty") / "empty.db"
+    opened = Database(f"sqlite:///{file}")
+    upgrade(opened)
+    opened.close()
+    return file
+
+
+@pytest.fixture
+def small(empty: Path, tmp_path: Path) -> Iterator[Database]:
+    """A fresh SQLite database."""
+    file = tmp_path / "rounds.db"
+    shutil.copy(empty, file)
+    opened = Database(f"sqlite:///{file}")
+    yield opened
+    opened.close()
+
+
+def rounds_of(database: Database, client: Client, book: RuleBook, now: Any, threads: int = 0) -> Rounds:
+    executor = InlineExecutor()
+    return Rounds(
+        database,
+        client,
+        Polling(database, client, executor, book, now, robots=False, pages="never"),
+        Watching(database, executor, book, now),
+        now,
+        threads=threads,
+        arrived=lambda: None,
+        stops=lambda: False,
+    )
+
+
+def feed_of(address: str, **more: Any) -> Source:
+    values = {"interval_seconds": 3600, "next_due_at": NOON, "pages": "never"} | more
+    return Source(id=source_id("feed", None, address), kind="feed", address=address, **values)
+
+
+def fill(database: Database, sources: list[Source]) -> None:
+    with database.write() as connection:
+        for one in sources:
+            add(connection, one)
+
+
+def rss(*numbers: int, feed: str = "a") -> str:
+    items = "".join(
+        f"<item><guid isPermaLink='false'>{feed}-{n}</guid><title>Report {n} of {feed}</title>"
+        f"<description>Words about {n} of {feed}.</description></item>"
+        for n in numbers
+    )
+    return f"<rss version='2.0'><channel><title>{feed}</title>{items}</channel></rss>"
+
+
+# --- who is handed out -------------------------------------------------------------------------------------
+
+
+def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(database: Database) -> None:
+    early = NOON - dt.timedelta(hours=5)
+    crowd = [feed_of(f"http://big.example/{n}", next_due_at=early) for n in range(1000)]
+    fill(database, [*crowd, *(feed_of(f"http://h{n}.example/feed") for n in range(20))])
+    with database.read() as connection:
+        handed = due(connection, "feed", NOON, 30, a_host=2)
+        free = due(connection, "feed", NOON, 30, a_host=2, without_hosts=["big.example"])
+    assert Counter(one.host for one in handed)["big.example"] == 2
+    assert len({one.host for one in handed}) == 21
+    assert len(free) == 20
+    assert [one.host for one in handed[:2]] == ["big.example"] * 2, "the longest waiting first"
+
+
+def test_a_held_host_is_not_asked_and_holds_nobody_else(small: Database) -> None:
+    with World() as world:
+        book = rule_book()
+        client = world.client(book)
+        for number in range(4):
+            world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
+        world.sites["big.example"] = {"*": rss(1)}
+        fill(small, [feed_of(f"http://big.example/{n}") for n in range(200)])
+        fill(small, [feed_of(f"http://h{n}.example/feed") for n in range(4)])
+        with small.write() as connection:
+            until = NOON + dt.timedelta(seconds=600)
+            save_hosts(connection, [Host(name="big.example", held_until=until)])
+        rounds = rounds_of(small, client, book, world.time)
+        rounds.take_up(world.time())
+        for _ in range(3):
+            rounds.tick()
+            world.time.run(1)
+        assert {host for _, host, _ in world.asked} == {f"h{n}.example" for n in range(4)}
+        world.time.run(600)
+        rounds.tick()
+        assert len(world.paths("big.example")) == 2
+        client.close()
+
+
+def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(small: Database) -> None:
+    with World() as world:
+        book = rule_book()
+        client = world.client(book)
+        world.sites = {"big.example": {"*": "a page"}, "other.example": {"/1": "a page"}}
+        desk = Desk(small, world.time, book)
+        crowd = [record("big", str(n), f"Title {n}", "", url=f"http://big.example/{n}") for n in range(1100)]
+        last = record("other", "1", "Title", "", url="http://other.example/1")
+        desk.accept(*crowd, wants_page=[True] * len(crowd))
+        desk.accept(last, wants_page=[True])
+        with small.write() as connection:
+            save_hosts(connection, [Host(name="big.example", held_until=NOON + dt.timedelta(hours=1))])
+        rounds = rounds_of(small, client, book, world.time)
+        rounds.take_up(world.time())
+        for _ in range(4):
+            rounds.tick()
+            world.time.run(1)
+        assert [host for _, host, _ in world.asked] == ["other.example"]
+        client.close()
+
+
+def live(rounds: Rounds, time: Time, database: Database, seconds: float) -> None:
+    """Let so much time pass: a tick whenever something is due, and one a second where something waits."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        rounds.tick()
+        with database.read() as connection:
+            waiting = due(connection, "feed", time() + dt.timedelta(days=2), 1)
+        wait = (waiting[0].next_due_at - time()).total_seconds() if waiting else HOUR
+        time.run(min(max(1.0, wait), HOUR, max(1.0, end - time.monotonic())))
+
+
+def polled(world: World) -> dict[str, list[float]]:
+    found = defaultdict(list)
+    for moment, host, path in world.asked:
+        found[host + path].append(moment)
+    return found
+
+
+@pytest.mark.parametrize("jump", [-HOUR, 8 * HOUR, -400 * DAY, 400 * DAY])
+def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(small: Database, jump: float) -> None:
+    with World() as world:
+        book = rule_book()
+        client = world.client(book)
+        count = 8
+        for number in range(count):
+            world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
+        moments = [NOON + dt.timedelta(minutes=5 * n) for n in range(count)]
+        fill(small, [feed_of(f"http://h{n}.example/feed", next_due_at=moments[n]) for n in range(count)])
+        rounds = rounds_of(small, client, book, world.time)
+        live(rounds, world.time, small, 3 * HOUR)
+        jumped = world.time.monotonic()
+        world.time.jump(jump)
+        live(rounds, world.time, small, 9 * HOUR)
+        for moments_of_one in polled(world).values():
+            after = [moment for moment in moments_of_one if moment > jumped]
+            assert after, "starved"
+            assert after[0] - jumped <= 5.5 * HOUR
+            gaps = [later - earlier for earlier, later in itertools.pairwise(after)]
+            assert all(HOUR <= gap <= 4.5 * HOUR for gap in gaps)
+        minutes = Counter(
+            int((moment - jumped) // 60) for moment, _, _ in world.asked if moment > jumped + 60
+        )
+        assert max(minutes.values()) <= 6, "not all at once"
+        client.close()
+
+
+def test_after_the_clock_went_back_no_source_sleeps_for_years(database: Database) -> None:
+    fill(database, [feed_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))])
+    with World() as world:
+        client = world.client(rule_book())
+        rounds_of(database, client, rule_book(), world.time).take_up(NOON)
+        client.close()
+    with database.read() as connection:
+        assert len(due(connection, "feed", NOON + dt.timedelta(hours=5), 5)) == 1
+
+
+def drips_beside_good(database: Database, deadline: float, slow: float, count: int) -> float:
+    """Seconds until all good feeds are read, on real threads and a real clock."""
+    book = rule_book({"net": {"fetch_deadline_seconds": deadline, "slow_fetch_seconds": slow}})
+    drip = Response(body=b"x" * 100_000, drip_seconds=0.2)
+    bad = [LoopbackServer({"*": drip}) for _ in range(count)]
+    good = [LoopbackServer({"*": rss(1)}) for _ in range(count)]
+    now = lambda: dt.datetime.now(dt.UTC)  # noqa: E731
+    early = now() - dt.timedelta(hours=1)  # the bad ones stand first in the line
+    fill(database, [feed_of(one.url("/feed"), next_due_at=early) for one in bad])
+    fill(database, [feed_of(one.url("/feed"), next_due_at=now()) for one in good])
+    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), book)
+    rounds = rounds_of(database, client, book, now, threads=8)
+    addresses = {one.url("/feed") for one in good}
+    began = time.monotonic()
+    while time.monotonic() - began < 10 * deadline:
+        rounds.tick()
+        with database.read() as connection:
+            if all(one.health == "ok" for one in all_sources(connection) if one.address in addresses):
+                break
+        time.sleep(min(1.0, deadline / 20))
+    seconds = time.monotonic() - began
+    assert threading.active_count() < 400
+    rounds.stop()
+    client.close()
+    assert rounds.join(lambda: 5.0) == 0
+    for server in [*bad, *good]:
+        server.close()
+    return seconds
+
+
+def test_servers_that_drip_do_not_hold_up_the_good_ones(small: Database) -> None:
+    """A tenth of the real deadline and a fifth of the servers; in full below."""
+    assert drips_beside_good(small, deadline=2.0, slow=0.2, count=24) <= 2.0 + 0.5
+
+
+@pytest.mark.torture
+def test_fifty_servers_that_drip_beside_fifty_good_feeds(small: Database) -> None:
+    rules = rule_book().values("net")
+    seconds = drips_beside_good(small, rules["fetch_deadline_seconds"], rules["slow_fetch_seconds"], 50)
+    print(f"all good feeds after {seconds:.1f} s")
+    assert seconds <= rules["fetch_deadline_seconds"] + 5
+
+
+# --- a week ------------------------------------------------------------------------------------------------
+
+WAYS = ("503", "429", "404", "410", "wall", "page", "dns", "refused", "loop", "endless")
+
+
+class Feed:
+    """One of the many: when it breaks, in which way, and when it has news. Times by the monotonic clock."""
+
+    def __init__(
+        self, number: int, host: str, way: str | None, chance: random.Random, start: float, days: float
+    ) -> None:
+        self.number, self.host, self.path, self.way = number, host, f"/{number}", way
+        self.broken: list[tuple[float, float]] = []
+        at = start + chance.uniform(0.05, 0.3) * days * DAY
+        longest = 10 * HOUR if self.way == "410" else days * DAY / 3
+        while self.way is not None and at < start + days * DAY * 0.9:
+            end = at + chance.uniform(0.05, 1.0) * longest
+            self.broken.append((at, end))
+            at = end + chance.uniform(0.2, 0.5) * days * DAY
+        gap = chance.choice([8 * HOUR, DAY, 3 * DAY, 10 * DAY])
+        self.news = [start]
+        while self.news[-1] < start + days * DAY:
+            self.news.append(self.news[-1] + chance.expovariate(1 / gap) + 60)
+
+    def is_broken(self, now: float) -> bool:
+        return any(begin <= now < end for begin, end in self.broken)
+
+    def answer(self, now: float, request: Request) -> Response:
+        if self.is_broken(now) and self.way not in ("dns", "refused"):  # these two are not even asked
+            return self._fault()
+        newest = sum(moment <= now for moment in self.news)
+        etag = f'"{newest}"'
+        if request.headers.get("if-none-match") == etag:
+            return Response(304, {"ETag": etag})
+        numbers = range(max(0, newest - 12), newest)
+        return Response(body=rss(*reversed(numbers), feed=str(self.number)), headers={"ETag": etag})
+
+    def _fault(self) -> Response:
+        faults = {
+            "503": Response(503, {"Retry-After": "7200"}),
+            "429": Response(429, {"Retry-After": "900"}),
+            "404": Response(404),
+            "410": Response(410),
+            "wall": Response(403, {"cf-mitigated": "challenge"}, "<title>wait</title>"),
+            "page": Response(body="<html><body><p>We are working on it.</p></body></html>"),
+            "loop": redirect(self.path),
+            "endless": Response(body=b"x" * 200_000),
+        }
+        return faults[self.way or ""]
+
+
+class Many:
+    """So many feeds for so many days, and what must be true of them afterwards."""
+
+    def __init__(
+        self,
+        database: Database,
+        world: World,
+        feeds: int,
+        days: float,
+        seed: int,
+        *,
+        each: int,
+        hours: int,
+    ) -> None:
+        """One in `each` feeds is broken; all are to be asked every so many `hours`."""
+        self.hours = hours
+        self.world, self.database, self.days = world, database, days
+        chance = random.Random(seed)
+        self.start = self.offline_since = self.online_again = world.time.monotonic()
+        self.feeds = []
+        for number in range(feeds):
+            # The broken are alone on their hosts; the others share: one host has a twentieth of all.
+            way = WAYS[number // each % len(WAYS)] if number % each == 0 else None
+            host = f"h{number}" if way else "big" if number % 20 == 1 else f"s{number % (feeds // 8)}"
+            self.feeds.append(Feed(number, f"{host}.example", way, chance, self.start, days))
+        self.at = {(one.host, one.path): one for one in self.feeds}
+        for one in self.feeds:
+            world.sites[one.host] = {"*": self._answer}
+        self.book = rule_book({"net": {"wire_cap_bytes": 100_000}})
+        self.client = world.client(self.book)
+        fill(
+            database,
+            [
+                feed_of(
+                    f"http://{one.host}{one.path}",
+                    interval_seconds=hours * 3600,
+                    next_due_at=NOON + dt.timedelta(seconds=chance.uniform(0, hours * HOUR)),
+                )
+                for one in self.feeds
+            ],
+        )
+
+    def _answer(self, request: Request) -> Response:
+        host = request.headers["host"]
+        return self.at[host, request.path].answer(self.world.time.monotonic(), request)
+
+    def live(self) -> None:
+        """The whole time, with a clock that jumps twice and a night without a network."""
+        rounds = rounds_of(self.database, self.client, self.book, self.world.time)
+        rounds.take_up(self.world.time())
+        pieces = [(0.3, -HOUR), (0.25, 8 * HOUR), (0.1, 0.0), (0.05, 0.0), (0.3, 0.0)]
+        for number, (share, jump) in enumerate(pieces):
+            self.world.offline = number == 3
+            if self.world.offline:
+                self.offline_since = self.world.time.monotonic()
+            self.online_again = self.world.time.monotonic()
+            end = self.world.time.monotonic() + share * self.days * DAY
+            while self.world.time.monotonic() < end:
+                self._go_along()
+                live(rounds, self.world.time, self.database, min(HOUR, end - self.world.time.monotonic()))
+            self.world.time.jump(jump)
+
+    def _go_along(self) -> None:
+        """Names that lead nowhere, ports that are closed, at this time."""
+        now = self.world.time.monotonic()
+        broken = [one for one in self.feeds if one.is_broken(now)]
+        self.world.down = {one.host for one in broken if one.way == "dns"}
+        self.world.closed = {one.host for one in broken if one.way == "refused"}
+
+    def check(self) -> None:
+        asked = polled(self.world)
+        rules = self.book.values("net")
+        assert len(asked) == len(self.feeds), "every feed was asked"
+        self._check_rate(rules["host_gap_seconds"], rules["max_redirects"])
+        with self.database.read() as connection:
+            rows = {one.address: one for one in all_sources(connection)}
+        now = self.world.time.monotonic()
+        for one in self.feeds:
+            row = rows[f"http://{one.host}{one.path}"]
+            moments = asked[one.host + one.path]
+            for _, end in one.broken:
+                # An hour for the clock that went back, one for what is looked up only so often.
+                if end + DAY + 2 * HOUR < now and not one.is_broken(end + DAY + 2 * HOUR):
+                    assert any(end <= moment <= end + DAY + 2 * HOUR for moment in moments), (one.way, end)
+            if one.way is None:
+                assert row.health == "ok", (one.host, row.health_cause)
+                for earlier, later in itertools.pairwise(moments):
+                    assert later - earlier <= self._longest(earlier, later), "stalled"
+                assert len(moments) <= self.days * 24 / self.hours + 2, (
+                    "asked more often than once an interval"
+                )
+                seen = sum(moment <= moments[-1] for moment in one.news)
+                assert row.entries_new == seen, "news were missed"
+
+    def _longest(self, earlier: float, later: float) -> float:
+        """The longest time a good feed may be left alone: the end of a quiet spell, and an hour of the clock.
+
+        Over the outage as well: that, and a back-off that is no longer than the failing was, or an interval.
+        """
+        quiet = 4 * self.hours * HOUR * 1.1 + HOUR
+        if later < self.offline_since or earlier > self.online_again:
+            return quiet
+        outage = self.online_again - self.offline_since
+        return quiet + outage + max(outage, self.hours * HOUR) * 1.1
+
+    def _check_rate(self, gap: float, redirects: int) -> None:
+        """No host sees more requests than one a gap; the steps of one redirect are paid for afterwards."""
+        by_host = defaultdict(list)
+        for moment, host, _ in self.world.asked:
+            by_host[host].append(moment)
+        for host, moments in by_host.items():
+            has_loops = any(one.way == "loop" for one in self.feeds if one.host == host)
+            burst = redirects + 1 if has_loops else 1
+            for first, last in zip(moments, moments[burst:], strict=False):
+                assert last - first >= gap - 1e-6, host
+
+    def busiest_minute(self) -> int:
+        """The most requests in one minute after the night without a network."""
+        since = [moment - self.online_again for moment, _, _ in self.world.asked]
+        return max(Counter(int(moment // 60) for moment in since if moment >= 0).values())
+
+
+def week(database: Database, feeds: int, days: float, seed: int, *, each: int = 10, hours: int = 1) -> None:
+    print(f"seed {seed}")
+    with World() as world:
+        many = Many(database, world, feeds, days, seed, each=each, hours=hours)
+        began = time.monotonic()
+        many.live()
+        many.check()
+        print(
+            f"{feeds} feeds, {days} days: {len(world.asked)} requests, after the outage at most "
+            f"{many.busiest_minute()} in a minute, {time.monotonic() - began:.0f} s"
+        )
+        # Evenly spread it would be a sixtieth of the feeds a minute.
+        assert many.busiest_minute() <= max(10, feeds / 60 * 4)
+        many.client.close()
+
+
+def test_a_day_and_a_half_of_a_few_feeds(small: Database) -> None:
+    week(small, feeds=30, days=1.5, seed=int(os.environ.get("AGGREGATOR_WEEK_SEED", "4")), each=3)
+
+
+@pytest.mark.torture
+def test_a_week_of_two_thousand_feeds(small: Database) -> None:
+    seed = int(os.environ.get("AGGREGATOR_WEEK_SEED", str(random.randrange(1 << 32))))
+    week(small, 2000, 7.0, seed, hours=3)

@@ -1,0 +1,220 @@
+"""How often a source has news, how seldom it wants to be asked, and what its health says about both."""
+
+import datetime as dt
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.net.answer import fresh_seconds
+from aggregator.net.outage import Outage
+from aggregator.net.rulebook import net_rules
+from aggregator.pace import decayed, expected_gap_seconds, first_rate, later_rate
+from aggregator.rules import rule_book
+from aggregator.sources.rhythm import asked_seconds
+from aggregator.store.health import health_of, health_rules
+from aggregator.store.sources import Source
+
+BOOK = rule_book()
+RULES = net_rules(BOOK)
+HEALTH = health_rules(BOOK)
+NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
+
+
+def ago(days: float) -> dt.datetime:
+    return NOW - dt.timedelta(days=days)
+
+
+# --- rates -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ages", "least", "most"),
+    [
+        ([], 0, 0),
+        ([n / 24 for n in range(20)], 24, 26),  # hourly, all of the last day
+        ([n / 10 for n in range(200)], 10, 10.2),  # ten a day, for weeks
+        ([0.001 * n for n in range(15)], 200, 361),  # all of the last minutes: not thousands
+        ([30 * n for n in range(1, 11)], 0.02, 0.04),  # monthly
+        ([0.1, 0.2, 0.3, 900], 0.4, 0.5),  # a pinned one says nothing about the others' span
+        ([-5, -1], 0, 0),  # tomorrow's dates tell nothing
+        ([3], 0.1, 0.2),
+    ],
+)
+def test_the_dates_of_a_new_feed_tell_its_rate(ages: list[float], least: float, most: float) -> None:
+    assert least <= first_rate([ago(age) for age in ages], NOW, RULES.rate_days) <= most
+
+
+@given(st.floats(0.2, 200), st.floats(0, 500))
+def test_the_rate_that_is_kept_becomes_the_rate_that_is(true: float, start: float) -> None:
+    rate, at = start, NOW
+    for step in range(1, 1001):
+        now = NOW + dt.timedelta(days=step / true)
+        rate, at = later_rate(rate, at, now, 1, RULES.rate_days), now
+        if now > NOW + dt.timedelta(days=80):
+            break
+    days = (at - NOW).total_seconds() / 86400
+    if days > 50:
+        assert true * 0.8 <= decayed(rate, at, at, RULES.rate_days) <= true * 1.8 + 0.2
+
+
+def test_a_rate_fades_while_nothing_comes() -> None:
+    assert decayed(10.0, ago(7), NOW, RULES.rate_days) == pytest.approx(3.68, abs=0.01)
+    assert decayed(10.0, NOW, ago(1), RULES.rate_days) == 10.0, "a clock that went back makes nothing more"
+    assert decayed(10.0, None, NOW, RULES.rate_days) == 0.0
+    assert (expected_gap_seconds(24.0), expected_gap_seconds(0.0)) == (3600.0, None)
+
+
+# --- what feeds and servers ask for ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ttl", "period", "frequency", "seconds"),
+    [
+        ("60", None, None, 3600),
+        (" 15 ", None, None, 900),
+        ("0", None, None, None),
+        ("-5", None, None, None),
+        ("soon", None, None, None),
+        ("٦٠", None, None, None),
+        ("9" * 30, None, None, None),
+        (None, "hourly", "2", 1800),
+        (None, " Daily ", None, 86400),
+        (None, "hourly", "0", 3600),
+        (None, "hourly", "often", 3600),
+        (None, "fortnightly", "1", None),
+        ("60", "daily", "1", 86400),
+        (None, None, None, None),
+    ],
+)
+def test_what_a_feed_asks_for(
+    ttl: str | None, period: str | None, frequency: str | None, seconds: float | None
+) -> None:
+    assert asked_seconds(ttl, period, frequency) == seconds
+
+
+DATE = "Fri, 20 Nov 2026 08:00:00 GMT"
+LATER = "Fri, 20 Nov 2026 09:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"cache-control": "public, max-age=300"}, 300),
+        ({"cache-control": "max-age=300", "age": "100"}, 200),
+        ({"cache-control": "max-age=300", "age": "400"}, 0),
+        ({"cache-control": "max-age=300", "expires": LATER, "date": DATE}, 300),
+        ({"cache-control": 'MAX-AGE="60"'}, 60),
+        ({"cache-control": "no-cache, max-age=300"}, None),
+        ({"cache-control": "no-store"}, None),
+        ({"cache-control": "s-maxage=300"}, None),
+        ({"cache-control": "max-age=-1"}, None),
+        ({"cache-control": "max-age=" + "9" * 100}, 999999999999),
+        ({"expires": LATER, "date": DATE}, 3600),
+        ({"expires": DATE, "date": LATER}, 0),
+        ({"expires": LATER}, None),
+        ({"expires": "0", "date": DATE}, None),
+        ({"expires": "Fri, 99 Nov 2026 09:00:00 GMT", "date": DATE}, None),
+        ({}, None),
+    ],
+)
+def test_how_long_an_answer_is_fresh(headers: dict[str, str], seconds: float | None) -> None:
+    assert fresh_seconds(headers) == seconds
+
+
+@given(st.dictionaries(st.sampled_from(["cache-control", "expires", "date", "age"]), st.text()))
+def test_any_headers_are_read(headers: dict[str, str]) -> None:
+    found = fresh_seconds(headers)
+    assert found is None or found >= 0
+
+
+# --- outages -----------------------------------------------------------------------------------------------
+
+
+def test_many_hosts_out_of_reach_one_after_the_other_are_an_outage_of_our_own() -> None:
+    outage = Outage(3)
+    assert [outage.unreachable(host) for host in ("a", "a", "b", "c", "d")] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]
+    outage.answered()
+    assert not outage.unreachable("a")
+
+
+# --- health ------------------------------------------------------------------------------------------------
+
+
+def source(**more: object) -> Source:
+    values: dict[str, object] = {
+        "id": "s", "kind": "feed", "address": "https://a.example/feed", "interval_seconds": 3600,
+        "next_due_at": NOW + dt.timedelta(hours=3), "health": "ok", "first_poll_done": True,
+    }  # fmt: skip
+    return msgspec.convert(values | more, Source)
+
+
+def told(**more: object) -> tuple[str, str, str]:
+    health = health_of(source(**more), NOW, HEALTH)
+    return health.state, health.cause, health.words
+
+
+@pytest.mark.parametrize(
+    ("health_cause", "cause", "words"),
+    [
+        ("dns: there is no such name", "dns", "its name leads nowhere: there is no such name"),
+        ("tls: it has expired", "tls", "its certificate is not to be trusted: it has expired"),
+        ("http 403: Forbidden", "http 403", "it refuses us (403): Forbidden"),
+        ("bot wall: Cloudflare asks for a browser", "bot wall",
+         "a wall against programs stands before it: Cloudflare asks for a browser"),
+        ("http 429: Too Many Requests", "http 429", "it says that we ask too often (429): Too Many Requests"),
+        ("no feed: this is a web page", "no feed", "there is no feed at its address: this is a web page"),
+        ("http 418: I'm a Teapot", "http 418", "http 418: I'm a Teapot"),
+    ],
+)  # fmt: skip
+def test_a_failure_is_told_with_its_cause(health_cause: str, cause: str, words: str) -> None:
+    failing = {"health": "failing", "health_cause": health_cause, "failures": 5, "failing_since": ago(2)}
+    assert told(**failing) == (
+        "failing", cause, f"{words}; 5 times since 2026-11-18 08:00; next try in 3 hours",
+    )  # fmt: skip
+
+
+def test_a_source_that_is_well_says_nothing() -> None:
+    assert told() == ("ok", "", "")
+    assert told(health="new") == ("new", "", "")
+    assert told(paused=True, health="failing", health_cause="tls: x")[0] == "paused"
+
+
+@pytest.mark.parametrize(
+    ("per_day", "days", "is_silent"),
+    [(24, 2.9, False), (24, 3.1, True), (1, 9, False), (1, 11, True), (0.1, 90, False), (0.1, 110, True),
+     (0, 1000, False)],
+)  # fmt: skip
+def test_silence_is_measured_by_a_sources_own_rhythm(per_day: float, days: float, is_silent: bool) -> None:
+    state, cause, words = told(per_day=per_day, per_day_at=ago(days), last_new_at=ago(days))
+    assert (state == "silent") == is_silent
+    assert ("nothing new for" in words, cause) == (is_silent, "silent" if is_silent else "")
+
+
+def test_a_silent_source_says_what_it_used_to_have() -> None:
+    words = told(per_day=24.0, per_day_at=ago(5), last_new_at=ago(5))[2]
+    assert words == "nothing new for 5 days; it used to have something every 60 minutes"
+
+
+def test_a_flood_is_told_for_a_week() -> None:
+    assert told(flooded_at=ago(6), flood_entries=300) == (
+        "flood", "flood", "300 old entries came at once on 2026-11-14 08:00; stored, not announced",
+    )  # fmt: skip
+    assert told(flooded_at=ago(8), flood_entries=300)[0] == "ok"
+
+
+def test_what_is_not_asked_any_more_says_why() -> None:
+    assert told(health="gone", gone_since=ago(3))[2].startswith("says that it is gone for ever (410) since")
+    assert "a source already (other)" in told(health="merged", merged_into="other")[2]
+
+
+def test_articles_a_day_are_known_after_the_first_answer() -> None:
+    assert health_of(source(per_day=12.0, per_day_at=NOW), NOW, HEALTH).per_day == 12.0
+    assert health_of(source(first_poll_done=False), NOW, HEALTH).per_day is None

@@ -1,7 +1,10 @@
 """The commands below `sources`: where articles come from, and how that goes."""
 
+import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +12,18 @@ from aggregator.cli import show
 from aggregator.cli.context import Settings, missing_database
 from aggregator.errors import UsageError
 
+if TYPE_CHECKING:
+    from aggregator.config import Config
+    from aggregator.listing import ListedSource
+    from aggregator.sourcing import Added, Wanted
+    from aggregator.store.database import Database
+    from aggregator.store.sources import Source
+
 sources = typer.Typer(help="Where articles come from, and how that goes.", no_args_is_help=True)
+
+_ROOM_FOR_IDS = 110  # columns of a terminal; below, the cause needs the room more
+_SHOWN_OTHERS = 5
+_Named = Annotated[str, typer.Argument(metavar="SOURCE", help="Its name, id or address.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -17,39 +31,108 @@ def register(app: typer.Typer) -> None:
     app.add_typer(sources, name="sources")
 
 
+# --- list --------------------------------------------------------------------------------------------------
+
+
 @sources.command(name="list")
 def list_(
     context: typer.Context,
-    format_: Annotated[str, typer.Option("--format", metavar="table|jsonl")] = "table",
+    failing: Annotated[bool, typer.Option("--failing", help="Only those that are in trouble.")] = False,
+    format_: Annotated[str, typer.Option("--format", metavar="table|json|jsonl|csv")] = "table",
 ) -> None:
-    """Every source: its health, its articles, when it is due."""
+    """Every source: how it does, and what its texts became.
+
+    Shows last success, next due, articles a day, health with its cause in words.
+    """
     import msgspec
 
-    from aggregator.store.reading import Reading
+    from aggregator.daemon import utc_now
+    from aggregator.listing import listed
 
+    if format_ not in ("table", "json", "jsonl", "csv"):
+        raise UsageError(f"--format {format_}: choose table, json, jsonl or csv")
     settings: Settings = context.obj
-    with settings.reading() as (config, database):
-        listed = Reading(database).sources()
-    if format_ == "jsonl":
-        for one in listed:
-            show.out(msgspec.json.encode(one) + b"\n")
-    elif listed:
-        rows = (
-            (
-                one.id,
-                one.state,
-                one.article_count,
-                one.last_success,
-                one.next_due,
-                one.name,
-                one.problem or "",
-            )
-            for one in listed
-        )
-        columns = ("id", "health", "articles", "last success", "next due", "source", "cause")
-        show.table(columns, rows, wide=("source", "cause"))
-    elif missing_database(config) is None:
+    with settings.reading() as (config, database), database.read() as connection:
+        everything = listed(connection, utc_now(), config.rule_book)
+        is_there = missing_database(config) is None
+    shown = [one for one in everything if one.is_in_trouble or not failing]
+    if format_ == "json":
+        show.out(msgspec.json.encode({"sources": shown}) + b"\n")
+    elif format_ == "jsonl":
+        show.out(b"".join(msgspec.json.encode(one) + b"\n" for one in shown))
+    elif format_ == "csv":
+        show.write_csv(_COLUMNS_CSV, (_csv_row(one) for one in shown))
+    elif shown:
+        _table(shown)
+        _summary(everything, failing=failing)
+    elif everything:
+        show.say(f"none of the {len(everything)} sources is in trouble")
+    elif is_there:
         show.say("no sources yet; name some in config.yaml, or type: aggregator sources add URL")
+
+
+_COLUMNS_CSV = (
+    "id", "name", "kind", "url", "folder", "outlet", "language", "origin", "state", "cause", "problem",
+    "articles", "per_day", "texts", "pages", "last_success", "next_due", "interval_seconds",
+)  # fmt: skip
+
+
+def _csv_row(one: "ListedSource") -> Sequence[object]:
+    return (
+        one.id, one.name, one.kind, one.url, one.folder, one.outlet, one.language, one.origin, one.state,
+        one.cause, one.problem, one.article_count, one.per_day, _told(one.texts), _told(one.pages),
+        one.last_success, one.next_due, one.interval_seconds,
+    )  # fmt: skip
+
+
+def _table(shown: Sequence["ListedSource"]) -> None:
+    width = show.terminal_width()
+    columns = ["source", "health", "a day", "last success", "next due", "texts", "cause"]
+    rows = [
+        [
+            one.name,
+            one.state,
+            _rate(one.per_day),
+            one.last_success,
+            one.next_due,
+            _texts(one) or None,
+            _cause(one),
+        ]
+        for one in shown
+    ]
+    if not any(one.problem for one in shown):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    if width is None or width >= _ROOM_FOR_IDS:
+        columns, rows = ["id", *columns], [[one.id, *row] for one, row in zip(shown, rows, strict=True)]
+    show.table(columns, rows, wide=("source", "texts", "cause"))
+
+
+def _cause(one: "ListedSource") -> str:
+    moved = f"moved to {one.asked_at}" if one.asked_at != one.url else ""
+    return "; ".join(words for words in (one.problem or "", moved) if words)
+
+
+def _texts(one: "ListedSource") -> str:
+    return "; pages: ".join(words for words in (_told(one.texts), _told(one.pages)) if words)
+
+
+def _told(texts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {verdict}" for verdict, count in texts.items())
+
+
+def _rate(per_day: float | None) -> str:
+    """A number that says no more than is known: 0.3, 4.2, 120."""
+    return "-" if per_day is None else f"{per_day:.0f}" if per_day >= 10 else f"{per_day:.1f}"
+
+
+def _summary(everything: Sequence["ListedSource"], *, failing: bool) -> None:
+    states = Counter(one.state for one in everything).most_common()
+    troubled = sum(one.is_in_trouble for one in everything)
+    hint = "; those in trouble alone: aggregator sources list --failing" if troubled and not failing else ""
+    show.say(f"{len(everything)} sources: {', '.join(f'{n} {state}' for state, n in states)}{hint}")
+
+
+# --- add, remove, pause, resume ----------------------------------------------------------------------------
 
 
 @sources.command()
@@ -58,40 +141,154 @@ def add(
     url: Annotated[
         str, typer.Argument(metavar="URL", help="A feed's address, or a site's: its feed is found.")
     ],
+    name: Annotated[
+        str,
+        typer.Option("--name", metavar="NAME", help="What it is called here; kept when its address changes."),
+    ] = "",
     outlet: Annotated[str, typer.Option("--outlet", metavar="NAME", help="Who publishes it.")] = "",
     folder: Annotated[
         str, typer.Option("--folder", metavar="NAME", help="The group of sources it is filed under.")
     ] = "",
+    interval: Annotated[
+        str, typer.Option("--interval", metavar="15m", help="How often it is asked; else fetch.interval.")
+    ] = "",
+    language: Annotated[
+        str, typer.Option("--language", metavar="en", help="Of its articles, where they do not say.")
+    ] = "",
 ) -> None:
-    """Add a feed; the feed behind a site's address is found."""
+    """Add a feed; the feed behind a site's address is found.
+
+    Nothing is stored of it yet: a running daemon asks it within seconds.
+    """
     from aggregator.sourcing import add as run
 
     settings: Settings = context.obj
+    wanted = _wanted(name=name, outlet=outlet, folder=folder, interval=interval, language=language)
     with settings.writing() as (config, database):
-        added = run(config, database, url, outlet=outlet or None, folder=folder or None)
-    show.say(f"added {added.title or added.address} ({added.id}); the daemon asks it within seconds")
+        added = run(config, database, url, wanted)
+    for line in _added_in_words(added):
+        show.say(line)
+
+
+def _wanted(*, name: str, outlet: str, folder: str, interval: str, language: str) -> "Wanted":
+    from aggregator.config import seconds
+    from aggregator.sources.entries import primary_language
+    from aggregator.sourcing import Wanted
+
+    try:
+        every = seconds(interval) if interval else None
+    except ValueError as error:
+        raise UsageError(f"--interval {interval}: {error}") from error
+    tag = primary_language(language)
+    if language and tag is None:
+        raise UsageError(f"--language {language}: give a tag of two or three letters, like en or pt")
+    texts = (text.strip() or None for text in (name, outlet, folder))
+    called, by, group = texts
+    return Wanted(name=called, outlet=by, folder=group, language=tag, interval_seconds=every)
+
+
+_HOW = {
+    "declared": "the page names it",
+    "linked": "the page links to it",
+    "usual": "where sites usually have it",
+    "index": "a sitemap of the site's news",
+}
+
+
+def _added_in_words(added: "Added") -> list[str]:
+    """What was found, what else there is, and when it is asked."""
+    source, found = added.source, added.found
+    how = f" ({_HOW[found.origin]})" if found.origin in _HOW else ""
+    lines = [
+        f"added {source.shown_name} ({source.id})",
+        f"  {source.address}{how}: {found.feed.format}, {found.feed.entry_count} entries{_newest(added)}",
+    ]
+    others = [f"    {one.url} {one.title}".rstrip() for one in found.others[:_SHOWN_OTHERS]]
+    lines += ["  the page names others too:", *others] if others else []
+    every = source.interval_seconds
+    often = (
+        f"{every // 3600}h" if every % 3600 == 0 else f"{every // 60}m" if every % 60 == 0 else f"{every}s"
+    )
+    lines.append(f"  a running daemon asks it within seconds, then about every {often}")
+    return lines
+
+
+def _newest(added: "Added") -> str:
+    times = [entry.published.time for entry in added.found.feed.entries if entry.published]
+    return f", the newest of {max(times):%Y-%m-%d %H:%M} UTC" if times else ""
 
 
 @sources.command()
-def remove(
-    context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Its id or address.")],
-) -> None:
+def remove(context: typer.Context, source: _Named) -> None:
     """Take a source out; the articles that came from it stay."""
-    from aggregator.store.sources import all_sources
+    from aggregator.store.refused import forget_source
     from aggregator.store.sources import remove as drop
 
     settings: Settings = context.obj
     with settings.writing() as (config, database):
-        with database.read() as connection:
-            found = [one for one in all_sources(connection) if source in (one.id, one.address, one.name)]
-        if not found:
-            raise UsageError(f"there is no source {source}; `aggregator sources list` shows all")
-        if found[0].origin == "config" and not found[0].paused:
-            raise UsageError(f"{found[0].address} stands in {config.file}: delete its lines there")
+        found = _the_one(database, source)
+        _refuse_of_config(config, found, "delete its lines there")
         with database.write() as connection:
-            drop(connection, found[0].id)
-    show.say(f"removed {found[0].shown_name}")
+            drop(connection, found.id)
+            forget_source(connection, found.entry_source)
+    show.say(f"removed {found.shown_name} ({found.asked_at}); its articles stay")
+
+
+@sources.command()
+def pause(context: typer.Context, source: _Named) -> None:
+    """Ask a source no more, until it is resumed; its history stays."""
+    from aggregator.store.sources import set_paused
+
+    settings: Settings = context.obj
+    with settings.writing() as (config, database):
+        found = _the_one(database, source)
+        _refuse_of_config(config, found, "delete its lines there, or put # before them")
+        with database.write() as connection:
+            set_paused(connection, found.id, True)
+    show.say(f"paused {found.shown_name}; type: aggregator sources resume {found.id}")
+
+
+@sources.command()
+def resume(context: typer.Context, source: _Named) -> None:
+    """Ask a source again, at once.
+
+    One that was paused, that is gone, or that waits after failures.
+    """
+    from aggregator.daemon import utc_now
+    from aggregator.store.sources import choose, revive
+
+    settings: Settings = context.obj
+    with settings.writing() as (_, database):
+        found = _the_one(database, source)
+        with database.write() as connection:
+            if found.paused and found.origin == "config":
+                choose(connection, found.id, origin="user")  # the file dropped it: it is the person's now
+            revive(connection, found.id, utc_now())
+    show.say(f"resumed {found.shown_name}; a running daemon asks it within seconds")
+
+
+def _the_one(database: "Database", words: str) -> "Source":
+    from aggregator.store.sources import sources_named
+
+    with database.read() as connection:
+        found = sources_named(connection, words)
+    if not found:
+        raise UsageError(f"there is no source {words}; `aggregator sources list` shows all")
+    if len(found) > 1:
+        which = "; ".join(f"{one.id} {one.address}" for one in found[:_SHOWN_OTHERS])
+        raise UsageError(f"{words} means {len(found)} sources: give the id of one: {which}")
+    return found[0]
+
+
+def _refuse_of_config(config: "Config", found: "Source", advice: str) -> None:
+    """A source of the file would come back at the next start."""
+    from aggregator.sourcing import place_in_config
+
+    if found.origin == "config" and not found.paused:
+        raise UsageError(f"{found.address} stands in {place_in_config(config, found)}: {advice}")
+
+
+# --- check, import, export ---------------------------------------------------------------------------------
 
 
 @sources.command()
@@ -108,6 +305,8 @@ def check(
 
     from aggregator.sourcing import check as run
 
+    if format_ not in ("text", "jsonl"):
+        raise UsageError(f"--format {format_}: choose text or jsonl")
     settings: Settings = context.obj
     config = settings.load()
     bad = False
@@ -124,13 +323,20 @@ def check(
 
 @sources.command(name="import")
 def import_(context: typer.Context, opml: Annotated[str, typer.Argument(metavar="FILE.opml")]) -> None:
-    """Add all feeds of an OPML file, with its folders."""
+    """Add all feeds of an OPML file, with its folders.
+
+    What is known already stays as it is; only what had no folder goes into the list's.
+    """
     from aggregator.sourcing import import_opml
 
     settings: Settings = context.obj
     with settings.writing() as (config, database):
-        added, known = import_opml(config, database, Path(opml))
-    show.say(f"added {added} feeds, {known} were known already")
+        done = import_opml(config, database, Path(opml))
+    filed = f"; {done.filed} of them have a folder now" if done.filed else ""
+    show.say(f"added {done.added} feeds, {done.known} were known already{filed}")
+    if done.added:
+        minutes = math.ceil(done.spread_seconds / 60)
+        show.say(f"a running daemon asks them within {f'{minutes} minutes' if minutes > 1 else 'a minute'}")
 
 
 @sources.command()

@@ -1,5 +1,6 @@
 """`aggregator doctor`: what is wrong, and what to type next."""
 
+import datetime as dt
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -8,8 +9,9 @@ from typing import Literal
 
 from aggregator.config import Config
 from aggregator.errors import AggregatorError, DatabaseOutdatedError
+from aggregator.listing import ListedSource, listed
 from aggregator.model import Noun
-from aggregator.shelf import SourceView
+from aggregator.sources.feeds import parser_versions
 from aggregator.store.database import Database, shown_url
 from aggregator.store.migrate import check
 from aggregator.store.reading import Reading
@@ -30,6 +32,7 @@ def examine(config: Config) -> Iterator[Finding]:
     """Look at the configuration, the place of the database, the database and the sources."""
     file = config.file or "the built-in defaults"
     yield Finding(level="ok", what=f"configuration: {file}, {len(config.sources)} sources")
+    yield Finding(level="ok", what=f"parsers: {parser_versions()}")
     yield from _folders(config)
     yield from _place(config)
     yield from _database(config)
@@ -74,7 +77,8 @@ def _database(config: Config) -> Iterator[Finding]:
     try:
         check(database)
         state = Reading(database).state()
-        listed = Reading(database).sources()
+        with database.read() as connection:
+            sources = listed(connection, dt.datetime.now(dt.UTC), config.rule_book)
         refused = Reading(database).refusals(_REFUSALS_TOLD)
     except AggregatorError as error:
         outdated = isinstance(error, DatabaseOutdatedError)
@@ -86,17 +90,29 @@ def _database(config: Config) -> Iterator[Finding]:
     yield Finding(level="ok", what=f"database: {shown}, {state.waiting} articles wait")
     if not state.writable:
         yield Finding(level="problem", what="; ".join(state.problems), advice="chown or chmod the file")
-    yield from _failing(listed, {str(path) for path in _missing_folders(config)})
+    yield from _sources(sources, {str(path) for path in _missing_folders(config)})
     for one in refused:
         advice = "mend it and read it again; it is then told no more"
         yield Finding(level="warning", what=f"{one.item}: {one.reason}", advice=advice)
 
 
-def _failing(listed: Sequence[SourceView], told: set[str]) -> Iterator[Finding]:
+def _sources(sources: Sequence[ListedSource], told: set[str]) -> Iterator[Finding]:
     """Sources in trouble, but for the folders that were `told` already."""
-    for source in listed:
-        where = source.url or source.name
-        if source.state == "failing" and where not in told:
-            is_feed = where.startswith(("http://", "https://"))
-            advice = f"aggregator sources check {where}" if is_feed else f"ls -ld {where}"
-            yield Finding(level="warning", what=f"source {source.name}: {source.problem}", advice=advice)
+    if not sources:
+        advice = "aggregator sources add URL, or name some in config.yaml"
+        yield Finding(level="ok", what="sources: none yet", advice=advice)
+    for one in sources:
+        if one.is_in_trouble and one.url not in told:
+            yield Finding(
+                level="warning", what=f"source {one.name}: {one.problem or one.state}", advice=_advice(one)
+            )
+
+
+def _advice(one: ListedSource) -> str:
+    if one.kind == "folder":
+        return f"ls -ld {one.url}"
+    if one.state == "gone":
+        return f"aggregator sources remove {one.id}, or where it is back: aggregator sources resume {one.id}"
+    if one.state == "flood":
+        return "nothing: it is stored, and not announced"
+    return f"aggregator sources check {one.asked_at}"

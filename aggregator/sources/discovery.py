@@ -1,11 +1,18 @@
-"""Finding the feed of a site: what its page declares, and where feeds usually are. Others fetch."""
+"""Finding the feed of a site: what its page declares, and where feeds usually are. Others fetch.
+
+Of several feeds the one of the page itself comes first: that of its section where the page is one's, else the
+one of the whole site. Feeds of comments, of sound and of film come last.
+"""
 
 import html as html_entities
 import re
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
+
 from aggregator.model import Noun
+from aggregator.sources import markup, sitemap
 from aggregator.sources.entries import absolute_url, plain_title
 
 _SNIFFED_CHARS = 1_048_576
@@ -20,10 +27,19 @@ _TYPES = {
     "application/xml": "xml",
     "text/rss+xml": "rss",
 }
-_TAG = re.compile(r"<(link|a|base)\s([^<>]{1,4000})>", re.IGNORECASE)
+_TAG = re.compile(r"<(link|a|base|meta)\s([^<>]{1,4000})>", re.IGNORECASE)
+_REFRESH = re.compile(r"\s*[0-9.]{0,9}\s*[;,]\s*url\s*=\s*['\"]?([^'\"]{1,2000})", re.IGNORECASE)
+_SITEMAP_LINE = re.compile(r"[ \t]*sitemap[ \t]*:[ \t]*(\S{1,2000})", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([a-zA-Z-]{1,30})\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]{1,2000}))")
 _FEEDLIKE = re.compile(r"(?:^|[/._-])(?:rss|atom|feeds?|rdf)(?:[/._-]|\.xml|\.json|$)", re.IGNORECASE)
-_COMMENTS = re.compile(r"comment|kommentar|commentaire|comentario", re.IGNORECASE)
+_ASIDE = re.compile(
+    r"comment|kommentar|comentario|comentári|reacties|комментар|replies|podcast|audio|videos?\b",
+    re.IGNORECASE,
+)
+_FEED_WORD = re.compile(  # words of a path that name no section
+    r"(?:feeds?|rss2?0?|atom|rdf|index|xml|json|php|all|home|main|latest|news|top|default|full|articles?|posts?|"
+    r"blog)\Z"
+)
 _USUAL_PATHS = (
     "/feed", "/rss", "/rss.xml", "/feed.xml", "/atom.xml", "/index.xml", "/feeds/all.atom.xml", "/feed.json",
     "/index.rdf", "/news/rss.xml", "/news-sitemap.xml",
@@ -31,16 +47,43 @@ _USUAL_PATHS = (
 
 
 class FeedLink(Noun, frozen=True, kw_only=True):
-    """An address that may be a feed; "declared" ones first, then links in the page, then usual places."""
+    """An address that may be a feed: declared by the page, linked in it, a usual place, named by an index."""
 
     url: str
     title: str = ""
     kind: str = ""  # "rss", "atom", "rdf", "jsonfeed", "xml"; "" where nothing says
-    origin: Literal["declared", "linked", "usual"] = "declared"
+    origin: Literal["declared", "linked", "usual", "index"] = "declared"
+
+
+class PageJob(Noun, frozen=True, kw_only=True):
+    """A page in which feeds are looked for."""
+
+    page: bytes
+    url: str
+    charset: str | None = None
+
+
+class Discovered(Noun, frozen=True, kw_only=True):
+    """What a page names; `leads_to` is where it sends its readers on at once (meta refresh)."""
+
+    links: tuple[FeedLink, ...] = ()
+    leads_to: str | None = None
+
+
+def discover(job: bytes) -> bytes:
+    """PageJob → Discovered, for a worker. Of an index of sitemaps the links are the sitemaps."""
+    wanted = msgspec.msgpack.decode(job, type=PageJob)
+    text = markup.decode_markup(wanted.page, f"charset={wanted.charset}" if wanted.charset else None)
+    if sitemap.is_sitemap(text):
+        named = sitemap.sitemaps_of_index(markup.well_prepared(text), wanted.url)[:_MAX_LINKS]
+        links = [FeedLink(url=url, kind="sitemap", origin="index") for url in named]
+        return msgspec.msgpack.encode(Discovered(links=tuple(links)))
+    found = Discovered(links=tuple(feed_links(text, wanted.url)), leads_to=_refresh(text, wanted.url))
+    return msgspec.msgpack.encode(found)
 
 
 def feed_links(page: str, base_url: str) -> list[FeedLink]:
-    """Feeds that a page names, the likeliest first, each once; feeds of comments come last.
+    """Feeds that a page names, the likeliest first, each once.
 
     Reads the first 1 MiB of `page`. Pure, and linear for any input.
     """
@@ -57,17 +100,50 @@ def feed_links(page: str, base_url: str) -> list[FeedLink]:
             linked += _linked(attributes, base)
     links = {link.url: link for link in reversed([*declared, *linked])}
     once = [links.pop(link.url) for link in [*declared, *linked] if link.url in links]
-    return sorted(once, key=lambda link: bool(_COMMENTS.search(f"{link.title} {link.url}")))
+    return sorted(once, key=lambda link: _unlikeliness(link, base_url))
+
+
+def _unlikeliness(link: FeedLink, page_url: str) -> tuple[bool, bool, bool, int]:
+    """Less is likelier. Equals keep the page's own order: there the main feed comes first."""
+    parts, page = urlsplit(link.url), urlsplit(page_url)
+    section = page.path.strip("/").lower()
+    is_of_section = bool(section) and f"{parts.path.lower()}/".startswith(f"/{section}/")
+    words = [word for word in re.split(r"[/._-]+", parts.path.lower()) if word]
+    named = 0 if section else sum(_FEED_WORD.match(word) is None for word in words)
+    aside = bool(_ASIDE.search(f"{link.title} {parts.path} {parts.query}"))
+    return aside, link.origin != "declared", bool(section) and not is_of_section, named
+
+
+def _refresh(page: str, base_url: str) -> str | None:
+    """Where a page sends its readers on at once."""
+    for found in _TAG.finditer(_without_comments(page[:_SNIFFED_CHARS])):
+        if found.group(1).lower() == "meta":
+            attributes = _attributes(found.group(2))
+            to = _REFRESH.match(attributes.get("content", ""))
+            if attributes.get("http-equiv", "").lower() == "refresh" and to is not None:
+                return absolute_url(to.group(1), base_url)
+    return None
+
+
+def sitemaps_of_robots(robots: str) -> list[str]:
+    """The sitemaps that a robots.txt names, those called news first."""
+    lines = (_SITEMAP_LINE.match(line) for line in robots[:_SNIFFED_CHARS].splitlines())
+    places = (absolute_url(found.group(1), None) for found in lines if found is not None)
+    return sorted(
+        dict.fromkeys(place for place in places if place), key=lambda url: "news" not in url.lower()
+    )
 
 
 def usual_places(base_url: str) -> list[FeedLink]:
-    """Where sites have their feed when the page does not say: below the page's own folder, then the root."""
+    """Where sites have their feed when the page does not say: the page's own, then the root's."""
     page = absolute_url(base_url, None)
     if page is None:
         return []
     parts = urlsplit(page)
     folder = parts._replace(query="", fragment="").geturl().rstrip("/") + "/"
-    own = [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:3]] if parts.path.strip("/") else []
+    is_root = not parts.path.strip("/")
+    own = [] if is_root else [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:2]]
+    own += [] if is_root or "." in parts.path.rpartition("/")[2] else [folder.rstrip("/") + ".rss"]
     root = [f"{parts.scheme}://{parts.netloc}{path}" for path in _USUAL_PATHS]
     return [FeedLink(url=url, origin="usual") for url in dict.fromkeys([*own, *root])]
 

@@ -159,7 +159,7 @@ def primary_language(raw: str) -> str | None:
 
 def author_name(raw: str) -> str | None:
     """The name without the address that RSS puts before or behind it; None where there is only an address."""
-    name = " ".join(characters.clean(html.unescape(raw[: 4 * _MAX_NAME_CHARS])).split())
+    name = plain_title(raw[: 4 * _MAX_NAME_CHARS])
     both = _MAIL_AND_NAME.match(name)
     name = both.group(1) if both else _NAME_AND_MAIL.sub("", name)
     return name.strip(" ,;")[:_MAX_NAME_CHARS] or None

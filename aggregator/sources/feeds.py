@@ -29,8 +29,15 @@ from aggregator.sources.entries import (
     primary_language,
 )
 from aggregator.sources.limits import SourceRules
+from aggregator.sources.rhythm import asked_seconds
 
 _UTF8_HEADER = {"content-type": "application/xml; charset=utf-8"}
+# feedparser takes the caption of a picture for the summary of the entry, even where it has one.
+_CAPTION = re.compile(r"<(/?)media:description(?:\s[^<>]{0,400}(?<!/))?>", re.IGNORECASE)
+# It also takes any `uri` of a link for its address, and drops the text that is.
+_LINK_URI = re.compile(r"(<link\b[^<>]{0,400}?)\suri=(?:\"[^\"<>]{0,400}\"|'[^'<>]{0,400}')", re.IGNORECASE)
+# A long top-level domain is torn apart: "a@b.online (Jo Doe)" becomes the name "ne (Jo Doe".
+_TORN_NAME = re.compile(r"[a-z]{0,20} ?\(([^()]+)")
 
 
 def read_feed(
@@ -55,6 +62,15 @@ def read_feed(
         return _read(_unzipped(data, rules.max_feed_bytes), content_type, context)
     except Exception as error:  # noqa: BLE001 - the boundary: parsers raise anything on strangers' bytes (I12)
         return ParsedFeed(problem=f"this could not be read as a feed ({type(error).__name__})")
+
+
+def parser_versions() -> str:
+    """The C libraries that read strangers' XML; old ones expand what these refuse (I1)."""
+    import pyexpat
+
+    from lxml import etree
+
+    return f"{pyexpat.EXPAT_VERSION.replace('_', ' ')}, libxml2 {'.'.join(map(str, etree.LIBXML_VERSION))}"
 
 
 def _unzipped(data: bytes, limit_bytes: int) -> bytes:
@@ -86,16 +102,20 @@ def _read(data: bytes, content_type: str | None, context: FeedContext) -> Parsed
 def _read_xml(data: bytes, text: str, context: FeedContext) -> ParsedFeed:
     """feedparser on what we prepared; then fastfeedparser on that; then feedparser on the bytes as they came.
 
-    The second and third are asked only where the markup has entries and the one before found none.
+    The second and third are asked only where the markup has entries and the one before found none. Where it
+    has more than they found, each entry is read alone.
     """
     cut = _cut(markup.well_prepared(text), context)
-    prepared = cut.text.encode()
+    prepared = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", cut.text)).encode()
     first = _attempted(lambda: _with_feedparser(prepared, context, prepared_by_us=True))
     feed = first
     if cut.entries and not (feed and feed.entry_count):
         feed = _attempted(lambda: _with_fastfeedparser(prepared, context))
     if cut.entries and not (feed and feed.entry_count):
         feed = _attempted(lambda: _with_feedparser(data, context, prepared_by_us=False))
+    if min(cut.entries, context.rules.max_entries) > (feed.entry_count if feed else 0):
+        alone = _attempted(lambda: _one_by_one(prepared.decode(), context))
+        feed = alone if alone and alone.entry_count > (feed.entry_count if feed else 0) else feed
     if feed and feed.entry_count:
         return _as_given(feed, cut, context.rules.max_entries)
     if first and first.format:
@@ -150,13 +170,32 @@ def _with_feedparser(data: bytes, context: FeedContext, *, prepared_by_us: bool)
     entries = [entry_of(_declared(raw), context) for raw in parsed["entries"]]
     torn = not entries and isinstance(dict.get(parsed, "bozo_exception"), SAXParseException)
     version = "" if torn else _string(parsed, "version")  # "it has none today" is said of whole feeds only
-    return _parsed(version, _string(head, "title"), context, entries)
+    feed = _parsed(version, _string(head, "title"), context, entries)
+    asked = (_string(head, name) for name in ("ttl", "sy_updateperiod", "sy_updatefrequency"))
+    return msgspec.structs.replace(feed, asked_seconds=asked_seconds(*asked))
+
+
+def _one_by_one(text: str, context: FeedContext) -> ParsedFeed:
+    """Each entry as a feed of its own: one that is torn or never closed costs none of the others."""
+    head, *alone = (document.encode() for document in markup.entries_alone(text))
+    feed = _with_feedparser(head, context, prepared_by_us=True)
+    context = msgspec.structs.replace(context, home=feed.home, language=feed.language)
+    entries = [_only_entry(document, context) for document in alone]
+    read = _parsed(feed.format, feed.title, context, entries)
+    return msgspec.structs.replace(read, asked_seconds=feed.asked_seconds)
+
+
+def _only_entry(document: bytes, context: FeedContext) -> Entry | None:
+    feed = _attempted(lambda: _with_feedparser(document, context, prepared_by_us=True))
+    return feed.entries[0] if feed and feed.entries else None
 
 
 def _with_head(context: FeedContext, *, home: str, language: str) -> FeedContext:
     """The feed's own say: relative addresses hang on its home, entries without a language speak its."""
     return msgspec.structs.replace(
-        context, home=absolute_url(home, context.url), language=primary_language(language)
+        context,
+        home=absolute_url(home, context.url) or context.home,
+        language=primary_language(language) or context.language,
     )
 
 
@@ -196,7 +235,8 @@ def _fullest(raw: dict[str, Any]) -> str:
         candidates.append(detail)
     elif _string(raw, "summary"):
         candidates.append({"value": _string(raw, "summary"), "type": "text/html"})
-    return max((_as_html(one) for one in candidates), key=len, default="")
+    fullest = max((_as_html(one) for one in candidates), key=len, default="")
+    return fullest or html_of_text(_string(raw, "media_caption"))
 
 
 def _as_html(content: dict[str, Any]) -> str:
@@ -210,15 +250,29 @@ def _content_language(raw: dict[str, Any]) -> str:
 
 
 def _author(raw: dict[str, Any]) -> str:
-    names = [_string(one, "name") for one in _dicts(raw, "authors")]
-    return ", ".join(dict.fromkeys(name for name in names if name)) or _string(raw, "author")
+    people = _dicts(raw, "authors")
+    if len(people) < 2:
+        return _string(raw, "author") or (_string(people[0], "name") if people else "")
+    names = [_whole_name(_string(one, "name")) for one in people]
+    return ", ".join(dict.fromkeys(name for name in names if name))
+
+
+def _whole_name(name: str) -> str:
+    torn = _TORN_NAME.fullmatch(name)
+    return torn.group(1) if torn else name
 
 
 def _enclosures(raw: dict[str, Any]) -> tuple[Enclosure, ...]:
     found = [
         _enclosure(_string(one, "href") or _string(one, "url"), one)
-        for key in ("enclosures", "media_content", "media_thumbnail")
+        for key in ("enclosures", "media_content")
         for one in _dicts(raw, key)
+    ]
+    pictures = [*_dicts(raw, "media_thumbnail"), raw.get("image")]
+    found += [
+        Enclosure(url=_string(one, "url") or _string(one, "href"), type="image")
+        for one in pictures
+        if isinstance(one, dict)
     ]
     return tuple(one for one in found if one.url)
 
@@ -226,7 +280,8 @@ def _enclosures(raw: dict[str, Any]) -> tuple[Enclosure, ...]:
 def _enclosure(url: str, attributes: dict[str, Any]) -> Enclosure:
     length = _string(attributes, "length") or _string(attributes, "filesize")
     known = re.fullmatch(r"[0-9]{1,15}", length)
-    return Enclosure(url=url, type=_string(attributes, "type"), length_bytes=int(length) if known else None)
+    kind = _string(attributes, "type") or _string(attributes, "medium")
+    return Enclosure(url=url, type=kind, length_bytes=int(length) if known else None)
 
 
 # --- fastfeedparser ----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from aggregator.sources.entries import (
 def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
     """The feed in `text`, which may be any JSON or none; then `problem` says so."""
     try:
-        feed = json.loads(text.lstrip("\ufeff"))
+        feed = json.loads(text.lstrip("\ufeff"), strict=False)  # bare line breaks in texts are common
     except (ValueError, RecursionError):
         return ParsedFeed(problem="this looks like JSON but is not well-formed")
     if not is_json_feed(feed):
@@ -45,8 +45,16 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
 
 
 def is_json_feed(value: object) -> bool:
-    """Whether a decoded JSON value says that it is one."""
-    return isinstance(value, dict) and "jsonfeed.org" in _string(value, "version")
+    """Whether a decoded JSON value says that it is one, or has the shape of one under a wrong `version`."""
+    if not isinstance(value, dict):
+        return False
+    return "jsonfeed.org" in _string(value, "version") or (
+        "version" in value and any(_has_shape(item) for item in _list(value, "items"))
+    )
+
+
+def _has_shape(item: object) -> bool:
+    return isinstance(item, dict) and "id" in item and ("content_html" in item or "content_text" in item)
 
 
 def _newest(items: list[Any], context: FeedContext) -> list[Any]:
@@ -63,7 +71,7 @@ def _newest(items: list[Any], context: FeedContext) -> list[Any]:
 def _declared(item: dict[str, Any]) -> Declared:
     html = _string(item, "content_html")
     text = _string(item, "content_text") or _string(item, "summary")
-    image = _string(item, "image") or _string(item, "banner_image")
+    images = (_string(item, "image"), _string(item, "banner_image"))
     return Declared(
         guid=_string(item, "id"),
         url=_string(item, "url") or _string(item, "external_url"),
@@ -74,7 +82,7 @@ def _declared(item: dict[str, Any]) -> Declared:
         author=_author(item),
         language=_string(item, "language"),
         categories=tuple(tag for tag in _list(item, "tags") if isinstance(tag, str)),
-        enclosures=(*_attachments(item), *((Enclosure(url=image, type="image"),) if image else ())),
+        enclosures=(*_attachments(item), *(Enclosure(url=url, type="image") for url in images if url)),
     )
 
 

@@ -18,6 +18,8 @@ class SourceRules(msgspec.Struct, frozen=True, kw_only=True):
     max_categories: int
     max_key_chars: int
     max_outlines: int
+    discovery_tries: int
+    first_asked_a_second: float
 
 
 def source_rules(book: RuleBook) -> SourceRules:

@@ -1,7 +1,10 @@
 """OPML: lists of feeds with folders, as every feed reader imports and exports them."""
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from aggregator.errors import ReadError
 from aggregator.model import Noun
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
 _MAX_DEPTH = 20
+_TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed"})
+# "?a=1&b=2" as people write it: without its `amp;` a parser drops the rest of the address.
+_BARE_SIGN = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
 _MAX_NAME_CHARS = 200
 
 
@@ -29,12 +35,13 @@ class OpmlFeed(Noun, frozen=True, kw_only=True):
 def read_opml(data: bytes, *, rules: SourceRules) -> tuple[OpmlFeed, ...]:
     """The feeds of a list in its order, each address once, at most `max_outlines`.
 
-    Forgiving: any case of attribute names, missing types, broken XML, `category` instead of nesting.
-    Raises ReadError where there is no outline at all.
+    Forgiving: any case of attribute names, missing types, broken XML, `feed:` addresses, `category` instead
+    of nesting. Of a feed that is named several times the first folder counts. Raises ReadError where there is
+    no outline at all.
     """
     from lxml import etree
 
-    text = markup.well_prepared(markup.decode_markup(data))
+    text = _BARE_SIGN.sub("&amp;", markup.well_prepared(markup.decode_markup(data)))
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, load_dtd=False)
     root = etree.fromstring(text.encode(), parser)
     if root is None or next(root.iter("outline", "{*}outline", "OUTLINE"), None) is None:
@@ -46,7 +53,9 @@ def read_opml(data: bytes, *, rules: SourceRules) -> tuple[OpmlFeed, ...]:
         attributes = {str(name).lower(): str(value) for name, value in node.attrib.items()}
         feed = _feed(attributes, folder)
         if feed is not None:
-            feeds.setdefault(feed.url, feed)
+            known = feeds.setdefault(feed.url, feed)
+            if not known.folder and feed.folder:
+                feeds[feed.url] = msgspec.structs.replace(known, folder=feed.folder)
         elif _is_outline(node):
             folder = (*folder, _name(attributes))[:_MAX_DEPTH] if _name(attributes) else folder
         waiting.extend((child, folder) for child in reversed(node) if isinstance(child.tag, str))
@@ -73,8 +82,18 @@ def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
     return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
 
 
+def web_address(raw: str) -> str | None:
+    """The http(s) address of a feed that somebody wrote down, `feed://` and `feed:https://` included."""
+    written = raw.strip()
+    if written[:5].lower() == "feed:":
+        rest = written[5:]
+        written = f"http:{rest}" if rest.startswith("//") else rest
+    return absolute_url(written, None)
+
+
 def _feed(attributes: dict[str, str], folder: tuple[str, ...]) -> OpmlFeed | None:
-    url = absolute_url(attributes.get("xmlurl", ""), None)
+    is_feed = attributes.get("type", "").strip().lower() in _TYPES
+    url = web_address(attributes.get("xmlurl", "") or (attributes.get("url", "") if is_feed else ""))
     if url is None:
         return None
     home = absolute_url(attributes.get("htmlurl", ""), None)

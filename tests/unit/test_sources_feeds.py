@@ -214,6 +214,109 @@ def test_a_time_without_a_zone_is_in_the_zone_of_the_source() -> None:
     assert (zoned.time.hour, bare.time.hour, bare.zone_assumed) == (9, 10, True)
 
 
+ITEM = '<item xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"><title>T</title>{}</item>'
+
+
+@pytest.mark.parametrize(
+    ("markup", "author"),
+    [
+        ("<author>a@b.org (Jo Doe)</author>", "Jo Doe"),
+        ("<author>a@b.online (Jo Doe)</author>", "Jo Doe"),
+        ("<author>Jo Doe &lt;a@b.media&gt;</author>", "Jo Doe"),
+        ("<author>a@b.online (Jo Doe)</author><dc:creator>Ann Roe</dc:creator>", "Jo Doe, Ann Roe"),
+        ("<author>&lt;a href='x'&gt;Jo Doe&lt;/a&gt;</author>", "Jo Doe"),
+        ("<author>a@b.online</author>", None),
+        ("<itunes:author>Jo Doe</itunes:author>", "Jo Doe"),
+    ],
+)
+def test_an_author_is_a_name(markup: str, author: str | None) -> None:
+    assert read(rss(ITEM.format(markup))).entries[0].author == author
+
+
+@pytest.mark.parametrize(
+    ("markup", "kinds"),
+    [
+        ('<media:thumbnail url="https://a.example/t.jpg"/>', ["image"]),
+        ('<media:content url="https://a.example/c.jpg" medium="image"/>', ["image"]),
+        (
+            '<media:group><media:content url="https://a.example/c" type="video/mp4"/></media:group>',
+            ["video/mp4"],
+        ),
+        ('<itunes:image href="https://a.example/i.jpg"/>', ["image"]),
+        ('<enclosure url="https://a.example/e.mp3" type="audio/mpeg" length="x"/>', ["audio/mpeg"]),
+        ('<enclosure url="javascript:alert(1)" type="x"/>', []),
+    ],
+)
+def test_pictures_and_films_are_kept_with_their_kind(markup: str, kinds: list[str]) -> None:
+    entry = read(rss(ITEM.format(markup))).entries[0]
+    assert [one.type for one in entry.enclosures] == kinds
+    assert entry.title == "T"
+
+
+def test_the_caption_of_a_picture_is_the_text_only_where_there_is_no_other() -> None:
+    caption = (
+        '<media:content url="https://a.example/c.jpg"><media:description type="plain">{}</media:description>'
+    )
+    long = caption.format("A caption that is longer than the text.") + "</media:content>"
+    short = "<description>Short.</description>"
+    for markup in (long + short, short + long, "<media:description />" + long + short):
+        html = read(rss(ITEM.format(markup))).entries[0].html
+        assert html in ("Short.", "<p>Short.</p>")
+    alone = read(rss(ITEM.format(long))).entries[0].html
+    assert alone == "<p>A caption that is longer than the text.</p>"
+
+
+def test_the_text_of_a_link_is_its_address_whatever_its_attributes_say() -> None:
+    item = ITEM.format('<link uri="at://did:plc:x/app.post/1">https://www.example.org/1</link>')
+    assert read(rss(item)).entries[0].url == "https://www.example.org/1"
+
+
+def test_a_feed_says_how_seldom_it_wants_to_be_asked() -> None:
+    every = '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
+    assert read(rss("<item><title>T</title></item>", "<ttl>90</ttl>")).asked_seconds == 5400
+    assert read(rss("<item><title>T</title></item>", every)).asked_seconds == 86400
+    assert read(rss("<item><title>T</title></item>")).asked_seconds is None
+
+
+@pytest.mark.parametrize("version", ["1.1", "https://jsonfeed.org/version/1"])
+def test_a_json_feed_with_a_line_break_in_a_string_or_a_wrong_version(version: str) -> None:
+    feed = read(f'{{"version": "{version}", "items": [{{"id": "1", "content_text": "One\nTwo"}}]}}')
+    assert (feed.format, feed.entry_count) == ("jsonfeed", 1)
+    assert read('{"version": "1.1", "items": [{"id": 1, "price": 3}]}').problem is not None
+
+
+def test_in_a_sitemap_the_news_goes_before_films_and_the_newest_page_first() -> None:
+    feed = read(
+        """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+        <url><loc>https://news.example.org/old</loc><lastmod>2026-01-02</lastmod></url>
+        <url><loc>https://news.example.org/s1</loc>
+        <video:video xmlns:video="http://www.google.com/schemas/sitemap-video/1.1"><video:title>Film</video:title>
+        <video:publication_date>2020-01-01</video:publication_date></video:video>
+        <image:image><image:loc>https://news.example.org/s1.jpg</image:loc><image:title>Pic</image:title></image:image>
+        <news:news><news:publication><news:name>Harbour Post</news:name><news:language>en</news:language>
+        </news:publication><news:publication_date>2026-02-27T09:00:00+01:00</news:publication_date>
+        <news:title>Lock gate mended</news:title><news:keywords>locks, ports</news:keywords></news:news></url>
+        </urlset>"""
+    )
+    entry = feed.entries[0]
+    assert (feed.title, entry.title, entry.outlet, entry.language) == (
+        "Harbour Post",
+        "Lock gate mended",
+        "Harbour Post",
+        "en",
+    )
+    assert (entry.categories, [one.url for one in entry.enclosures]) == (
+        ("locks", "ports"),
+        ["https://news.example.org/s1.jpg"],
+    )
+    assert entry.published is not None
+    assert entry.published.time == dt.datetime(2026, 2, 27, 8, tzinfo=dt.UTC)
+    assert [one.url for one in feed.entries] == [
+        "https://news.example.org/s1",
+        "https://news.example.org/old",
+    ]
+
+
 # --- strangers' bytes --------------------------------------------------------------------------------------
 
 

@@ -1,12 +1,20 @@
 """OPML in and out, and finding the feed of a site."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.errors import ReadError
 from aggregator.rules import rule_book
-from aggregator.sources.discovery import feed_links, usual_places
+from aggregator.sources.discovery import (
+    Discovered,
+    PageJob,
+    discover,
+    feed_links,
+    sitemaps_of_robots,
+    usual_places,
+)
 from aggregator.sources.limits import source_rules
 from aggregator.sources.opml import OpmlFeed, read_opml, write_opml
 
@@ -125,3 +133,141 @@ def test_usual_places() -> None:
 def test_any_page_gives_addresses_of_pages(text: str, href: str) -> None:
     page = f"{text}<link rel=alternate type=application/rss+xml href='{href}'>"
     assert all(link.url.startswith("http") for link in feed_links(page, "https://example.org/"))
+
+
+# --- lists as other programs write them --------------------------------------------------------------------
+
+ODD_LISTS = {
+    "nested five deep": (
+        "<outline text='a'>" * 5 + "<outline text='F' xmlUrl='https://a.example/rss'/>" + "</outline>" * 5,
+        ["https://a.example/rss"],
+    ),
+    "a feed within a feed": (
+        "<outline text='F' xmlUrl='https://a.example/'><outline text='G' xmlUrl='https://b.example/'/></outline>",
+        ["https://a.example/", "https://b.example/"],
+    ),
+    "no texts at all": ("<outline xmlUrl='https://a.example/rss'/>", ["https://a.example/rss"]),
+    "any case": ("<OUTLINE Text='F' XmlURL='https://a.example/rss'/>", ["https://a.example/rss"]),
+    "bare signs in an address": (
+        "<outline xmlUrl='https://a.example/rss?a=1&b=2&amp;c=3&copy=4'/>",
+        ["https://a.example/rss?a=1&b=2&c=3&copy=4"],
+    ),
+    "the scheme of feed readers": (
+        "<outline xmlUrl='feed://a.example/rss'/><outline xmlUrl='feed:https://b.example/rss'/>",
+        ["http://a.example/rss", "https://b.example/rss"],
+    ),
+    "spaces around": ("<outline xmlUrl='\n  https://a.example/rss '/>", ["https://a.example/rss"]),
+    "url with a type": (
+        "<outline type='rss' url='https://a.example/rss'/><outline type='link' url='https://b.example/'/>",
+        ["https://a.example/rss"],
+    ),
+    "entities of HTML": ("<outline text='Caf&eacute; &rsquo;' xmlUrl='https://a.example/'/>", ["https://a.example/"]),
+    "other programs' attributes": (
+        "<outline xmlns:fz='urn:x' fz:options='{&quot;a&quot;:1}' version='RSS' xmlUrl='https://a.example/'/>",
+        ["https://a.example/"],
+    ),
+    "undeclared prefixes": ("<outline frss:opt='1' xmlUrl='https://a.example/'/>", ["https://a.example/"]),
+    "never closed": ("<outline text='F'><outline xmlUrl='https://a.example/'>", ["https://a.example/"]),
+    "twice the same attribute": ("<outline text='a' text='b' xmlUrl='https://a.example/'/>", ["https://a.example/"]),
+    "addresses that are none": (
+        "<outline xmlUrl='/rss'/><outline xmlUrl='file:///etc/passwd'/><outline xmlUrl='javascript:x'/>"
+        "<outline xmlUrl=''/><outline xmlUrl='https://a.example/'/>",
+        ["https://a.example/"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_LISTS)
+def test_lists_of_other_programs(name: str) -> None:
+    body, urls = ODD_LISTS[name]
+    for codec in ("utf-8", "utf-16", "windows-1252"):
+        data = (
+            f"<?xml version='1.0' encoding='{codec}'?><opml version='1.0'><body>{body}</body></opml>".encode(
+                codec
+            )
+        )
+        assert [feed.url for feed in read_opml(data, rules=RULES)] == urls
+
+
+def test_of_a_feed_in_several_places_the_first_folder_counts() -> None:
+    feed = "<outline text='F' xmlUrl='https://a.example/rss'/>"
+    filed = "".join(f"<outline text='{name}'>{feed}</outline>" for name in "AB")
+    data = f"<opml><body>{feed}{filed}</body></opml>"
+    assert [one.folder for one in read_opml(data.encode(), rules=RULES)] == [("A",)]
+
+
+@pytest.mark.parametrize(
+    ("feeds", "folders"),
+    [(5_000, 0), pytest.param(50_000, 0, marks=pytest.mark.torture), (1_000, 200), (10, 100_000)],
+)
+def test_a_long_or_deep_list_is_read(feeds: int, folders: int) -> None:
+    body = "".join(f'<outline text="F{n}" xmlUrl="https://f{n}.example/rss"/>' for n in range(feeds))
+    data = "<opml><body>" + '<outline text="a">' * folders + body + "</outline>" * folders + "</body></opml>"
+    found = read_opml(data.encode(), rules=RULES)
+    assert len(found) == (feeds if folders < 100_000 else 0)
+    assert all(len(feed.folder) <= 20 for feed in found)
+
+
+# --- which of several feeds --------------------------------------------------------------------------------
+
+
+def links_of(page_url: str, *hrefs: str) -> list[str]:
+    page = "".join(f'<link rel="alternate" type="application/rss+xml" href="{href}">' for href in hrefs)
+    return [link.url.removeprefix("https://example.org") for link in feed_links(page, page_url)]
+
+
+@pytest.mark.parametrize(
+    ("page", "hrefs", "first"),
+    [
+        ("https://example.org/", ["/comments/feed/", "/feed/"], "/feed/"),
+        ("https://example.org/", ["/feed.xml?type=comments", "/sport.xml"], "/sport.xml"),
+        ("https://example.org/", ["/rss/sport.xml", "/rss/culture.xml", "/rss/news.xml"], "/rss/news.xml"),
+        ("https://example.org/", ["/sport/atom.xml", "/atom.xml"], "/atom.xml"),
+        ("https://example.org/", ["/rss/a.xml", "/rss/b.xml"], "/rss/a.xml"),
+        ("https://example.org/sport", ["/rss.xml", "/sport/rss.xml", "/sports/rss.xml"], "/sport/rss.xml"),
+        ("https://example.org/culture/", ["/rss.xml", "/sport/rss.xml"], "/rss.xml"),
+        ("https://example.org/", ["/podcast.xml", "/video/feed", "/rss/world.xml"], "/rss/world.xml"),
+    ],
+)
+def test_the_likeliest_feed_comes_first(page: str, hrefs: list[str], first: str) -> None:
+    assert links_of(page, *hrefs)[0] == first
+
+
+def test_a_page_leads_on_by_meta_refresh() -> None:
+    page = b"<meta http-equiv='Refresh' content='5; URL=/news/index.html'>"
+    job = PageJob(page=page, url="https://example.org/")
+    found = msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=Discovered)
+    assert (found.leads_to, found.links) == ("https://example.org/news/index.html", ())
+
+
+def test_an_index_of_sitemaps_names_those_of_news_first_and_then_the_newest() -> None:
+    index = (
+        "<sitemapindex xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'>"
+        "<sitemap><loc>https://example.org/2024.xml</loc><lastmod>2024-12-31</lastmod></sitemap>"
+        "<sitemap><loc>/2026.xml</loc><lastmod>2026-11-20T08:00:00Z</lastmod></sitemap>"
+        "<sitemap><loc>https://example.org/google-news.xml.gz</loc></sitemap>"
+        "<sitemap><loc>javascript:x</loc></sitemap></sitemapindex>"
+    )
+    job = PageJob(page=index.encode(), url="https://example.org/sitemap.xml")
+    found = msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=Discovered)
+    assert [link.url for link in found.links] == [
+        "https://example.org/google-news.xml.gz",
+        "https://example.org/2026.xml",
+        "https://example.org/2024.xml",
+    ]
+
+
+def test_robots_name_sitemaps() -> None:
+    robots = (
+        "User-agent: *\nDisallow: /\nSitemap: https://example.org/all.xml\n"
+        "sitemap:https://example.org/news.xml # x\nSitemap: /no"
+    )
+    assert sitemaps_of_robots(robots) == ["https://example.org/news.xml", "https://example.org/all.xml"]
+
+
+@pytest.mark.parametrize(
+    "token", ["<link ", "<a href='", "<!--", "<meta content='0;url=", "<base ", "href=", "<"]
+)
+def test_floods_in_a_page_end_well(token: str) -> None:
+    job = PageJob(page=(token * 200_000).encode(), url="https://example.org/")
+    assert msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=Discovered).links == ()

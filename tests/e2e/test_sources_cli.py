@@ -1,0 +1,202 @@
+"""`aggregator sources` as a person types it, beside what test_cli.py has; in this process, to be quick."""
+
+import csv
+import io
+import json
+import logging
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from aggregator.cli import main
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.sources import Source, add
+from tests.articles import NOON
+from tests.e2e.test_cli import Said, Terminal
+from tests.loopback import LoopbackServer, Response
+
+BROKEN = "http 404: not found, and a long account of what was asked, when and by whom, as servers give it"
+
+
+class Prompt(Terminal):
+    """A terminal whose commands run in this process."""
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[bytes]) -> None:
+        super().__init__(folder)
+        self._capture = capture
+
+    def type(self, *arguments: str | bytes, stdin: bytes = b"", **environment: str) -> Said:
+        assert not stdin
+        assert not environment
+        self._capture.readouterr()
+        code: object = 0
+        try:
+            main([one if isinstance(one, str) else one.decode() for one in arguments])
+        except SystemExit as ended:
+            code = ended.code or 0
+        out, err = self._capture.readouterr()
+        assert isinstance(code, int)
+        return Said(code, out, err.decode())
+
+
+@pytest.fixture
+def terminal(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Prompt]:
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield Prompt(tmp_path, capfdbinary)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    with LoopbackServer() as made:
+        yield made
+
+
+@cache
+def empty_database() -> bytes:
+    """The file of a database with its tables: making them each time would take most of these tests' time."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        database = Database(f"sqlite:///{path}")
+        upgrade(database)
+        database.close()
+        return path.read_bytes()
+
+
+def has(terminal: Terminal, *sources: Source) -> None:
+    terminal.write("aggregator.db", empty_database())
+    database = Database(f"sqlite:///{terminal.folder / 'aggregator.db'}")
+    with database.write() as connection:
+        for one in sources:
+            add(connection, one)
+    database.close()
+
+
+def source(word: str, **more: object) -> Source:
+    values = {"name": word, "interval_seconds": 600, "next_due_at": NOON, "kind": "feed"} | more
+    return Source(id=f"id-of-{word}", address=f"https://{word}.example/feed", **values)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def stocked(terminal: Terminal) -> Terminal:
+    has(
+        terminal,
+        source("well", health="ok", last_success_at=NOON),
+        source("ill", health="failing", health_cause=BROKEN, failures=2, folder="Ports"),
+        source("asleep", paused=True),
+    )
+    return terminal
+
+
+def test_the_list_fits_a_terminal_and_names_what_is_wrong(stocked: Terminal) -> None:
+    shown = stocked.type_on_screen(80, "sources", "list")
+    assert max(map(len, shown.splitlines())) <= 80
+    for words in ("well", "ill", "asleep", "paused", "failing", "404"):
+        assert words in shown
+    piped = stocked.type("sources", "list")
+    assert len(piped.text.splitlines()) == 4, "a line for each, whatever the cause says"
+    assert "3 sources: " in piped.err
+    assert "--failing" in piped.err
+
+
+def test_the_list_in_every_format(stocked: Terminal) -> None:
+    lines = stocked.type("sources", "list", "--format", "jsonl").lines
+    assert json.loads(stocked.type("sources", "list", "--format", "json").out)["sources"] == lines
+    rows = list(csv.DictReader(io.StringIO(stocked.type("sources", "list", "--format", "csv").text)))
+    assert [row["name"] for row in rows] == [line["name"] for line in lines]
+    assert {line["name"]: line["state"] for line in lines} == {
+        "well": "ok",
+        "ill": "failing",
+        "asleep": "paused",
+    }
+    (ill,) = stocked.type("sources", "list", "--failing", "--format", "jsonl").lines
+    assert (ill["name"], ill["cause"], ill["folder"]) == ("ill", "http 404", "Ports")
+    assert stocked.type("sources", "list", "--format", "yaml").code == 2
+
+
+def test_nothing_is_in_trouble(terminal: Terminal) -> None:
+    has(terminal, source("well", health="ok"))
+    assert "none of the 1 sources is in trouble" in terminal.type("sources", "list", "--failing").err
+
+
+def test_doctor_says_what_to_type_for_a_source(stocked: Terminal) -> None:
+    said = stocked.type("doctor")
+    assert "source ill" in said.text
+    assert "aggregator sources check https://ill.example/feed" in said.text
+    assert "source well" not in said.text
+
+
+def test_a_source_is_paused_resumed_and_removed_by_any_of_its_names(stocked: Terminal) -> None:
+    assert stocked.type("sources", "pause", "well").code == 0
+    (well,) = [
+        one for one in stocked.type("sources", "list", "--format", "jsonl").lines if one["name"] == "well"
+    ]
+    assert (well["state"], well["next_due"]) == ("paused", None)
+    resumed = stocked.type("sources", "resume", "https://well.example/feed")
+    assert (resumed.code, "asks it within seconds" in resumed.err) == (0, True)
+    assert stocked.type("sources", "remove", "id-of-well").code == 0
+    assert len(stocked.type("sources", "list", "--format", "jsonl").lines) == 2
+    nobody = stocked.type("sources", "pause", "nobody")
+    assert (nobody.code, "sources list" in nobody.err) == (2, True)
+
+
+def test_a_source_of_the_file_is_changed_in_the_file_at_the_line_that_is_named(terminal: Terminal) -> None:
+    terminal.write(
+        "config.yaml", "sources:\n  - folder: here\n\n  # mine\n  - feed: https://one.example/feed\n"
+    )
+    has(terminal, source("one", name=None, origin="config"))
+    for command in ("remove", "pause"):
+        said = terminal.type("sources", command, "https://one.example/feed")
+        assert said.code == 2
+        assert "config.yaml, line 5" in said.err
+
+
+def test_a_source_that_the_file_dropped_is_resumed_as_ones_own(terminal: Terminal) -> None:
+    has(terminal, source("old", origin="config", paused=True))
+    assert terminal.type("sources", "resume", "old").code == 0
+    (old,) = terminal.type("sources", "list", "--format", "jsonl").lines
+    assert (old["origin"], old["state"]) == ("user", "new")
+
+
+def test_adding_tells_what_was_found_and_when_it_is_asked(terminal: Terminal, server: LoopbackServer) -> None:
+    item = "<item><title>x</title><pubDate>Fri, 20 Nov 2020 08:00:00 GMT</pubDate></item>"
+    feed = f"<rss version='2.0'><channel><title>Gazette</title>{item}</channel></rss>"
+    links = "".join(
+        f"<link rel='alternate' type='application/rss+xml' title='{title}' href='{path}'>"
+        for path, title in (("/comments/feed", "Comments"), ("/feed", "Gazette"))
+    )
+    server.routes |= {
+        "/feed": Response(body=feed),
+        "/comments/feed": Response(body=feed),
+        "/": Response(body=f"<html><head>{links}</head></html>", content_type="text/html"),
+    }
+    options = (
+        "--name",
+        "gz",
+        "--folder",
+        "Ports",
+        "--interval",
+        "15m",
+        "--language",
+        "en-GB",
+        "--outlet",
+        "Gazette",
+    )
+    said = terminal.type("sources", "add", server.url("/"), *options)
+    assert said.code == 0, said.err
+    for words in ("added gz", "/feed (the page names it)", "1 entries, the newest of 2020-11-20 08:00 UTC",
+                  "/comments/feed", "about every 15m"):  # fmt: skip
+        assert words in said.err
+    (listed,) = terminal.type("sources", "list", "--format", "jsonl").lines
+    assert (listed["interval_seconds"], listed["language"], listed["outlet"]) == (900, "en", "Gazette")
+    for wrong in (("--interval", "15"), ("--language", "1")):
+        assert terminal.type("sources", "add", server.url("/feed"), *wrong).code == 2

@@ -1,13 +1,16 @@
 """`aggregator ingest`: read files, folders, standard input and addresses once.
 
-Reading goes on in chunks: accept (one transaction), then place what waits. Stopped at any moment and started
-again it finds what it accepted before, and goes on where it was. Where another process is the writer, the
-entries are left in the inbox and this one waits until they are placed.
+Reading goes on in chunks: accept (one transaction), then place what waits, so an archive of any size takes
+no more memory than a chunk. Stopped at any moment and started again it finds what it accepted before, and
+goes on where it was. Where another process is the writer, the entries are left in the inbox and this one
+waits until they are placed; it reads no further ahead than that process can follow.
 """
 
 import datetime as dt
+import itertools
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -23,8 +26,8 @@ from aggregator.sources.files import FoundProblem, open_source
 from aggregator.sources.limits import source_rules
 from aggregator.sources.opening import Progress
 from aggregator.stages import FeedJob
-from aggregator.store import inbox
-from aggregator.store.database import Database
+from aggregator.store import inbox, receipts, refused
+from aggregator.store.database import Connection, Database
 from aggregator.store.folders import folder_name, known_as
 from aggregator.store.inbox import Accepted
 from aggregator.store.sources import feed_at, source_id
@@ -32,14 +35,21 @@ from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
 from aggregator.text.characters import decode
 from aggregator.text.urls import registrable_domain
-from aggregator.watching import entries_of
+from aggregator.watching import (
+    CHARS_A_TRANSACTION,
+    ENTRIES_A_TRANSACTION,
+    MOST_WAITING,
+    REFUSALS_TOLD,
+    entries_of,
+)
 from aggregator.work.executor import Executor
 
-ENTRIES_A_TRANSACTION = 100
 _LAST_TRY = 99  # a page that cannot be had now is done without: the command ends, nobody comes back to it
 _MISSING = "there is no such file or folder"
 TELLING_SECONDS = 5.0
 _POLL_SECONDS = 0.2  # between two looks whether the daemon has placed what we left
+_PATIENCE_SECONDS = 3600.0  # with a daemon that places nothing at all
+_ASKED_AT_ONCE = 500
 
 
 class Rejected(Noun, frozen=True, kw_only=True):
@@ -53,7 +63,8 @@ class Summary(Noun, frozen=True, kw_only=True, omit_defaults=False):
     """What an ingest did. `waiting` entries are accepted, and another process will place them.
 
     `new` is `stories_created` + `joined` + `copies`: an article opens a story, joins one, or is a copy in it.
-    `stories_extended` counts stories, and only those that this ingest did not open itself.
+    `stories_extended` counts stories, and only those that this ingest did not open itself. Of many rejected
+    things the first are named in `rejected`; `rejected_count` is how many there are.
     """
 
     read: int = 0
@@ -66,10 +77,23 @@ class Summary(Noun, frozen=True, kw_only=True, omit_defaults=False):
     stories_extended: int = 0
     waiting: int = 0
     rejected: tuple[Rejected, ...] = ()
+    rejected_count: int = 0
+
+
+class _Found(Noun, frozen=True, kw_only=True):
+    """An entry or a problem, with words for where it is: `file`, and a place in it."""
+
+    item: Entry | FoundProblem
+    where: str
+    file: str
+
+    @property
+    def chars(self) -> int:
+        return len(self.item.html or "") + len(self.item.text or "") if isinstance(self.item, Entry) else 0
 
 
 class Step(Noun, frozen=True, kw_only=True):
-    """How far an ingest is, for a progress bar."""
+    """How far an ingest is, for a progress bar; bytes are those of all files, as they lie on the disk."""
 
     what: str
     read: int
@@ -90,8 +114,12 @@ class Ingest:
         executor: Executor,
         book: RuleBook,
         now: Callable[[], dt.datetime],
+        holds_back: bool = True,
     ) -> None:
-        """`become_writer` gives the pipeline, or None while another process is the writer of stories."""
+        """`become_writer` gives the pipeline, or None while another process is the writer of stories.
+
+        `holds_back`: read no further ahead than that process follows.
+        """
         self._database = database
         self._become_writer = become_writer
         self._pipeline = become_writer()
@@ -100,10 +128,13 @@ class Ingest:
         self._executor = executor
         self._book = book
         self._now = now
-        self._accepted: list[Accepted] = []
-        self._where: dict[int, str] = {}
+        self._holds_back = holds_back
+        self._pending: dict[int, str] = {}  # where entries are of which it is not known yet what became
+        self._tally: Counter[str] = Counter()
+        self._newest_before = 0  # story, when this began
+        self._extended: set[str] = set()  # of the stories that were there before
         self._rejected: list[Rejected] = []
-        self._read = 0
+        self._file = ""  # that is being read
         self._folder_names: dict[Path, str] = {}
 
     @property
@@ -119,16 +150,23 @@ class Ingest:
         missing = [one for one in what if not _is_there(one)]
         if missing and len(missing) == len(what):
             raise UsageError("\n".join(f"{one}: {_MISSING}" for one in missing))
-        for one in what:
+        with self._database.read() as connection:
+            self._newest_before = receipts.newest_story(connection)
+        sizes = [_size(one) for one in what]
+        done = 0
+        for number, one in enumerate(what):
             progress = Progress()
             for chunk in _chunks(self._found(one, progress)):
                 self._take(chunk)
+                total = progress.total_bytes
+                behind = sum(sizes[number + 1 :])
                 yield Step(
                     what=one,
-                    read=self._read,
-                    read_bytes=progress.read_bytes,
-                    total_bytes=progress.total_bytes,
+                    read=self._tally["read"],
+                    read_bytes=done + progress.read_bytes,
+                    total_bytes=None if total is None else done + total + behind,
                 )
+            done += progress.read_bytes
         self._finish()
 
     def wait(self, patience_seconds: float) -> Iterator[int]:
@@ -137,57 +175,83 @@ class Ingest:
         Where that process has ended meanwhile, this one takes its place.
         """
         deadline = time.monotonic() + patience_seconds
-        while (left := self.summary().waiting) and time.monotonic() < deadline:
-            yield left
-            time.sleep(_POLL_SECONDS)
-            self._pipeline = self._pipeline or self._become_writer()
-            self._finish()
+        while self._settle() and time.monotonic() < deadline:
+            yield len(self._pending)
+            self._rest()
+
+    def _rest(self) -> None:
+        """A moment for the process that places; its place is taken where it has ended."""
+        time.sleep(_POLL_SECONDS)
+        self._pipeline = self._pipeline or self._become_writer()
+        self._finish()
 
     def summary(self) -> Summary:
         """What came of all that was read so far."""
-        numbers = [item.n for item in self._accepted if item.n is not None]
-        with self._database.read() as connection:
-            results = inbox.results(connection, numbers)
-        refused = [
-            Rejected(where=self._where.get(one.n, one.url or "?"), reason=one.reason or "refused")
-            for one in results
-            if one.outcome == "refused"
-        ]
-        tally = [one.outcome for one in results]
-        founded = {one.story for one in results if one.outcome == "founded"}
-        grown = {one.story for one in results if one.outcome in ("joined", "copy")}
+        self._settle()
+        tally = self._tally
         return Summary(
-            read=self._read,
-            new=sum(outcome in ("founded", "joined", "copy") for outcome in tally),
-            known=len(self._accepted) - len(numbers) + tally.count("unchanged"),
-            revised=tally.count("revised"),
-            joined=tally.count("joined"),
-            copies=tally.count("copy"),
-            stories_created=tally.count("founded"),
-            stories_extended=len(grown - founded),
-            waiting=tally.count(None),
-            rejected=(*self._rejected, *refused),
+            read=tally["read"],
+            new=tally["founded"] + tally["joined"] + tally["copy"],
+            known=tally["known"] + tally["unchanged"],
+            revised=tally["revised"],
+            joined=tally["joined"],
+            copies=tally["copy"],
+            stories_created=tally["founded"],
+            stories_extended=len(self._extended),
+            waiting=len(self._pending),
+            rejected=tuple(self._rejected),
+            rejected_count=tally["refused"],
         )
+
+    def _settle(self) -> int:
+        """Count what became of the entries that were placed since; returns how many still wait.
+
+        They are placed in about the order they came, so the oldest are asked first, and no more where some of
+        them wait.
+        """
+        while numbers := list(itertools.islice(self._pending, _ASKED_AT_ONCE)):
+            with self._database.read() as connection:
+                results = inbox.results(connection, numbers)
+                grown = {one.story for one in results if one.story and one.outcome in ("joined", "copy")}
+                self._extended |= receipts.of_before(connection, grown - self._extended, self._newest_before)
+            for one in results:
+                if one.outcome is not None:
+                    self._count(one, self._pending.pop(one.n))
+            if any(number in self._pending for number in numbers):
+                break
+        return len(self._pending)
+
+    def _count(self, result: inbox.Result, where: str) -> None:
+        if result.outcome == "refused":
+            self._reject(where, result.reason or "refused")
+            return
+        self._tally[str(result.outcome)] += 1
+
+    def _reject(self, where: str, reason: str) -> None:
+        self._tally["refused"] += 1
+        if len(self._rejected) < REFUSALS_TOLD:
+            self._rejected.append(Rejected(where=where, reason=reason))
 
     # --- reading ------------------------------------------------------------------------------------------
 
-    def _found(self, what: str, progress: Progress) -> Iterator[tuple[Entry | FoundProblem, str]]:
-        """Entries and problems, each with words for where it is."""
+    def _found(self, what: str, progress: Progress) -> Iterator[_Found]:
+        """Entries and problems of one of the things that were named."""
         if what.startswith(("http://", "https://")):
-            yield from ((item, what) for item in self._fetched(what))
+            yield from (_Found(item=item, where=what, file=what) for item in self._fetched(what))
             return
         if not _is_there(what):
-            yield FoundProblem(where=what, reason=_MISSING), what
+            yield _Found(item=FoundProblem(where=what, reason=_MISSING), where=what, file=what)
             return
         try:
             found = open_source(what, rules=source_rules(self._book), progress=progress, seen=self._now())
         except AggregatorError as error:  # a folder that cannot be listed, a file that went away
-            yield FoundProblem(where=what, reason=str(error)), what
+            yield _Found(item=FoundProblem(where=what, reason=str(error)), where=what, file=what)
             return
         folder = _folder_of(what)
         for item in found:
             for one in entries_of(item, self._now(), self._executor, self._book):
-                yield (self._known_as(one, folder) if isinstance(one, Entry) and folder else one), item.where
+                entry = self._known_as(one, folder) if isinstance(one, Entry) and folder else one
+                yield _Found(item=entry, where=item.where, file=item.file)
 
     def _known_as(self, entry: Entry, folder: Path) -> Entry:
         if folder not in self._folder_names:
@@ -224,36 +288,54 @@ class Ingest:
             return [Entry(source=source, url=url, html=page, is_page=True, authority="page")]
         return [FoundProblem(where=url, reason=parsed.problem or "neither a feed nor an article's page")]
 
-    def _take(self, chunk: Sequence[tuple[Entry | FoundProblem, str]]) -> None:
-        self._read += len(chunk)
-        entries = [(item, where) for item, where in chunk if isinstance(item, Entry)]
-        problems = [(item, where) for item, where in chunk if isinstance(item, FoundProblem)]
+    def _take(self, chunk: Sequence[_Found]) -> None:
+        entries = [found.item for found in chunk if isinstance(found.item, Entry)]
+        places = [found.where for found in chunk if isinstance(found.item, Entry)]
         now = self._now()
         with self._database.write() as connection:
-            wants = [self._wants_page(entry) for entry, _ in entries]
             accepted = inbox.accept(
                 connection,
-                [entry for entry, _ in entries],
+                entries,
                 seen=[now] * len(entries),
-                wants_page=wants,
+                wants_page=[self._wants_page(entry) for entry in entries],
             )
-            inbox.forget_refusals(connection, source="ingest", items=[where for _, where in entries])
-            for problem, where in problems:
+            self._note_refusals(connection, chunk, now)
+        self._tally["read"] += len(chunk)
+        for item, where in zip(accepted, places, strict=True):
+            if item.n is None:
+                self._tally["known"] += 1
+            else:
+                self._pending[item.n] = where
+        self._fetch_pages(accepted)
+        self._place()
+        self._hold_back()
+
+    def _note_refusals(self, connection: Connection, chunk: Sequence[_Found], now: dt.datetime) -> None:
+        """What is refused of a file now, in the place of what was refused of it before."""
+        begun = {found.file for found in chunk} - {self._file}
+        refused.forget_files(connection, [_absolute(file) for file in begun])
+        self._file = chunk[-1].file
+        for found in chunk:
+            if not isinstance(found.item, FoundProblem):
+                continue
+            if self._tally["refused"] < REFUSALS_TOLD:
                 inbox.note_refusal(
                     connection,
                     source="ingest",
-                    item=where,
-                    verdict=problem.verdict or "unreadable",
-                    reason=problem.reason,
+                    item=_absolute(found.file) + found.where.removeprefix(found.file),
+                    verdict=found.item.verdict or "unreadable",
+                    reason=found.item.reason,
                     at=now,
                 )
-        self._accepted += accepted
-        self._where |= {
-            item.n: where for item, (_, where) in zip(accepted, entries, strict=True) if item.n is not None
-        }
-        self._rejected += [Rejected(where=where, reason=problem.reason) for problem, where in problems]
-        self._fetch_pages(accepted)
-        self._place()
+            self._reject(found.where, found.item.reason)
+
+    def _hold_back(self) -> None:
+        """Wait where the process that places is far behind: the inbox is no place for an archive."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        if self._settle() < MOST_WAITING or not self._holds_back:
+            return
+        while self._settle() > MOST_WAITING // 2 and time.monotonic() < deadline:
+            self._rest()
 
     def _wants_page(self, entry: Entry) -> bool:
         """A feed given by hand is read like a polled one; what comes from files has all there is."""
@@ -301,14 +383,28 @@ def _is_there(what: str) -> bool:
     return os.path.exists(what)  # noqa: PTH110 - Path's own raises for names that cannot be
 
 
-def _chunks(
-    found: Iterator[tuple[Entry | FoundProblem, str]],
-) -> Iterator[list[tuple[Entry | FoundProblem, str]]]:
-    chunk: list[tuple[Entry | FoundProblem, str]] = []
-    for item in found:
-        chunk.append(item)
-        if len(chunk) == ENTRIES_A_TRANSACTION:
+def _absolute(file: str) -> str:
+    """As `doctor` names it: whoever asks that may be in another folder."""
+    is_elsewhere = file == "stdin" or file.startswith(("http://", "https://"))
+    return file if is_elsewhere else os.path.abspath(file)  # noqa: PTH100 - as sources.files names folders
+
+
+def _size(what: str) -> int:
+    """Bytes of a file; 0 for what is none, of which that is known when it is read."""
+    try:
+        return os.path.getsize(what) if os.path.isfile(what) else 0  # noqa: PTH113, PTH202 - as in _is_there
+    except OSError:
+        return 0
+
+
+def _chunks(found: Iterator[_Found]) -> Iterator[list[_Found]]:
+    chunk: list[_Found] = []
+    chars = 0
+    for one in found:
+        chunk.append(one)
+        chars += one.chars
+        if len(chunk) == ENTRIES_A_TRANSACTION or chars >= CHARS_A_TRANSACTION:
             yield chunk
-            chunk = []
+            chunk, chars = [], 0
     if chunk:
         yield chunk

@@ -6,7 +6,8 @@ look, the next one reads the same files again, which changes nothing.
 
 import datetime as dt
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from aggregator.sources.folders import Stamp, scan
 from aggregator.sources.limits import source_rules
 from aggregator.sources.opening import Progress
 from aggregator.stages import FeedJob
-from aggregator.store import blobs, inbox
+from aggregator.store import blobs, inbox, refused
 from aggregator.store.database import Connection, Database
 from aggregator.store.folders import folder_name, known_as
 from aggregator.store.inbox import Accepted
@@ -28,6 +29,11 @@ from aggregator.store.sources import Source, save
 from aggregator.work.executor import Executor
 
 ENTRIES_A_TRANSACTION = 100  # house.md: up to 100 whole articles
+CHARS_A_TRANSACTION = 2_000_000  # of pages and texts: what is read ahead must fit into memory
+REFUSALS_TOLD = 1000  # of one look, or one ingest: a file of another kind may have a million lines
+MOST_WAITING = 10_000  # entries; an archive is read on when placing has got on
+_REST_SECONDS = 0.5
+_LOOKING_SHARE = 0.05  # of the time: a folder of 100,000 files is looked at less often (chosen)
 
 
 class FolderStamps(Noun, frozen=True, kw_only=True):
@@ -57,7 +63,7 @@ class Watching:
 
     def look(self, source: Source) -> Polled:
         """Look at a watched folder; read the files that are new or changed since the last look."""
-        now = self._now()
+        now, started = self._now(), time.monotonic()
         known = blobs.expand_noun(source.stamps, FolderStamps).stamps if source.stamps else {}
         folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - as sources.files names folders
         due = msgspec.structs.replace(
@@ -70,40 +76,49 @@ class Watching:
             changes = scan(folder, known, now_ns=int(now.timestamp() * 1e9), rules=self._source_rules)
         except AggregatorError as error:
             return self._folder_failed(due, str(error))
+        rest = (time.monotonic() - started) / _LOOKING_SHARE
+        if rest > source.interval_seconds:
+            due = msgspec.structs.replace(due, next_due_at=now + dt.timedelta(seconds=rest))
         if changes.changed:
             with self._database.write() as connection:
                 name = folder_name(connection, folder, os.path.isdir)
             source, due = (msgspec.structs.replace(one, known_as=name) for one in (source, due))
-        looked = _Looked((*changes.changed, *changes.gone))
+        looked = _Looked([str(folder / path) for path in (*changes.changed, *changes.gone)])
         for relative in changes.changed:
             for found in self._read(folder, relative, now):
                 if self._stops():
                     return looked.polled(None)  # what was not read keeps its old stamp
                 if isinstance(found, FoundProblem):
-                    looked.problems.append(found)
+                    looked.refuse(found)
                 else:
-                    looked.entries.append(known_as(of_source(found, source), folder, source.entry_source))
-                if len(looked.entries) >= ENTRIES_A_TRANSACTION:
+                    looked.take(known_as(of_source(found, source), folder, source.entry_source))
+                if looked.is_full:
                     self._accept_files(source, looked, now)
         if changes.changed or changes.gone:
             due = msgspec.structs.replace(due, stamps=blobs.squeeze_noun(FolderStamps(stamps=changes.stamps)))
         return self._folder_done(due, looked, now)
 
-    def _read(self, folder: Path, relative: str, now: dt.datetime) -> list[Entry | FoundProblem]:
-        """The entries of one file below a folder."""
+    def _read(self, folder: Path, relative: str, now: dt.datetime) -> Iterator[Entry | FoundProblem]:
+        """The entries of one file below a folder, as they are read: it may be an archive of any size."""
         reading = Reading(rules=self._source_rules, progress=Progress(), seen=now)
-        found: list[Entry | FoundProblem] = []
         for item in read_file(folder / relative, place_below(folder, relative), reading):
-            found += entries_of(item, now, self._executor, self._book)
-        return found
+            yield from entries_of(item, now, self._executor, self._book)
 
     def _accept_files(self, source: Source, looked: "_Looked", now: dt.datetime) -> None:
         """What was read since the last time, before a folder of many files fills the memory."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked, now)
+        while not self._stops() and self._waiting() > MOST_WAITING:
+            time.sleep(_REST_SECONDS)
+
+    def _waiting(self) -> int:
+        with self._database.read() as connection:
+            return inbox.waiting_count(connection)
 
     def _take_in(self, connection: Connection, source: Source, looked: "_Looked", now: dt.datetime) -> None:
         entries = looked.entries
+        refused.forget_files(connection, looked.touched)
+        looked.touched = []
         looked.accepted += inbox.accept(connection, entries, seen=[now] * len(entries))
         for problem in looked.problems[looked.noted :]:
             inbox.note_refusal(
@@ -114,26 +129,24 @@ class Watching:
                 reason=problem.reason,
                 at=now,
             )
-        looked.entries, looked.noted = [], len(looked.problems)
+        looked.taken()
 
     def _folder_done(self, source: Source, looked: "_Looked", now: dt.datetime) -> Polled:
         """The rest of what was read, with the folder's new state."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked, now)
-            words = looked.words()
-            polled = looked.polled(words)
+            polled = looked.polled(looked.words())
             new = len(polled.accepted) - polled.revised
-            before = None if source.health == "failing" else looked.left_of(source.health_cause)
             state = msgspec.structs.replace(
                 source,
                 first_poll_done=True,
                 last_success_at=now,
                 health="ok",
-                health_cause=words or before,
+                health_cause=refused.in_words(connection, source.entry_source),
                 failures=0,
                 entries_new=source.entries_new + new,
                 entries_known=source.entries_known + polled.read - new,
-                entries_refused=source.entries_refused + len(looked.problems),
+                entries_refused=source.entries_refused + looked.refused,
             )
             save(connection, state)
         return polled
@@ -173,23 +186,38 @@ class _Looked:
     """What one look at a folder has found so far."""
 
     def __init__(self, touched: Sequence[str]) -> None:
-        self._touched = touched  # files that are new, changed or gone
+        self.touched = touched  # files that are new, changed or gone, while their refusals still stand
         self.entries: list[Entry] = []  # read, not accepted yet
         self.problems: list[FoundProblem] = []
         self.noted = 0  # of the problems
+        self.refused = 0
         self.accepted: list[Accepted] = []
+        self._chars = 0
+
+    def take(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self._chars += len(entry.html or "") + len(entry.text or "")
+
+    def refuse(self, problem: FoundProblem) -> None:
+        self.refused += 1
+        if len(self.problems) < REFUSALS_TOLD:
+            self.problems.append(problem)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.entries) >= ENTRIES_A_TRANSACTION or self._chars >= CHARS_A_TRANSACTION
+
+    def taken(self) -> None:
+        """What was found so far is stored."""
+        self.entries, self.noted, self._chars = [], len(self.problems), 0
 
     def words(self) -> str | None:
-        """What health says of it: the last problem, and how many more there are."""
+        """What is told of it: the last problem, and how many more there are."""
         if not self.problems:
             return None
         last = self.problems[-1]
-        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        more = f" (and {self.refused - 1} more)" if self.refused > 1 else ""
         return f"{last.where}: {last.reason}{more}"
-
-    def left_of(self, cause: str | None) -> str | None:
-        """What was wrong before, unless that was about a file which is another one now."""
-        return None if cause is None or any(path in cause for path in self._touched) else cause
 
     def polled(self, problem: str | None) -> Polled:
         return polled_of(self.accepted, problem)

@@ -6,7 +6,7 @@ import typer
 
 from aggregator.cli import show
 from aggregator.cli.context import Settings
-from aggregator.cli.progress import progress_bar
+from aggregator.cli.progress import reading_progress
 from aggregator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def ingest(
         raise UsageError(f"--format {format_}: choose text or json")
     settings: Settings = context.obj
     with settings.writing() as (config, database):
-        summary = _ingest(config, database, what, wait=not no_wait)
+        summary = _ingest(config, database, what, wait=not no_wait, lines=settings.verbose > 0)
     if format_ == "json":
         show.out(msgspec.json.encode(summary) + b"\n")
     else:
@@ -58,11 +58,11 @@ def ingest(
     if summary.waiting and not no_wait:
         show.say("they are accepted and safe; `aggregator doctor` tells how many still wait")
         raise typer.Exit(1)
-    if summary.rejected:
+    if summary.rejected_count:
         raise typer.Exit(3)
 
 
-def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bool) -> "Summary":
+def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bool, lines: bool) -> "Summary":
     from aggregator.daemon import client_of, utc_now
     from aggregator.ingesting import Ingest
     from aggregator.pipeline import Pipeline
@@ -98,21 +98,20 @@ def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bo
             executor=executor,
             book=book,
             now=utc_now,
+            holds_back=wait,
         )
-        return _followed(run, what, wait=wait and not run.is_writer)
+        return _followed(run, what, wait=wait, lines=lines)
     finally:
         client.close()
         executor.close()
         lock.release()
 
 
-def _followed(run: "Ingest", what: list[str], *, wait: bool) -> "Summary":
-    with progress_bar("bytes", None) as advance:
-        before = 0
+def _followed(run: "Ingest", what: list[str], *, wait: bool, lines: bool) -> "Summary":
+    with reading_progress(lines=lines) as tell:
         for step in run.run(what):
-            advance(max(0, step.read_bytes - before))
-            before = step.read_bytes
-    if wait:
+            tell(step.read, step.read_bytes, step.total_bytes)
+    if wait and not run.is_writer:
         show.say(
             "another process is the writer; waiting until it has placed these articles (--no-wait: do not)"
         )
@@ -130,7 +129,7 @@ def _print(summary: "Summary") -> None:
         ("copies", summary.copies),
         ("stories created", summary.stories_created),
         ("stories extended", summary.stories_extended),
-        ("rejected", len(summary.rejected)),
+        ("rejected", summary.rejected_count),
     ]
     if summary.waiting:
         rows.append(("waiting", summary.waiting))
@@ -140,6 +139,8 @@ def _print(summary: "Summary") -> None:
     show.out("".join(f"{name:17}{number:8}{said.get(name, '')}\n" for name, number in rows))
     for one in summary.rejected:
         show.say(f"rejected {one.where}: {one.reason}")
+    if more := summary.rejected_count - len(summary.rejected):
+        show.say(f"and {more:,} more")
 
 
 def extract(

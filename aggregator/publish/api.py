@@ -1,4 +1,4 @@
-"""The API for reading: stories, one story, health; with problem+json (RFC 9457) where something is wrong."""
+"""The API for reading: stories, one story, health."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
+from aggregator.publish.answers import JSON, problem
 from aggregator.publish.filters import FILTER_NAMES, MAX_LIMIT, Wanted
 from aggregator.publish.site import Site, conditional
 from aggregator.publish.story_json import page_json, whole_story_json
 from aggregator.shelf import Moved
 
 STORIES_AN_ANSWER = 50
-JSON = "application/json"
 
 _MEANINGS: dict[str, tuple[str, str]] = {
     "query": ("string", "words that stand in the title or an article"),
@@ -56,12 +56,6 @@ def router(site: Site) -> APIRouter:
         return _health(site, request)
 
     return api
-
-
-def problem(status: int, title: str, detail: str) -> Response:
-    """An error as a program wants it."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return Response(msgspec.json.encode(body), status, media_type="application/problem+json")
 
 
 def _stories(site: Site, request: Request, wanted: Wanted) -> Response:

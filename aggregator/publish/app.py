@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -15,7 +16,9 @@ from starlette.staticfiles import StaticFiles
 
 from aggregator import __version__
 from aggregator.errors import AggregatorError, UsageError
-from aggregator.publish import api, pages
+from aggregator.publish import api, pages, push
+from aggregator.publish.answers import problem
+from aggregator.publish.described import TOKENS_BY
 from aggregator.publish.filters import Wanted
 from aggregator.publish.guard import Guard
 from aggregator.publish.rss import rss
@@ -35,10 +38,25 @@ NO_TELEMETRY: TelemetryConfig = {
 }
 
 
-def create_app(shelf: Shelf, settings: PublishSettings, clock: Clock = utc_now) -> FastAPI:
-    """All routes over `shelf`. `clock` is asked only for filters that are relative to now ("24h")."""
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        described = super().openapi()
+        described.setdefault("components", {})["securitySchemes"] = TOKENS_BY
+        return described
+
+
+def create_app(
+    shelf: Shelf,
+    settings: PublishSettings,
+    clock: Clock = utc_now,
+    letterbox: push.Letterbox | None = None,
+) -> FastAPI:
+    """All routes over `shelf`. `clock` is asked only for filters that are relative to now ("24h").
+
+    Without a `letterbox` nothing can be pushed, and no token opens anything.
+    """
     site = Site(shelf, settings, clock)
-    app = FastAPI(
+    app = _App(
         title="aggregator",
         version=__version__,
         docs_url=None,  # both viewers load scripts from elsewhere
@@ -48,6 +66,8 @@ def create_app(shelf: Shelf, settings: PublishSettings, clock: Clock = utc_now) 
         telemetry=NO_TELEMETRY,
     )
     app.include_router(api.router(site))
+    if letterbox is not None:
+        app.include_router(push.router(letterbox))
     app.router.routes.extend(pages.routes(site))
     app.router.routes.append(Route("/feeds/stories.rss", lambda request: _feed(site, request)))
     static = Path(str(files("aggregator.publish").joinpath("static")))
@@ -56,7 +76,7 @@ def create_app(shelf: Shelf, settings: PublishSettings, clock: Clock = utc_now) 
     errors = _Errors(pages.Pages(site))
     app.add_exception_handler(HTTPException, errors.http)
     app.add_exception_handler(AggregatorError, errors.ours)
-    app.add_middleware(Guard, settings=settings, say_fault=errors.fault)
+    app.add_middleware(Guard, settings=settings, say_fault=errors.fault, tokens=letterbox)
     return app
 
 
@@ -97,6 +117,6 @@ class _Errors:
     def _say(self, request: Request, status: int, detail: str) -> Response:
         title = HTTPStatus(status).phrase
         if request.url.path.startswith(("/api/", "/healthz")):
-            return api.problem(status, title, detail)
+            return problem(status, title, detail)
         heading = IN_WORDS.get(status, title)
         return self._page.not_found() if status == 404 else self._page.problem(status, heading, detail)

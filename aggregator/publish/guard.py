@@ -8,12 +8,17 @@ import logging
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aggregator.errors import AggregatorError
+from aggregator.publish.answers import problem
+from aggregator.publish.bearers import BadTokens, Tokens, secret_in
 from aggregator.publish.settings import PublishSettings
+from aggregator.store.tokens import Token
 
 # No script, style, image, form target or frame but our own; nothing inline.
 CONTENT_SECURITY_POLICY = (
@@ -27,6 +32,7 @@ SECURITY_HEADERS: dict[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_BEARER = "aggregator.token"  # of the scope: the token that came with the request
 _FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
@@ -39,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Refuses foreign Host headers, answers HEAD like GET without a body, adds the security headers.
+    """Refuses foreign Host headers and wrong tokens, answers HEAD like GET without a body, adds headers.
 
     It is also the last resort: a fault of ours inside is logged and answered by `say_fault`. (Starlette's own
     handler would raise it again, which makes uvicorn cut the connection that other requests wait on.)
@@ -49,10 +55,17 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, settings: PublishSettings, say_fault: Callable[[Request], Response]
+        self,
+        app: ASGIApp,
+        settings: PublishSettings,
+        say_fault: Callable[[Request], Response],
+        tokens: Tokens | None = None,
     ) -> None:
+        """Without `tokens` nobody has one, and what comes as one is passed over."""
         self._app = app
         self._say_fault = say_fault
+        self._tokens = tokens
+        self._bad_tokens = BadTokens()
         self._names = allowed_names(settings)
         self._headers = dict(SECURITY_HEADERS)
         if not settings.index:
@@ -68,8 +81,45 @@ class Guard:
         if not host_is_allowed(Headers(scope=scope).get("host", ""), self._names):
             await _refuse_host(guarded)
             return
-        inner_scope = {**scope, "method": "GET"} if without_body else scope
+        inner_scope = {**scope, "method": "GET"} if without_body else dict(scope)
         await self._answer(inner_scope, receive, guarded)
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The answer, where no token came or one in force did."""
+        secret = secret_in(Headers(scope=scope).get("authorization", ""))
+        if self._tokens is None or secret is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            token = await to_thread.run_sync(self._tokens.holder, secret)
+        except AggregatorError as error:
+            await problem(503, "Service Unavailable", str(error))(scope, receive, send)
+            return
+        if token is None:
+            await self._wrong_token(scope)(scope, receive, send)
+            return
+        scope[_BEARER] = token
+        await self._app(scope, receive, send)
+        await self._note_use(self._tokens, token)
+
+    def _wrong_token(self, scope: Scope) -> Response:
+        client = scope.get("client")
+        wait = self._bad_tokens.wait_seconds(client[0] if client else "")
+        if wait:
+            response = problem(429, "Too Many Requests", "too many wrong tokens from this address")
+            response.headers["Retry-After"] = str(wait)
+        else:
+            response = problem(401, "Unauthorized", "this token is none, or was revoked")
+            response.headers["WWW-Authenticate"] = "Bearer"
+        response.headers["Connection"] = "close"  # whatever is still being sent is nobody's business
+        return response
+
+    async def _note_use(self, tokens: Tokens, token: Token) -> None:
+        """After the answer, so that nobody waits for a database that is being written to."""
+        try:
+            await to_thread.run_sync(tokens.note_use, token)
+        except AggregatorError as error:
+            _log.debug("the use of token %s is not noted: %s", token.id, error)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -80,7 +130,7 @@ class Guard:
             await send(message)
 
         try:
-            await self._app(scope, receive, note_start)
+            await self._checked(scope, receive, note_start)
         except Exception:  # the boundary named above
             _log.exception("a request failed")  # without its address, which may hold a token
             if started:
@@ -116,8 +166,20 @@ def host_is_allowed(host: str, names: frozenset[str]) -> bool:
     return name in names or _as_address(name) is not None
 
 
+def token_of(request: Request) -> Token | None:
+    """The token that came with the request; it is in force."""
+    token: Token | None = request.scope.get(_BEARER)
+    return token
+
+
 def is_owner(request: Request) -> bool:
-    """Whether the person at this machine asks: from loopback, for loopback, and through no proxy."""
+    """Whether the owner asks: at this machine, or with a token that may read."""
+    token = token_of(request)
+    return (token is not None and token.may("read")) or _is_at_this_machine(request)
+
+
+def _is_at_this_machine(request: Request) -> bool:
+    """From loopback, for loopback, and through no proxy."""
     client = _as_address(request.client.host) if request.client else None
     asked_for = _host_name(request.headers.get("host", ""))
     asked_address = _as_address(asked_for)

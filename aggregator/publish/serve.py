@@ -12,6 +12,7 @@ import uvicorn
 
 from aggregator.errors import AggregatorError, ConfigError
 from aggregator.publish.app import create_app
+from aggregator.publish.push import Letterbox
 from aggregator.publish.settings import PublishSettings
 from aggregator.shelf import Shelf
 
@@ -27,8 +28,10 @@ class Server:
     claim to be this machine.
     """
 
-    def __init__(self, shelf: Shelf, settings: PublishSettings) -> None:
+    def __init__(self, shelf: Shelf, settings: PublishSettings, letterbox: Letterbox | None = None) -> None:
+        """Without a `letterbox` nothing can be pushed."""
         self._shelf = shelf
+        self._letterbox = letterbox
         self._settings = settings
         self._uvicorn: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -48,7 +51,7 @@ class Server:
         refuse_open_address(self._settings)
         self._socket = _bind(self._settings.host, self._settings.port)
         self._settings = msgspec.structs.replace(self._settings, port=self._socket.getsockname()[1])
-        self._uvicorn = uvicorn.Server(_uvicorn_config(self._shelf, self._settings))
+        self._uvicorn = uvicorn.Server(_uvicorn_config(self._shelf, self._settings, self._letterbox))
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
         self._thread.start()
         self._wait_until_started()
@@ -120,9 +123,9 @@ def _why_not_bound(host: str, port: int, error: OSError | OverflowError) -> str:
     return f"cannot listen on {host} port {port}: {error}"
 
 
-def _uvicorn_config(shelf: Shelf, settings: PublishSettings) -> uvicorn.Config:
+def _uvicorn_config(shelf: Shelf, settings: PublishSettings, letterbox: Letterbox | None) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(shelf, settings),
+        create_app(shelf, settings, letterbox=letterbox),
         access_log=False,
         log_config=None,  # the daemon has set up logging
         proxy_headers=False,

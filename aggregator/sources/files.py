@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -22,7 +23,8 @@ from aggregator.sources import folders, jsonfeed, refusals, warc
 from aggregator.sources.entries import absolute_url
 from aggregator.sources.limits import SourceRules
 from aggregator.sources.markup import charset_of
-from aggregator.sources.opening import Progress, bounded_lines, opened, unzipped
+from aggregator.sources.opening import Progress, Stream, bounded_lines, chained, in_utf8, opened, unzipped
+from aggregator.sources.pieces import pieces
 from aggregator.sources.records import as_record, decoded_record, entry_of_record
 from aggregator.text import characters
 
@@ -33,10 +35,11 @@ _BLANK = b" \t\r\n\0\xef\xbb\xbf"  # what may stand around JSON: spaces, padding
 
 
 class FoundEntry(Noun, frozen=True, kw_only=True):
-    """An article. `where` is for people: file, and line or address in it."""
+    """An article. `where` is for people: `file`, and line or address in it."""
 
     entry: Entry
     where: str
+    file: str = ""
 
 
 class FoundBytes(Noun, frozen=True, kw_only=True):
@@ -46,6 +49,7 @@ class FoundBytes(Noun, frozen=True, kw_only=True):
     data: bytes
     source: str
     where: str
+    file: str = ""
 
 
 class FoundProblem(Noun, frozen=True, kw_only=True):
@@ -54,6 +58,7 @@ class FoundProblem(Noun, frozen=True, kw_only=True):
     where: str
     reason: str
     verdict: Verdict | None = None
+    file: str = ""
 
 
 Found = FoundEntry | FoundBytes | FoundProblem
@@ -121,16 +126,27 @@ def place_below(folder: Path, relative: str) -> Place:
 
 
 def read_file(path: Path, place: Place, reading: Reading) -> Iterator[Found]:
-    """What one file holds, by the ending of its name; by its first bytes where that says nothing."""
+    """What one file holds, by the ending of its name; by its first bytes where that says nothing.
+
+    Of a damaged archive that is what can be read of it, and a problem at the end.
+    """
+    if not path.is_file():
+        yield _problem(place, "this is not a regular file")
+        return
+    suffix = Path(folders.plain_name(path.name)).suffix.lower()
+    yield from _read(opened(path, reading.progress), suffix, place, reading)
+
+
+def _read(
+    opening: AbstractContextManager[Stream], suffix: str, place: Place, reading: Reading
+) -> Iterator[Found]:
     try:
-        if not path.is_file():
-            raise ReadError("this is not a regular file")
-        with opened(path, reading.progress) as stream:
-            suffix = Path(folders.plain_name(path.name)).suffix.lower()
+        with opening as stream:
             reader = _READERS.get(suffix) or _READERS[_sniffed(stream)]
-            yield from reader(stream, place, reading)
+            for found in reader(stream, place, reading):
+                yield msgspec.structs.replace(found, file=place.where)
     except ReadError as error:
-        yield FoundProblem(where=place.where, reason=str(error))
+        yield _problem(place, str(error))
 
 
 def _folder(folder: Path, files: tuple[folders.Listed, ...], reading: Reading) -> Iterator[Found]:
@@ -145,11 +161,7 @@ def _place_alone(path: Path) -> Place:
 
 def _standard_input(stdin: BinaryIO, reading: Reading) -> Iterator[Found]:
     place = Place(where=_STDIN, source=_STDIN, guid=None, name=_STDIN)
-    try:
-        with unzipped(stdin, reading.progress) as stream:
-            yield from _READERS[_sniffed(stream)](stream, place, reading)
-    except ReadError as error:
-        yield FoundProblem(where=place.where, reason=str(error))
+    yield from _read(unzipped(stdin, reading.progress), "", place, reading)
 
 
 def _absolute(path: Path) -> Path:
@@ -162,11 +174,11 @@ def _named(name: str) -> str:
     return characters.clean(os.fsencode(name).decode("utf-8", "replace"))
 
 
-def _sniffed(stream: io.BufferedReader) -> str:
+def _sniffed(stream: Stream) -> str:
     head = stream.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"WARC/"):
         return ".warc"
-    if head[:1] in {b"{", b"["}:
+    if head.lstrip(b"\xff\xfe\0")[:1] in {b"{", b"["}:
         return ".json"
     if not characters.looks_binary(head):
         text = characters.decode(head)
@@ -178,8 +190,16 @@ def _sniffed(stream: io.BufferedReader) -> str:
 # --- one reader a kind -------------------------------------------------------------------------------------
 
 
-def _text(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+def _one_article(stream: Stream, reading: Reading) -> bytes:
+    """All of a file that is one article. ReadError where it is damaged: half an article is another one."""
     data = stream.read(reading.rules.max_article_bytes + 1)
+    if stream.damage.words is not None:
+        raise ReadError(stream.damage.words)
+    return data
+
+
+def _text(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
+    data = _one_article(stream, reading)
     refused = _refused(data, place, reading.rules.max_article_bytes)
     text = "" if refused else characters.clean(characters.decode(data)).strip()
     if refused or not text:
@@ -191,8 +211,8 @@ def _text(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator
     )
 
 
-def _page(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
-    data = stream.read(reading.rules.max_article_bytes + 1)
+def _page(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
+    data = _one_article(stream, reading)
     refused = _refused(data, place, reading.rules.max_article_bytes)
     html = "" if refused else characters.clean(characters.decode(data)).strip()
     if refused or not html:
@@ -204,7 +224,7 @@ def _page(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator
     )
 
 
-def _feed(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+def _feed(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
     data = stream.read(reading.rules.max_feed_bytes + 1)
     if not data.strip():
         yield _empty(place)
@@ -214,13 +234,22 @@ def _feed(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator
         yield FoundBytes(data=data, source=place.name, where=place.where)
 
 
-def _records(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+def _records(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
+    """A record a line; a list all the same where the file begins with one."""
+    stream = in_utf8(stream)
+    if _begins_list(stream):
+        yield from _pieces(stream, place, reading)
+        return
     found = False
     for one in _lines(stream, 1, place, reading):
         found = True
         yield one
     if not found:
         yield _empty(place)
+
+
+def _begins_list(stream: Stream) -> bool:
+    return stream.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES].lstrip(_BLANK)[:1] == b"["
 
 
 def _lines(stream: io.BufferedReader, first: int, place: Place, reading: Reading) -> Iterator[Found]:
@@ -233,16 +262,20 @@ def _lines(stream: io.BufferedReader, first: int, place: Place, reading: Reading
             yield _record(line, f"line {number}", place, reading)
 
 
-def _json(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
-    """A JSON Feed, an array of records, one record over many lines, or a record a line under a wrong name."""
+def _json(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
+    """A JSON Feed, a list of records, one record over many lines, or a record a line under a wrong name."""
+    stream = in_utf8(stream)
+    if _begins_list(stream):
+        yield from _pieces(stream, place, reading)
+        return
     first, number = b"", 0
     while not first.strip(_BLANK) and (line := stream.readline(reading.rules.max_article_bytes + 1)):
         first, number = line, number + 1
     try:
         record = decoded_record(first)
     except ReadError:
-        rest = stream.read(max(0, reading.rules.max_feed_bytes - len(first)) + 1)
-        yield from _whole_json(first + rest, place, reading)
+        rest = chained(first, stream)
+        yield from _pieces(rest, place, reading)
         return
     if jsonfeed.is_json_feed(record):
         yield FoundBytes(data=first, source=place.name, where=place.where)
@@ -251,20 +284,27 @@ def _json(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator
     yield from _lines(stream, number + 1, place, reading)
 
 
-def _whole_json(data: bytes, place: Place, reading: Reading) -> Iterator[Found]:
-    data = data.strip(_BLANK)
-    if not data:
+def _pieces(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+    """Records over many lines: the elements of a list, or one after the other; or one JSON Feed."""
+    count = 0
+    for count, piece in enumerate(pieces(stream, reading.rules.max_feed_bytes), start=1):
+        if piece is None:
+            yield _too_long(place, reading.rules.max_feed_bytes, f"{place.where}, record {count}")
+        elif count == 1 and _is_json_feed(piece):
+            yield FoundBytes(data=piece, source=place.name, where=place.where)
+        elif len(piece) > reading.rules.max_article_bytes:
+            yield _too_long(place, reading.rules.max_article_bytes, f"{place.where}, record {count}")
+        else:
+            yield _record(piece, f"record {count}", place, reading)
+    if not count:
         yield _empty(place)
-    elif len(data) > reading.rules.max_feed_bytes:
-        yield _too_long(place, reading.rules.max_feed_bytes)
-    elif data.startswith(b"["):
-        items = decoded_record(b'{"items":' + data + b"}")["items"]
-        for number, item in enumerate(items, start=1):
-            yield _record(item, f"record {number}", place, reading)
-    elif jsonfeed.is_json_feed(decoded_record(data)):
-        yield FoundBytes(data=data, source=place.name, where=place.where)
-    else:
-        yield _record(data, "", place, reading)
+
+
+def _is_json_feed(piece: bytes) -> bool:
+    try:
+        return b"jsonfeed.org" in piece and jsonfeed.is_json_feed(decoded_record(piece))
+    except ReadError:
+        return False
 
 
 def _record(raw: object, spot: str, place: Place, reading: Reading) -> FoundEntry | FoundProblem:
@@ -278,9 +318,12 @@ def _record(raw: object, spot: str, place: Place, reading: Reading) -> FoundEntr
     return FoundEntry(entry=entry, where=where)
 
 
-def _archive(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+def _archive(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
     limit = reading.rules.max_article_bytes
     for page in warc.read_pages(stream, max_page_bytes=limit):
+        if isinstance(page, warc.BrokenRecord):
+            yield FoundProblem(where=f"{place.where}, record {page.number}", reason=page.reason)
+            continue
         where = f"{place.where}, {page.url}"
         if page.body is None:
             yield FoundProblem(
@@ -298,7 +341,7 @@ def _archive(stream: io.BufferedReader, place: Place, reading: Reading) -> Itera
         yield FoundEntry(entry=entry, where=where) if html else _empty(place, where)
 
 
-_READERS: dict[str, Callable[[io.BufferedReader, Place, Reading], Iterator[Found]]] = {
+_READERS: dict[str, Callable[[Stream, Place, Reading], Iterator[Found]]] = {
     ".txt": _text,
     ".html": _page,
     ".htm": _page,
@@ -322,6 +365,10 @@ def _refused(data: bytes, place: Place, limit: int) -> FoundProblem | None:
     if characters.looks_binary(data):
         return FoundProblem(where=place.where, reason="these are binary data, not a text", verdict="binary")
     return None
+
+
+def _problem(place: Place, reason: str) -> FoundProblem:
+    return FoundProblem(where=place.where, reason=reason, file=place.where)
 
 
 def _empty(place: Place, where: str | None = None) -> FoundProblem:

@@ -18,10 +18,14 @@ _TEMPORARY = ("~", ".swp", ".swx", ".tmp", ".temp", ".part", ".partial", ".crdow
 
 
 class Stamp(Noun, frozen=True, kw_only=True):
-    """What tells one state of a file from another: bytes, and nanoseconds since 1970."""
+    """What tells one state of a file from another: bytes, and nanoseconds since 1970.
+
+    `ctime_ns` is when the file was last changed or put in its place: a copy may keep its size and `mtime_ns`.
+    """
 
     size: int
     mtime_ns: int
+    ctime_ns: int = 0
 
 
 class Listed(Noun, frozen=True, kw_only=True):
@@ -82,15 +86,19 @@ def listed(folder: Path, rules: SourceRules) -> Iterator[Listed]:
             relative = prefix + item.name
             if item.is_dir(follow_symlinks=False):
                 waiting.append((Path(item.path), relative + "/"))
-            elif is_ours(item.name):
+            elif _has_our_ending(item.name):
                 file = _listed(item, relative, root)
                 found += [file] if file is not None else []
-    yield from sorted(found, key=lambda file: file.relative.split("/"))
+    yield from sorted(found, key=lambda file: file.relative.replace("/", "\0"))  # by folder, then name
 
 
 def is_ours(name: str) -> bool:
     """Whether a file of this name is read when it lies in a folder."""
-    return not _is_passed_over(name) and Path(plain_name(name)).suffix.lower() in SUFFIXES
+    return not _is_passed_over(name) and _has_our_ending(name)
+
+
+def _has_our_ending(name: str) -> bool:
+    return os.path.splitext(plain_name(name))[1].lower() in SUFFIXES  # noqa: PTH122 - 5 times as fast
 
 
 def plain_name(name: str) -> str:
@@ -122,6 +130,5 @@ def _listed(item: os.DirEntry[str], relative: str, root: Path) -> Listed | None:
         return None  # gone between the listing and now, or a link to nowhere
     if not stat.S_ISREG(state.st_mode):
         return None
-    return Listed(
-        relative=relative, path=item.path, stamp=Stamp(size=state.st_size, mtime_ns=state.st_mtime_ns)
-    )
+    stamp = Stamp(size=state.st_size, mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns)
+    return Listed(relative=relative, path=item.path, stamp=stamp)

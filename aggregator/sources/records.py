@@ -93,7 +93,7 @@ def entry_of_record(record: dict[str, Any], *, file_name: str, seen: dt.datetime
         is_page=_PAGE.search(html, 0, 8192) is not None,
         published=dates.parse_declared(_string(record, "published"), None, seen),
         outlet=outlet,
-        author=author_name(_string(record, "author")),
+        author=author_name(_string(record, "author")[:_MAX_NAME_CHARS]),
         language=primary_language(_string(record, "language") or _string(record, "lang")),
     )
 

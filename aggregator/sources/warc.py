@@ -18,6 +18,10 @@ _MAX_HEADER_BYTES = 65_536
 _HTTP_HEADER_BYTES = 131_072  # allowed on top of the page itself
 _CHUNK_BYTES = 1_048_576
 _HTML = re.compile(r"\s*(?:text/html|application/xhtml\+xml)\b", re.IGNORECASE)
+_RECORD_LINE = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n\Z")
+_RECORD = re.compile(
+    rb"WARC/[01]\.[0-9]{1,2}\r?\n(?:WARC-|Content-)", re.IGNORECASE
+)  # within another's block
 _STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
 
 
@@ -30,33 +34,123 @@ class ArchivedPage(Noun, frozen=True, kw_only=True):
     body: bytes | None
 
 
-def read_pages(stream: io.BufferedReader, *, max_page_bytes: int) -> Iterator[ArchivedPage]:
-    """The pages of an unzipped archive in order. Raises ReadError where the archive is broken."""
-    while (headers := _record_headers(stream)) is not None:
-        length = _length(headers)
-        is_page = headers.get("warc-type", "").lower() == "response"
-        if not is_page or length > max_page_bytes + _HTTP_HEADER_BYTES:
-            _skip(stream, length)
-            if is_page:
-                yield _page(headers, "", None)
+class BrokenRecord(Noun, frozen=True, kw_only=True):
+    """A record that cannot be read; `number` counts records from 1, whatever is in them."""
+
+    number: int
+    reason: str
+
+
+def read_pages(stream: io.BufferedReader, *, max_page_bytes: int) -> Iterator[ArchivedPage | BrokenRecord]:
+    """The pages of an unzipped archive in order; past a broken record it goes on at the next whole one.
+
+    Raises ReadError for what is no archive at all.
+    """
+    tape = _Tape(stream)
+    number = 0
+    while (line := _first_line(tape)) != b"":
+        number += 1
+        if not line.startswith(b"WARC/"):
+            if number == 1:
+                raise ReadError("this is no WARC archive: it does not begin with WARC/")
+            yield BrokenRecord(number=number, reason="it does not begin with WARC/")
+            _go_on(tape)
             continue
-        block = stream.read(length)
-        if len(block) < length:
-            raise ReadError("the archive is cut short")
-        page = _page_of(headers, block, max_page_bytes)
-        if page is not None:
-            yield page
+        headers = _headers(_header_lines(tape))
+        found = _record(headers, tape, max_page_bytes)
+        if isinstance(found, str):
+            yield BrokenRecord(number=number, reason=found)
+        elif found is not None:
+            yield found
 
 
-def _record_headers(stream: io.BufferedReader) -> dict[str, str] | None:
-    line = stream.readline(_MAX_HEADER_BYTES)
+class _Tape:
+    """A stream of which something can be put back."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self._back = b""
+        self._at = 0
+
+    def readline(self, limit: int) -> bytes:
+        if self._at == len(self._back):
+            return self._stream.readline(limit)
+        end = self._back.find(b"\n", self._at, self._at + limit) + 1
+        if end or len(self._back) - self._at >= limit:
+            return self._taken(end or self._at + limit)
+        part = self._taken(len(self._back))
+        return part + self._stream.readline(limit - len(part))
+
+    def read(self, length: int) -> bytes:
+        part = self._taken(min(len(self._back), self._at + length))
+        return part + self._stream.read(length - len(part))
+
+    def put_back(self, data: bytes) -> None:
+        self._back, self._at = data + self._back[self._at :], 0
+
+    def _taken(self, end: int) -> bytes:
+        part = self._back[self._at : end]
+        self._at = end
+        if end == len(self._back):
+            self._back, self._at = b"", 0
+        return part
+
+
+def _first_line(tape: _Tape) -> bytes:
+    """Of the next record, empty lines passed over; empty at the end."""
+    line = tape.readline(_MAX_HEADER_BYTES)
     while line in {b"\r\n", b"\n"}:
-        line = stream.readline(_MAX_HEADER_BYTES)
-    if not line:
+        line = tape.readline(_MAX_HEADER_BYTES)
+    return line
+
+
+def _header_lines(tape: _Tape) -> Iterator[bytes]:
+    """Up to the next record at most, where this one is cut in its headers."""
+    while line := tape.readline(_MAX_HEADER_BYTES):
+        if _RECORD_LINE.match(line):
+            tape.put_back(line)
+            return
+        yield line
+
+
+def _record(headers: dict[str, str], tape: _Tape, limit: int) -> ArchivedPage | str | None:
+    """A record's page, None where it is something else, or what is wrong with it."""
+    length = _length(headers)
+    if length is None:
+        _go_on(tape)
+        return "it does not say how long it is"
+    is_page = headers.get("warc-type", "").lower() == "response"
+    if length > limit + _HTTP_HEADER_BYTES:
+        wrong = _skip(tape, length)
+        return wrong or (_page(headers, "", None) if is_page else None)
+    block = tape.read(length)
+    wrong = _wrong_length(tape, block, length)
+    if wrong is not None:
+        return wrong
+    return _page_of(headers, block, limit) if is_page else None
+
+
+def _wrong_length(tape: _Tape, block: bytes, length: int) -> str | None:
+    """What is wrong where the record does not end where it says; the tape is then at the next one."""
+    behind = tape.read(4)
+    tape.put_back(behind)
+    if len(block) == length and (not behind.strip(b"\r\n") or behind == b"WARC"):
         return None
-    if not line.startswith(b"WARC/"):
-        raise ReadError("this is no WARC archive, or it is damaged: a record does not begin with WARC/")
-    return _headers(iter(lambda: stream.readline(_MAX_HEADER_BYTES), b""))
+    inside = _RECORD.search(block)
+    if inside is not None:
+        tape.put_back(block[inside.start() :])
+    else:
+        _go_on(tape)
+    return "it is cut short" if len(block) < length and inside is None else "it is not as long as it says"
+
+
+def _go_on(tape: _Tape) -> None:
+    """To the next line that begins a record."""
+    while line := tape.readline(_MAX_HEADER_BYTES):
+        begins = _RECORD_LINE.search(line)  # after what is left of a damaged one, perhaps
+        if begins is not None:
+            tape.put_back(line[begins.start() :])
+            return
 
 
 def _headers(lines: Iterator[bytes]) -> dict[str, str]:
@@ -70,19 +164,19 @@ def _headers(lines: Iterator[bytes]) -> dict[str, str]:
     return found
 
 
-def _length(headers: dict[str, str]) -> int:
+def _length(headers: dict[str, str]) -> int | None:
     length = headers.get("content-length", "")
-    if not re.fullmatch(r"[0-9]{1,15}", length):
-        raise ReadError("the archive is damaged: a record does not say how long it is")
-    return int(length)
+    return int(length) if re.fullmatch(r"[0-9]{1,15}", length) else None
 
 
-def _skip(stream: io.BufferedReader, length: int) -> None:
+def _skip(tape: _Tape, length: int) -> str | None:
+    """Pass over a record that is too long to be held; what is wrong where it is cut short."""
     while length > 0:
-        skipped = len(stream.read(min(length, _CHUNK_BYTES)))
+        skipped = len(tape.read(min(length, _CHUNK_BYTES)))
         if not skipped:
-            raise ReadError("the archive is cut short")
+            return "it is cut short"
         length -= skipped
+    return None
 
 
 def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage | None:

@@ -30,7 +30,7 @@ def test_the_first_look_finds_all_in_order(tmp_path: Path) -> None:
         write(tmp_path / name, "text")
     first = look(tmp_path)
     assert first.changed == ("a/z.txt", "a.txt", "b.txt")
-    assert first.stamps["b.txt"] == Stamp(size=4, mtime_ns=START_NS)
+    assert (first.stamps["b.txt"].size, first.stamps["b.txt"].mtime_ns) == (4, START_NS)
 
 
 def test_an_unchanged_folder_has_nothing_to_tell(tmp_path: Path) -> None:
@@ -51,6 +51,20 @@ def test_changed_and_removed_files_are_told(tmp_path: Path) -> None:
     second = look(tmp_path, first.stamps)
     assert (second.changed, second.gone) == (("longer.txt", "touched.txt"), ("removed.txt",))
     assert set(second.stamps) == {"same.txt", "longer.txt", "touched.txt"}
+
+
+def test_a_file_put_in_the_place_of_another_is_told_though_it_looks_the_same(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "text")
+    first = look(tmp_path)
+    write(tmp_path / "other", "word")
+    (tmp_path / "other").replace(tmp_path / "a.txt")
+    assert look(tmp_path, first.stamps).changed == ("a.txt",)
+
+
+def test_files_come_in_the_order_of_their_folders(tmp_path: Path) -> None:
+    for name in ("a/z.txt", "a b/y.txt", "a-b.txt", "a.txt", "a/a/x.txt"):
+        write(tmp_path / name, "text")
+    assert look(tmp_path).changed == ("a/a/x.txt", "a/z.txt", "a b/y.txt", "a-b.txt", "a.txt")
 
 
 def test_a_file_being_written_waits_for_the_next_look(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""The commands below `token`: who may push articles, and read from elsewhere."""
+
+from typing import Annotated
+
+import typer
+
+from aggregator.cli import show
+from aggregator.cli.context import Settings, missing_database
+from aggregator.errors import UsageError
+
+token = typer.Typer(help="Tokens: who may push articles, and read from elsewhere.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(token, name="token")
+
+
+@token.command()
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what will use it.")],
+    scope: Annotated[
+        list[str],
+        typer.Option(
+            "--scope",
+            metavar="read|push|admin",
+            help="What it opens: read whole articles, push articles, everything. May be given twice.",
+        ),
+    ],
+) -> None:
+    """Make a token and print it, this once.
+
+    Only a hash of it is kept. Articles that name no outlet are known by NAME.
+
+    Example: aggregator token create newsroom --scope push
+    """
+    from aggregator.daemon import utc_now
+    from aggregator.store.tokens import SCOPES
+    from aggregator.store.tokens import create as run
+
+    scopes = tuple(one for one in SCOPES if one in scope)
+    if unknown := sorted(set(scope) - set(SCOPES)):
+        raise UsageError(f"--scope {unknown[0]}: choose {', '.join(SCOPES)}")
+    settings: Settings = context.obj
+    with settings.writing() as (_, database), database.write(durable=True) as connection:
+        made, secret = run(connection, name, scopes, utc_now())
+    show.out(secret + "\n")
+    show.say(f"this is token {made.id} ({made.name}, {', '.join(made.scopes)}); it is not shown again")
+
+
+@token.command(name="list")
+def list_(
+    context: typer.Context,
+    format_: Annotated[str, typer.Option("--format", metavar="table|jsonl")] = "table",
+) -> None:
+    """Every token: what it opens, when it was used last, whether it was revoked."""
+    import msgspec
+
+    from aggregator.store.tokens import all_tokens
+
+    if format_ not in ("table", "jsonl"):
+        raise UsageError(f"--format {format_}: choose table or jsonl")
+    settings: Settings = context.obj
+    with settings.reading() as (config, database), database.read() as connection:
+        listed = all_tokens(connection)
+    if format_ == "jsonl":
+        for one in listed:
+            show.out(msgspec.json.encode(one) + b"\n")
+    elif listed:
+        columns = ("id", "name", "scopes", "created", "last used", "revoked")
+        rows = (
+            (one.id, one.name, ", ".join(one.scopes), one.created_at, one.last_used_at, one.revoked_at)
+            for one in listed
+        )
+        show.table(columns, rows, wide=("name",))
+    elif missing_database(config) is None:
+        show.say("no tokens yet; type: aggregator token create NAME --scope push")
+
+
+@token.command()
+def revoke(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME|ID", help="As `aggregator token list` shows it.")],
+) -> None:
+    """Let a token open nothing any more, at once; what came with it stays."""
+    from aggregator.daemon import utc_now
+    from aggregator.store.tokens import revoke as run
+
+    settings: Settings = context.obj
+    with settings.writing() as (_, database), database.write(durable=True) as connection:
+        gone = run(connection, name, utc_now())
+    show.say(f"revoked {gone.id} ({gone.name})")

@@ -1,0 +1,159 @@
+"""Archives read by the program: killed on the way, read again, read with little memory."""
+
+import base64
+import gzip
+import json
+import os
+import pty
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.tables import article, entry
+from tests.conftest import REPOSITORY, postgres_server
+from tests.e2e.test_kill import HONEST, SEED, invented
+from tests.unit.test_sources_files import answer, warc_record
+
+RECORDS, PAGES = 120, 4  # more than one transaction takes
+
+
+def page_of(one: dict[str, Any], junk: str = "") -> bytes:
+    paragraphs = "".join(f"<p>{sentence}.</p>" for sentence in one["text"].split(". "))
+    script = f"<script>var x = '{junk}'</script>" if junk else ""
+    head = f"<html><head><title>{one['title']}</title>{script}</head>"
+    return f"{head}<body><article><h1>{one['title']}</h1>{paragraphs}</article></body></html>".encode()
+
+
+def warc_of(records: list[dict[str, Any]], junk: Callable[[], str] = str) -> Iterator[bytes]:
+    """A gzip member a record."""
+    for number, one in enumerate(records):
+        block = answer(page_of(one, junk()), kind="text/html; charset=utf-8")
+        yield gzip.compress(warc_record("response", block, f"https://o{number % 9}.example/{number}"), 1)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an archive of records and one of pages, both of one gzip member or more."""
+    folder = tmp_path_factory.mktemp("archive") / "dump"
+    folder.mkdir()
+    records = invented(RECORDS + PAGES)
+    lines = [json.dumps(one).encode() + b"\n" for one in records[:RECORDS]]
+    members = [gzip.compress(b"".join(lines[start : start + 30])) for start in range(0, RECORDS, 30)]
+    (folder / "a.jsonl.gz").write_bytes(b"".join(members))
+    (folder / "b.warc.gz").write_bytes(b"".join(warc_of(records[RECORDS:])))
+    return folder
+
+
+def read_killed(archive: Path, seed: object, *urls: str) -> list[dict[str, int]]:
+    for url in urls:
+        made = Database(url)
+        upgrade(made)
+        made.close()
+    command = [sys.executable, "-m", "tests.e2e.killed_ingest", str(archive), str(seed), *urls]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr.decode()
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def assert_each_record_once(url: str, told: dict[str, int], records: int) -> None:
+    database = Database(url)
+    with database.read() as connection:
+        ids = connection.execute(select(entry.c.article)).scalars().all()
+        waiting = connection.execute(select(entry.c.n).where(entry.c.outcome.is_(None))).all()
+        refused = connection.execute(select(entry.c.reason).where(entry.c.outcome == "refused")).all()
+        held = connection.execute(select(func.count()).select_from(article)).scalar_one()
+    database.close()
+    assert (len(ids), len(set(ids))) == (records, records)
+    assert (waiting, refused, held) == ([], [], records)
+    assert told["last"] == records - told["placed_before"], "what was placed is not extracted again"
+    assert told["again"] == 0
+
+
+@pytest.mark.timeout(240)
+def test_an_archive_killed_five_times_gives_every_record_once(
+    archive: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """On both databases, in one run: loading the program takes longer than reading."""
+    print(f"AGGREGATOR_KILL_SEED={SEED}")
+    urls = [f"sqlite:///{tmp_path / 'killed.db'}"]
+    if postgres_server() is not None:
+        urls.append(request.getfixturevalue("postgres").make())
+    for url, told in zip(urls, read_killed(archive, SEED, *urls), strict=True):
+        assert_each_record_once(url, told, RECORDS + PAGES)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_many_archives_killed_five_times(
+    kind: str, archive: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    print(f"AGGREGATOR_KILL_SEED={SEED}")
+    for number in range(10):
+        made = request.getfixturevalue("postgres").make() if kind == "postgres" else None
+        url = made or f"sqlite:///{tmp_path / f'{number}.db'}"
+        (told,) = read_killed(archive, f"{SEED} {number}", url)
+        assert_each_record_once(url, told, RECORDS + PAGES)
+
+
+def test_progress_on_a_terminal_has_rate_and_time_left(archive: Path, tmp_path: Path) -> None:
+    mine, theirs = pty.openpty()
+    (tmp_path / "few.jsonl").write_bytes(gzip.decompress((archive / "a.jsonl.gz").read_bytes())[:4000])
+    command = [*HONEST, "ingest", "few.jsonl", "--database", str(tmp_path / "t.db")]
+    (tmp_path / "config.yaml").write_text("work: {executor: inline}\n")
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    running = subprocess.Popen(
+        command, cwd=tmp_path, stderr=theirs, stdout=subprocess.DEVNULL, env=environment
+    )
+    os.close(theirs)
+    seen = b""
+    with suppress(OSError):  # the terminal is gone with the program
+        while more := os.read(mine, 4096):
+            seen += more
+    os.close(mine)
+    assert running.wait() == 3, "the last line is cut"
+    assert re.search(rb"\d+%.* read, [\d,]+/s.*\d+:\d\d:\d\d", seen), seen
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1800)
+def test_memory_is_flat_over_a_long_web_archive(tmp_path: Path) -> None:
+    """200 MB of pages: the process that reads them grows by no more than what a few of them take."""
+    rng = random.Random(7)
+    records = invented(1000)
+    with (tmp_path / "long.warc.gz").open("wb") as file:
+        for member in warc_of(records, lambda: base64.b64encode(rng.randbytes(200_000)).decode()):
+            file.write(member)
+    assert (tmp_path / "long.warc.gz").stat().st_size > 200_000_000
+    command = [*HONEST, "ingest", "long.warc.gz", "--database", str(tmp_path / "long.db")]
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    sizes: list[int] = []
+
+    def watch() -> None:
+        while running.poll() is None:
+            with suppress(OSError, StopIteration):
+                lines = Path(f"/proc/{running.pid}/status").read_text().splitlines()
+                sizes.append(int(next(line for line in lines if line.startswith("VmRSS")).split()[1]))
+            time.sleep(0.5)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    said, _ = running.communicate()
+    watching.join()
+    assert running.returncode == 0, said.decode()
+    early, late = max(sizes[: len(sizes) // 4]), max(sizes)
+    print(f"RSS of the main process: {early // 1024} MiB in the first quarter, {late // 1024} at most")
+    assert late - early < 64 * 1024
+    assert late < 300 * 1024

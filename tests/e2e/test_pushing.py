@@ -1,0 +1,123 @@
+"""Tokens made on the command line, articles pushed to the running daemon."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from aggregator.cli import main
+from aggregator.store.database import Database
+from aggregator.store.tables import entry
+from tests.articles import FLOOD, STRIKE
+from tests.conftest import REPOSITORY
+from tests.e2e.daemon_process import DaemonProcess
+
+RECORDS = [
+    {"id": "1", "outlet": "Harbour Post", "title": "Dock workers strike", "text": STRIKE},
+    {"id": "2", "outlet": "Herald", "title": "Levee breaks", "text": FLOOD},
+]
+
+
+@pytest.mark.timeout(240)
+def test_what_is_answered_is_placed_and_survives_kill_9(tmp_path: Path) -> None:
+    with DaemonProcess(tmp_path, {"sources": []}) as daemon:
+        made = daemon.command("token", "create", "newsroom", "--scope", "push")
+        assert (made.returncode, len(made.stdout.split())) == (0, 1), made.stderr
+        bearer = {"Authorization": f"Bearer {made.stdout.strip()}"}
+        address = f"{daemon.address}/api/v1/articles"
+        first = httpx.post(address, json=RECORDS[0], headers=bearer, trust_env=False)
+        assert first.status_code == 202
+        story = daemon.wait_for(daemon.stories, "the pushed article in a story")[0]
+        assert story["articles"][0]["id"] == first.json()["items"][0]["article"]
+        last = httpx.post(address, json=RECORDS[1], headers=bearer, trust_env=False)
+        daemon.kill()
+        assert last.json()["accepted"] == 1
+        assert made.stdout.strip() not in daemon.log()
+    database = Database(f"sqlite:///{tmp_path / 'stories.db'}")
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(entry)).scalar_one() == 2
+    database.close()
+
+
+def test_tokens_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AGGREGATOR_DATABASE", raising=False)
+
+    def typed(*arguments: str) -> tuple[int, str, str]:
+        try:
+            main(["token", *arguments])
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        said = capfdbinary.readouterr()
+        return code, said.out.decode(), said.err.decode()
+
+    assert "no database" in typed("list")[2]
+    secret = typed("create", "desk", "--scope", "push", "--scope", "read")[1].strip()
+    code, _, said = typed("create", "desk", "--scope", "push")
+    assert (code, "there is a token" in said) == (2, True)
+    assert typed("create", "x", "--scope", "all")[0] == 2
+    (listed,) = typed("list", "--format", "jsonl")[1].splitlines()
+    shown = json.loads(listed)
+    assert (shown["name"], shown["scopes"], shown["revoked_at"]) == ("desk", ["read", "push"], None)
+    assert secret not in listed
+    assert "desk" in typed("list")[1]
+    assert typed("revoke", "desk")[0] == 0
+    assert typed("revoke", "desk")[0] == 2, "once is enough"
+    stored = b"".join(file.read_bytes() for file in tmp_path.glob("aggregator.db*"))
+    assert secret.encode() not in stored
+    assert b"desk" in stored
+
+
+SCRIPT = """
+import sys
+import httpx
+from aggregator.daemon import utc_now
+from aggregator.publish.push import Letterbox
+from aggregator.publish.serve import Server
+from aggregator.publish.settings import PublishSettings
+from aggregator.rules import rule_book
+from aggregator.store import tokens
+from aggregator.cli import main
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.reading import Reading
+
+database = Database("sqlite:///" + sys.argv[1])
+upgrade(database)
+with database.write() as connection:
+    secret = tokens.create(connection, "t", ("push",), utc_now())[1]
+server = Server(Reading(database), PublishSettings(port=0), Letterbox(database, rule_book(), utc_now))
+url = server.start()
+for number in range(5):
+    answer = httpx.post(url + "/api/v1/articles", json={"title": f"Item {number}"},
+                        headers={"Authorization": f"Bearer {secret}"}, trust_env=False)
+    assert answer.status_code == 202
+server.stop()
+"""
+
+
+@pytest.mark.torture
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_the_system_was_asked_to_sync_before_each_answer(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    calls = "trace=fdatasync,fsync,sendto"
+    command = ["strace", "-f", "-e", calls, "-s", "60", "-o", str(trace)]
+    command += [sys.executable, "-c", SCRIPT, str(tmp_path / "push.db")]
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+    synced, answers = False, 0
+    for line in trace.read_text().splitlines():
+        if "POST /api/v1/articles" in line:
+            synced = False
+        synced = synced or ("sync(" in line and "= 0" in line) or "sync resumed" in line
+        if "HTTP/1.1 202" in line:
+            answers += 1
+            assert synced, "answered before the log was on the disk"
+    assert answers == 5

@@ -1,0 +1,211 @@
+"""A watched folder whose files are mended, replaced, renamed, cut and taken away; on both databases."""
+
+import datetime as dt
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from aggregator.ingesting import Ingest, Summary
+from aggregator.net.client import Client, ClientSettings
+from aggregator.pipeline import Pipeline
+from aggregator.polling import Polled, Polling
+from aggregator.rules import rule_book
+from aggregator.store import inbox, refused
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+from aggregator.store.sources import Source, add, all_sources, source_id
+from aggregator.store.tables import article as articles
+from aggregator.store.tables import entry, revision
+from aggregator.watching import Watching
+from aggregator.work.executor import InlineExecutor
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
+
+BOOK = rule_book()
+GOOD = '{"id": "%d", "title": "Report %d", "text": "Words of report %d."}\n'
+
+
+class Folder:
+    """A watched folder, looked at when a test says so."""
+
+    def __init__(self, database: Database, path: Path) -> None:
+        self.path = path
+        self.database = database
+        self.clock = Clock()
+        self.watching = Watching(database, InlineExecutor(), BOOK, self.clock)
+        path.mkdir()
+        address = str(path)
+        id_ = source_id("folder", None, address)
+        with database.write() as connection:
+            add(
+                connection,
+                Source(id=id_, kind="folder", address=address, interval_seconds=10, next_due_at=NOON),
+            )
+
+    def write(self, name: str, text: str, minute: int = 0) -> Path:
+        """A file as it was written at `minute`, by somebody who has done."""
+        file = self.path / name
+        file.write_text(text)
+        at = NOON.timestamp() - 7200 + 60 * minute
+        os.utime(file, (at, at))
+        return file
+
+    @property
+    def source(self) -> Source:
+        with self.database.read() as connection:
+            return all_sources(connection)[0]
+
+    def look(self) -> Polled:
+        return self.watching.look(self.source)
+
+    def told(self) -> list[str]:
+        """What `doctor` shows as refused, without the folder."""
+        shown = Reading(self.database).refusals(1000)
+        return sorted(one.item.removeprefix(f"{self.path}/") for one in shown)
+
+    def ingest(self, *what: Path) -> Summary:
+        client = Client(ClientSettings(), BOOK)
+        executor = InlineExecutor()
+        run = Ingest(
+            self.database,
+            become_writer=lambda: Pipeline(self.database, executor, BOOK, self.clock, summary_words=60),
+            polling=Polling(self.database, client, executor, BOOK, self.clock, robots=False, pages="never"),
+            client=client,
+            executor=executor,
+            book=BOOK,
+            now=self.clock,
+        )
+        for _ in run.run([str(one) for one in what]):
+            pass
+        client.close()
+        return run.summary()
+
+
+@pytest.fixture
+def folder(database: Database, tmp_path: Path) -> Iterator[Folder]:
+    return Folder(database, tmp_path / "desk")
+
+
+def test_what_was_refused_of_a_file_goes_with_its_mending(folder: Folder) -> None:
+    folder.write("a.txt", "")
+    folder.write("b, c.jsonl", GOOD % (1, 1, 1) + "{broken\n" + "3\n")
+    folder.look()
+    assert folder.told() == ["a.txt", "b, c.jsonl, line 2", "b, c.jsonl, line 3"]
+    assert "(and 2 more)" in str(folder.source.health_cause)
+
+    folder.write("b, c.jsonl", GOOD % (1, 1, 1) + "\n" + GOOD % (2, 2, 2), 1)
+    folder.look()
+    assert folder.told() == ["a.txt"]
+    assert str(folder.source.health_cause).endswith("a.txt: there is nothing in it")
+
+    folder.write("a.txt", FLOOD, 2)
+    folder.look()
+    assert folder.told() == []
+    assert folder.source.health_cause is None
+
+
+@pytest.mark.parametrize("way", ["deleted", "renamed"])
+def test_what_was_refused_of_a_file_goes_with_the_file(folder: Folder, way: str) -> None:
+    file = folder.write("a.txt", "")
+    folder.write("b.txt", FLOOD)
+    folder.look()
+    assert folder.told() == ["a.txt"]
+    if way == "deleted":
+        file.unlink()
+    else:
+        file.rename(folder.path / "z.txt")
+    folder.look()
+    assert folder.told() == ([] if way == "deleted" else ["z.txt"])
+
+
+def test_who_reads_the_mended_file_does_not_matter(folder: Folder) -> None:
+    file = folder.write("a.jsonl", "{broken\n")
+    assert folder.ingest(file).rejected_count == 1
+    folder.look()
+    assert folder.told() == ["a.jsonl, line 1"], "once, though two have read it"
+    folder.write("a.jsonl", GOOD % (1, 1, 1), 1)
+    folder.look()
+    assert folder.told() == []
+
+
+def test_ingesting_again_forgets_what_was_mended(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = folder.write("a.jsonl", GOOD % (1, 1, 1) + "{broken\n" * 3)
+    monkeypatch.chdir(folder.path)
+    assert folder.ingest(Path("a.jsonl")).rejected_count == 3
+    assert folder.told() == [f"a.jsonl, line {number}" for number in (2, 3, 4)], "by the whole path"
+    folder.write("a.jsonl", GOOD % (1, 1, 1) + "{broken\n", 1)
+    monkeypatch.chdir(folder.path.parent)
+    assert folder.ingest(file).rejected_count == 1
+    assert folder.told() == ["a.jsonl, line 2"]
+
+
+def test_a_name_that_begins_alike_is_another_file(database: Database) -> None:
+    items = ["/d/a.txt", "/d/a.txt.gz", "/d/a.txt, line 3", "/d/a.txtual, line 3", "/d/a.txt, x, line 1"]
+    with database.write() as connection:
+        for item in items:
+            inbox.note_refusal(connection, source="s", item=item, verdict="v", reason="r", at=NOON)
+        refused.forget_files(connection, ["/d/a.txt"])
+        left = {one.item for one in inbox.refusals(connection, 10)}
+    assert left == {"/d/a.txt.gz", "/d/a.txtual, line 3"}
+
+
+def test_of_a_million_broken_lines_the_first_are_told(folder: Folder) -> None:
+    file = folder.write("a.jsonl", "{broken\n" * 3000 + GOOD % (1, 1, 1))
+    polled = folder.look()
+    assert len(folder.told()) == 1000
+    assert "(and 2999 more)" in str(polled.problem)
+    assert folder.source.entries_refused == 3000
+    summary = folder.ingest(file)
+    assert (summary.rejected_count, len(summary.rejected), summary.known) == (3000, 1000, 1)
+
+
+def test_a_file_that_was_half_written_is_whole_at_the_next_look(folder: Folder) -> None:
+    whole = GOOD % (1, 1, 1) + GOOD % (2, 2, 2)
+    folder.write("a.jsonl", whole[: len(whole) * 3 // 4])
+    assert len(folder.look().accepted) == 1
+    assert folder.told() == ["a.jsonl, line 2"]
+    folder.write("a.jsonl", whole, 1)
+    assert (len(folder.look().accepted), folder.told()) == (1, [])
+    with folder.database.read() as connection:
+        assert len(connection.execute(select(entry.c.n)).all()) == 2
+
+
+def test_a_replaced_text_is_a_revision_and_a_renamed_one_a_copy(folder: Folder) -> None:
+    desk = Desk(folder.database, folder.clock, BOOK)
+    folder.write("a.txt", f"Levee breaks\n\n{FLOOD}")
+    folder.look()
+    desk.place()
+    folder.write("a.txt", f"Levee breaks\n\n{FLOOD} A sentence was added.", 1)
+    folder.look()
+    assert [one.outcome for one in desk.place()] == ["revised"]
+    (folder.path / "a.txt").rename(folder.path / "b.txt")
+    folder.look()
+    assert [one.outcome for one in desk.place()] == ["copy"]
+    with folder.database.read() as connection:
+        assert len(connection.execute(select(articles.c.id)).all()) == 2
+        assert len(connection.execute(select(revision)).all()) == 1
+
+
+def test_a_deleted_file_takes_no_article_along(folder: Folder) -> None:
+    desk = Desk(folder.database, folder.clock, BOOK)
+    file = folder.write("a.txt", f"Dock workers strike\n\n{STRIKE}")
+    folder.look()
+    desk.place()
+    file.unlink()
+    folder.look()
+    folder.write("a.txt", f"Dock workers strike\n\n{STRIKE}", 3)
+    assert folder.look().known == 1
+
+
+def test_a_folder_that_takes_long_to_look_at_is_looked_at_less_often(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.look()
+    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
+    moments = iter([100.0, 103.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments, 103.0))
+    folder.look()
+    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=60)

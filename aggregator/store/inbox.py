@@ -7,19 +7,20 @@ is stored: at once, or when its page (or the decision to do without) is.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from aggregator.dedup.identity import Identity, identify, url_key
+from aggregator.dedup.familiar import Marks
 from aggregator.model import Entry, Noun
-from aggregator.store import blobs
+from aggregator.store import blobs, recognising
+from aggregator.store.live_reads import LiveBlogs
+from aggregator.store.recognising import NOBODY, Caller, Met, Poll, claimed_url
 from aggregator.store.tables import article, counter, entry, identity_key, refusal, sighting, source
 from aggregator.text.characters import clean
-from aggregator.text.urls import canonical_url
 
 _KEYS_A_QUERY = 500  # SQLite takes 32,766 parameters, older builds 999
 
@@ -56,12 +57,22 @@ class PageWanted(Noun, frozen=True, kw_only=True):
     feed: str | None = None  # the address of the feed that linked to it
 
 
+class Taken(Noun, frozen=True, kw_only=True):
+    """What became of a poll's entries. `notes` are for the log, in the user's words."""
+
+    accepted: tuple[Accepted, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class _Looks:
     """What an article looked like at one source, and whether that source gives it its words."""
 
     def __init__(self) -> None:
-        self.hashes: set[bytes] = set()
+        self.hashes: dict[bytes, int] = {}  # each with how often it became the current one again
         self.gives = False
+        self.current: set[bytes] = set()  # one; more in rows from before that was written down
+        self.words: tuple[bytes | None, bytes | None] | None = None  # of the current look: title and text
+        self.minute: dt.datetime | None = None
 
 
 _TAKE = (
@@ -92,93 +103,275 @@ def accept(
     `seen` is when each came, `wants_page` whether its page is to be fetched first. `always_new` (for
     `eval`) makes every entry an article of its own: its source and GUID must be unique.
     """
+    taken = _accept(
+        connection,
+        entries,
+        seen=seen,
+        wants_page=wants_page,
+        bumps_by_clock=bumps_by_clock,
+        always_new=always_new,
+        poll=None,
+    )
+    return list(taken.accepted)
+
+
+def accept_polled(
+    connection: Connection,
+    entries: Sequence[Entry],
+    *,
+    seen: dt.datetime,
+    wants_page: Sequence[bool],
+    bumps_by_clock: bool,
+    poll: Poll,
+) -> Taken:
+    """Put what one poll of one source brought into the inbox, oldest first.
+
+    What `accept` does, and more is asked before an entry counts as new: dedup/familiar.py. A source that goes
+    back to former words is followed, a few times.
+    """
+    return _accept(
+        connection,
+        entries,
+        seen=[seen] * len(entries),
+        wants_page=wants_page,
+        bumps_by_clock=bumps_by_clock,
+        always_new=False,
+        poll=poll,
+    )
+
+
+def _accept(
+    connection: Connection,
+    entries: Sequence[Entry],
+    *,
+    seen: Sequence[dt.datetime],
+    wants_page: Sequence[bool] | None,
+    bumps_by_clock: bool,
+    always_new: bool,
+    poll: Poll | None,
+) -> Taken:
     if not entries:
-        return []
+        return Taken()
     first_n = take_numbers(connection, "entry", len(entries)) + 1
-    identities = [_identity(item) for item in entries]
-    known = {} if always_new else _known_articles(connection, entries, identities)
-    seen_before = {} if always_new else _sightings(connection, set(known.values()))
+    met = recognising.meet(connection, entries, poll)
+    known = {} if always_new else dict(met.known)
+    ids = set(known.values()) | {one.match.article for one in met.callers if one.match}
+    seen_before = {} if always_new else _sightings(connection, ids)
+    notes = [*met.notes]
+    if poll is not None and not poll.is_first:
+        here = {article for article, source_id in seen_before if source_id == entries[0].source}
+        notes += recognising.count_strikes(connection, met, poll.rules, seen[0], seen_here=here)
+    book = _Book(poll, met)
     rows: list[dict[str, Any]] = []
-    keys: dict[bytes, str] = {}
-    sightings: list[dict[str, Any]] = []
     accepted = []
-    for offset, (item, identity) in enumerate(zip(entries, identities, strict=True)):
-        result = _judge(item, identity, known, seen_before)
-        looks = seen_before.setdefault((result.article, item.source), _Looks())
-        looks.gives = looks.gives or result.outcome == "new" or item.authority in ("own", "page")
-        if identity.content_hash not in looks.hashes:
-            looks.hashes.add(identity.content_hash)
-            sightings.append(
-                {
-                    "article": result.article,
-                    "source": item.source,
-                    "content_hash": identity.content_hash,
-                    "gives": looks.gives,
-                    "first_seen_at": seen[offset],
-                }
-            )
-        for key in identity.keys:
-            if key not in known:
-                known[key] = keys[key] = result.article
+    live = LiveBlogs(connection, ids, seen[0], poll.live if poll else None)
+    for offset, one in enumerate(met.callers):
+        result = _judge(one, known, seen_before, book)
+        looks = seen_before.get((result.article, one.entry.source))
+        if wants_page and wants_page[offset] and live.is_read_enough(result.article):
+            accepted.append(Accepted(outcome="known", article=result.article))
+            continue  # not noted: a change stays one until its page may be read again
+        book.note(one, result, known, seen_before, seen[offset])
+        if looks and looks.gives and wants_page and wants_page[offset]:
+            outcome = live.outcome(result.article, one.entry, result.outcome)
+            result = msgspec.structs.replace(result, outcome=outcome)
         if result.outcome != "known":
             result = msgspec.structs.replace(result, n=first_n + offset)
             wanted = bool(wants_page and wants_page[offset])
-            rows.append(_row(result, item, seen=seen[offset], page=wanted, bumps_by_clock=bumps_by_clock))
+            rows.append(
+                _row(result, one.entry, seen=seen[offset], page=wanted, bumps_by_clock=bumps_by_clock)
+            )
         accepted.append(result)
-    _write(connection, rows, keys, sightings)
-    return accepted
+    _write(connection, rows)
+    book.write(connection)
+    return Taken(accepted=tuple(accepted), notes=tuple(notes))
 
 
-def _identity(item: Entry) -> Identity:
-    return identify(item, canonical_url(item.url) if item.url else None)
+class _Book:
+    """What is written down of entries at the door, beside the entries themselves."""
+
+    def __init__(self, poll: Poll | None, met: Met) -> None:
+        self._poll = poll
+        self._met = met
+        self.here = {one.identity.content_hash for one in met.callers}  # all looks of this batch
+        self._keys: dict[bytes, str] = {}
+        self._sightings: dict[tuple[str, str, bytes], dict[str, Any]] = {}
+        self._replaced: set[tuple[str, str]] = set()  # whose look in the rows is not the current one any more
+        self._again: list[tuple[str, str, bytes]] = []  # former looks that are the current ones again
+        self._addresses: dict[str, str] = {}
+
+    def goes_back(self, looks: _Looks, content_hash: bytes) -> bool:
+        """Whether a former look is the current one again.
+
+        Only a poll says so, and not while the current look is in it too. A few times only: two servers of one
+        outlet that disagree would go on for ever.
+        """
+        if self._poll is None or content_hash in looks.current or not looks.current.isdisjoint(self.here):
+            return False
+        return looks.hashes[content_hash] < self._poll.rules.reverts
+
+    def note(
+        self,
+        one: Caller,
+        result: Accepted,
+        known: dict[bytes, str],
+        seen_before: dict[tuple[str, str], _Looks],
+        seen: dt.datetime,
+    ) -> None:
+        """Write down the keys and the look of an entry that was judged."""
+        held = (result.article, one.entry.source)
+        looks = seen_before.setdefault(held, _Looks())
+        gave = looks.gives
+        looks.gives = gave or result.outcome == "new" or _speaks_for_it(one)
+        fresh = [key for key in one.identity.keys if key not in known]
+        for key in fresh:
+            known[key] = self._keys[key] = result.article
+        if result.outcome == "known" and (gave or self._met.moved) and self._has_moved(one, fresh):
+            self._addresses[result.article] = one.entry.url or ""
+        content_hash = one.identity.content_hash
+        if content_hash not in looks.hashes:
+            self._add_look(one, held, looks, seen)
+        elif result.outcome == "revision":
+            looks.hashes[content_hash] += 1
+            self._make_current(one, held, looks)
+            self._again.append((*held, content_hash))
+
+    def _has_moved(self, one: Caller, fresh: Collection[bytes]) -> bool:
+        """Whether a known article is at another address of its own site now: links should lead there."""
+        return self._poll is not None and one.entry.authority == "own" and one.raw[1] in fresh
+
+    def _add_look(self, one: Caller, held: tuple[str, str], looks: _Looks, seen: dt.datetime) -> None:
+        marks = one.marks()
+        self._make_current(one, held, looks)
+        looks.hashes[one.identity.content_hash] = 0
+        self._sightings[*held, one.identity.content_hash] = {
+            "article": held[0],
+            "source": held[1],
+            "content_hash": one.identity.content_hash,
+            "gives": looks.gives,
+            "first_seen_at": seen,
+            "is_current": True,
+            "title_hash": marks.title if marks else None,
+            "title_key": marks.title_key if marks else None,
+            "text_key": marks.text_key if marks else None,
+            "declared": marks.minute if marks else None,
+        }
+
+    def _make_current(self, one: Caller, held: tuple[str, str], looks: _Looks) -> None:
+        for former in looks.current:
+            if (row := self._sightings.get((*held, former))) is not None:
+                row["is_current"] = False
+            else:
+                self._replaced.add(held)
+        looks.current = {one.identity.content_hash}
+        looks.words, looks.minute = _words(one.marks())
+
+    def write(self, connection: Connection) -> None:
+        """Write it all, in the transaction of the entries."""
+        keys = _dialect(connection).insert(identity_key)
+        if self._met.void:
+            void = [{"key": key, "article": NOBODY} for key in sorted(self._met.void)]
+            taken_back = keys.on_conflict_do_update(index_elements=["key"], set_={"article": NOBODY})
+            connection.execute(taken_back, void)
+        if self._keys:
+            # Placing may claim an address at this very moment in another process: the first one has it.
+            new = [{"key": key, "article": article} for key, article in self._keys.items()]
+            connection.execute(keys.on_conflict_do_nothing(index_elements=["key"]), new)
+        if self._replaced and self._poll:
+            held = [{"of_article": article, "of_source": at} for article, at in sorted(self._replaced)]
+            connection.execute(_REPLACED, held)
+        if self._sightings:
+            connection.execute(insert(sighting), list(self._sightings.values()))
+        if self._again:
+            back = [{"of_article": one, "of_source": at, "look": look} for one, at, look in self._again]
+            connection.execute(_AGAIN, back)
+        if self._addresses:
+            moved = [{"of_article": one, "address": url} for one, url in sorted(self._addresses.items())]
+            connection.execute(_ADDRESS, moved)
+
+
+_HELD = (sighting.c.article == bindparam("of_article")) & (sighting.c.source == bindparam("of_source"))
+_REPLACED = update(sighting).where(_HELD, sighting.c.is_current).values(is_current=False)
+_AGAIN = (
+    update(sighting)
+    .where(_HELD, sighting.c.content_hash == bindparam("look", type_=LargeBinary))
+    .values(is_current=True, reverts=sighting.c.reverts + 1)
+)
+_ADDRESS = update(article).where(article.c.id == bindparam("of_article")).values(url=bindparam("address"))
+
+
+def _words(
+    marks: Marks | None,
+) -> tuple[tuple[bytes | None, bytes | None] | None, dt.datetime | None]:
+    """What says that two looks have the same words (None: too few of them), and the declared minute."""
+    if marks is None or marks.text_key is None:
+        return None, None
+    return (marks.title, marks.text_key), marks.minute
+
+
+def _speaks_for_it(one: Caller) -> bool:
+    """Whether an entry may give a known article its words: by an address of its own, or a chosen outlet.
+
+    An entry without an address may say whose it is, but that is only its word.
+    """
+    by_address = one.entry.authority == "own" and one.raw[1] in one.identity.keys
+    return by_address or one.entry.authority == "page" or one.match is not None
 
 
 def _judge(
-    item: Entry,
-    identity: Identity,
-    known: dict[bytes, str],
-    seen_before: dict[tuple[str, str], _Looks],
+    one: Caller, known: dict[bytes, str], seen_before: dict[tuple[str, str], _Looks], book: _Book
 ) -> Accepted:
-    article = next((known[key] for key in identity.keys if key in known), None)
-    if article is None and (elsewhere := _claimed_url(item)) in known:
+    article = next((known[key] for key in one.identity.keys if key in known), None)
+    if article is None and (elsewhere := claimed_url(one)) in known:
         return Accepted(outcome="known", article=known[elsewhere])  # a link to what its own site gave us
+    is_matched = article is None and one.match is not None
+    if article is None and one.match is not None:
+        article = one.match.article
     if article is None:
-        return Accepted(outcome="new", article=identity.article)
-    looks = seen_before.get((article, item.source))
-    if looks is None or not looks.gives or identity.content_hash in looks.hashes:
-        return Accepted(outcome="known", article=article)  # seen there too, or the same again
-    return Accepted(outcome="revision", article=article)
+        return Accepted(outcome="new", article=one.identity.article)
+    looks = seen_before.get((article, one.entry.source))
+    is_said = looks is not None and looks.gives and _says_more(one, looks, book, is_matched=is_matched)
+    return Accepted(outcome="revision" if is_said else "known", article=article)
 
 
-def _claimed_url(item: Entry) -> bytes:
-    """The key of the URL that a foreign source links to; empty (a key of nobody) otherwise."""
-    canonical = canonical_url(item.url) if item.url and item.authority == "foreign" else None
-    return b"" if canonical is None else url_key(canonical)
-
-
-def _known_articles(
-    connection: Connection, entries: Sequence[Entry], identities: Sequence[Identity]
-) -> dict[bytes, str]:
-    keys = {key for identity in identities for key in identity.keys} | {
-        _claimed_url(item) for item in entries
-    }
-    known: dict[bytes, str] = {}
-    for chunk in _chunks(sorted(keys)):
-        statement = select(identity_key.c.key, identity_key.c.article).where(identity_key.c.key.in_(chunk))
-        known.update((bytes(row.key), row.article) for row in connection.execute(statement))
-    return known
+def _says_more(one: Caller, looks: _Looks, book: _Book, *, is_matched: bool) -> bool:
+    """Whether the source that gives an article its words gives it others now."""
+    content_hash = one.identity.content_hash
+    if content_hash in looks.current:
+        return False
+    words, minute = _words(one.marks())
+    if words is not None and words == looks.words and (is_matched or minute == looks.minute):
+        return False  # at most another address
+    return content_hash not in looks.hashes or book.goes_back(looks, content_hash)
 
 
 def _sightings(connection: Connection, articles: set[str]) -> dict[tuple[str, str], _Looks]:
     """By article and source."""
     found: dict[tuple[str, str], _Looks] = {}
     for chunk in _chunks(sorted(articles)):
-        statement = select(sighting.c.article, sighting.c.source, sighting.c.content_hash, sighting.c.gives)
-        for row in connection.execute(statement.where(sighting.c.article.in_(chunk))):
+        for row in connection.execute(_LOOKS.where(sighting.c.article.in_(chunk))):
             looks = found.setdefault((row.article, row.source), _Looks())
-            looks.hashes.add(bytes(row.content_hash))
+            look = bytes(row.content_hash)
+            looks.hashes[look] = row.reverts
             looks.gives = looks.gives or row.gives
+            if row.is_current:
+                looks.current.add(look)
+                looks.minute = row.declared
+                looks.words = row.text_key and (bytes(row.title_hash), bytes(row.text_key))
     return found
+
+
+_LOOKS = select(
+    sighting.c.article,
+    sighting.c.source,
+    sighting.c.content_hash,
+    sighting.c.gives,
+    sighting.c.is_current,
+    sighting.c.reverts,
+    sighting.c.title_hash,
+    sighting.c.text_key,
+    sighting.c.declared,
+)
 
 
 def _row(
@@ -198,12 +391,7 @@ def _row(
     }
 
 
-def _write(
-    connection: Connection,
-    rows: list[dict[str, Any]],
-    keys: dict[bytes, str],
-    sightings: list[dict[str, Any]],
-) -> None:
+def _write(connection: Connection, rows: list[dict[str, Any]]) -> None:
     ready = [row for row in rows if row["state"] == "ready"]
     if ready:
         first = take_numbers(connection, "inbox", len(ready)) + 1
@@ -213,12 +401,6 @@ def _write(
         row.setdefault("inbox_no", None)
     if rows:
         connection.execute(insert(entry), rows)
-    if keys:
-        # Placing may claim an address at this very moment in another process: the first one has it.
-        statement = _dialect(connection).insert(identity_key).on_conflict_do_nothing(index_elements=["key"])
-        connection.execute(statement, [{"key": k, "article": a} for k, a in keys.items()])
-    if sightings:
-        connection.execute(insert(sighting), sightings)
 
 
 def _dialect(connection: Connection) -> Any:
@@ -257,14 +439,15 @@ Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"
 def claim(connection: Connection, key: bytes, article_id: str) -> str:
     """Let `key` mean `article_id` where nobody has it; returns the article that it means now.
 
-    Another process may accept the same address at this moment: the first one has it.
+    Another process may accept the same address at this moment: the first one has it. A key that says nothing
+    stays nobody's, and is no reason to take the article for another one.
     """
     statement = _dialect(connection).insert(identity_key).values(key=key, article=article_id)
     connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
     owner: str = connection.execute(
         select(identity_key.c.article).where(identity_key.c.key == key)
     ).scalar_one()
-    return owner
+    return article_id if owner == NOBODY else owner
 
 
 class Result(Noun, frozen=True, kw_only=True):
@@ -385,12 +568,12 @@ def hush(connection: Connection, numbers: Sequence[int]) -> None:
         connection.execute(update(entry).where(entry.c.n.in_(chunk)).values(bumps_by_clock=False))
 
 
-def page_later(connection: Connection, n: int, due: dt.datetime) -> None:
-    """The page of entry `n` could not be had; ask again at `due`."""
+def page_later(connection: Connection, n: int, due: dt.datetime, *, counts: bool = True) -> None:
+    """The page of entry `n` could not be had; ask again at `due`. `counts`: it was tried."""
     connection.execute(
         update(entry)
         .where(entry.c.n == n, entry.c.state == "page")
-        .values(page_due_at=due, page_tries=entry.c.page_tries + 1)
+        .values(page_due_at=due, page_tries=entry.c.page_tries + int(counts))
     )
 
 

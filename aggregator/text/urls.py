@@ -21,6 +21,7 @@ _TRACKING = re.compile(
     |mod|partner|rss|rssfeed|cid_source|wtmc|wtrid|wt_mc|dicbo|ob_click_id|obOrigUrl|tblci|share_?id
     |sharetype|share_token|nhp|ftag|ftcamp|intcmp|intcid|int_(?:source|medium|campaign)
     |phpsessid|jsessionid|sessionid|session_id|aspsessionid\w*|amp_js_v|amp_gsa|_?amp|usqp|amp_kit|_tf|aoh
+    |mibextid|srnd|li_(?:source|medium)|traffic_source|feed(?:name|type)
     |emailid|nl_id|newsletter_?id|sfmc_\w+|ss_source|campaign_id|ad_id|adid|cmp_id""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -39,6 +40,12 @@ _DEFAULT_PORTS = frozenset({None, 80, 443})
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 _WRAPPED = re.compile(r"^/amp/(?:s/)?(?=[\w-]+(?:\.[\w-]+)+(?:/|$))")
 _AMP_CACHE = re.compile(r"^/[cvi]/(?:s/)?(?=[\w-]+(?:\.[\w-]+)+(?:/|$))")
+# Addresses that only lead on: host, path, and the parameters that hold where to.
+_LEADING_ON = (
+    (re.compile(r"(?:www\.)?google\.[a-z.]{2,6}"), "/url", ("q", "url")),
+    (re.compile(r"(?:www\.)?bing\.com"), "/news/apiclick.aspx", ("url",)),
+    (re.compile(r"(?:lm?|www)\.facebook\.com"), "/l.php", ("u",)),
+)
 _SESSION = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;]*", re.IGNORECASE)
 _SAFE_IN_PATH = "!$&'()*+,;=:@~"
 _SAFE_IN_QUERY = "!$'()*,;:@~/?"
@@ -123,7 +130,7 @@ def _is_ip(host: str) -> bool:
 
 
 def _unwrapped(host: str, path: str, query: str) -> str | None:
-    """The article's own address inside an AMP cache's or a search engine's."""
+    """The article's own address inside an AMP cache's or one that only leads on."""
     if host.endswith(".cdn.ampproject.org"):
         found = _AMP_CACHE.match(path)
         return "https://" + path[found.end() :] + (f"?{query}" if query else "") if found else None
@@ -131,8 +138,9 @@ def _unwrapped(host: str, path: str, query: str) -> str | None:
         found = _WRAPPED.match(path)
         if found:
             return "https://" + path[found.end() :] + (f"?{query}" if query else "")
-        if path == "/url":
-            targets = [v for k, _, v in (p.partition("=") for p in query.split("&")) if k in ("q", "url")]
+    for hosts, at, names in _LEADING_ON:
+        if path == at and hosts.fullmatch(host):
+            targets = [v for k, _, v in (p.partition("=") for p in query.split("&")) if k in names]
             target = unquote_to_bytes(targets[0]).decode("utf-8", "replace") if targets else ""
             return target if _split(target) else None
     return None

@@ -54,6 +54,23 @@ SAME = [
     ("https://www.google.com/amp/s/www.example.com/a", "https://example.com/a"),
     ("https://www-example-com.cdn.ampproject.org/c/s/www.example.com/a", "https://example.com/a"),
     ("https://www.google.com/url?q=https%3A%2F%2Fexample.com%2Fa&sa=U", "https://example.com/a"),
+    ("https://www.google.com/url?rct=j&sa=t&url=https://example.com/a&ct=ga", "https://example.com/a"),
+    (
+        "http://www.bing.com/news/apiclick.aspx?ref=FexRss&tid=6&url=https%3a%2f%2fexample.com%2fa&c=1",
+        "https://example.com/a",
+    ),
+    (
+        "https://l.facebook.com/l.php?u=https%3A%2F%2Fexample.com%2Fa%3Ffbclid%3Dx&h=1",
+        "https://example.com/a",
+    ),
+    ("https://example.com/a/amp.html", "https://example.com/a"),
+    ("https://example.com/a?outputType=amp", "https://example.com/a"),
+    ("https://m.example.com/a?m=1", "https://example.com/a"),
+    ("https://touch.example.com/a/index.php?view=mobile", "https://example.com/a"),
+    ("https://example.com/a?CMP=share_btn_tw&smid=tw-share", "https://example.com/a"),
+    ("https://example.com/a?feedType=RSS&feedName=topNews", "https://example.com/a"),
+    ("https://example.com/a?li_source=LI&li_medium=x&mibextid=y", "https://example.com/a"),
+    ("https://example.com/a?utm_source=x#xtor=RSS-3208", "https://example.com/a"),
     # credentials and other alphabets
     ("https://user:secret@example.com/a", "https://example.com/a"),
     ("https://münchen.example/a", "https://xn--mnchen-3ya.example/a"),
@@ -78,6 +95,11 @@ def test_twins_have_one_key(url: str, key: str) -> None:
         ("https://example.com:8080/a", "https://example.com:8081/a"),
         ("https://example.com/q=%E9", "https://example.com/q=%E8"),
         ("https://m.com/a", "https://example.com/a"),
+        ("https://amp-example.com/a", "https://example.com/a"),
+        ("https://evil.com/url?url=https://example.com/a", "https://example.com/a"),
+        ("https://evilgoogle.com/url?url=https://example.com/a", "https://example.com/a"),
+        ("https://example.com/a?page=1", "https://example.com/a?page=2"),
+        ("https://example.com/live?post=1", "https://example.com/live?post=2"),
     ],
 )
 def test_different_articles_keep_different_keys(one: str, other: str) -> None:

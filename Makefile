@@ -32,8 +32,9 @@ format: $(VENV)/dev.done  ## put the code into shape
 bench: $(VENV)/dev.done  ## speed and size, as ratios measured side by side
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks
 
-eval: $(VENV)/run.done  ## how good the grouping is, on the labelled data
+eval: $(VENV)/run.done  ## how good grouping and extraction are, on the labelled data
 	$(BIN)/aggregator eval --worst 3 $(DATA)/events-*.jsonl.gz
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python benchmarks/extraction.py
 
 torture: $(VENV)/dev.done  ## the long proofs: kills, power cuts, floods
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m torture --timeout 7200

@@ -1,13 +1,15 @@
 """A web page: which of it is the article, and what the page says about it.
 
-trafilatura reads the text; a second opinion is asked only where the first has signs of having failed, since a
-second opinion on every page does more harm than good (see `extract_text`). Every reader is given what
-is within the limits of `markup.bounded`; trafilatura works on a copy of our own parse, which its changes do
-not reach. Its `deduplicate` stays off: it keeps state between documents
-and would empty the fourth copy of an agency's text.
+Boxes that are no part of an article are taken out first (`boxes`); then trafilatura reads the text. A second
+opinion is asked only where the first has signs of having failed, since a second opinion on every page does
+more harm than good (see `extract_text`). What it found is completed (`scattered`) and cleaned (`outside`,
+`repeats`, `links`).
+
+Every reader is given what is within the limits of `markup.bounded`; trafilatura copies the tree it is given,
+so its changes do not reach ours. Its `deduplicate` stays off: it keeps state between documents and would
+empty the fourth copy of an agency's text.
 """
 
-import copy
 import datetime as dt
 import logging
 from collections.abc import Callable
@@ -15,14 +17,18 @@ from typing import Any
 
 import msgspec
 
+from aggregator.text.boxes import with_whole_words, without_boxes, without_layout_tables, without_unread
 from aggregator.text.limits import TextRules
 from aggregator.text.lines import count_words
-from aggregator.text.links import without_teasers
+from aggregator.text.links import Unlinked, without_teasers
 from aggregator.text.markup import bounded, html_to_text
 from aggregator.text.metadata import PageFacts, read_facts
+from aggregator.text.outside import without_what_follows
+from aggregator.text.repeats import without_repeats
 from aggregator.text.scattered import gather
 
 _log = logging.getLogger(__name__)
+_HEAD_TAGS = frozenset({"title", "meta", "link", "script", "style", "base", "noscript", "template", "object"})
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +61,7 @@ def read_page(
     if root is None:
         return None
     facts = read_facts(root, zone=zone, seen=seen, max_chars=rules.max_metadata_chars)
-    found = extract_text(root, page.html, url, rules=rules, stated_words=count_words(facts.body))
-    read = without_teasers(root, gather(root, found, rules), rules)
+    read = _read(root, page.html, url, facts, rules)
     is_short = count_words(read.text) < rules.enough_words  # only then it may be a wall
     return Page(
         facts=facts,
@@ -64,7 +69,52 @@ def read_page(
         truncated=page.truncated,
         words=read.words,
         link_share=read.share,
-        opening=_opening(root, rules.opening_chars) if is_short else "",
+        opening=_opening(_parsed(page.html), rules.opening_chars) if is_short else "",
+    )
+
+
+def _read(root: Any, html: str, url: str | None, facts: PageFacts, rules: TextRules) -> Unlinked:
+    """The article in the page `root`, which is changed; `html`: the page, as yet unchanged.
+
+    Where hardly anything is left without the boxes, the whole page is read: then it is a list of links, which
+    must be seen to be told, or a box was the article.
+    """
+    headlines = (facts.title, *facts.headings)
+    without_unread(root)
+    with_whole_words(root)
+    without_layout_tables(root)
+    gone = without_boxes(root, headlines, rules)
+    stated = count_words(facts.body)
+    found = extract_text(root, html, url, rules=rules, stated_words=stated)
+    if gone and count_words(found) < rules.enough_words:
+        whole = _parsed(html)
+        more = extract_text(whole, html, url, rules=rules, stated_words=stated)
+        read = without_teasers(whole, more, rules)
+        if read.share >= rules.list_link_share:
+            return read
+        if count_words(found) < rules.hardly_any_words:
+            root, found = whole, more
+    if _stands_in_data(found, facts.body, rules):
+        found = html_to_text(facts.body)
+    text = without_what_follows(root, gather(root, found, rules), rules)
+    return without_teasers(root, without_repeats(text, headlines, rules), rules)
+
+
+def _stands_in_data(found: str, stated: str, rules: TextRules) -> bool:
+    """Whether the page's data has the article and its boxes do not: a script fills them.
+
+    Then hardly anything was found, or the beginning of what the data has; or trafilatura took the text out of
+    the data, all in one line. Data about something else is not believed.
+    """
+    words, found_words = count_words(stated), count_words(found)
+    if words < rules.enough_words:
+        return False
+    if found_words == words:
+        return "\n" not in found and "\n" in stated
+    if found_words >= rules.enough_words or words <= rules.clearly_more * found_words:
+        return False
+    return found_words < rules.hardly_any_words or any(
+        line in stated for line in found.split("\n") if count_words(line) >= rules.repeated_words
     )
 
 
@@ -96,11 +146,31 @@ def _parsed(html: str) -> Any:
     import lxml.html
 
     try:
-        return lxml.html.document_fromstring(
+        root = lxml.html.document_fromstring(
             html, parser=lxml.html.HTMLParser(huge_tree=False, remove_comments=True, remove_pis=True)
         )
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         return None
+    _with_body(root)
+    return root
+
+
+def _with_body(root: Any) -> None:
+    """Move what is no head out of the head: the parser leaves <article> there where <body> is not written."""
+    head = root.find("head")
+    strayed = (
+        next((e for e in head if isinstance(e.tag, str) and e.tag not in _HEAD_TAGS), None)
+        if head is not None
+        else None
+    )
+    if strayed is None:
+        return
+    body = root.find("body")
+    if body is None:
+        body = root.makeelement("body")
+        root.append(body)
+    moved = [strayed, *strayed.itersiblings()]
+    body[:0] = moved
 
 
 def _by_trafilatura(root: Any, url: str | None, *, fast: bool) -> str:
@@ -108,7 +178,7 @@ def _by_trafilatura(root: Any, url: str | None, *, fast: bool) -> str:
 
     def read() -> str:
         found = trafilatura.bare_extraction(
-            copy.deepcopy(root),
+            root,
             url=url,
             fast=fast,
             include_comments=False,

@@ -22,14 +22,25 @@ class Unlinked(msgspec.Struct, frozen=True):
 def without_teasers(root: Any, text: str, rules: TextRules) -> Unlinked:
     """`text` (one paragraph a line) without the lines that are, from end to end, a link on the page `root`.
 
-    Lines that end a sentence and those of a few words stay: names and sources are linked, too.
+    Lines that end a sentence stay, and so do those of a few words, unless they stand above or below all
+    others, as menus and tags do: names and sources are linked, too.
     """
     links = {_letters("".join(link.itertext())) for link in root.iter("a")}
     lines = text.split("\n")
-    is_link = [_letters(line) in links and count_words(line) >= rules.teaser_words for line in lines]
+    is_link = [_letters(line) in links and not ends_sentence(line) for line in lines]
+    first = next((n for n, is_one in enumerate(is_link) if not is_one), len(lines))
+    last = next((n for n in range(len(lines) - 1, -1, -1) if not is_link[n]), -1)
     words = list(map(count_words, lines))
-    linked = sum(count for count, is_one in zip(words, is_link, strict=True) if is_one)
-    kept = [line for line, is_one in zip(lines, is_link, strict=True) if not is_one or ends_sentence(line)]
+    linked = sum(
+        count
+        for count, line in zip(words, lines, strict=True)
+        if _letters(line) in links and count >= rules.teaser_words
+    )
+    kept = [
+        line
+        for n, line in enumerate(lines)
+        if not is_link[n] or (words[n] < rules.teaser_words and first < n < last)
+    ]
     return Unlinked("\n".join(kept), sum(words), linked / (sum(words) or 1))
 
 

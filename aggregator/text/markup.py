@@ -17,6 +17,10 @@ _ATTRIBUTE = re.compile(r"""[^\s"'=<>/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>", re.IGNORECASE)
 _ENTITIES = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
 
+_REFERENCE = re.compile(r"&#(?:[xX](?P<hex>[0-9a-fA-F]{1,8})|(?P<dec>[0-9]{1,10}));?")
+_LAST_CHARACTER = 0x10FFFF
+_RETURN = 0x0D
+
 
 class Bounded(msgspec.Struct, frozen=True):
     """A page within the limits; `truncated` tells whether something was cut off."""
@@ -30,6 +34,8 @@ def bounded(html: str, *, max_chars: int, max_elements: int, max_attributes: int
     text = _DECLARATION.sub(
         "", clean(html[:max_chars]), count=1
     )  # lxml refuses a str that declares a charset
+    if "&#" in text:
+        text = _REFERENCE.sub(_legal, text)
     truncated = len(html) > max_chars
     if text.count("<") > max_elements:
         for number, tag in enumerate(_TAG_START.finditer(text)):
@@ -38,6 +44,16 @@ def bounded(html: str, *, max_chars: int, max_elements: int, max_attributes: int
                 break
     text = _LONG_STRETCH.sub(lambda m: _few_attributes(m.group(), max_attributes), text)
     return Bounded(text, truncated)
+
+
+def _legal(reference: re.Match[str]) -> str:
+    """The reference, if it is to a character that a text may hold; one such takes the whole text with it."""
+    code = int(reference["hex"], 16) if reference["hex"] else int(reference["dec"])
+    if code > _LAST_CHARACTER:
+        return ""
+    character = chr(code)
+    kept = clean(character) if code != _RETURN else character
+    return reference.group() if kept == character else kept
 
 
 def _few_attributes(stretch: str, limit: int) -> str:

@@ -7,7 +7,7 @@ minutes: hardening I11). Order of trust: JSON-LD of an article, `<meta>`, the pa
 import datetime as dt
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +26,8 @@ _ARTICLE_TYPES = re.compile(
 _JSON_LD_CHARS = 524_288
 _JSON_LD_NODES = 2_000
 _AUTHORS = 5
+_ARTICLES_COMPARED = 20
+_KINDS = 20
 
 
 class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,19 +48,22 @@ class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
     tdm_reserved: bool = False
     is_live: bool = False
     body: str = ""  # JSON-LD's articleBody
+    kinds: tuple[str, ...] = ()  # og:type and the types of its JSON-LD, in lower case
+    is_free: bool | None = None  # whether it says that everybody may read it (JSON-LD); None: it does not say
 
 
 def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_chars: int) -> PageFacts:
     """The facts of a parsed page (an lxml element); values longer than `max_chars` are cut there."""
     meta = _meta(root, max_chars)
-    linked = _json_ld_article(root)
+    nodes = _json_ld(root)
+    linked = _article_among(nodes, root, meta, max_chars)
     site = _first(meta, "og:site_name", "application-name") or _name(linked.get("publisher"), max_chars)
     robots = f"{meta.get('robots', '')},{meta.get('googlebot', '')}".lower()
     published, modified = _times(root, meta, linked, zone, seen)
     return PageFacts(
         title=_title(root, meta, linked, site, max_chars),
         headings=_headings(root, linked, max_chars),
-        author=_author(root, meta, linked, max_chars),
+        author=_author(root, meta, linked, site, max_chars),
         sources=_sources(meta, linked, max_chars),
         site=site,
         canonical=_canonical(root, meta),
@@ -71,6 +76,8 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
         tdm_reserved=meta.get("tdm-reservation") == "1",
         is_live="LiveBlogPosting" in _types(linked),
         body=_text_of(linked.get("articleBody"), _JSON_LD_CHARS, keep_lines=True),
+        kinds=_kinds(meta, nodes),
+        is_free=_is_free(linked),
     )
 
 
@@ -90,8 +97,9 @@ def _meta(root: Any, max_chars: int) -> dict[str, str]:
     return found
 
 
-def _json_ld_article(root: Any) -> dict[str, Any]:
-    """The first article-like node of the page's JSON-LD, {} when there is none."""
+def _json_ld(root: Any) -> list[dict[str, Any]]:
+    """The nodes of the page's JSON-LD, the first `_JSON_LD_NODES` of them."""
+    found: list[dict[str, Any]] = []
     for element in root.iter("script"):
         if "ld+json" not in (element.get("type") or "").lower():
             continue
@@ -102,10 +110,38 @@ def _json_ld_article(root: Any) -> dict[str, Any]:
             data = json.loads(raw, strict=False)
         except (ValueError, RecursionError):
             continue
-        for node in _nodes(data):
-            if any(_ARTICLE_TYPES.fullmatch(name) for name in _types(node)):
-                return node
-    return {}
+        found.extend(_nodes(data))
+        if len(found) >= _JSON_LD_NODES:
+            break
+    return found
+
+
+def _article_among(
+    nodes: list[dict[str, Any]], root: Any, meta: dict[str, str], max_chars: int
+) -> dict[str, Any]:
+    """The node of this page's article: of several the one under its headline, else the first; {} without."""
+    articles = [node for node in nodes if any(_ARTICLE_TYPES.fullmatch(name) for name in _types(node))]
+    if len(articles) > 1:
+        shown = {folded(_visible(heading, max_chars)) for heading in _headlines(root)[:2]}
+        shown.add(folded(meta.get("og:title", "")))
+        for article in articles[:_ARTICLES_COMPARED]:
+            headline = folded(_unescaped(_text_of(article.get("headline"), max_chars)))
+            if headline and headline in shown:
+                return article
+    return articles[0] if articles else {}
+
+
+def _kinds(meta: dict[str, str], nodes: list[dict[str, Any]]) -> tuple[str, ...]:
+    names = (meta.get("og:type", ""), *(name for node in nodes for name in _types(node)))
+    return tuple(dict.fromkeys(name.lower()[:40] for name in names if name))[:_KINDS]
+
+
+def _is_free(linked: dict[str, Any]) -> bool | None:
+    stated = linked.get("isAccessibleForFree")
+    if isinstance(stated, bool):
+        return stated
+    word = _text_of(stated, 10).lower()
+    return {"true": True, "false": False}.get(word)
 
 
 def _nodes(data: Any) -> Iterator[dict[str, Any]]:
@@ -139,7 +175,9 @@ def _name(value: Any, max_chars: int) -> str | None:
     if isinstance(value, list):
         value = value[0] if value else None
     if isinstance(value, dict):
-        value = value.get("name")
+        given, family = value.get("givenName"), value.get("familyName")
+        both = f"{given} {family}" if isinstance(given, str) and isinstance(family, str) else None
+        value = value.get("name") or both
     return _text_of(value, max_chars) or None
 
 
@@ -161,9 +199,10 @@ def _title(root: Any, meta: dict[str, str], linked: dict[str, Any], site: str | 
     where data and visible headline agree against the shared one, they are right as often as it is.
     """
     shared = _first(meta, "og:title", "twitter:title", "dc.title") or ""
-    headings = [text for h in _some(root, "h1", 4) if len(text := _visible(h, max_chars)) >= 10]
+    headings = [text for h in _headlines(root) if len(text := _visible(h, max_chars)) >= 10]
     data = _unescaped(_text_of(linked.get("headline"), max_chars))
     stated = (
+        next((text for text in (*headings, data) if _goes_on(shared, text)), ""),
         next((text for text in (data, *headings) if _is_framed_by(text, shared)), ""),
         shared,
         data,
@@ -177,8 +216,13 @@ def _title(root: Any, meta: dict[str, str], linked: dict[str, Any], site: str | 
 
 
 def _headings(root: Any, linked: dict[str, Any], max_chars: int) -> tuple[str, ...]:
-    visible = (_visible(heading, max_chars) for heading in _some(root, "h1", 2))
+    visible = (_visible(heading, max_chars) for heading in _headlines(root)[:2])
     return (*visible, _unescaped(_text_of(linked.get("headline"), max_chars)))
+
+
+def _headlines(root: Any) -> list[Any]:
+    """The first h1 elements; those inside a link are other articles'."""
+    return [h for h in _some(root, "h1", 8) if next(h.iterancestors("a"), None) is None][:4]
 
 
 def _is_framed_by(text: str, shared: str) -> bool:
@@ -191,6 +235,13 @@ def _is_framed_by(text: str, shared: str) -> bool:
     return start >= 0 and (rest[0][-1:] in _FRAME_MARKS if rest[0] else rest[1][:1] in _FRAME_MARKS)
 
 
+def _goes_on(shared: str, text: str) -> bool:
+    """Whether `shared` is `text` up to a quotation mark, at which its writer's template cut it off."""
+    start = shared.rstrip()
+    return bool(start) and text.startswith(start) and text[len(start) :].lstrip()[:1] in _QUOTES
+
+
+_QUOTES = frozenset('"“„«”»')
 _FRAME_CHARS = 45
 _FRAME_MARKS = frozenset("|-–—•»:：｜")
 
@@ -211,26 +262,68 @@ def _some(root: Any, tag: str, limit: int) -> list[Any]:
 
 
 def _visible(element: Any, max_chars: int) -> str:
-    return _one_line(" ".join(element.itertext(with_tail=False)), max_chars)
+    """Its text in one line; parts that are set apart, as a topic before a headline, get a space between."""
+    pieces: list[str] = []
+    for part in element.iter():
+        if isinstance(part.tag, str) and part.tag not in _UNSEEN:
+            apart = "" if part.tag in _RUN_IN else " "
+            pieces.extend((apart, part.text or "", apart))
+        if part is not element:
+            pieces.extend((" " if part.tag not in _RUN_IN else "", part.tail or ""))
+    return _one_line("".join(pieces), max_chars)
 
 
-def _author(root: Any, meta: dict[str, str], linked: dict[str, Any], max_chars: int) -> str | None:
+_RUN_IN = frozenset(
+    {"a", "b", "i", "em", "strong", "u", "sup", "sub", "mark", "q", "font", "abbr", "wbr", "big"}
+)
+_UNSEEN = frozenset({"script", "style", "svg", "noscript", "template", "button"})
+
+
+def _author(
+    root: Any, meta: dict[str, str], linked: dict[str, Any], site: str | None, max_chars: int
+) -> str | None:
+    """Who wrote it: people before the outlet itself, which many pages name where nobody signed."""
+    publisher = _name(linked.get("publisher"), max_chars)
+    outlet = {folded(name) for name in (site, publisher) if name}
+    for nobody in (outlet, set[str]()):
+        for names in _stated_authors(root, meta, linked, max_chars):
+            stated = [name for name in names if name and _may_write(name, nobody)]
+            if stated:
+                whole = ", ".join(dict.fromkeys(stated))
+                return re.sub(r"^(?:by|von|par|por|di|door)\s+", "", whole, flags=re.IGNORECASE) or None
+    return None
+
+
+def _stated_authors(
+    root: Any, meta: dict[str, str], linked: dict[str, Any], max_chars: int
+) -> Iterator[Sequence[str | None]]:
+    """What a page says of its authors, most reliable first; it is searched only when it comes to that."""
     people = linked.get("author")
-    names = [_name(person, max_chars) for person in (people if isinstance(people, list) else [people])][
-        :_AUTHORS
-    ]
-    stated = [name for name in names if name and not name.startswith("http")]
-    if not stated:
-        single = (
-            _first(meta, "author", "article:author", "dc.creator", "byl", "parsely-author", "sailthru.author")
-            or ""
-        )
-        stated = [single] if single and not single.startswith("http") and len(single) <= 200 else []
-    if not stated:
-        links = root.xpath("//a[@rel='author']")[:_AUTHORS]
-        stated = [text for text in (_visible(link, 100) for link in links) if text]
-    whole = ", ".join(dict.fromkeys(stated))
-    return re.sub(r"^(?:by|von|par|por|di|door)\s+", "", whole, flags=re.IGNORECASE) or None
+    people = people if isinstance(people, list) else [people]
+    yield [_name(person, max_chars) for person in people[:_AUTHORS]]
+    for name in _AUTHOR_NAMES:
+        yield [meta.get(name)]
+    yield [_visible(link, 100) for link in root.xpath(_AUTHOR_LINKS)[:_AUTHORS]]
+    lines = (_visible(part, 100) for part in root.xpath(_BYLINES)[:_AUTHORS])
+    yield [line for line in lines if 0 < len(line) <= _BYLINE_CHARS][:1]
+
+
+def _may_write(name: str | None, nobody: set[str]) -> bool:
+    if not name or name.startswith("http") or name.isdigit() or len(name) > _AUTHOR_CHARS:
+        return False
+    return folded(name) not in nobody
+
+
+_AUTHOR_LINKS = "//*[@rel='author' or @itemprop='author']"
+_BYLINES = "//*[@class='author' or @class='byline' or @class='author-name' or @class='byline-name']"
+
+
+_AUTHOR_NAMES = (
+    "author", "article:author", "dc.creator", "byl", "parsely-author", "sailthru.author", "article:byline",
+    "cxenseparse:author",
+)  # fmt: skip
+_AUTHOR_CHARS = 200
+_BYLINE_CHARS = 60
 
 
 def _sources(meta: dict[str, str], linked: dict[str, Any], max_chars: int) -> tuple[str, ...]:

@@ -2,19 +2,24 @@
 
 Readers that look for the one best box stop there. The boxes of one article are built alike: the same tags and
 classes three levels up. Where the paragraphs found so far stand in boxes of one build, whole boxes of that
-build in which nothing was found are added in their place.
+build in which nothing was found are added in their place; and so is a paragraph of sentences that was passed
+over between two that were found.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from aggregator.text.limits import TextRules
-from aggregator.text.lines import count_words
+from aggregator.text.lines import count_words, ends_sentence
 
 _LEVELS = 3
+_MOST_LINKED = 0.8
+_PASSED_OVER = 100  # paragraphs looked at; each is searched for in the whole text
+_PART_CHARS = 25
 _KEY_CHARS = 50
 _MARKS = re.compile(r"[\W_]+")
 
@@ -22,7 +27,9 @@ _MARKS = re.compile(r"[\W_]+")
 class _Paragraph(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     key: str
+    parts: tuple[str, ...]  # of its letters: first, middle, last
     words: int
+    is_prose: bool  # ends a sentence and is more than links
     box: int  # number of the element it stands in
     build: tuple[str, ...]
 
@@ -32,15 +39,30 @@ def gather(root: Any, text: str, rules: TextRules) -> str:
     lines = [line for line in text.split("\n") if line]
     found = {_key(line) for line in lines}
     paragraphs = list(_paragraphs(root))
-    build = _build_of(paragraphs, found, rules.box_share * count_words(text))
+    words = count_words(text)
+    build = _build_of(paragraphs, found, rules.box_share * words)
     if build is None:
         return text
     alike = [paragraph for paragraph in paragraphs if paragraph.build == build]
     read = {paragraph.box for paragraph in alike if paragraph.key in found}
-    missing = sum(paragraph.words for paragraph in alike if paragraph.box not in read)
-    if missing < rules.box_missing_share * count_words(text):
-        return text
-    return "\n".join(_merged(lines, alike, read))
+    missing = [number for number, paragraph in enumerate(alike) if paragraph.box not in read]
+    if sum(alike[number].words for number in missing) < rules.box_missing_share * words:
+        missing = []
+    added = {*missing, *_passed_over(alike, found, _MARKS.sub("", text), rules)}
+    return "\n".join(_merged(lines, alike, added)) if added else text
+
+
+def _passed_over(
+    alike: Sequence[_Paragraph], found: set[str], letters: str, rules: TextRules
+) -> Iterator[int]:
+    """Numbers of the paragraphs between the first and the last one found that no line of the text holds."""
+    read = [number for number, paragraph in enumerate(alike) if paragraph.key in found]
+    unread = (n for n in range(read[0], read[-1]) if alike[n].key not in found) if read else iter(())
+    for number in islice(unread, _PASSED_OVER):
+        paragraph = alike[number]
+        is_long = paragraph.words >= rules.repeated_words
+        if is_long and paragraph.is_prose and not any(part in letters for part in paragraph.parts):
+            yield number
 
 
 def _build_of(
@@ -54,32 +76,48 @@ def _build_of(
     return build if build is not None and words[build] >= least_words else None
 
 
-def _merged(lines: Sequence[str], alike: Sequence[_Paragraph], read: set[int]) -> Iterator[str]:
-    """`lines` with the paragraphs of unread boxes after the line that goes before them on the page."""
+def _merged(lines: Sequence[str], alike: Sequence[_Paragraph], added: Collection[int]) -> Iterator[str]:
+    """`lines` with the paragraphs `added` (numbers in `alike`) after the line that goes before them."""
     places = {_key(line): number for number, line in enumerate(lines)}
-    added: dict[int, list[str]] = {}
+    behind: dict[int, list[str]] = {}
     place = -1
-    for paragraph in alike:
-        if paragraph.box in read:
-            place = max(place, places.get(paragraph.key, place))
+    for number, paragraph in enumerate(alike):
+        if number in added:
+            behind.setdefault(place, []).append(paragraph.text)
         else:
-            added.setdefault(place, []).append(paragraph.text)
-    yield from added.get(-1, ())
+            place = max(place, places.get(paragraph.key, place))
+    yield from behind.get(-1, ())
     for number, line in enumerate(lines):
         yield line
-        yield from added.get(number, ())
+        yield from behind.get(number, ())
 
 
 def _paragraphs(root: Any) -> Iterator[_Paragraph]:
     boxes: dict[Any, int] = {}
     for element in root.iter("p"):
-        text = " ".join(" ".join(element.itertext()).split())
+        text = " ".join("".join(element.itertext()).split())
         box = element.getparent()
         if text and box is not None:
             number = boxes.setdefault(box, len(boxes))
             yield _Paragraph(
-                text=text, key=_key(text), words=count_words(text), box=number, build=_build(box)
+                text=text,
+                key=_key(text),
+                parts=_parts(_MARKS.sub("", text)),
+                words=count_words(text),
+                is_prose=ends_sentence(text) and _linked(element) <= _MOST_LINKED * len(text),
+                box=number,
+                build=_build(box),
             )
+
+
+def _parts(letters: str) -> tuple[str, ...]:
+    middle = max(0, len(letters) - _PART_CHARS) // 2
+    return letters[:_PART_CHARS], letters[middle : middle + _PART_CHARS], letters[-_PART_CHARS:]
+
+
+def _linked(paragraph: Any) -> int:
+    """Characters of it that are links."""
+    return sum(len("".join(link.itertext())) for link in paragraph.iter("a"))
 
 
 def _build(box: Any) -> tuple[str, ...]:

@@ -1,19 +1,23 @@
 """Furniture: lines of a page that are no part of its article.
 
 Whole lines only, so that a true sentence is never cut; each pattern is anchored at both ends or needs a mark
-(a colon, a bar) that sentences do not have. What depends on where a line stands is in `plain.py`. Languages:
-English, German, French, Spanish, Italian, Portuguese, Dutch.
+(a colon, a bar) that sentences do not have. The patterns here are of English, German, French, Spanish,
+Italian, Portuguese and Dutch; the words of some thirty languages are in phrases.yaml. What depends on where a
+line stands is in `plain.py`.
 """
 
 import re
+from collections.abc import Sequence
 
 from aggregator.text.lines import count_words, ends_sentence, is_prose
+from aggregator.text.phrases import Words, label_of, phrases, single_words, without_numbers, words
+from aggregator.text.wire import is_agency_name
 
 _ANY_LENGTH = (
     # Labels with a bar, a colon or a bracket: what follows is a link or a caption, never the story.
     r"(?:video|videos|photos?|fotos?|gallery|photo gallery|bilder|bildergalerie|fotostrecke|podcast|audio|"
     r"watch|watch live|"
-    r"listen|live|en images|vidéos?|diaporama|vídeos?|galería|galleria|galeria|infografik|infographic|grafik|"
+    r"listen|en images|vidéos?|diaporama|vídeos?|galería|galleria|galeria|infografik|infographic|grafik|"
     r"kijk|bekijk|"
     r"guarda|mira|veja|ver vídeo)\s?[|:•].*",
     r"(?:read|see|read also|also read|lire|lire aussi|à lire|à lire aussi|lesen sie auch|lesen sie mehr|"
@@ -181,17 +185,48 @@ _RELATED = re.compile(
     r"articoli correlati|notícias relacionadas|lees ook|gerelateerd(?:e artikelen)?)\s?:?",
     re.IGNORECASE,
 )
-_SECTIONS = frozenset({
-    "home", "homepage", "startseite", "accueil", "inicio", "início", "news", "world", "world-news",
-    "national", "international", "politics", "business", "economy", "sport", "sports", "tech",
-    "technology", "science", "health", "culture", "opinion", "entertainment", "lifestyle", "local",
-    "india", "us", "uk", "europe", "asia", "africa", "americas", "east", "middle", "video", "videos",
-    "live", "latest", "top", "breaking", "stories", "updates", "update", "coverage", "nachrichten", "welt",
-    "politik", "ausland", "inland", "wirtschaft", "kultur", "wissen", "panorama", "meinung", "monde",
-    "politique", "économie", "société", "sciences", "mundo", "política", "economía", "deportes",
-    "cultura", "sociedad", "mondo", "politica", "economia", "esteri", "cronaca", "buitenland",
-    "binnenland", "wereld", "nieuws", "economie", "analysis", "comment", "feature", "and", "the", "of",
-})  # fmt: skip
+_READING_TIME = re.compile(
+    r"\W*\d{1,3}\s?(?:min|мин|хв|dk|分|분)[^\W\d]{0,5}\.?(?: (?:read|listen))?\W*", re.IGNORECASE
+)
+_INITIALS = re.compile(r"\(?[a-zäöü]{2,5}(?:[/,][ ]?[A-Za-z]{2,5}){1,3}\)?")
+_COUNT = re.compile(r"\+?[\d.,]{1,6}\s?[kKmM+]?|A[-+](?:\s?A[-+])?")
+_LEADS_AWAY = re.compile(r"[^«“\"]{1,60}[›»>→]")
+_ARROW = re.compile(r"\s+(?:>{1,2}|›|»|→|/)\s+")
+_CREDIT = re.compile(r"(?:^|[\s(\[|/©.▲（【])(?P<label>[^\W\d_]+(?:\s[^\W\d_]+)?)\s?[:=/©／][^:]{2,70}$")
+_CREDITED = re.compile(r"(?:\s/|©|\s[|–])\s?(?P<name>[^/©|]{2,40})[)\]]?")
+_SHORT_CREDIT = re.compile(
+    r"(?:^|.*[\s(/.])fot\.\s[^.]{2,50}|.*\S\s?©\s?\S[^.©]{1,60}|"
+    r".*[＝=].{1,20}(?:提供|撮影|写す|共同)|.*\s\S{2,8}\s?[摄攝]",
+    re.IGNORECASE,
+)
+_CHINESE_BYLINE = re.compile(
+    r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
+)
+_ADDRESS = re.compile(r"\S@\S+\.\w")
+_WIDE_HEADING = 14  # characters of a heading that ends with such words, in scripts without spaces
+_LABELLED_SENTENCE = 10  # words of a sentence that a label of one word does not make a link
+_NOTICE = re.compile(
+    r"\W*(?:©|\(c\) |copyright\s(?:©|\(c\)|\d{4}|by\b)|版权所有|版權所有|저작권자)", re.IGNORECASE
+)
+_BRACKETS = re.compile(r"[(\[（【](?P<inside>[^()\[\]]{2,40})[)\]）】]")
+_CAPTION_WORDS = 60  # a longer line is no caption
+_LABELLED_WORDS = 40  # nor what a label can stand before
+_OPENED_WORDS = 25  # nor what words at its beginning can tell
+_CALLED_WORDS = 8  # of a sentence that may be told by its first words alone
+_BUTTON_WORDS = 3  # a line of so few words that ends like a sentence is one
+_JOINING = frozenset(words("and und et y e en & of the der die das de la le des dos das i og och и та ve"))
+
+
+def is_section(line: str) -> bool:
+    """Whether all of `line` names sections of a newspaper ("World News", "Middle East")."""
+    found = words(line)
+    place, sections, home = 0, phrases("sections"), phrases("home")
+    while place < len(found):
+        step = max(sections.at(found, place), home.at(found, place))
+        if step == 0 and (found[place] not in _JOINING or place == 0):
+            return False
+        place += step or 1
+    return bool(found)
 
 
 def is_furniture(line: str) -> bool:
@@ -201,12 +236,136 @@ def is_furniture(line: str) -> bool:
     plain = without_bullet(line)
     if _LONG_RE.fullmatch(plain):
         return True
-    return count_words(plain) <= _SHORT_WORDS and _SHORT_RE.fullmatch(plain) is not None
+    count = count_words(plain)
+    is_sentence = (
+        plain.endswith(".") and not plain.endswith("..") and (count > _CALLED_WORDS or ". " in plain)
+    )
+    if count <= _SHORT_WORDS and not is_sentence and _is_short_furniture(plain):
+        return True
+    return is_caption(plain) or _is_told_by_phrase(plain, count)
+
+
+def is_weak(line: str) -> bool:
+    """Whether `line` is furniture beside other furniture, or where nothing of the article follows."""
+    if _COUNT.fullmatch(line):
+        return True
+    if len(line) > 120 or (ends_sentence(line) and not line.endswith(("...", "…"))):
+        return False
+    core = without_numbers(words(line))
+    return core in phrases("weak").whole or core in phrases("label").whole or is_section(line)
 
 
 def heads_related_links(line: str) -> bool:
     """Whether `line` announces links to other articles ("Related news:")."""
-    return _RELATED.fullmatch(without_bullet(line)) is not None
+    plain = without_bullet(line)
+    found = without_numbers(words(plain))
+    if _RELATED.fullmatch(plain) is not None:
+        return True
+    if len(found) <= _WIDE_HEADING and all(len(word) == 1 for word in found) and not ends_sentence(plain):
+        return any(found[place:] in phrases("links").whole for place in range(len(found) - 1))
+    return not plain.endswith((".", "!")) and without_numbers(words(plain)) in phrases("links").whole
+
+
+def opens_box(line: str) -> bool:
+    """Whether `line` opens a box for readers to leave an address in, or to follow the outlet."""
+    return count_words(line) <= _SHORT_WORDS and not single_words("channels").isdisjoint(words(line))
+
+
+def ends_article(line: str) -> bool:
+    """Whether nothing of an article follows `line`: a notice of rights, the author's portrait, "END"."""
+    if without_numbers(words(line)) in phrases("ends").whole:
+        return True
+    is_notice = _NOTICE.match(line) is not None and count_words(line) <= _CAPTION_WORDS
+    return is_notice and not phrases("credits").stand_in(words(line[:40]))
+
+
+def is_caption(line: str) -> bool:
+    """Whether `line` closes with whom its picture is by: "A ferry. Photo: Bo Marsh", "On Sunday. / EFE"."""
+    if count_words(line) > _CAPTION_WORDS:
+        return False
+    bare = line.rstrip(" )]）】.")
+    if _SHORT_CREDIT.fullmatch(bare[-160:]) is not None and not ends_sentence(line):
+        return True
+    found = _CREDIT.search(bare[-90:])
+    if found is not None and not phrases("credits").whole.isdisjoint(_endings(words(found["label"]))):
+        return True
+    if ends_sentence(line) and not line.endswith(")"):
+        return False
+    named = list(_CREDITED.finditer(line[-50:]))
+    if named and is_agency_name(named[-1]["name"].strip(" )]")):
+        return True
+    return _ends_in_capitals(line)
+
+
+def _endings(found: Words) -> set[Words]:
+    return {found[n:] for n in range(len(found))}
+
+
+def _ends_in_capitals(line: str) -> bool:
+    """Whether `line` ends with a name in capitals, with small letters before: "On Sunday. BO MARSH / EFE"."""
+    before, _, inside = line.rstrip(")").rpartition("(")
+    tail = before if before and line.endswith(")") and inside.isupper() else line
+    pieces = re.split(r"[\s.]+", tail.rstrip(" «»“”\"'/"))
+    loud = 0
+    while loud < len(pieces) and _is_loud(pieces[-1 - loud]):
+        loud += 1
+    names = [piece for piece in pieces[len(pieces) - loud :] if len(piece) >= 2 and piece.isalpha()]
+    rest = " ".join(pieces[: len(pieces) - loud])
+    return len(names) >= 2 and any(len(name) >= 4 for name in names) and any(c.islower() for c in rest)
+
+
+def _is_loud(piece: str) -> bool:
+    letters = [c for c in piece if c.isalpha()]
+    return piece.isupper() if letters else piece in ("/", "«", "»", "&", "-", "–")
+
+
+def _is_short_furniture(plain: str) -> bool:
+    forms = (_SHORT_RE, _READING_TIME, _INITIALS, _LEADS_AWAY, _CHINESE_BYLINE)
+    return any(form.fullmatch(plain) for form in forms)
+
+
+def _is_told_by_phrase(line: str, count: int) -> bool:
+    found = words(line)
+    if not found:
+        return False
+    core, is_sentence = without_numbers(found), ends_sentence(line)
+    if core in phrases("alone").whole:
+        return not (is_sentence and count <= _BUTTON_WORDS and line[-1] in ".!?")
+    return (
+        (count <= _LABELLED_WORDS and _is_labelled(line))
+        or (count <= _SHORT_WORDS and _is_address_or_agency(line))
+        or phrases("never").stand_in(found)
+        or (not is_sentence and phrases("holds").stand_in(found))
+        or _opens_like_furniture(found, count, is_sentence=is_sentence)
+    )
+
+
+def _is_labelled(line: str) -> bool:
+    label, rest = label_of(line)
+    return label in phrases("label").whole and not _is_said(label, rest)
+
+
+def _is_address_or_agency(line: str) -> bool:
+    """Whether `line` asks for mail ("Got a story? Email news@..."), or is an agency in brackets."""
+    inside = _BRACKETS.fullmatch(line)
+    if inside is not None and is_agency_name(inside["inside"]):
+        return True
+    return _ADDRESS.search(line) is not None and not line.endswith(".")
+
+
+def _is_said(label: Words, rest: str) -> bool:
+    """Whether a sentence follows a label that may be its first word ("Next: the council will vote.")."""
+    is_sentence = ends_sentence(rest) and count_words(rest) >= _LABELLED_SENTENCE
+    return is_sentence and len(label) == 1 and label not in phrases("credits").whole
+
+
+def _opens_like_furniture(found: Words, count: int, *, is_sentence: bool) -> bool:
+    if count > _OPENED_WORDS:
+        return False
+    has_channel = any(phrases("channels").at(found, place) for place in range(len(found)))
+    if phrases("opens").at(found):
+        return has_channel or not is_sentence or count <= _CALLED_WORDS
+    return has_channel and phrases("calls").at(found) > 0
 
 
 def without_bullet(line: str) -> str:
@@ -216,12 +375,6 @@ def without_bullet(line: str) -> str:
 def is_teaser_bullet(line: str) -> bool:
     """A bulleted headline of another article: no sentence of this one."""
     return without_bullet(line) != line and not is_prose(line) and not ends_sentence(line)
-
-
-def is_section(words: str) -> bool:
-    """Whether all of `words` name sections of a newspaper ("World News", "Middle East")."""
-    found = re.findall(r"[\w-]+", words.lower())
-    return bool(found) and all(word in _SECTIONS for word in found)
 
 
 def is_navigation(line: str) -> bool:
@@ -237,8 +390,23 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     """The pieces of a breadcrumb line ("News/World/ Headline | Section"), or () when it is none."""
     if len(line) > 300 or _BREADCRUMB.search(line) is None or is_prose(line):
         return ()
-    pieces = tuple(p.strip() for p in _BREADCRUMB.split(line) if p.strip())
+    _, _, below = line.partition(":")
+    told = below.strip() if words(_BREADCRUMB.split(below)[0]) in phrases("home").whole else line
+    pieces = tuple(p.strip() for p in _BREADCRUMB.split(told) if p.strip())
     if len(pieces) < 2:
         return ()
+    if words(pieces[0]) in phrases("home").whole or _is_path(told, pieces):
+        return pieces
     short = sum(1 for piece in pieces if is_section(piece))
     return pieces if is_section(pieces[0]) and (short >= 2 or len(pieces) <= 3) else ()
+
+
+def _is_path(line: str, pieces: Sequence[str]) -> bool:
+    """Whether arrows lead from step to step ("Gazette > Football > League One"), one of them a section."""
+    steps = pieces[:-1]
+    return (
+        len(_ARROW.findall(line)) == len(pieces) - 1
+        and not ends_sentence(line)
+        and all(count_words(step) <= 5 for step in steps)
+        and any(is_section(piece) for piece in pieces)
+    )

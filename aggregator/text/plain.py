@@ -16,7 +16,7 @@ from aggregator.text import dates, furniture, outlets
 from aggregator.text.bylines import stated_byline
 from aggregator.text.head import is_head_furniture, read_head
 from aggregator.text.limits import TextRules
-from aggregator.text.lines import count_words, ends_sentence, is_prose, same_line
+from aggregator.text.lines import count_words, ends_sentence, folded, is_prose, same_line
 from aggregator.text.live import opens_with_clock
 from aggregator.text.wire import is_agency_name
 
@@ -46,17 +46,29 @@ def read_saved_text(text: str, context: Context) -> SavedText:
     """An article out of clean `text` that holds headline and furniture."""
     rules = context.rules
     lines = _lines(text)
-    body_start = _first_prose(lines, rules.head_lines)
+    first = _first_prose(lines, rules.head_lines)
+    body_start = _after_standfirst(lines, first, rules.head_lines)
     body = _without_furniture(lines[body_start:], head_lines=max(0, rules.head_lines - body_start))
-    head = read_head(lines[:body_start], body, outlet=context.outlet, rules=rules)
+    closing = lines[max(body_start, len(lines) - 2 * rules.closing_lines) :]
+    above, standfirst = lines[:first], lines[first:body_start]
+    head = read_head(above, body, outlet=context.outlet, rules=rules, standfirst=standfirst, closing=closing)
     stated = head.title or _breadcrumb_title(lines) or ""
     title, tail_outlet = outlets.split_title(stated, context.outlet)
+    dated = body_start or rules.head_lines
+    published = dates.published_from_text(
+        lines[:dated],
+        context.zone,
+        context.seen,
+        closing=lines[dated : rules.head_lines] + closing,
+        title=stated,
+        day_first=_is_day_first(body),
+    )
     return SavedText(
         title=title or _opening(body, rules),
-        paragraphs=_without_title([*head.deck, *body], title),
+        paragraphs=_without_repeats(_without_title([*head.deck, *body], title)),
         author=head.author,
-        outlet=head.outlet or tail_outlet or _outlet_of_copyright(lines, rules),
-        published=dates.published_from_text(lines[: max(rules.head_lines, 1)], context.zone, context.seen),
+        outlet=head.outlet or tail_outlet or _outlet_of_closing(lines, rules),
+        published=published,
         lines=tuple(lines),
     )
 
@@ -99,13 +111,63 @@ def _is_hard_wrapped(blocks: list[list[str]]) -> bool:
 
 
 def _first_prose(lines: Sequence[str], limit: int) -> int:
-    """Where the article's text begins: the first paragraph of prose among the first `limit` lines."""
-    for number, line in enumerate(lines[:limit]):
+    """Where the article's text begins: the first paragraph of prose among the first `limit` lines, those that
+    are plain furniture not counted."""
+    others = 0
+    is_live = sum(map(opens_with_clock, lines)) >= _LIVE_ENTRIES
+    for number, line in enumerate(lines[: limit * _MENU_LINES]):
         if furniture.is_furniture(line) or dates.is_date_line(line):
             continue
-        if opens_with_clock(line) or (is_prose(line) and not furniture.breadcrumb_pieces(line)):
+        if (is_live and opens_with_clock(line)) or (
+            _opens_text(line) and not furniture.breadcrumb_pieces(line)
+        ):
             return number
-    return min(len(lines), limit)
+        others += 1
+        if others >= limit:
+            return number + 1
+    return min(len(lines), limit * _MENU_LINES)
+
+
+def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
+    """Where the text goes on, when its first paragraph is a standfirst: one with a byline or date line below
+    it and a headline above. Else `first`."""
+    reach = range(first + 1, min(len(lines), max(first, limit) + 1)) if first else range(0)
+    prose = [number for number in reach if _is_text(lines[number])]
+    stop = prose[1] if len(prose) > 1 else len(lines)
+    marks = [
+        n for n in reach if n < stop and (dates.is_date_line(lines[n]) or stated_byline(lines[n]) is not None)
+    ]
+    is_between = bool(marks) and any(number > marks[-1] for number in prose)
+    return marks[-1] + 1 if is_between else first
+
+
+_LIVE_ENTRIES = 3  # lines that open with a clock make the text a live blog's
+_MENU_LINES = 4  # lines of menus and share buttons there may be to one of the head's own
+_INNER_STOP = re.compile(r"[^\W\d_]{3}[.。](?:\s|(?<=。))[\"”»)]?\s*[^\Wa-z\d_]")
+
+
+def _opens_text(line: str) -> bool:
+    """Prose, or what only a text begins with: several sentences, or many words and a colon at the end."""
+    words = count_words(line)
+    return (
+        is_prose(line)
+        or (words >= 8 and line.endswith((":", "：")))
+        or (words >= 12 and _INNER_STOP.search(line) is not None)
+    )
+
+
+_ENGLISH = frozenset({"the", "and", "of", "to", "said", "that", "with", "from"})
+
+
+def _is_day_first(body: Sequence[str]) -> bool | None:
+    """Whether the language of the text writes 3/4/2024 with the day first; None for English, which does both,
+    for languages that write the year first, and where too little is there to tell."""
+    found = folded(" ".join(body)[:2000]).split()
+    is_spaced = sum(len(word) for word in found) < 15 * len(found)
+    if len(found) < 12 or not is_spaced:
+        return None
+    share = sum(word in _ENGLISH for word in found) / len(found)
+    return True if share < 0.05 else None
 
 
 # --- titles that stand elsewhere ---------------------------------------------------------------------------
@@ -131,34 +193,164 @@ def _opening(body: Sequence[str], rules: TextRules) -> str:
     return " ".join(words[: rules.title_words]) + (" …" if len(words) > rules.title_words else "")
 
 
-def _outlet_of_copyright(lines: Sequence[str], rules: TextRules) -> str | None:
-    names = (outlets.outlet_of_copyright(line) for line in lines[-rules.closing_lines :])
-    return next((name for name in names if name and not is_agency_name(name)), None)
+def _outlet_of_closing(lines: Sequence[str], rules: TextRules) -> str | None:
+    """The outlet in a notice of rights or a breadcrumb among the last lines."""
+    last = lines[-2 * rules.closing_lines :]
+    for read in (outlets.outlet_of_copyright, outlets.outlet_beside):
+        for line in reversed(last):
+            name = read(line)
+            if name and not is_agency_name(name):
+                return name
+    return None
 
 
 # --- body and end ------------------------------------------------------------------------------------------
 
+_BOX_LINES = 4  # lines below a call to subscribe that belong to it
+_LINK_WORDS = 6  # a link to another article has so many words, where a heading before the text has fewer
+
 
 def _without_furniture(lines: Sequence[str], *, head_lines: int) -> list[str]:
-    is_live = sum(map(opens_with_clock, lines)) >= 3
-    kept: list[str] = []
-    after_related = False
-    for number, line in enumerate(_without_related_end(lines)):
+    is_live = sum(map(opens_with_clock, lines)) >= _LIVE_ENTRIES
+    lines = _without_end(_without_related_end(lines))
+    gone = [
+        furniture.is_furniture(line)
+        or bool(furniture.breadcrumb_pieces(line))
+        or dates.is_labelled_date(line)
+        or (is_live and number < head_lines and furniture.is_teaser_bullet(line))
+        for number, line in enumerate(lines)
+    ]
+    _mark_blocks(lines, gone)
+    _mark_weak(lines, gone)
+    _mark_tail(lines, gone)
+    return [furniture.without_bullet(line) for line, is_gone in zip(lines, gone, strict=True) if not is_gone]
+
+
+def _mark_blocks(lines: Sequence[str], gone: list[bool]) -> None:
+    """Links below their heading, up to the next prose, and the lines of a box to subscribe."""
+    reach, block = 0, list[int]()
+    for number, line in enumerate(lines):
         if furniture.heads_related_links(line):
-            after_related = True
-        elif is_prose(line):
-            after_related = False
-        is_teaser = furniture.is_teaser_bullet(line) and is_live and number < head_lines
-        is_link = after_related and not ends_sentence(line)
-        if not (is_teaser or is_link or furniture.is_furniture(line) or furniture.breadcrumb_pieces(line)):
-            kept.append(furniture.without_bullet(line))
-    return kept
+            reach, block, gone[number] = len(lines), [], True
+        elif gone[number] and furniture.opens_box(line):
+            reach, block = max(reach, number + _BOX_LINES), []
+        elif _is_text(line) and not gone[number]:
+            _keep_heading(lines, gone, block)
+            reach, block = 0, []
+        elif number <= reach and reach and (not ends_sentence(line) or line.endswith("?") or _is_dated(line)):
+            block.append(number)
+            gone[number] = True
+
+
+def _is_text(line: str) -> bool:
+    return _opens_text(line) or opens_with_clock(line)
+
+
+def _is_dated(line: str) -> bool:
+    return dates.is_date_line(line)
+
+
+def _keep_heading(lines: Sequence[str], gone: list[bool], block: Sequence[int]) -> None:
+    """A short line between links and prose is the heading of the prose."""
+    if len(block) < 2 or furniture.is_furniture(lines[block[-1]]) or _is_dated(lines[block[-1]]):
+        return
+    links = [count_words(lines[number]) for number in block[:-1]]
+    last = count_words(lines[block[-1]])
+    if max(links) >= _LINK_WORDS > last and not furniture.is_weak(lines[block[-1]]):
+        gone[block[-1]] = False
+
+
+def _mark_weak(lines: Sequence[str], gone: list[bool]) -> None:
+    """Words that are furniture beside other furniture: forwards, then backwards."""
+    for order in (range(1, len(lines)), range(len(lines) - 2, -1, -1)):
+        step = -1 if order.step > 0 else 1
+        for number in order:
+            if not gone[number] and gone[number + step] and furniture.is_weak(lines[number]):
+                gone[number] = True
+
+
+def _mark_tail(lines: Sequence[str], gone: list[bool]) -> None:
+    """After the last sentence that stays: all lines where some are furniture, for a heading has text below;
+    of a list, a table or verses what stands below the furniture."""
+    says = (n for n, line in enumerate(lines) if not gone[n] and (ends_sentence(line) or _opens_text(line)))
+    last = max(says, default=-1)
+    if last < 0:
+        return
+    below = range(last + 1, len(lines))
+    first = next((n for n in below if gone[n] or _is_below_text(lines[n])), len(lines))
+    if last + 1 < first < len(lines) and not _is_list(lines[last:first]):
+        first = last + 1
+    for number in range(first, len(lines)):
+        gone[number] = True
+
+
+def _is_list(lines: Sequence[str]) -> bool:
+    """Whether what follows the first of `lines` is a list or a table that it announces, or verses."""
+    below = lines[1:]
+    has_marks = all(furniture.without_bullet(line) != line or any(map(str.isdigit, line)) for line in below)
+    return any(line.endswith((":", "：")) for line in lines) or has_marks or len(below) >= _VERSES
+
+
+_VERSES = 4  # so many short lines in a row are no heading
+
+
+def _is_below_text(line: str) -> bool:
+    """Whether `line` is furniture or a signature where no sentence follows."""
+    return furniture.is_weak(line) or stated_byline(line) is not None or is_agency_name(line)
+
+
+def _without_end(lines: Sequence[str]) -> Sequence[str]:
+    """`lines` up to a notice of rights or the like, where most of the prose stands before it."""
+    total = sum(count_words(line) for line in lines if is_prose(line))
+    before = 0
+    for number, line in enumerate(lines):
+        if before > 0.5 * total and furniture.ends_article(line):
+            return lines[:number]
+        before += count_words(line) if is_prose(line) else 0
+    return lines
+
+
+def _without_repeats(paragraphs: Sequence[str]) -> tuple[str, ...]:
+    """`paragraphs` without those that repeat an earlier one of eight words or more (a standfirst, a quotation
+    set apart)."""
+    seen: set[str] = set()
+    kept = []
+    for paragraph in paragraphs:
+        name = folded(paragraph)
+        if name in seen:
+            continue
+        if count_words(paragraph) >= _REPEATED_WORDS:
+            seen.add(name)
+        kept.append(paragraph)
+    return tuple(kept)
+
+
+_REPEATED_WORDS = 8
 
 
 def _without_title(paragraphs: Sequence[str], *titles: str) -> tuple[str, ...]:
-    """`paragraphs` without the headline where it is repeated, which it is at the top."""
+    """`paragraphs` without the headline where it is repeated: at the top, and a longer one anywhere."""
     known = [title for title in titles if title]
-    return tuple(p for n, p in enumerate(paragraphs) if n > 3 or not any(same_line(p, t) for t in known))
+    long = [title for title in known if count_words(title) >= 4]
+    return tuple(
+        p
+        for n, p in enumerate(paragraphs)
+        if not any(same_line(p, t) for t in (known if n <= 3 else long))
+        and not any(_carries(p, t) for t in long)
+    )
+
+
+_CARRYING_WORDS = 6  # beside a headline in a line that is there to share it
+
+
+def _carries(line: str, title: str) -> bool:
+    """Whether `line` is the headline with a few words before it ("Share this article: ...")."""
+    if (
+        not len(title) < len(line) <= len(title) + 80
+        or count_words(line) > count_words(title) + _CARRYING_WORDS
+    ):
+        return False
+    return folded(line).endswith(" " + folded(title)) and not is_prose(line)
 
 
 def _without_related_end(lines: Sequence[str]) -> Sequence[str]:

@@ -5,6 +5,7 @@ do less harm than one torn apart.
 """
 
 import re
+from collections import deque
 
 from aggregator.text.lines import count_words, ends_sentence
 from aggregator.text.live import without_clock
@@ -28,6 +29,7 @@ _BOUNDARY = re.compile(
     r"[.!?…]+[\"”’)\]»]*(?=\s+[\"“‘«„(\[¿¡—–-]*\s?[^\W_a-zß-öø-ÿа-я])|[。！？｡]+[」』”）]*|[।۔؟]+(?=\s)"
 )
 _DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
+_WORD_CHARS = 80  # before a full stop in which the word stands that it may belong to
 _MAX_QUOTE = 600  # characters: a quotation that closes later than this was never closed
 _QUOTATION = re.compile(
     "|".join(
@@ -51,11 +53,13 @@ def split_sentences(paragraph: str) -> list[str]:
     text = without_clock(paragraph.strip()).strip()
     if not ends_sentence(text) and count_words(text) < 25:
         return []
-    quoted = _quotations(text)
+    quoted = deque(_quotations(text))  # they do not overlap, and both go forwards
     pieces, start = [], 0
     for match in _BOUNDARY.finditer(text):
         end = match.end()
-        if any(a < end < b for a, b in quoted) or not _is_end(text, start, match):
+        while quoted and quoted[0][1] <= end:
+            quoted.popleft()
+        if (quoted and quoted[0][0] < end) or not _is_end(text, start, match):
             continue
         pieces.append(text[start:end].strip())
         start = end
@@ -66,7 +70,7 @@ def split_sentences(paragraph: str) -> list[str]:
 def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
     if not match.group().startswith(".") or match.group().startswith(".."):
         return True
-    before = text[start : match.start()]
+    before = text[max(start, match.start() - _WORD_CHARS) : match.start()]
     word = before.rsplit(None, 1)[-1].lstrip('"“‘«„([') if before.split() else ""
     following = re.match(r"\W*(\w+)", text[match.end() :])
     next_word = following.group(1).lower() if following else ""

@@ -38,6 +38,7 @@ from aggregator.pipeline import Pipeline
 from aggregator.rules import RuleBook
 from aggregator.sources.opening import Progress, bounded_lines, opened, unzipped
 from aggregator.sources.records import Labelled, read_labelled
+from aggregator.stages import PARSER_FAILED
 from aggregator.store import articles, inbox
 from aggregator.store.database import Connection, Database
 from aggregator.store.migrate import upgrade
@@ -491,7 +492,7 @@ def _not_read(ran: Sequence[_Ran]) -> tuple[NotRead, ...]:
 
 def _cause(one: _Ran) -> tuple[Literal["worker", "record", "text"], str]:
     verdict, reason = (one.result.verdict, one.result.reason) if one.result else (None, None)
-    if verdict in _WORKER_VERDICTS:
+    if verdict in _WORKER_VERDICTS or (reason or "").startswith(PARSER_FAILED):
         return "worker", (reason or verdict or "")[:_REASON_CHARS]
     if one.record.problem:
         return "record", one.record.problem[:_REASON_CHARS]

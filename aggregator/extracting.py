@@ -13,7 +13,7 @@ from aggregator.errors import AggregatorError, FetchError, WorkError
 from aggregator.model import Entry, Noun, Verdict
 from aggregator.sources.files import FoundBytes, FoundEntry, FoundProblem, open_source
 from aggregator.sources.limits import source_rules
-from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, prepare
+from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, broken, prepare
 from aggregator.work.executor import Executor, open_executor
 
 
@@ -115,8 +115,8 @@ def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) 
     try:
         answer = executor.submit(prepare, msgspec.msgpack.encode(job)).result()
     except WorkError as error:
-        verdict: Verdict = "memory" if error.verdict == "memory" else "timeout"
-        return Extracted(what=what, verdict=verdict, reason=str(error))
+        said = broken(error)
+        return Extracted(what=what, verdict=said.verdict, reason=said.reason)
     article = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0].article
     published = article.published
     return Extracted(

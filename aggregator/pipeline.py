@@ -20,11 +20,12 @@ import msgspec
 from aggregator import asking
 from aggregator.correcting import wish_of
 from aggregator.errors import AggregatorError, UsageError, WorkError
-from aggregator.model import CleanArticle, Prepared, Verdict
+from aggregator.model import Prepared
 from aggregator.placing import Placed, Placing, PlacingRules
 from aggregator.reclustering import Reclustering, ReclusterWish
+from aggregator.repeating import Wanted
 from aggregator.rules import RuleBook
-from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, prepare
+from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, broken, prepare
 from aggregator.store import inbox, search
 from aggregator.store.database import Database
 from aggregator.store.inbox import Waiting
@@ -65,15 +66,23 @@ class Pipeline:
         self._summary_words = summary_words
         self._families = families
         self._book = book
+        self._asked: dict[int, Wanted] = {}  # entry to how it was asked to be prepared
         self._placing = Placing(database, book, now, summary_words=summary_words, families=families)
 
     def place_waiting(self, stop: Callable[[], bool] = lambda: False) -> Iterator[list[Placed]]:
         """Place all that waits, batch by batch in the order of the inbox, until nothing waits or `stop()`."""
+        self._asked.clear()
         for batch in self._prepared_ahead(stop):
-            placed = self._placing.place(batch)
-            for one in placed:
-                log.debug("placed %s as %s in %s", one.article, one.outcome, one.story)
-            yield placed
+            left = batch
+            while left:
+                placed = self._placing.place(left)
+                for one in placed:
+                    self._asked.pop(one.n, None)
+                    log.debug("placed %s as %s in %s", one.article, one.outcome, one.story)
+                yield placed
+                left = self._prepared_again(left[len(placed) :], stop)
+                if stop():
+                    return
 
     def forget(self) -> None:
         """Drop what is kept in memory; it is built again from the rows."""
@@ -158,6 +167,27 @@ class Pipeline:
                 batch += zip(waiting, prepared, strict=True)
             yield batch
 
+    def _prepared_again(
+        self, left: Sequence[tuple[Waiting, Prepared]], stop: Callable[[], bool]
+    ) -> list[tuple[Waiting, Prepared]]:
+        """What placing left over, where what is known by now asks for it prepared in another way."""
+        if not left:
+            return []
+        wanted = self._placing.wanted([waiting for waiting, _ in left])
+        jobs = {
+            waiting.n: self._submitted([waiting])
+            for (waiting, _), now in zip(left, wanted, strict=True)
+            if now != self._asked.get(waiting.n)
+        }
+        again = []
+        for waiting, prepared in left:
+            job = jobs.get(waiting.n)
+            if job is None or stop():
+                again.append((waiting, prepared))
+            else:
+                again += [(waiting, one) for one in self._answered([waiting], job, stop)]
+        return again
+
     def _is_next(self, ahead: tuple[list[Waiting], Future[bytes]], taken: int) -> bool:
         """Whether the next job's answer is here and has room in the batch: a commit costs 8 ms."""
         waiting, future = ahead
@@ -168,7 +198,9 @@ class Pipeline:
             return inbox.ready(connection, limit, after=last)
 
     def _submitted(self, waiting: Sequence[Waiting], *, pages: bool = True) -> Future[bytes]:
-        items = tuple(_item(one, page=pages) for one in waiting)
+        wanted = self._placing.wanted(waiting)
+        self._asked.update((one.n, how) for one, how in zip(waiting, wanted, strict=True))
+        items = tuple(_item(one, how, page=pages) for one, how in zip(waiting, wanted, strict=True))
         job = PrepareJob(items=items, rules=self._rules_json, keep_all=self._keep_all)
         try:
             return self._executor.submit(prepare, msgspec.msgpack.encode(job))
@@ -196,22 +228,30 @@ class Pipeline:
 
     def _without_page(self, waiting: Waiting, error: WorkError) -> Prepared:
         """What the entry itself says, where its page broke a worker; else the verdict on it."""
+        log.warning("entry %s from %s: %s", waiting.n, waiting.entry.source, error)
+        said = broken(error, waiting.entry.title)
         if waiting.page is not None:
             try:
                 answer = self._submitted([waiting], pages=False).result()
-                return msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
             except WorkError as again:
-                error = again
-        verdict: Verdict = "memory" if error.verdict == "memory" else "timeout"
-        log.warning("entry %s from %s: %s", waiting.n, waiting.entry.source, error)
-        return Prepared(article=CleanArticle(verdict=verdict, reason=str(error), title=waiting.entry.title))
+                return Prepared(article=broken(again, waiting.entry.title))
+            prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
+            own = msgspec.structs.replace(
+                prepared.article,
+                page_verdict=said.verdict,
+                reason=f"its page: {said.reason}; the entry's own words are taken",
+            )
+            return msgspec.structs.replace(prepared, article=own)
+        return Prepared(article=said)
 
 
-def _item(waiting: Waiting, *, page: bool) -> PrepareItem:
+def _item(waiting: Waiting, wanted: Wanted, *, page: bool) -> PrepareItem:
     return PrepareItem(
         entry=waiting.entry,
         seen=waiting.accepted_at,
         page=waiting.page if page else None,
         page_url=waiting.page_url if page else None,
         page_charset=waiting.page_charset if page else None,
+        repeats=wanted.repeats,
+        without_text=wanted.without_text,
     )

@@ -9,8 +9,21 @@ import datetime as dt
 import msgspec
 
 from aggregator.dedup.fingerprint import fingerprinter
-from aggregator.model import ACCEPTED_VERDICTS, CleanArticle, Entry, Fingerprint, Noun, ParsedFeed, Prepared
+from aggregator.errors import WorkError
+from aggregator.model import (
+    ACCEPTED_VERDICTS,
+    CleanArticle,
+    Entry,
+    Fingerprint,
+    Noun,
+    ParsedFeed,
+    Prepared,
+    Repeats,
+    Verdict,
+)
 from aggregator.rules import RuleBook
+
+PARSER_FAILED = "the parser failed on it"
 
 
 class PrepareItem(Noun, frozen=True, kw_only=True):
@@ -21,6 +34,8 @@ class PrepareItem(Noun, frozen=True, kw_only=True):
     page: bytes | None = None
     page_url: str | None = None
     page_charset: str | None = None
+    repeats: Repeats = Repeats()  # lines of its outlet to take out
+    without_text: bool = False  # placing found that its text is a notice
 
 
 class PrepareJob(Noun, frozen=True, kw_only=True):
@@ -81,20 +96,37 @@ def fingerprints(job: bytes) -> bytes:
 
 
 def _prepared(item: PrepareItem, book: RuleBook, job: PrepareJob) -> Prepared:
-    from aggregator.text.prepare import clean_article
+    from aggregator.text.prepare import clean_entry
 
-    clean: CleanArticle = clean_article(
+    cleaned = clean_entry(
         item.entry,
         page=item.page,
         page_charset=item.page_charset,
         page_url=item.page_url,
         seen=item.seen,
         rules=book,
+        repeats=item.repeats,
+        without_text=item.without_text,
     )
+    clean = cleaned.article
     kept = clean.verdict in ACCEPTED_VERDICTS or (job.keep_all and bool(clean.title or clean.text))
     if job.extract_only or not kept:
-        return Prepared(article=clean)
-    return Prepared(article=clean, fingerprint=fingerprinter(book).fingerprint(clean))
+        return Prepared(article=clean, lines=cleaned.lines)
+    return Prepared(article=clean, fingerprint=fingerprinter(book).fingerprint(clean), lines=cleaned.lines)
+
+
+def broken(error: WorkError, title: str = "") -> CleanArticle:
+    """What is said of an entry that broke its job."""
+    verdict: Verdict
+    if error.verdict == "memory":
+        verdict, reason = "memory", f"reading it took more memory than a worker may have ({error.detail})"
+    elif error.verdict == "timeout":
+        verdict, reason = "timeout", f"reading it took too long ({error.detail})"
+    elif error.verdict == "died":
+        verdict, reason = "not_article", f"{PARSER_FAILED}: it died ({error.detail})"
+    else:
+        verdict, reason = "not_article", f"{PARSER_FAILED} ({error.detail})"
+    return CleanArticle(verdict=verdict, reason=reason, title=title)
 
 
 def read_feed(job: bytes) -> bytes:

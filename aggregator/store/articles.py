@@ -30,6 +30,7 @@ from aggregator.model import (
     Placement,
     Precision,
     PublishedOrigin,
+    RepeatedLine,
     Role,
     TimedEntry,
     Wire,
@@ -38,6 +39,7 @@ from aggregator.store import blobs
 from aggregator.store.tables import article, identity_key, lsh_band, revision, sighting, sketch
 
 _REVISIONS_KEPT = 5  # the first five and the last five
+_OTHER_NEWS = 1_000_000  # as `sighting.reverts`: words of another article, nothing to go back to
 SHOWN_MEMBERS = 64  # of a larger story only so many articles are weighed for headline and summary
 
 
@@ -52,6 +54,7 @@ class Details(Noun, frozen=True, kw_only=True):
     nosnippet: bool = False
     tdm_reserved: bool = False
     truncated: bool = False
+    repeated: tuple[RepeatedLine, ...] = ()  # lines of its text that its outlet repeats: taken out of it
 
 
 class Stored(Noun, frozen=True, kw_only=True):
@@ -176,6 +179,7 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
         nosnippet=clean.nosnippet,
         tdm_reserved=clean.tdm_reserved,
         truncated=clean.truncated,
+        repeated=clean.repeated,
     )
     return {
         "outlet": new.outlet,
@@ -242,6 +246,8 @@ def hand_over(connection: Connection, old: str, new: str, *, gives: bool) -> Non
     held = select(sighting.c.source, sighting.c.content_hash).where(sighting.c.article == new)
     both = tuple_(sighting.c.source, sighting.c.content_hash).in_(held)
     connection.execute(delete(sighting).where(sighting.c.article == old, both))
+    former = (sighting.c.article == old) & sighting.c.is_current.is_(False)
+    connection.execute(update(sighting).where(former).values(reverts=_OTHER_NEWS))
     values = {"article": new} if gives else {"article": new, "gives": False}
     connection.execute(update(sighting).where(sighting.c.article == old).values(**values))
 

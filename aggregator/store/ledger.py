@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, Text, bindparam, func, insert, update
 
 from aggregator.store.inbox import Outcome, take_numbers
 from aggregator.store.tables import counter, entry, story_log
@@ -29,6 +29,7 @@ _FINISH = (
         outcome=bindparam("entry_outcome"),
         verdict=bindparam("entry_verdict"),
         reason=bindparam("entry_reason"),
+        page_verdict=func.coalesce(bindparam("entry_page_verdict", type_=Text), entry.c.page_verdict),
         page=None,
     )
 )
@@ -85,6 +86,7 @@ class Ledger:
         article: str,
         verdict: str,
         reason: str | None,
+        page_verdict: str | None = None,
     ) -> None:
         """Take entry `n` out of the queue; its page is dropped, what was declared stays."""
         self._finished.append(
@@ -96,6 +98,7 @@ class Ledger:
                 "entry_outcome": outcome,
                 "entry_verdict": verdict,
                 "entry_reason": reason,
+                "entry_page_verdict": page_verdict,
             }
         )
 

@@ -6,21 +6,44 @@ nothing, the entry's own text is taken instead.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
 import msgspec
 
-from aggregator.model import ACCEPTED_VERDICTS, CleanArticle, Entry, Published
+from aggregator.model import (
+    ACCEPTED_VERDICTS,
+    CleanArticle,
+    Entry,
+    LineMarks,
+    Published,
+    Repeats,
+    TimedEntry,
+    Verdict,
+)
 from aggregator.rules import RuleBook
-from aggregator.text import dates, live, plain, wire
+from aggregator.text import dates, live, live_page, plain, timing, wire
 from aggregator.text.characters import clean, decode, looks_binary
-from aggregator.text.html import read_page
+from aggregator.text.clocks import day_heading
+from aggregator.text.html import Page, read_page
 from aggregator.text.language import find_language
 from aggregator.text.limits import TextRules
 from aggregator.text.lines import count_words, one_space
 from aggregator.text.markup import html_to_text
+from aggregator.text.outlet_lines import RepeatRules, marks, repeated, together, without
 from aggregator.text.sentences import split_sentences
-from aggregator.text.verdict import Surroundings, judge
+from aggregator.text.signs import read_signs
+from aggregator.text.timing import Found, Known
+from aggregator.text.verdict import Surroundings, judge, judge_remains, needs_signs
 from aggregator.text.widgets import without_widgets
+
+NOTICE = "its text stands under other headlines of its outlet: a notice"
+
+
+class Cleaned(msgspec.Struct, frozen=True):
+    """An article, and by what the lines of its text are known again (None: nothing is learnt from them)."""
+
+    article: CleanArticle
+    lines: LineMarks | None = None
 
 
 def clean_article(  # noqa: PLR0917 - callers name what was fetched in this order
@@ -31,24 +54,51 @@ def clean_article(  # noqa: PLR0917 - callers name what was fetched in this orde
     seen: dt.datetime,
     rules: RuleBook,
 ) -> CleanArticle:
+    """The article of `entry` alone, whatever its outlet repeats; arguments as of `clean_entry`."""
+    return clean_entry(
+        entry, page=page, page_charset=page_charset, page_url=page_url, seen=seen, rules=rules
+    ).article
+
+
+def clean_entry(
+    entry: Entry,
+    *,
+    page: bytes | None,
+    page_charset: str | None,
+    page_url: str | None,
+    seen: dt.datetime,
+    rules: RuleBook,
+    repeats: Repeats | None = None,
+    without_text: bool = False,
+) -> Cleaned:
     """The article of `entry`, whatever the entry is: what cannot be read has a verdict that says so.
 
     `page`: the bytes fetched from `page_url` (`page_charset`: as its headers declare), None when there are
-    none. `seen`: when the entry was accepted; dates more than a day later are not believed.
+    none. `seen`: when the entry was accepted; dates more than a day later are not believed. `repeats`: lines
+    of its outlet that are taken out. `without_text`: its text is known to be a notice; the entry's own words
+    are taken for that of a page, the headline alone for that of the entry.
     """
     room = rules.section("text", TextRules)
+    lines = rules.section("repeats", RepeatRules)
     html = decode(page, page_charset) if page is not None and not looks_binary(page) else ""
     draft = None
     if page is not None:
         draft = _from_html(entry, html, page_url, seen, room) if html.strip() else _unreadable(page)
+    if draft is not None:
+        draft = _without_notice(draft) if without_text else _without_repeats(draft, repeats, room, lines)
     if draft is not None and draft.article.verdict == "ok":
-        return _finished(entry, draft, seen, room)
+        return Cleaned(_finished(entry, draft, seen, room), draft.marks)
     own = _from_entry(entry, seen, room)
+    if without_text and draft is None:
+        own = _without_notice(own)
+    elif own.article.text:
+        own = _without_repeats(own, repeats, room, lines)
     if draft is not None and not _is_better(own.article, draft.article):
-        return _finished(entry, draft, seen, room)
+        return Cleaned(_finished(entry, draft, seen, room), together(draft.marks, own.marks))
     if draft is not None:
         own = msgspec.structs.replace(own, article=_with_page_facts(own.article, draft.article))
-    return _finished(entry, own, seen, room)
+    known = own.marks if draft is None else together(draft.marks, own.marks)
+    return Cleaned(_finished(entry, own, seen, room), known)
 
 
 def _is_better(own: CleanArticle, page: CleanArticle) -> bool:
@@ -66,6 +116,9 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     declared_language: str | None = None
     is_live: bool = False
     sources: tuple[str, ...] = ()  # what the page calls the source of its text
+    entries: tuple[Found, ...] = ()  # of a live blog, as the page's markup has them
+    before: tuple[str, ...] = ()  # its paragraphs before lines were taken out that the outlet repeats
+    marks: LineMarks | None = None  # of these, where something may be learnt from them
 
 
 # --- where it comes from -----------------------------------------------------------------------------------
@@ -86,20 +139,15 @@ def _from_html(entry: Entry, html: str, url: str | None, seen: dt.datetime, room
     context = plain.Context(
         rules=room, headings=facts.headings, outlet=entry.outlet or facts.site, zone=entry.zone, seen=seen
     )
-    body = plain.read_titled_text(read.text, title, context)
+    announced = facts.is_live or live.announces_live(title)
+    entries: tuple[Found, ...] = ()
+    if announced or live_page.may_be_live(html):
+        known = Known(modified=facts.modified, seen=seen, zone=entry.zone)
+        entries = live_page.read_live_page(html, known, rules=room, announced=announced)
+    body = plain.read_titled_text(live_page.completed(read.text, entries), title, context)
     text = "\n".join(body.paragraphs)
-    judged = judge(
-        title,
-        text,
-        room,
-        Surroundings(
-            title=facts.title,
-            opening=read.opening,
-            found=read.text,
-            words=read.words,
-            link_share=read.link_share,
-        ),
-    )
+    around = _around(html, text, read, room)
+    judged = judge(title, text, room, around)
     article = CleanArticle(
         verdict=judged.verdict,
         reason=judged.reason,
@@ -121,7 +169,25 @@ def _from_html(entry: Entry, html: str, url: str | None, seen: dt.datetime, room
         declared_language=facts.language,
         is_live=facts.is_live,
         sources=facts.sources,
+        entries=entries,
     )
+
+
+def _around(html: str, text: str, read: Page, room: TextRules) -> Surroundings:
+    facts = read.facts
+    around = Surroundings(
+        title=facts.title,
+        headings=facts.headings,
+        opening=read.opening,
+        found=read.text,
+        words=read.words,
+        link_share=read.link_share,
+        kinds=facts.kinds,
+        is_free=facts.is_free,
+    )
+    if needs_signs(count_words(text), around, room):
+        return msgspec.structs.replace(around, signs=read_signs(html, room))
+    return around
 
 
 def _from_entry(entry: Entry, seen: dt.datetime, room: TextRules) -> _Draft:
@@ -158,6 +224,8 @@ def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
     """The entry's own text, with what a page without a usable text still says about itself."""
     return msgspec.structs.replace(
         own,
+        reason=f"its page: {page.reason}; the entry's own words are taken" if page.reason else own.reason,
+        page_verdict=_verdict_on_page(page),
         author=own.author or page.author,
         published=own.published or page.published,
         noarchive=page.noarchive,
@@ -166,16 +234,73 @@ def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
     )
 
 
+def _verdict_on_page(page: CleanArticle) -> Verdict | None:
+    """Of a page whose entry's own words are taken; a notice that only placing recognised is of consent."""
+    return None if page.verdict == "ok" else "consent" if page.reason == NOTICE else page.verdict
+
+
+# --- what an outlet repeats --------------------------------------------------------------------------------
+
+
+def _without_repeats(draft: _Draft, repeats: Repeats | None, room: TextRules, rules: RepeatRules) -> _Draft:
+    """The draft without the lines that its outlet repeats; live blogs and refused texts stay as they are."""
+    article = draft.article
+    before = _paragraphs(article.text, room)
+    if article.verdict not in ACCEPTED_VERDICTS or not before or _is_live(draft, before, room):
+        return draft
+    known = marks(before, rules)
+    gone = repeated(known, repeats or Repeats())
+    known = msgspec.structs.replace(known, removed=gone)
+    if not gone:
+        return msgspec.structs.replace(draft, marks=known)
+    kept, taken = without(before, gone, rules)
+    text = "\n".join(kept)
+    judged = judge_remains(article.title, text, room)
+    article = msgspec.structs.replace(
+        article, text=text, repeated=taken, verdict=judged.verdict, reason=judged.reason
+    )
+    return msgspec.structs.replace(draft, article=article, before=before, marks=known)
+
+
+def _without_notice(draft: _Draft) -> _Draft:
+    """The draft without its text, which its outlet shows under other headlines too."""
+    article = msgspec.structs.replace(
+        draft.article,
+        verdict="stub" if draft.article.title else "consent",
+        reason=NOTICE,
+        text="",
+    )
+    return msgspec.structs.replace(draft, article=article, lines=(), entries=())
+
+
+def _is_live(draft: _Draft, paragraphs: tuple[str, ...], room: TextRules) -> bool:
+    title = draft.article.title
+    return bool(
+        draft.is_live
+        or draft.entries
+        or live.announces_live(title)
+        or live.is_container_title(title)
+        or live.looks_live(paragraphs, room)
+    )
+
+
 # --- what all have in common -------------------------------------------------------------------------------
+
+
+def _paragraphs(text: str, room: TextRules) -> tuple[str, ...]:
+    text = _cut("\n".join(map(without_widgets, text.split("\n"))), room.max_text_chars)
+    return tuple(line for line in text.split("\n") if line)
 
 
 def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -> CleanArticle:
     article = draft.article
-    text = _cut("\n".join(map(without_widgets, article.text.split("\n"))), room.max_text_chars)
-    paragraphs = tuple(line for line in text.split("\n") if line)
+    paragraphs = _paragraphs(article.text, room)
+    text = "\n".join(paragraphs)
     author = one_space(clean(entry.author)) if entry.author else article.author
     published = _declared(entry, seen) or article.published
-    timed = live.timed_entries(paragraphs, room, published=published, zone=entry.zone)
+    announced = draft.is_live or live.announces_live(article.title)
+    known = Known(published=published, modified=article.modified, seen=seen, zone=entry.zone)
+    timed = _timed(draft, paragraphs, known, room, announced=announced)
     return msgspec.structs.replace(
         article,
         title=_cut(article.title, room.max_title_chars),
@@ -186,7 +311,7 @@ def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -
         outlet=_cut(article.outlet, 200) if article.outlet else None,
         published=published,
         wire=wire.find_wire(
-            paragraphs,
+            draft.before or paragraphs,
             room,
             draft.lines,
             author,
@@ -194,10 +319,36 @@ def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -
             title=article.title,
             sources=draft.sources,
         ),
-        is_container=bool(timed) or draft.is_live or live.is_container_title(article.title),
+        is_container=bool(timed) or announced or live.is_container_title(article.title),
         timed=timed,
         truncated=article.truncated or len(article.text) > room.max_text_chars,
     )
+
+
+def _timed(
+    draft: _Draft, paragraphs: tuple[str, ...], known: Known, room: TextRules, *, announced: bool
+) -> tuple[TimedEntry, ...]:
+    """The entries of a live blog as the page marks them up, or as the text tells them: the more of both."""
+    told = _under_opening_day(draft.lines, paragraphs)
+    if announced and not any(map(live.opens_with_clock, told)):
+        kept = frozenset(told)  # clocks that stand alone may have gone as furniture ("Posted at 14:35")
+        told = tuple(line for line in draft.lines if line in kept or live.is_bare_clock(line))
+    by_text: tuple[TimedEntry, ...] = ()
+    if announced or live.looks_live(told, room):
+        by_text = live.entries_of(told, room, known, announced=announced)
+    if draft.entries and len(draft.entries) >= len(by_text):
+        return timing.timed(draft.entries, known, room)
+    return by_text
+
+
+def _under_opening_day(lines: Sequence[str], paragraphs: tuple[str, ...]) -> tuple[str, ...]:
+    """`paragraphs` with the day heading above the first clock, where it was taken for a date line."""
+    first = next((place for place, line in enumerate(lines) if live.opens_with_clock(line)), 0)
+    heading = lines[first - 1] if first else ""
+    if not heading or day_heading(heading) is None or heading in paragraphs:
+        return paragraphs
+    start = next((n for n, paragraph in enumerate(paragraphs) if live.opens_with_clock(paragraph)), 0)
+    return (*paragraphs[:start], heading, *paragraphs[start:])
 
 
 def _declared(entry: Entry, seen: dt.datetime) -> Published | None:

@@ -25,7 +25,7 @@ from sqlalchemy import func, select, text
 from aggregator.store import inbox
 from aggregator.store.database import Database
 from aggregator.store.search import best, parse_query, searchable_count
-from aggregator.store.tables import article, entry, lsh_band, revision, story_log
+from aggregator.store.tables import article, entry, lsh_band, outlet_line, revision, story_log
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, settled
 from tests.conftest import REPOSITORY, Postgres
 from tests.loopback import LoopbackServer, Response
@@ -289,6 +289,10 @@ def left_in(url: str) -> Settled:
             "log": connection.execute(logged.order_by(story_log.c.n)).all(),
             "entries": connection.execute(entries.order_by(entry.c.inbox_no)).all(),
             "bands": connection.execute(select(lsh_band).order_by(*lsh_band.c)).all(),
+            "texts": connection.execute(
+                select(article.c.n, article.c.text, article.c.details).order_by(article.c.n)
+            ).all(),
+            "repeated lines": connection.execute(select(outlet_line).order_by(*outlet_line.c[:2])).all(),
             "revisions": connection.execute(
                 select(revision.c.article, revision.c.number, revision.c.text).order_by(*revision.c[:2])
             ).all(),
@@ -332,9 +336,12 @@ def taken(dataset: Path, count: int) -> list[dict[str, Any]]:
 
 
 def with_hard_cases(records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Reprints, corrected texts, a reused id, a live blog and a broken date among the articles."""
+    """Reprints, corrected texts, a reused id, a live blog and an outlet's footer among the articles."""
     for number, one in enumerate(records):
         yield one
+        if number % 7 == 3:  # more than twenty: the footer is learnt on the way
+            footed = f"{one['text']}\n{FOOTER}"
+            yield one | {"id": f"footer {number}", "source": "Footer Post", "text": footed}
         if number % 25 == 7:
             yield one | {"id": f"reprint {number}", "url": None, "source": "Morning Reprint"}
         if number % 40 == 13:
@@ -353,6 +360,7 @@ def live(one: dict[str, Any]) -> dict[str, Any]:
     return {"text": "\n\n".join(lines), "published": one["published"]}
 
 
+FOOTER = "The Footer Post is printed in Orrin on paper from its own forests."
 PLACES = ("Pennmouth", "Sennick", "Calmouth", "Orrin", "Tavelle", "Brask", "Lower Hume", "Isk")
 MATTERS = (
     ("levee", "The river rose {n} metres and {w} houses stood under water, the fire service of {p} said."),

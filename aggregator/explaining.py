@@ -16,12 +16,13 @@ from aggregator.dedup.terms import TermPacker
 from aggregator.dedup.vetoes import Telling, VetoRules, objections
 from aggregator.dedup.weights import EventModel, shipped_model
 from aggregator.errors import UsageError
-from aggregator.model import ArticleView, CopyEvidence, Evidence, Noun, Reason
+from aggregator.model import ArticleView, CopyEvidence, Evidence, LiveLink, Noun, Reason
 from aggregator.rules import RuleBook
 from aggregator.store.reading import Explained, LogLine, Reading
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
+_ENTRY_CHARS = 80  # shown of an entry of a live blog
 _NAMES = {
     "all": "words of the whole text",
     "title": "words of the title",
@@ -91,6 +92,7 @@ class Explanation(Noun, frozen=True, kw_only=True, omit_defaults=False):
     runner_up_title: str | None
     today: Fit | None  # None: nobody else is in the story, or the article weighs nothing in it
     log: tuple[LogLine, ...]  # what happened since: moves, merges, corrections
+    links: tuple[LiveLink, ...] = ()  # of a live blog: the further stories that its entries tell of
     pair: Pair | None = None
 
     def as_text(self) -> str:
@@ -120,6 +122,7 @@ def explanation(reading: Reading, article: str, other: str | None, book: RuleBoo
         runner_up_title=None if rival is None else reading.title_of(rival.story),
         today=told.fit_today(one),
         log=tuple(line for line in one.log if line.kind not in ("created", "joined")),
+        links=one.links,
         pair=None if other is None else told.pair(one, told.found(other)),
     )
 
@@ -284,6 +287,8 @@ def _lines(told: Explanation) -> list[str]:
         ]
     if told.log:
         lines += ["", "What happened since:", *(f"  {_log_line(line)}" for line in told.log)]
+    if told.links:
+        lines += ["", "Its entries tell of further stories:", *map(_link_line, told.links)]
     if told.pair is not None:
         lines += ["", *_pair_lines(told.pair, told.weights)]
     return lines
@@ -353,6 +358,14 @@ def _on_one_line(passage: str) -> str:
 def _shared_lines(shared: Shared, words: str) -> list[str]:
     kinds = (("names", shared.names), ("numbers", shared.numbers), ("words", shared.words))
     return [f"  {words}, {kind}: {', '.join(found)}" for kind, found in kinds if found]
+
+
+def _link_line(link: LiveLink) -> str:
+    day = f"{link.day} " if link.day else ""
+    clock = f"{link.clock_minutes // 60:02}:{link.clock_minutes % 60:02}"
+    words = _on_one_line(link.text)
+    shown = words if len(words) <= _ENTRY_CHARS else words[:_ENTRY_CHARS].rpartition(" ")[0] + " …"
+    return f"  {day}{clock} story {link.story} (score {link.score:+.2f}): {shown}"
 
 
 def _log_line(line: LogLine) -> str:

@@ -14,6 +14,7 @@ from aggregator.across import Across, Own
 from aggregator.bonds import Bonds, Ties
 from aggregator.coming import Coming, as_article
 from aggregator.correcting import Corrected, Correcting, Wish
+from aggregator.dedup.entries import LinkRules
 from aggregator.dedup.events import Article, Candidate, Decision, Scorer, decide, is_within_window
 from aggregator.dedup.identity import next_generation_id, story_id, url_key
 from aggregator.dedup.shingles import shared_count, shingle_hashes
@@ -21,8 +22,10 @@ from aggregator.dedup.vetoes import Telling, VetoRules, objections
 from aggregator.dedup.weights import shipped_model
 from aggregator.errors import UsageError
 from aggregator.homes import Desk, Homes
+from aggregator.linking import Linking
 from aggregator.looking import TELLINGS, SecondLook
 from aggregator.model import CleanArticle, CopyEvidence, Evidence, Noun, Placement, Prepared, Reason, Role
+from aggregator.repeating import Repeating, Wanted
 from aggregator.rules import RuleBook
 from aggregator.store import articles, inbox, requests, search, stories
 from aggregator.store.articles import NewArticle, Stored
@@ -78,6 +81,7 @@ class Placing:
         self._twins = Twins(book)
         self._across = Across(book, self._scorer)
         self._bonds = Bonds()
+        self._repeating = Repeating(book)
         self._swept = -1
         self.homes = Homes(
             self._model,
@@ -88,6 +92,7 @@ class Placing:
         )
         self._correcting = Correcting(self.homes, self._bonds, self._version)
         self._second_look = SecondLook(self.homes, self._bonds, self._scorer, self._veto_rules, self._version)
+        self._linking = Linking(self.homes, self._scorer, book.section("links", LinkRules), self._veto_rules)
 
     def forget(self) -> None:
         """Drop what is kept in memory; the next batch builds it again."""
@@ -99,6 +104,13 @@ class Placing:
         self._across.forget()
         self._bonds.forget()
         self._second_look.forget()
+        self._linking.forget()
+        self._repeating.forget()
+
+    def wanted(self, batch: Sequence[Waiting]) -> list[Wanted]:
+        """How these entries are to be prepared, by what is known now."""
+        with self._database.read() as connection:
+            return [self._repeating.wanted(connection, one.n, one.entry) for one in batch]
 
     def correct(self, wish: Wish, request: int | None = None) -> Corrected:
         """Carry out what a person asks; `request` is the row that it was left in, which is answered with it.
@@ -131,11 +143,18 @@ class Placing:
                 self._forget_stories()
 
     def place(self, batch: Sequence[tuple[Waiting, Prepared]]) -> list[Placed]:
-        """Place a batch, in the order of its inbox numbers, in one transaction."""
+        """Place a batch, in the order of its inbox numbers, in one transaction.
+
+        Ends before the first entry that is to be prepared in another way than it was: `wanted` says how.
+        """
+        placed: list[Placed] = []
         with self.desk() as desk:
-            placed = [self._one(desk, waiting, prepared) for waiting, prepared in batch]
-        if batch:
-            last = batch[-1][0].inbox_no
+            for waiting, prepared in batch:
+                if not self._is_ready(desk.connection, waiting, prepared):
+                    break
+                placed.append(self._one(desk, waiting, prepared))
+        if placed:
+            last = batch[len(placed) - 1][0].inbox_no
             self._twins.settled(last)
             self._across.settled(last)
             period = last // self._rules.sweep_every
@@ -144,8 +163,17 @@ class Placing:
                 self.homes.sweep(last)
         return placed
 
+    def _is_ready(self, connection: Connection, waiting: Waiting, prepared: Prepared) -> bool:
+        if not self._repeating.is_current(connection, waiting.entry, prepared.lines):
+            return False
+        mark = prepared.fingerprint
+        return mark is None or not self._repeating.finds_wall(
+            connection, Coming(waiting, prepared.article, mark), prepared.lines
+        )
+
     def _one(self, desk: Desk, waiting: Waiting, prepared: Prepared) -> Placed:
         self._second_look.before(desk, waiting.inbox_no)
+        self._linking.before(desk, waiting.inbox_no)
         clean, mark = prepared.article, prepared.fingerprint
         if mark is None:
             placed = Placed(n=waiting.n, outcome="refused", article=waiting.article, reason=clean.reason)
@@ -159,14 +187,18 @@ class Placing:
                 placed = self._again(desk, coming, old)
             else:
                 placed = self._new(desk, coming, waiting.article, waiting.article, 0)
+            if placed.outcome in ("founded", "joined", "copy"):
+                self._repeating.note(desk.connection, waiting.entry, waiting.inbox_no, prepared.lines)
         desk.ledger.finish(
             waiting.n,
             at=desk.now,
             outcome=placed.outcome,
             article=placed.article,
             verdict=clean.verdict,
-            reason=placed.reason,
+            reason=placed.reason or clean.reason,
+            page_verdict=clean.page_verdict,
         )
+        self._repeating.placed(waiting.n)
         return placed
 
     # --- a new article ------------------------------------------------------------------------------------
@@ -219,6 +251,7 @@ class Placing:
             role=decision.role,
             score=evidence.score,
         )
+        self._linking.placed(desk, new.n, coming.mark, at_no=new.n)
         outcome: Outcome = "founded" if home is None else "copy" if decision.role == "copy" else "joined"
         return Placed(n=coming.waiting.n, outcome=outcome, article=id_, story=story)
 
@@ -316,6 +349,8 @@ class Placing:
         n = coming.waiting.n
         if coming.mark.text_hash == old.text_hash:
             return Placed(n=n, outcome="unchanged", article=old.id, story=old.story)
+        if self._linking.has_lost_its_page(desk.connection, old, coming.clean):
+            return Placed(n=n, outcome="unchanged", article=old.id, story=old.story)
         if self._resembles(old, coming.clean):
             self._revise(desk, coming, old)
             return Placed(n=n, outcome="revised", article=old.id, story=old.story)
@@ -357,6 +392,7 @@ class Placing:
         words = (old.title, old.text), (new.clean.title, new.clean.text)
         search.reindex(desk.connection, old.n, old=words[0], new=words[1])
         self.homes.revise(desk, home, new, before, after, at_no=coming.waiting.inbox_no)
+        self._linking.placed(desk, new.n, coming.mark, at_no=coming.waiting.inbox_no)
         desk.ledger.log(desk.now, home.id, "revised", article=old.id)
 
 

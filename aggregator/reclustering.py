@@ -253,6 +253,7 @@ class Reclustering:
                 )
                 desk.ledger.log(desk.now, plan.names[one], "created", reason="recluster")
             regrouping.take_over(live, scratch, plan.names, step)
+            regrouping.take_links(live, scratch, plan.names, step)
             members = _members(after, plan.names)
             old_members = defaultdict(set)
             for article, story in before.items():

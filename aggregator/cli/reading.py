@@ -13,9 +13,10 @@ from aggregator.cli.context import Settings, missing_database
 from aggregator.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.model import ArticleView
+    from aggregator.model import ArticleView, LiveLink
     from aggregator.shelf import SearchHit, StoryFilter
 
+_LINK_WORDS = 40  # shown of an entry of a live blog
 _WIDTH_FOR_TWO_IDS = 100  # columns: two ids, a time and an outlet leave half of them to the text
 
 Query = Annotated[str, typer.Option("--query", metavar="TEXT", help='Words; "two words" stand side by side.')]
@@ -155,11 +156,21 @@ def _search_table(hits: "Sequence[SearchHit]") -> None:
             *(getattr(hit, name) for name in ids),
             hit.effective,
             hit.outlet,
-            f"{hit.title} — {hit.snippet}",
+            f"{hit.title} — {_found(hit)}",
         )
         for hit in hits
     )
     show.table((*ids, "time", "outlet", "found"), rows, wide=("found",))
+
+
+def _found(hit: "SearchHit") -> str:
+    """The words around what was searched for; of a live blog the entries, each with its time."""
+    from aggregator.publish.story_json import clock
+
+    entries = (
+        f"{f'{one.day} ' if one.day else ''}{clock(one.clock_minutes)}: {one.snippet}" for one in hit.entries
+    )
+    return " | ".join(entries) or hit.snippet
 
 
 def story(
@@ -192,7 +203,7 @@ def story(
     else:
         assert merged is not None, "a story that exists can be told"
         told = as_text(merged, found.articles).rstrip("\n")
-        show.out(show.wrapped("\n".join([told, "", *_articles(found.articles)])))
+        show.out(show.wrapped("\n".join([told, "", *_articles(found.articles), *_links(found.links)])))
 
 
 def _articles(members: "Sequence[ArticleView]") -> list[str]:
@@ -205,6 +216,20 @@ def _articles(members: "Sequence[ArticleView]") -> list[str]:
             for one in sorted(members, key=lambda one: (one.effective, one.id))
         ),
     ]
+
+
+def _links(links: "Sequence[LiveLink]") -> list[str]:
+    """A line an entry of a live blog of another story that tells of this one."""
+    from aggregator.publish.rights import first_words
+    from aggregator.publish.story_json import clock
+    from aggregator.stories.render import NO_OUTLET
+
+    lines = [
+        f"- {f'{one.day} ' if one.day else ''}{clock(one.clock_minutes)}  {one.outlet or NO_OUTLET}, "
+        f"{one.title} (story {one.home}): {first_words(' '.join(one.text.split()), _LINK_WORDS)}"
+        for one in links
+    ]
+    return ["", "Also told in live blogs", *lines] if lines else []
 
 
 def explain(

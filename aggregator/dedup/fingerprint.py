@@ -7,6 +7,7 @@ import numpy as np
 
 from aggregator.dedup import across, passages, signature
 from aggregator.dedup.copies import CopyRules
+from aggregator.dedup.entries import LinkRules, entry_marks
 from aggregator.dedup.shingles import shingle_sequence
 from aggregator.dedup.terms import TermPacker
 from aggregator.dedup.weights import shipped_model
@@ -19,6 +20,7 @@ class Fingerprinter:
 
     def __init__(self, book: RuleBook) -> None:
         self._rules = book.section("copies", CopyRules)
+        self._links = book.section("links", LinkRules)
         self._packer = TermPacker(shipped_model(book))
         self._across = book.section("across", across.AcrossRules)
         self._features = across.FeatureMaker(self._across) if self._across.is_on else None
@@ -41,6 +43,7 @@ class Fingerprinter:
             body_words=words,
             text_hash=text_hash(article.title, article.text),
             across=self._across_languages(article),
+            entries=entry_marks(article, self._packer, self._links) if article.is_container else (),
         )
 
     def _across_languages(self, article: CleanArticle) -> bytes:

@@ -21,6 +21,7 @@ from aggregator.stories.render import differ_title
 
 STORIES_A_PAGE = 30
 SEARCH_HITS = 30
+LINK_WORDS = 40  # of what a live blog of another story tells
 FACTS_SHOWN = 12  # further ones unfold (merged-story design: a page of 700-900 words)
 
 
@@ -79,6 +80,7 @@ class Pages:
             "story.html",
             here="/stories",
             story=shown,
+            links=[msgspec.structs.replace(x, text=first_words(x.text, LINK_WORDS)) for x in shown.links],
             merged=merged,
             articles=articles,
             best=best_article(shown.articles),
@@ -102,7 +104,12 @@ class Pages:
             return hit
         words = 0 if hit.nosnippet else self._site.settings.excerpt_words // 2
         title = first_words(hit.title, self._site.settings.excerpt_words // 2)
-        return msgspec.structs.replace(hit, snippet=first_words(hit.snippet, words), title=title)
+        entries = hit.entries[:1] if words else ()  # what is shown of one article is counted together
+        entries = tuple(
+            msgspec.structs.replace(one, snippet=first_words(one.snippet, words)) for one in entries
+        )
+        snippet = "" if entries else first_words(hit.snippet, words)
+        return msgspec.structs.replace(hit, snippet=snippet, title=title, entries=entries)
 
     def sources(self, request: Request) -> Response:
         """Where the articles come from, and how each source does; addresses only for the owner."""

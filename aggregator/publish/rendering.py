@@ -14,7 +14,7 @@ from markupsafe import Markup
 from aggregator.model import ArticleView, StoryView
 from aggregator.publish.safety import one_line, safe_url, visible
 from aggregator.publish.story_json import clock
-from aggregator.shelf import SearchHit
+from aggregator.shelf import EntryHit, SearchHit
 
 # A mark per article beside the three numbers; a story with more is "many" at a glance anyway.
 PIPS = 12
@@ -126,7 +126,7 @@ def outlets(articles: tuple[ArticleView, ...]) -> list[str]:
     return list(dict.fromkeys(one_line(article.outlet) for article in articles if article.outlet))
 
 
-def pieces(hit: SearchHit) -> list[tuple[str, bool]]:
+def pieces(hit: SearchHit | EntryHit) -> list[tuple[str, bool]]:
     """A snippet cut at its marks: (text, whether it is a hit)."""
     cut: list[tuple[str, bool]] = []
     position = 0

@@ -15,6 +15,7 @@ from aggregator.model import (
     ArticleView,
     Attributed,
     Fact,
+    LiveLink,
     MergedStory,
     StoryView,
     TimelineItem,
@@ -53,7 +54,8 @@ def for_reader(
     bounded_story = _bounded_story(story, allowance)
     bounded_merged = _bounded_merged(merged, allowance) if merged else None
     articles = tuple(_bounded_article(article, allowance) for article in bounded_story.articles)
-    return msgspec.structs.replace(bounded_story, articles=articles), bounded_merged
+    links = _bounded_links(story.links, words)
+    return msgspec.structs.replace(bounded_story, articles=articles, links=links), bounded_merged
 
 
 class _Allowance:
@@ -124,6 +126,18 @@ def _bounded_article(article: ArticleView, allowance: _Allowance) -> ArticleView
         text="",
         timed=(),
     )
+
+
+def _bounded_links(links: tuple[LiveLink, ...], words: int) -> tuple[LiveLink, ...]:
+    """Each live blog with `words` words in all: its title, and entries from the first as far as they fit."""
+    left: dict[str, int] = {}
+    bounded = []
+    for link in links:
+        free = left.setdefault(link.article, max(0, words - count_words(link.title)))
+        text = "" if link.nosnippet else first_words(link.text, free)
+        left[link.article] = max(0, free - count_words(link.text))
+        bounded.append(msgspec.structs.replace(link, title=first_words(link.title, words), text=text))
+    return tuple(bounded)
 
 
 def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:

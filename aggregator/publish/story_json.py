@@ -14,6 +14,7 @@ from aggregator.model import (
     ArticleView,
     Attributed,
     Disagreement,
+    LiveLink,
     MergedStory,
     Precision,
     PublishedOrigin,
@@ -103,6 +104,23 @@ class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
     outlet: str | None
 
 
+class LinkJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of a live blog that is in another story (`story`) and tells of this one.
+
+    `clock` ("21:43") is as the live blog shows it; `day` and `time` only where they are known.
+    """
+
+    article: str
+    outlet: str | None
+    title: str
+    url: str | None
+    story: str
+    time: dt.datetime | None
+    day: dt.date | None
+    clock: str | None
+    text: str
+
+
 class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     """One story: `text` is what the reports say together, a paragraph a sentence, each with its outlets."""
 
@@ -110,6 +128,7 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     text: str
     timeline: tuple[MomentJson, ...]
     disagreements: tuple[DisagreementJson, ...]
+    links: tuple[LinkJson, ...]
 
 
 def page_json(stories: Iterable[StoryView], next_cursor: str | None) -> bytes:
@@ -140,6 +159,7 @@ def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
         text=_merged_text(merged) if merged else story.summary,
         timeline=tuple(_moment(item) for item in merged.timeline) if merged else (),
         disagreements=tuple(_disagreement(each) for each in merged.disagreements) if merged else (),
+        links=tuple(_link(link) for link in story.links),
         **_story_values(story),
     )
 
@@ -217,6 +237,20 @@ def _moment(item: TimelineItem) -> MomentJson:
         text=item.text,
         article=item.article,
         outlet=item.outlet,
+    )
+
+
+def _link(link: LiveLink) -> LinkJson:
+    return LinkJson(
+        article=link.article,
+        outlet=link.outlet,
+        title=link.title,
+        url=link.url,
+        story=link.home,
+        time=_utc(link.time),
+        day=link.day,
+        clock=clock(link.clock_minutes),
+        text=link.text,
     )
 
 

@@ -5,13 +5,15 @@ import binascii
 import datetime as dt
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from aggregator.dedup.bonds import Bond
 from aggregator.errors import UsageError
-from aggregator.model import ArticleView, Evidence, MergedStory, Noun, StoryView
+from aggregator.model import ArticleView, Evidence, LiveLink, MergedStory, Noun, StoryView
 from aggregator.rules import RuleBook
 from aggregator.shelf import (
+    EntryHit,
     Health,
     Moved,
     SearchHit,
@@ -21,7 +23,7 @@ from aggregator.shelf import (
     StoryFilter,
     StoryPage,
 )
-from aggregator.store import articles, blobs, corrections, inbox, search, sources, stories
+from aggregator.store import articles, blobs, corrections, entry_links, inbox, search, sources, stories
 from aggregator.store.database import Database
 from aggregator.store.snippets import snippet
 from aggregator.store.tables import article, entry, story, story_log
@@ -55,6 +57,7 @@ class Explained(Noun, frozen=True, kw_only=True):
     story_articles: int
     log: tuple[LogLine, ...]  # what happened to it, and to its story as a whole, the oldest first
     bonds: tuple[Bond, ...]  # of all corrections in force
+    links: tuple[LiveLink, ...] = ()  # of a live blog: further stories that its entries tell of
 
 
 class Reading:
@@ -83,7 +86,8 @@ class Reading:
             if row.redirect_to is not None:
                 return Moved(to=row.redirect_to)
             members = articles.views_of_stories(connection, [id], "text", "evidence")[id]
-        return _story_view(row, members)
+            links = entry_links.told_of(connection, id)
+        return msgspec.structs.replace(_story_view(row, members), links=links)
 
     def merged(self, id: str) -> MergedStory | None:  # noqa: A002
         with self._database.read() as connection:
@@ -157,6 +161,7 @@ class Reading:
             if row is None:
                 return None
             log = _log_of(connection, row.id, row.story)
+            links = entry_links.links_of(connection, row.n)
             bonds = corrections.all_bonds(connection)
         return Explained(
             article=articles.view(row, copy_of=row.copy_of),
@@ -171,6 +176,7 @@ class Reading:
             story_articles=row.article_count,
             log=log,
             bonds=tuple(bonds),
+            links=links,
         )
 
     def title_of(self, story_id: str) -> str:
@@ -304,11 +310,14 @@ def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
 
 def _hit(row: Row[Any], phrases: tuple[search.Phrase, ...]) -> SearchHit:
     details = blobs.unpack(row.details, articles.Details)
-    shown, marks = snippet(
-        row.text or row.lead,
-        [word for phrase in phrases for word in phrase.words],
-        prefixes=[phrase.words[-1] for phrase in phrases if phrase.prefix],
-    )
+    words = [word for phrase in phrases for word in phrase.words]
+    beginnings = [phrase.words[-1] for phrase in phrases if phrase.prefix]
+    shown, marks = snippet(row.text or row.lead, words, prefixes=beginnings)
+    entries = [
+        EntryHit(clock_minutes=one.clock_minutes, day=one.day, snippet=told, marks=places)
+        for one in search.entries_with(details.timed, phrases)
+        for told, places in [snippet(one.text, words, prefixes=beginnings)]
+    ]
     return SearchHit(
         article=row.id,
         story=row.story,
@@ -321,11 +330,21 @@ def _hit(row: Row[Any], phrases: tuple[search.Phrase, ...]) -> SearchHit:
         snippet=shown,
         marks=marks,
         nosnippet=details.nosnippet,
+        entries=tuple(entries),
     )
 
 
+_STATES: dict[str, SourceState] = {
+    "new": "new",
+    "ok": "ok",
+    "failing": "failing",
+    "gone": "failing",
+    "merged": "paused",
+}
+
+
 def _source_view(item: sources.Source, counts: dict[str, int]) -> SourceView:
-    state: SourceState = "paused" if item.paused else "failing" if item.health == "gone" else item.health
+    state: SourceState = "paused" if item.paused else _STATES[item.health]
     return SourceView(
         id=item.id,
         name=item.shown_name,

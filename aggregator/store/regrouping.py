@@ -20,6 +20,8 @@ from aggregator.store.tables import (
     correction,
     counter,
     entry,
+    entry_link,
+    live_blog,
     lsh_band,
     revision,
     sketch,
@@ -137,6 +139,7 @@ def _again(row: Any) -> Again:
             nosnippet=details.nosnippet,
             tdm_reserved=details.tdm_reserved,
             truncated=details.truncated,
+            repeated=details.repeated,
         ),
     )
 
@@ -165,6 +168,8 @@ def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None]
     _copy(live, scratch, lsh_band, select(lsh_band).where(lsh_band.c.article < n), step)
     _copy(live, scratch, sketch, select(sketch).where(sketch.c.article < n), step)
     _copy(live, scratch, across, select(across).where(across.c.article < n), step)
+    _copy(live, scratch, live_blog, select(live_blog).where(live_blog.c.article < n), step)
+    _copy(live, scratch, entry_link, select(entry_link).where(entry_link.c.article < n), step)
 
 
 def _copy(source: Connection, target: Connection, table: Table, rows: Any, step: Callable[[], None]) -> None:
@@ -245,6 +250,29 @@ def take_over(
             _take_keys(live, scratch, [row["n"] for row in fresh])
         step()
     return changed
+
+
+def take_links(
+    live: Connection, scratch: Connection, names: Mapping[str, str], step: Callable[[], None]
+) -> None:
+    """Put the links of live blogs as they are aside in the place of those here.
+
+    `names` as in `take_over`. What was placed here meanwhile keeps its links.
+    """
+    last = newest(scratch)
+    for table in (entry_link, live_blog):
+        live.execute(delete(table).where(table.c.article <= last))
+    for part in _parts(scratch, select(live_blog).where(live_blog.c.article <= last)):
+        live.execute(insert(live_blog), part)
+        step()
+    today = func.coalesce(story.c.redirect_to, story.c.id)
+    columns = [entry_link.c.article, entry_link.c.position, today.label("story"), entry_link.c.score]
+    aside = select(*columns).join(story, story.c.id == entry_link.c.story)
+    for part in _parts(scratch, aside.where(entry_link.c.article <= last)):
+        rows = [row | {"story": names[row["story"]]} for row in part if row["story"] in names]
+        if rows:
+            live.execute(insert(entry_link), rows)
+        step()
 
 
 def _parts(connection: Connection, statement: Any) -> Iterator[list[dict[str, Any]]]:

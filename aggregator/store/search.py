@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text, update
 
 from aggregator.errors import UsageError
-from aggregator.model import Noun
+from aggregator.model import Noun, TimedEntry
 from aggregator.store.tables import article, counter
 from aggregator.text.words import search_words
 
 _CURSOR = "searchable"  # counter: the last article number in the index
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
 _MAX_SEARCHED_CHARS = 200 * 1024  # a tsvector is at most 1 MiB
+_ENTRIES_SHOWN = 3  # of one live blog
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 
 
@@ -146,6 +147,25 @@ def _newest(connection: Connection, phrases: Sequence[Phrase], limit: int, *, ti
         match = _tsquery(phrases, "A" if title_only else "")
     statement = text(f"{where} LIMIT :limit")
     return list(connection.execute(statement, {"match": match, "limit": limit}).scalars())
+
+
+def entries_with(timed: Sequence[TimedEntry], phrases: Sequence[Phrase]) -> list[TimedEntry]:
+    """The entries of a live blog that hold all phrases, the newest first, at most three."""
+    return [one for one in reversed(timed) if _holds(search_words(one.text), phrases)][:_ENTRIES_SHOWN]
+
+
+def _holds(words: Sequence[str], phrases: Sequence[Phrase]) -> bool:
+    return all(
+        any(_stands_at(words, place, phrase) for place in range(len(words) - len(phrase.words) + 1))
+        for phrase in phrases
+    )
+
+
+def _stands_at(words: Sequence[str], place: int, phrase: Phrase) -> bool:
+    *before, last = phrase.words
+    end = place + len(before)
+    found = words[end].startswith(last) if phrase.prefix else words[end] == last
+    return found and list(words[place:end]) == before
 
 
 def _fts5(phrases: Sequence[Phrase]) -> str:

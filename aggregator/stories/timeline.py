@@ -64,15 +64,19 @@ def _live(article: ArticleView) -> list[TimelineItem]:
 
 
 def _entry(article: ArticleView, entry: TimedEntry) -> TimelineItem:
-    midnight = None if entry.day is None else dt.datetime.combine(entry.day, dt.time(), UTC)
+    """An entry at its moment; where its zone is not known, its clock is taken as it stands."""
+    time = entry.time.astimezone(UTC) if entry.time is not None else None
+    if time is None and entry.day is not None:
+        midnight = dt.datetime.combine(entry.day, dt.time(), UTC)
+        time = midnight + dt.timedelta(minutes=entry.clock_minutes)
     return TimelineItem(
         kind="live",
         text=_first_sentence(entry.text),
         article=article.id,
         outlet=article.outlet,
-        time=None if midnight is None else midnight + dt.timedelta(minutes=entry.clock_minutes),
-        day=entry.day,
-        clock_minutes=entry.clock_minutes,
+        time=time,
+        day=time.date() if time is not None else None,
+        clock_minutes=entry.clock_minutes if time is None else time.hour * 60 + time.minute,
     )
 
 

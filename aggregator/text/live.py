@@ -1,59 +1,74 @@
-"""Live blogs: paragraphs that open with a clock, put in the order of their time.
+"""Live blogs: which texts are one, and their entries in the order of their time.
 
 A page shows its entries newest first or oldest first, sometimes with two swapped, and a long one runs over
-midnight. The clocks alone tell which: see `timed_entries`.
+midnight. The clocks, and day headings where there are any, tell which: see `aggregator.text.timing`.
 """
 
-import datetime as dt
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from typing import NamedTuple
 
 from aggregator.model import Published, TimedEntry
-from aggregator.text.dates import zone_or_utc
+from aggregator.text import clocks
 from aggregator.text.limits import TextRules
+from aggregator.text.lines import count_words, ends_sentence
+from aggregator.text.timing import Found, Known, is_newest_first, timed
 
-_CLOCK = re.compile(
-    r"(?P<h>[01]?\d|2[0-4])(?:\s?[:.]\s?|\s?h\s?|\sUhr\s)(?P<m>[0-5]\d)(?![\d%])\s*"
-    r"(?P<half>[ap]\.?\s?m\b\.?)?\s*(?P<mark>Uhr\b|hrs?\b|GMT\b|UTC\b|CES?T\b|MES?Z\b|E[SD]T\b|[CMP][SD]T\b|"
-    r"BST\b|IST\b|MSK\b|"
-    r"Ortszeit\b|local time\b)?\s*(?P<sep>[:\-–—|•]|$|\n)\s*",
-    re.IGNORECASE,
-)
-_HOUR_ONLY = re.compile(
-    r"(?P<h>1[0-2]|[1-9])\s?(?P<half>[ap]\.?\s?m\b\.?)\s*(?:[A-Z]{2,4}\b)?\s*[:\-–—|•]\s*", re.IGNORECASE
-)
-_HEADLINE_CUES = re.compile(
+_LIVE_CUES = re.compile(
     r"\b(?:live[- ]?blog|live[- ]?updates?|live[- ]?ticker|newsblog|news blog|live coverage|live feed|"
-    r"as it happened|"
-    r"(?:morning|evening|daily|nightly|weekly|news) (?:briefing|digest|round-?up|wrap)|at a glance|"
-    r"what we know so far|"
-    r"key (?:events|developments)|top (?:stories|headlines)|news in brief|newsletter|en direct|en continu|"
-    r"en vivo|última hora|"
-    r"minuto a minuto|in diretta|la diretta|ao vivo|minuto a minuto|im ticker|nachrichtenblog|"
-    r"der tag im überblick|"
-    r"nachrichten des tages|morgenbriefing|онлайн-трансляция)\b|^(?:live|liveblog|direct|directo|diretta|"
-    r"liveticker|briefing)\s?[:|–-]|"
-    r"\bbriefing$|[–-] live\b",
+    r"as it happened|as it happens|minute by minute|live reporting|live news|"
+    r"en direct|en continu|en vivo|última hora|minuto a minuto|minute par minute|minuto per minuto|"
+    r"al minuto|ao minuto|in diretta|la diretta|ao vivo|im ticker|im newsticker|nachrichtenblog|"
+    r"relacja na żywo|na żywo|canlı (?:anlatım|blog|yayın)|"
+    r"(?:онлайн|прямая|текстовая)[- ]трансляция|онлайн[- ]хроника|хроника дня|наживо)\b|"
+    r"^(?:live|liveblog|direct|directo|diretta|liveticker|ticker|онлайн)\s?[:.|–-]|"
+    r"[–—|:-] (?:live|en direct|diretta|directo)(?:!|$|\s?[:|–—-])|"
+    r"直播|实时更新|實時更新|滚动更新|最新情報|ライブ(?:更新|ブログ)|実況|실시간|라이브|"
+    r"تغطية مباشرة|مباشر[:|]|لحظة بلحظة|รายงานสด|ถ่ายทอดสด",
     re.IGNORECASE,
 )
+_ROUND_UP_CUES = re.compile(
+    r"\b(?:(?:morning|evening|daily|nightly|weekly|news) (?:briefing|digest|round-?up|wrap)|at a glance|"
+    r"what we know so far|key (?:events|developments)|top (?:stories|headlines)|news in brief|newsletter|"
+    r"der tag im überblick|nachrichten des tages|morgenbriefing)\b|^briefing\s?[:|–-]|\bbriefing$",
+    re.IGNORECASE,
+)
+
+
+class _Entries(NamedTuple):
+    """What a text holds before, and under, its clocks."""
+
+    intro_words: int
+    found: list[Found]
+    bodies: list[list[str]]  # the paragraphs of each
 
 
 def opens_with_clock(paragraph: str) -> bool:
-    """Whether `paragraph` opens like an entry of a live blog ("11.30 p.m.: ", "14.35 Uhr –", "14 h 05 : "
-    "")."""
-    return _opening_clock(paragraph) is not None
+    """Whether `paragraph` opens like an entry of a live blog ("11.30 p.m.: ", "14.35 Uhr –", "14h05 : ")."""
+    opening = clocks.opening(paragraph)
+    return opening is not None and opening.sure
+
+
+def is_bare_clock(line: str) -> bool:
+    """Whether the whole line is a clock without a day, as above an entry; a day would date the article."""
+    opening = clocks.opening(line)
+    return opening is not None and opening.sure and opening.day is None and opening.end >= len(line)
 
 
 def without_clock(paragraph: str) -> str:
     """`paragraph` without the clock it opens with."""
-    opening = _opening_clock(paragraph)
-    return paragraph if opening is None else paragraph[opening[1] :]
+    opening = clocks.opening(paragraph)
+    return paragraph if opening is None or not opening.sure else paragraph[opening.end :]
+
+
+def announces_live(title: str) -> bool:
+    """Whether the headline says that it is told live."""
+    return _LIVE_CUES.search(title) is not None
 
 
 def is_container_title(title: str) -> bool:
     """Whether the headline announces a live blog, a briefing or a round-up."""
-    return _HEADLINE_CUES.search(title) is not None
+    return announces_live(title) or _ROUND_UP_CUES.search(title) is not None
 
 
 def timed_entries(
@@ -63,79 +78,89 @@ def timed_entries(
     published: Published | None = None,
     zone: str | None = None,
 ) -> tuple[TimedEntry, ...]:
-    """The entries of a live blog, oldest first; () when too few paragraphs open with a clock.
+    """The entries of a text that is a live blog, oldest first; () when too few paragraphs open with a clock.
 
-    A clock holds for the paragraphs after it. Page order gives the direction (majority of steps); a step of
-    many hours against it is midnight; a small one is two entries swapped and stays on its day. Days
-    are told only when the article's own minute of publication is known: the newest entry is then of that day,
-    or of the one before when its clock is more than an hour later. Equal clocks keep their order in time.
+    A clock holds for the paragraphs after it, a day heading for the clocks after it. Other days are told only
+    when the article's own minute of publication is known. Whether the text is one is `looks_live`'s question.
     """
-    found: list[tuple[int, list[str]]] = []
-    for paragraph in paragraphs:
-        opening = _opening_clock(paragraph)
-        if opening is not None:
-            found.append((opening[0], [paragraph[opening[1] :].strip()]))
-        elif found:
-            found[-1][1].append(paragraph)
-    if len(found) < rules.live_entries:
+    return entries_of(paragraphs, rules, Known(published=published, zone=zone), announced=False)
+
+
+def entries_of(
+    paragraphs: Sequence[str], rules: TextRules, known: Known, *, announced: bool
+) -> tuple[TimedEntry, ...]:
+    """As `timed_entries`; where headline or page announce a live blog (`announced`) one is enough."""
+    found = _read(paragraphs, rules, known, announced=announced).found
+    if len(found) < (1 if announced else rules.live_entries):
         return ()
-    clocks = [clock for clock, _ in found]
-    newest_first = _is_newest_first(clocks, rules.midnight_step_minutes)
-    if newest_first:
-        found.reverse()
-        clocks.reverse()
-    days = _days(clocks, rules.midnight_step_minutes)
-    last_day = _last_day(clocks, days, published, zone)
-    entries = sorted(zip(days, clocks, range(len(found)), strict=True))
-    return tuple(
-        TimedEntry(
-            clock_minutes=clock,
-            text="\n".join(text for text in found[number][1] if text),
-            day=None if last_day is None else last_day - dt.timedelta(days=max(days) - day),
-        )
-        for day, clock, number in entries
+    return timed(found, known, rules)
+
+
+def looks_live(paragraphs: Sequence[str], rules: TextRules) -> bool:
+    """Whether a text that nothing announces as a live blog is one by its build.
+
+    Most of it stands under clocks, in sentences. A programme or timetable has lines instead, in the order of
+    the day and often on round minutes; a chronology inside a report has the report around it.
+    """
+    text = _read(paragraphs, rules, Known(), announced=False)
+    if len(text.found) < rules.live_entries:
+        return False
+    words = [sum(map(count_words, body)) for body in text.bodies]
+    whole = text.intro_words + sum(words)
+    around = text.intro_words + max(0, words[-1] - max(words[:-1], default=0))
+    if around > rules.live_around_share * whole:
+        return False
+    told = sum(any(map(ends_sentence, body)) for body in text.bodies)
+    if 2 * told < len(text.bodies):
+        return False
+    return is_newest_first(text.found) or not _is_schedule(text.found, words, rules)
+
+
+def _is_schedule(found: Sequence[Found], words: Sequence[int], rules: TextRules) -> bool:
+    """Short lines in the order of the day, or on minutes as a programme has them, or with a clock inside."""
+    typical = sorted(words)[len(words) // 2]
+    is_round = all(one.clock_minutes % 5 == 0 for one in found)
+    to_other = sum(_INNER_CLOCK.search(one.text) is not None for one in found)
+    return (
+        typical < rules.live_entry_words
+        or (is_round and typical < 2 * rules.live_entry_words)
+        or 2 * to_other >= len(found)
     )
 
 
-def _opening_clock(paragraph: str) -> tuple[int, int] | None:
-    """(minutes after midnight, where the text begins)."""
-    match = _CLOCK.match(paragraph[:60])
-    if match is not None:
-        hour, minute = int(match["h"]), int(match["m"])
-    else:
-        match = _HOUR_ONLY.match(paragraph[:60])
-        if match is None:
-            return None
-        hour, minute = int(match["h"]), 0
-    if match["half"]:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if match["half"].lower().startswith("p") else 0)
-    return hour % 24 * 60 + minute, match.end()
+_INNER_CLOCK = re.compile(r"(?<![\d.,:])(?:[01]?\d|2[0-3])(?:[:h]|\.(?=\d\d\b))[0-5]\d\b(?![.,]\d|%)")
 
 
-def _is_newest_first(clocks: Sequence[int], midnight: int) -> bool:
-    steps = [later - earlier for earlier, later in pairwise(clocks)]
-    down = sum(1 for step in steps if -midnight <= step < 0 or step > midnight)
-    up = sum(1 for step in steps if 0 < step <= midnight or step < -midnight)
-    return down > up
+def _read(paragraphs: Sequence[str], rules: TextRules, known: Known, *, announced: bool) -> _Entries:
+    """Entries in the order of the page. Clocks without a mark count where several paragraphs have one."""
+    openings = [clocks.opening(paragraph) for paragraph in paragraphs]
+    unsure = sum(one is not None and not one.sure for one in openings)
+    takes_unsure = unsure >= (1 if announced else rules.live_entries)
+    intro_words = 0
+    day: clocks.StatedDay | None = None
+    found: list[Found] = []
+    bodies: list[list[str]] = []
+    for paragraph, opening in zip(paragraphs, openings, strict=True):
+        ago = clocks.minutes_ago(paragraph) if opening is None else None
+        at = known.before(ago) if ago is not None else None
+        if opening is not None and (opening.sure or takes_unsure):
+            day = opening.day or day
+            found.append(Found(clock_minutes=opening.clock_minutes, day=day, is_utc=opening.zone == "utc"))
+            bodies.append([_without_frame(paragraph[opening.end :])])
+        elif at is not None:
+            found.append(Found(clock_minutes=at.hour * 60 + at.minute, moment=at))
+            bodies.append([])
+        elif (heading := clocks.day_heading(paragraph)) is not None:
+            day = heading
+        elif bodies:
+            bodies[-1].append(paragraph)
+        else:
+            intro_words += count_words(paragraph)
+    texts = ["\n".join(part for part in body if part) for body in bodies]
+    told = [one._replace(text=text) for one, text in zip(found, texts, strict=True)]
+    return _Entries(intro_words, told, bodies)
 
 
-def _days(clocks: Sequence[int], midnight: int) -> list[int]:
-    """For clocks in the order of time: 0 for the first day, 1 for the next."""
-    days = [0]
-    for earlier, later in pairwise(clocks):
-        step = later - earlier
-        days.append(days[-1] + (1 if step < -midnight else 0))
-    return days
-
-
-def _last_day(
-    clocks: Sequence[int], days: Sequence[int], published: Published | None, zone: str | None
-) -> dt.date | None:
-    if published is None or published.precision != "minute":
-        return None
-    local = published.time.astimezone(zone_or_utc(zone))
-    newest = max(clock for clock, day in zip(clocks, days, strict=True) if day == max(days))
-    is_before = newest > local.hour * 60 + local.minute + 60
-    return local.date() - dt.timedelta(days=1) if is_before else local.date()
+def _without_frame(text: str) -> str:
+    """Without the marks that German tickers close a headline with ("+++ 9.47 Uhr: ... +++")."""
+    return text.strip().rstrip("+").strip() if text.rstrip().endswith("++") else text.strip()

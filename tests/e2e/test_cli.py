@@ -43,8 +43,13 @@ COMMANDS = [
     ["explain"],
     ["feed"],
     ["eval"],
+    ["token"],
+    *(["token", name] for name in ("create", "list", "revoke")),
     ["sources"],
-    *(["sources", name] for name in ("list", "add", "remove", "check", "import", "export")),
+    *(
+        ["sources", name]
+        for name in ("list", "add", "remove", "pause", "resume", "check", "import", "export")
+    ),
     ["db"],
     ["db", "upgrade"],
     ["db", "stats"],

@@ -11,6 +11,7 @@ from aggregator.config import Config
 from aggregator.daemon import client_of, utc_now
 from aggregator.errors import AggregatorError, FetchError, WorkError
 from aggregator.model import Entry, Noun, Verdict
+from aggregator.polling import verdict_of
 from aggregator.sources.files import FoundBytes, FoundEntry, FoundProblem, open_source
 from aggregator.sources.limits import source_rules
 from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, broken, prepare
@@ -95,9 +96,7 @@ def _page(config: Config, executor: Executor, url: str) -> Extracted:
     try:
         fetched = client.fetch(url, accept="page")
     except FetchError as error:
-        return Extracted(
-            what=url, verdict="block" if error.cause == "bot wall" else "empty", reason=str(error)
-        )
+        return Extracted(what=url, verdict=verdict_of(error) or "empty", reason=str(error))
     finally:
         client.close()
     item = PrepareItem(

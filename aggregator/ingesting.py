@@ -306,7 +306,7 @@ class Ingest:
                 self._tally["known"] += 1
             else:
                 self._pending[item.n] = where
-        self._fetch_pages(accepted)
+        self._fetch_pages(accepted, chunk[-1].file)
         self._place()
         self._hold_back()
 
@@ -341,14 +341,17 @@ class Ingest:
         """A feed given by hand is read like a polled one; what comes from files has all there is."""
         return entry.authority in ("own", "foreign") and self._polling.wants_page(entry)
 
-    def _fetch_pages(self, accepted: Sequence[Accepted]) -> None:
-        """The pages of what was just accepted, and of what a run that was stopped accepted and left."""
+    def _fetch_pages(self, accepted: Sequence[Accepted], feed: str) -> None:
+        """The pages of what was just accepted, and of what a run that was stopped accepted and left.
+
+        `feed` is the address that was typed: where it is the operator's own, its pages may be so too.
+        """
         if self._pipeline is None:
             return  # the writer fetches them
         with self._database.read() as connection:
             left = inbox.pages_left(connection, [item.article for item in accepted])
         for wanted in left:
-            self._polling.fetch_page(msgspec.structs.replace(wanted, tries=_LAST_TRY))
+            self._polling.fetch_page(msgspec.structs.replace(wanted, tries=_LAST_TRY, feed=feed))
 
     def _place(self) -> None:
         if self._pipeline is not None:

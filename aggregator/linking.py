@@ -64,8 +64,10 @@ class Linking:
             return
         self._looked_at = period
         at_no = period * self._rules.again_after
-        for n in entry_links.due(desk.connection, at_no):
+        for n in entry_links.due(desk.connection, at_no, limit=self._rules.again_at_once):
             self._link(desk, n, at_no=at_no)
+        # In the rows, so that a restart within the period links no others than these.
+        entry_links.put_off(desk.connection, at_no, due_no=at_no + self._rules.again_after)
 
     def _link(self, desk: Desk, n: int, *, at_no: int, is_first: bool = False) -> None:
         blog = entry_links.live_blog_of(desk.connection, n)

@@ -73,9 +73,10 @@ class Pipeline:
         """Place all that waits, batch by batch in the order of the inbox, until nothing waits or `stop()`."""
         self._asked.clear()
         for batch in self._prepared_ahead(stop):
-            left = batch
+            left, stands = batch, False
             while left:
-                placed = self._placing.place(left)
+                placed = self._placing.place(left, as_it_is=stands)
+                stands = not placed  # prepared again it must go in: nothing may hold up the line twice
                 for one in placed:
                     self._asked.pop(one.n, None)
                     log.debug("placed %s as %s in %s", one.article, one.outcome, one.story)

@@ -142,15 +142,17 @@ class Placing:
                 self._twins.undo()  # exact; building that index again would take seconds
                 self._forget_stories()
 
-    def place(self, batch: Sequence[tuple[Waiting, Prepared]]) -> list[Placed]:
+    def place(self, batch: Sequence[tuple[Waiting, Prepared]], *, as_it_is: bool = False) -> list[Placed]:
         """Place a batch, in the order of its inbox numbers, in one transaction.
 
         Ends before the first entry that is to be prepared in another way than it was: `wanted` says how.
+        `as_it_is`: the first one is placed in any case.
         """
         placed: list[Placed] = []
         with self.desk() as desk:
             for waiting, prepared in batch:
-                if not self._is_ready(desk.connection, waiting, prepared):
+                is_ready = self._is_ready(desk.connection, waiting, prepared)
+                if not is_ready and not (as_it_is and not placed):
                     break
                 placed.append(self._one(desk, waiting, prepared))
         if placed:

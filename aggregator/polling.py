@@ -16,7 +16,7 @@ import msgspec
 
 from aggregator.dedup.familiar import IdentityRules
 from aggregator.errors import FetchError, WorkError
-from aggregator.model import Entry, Noun, ParsedFeed, Published
+from aggregator.model import Entry, Noun, ParsedFeed, Published, Verdict
 from aggregator.net.client import Client, Fetched
 from aggregator.net.due import after_failure, after_gone, after_hold, after_success
 from aggregator.net.manners import ASKED_TO_WAIT
@@ -33,7 +33,7 @@ from aggregator.store.hosts import Host, save_hosts
 from aggregator.store.inbox import Accepted, PageWanted
 from aggregator.store.live_reads import LiveRules
 from aggregator.store.recognising import Poll
-from aggregator.store.sources import Source, feed_at, host_of, save
+from aggregator.store.sources import Source, feed_at, host_of, part_again, save
 from aggregator.text.urls import same_site
 from aggregator.work.executor import Executor
 
@@ -47,6 +47,9 @@ _OUT_OF_REACH = frozenset({"dns", "connect"})
 _BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
 
 
+_BLOCKED = frozenset({401, 403, 407, 429, 451})  # the site keeps this visitor out, the page may be there
+
+
 class PollRules(msgspec.Struct, frozen=True, kw_only=True):
     """Section `polling` of rules.yaml."""
 
@@ -57,6 +60,7 @@ class PollRules(msgspec.Struct, frozen=True, kw_only=True):
     flood_age_hours: float
     live_rereads: int
     live_reread_hours: float
+    entry_rereads: int
 
 
 class Polled(Noun, frozen=True, kw_only=True):
@@ -93,7 +97,11 @@ class Polling:
         self._rules = book.section("polling", PollRules)
         self._net = net_rules(book)
         self._identity = book.section("identity", IdentityRules)
-        self._live = LiveRules(most=self._rules.live_rereads, hours=self._rules.live_reread_hours)
+        self._live = LiveRules(
+            most=self._rules.live_rereads,
+            others=self._rules.entry_rereads,
+            hours=self._rules.live_reread_hours,
+        )
         self._now = now
         self._robots = Robots(client) if robots else None
         self._outage = Outage(self._net.outage_hosts)
@@ -358,6 +366,8 @@ class Polling:
             failed = self._later(source, error, now, failures=source.failures)
         with self._database.write() as connection:
             save(connection, failed)
+            if failed.health == "gone":
+                part_again(connection)
             self._note_hosts(connection, now)
         return Polled(problem=None if error.cause == ASKED_TO_WAIT else str(error))
 
@@ -440,8 +450,9 @@ class Polling:
         """Fetch the page of an entry, or decide to do without; whether the entry is ready now."""
         try:
             port = _own_port(wanted)
-            self._ask_robots(wanted, port)
-            fetched = self._client.fetch(wanted.url, accept="page", source_port=port, linked_from=wanted.feed)
+            linked_from = wanted.feed or ""  # not the operator: a push, or a feed removed since
+            self._ask_robots(wanted, port, linked_from)
+            fetched = self._client.fetch(wanted.url, accept="page", source_port=port, linked_from=linked_from)
         except FetchError as error:
             return self._without_page(wanted, error)
         page = fetched.body if same_site(wanted.url, fetched.url_final) else None
@@ -451,11 +462,11 @@ class Polling:
             )
         return True
 
-    def _ask_robots(self, wanted: PageWanted, port: int | None) -> None:
+    def _ask_robots(self, wanted: PageWanted, port: int | None, linked_from: str) -> None:
         """FetchError where the site does not want the page to be fetched, or cannot be asked now."""
         if self._robots is None:
             return
-        answer = self._robots.answer(wanted.url, source_port=port, linked_from=wanted.feed)
+        answer = self._robots.answer(wanted.url, source_port=port, linked_from=linked_from)
         if answer == "no":
             raise FetchError("robots", "the site asks programs not to fetch this page")
         if answer == "not now":
@@ -470,7 +481,8 @@ class Polling:
         with self._database.write() as connection:
             self._note_hosts(connection, self._now())
             if final:
-                inbox.page_arrived(connection, wanted.n, page=None, url=None, charset=None)
+                reason = f"its page: {error}; the feed's own words are taken"
+                inbox.page_given_up(connection, wanted.n, verdict=verdict_of(error), reason=reason)
             else:
                 wait = self._rules.page_retry_seconds * 2 ** max(tries - 1, 0)
                 due = self._now() + dt.timedelta(seconds=wait)
@@ -479,6 +491,17 @@ class Polling:
             "page %s: %s; %s", wanted.url, error, "the feed's own text is taken" if final else "later again"
         )
         return final
+
+
+def verdict_of(error: FetchError) -> Verdict | None:
+    """The verdict on a page that could not be had; None where no site answered, or it was not asked."""
+    if error.cause == "bot wall" or error.status in _BLOCKED:
+        return "block"
+    if error.cause == "too_large":
+        return "too_long"
+    if error.cause == "timeout":
+        return "timeout"
+    return "not_article" if error.status is not None else None
 
 
 def polled_of(accepted: Sequence[Accepted], problem: str | None) -> Polled:

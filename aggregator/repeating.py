@@ -86,8 +86,10 @@ class Repeating:
         votes = Counter(number for _, number in rows)
         likely = sorted(votes, key=lambda number: (-votes[number], number))[: rules.wall_asked]
         for other in articles.signed(connection, likely).values():
+            if articles.source_of(connection, other.id) != coming.waiting.entry.source:
+                continue  # whoever calls himself that outlet
             told = articles.wording(connection, other.id)
-            same_outlet = told.outlet is not None and outlet_key(told.outlet) == outlet
+            same_outlet = _name_key(told.outlet) == _name_key(coming.outlet)
             if same_outlet and is_wall(clean.title, clean.text, told.title, told.text, rules):
                 self._walls.add(n)
                 return True
@@ -116,7 +118,18 @@ class Repeating:
 
 
 def outlet_of(entry: Entry) -> str | None:
-    """The key of the outlet that an entry is of, as far as it is known before its text is read."""
+    """The key of the outlet that an entry is of, as far as it is known before its text is read.
+
+    A feed may call its entries what it likes. So the key has the site that it speaks for, else its source:
+    nobody teaches lines in the name of another.
+    """
     site = registrable_domain(entry.url) if entry.url else None
-    name = entry.outlet or site
+    name = _name_key(entry.outlet or site)
+    if name is None or entry.authority == "handed":
+        return name
+    giver = site if entry.authority in {"own", "page"} and site else entry.source
+    return f"{name} {giver}"
+
+
+def _name_key(name: str | None) -> str | None:
     return outlet_key(name) if name else None

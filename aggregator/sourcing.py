@@ -400,9 +400,10 @@ def import_opml(config: Config, database: Database, path: Path) -> Imported:
     with database.write() as connection:
         listed = all_sources(connection)
         known = {address: one for one in listed for address in (one.address, one.asked_at)}
+        ids = {one.id: one for one in listed}
         for feed in feeds:
             folder = _FOLDERS_APART.join(_folder_name(name) for name in feed.folder) or None
-            before = known.get(feed.url)
+            before = known.get(feed.url) or ids.get(source_id("feed", None, feed.url))
             if before is None:
                 item = _new_source(
                     config, feed.url, feed.title or None, Wanted(folder=folder), spread_seconds=spread

@@ -119,7 +119,7 @@ class Watching:
         entries = looked.entries
         refused.forget_files(connection, looked.touched)
         looked.touched = []
-        looked.accepted += inbox.accept(connection, entries, seen=[now] * len(entries))
+        looked.count(inbox.accept(connection, entries, seen=[now] * len(entries)))
         for problem in looked.problems[looked.noted :]:
             inbox.note_refusal(
                 connection,
@@ -191,7 +191,8 @@ class _Looked:
         self.problems: list[FoundProblem] = []
         self.noted = 0  # of the problems
         self.refused = 0
-        self.accepted: list[Accepted] = []
+        self._came: list[int] = []  # numbers of entries: of an archive there may be millions
+        self._known = self._revised = 0
         self._chars = 0
 
     def take(self, entry: Entry) -> None:
@@ -207,6 +208,12 @@ class _Looked:
     def is_full(self) -> bool:
         return len(self.entries) >= ENTRIES_A_TRANSACTION or self._chars >= CHARS_A_TRANSACTION
 
+    def count(self, accepted: Sequence[Accepted]) -> None:
+        some = polled_of(accepted, None)
+        self._came += some.accepted
+        self._known += some.known
+        self._revised += some.revised
+
     def taken(self) -> None:
         """What was found so far is stored."""
         self.entries, self.noted, self._chars = [], len(self.problems), 0
@@ -220,4 +227,10 @@ class _Looked:
         return f"{last.where}: {last.reason}{more}"
 
     def polled(self, problem: str | None) -> Polled:
-        return polled_of(self.accepted, problem)
+        return Polled(
+            accepted=tuple(self._came),
+            read=len(self._came) + self._known,
+            revised=self._revised,
+            known=self._known,
+            problem=problem,
+        )

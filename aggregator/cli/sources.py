@@ -77,6 +77,43 @@ _COLUMNS_CSV = (
 )  # fmt: skip
 
 
+@sources.command(name="show")
+def show_(
+    context: typer.Context,
+    source: _Named,
+    limit: Annotated[int, typer.Option(min=1, help="So many texts.")] = 20,
+    format_: Annotated[str, typer.Option("--format", metavar="table|jsonl")] = "table",
+) -> None:
+    """One source, and why texts of it were not simply taken.
+
+    Refused ones, headlines without a text, and pages that failed, newest first.
+    """
+    import msgspec
+
+    from aggregator.daemon import utc_now
+    from aggregator.listing import listed
+    from aggregator.store.verdicts import judged_lately
+
+    if format_ not in ("table", "jsonl"):
+        raise UsageError(f"--format {format_}: choose table or jsonl")
+    settings: Settings = context.obj
+    with settings.reading() as (config, database):
+        wanted = _the_one(database, source)
+        with database.read() as connection:
+            judged = judged_lately(connection, wanted.entry_source, limit)
+            (found,) = (one for one in listed(connection, utc_now(), config.rule_book) if one.id == wanted.id)
+    if format_ == "jsonl":
+        show.out(b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
+        return
+    _table([found])
+    if not judged:
+        show.say("every text of it was taken as it is")
+        return
+    columns = ("came", "verdict", "page", "what", "reason")
+    rows = [[one.at, one.verdict, one.page_verdict, one.title or one.url, one.reason] for one in judged]
+    show.table(columns, rows, wide=("what", "reason"))
+
+
 def _csv_row(one: "ListedSource") -> Sequence[object]:
     return (
         one.id, one.name, one.kind, one.url, one.folder, one.outlet, one.language, one.origin, one.state,
@@ -201,7 +238,7 @@ def _added_in_words(added: "Added") -> list[str]:
     how = f" ({_HOW[found.origin]})" if found.origin in _HOW else ""
     lines = [
         f"added {source.shown_name} ({source.id})",
-        f"  {source.address}{how}: {found.feed.format}, {found.feed.entry_count} entries{_newest(added)}",
+        f"  {source.address}{how}: {found.feed.format}, {_entries(found.feed.entry_count)}{_newest(added)}",
     ]
     others = [f"    {one.url} {one.title}".rstrip() for one in found.others[:_SHOWN_OTHERS]]
     lines += ["  the page names others too:", *others] if others else []
@@ -211,6 +248,10 @@ def _added_in_words(added: "Added") -> list[str]:
     )
     lines.append(f"  a running daemon asks it within seconds, then about every {often}")
     return lines
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
 
 
 def _newest(added: "Added") -> str:
@@ -315,7 +356,7 @@ def check(
         if format_ == "jsonl":
             show.out(msgspec.json.encode(one) + b"\n")
         else:
-            words = one.problem or f"{one.format}, {one.entries} entries, {one.title!r}"
+            words = one.problem or f"{one.format}, {_entries(one.entries)}, {one.title!r}"
             show.out(f"{one.what}: {words}\n")
     if bad:
         raise typer.Exit(3)

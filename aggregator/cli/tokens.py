@@ -31,7 +31,7 @@ def create(
 ) -> None:
     """Make a token and print it, this once.
 
-    Only a hash of it is kept. Articles that name no outlet are known by NAME.
+    Only a hash of it is kept. Articles without an outlet are told apart by NAME and their id.
 
     Example: aggregator token create newsroom --scope push
     """
@@ -54,7 +54,7 @@ def list_(
     context: typer.Context,
     format_: Annotated[str, typer.Option("--format", metavar="table|jsonl")] = "table",
 ) -> None:
-    """Every token: what it opens, when it was used last, whether it was revoked."""
+    """Every token: what it opens, and when it was used last."""
     import msgspec
 
     from aggregator.store.tokens import all_tokens
@@ -83,7 +83,10 @@ def revoke(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME|ID", help="As `aggregator token list` shows it.")],
 ) -> None:
-    """Let a token open nothing any more, at once; what came with it stays."""
+    """Let a token open nothing any more, at once.
+
+    What came with it stays; its name may be given again.
+    """
     from aggregator.daemon import utc_now
     from aggregator.store.tokens import revoke as run
 

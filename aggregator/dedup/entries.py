@@ -23,6 +23,7 @@ class LinkRules(msgspec.Struct, frozen=True, kw_only=True):
     again_after: int
     again_factor: int
     again_rounds: int
+    again_at_once: int
 
 
 def entry_marks(article: CleanArticle, packer: TermPacker, rules: LinkRules) -> tuple[EntryMark, ...]:

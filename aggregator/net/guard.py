@@ -29,7 +29,7 @@ Dial = Callable[[str, int, float], httpcore.NetworkStream]  # checked address, p
 WEB_PORTS = frozenset({80, 443})
 _NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a journey
 _SMALLEST_WAIT_SECONDS = 0.001
-_HOMES_KEPT = 10_000
+_NAMES_KEPT = 100_000
 
 
 class Journey:
@@ -81,7 +81,9 @@ class Guard(httpcore.NetworkBackend):
         self._open: weakref.WeakSet[GuardedStream] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._stopped = False
-        self._home: set[str] = set()  # names that led into the exceptions; none where there are no exceptions
+        # Where names ever led, remembered only where there are exceptions.
+        self._home: set[str] = set()  # into these
+        self._abroad: set[str] = set()  # to the internet
 
     @contextlib.contextmanager
     def journey(self, journey: Journey) -> Iterator[Journey]:
@@ -109,11 +111,14 @@ class Guard(httpcore.NetworkBackend):
         return stream
 
     def is_home(self, host: str, port: int | None = None) -> bool:
-        """Whether `host` led into the operator's own networks; with `port` a name not met yet is resolved."""
+        """Whether `host` is in the operator's own networks; with `port` a name not met yet is resolved.
+
+        A name that ever led to the internet is not: its owner may let it lead anywhere for a moment.
+        """
         if port is not None and self._exceptions and host not in self._home:
             with contextlib.suppress(FetchError):
-                self._note_home(host, self._answers(host, port))
-        return host in self._home
+                self._note_sides(host, self._answers(host, port))
+        return host in self._home and host not in self._abroad and len(self._abroad) < _NAMES_KEPT
 
     def check_kept(self, host: str) -> None:
         """FetchError("refused") where a connection that another journey left open is not for this one."""
@@ -171,18 +176,26 @@ class Guard(httpcore.NetworkBackend):
                 raise _refused(host, answer)
             if is_permitted(address):
                 self._check_port(host, port)
-        self._note_home(host, answers)
+        self._note_sides(host, answers)
         return answers
 
-    def _note_home(self, host: str, answers: list[str]) -> None:
-        """Remember where a name led; a rebinding name may change sides at any look."""
-        addresses = [address_of(answer) for answer in answers]
-        is_home = any(one is not None and not is_permitted(one) for one in addresses)
+    def _note_sides(self, host: str, answers: list[str]) -> None:
+        """Remember where a name led; a rebinding name changes sides, and was then on both."""
+        if not self._exceptions:
+            return
         with self._lock:
-            if not is_home:
-                self._home.discard(host)
-            elif len(self._home) < _HOMES_KEPT:
-                self._home.add(host)
+            for answer in answers:
+                address = address_of(answer)
+                if address is None:
+                    continue
+                if is_permitted(address):
+                    side = self._abroad
+                elif is_permitted(address, self._exceptions):
+                    side = self._home
+                else:
+                    continue
+                if len(side) < _NAMES_KEPT:
+                    side.add(host)
 
     def _check_port(self, host: str, port: int) -> None:
         journey = self._journey()

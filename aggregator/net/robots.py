@@ -51,7 +51,8 @@ class Robots:
 
         A site without a robots.txt (any 4xx) allows everything; one that cannot be asked (5xx, no answer)
         allows nothing until it can, "not now", unless it was asked before: then its last rules hold on.
-        Raises FetchError("asked to wait") where nothing may be sent to the host, robots.txt included.
+        Raises FetchError("asked to wait" or "refused") where nothing may be sent to the host, robots.txt
+        included.
         """
         site = _site_of(url)
         if site is None:
@@ -73,10 +74,14 @@ class Robots:
         with self._lock:
             turn = self._asking.setdefault(site, threading.Lock())
         with turn:
-            rules = self._known(site)  # another thread may just have asked
-            if rules is None:
-                rules = self._fetched(site, source_port, linked_from)
-                self._keep(site, rules)
+            try:
+                rules = self._known(site)  # another thread may just have asked
+                if rules is None:
+                    rules = self._fetched(site, source_port, linked_from)
+                    self._keep(site, rules)
+            finally:
+                with self._lock:
+                    self._asking.pop(site, None)
         return rules
 
     def _fetched(self, site: str, source_port: int | None, linked_from: str | None) -> _Rules:
@@ -87,8 +92,8 @@ class Robots:
                 f"{site}/robots.txt", accept="robots", source_port=source_port, linked_from=linked_from
             )
         except FetchError as error:
-            if error.cause in (ASKED_TO_WAIT, "stopped"):
-                raise
+            if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):
+                raise  # of the last: it says nothing of the site, only of who named it
             if error.status is not None and 400 <= error.status < 500 and error.status not in _NOT_NOW:
                 return _Rules(None, True, now + limits.robots_keep_seconds)
             with self._lock:
@@ -112,7 +117,6 @@ class Robots:
         with self._lock:
             self._sites[site] = rules
             self._sites.move_to_end(site)
-            self._asking.pop(site, None)
             while len(self._sites) > self._client.rules.robots_hosts_kept:
                 self._sites.popitem(last=False)
 

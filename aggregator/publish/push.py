@@ -27,7 +27,7 @@ from aggregator.publish.described import PUSHING
 from aggregator.publish.guard import token_of
 from aggregator.rules import RuleBook
 from aggregator.sources.jsonfeed import is_json_feed
-from aggregator.sources.records import as_record, decoded_record, entry_of_record
+from aggregator.sources.records import as_record, decoded_json, decoded_record, entry_of_record
 from aggregator.store import inbox, pushes, tokens
 from aggregator.store.database import Connection, Database
 from aggregator.store.inbox import Accepted
@@ -235,11 +235,11 @@ def _raw_records(body: bytes, *, lines: bool, most: int) -> Iterator[tuple[int, 
     """Bytes of lines, or what JSON had in the list; at most `most`."""
     if not lines:
         first, _, rest = body.partition(b"\n")
-        if body.startswith(b"["):
-            yield from list(enumerate(_whole(b'{"items":' + body + b"}")["items"], start=1))[:most]
-            return
         if not (rest.strip(_BLANK) and _is_record(first)):
             record = _whole(body)
+            if isinstance(record, list):
+                yield from enumerate(record[:most], start=1)
+                return
             if is_json_feed(record):
                 raise RefusedError(
                     422, "this is a JSON feed; push its items as records, or add it as a source"
@@ -251,9 +251,10 @@ def _raw_records(body: bytes, *, lines: bool, most: int) -> Iterator[tuple[int, 
         yield numbered
 
 
-def _whole(data: bytes) -> dict[str, Any]:
+def _whole(data: bytes) -> list[Any] | dict[str, Any]:
     try:
-        return decoded_record(data)
+        value = decoded_json(data)
+        return value if isinstance(value, list) else as_record(value)
     except ReadError as error:
         raise RefusedError(400, f"the body is {error}") from error
 

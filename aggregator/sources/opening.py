@@ -23,6 +23,7 @@ _ZSTD_WINDOW_BYTES = 2**27  # 128 MiB: what `zstd --long` makes; a larger one is
 _ZSTD_STEP_BYTES = 1024  # at most 32 MiB come out of it: a block of 128 KiB needs four bytes
 _BUFFER_BYTES = 262_144
 _SKIPPED_AT_ONCE = 1_048_576
+_LEAST_MEMBER_BYTES = 18  # header and trailer of gzip: fewer bytes between members or behind them lost none
 _MOST_DAMAGE = 1000  # places in one file after which it is no archive but noise
 
 
@@ -141,6 +142,7 @@ class _Unpacking(io.RawIOBase):
         self._given = b""  # packed, not handed in yet
         self._ready = memoryview(b"")  # unpacked, not taken yet
         self._unpacked_bytes = 0
+        self._passed_bytes = 0  # since the last member, that are no padding
 
     def readable(self) -> bool:
         return True
@@ -173,6 +175,7 @@ class _Unpacking(io.RawIOBase):
         except (zlib.error, zstandard.ZstdError, MemoryError) as error:
             self._note(f" ({error})")
             self._unpacker, self._given = None, self._given[1:]
+            self._passed_bytes = _LEAST_MEMBER_BYTES  # this is told
             return None if self._damage.places >= _MOST_DAMAGE else b""
         self._given = self._unpacker.rest
         if self._unpacker.eof:
@@ -180,16 +183,24 @@ class _Unpacking(io.RawIOBase):
         return made
 
     def _begins(self) -> bool:
-        """Go on to the next beginning in what is given; padding and garbage between is passed over."""
+        """Go on to the next beginning in what is given; a member whose beginning is damaged is told."""
         found = self._beginning.search(self._given)
         if found is None:
+            self._pass_over(self._given[:-3])
             self._given = self._given[-3:]  # a beginning may be cut in two
             if not self._fill():
                 self._given = b""
             return False
-        self._given = self._given[found.start() :]
+        self._pass_over(self._given[: found.start()])
+        self._given, self._passed_bytes = self._given[found.start() :], 0
         self._unpacker = _GzipMember() if self._is_gzip else _ZstdFrame()
         return True
+
+    def _pass_over(self, data: bytes) -> None:
+        before = self._passed_bytes
+        self._passed_bytes += len(data.strip(b"\0"))
+        if before < _LEAST_MEMBER_BYTES <= self._passed_bytes:
+            self._note("")
 
     def _fill(self) -> bool:
         more = self._packed.read1(_BUFFER_BYTES)

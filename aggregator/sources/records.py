@@ -46,13 +46,17 @@ def read_record(
 
 def decoded_record(line: bytes | str) -> dict[str, Any]:
     """The JSON object of one line, whatever its encoding; ReadError for anything else."""
+    return as_record(decoded_json(line))
+
+
+def decoded_json(line: bytes | str) -> object:
+    """What is in one line, or a whole body, of JSON in whatever encoding; ReadError for what is none."""
     raw = line.strip() if isinstance(line, bytes) else line.strip().encode("utf-8", "surrogatepass")
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     try:
-        value = msgspec.json.decode(raw)
+        return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = _decoded_forgivingly(raw)
-    return as_record(value)
+        return _decoded_forgivingly(raw)
 
 
 def as_record(value: object) -> dict[str, Any]:

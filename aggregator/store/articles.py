@@ -397,6 +397,7 @@ _COPIES = (
 _WORDING = select(article.c.n, article.c.text, article.c.title, article.c.outlet, article.c.signature).where(
     article.c.id == bindparam("article_id")
 )
+_SOURCE = select(article.c.source).where(article.c.id == bindparam("article_id"))
 _STORED = [article.c[name] for name in Stored.__struct_fields__]
 _ROOT = select(article.c.root).where(article.c.id == bindparam("article_id")).scalar_subquery()
 _LATEST = select(*_STORED).where(article.c.root == _ROOT).order_by(article.c.generation.desc()).limit(1)
@@ -485,6 +486,12 @@ def wording(connection: Connection, id: str) -> Wording:  # noqa: A002 - the wor
     return Wording(
         id=id, text=row.text, title=row.title, outlet=row.outlet, signature=row.signature, order=row.n
     )
+
+
+def source_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
+    """Where article `id` came from first; it must exist."""
+    source: str = connection.execute(_SOURCE, {"article_id": id}).scalar_one()
+    return source
 
 
 def latest(connection: Connection, id: str) -> Stored | None:  # noqa: A002 - the word that people type

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, or_, select, update
 
 from aggregator.model import EntryMark, LiveLink, Noun, TimedEntry
 from aggregator.store import blobs
@@ -40,7 +40,12 @@ class Linked(Noun, frozen=True, kw_only=True):
     score: float
 
 
-_DUE = select(live_blog.c.article).where(live_blog.c.due_no <= bindparam("inbox_no"))
+_DUE = (
+    select(live_blog.c.article)
+    .where(live_blog.c.due_no <= bindparam("inbox_no"))
+    .order_by(live_blog.c.article)
+    .limit(bindparam("at_most", type_=Integer))
+)
 _LIVE_BLOG = (
     select(
         live_blog.c.round,
@@ -75,9 +80,14 @@ def is_live(connection: Connection, n: int) -> bool:
     return bool(blobs.unpack(details, Details).timed)
 
 
-def due(connection: Connection, inbox_no: int) -> list[int]:
-    """The live blogs whose entries are due to be linked again, in the order of their numbers."""
-    return sorted(connection.execute(_DUE, {"inbox_no": inbox_no}).scalars())
+def due(connection: Connection, inbox_no: int, *, limit: int) -> list[int]:
+    """The first live blogs whose entries are due to be linked again, in the order of their numbers."""
+    return list(connection.execute(_DUE, {"inbox_no": inbox_no, "at_most": limit}).scalars())
+
+
+def put_off(connection: Connection, inbox_no: int, *, due_no: int) -> None:
+    """What is due at `inbox_no` still is due at `due_no` only."""
+    connection.execute(update(live_blog).where(live_blog.c.due_no <= inbox_no).values(due_no=due_no))
 
 
 def live_blog_of(connection: Connection, n: int) -> LiveBlog:

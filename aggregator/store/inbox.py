@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, delete, f
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator.dedup.familiar import Marks
-from aggregator.model import Entry, Noun
+from aggregator.model import Entry, Noun, Verdict
 from aggregator.store import blobs, recognising
 from aggregator.store.live_reads import LiveBlogs
 from aggregator.store.recognising import NOBODY, Caller, Met, Poll, claimed_url
@@ -54,7 +54,7 @@ class PageWanted(Noun, frozen=True, kw_only=True):
     n: int
     url: str
     tries: int
-    feed: str | None = None  # the address of the feed that linked to it
+    feed: str | None = None  # the address at which the feed that linked to it is asked; None: not known
 
 
 class Taken(Noun, frozen=True, kw_only=True):
@@ -73,6 +73,7 @@ class _Looks:
         self.current: set[bytes] = set()  # one; more in rows from before that was written down
         self.words: tuple[bytes | None, bytes | None] | None = None  # of the current look: title and text
         self.minute: dt.datetime | None = None
+        self.unmarked: set[bytes] = set()  # not of a poll, or from before there were marks
 
 
 _TAKE = (
@@ -168,18 +169,18 @@ def _accept(
     for offset, one in enumerate(met.callers):
         result = _judge(one, known, seen_before, book)
         looks = seen_before.get((result.article, one.entry.source))
-        if wants_page and wants_page[offset] and live.is_read_enough(result.article):
+        by_page = bool(wants_page and wants_page[offset])
+        if live.is_read_enough(result.article, result.outcome, by_page=by_page):
             accepted.append(Accepted(outcome="known", article=result.article))
-            continue  # not noted: a change stays one until its page may be read again
+            continue  # not noted: a change stays one until the article may be read again
         book.note(one, result, known, seen_before, seen[offset])
-        if looks and looks.gives and wants_page and wants_page[offset]:
+        if looks and looks.gives and by_page:
             outcome = live.outcome(result.article, one.entry, result.outcome)
             result = msgspec.structs.replace(result, outcome=outcome)
         if result.outcome != "known":
             result = msgspec.structs.replace(result, n=first_n + offset)
-            wanted = bool(wants_page and wants_page[offset])
             rows.append(
-                _row(result, one.entry, seen=seen[offset], page=wanted, bumps_by_clock=bumps_by_clock)
+                _row(result, one.entry, seen=seen[offset], page=by_page, bumps_by_clock=bumps_by_clock)
             )
         accepted.append(result)
     _write(connection, rows)
@@ -198,6 +199,7 @@ class _Book:
         self._sightings: dict[tuple[str, str, bytes], dict[str, Any]] = {}
         self._replaced: set[tuple[str, str]] = set()  # whose look in the rows is not the current one any more
         self._again: list[tuple[str, str, bytes]] = []  # former looks that are the current ones again
+        self._marked: dict[tuple[str, str, bytes], Marks] = {}  # looks whose rows had no marks yet
         self._addresses: dict[str, str] = {}
 
     def goes_back(self, looks: _Looks, content_hash: bytes) -> bool:
@@ -235,6 +237,9 @@ class _Book:
             looks.hashes[content_hash] += 1
             self._make_current(one, held, looks)
             self._again.append((*held, content_hash))
+        if content_hash in looks.unmarked and (marks := one.marks()) is not None:
+            looks.unmarked.discard(content_hash)
+            self._marked[*held, content_hash] = marks
 
     def _has_moved(self, one: Caller, fresh: Collection[bytes]) -> bool:
         """Whether a known article is at another address of its own site now: links should lead there."""
@@ -251,10 +256,7 @@ class _Book:
             "gives": looks.gives,
             "first_seen_at": seen,
             "is_current": True,
-            "title_hash": marks.title if marks else None,
-            "title_key": marks.title_key if marks else None,
-            "text_key": marks.text_key if marks else None,
-            "declared": marks.minute if marks else None,
+            **_columns(marks),
         }
 
     def _make_current(self, one: Caller, held: tuple[str, str], looks: _Looks) -> None:
@@ -282,6 +284,10 @@ class _Book:
             connection.execute(_REPLACED, held)
         if self._sightings:
             connection.execute(insert(sighting), list(self._sightings.values()))
+        for (of_article, at, look), marks in sorted(self._marked.items()):
+            same = (sighting.c.article == of_article, sighting.c.source == at)
+            row = update(sighting).where(*same, sighting.c.content_hash == look)
+            connection.execute(row.values(**_columns(marks)))
         if self._again:
             back = [{"of_article": one, "of_source": at, "look": look} for one, at, look in self._again]
             connection.execute(_AGAIN, back)
@@ -298,6 +304,15 @@ _AGAIN = (
     .values(is_current=True, reverts=sighting.c.reverts + 1)
 )
 _ADDRESS = update(article).where(article.c.id == bindparam("of_article")).values(url=bindparam("address"))
+
+
+def _columns(marks: Marks | None) -> dict[str, Any]:
+    return {
+        "title_hash": marks.title if marks else None,
+        "title_key": marks.title_key if marks else None,
+        "text_key": marks.text_key if marks else None,
+        "declared": marks.minute if marks else None,
+    }
 
 
 def _words(
@@ -354,6 +369,8 @@ def _sightings(connection: Connection, articles: set[str]) -> dict[tuple[str, st
             look = bytes(row.content_hash)
             looks.hashes[look] = row.reverts
             looks.gives = looks.gives or row.gives
+            if row.title_hash is None:
+                looks.unmarked.add(look)
             if row.is_current:
                 looks.current.add(look)
                 looks.minute = row.declared
@@ -519,14 +536,19 @@ def waiting_count(connection: Connection) -> int:
 def pages_wanted(connection: Connection, now: dt.datetime, limit: int) -> list[PageWanted]:
     """Entries whose page is due to be fetched, the longest waiting first."""
     statement = (
-        select(entry.c.n, entry.c.url, entry.c.page_tries, source.c.address)
+        select(
+            entry.c.n,
+            entry.c.url,
+            entry.c.page_tries,
+            func.coalesce(source.c.adopted, source.c.address).label("feed"),
+        )
         .outerjoin(source, source.c.id == entry.c.source)
         .where(entry.c.state == "page", entry.c.page_due_at <= now)
         .order_by(entry.c.page_due_at, entry.c.n)
         .limit(limit)
     )
     return [
-        PageWanted(n=row.n, url=row.url, tries=row.page_tries, feed=row.address)
+        PageWanted(n=row.n, url=row.url, tries=row.page_tries, feed=row.feed)
         for row in connection.execute(statement)
     ]
 
@@ -547,17 +569,30 @@ def pages_left(connection: Connection, articles: Iterable[str]) -> list[PageWant
 def page_arrived(
     connection: Connection, n: int, *, page: bytes | None, url: str | None, charset: str | None
 ) -> None:
-    """Store the page of entry `n` (None: decided to do without) and let it take its place in the order."""
+    """Store the page of entry `n` (None: it is not the entry's) and let it take its place in the order."""
+    _page_settled(
+        connection,
+        n,
+        page=None if page is None else blobs.squeeze(page),
+        page_url=url,
+        page_charset=charset,
+    )
+
+
+def page_given_up(connection: Connection, n: int, *, verdict: Verdict | None, reason: str) -> None:
+    """Do without the page of entry `n`; `verdict` where the site answered with something that has one."""
+    _page_settled(connection, n, page_verdict=verdict, reason=reason)
+
+
+def _page_settled(connection: Connection, n: int, **values: Any) -> None:
     connection.execute(
         update(entry)
         .where(entry.c.n == n, entry.c.state == "page")
         .values(
             state="ready",
             inbox_no=take_numbers(connection, "inbox", 1) + 1,
-            page=None if page is None else blobs.squeeze(page),
-            page_url=url,
-            page_charset=charset,
             page_due_at=None,
+            **values,
         )
     )
 

@@ -19,6 +19,7 @@ LogKind = Literal[
     "created", "joined", "merged", "moved", "headline", "revised", "corrected", "regrouped", "full"
 ]
 
+_REASON = bindparam("entry_reason", type_=Text)  # of the text; fetching may have left one of its page before
 _FINISH = (
     update(entry)
     .where(entry.c.n == bindparam("entry_n"))
@@ -28,7 +29,7 @@ _FINISH = (
         done_at=bindparam("entry_done_at"),
         outcome=bindparam("entry_outcome"),
         verdict=bindparam("entry_verdict"),
-        reason=bindparam("entry_reason"),
+        reason=func.coalesce(entry.c.reason + "; " + _REASON, entry.c.reason, _REASON),
         page_verdict=func.coalesce(bindparam("entry_page_verdict", type_=Text), entry.c.page_verdict),
         page=None,
     )

@@ -1,7 +1,9 @@
-"""How often the page of a live blog is read again: when its feed entry changes, so often within a time.
+"""How often a polled article is read again: when its feed entry changes, so often within a time.
 
 A live blog grows under one address; its entry in the feed says when (other words, or only a later `updated`).
-A change past the limit is not taken and not remembered either: it is a change still when the limit allows it.
+Any other article is followed too, but there are feeds whose entries are other ones at every poll: a counter
+of comments, the time of the answer as their date. A change past the limit is not taken and not remembered
+either: it is a change still when the limit allows it.
 """
 
 import datetime as dt
@@ -17,9 +19,10 @@ Outcome = Literal["new", "known", "revision"]
 
 
 class LiveRules(Noun, frozen=True, kw_only=True):
-    """At most `most` times within `hours`."""
+    """At most `most` times within `hours` for a live blog's page, `others` for any other article."""
 
     most: int
+    others: int
     hours: float
 
 
@@ -37,9 +40,13 @@ class LiveBlogs:
         self, connection: Connection, articles: Collection[str], now: dt.datetime, rules: LiveRules | None
     ) -> None:
         """`rules` None: nothing is held back and nothing read more often."""
+        self._connection = connection
+        self._now = now
         self._rules = rules
         self._reads: dict[str, _Reads] = {}
-        wanted = sorted(articles) if rules is not None else []
+        if rules is None:
+            return
+        wanted = sorted(articles)
         for start in range(0, len(wanted), 500):
             containers = select(article.c.id).where(
                 article.c.id.in_(wanted[start : start + 500]), article.c.role == "container"
@@ -47,10 +54,16 @@ class LiveBlogs:
             for id_ in connection.execute(containers).scalars().all():
                 self._reads[id_] = _reads(connection, id_, now, rules)
 
-    def is_read_enough(self, id_: str) -> bool:
-        """Whether the page of article `id_` may not be read again now."""
+    def is_read_enough(self, id_: str, judged: Outcome, *, by_page: bool) -> bool:
+        """Whether article `id_` may not be read again now; `by_page`: its page would be fetched for that."""
+        if self._rules is None:
+            return False
         reads = self._reads.get(id_)
-        return reads is not None and self._rules is not None and reads.lately >= self._rules.most
+        if reads is not None:
+            return by_page and reads.lately >= self._rules.most
+        if judged != "revision":
+            return False
+        return _lately(self._connection, id_, self._now, self._rules) >= self._rules.others
 
     def outcome(self, id_: str, item: Entry, judged: Outcome) -> Outcome:
         """A revision also where the feed only says that the live blog has changed since it was read."""
@@ -60,9 +73,14 @@ class LiveBlogs:
         return "revision" if item.updated > reads.last else "known"
 
 
-def _reads(connection: Connection, id_: str, now: dt.datetime, rules: LiveRules | None) -> _Reads:
-    since = now - dt.timedelta(hours=rules.hours if rules else 0)
+def _reads(connection: Connection, id_: str, now: dt.datetime, rules: LiveRules) -> _Reads:
     newest = select(func.max(entry.c.accepted_at)).where(entry.c.article == id_)
-    again = select(func.count()).where(entry.c.article == id_, entry.c.revises, entry.c.accepted_at > since)
     last: dt.datetime | None = connection.execute(newest).scalar_one()
-    return _Reads(lately=connection.execute(again).scalar_one(), last=last or now)
+    return _Reads(lately=_lately(connection, id_, now, rules), last=last or now)
+
+
+def _lately(connection: Connection, id_: str, now: dt.datetime, rules: LiveRules) -> int:
+    since = now - dt.timedelta(hours=rules.hours)
+    again = select(func.count()).where(entry.c.article == id_, entry.c.revises, entry.c.accepted_at > since)
+    count: int = connection.execute(again).scalar_one()
+    return count

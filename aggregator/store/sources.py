@@ -152,7 +152,7 @@ def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
             connection.execute(update(source).where(source.c.id == id_).values(paused=True))
-    _part_again(connection)
+    part_again(connection)
 
 
 def _addresses(row: Row[Any]) -> tuple[str, ...]:
@@ -160,8 +160,8 @@ def _addresses(row: Row[Any]) -> tuple[str, ...]:
     return tuple(address for address in (row.address, row.adopted) if address is not None)
 
 
-def _part_again(connection: Connection) -> None:
-    """A source that gave way to another one is asked again where that is not asked any more."""
+def part_again(connection: Connection) -> None:
+    """Let sources that gave way to another one be asked again where that is not asked any more."""
     other = source.alias()
     asked = select(other.c.id).where(other.c.paused.is_(False), other.c.health.not_in(_NOT_ASKED))
     connection.execute(
@@ -190,7 +190,7 @@ def add(connection: Connection, item: Source) -> None:
 def remove(connection: Connection, id: str) -> None:  # noqa: A002
     """Take a source out; what came from it stays."""
     connection.execute(source.delete().where(source.c.id == id))
-    _part_again(connection)
+    part_again(connection)
 
 
 def revive(connection: Connection, id: str, now: dt.datetime) -> None:  # noqa: A002
@@ -209,7 +209,7 @@ def set_paused(
     """Pause a source, or ask it again: at `now`, else when it was due anyway."""
     values = {"paused": paused} | ({} if paused or now is None else {"next_due_at": now})
     connection.execute(update(source).where(source.c.id == id).values(**values))
-    _part_again(connection)
+    part_again(connection)
 
 
 def choose(connection: Connection, id: str, **chosen: Any) -> None:  # noqa: A002

@@ -1,13 +1,62 @@
-"""How many of a source's entries were what: for `sources list`."""
+"""What became of a source's texts: how many were what, and why one was not simply taken."""
 
+import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
+from aggregator.model import Entry, Noun
+from aggregator.store import blobs
 from aggregator.store.tables import entry, refusal
 
 _SOURCES_A_QUERY = 500
+
+
+class JudgedText(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """A text that was not simply taken. `page_verdict`: of its page, which failed."""
+
+    at: dt.datetime
+    title: str
+    url: str | None
+    verdict: str
+    page_verdict: str | None
+    reason: str | None
+
+
+def judged_lately(connection: Connection, source: str, limit: int) -> list[JudgedText]:
+    """The newest texts of `source` that were refused, are stubs, or whose page failed; newest first."""
+    entries = (
+        select(entry.c.accepted_at, entry.c.url, entry.c.verdict, entry.c.page_verdict, entry.c.reason,
+               entry.c.payload)
+        .where(entry.c.source == source, or_(entry.c.verdict != "ok", entry.c.page_verdict.is_not(None)))
+        .order_by(entry.c.n.desc())
+        .limit(limit)
+    )  # fmt: skip
+    refusals = (
+        select(refusal.c.at, refusal.c.item, refusal.c.verdict, refusal.c.reason)
+        .where(refusal.c.source == source)
+        .order_by(refusal.c.at.desc())
+        .limit(limit)
+    )
+    found = [
+        JudgedText(
+            at=row.accepted_at,
+            title=blobs.expand_noun(row.payload, Entry).title,
+            url=row.url,
+            verdict=row.verdict,
+            page_verdict=row.page_verdict,
+            reason=row.reason,
+        )
+        for row in connection.execute(entries)
+    ]
+    found += [
+        JudgedText(
+            at=row.at, title=row.item, url=None, verdict=row.verdict, page_verdict=None, reason=row.reason
+        )
+        for row in connection.execute(refusals)
+    ]
+    return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
 
 
 def verdicts_by_source(
@@ -15,7 +64,8 @@ def verdicts_by_source(
 ) -> dict[str, dict[str, int]]:
     """Source to verdict to count, the most frequent first; all sources where `sources` is None.
 
-    Of entries that were placed or refused, and of what could not even become an entry. Where an entry's page
+    Of articles as they first came (another reading of one is not counted again), placed or refused, and of
+    what could not even become an entry. Where an entry's page
     failed and its own text was taken, the verdict is that of the text.
     """
     return _counted(connection, sources, "verdict", with_refusals=True)
@@ -39,17 +89,22 @@ def _counted(
 ) -> dict[str, dict[str, int]]:
     counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
     verdict = entry.c[column]
-    tables = [(entry.c.source, verdict, verdict.is_not(None))]
+    statements = [
+        select(entry.c.source.label("source"), verdict, func.count())
+        .where(verdict.is_not(None), ~entry.c.revises)
+        .group_by(entry.c.source, verdict)
+    ]
     if with_refusals:
-        tables.append((refusal.c.source, refusal.c.verdict, refusal.c.verdict.is_not(None)))
+        refused = select(refusal.c.source.label("source"), refusal.c.verdict, func.count())
+        statements.append(refused.group_by(refusal.c.source, refusal.c.verdict))
     wanted = None if sources is None else sorted(set(sources))
     parts = [None] if wanted is None else [
         wanted[start : start + _SOURCES_A_QUERY] for start in range(0, len(wanted), _SOURCES_A_QUERY)
     ]  # fmt: skip
-    for source, name, known in tables:
-        statement = select(source, name, func.count()).where(known).group_by(source, name)
+    for statement in statements:
+        of = statement.selected_columns.source
         for part in parts:
-            asked = statement if part is None else statement.where(source.in_(part))
+            asked = statement if part is None else statement.where(of.in_(part))
             for row in connection.execute(asked):
                 counted[row[0]][row[1]] += row[2]
     return {

@@ -6,7 +6,7 @@ Spellings are looked up without regard to letter case, marks around them and a l
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -42,6 +42,7 @@ def agency_table() -> AgencyTable:
 _WWW = re.compile(r"^(?:https?://)?(?:www\.)?|/+$")
 
 
+@lru_cache(maxsize=1024)
 def outlet_key(outlet: str) -> str:
     """What two spellings of one outlet share: no letter case, no "www."; an agency's sites go by its name."""
     plain = _plain(outlet)

@@ -226,7 +226,7 @@ def _may_go(box: Any, most: float, own: set[str]) -> bool:
 
 
 def _length(element: Any) -> int:
-    return sum(len("".join(piece.split())) for piece in element.itertext())
+    return len("".join(element.text_content().split()))
 
 
 def _unlinked_length(root: Any) -> int:
@@ -238,7 +238,7 @@ def _unlinked_length(root: Any) -> int:
 
 
 def _text(element: Any) -> str:
-    return " ".join("".join(element.itertext()).split())
+    return " ".join(element.text_content().split())
 
 
 def _letters(line: str) -> str:

@@ -9,14 +9,18 @@ _JALALI_MONTHS = (
 )  # fmt: skip
 JALALI_MONTHS = {name: number for number, name in enumerate(_JALALI_MONTHS, start=1)}
 ERAS = tuple(_ERAS)
-_SAME = str.maketrans({"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"})
+_SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
 
 
 def plain_digits(line: str) -> str:
     """`line` with ASCII digits and marks in the place of others, character by character."""
     if line.isascii():
         return line
-    return "".join(_digit(char) for char in line.translate(_SAME))
+    for char in set(line):
+        plain = _SAME.get(char) or _digit(char)
+        if plain != char:
+            line = line.replace(char, plain)
+    return line
 
 
 def year_of_era(era: str, year: int) -> int:

@@ -83,7 +83,11 @@ _GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 
 def opening(paragraph: str) -> Opening | None:
     """The clock, and the day before it, that `paragraph` opens with; None where it opens with none."""
-    head = paragraph[:_REACH]
+    return _opening(paragraph[:_REACH])
+
+
+@lru_cache(maxsize=512)  # of one text: several rules ask about the same paragraphs
+def _opening(head: str) -> Opening | None:
     if _DIGIT.search(head) is None:
         return None
     head = head.translate(_DIGITS)
@@ -97,7 +101,7 @@ def opening(paragraph: str) -> Opening | None:
     if found is None:
         return None
     zone: Literal["utc"] | None = "utc" if (match["mark"] or "").upper() in ("GMT", "UTC") else None
-    return Opening(minutes, min(found[0], len(paragraph)), sure=found[1], day=day, zone=zone)
+    return Opening(minutes, found[0], sure=found[1], day=day, zone=zone)
 
 
 def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:

@@ -76,6 +76,8 @@ _OTHER_FORMS = (  # for lines beyond ASCII
     re.compile(rf"(?<![\d/-])(?P<jy>1[34]\d\d)(?P<sep>[/-]){_MONTH}(?P=sep){_DAY}(?![\d/-])"),
     re.compile(rf"(?<!\d){_DAY}\s+(?P<b>{_NAME}){_NO_LETTER}\s+(?:พ\.ศ\.\s?)?(?P<by>25\d\d)(?!\d)"),
 )  # fmt: skip
+_DIGIT = re.compile(r"\d")
+_COMMON_YEAR = re.compile(r"(?:19|20)\d\d")
 _SHORT_YEAR = re.compile(rf"(?<![\d.]){_DAY}\.\s?{_MONTH}\.\s?(?P<yy>\d\d)(?![\d.])")
 _CLOCK = re.compile(
     r"(?<![\d.:])(?:(?P<early>上午|午前|오전|凌晨|早上)|(?P<late>下午|午後|오후|晚上|中午))?\s?"
@@ -163,7 +165,7 @@ def published_from_text(
 
 def is_date_line(line: str) -> bool:
     """Whether the line is there to tell the date of publication."""
-    return len(line) <= _LINE_CHARS and any(
+    return _may_hold_date(line) and any(
         _stands_apart(text, match, _rank(text, match, ""))
         for text in (plain_digits(line),)
         for match in _date_matches(text)
@@ -172,11 +174,15 @@ def is_date_line(line: str) -> bool:
 
 def is_labelled_date(line: str) -> bool:
     """Whether the line says of a date that the article was published or changed then."""
-    if len(line) > _LINE_CHARS:
+    if not _may_hold_date(line):
         return False
     text = plain_digits(line)
     ranks = ((match, _rank(text, match, "")) for match in _date_matches(text))
     return any(rank in (_PUBLISHED, _UPDATED) and _stands_apart(text, match, rank) for match, rank in ranks)
+
+
+def _may_hold_date(line: str) -> bool:
+    return len(line) <= _LINE_CHARS and _DIGIT.search(line) is not None
 
 
 def is_clock_line(line: str) -> bool:
@@ -371,7 +377,9 @@ def _has_clock(line: str) -> bool:
 def _date_matches(line: str) -> tuple[re.Match[str], ...]:
     """The dates in `line`; none where there are too many for a date line."""
     found: list[re.Match[str]] = []
-    if re.search(r"(?:19|20)\d\d", line):
+    if _DIGIT.search(line) is None:
+        return ()
+    if _COMMON_YEAR.search(line):
         found += [match for form in _DATE_FORMS for match in form.finditer(line)]
     if not line.isascii():
         found += [match for form in _OTHER_FORMS for match in form.finditer(line)]

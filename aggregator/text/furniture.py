@@ -199,6 +199,8 @@ _SHORT_CREDIT = re.compile(
     r".*[＝=].{1,20}(?:提供|撮影|写す|共同)|.*\s\S{2,8}\s?[摄攝]",
     re.IGNORECASE,
 )
+_CREDIT_MARKS = ":=/©／"  # one of these stands in every credit, ...
+_SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")  # ... one of these in every short one: looked for first
 _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
 )
@@ -263,7 +265,7 @@ def heads_related_links(line: str) -> bool:
         return True
     if len(found) <= _WIDE_HEADING and all(len(word) == 1 for word in found) and not ends_sentence(plain):
         return any(found[place:] in phrases("links").whole for place in range(len(found) - 1))
-    return not plain.endswith((".", "!")) and without_numbers(words(plain)) in phrases("links").whole
+    return not plain.endswith((".", "!")) and found in phrases("links").whole
 
 
 def opens_box(line: str) -> bool:
@@ -284,9 +286,10 @@ def is_caption(line: str) -> bool:
     if count_words(line) > _CAPTION_WORDS:
         return False
     bare = line.rstrip(" )]）】.")
-    if _SHORT_CREDIT.fullmatch(bare[-160:]) is not None and not ends_sentence(line):
+    if _is_credited_shortly(bare[-160:]) and not ends_sentence(line):
         return True
-    found = _CREDIT.search(bare[-90:])
+    tail = bare[-90:]
+    found = _CREDIT.search(tail) if any(mark in tail for mark in _CREDIT_MARKS) else None
     if found is not None and not phrases("credits").whole.isdisjoint(_endings(words(found["label"]))):
         return True
     if ends_sentence(line) and not line.endswith(")"):
@@ -295,6 +298,11 @@ def is_caption(line: str) -> bool:
     if named and is_agency_name(named[-1]["name"].strip(" )]")):
         return True
     return _ends_in_capitals(line)
+
+
+def _is_credited_shortly(tail: str) -> bool:
+    small = tail.lower()
+    return any(sign in small for sign in _SHORT_SIGNS) and _SHORT_CREDIT.fullmatch(tail) is not None
 
 
 def _endings(found: Words) -> set[Words]:
@@ -362,10 +370,10 @@ def _is_said(label: Words, rest: str) -> bool:
 def _opens_like_furniture(found: Words, count: int, *, is_sentence: bool) -> bool:
     if count > _OPENED_WORDS:
         return False
-    has_channel = any(phrases("channels").at(found, place) for place in range(len(found)))
+    channels = phrases("channels")
     if phrases("opens").at(found):
-        return has_channel or not is_sentence or count <= _CALLED_WORDS
-    return has_channel and phrases("calls").at(found) > 0
+        return not is_sentence or count <= _CALLED_WORDS or channels.stand_in(found)
+    return phrases("calls").at(found) > 0 and channels.stand_in(found)
 
 
 def without_bullet(line: str) -> str:

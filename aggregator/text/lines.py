@@ -2,12 +2,15 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _CLOSING = "\"'”’»›“‘)]）」』 "
 _FULL_STOPS = (".", "…", "。", "।", "۔", "｡")
 _SENTENCE_ENDS = (*_FULL_STOPS, "!", "?", "！", "？", "؟")
+_WORD = re.compile(r"\w+")
 _SPACES = re.compile(r"[^\S\n]+")
+_KEPT_CHARS = 2_000  # of a line whose words and letters are remembered
 _PARTICLE = re.compile(r"(?:de|da|di|del|van|von|der|den|al|el|bin|la|le|dos|du|ten)")
 
 
@@ -18,10 +21,17 @@ def one_space(text: str) -> str:
 
 def count_words(text: str) -> int:
     """Words between spaces; in scripts without spaces two characters count as one."""
+    return _line_words(text) if len(text) <= _KEPT_CHARS else _count_words(text)
+
+
+def _count_words(text: str) -> int:
     if text.isascii() or _WIDE.search(text) is None:
         return len(text.split())
     wide = len(_WIDE.findall(text))
     return len(_WIDE.sub(" ", text).split()) + (wide + 1) // 2
+
+
+_line_words = lru_cache(maxsize=512)(_count_words)  # every rule asks about the same lines
 
 
 def ends_sentence(line: str) -> bool:
@@ -60,7 +70,16 @@ def same_line(a: str, b: str) -> bool:
 
 def folded(line: str) -> str:
     """Letters and digits alone, lower case, without accents."""
+    return _folded_line(line) if len(line) <= _KEPT_CHARS else _folded(line)
+
+
+def _folded(line: str) -> str:
     plain = line.casefold()
     if not plain.isascii():
-        plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
-    return " ".join(re.findall(r"\w+", plain))
+        plain = unicodedata.normalize("NFKD", plain)
+        for mark in filter(unicodedata.combining, set(plain)):
+            plain = plain.replace(mark, "")
+    return " ".join(_WORD.findall(plain))
+
+
+_folded_line = lru_cache(maxsize=512)(_folded)

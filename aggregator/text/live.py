@@ -6,6 +6,7 @@ midnight. The clocks, and day headings where there are any, tell which: see `agg
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from aggregator.model import Published, TimedEntry
@@ -61,11 +62,13 @@ def without_clock(paragraph: str) -> str:
     return paragraph if opening is None or not opening.sure else paragraph[opening.end :]
 
 
+@lru_cache(maxsize=16)  # asked again and again about one headline
 def announces_live(title: str) -> bool:
     """Whether the headline says that it is told live."""
     return _LIVE_CUES.search(title) is not None
 
 
+@lru_cache(maxsize=16)
 def is_container_title(title: str) -> bool:
     """Whether the headline announces a live blog, a briefing or a round-up."""
     return announces_live(title) or _ROUND_UP_CUES.search(title) is not None

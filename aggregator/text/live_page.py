@@ -19,11 +19,14 @@ from aggregator.text.lines import count_words, ends_sentence, folded
 from aggregator.text.markup import bounded, html_to_text
 from aggregator.text.timing import Found, Known
 
-_CLASS_CUE = re.compile(
-    r"""(?:class|id)\s*=\s*["']?[^"'<>]{0,200}?\b(?:live[-_]?(?:blog|ticker|entr|post|update|event|feed|text)|"""
-    r"newsblog|newsticker|news-ticker|ticker[-_](?:entr|item|post))",
-    re.IGNORECASE,
+_CUE = re.compile(
+    r"\b(?:live[-_]?(?:blog|ticker|entr|post|update|event|feed|text)|newsblog|newsticker|news-ticker|"
+    r"ticker[-_](?:entr|item|post))"
 )
+_CUE_PARTS = {"live": 0, "newsblog": 0, "ticker": len("news-")}  # what may stand before each in its cue
+_CUE_CHARS = 20
+_NAME_BEFORE = re.compile(r"""(?:class|id)\s*=\s*["']?[^"'<>]{0,200}\Z""")
+_NAME_CHARS = 230  # before a cue, in which its attribute begins
 _ASIDE = re.compile(
     r"(?:^|[-_\s])(?:comments?|related|recommend\w*|teasers?|sidebar|footer|nav\w*|share|social|newsletter|"
     r"most-?read|promos?|advert\w*|ads?|breadcrumbs?|byline|author)(?:$|[-_\s])",
@@ -46,7 +49,29 @@ _CLOCK_CHARS = 40
 
 def may_be_live(html: str) -> bool:
     """Whether the markup has anything of a live blog: a cheap look before the page is parsed again."""
-    return "LiveBlogPosting" in html or _CLASS_CUE.search(html) is not None
+    if "LiveBlogPosting" in html:
+        return True
+    page = html.lower()
+    return any(
+        _has_cue_in_name(page, place - before)
+        for part, before in _CUE_PARTS.items()
+        for place in _places(page, part)
+    )
+
+
+def _places(page: str, part: str) -> Iterator[int]:
+    place = page.find(part)
+    while place >= 0:
+        yield place
+        place = page.find(part, place + 1)
+
+
+def _has_cue_in_name(page: str, place: int) -> bool:
+    """Whether a cue stands at `place` of the page (in lower case), in the value of a class or an id."""
+    cue = _CUE.search(page, max(0, place), place + _CUE_CHARS)
+    if cue is None:
+        return False
+    return _NAME_BEFORE.search(page, max(0, cue.start() - _NAME_CHARS), cue.start()) is not None
 
 
 def read_live_page(html: str, known: Known, *, rules: TextRules, announced: bool) -> tuple[Found, ...]:

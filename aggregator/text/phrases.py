@@ -7,7 +7,7 @@ character where a script has no spaces. Every question costs no more than the le
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import msgspec
@@ -24,6 +24,9 @@ _LETTERS = {
 }  # fmt: skip
 _TRANSLATED = str.maketrans(_LETTERS)
 _BREAKS = re.compile(r"[^\w\u0900-\u0dff\u0e00-\u0e7f]+")  # vowel signs of India and Thailand are no \w
+_PLAIN_WORD = re.compile("[a-z0-9]+")
+# Anything but ASCII and the marks of print, which stand between words.
+_LETTER_BEYOND = re.compile("[^\x00-\x7f\xa0«»–—‘’“”„…•]")
 _MARK = re.compile(r"\s?[:|»›>•\]】］》=→]|\s[-–—](?=\s)|(?<=[^\W\d_])-(?=\s)|(?<=[\u0900-\u0dff])-(?=\s)")
 _OPENING = "[【（(《「［<›»>•–—- "
 _MARK_CHARS = 80  # of a line in which the mark after a label stands
@@ -58,18 +61,21 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Phrases(msgspec.Struct, frozen=True, kw_only=True):
-    """The phrases of one kind, of all languages: whole, and by their first word."""
+    """The phrases of one kind, of all languages; `lengths`: by their first word, the longest first."""
 
     whole: frozenset[Words]
-    by_first: Mapping[str, tuple[Words, ...]]
+    lengths: Mapping[str, tuple[int, ...]]
 
     def at(self, line: Words, place: int = 0) -> int:
         """How many words of `line` from `place` on are the longest phrase that stands there; 0: none does."""
-        found = self.by_first.get(line[place], ()) if place < len(line) else ()
-        return max((len(one) for one in found if line[place : place + len(one)] == one), default=0)
+        left = len(line) - place
+        for length in self.lengths.get(line[place], ()) if left > 0 else ():
+            if length <= left and line[place : place + length] in self.whole:
+                return length
+        return 0
 
     def stand_in(self, line: Words) -> bool:
-        return any(self.at(line, place) for place in range(len(line)))
+        return any(self.at(line, place) for place, word in enumerate(line) if word in self.lengths)
 
 
 @cache
@@ -99,8 +105,13 @@ def words(line: str) -> Words:
     """The words of `line` as phrases are compared by; () for a line that is too long to be furniture."""
     if len(line) > _LINE_CHARS:
         return ()
-    if line.isascii():
-        return tuple(_BREAKS.sub(" ", line.lower().replace("_", " ")).split())
+    return _words(line)
+
+
+@lru_cache(maxsize=512)  # of one text: every rule asks for the words of the same lines
+def _words(line: str) -> Words:
+    if _LETTER_BEYOND.search(line) is None:
+        return tuple(_PLAIN_WORD.findall(line.lower()))
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", line).casefold())
     plain = unicodedata.normalize("NFC", _DROPPED.sub("", plain)).translate(_TRANSLATED)
     return tuple(_WIDE.sub(r" \1 ", _BREAKS.sub(" ", plain.replace("\u200c", " "))).split())
@@ -129,10 +140,10 @@ def label_of(line: str) -> tuple[Words, str]:
 
 
 def _phrases(lines: Iterable[str]) -> Phrases:
-    by_first: dict[str, set[Words]] = {}
-    for line in lines:
-        one = words(line)
-        if one:
-            by_first.setdefault(one[0], set()).add(one)
-    whole = frozenset(one for some in by_first.values() for one in some)
-    return Phrases(whole=whole, by_first={first: tuple(sorted(some)) for first, some in by_first.items()})
+    whole = frozenset(filter(None, map(words, lines)))
+    lengths: dict[str, set[int]] = {}
+    for one in whole:
+        lengths.setdefault(one[0], set()).add(len(one))
+    return Phrases(
+        whole=whole, lengths={first: tuple(sorted(some, reverse=True)) for first, some in lengths.items()}
+    )

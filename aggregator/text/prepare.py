@@ -276,11 +276,7 @@ def _without_notice(draft: _Draft) -> _Draft:
 def _is_live(draft: _Draft, paragraphs: tuple[str, ...], room: TextRules) -> bool:
     title = draft.article.title
     return bool(
-        draft.is_live
-        or draft.entries
-        or live.announces_live(title)
-        or live.is_container_title(title)
-        or live.looks_live(paragraphs, room)
+        draft.is_live or draft.entries or live.is_container_title(title) or live.looks_live(paragraphs, room)
     )
 
 

@@ -19,6 +19,7 @@ from aggregator.text.limits import TextRules
 
 _DAY = 1440  # minutes
 _HOUR = 60
+_COMPARED = 50  # entries of one clock, the longest, that a line may say again: a page may have thousands
 _UNDATED_YEAR = 2000  # stands in where no year is known: for the order only
 
 
@@ -71,10 +72,14 @@ def timed(found: Sequence[Found], known: Known, rules: TextRules) -> tuple[Timed
 
 def _once(found: Sequence[Found]) -> list[Found]:
     """Without the lines of a list of key moments, which say again what an entry of the same clock says."""
-    by_clock: dict[int, list[str]] = {}
+    by_clock: dict[int, set[str]] = {}
     for one in found:
-        by_clock.setdefault(one.clock_minutes, []).append(one.text)
-    return [one for one in found if not any(_holds(text, one.text) for text in by_clock[one.clock_minutes])]
+        by_clock.setdefault(one.clock_minutes, set()).add(one.text)
+    longest = {
+        clock: sorted(texts, key=lambda text: (-len(text), text))[:_COMPARED]
+        for clock, texts in by_clock.items()
+    }
+    return [one for one in found if not any(_holds(text, one.text) for text in longest[one.clock_minutes])]
 
 
 def _holds(text: str, moment: str) -> bool:

@@ -6,7 +6,7 @@ sentence begins, by the whole line or headline, and by how much of the text says
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -115,7 +115,8 @@ def _refused(text: str, words: int, page: Surroundings, rules: TextRules) -> Jud
 
 def _in_its_place(text: str, words: int, page: Surroundings, rules: TextRules) -> Judged | None:
     shown = _said(page, text if words >= rules.stub_words else "", rules)
-    full = _said(page, page.found, rules) if words >= rules.stub_words and page.found else shown
+    is_whole = words < rules.stub_words or page.found in ("", text)
+    full = shown if is_whole else _said(page, page.found, rules)
     for said in (shown,) if full is shown else (shown, full):
         notice = _notice(said, page, rules)
         if notice is not None:
@@ -234,7 +235,7 @@ class _Notices:
         def one(kind: str, where: str) -> re.Pattern[str]:
             return re.compile("|".join(f"(?:{words})" for words in book[kind][where]), re.IGNORECASE)
 
-        self.consent_is, self._consent_says = one("consent", "is"), one("consent", "says")
+        self.consent_is, self._consent_says = one("consent", "is"), _by_word(book["consent"]["says"])
         self.block_is, self._block_opens = one("block", "is"), one("block", "opens")
         self.missing_is, self._missing_opens = one("missing", "is"), one("missing", "opens")
         self.login_is, self._login_opens = one("login", "is"), one("login", "opens")
@@ -244,7 +245,9 @@ class _Notices:
     def consents(self, sentence: str) -> bool:
         """Whether a sentence is one of a consent dialogue."""
         sentence = _bare(sentence)
-        return bool(self._consent_says.search(sentence) or self.consent_is.fullmatch(sentence))
+        small = sentence.lower()
+        forms = (form for word, forms in self._consent_says.items() if word in small for form in forms)
+        return any(form.search(sentence) for form in forms) or self.consent_is.fullmatch(sentence) is not None
 
     def blocks(self, sentence: str) -> bool:
         """Whether a sentence is one of a page against robots."""
@@ -270,6 +273,16 @@ class _Notices:
     def counts(self, sentence: str) -> bool:
         """Whether a line counts what was found."""
         return self._list_says.search(_bare(sentence)) is not None
+
+
+def _by_word(entries: Iterable[Mapping[str, str]]) -> Mapping[str, tuple[re.Pattern[str], ...]]:
+    """The forms of `says`, by each word without which a sentence is not searched for them."""
+    found: dict[str, list[re.Pattern[str]]] = {}
+    for entry in entries:
+        form = re.compile(entry["says"], re.IGNORECASE)
+        for word in entry["holds"].split("|"):
+            found.setdefault(word, []).append(form)
+    return {word: tuple(forms) for word, forms in found.items()}
 
 
 def _bare(sentence: str) -> str:

@@ -48,7 +48,7 @@ COMMANDS = [
     ["sources"],
     *(
         ["sources", name]
-        for name in ("list", "add", "remove", "pause", "resume", "check", "import", "export")
+        for name in ("list", "show", "add", "remove", "pause", "resume", "check", "import", "export")
     ),
     ["db"],
     ["db", "upgrade"],

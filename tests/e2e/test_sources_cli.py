@@ -123,6 +123,13 @@ def test_the_list_in_every_format(stocked: Terminal) -> None:
     assert stocked.type("sources", "list", "--format", "yaml").code == 2
 
 
+def test_one_source_is_shown(stocked: Terminal) -> None:
+    shown = stocked.type("sources", "show", "ill")
+    assert "404" in shown.text
+    assert "every text of it was taken" in shown.err
+    assert stocked.type("sources", "show", "nobody").code == 2
+
+
 def test_nothing_is_in_trouble(terminal: Terminal) -> None:
     has(terminal, source("well", health="ok"))
     assert "none of the 1 sources is in trouble" in terminal.type("sources", "list", "--failing").err

@@ -32,6 +32,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Reading
 from aggregator.store.sources import Source, add, all_sources, follow_config, remove, source_id
 from aggregator.store.tables import article, entry, identity_key, revision, story_log
+from aggregator.store.tables import sighting as sightings
 from aggregator.store.tables import source as sources
 from aggregator.work.executor import InlineExecutor
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, settled
@@ -766,3 +767,18 @@ def test_killed_before_the_end_of_the_transaction_nothing_of_a_migration_is_left
     assert settled(everywhere.database) == before
     assert everywhere.poll(paper, source).accepted == ()
     assert len(everywhere.column(article.c.id)) == 6
+
+
+def test_what_was_known_before_there_were_marks_is_known_when_its_keys_change(everywhere: Office) -> None:
+    """A database of an older program, and entries that first came by `ingest`, have looks without marks."""
+    paper, source = Paper(reports()), everywhere.source(outlet="Gazette")
+    everywhere.poll(paper, source)
+    before = everywhere.left()
+    with everywhere.database.write() as connection:
+        none = {"title_hash": None, "title_key": None, "text_key": None, "declared": None}
+        connection.execute(sightings.update().values(**none))
+    assert everywhere.poll(paper, source).accepted == ()  # as they were: their looks get marks
+    paper = replace(paper, **STRESSES["a new system"](paper))
+    polled = everywhere.poll(paper, source)
+    assert (polled.accepted, polled.known) == ((), 6)
+    assert everywhere.left() == before

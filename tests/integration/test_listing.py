@@ -13,8 +13,10 @@ from aggregator.polling import Polling
 from aggregator.rules import rule_book
 from aggregator.store.database import Database
 from aggregator.store.hosts import Host, save_hosts
+from aggregator.store.inbox import note_refusal
 from aggregator.store.migrate import upgrade
 from aggregator.store.sources import Source, add, all_sources, revive, set_paused, source_id, sources_named
+from aggregator.store.verdicts import judged_lately
 from aggregator.work.executor import InlineExecutor
 from tests.articles import NOON, Clock, Desk
 from tests.loopback import LoopbackServer, Resource, Response
@@ -138,3 +140,23 @@ def test_sources_are_named_by_what_people_know_of_them(quick_room: Newsroom) -> 
         for words in (ok.id, ok.url, "ok", "OK", ok.id[:6]):
             assert [one.id for one in sources_named(connection, words)] == [ok.id]
         assert sources_named(connection, "o") == []
+
+
+def test_a_text_that_was_not_simply_taken_is_shown_with_its_reason(room: Newsroom) -> None:
+    room.has("ok")
+    room.ask_all()
+    room.server.routes["/ok"] = Resource(FEED.replace("all of its passengers", "every passenger"))
+    room.clock.time += dt.timedelta(hours=1)
+    room.ask_all()
+    with room.database.write() as connection:
+        note_refusal(
+            connection, source="a folder", item="x.txt", verdict="empty", reason="no bytes", at=room.clock()
+        )
+    ok = source_id("feed", "ok", "")
+    with room.database.read() as connection:
+        (stub,) = judged_lately(connection, ok, 10)
+        (refused,) = judged_lately(connection, "a folder", 10)
+    assert (stub.title, stub.verdict) == ("Only a headline about the lock gate", "stub")
+    assert "headline" in (stub.reason or "")
+    assert (refused.title, refused.verdict, refused.reason) == ("x.txt", "empty", "no bytes")
+    assert room.list()["ok"].texts == {"ok": 1, "stub": 1}, "read again, and counted once"

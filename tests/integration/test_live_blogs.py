@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -210,7 +211,8 @@ def test_six_times_in_two_days_and_again_after_them(office: Office) -> None:
     assert len(office.timed()) == 3
 
 
-def test_an_article_that_is_no_live_blog_is_not_held_back(office: Office) -> None:
+def test_an_article_that_is_no_live_blog_is_read_again_twelve_times_in_two_days(office: Office) -> None:
+    """A counter in the feed's text makes every poll a change; that may not go on without end."""
     office.serve()
     office.server.routes["/live"] = Response(
         body=f"<html><body><article><h1>Flood</h1><p>{FLOOD}</p></article>"
@@ -220,10 +222,14 @@ def test_an_article_that_is_no_live_blog_is_not_held_back(office: Office) -> Non
         f"<link>{office.server.url('/live')}</link><description>%s</description></item></channel></rss>"
     )
     reads = 0
-    for number in range(9):
-        office.server.routes["/feed"] = Resource(feed % f"Summary number {number}.")
+    for number in range(16):
+        office.server.routes["/feed"] = Resource(feed % f"Comments: {number}.")
         reads += office.poll()
-    assert reads == 9
+    assert reads == 1 + 12
+    office.clock.time += dt.timedelta(hours=48)
+    assert office.poll() == 0, "the very bytes of the last time"
+    office.server.routes["/feed"] = Resource(feed % "Comments: 17.")
+    assert office.poll() == 1, "followed again"
 
 
 def test_a_page_that_cannot_be_read_takes_nothing_away(office: Office) -> None:
@@ -439,6 +445,25 @@ def test_linking_ends(sqlite: Database) -> None:
             rounds.append(tuple(connection.execute(select(live_blog.c.round, live_blog.c.due_no)).one()))
     assert rounds[-1] == (3, None)
     assert rounds.index((3, None)) < 30
+
+
+def test_many_live_blogs_are_not_linked_again_before_one_article(database: Database) -> None:
+    """The others wait in their rows: a restart in between links no more of them."""
+    book = rule_book({"links": {"again_after": 4, "again_at_once": 2}})
+    desk = Desk(database, Clock(TUESDAY), book)
+    blog = live_blogs()[0]
+    copies = [
+        msgspec.structs.replace(blog, guid=f"{n}", title=f"{blog.title} {n}", text=f"{blog.text} Part {n}.")
+        for n in range(7)
+    ]
+    desk.take(*copies)
+    rounds = []
+    for one in fillers(24):
+        desk.take(one)
+        desk.restart()
+        rounds.append([again for _, _, again, _ in rows_of(database, live_blog)])
+    assert max(sum(later) - sum(earlier) for earlier, later in pairwise(rounds[1::4])) == 2, "a period"
+    assert min(rounds[-1]) >= 1, "each has its turn"
 
 
 def test_only_so_many_entries_are_linked_and_short_ones_are_not(sqlite: Database) -> None:

@@ -255,6 +255,18 @@ def test_a_new_address_that_is_a_source_already_takes_over(either: Week, world: 
     assert week.source(first).health == "ok", "with the other one gone it is asked again"
 
 
+def test_a_source_that_gave_way_is_asked_again_when_the_other_one_is_gone(week: Week, world: World) -> None:
+    world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
+    first, second = week.add(OLD), week.add(NEW)
+    week.live(2)
+    world.sites["old.example"] = hijacked(301)
+    week.live(72)
+    assert week.source(first).health == "merged"
+    world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Response(410)}}
+    week.live(24 * 4)
+    assert (week.source(first).health, week.source(second).health) == ("ok", "gone")
+
+
 def test_two_sources_that_move_to_one_another_do_not_both_give_way(week: Week, world: World) -> None:
     pages = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
     world.sites = dict(pages)

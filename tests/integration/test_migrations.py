@@ -7,16 +7,18 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, select, text
+from sqlalchemy import func, inspect, select, text
 
 from aggregator.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError, NotWritableError
 from aggregator.store.database import Database
 from aggregator.store.migrate import check, migrations_folder, newest_revision, revision_of, upgrade
+from aggregator.store.sources import Source, add, all_sources
 from aggregator.store.tables import counter, metadata, story
 from tests.articles import NOON, STRIKE, Clock, Desk, record
 from tests.conftest import REPOSITORY
@@ -158,3 +160,35 @@ def test_killed_in_the_middle_it_is_old_or_new(database_url: str, statements: in
     upgrade(database)
     check(database)
     database.close()
+
+
+def test_an_older_database_with_sources_and_articles_is_brought_up(database: Database) -> None:
+    """Every feed is asked for its entries once more: what is told of them now was not written down then."""
+    from alembic import command
+
+    desk = Desk(database, Clock())
+    desk.take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    feed = Source(
+        id="f", kind="feed", address="https://u:p@Gazette.example:8443/rss", interval_seconds=600,
+        next_due_at=NOON, etag='"1"', last_modified="then", body_hash=b"h", first_poll_done=True, health="ok",
+    )  # fmt: skip
+    folder = Source(
+        id="d", kind="folder", address="/news", interval_seconds=10, next_due_at=NOON, stamps=b"s"
+    )
+    with database.write() as connection:
+        add(connection, feed)
+        add(connection, folder)
+    settings = AlembicConfig()
+    settings.set_main_option("script_location", str(migrations_folder()))
+    with database.write() as connection:
+        settings.attributes["connection"] = connection
+        command.downgrade(settings, "0004")
+    assert upgrade(database) == ("0004", newest_revision())
+    with database.read() as connection:
+        kept = {one.id: one for one in all_sources(connection)}
+    unread = {"etag": None, "last_modified": None, "body_hash": None}
+    assert kept["f"] == msgspec.structs.replace(feed, host="gazette.example:8443", **unread)
+    assert kept["d"] == folder
+    desk.take(record("Gazette", "1", "Dock workers strike again", STRIKE, published=NOON))
+    with database.read() as connection:
+        assert connection.execute(select(func.sum(story.c.article_count))).scalar_one() == 2

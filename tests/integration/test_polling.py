@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
+from aggregator.model import Entry
 from aggregator.net.client import Client, ClientSettings
 from aggregator.polling import Polling
 from aggregator.rules import rule_book
@@ -218,6 +220,51 @@ def test_an_entry_gets_its_number_with_its_page(
     assert not office.polling.fetch_page(slow), "later again"
     assert office.polling.fetch_page(inbox.PageWanted(n=slow.n, url=slow.url, tries=2)), "now without"
     assert [(row.inbox_no, row.page is None) for row in office.entries()] == [(2, True), (1, False)]
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(403, "block"), (451, "block"), (404, "not_article"), (503, "not_article")]
+)
+def test_a_page_that_cannot_be_had_has_a_verdict_too(
+    status: int, verdict: str, database: Database, client: Client, server: LoopbackServer
+) -> None:
+    office = Office(database, client, feed_of(server.url("/feed"), pages="auto"))
+    entry = item("1", "Teaser", "A few words only.", f"<link>{server.url('/away')}</link>")
+    server.routes |= {"/feed": Resource(rss(entry)), "/away": Response(status)}
+    office.polling.poll(office.source)
+    with database.read() as connection:
+        (wanted,) = inbox.pages_wanted(connection, office.clock(), 10)
+    office.polling.fetch_page(msgspec.structs.replace(wanted, tries=2))
+    Desk(database, office.clock).place()
+    (row,) = office.entries()
+    assert (row.verdict, row.page_verdict) == ("stub", verdict)
+    assert str(status) in row.reason
+
+
+@pytest.mark.parametrize("by", ["a push", "a feed that was removed", "a feed that moved to the internet"])
+def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
+    by: str, database: Database, client: Client, server: LoopbackServer
+) -> None:
+    """`allow_private` is for what he typed: who pushes, or writes a feed, must not press buttons at home."""
+    office = Office(database, client, feed_of(server.url("/feed"), pages="auto"))
+    page = f"<html><body><article><h1>Flood</h1><p>{FLOOD}</p></article></body></html>"
+    link = f"<link>{server.url('/off')}</link>"
+    feed = rss(item("1", "Teaser", "A few words.", link))
+    server.routes |= {"/feed": Resource(feed), "/off": Response(body=page)}
+    if by == "a push":
+        pushed = Entry(source="127.0.0.1", url=server.url("/off"), authority="page")
+        with database.write() as connection:
+            inbox.accept(connection, [pushed], seen=[office.clock()], wants_page=[True])
+    else:
+        office.polling.poll(office.source)
+        moved = sources.update().values(adopted="http://192.0.2.1/feed")
+        with database.write() as connection:
+            connection.execute(sources.delete() if by == "a feed that was removed" else moved)
+    with database.read() as connection:
+        (wanted,) = inbox.pages_wanted(connection, office.clock(), 10)
+    assert office.polling.fetch_page(wanted), "it is done without"
+    assert "/off" not in server.paths()
+    assert [(row.state, row.page) for row in office.entries()] == [("ready", None)]
 
 
 # --- folders -----------------------------------------------------------------------------------------------

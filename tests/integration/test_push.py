@@ -337,6 +337,8 @@ def test_no_log_has_a_token(local: Office, caplog: pytest.LogCaptureFixture) -> 
         (b"[" * 100_000, 400, "nested too deeply"),
         (b'{"title": ' + b"[" * 100_000, 400, "nested too deeply"),
         (b"3", 400, "not a record"),
+        (b'[1], "items": 5', 400, "not JSON"),
+        (b'[{"title": "x"}], "more": [1]', 400, "not JSON"),
         (b'{"id": "1"}', 422, "empty"),
         (b'{"version": "https://jsonfeed.org/version/1.1", "title": "F", "items": []}', 422, "JSON feed"),
         (json.dumps([RECORD] * 201).encode(), 413, "more than 200 records"),

@@ -332,3 +332,56 @@ def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
 def events(count: int) -> list[tuple[str, list[str]]]:
     rng = random.Random(99)
     return [told_of(rng) for _ in range(count)]
+
+
+# --- in another's name -------------------------------------------------------------------------------------
+
+
+def own(number: int, title: str, text: str) -> Entry:
+    """An entry of the Lantern's own feed."""
+    return Entry(
+        source="lantern feed",
+        guid=str(number),
+        url=f"https://lantern.example/{number}",
+        title=title,
+        text=text,
+        outlet="Lantern",
+        authority="own",
+    )
+
+
+def forged(number: int, title: str, text: str, *, at: str = "rogue.example") -> Entry:
+    """An entry of another feed that calls itself the Lantern in its <source>."""
+    return Entry(
+        source="rogue feed",
+        guid=str(number),
+        url=f"https://{at}/{number}",
+        title=title,
+        text=text,
+        outlet="Lantern",
+        authority="own" if at == "rogue.example" else "foreign",
+    )
+
+
+@pytest.mark.parametrize("at", ["rogue.example", "lantern.example"])
+def test_a_feed_cannot_teach_lines_in_the_name_of_an_outlet(database: Database, at: str) -> None:
+    desk = Desk(database, Clock())
+    true = "The levee of Pennmouth broke at four in the morning, the mayor said."
+    fakes = [(title, "\n".join([true, *said])) for title, said in events(30)]
+    desk.take(*(forged(number, *fake, at=at) for number, fake in enumerate(fakes)))
+    (title, said), *_ = events(31)[30:]
+    (placed,) = desk.take(own(99, title, "\n".join([true, *said])))
+    with database.read() as connection:
+        text = connection.execute(select(article.c.text).where(article.c.id == placed.article)).scalar_one()
+    assert text.startswith(true)
+
+
+def test_a_feed_cannot_make_a_wall_of_an_outlets_article(database: Database) -> None:
+    desk = Desk(database, Clock())
+    _, said = told_of(random.Random(5))
+    text = "\n".join(said)
+    desk.take(forged(1, HEADLINES[2], text))
+    (placed,) = desk.take(own(2, HEADLINES[7], text))
+    with database.read() as connection:
+        held = connection.execute(select(article.c.text).where(article.c.id == placed.article)).scalar_one()
+    assert held == text

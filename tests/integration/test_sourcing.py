@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import func, select
 
@@ -15,7 +16,7 @@ from aggregator.sources.opml import read_opml
 from aggregator.sourcing import Wanted, add, check, export_opml, import_opml
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.sources import Source, all_sources, set_paused
+from aggregator.store.sources import Source, all_sources, follow_config, save, set_paused
 from aggregator.store.tables import entry
 from tests.loopback import LoopbackServer, Response, redirect
 
@@ -342,6 +343,23 @@ def test_a_list_files_what_had_no_folder_and_leaves_what_had_one(
     done = import_opml(config, sqlite, path)
     assert (done.added, done.known, done.filed) == (0, 2, 1)
     assert {one.title: one.folder for one in stored(sqlite)} == {"One": "Theirs", "Two": "Mine"}
+
+
+def test_an_old_list_names_a_feed_by_the_address_that_it_had(
+    config: Config, sqlite: Database, tmp_path: Path
+) -> None:
+    """It moved for ever, and then its new address was written into config.yaml: it is the same source."""
+    path = tmp_path / "feeds.opml"
+    path.write_bytes(b'<opml><body><outline xmlUrl="https://gazette.example/rss"/></body></opml>')
+    assert import_opml(config, sqlite, path).added == 1
+    (before,) = stored(sqlite)
+    new = "https://gazette.example/feed"
+    with sqlite.write() as connection:
+        save(connection, msgspec.structs.replace(before, adopted=new))
+        follow_config(connection, [msgspec.structs.replace(before, id="other", address=new, origin="config")])
+    assert [(one.id, one.address) for one in stored(sqlite)] == [(before.id, new)]
+    done = import_opml(config, sqlite, path)
+    assert (done.added, done.known) == (0, 1)
 
 
 @pytest.mark.parametrize("feeds", [1_000, pytest.param(50_000, marks=pytest.mark.torture)])

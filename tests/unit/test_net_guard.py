@@ -229,6 +229,34 @@ def test_what_a_feed_on_the_internet_names_never_leads_into_the_operators_networ
         client.close()
 
 
+def test_a_name_that_changes_sides_is_not_the_operators() -> None:
+    """Its owner answers with an address of our network just when we ask whose feed named a page."""
+    mine = "192.168.7.9"
+    sides = {"both.example": [[PUBLIC], [mine]], "mix.example": [[mine, PUBLIC]]}
+    with LoopbackServer({"*": "mine"}) as server:
+        network = Network(sides, landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        client.fetch("http://both.example/feed")
+        for feed in ("http://both.example:81/feed", "http://mix.example/feed", "http://192.168.8.1/feed"):
+            with pytest.raises(FetchError, match="refused"):
+                client.fetch(f"http://{mine}/off", accept="page", linked_from=feed)
+        assert server.paths() == ["/feed"]
+        client.close()
+
+
+def test_a_connection_home_is_kept_from_strangers_though_its_name_leads_elsewhere_now() -> None:
+    with LoopbackServer({"*": "mine"}) as server:
+        network = Network({"both.example": [["192.168.7.9"], [PUBLIC]]}, landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        client.fetch("http://both.example/feed")  # this connection stays open
+        client.fetch("http://both.example:81/other")
+        assert network.dialled == ["192.168.7.9", PUBLIC]
+        with pytest.raises(FetchError, match="refused"):
+            client.fetch("http://both.example/off", accept="page", linked_from="http://good.example/feed")
+        assert server.paths() == ["/feed", "/other"]
+        client.close()
+
+
 def test_a_redirect_from_the_internet_never_leads_into_the_operators_network() -> None:
     with LoopbackServer({"/": redirect("http://lan.example/inner"), "/inner": "mine"}) as server:
         network = Network(HOUSE, landing=server.port)

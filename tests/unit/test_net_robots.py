@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from protego import Protego
 
+from aggregator.errors import FetchError
 from aggregator.net.client import Client, ClientSettings
 from aggregator.net.robots import Robots, relevant_lines
 from aggregator.rules import rule_book
@@ -78,6 +79,15 @@ def test_a_site_that_cannot_be_asked(client: Client, response: Response, is_allo
     routes = {"/robots.txt": response, "/elsewhere": "User-agent: *\nDisallow: /"}
     with LoopbackServer(routes) as server:
         assert Robots(client).allows(server.url("/a"), source_port=server.port) == is_allowed
+
+
+def test_what_strangers_name_in_our_network_does_not_keep_us_from_our_own_pages(client: Client) -> None:
+    with LoopbackServer({"/robots.txt": "User-agent: *\nDisallow: /a"}) as server:
+        robots, own = Robots(client), server.url("/feed")
+        with pytest.raises(FetchError, match="refused"):
+            robots.allows(server.url("/b"), source_port=server.port, linked_from="http://192.0.2.1/feed")
+        assert server.requests == []
+        assert robots.allows(server.url("/b"), source_port=server.port, linked_from=own)
 
 
 def test_a_site_is_asked_once_a_day_and_its_last_rules_outlive_an_outage(client: Client) -> None:

@@ -88,6 +88,22 @@ def test_it_goes_on_behind_a_damaged_member(tmp_path: Path, kind: str) -> None:
     assert "damaged" in problems(results)[-1].reason
 
 
+@pytest.mark.parametrize("kind", PACKERS)
+def test_a_member_whose_beginning_is_damaged_is_told(tmp_path: Path, kind: str) -> None:
+    members = [bytearray(PACKERS[kind](record(number) + b"\n")) for number in range(3)]
+    members[1][0] ^= 0xFF
+    (tmp_path / f"a.jsonl.{kind}").write_bytes(b"".join(members))
+    results = found(tmp_path / f"a.jsonl.{kind}")
+    assert titles(results) == ["Item 0", "Item 2"]
+    (told,) = problems(results)
+    assert "damaged" in told.reason
+
+
+def test_a_few_bytes_behind_the_last_member_lose_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"Levee breaks\n\nThe river rose.") + b"\r\n-- end\n")
+    assert problems(found(tmp_path / "a.txt.gz")) == []
+
+
 def test_padding_behind_the_last_member_is_no_damage(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(record(1)) + bytes(512))
     assert titles(found(tmp_path / "a.jsonl.gz")) == ["Item 1"]

@@ -1,6 +1,7 @@
 """Live blogs by their markup and by their text: every entry, in the order of time, on its day where known."""
 
 import datetime as dt
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ from aggregator.text.limits import TextRules
 from aggregator.text.live import entries_of, is_container_title, looks_live, timed_entries
 from aggregator.text.live_page import read_live_page
 from aggregator.text.timing import Found, Known, timed
+from aggregator.work.executor import WorkRules
 from tests.live_blogs import cases, is_right, read, told
 from tests.memory_shelf import an_article
 
@@ -309,3 +311,20 @@ def test_broken_json_ld_and_updates_without_a_time_say_nothing() -> None:
 def test_a_deep_page_costs_no_more_than_a_flat_one() -> None:
     page = "<html><body>" + "<div>" * 5000 + "<time datetime='2026-01-22T18:20:00Z'>18:20</time> words" * 50
     assert isinstance(read_live_page(page, Known(), rules=RULES, announced=True), tuple)
+
+
+def test_thousands_of_entries_of_one_minute_are_ordered_before_the_deadline() -> None:
+    """Each was compared with each for what it says again: 20,000 took two minutes."""
+    deadline = rule_book().section("work", WorkRules).parse_deadline_seconds
+    found = [Found(clock_minutes=750, text=f"The man of house {number} said so.") for number in range(20_000)]
+    started = time.monotonic()
+    assert len(timed(found, Known(), RULES)) == len(found)
+    assert time.monotonic() - started <= deadline
+
+
+def test_a_key_moment_is_said_once_among_many_of_its_minute() -> None:
+    moment = Found(clock_minutes=750, text="The ferry is raised")
+    told_of = Found(clock_minutes=750, text="The ferry is raised, after nine hours in which divers worked.")
+    others = [Found(clock_minutes=750, text=f"Note {number}.") for number in range(100)]
+    found = timed([moment, *others, told_of], Known(), RULES)
+    assert [one.text for one in found if "ferry" in one.text] == [told_of.text]

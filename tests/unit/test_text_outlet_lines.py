@@ -49,6 +49,16 @@ def test_a_line_at_the_end_goes_once_twenty_articles_and_a_third_of_them_have_it
     assert taken_from(body(99), few) == [], "20 of 67 are less than 30 %"
 
 
+@pytest.mark.parametrize("closing", ["Nobody was hurt.", "“Nobody was hurt.”", "幸い、けが人はいなかった。"])
+def test_a_whole_sentence_at_the_ends_stays_until_most_articles_have_it(closing: str) -> None:
+    some = learnt_from([body(n, footer=closing if n < 26 else None) for n in range(60)])
+    assert taken_from(body(99, footer=closing), some) == []
+    most = learnt_from([body(n, footer=closing if n < 32 else None) for n in range(60)])
+    assert taken_from(body(99, footer=closing), most) == [closing]
+    label = learnt_from([body(n, footer="Harbour desk" if n < 26 else None) for n in range(60)])
+    assert taken_from(body(99, footer="Harbour desk"), label) == ["Harbour desk"]
+
+
 def test_it_is_known_again_whatever_its_marks_and_letter_case() -> None:
     repeats = learnt_from([body(n) for n in range(20)])
     other = "THE LANTERN has been read, on this coast, since the year 1871 …"
@@ -110,6 +120,6 @@ def test_a_page_and_its_entry_are_asked_at_once_or_one_by_one_alike(one: list[st
 @pytest.mark.parametrize("rule", ["first_lines", "last_lines"])
 def test_the_ends_are_as_long_as_the_rule_says(rule: str) -> None:
     narrow = msgspec.structs.replace(RULES, **{rule: 0})
-    text = body(1, length=20)
+    text = [line.rstrip(".") for line in body(1, length=20)]
     wide, less = marks(text, RULES), marks(text, narrow)
     assert len(wide.edges) - len(less.edges) == getattr(RULES, rule)

@@ -1,0 +1,36 @@
+"""Which language a text is in, where its page says another."""
+
+import pytest
+
+from aggregator.rules import rule_book
+from aggregator.text.language import find_language
+from aggregator.text.limits import TextRules
+
+RULES = rule_book().section("text", TextRules)
+
+
+@pytest.mark.parametrize(
+    ("title", "language"),
+    [
+        ("Паром врезался в причал во вторник", "ru"),
+        ("フェリーが桟橋に衝突し11人が病院へ", "ja"),
+        ("여객선이 부두에 충돌", "ko"),
+        ("عبارة تصطدم بالرصيف", "ar"),
+    ],
+)
+def test_a_short_text_is_not_in_a_language_of_another_script(title: str, language: str) -> None:
+    assert find_language(title, "", "en", RULES) == language
+
+
+@pytest.mark.parametrize(
+    ("title", "declared"),
+    [
+        ("Feribot iskeleye çarptı", "tr"),
+        ("iPhone 17", "ru"),
+        ("NATO и ЕС", "uk"),
+        ("2:1", "en"),
+        ("Đà Nẵng", "vi"),
+    ],
+)
+def test_what_is_declared_of_a_short_text_holds_else(title: str, declared: str) -> None:
+    assert find_language(title, "", declared, RULES) == declared

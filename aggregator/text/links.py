@@ -25,7 +25,7 @@ def without_teasers(root: Any, text: str, rules: TextRules) -> Unlinked:
     Lines that end a sentence stay, and so do those of a few words, unless they stand above or below all
     others, as menus and tags do: names and sources are linked, too.
     """
-    links = {_letters("".join(link.itertext())) for link in root.iter("a")}
+    links = {_letters(link.text_content()) for link in root.iter("a")}
     lines = text.split("\n")
     is_link = [_letters(line) in links and not ends_sentence(line) for line in lines]
     first = next((n for n, is_one in enumerate(is_link) if not is_one), len(lines))

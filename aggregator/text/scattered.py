@@ -95,7 +95,7 @@ def _merged(lines: Sequence[str], alike: Sequence[_Paragraph], added: Collection
 def _paragraphs(root: Any) -> Iterator[_Paragraph]:
     boxes: dict[Any, int] = {}
     for element in root.iter("p"):
-        text = " ".join("".join(element.itertext()).split())
+        text = " ".join(element.text_content().split())
         box = element.getparent()
         if text and box is not None:
             number = boxes.setdefault(box, len(boxes))
@@ -117,7 +117,7 @@ def _parts(letters: str) -> tuple[str, ...]:
 
 def _linked(paragraph: Any) -> int:
     """Characters of it that are links."""
-    return sum(len("".join(link.itertext())) for link in paragraph.iter("a"))
+    return sum(len(link.text_content()) for link in paragraph.iter("a"))
 
 
 def _build(box: Any) -> tuple[str, ...]:

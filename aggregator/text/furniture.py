@@ -58,7 +58,7 @@ _ANY_LENGTH = (
     r"subscri\w+|updates)\b.{0,80}",
     r"(?:abonnieren sie|abonnez-vous|inscrivez-vous|suscr[ií]bete|suscríbase|iscriviti|assine|inscreva-se|"
     r"schrijf je in|melden sie sich|"
-    r"folgen sie uns|suivez-nous|síguenos|seguici|siga-nos|volg ons)\b.{0,100}",
+    r"folgen sie uns|suivez-nous|síguenos|seguici|siga-nos|volg ons)\b(?!,).{0,100}",
     r"an dieser stelle finden sie einen .{0,200}externen inhalt.{0,300}|"
     r"ich bin damit einverstanden, dass mir .{0,300}",
     r"(?:this|the) copy is for your personal, non-commercial use.{0,300}|"
@@ -69,7 +69,7 @@ _ANY_LENGTH = (
     r"more)\b[^.]{0,40}\.?",
     r"(?:you must|please) (?:be logged|log ?in|log ?out|sign in|register|confirm)\b.{0,140}|"
     r"(?:du musst dich|sie müssen sich|sie müssen|bitte) (?:einloggen|anmelden|angemeldet sein|"
-    r"registrieren)\b.{0,100}|"
+    r"registrieren)\b(?! lassen).{0,100}|"
     r"(?:vous devez|veuillez) (?:vous connecter|être connecté|vous identifier)\b.{0,100}|"
     r"(?:debes|debe|tienes que) (?:iniciar sesión|estar registrado|registrarte)\b.{0,100}",
     r"(?:[^.:]{0,20}: )?(?:comments?|kommentare|commentaires|comentarios|comentários|commenti|reacties)\b"
@@ -155,7 +155,8 @@ _SHORT = (
     r"actualizado|pubblicato|aggiornato|atualizado|gepubliceerd|bijgewerkt)\b[\s:]*(?:(?:on|at|le|el|il|am|"
     r"um|op|em|vor|il y a|hace)\b)?[\s:]*"
     r"[^.]{0,20}\d[^.]{0,40}(?:[ap]\.?m\.?)?[^.]{0,20}",
-    r"\d+ (?:seconds?|minutes?|hours?|days?|weeks?|months?) ago|(?:vor|il y a|hace|há) \d+ \w+|just now",
+    r"\d+ (?:seconds?|minutes?|hours?|days?|weeks?|months?) ago|"
+    r"(?:vor|il y a|hace|há) \d+ (?:min|sek|sec|seg|stunde|tag|heure|jour|hora|d[ií]a)\w*|just now",
     r"(?:follow|contact|about|join|support|folgen sie|über|suivez-|contactez-|síguenos en|chi) ?"
     r"(?:us|uns|nous|siamo)|refresh (?:this|the) page|impressum|kontakt|mentions légales|"
     r"newsletter (?:abonnieren|bestellen)|s['’]abonner (?:à|au|aux)\b.{0,60}",
@@ -169,15 +170,23 @@ _SHORT = (
     r"(?:with inputs? from|inputs? from|source|agencies|via)\s?:?\s?[\w ,&.-]{0,40}",
 )  # fmt: skip
 _SHORT_WORDS = 14
+_SAID_WORDS = 4  # of a sentence behind a label that leads to links
+_SOURCE_LABEL = re.compile(r"(?:source|quelle|fuente|fonte|bron)s?\s?", re.IGNORECASE)
+_PLAIN_LABEL = re.compile(
+    r"(?:watch|listen|read|see|also|mira|guarda|veja|leggi|leia|kijk|bekijk|lire|"
+    r"source|quelle|fuente|fonte|bron)s?\s?",
+    re.IGNORECASE,
+)
 _LETTER = re.compile(r"[^\W_]")
 _BREADCRUMB = re.compile(r"\s*[/>»›|]\s*")
 _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s+")
 _LONG_RE = re.compile("|".join(f"(?:{p})" for p in _ANY_LENGTH), re.IGNORECASE)
 _SHORT_RE = re.compile("|".join(f"(?:{p})" for p in _SHORT), re.IGNORECASE)
 _RELATED = re.compile(
-    r"(?:related|recommended|trending|most read|most popular|more|other|latest|top|further|similar|"
-    r"you may also like)"
-    r"(?: (?:news|stories|articles?|posts?|coverage|topics?|reading))?\s?:?|"
+    r"(?:(?:related|recommended|trending|most read|most popular|you may also like)"
+    r"(?: (?:news|stories|articles?|posts?|coverage|topics?|reading))?|"
+    r"(?:more|other|latest|top|further|similar) (?:news|stories|articles?|posts?|coverage|topics?|reading))"
+    r"\s?:?|"
     r"(?:tags?|themen|schlagworte|stichworte|etiquetas|mots-clés|etiketler)\s?:?|"
     r"(?:mehr zum thema|auch interessant|weitere artikel|ähnliche artikel|"
     r"das könnte sie auch interessieren|sur le même sujet|articles liés|à lire aussi|lire aussi|"
@@ -237,7 +246,7 @@ def is_furniture(line: str) -> bool:
         return True
     plain = without_bullet(line)
     if _LONG_RE.fullmatch(plain):
-        return True
+        return not _says_something(plain)
     count = count_words(plain)
     is_sentence = (
         plain.endswith(".") and not plain.endswith("..") and (count > _CALLED_WORDS or ". " in plain)
@@ -245,6 +254,17 @@ def is_furniture(line: str) -> bool:
     if count <= _SHORT_WORDS and not is_sentence and _is_short_furniture(plain):
         return True
     return is_caption(plain) or _is_told_by_phrase(plain, count)
+
+
+def _says_something(line: str) -> bool:
+    """Whether a label is part of a sentence: "Watch: that was all he said." Links have no stop."""
+    label, _, said = line.partition(":")
+    return (
+        _PLAIN_LABEL.fullmatch(label) is not None
+        and ends_sentence(said)
+        and not said.endswith(("...", "…", "?"))
+        and count_words(said) >= (_LABELLED_SENTENCE if _SOURCE_LABEL.fullmatch(label) else _SAID_WORDS)
+    )
 
 
 def is_weak(line: str) -> bool:

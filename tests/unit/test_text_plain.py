@@ -175,6 +175,11 @@ def test_furniture_lines(line: str) -> None:
         "Updated rules for 12 ports come into force.",
         "Panic in the harbour quarter",
         "Copyright law is to be changed, the minister said.",
+        "Watch: that was all the captain said before the blow.",
+        "Fonte: la parola che i contadini usano ancora per la vecchia sorgente del paese.",
+        "Folgen Sie uns, riefen die Helfer den Leuten im Rauch zu.",
+        "Sie müssen sich registrieren lassen, sagte der Beamte zu den Flüchtlingen.",
+        "Hace 20 años",
     ],
 )
 def test_sentences_and_headings_are_no_furniture(line: str) -> None:
@@ -205,3 +210,11 @@ def test_saved_pages_of_four_outlets() -> None:
     clocks = [entry.clock_minutes for entry in timed_entries(saved[0].paragraphs, RULES)]
     assert clocks == sorted(clocks)
     assert len(clocks) == 7
+
+
+def test_a_bare_word_does_not_open_a_list_of_links() -> None:
+    text = "Flood cake\n\n" + "The cake of the flood year is baked with rye and a little salt. " * 3
+    parts = "\n\nOther\n\n200 g rye flour\n\na pinch of salt"
+    saved = read(text + parts)
+    assert "Other" in saved.paragraphs
+    assert "a pinch of salt" in saved.paragraphs

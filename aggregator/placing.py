@@ -189,7 +189,7 @@ class Placing:
                 placed = self._again(desk, coming, old)
             else:
                 placed = self._new(desk, coming, waiting.article, waiting.article, 0)
-            if placed.outcome in ("founded", "joined", "copy"):
+            if placed.outcome in ("founded", "joined"):  # a copy repeats its twin, not its outlet's furniture
                 self._repeating.note(desk.connection, waiting.entry, waiting.inbox_no, prepared.lines)
         desk.ledger.finish(
             waiting.n,

@@ -19,12 +19,12 @@ from aggregator.store.tables import entry
 class CarelessPlacing(Placing):
     """Commits that a batch is done, and only then places it."""
 
-    def place(self, batch: Sequence[tuple[Waiting, Prepared]]) -> list[Placed]:
+    def place(self, batch: Sequence[tuple[Waiting, Prepared]], *, as_it_is: bool = False) -> list[Placed]:
         with self._database.write() as connection:
             numbers = [waiting.n for waiting, _ in batch]
             connection.execute(update(entry).where(entry.c.n.in_(numbers)).values(state="done"))
         time.sleep(0.05)
-        return super().place(batch)
+        return super().place(batch, as_it_is=as_it_is)
 
 
 if __name__ == "__main__":

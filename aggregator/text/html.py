@@ -21,7 +21,7 @@ from aggregator.text.boxes import with_whole_words, without_boxes, without_layou
 from aggregator.text.limits import TextRules
 from aggregator.text.lines import count_words
 from aggregator.text.links import Unlinked, without_teasers
-from aggregator.text.markup import bounded, html_to_text
+from aggregator.text.markup import html_to_text, tree_of, within_limits
 from aggregator.text.metadata import PageFacts, read_facts
 from aggregator.text.outside import without_what_follows
 from aggregator.text.repeats import without_repeats
@@ -51,12 +51,7 @@ def read_page(
     seen: dt.datetime | None = None,
 ) -> Page | None:
     """The article in `html`; None when there is no page to parse. `zone` and `seen` as in `dates`."""
-    page = bounded(
-        html,
-        max_chars=rules.max_html_chars,
-        max_elements=rules.max_elements,
-        max_attributes=rules.max_attributes,
-    )
+    page = within_limits(html, rules)
     root = _parsed(page.html)
     if root is None:
         return None
@@ -142,16 +137,9 @@ def extract_text(
 
 
 def _parsed(html: str) -> Any:
-    import lxml.etree
-    import lxml.html
-
-    try:
-        root = lxml.html.document_fromstring(
-            html, parser=lxml.html.HTMLParser(huge_tree=False, remove_comments=True, remove_pis=True)
-        )
-    except (lxml.etree.LxmlError, ValueError, AssertionError):
-        return None
-    _with_body(root)
+    root = tree_of(html)
+    if root is not None:
+        _with_body(root)
     return root
 
 

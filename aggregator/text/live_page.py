@@ -16,7 +16,7 @@ from aggregator.text import clocks, dates, furniture
 from aggregator.text.characters import clean
 from aggregator.text.limits import TextRules
 from aggregator.text.lines import count_words, ends_sentence, folded
-from aggregator.text.markup import bounded, html_to_text
+from aggregator.text.markup import html_to_text, tree_of, within_limits
 from aggregator.text.timing import Found, Known
 
 _CUE = re.compile(
@@ -79,7 +79,7 @@ def read_live_page(html: str, known: Known, *, rules: TextRules, announced: bool
 
     `announced`: headline or data say that it is a live blog; otherwise its boxes must hold sentences.
     """
-    root = _parsed(html, rules)
+    root = tree_of(within_limits(html, rules).html)
     if root is None:
         return ()
     read = _Reader(known)
@@ -120,24 +120,6 @@ def _are_told(found: Sequence[Found], rules: TextRules) -> bool:
     told = sum(any(map(ends_sentence, one.text.split("\n"))) for one in found)
     words = sorted(count_words(one.text) for one in found)
     return 2 * told >= len(found) and words[len(words) // 2] >= rules.live_entry_words
-
-
-def _parsed(html: str, rules: TextRules) -> Any:
-    import lxml.etree
-    import lxml.html
-
-    page = bounded(
-        html,
-        max_chars=rules.max_html_chars,
-        max_elements=rules.max_elements,
-        max_attributes=rules.max_attributes,
-    )
-    try:
-        return lxml.html.document_fromstring(
-            page.html, parser=lxml.html.HTMLParser(huge_tree=False, remove_comments=True, remove_pis=True)
-        )
-    except (lxml.etree.LxmlError, ValueError, AssertionError):
-        return None
 
 
 class _Reader:

@@ -6,10 +6,12 @@ limits are taken here, before any parser sees the page (hardening I9, I10); a de
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 from aggregator.text.characters import clean
+from aggregator.text.limits import TextRules
 
 _TAG_START = re.compile(r"<[a-zA-Z]")
 _LONG_STRETCH = re.compile(r"<[a-zA-Z][^<]{2000,}")
@@ -44,6 +46,29 @@ def bounded(html: str, *, max_chars: int, max_elements: int, max_attributes: int
                 break
     text = _LONG_STRETCH.sub(lambda m: _few_attributes(m.group(), max_attributes), text)
     return Bounded(text, truncated)
+
+
+def within_limits(html: str, rules: TextRules) -> Bounded:
+    """`html` cut to what a whole page may have."""
+    return bounded(
+        html,
+        max_chars=rules.max_html_chars,
+        max_elements=rules.max_elements,
+        max_attributes=rules.max_attributes,
+    )
+
+
+def tree_of(html: str) -> Any:
+    """The element tree of a page within the limits, without comments; None when there is none."""
+    import lxml.etree
+    import lxml.html
+
+    try:
+        return lxml.html.document_fromstring(
+            html, parser=lxml.html.HTMLParser(huge_tree=False, remove_comments=True, remove_pis=True)
+        )
+    except (lxml.etree.LxmlError, ValueError, AssertionError):
+        return None
 
 
 def _legal(reference: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from aggregator.text.characters import clean
 from aggregator.text.limits import TextRules
 from aggregator.text.lines import count_words
-from aggregator.text.markup import bounded
+from aggregator.text.markup import tree_of, within_limits
 
 _HIDDEN = frozenset({
     "script", "style", "template", "svg", "math", "head", "title", "select", "option", "textarea", "audio",
@@ -59,7 +59,7 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_signs(html: str, rules: TextRules) -> Signs:
     """The signs of `html`; empty ones when there is no page to parse."""
-    root = _parsed(html, rules)
+    root = tree_of(within_limits(html, rules).html)
     if root is None:
         return Signs()
     lines = tuple(_lines(root))
@@ -80,24 +80,6 @@ def read_signs(html: str, rules: TextRules) -> Signs:
 def letters(line: str) -> str:
     """Letters and digits alone, by which a line is known again."""
     return _MARKS.sub("", line)
-
-
-def _parsed(html: str, rules: TextRules) -> Any:
-    import lxml.etree
-    import lxml.html
-
-    page = bounded(
-        html,
-        max_chars=rules.max_html_chars,
-        max_elements=rules.max_elements,
-        max_attributes=rules.max_attributes,
-    )
-    try:
-        return lxml.html.document_fromstring(
-            page.html, parser=lxml.html.HTMLParser(huge_tree=False, remove_comments=True, remove_pis=True)
-        )
-    except (lxml.etree.LxmlError, ValueError, AssertionError):
-        return None
 
 
 def _is_product(root: Any) -> bool:

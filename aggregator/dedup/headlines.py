@@ -18,8 +18,8 @@ import Stemmer
 import yaml
 
 from aggregator.dedup.background import shipped_background
-from aggregator.dedup.stopwords import stop_words
 from aggregator.dedup.tokens import primary_tag
+from aggregator.text.stopwords import stop_words
 
 Sort = Literal["word", "number", "ordinal", "score"]
 # How sure it is that a word is a name.

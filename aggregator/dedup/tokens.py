@@ -22,8 +22,8 @@ from aggregator.dedup.background import ANY_LANGUAGE, LISTS, Background, Kind, c
 from aggregator.dedup.names import find_names
 from aggregator.dedup.packed import HASH_BITS
 from aggregator.dedup.scripts import EVERYDAY, needs_splitting, pieces, simplified
-from aggregator.dedup.stopwords import stop_words
 from aggregator.dedup.weights import EventRules
+from aggregator.text.stopwords import stop_words
 
 HASH_MASK: Final = (1 << HASH_BITS) - 1
 SILENT: Final = -1

@@ -19,7 +19,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from aggregator.model import ArticleView, Role
+from aggregator.model import ArticleView, Reprint, Role, Trail
 from aggregator.text.agencies import agency_of, outlet_key, shipped_families
 
 COUNTED_ROLES: Final = ("report", "copy")
@@ -270,51 +270,50 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
 # --- who copied whom, when ---------------------------------------------------------------------------------
 
 
-class Reprint(msgspec.Struct, frozen=True):
-    """One copy (`is_whole`) or excerpt of an original."""
-
-    article: ArticleView
-    is_whole: bool
-    delay: dt.timedelta | None  # after the original; None: a time is unknown, or only a day
-
-
-class Trail(msgspec.Struct, frozen=True):
-    """An original and what was made of it, in the order of time (effective, then id)."""
-
-    original: ArticleView
-    reprints: tuple[Reprint, ...]
-
-
 def trails(articles: Sequence[ArticleView]) -> tuple[Trail, ...]:
     """Who copied whom, and how long after; originals with no copy are left out.
 
-    In the order of the originals' times. A copy before its original is one of an agency's text that came here
-    later than the outlet that printed it.
+    In the order of the originals' times (effective, then id), reprints likewise. A copy before its original
+    is one of an agency's text that came here later than the outlet that printed it.
     """
     by_id = {article.id: article for article in articles}
     taken: dict[str, list[ArticleView]] = {}
     for settled in with_originals(articles):
         if settled.copy_of in by_id and settled.copy_of != settled.id:
             taken.setdefault(settled.copy_of, []).append(by_id[settled.id])
-    found = [
+    originals = sorted((by_id[id_] for id_ in taken), key=_by_time)
+    return tuple(
         Trail(
-            original=by_id[original],
-            reprints=tuple(
-                Reprint(article=one, is_whole=one.role != "excerpt", delay=_delay(by_id[original], one))
-                for one in sorted(copies, key=lambda a: (a.effective, a.id))
-            ),
+            article=original.id,
+            outlet=original.outlet,
+            url=original.url,
+            time=_minute(original),
+            reprints=tuple(_reprint(original, one) for one in sorted(taken[original.id], key=_by_time)),
         )
-        for original, copies in taken.items()
-    ]
-    return tuple(sorted(found, key=lambda trail: (trail.original.effective, trail.original.id)))
+        for original in originals
+    )
 
 
-def _delay(original: ArticleView, copy: ArticleView) -> dt.timedelta | None:
-    if original.published is None or copy.published is None:
-        return None
-    if "day" in (original.published_precision, copy.published_precision):
-        return None
-    return copy.published - original.published
+def _by_time(article: ArticleView) -> tuple[dt.datetime, str]:
+    return article.effective, article.id
+
+
+def _reprint(original: ArticleView, copy: ArticleView) -> Reprint:
+    before, after = _minute(original), _minute(copy)
+    later = None if before is None or after is None else (after - before) // dt.timedelta(minutes=1)
+    return Reprint(
+        article=copy.id,
+        outlet=copy.outlet,
+        url=copy.url,
+        time=after,
+        minutes_later=later,
+        is_whole=copy.role != "excerpt",
+    )
+
+
+def _minute(article: ArticleView) -> dt.datetime | None:
+    """When it was published, where that is declared to the minute."""
+    return None if article.published_precision == "day" else article.published
 
 
 # --- parts -------------------------------------------------------------------------------------------------

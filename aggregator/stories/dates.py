@@ -18,18 +18,26 @@ DATE = re.compile(
     rf"\b(?:(?P<month>{_MONTH_NAMES})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)"
     rf"|(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?\s+(?P<month2>{_MONTH_NAMES})\b)(?:,?\s+(?P<year>(?:19|20)\d\d))?"
 )
-PAST = re.compile(r"\b(?:said|says|was|were|had|\w{2,}ed|took|told|came|fell|went|began)\b", re.IGNORECASE)
+PAST = re.compile(
+    r"\b(?:said|says|was|were|had|\w{2,}ed|took|told|came|fell|went|began|froze|made|gave|met|won|lost|held|left"
+    r"|shot|broke|sank|struck|rose|grew|drove|flew|stood|fought|sent|spoke|drew|led|set\s+(?:off|out|up))\b",
+    re.IGNORECASE,
+)
 FUTURE = re.compile(
-    r"\b(?:will|would|to|expected|scheduled|set|before|next|final|due|plans?|planned)\b", re.IGNORECASE
+    r"\b(?:will|would|to|expected|scheduled|slated|set(?!\s+(?:off|out|up))|before|next|final|due|plans?|planned)\b",
+    re.IGNORECASE,
 )
 # Said of what is still to come: it wins over other verbs where it stands nearer to the day.
 COMING = re.compile(
-    r"\b(?:will|would|shall|expected|scheduled|due|planned|not\s+before|(?:at\s+the\s+)?earliest)\b",
+    r"\b(?:will|would|shall|expected|scheduled|slated|due|planned|not\s+before|(?:at\s+the\s+)?earliest)\b",
     re.IGNORECASE,
 )
-COMING_PARTICIPLE = re.compile(r"(?<=\bbe )\w+ed\b")  # "would be raised" is not past
+COMING_PARTICIPLE = re.compile(r"(?<=\bbe )\w+")  # "would be raised", "will be sent": not past
 COMING_AFTER = re.compile(
     r"^[^,.;]{0,20}?\b(?:at the (?:earliest|latest)|or later|onwards?)\b", re.IGNORECASE
+)
+ELSEWHERE = re.compile(
+    r"^,?\s+(?:of\s+)?(?:that|the\s+same|the\s+following|the\s+previous)\s+year\b", re.IGNORECASE
 )
 CUE_REACH = 60  # characters before a weekday in which a cue tells its direction
 
@@ -78,6 +86,8 @@ def _days_away(match: re.Match[str], sentence: str, back: int, rules: StoryRules
     if back == 0:
         return 0
     future, past = FUTURE.search(before), PAST.search(before)
+    if not future and not past:  # "Riyadh on Sunday froze trade"
+        past = PAST.match(sentence[match.end() :].lstrip())
     ahead = back >= 2 and ((future and not past) or _is_coming(before))
     if ahead or COMING_AFTER.match(sentence[match.end() :]):
         return following
@@ -99,6 +109,8 @@ def _dated(match: re.Match[str], sentence: str, reference: dt.date, rules: Story
     day = int(match["d"] or match["d2"])
     if match["year"]:
         return _date(int(match["year"]), month, day)
+    if ELSEWHERE.match(sentence[match.end() :]):
+        return None  # counted from a year that another sentence names
     candidates = [_date(reference.year + shift, month, day) for shift in (1, 0, -1)]
     past = PAST.search(COMING_PARTICIPLE.sub("", sentence))
     near = [c for c in candidates if c and (not past or (c - reference).days <= rules.date_ahead_days)]

@@ -1,6 +1,10 @@
-"""The words by which a sentence says that something is denied."""
+"""The words by which a sentence says that something is denied, or says "no"."""
 
 import re
+from dataclasses import dataclass
+from functools import cache
+
+from aggregator.stories.lexicon import DenialWords, language_words
 
 OBJECT = r"(?:reports?|claims?|allegations?|accusations?|suggestions?|ideas?|notions?|rumou?rs?|charges?)"
 CUE = re.compile(
@@ -16,48 +20,109 @@ CUE = re.compile(
     r"|untrue|not true|no truth)\b",
     re.IGNORECASE,
 )
-# Denying a person something, wanting to deny, and denials that did not happen.
+# Denying a person something ("was denied, then"), a list of deeds ("deny, disrupt"), wanting to deny, and
+# denials that did not happen.
 NOT_AFTER = re.compile(
     r"^\s*(?:(?:him|her|them|the|a|an|his|any|us|people|\w+)\s+){0,3}"
     r"(?:access|entry|bail|benefits?|visas?|parole|asylum|permission|the right|the ability|"
-    r"right to|ability to|treatment|consent|boarding|a platform|service|request)\b|^\s*to\b",
+    r"right to|ability to|treatment|consent|boarding|a platform|service|request|coverage|clearances?)\b"
+    r"|^\s*(?:to\b|,)",
     re.IGNORECASE,
 )
 NOT_BEFORE = re.compile(
     r"\b(?:to|or|yet|would|could|might|cannot|can't|not|didn't|no one|nobody|hard to)\s*$", re.IGNORECASE
 )
-
+# "similar reports", "such claims", "the allegation.", "it": what is denied stands in the sentence before.
+LEANS_BACK = re.compile(
+    r"^\s*(?:(?:any|all)\s+)?(?:(?:similar|such|these|those|this)\s+\w+|that\s+(?:claim|allegation|report|accusation|charge|rumou?r)\b|the\s+(?:claims?|allegations?|reports?|"
+    r"accusations?|charges?|rumou?rs?)\s*[.,;]|it\b|them\b|this\b|that\s*[.,:;])",
+    re.IGNORECASE,
+)
 
 # A plain "no" or "not": it tells no denial by itself, but one sentence with it and one without it do not say
-# the same. Function words of the languages that samples and users have most.
+# the same.
 NEGATION = re.compile(
-    r"\b(?:no|not|never|none|nobody|nothing|neither|nor|cannot|without|\w+n['’]t"
-    r"|nicht|nichts|nie|niemals|niemand|kein\w{0,2}|ohne"
+    r"\b(?:no|not|never|none|nobody|nothing|neither|nor|cannot|without|\w+n['’]t)\b", re.IGNORECASE
+)
+# Of the other languages that samples and users have most; taken where the language has no list of its own.
+NEGATION_ANYWHERE = re.compile(
+    r"\b(?:nicht|nichts|nie|niemals|niemand|kein\w{0,2}|ohne"
     r"|ne|n['’](?=\w)|pas|jamais|aucune?|rien|sans|nunca|nadie|ning[uú]n\w{0,2}|sin|non|mai|nessun\w?|senza"
     r"|niet|geen|nooit|não|nem|nenhum\w?|не|нет|никогда|никто|без)\b",
     re.IGNORECASE,
 )
 
 
-def negates(sentence: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Cues:
+    """The patterns of one language; `leans` is matched against what follows the cue."""
+
+    cue: re.Pattern[str] | None
+    not_before: re.Pattern[str] | None
+    leans: re.Pattern[str] | None
+    negation: re.Pattern[str]
+
+
+@cache
+def cues_of(language: str | None) -> Cues:
+    """What is known of denials in `language`; None is taken for English."""
+    if (language or "en") == "en":
+        return Cues(CUE, NOT_BEFORE, LEANS_BACK, NEGATION)
+    words = language_words(language).denial
+    if words is None:
+        return Cues(None, None, None, NEGATION_ANYWHERE)
+    return Cues(
+        _cue(words),
+        re.compile(words.not_before, re.IGNORECASE) if words.not_before else None,
+        re.compile(words.leans, re.IGNORECASE) if words.leans else None,
+        re.compile(words.negated, re.IGNORECASE) if words.negated else NEGATION_ANYWHERE,
+    )
+
+
+def negates(sentence: str, language: str | None = None) -> bool:
     """Whether the sentence holds a plain negation."""
-    return NEGATION.search(sentence) is not None
+    return cues_of(language).negation.search(sentence) is not None
 
 
-def denial_at(sentence: str) -> re.Match[str] | None:
+def denial_at(sentence: str, language: str | None = None) -> re.Match[str] | None:
     """Where the sentence says that something is denied; None where it does not."""
-    for match in CUE.finditer(sentence):
+    cues = cues_of(language)
+    if cues.cue is None:
+        return None
+    is_english = cues.cue is CUE
+    for match in cues.cue.finditer(sentence):
         before, after = sentence[: match.start()], sentence[match.end() :]
-        if match["deny"] and NOT_AFTER.search(after):
+        if is_english and match["deny"] and NOT_AFTER.search(after):
             continue
-        if NOT_BEFORE.search(before) and match.group().lower().startswith(
-            ("den", "ref", "rej", "dis", "reb")
+        if (
+            cues.not_before is not None
+            and cues.not_before.search(before)
+            and (not is_english or match.group().lower().startswith(("den", "ref", "rej", "dis", "reb")))
         ):
             continue
         return match
     return None
 
 
-def denies(sentence: str) -> bool:
+def leans_back(sentence: str, match: re.Match[str], language: str | None = None) -> bool:
+    """Whether what is denied stands in the sentence before ("denied similar reports")."""
+    leans = cues_of(language).leans
+    return leans is not None and leans.search(sentence[match.end() :]) is not None
+
+
+def denies(sentence: str, language: str | None = None) -> bool:
     """Whether the sentence reports a denial."""
-    return denial_at(sentence) is not None
+    return denial_at(sentence, language) is not None
+
+
+def _cue(words: DenialWords) -> re.Pattern[str]:
+    parts = [words.deny]
+    if words.reject:
+        parts.append(rf"{words.reject}\b(?=(?:\W+\w+){{0,6}}?\W+{words.objects}\b)")
+        parts.append(rf"{words.objects}\b(?:\W+\w+){{0,6}}?\W+{words.reject}")
+    if words.plain:
+        parts.append(words.plain)
+    whole = "|".join(parts)
+    # Without spaces between words there are no edges of words to ask for.
+    is_spaced = not re.search(r"[\u3040-\u30ff\u3400-\u9fff]", whole)
+    return re.compile(rf"\b(?:{whole})\b" if is_spaced else f"(?:{whole})", re.IGNORECASE)

@@ -1,72 +1,22 @@
-"""Figures in sentences, and pairs of reports that give different ones for the same thing.
+"""Figures in a sentence: a value, what it counts, and whether the sentence says "at least" or "about".
 
-Equal values are matched first: only a value that the other report gives nowhere may stand against another.
-Even so a difference is "figures side by side", never a contradiction: over 495 stories half of them were
- part against whole, or another moment.
+The grammar is one, its words are of languages.yaml. Dates, ages, clocks, ordinals and numbers of names are no
+figures. In a language without words only digits, percentages and signs of money are read.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
-from aggregator.stories.facts import Likenesses
-from aggregator.stories.lexicon import lexicon, words_of
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.lexicon import LanguageWords, language_words, listed
 
-VAGUE = {
-    "tens of thousands": (20_000, 99_999), "hundreds of thousands": (200_000, 999_999), "dozens": (24, 99),
-    "hundreds": (200, 999), "thousands": (2_000, 9_999), "a dozen": (12, 12),
-}  # fmt: skip
-SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12,
-          "m": 1e6, "mn": 1e6, "bn": 1e9, "k": 1e3}  # fmt: skip
-CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "dollars": "USD", "euros": "EUR", "pounds": "GBP"}
-LENGTH_KM = {"km": 1.0, "kms": 1.0, "kilometer": 1.0, "kilometre": 1.0, "kilometers": 1.0, "kilometres": 1.0,
-             "mile": 1.609, "miles": 1.609, "metre": 1e-3, "metres": 1e-3, "meter": 1e-3, "meters": 1e-3,
-             "feet": 3.048e-4}  # fmt: skip
-CLASSES = (
-    ("dead", r"\b(?:killed|dead|died|deaths?|kill(?:s|ing)?|lives|fatalit\w+|bodies)\b"),
-    (
-        "injured",
-        r"\b(?:injur\w+|wounded|hurt|casualt(?:y|ies)|hospitali[sz]ed|patients"
-        r"|(?:taken|brought|rushed) to (?:\w+ )?hospitals?)\b",
-    ),
-    ("arrested", r"\b(?:arrest\w*|detain\w*)\b"),
-    ("freed", r"\b(?:freed|released?|freeing|liberated?|escaped)\b"),
-    ("displaced", r"\b(?:displaced|evacuat\w+|homeless|flee|fled|fleeing)\b"),
-    ("missing", r"\b(?:missing|unaccounted for)\b"),
-    ("infected", r"\b(?:infect\w+|cases|tested positive)\b"),
-    ("jailed", r"\b(?:jailed|sentenced)\b"),
-)
-FEW = {"one": 1, "two": 2}  # they count hardly anything, unless a class says what: "two people were killed"
-SMALL = "|".join(dict.fromkeys((*FEW, *lexicon().numbers)))
-NUMBER = re.compile(
-    r"(?P<vague>\b(?:tens of thousands|hundreds of thousands|dozens|hundreds|thousands|a dozen)\b)"
-    r"|(?P<money>[$€£¥]\s?)?(?P<value>(?<![\w.,])\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\w.,])\d+(?:\.\d+)?"
-    rf"|(?<![\w-])(?:{SMALL})\b(?!-))"
-    r"(?:[\s-]?(?P<scale>hundred|thousand|million|billion|trillion|bn|mn|m|k)(?!\w))?"
-    r"(?:\s?(?P<percent>%|per ?cent\b|points?\b))?",
-    re.IGNORECASE,
-)
-QUALIFIER = re.compile(
-    r"(?P<least>at least|more than|over|above)|(?P<almost>nearly|almost)|(?P<about>about|some|roughly|around|"
-    r"approximately|an estimated|just)|(?P<most>up to|less than|fewer than|under)",
-    re.IGNORECASE,
-)
-NO_FIGURE_BEFORE = re.compile(
-    r"(?:\b(?:no|nos|number|resolution|article|flight|section|chapter|page|room|highway|route|aged?|channel|"
-    r"january|february|march|april|may|june|july|august|september|october|november|december)\.?|[:/])\s*$",
-    re.IGNORECASE,
-)
-NO_FIGURE_AFTER = re.compile(
-    r"^(?:st|nd|rd|th|s)\b|^[:/]\d|^\s?(?:a\.?m|p\.?m)\b|^[\s-]years?[\s-]old|^[\s-]year-old|^\s+(?:january|february|"
-    r"march|april|june|july|august|september|october|november|december)\b",
-    re.IGNORECASE,
-)
-RANGE_AFTER = re.compile(rf"^\s?(?:to|or|-|–)\s?(?:\d|(?:{SMALL})\b)", re.IGNORECASE)
-RANGE_BEFORE = re.compile(rf"(?:\d|\b(?:{SMALL}))\s?(?:to|or|-|–)\s?$|\bin (?:every )?$", re.IGNORECASE)
+CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 WORD_AFTER = re.compile(r"[^\W\d_]+")
-CLAUSE_EDGE = re.compile(r"[,;–—]|\b(?:and|while|but|including)\b", re.IGNORECASE)
 CLAUSE_REACH = 70  # characters around a figure in which a cue tells what is counted
+QUALIFIER_REACH = 18  # characters before a figure in which "at least" stands
+NAME_BEFORE = r"[:/]|[^\W\d_]-"  # "9:31", "COVID-19"
+SPACELESS = ("zh", "ja", "th")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,91 +32,176 @@ class Figure:
     exact: bool  # neither vague nor "at least"
     stated: tuple[float, float]  # the number itself, without its "at least" or "nearly"
     sure: bool  # the word that tells `kind` stands in the figure's own clause
+    end: int = 0  # where its number ends in the sentence
+    vague: bool = False  # nobody counted: "hundreds"
 
 
 @dataclass(frozen=True, slots=True)
-class FigurePair:
-    """Two figures of two reports for what looks like the same thing; sentences by number."""
+class Grammar:
+    """The patterns of one language."""
 
-    first: int
-    second: int
-    words: tuple[str, str]
-    likeness: float
-    kind: str
+    words: LanguageWords
+    number: re.Pattern[str]
+    qualifier: re.Pattern[str] | None
+    not_before: re.Pattern[str]
+    not_after: re.Pattern[str]
+    range_before: re.Pattern[str]
+    range_after: re.Pattern[str]
+    clause: re.Pattern[str]
+    noun_ends: re.Pattern[str]
+    classes: tuple[tuple[str, re.Pattern[str]], ...]
+    people: frozenset[str]
+    background: re.Pattern[str] | None
 
 
-def figures_in(sentence: str) -> list[Figure]:
-    """The figures of a sentence in order; dates, ages, clocks, ordinals and numbers of names are none."""
-    return [figure for match in NUMBER.finditer(sentence) if (figure := _figure(sentence, match))]
-
-
-def figures_that_differ(likenesses: Likenesses, voices: Sequence[str], rules: StoryRules) -> list[FigurePair]:
-    """Pairs of different values for the same thing, the most alike sentences first.
-
-    `voices[i]` is who says sentence i; two sentences of one voice never differ here.
-    """
-    figures = [figures_in(features.sentence.text) for features in likenesses.features]
-    given: dict[str, list[Figure]] = {}
-    for index, found in enumerate(figures):
-        given.setdefault(voices[index], []).extend(found)
-    pairs = [
-        FigurePair(a, b, (x.words, y.words), s, x.kind)
-        for (a, b), s in likenesses.pairs.items()
-        if s >= rules.figure_classed_from and voices[a] != voices[b] and _may_agree(likenesses, a, b, s)
-        for x in figures[a]
-        for y in figures[b]
-        if _differ(x, y, s, rules) and not _given(x, given[voices[b]]) and not _given(y, given[voices[a]])
+def figures_in(sentence: str, language: str | None = None) -> list[Figure]:
+    """The figures of a sentence in order. `language`: primary BCP 47 tag, None is taken for English."""
+    grammar = _grammar(language)
+    return [
+        figure
+        for match in grammar.number.finditer(sentence)
+        if (figure := _figure(sentence, match, grammar)) is not None
     ]
-    pairs.sort(key=lambda pair: (-pair.likeness, pair.first, pair.second, pair.words))
-    return _one_a_sentence(pairs)
 
 
-def _one_a_sentence(pairs: Sequence[FigurePair]) -> list[FigurePair]:
-    """A sentence stands against one other only: its most alike."""
-    used: set[int] = set()
-    kept = []
-    for pair in pairs:
-        if pair.first not in used and pair.second not in used:
-            used |= {pair.first, pair.second}
-            kept.append(pair)
-    return kept
+def years_in(text: str) -> frozenset[str]:
+    """The years that a sentence names."""
+    return frozenset(re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", text))
 
 
-def _figure(sentence: str, match: re.Match[str]) -> Figure | None:
+def is_background(text: str, language: str | None) -> bool:
+    """Whether it tells of other years or of all the world: its numbers are not of this event."""
+    background = _grammar(language).background
+    return background is not None and background.search(text) is not None
+
+
+def meet(x: Figure, y: Figure) -> bool:
+    """Whether both may mean one value."""
+    slack = 1.03 if x.unit == "km" else 1.0
+    return x.low <= y.high * slack and y.low <= x.high * slack
+
+
+def comparable(x: Figure, y: Figure) -> bool:
+    """Whether both count one kind of thing."""
+    if x.unit or y.unit:
+        return x.unit == y.unit
+    if x.kind and x.kind == y.kind:
+        return x.noun == y.noun or {x.noun, y.noun} == {"people", ""}
+    return bool(x.noun) and x.noun == y.noun and not (x.kind or y.kind)
+
+
+def equal_figures(x: Figure, y: Figure, least: int) -> bool:
+    """Whether both state one number that is seldom equal by chance: with a unit, or from `least` on."""
+    if x.vague or y.vague or x.unit != y.unit or x.stated != y.stated:
+        return False
+    return bool(x.unit) or x.stated[0] >= least
+
+
+@cache
+def _grammar(language: str | None) -> Grammar:
+    words = language_words(language)
+    spaced = (language or "en") not in SPACELESS
+    small = _either([*words.few, *words.numbers]) or "(?!)"
+    edges = f"(?:{words.range or '-'}|-|–)"
+    ignoring = re.IGNORECASE
+    stop = r"^[:/]\d" if words.decimal == "." else r"^[.:/]\d"
+    qualifiers = "|".join(f"(?P<{name}>{pattern})" for name, pattern in words.qualifiers.items())
+    return Grammar(
+        words=words,
+        number=_number(words, small, spaced),
+        qualifier=re.compile(rf"\b(?:{qualifiers})", ignoring) if qualifiers else None,
+        not_before=re.compile(
+            rf"(?:{words.not_before}|{NAME_BEFORE})\s*$" if words.not_before else rf"{NAME_BEFORE}\s*$",
+            ignoring,
+        ),
+        not_after=re.compile(rf"^(?:{words.not_after})|{stop}" if words.not_after else stop, ignoring),
+        range_before=re.compile(rf"(?:[\d%]|\b(?:{small}))\s?{edges}\s?$", ignoring),
+        range_after=re.compile(rf"^\s?{edges}\s?(?:\d|(?:{small})\b)", ignoring),
+        clause=re.compile(words.clause, ignoring),
+        noun_ends=re.compile(words.noun_ends, ignoring),
+        classes=tuple((kind, re.compile(pattern, ignoring)) for kind, pattern in words.classes.items()),
+        people=listed(language, "people"),
+        background=re.compile(words.background, ignoring) if words.background else None,
+    )
+
+
+def _number(words: LanguageWords, small: str, spaced: bool) -> re.Pattern[str]:
+    vague = _either(words.vague)
+    scales = _either(words.scales)
+    digits = (
+        r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+        if words.decimal == "."
+        else r"\d{1,3}(?:[.\u00a0\u202f ]\d{3})+(?!\d)(?:,\d+)?|\d+(?:,\d+)?"
+    )
+    before = r"(?<![\w.,])" if spaced else r"(?<![\d.,])"
+    pattern = rf"(?P<vague>\b(?:{vague})\b)|" if vague else r"(?P<vague>(?!))|"
+    pattern += rf"(?P<money>[$€£¥]\s?)?(?P<value>{before}(?:{digits})|(?<![\w-])(?:{small})\b(?!-))"
+    tail = r"(?!\w)" if spaced else ""
+    pattern += rf"(?:[\s\u00a0-]?(?P<scale>{scales}){tail})?" if scales else "(?P<scale>(?!))?"
+    return re.compile(
+        pattern + rf"(?:\s?(?P<percent>{words.percent}))?(?:\s?(?P<symbol>[€$£¥]))?", re.IGNORECASE
+    )
+
+
+def _either(words: Iterable[str]) -> str:
+    """The words as a pattern, the longest first."""
+    return "|".join(re.escape(word) for word in sorted(dict.fromkeys(words), key=lambda w: (-len(w), w)))
+
+
+def _figure(sentence: str, match: re.Match[str], grammar: Grammar) -> Figure | None:
     before, after = sentence[: match.start()], sentence[match.end() :]
-    if NO_FIGURE_BEFORE.search(before) or NO_FIGURE_AFTER.search(after):
+    if grammar.not_before.search(before) or grammar.not_after.search(after):
         return None
-    if RANGE_AFTER.search(after) or RANGE_BEFORE.search(before):
+    if grammar.range_after.search(after) or grammar.range_before.search(before):
         return None  # "10 to 15 inches" meets nearly everything
     if re.search(r",\s*$", before) and after.startswith(",") and not match["money"]:
         return None  # "Jane Doe, 34, said": an age
-    low, high, exact = _interval(match)
+    low, high, exact = _interval(match, grammar.words)
     stated = low, high
-    if not (match["vague"] or match["money"] or match["scale"] or match["percent"]) and 1900 <= low <= 2099:
+    plain = not (match["vague"] or match["money"] or match["scale"] or match["percent"] or match["symbol"])
+    if plain and 1900 <= low <= 2099:
         return None  # a year
-    qualifier = QUALIFIER.search(before[-18:])
-    if qualifier and before[-18:][qualifier.end() :].strip(" \t") in ("", "a", "an", "the"):
-        low, high, exact = _qualified(low, high, qualifier)
-        words = f"{qualifier.group()} {match.group().strip()}"
-    else:
-        words = match.group().strip()
-    unit, factor = _unit(match, after)
-    noun = _place(after) if unit == "km" else _noun(after)
-    kind, sure = _kind(sentence, match) if not unit else ("", False)
-    if (match["value"] or "").lower() in FEW and not (sure and noun in ("", "people")):
+    words = match.group().strip()
+    near = before[-QUALIFIER_REACH:]
+    qualifier = None if grammar.qualifier is None else _last(grammar.qualifier, near)
+    if qualifier and near[qualifier.end() :].strip().lower() in ("", *grammar.words.between.split("|")):
+        low, high, exact = _qualified(low, high, qualifier.lastgroup)
+        words = f"{qualifier.group()} {words}"
+    unit, factor = _unit(match, after, grammar)
+    noun = _place(after, grammar) if unit == "km" else _noun(after, grammar)
+    kind, sure = _kind(sentence, match, grammar) if not unit else ("", False)
+    if (match["value"] or "").lower() in grammar.words.few and not (sure and noun in ("", "people")):
         return None
-    return Figure(words, low * factor, high * factor, unit, noun, kind, exact, stated, sure)
+    return Figure(
+        words, low * factor, high * factor, unit, noun, kind, exact, stated, sure, match.end(),
+        bool(match["vague"]),
+    )  # fmt: skip
 
 
-def _interval(match: re.Match[str]) -> tuple[float, float, bool]:
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    found = None
+    for found in pattern.finditer(text):  # noqa: B007 - the last one is wanted
+        pass
+    return found
+
+
+def _interval(match: re.Match[str], words: LanguageWords) -> tuple[float, float, bool]:
     if match["vague"]:
-        low, high = VAGUE[match["vague"].lower()]
+        low, high = words.vague[match["vague"].lower()]
         return float(low), float(high), False
-    digits = match["value"].replace(",", "").lower()
-    value = float(lexicon().numbers.get(digits) or FEW.get(digits) or digits)
+    value = _value(match["value"].lower(), words)
     if match["scale"]:
-        value *= SCALES[match["scale"].lower()]
+        value *= words.scales[match["scale"].lower()]
     return value - _rounding(value), value + _rounding(value), True
+
+
+def _value(digits: str, words: LanguageWords) -> float:
+    number = words.numbers.get(digits, words.few.get(digits))
+    if number is not None:
+        return float(number)
+    if words.decimal == ".":
+        return float(digits.replace(",", ""))
+    return float(re.sub(r"[.\s]", "", digits).replace(",", "."))
 
 
 def _rounding(value: float) -> float:
@@ -179,103 +214,71 @@ def _rounding(value: float) -> float:
     return unit / 2 if unit > 1 else 0.0
 
 
-def _qualified(low: float, high: float, qualifier: re.Match[str]) -> tuple[float, float, bool]:
-    if qualifier["least"]:
+def _qualified(low: float, high: float, kind: str | None) -> tuple[float, float, bool]:
+    if kind == "least":
         return low, 2 * high, False
-    if qualifier["almost"]:
+    if kind == "almost":
         return 0.85 * low, high, True
-    if qualifier["most"]:
+    if kind == "most":
         return 0.5 * low, high, False
     return 0.9 * low, 1.1 * high, True
 
 
-def _unit(match: re.Match[str], after: str) -> tuple[str, float]:
-    if match["money"]:
-        return CURRENCY[match["money"].strip()], 1.0
+def _unit(match: re.Match[str], after: str, grammar: Grammar) -> tuple[str, float]:
+    sign = match["money"] or match["symbol"]
+    if sign:
+        return CURRENCY[sign.strip()], 1.0
     if match["percent"]:
         return "%", 1.0
-    for word in WORD_AFTER.findall(after)[:2]:
+    for word in WORD_AFTER.findall(after[:CLAUSE_REACH])[:2]:
         lower = word.lower()
-        if lower in LENGTH_KM:
-            return "km", LENGTH_KM[lower]
-        if lower in CURRENCY:
-            return CURRENCY[lower], 1.0
+        if lower in grammar.words.lengths:
+            return "km", grammar.words.lengths[lower]
+        if lower in grammar.words.currency:
+            return grammar.words.currency[lower], 1.0
     return "", 1.0
 
 
-def _noun(after: str) -> str:
-    """What is counted: a word for people within five words, else the first plural."""
-    clause = re.split(r"[,;:–—.]|\b(?:and|while|but|including|after|when|who|from|in)\b", after, maxsplit=1)[
-        0
-    ]
-    near = [word.lower() for word in WORD_AFTER.findall(clause)][:5]
+def _noun(after: str, grammar: Grammar) -> str:
+    """What is counted: a word for people within five words, else the first noun that shows itself as one."""
+    if grammar.words.counter and re.match(grammar.words.counter, after):
+        return "people"
+    clause = grammar.noun_ends.split(after, maxsplit=1)[0]
+    near = WORD_AFTER.findall(clause)[:5]
     for word in near:
-        if word in words_of("people"):
+        if word.lower() in grammar.people:
             return "people"
-    return next(
-        (word for word in near if word.endswith("s") and not word.endswith("ss") and len(word) > 3), ""
-    )
+    return next((word.lower() for word in near if _is_counted(word, grammar.words.plural)), "")
 
 
-def _place(after: str) -> str:
+def _is_counted(word: str, sign: str) -> bool:
+    if sign == "capital":
+        return word[0].isupper()
+    return sign == "s" and word.lower().endswith("s") and not word.endswith("ss") and len(word) > 3
+
+
+def _place(after: str, grammar: Grammar) -> str:
     """From where a length is measured: the first name in the clause behind it."""
     words = WORD_AFTER.findall(re.split(r"[,;:]", after, maxsplit=1)[0])
-    return next((word.lower() for word in words if word[0].isupper()), "")
+    lengths = grammar.words.lengths
+    return next((word.lower() for word in words if word[0].isupper() and word.lower() not in lengths), "")
 
 
-def _kind(sentence: str, match: re.Match[str]) -> tuple[str, bool]:
+def _kind(sentence: str, match: re.Match[str], grammar: Grammar) -> tuple[str, bool]:
     """The class of a count of people by the nearest cue, and whether its own clause has that cue."""
     start, end = max(0, match.start() - CLAUSE_REACH), match.end() + CLAUSE_REACH
+    near = sentence[start:end]
     cues: list[tuple[int, int, str]] = []
-    for kind, pattern in CLASSES:
-        found = re.finditer(pattern, sentence[start:end], re.IGNORECASE)
-        cues += [(abs(cue.start() + start - match.start()), cue.start() + start, kind) for cue in found]
-    first = max((edge.end() for edge in CLAUSE_EDGE.finditer(sentence[: match.start()])), default=0)
-    edge_after = CLAUSE_EDGE.search(sentence, match.end())
+    for kind, pattern in grammar.classes:
+        cues += [
+            (abs(cue.start() + start - match.start()), cue.start() + start, kind)
+            for cue in pattern.finditer(near)
+        ]
+    if not cues:
+        return "", False
+    first = max((edge.end() for edge in grammar.clause.finditer(sentence[: match.start()])), default=0)
+    edge_after = grammar.clause.search(sentence, match.end())
     last = edge_after.start() if edge_after else len(sentence)
     own = [cue for cue in cues if first <= cue[1] < last]
-    nearest = min(own or cues, default=None)
-    return (nearest[2], bool(own)) if nearest else ("", False)
-
-
-def _comparable(x: Figure, y: Figure) -> bool:
-    if x.unit or y.unit:
-        return x.unit == y.unit
-    if x.kind and x.kind == y.kind:
-        return x.noun == y.noun or {x.noun, y.noun} == {"people", ""}
-    return bool(x.noun) and x.noun == y.noun and not (x.kind or y.kind)
-
-
-def _meet(x: Figure, y: Figure) -> bool:
-    slack = 1.03 if x.unit == "km" else 1.0
-    return x.low <= y.high * slack and y.low <= x.high * slack
-
-
-def _given(figure: Figure, others: Sequence[Figure]) -> bool:
-    return any(_comparable(figure, other) and _meet(figure, other) for other in others)
-
-
-def _differ(x: Figure, y: Figure, s: float, rules: StoryRules) -> bool:
-    if not _comparable(x, y) or _meet(x, y):
-        return False
-    if x.unit == "km":
-        return bool(x.noun) and x.noun == y.noun and s >= rules.figure_count_from
-    if x.kind and not x.unit:
-        return s >= rules.figure_classed_from
-    if x.unit:
-        apart = max(x.low, y.low) / (min(x.low, y.low) or 1.0)
-        return s >= rules.figure_money_from and apart <= rules.figure_money_factor
-    return s >= rules.figure_count_from
-
-
-def _may_agree(likenesses: Likenesses, a: int, b: int, s: float) -> bool:
-    """Whether the sentences may speak of one thing: no other names, and the same years."""
-    one, other = likenesses.features[a], likenesses.features[b]
-    if s < 0.5 and one.names and other.names and not one.names & other.names:
-        return False
-    return years_in(one.sentence.text) == years_in(other.sentence.text)
-
-
-def years_in(text: str) -> frozenset[str]:
-    """The years that a sentence names."""
-    return frozenset(re.findall(r"\b(?:19|20)\d\d\b", text))
+    nearest = min(own or cues)
+    return nearest[2], bool(own)

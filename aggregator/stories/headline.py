@@ -5,51 +5,83 @@ names somebody, is fresh, and is no bait, no label and no shout. The weights wer
 stories against the title nearest to the centroid: same 14, better 10, tie 4, worse 2; the centroid likes the
 average title: questions, "Video:", opinion.
 
+The shown title stays unless there is a reason for another one, which `Headline.reason` gives in words.
+
 Only titles and leads are read: a headline is chosen anew at every placement.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from aggregator.model import ArticleView, Role
 from aggregator.stories.counts import with_originals
-from aggregator.stories.lexicon import lexicon, words_of
+from aggregator.stories.faults import WEIGHTS, WORDS, faults
+from aggregator.stories.figures import figures_in
+from aggregator.stories.lexicon import words_of
+from aggregator.stories.titles import TITLE_CHARS, clean_title, cleaned
 from aggregator.stories.tuning import StoryRules, shipped_rules
 from aggregator.stories.words import Token, heads, tokens
+from aggregator.text.agencies import outlet_key
 
-TITLE_CHARS = 300  # what is longer is no title, and bounds the work
 LEAD_CHARS = 500  # two sentences of a lead, seldom more
 OPENING_CHARS = 200  # the first sentence: news says there what it is about, columns and features do not
-CUT_TAIL = re.compile(r"\s*[|»«·]\s*(?P<tail>[^|»«·]{0,40})$")
-DASH_TAIL = re.compile(r"\s+[-–—]\s*(?P<tail>[^-–—]{1,40})$")
 FRESHNESS_REPORTS = 8  # from so many on the newest has the whole share for freshness
 FIRST_WORDS = 14  # of a lead, where a story has no title at all
+UNFIT = frozenset({"bait", "label"})  # such a title is not taken because of its outlet
+RISING = frozenset({"dead", "injured", "infected", "displaced"})  # what is counted up while news goes on
+
+GONE = "no report has the one before any longer"
+PREFERRED = "a preferred outlet has one"
+SHARES = "it covers more of what the reports share"
+LENGTH = "it is complete and short enough to read"
+NAMES = "it names who or where"
+OPENING = "the one before was the beginning of a text"
 
 
-def headline(articles: Sequence[ArticleView], shown: str | None, rules: StoryRules | None = None) -> str:
+class Headline(NamedTuple):
+    """`article` has the title (None: the words of a lead); `reason` says why it is not the one before."""
+
+    title: str
+    article: str | None = None
+    reason: str | None = None  # None: nothing was shown before, or the same
+
+
+def headline(
+    articles: Sequence[ArticleView],
+    shown: str | None,
+    rules: StoryRules | None = None,
+    prefer: Sequence[str] = (),
+) -> Headline:
     """The best title of a story, without outlet names; "" only where there is neither title nor lead.
 
-    `shown` is the headline that people see now: it stays unless another beats it by more than
-    `headline_keep_margin`, or unless no report has it any longer.
+    `shown` is the headline that people see now; `prefer` are the outlets whose titles go before others, the
+    first before the second. Articles in any order.
     """
     rules = rules or shipped_rules()
-    candidates = title_candidates(articles, rules.headline_titles)
-    if not candidates:
-        return _from_lead(articles)
-    if len(candidates) == 1:
-        return clean_title(candidates[0])
-    keys = key_terms(candidates, rules.headline_key_terms)
-    scored = [
-        (_score(article, keys, rank), clean_title(article)) for rank, article in _by_freshness(candidates)
-    ]
-    best_score, best = max(scored, key=lambda pair: (pair[0], pair[1]))
-    shown_scores = [score for score, title in scored if title == shown]
-    if shown_scores and best_score - max(shown_scores) <= rules.headline_keep_margin:
-        return shown or best
-    return best
+    titled = _titled(articles, shown, rules, prefer)
+    if not titled:
+        return _because(Headline(_from_lead(articles, shown)), shown, GONE)
+    keys = key_terms(titled, rules.headline_key_terms)
+    weighed = _weighed(titled, keys, prefer)
+    first = min(one.preference for one in weighed)
+    held = [one for one in weighed if one.title == shown]
+    if not held:
+        best = max(
+            (one for one in weighed if one.preference == first), key=lambda one: (one.fresh, one.title)
+        )
+        return _because(Headline(best.title, best.article), shown, _why_gone(articles, shown))
+    now = max(held, key=lambda one: (-one.preference, one.quality, one.article))
+    best = max((one for one in weighed if one.preference == first), key=lambda one: (one.quality, one.title))
+    if first < now.preference:
+        return Headline(best.title, best.article, PREFERRED)
+    margin = rules.headline_keep_margin * (1 + rules.headline_few_titles / len(weighed))
+    return (
+        _higher(now, weighed, rules)
+        or _better(now, best, margin, rules.headline_fault_margin)
+        or Headline(now.title, now.article)
+    )
 
 
 def title_candidates(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
@@ -62,7 +94,8 @@ def title_candidates(articles: Sequence[ArticleView], cap: int) -> list[ArticleV
     titled = [article for article in articles if clean_title(article)]
     for wanted in (
         [a for a in titled if a.role in ("report", "copy") and a.id not in copies],
-        [a for a in titled if a.role in ("report", "copy", "container")],
+        [a for a in titled if a.role in ("report", "copy")],
+        [a for a in titled if a.role == "container"],
     ):
         if wanted:
             titled = wanted
@@ -98,38 +131,91 @@ def _key_terms(articles: tuple["_Words", ...], limit: int) -> dict[str, float]:
     return {head: weights[head] for head in best}
 
 
-def clean_title(article: ArticleView) -> str:
-    """The title without the outlet's name and section behind a bar or dash."""
-    return _clean_title(article.title[:TITLE_CHARS], article.outlet)
+# --- whose titles ------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=8192)
-def _clean_title(title: str, outlet: str | None) -> str:
-    title = " ".join(title.split())
-    while cut := CUT_TAIL.search(title):
-        if not title[: cut.start()].strip():
-            break
-        title = title[: cut.start()]
-    tail = DASH_TAIL.search(title)
-    if tail and title[: tail.start()].strip() and _is_outlet(tail["tail"].strip(), outlet):
-        title = title[: tail.start()]
-    return title.strip(" |»«·")
+def _titled(
+    articles: Sequence[ArticleView], shown: str | None, rules: StoryRules, prefer: Sequence[str]
+) -> list[ArticleView]:
+    """Those that are weighed, by time: the candidates, those of preferred outlets, and who has `shown`.
+
+    An outlet that is preferred may print an agency's text; and the shown title is not forgotten because 24
+    newer ones came, or because its text turned out to be a copy.
+    """
+    chosen = {article.id: article for article in title_candidates(articles, rules.headline_titles)}
+    wanted = _ranks(prefer)
+    for article in articles:
+        if article.id in chosen or article.role not in ("report", "copy") or not article.title:
+            continue
+        is_preferred = bool(wanted) and article.outlet is not None and outlet_key(article.outlet) in wanted
+        if is_preferred or (shown is not None and clean_title(article) == shown):
+            chosen[article.id] = article
+    return sorted(chosen.values(), key=lambda a: (a.effective, a.id))
 
 
-def _is_outlet(tail: str, outlet: str | None) -> bool:
-    folded = re.sub(r"[^\w.]+", "", tail.casefold())
-    own = re.sub(r"[^\w.]+", "", (outlet or "").casefold()).removeprefix("www.")
-    if own and folded and (folded == own or folded == own.split(".")[0]):
-        return True
-    named = re.findall(r"[^\W\d_]+", tail)
-    in_capitals = all(word[0].isupper() for word in named if len(word) > 3)
-    return bool(named) and in_capitals and any(word.lower() in words_of("outlet_words") for word in named)
+def _ranks(prefer: Sequence[str]) -> dict[str, int]:
+    ranks: dict[str, int] = {}
+    for place, outlet in enumerate(prefer):
+        ranks.setdefault(outlet_key(outlet), place)
+    return ranks
 
 
-def _by_freshness(articles: Sequence[ArticleView]) -> list[tuple[float, ArticleView]]:
-    """Articles with their rank in time: 0 for the oldest; in a small story one newer report weighs little."""
-    last = max(FRESHNESS_REPORTS, len(articles) - 1)
-    return [(position / last, article) for position, article in enumerate(articles)]
+# --- how good they are -------------------------------------------------------------------------------------
+
+
+class _Weighed(NamedTuple):
+    """A title and what it is worth. `fresh` is `quality` and the share for being new."""
+
+    title: str
+    article: str
+    preference: int  # 0: of the outlet that is preferred first
+    quality: float
+    fresh: float
+    shares: float  # of the quality: key terms
+    length: float  # ... its length
+    names: float  # ... whom it names
+    faults: tuple[str, ...]
+    tolls: tuple[tuple[str, float, str], ...]  # what is counted, how many, in which words
+    place: int  # in time
+
+
+def _weighed(
+    articles: Sequence[ArticleView], keys: dict[str, float], prefer: Sequence[str]
+) -> list[_Weighed]:
+    ranks = _ranks(prefer)
+    last = max(FRESHNESS_REPORTS, len(articles) - 1)  # in a small story one newer report weighs little
+    whole = sum(keys.values()) or 1.0
+    found = []
+    for place, article in enumerate(articles):
+        words = _own_words(article)
+        held = [head for head in words.said if head in keys]
+        opening = set(words.opening)
+        shares = (
+            0.50 * sum(keys[head] for head in held) / whole
+            + 0.15 * len(held) / max(4, len(words.said))
+            + 0.25 * sum(weight for head, weight in keys.items() if head in opening) / whole
+        )
+        length, names = 0.12 * words.length_share, 0.10 * min(2, words.names) / 2
+        quality = shares + length + names - sum(WEIGHTS[fault] for fault in words.faults)
+        preference = len(ranks)
+        if ranks and article.outlet is not None and not UNFIT.intersection(words.faults):
+            preference = ranks.get(outlet_key(article.outlet), preference)
+        found.append(
+            _Weighed(
+                title=clean_title(article),
+                article=article.id,
+                preference=preference,
+                quality=quality,
+                fresh=quality + 0.08 * place / last,
+                shares=shares,
+                length=length,
+                names=names,
+                faults=words.faults,
+                tolls=words.tolls,
+                place=place,
+            )
+        )
+    return found
 
 
 class _Words(NamedTuple):
@@ -141,10 +227,11 @@ class _Words(NamedTuple):
     titled: tuple[str, ...]  # heads of the title
     said: tuple[str, ...]  # the same, as its tokens have them: a letter may fold otherwise
     told: tuple[str, ...]  # of title and lead
-    opening: tuple[str, ...]  # of the first sentence
+    opening: tuple[str, ...]  # of the first sentence; of the title where there is no text
     length_share: float
     names: int
-    penalties: float
+    faults: tuple[str, ...]
+    tolls: tuple[tuple[str, float, str], ...]
 
 
 def _own_words(article: ArticleView) -> _Words:
@@ -156,35 +243,18 @@ def _own_words(article: ArticleView) -> _Words:
 # A story is told anew for each article that comes: all but that one were read before.
 @lru_cache(maxsize=2048)
 def _read(raw: str, outlet: str | None, lead: str, language: str | None, role: Role) -> _Words:
-    title = _clean_title(raw, outlet)
+    title = cleaned(raw, outlet)
     found = [token for token in tokens(title, language) if token.head]
     titled = heads(title, language)
     return _Words(
         titled=tuple(titled),
         said=tuple(dict.fromkeys(token.head for token in found)),
         told=tuple(titled | heads(lead, language)),
-        opening=tuple(heads(lead[:OPENING_CHARS], language)),
+        opening=tuple(heads(lead[:OPENING_CHARS], language) if lead.strip() else titled),
         length_share=_length_share(title),
         names=_names(found),
-        penalties=_penalties(raw, lead, role, title) if title else 0.0,
-    )
-
-
-def _score(article: ArticleView, keys: dict[str, float], freshness: float) -> float:
-    words = _own_words(article)
-    whole = sum(keys.values()) or 1.0
-    held = [head for head in words.said if head in keys]
-    coverage = sum(keys[head] for head in held) / whole
-    density = len(held) / max(4, len(words.said))
-    opening = set(words.opening)
-    return (
-        0.50 * coverage
-        + 0.15 * density
-        + 0.12 * words.length_share
-        + 0.10 * min(2, words.names) / 2
-        + 0.08 * freshness
-        + 0.25 * (sum(weight for head, weight in keys.items() if head in opening) / whole)
-        - words.penalties
+        faults=faults(raw, title, lead, role, language) if title else (),
+        tolls=tuple((f.kind, f.stated[0], f.words) for f in figures_in(title, language) if f.kind in RISING),
     )
 
 
@@ -198,37 +268,64 @@ def _names(found: Sequence[Token]) -> int:
     return sum(1 for token in found[1:] if token.capital and token.lower not in words_of("not_names"))
 
 
-@cache
-def _patterns(kind: str) -> re.Pattern[str]:
-    return re.compile("|".join(getattr(lexicon().headline, kind)), re.IGNORECASE)
+# --- whether there is a reason for another one -------------------------------------------------------------
 
 
-def _penalties(raw: str, lead: str, role: Role, title: str) -> float:
-    penalty = 0.0
-    if _patterns("bait").search(title):
-        penalty += 0.30
-    if role == "container" or _patterns("label").search(raw):
-        penalty += 0.25
-    letters = [char for char in title if char.isalpha()]
-    if len(letters) > 12 and sum(map(str.isupper, letters)) > 0.6 * len(letters):
-        penalty += 0.20
-    if re.fullmatch(r"[“\"'‘„«].*[”\"'’“»]\W*", title):
-        penalty += 0.15
-    elif title[:1] in "“\"'‘„«":
-        penalty += 0.10
-    if title.split(maxsplit=1)[0].lower() in {"he", "she", "they", "this", "it", "these"}:
-        penalty += 0.12
-    opening = lead.split(maxsplit=1)
-    if opening and opening[0].lower() in words_of("leaning"):
-        penalty += 0.12  # "She has slept for three hours.": a portrait or a column
-    if title.count(": ") >= 2:
-        penalty += 0.08
-    return penalty
+def _because(chosen: Headline, shown: str | None, reason: str) -> Headline:
+    return chosen if shown is None or chosen.title == shown else chosen._replace(reason=reason)
 
 
-def _from_lead(articles: Sequence[ArticleView]) -> str:
+def _why_gone(articles: Sequence[ArticleView], shown: str | None) -> str:
+    """A live blog names a story only while there is no report."""
+    if any(article.role == "container" and clean_title(article) == shown for article in articles):
+        return WORDS["label"]
+    return OPENING if any(_opening(article) == shown for article in articles) else GONE
+
+
+def _higher(now: _Weighed, weighed: Sequence[_Weighed], rules: StoryRules) -> Headline | None:
+    """A later title that counts more dead than the shown one, where it is about as good."""
+    if not now.tolls:
+        return None
+    counted = {kind: (number, words) for kind, number, words in now.tolls}
+    rising = []
+    for one in weighed:
+        if one.preference > now.preference or one.place <= now.place:
+            continue
+        if one.quality < now.quality - rules.headline_toll_margin:
+            continue
+        for kind, number, words in one.tolls:
+            if kind in counted and number > counted[kind][0]:
+                rising.append((one.place, number, one, f"{words} {kind}, not {counted[kind][1]}"))
+    if not rising:
+        return None
+    _, _, one, words = max(rising, key=lambda each: (each[0], each[1], each[2].title))
+    return Headline(one.title, one.article, f"it gives a later figure: {words}")
+
+
+def _better(now: _Weighed, best: _Weighed, margin: float, fault_margin: float) -> Headline | None:
+    """`best` where it is clearly better; less is asked where the shown one has a fault that it has not."""
+    cured = [fault for fault in now.faults if fault not in best.faults]
+    if best.title == now.title or best.quality - now.quality <= (fault_margin if cured else margin):
+        return None
+    gains = [
+        (best.shares - now.shares, SHARES),
+        (best.names - now.names, NAMES),
+        (best.length - now.length, LENGTH),
+        *((WEIGHTS[fault], WORDS[fault]) for fault in cured),
+    ]
+    return Headline(best.title, best.article, max(gains, key=lambda gain: gain[0])[1])
+
+
+def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:
+    """The first words of the oldest lead; those that are shown stay as long as one begins so."""
     with_lead = [article for article in articles if article.lead.strip()]
     if not with_lead:
         return ""
-    words = min(with_lead, key=lambda a: (a.effective, a.id)).lead.split()
+    if shown is not None and any(_opening(article) == shown for article in with_lead):
+        return shown
+    return _opening(min(with_lead, key=lambda a: (a.effective, a.id)))
+
+
+def _opening(article: ArticleView) -> str:
+    words = article.lead.split()
     return " ".join(words[:FIRST_WORDS]) + ("…" if len(words) > FIRST_WORDS else "")

@@ -8,48 +8,24 @@ that they are only set side by side. A wrong "3 of 4" would be a lie, a wrong ne
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from aggregator.model import ArticleView, Attributed, Disagreement, Fact, MergedStory
-from aggregator.stories.denials import Denied, denials
-from aggregator.stories.facts import FactGroup, Likenesses, best_matches, compare_all, fact_groups
-from aggregator.stories.figures import FigurePair, figures_in, figures_that_differ
+from aggregator.model import AgreedFigure, ArticleView, Attributed, Fact, MergedStory
+from aggregator.stories.counts import trails
+from aggregator.stories.differing import Telling, disagreements, what_differs
+from aggregator.stories.facts import FactGroup, best_matches, compare_all, fact_groups
+from aggregator.stories.figure_pairs import figures_that_agree
 from aggregator.stories.headline import headline, key_terms
-from aggregator.stories.likeness import Features, read_features
-from aggregator.stories.reports import Report, read_reports
+from aggregator.stories.likeness import Features, read_features, shows_names
+from aggregator.stories.reports import read_reports
 from aggregator.stories.standing import DATELINE, standalone
 from aggregator.stories.timeline import timeline
-from aggregator.stories.tolls import Toll, tolls_that_differ
 from aggregator.stories.tuning import StoryRules, shipped_rules
+from aggregator.stories.words import word_count
 
+ALARM_VOICES = 3  # so many outlets without anything alike may not tell of one event ...
+ALARM_SENTENCES = 30  # ... when they say so much: short reports of one event may have nothing in common
 LEAD_SENTENCES = 3
 LEAD_WORDS = range(12, 46)
-
-
-@dataclass(slots=True)
-class _Telling:
-    """What is known of a story while it is told, and which sentences have been shown."""
-
-    reports: Sequence[Report]
-    likenesses: Likenesses
-    salience: Sequence[float]  # of each sentence: its share of the story's key terms
-    rules: StoryRules
-    shown: dict[int, None] = field(default_factory=dict)  # in order; a dict so that no hash decides
-
-    @property
-    def features(self) -> Sequence[Features]:
-        return self.likenesses.features
-
-    def said(self, index: int) -> Attributed:
-        sentence = self.features[index].sentence
-        return self.reports[sentence.report].said(sentence)
-
-    def voice(self, index: int) -> str:
-        return self.reports[self.features[index].sentence.report].voice
-
-    def closeness(self, index: int) -> float:
-        """Likeness to what has been shown."""
-        return max((self.likenesses.of(index, other) for other in self.shown), default=0.0)
 
 
 def merge(
@@ -65,30 +41,26 @@ def merge(
     reports = read_reports(articles, rules)
     features = read_features(reports)
     keys = key_terms([report.article for report in reports], rules.headline_key_terms)
-    telling = _Telling(
-        reports, compare_all(features, rules), [_share(each, keys) for each in features], rules
-    )
+    telling = Telling(reports, compare_all(features, rules), [_share(each, keys) for each in features], rules)
     groups = fact_groups(telling.likenesses, reports, rules)
-    voices = [telling.voice(i) for i in range(len(features))]
     lead = _lead(telling)
-    tolls = tolls_that_differ(telling.likenesses, voices, list(telling.shown), rules)
-    figure_pairs = figures_that_differ(telling.likenesses, voices, rules)
-    figure_pairs = [pair for pair in figure_pairs if pair.kind not in {toll.kind for toll in tolls}]
-    figure_pairs = figure_pairs[: rules.differ_cap]
-    differing = [{index for index, _ in toll.sides} for toll in tolls]
-    differing += [{pair.first, pair.second} for pair in figure_pairs]
-    groups = [group for group in groups if not any(len(d & set(group.members)) > 1 for d in differing)]
+    differing = what_differs(telling)
+    sets = differing.sets
+    groups = [group for group in groups if not any(len(one & set(group.members)) > 1 for one in sets)]
     facts = _facts(telling, groups, lead)
-    beside = _beside(telling, set().union(*differing))
-    disagreements = _tolls(telling, tolls) + _figures(telling, figure_pairs) + _denials(telling, groups)
+    beside = _beside(telling, set().union(*sets))
+    told_apart = disagreements(telling, differing, groups)
+    agreed = _agreed(telling)
     return MergedStory(
-        title=headline(articles, shown_title, rules),
+        title=shown_title or headline(articles, None, rules).title,
         lead=None if lead is None else telling.said(lead),
         facts=facts,
         only=_only(telling),
-        disagreements=disagreements,
-        timeline=timeline(reports, rules),
+        disagreements=told_apart,
+        timeline=timeline(reports, rules, trails(articles)),
         beside=beside,
+        agreed=agreed,
+        no_shared_fact=not facts and _strangers(telling),
     )
 
 
@@ -97,14 +69,14 @@ def _share(features: Features, keys: dict[str, float]) -> float:
     return sum(weight for head, weight in keys.items() if head in features.weights) / total if total else 0.0
 
 
-def _lead(telling: _Telling) -> int | None:
+def _lead(telling: Telling) -> int | None:
     """One sentence from the top of a report that says most of what the story is about."""
     candidates = [
         index
         for index, features in enumerate(telling.features)
         if features.sentence.position < LEAD_SENTENCES
-        and len(features.sentence.text.split()) in LEAD_WORDS
-        and standalone(features.sentence.text) >= telling.rules.lead_from
+        and word_count(features.sentence.text) in LEAD_WORDS
+        and standalone(features.sentence.text, features.language) >= telling.rules.lead_from
     ]
     if not candidates:
         return None
@@ -121,7 +93,7 @@ def _lead(telling: _Telling) -> int | None:
     return lead
 
 
-def _lead_first(telling: _Telling, group: FactGroup, lead: int | None) -> FactGroup:
+def _lead_first(telling: Telling, group: FactGroup, lead: int | None) -> FactGroup:
     """The group with the lead as its shown sentence, where all others say the same as the lead.
 
     The page then tells with the lead who else says it, and does not say it a second time.
@@ -131,10 +103,12 @@ def _lead_first(telling: _Telling, group: FactGroup, lead: int | None) -> FactGr
         return group
     if any(telling.likenesses.of(lead, index) < telling.rules.count_from for index in others):
         return group
-    return FactGroup((lead, *others), group.voices)
+    places = {index: place for place, index in enumerate((lead, *others))}
+    same = tuple(tuple(sorted(places[group.members[p]] for p in places_)) for places_ in group.same_words)
+    return FactGroup((lead, *others), group.voices, same)
 
 
-def _facts(telling: _Telling, groups: Sequence[FactGroup], lead: int | None) -> tuple[Fact, ...]:
+def _facts(telling: Telling, groups: Sequence[FactGroup], lead: int | None) -> tuple[Fact, ...]:
     voices = len({report.voice for report in telling.reports})
 
     def rank(group: FactGroup) -> tuple[float, int]:
@@ -153,12 +127,17 @@ def _facts(telling: _Telling, groups: Sequence[FactGroup], lead: int | None) -> 
     for group in chosen:
         telling.shown.update(dict.fromkeys(group.members))
     return tuple(
-        Fact(said=tuple(telling.said(i) for i in group.members), outlets=group.voices, of=voices)
+        Fact(
+            said=tuple(telling.said(i) for i in group.members),
+            outlets=group.voices,
+            of=voices,
+            same_words=group.same_words,
+        )
         for group in chosen
     )
 
 
-def _beside(telling: _Telling, taken: set[int]) -> tuple[tuple[Attributed, ...], ...]:
+def _beside(telling: Telling, taken: set[int]) -> tuple[tuple[Attributed, ...], ...]:
     """Pairs near each other and nearest to each other: set side by side, never counted."""
     rules, features = telling.rules, telling.features
     best = best_matches(telling.likenesses, rules.near_from)
@@ -172,7 +151,7 @@ def _beside(telling: _Telling, taken: set[int]) -> tuple[tuple[Attributed, ...],
         mutual = best[a, features[b].sentence.report][1] == b and best[b, features[a].sentence.report][1] == a
         if (
             mutual
-            and features[a].names & features[b].names
+            and (features[a].names & features[b].names or not shows_names(features[a]))
             and not (features[a].denies or features[b].denies)
         ):
             blocks.append((a, b))
@@ -180,55 +159,38 @@ def _beside(telling: _Telling, taken: set[int]) -> tuple[tuple[Attributed, ...],
     return tuple(tuple(telling.said(index) for index in block) for block in blocks)
 
 
-def _tolls(telling: _Telling, tolls: Sequence[Toll]) -> tuple[Disagreement, ...]:
-    for toll in tolls:
-        telling.shown.update({index: None for index, _ in toll.sides})
+def _strangers(telling: Telling) -> bool:
+    """Whether several outlets say nothing that is nearly the same: too far apart even for side by side."""
+    voices, rules = telling.voices, telling.rules
+    if len(set(voices)) < ALARM_VOICES or len(voices) < ALARM_SENTENCES:
+        return False
+    return not any(
+        s >= rules.count_from and voices[a] != voices[b] for (a, b), s in telling.likenesses.pairs.items()
+    )
+
+
+def _agreed(telling: Telling) -> tuple[AgreedFigure, ...]:
+    """Figures that several outlets give. They mark nothing as shown: their sentences may stand elsewhere."""
+    of = len({report.voice for report in telling.reports})
     return tuple(
-        Disagreement(
-            kind="figures",
-            sides=tuple(telling.said(index) for index, _ in toll.sides),
-            values=tuple(f"{words} {toll.kind}" for _, words in toll.sides),
+        AgreedFigure(
+            words=same.words,
+            said=tuple(telling.said(index) for index in same.members),
+            outlets=same.voices,
+            of=of,
         )
-        for toll in tolls
+        for same in figures_that_agree(telling.likenesses, telling.voices, telling.rules)
     )
 
 
-def _figures(telling: _Telling, pairs: Sequence[FigurePair]) -> tuple[Disagreement, ...]:
-    found = []
-    for pair in pairs:
-        telling.shown.update({pair.first: None, pair.second: None})
-        sides = (telling.said(pair.first), telling.said(pair.second))
-        found.append(Disagreement(kind="figures", sides=sides, values=pair.words))
-    return tuple(found)
-
-
-def _denials(telling: _Telling, groups: Sequence[FactGroup]) -> tuple[Disagreement, ...]:
-    languages = [telling.reports[f.sentence.report].article.language for f in telling.features]
-    voices = [telling.voice(i) for i in range(len(languages))]
-    found = denials(telling.features, groups, languages, voices, telling.rules)[: telling.rules.differ_cap]
-    return tuple(_denied(telling, each) for each in found)
-
-
-def _denied(telling: _Telling, denied: Denied) -> Disagreement:
-    """`values` names the part of each side: "claimed", "denied"."""
-    parts = (("claimed", denied.claim), ("denied", denied.denial))
-    present = [(word, index) for word, index in parts if index is not None]
-    telling.shown.update({index: None for _, index in present})
-    return Disagreement(
-        kind="denial",
-        sides=tuple(telling.said(index) for _, index in present),
-        values=tuple(word for word, _ in present),
-    )
-
-
-def _only(telling: _Telling) -> tuple[Attributed, ...]:
+def _only(telling: Telling) -> tuple[Attributed, ...]:
     """What one outlet alone has: up to `only_cap` sentences of each, in the order of its reports."""
     rules = telling.rules
     by_voice: dict[str, list[tuple[float, int]]] = {}
     elsewhere = _told_elsewhere(telling)
     for index, features in enumerate(telling.features):
         text = features.sentence.text
-        alone = standalone(text)
+        alone = standalone(text, features.language)
         if index in telling.shown or alone < rules.show_from:
             continue
         closeness = telling.closeness(index)
@@ -238,7 +200,7 @@ def _only(telling: _Telling) -> tuple[Attributed, ...]:
         score = (
             telling.salience[index]
             + alone
-            + (0.2 if figures_in(text) else 0.0)
+            + (0.2 if features.figures else 0.0)
             - 0.3 * late
             - 0.8 * closeness
             - (1.0 if DATELINE.match(text) else 0.0)  # another sentence where there is one
@@ -248,7 +210,7 @@ def _only(telling: _Telling) -> tuple[Attributed, ...]:
     return tuple(telling.said(index) for index in sorted(chosen))
 
 
-def _unlike(telling: _Telling, scored: Sequence[tuple[float, int]]) -> list[int]:
+def _unlike(telling: Telling, scored: Sequence[tuple[float, int]]) -> list[int]:
     """The first `only_cap` that do not say again what one before them says."""
     chosen: list[int] = []
     for _, index in scored:
@@ -259,7 +221,7 @@ def _unlike(telling: _Telling, scored: Sequence[tuple[float, int]]) -> list[int]
     return chosen
 
 
-def _told_elsewhere(telling: _Telling) -> set[int]:
+def _told_elsewhere(telling: Telling) -> set[int]:
     """Sentences so near to another outlet's that neither may be called one outlet's own."""
     near = (pair for pair, s in telling.likenesses.pairs.items() if s >= telling.rules.only_elsewhere)
     return {index for a, b in near if telling.voice(a) != telling.voice(b) for index in (a, b)}

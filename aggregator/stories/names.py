@@ -1,14 +1,18 @@
 """Which words of a story are names, and which names a sentence means without saying them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from aggregator.stories.lexicon import words_of
+from aggregator.stories.lexicon import listed, words_of
 from aggregator.stories.words import Token
 
 INHERITED = 3  # names a sentence takes over from the one before
 PLACES, CAPITAL = frozenset({"city", "province", "town"}), frozenset({"capital"})
+CAPITAL_NOUNS = frozenset({"de", "lb"})
+BARE_PREPOSITIONS = frozenset(
+    {"aus", "bei", "gegen", "in", "nach", "nahe", "um", "von", "vor", "zwischen", "über"}
+)
 PRONOUN_OPENERS = frozenset({"he", "she", "they", "it"})
 
 
@@ -20,17 +24,30 @@ class StoryNames:
     capital: str | None  # the name that the story most often attaches to "the capital"
 
     @classmethod
-    def of(cls, sentences: Sequence[Sequence[Token]]) -> "StoryNames":
-        """Read from all sentences; a word that only ever opens a sentence is not taken for a name."""
+    def of(cls, sentences: Sequence[Sequence[Token]], languages: Collection[str | None] = ()) -> "StoryNames":
+        """Read from all sentences; a word that only ever opens a sentence is not taken for a name.
+
+        Where every noun has a capital (German), only what stands beside another capital or behind a bare
+        preposition is, and not what articles stand before.
+        """
         inside: Counter[str] = Counter()
         small: Counter[str] = Counter()
+        nouns = not CAPITAL_NOUNS.isdisjoint(languages)
         for words in sentences:
             for index, token in enumerate(words):
                 if not token.capital:
                     small[token.lower] += 1
-                elif index:
+                elif index and not nouns:
                     inside[token.lower] += 1
-        not_names = words_of("not_names")
+                elif nouns:
+                    before = words[index - 1] if index else None
+                    after = words[index + 1] if index + 1 < len(words) else None
+                    if _beside(before, token) or _beside(token, after):
+                        inside[token.lower] += 1
+                    elif before is not None:
+                        weigh = inside if before.lower in BARE_PREPOSITIONS else small
+                        weigh[token.lower] += 1
+        not_names = words_of("not_names").union(*(listed(each, "not_names") for each in languages))
         names = frozenset(w for w, n in inside.items() if n >= small[w] and w not in not_names)
         return cls(names, _capital(sentences, names))
 
@@ -64,6 +81,13 @@ class StoryNames:
         if before is not None and (not own or opener in PRONOUN_OPENERS):
             meant += self.named(before)[:INHERITED]
         return [head for head in dict.fromkeys(meant) if head not in own]
+
+
+def _beside(token: Token | None, other: Token | None) -> bool:
+    """Whether two words with capitals stand beside each other, a space between them; not "Die Stadt"."""
+    if token is None or other is None or not token.head:
+        return False
+    return token.capital and other.capital and other.start - token.end == 1
 
 
 def _attached(words: Sequence[Token], names: frozenset[str], kinds: frozenset[str]) -> str | None:

@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 
-from aggregator.model import ArticleView, Attributed, Disagreement, Fact, MergedStory, TimelineItem
+from aggregator.model import (
+    AgreedFigure,
+    ArticleView,
+    Attributed,
+    Disagreement,
+    Fact,
+    MergedStory,
+    TimelineItem,
+)
 from aggregator.stories.counts import count, with_originals
 from aggregator.stories.lead import lead_and_facts
 
 NO_OUTLET = "unknown outlet"
-DENIAL_LABELS = {"claimed": "claim", "denied": "denial"}
+DENIAL_LABELS = {"claimed": "claim", "before": "the sentence before it", "denied": "denial"}
+NO_SHARED_FACT = "No two outlets tell the same fact: these reports may not be of one event."
 
 
 def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
@@ -18,17 +27,16 @@ def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
     lead, facts = lead_and_facts(merged)
     sections = [
         [merged.title, _counts(articles)],
+        [NO_SHARED_FACT] if merged.no_shared_fact else [],
         [] if lead is None else _lead(lead),
         _titled("What several outlets say", [line for fact in facts for line in _fact(fact)]),
         _titled("On the same point", [line for block in merged.beside for line in _block(block)]),
         _titled(
             differ_title(merged), [line for each in merged.disagreements for line in _disagreement(each)]
         ),
+        _titled("Figures that agree", [line for same in merged.agreed for line in _agreed(same, merged)]),
         _only(merged.only, with_originals(articles)),
-        _titled(
-            "Timeline",
-            [f"- {_moment(item)}  {_outlet(item.outlet)}: {item.text}" for item in merged.timeline],
-        ),
+        _titled("Timeline", [line for item in merged.timeline for line in _timeline_lines(item)]),
         _titled("Articles", _reports(articles)),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
@@ -71,7 +79,9 @@ def _fact(fact: Fact) -> list[str]:
 
 def _support(fact: Fact) -> str:
     if fact.outlets > 1:
-        return f"{fact.outlets} of {fact.of} outlets"
+        copied = [len({fact.said[p].outlet or fact.said[p].article for p in one}) for one in fact.same_words]
+        same = "".join(f", the same words in {_plural(n, 'outlet')}" for n in copied)
+        return f"{fact.outlets} of {fact.of} outlets{same}"
     return "the same words in " + _plural(len({said.outlet or said.article for said in fact.said}), "outlet")
 
 
@@ -93,12 +103,31 @@ def differ_title(merged: MergedStory) -> str:
 
 
 def _disagreement(each: Disagreement) -> list[str]:
-    alone = "- Denied" if len(each.sides) == 1 else "- Claimed and denied"
-    heading = "- Figures side by side" if each.kind == "figures" else alone
-    lines = [heading]
-    for value, said in zip(each.values, each.sides, strict=True):
-        lines.append(f"    {DENIAL_LABELS.get(value, value)}: {_quoted(said)}")
+    lines = [f"- {disagreement_title(each)}"]
+    times = each.times or (None,) * len(each.sides)
+    for value, said, time in zip(each.values, each.sides, times, strict=True):
+        at = f" ({time:%Y-%m-%d %H:%M} UTC)" if time is not None else ""
+        lines.append(f"    {DENIAL_LABELS.get(value, value)}{at}: {_quoted(said)}")
     return lines
+
+
+def disagreement_title(each: Disagreement) -> str:
+    """What kind of difference it is, in words; never that one side contradicts the other."""
+    if each.kind == "figures":
+        return "Rose from report to report" if each.rose else "Figures side by side"
+    if each.kind == "times":
+        return "Times side by side"
+    return "Claimed and denied" if "claimed" in each.values else "Denied"
+
+
+def _agreed(same: AgreedFigure, merged: MergedStory) -> list[str]:
+    """The figure and who gives it; its sentence where it is not told elsewhere."""
+    outlets = ", ".join(dict.fromkeys(_outlet(said.outlet) for said in same.said))
+    line = f"- {same.words}: {same.outlets} of {same.of} outlets ({outlets})"
+    told = {said for fact in merged.facts for said in fact.said}
+    told.update(said for block in merged.beside for said in block)
+    told.update(side for each in merged.disagreements for side in each.sides)
+    return [line] if told.intersection(same.said) else [line, f"    {_quoted(same.said[0])}"]
 
 
 def _only(said: Sequence[Attributed], articles: Sequence[ArticleView]) -> list[str]:
@@ -116,6 +145,26 @@ def _only(said: Sequence[Attributed], articles: Sequence[ArticleView]) -> list[s
         credit = f" and {_plural(reprints, 'reprint')}" if reprints else ""
         lines += [_outlet(group[0].outlet) + credit, *(f"- {each.text}" for each in group)]
     return _titled("Only one report says", lines)
+
+
+def _timeline_lines(item: TimelineItem) -> list[str]:
+    """The moment, and below a publication who printed its text."""
+    lines = [f"- {_moment(item)}  {_outlet(item.outlet)}: {item.text}"]
+    for copy in item.copies:
+        verb = "printed" if copy.is_whole else "excerpted"
+        lines.append(f"    {verb} by {_outlet(copy.outlet)}{_later(copy.minutes_later)}")
+    left = item.copy_count - len(item.copies)
+    return lines + ([f"    and {left} more"] if left else [])
+
+
+def _later(minutes: int | None) -> str:
+    """How long after the original; "" where that is not known to the minute."""
+    if minutes is None:
+        return ""
+    hours, rest = divmod(abs(minutes), 60)
+    parts = [_plural(hours, "hour")] if hours else []
+    parts += [_plural(rest, "minute")] if rest or not hours else []
+    return f", {' '.join(parts)} {'before it came from there' if minutes < 0 else 'later'}"
 
 
 def _moment(item: TimelineItem) -> str:

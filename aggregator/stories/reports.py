@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from aggregator.model import ArticleView, Attributed
 from aggregator.stories.counts import with_originals
-from aggregator.stories.headline import clean_title
 from aggregator.stories.standing import is_whole, runs_in
+from aggregator.stories.titles import clean_title
 from aggregator.stories.tuning import StoryRules
 from aggregator.stories.words import word_count
 from aggregator.text.sentences import paragraphs, split_sentences

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from aggregator.model import ArticleView
-from aggregator.stories.headline import clean_title, key_terms, title_candidates
+from aggregator.stories.headline import key_terms, title_candidates
 from aggregator.stories.standing import standalone
+from aggregator.stories.titles import clean_title
 from aggregator.stories.tuning import StoryRules, shipped_rules
 from aggregator.stories.words import heads, word_count
 from aggregator.text.sentences import paragraphs, split_sentences

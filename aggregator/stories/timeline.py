@@ -8,11 +8,11 @@ article is never shown as its time.
 import datetime as dt
 from collections.abc import Sequence
 
-from aggregator.model import ArticleView, TimedEntry, TimelineItem
+from aggregator.model import ArticleView, Reprint, TimedEntry, TimelineItem, Trail
 from aggregator.stories.dates import days_inferred, days_told
-from aggregator.stories.headline import clean_title
 from aggregator.stories.reports import CLOCK, Report, Sentence
 from aggregator.stories.standing import standalone
+from aggregator.stories.titles import clean_title
 from aggregator.stories.tuning import StoryRules
 from aggregator.text.sentences import paragraphs, split_sentences
 
@@ -20,12 +20,18 @@ UTC = dt.UTC
 TOLD_WORDS_MAX = 60  # longer sentences draw foreign dates into the timeline
 
 
-def timeline(reports: Sequence[Report], rules: StoryRules) -> tuple[TimelineItem, ...]:
-    """At most `timeline_cap` moments: known days in order (day-only before clocked), then the undated."""
+def timeline(
+    reports: Sequence[Report], rules: StoryRules, trails: Sequence[Trail] = ()
+) -> tuple[TimelineItem, ...]:
+    """At most `timeline_cap` moments: known days in order (day-only before clocked), then the undated.
+
+    What the articles of `trails` printed of a report stands under its publication.
+    """
     span = _dated_span(reports, rules)
+    printed = {trail.article: trail.reprints for trail in trails}
     items: list[TimelineItem] = []
     for report in reports:
-        items.append(_publication(report.article))
+        items.append(_publication(report.article, printed.get(report.article.id, ()), rules))
         items += _live(report.article)
         items += [item for s in report.sentences if (item := _told(report, s, span, rules))]
     return tuple(
@@ -39,11 +45,18 @@ def _moment(item: TimelineItem) -> tuple[int, dt.date, int]:
     return 0, item.day, -1 if item.clock_minutes is None else item.clock_minutes
 
 
-def _publication(article: ArticleView) -> TimelineItem:
+def _publication(article: ArticleView, printed: Sequence[Reprint], rules: StoryRules) -> TimelineItem:
     text = clean_title(article)
+    copies = tuple(printed[: rules.timeline_copies])
     if article.published is None:
         return TimelineItem(
-            kind="published", text=text, article=article.id, outlet=article.outlet, precision="day"
+            kind="published",
+            text=text,
+            article=article.id,
+            outlet=article.outlet,
+            precision="day",
+            copies=copies,
+            copy_count=len(printed),
         )
     published = article.published.astimezone(UTC)
     exact = article.published_precision != "day"
@@ -56,6 +69,8 @@ def _publication(article: ArticleView) -> TimelineItem:
         day=published.date(),
         clock_minutes=published.hour * 60 + published.minute if exact else None,
         precision="minute" if exact else "day",
+        copies=copies,
+        copy_count=len(printed),
     )
 
 

@@ -9,18 +9,17 @@ numbers themselves do, "at least four" and "at least five" too.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from aggregator.stories.dates import MONTHS, WEEKDAYS
 from aggregator.stories.facts import Likenesses
-from aggregator.stories.figures import Figure, figures_in, years_in
+from aggregator.stories.figures import Figure, is_background, years_in
+from aggregator.stories.lexicon import language_words
+from aggregator.stories.likeness import Features
 from aggregator.stories.standing import standalone
 from aggregator.stories.tuning import StoryRules
 
 TOLL_CLASSES = ("dead", "injured", "missing")
-PLACE = re.compile(r"\b(?:in|near|at|off|outside)\s+(?:the\s+)?([A-Z][^\W\d_]+)")
-PART = re.compile(
-    r"^\s+(?:of\s+(?:the|them|these|those|whom|his|her|its|their|our)\b|(?:more|others?)\b)", re.I
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,7 @@ class Toll:
 
     kind: str
     sides: tuple[tuple[int, str], ...]  # sentence, and the number in its words
+    stated: tuple[float, ...] = ()  # the number of each side
 
 
 def tolls_that_differ(
@@ -45,8 +45,13 @@ def tolls_that_differ(
         sides = _sides(likenesses, voices, used, stated)
         if len(sides) > 1 and len({voices[index] for index, _ in sides}) > 1:
             used += [index for index, _ in sides]
+            ordered = sorted(sides, key=_place)
             found.append(
-                Toll(kind, tuple((index, figure.words) for index, figure in sorted(sides, key=_place)))
+                Toll(
+                    kind,
+                    tuple((index, figure.words) for index, figure in ordered),
+                    tuple(figure.stated[0] for _, figure in ordered),
+                )
             )
     return found
 
@@ -60,16 +65,14 @@ def _stated(likenesses: Likenesses, kind: str) -> list[tuple[int, Figure]]:
     by_report: dict[int, list[tuple[int, Figure]]] = {}
     for index, features in enumerate(likenesses.features):
         text = features.sentence.text
-        if years_in(text):
-            continue  # background: "killed 32 in 2007"
-        for figure in figures_in(text):
-            if (
-                figure.kind == kind
-                and figure.sure
-                and figure.noun in ("", "people")
-                and not _is_part(text, figure)
-            ):
-                by_report.setdefault(features.sentence.report, []).append((index, figure))
+        if years_in(text) or is_background(text, features.language):
+            continue  # "killed 32 in 2007"
+        counted = [f for f in features.figures if f.kind == kind and f.noun in ("", "people")]
+        if not counted or _is_part(features, max(counted, key=_number)):
+            continue  # "seven other officers and two civilians" are parts, all of them
+        by_report.setdefault(features.sentence.report, []).extend(
+            (index, figure) for figure in counted if figure.sure and not _is_part(features, figure)
+        )
     return [
         each
         for found in by_report.values()
@@ -78,10 +81,14 @@ def _stated(likenesses: Likenesses, kind: str) -> list[tuple[int, Figure]]:
     ]
 
 
-def _is_part(text: str, figure: Figure) -> bool:
+def _number(figure: Figure) -> float:
+    return figure.stated[0]
+
+
+def _is_part(features: Features, figure: Figure) -> bool:
     """Whether the number counts some of a larger one: "three of whom", "two more"."""
-    place = text.find(figure.words)
-    return PART.match(text[place + len(figure.words) :]) is not None
+    part = _patterns(features.language).part
+    return part is not None and part.match(features.sentence.text[figure.end :]) is not None
 
 
 def _of_one_event(
@@ -96,12 +103,29 @@ def _of_one_event(
 
 
 def _may_be_one(likenesses: Likenesses, a: int, b: int, rules: StoryRules) -> bool:
-    one, other = (_places(likenesses.features[index].sentence.text) for index in (a, b))
+    one, other = (_places(likenesses.features[index]) for index in (a, b))
     return not one or not other or bool(one & other) or likenesses.of(a, b) >= rules.figure_classed_from
 
 
-def _places(text: str) -> frozenset[str]:
-    return frozenset(name for name in PLACE.findall(text) if name.lower() not in (*WEEKDAYS, *MONTHS))
+def _places(features: Features) -> frozenset[str]:
+    pattern = _patterns(features.language).place
+    found = [] if pattern is None else pattern.findall(features.sentence.text)
+    return frozenset(name for name in found if name.lower() not in (*WEEKDAYS, *MONTHS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    place: re.Pattern[str] | None
+    part: re.Pattern[str] | None
+
+
+@cache
+def _patterns(language: str | None) -> _Patterns:
+    words = language_words(language)
+    return _Patterns(
+        re.compile(rf"(?i:{words.place})([^\W\d_a-zß-öø-ÿ][^\W\d_]+)") if words.place else None,
+        re.compile(rf"^(?:{words.part})", re.IGNORECASE) if words.part else None,
+    )
 
 
 def _sides(
@@ -125,12 +149,16 @@ def _sides(
                 key=lambda side: (
                     voices[side[0]] in taken,
                     side[0] in shown,
-                    -standalone(likenesses.features[side[0]].sentence.text),
+                    -_alone(likenesses.features[side[0]]),
                     side[0],
                 ),
             )
         )
     return sides
+
+
+def _alone(features: Features) -> float:
+    return standalone(features.sentence.text, features.language)
 
 
 def _same_number(x: Figure, y: Figure) -> bool:

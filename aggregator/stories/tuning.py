@@ -12,6 +12,9 @@ class StoryRules(msgspec.Struct, frozen=True, kw_only=True):
 
     # headline
     headline_keep_margin: float
+    headline_few_titles: float
+    headline_fault_margin: float
+    headline_toll_margin: float
     headline_key_terms: int
     headline_titles: int
     # how much is read
@@ -25,6 +28,12 @@ class StoryRules(msgspec.Struct, frozen=True, kw_only=True):
     count_from: float
     near_from: float
     repeat_from: float
+    verbatim_from: float
+    shared_words_least: float
+    shared_quoted_least: int
+    named_share_most: float
+    whole_cosine: float
+    scrap_share: float
     refuse_below: float
     group_mean_from: float
     group_worst_from: float
@@ -44,10 +53,21 @@ class StoryRules(msgspec.Struct, frozen=True, kw_only=True):
     figure_count_from: float
     figure_money_from: float
     figure_money_factor: float
+    agree_from: float
+    agree_count_least: int
+    agree_cap: int
+    rose_hours: float
+    toll_factor: float
+    toll_factor_rose: float
+    clock_minutes_apart: int
     # denials
     claim_from: float
+    denied_too_from: float
+    # telling again
+    told_again_days: int
     # timeline
     timeline_cap: int
+    timeline_copies: int
     weekday_past_days: int
     date_ahead_days: int
     reference_span_days: int

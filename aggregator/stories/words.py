@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 import Stemmer
 
-from aggregator.stories.lexicon import lexicon, words_of
+from aggregator.stories.lexicon import language_words, lexicon, listed, without_meaning, words_of
 
 # Numbers with their separators, words with inner apostrophes; "20km" is two tokens, hyphens split.
 TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
+ELIDING = frozenset({"fr", "it", "ca"})  # "l'usine", "dell'isola": two words
+ELISION = re.compile(
+    r"(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|un|dell|all|dall|nell|sull|quell)['’](?=\w)", re.IGNORECASE
+)
 SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]")
 STEMMED_LANGUAGES = {
     "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "en": "english",
@@ -41,6 +45,8 @@ def tokens(text: str, language: str | None = None) -> list[Token]:
             found += [Token(word[i : i + 2], word[i : i + 2], start + i, start + i + 2, False)
                       for i in range(len(word) - 1)]  # fmt: skip
             continue
+        if language in ELIDING and (elided := ELISION.match(word)) is not None:
+            word, start = word[elided.end() :], start + elided.end()
         lower = word.lower()
         if lower.endswith(("'s", "’s")):
             lower = lower[:-2]
@@ -50,7 +56,7 @@ def tokens(text: str, language: str | None = None) -> list[Token]:
 
 def heads(text: str, language: str | None = None) -> dict[str, None]:
     """The heads of `text` in order, each once: what `tokens` gives, without the places, in half the time."""
-    if SPACELESS.search(text):
+    if SPACELESS.search(text) or language in ELIDING:
         return dict.fromkeys(token.head for token in tokens(text, language) if token.head)
     found = dict.fromkeys(
         head_of(word[:-2] if word.endswith(("'s", "’s")) else word, language or "en")
@@ -64,16 +70,15 @@ def heads(text: str, language: str | None = None) -> dict[str, None]:
 def head_of(word: str, language: str) -> str:
     """What stands for `word` (lower case) in comparisons: a number, a synonym group's head, or its stem."""
     if word[0].isdigit():
-        return word.replace(",", "")
-    if language != "en":
-        # Without word lists of the language, short words are taken for function words.
-        return stem(word, language) if len(word) > 3 else ""
-    if word in lexicon().numbers:
-        return str(lexicon().numbers[word])
-    if word in words_of("stop") or word in words_of("speech"):
-        return ""
-    stemmed = stem(word, "en")
-    return _synonym_heads().get(stemmed, stemmed)
+        return word.replace("." if language_words(language).decimal == "," else ",", "")
+    number = language_words(language).numbers.get(word)
+    if number is not None:
+        return str(number)
+    empty = without_meaning(language)
+    if word in empty or (not empty and len(word) <= 3):
+        return ""  # without word lists of the language, short words are taken for function words
+    stemmed = stem(word, language)
+    return _synonym_heads().get(stemmed, stemmed) if language == "en" else stemmed
 
 
 def stem(word: str, language: str) -> str:
@@ -102,7 +107,13 @@ def _synonym_heads() -> dict[str, str]:
 @cache
 def generic_heads() -> frozenset[str]:
     """Heads of words that nearly every report has."""
-    return frozenset(head for word in words_of("generic") if (head := head_of(word, "en")))
+    english = {head for word in words_of("generic") if (head := head_of(word, "en"))}
+    return frozenset(english).union(
+        head
+        for language in ("de", "fr", "es")
+        for word in listed(language, "generic")
+        if (head := head_of(word, language))
+    )
 
 
 def word_count(text: str) -> int:

@@ -12,6 +12,8 @@ class TextRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_elements: int
     max_attributes: int
     max_metadata_chars: int
+    media_kept: int
+    media_url_chars: int
     head_lines: int
     title_words: int
     kicker_words: int

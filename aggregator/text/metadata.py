@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
-from aggregator.model import Published
+from aggregator.model import Enclosure, Published
 from aggregator.text import dates
 from aggregator.text.characters import clean
 from aggregator.text.language import primary_tag
 from aggregator.text.lines import folded
 from aggregator.text.outlets import split_title
+from aggregator.text.permissions import TDM_RESERVED, Permissions, permissions
 from aggregator.text.urls import canonical_url
 
 _ARTICLE_TYPES = re.compile(
@@ -43,9 +44,8 @@ class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     published: Published | None = None
     modified: dt.datetime | None = None
-    noarchive: bool = False
-    nosnippet: bool = False
-    tdm_reserved: bool = False
+    forbids: Permissions = Permissions()
+    image: Enclosure | None = None  # its picture, the address still as written
     is_live: bool = False
     body: str = ""  # JSON-LD's articleBody
     kinds: tuple[str, ...] = ()  # og:type and the types of its JSON-LD, in lower case
@@ -58,7 +58,6 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
     nodes = _json_ld(root)
     linked = _article_among(nodes, root, meta, max_chars)
     site = _first(meta, "og:site_name", "application-name") or _name(linked.get("publisher"), max_chars)
-    robots = f"{meta.get('robots', '')},{meta.get('googlebot', '')}".lower()
     published, modified = _times(root, meta, linked, zone, seen)
     return PageFacts(
         title=_title(root, meta, linked, site, max_chars),
@@ -71,9 +70,11 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
         description=_first(meta, "og:description", "description", "twitter:description") or "",
         published=published,
         modified=modified,
-        noarchive="noarchive" in robots,
-        nosnippet="nosnippet" in robots or re.search(r"max-snippet:\s*0\b", robots) is not None,
-        tdm_reserved=meta.get("tdm-reservation") == "1",
+        forbids=permissions(
+            *(meta.get(name, "") for name in _ROBOTS_NAMES),
+            TDM_RESERVED if meta.get(TDM_RESERVED) == "1" else "",
+        ),
+        image=_image(meta, linked, max_chars),
         is_live="LiveBlogPosting" in _types(linked),
         body=_text_of(linked.get("articleBody"), _JSON_LD_CHARS, keep_lines=True),
         kinds=_kinds(meta, nodes),
@@ -85,7 +86,7 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
 
 
 def _meta(root: Any, max_chars: int) -> dict[str, str]:
-    """The first value of every <meta>, names in lower case."""
+    """The first value of every <meta>, names in lower case; all rules for robots, with semicolons between."""
     found: dict[str, str] = {}
     for element in root.iter("meta"):
         name = (
@@ -93,6 +94,9 @@ def _meta(root: Any, max_chars: int) -> dict[str, str]:
         )
         value = _one_line(element.get("content") or "", max_chars)
         if name and value and len(found) < 500:
+            rules = found.get(name) if name in _ROBOTS_NAMES else None
+            if rules is not None:
+                found[name] = f"{rules}; {value}"[:max_chars]
             found.setdefault(name[:100], value)
     return found
 
@@ -331,6 +335,22 @@ def _sources(meta: dict[str, str], linked: dict[str, Any], max_chars: int) -> tu
     in_head = ("source", "dc.source", "syndication-source", "original-source")
     names = (*(_name(linked.get(key), max_chars) for key in in_data), *(meta.get(name) for name in in_head))
     return tuple(dict.fromkeys(name for name in names if name and len(name) <= 200))
+
+
+_ROBOTS_NAMES = ("robots", "googlebot", "googlebot-news", "aggregator")
+_IMAGE_NAMES = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src")
+
+
+def _image(meta: dict[str, str], linked: dict[str, Any], max_chars: int) -> Enclosure | None:
+    """The picture that the page is shared with."""
+    stated = linked.get("image")
+    stated = stated[0] if isinstance(stated, list) and stated else stated
+    if isinstance(stated, dict):
+        stated = stated.get("url") or stated.get("contentUrl")
+    shared = _first(meta, *_IMAGE_NAMES)
+    address = shared or _text_of(stated, max_chars)
+    kind = meta.get("og:image:type", "") if shared else ""
+    return Enclosure(url=address, type=kind or "image") if address else None
 
 
 def _canonical(root: Any, meta: dict[str, str]) -> str | None:

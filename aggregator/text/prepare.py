@@ -13,6 +13,7 @@ import msgspec
 from aggregator.model import (
     ACCEPTED_VERDICTS,
     CleanArticle,
+    Enclosure,
     Entry,
     LineMarks,
     Published,
@@ -29,7 +30,9 @@ from aggregator.text.language import find_language
 from aggregator.text.limits import TextRules
 from aggregator.text.lines import count_words, one_space
 from aggregator.text.markup import html_to_text
+from aggregator.text.media import media_of
 from aggregator.text.outlet_lines import RepeatRules, marks, repeated, together, without
+from aggregator.text.permissions import permissions
 from aggregator.text.sentences import split_sentences
 from aggregator.text.signs import read_signs
 from aggregator.text.timing import Found, Known
@@ -96,7 +99,13 @@ def clean_entry(
     if draft is not None and not _is_better(own.article, draft.article):
         return Cleaned(_finished(entry, draft, seen, room), together(draft.marks, own.marks))
     if draft is not None:
-        own = msgspec.structs.replace(own, article=_with_page_facts(own.article, draft.article))
+        own = msgspec.structs.replace(
+            own,
+            article=_with_page_facts(own.article, draft.article),
+            image=draft.image,
+            image_base=draft.image_base,
+            no_images=draft.no_images,
+        )
     known = own.marks if draft is None else together(draft.marks, own.marks)
     return Cleaned(_finished(entry, own, seen, room), known)
 
@@ -116,6 +125,9 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     declared_language: str | None = None
     is_live: bool = False
     sources: tuple[str, ...] = ()  # what the page calls the source of its text
+    image: Enclosure | None = None  # that the page is shared with, as the page writes its address ...
+    image_base: str | None = None  # ... which is meant from here
+    no_images: bool = False  # the page forbids passing pictures on
     entries: tuple[Found, ...] = ()  # of a live blog, as the page's markup has them
     before: tuple[str, ...] = ()  # its paragraphs before lines were taken out that the outlet repeats
     marks: LineMarks | None = None  # of these, where something may be learnt from them
@@ -158,9 +170,9 @@ def _from_html(entry: Entry, html: str, url: str | None, seen: dt.datetime, room
         published=facts.published or body.published,
         modified=facts.modified,
         canonical_url=facts.canonical,
-        noarchive=facts.noarchive,
-        nosnippet=facts.nosnippet,
-        tdm_reserved=facts.tdm_reserved,
+        noarchive=facts.forbids.noarchive,
+        nosnippet=facts.forbids.nosnippet,
+        tdm_reserved=facts.forbids.tdm_reserved,
         truncated=read.truncated,
     )
     return _Draft(
@@ -170,6 +182,9 @@ def _from_html(entry: Entry, html: str, url: str | None, seen: dt.datetime, room
         is_live=facts.is_live,
         sources=facts.sources,
         entries=entries,
+        image=facts.image,
+        image_base=url,
+        no_images=facts.forbids.noimage,
     )
 
 
@@ -297,6 +312,7 @@ def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -
     announced = draft.is_live or live.announces_live(article.title)
     known = Known(published=published, modified=article.modified, seen=seen, zone=entry.zone)
     timed = _timed(draft, paragraphs, known, room, announced=announced)
+    forbids = permissions(entry.robots)
     return msgspec.structs.replace(
         article,
         title=_cut(article.title, room.max_title_chars),
@@ -317,6 +333,16 @@ def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -
         ),
         is_container=bool(timed) or announced or live.is_container_title(article.title),
         timed=timed,
+        noarchive=article.noarchive or forbids.noarchive,
+        nosnippet=article.nosnippet or forbids.nosnippet,
+        tdm_reserved=article.tdm_reserved or forbids.tdm_reserved,
+        media=media_of(
+            entry.enclosures,
+            () if draft.image is None else (draft.image,),
+            draft.image_base or entry.url,
+            room,
+            no_images=draft.no_images or forbids.noimage,
+        ),
         truncated=article.truncated or len(article.text) > room.max_text_chars,
     )
 

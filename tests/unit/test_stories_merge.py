@@ -300,7 +300,7 @@ def test_the_text_names_who_says_what() -> None:
         "Ferry Marlin sinks off Port Ellis, at least 14 killed\n3 articles, 3 outlets, 3 independent reports"
     )
     assert "2 of 3 outlets: " in text
-    assert "Figures side by side" in text
+    assert "Rose from report to report" in text  # 14 at noon, 19 two hours later
     assert "— Daily Lantern" in text
 
 

@@ -7,6 +7,7 @@ import pytest
 from aggregator.model import TimedEntry
 from aggregator.stories.dates import days_inferred, days_told
 from aggregator.stories.merge import merge
+from aggregator.stories.render import as_text
 from aggregator.stories.tuning import shipped_rules
 from tests.unit.stories_examples import NOON, view
 
@@ -27,6 +28,12 @@ WEDNESDAY = dt.date(2025, 3, 12)
         ("The owner said that it would not be raised before Sunday.", [16]),
         ("Trains stopped on Monday because the line was closed.", [10]),
         ("It sank on March 3 and rose on 5 March 2025.", [3, 5]),
+        ("Riyadh on Friday froze trade with Tarnow.", [7]),
+        ("The mayor set off a storm on Sunday.", [9]),
+        ("The vote is set for Monday.", [17]),
+        ("The draft, written by the mayor, will be sent to Tarnow Sunday.", [16]),
+        ("A report slated to go to lawmakers on Monday is short.", [17]),
+        ("The file was sent on 1 May of that year.", []),
         ("Tuesday's talks were short.", []),
         ("On February 31 nothing happened.", []),
         ("In May they may go.", []),
@@ -101,3 +108,29 @@ def test_moments_stand_in_order_with_the_undated_last() -> None:
 def test_the_time_of_fetching_is_never_shown() -> None:
     items = merge([view("a", published=None, title="Ferry", seen=NOON, effective=NOON)]).timeline
     assert all(item.time is None for item in items)
+
+
+def test_copies_are_named_below_the_publication_of_their_original() -> None:
+    original = view("o", "One", title="Ferry sinks off Port Ellis", text="The ferry Marlin sank at night.")
+    times = [NOON + dt.timedelta(minutes=30 + 50 * n) for n in range(22)]
+    copies = [
+        view(f"c{n:02}", f"Paper {n:02}", title="Ferry", role="copy", copy_of="o", text=original.text,
+             published=time, effective=time)
+        for n, time in enumerate(times)
+    ]  # fmt: skip
+    undated = view("u", "Bell", role="copy", copy_of="o", published=None, hours=-1, text=original.text)
+    cut = view("x", "Bit", role="excerpt", copy_of="c03", hours=1, text="The ferry Marlin sank at night.")
+    articles = [*copies, cut, original]
+    (item,) = merge(articles).timeline
+    assert (item.article, item.copy_count, len(item.copies)) == ("o", 23, shipped_rules().timeline_copies)
+    assert [(one.article, one.minutes_later, one.is_whole) for one in item.copies[:3]] == [
+        ("c00", 30, True),
+        ("x", 60, False),
+        ("c01", 80, True),
+    ]
+    text = as_text(merge(articles), articles)
+    assert "    printed by Paper 00, 30 minutes later\n    excerpted by Bit, 1 hour later\n" in text
+    assert "    printed by Paper 01, 1 hour 20 minutes later\n" in text
+    assert "    and 3 more\n" in text
+    first = merge([undated, original]).timeline[0]
+    assert (first.article, [one.minutes_later for one in first.copies]) == ("u", [None])

@@ -1,0 +1,111 @@
+"""How steady are headlines? Labelled articles arrive one by one in the order of their times.
+
+    .venv/bin/python -m benchmarks.headlines ../shared/data/events-*.jsonl.gz
+
+Stories are the labelled events, so that grouping has no part in it. A change is a title other than the one
+shown before; a return is one that was shown before that. The last line of each data set is about the first
+`FIRST` arrivals of events that have as many.
+"""
+
+import datetime as dt
+import gzip
+import json
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from aggregator.model import ArticleView
+from aggregator.stories.headline import headline
+from aggregator.stories.tuning import StoryRules, shipped_rules
+
+LEAD_WORDS = 80  # as text.lead_words
+FIRST = 20
+MARGINS = (0.0, 0.05, 0.1, 0.15)
+UNDATED = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+
+
+class Steadiness(NamedTuple):
+    """What became of the titles of some stories."""
+
+    stories: int
+    arrivals: int
+    changes: int
+    returns: int
+    reasons: Counter[str]
+
+
+def events(path: Path) -> list[list[ArticleView]]:
+    """The articles of each event that has two or more, in the order of their times."""
+    found: dict[str, list[ArticleView]] = defaultdict(list)
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for number, line in enumerate(file):
+            row = json.loads(line)
+            stated = row.get("published")
+            time = UNDATED if not stated else dt.datetime.fromisoformat(stated.replace("Z", "+00:00"))
+            time = (time if time.tzinfo else time.replace(tzinfo=dt.UTC)) + dt.timedelta(seconds=number)
+            found[str(row["cluster"])].append(
+                ArticleView(
+                    id=f"{number:08}",
+                    outlet=row.get("outlet") or row.get("source"),
+                    url=None,
+                    title=row.get("title") or "",
+                    published=time,
+                    seen=time,
+                    effective=time,
+                    language=row.get("lang") or row.get("language"),
+                    copy_of=None,
+                    wire=None,
+                    role="report",
+                    lead=" ".join((row.get("text") or "").split()[:LEAD_WORDS]),
+                )
+            )
+    return [sorted(one, key=lambda a: (a.effective, a.id)) for one in found.values() if len(one) > 1]
+
+
+def steadiness(stories: list[list[ArticleView]], rules: StoryRules) -> Steadiness:
+    """Each story told anew at every arrival."""
+    changes, returns, reasons = 0, 0, Counter[str]()
+    for articles in stories:
+        titles: list[str] = []
+        for end in range(1, len(articles) + 1):
+            chosen = headline(articles[:end], titles[-1] if titles else None, rules)
+            if titles and chosen.title != titles[-1]:
+                changes += 1
+                returns += chosen.title in titles
+                reasons[(chosen.reason or "none").split(":")[0]] += 1
+            titles.append(chosen.title)
+    arrivals = sum(len(articles) - 1 for articles in stories)
+    return Steadiness(len(stories), arrivals, changes, returns, reasons)
+
+
+def told(name: str, found: Steadiness) -> str:
+    """A line of the report."""
+    per_story = found.changes / max(1, found.stories)
+    per_arrival = found.changes / max(1, found.arrivals)
+    return (
+        f"  {name:22} {found.stories:5} stories {found.arrivals:6} arrivals  "
+        f"{per_story:6.2f} changes a story  {per_arrival:.3f} an arrival  {found.returns} returns"
+    )
+
+
+def main(paths: list[str]) -> None:
+    """Print changes of each data set: for some margins, and the reasons under the shipped rules."""
+    shipped = shipped_rules()
+    for path in map(Path, paths):
+        stories = events(path)
+        print(path.name)
+        for margin in MARGINS:
+            rules = msgspec.structs.replace(shipped, headline_keep_margin=margin)
+            print(told(f"margin {margin}", steadiness(stories, rules)))
+        first = [articles[: FIRST + 1] for articles in stories if len(articles) > FIRST]
+        if first:
+            print(told(f"first {FIRST}, shipped", steadiness(first, shipped)))
+        for reason, count in steadiness(stories, shipped).reasons.most_common():
+            print(f"    {count:5} {reason}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

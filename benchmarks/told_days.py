@@ -1,0 +1,109 @@
+"""Do outlets agree on the days that their sentences tell? Labelled articles, one line of figures.
+
+    .venv/bin/python -m benchmarks.told_days ../shared/data/events-fulltext.jsonl.gz
+
+Two sentences of two outlets in one event that are as alike as `LIKENESS` tell the same; where each names
+exactly one day, the two days should be one. Pairs that differ are printed with both sentences, because some
+speak of two moments and are no mistake.
+"""
+
+import datetime as dt
+import gzip
+import json
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+from aggregator.model import ArticleView
+from aggregator.stories.dates import days_told
+from aggregator.stories.facts import compare_all
+from aggregator.stories.likeness import read_features
+from aggregator.stories.reports import Report, read_reports
+from aggregator.stories.tuning import StoryRules, shipped_rules
+
+LIKENESS = 0.55
+MOST_REPORTS = 12  # of one event
+
+
+class Pair(NamedTuple):
+    """Two sentences that tell the same, each with its one day and the day it was published."""
+
+    days: tuple[dt.date, dt.date]
+    published: tuple[dt.date, dt.date]
+    sentences: tuple[str, str]
+
+
+def events(path: Path) -> list[list[ArticleView]]:
+    """The dated articles with a text of each event that has two or more."""
+    found: dict[str, list[ArticleView]] = defaultdict(list)
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for number, line in enumerate(file):
+            row = json.loads(line)
+            if not row.get("published") or not row.get("text"):
+                continue
+            time = dt.datetime.fromisoformat(row["published"].replace("Z", "+00:00"))
+            time = time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+            found[str(row["cluster"])].append(
+                ArticleView(
+                    id=f"{number:08}",
+                    outlet=row.get("outlet") or row.get("source"),
+                    url=None,
+                    title=row.get("title") or "",
+                    published=time,
+                    seen=time,
+                    effective=time,
+                    language=row.get("lang") or row.get("language"),
+                    copy_of=None,
+                    wire=None,
+                    role="report",
+                    text=row["text"],
+                )
+            )
+    return [one[:MOST_REPORTS] for one in found.values() if len(one) > 1]
+
+
+def pairs(articles: list[ArticleView], rules: StoryRules) -> list[Pair]:
+    """The pairs of one event."""
+    reports = read_reports(articles, rules)
+    features = read_features(reports)
+    told = [_told(reports[each.sentence.report], each.sentence.text, rules) for each in features]
+    found = []
+    for (a, b), s in sorted(compare_all(features, rules).pairs.items()):
+        one, other = (reports[features[index].sentence.report] for index in (a, b))
+        days = told[a], told[b]
+        if s < LIKENESS or one.voice == other.voice or days[0] is None or days[1] is None:
+            continue
+        texts = (features[a].sentence.text, features[b].sentence.text)
+        found.append(Pair((days[0], days[1]), (_published(one), _published(other)), texts))
+    return found
+
+
+def _published(report: Report) -> dt.date:
+    assert report.article.published is not None
+    return report.article.published.date()
+
+
+def _told(report: Report, sentence: str, rules: StoryRules) -> dt.date | None:
+    days = days_told(sentence, _published(report), rules)
+    return days[0] if len(days) == 1 else None
+
+
+def main(paths: list[str]) -> None:
+    """Print how many agree, and those that do not."""
+    rules = shipped_rules()
+    for path in map(Path, paths):
+        found = [pair for articles in events(path) for pair in pairs(articles, rules)]
+        same = Counter(pair.sentences[0] == pair.sentences[1] for pair in found)
+        agree = sum(pair.days[0] == pair.days[1] for pair in found)
+        share = agree / max(1, len(found))
+        print(f"{path.name}: {agree} of {len(found)} pairs agree ({share:.3f}); {same[True]} word for word")
+        for pair in found:
+            if pair.days[0] != pair.days[1]:
+                for sentence, day, published in zip(pair.sentences, pair.days, pair.published, strict=True):
+                    print(f"    {day} (published {published}): {sentence}")
+                print()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

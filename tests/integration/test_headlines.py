@@ -1,0 +1,98 @@
+"""The title of a story as it is kept, changed and logged while articles come, on both databases."""
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from aggregator.model import Entry
+from aggregator.pipeline import Pipeline
+from aggregator.store.database import Database
+from aggregator.store.tables import article, story, story_log
+from aggregator.work.executor import InlineExecutor
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+
+BAIT = "Why did the levee at Pennmouth break?"
+PLAIN = "Levee on the Arrel breaks at Pennmouth, four people killed"
+OTHER = "Pennmouth under water after levee on the Arrel gives way"
+
+
+def report(outlet: str, title: str, text: str, hours: int) -> Entry:
+    return record(outlet, f"{outlet} {hours}", title, text, published=NOON + dt.timedelta(hours=hours))
+
+
+class Newsroom(Desk):
+    """A desk whose operator prefers some outlets."""
+
+    def __init__(self, database: Database, prefer: Sequence[str] = ()) -> None:
+        self.prefer = prefer
+        super().__init__(database, Clock(NOON + dt.timedelta(days=2)))
+
+    def restart(self) -> None:
+        self.pipeline = Pipeline(
+            self.database, InlineExecutor(), self.book, self.clock, summary_words=60, prefer=self.prefer
+        )
+
+    def titles(self) -> list[tuple[str, str | None]]:
+        """Of each story its title, and the outlet that has it."""
+        statement = select(story.c.title, article.c.outlet).outerjoin(
+            article, article.c.id == story.c.title_article
+        )
+        with self.database.read() as connection:
+            return [(row.title, row.outlet) for row in connection.execute(statement.order_by(story.c.n))]
+
+    def changes(self) -> list[dict[str, Any]]:
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(story_log.c.detail).where(story_log.c.kind == "headline").order_by(story_log.c.n)
+            )
+            return [json.loads(row.detail) for row in rows]
+
+
+def test_a_title_changes_for_a_reason_that_is_logged(database: Database) -> None:
+    desk = Newsroom(database)
+    desk.take(report("Echo", BAIT, FLOOD, 0))
+    assert (desk.titles(), desk.changes()) == ([(BAIT, "Echo")], [])
+    desk.take(report("Gazette", PLAIN, FLOOD_ELSEWHERE, 1))
+    assert desk.titles() == [(PLAIN, "Gazette")]
+    reason = "the one before was a question or clickbait"
+    assert desk.changes() == [{"before": BAIT, "after": PLAIN, "reason": reason}]
+    desk.take(report("Herald", "Pennmouth after the flood", FLOOD, 2))
+    assert len(desk.changes()) == 1
+
+
+def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(database: Database) -> None:
+    desk = Newsroom(database, prefer=("Herald", "Gazette"))
+    desk.take(report("Echo", PLAIN, FLOOD, 0))
+    desk.take(report("Gazette", OTHER, FLOOD_ELSEWHERE, 1))
+    assert desk.titles() == [(OTHER, "Gazette")]
+    assert desk.changes() == [{"before": PLAIN, "after": OTHER, "reason": "a preferred outlet has one"}]
+    desk.take(report("Sennick Sun", "Dock workers walk out in Sennick", STRIKE, 1))
+    assert len(desk.titles()) == 2
+
+
+def test_the_title_of_a_large_story_is_not_forgotten_when_newer_articles_came(database: Database) -> None:
+    desk = Newsroom(database)
+    desk.take(report("Gazette", PLAIN, FLOOD, 0))
+    with database.write() as connection:
+        row = dict(connection.execute(select(article)).one()._mapping)
+        later = [
+            row
+            | {
+                "n": 1000 + number,
+                "id": f"later{number}",
+                "root": f"later{number}",
+                "outlet": f"Paper {number}",
+                "title": f"What the levee of Pennmouth means to me, part {number}",
+                "effective": NOON + dt.timedelta(minutes=number),
+            }
+            for number in range(80)
+        ]
+        connection.execute(insert(article), later)
+        connection.execute(update(story).values(article_count=81, standing=None))
+    desk.restart()
+    desk.take(report("Herald", "What now, Pennmouth?", FLOOD_ELSEWHERE, 3))
+    assert desk.titles() == [(PLAIN, "Gazette")]
+    assert desk.changes() == []

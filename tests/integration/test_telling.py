@@ -1,0 +1,94 @@
+"""Merged texts are worked out after placing, and anew by other rules of telling; on both databases."""
+
+import datetime as dt
+
+import msgspec
+from sqlalchemy import select, update
+
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+from aggregator.store.tables import counter, story
+from aggregator.store.telling import tell_next, telling_version
+from aggregator.stories.tuning import shipped_rules
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+
+RULES = shipped_rules()
+OTHERS = msgspec.structs.replace(RULES, timeline_cap=0)
+
+
+def filled(database: Database) -> Database:
+    """A story of two reports and one of one, not told yet."""
+    Desk(database, Clock()).take(
+        record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
+        record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
+        record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON),
+    )
+    return database
+
+
+def texts(database: Database) -> dict[str, str | None]:
+    with database.read() as connection:
+        rows = connection.execute(select(story.c.id, story.c.text).where(story.c.redirect_to.is_(None))).all()
+    return {row.id: row.text for row in rows}
+
+
+def tell_all(database: Database, rules: object = RULES, limit: int = 10) -> int:
+    assert isinstance(rules, type(RULES))
+    return sum(iter(lambda: tell_next(database, limit, rules), 0))
+
+
+def test_each_story_is_told_once(database: Database) -> None:
+    filled(database)
+    assert None in texts(database).values()
+    assert tell_all(database) == 2
+    assert None not in texts(database).values()
+    assert tell_next(database, 10, RULES) == 0
+
+
+def test_other_rules_tell_all_stories_anew_a_few_at_a_time(database: Database) -> None:
+    tell_all(filled(database))
+    before = texts(database)
+    assert tell_next(database, 1, OTHERS) == 1
+    assert sum(before[id_] != text for id_, text in texts(database).items()) == 1
+    assert tell_next(database, 1, OTHERS) == 1
+    assert tell_next(database, 1, OTHERS) == 0
+    after = texts(database)
+    assert all(before[id_] != text for id_, text in after.items())
+    assert tell_next(database, 1, OTHERS) == 0
+    assert tell_all(database, RULES) == 2  # and back
+    assert texts(database) == before
+
+
+def test_what_reads_a_story_gets_its_old_text_until_then(database: Database) -> None:
+    tell_all(filled(database))
+    (id_, *_) = texts(database)
+    read = Reading(database).merged(id_)
+    tell_next(database, 1, OTHERS)
+    assert None not in texts(database).values()
+    assert read is not None
+
+
+def test_a_database_of_an_older_version_is_told_anew(database: Database) -> None:
+    tell_all(filled(database))
+    with database.write() as connection:  # as it was before versions were kept
+        connection.execute(counter.delete().where(counter.c.name.in_(("told_by", "told_from"))))
+        connection.execute(update(story).values(text="an old text"))
+    assert tell_all(database) == 2
+    assert "an old text" not in texts(database).values()
+
+
+def test_old_stories_are_left_as_they_were_told(database: Database) -> None:
+    tell_all(filled(database))
+    (old, *_) = texts(database)
+    long_ago = NOON - dt.timedelta(days=RULES.told_again_days + 400)
+    with database.write() as connection:
+        connection.execute(update(story).where(story.c.id == old).values(updated=long_ago))
+    before = texts(database)
+    assert tell_all(database, OTHERS) == 1
+    assert texts(database)[old] == before[old]
+
+
+def test_the_version_is_of_the_rules() -> None:
+    versions = {telling_version(RULES), telling_version(OTHERS)}
+    assert len(versions) == 2
+    assert telling_version(shipped_rules()) in versions

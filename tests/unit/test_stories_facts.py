@@ -1,0 +1,296 @@
+"""What is counted as one fact, what only stands side by side, and what differs; each rule on and off."""
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+import pytest
+
+from aggregator.model import ArticleView, MergedStory
+from aggregator.stories.merge import merge
+from aggregator.stories.render import as_text
+from aggregator.stories.tuning import shipped_rules
+from tests.unit.stories_examples import NOON, view
+
+FILLED = (
+    "Rescuers from Varna brought blankets to the school.\nThe bakery in Ellis gave away bread on Sunday "
+    "morning.\n"
+    "Engineers of the harbour checked every pump in the lower town.\nA choir sang for the helpers in the "
+    "evening.",
+    "The railway to Belsk was shut for the whole weekend.\nInsurers expect many claims from farmers along "
+    "the river.\n"
+    "Fishermen lost eleven boats and most of their nets.\nThe weather service sees no more rain until "
+    "Friday.",
+    "Quaymouth sent two tugs and a crane.\nA painter showed his pictures of storms in the town hall.\n"
+    "The ferry to Norrland sailed again on Saturday evening.\nChildren built dams of sand on the beach of "
+    "Lund.",
+)
+
+
+def told(*texts: str, **rules: Any) -> MergedStory:
+    return merge(reports(*texts), rules=msgspec.structs.replace(shipped_rules(), **rules))
+
+
+def reports(*texts: str, hours: int = 1, outlets: tuple[str, ...] = ()) -> list[ArticleView]:
+    """Reports of one event, each with sentences that no other has."""
+    return [
+        view(
+            f"r{n}",
+            outlets[n] if outlets else f"Paper {n}",
+            title="Flood in Tarnow",
+            text=f"{text}\n{FILLED[n % 3]}",
+            published=NOON + dt.timedelta(hours=n * hours),
+        )
+        for n, text in enumerate(texts)
+    ]
+
+
+def counted(merged: MergedStory, text: str) -> bool:
+    return any(said.text == text for fact in merged.facts for said in fact.said)
+
+
+PUMPS = (
+    "Joren Hale of the Arrel Dyke Union showed the council of Port Ellis old pumps, rusty gates, cracked "
+    "pipes and "
+    "empty sheds in March.",
+    "Thieves took old pumps, gates, pipes and copper wire from sheds of the Arrel Dyke Union in Port "
+    "Ellis while Joren "
+    "Hale ate lunch with his brother, a painter of ships and storms.",
+)
+CHARGES = (
+    "Charges against the treasurer for tampering with a computer in Tarnow are still pending.",
+    "After the treasurer left, the prosecutor in Tarnow spoke of an end of the pending charges in return "
+    "for a deal "
+    "about the computer and the car.",
+)
+CANDIDATES = (
+    "The spokeswoman Ada Lund said on Monday that the mayor did not meet any other candidates for the "
+    "post of dyke "
+    "warden.",
+    "The spokeswoman Ada Lund said on Monday that she would not identify the four candidates for the post "
+    "of dyke "
+    "warden.",
+)
+NOMINEE = (
+    "Lund's nominee must win the council vote.",
+    "The leader of the council, Emrys Boll, predicted on Monday that Lund's nominee will win the vote in "
+    "a close race "
+    "after a long and heated quarrel between both sides of the river.",
+)
+
+
+@pytest.mark.parametrize(
+    ("pair", "rule"),
+    [
+        (PUMPS, {"named_share_most": 1.1}),
+        (CHARGES, {"shared_words_least": 0.0}),
+        (CANDIDATES, {"verbatim_from": 0.0}),
+        (NOMINEE, {"scrap_share": 0.0}),
+    ],
+    ids=["names alone", "too few words", "no to two things", "a scrap of it"],
+)
+def test_what_is_only_near_is_not_counted(pair: tuple[str, str], rule: dict[str, float]) -> None:
+    assert counted(told(*pair, **rule), pair[0])  # without the rule
+    assert not counted(told(*pair), pair[0])
+
+
+def test_idioms_without_a_common_name_are_no_fact() -> None:
+    pair = (
+        "The minister in Belsk said the old mills must not be allowed to fall into the hands of strangers.",
+        "They will also not allow the old mills to fall into wrong hands, the statement of the union went "
+        "on.",
+    )
+    assert not counted(told(*pair), pair[0])
+
+
+@pytest.mark.parametrize("outlets", [1, 2, 3])
+def test_a_fact_counts_outlets_and_not_reports(outlets: int) -> None:
+    line = "Police in Tarnow arrested the warden {} of the dyke on Sunday evening in a hotel at the harbour."
+    texts = [line.format(word) for word in ("Emrys Boll", "Emrys Boll, 52,", "Emrys Boll there")]
+    names = tuple(f"Paper {min(n, outlets - 1)}" for n in range(3))
+    merged = merge(
+        reports(*texts, outlets=names), rules=msgspec.structs.replace(shipped_rules(), same_words_share=9.0)
+    )
+    (fact,) = [each for each in merged.facts if "warden" in each.said[0].text]
+    assert (fact.outlets, fact.of, len(fact.said)) == (outlets, outlets, 3)
+
+
+def test_two_outlets_with_the_same_words_beside_a_third_are_one_voice() -> None:
+    line = (
+        "Police in Tarnow arrested the warden Emrys Boll on Sunday evening in a hotel at the harbour "
+        "of Ellis."
+    )
+    other = (
+        "The warden Emrys Boll was arrested by police in a hotel in Tarnow near the harbour on Sunday "
+        "evening."
+    )
+    merged = told(line, line, other)
+    (fact,) = [each for each in merged.facts if "warden" in each.said[0].text]
+    assert (fact.outlets, fact.of) == (2, 3)
+    ((one, two),) = fact.same_words
+    assert fact.said[one].text == fact.said[two].text == line
+    assert "2 of 3 outlets, the same words in 2 outlets" in as_text(merged, reports(line, line, other))
+
+
+def test_the_same_quotation_in_other_words_is_two_voices() -> None:
+    quote = "“We closed the gates of the Arrel dyke at nine and saw no water until ten,”"
+    merged = told(f"{quote} said warden Emrys Boll.", f"In Tarnow, Emrys Boll told reporters: {quote[:-2]}.”")
+    (fact,) = [each for each in merged.facts if "gates" in each.said[0].text]
+    assert (fact.outlets, fact.same_words) == (2, ())
+
+
+TANKS = (
+    "The army sent five tanks to the bridge in Tarnow on Sunday evening after the looting of shops.",
+    "The army sent three tanks to the bridge in Tarnow on Sunday evening after the looting of shops.",
+)
+
+
+def test_members_with_different_figures_differ_and_are_not_counted() -> None:
+    merged = told(*TANKS)
+    assert [each.values for each in merged.disagreements if each.kind == "figures"] == [("five", "three")]
+    assert not counted(merged, TANKS[0])
+    assert sum(TANKS[0] == said.text for each in merged.disagreements for said in each.sides) == 1
+
+
+DEAD = (
+    "The flood killed four people in Tarnow, the fire service said.",
+    "Six people died in the flood in Tarnow.",
+)
+
+
+def test_a_toll_that_is_higher_hours_later_rose() -> None:
+    articles = reports(*DEAD, hours=4)
+    (toll,) = merge(articles).disagreements
+    assert (toll.rose, toll.values) == (True, ("four dead", "Six dead"))
+    assert toll.times == (NOON, NOON + dt.timedelta(hours=4))
+    assert "- Rose from report to report\n    four dead (2025-03-12 12:00 UTC): " in as_text(
+        merge(articles), articles
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "hours", "precision"),
+    [(DEAD, 1, "minute"), (DEAD[::-1], 4, "minute"), (DEAD, 4, "day")],
+    ids=["at the same time", "fewer later", "the minute is not known"],
+)
+def test_else_tolls_stand_side_by_side(texts: tuple[str, str], hours: int, precision: str) -> None:
+    articles = [
+        msgspec.structs.replace(a, published_precision=precision) for a in reports(*texts, hours=hours)
+    ]
+    (toll,) = merge(articles).disagreements
+    assert (toll.rose, toll.times) == (False, ())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "The flood killed four people in Tarnow.",
+            "On the anniversary of the storm that killed nine people they stood still.",
+        ),
+        ("Four people were killed in Tarnow.", "Floods killed 3,400 people, the relief fund of Varna said."),
+        ("Nine people were hurt in Tarnow.", "Seven other officers and two civilians were hurt in Tarnow."),
+        ("Nine people were killed in Tarnow.", "COVID-19 killed his wife, the warden of Tarnow said."),
+        ("Nine people were killed in Tarnow.", "The warden was killed during the Dec. 6 flood in Tarnow."),
+    ],
+    ids=["an anniversary", "too far apart", "parts", "a name", "a day"],
+)
+def test_what_is_no_other_toll(one: str, other: str) -> None:
+    assert [each for each in told(one, other).disagreements if each.kind == "figures"] == []
+
+
+def test_figures_that_agree_are_told_with_who_gives_them() -> None:
+    merged = told(
+        "The county will pay $2.8 million for the new pumps of the Arrel dyke.",
+        "Councillors in Belsk approved 2.8 million dollars for new pumps at the Arrel dyke on Friday.",
+        "The new pumps of the Arrel dyke cost $2.8 million, the ministry in Quaymouth wrote.",
+    )
+    (same,) = merged.agreed
+    assert (same.words, same.outlets, same.of) == ("$2.8 million", 3, 3)
+    assert {said.outlet for said in same.said} == {"Paper 0", "Paper 1", "Paper 2"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Hundreds of people stood on the Arrel dyke.", "Hundreds of people left the Arrel dyke."),
+        ("Three shops at the Arrel dyke lost all goods.", "The Arrel dyke saw three shops lose all goods."),
+    ],
+    ids=["nobody counted", "shared by chance"],
+)
+def test_soft_figures_agree_with_nobody(one: str, other: str) -> None:
+    assert told(one, other).agreed == ()
+
+
+def test_two_clocks_for_one_thing_stand_side_by_side() -> None:
+    one = (
+        "The sirens of Tarnow sounded at 9:31 p.m. on Saturday, the fire service of Tarnow wrote in its log."
+    )
+    other = (
+        "The sirens of Tarnow sounded at 10:15 p.m. on Saturday, the fire service of Tarnow wrote in "
+        "a letter."
+    )
+    (times,) = told(one, other).disagreements
+    assert (times.kind, times.values) == ("times", ("9:31 p.m.", "10:15 p.m."))
+    assert told(one, other.replace("10:15", "9:35")).disagreements == ()  # rounding
+    assert not counted(told(one, other), one)
+
+
+def test_a_denial_of_similar_reports_stands_with_the_sentence_before_it() -> None:
+    text = (
+        "The Arrel Dyke Union in Tarnow had closed all gates before midnight. The union has denied such "
+        "reports. "
+        "Its pumps ran until the morning."
+    )
+    (denial,) = told("Water came to Tarnow on Sunday.", text).disagreements
+    assert denial.values == ("before", "denied")
+    assert [side.text for side in denial.sides] == [s + "." for s in text.split(". ")[:2]]
+
+
+def test_a_denial_far_behind_its_object_leans_on_nothing() -> None:
+    text = (
+        "The council of Tarnow proposed higher fines for owners of leaking boats. Critics such as Emrys Boll "
+        "argued that the fines could make it harder to find sailors for the ferries, although the Union of "
+        "Tarnow disputed that."
+    )
+    assert all("before" not in each.values for each in told("Water came to Tarnow.", text).disagreements)
+    leaning = text.split(". ", maxsplit=1)[0] + ". The Union of Tarnow denied that."
+    assert told("Water came to Tarnow.", leaning).disagreements[0].values == ("before", "denied")
+
+
+def test_a_plain_no_of_another_outlet_goes_with_the_denial() -> None:
+    merged = told(
+        "Reports of a flight by Governor Emrys Boll were denied by his office in Tarnow on Sunday.",
+        "State radio said that Emrys Boll is in Tarnow and has not fled the country.",
+    )
+    (denial,) = merged.disagreements
+    assert denial.values == ("denied", "denied")
+    assert {side.outlet for side in denial.sides} == {"Paper 0", "Paper 1"}
+
+
+def test_a_no_to_something_else_does_not_go_with_it() -> None:
+    merged = told(
+        "Governor Emrys Boll denied that he had shouted at former students in Tarnow who lost their keys.",
+        "Another governor did not lose the keys of Tarnow, said Emrys Boll.",
+    )
+    assert [each.values for each in merged.disagreements] == [("denied",)]
+
+
+def numbered(words: str) -> list[tuple[int, str]]:
+    return list(enumerate(words.split()))
+
+
+def test_reports_with_nothing_in_common_raise_the_alarm() -> None:
+    texts = [
+        "\n".join(f"{name} {verb} the {thing} of {place} on day {n}." for n, thing in numbered(things))
+        for name, verb, place, things in (
+            ("Lund", "painted", "Belsk", "door roof wall shed boat pier fence gate bench table"),
+            ("Boll", "sold", "Varna", "cow horse goose sheep goat mule hen duck pig calf"),
+            ("Hale", "sang", "Ellis", "psalm ballad anthem aria chant tune hymn carol march waltz"),
+        )
+    ]  # fmt: skip
+    merged = told(*texts)
+    assert merged.no_shared_fact
+    assert "No two outlets tell the same fact" in as_text(merged, reports(*texts))
+    assert not told(*texts[:2]).no_shared_fact
+    assert not told(texts[0], texts[0], texts[2]).no_shared_fact

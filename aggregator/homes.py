@@ -8,7 +8,7 @@ import datetime as dt
 import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,7 +20,7 @@ from aggregator.dedup.index import StoryRow as IndexRow
 from aggregator.dedup.sums import Sums
 from aggregator.dedup.weights import EventModel
 from aggregator.model import ArticleView
-from aggregator.store import articles, stories
+from aggregator.store import articles, changes, stories
 from aggregator.store.articles import MemberRow, NewArticle
 from aggregator.store.database import Connection
 from aggregator.store.ledger import Ledger
@@ -40,6 +40,9 @@ from aggregator.stories.counts import (
 from aggregator.stories.headline import headline
 from aggregator.stories.summary import summary
 from aggregator.stories.tuning import StoryRules
+
+# What may put a known story first again: an independent report more, another headline, a person's correction.
+BUMPS = frozenset({"report", "headline", "correction"})
 
 
 class Desk(NamedTuple):
@@ -72,8 +75,16 @@ class Homes:
         summary_words: int,
         families: Mapping[str, str] | None = None,
         has_guests: bool = False,
+        bumps: Collection[str] = BUMPS,
+        prefer: Sequence[str] = (),
     ) -> None:
-        """`has_guests`: stories may have reports of other languages than their own (across.py)."""
+        """`has_guests`: stories may have reports of other languages than their own (across.py).
+
+        `prefer`: outlets whose titles go before others, the first before the second.
+        `bumps`: which of BUMPS put a known story first again; that decides nothing else.
+        """
+        self._bumps = frozenset(bumps)
+        self._prefer = tuple(prefer)
         self._has_guests = has_guests
         self._families = families
         self._model = model
@@ -130,6 +141,8 @@ class Homes:
         bump = desk.now if new.bumps_by_clock else new.effective
         state = self._state(desk, home, membership, touched_no=new.n, bump=bump)
         number = self._write(desk, home, new.placement.story, new.id, state)
+        gone = [loser.id for loser in losers]
+        _tell(desk, new.placement.story, home, state, bump, article=new.id, others=gone)
         if home is not None and home.container_only and not state.container_only:
             fallen = [member.id for member in articles.members(desk.connection, home.id) if member.weighs]
             articles.set_weights(desk.connection, fallen, weighs=False)
@@ -156,12 +169,13 @@ class Homes:
             standing=standing_of(members),
             first=min(member.effective for member in members),
             last=max(member.effective for member in members),
-            shown=articles.views_for_title(desk.connection, home.id, len(members)),
+            shown=articles.views_for_title(desk.connection, home.id, len(members), home.title_article),
             last_inbox_no=max(home.last_inbox_no, new.n),
         )
         bump = desk.now if new.bumps_by_clock else new.effective
         state = self._state(desk, home, membership, touched_no=at_no, bump=bump)
         stories.update_story(desk.connection, home.id, state)
+        _tell(desk, home.id, home, state, bump, article=new.id)
         self._index_story(IndexRow(home.n, home.id, state.sums, state.last_inbox_no))
 
     # --- articles that move -------------------------------------------------------------------------------
@@ -198,7 +212,7 @@ class Homes:
         if not staying and home is not None:
             return self.join(desk, origin.id, home.id, at_no=at_no, bump=bump)
         when = bump or max(origin.updated, home.updated if home else origin.updated)
-        membership = self._of_members(connection, [*there, *moving])
+        membership = self._of_members(connection, [*there, *moving], home.title_article if home else None)
         chosen = founder or min(moving, key=lambda member: member.n).id
         if revived is not None:
             stories.revive(connection, revived)
@@ -206,6 +220,12 @@ class Homes:
         story = home.id if home else story_id(chosen, stories.foundings(connection, chosen))
         state = self._state(desk, home, membership, touched_no=at_no, bump=when, moved=bump is not None)
         number = self._write(desk, home, story, chosen, state)
+        _tell(
+            desk, story, home, state, when,
+            article=None if target is None or bump else chosen,
+            others=[origin.id] if target is None else [],
+            kind=None if target and not bump else "corrected" if target else "split" if staying else "merged",
+        )  # fmt: skip
         articles.move(connection, ids, story)
         self._weigh(connection, [*there, *moving])
         self._index_story(IndexRow(number, story, state.sums, state.last_inbox_no))
@@ -251,9 +271,10 @@ class Homes:
         )
         members = [member for row in (winner, *losers) for member in articles.members(connection, row.id)]
         when = bump or max(row.updated for row in rows)
-        membership = self._of_members(connection, members)
+        membership = self._of_members(connection, members, winner.title_article)
         state = self._state(desk, winner, membership, touched_no=at_no, bump=when, moved=bump is not None)
         stories.update_story(connection, winner.id, state)
+        _tell(desk, winner.id, winner, state, when, others=[row.id for row in losers], kind="merged")
         self._index_story(IndexRow(winner.n, winner.id, state.sums, state.last_inbox_no))
         for loser in losers:
             self._give_way(desk, loser, winner.id, **detail)
@@ -311,7 +332,7 @@ class Homes:
         if view.copy_of is not None:
             link = known_link(known, view.copy_of, lambda id_: articles.link_of(connection, id_, home.id))
             countable = msgspec.structs.replace(view, copy_of=link)
-        shown = articles.views_for_title(connection, home.id, home.article_count)
+        shown = articles.views_for_title(connection, home.id, home.article_count, home.title_article)
         return Membership(
             sums=grown,
             standing=with_member(known, countable, linkable=bool(new.bands or new.sketch)),
@@ -322,7 +343,7 @@ class Homes:
         )
 
     def _joined(self, connection: Connection, membership: Membership, loser: StoryRow) -> Membership:
-        views = articles.views_for_title(connection, loser.id, loser.article_count)
+        views = articles.views_for_title(connection, loser.id, loser.article_count, loser.title_article)
         return Membership(
             sums=sums.merge(membership.sums, sums.from_bytes(loser.sums), self._model),
             standing=together(membership.standing, self._standing(connection, loser)),
@@ -332,8 +353,10 @@ class Homes:
             last_inbox_no=max(membership.last_inbox_no, loser.last_inbox_no),
         )
 
-    def _of_members(self, connection: Connection, members: Sequence[MemberRow]) -> Membership:
-        """What a story with exactly these members is."""
+    def _of_members(
+        self, connection: Connection, members: Sequence[MemberRow], titled: str | None
+    ) -> Membership:
+        """What a story with exactly these members is; `titled`: which of them has the title that is shown."""
         weighing = _weighing(members)
         parts = [
             sums.add(sums.Sums(), member.as_article().member(self._model), self._model)
@@ -352,7 +375,7 @@ class Homes:
             standing=standing_of(members),
             first=min(member.effective for member in members),
             last=max(member.effective for member in members),
-            shown=articles.views_of(connection, _shown(members)),
+            shown=articles.views_of(connection, _shown(members, titled)),
             last_inbox_no=max(member.n for member in members),
         )
 
@@ -370,16 +393,26 @@ class Homes:
         bump: dt.datetime,
         moved: bool = False,
     ) -> StoryState:
-        """What the story's row says; bumped when it is new, gains a report, has a new headline or `moved`."""
+        """What the story's row says; bumped when new, else by what `bumps` has (`moved`: a correction)."""
         self._last_touch = touched_no if self._last_touch is None else max(self._last_touch, touched_no)
         tally = counts(membership.standing, self._families)
         shown = membership.shown
         if self._has_guests:
             shown = _hosts(shown, home.language if home else None)
-        title = headline(shown, home.title if home else None, self._story_rules)
-        bumped = moved or home is None or tally.report_count > home.report_count or title != home.title
+        chosen = headline(shown, home.title if home else None, self._story_rules, self._prefer)
+        title = chosen.title
+        bumped = home is None or bool(
+            self._bumps
+            & {
+                "report" if tally.report_count > home.report_count else "",
+                "headline" if title != home.title else "",
+                "correction" if moved else "",
+            }
+        )
         if home is not None and title != home.title:
-            desk.ledger.log(desk.now, home.id, "headline", before=home.title, after=title)
+            desk.ledger.log(
+                desk.now, home.id, "headline", before=home.title, after=title, reason=chosen.reason
+            )
         cap = self._model.rules.story_cap
         if home is not None and home.article_count < cap <= tally.article_count:
             desk.ledger.log(desk.now, home.id, "full", articles=tally.article_count)
@@ -391,6 +424,7 @@ class Homes:
         assert updated is not None, "a new story is bumped"
         return StoryState(
             title=title,
+            title_article=chosen.article,
             summary=summary(shown, self._summary_words, self._story_rules, title),
             language=_language(shown),
             first_published=membership.first,
@@ -430,9 +464,10 @@ class Homes:
         bump: dt.datetime,
         moved: bool,
     ) -> None:
-        membership = self._of_members(desk.connection, members)
+        membership = self._of_members(desk.connection, members, row.title_article)
         state = self._state(desk, row, membership, touched_no=at_no, bump=bump, moved=moved)
         stories.update_story(desk.connection, row.id, state)
+        _tell(desk, row.id, row, state, bump, kind="corrected" if moved else None)
         self._weigh(desk.connection, members)
         self._index_story(IndexRow(row.n, row.id, state.sums, state.last_inbox_no))
 
@@ -460,6 +495,13 @@ class Homes:
             self._index.replace_story(row)
         else:
             self._index.add_story(row)
+
+
+def _tell(
+    desk: Desk, story: str, before: StoryRow | None, after: StoryState, bump: dt.datetime, **more: Any
+) -> None:
+    """Into the stream of changes, see `changes.tell`."""
+    changes.tell(desk.ledger, desk.now, story, before, after, bump=bump, **more)
 
 
 def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | None]) -> bool:
@@ -495,13 +537,14 @@ def _at_home(groups: list[list[MemberRow]]) -> list[list[MemberRow]]:
     return [group for group in groups if any(one.weighs or one.language in languages for one in group)]
 
 
-def _shown(members: Sequence[MemberRow]) -> list[str]:
+def _shown(members: Sequence[MemberRow], titled: str | None) -> list[str]:
     """Of whom headline and summary are chosen: the same as `articles.views_for_title`."""
     originals = [member for member in members if member.copy_of is None]
     if len(members) <= articles.SHOWN_MEMBERS or not originals:
         return [member.id for member in members]
     newest = sorted(originals, key=lambda member: (member.effective, member.n), reverse=True)
-    return [member.id for member in newest[: articles.SHOWN_MEMBERS]]
+    shown = [member.id for member in newest[: articles.SHOWN_MEMBERS]]
+    return shown + [member.id for member in members if member.id == titled and titled not in shown]
 
 
 def _hosts(shown: Sequence[ArticleView], language: str | None) -> Sequence[ArticleView]:

@@ -55,11 +55,12 @@ class Published(Noun, frozen=True, kw_only=True):
 
 
 class Enclosure(Noun, frozen=True, kw_only=True):
-    """An image, sound or film by reference."""
+    """An image, sound or film by reference: never fetched."""
 
     url: str
-    type: str = ""
+    type: str = ""  # MIME type; only "image", "audio" or "video" where the format is not known; "": not said
     length_bytes: int | None = None
+    title: str = ""
 
 
 class Entry(Noun, frozen=True, kw_only=True):
@@ -84,6 +85,7 @@ class Entry(Noun, frozen=True, kw_only=True):
     language: str | None = None  # a hint: BCP 47 primary tag as declared
     categories: tuple[str, ...] = ()
     enclosures: tuple[Enclosure, ...] = ()
+    robots: str = ""  # what the headers of its page forbid, see text/permissions.py
     authority: Authority = "handed"
     zone: str | None = None  # IANA name for times without one
 
@@ -149,6 +151,7 @@ class CleanArticle(Noun, frozen=True, kw_only=True):
     noarchive: bool = False
     nosnippet: bool = False
     tdm_reserved: bool = False
+    media: tuple[Enclosure, ...] = ()  # of the entry and its page, see text/media.py
     truncated: bool = False
     repeated: tuple[RepeatedLine, ...] = ()  # taken out of `text`, see text/outlet_lines.py
     page_verdict: Verdict | None = None  # of its page, where that failed and the entry's own text was taken
@@ -286,6 +289,29 @@ class ArticleView(Noun, frozen=True, kw_only=True, omit_defaults=False):
     evidence: Evidence | None = None
     nosnippet: bool = False
     noarchive: bool = False
+    tdm_reserved: bool = False  # text mining is reserved: honoured as noarchive is
+    media: tuple[Enclosure, ...] = ()  # each with a type; for feeds, never for pages
+
+
+class Reprint(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """An article that prints another one's text, whole (a copy) or in part (an excerpt)."""
+
+    article: str
+    outlet: str | None
+    url: str | None
+    time: dt.datetime | None = None  # declared, to the minute; else None
+    minutes_later: int | None = None  # than the original; below 0 where an agency's own text came out after
+    is_whole: bool = True
+
+
+class Trail(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """An original and who copied it, in the order of time."""
+
+    article: str
+    outlet: str | None
+    url: str | None
+    time: dt.datetime | None = None  # declared, to the minute; else None
+    reprints: tuple[Reprint, ...] = ()
 
 
 class LiveLink(Noun, frozen=True, kw_only=True, omit_defaults=False):
@@ -321,6 +347,7 @@ class StoryView(Noun, frozen=True, kw_only=True, omit_defaults=False):
     report_count: int
     articles: tuple[ArticleView, ...] = ()
     links: tuple[LiveLink, ...] = ()  # only for one story: what live blogs of other stories tell of it
+    trails: tuple[Trail, ...] = ()  # only for one story: who copied whom
 
 
 class Attributed(Noun, frozen=True, kw_only=True, omit_defaults=False):
@@ -335,16 +362,31 @@ class Fact(Noun, frozen=True, kw_only=True, omit_defaults=False):
     """What several reports say: the shown sentence first, then the others that say the same."""
 
     said: tuple[Attributed, ...]
-    outlets: int
+    outlets: int  # voices: outlets that print the same words count once
     of: int
+    same_words: tuple[tuple[int, ...], ...] = ()  # places in `said` whose words are one text, each one voice
 
 
 class Disagreement(Noun, frozen=True, kw_only=True, omit_defaults=False):
-    """Statements that differ, side by side."""
+    """Statements that differ, side by side.
 
-    kind: Literal["figures", "denial"]
+    `values`: the figure or clock of each side; of a denial its part ("claimed", "before", "denied").
+    """
+
+    kind: Literal["figures", "denial", "times"]
     sides: tuple[Attributed, ...]
     values: tuple[str, ...] = ()
+    rose: bool = False  # the later report gives the higher number: it grew, and nobody is wrong
+    times: tuple[dt.datetime | None, ...] = ()  # where it rose: when the report of each side was published
+
+
+class AgreedFigure(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """A figure that several outlets give; the shown sentence first."""
+
+    words: str  # as the shown sentence writes it
+    said: tuple[Attributed, ...]
+    outlets: int
+    of: int
 
 
 class TimelineItem(Noun, frozen=True, kw_only=True, omit_defaults=False):
@@ -359,6 +401,8 @@ class TimelineItem(Noun, frozen=True, kw_only=True, omit_defaults=False):
     clock_minutes: int | None = None
     precision: Precision = "minute"
     day_inferred: bool = False
+    copies: tuple[Reprint, ...] = ()  # of a publication: the first of those that printed its text
+    copy_count: int = 0  # all of them
 
 
 class MergedStory(Noun, frozen=True, kw_only=True, omit_defaults=False):
@@ -373,3 +417,5 @@ class MergedStory(Noun, frozen=True, kw_only=True, omit_defaults=False):
     beside: tuple[
         tuple[Attributed, ...], ...
     ] = ()  # on the same point, but too unlike to be counted as one fact
+    agreed: tuple[AgreedFigure, ...] = ()
+    no_shared_fact: bool = False  # three outlets or more and nothing alike: they may not tell of one event

@@ -12,7 +12,7 @@ Strangers' bytes are parsed by an executor's workers, and no transaction is open
 import datetime as dt
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 
 import msgspec
@@ -20,6 +20,7 @@ import msgspec
 from aggregator import asking
 from aggregator.correcting import wish_of
 from aggregator.errors import AggregatorError, UsageError, WorkError
+from aggregator.homes import BUMPS
 from aggregator.model import Prepared
 from aggregator.placing import Placed, Placing, PlacingRules
 from aggregator.reclustering import Reclustering, ReclusterWish
@@ -54,9 +55,14 @@ class Pipeline:
         *,
         summary_words: int,
         families: Mapping[str, str] | None = None,
+        bumps: Collection[str] = BUMPS,
+        prefer: Sequence[str] = (),
         keep_all: bool = False,
     ) -> None:
-        """`families`: see Placing. `keep_all` (for `eval`): every entry with any words gets a home."""
+        """`families`, `bumps` and `prefer`: see Placing.
+
+        `keep_all` (for `eval`): every entry with any words gets a home.
+        """
         self._database = database
         self._executor = executor
         self._rules_json = book.to_json()
@@ -65,9 +71,12 @@ class Pipeline:
         self._now = now
         self._summary_words = summary_words
         self._families = families
+        self._prefer = prefer
         self._book = book
         self._asked: dict[int, Wanted] = {}  # entry to how it was asked to be prepared
-        self._placing = Placing(database, book, now, summary_words=summary_words, families=families)
+        self._placing = Placing(
+            database, book, now, summary_words=summary_words, families=families, bumps=bumps, prefer=prefer
+        )
 
     def place_waiting(self, stop: Callable[[], bool] = lambda: False) -> Iterator[list[Placed]]:
         """Place all that waits, batch by batch in the order of the inbox, until nothing waits or `stop()`."""
@@ -95,6 +104,17 @@ class Pipeline:
         while not stop():
             with self._database.write() as connection:
                 count = search.index_next(connection, INDEXED_A_TRANSACTION)
+            total += count
+            if count < INDEXED_A_TRANSACTION:
+                break
+        return total
+
+    def index_older(self, stop: Callable[[], bool] = lambda: False, *, most: int | None = None) -> int:
+        """Index what waits to be indexed anew, at most about `most`; returns how many it took in."""
+        total = 0
+        while not stop() and (most is None or total < most):
+            with self._database.write() as connection:
+                count = search.index_older(connection, INDEXED_A_TRANSACTION)
             total += count
             if count < INDEXED_A_TRANSACTION:
                 break
@@ -133,6 +153,7 @@ class Pipeline:
             summary_words=self._summary_words,
             now=self._now,
             families=self._families,
+            prefer=self._prefer,
         )
 
         def step(_done: int, _total: int) -> None:

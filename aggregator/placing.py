@@ -5,7 +5,7 @@ is derived from rows; after a failed transaction it is dropped and built again.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -21,7 +21,7 @@ from aggregator.dedup.shingles import shared_count, shingle_hashes
 from aggregator.dedup.vetoes import Telling, VetoRules, objections
 from aggregator.dedup.weights import shipped_model
 from aggregator.errors import UsageError
-from aggregator.homes import Desk, Homes
+from aggregator.homes import BUMPS, Desk, Homes
 from aggregator.linking import Linking
 from aggregator.looking import TELLINGS, SecondLook
 from aggregator.model import CleanArticle, CopyEvidence, Evidence, Noun, Placement, Prepared, Reason, Role
@@ -69,8 +69,14 @@ class Placing:
         *,
         summary_words: int,
         families: Mapping[str, str] | None = None,
+        bumps: Collection[str] = BUMPS,
+        prefer: Sequence[str] = (),
     ) -> None:
-        """`families`: key of an outlet to its publisher (None: the shipped ones), see stories.counts."""
+        """`families`: key of an outlet to its publisher (None: the shipped ones), see stories.counts.
+
+        `bumps`: what puts a known story first again, see homes.BUMPS. `prefer`: outlets whose titles go
+        before others.
+        """
         self._database = database
         self._now = now
         self._version = book.version
@@ -88,6 +94,8 @@ class Placing:
             book.section("stories", StoryRules),
             summary_words=summary_words,
             families=families,
+            bumps=bumps,
+            prefer=prefer,
             has_guests=self._across.is_on,
         )
         self._correcting = Correcting(self.homes, self._bonds, self._version)
@@ -387,12 +395,13 @@ class Placing:
         revised = self._twins.revised(desk.connection, old, coming)
         new = self._held(msgspec.structs.replace(new, n=old.n, outlet=old.outlet or new.outlet), revised.held)
         articles.keep_revision(desk.connection, old, desk.now)
+        was_searchable = search.take_out(desk.connection, old.n)
         articles.replace_text(desk.connection, new)
         self._twins.replace(new.n, revised)
         if self._across.is_on:
             self._across.put(desk.connection, new.n, coming.mark.across)
-        words = (old.title, old.text), (new.clean.title, new.clean.text)
-        search.reindex(desk.connection, old.n, old=words[0], new=words[1])
+        if was_searchable:
+            search.put_back(desk.connection, old.n)
         self.homes.revise(desk, home, new, before, after, at_no=coming.waiting.inbox_no)
         self._linking.placed(desk, new.n, coming.mark, at_no=coming.waiting.inbox_no)
         desk.ledger.log(desk.now, home.id, "revised", article=old.id)

@@ -29,6 +29,7 @@ from aggregator.placing import Placing
 from aggregator.rules import RuleBook
 from aggregator.stages import FingerprintJob, FingerprintResult, fingerprints
 from aggregator.store import regrouping, requests, stories
+from aggregator.store.changes import tell
 from aggregator.store.database import Database
 from aggregator.store.inbox import Waiting
 from aggregator.store.migrate import upgrade
@@ -93,13 +94,16 @@ class Reclustering:
         summary_words: int,
         now: Callable[[], dt.datetime],
         families: Mapping[str, str] | None = None,
+        prefer: Sequence[str] = (),
     ) -> None:
+        """`families` and `prefer`: see Placing."""
         self._database = database
         self._executor = executor
         self._book = book
         self._words = summary_words
         self._now = now
         self._families = families
+        self._prefer = prefer
 
     def difference(
         self, since: dt.datetime | None, progress: Progress = lambda *_: None, *, corrected: bool = True
@@ -151,7 +155,12 @@ class Reclustering:
             total = regrouping.count_from(live, start)
             end = regrouping.last_decided(live)
         placing = Placing(
-            aside.database, self._book, self._now, summary_words=self._words, families=self._families
+            aside.database,
+            self._book,
+            self._now,
+            summary_words=self._words,
+            families=self._families,
+            prefer=self._prefer,
         )
         if not aside.is_seeded():
             self._seed(aside, placing, start, lambda: progress(0, total), corrected=corrected)
@@ -243,6 +252,8 @@ class Reclustering:
             for one in plan.founded:
                 founder = regrouping.founder_of(scratch, one)
                 state = regrouping.state_of(scratch, one)
+                fraction = desk.ledger.number("bump") % 1_000_000  # bumps aside were counted by themselves
+                state = msgspec.structs.replace(state, updated=state.updated.replace(microsecond=fraction))
                 stories.insert_story(
                     live,
                     n=desk.ledger.number("story"),
@@ -252,6 +263,7 @@ class Reclustering:
                     state=state,
                 )
                 desk.ledger.log(desk.now, plan.names[one], "created", reason="recluster")
+                tell(desk.ledger, desk.now, plan.names[one], None, state, bump=state.updated)
             regrouping.take_over(live, scratch, plan.names, step)
             regrouping.take_links(live, scratch, plan.names, step)
             members = _members(after, plan.names)
@@ -285,6 +297,10 @@ class Reclustering:
             stories.give_way(live, gone, winner)
             desk.ledger.log(desk.now, winner, "merged", other=gone, reason="recluster")
             desk.ledger.log(desk.now, gone, "merged", into=winner, reason="recluster")
+        for winner in dict.fromkeys(plan.retired.values()):
+            state = regrouping.state_of(live, winner)
+            losers = [gone for gone, into in plan.retired.items() if into == winner]
+            tell(desk.ledger, desk.now, winner, None, state, bump=state.updated, others=losers, kind="merged")
 
 
 class _Aside:

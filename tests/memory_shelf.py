@@ -22,15 +22,26 @@ from aggregator.model import (
     StoryView,
     TimelineItem,
 )
+from aggregator.publish.frontpage import teaser_of
+from aggregator.rules import RuleBook
 from aggregator.shelf import (
+    Change,
+    Glance,
+    Growth,
     Health,
     Moved,
+    OneArticle,
+    Quality,
+    SearchBounds,
     SearchHit,
     SearchResults,
     SourceView,
     StoryFilter,
+    StoryHit,
     StoryPage,
+    Teaser,
 )
+from aggregator.stories.weight import FrontRules, ranked
 
 
 class MemoryShelf:
@@ -39,13 +50,29 @@ class MemoryShelf:
     def __init__(self) -> None:
         self._stories: dict[str, StoryView] = {}
         self._merged: dict[str, MergedStory] = {}
+        self._puts = 0
         self._moved: dict[str, str] = {}
+        self._changes: list[Change] = []
         self._sources: tuple[SourceView, ...] = ()
         self._health = Health()
         self._folders: dict[str, str] = {}  # outlet → folder
+        self._grown: dict[str, list[Growth]] = {}
+        self._quality = Quality(
+            stories=0,
+            by_reports=(),
+            largest=(),
+            told=0,
+            without_fact_count=0,
+            without_fact=(),
+            days=90,
+            merges=0,
+            parted=0,
+            undone=0,
+        )
 
     def put(self, story: StoryView, merged: MergedStory | None = None, *moved_from: str) -> None:
         """Adds or replaces a story; `moved_from` are ids that it took in."""
+        self._puts += 1
         self._stories[story.id] = story
         if merged:
             self._merged[story.id] = merged
@@ -93,33 +120,132 @@ class MemoryShelf:
             return Moved(to=self._moved[story_id])
         return self._stories.get(story_id)
 
+    def article(self, article_id: str, /) -> OneArticle | None:
+        for story in self._stories.values():
+            for article in story.articles:
+                if article.id == article_id:
+                    copies = tuple(a for a in story.articles if a.copy_of == article_id)
+                    return OneArticle(
+                        article=article,
+                        story=story.id,
+                        story_title=story.title,
+                        revisions=0,
+                        copies=copies,
+                    )
+        return None
+
     def merged(self, story_id: str, /) -> MergedStory | None:
         return self._merged.get(story_id)
 
-    def search(self, text: str, limit: int) -> SearchResults:
+    def told(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
+        return {id_: self._merged[id_] for id_ in ids if id_ in self._merged}
+
+    def front(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[Glance, ...]:
+        glances = [
+            Glance(
+                id=one.id,
+                updated=one.updated,
+                report_count=one.report_count,
+                language=one.language,
+                preferred=any(article.outlet in prefer for article in one.articles),
+            )
+            for one in self._stories.values()
+            if self._fits(one, wanted)
+        ]
+        return tuple(ranked(glances, RuleBook().section("front", FrontRules)))
+
+    def these(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
+        return tuple(_for_list(self._stories[one]) for one in ids if one in self._stories)
+
+    def grow(self, story_id: str, *steps: Growth) -> None:
+        """Further steps of a story."""
+        self._grown.setdefault(story_id, []).extend(steps)
+
+    def teasers(self, ids: tuple[str, ...], /) -> tuple[Teaser, ...]:
+        return tuple(teaser_of(story) for story in self.these(ids))
+
+    def grown(self, story_id: str, limit: int) -> tuple[Growth, ...]:
+        return tuple(self._grown.get(story_id, [])[:limit])
+
+    def set_quality(self, quality: Quality) -> None:
+        self._quality = quality
+
+    def quality(self, now: dt.datetime) -> Quality:
+        return self._quality
+
+    def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
         if text.count('"') % 2:
             return SearchResults(problem='a quotation mark " is open: close it or leave it out')
         hits = []
         for story, article in ((s, a) for s in self._stories.values() for a in s.articles):
             at = article.text.casefold().find(text.casefold())
-            if at >= 0 or text.casefold() in article.title.casefold():
+            if _is_within(article, bounds) and (at >= 0 or text.casefold() in article.title.casefold()):
                 hits.append(_hit(story, article, at, len(text)))
-        return SearchResults(hits=tuple(hits[:limit]), more=len(hits) > limit)
+        found = {hit.story: [one for one in hits if one.story == hit.story] for hit in hits}
+        stories = tuple(_story_hit(self._stories[story], them) for story, them in found.items())
+        return SearchResults(hits=tuple(hits[:limit]), stories=stories[:limit], more=len(hits) > limit)
 
     def sources(self) -> tuple[SourceView, ...]:
         return tuple(sorted(self._sources, key=lambda source: (source.folder or "", source.name)))
 
+    def folders(self) -> tuple[str, ...]:
+        return tuple(sorted({source.folder for source in self._sources if source.folder}))
+
     def state(self) -> Health:
         return self._health
 
+    def put_change(self, change: Change) -> None:
+        self._changes.append(change)
+
+    def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
+        today = [
+            msgspec.structs.replace(one, story=self._moved.get(one.was, one.was)) for one in self._changes
+        ]
+        fitting = [
+            one
+            for one in today
+            if one.story in self._stories and self._fits(self._stories[one.story], wanted)
+        ]
+        fitting.sort(key=lambda one: (one.updated, one.n), reverse=True)
+        return tuple(fitting[: wanted.limit])
+
+    def last_change_at(self) -> dt.datetime | None:
+        """A minute later for every story that was put here."""
+        return MORNING + dt.timedelta(minutes=self._puts) if self._puts else None
+
     def last_change(self) -> str:
-        content = msgspec.json.encode([self._stories, self._merged, self._moved])
+        content = msgspec.json.encode([self._stories, self._merged, self._moved, self._changes])
         return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def _for_list(story: StoryView) -> StoryView:
     bare = (msgspec.structs.replace(a, text="", timed=(), evidence=None) for a in story.articles)
     return msgspec.structs.replace(story, articles=tuple(bare))
+
+
+def _is_within(article: ArticleView, bounds: SearchBounds | None) -> bool:
+    return bounds is None or (
+        (bounds.since is None or article.effective >= bounds.since)
+        and (bounds.until is None or article.effective <= bounds.until)
+        and (bounds.outlet is None or bounds.outlet.casefold() in (article.outlet or "").casefold())
+        and (bounds.language is None or article.language == bounds.language)
+    )
+
+
+def _story_hit(story: StoryView, hits: list[SearchHit]) -> StoryHit:
+    return StoryHit(
+        story=story.id,
+        title=story.title,
+        language=story.language,
+        first_published=story.first_published,
+        last_published=story.last_published,
+        updated=story.updated,
+        article_count=story.article_count,
+        outlet_count=story.outlet_count,
+        report_count=story.report_count,
+        found=len(hits),
+        hits=tuple(hits[:3]),
+    )
 
 
 def _hit(story: StoryView, article: ArticleView, at: int, length: int) -> SearchHit:

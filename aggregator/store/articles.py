@@ -20,10 +20,12 @@ from sqlalchemy import (
 
 from aggregator.dedup.copies import Wording
 from aggregator.dedup.events import Article
+from aggregator.dedup.identity import url_key
 from aggregator.dedup.vetoes import Telling
 from aggregator.model import (
     ArticleView,
     CleanArticle,
+    Enclosure,
     Evidence,
     Fingerprint,
     Noun,
@@ -37,6 +39,7 @@ from aggregator.model import (
 )
 from aggregator.store import blobs
 from aggregator.store.tables import article, identity_key, lsh_band, revision, sighting, sketch
+from aggregator.text.urls import canonical_url
 
 _REVISIONS_KEPT = 5  # the first five and the last five
 _OTHER_NEWS = 1_000_000  # as `sighting.reverts`: words of another article, nothing to go back to
@@ -53,6 +56,7 @@ class Details(Noun, frozen=True, kw_only=True):
     noarchive: bool = False
     nosnippet: bool = False
     tdm_reserved: bool = False
+    media: tuple[Enclosure, ...] = ()
     truncated: bool = False
     repeated: tuple[RepeatedLine, ...] = ()  # lines of its text that its outlet repeats: taken out of it
 
@@ -178,6 +182,7 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
         noarchive=clean.noarchive,
         nosnippet=clean.nosnippet,
         tdm_reserved=clean.tdm_reserved,
+        media=clean.media,
         truncated=clean.truncated,
         repeated=clean.repeated,
     )
@@ -500,6 +505,16 @@ def latest(connection: Connection, id: str) -> Stored | None:  # noqa: A002 - th
     return None if row is None else Stored(**row._mapping)
 
 
+def ids_of(connection: Connection, name: str) -> list[str]:
+    """The articles that an id or an address names, by their keys: addresses themselves have no index."""
+    address = canonical_url(name)
+    if address is None:
+        return [name]
+    key = select(identity_key.c.article).where(identity_key.c.key == url_key(address))
+    named = select(article.c.id).where(article.c.root.in_(key))
+    return [name, *connection.execute(named).scalars()]
+
+
 _VIEW = (
     "id",
     "story",
@@ -548,13 +563,15 @@ def view_of(new: NewArticle) -> ArticleView:
         timed=clean.timed,
         nosnippet=clean.nosnippet,
         noarchive=clean.noarchive,
+        tdm_reserved=clean.tdm_reserved,
+        media=clean.media,
     )
 
 
 def view(row: Row[Any], *, copy_of: str | None) -> ArticleView:
     """The ArticleView of a row that `view_columns` selected."""
     details = blobs.unpack(row.details, Details)
-    held = row._mapping
+    held = row._fields
     return ArticleView(
         id=row.id,
         outlet=row.outlet,
@@ -571,11 +588,13 @@ def view(row: Row[Any], *, copy_of: str | None) -> ArticleView:
         author=row.author,
         published_origin=row.published_origin,
         published_precision=row.published_precision,
-        text=held.get("text", ""),
+        text=row.text if "text" in held else "",
         timed=details.timed,
         evidence=blobs.unpack(row.evidence, Evidence) if "evidence" in held else None,
         nosnippet=details.nosnippet,
         noarchive=details.noarchive,
+        tdm_reserved=details.tdm_reserved,
+        media=details.media,
     )
 
 
@@ -598,11 +617,23 @@ _TITLES_OF_LARGE = (
 )
 
 
-def views_for_title(connection: Connection, story: str, article_count: int) -> list[ArticleView]:
-    """What headline and summary are chosen from: a small story whole, the newest originals of a large one."""
+_ONE_OF_STORY = view_columns().where(
+    article.c.story == bindparam("story_id"), article.c.id == bindparam("article_id")
+)
+
+
+def views_for_title(
+    connection: Connection, story: str, article_count: int, shown: str | None
+) -> list[ArticleView]:
+    """What headline and summary are chosen from: a small story whole, the newest originals of a large one.
+
+    With article `shown` of the story, which has the title that people see, however old it is.
+    """
     if article_count > SHOWN_MEMBERS:
         rows = connection.execute(_TITLES_OF_LARGE, {"story_id": story}).all()
         if rows:
+            if shown is not None and all(row.id != shown for row in rows):
+                rows = [*rows, *connection.execute(_ONE_OF_STORY, {"story_id": story, "article_id": shown})]
             return [view(row, copy_of=row.copy_of) for row in reversed(rows)]
     return views_of_story(connection, story)
 

@@ -2,10 +2,10 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from aggregator.dedup.bonds import Bond
 from aggregator.model import Evidence, Noun
@@ -75,16 +75,25 @@ def undo(connection: Connection, n: int, at: dt.datetime) -> None:
 def all_corrections(connection: Connection) -> list[Correction]:
     """In the order in which they were made."""
     rows = connection.execute(select(correction).order_by(correction.c.n))
-    return [
-        Correction(
-            n=row.n,
-            at=row.at,
-            kind=row.kind,
-            undone_at=row.undone_at,
-            detail=msgspec.json.decode(row.detail, type=Detail),
-        )
-        for row in rows
-    ]
+    return [_correction(row) for row in rows]
+
+
+def newest(connection: Connection, limit: int, before: int | None = None) -> list[Correction]:
+    """The last ones first, those with lower numbers than `before` where it is given."""
+    chosen = select(correction).order_by(correction.c.n.desc()).limit(limit)
+    if before is not None:
+        chosen = chosen.where(correction.c.n < before)
+    return [_correction(row) for row in connection.execute(chosen)]
+
+
+def _correction(row: Row[Any]) -> Correction:
+    return Correction(
+        n=row.n,
+        at=row.at,
+        kind=row.kind,
+        undone_at=row.undone_at,
+        detail=msgspec.json.decode(row.detail, type=Detail),
+    )
 
 
 def all_bonds(connection: Connection) -> list[Bond]:

@@ -441,13 +441,17 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[Waiting]:
             revises=row.revises,
             bumps_by_clock=row.bumps_by_clock,
             accepted_at=row.accepted_at,
-            entry=blobs.expand_noun(row.payload, Entry),
+            entry=_with_headers(blobs.expand_noun(row.payload, Entry), row.page_robots),
             page=blobs.expand(row.page) if row.page is not None else None,
             page_url=row.page_url,
             page_charset=row.page_charset,
         )
         for row in connection.execute(statement)
     ]
+
+
+def _with_headers(entry: Entry, robots: str | None) -> Entry:
+    return msgspec.structs.replace(entry, robots=robots) if robots else entry
 
 
 Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]
@@ -567,15 +571,25 @@ def pages_left(connection: Connection, articles: Iterable[str]) -> list[PageWant
 
 
 def page_arrived(
-    connection: Connection, n: int, *, page: bytes | None, url: str | None, charset: str | None
+    connection: Connection,
+    n: int,
+    *,
+    page: bytes | None,
+    url: str | None,
+    charset: str | None,
+    robots: str = "",
 ) -> None:
-    """Store the page of entry `n` (None: it is not the entry's) and let it take its place in the order."""
+    """Store the page of entry `n` (None: it is not the entry's) and let it take its place in the order.
+
+    `robots`: what its headers forbid.
+    """
     _page_settled(
         connection,
         n,
         page=None if page is None else blobs.squeeze(page),
         page_url=url,
         page_charset=charset,
+        page_robots=robots or None,
     )
 
 

@@ -6,13 +6,14 @@ one writer of stories is the only one who takes numbers of stories and bumps.
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Text, bindparam, func, insert, update
 
+from aggregator.shelf import ChangeKind
 from aggregator.store.inbox import Outcome, take_numbers
-from aggregator.store.tables import counter, entry, story_log
+from aggregator.store.tables import change, counter, entry, story_log
 
 # "moved": an article went to another story; "regrouped": by `recluster`; "full": takes copies only now
 LogKind = Literal[
@@ -35,6 +36,7 @@ _FINISH = (
     )
 )
 _LOG = insert(story_log)
+_CHANGE = insert(change)
 _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
 
 
@@ -45,9 +47,10 @@ class Ledger:
         self._connection = connection
         self._numbers: dict[str, int] = {}
         self._logs: list[dict[str, Any]] = []
+        self._changes: list[dict[str, Any]] = []
         self._finished: list[dict[str, Any]] = []
 
-    def number(self, name: Literal["story", "bump"]) -> int:
+    def number(self, name: Literal["story", "bump", "change"]) -> int:
         """The next running number of this name."""
         if name not in self._numbers:
             self._numbers[name] = take_numbers(self._connection, name, 0)
@@ -77,6 +80,37 @@ class Ledger:
         """A line in a story's log, its details as a mapping."""
         text = json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
         self._logs.append({"story": story, "at": at, "kind": kind, "article": article, "detail": text})
+
+    def change(
+        self,
+        at: dt.datetime,
+        story: str,
+        kind: ChangeKind,
+        *,
+        bump: dt.datetime,
+        title: str,
+        report_count: int,
+        title_before: str | None = None,
+        article: str | None = None,
+        others: Sequence[str] = (),
+    ) -> None:
+        """What readers of a story are told; `bump` is the time that it sorts by, to the second."""
+        n = self.number("change")
+        self._changes.append(
+            {
+                "n": n,
+                "story": story,
+                "at": at,
+                # The fraction tells changes of one second apart, in their order.
+                "updated": bump.replace(microsecond=n % 1_000_000),
+                "kind": kind,
+                "article": article,
+                "others": ",".join(others) or None,
+                "title": title,
+                "title_before": title_before,
+                "report_count": report_count,
+            }
+        )
 
     def finish(
         self,
@@ -109,5 +143,7 @@ class Ledger:
             self._connection.execute(_FINISH, self._finished)
         if self._logs:
             self._connection.execute(_LOG, self._logs)
+        if self._changes:
+            self._connection.execute(_CHANGE, self._changes)
         for name, value in sorted(self._numbers.items()):
             self._connection.execute(_COUNT.values(value=value), {"counter_name": name})

@@ -3,6 +3,7 @@
 Alembic is imported only when there is something to migrate: every command looks at the revision first.
 """
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import inspect, text
 
 from aggregator.errors import DatabaseOutdatedError, DatabaseTooNewError, NotWritableError
+from aggregator.model import Noun
 from aggregator.store.database import Database, shown_url
 
 _ADVISORY_KEY = 0x6D696772  # "migr"
@@ -41,10 +43,20 @@ def revision_of(database: Database) -> str | None:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def upgrade(database: Database) -> tuple[str | None, str]:
+class Step(Noun, frozen=True, kw_only=True):
+    """One migration that is done; all of them are one transaction."""
+
+    revision: str
+    title: str  # what it is for
+    number: int  # 1 is the first of this upgrade
+    total: int
+
+
+def upgrade(database: Database, tell: Callable[[Step], object] | None = None) -> tuple[str | None, str]:
     """Migrate to the newest revision in one transaction; returns the revisions before and after.
 
-    Raises DatabaseTooNewError where the database knows a revision that this program does not.
+    `tell` hears of each step of an upgrade, not of the making of a new database. Raises DatabaseTooNewError
+    where the database knows a revision that this program does not.
     """
     if database.file is not None:
         try:
@@ -54,11 +66,24 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     before = revision_of(database)
     _refuse_newer(database, before)
     if before != newest_revision():
-        _migrate(database)
+        _migrate(database, None if before is None else _counted(before, tell))
     return before, newest_revision()
 
 
-def _migrate(database: Database) -> None:
+def _counted(before: str, tell: Callable[[Step], object] | None) -> Callable[[str, str], None] | None:
+    """What hears of a revision that is done, as what hears how far that is."""
+    if tell is None:
+        return None
+    coming = _revisions()[_revisions().index(before) + 1 :]
+
+    def applied(revision: str, title: str) -> None:
+        number = coming.index(revision) + 1
+        tell(Step(revision=revision, title=title.strip().rstrip("."), number=number, total=len(coming)))
+
+    return applied
+
+
+def _migrate(database: Database, applied: Callable[[str, str], None] | None) -> None:
     from alembic import command
     from alembic.config import Config as AlembicConfig
 
@@ -68,6 +93,7 @@ def _migrate(database: Database) -> None:
         if not database.is_sqlite:  # one at a time; on SQLite a writing transaction is alone anyway
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
         settings.attributes["connection"] = connection
+        settings.attributes["applied"] = applied
         command.upgrade(settings, "head")
 
 

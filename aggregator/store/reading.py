@@ -1,33 +1,54 @@
 """The reading side: stories, articles and sources as the output rooms ask for them (aggregator/shelf.py)."""
 
-import base64
-import binascii
 import datetime as dt
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import Connection, Row, and_, func, or_, select
 
 from aggregator.dedup.bonds import Bond
-from aggregator.errors import UsageError
 from aggregator.model import ArticleView, Evidence, LiveLink, MergedStory, Noun, StoryView
 from aggregator.rules import RuleBook
 from aggregator.shelf import (
-    EntryHit,
+    Change,
+    Glance,
+    Growth,
     Health,
     Moved,
-    SearchHit,
+    OneArticle,
+    Quality,
+    SearchBounds,
     SearchResults,
-    SourceState,
     SourceView,
     StoryFilter,
     StoryPage,
+    Teaser,
 )
-from aggregator.store import articles, blobs, corrections, entry_links, inbox, search, sources, stories
+from aggregator.store import (
+    articles,
+    blobs,
+    changes,
+    choosing,
+    corrections,
+    entry_links,
+    front,
+    inbox,
+    names,
+    outbox,
+    quality,
+    sources,
+    stories,
+    told,
+)
+from aggregator.store.changes import ChangeRules
 from aggregator.store.database import Database
-from aggregator.store.snippets import snippet
+from aggregator.store.health import SourceHealth, health_of, health_rules
+from aggregator.store.one_article import one_article
+from aggregator.store.searching import SearchRules, search
 from aggregator.store.tables import article, entry, story, story_log
-from aggregator.stories.counts import with_originals
+from aggregator.stories.counts import trails, with_originals
+from aggregator.stories.weight import FrontRules, ranked
 
 _MOST_ROWS = 2**31 - 2  # both databases take a LIMIT of that size, and one more
 
@@ -63,20 +84,32 @@ class Explained(Noun, frozen=True, kw_only=True):
 class Reading:
     """The Shelf of a database. Safe to share between threads: it keeps nothing."""
 
-    def __init__(self, database: Database, book: RuleBook | None = None) -> None:
-        """`book`: the rules that merged texts are told by; the shipped ones where none are given."""
+    def __init__(
+        self, database: Database, book: RuleBook | None = None, now: Callable[[], dt.datetime] | None = None
+    ) -> None:
+        """`book`: the rules that merged texts are told by; the shipped ones where none are given.
+
+        `now` is asked for how long sources have been silent or wait.
+        """
         self._database = database
         self._book = book or RuleBook()
+        self._now = now or (lambda: dt.datetime.now(dt.UTC))
 
     def stories(self, wanted: StoryFilter) -> StoryPage:
         with self._database.read() as connection:
-            limit = min(wanted.limit, _MOST_ROWS)
-            rows = connection.execute(_filtered(connection, wanted).limit(limit + 1)).all()
-            shown = rows[:limit]
-            members = articles.views_of_stories(connection, [row.id for row in shown])
-        stories = tuple(_story_view(row, members[row.id]) for row in shown)
-        more = len(rows) > limit
-        return StoryPage(stories=stories, next=_cursor(shown[-1]) if more else None)
+            return _page(connection, wanted)
+
+    def pages(self, wanted: StoryFilter, at_once: int = 500) -> Iterator[StoryPage]:
+        """`stories` in pieces, of one state of the database: any number in the memory of `at_once`."""
+        with self._database.read() as connection:
+            left = wanted.limit
+            while left > 0:
+                page = _page(connection, msgspec.structs.replace(wanted, limit=min(left, at_once)))
+                yield page
+                if page.next is None:
+                    return
+                left -= len(page.stories)
+                wanted = msgspec.structs.replace(wanted, after=page.next)
 
     def story(self, id: str) -> StoryView | Moved | None:  # noqa: A002 - the word that people type
         with self._database.read() as connection:
@@ -87,7 +120,12 @@ class Reading:
                 return Moved(to=row.redirect_to)
             members = articles.views_of_stories(connection, [id], "text", "evidence")[id]
             links = entry_links.told_of(connection, id)
-        return msgspec.structs.replace(_story_view(row, members), links=links)
+        whole = _story_view(row, members)
+        return msgspec.structs.replace(whole, links=links, trails=trails(whole.articles))
+
+    def article(self, id: str) -> OneArticle | None:  # noqa: A002
+        with self._database.read() as connection:
+            return one_article(connection, id)
 
     def merged(self, id: str) -> MergedStory | None:  # noqa: A002
         with self._database.read() as connection:
@@ -106,16 +144,40 @@ class Reading:
         rules = self._book.section("stories", StoryRules)
         return merge(with_originals(members), row.title, rules)
 
-    def search(self, text: str, limit: int) -> SearchResults:
-        try:
-            phrases = search.parse_query(text)
-        except UsageError as error:
-            return SearchResults(problem=str(error))
+    def front(self, wanted: StoryFilter, prefer: tuple[str, ...] = ()) -> tuple[Glance, ...]:
+        rules = self._book.section("front", FrontRules)
         with self._database.read() as connection:
-            numbers = search.best(connection, phrases, limit + 1)
-            found = _found(connection, numbers[:limit])
-        hits = [_hit(found[n], phrases) for n in numbers[:limit] if n in found]
-        return SearchResults(hits=tuple(hits), more=len(numbers) > limit)
+            chosen = choosing.selection(connection, wanted)
+            seen = front.glances(connection, chosen, rules.window, prefer, wanted.min_reports)
+        return tuple(ranked(seen, rules))
+
+    def these(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
+        with self._database.read() as connection:
+            rows = front.rows_of(connection, ids)
+            members = articles.views_of_stories(connection, rows)
+        return tuple(_story_view(rows[one], members[one]) for one in ids if one in rows)
+
+    def teasers(self, ids: tuple[str, ...], /) -> tuple[Teaser, ...]:
+        with self._database.read() as connection:
+            return front.teasers(connection, ids)
+
+    def grown(self, story_id: str, limit: int) -> tuple[Growth, ...]:
+        with self._database.read() as connection:
+            return front.grown(connection, story_id, limit)
+
+    def quality(self, now: dt.datetime) -> Quality:
+        with self._database.read() as connection:
+            return quality.measured(connection, now)
+
+    def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
+        rules = self._book.section("changes", ChangeRules)
+        with self._database.read() as connection:
+            return changes.newest(connection, wanted, looked_at=rules.looked_at)
+
+    def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
+        rules = self._book.section("search", SearchRules)
+        with self._database.read() as connection:
+            return search(connection, text, limit, bounds or SearchBounds(), rules)
 
     def sources(self) -> tuple[SourceView, ...]:
         with self._database.read() as connection:
@@ -124,7 +186,12 @@ class Reading:
                 select(article.c.source, func.count().label("articles")).group_by(article.c.source)
             )
             counts = {row.source: row.articles for row in counted}
-        return tuple(_source_view(item, counts) for item in listed)
+        now, rules = self._now(), health_rules(self._book)
+        return tuple(_source_view(item, health_of(item, now, rules), counts) for item in listed)
+
+    def folders(self) -> tuple[str, ...]:
+        with self._database.read() as connection:
+            return front.folders(connection)
 
     def state(self) -> Health:
         with self._database.read() as connection:
@@ -133,7 +200,8 @@ class Reading:
                 select(article.c.placed_at).order_by(article.c.n.desc()).limit(1)
             ).scalar()
             problem = self._database.why_not_writable(connection)
-        problems = () if problem is None else (problem,)
+            hooks = outbox.problems(connection, self._book.values("hooks")["recovered_after"])
+        problems = hooks if problem is None else (problem, *hooks)
         return Health(writable=problem is None, waiting=waiting, last_placed=last, problems=problems)
 
     def refusals(self, limit: int) -> list[inbox.Refusal]:
@@ -146,6 +214,14 @@ class Reading:
             newest = connection.execute(select(func.max(story_log.c.n))).scalar()
         return str(newest or 0)
 
+    def last_change_at(self) -> dt.datetime | None:
+        with self._database.read() as connection:
+            return told.last_change_at(connection)
+
+    def told(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
+        with self._database.read() as connection:
+            return told.merged_of(connection, ids)
+
     def explained(self, id: str) -> Explained | None:  # noqa: A002
         """One article and why it is where it is; `id` may be the article's id or its address."""
         with self._database.read() as connection:
@@ -154,7 +230,7 @@ class Reading:
                 .add_columns(story.c.title.label("story_title"), story.c.sums, story.c.article_count)
                 .add_columns(story.c.n.label("story_n"), story.c.last_inbox_no, article.c.n, article.c.weighs)
                 .join(story, story.c.id == article.c.story)
-                .where(or_(article.c.id == id, article.c.url == id))
+                .where(article.c.id.in_(articles.ids_of(connection, id)))
                 .order_by(article.c.n.desc())
             )
             row = connection.execute(statement).first()
@@ -178,6 +254,11 @@ class Reading:
             bonds=tuple(bonds),
             links=links,
         )
+
+    def meant(self, word: str) -> tuple[names.Meant, ...]:
+        """What somebody may have meant who typed an id that there is not."""
+        with self._database.read() as connection:
+            return names.meant(connection, word)
 
     def title_of(self, story_id: str) -> str:
         """The headline of a story, also of one that gave way; "" where there never was one."""
@@ -224,72 +305,10 @@ def assignments(connection: Connection) -> list[Assigned]:
     return [Assigned(**row._mapping) for row in connection.execute(statement)]
 
 
-def _filtered(connection: Connection, wanted: StoryFilter) -> Select[Any]:
-    conditions: list[ColumnElement[bool]] = [story.c.redirect_to.is_(None)]
-    if wanted.since is not None:
-        conditions.append(story.c.last_published >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(story.c.last_published <= wanted.until)
-    if wanted.min_outlets > 1:
-        conditions.append(story.c.outlet_count >= wanted.min_outlets)
-    if wanted.min_reports > 1:
-        conditions.append(story.c.report_count >= wanted.min_reports)
-    if wanted.after is not None:
-        updated, n = _read_cursor(wanted.after)
-        conditions.append(or_(story.c.updated < updated, and_(story.c.updated == updated, story.c.n < n)))
-    conditions += [story.c.id.in_(part) for part in _asked_of_articles(connection, wanted)]
-    return select(story).where(*conditions).order_by(story.c.updated.desc(), story.c.n.desc())
-
-
-def _asked_of_articles(connection: Connection, wanted: StoryFilter) -> list[Select[Any]]:
-    """Story ids with an article that fits, one selection for each thing asked."""
-    asked = []
-    if wanted.query:
-        asked.append(search.matching(connection, search.parse_query(wanted.query)))
-    if wanted.outlet is not None:
-        asked.append(_folded(connection, article.c.outlet) == wanted.outlet.casefold())
-    if wanted.language is not None:
-        asked.append(article.c.language == wanted.language)
-    if wanted.folder is not None:
-        listed = sources.all_sources(connection)
-        asked.append(article.c.source.in_([s.entry_source for s in listed if s.folder == wanted.folder]))
-    return [select(article.c.story).where(condition) for condition in asked]
-
-
-def _found(connection: Connection, numbers: list[int]) -> dict[int, Row[Any]]:
-    """Articles with what a hit shows, by their numbers."""
-    statement = (
-        articles.view_columns("text", "n")
-        .add_columns(story.c.title.label("story_title"))
-        .join(story, story.c.id == article.c.story)
-    )
-    found: dict[int, Row[Any]] = {}
-    for start in range(0, len(numbers), 500):
-        chosen = statement.where(article.c.n.in_(numbers[start : start + 500]))
-        found |= {row.n: row for row in connection.execute(chosen)}
-    return found
-
-
-def _folded(connection: Connection, column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A text without case; SQLite's own lower() knows only ASCII."""
-    return func.casefold(column) if connection.dialect.name == "sqlite" else func.lower(column)
-
-
-def _cursor(row: Row[Any]) -> str:
-    return base64.urlsafe_b64encode(f"{row.updated.isoformat()} {row.n}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[dt.datetime, int]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        when, number = base64.b64decode(padded, altchars=b"-_", validate=True).decode().rsplit(" ", 1)
-        updated, n = dt.datetime.fromisoformat(when), int(number)
-        in_utc = updated.astimezone(dt.UTC)
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise UsageError("that is no cursor of ours; take `next` of the page before as it is") from error
-    if updated.tzinfo is None or not 0 <= n < 2**63:
-        raise UsageError("that is no cursor of ours; take `next` of the page before as it is")
-    return in_utc, n
+def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
+    rows, following = choosing.page(connection, wanted, min(wanted.limit, _MOST_ROWS))
+    members = articles.views_of_stories(connection, [row.id for row in rows])
+    return StoryPage(stories=tuple(_story_view(row, members[row.id]) for row in rows), next=following)
 
 
 def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
@@ -308,52 +327,17 @@ def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
     )
 
 
-def _hit(row: Row[Any], phrases: tuple[search.Phrase, ...]) -> SearchHit:
-    details = blobs.unpack(row.details, articles.Details)
-    words = [word for phrase in phrases for word in phrase.words]
-    beginnings = [phrase.words[-1] for phrase in phrases if phrase.prefix]
-    shown, marks = snippet(row.text or row.lead, words, prefixes=beginnings)
-    entries = [
-        EntryHit(clock_minutes=one.clock_minutes, day=one.day, snippet=told, marks=places)
-        for one in search.entries_with(details.timed, phrases)
-        for told, places in [snippet(one.text, words, prefixes=beginnings)]
-    ]
-    return SearchHit(
-        article=row.id,
-        story=row.story,
-        story_title=row.story_title,
-        title=row.title,
-        outlet=row.outlet,
-        url=row.url,
-        effective=row.effective,
-        language=row.language,
-        snippet=shown,
-        marks=marks,
-        nosnippet=details.nosnippet,
-        entries=tuple(entries),
-    )
-
-
-_STATES: dict[str, SourceState] = {
-    "new": "new",
-    "ok": "ok",
-    "failing": "failing",
-    "gone": "failing",
-    "merged": "paused",
-}
-
-
-def _source_view(item: sources.Source, counts: dict[str, int]) -> SourceView:
-    state: SourceState = "paused" if item.paused else _STATES[item.health]
+def _source_view(item: sources.Source, how: SourceHealth, counts: dict[str, int]) -> SourceView:
+    asked = not item.paused and item.health not in ("gone", "merged")
     return SourceView(
         id=item.id,
         name=item.shown_name,
         url=item.address,
         folder=item.folder,
         kind=item.kind,
-        state=state,
-        problem=item.health_cause,
+        state=how.state,
+        problem=(item.health_cause if item.kind == "folder" else how.words) or None,
         article_count=counts.get(item.entry_source, 0),
         last_success=item.last_success_at,
-        next_due=None if item.paused else item.next_due_at,
+        next_due=item.next_due_at if asked else None,
     )

@@ -138,6 +138,7 @@ def _again(row: Any) -> Again:
             noarchive=details.noarchive,
             nosnippet=details.nosnippet,
             tdm_reserved=details.tdm_reserved,
+            media=details.media,
             truncated=details.truncated,
             repeated=details.repeated,
         ),

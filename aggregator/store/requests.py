@@ -42,6 +42,12 @@ def one(connection: Connection, n: int) -> Request:
     return Request(**connection.execute(select(*_COLUMNS).where(request.c.n == n)).one()._mapping)
 
 
+def found(connection: Connection, n: int, kind: RequestKind) -> Request | None:
+    """The request `n` where it is one of this kind."""
+    row = connection.execute(select(*_COLUMNS).where(request.c.n == n, request.c.kind == kind)).first()
+    return None if row is None else Request(**row._mapping)
+
+
 def answer(
     connection: Connection, n: int, at: dt.datetime, state: Literal["done", "refused"], text: str
 ) -> None:

@@ -1,193 +1,201 @@
-"""Full text over articles, behind one function on both databases.
+"""The full-text index over articles: what stands in it, and how it follows them.
 
-The index holds words as `text.words.search_words` gives them, so both databases find the same. It is derived:
-a row may be missing for a moment after an article is placed (indexing is a later, cheap transaction that
-follows the article numbers) and all of it can be rebuilt.
+It holds words as `text.words.index_words` gives them, so both databases find the same, and marks: an
+article's outlet, author, language and day as words that begin with "_", which no word of a text does. It is
+derived: a row may be missing for a moment after an article is placed (indexing is a later, cheap transaction
+that follows the article numbers) and all of it can be rebuilt, the newest first (`index_older`).
 """
 
-from collections.abc import Sequence
-from typing import Any
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text, update
+from sqlalchemy import Connection, Row, Select, func, select, text, update
 
-from aggregator.errors import UsageError
-from aggregator.model import Noun, TimedEntry
 from aggregator.store.tables import article, counter
-from aggregator.text.words import search_words
+from aggregator.text.words import in_index, index_words, search_words
 
-_CURSOR = "searchable"  # counter: the last article number in the index
+_LAST = "searchable"  # counter: the last article number in the index
+_REST = "unindexed"  # counter: articles up to this number wait to be indexed anew
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
-_MAX_SEARCHED_CHARS = 200 * 1024  # a tsvector is at most 1 MiB
-_ENTRIES_SHOWN = 3  # of one live blog
-_MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
+_TSVECTOR_PLACES = 255  # nor more of one word
+_TSVECTOR_BYTES = 900_000  # of its words and places; it refuses 1 MiB, and we add marks
+_NEVER_TOO_LARGE = 50_000  # characters of a text that cannot come near it
+_MAX_SEARCHED_CHARS = 200 * 1024
+SPANS = {
+    "n": 12,
+    "m": 14,
+    "k": 17,
+}  # marks on Postgres: articles that are numbered alike but for so many bits
 
 
-class Phrase(Noun, frozen=True, kw_only=True):
-    """Words that must stand side by side; the last one may be the beginning of a word."""
+class Indexed(NamedTuple):
+    """What the index knows of an article."""
 
-    words: tuple[str, ...]
-    prefix: bool = False
+    n: int
+    title: str
+    text: str
+    outlet: str | None
+    author: str | None
+    language: str | None
+    effective: dt.datetime
 
 
-def parse_query(query: str) -> tuple[Phrase, ...]:
-    """`homs "central prison" rebel*` as phrases, all of which must be found.
+_ROWS = select(*(article.c[name] for name in Indexed._fields))
 
-    Raises UsageError where there is no word in it.
-    """
-    phrases = []
-    for number, part in enumerate(query.split('"')):
-        pieces = [part] if number % 2 else part.split()
-        for piece in pieces:
-            words = tuple(search_words(piece))
-            if words:
-                phrases.append(Phrase(words=words, prefix=piece.rstrip().endswith("*")))
-    if not phrases:
-        raise UsageError(
-            'give at least one word; "two words" in quotes must stand side by side, rebel* begins'
-        )
-    return tuple(phrases)
+
+def indexed_to(connection: Connection) -> int:
+    """The number of the last article that can be found."""
+    return _counted(connection, _LAST)
 
 
 def index_next(connection: Connection, limit: int) -> int:
-    """Index the next articles after the cursor; returns how many."""
-    cursor = connection.execute(select(counter.c.value).where(counter.c.name == _CURSOR)).scalar_one()
-    rows = connection.execute(
-        select(article.c.n, article.c.title, article.c.text)
-        .where(article.c.n > cursor)
-        .order_by(article.c.n)
-        .limit(limit)
-    ).all()
+    """Index the next articles after the last one; returns how many."""
+    last = _counted(connection, _LAST)
+    rows = connection.execute(_ROWS.where(article.c.n > last).order_by(article.c.n).limit(limit)).all()
     if rows:
-        _insert(connection, [(row.n, row.title, row.text) for row in rows])
-        last = rows[-1].n
-        connection.execute(update(counter).where(counter.c.name == _CURSOR).values(value=last))
+        put(connection, rows)
+        _count(connection, _LAST, rows[-1].n)
     return len(rows)
 
 
-def reindex(connection: Connection, n: int, *, old: tuple[str, str], new: tuple[str, str]) -> None:
-    """Replace the (title, text) of article `n` where it is indexed already."""
-    cursor = connection.execute(select(counter.c.value).where(counter.c.name == _CURSOR)).scalar_one()
-    if n > cursor:
-        return
+def index_older(connection: Connection, limit: int) -> int:
+    """Index the next articles of those that wait to be indexed anew, the newest first; returns how many."""
+    rest = _counted(connection, _REST)
+    if rest == 0:
+        return 0
+    rows = connection.execute(
+        _ROWS.where(article.c.n <= rest).order_by(article.c.n.desc()).limit(limit)
+    ).all()
+    if rows:
+        put(connection, rows[::-1])  # upwards: FTS5 gathers rows as long as their numbers rise
+    _count(connection, _REST, rows[-1].n - 1 if len(rows) == limit else 0)
+    return len(rows)
+
+
+def take_out(connection: Connection, n: int) -> bool:
+    """Forget article `n`, before its row changes; returns whether it was in the index, to be put back."""
+    if n > _counted(connection, _LAST) or n <= _counted(connection, _REST):
+        return False
     if connection.dialect.name == "sqlite":
-        title, body = (_joined(part) for part in old)
+        row = connection.execute(_ROWS.where(article.c.n == n)).one()
         connection.execute(
             text(
-                "INSERT INTO article_search(article_search, rowid, title, body) VALUES ('delete', :n, :t, :b)"
+                "INSERT INTO article_search(article_search, rowid, title, body, marks) "
+                "VALUES ('delete', :n, :t, :b, :m)"
             ),
-            {"n": n, "t": title, "b": body},
+            _fts5_row(row),
         )
     else:
         connection.execute(text("DELETE FROM article_search WHERE n = :n"), {"n": n})
-    _insert(connection, [(n, *new)])
+    return True
 
 
-def _insert(connection: Connection, rows: Sequence[tuple[int, str, str]]) -> None:
-    if connection.dialect.name == "sqlite":
-        statement = text("INSERT INTO article_search(rowid, title, body) VALUES (:n, :t, :b)")
-        values = [{"n": n, "t": _joined(title), "b": _joined(body)} for n, title, body in rows]
-    else:
-        statement = text("INSERT INTO article_search(n, words) VALUES (:n, CAST(:w AS tsvector))")
-        values = [{"n": n, "w": _tsvector(title, body)} for n, title, body in rows]
-    connection.execute(statement, values)
+def put_back(connection: Connection, n: int) -> None:
+    """Index article `n` as its row is now."""
+    put(connection, connection.execute(_ROWS.where(article.c.n == n)).all())
 
 
-def _joined(part: str) -> str:
-    return " ".join(search_words(part[:_MAX_SEARCHED_CHARS]))
-
-
-def _tsvector(title: str, body: str) -> str:
-    """Postgres' text form with positions of our own; the words of the title carry weight A."""
-    places: dict[str, list[str]] = {}
-    position = 0
-    for part, weight in ((title, "A"), (body[:_MAX_SEARCHED_CHARS], "")):
-        for word in search_words(part):
-            position += 1
-            found = places.setdefault(word, [])
-            if len(found) < 255 and position <= _TSVECTOR_POSITIONS:
-                found.append(f"{position}{weight}")
-        position += 1  # a phrase does not run from the title into the text
-    return " ".join(f"'{word}':{','.join(found)}" if found else f"'{word}'" for word, found in places.items())
-
-
-def matching(connection: Connection, phrases: Sequence[Phrase]) -> ColumnElement[bool]:
-    """The condition "article.n is one that holds all phrases"."""
-    if connection.dialect.name == "sqlite":
-        found: Any = text("SELECT rowid FROM article_search WHERE article_search MATCH :match").bindparams(
-            bindparam("match", _fts5(phrases), unique=False)
-        )
-    else:
-        found = text("SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery)").bindparams(
-            bindparam("match", _tsquery(phrases), unique=False)
-        )
-    return article.c.n.in_(found.columns(article.c.n))
-
-
-def best(connection: Connection, phrases: Sequence[Phrase], limit: int) -> list[int]:
-    """Numbers of the articles that hold all phrases: those with all of them in the title first, each newest
-    first.
-
-    The databases' own ranks (bm25, ts_rank) differ from each other, and Postgres' would read every hit.
-    """
-    limit = min(limit, _MOST_ROWS)
-    titled = _newest(connection, phrases, limit, title_only=True)
-    if len(titled) == limit:
-        return titled
-    first = set(titled)
-    others = _newest(connection, phrases, min(limit + len(titled), _MOST_ROWS), title_only=False)
-    return (titled + [n for n in others if n not in first])[:limit]
-
-
-def _newest(connection: Connection, phrases: Sequence[Phrase], limit: int, *, title_only: bool) -> list[int]:
-    if connection.dialect.name == "sqlite":
-        where = "SELECT rowid FROM article_search WHERE article_search MATCH :match ORDER BY rowid DESC"
-        match = f"{{title}} : ({_fts5(phrases)})" if title_only else _fts5(phrases)
-    else:
-        where = "SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n DESC"
-        match = _tsquery(phrases, "A" if title_only else "")
-    statement = text(f"{where} LIMIT :limit")
-    return list(connection.execute(statement, {"match": match, "limit": limit}).scalars())
-
-
-def entries_with(timed: Sequence[TimedEntry], phrases: Sequence[Phrase]) -> list[TimedEntry]:
-    """The entries of a live blog that hold all phrases, the newest first, at most three."""
-    return [one for one in reversed(timed) if _holds(search_words(one.text), phrases)][:_ENTRIES_SHOWN]
-
-
-def _holds(words: Sequence[str], phrases: Sequence[Phrase]) -> bool:
-    return all(
-        any(_stands_at(words, place, phrase) for place in range(len(words) - len(phrase.words) + 1))
-        for phrase in phrases
-    )
-
-
-def _stands_at(words: Sequence[str], place: int, phrase: Phrase) -> bool:
-    *before, last = phrase.words
-    end = place + len(before)
-    found = words[end].startswith(last) if phrase.prefix else words[end] == last
-    return found and list(words[place:end]) == before
-
-
-def _fts5(phrases: Sequence[Phrase]) -> str:
-    return " AND ".join(f'"{" ".join(p.words)}"{" *" if p.prefix else ""}' for p in phrases)
-
-
-def _tsquery(phrases: Sequence[Phrase], weight: str = "") -> str:
-    written = []
-    for phrase in phrases:
-        marks = [weight for _ in phrase.words]
-        if phrase.prefix:
-            marks[-1] += "*"
-        words = (
-            f"'{word}'" + (f":{mark}" if mark else "") for word, mark in zip(phrase.words, marks, strict=True)
-        )
-        written.append(f"({' <-> '.join(words)})")
-    return " & ".join(written)
-
-
-def searchable_count(connection: Connection) -> int:
+def unindexed_count(connection: Connection) -> int:
     """How many articles have been placed and are not in the index yet."""
-    cursor = connection.execute(select(counter.c.value).where(counter.c.name == _CURSOR)).scalar_one()
-    return connection.execute(
-        select(func.count()).select_from(article).where(article.c.n > cursor)
-    ).scalar_one()
+    last, rest = _counted(connection, _LAST), _counted(connection, _REST)
+    waiting: Select[Any] = select(func.count()).select_from(article)
+    newer = connection.execute(waiting.where(article.c.n > last)).scalar_one()
+    older = connection.execute(waiting.where(article.c.n <= rest)).scalar_one() if rest else 0
+    return int(newer + older)
+
+
+def _counted(connection: Connection, name: str) -> int:
+    return int(connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar_one())
+
+
+def _count(connection: Connection, name: str, value: int) -> None:
+    connection.execute(update(counter).where(counter.c.name == name).values(value=value))
+
+
+def put(connection: Connection, rows: Sequence[Indexed | Row[Any]]) -> None:
+    """Index articles that are not in it."""
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        statement = text("INSERT INTO article_search(rowid, title, body, marks) VALUES (:n, :t, :b, :m)")
+        connection.execute(statement, [_fts5_row(row) for row in rows])
+    else:
+        statement = text(
+            "INSERT INTO article_search(n, words, is_long) VALUES (:n, CAST(:w AS tsvector), :l)"
+        )
+        connection.execute(statement, [_tsvector_row(row) for row in rows])
+
+
+# --- marks -------------------------------------------------------------------------------------------------
+
+
+def marks_of(words: Iterable[str], kind: str) -> list[str]:
+    """What an article is marked with that has these words in its outlet (kind "o") or author ("a")."""
+    return [f"_{kind}{word}" for word in in_index(words, whole=False)]
+
+
+def mark_of_language(language: str) -> str:
+    """The mark of a language: its tag."""
+    return f"_l{''.join(search_words(language))}"
+
+
+def mark_of_day(day: dt.date, *, year: bool = False, month: bool = False) -> str:
+    """The mark of a day, of the month or year that it is in."""
+    return f"_d{day:%Y}" if year else f"_d{day:%Y%m}" if month else f"_d{day:%Y%m%d}"
+
+
+def _marks(row: Indexed | Row[Any]) -> list[str]:
+    day = row.effective.date()
+    marks = [mark_of_day(day), mark_of_day(day, month=True), mark_of_day(day, year=True)]
+    marks += [f"_o{word}" for word in index_words(row.outlet or "")]
+    marks += [f"_a{word}" for word in index_words(row.author or "")]
+    return [*marks, mark_of_language(row.language)] if row.language else marks
+
+
+# --- rows --------------------------------------------------------------------------------------------------
+
+
+def _words(row: Indexed | Row[Any]) -> tuple[list[str], list[str]]:
+    """The words of title and text. A text with more different ones than Postgres takes is cut, on both."""
+    title, body = index_words(row.title), index_words(row.text[:_MAX_SEARCHED_CHARS])
+    if len(row.text) > _NEVER_TOO_LARGE:
+        known: set[str] = set()
+        size = 0
+        for at, word in enumerate(body):
+            size += 2
+            if word not in known:
+                known.add(word)
+                size += len(word.encode()) + 8
+            if size > _TSVECTOR_BYTES:
+                return title, body[:at]
+    return title, body
+
+
+def _fts5_row(row: Indexed | Row[Any]) -> dict[str, Any]:
+    title, body = _words(row)
+    return {"n": row.n, "t": " ".join(title), "b": " ".join(body), "m": " ".join(_marks(row))}
+
+
+def _tsvector_row(row: Indexed | Row[Any]) -> dict[str, Any]:
+    """Postgres' text form with places of our own; the words of the title also as marks of their own.
+
+    An index of Postgres knows neither places nor weights: asked for a word in the title it would have to read
+    all rows that hold it.
+    """
+    title, body = _words(row)
+    places: dict[str, list[int]] = {}
+    for position, word in enumerate(title, 1):
+        places.setdefault(word, []).append(position)
+        places.setdefault(f"_t{word}", []).append(position)
+    for position, word in enumerate(body, len(title) + 2):  # no phrase runs from the title into the text
+        places.setdefault(word, []).append(position)
+    is_long = len(title) + 1 + len(body) > _TSVECTOR_POSITIONS
+    written = []
+    for word, found in places.items():
+        kept = [place for place in found[:_TSVECTOR_PLACES] if place <= _TSVECTOR_POSITIONS]
+        is_long = is_long or len(kept) < len(found)
+        written.append(f"'{word}':{','.join(map(str, kept))}" if kept else f"'{word}'")
+    written += [f"'{mark}'" for mark in _marks(row)]
+    written += [f"'_{mark}{row.n >> bits}'" for mark, bits in SPANS.items()]
+    return {"n": row.n, "w": " ".join(written), "l": is_long}

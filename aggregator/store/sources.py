@@ -249,6 +249,11 @@ def all_sources(connection: Connection) -> list[Source]:
     return sorted(rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id))
 
 
+def in_folder(connection: Connection, folder: str) -> list[Source]:
+    """The sources that are filed under `folder`."""
+    return [_source(row) for row in connection.execute(select(source).where(source.c.folder == folder))]
+
+
 def sources_named(connection: Connection, words: str) -> list[Source]:
     """The sources that a person may mean: by id, address or name, else by the beginning of an id."""
     everything = all_sources(connection)

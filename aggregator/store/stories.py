@@ -27,6 +27,7 @@ class StoryRow(Noun, frozen=True, kw_only=True):
     article_count: int
     report_count: int
     language: str | None = None
+    title_article: str | None = None
 
 
 class StoryState(Noun, frozen=True, kw_only=True):
@@ -46,6 +47,7 @@ class StoryState(Noun, frozen=True, kw_only=True):
     touched_no: int
     sums: bytes
     standing: bytes | None
+    title_article: str | None = None  # whose title it is; None: the words of a lead
 
 
 # Built once: SQLAlchemy takes as long to build a statement as to run it.

@@ -61,7 +61,9 @@ metadata = MetaData(
 counter = Table(
     "counter",
     metadata,
-    # One row a running number: "entry" (accepted), "inbox" (order of placing), "story", "bump".
+    # One row a running number: "entry" (accepted), "inbox" (order of placing), "story", "bump"; and how far
+    # the full-text index is, "searchable" and "unindexed" (search.py), and the merged texts, "told_by" and
+    # "told_from" (telling.py).
     # Taking a number locks the row until the transaction ends, so numbers become visible in their order.
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
@@ -153,6 +155,7 @@ entry = Table(
     Column("page", LargeBinary),  # the fetched page: zstd; dropped when the entry is done
     Column("page_url", Text),
     Column("page_charset", Text),
+    Column("page_robots", Text),  # what its headers forbid, see text/permissions.py
     Column("page_due_at", UtcTime),
     Column("page_tries", Integer, nullable=False, server_default=text("0")),
     Column("bumps_by_clock", Boolean, nullable=False, server_default=false()),  # polled or pushed
@@ -272,9 +275,11 @@ story = Table(
     Column("founding", Integer, nullable=False),
     Column("redirect_to", Text),  # set for ever when the story gave way to another
     Column("title", Text, nullable=False),
+    Column("title_article", Text),  # id of the article that has the title; null: unknown, or a lead's words
     Column("summary", Text, nullable=False),
     Column("language", Text),
     Column("text", Text),  # the merged text; null until it was told (derived)
+    Column("disagreement_count", Integer),  # in the merged text that was told last (derived)
     Column("merged", LargeBinary),  # the MergedStory behind it: msgpack, zstd (derived)
     Column("first_published", UtcTime, nullable=False),
     Column("last_published", UtcTime, nullable=False),
@@ -288,8 +293,49 @@ story = Table(
     Column("touched_no", BigInteger, nullable=False, server_default=text("0")),
     Column("sums", LargeBinary, nullable=False),
     Column("standing", LargeBinary),  # what the counts are worked out from; null: from the rows (derived)
-    Index(None, "updated"),
-    Index(None, "last_published"),
+    # Lists go by `updated`: all live stories, and those with at least two and five reports.
+    *(
+        Index(
+            f"ix_story_updated_{least}",
+            "updated",
+            "n",
+            sqlite_where=text(condition),
+            postgresql_where=text(condition),
+        )
+        for least, condition in (
+            (1, "redirect_to IS NULL"),
+            (2, "redirect_to IS NULL AND report_count >= 2"),
+            (5, "redirect_to IS NULL AND report_count >= 5"),
+        )
+    ),
+    Index(
+        "ix_story_untold",
+        "updated",
+        sqlite_where=text("text IS NULL AND redirect_to IS NULL"),
+        postgresql_where=text("text IS NULL AND redirect_to IS NULL"),
+    ),
+    Index(
+        "ix_story_outlet_count",
+        "outlet_count",
+        sqlite_where=text("outlet_count > 1"),
+        postgresql_where=text("outlet_count > 1"),
+    ),
+    # With all that the order of a list needs, so that the stories of a time are gathered out of it alone.
+    Index(
+        "ix_story_last_published",
+        "last_published",
+        "updated",
+        "n",
+        "id",
+        sqlite_where=text("redirect_to IS NULL"),
+        postgresql_where=text("redirect_to IS NULL"),
+    ),
+    Index(
+        "ix_story_report_count",
+        "report_count",
+        sqlite_where=text("redirect_to IS NULL AND report_count >= 5"),
+        postgresql_where=text("redirect_to IS NULL AND report_count >= 5"),
+    ),
     Index(None, "last_inbox_no"),
     Index(None, "touched_no"),
     # Only what gave way: whoever takes it over asks for all that leads to it.
@@ -300,6 +346,7 @@ story = Table(
         postgresql_where=text("redirect_to IS NOT NULL"),
     ),
     Index(None, "founder"),
+    Index("ix_story_for_views", "id", "redirect_to", "report_count", "outlet_count"),
 )
 
 article = Table(
@@ -315,6 +362,7 @@ article = Table(
     Column("role", Text, nullable=False),
     Column("weighs", Boolean, nullable=False),  # its terms are in the story's sums
     Column("copy_of", Text),  # the twin that was found; the original is derived when read
+    Column("original", Text),  # of its copy group, for SQL: as of the last telling of its story (derived)
     Column("source", Text, nullable=False),
     Column("outlet", Text),
     Column("url", Text),
@@ -341,8 +389,37 @@ article = Table(
     Index(None, "story", "copy_of", "effective"),
     Index(None, "root", "generation"),
     Index(None, "copy_of"),
+    # What questions of the SQL views about all articles go by, so that they read no texts.
+    Index(
+        "ix_article_for_views",
+        "story",
+        "effective",
+        "outlet",
+        "role",
+        "published",
+        "published_precision",
+        "language",
+        "wire",
+        "original",
+        "id",
+    ),
+    Index(
+        "ix_article_container",
+        "effective",
+        sqlite_where=text("role = 'container'"),
+        postgresql_where=text("role = 'container'"),
+    ),
+    Index(
+        "ix_article_original",
+        "original",
+        sqlite_where=text("original IS NOT NULL"),
+        postgresql_where=text("original IS NOT NULL"),
+    ),
     Index(None, "source", "seen"),
     Index(None, "effective"),
+    # With the story, so that whose stories these are is told without reading the articles.
+    Index(None, "outlet", "story"),
+    Index(None, "language", "story"),
 )
 
 revision = Table(
@@ -453,6 +530,70 @@ story_log = Table(
     Column("article", Text),
     Column("detail", Text),
     Index(None, "story", "n"),
+    Index(
+        "ix_story_log_headline",
+        "story",
+        "n",
+        sqlite_where=text("kind = 'headline'"),
+        postgresql_where=text("kind = 'headline'"),
+    ),
+)
+
+change = Table(
+    "change",
+    metadata,
+    # What is new about a story, one row for each bump, merge and split: the stream that the updates feed and
+    # the webhooks read. Written with the decision; numbers are of `counter` and never used twice.
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("story", Text, nullable=False),  # its id then; it may have given way since
+    Column("at", UtcTime, nullable=False),  # our clock
+    # Where it sorts, as `story.updated`: our clock's for what was polled or pushed, else the effective time.
+    Column("updated", UtcTime, nullable=False),
+    Column("kind", Text, nullable=False),  # shelf.ChangeKind
+    Column("article", Text),  # what came
+    Column("others", Text),  # ids of stories that gave way to it, or that it came out of; joined by commas
+    Column("title", Text, nullable=False),  # the headline after it
+    Column("title_before", Text),  # only where the headline changed
+    Column("report_count", Integer, nullable=False),  # after it
+    Index(None, "updated", "n"),
+    Index(None, "article"),
+)
+
+hook = Table(
+    "hook",
+    metadata,
+    # How each webhook of config.yaml does.
+    Column("name", Text, primary_key=True),
+    Column("place", LargeBinary, nullable=False),  # SHA-256 of its address: another address starts afresh
+    Column("is_on", Boolean, nullable=False),  # false: it stands in config.yaml no more
+    Column("read_to", BigInteger, nullable=False),  # the last change that was looked at for it
+    Column("state", Text, nullable=False),  # ok | failing | gone
+    Column("problem", Text),  # of the last failure
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("failing_since", UtcTime),
+    Column("resumes_at", UtcTime),  # nothing is sent before
+    Column("last_success_at", UtcTime),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    # What webhooks deliver, one row a hook and change; kept for some days after, for what comes later.
+    Column("hook", Text, ForeignKey("hook.name"), primary_key=True),
+    Column("change", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),  # the same at every try
+    Column("story", Text, nullable=False),  # its id then
+    Column("body", LargeBinary),  # JSON, zstd; null when it is done
+    Column("state", Text, nullable=False),  # waiting | done | given_up
+    Column("at", UtcTime, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("first_tried_at", UtcTime),
+    Column("next_at", UtcTime, nullable=False),
+    Column("done_at", UtcTime),
+    Column("problem", Text),
+    Index(None, "hook", "state", "change"),
+    Index(None, "hook", "story"),
+    Index(None, "done_at"),
 )
 
 correction = Table(

@@ -1,0 +1,31 @@
+"""What a feed asks of the store beside its stories: merged texts, and when anything changed."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, select
+
+from aggregator.model import MergedStory
+from aggregator.store import blobs
+from aggregator.store.tables import story, story_log
+
+_MERGED = select(story.c.id, story.c.merged).where(
+    story.c.id.in_(bindparam("ids", expanding=True)), story.c.merged.is_not(None)
+)
+_LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.n.desc()).limit(1)
+_IDS_AT_ONCE = 500
+
+
+def merged_of(connection: Connection, ids: Sequence[str]) -> dict[str, MergedStory]:
+    """What the reports of these stories say together, of those where it is worked out already."""
+    found: dict[str, MergedStory] = {}
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        rows = connection.execute(_MERGED, {"ids": ids[start : start + _IDS_AT_ONCE]})
+        found |= {row.id: blobs.expand_noun(row.merged, MergedStory) for row in rows}
+    return found
+
+
+def last_change_at(connection: Connection) -> dt.datetime | None:
+    """When anything last happened to a story, by our clock; None in an empty database."""
+    at: dt.datetime | None = connection.execute(_LAST_CHANGE).scalar()
+    return at

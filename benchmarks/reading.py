@@ -1,0 +1,228 @@
+"""How fast a large database is read: pages, feeds, lists with filters, search, on SQLite or Postgres.
+
+    python -m benchmarks.library 1000000 --url sqlite:////tmp/library.db
+    python -m benchmarks.reading --url sqlite:////tmp/library.db [--only search]
+
+Milliseconds of the clock on the wall, half of the runs below the first figure, 95 % below the second, and of
+this process' CPU, half: on a busy machine the clock counts what others do (Postgres' own work is in the clock
+alone). The first run of each is left out. HTTP is asked of the real server on this machine, over one kept
+connection, as a stranger; the server is in this process, and so is who asks. Searches: 20, ten runs of each.
+"""
+
+import argparse
+import datetime as dt
+import http.client
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit
+
+from sqlalchemy import select
+
+from aggregator.publish.serve import Server
+from aggregator.publish.settings import PublishSettings
+from aggregator.shelf import SearchBounds, StoryFilter
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+from aggregator.store.tables import story
+from benchmarks.library import END, NAMES, vocabulary
+
+RUNS = 40
+DAY = dt.timedelta(days=1)
+
+
+def searches() -> dict[str, str]:
+    """20 of them by what they are, in words of the invented languages."""
+    en, de, zh, ar = (vocabulary(name) for name in ("en", "de", "zh", "ar"))
+    return {
+        "the most frequent word": en[0],
+        "a common word": en[40],
+        "a less common word": en[600],
+        "a word in one of 1,000": en[4000],
+        "a rare word": en[30_000],
+        "a very rare word": en[59_000],
+        "no word": "unheardof",
+        "two common words": f"{en[3]} {en[60]}",
+        "a common and a rare word": f"{en[2]} {en[20_000]}",
+        "three words": f"{en[100]} {en[300]} {en[900]}",
+        "a phrase of common words": f'"{en[0]} {en[1]}"',
+        "a phrase that hardly stands anywhere": f'"{en[50]} {en[700]}"',
+        "the beginning of words": f"{en[500][:5]}*",
+        "a word or another": f"{en[200]} OR {en[5000]}",
+        "a word, not another": f"{en[30]} -{en[0]}",
+        "in the headline": f"title:{en[400]}",
+        "by an outlet, in a month": f'{en[20]} outlet:"{NAMES[7]}" after:2026-10 before:2026-11',
+        "German": f"{de[30]} {de[900]}",
+        "Chinese, one word": zh[300],
+        "Chinese, two words as one": zh[20] + zh[500],
+        "Arabic": ar[200],
+    }
+
+
+def filters() -> dict[str, StoryFilter]:
+    """Lists, with filters that fit much, little and nothing."""
+    en = vocabulary("en")
+    return {
+        "no filter, 50": StoryFilter(),
+        "since 24 hours, 50": StoryFilter(since=END - DAY),
+        "since 24 hours, 500": StoryFilter(since=END - DAY, limit=500),
+        "since tomorrow (none)": StoryFilter(since=END + DAY),
+        "one day, three months ago": StoryFilter(since=END - 90 * DAY, until=END - 89 * DAY),
+        "until three months ago": StoryFilter(until=END - 90 * DAY),
+        "min_reports 3": StoryFilter(min_reports=3),
+        "min_reports 20": StoryFilter(min_reports=20),
+        "min_reports 500 (none)": StoryFilter(min_reports=500),
+        "min_outlets 500 (none)": StoryFilter(min_outlets=500),
+        "the largest outlet": StoryFilter(outlet=NAMES[0]),
+        "the smallest outlet": StoryFilter(outlet=NAMES[-1].upper()),
+        "an unknown outlet (none)": StoryFilter(outlet="Nobody"),
+        "language de": StoryFilter(language="de"),
+        "language mt (1 in 10,000)": StoryFilter(language="mt"),
+        "language xx (none)": StoryFilter(language="xx"),
+        "a folder": StoryFilter(folder="folder 3"),
+        "a common word": StoryFilter(query=en[5]),
+        "a rare word": StoryFilter(query=en[30_000]),
+        "a word in one of 1,000": StoryFilter(query=en[4000]),
+        "common word, language, 5 reports": StoryFilter(query=en[5], language="de", min_reports=5),
+        "common word of another language (none)": StoryFilter(query=en[5], language="zh"),
+    }
+
+
+def measured(runs: int, one: Callable[[], object]) -> list[tuple[float, float]]:
+    """Milliseconds of each run but the first: of the clock, and of this process' CPU."""
+    one()
+    taken = []
+    for _ in range(runs):
+        began, worked = time.perf_counter(), time.process_time()
+        one()
+        ended, done = time.perf_counter(), time.process_time()
+        taken.append(((ended - began) * 1000, (done - worked) * 1000))
+    return taken
+
+
+def tell(name: str, taken: Sequence[tuple[float, float]], wanted: str = "") -> None:
+    """A line with half and 95 % of the clock, and half and 95 % of the CPU."""
+    clock, cpu = (sorted(column) for column in zip(*taken, strict=True))
+    last = min(len(taken) - 1, int(len(taken) * 0.95))
+    half = len(taken) // 2
+    print(
+        f"{name:<44} {clock[half]:8.1f} {clock[last]:8.1f} {cpu[half]:8.1f} {cpu[last]:8.1f}   {wanted}",
+        flush=True,
+    )
+
+
+@contextmanager
+def serving(reading: Reading) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
+    """The real server, and how to ask it."""
+    server = Server(reading, PublishSettings(port=0, full_text="never"))
+    at = urlsplit(server.start())
+    connection = http.client.HTTPConnection(at.hostname or "", at.port)
+
+    def ask(path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status in (200, 304), (path, answer.status, body[:200])
+        return answer.status, dict(answer.getheaders()), body
+
+    try:
+        yield ask
+    finally:
+        connection.close()
+        server.stop()
+
+
+def pages(reading: Reading, database: Database) -> None:
+    """What a browser and a feed reader ask for."""
+    with database.read() as connection:
+        large = select(story.c.id).where(story.c.redirect_to.is_(None)).order_by(story.c.updated.desc())
+        one = connection.execute(large.where(story.c.article_count == 1).limit(1)).scalar_one()
+        four = connection.execute(large.where(story.c.article_count == 4).limit(1)).scalar_one()
+        forty = connection.execute(large.where(story.c.article_count >= 30).limit(1)).scalar_one()
+    word = vocabulary("en")[600]
+    with serving(reading) as ask:
+        for name, path, wanted in (
+            ("front page", "/", "50"),
+            ("RSS, 100 stories", "/feeds/stories.rss", "50"),
+            ("Atom, 100 stories", "/feeds/stories.atom", ""),
+            ("JSON Feed, 100 stories", "/feeds/stories.json", ""),
+            ("RSS, min_reports=3", "/feeds/stories.rss?min_reports=3", ""),
+            ("RSS, a word", f"/feeds/stories.rss?query={quote(word)}", ""),
+            ("API, 50 stories", "/api/v1/stories", ""),
+            ("API, since a day", f"/api/v1/stories?{urlencode({'since': (END - DAY).isoformat()})}", ""),
+            ("story page, one report", f"/stories/{one}", ""),
+            ("story page, four reports", f"/stories/{four}", ""),
+            ("story page, 30 or more", f"/stories/{forty}", ""),
+            ("search page", f"/search?q={quote(word)}", ""),
+            ("sources page", "/sources", ""),
+        ):
+            tell(name, measured(RUNS, lambda path=path: ask(path)), wanted)  # type: ignore[misc]
+        for name, path in (("front page, 304", "/"), ("RSS, 304", "/feeds/stories.rss")):
+            tag = ask(path)[1]["etag"]
+            again = {"If-None-Match": tag}
+            assert ask(path, **again)[0] == 304
+            tell(name, measured(RUNS * 3, lambda path=path, again=again: ask(path, **again)), "5")  # type: ignore[misc]
+
+
+def lists(reading: Reading) -> None:
+    """`Reading.stories`; a page may be short, so how many stories came is told."""
+    for name, wanted in filters().items():
+        found = reading.stories(wanted)
+        more = " and more" if found.next else ""
+        told = f"{len(found.stories)} stories{more}"
+        tell(name, measured(10, lambda wanted=wanted: reading.stories(wanted)), told)  # type: ignore[misc]
+
+
+def command(url: str) -> None:
+    """The whole command, from its start to its end, as a shell runs it."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "config.yaml")
+        config.write_text(f"database: {url.removeprefix('sqlite:///')}\nsources: []\n")
+        since = (END - DAY).strftime("%Y-%m-%dT%H:%M")
+        program = [Path(sys.executable).with_name("aggregator"), "stories", "--since", since]
+        run = [*program, "--config", str(config), "--format", "json"]
+        tell("aggregator stories --since (a day)", measured(10, lambda: _run(run)), "")
+        tell("aggregator --version", measured(10, lambda: _run([program[0], "--version"])), "")
+
+
+def _run(program: Sequence[object]) -> None:
+    subprocess.run([str(part) for part in program], check=True, capture_output=True)
+
+
+def search(reading: Reading) -> None:
+    """The searches, 20 hits each."""
+    everything: list[tuple[float, float]] = []
+    for name, asked in searches().items():
+        results = reading.search(asked, 20, SearchBounds())
+        assert results.problem is None, results.problem
+        taken = measured(10, lambda asked=asked: reading.search(asked, 20, SearchBounds()))  # type: ignore[misc]
+        everything += taken
+        tell(f"search: {name}", taken, f"{len(results.hits)} hits{' and more' if results.more else ''}")
+    tell("search, all", everything, "300")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--only", choices=["pages", "lists", "search", "command"])
+    given = parser.parse_args()
+    database = Database(given.url)
+    reading = Reading(database)
+    print(f"{'milliseconds':<44} {'half':>8} {'95 %':>8} {'CPU half':>8} {'95 %':>8}   wanted")
+    if given.only in (None, "pages"):
+        pages(reading, database)
+    if given.only in (None, "lists"):
+        lists(reading)
+    if given.only in (None, "command"):
+        command(given.url)
+    if given.only in (None, "search"):
+        search(reading)
+    database.close()
+
+
+if __name__ == "__main__":
+    main()

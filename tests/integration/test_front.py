@@ -1,0 +1,185 @@
+"""What the pages ask of the store: stories to weigh, one story's life, and how well grouping does."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import event, text
+
+from aggregator.publish.frontpage import teaser_of
+from aggregator.rules import RuleBook
+from aggregator.shelf import StoryFilter
+from aggregator.store import sources
+from aggregator.store.database import Database
+from aggregator.store.front import CLASSES
+from aggregator.store.reading import Reading
+from aggregator.store.sources import Source, source_id
+from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import StoryRules
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.homes import correct, fill, undo
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    """A flood of two reports, older than a strike of one."""
+    desk = Desk(database, Clock(NOON + 10 * DAY))
+    desk.take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
+    )
+    desk.take(record("Courier", "2", "Dock workers strike in Sennick", STRIKE, published=NOON + DAY / 8))
+    desk.pipeline.index_text()
+    return desk
+
+
+def front(desk: Desk, *prefer: str, **rules: object) -> list[tuple[int, bool]]:
+    book = RuleBook(overrides={"front": rules})
+    return [
+        (one.report_count, one.preferred)
+        for one in Reading(desk.database, book).front(StoryFilter(), tuple(prefer))
+    ]
+
+
+def test_reports_weigh_more_than_a_few_hours(desk: Desk) -> None:
+    assert front(desk) == [(2, False), (1, False)]
+    assert front(desk, doubling_hours=1.0) == [(1, False), (2, False)]
+
+
+def test_an_outlet_that_is_preferred_lifts_its_stories_whatever_its_case(desk: Desk) -> None:
+    assert front(desk, "COURIER", preferred_hours=12.0) == [(1, True), (2, False)]
+    assert front(desk, "Nobody", preferred_hours=12.0) == [(2, False), (1, False)]
+
+
+def test_a_story_of_several_reports_is_found_beyond_the_newest(desk: Desk) -> None:
+    """The window holds one story of each class: without the classes the flood would be out of it."""
+    assert front(desk, window=1) == [(2, False), (1, False)]
+
+
+def test_filters_hold_and_the_chosen_come_whole_in_their_order(desk: Desk) -> None:
+    reading = Reading(desk.database)
+    assert [one.report_count for one in reading.front(StoryFilter(min_reports=2))] == [2]
+    assert [one.report_count for one in reading.front(StoryFilter(query="strike"))] == [1]
+    ids = tuple(one.id for one in reading.front(StoryFilter()))
+    listed = {story.id: story for story in reading.stories(StoryFilter()).stories}
+    assert reading.these((*ids, "nosuch")) == tuple(listed[one] for one in ids)
+    assert reading.these(()) == reading.teasers(()) == ()
+    assert reading.teasers(("nosuch", *ids)) == tuple(teaser_of(listed[one]) for one in ids)
+
+
+def test_no_article_is_read_to_weigh_stories_and_no_story_scanned(desk: Desk) -> None:
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        asked.append(statement)
+
+    event.listen(desk.database.engine, "before_cursor_execute", note)
+    Reading(desk.database).front(StoryFilter())
+    event.remove(desk.database.engine, "before_cursor_execute", note)
+    weighing = [statement for statement in asked if "FROM story" in statement]
+    assert len(weighing) == len(CLASSES)
+    assert not any("FROM article" in statement or "sums" in statement for statement in asked)
+    assert all("LIMIT" in statement for statement in weighing)
+    if desk.database.engine.dialect.name == "sqlite":
+        with desk.database.read() as connection:
+            for statement in weighing:
+                plan = connection.exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {statement}", (2, 10, 0)[: statement.count("?")]
+                )
+                assert not any("TEMP B-TREE" in row[-1] for row in plan)
+
+
+def test_the_life_of_a_story_is_told_in_its_order(desk: Desk) -> None:
+    reading = Reading(desk.database)
+    flood = next(one for one in reading.front(StoryFilter()) if one.report_count == 2).id
+    strike = next(one for one in reading.front(StoryFilter()) if one.report_count == 1)
+    steps = reading.grown(flood, 60)
+    assert [step.kind for step in steps if step.kind != "headline"] == ["created", "joined"]
+    assert [step.article for step in steps[:2]] == [one.id for one in reading.these((flood,))[0].articles]
+    title = reading.these((strike.id,))[0].title
+    correct(desk.database, "merge", flood, strike.id)
+    kept = reading.front(StoryFilter())[0].id
+    merged = [step for step in reading.grown(kept, 60) if step.kind == "merged"]
+    assert len(merged) == 1
+    assert kept != flood or merged[0].before == title
+    corrected = [step for step in reading.grown(kept, 60) if step.kind == "corrected"]
+    assert corrected[0].words.startswith("merged ")
+    assert len(reading.grown(kept, 2)) == 2
+
+
+def test_a_long_life_is_told_from_its_beginning_and_its_end(desk: Desk) -> None:
+    reading = Reading(desk.database)
+    story = reading.front(StoryFilter())[0].id
+    with desk.database.write() as connection:
+        for n in range(30):
+            connection.execute(
+                text("INSERT INTO story_log (story, at, kind, article) VALUES (:s, :t, 'revised', :a)"),
+                {"s": story, "t": "2026-10-20 12:00:00", "a": f"late{n}"},
+            )
+    told = reading.grown(story, 10)
+    assert len(told) == 10
+    assert told[0].kind == "created"
+    assert told[-1].article == "late29"
+
+
+def _source(address: str, **more: object) -> Source:
+    values: dict[str, object] = {
+        "id": source_id("feed", None, address), "kind": "feed", "address": address, "interval_seconds": 60,
+        "next_due_at": NOON + DAY, "first_poll_done": True,
+    }  # fmt: skip
+    return Source(**(values | more))  # type: ignore[arg-type]
+
+
+def test_sources_tell_their_health_in_the_words_of_the_command_line(database: Database) -> None:
+    gone = _source("https://a.example/feed", health="gone", health_cause="http 410: Gone", folder="B")
+    down = _source("https://b.example/feed", health="failing", health_cause="dns: no such name", folder="A")
+    fine = _source("https://c.example/feed", health="ok", folder="A")
+    with database.write() as connection:
+        for one in (gone, down, fine):
+            sources.add(connection, one)
+    reading = Reading(database, now=Clock(NOON))
+    found = {one.id: one for one in reading.sources()}
+    assert (found[gone.id].state, found[gone.id].next_due) == ("gone", None)
+    assert "gone for ever" in (found[gone.id].problem or "")
+    assert (found[down.id].state, found[down.id].problem) == (
+        "failing", "its name leads nowhere: no such name; next try in 24 hours",
+    )  # fmt: skip
+    assert (found[fine.id].state, found[fine.id].problem) == ("ok", None)
+    assert reading.folders() == ("A", "B")
+
+
+def test_quality_counts_reports_corrections_and_stories_without_agreement(database: Database) -> None:
+    fill(database)
+    clock = Clock(NOON + 10 * DAY)
+    while tell_next(database, 100, RuleBook().section("stories", StoryRules)):
+        pass
+    reading = Reading(database)
+    every = reading.stories(StoryFilter(limit=1000)).stories
+    found = reading.quality(clock())
+    assert found.stories == len(every)
+    assert sum(count for _, count in found.by_reports) == len(every)
+    assert dict(found.by_reports)[1] == sum(1 for story in every if story.report_count == 1)
+    assert found.largest[0][2] == max(story.article_count for story in every)
+    three = [story.id for story in every if story.report_count >= 3]
+    assert found.told == len(three)
+    agree = []
+    for id_ in three:
+        merged = reading.merged(id_)
+        assert merged is not None
+        if any(fact.outlets > 1 for fact in merged.facts):
+            agree.append(id_)
+    assert found.without_fact_count == len(three) - len(agree)
+    assert {id_ for id_, _, _ in found.without_fact} == set(three) - set(agree)
+    assert (found.merges, found.parted, found.undone) == (0, 0, 0)
+
+
+def test_quality_tells_what_stands_from_what_was_taken_back(desk: Desk) -> None:
+    reading = Reading(desk.database)
+    ids = tuple(one.id for one in reading.front(StoryFilter()))
+    correct(desk.database, "merge", *ids)
+    now = desk.clock()
+    assert (reading.quality(now).merges, reading.quality(now).undone) == (1, 0)
+    undo(desk.database)
+    assert (reading.quality(now).merges, reading.quality(now).undone) == (0, 1)
+    assert reading.quality(now + 91 * DAY).undone == 0

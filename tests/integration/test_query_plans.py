@@ -1,0 +1,248 @@
+"""No list, search or look-up goes through a whole table of stories or articles, on either database.
+
+The statements are those that the program sends: they are overheard while it is asked, and then explained.
+"""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, insert, select, text
+
+from aggregator.shelf import SearchBounds, StoryFilter
+from aggregator.store import choosing, sources
+from aggregator.store.database import Database
+from aggregator.store.fitting import fitting
+from aggregator.store.migrate import upgrade
+from aggregator.store.reading import Reading
+from aggregator.store.sources import Source, source_id
+from aggregator.store.tables import article, story
+from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import shipped_rules
+from tests.articles import NOON, Clock, Desk, record
+from tests.conftest import Postgres
+
+DAY = dt.timedelta(days=1)
+STORIES = 3_000  # so many that no planner prefers to read all of them
+LARGE = {"story", "article", "entry", "story_log", "change", "article_search"}
+
+
+def fill(database: Database) -> None:
+    """Stories of one report each, copied from a placed one; every hundredth says that it has more."""
+    desk = Desk(database, Clock())
+    address = "https://ports.example/feed"
+    feed = Source(
+        id=source_id("feed", None, address),
+        kind="feed",
+        address=address,
+        folder="Ports",
+        interval_seconds=900,
+        next_due_at=NOON,
+    )
+    with database.write() as connection:
+        sources.add(connection, feed)
+    desk.take(
+        record(feed.id, "1", "Ferry runs aground", "The ferry ran aground off Lind island.", published=NOON)
+    )
+    with database.write() as connection:
+        one = connection.execute(select(story)).one()._asdict()
+        report = connection.execute(select(article)).one()._asdict()
+        stories, articles = [], []
+        for n in range(2, STORIES):
+            at = NOON - n * dt.timedelta(minutes=7)
+            many = 1 if n % 100 else n // 100
+            own = {"n": n, "id": f"story{n}", "founder": f"article{n}", "last_inbox_no": n}
+            times = {"first_published": at, "last_published": at, "updated": at}
+            counts = {"article_count": many, "report_count": many, "outlet_count": many, "text": "Told."}
+            stories.append(one | own | times | counts)
+            names = {"n": n, "id": f"article{n}", "root": f"article{n}", "story": f"story{n}"}
+            which = {"outlet": f"Outlet {n % 40}", "language": "de" if n % 30 == 0 else "en"}
+            which["source"] = feed.id if n % 60 == 0 else f"source {n % 20}"
+            articles.append(
+                report | names | which | {"effective": at, "seen": at, "text": f"Ferry {n % 50} sails."}
+            )
+        connection.execute(insert(story), stories)
+        connection.execute(insert(article), articles)
+        connection.execute(
+            text("UPDATE counter SET value = :n WHERE name IN ('entry', 'inbox')"), {"n": STORIES}
+        )
+    desk.pipeline.index_text()
+    while tell_next(database, 50, shipped_rules()):
+        pass
+    with database.write() as connection:
+        connection.execute(text("ANALYZE"))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    if request.param == "sqlite":
+        address = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'plans.db'}"
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        address = server.make()
+    opened = Database(address)
+    upgrade(opened)
+    fill(opened)
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def overheard(database: Database) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are sent meanwhile, with their values."""
+    sent: list[tuple[str, Any]] = []
+
+    def hear(_c: object, _cursor: object, statement: str, values: Any, _context: object, _many: bool) -> None:
+        if statement.lstrip().startswith(("SELECT", "WITH")):
+            sent.append((statement, values))
+
+    event.listen(database.engine, "before_cursor_execute", hear)
+    try:
+        yield sent
+    finally:
+        event.remove(database.engine, "before_cursor_execute", hear)
+
+
+def scanned(connection: Connection, statement: str, values: Any) -> set[str]:
+    """The large tables that the database would read from one end to the other for this."""
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+        # Through an index in its order is no scan of the table; a virtual table says of itself what it does.
+        scans = [re.match(r"SCAN (\w+)(?! .*(USING|VIRTUAL TABLE))", row[-1]) for row in rows]
+        return {found[1] for found in scans if found} & LARGE
+    # So few rows are read whole, whatever the indexes; this asks whether there is another way.
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+    read = json.loads(plan) if isinstance(plan, str) else plan
+    return {
+        node["Relation Name"] for node in _nodes(read[0]["Plan"]) if node["Node Type"] == "Seq Scan"
+    } & LARGE
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from _nodes(below)
+
+
+def asked(filter_: StoryFilter) -> Callable[[Database], object]:
+    return lambda database: Reading(database).stories(filter_)
+
+
+def fitting_some(database: Database) -> set[str]:
+    with database.read() as connection:
+        wanted = StoryFilter(query="ferry", language="en", outlet="Outlet 7")
+        return fitting(connection, wanted, [f"story{n}" for n in range(2, 300)])
+
+
+CASES: dict[str, Callable[[Database], object]] = {
+    "the list": asked(StoryFilter()),
+    "since": asked(StoryFilter(since=NOON - DAY)),
+    "since, few": asked(StoryFilter(since=NOON - DAY / 24)),
+    "since, none": asked(StoryFilter(since=NOON + DAY)),
+    "until, far back": asked(StoryFilter(until=NOON - 14 * DAY, language="de")),
+    "until": asked(StoryFilter(until=NOON - 12 * DAY)),
+    "min_reports 2": asked(StoryFilter(min_reports=2)),
+    "min_reports 7": asked(StoryFilter(min_reports=7)),
+    "min_reports, none": asked(StoryFilter(min_reports=900)),
+    "min_outlets, none": asked(StoryFilter(min_outlets=900)),
+    "outlet": asked(StoryFilter(outlet="outlet 7")),
+    "outlet, none": asked(StoryFilter(outlet="nobody")),
+    "language": asked(StoryFilter(language="en")),
+    "language, few": asked(StoryFilter(language="de")),
+    "folder": asked(StoryFilter(folder="Ports")),
+    "query": asked(StoryFilter(query="ferry")),
+    "query, few": asked(StoryFilter(query='"ferry 17"')),
+    "query, none": asked(StoryFilter(query="zeppelin")),
+    "all at once": asked(StoryFilter(query="ferry", language="en", min_reports=2, since=NOON - 10 * DAY)),
+    "search": lambda database: Reading(database).search("ferry sails", 20),
+    "search, a phrase": lambda database: Reading(database).search('"ferry 17"', 20),
+    "search, within": lambda database: Reading(database).search(
+        "ferry", 20, SearchBounds(outlet="outlet 7", since=NOON - 2 * DAY)
+    ),
+    "the front page": lambda database: Reading(database).front(StoryFilter(), ()),
+    "the front page, min_reports": lambda database: Reading(database).front(StoryFilter(min_reports=2), ()),
+    "one story": lambda database: Reading(database).story("story7"),
+    "its merged text": lambda database: Reading(database).merged("story7"),
+    "one article": lambda database: Reading(database).article("article7"),
+    "explained": lambda database: Reading(database).explained("article7"),
+    "explained by address": lambda database: Reading(database).explained("https://ports.example/7"),
+    "the last change": lambda database: Reading(database).last_change(),
+    "those that are untold": lambda database: tell_next(database, 5, shipped_rules()),
+    "among some": fitting_some,
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_whole_table_is_read(database: Database, case: str) -> None:
+    with overheard(database) as sent:
+        CASES[case](database)
+    assert sent
+    with database.read() as connection:
+        for statement, values in sent:
+            tables = scanned(connection, statement, values)
+            assert not tables, f"{tables} read from end to end by: {statement[:2000]}"
+
+
+@pytest.mark.parametrize("case", ["the list", "min_reports 2", "language", "query, few", "the front page"])
+def test_lists_leave_texts_and_sums_where_they_are(database: Database, case: str) -> None:
+    with overheard(database) as sent:
+        CASES[case](database)
+    for statement, _ in sent:
+        named = set(re.findall(r"\b(?:article|story)\.(\w+)", statement.split("FROM", 1)[0]))
+        assert not named & {"text", "merged", "sums", "standing", "evidence", "terms", "signature"}
+
+
+def test_the_check_tells_a_scan(database: Database) -> None:
+    with database.read() as connection:
+        assert scanned(connection, "SELECT n FROM article WHERE url = 'x'", ()) == {"article"}
+
+
+# --- in steps ----------------------------------------------------------------------------------------------
+
+
+def test_a_page_that_has_to_look_too_far_is_short_and_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "_LOOKED_AT", 500)
+    monkeypatch.setattr(choosing, "FEW", 10)
+    wanted = StoryFilter(outlet="Outlet 7", limit=30)
+    reading = Reading(database)
+    found, after, pages = [], None, 0
+    while pages == 0 or after is not None:
+        page = reading.stories(StoryFilter(outlet="Outlet 7", limit=30, after=after))
+        found += [one.id for one in page.stories]
+        after, pages = page.next, pages + 1
+    assert pages == 3
+    monkeypatch.undo()
+    whole = [one.id for one in reading.stories(StoryFilter(outlet="Outlet 7", limit=1000)).stories]
+    assert found == whole == [f"story{n}" for n in range(7, STORIES, 40)]
+    assert len(reading.stories(wanted).stories) == 30
+
+
+@pytest.mark.parametrize("few", [0, 5, 10_000])
+def test_by_its_own_index_or_on_the_way_the_answer_is_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(choosing, "FEW", few)
+    monkeypatch.setattr(choosing, "FEW_WITH_WORDS", few)
+    reading = Reading(database)
+
+    def numbers(**wanted: Any) -> list[int]:
+        page = reading.stories(StoryFilter(limit=1000, **wanted))
+        return [int(one.id.removeprefix("story")) for one in page.stories if one.id.startswith("story")]
+
+    assert numbers(language="de") == list(range(30, STORIES, 30))
+    assert numbers(query='"ferry 17"') == list(range(17, STORIES, 50))
+    assert numbers(min_reports=7) == list(range(700, STORIES, 100))
+    assert numbers(min_outlets=7) == list(range(700, STORIES, 100))
+    assert numbers(min_reports=2, language="de") == list(range(300, STORIES, 300))
+    assert numbers(until=NOON - 14 * DAY) == list(range(2880, STORIES))
+    assert numbers(since=NOON - 14 * DAY, until=NOON - 13.5 * DAY) == list(range(2778, 2881))
+    assert numbers(until=NOON - 13 * DAY, min_reports=28) == [2800, 2900]
+    assert numbers(until=NOON - 14 * DAY, language="de") == list(range(2880, STORIES, 30))
+    assert numbers(query="ferry -17 -18", outlet="Outlet 7")[:3] == [7, 47, 87]

@@ -5,6 +5,7 @@ refused. YAML is read by the rules of YAML 1.2's core schema: `no`, `on` and `1:
 like. Secrets and the database may come from the environment (AGGREGATOR_DATABASE).
 """
 
+import datetime as dt
 import hashlib
 import os
 import re
@@ -22,14 +23,18 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    SecretStr,
     ValidationError,
+    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
 )
 
-from aggregator.errors import ConfigError
+from aggregator.errors import ConfigError, UsageError
+from aggregator.queries import RESERVED_NAMES, SavedQuery, is_query_name, parse_moment
 from aggregator.rules import RuleBook, rule_book
+from aggregator.signatures import signing_key
 
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
 _Path = tuple[str | int, ...]
@@ -39,6 +44,7 @@ _MODEL_FILES = ("config.json", "tokenizer.json", "model.safetensors")
 _ENDS = 1 << 20
 _LOADING = 4  # times a model's size that a worker may take more, and seconds more that its jobs may take
 _LOADING_SECONDS = 30.0
+_ANY_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # whether a text is a time does not depend on the clock
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -69,12 +75,45 @@ class PublishConfig(_Part):
     title: str = "Stories"
     excerpt_words: int = Field(default=60, ge=0)
     full_text: Literal["owner", "never", "all"] = "owner"
+    prefer: tuple[str, ...] = ()
     index: bool = False
 
 
+Bump = Literal["report", "headline", "correction"]
+
+
 class FeedsConfig(_Part):
+    """`bump`: what puts a story first again."""
+
     link: Literal["story", "article"] = "story"
     items: int = Field(default=100, ge=1, le=1000)
+    bump: tuple[Bump, ...] = ("report", "headline", "correction")
+
+
+class QueryConfig(_Part):
+    """A query with a name; its keys are the filters of the command line, and three for its feeds."""
+
+    title: str | None = None
+    query: str = ""
+    since: str = ""
+    until: str = ""
+    min_outlets: int = Field(default=1, ge=1, le=1000)
+    min_reports: int = Field(default=1, ge=1, le=1000)
+    outlet: str = ""
+    folder: str = ""
+    language: str = ""
+    items: int | None = Field(default=None, ge=1, le=1000)
+    link: Literal["story", "article"] | None = None
+
+    @field_validator("since", "until")
+    @classmethod
+    def _moment(cls, value: str) -> str:
+        if value:
+            try:
+                parse_moment(value, _ANY_TIME)
+            except UsageError as error:
+                raise ValueError(str(error)) from error
+        return value
 
 
 class _Timed(_Part):
@@ -184,6 +223,55 @@ class SourceConfig(_Timed):
         return self
 
 
+_HOOK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_HOOK_ADDRESS = re.compile(r"https?://[^/\s?#@]+([/?#]\S*)?")
+
+
+class WebhookConfig(_Part):
+    """Where changes of stories are sent. Neither the secret nor the address beyond its host is ever shown."""
+
+    name: str
+    url: SecretStr
+    query: str | None = None
+    secret: SecretStr | None = None
+    secret_file: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not _HOOK_NAME.fullmatch(value):
+            raise ValueError("use letters, digits, - and _, at most 40")
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: SecretStr) -> SecretStr:
+        if not _HOOK_ADDRESS.fullmatch(value.get_secret_value()):
+            raise ValueError("give an http or https address, without a name or password in it")
+        return value
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> "WebhookConfig":
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError("give exactly one of `secret:` (whsec_...) and `secret_file:` (a path)")
+        return self
+
+    @field_validator("secret")
+    @classmethod
+    def _key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                signing_key(value.get_secret_value())
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
+        return value
+
+    @field_serializer("url", when_used="json")
+    def _host_alone(self, value: SecretStr) -> str:
+        scheme, _, rest = value.get_secret_value().partition("://")
+        return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}/..."
+
+
 class Config(_Part):
     """All that users choose. `base` is the folder that relative paths refer to."""
 
@@ -198,15 +286,54 @@ class Config(_Part):
     work: WorkConfig = WorkConfig()
     grouping: GroupingConfig = GroupingConfig()
     sources: tuple[SourceConfig, ...] = ()
+    queries: dict[str, QueryConfig] = {}
+    webhooks: tuple[WebhookConfig, ...] = ()
     families: dict[str, tuple[str, ...]] = {}
     rules: dict[str, dict[str, Any]] = {}
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
     _file: Path | None = PrivateAttr(default=None)
 
+    @field_validator("queries")
+    @classmethod
+    def _names(cls, value: dict[str, QueryConfig]) -> dict[str, QueryConfig]:
+        for name in value:
+            if not is_query_name(name):
+                raise ValueError(
+                    f"{name!r} cannot name a query: use letters, digits, - and _, at most 40, "
+                    f"and not {' or '.join(sorted(RESERVED_NAMES))}"
+                )
+        return value
+
+    @field_validator("webhooks")
+    @classmethod
+    def _hooks(cls, value: tuple[WebhookConfig, ...], info: ValidationInfo) -> tuple[WebhookConfig, ...]:
+        names = [hook.name for hook in value]
+        queries = info.data.get("queries")  # absent where it has mistakes of its own
+        for hook in value:
+            if names.count(hook.name) > 1:
+                raise ValueError(f"two are called {hook.name!r}")
+            if hook.query is not None and queries is not None and hook.query not in queries:
+                raise ValueError(
+                    f"{hook.name!r} asks for the query {hook.query!r}; `queries:` has none so called"
+                )
+        return value
+
     @property
     def base(self) -> Path:
         return self._base
+
+    def saved_query(self, name: str) -> SavedQuery:
+        """The query of that name. Raises UsageError where there is none."""
+        if name not in self.queries:
+            known = ", ".join(sorted(self.queries)) or "none"
+            raise UsageError(f"there is no saved query {name[:40]!r}; config.yaml has: {known}")
+        return SavedQuery(name=name, **self.queries[name].model_dump())
+
+    @property
+    def saved_queries(self) -> tuple[SavedQuery, ...]:
+        """All of them, in the order of the file."""
+        return tuple(self.saved_query(name) for name in self.queries)
 
     @property
     def file(self) -> Path | None:

@@ -3,6 +3,7 @@
     main      signals, watchdog (pinged only while scheduler and placing get on)
     scheduler (APScheduler) every second: which sources and pages are due → fetch threads (rounds.py)
     placing   one thread: inbox → stories, then the full-text index, then the merged texts
+    webhooks  one thread: changes → outbox, and one for each hook that sends (publish/hooks)
     web       uvicorn
 
 A stop breaks off what is under way: it is found again at the next start, and none of it counts as failed.
@@ -68,6 +69,9 @@ def publish_settings(config: Config) -> PublishSettings:
         index=config.publish.index,
         link=config.feeds.link,
         items=config.feeds.items,
+        bump=config.feeds.bump,
+        queries=config.saved_queries,
+        prefer=config.publish.prefer,
     )
 
 
@@ -131,6 +135,7 @@ class Daemon:
         self._now = now
         self._stop = threading.Event()
         self._work_to_do = threading.Event()
+        self._is_writer = threading.Event()
         self._heart = Heart()
         self._notifier = Notifier()
         self._lock = writer_lock(database)
@@ -145,11 +150,23 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         self._become_writer()
+        from aggregator.publish.hooks.configured import webhooks_of
+
+        self._webhooks = webhooks_of(
+            self._config,
+            publish_settings(self._config),
+            self._database,
+            self._now,
+            is_writer=self._is_writer.is_set,
+            beat=lambda: self._heart.beat("webhooks"),
+            failed=self._fail,
+        )
         executor = open_executor(
             self._config.work.executor, self._config.work.worker_count, self._config.rule_book
         )
         client = client_of(self._config)
         # 0.1 s of imports that no other command needs
+        from aggregator.publish.desk import NewsDesk
         from aggregator.publish.push import Letterbox
         from aggregator.publish.serve import Server
 
@@ -161,7 +178,8 @@ class Daemon:
             fetch_pages=self._config.fetch.pages != "never",
             arrived=self._work_to_do.set,
         )
-        server = Server(Reading(self._database, book), publish_settings(self._config), letterbox)
+        desk = NewsDesk(self._database, book, self._now, arrived=self._work_to_do.set)
+        server = Server(Reading(self._database, book), publish_settings(self._config), letterbox, desk)
         try:
             self._follow_config()
             url = server.start()
@@ -201,6 +219,7 @@ class Daemon:
                 said = True
             if self._stop.wait(STANDBY_SECONDS):
                 raise SystemExit(0)
+        self._is_writer.set()
 
     def _follow_config(self) -> None:
         with self._database.write() as connection:
@@ -216,6 +235,7 @@ class Daemon:
         self._heart.beat("placing")
         placing.start()
         scheduler.start()
+        self._webhooks.start()
         self._notifier.ready("listening")
         try:
             self._watch(server)
@@ -224,6 +244,7 @@ class Daemon:
             self._notifier.stopping()
             scheduler.shutdown(wait=False)
             rounds.stop()
+            self._webhooks.stop()
             client.close()  # wakes whoever waits for a host or reads from one
             self._drain(placing, rounds, server, executor)
 
@@ -262,6 +283,8 @@ class Daemon:
             self._now,
             summary_words=words,
             families=family_table(self._config.families),
+            bumps=self._config.feeds.bump,
+            prefer=self._config.publish.prefer,
         )
 
     def _drain(self, placing: threading.Thread, rounds: Rounds, server: "Server", executor: Executor) -> None:
@@ -272,9 +295,11 @@ class Daemon:
         executor.close()  # wakes whoever waits for a worker
         placing.join(STOP_SECONDS)
         left = rounds.join(lambda: deadline - time.monotonic())
+        sending = self._webhooks.join(deadline - time.monotonic())
         web.join(max(0.0, deadline - time.monotonic()))
-        if left or placing.is_alive():
-            log.warning("left behind: %d fetches%s", left, ", placing" if placing.is_alive() else "")
+        if left or sending or placing.is_alive():
+            also = ", placing" if placing.is_alive() else ""
+            log.warning("left behind: %d fetches, %d webhooks%s", left, sending, also)
 
     def _watch(self, server: "Server") -> None:
         """The main thread: sleep, and tell systemd that we get on as long as all of us do."""
@@ -316,13 +341,17 @@ class Daemon:
                     log.error("placing rests for %d s: %s", REST_SECONDS, error)  # noqa: TRY400 - in words
                     self._stop.wait(REST_SECONDS)
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
-            self._failed = error
-            self.stop()
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failed = error
+        self.stop()
 
     def _keep_the_lock(self, pipeline: Pipeline) -> None:
         """A server that restarted has forgotten who the writer is: take the lock again, or stand by."""
         pipeline.forget()
         if not self._database.is_sqlite:
+            self._is_writer.clear()
             self._lock.release()
             self._become_writer()
 
@@ -336,9 +365,11 @@ class Daemon:
             self._notifier.status(f"placed {placed} articles")
         self._answer(pipeline)
         pipeline.index_text(self._stops)
+        self._webhooks.wake()
         while not self._stops() and tell_next(self._database, TOLD_AT_ONCE, self._story_rules):
             if self._work_to_do.is_set():
                 break
+        pipeline.index_older(lambda: self._stops() or self._work_to_do.is_set())
 
     def _answer(self, pipeline: Pipeline) -> None:
         """What commands ask for, between two batches: nobody waits for an archive to be placed."""

@@ -75,6 +75,7 @@ class Pair(Noun, frozen=True, kw_only=True, omit_defaults=False):
     shared: Shared
     bond: Relation | None  # what a correction says of the two
     fits: tuple[Fit, ...]  # each in the story of the other, where the stories differ
+    nosnippet: bool = False  # one of the two asks that nothing of its text be shown
 
 
 class Explanation(Noun, frozen=True, kw_only=True, omit_defaults=False):
@@ -94,6 +95,7 @@ class Explanation(Noun, frozen=True, kw_only=True, omit_defaults=False):
     log: tuple[LogLine, ...]  # what happened since: moves, merges, corrections
     links: tuple[LiveLink, ...] = ()  # of a live blog: the further stories that its entries tell of
     pair: Pair | None = None
+    nosnippet: bool = False  # it, or the text that it copies, asks that nothing of its text be shown
 
     def as_text(self) -> str:
         """For people."""
@@ -119,6 +121,7 @@ def explanation(reading: Reading, article: str, other: str | None, book: RuleBoo
         weights=dict(zip(FIELDS, told.model.field_weights.tolist(), strict=True)),
         shared=told.shared_ids(one.article, one.evidence.shared),
         passages=() if twin is None else told.passages_with(one.article, twin.other),
+        nosnippet=one.article.nosnippet or (twin is not None and told.asks_for_no_snippet(twin.other)),
         runner_up_title=None if rival is None else reading.title_of(rival.story),
         today=told.fit_today(one),
         log=tuple(line for line in one.log if line.kind not in ("created", "joined")),
@@ -164,6 +167,10 @@ class _Telling:
         if twin is None:
             return ()
         return tuple(p.text for p in shared_passages(article.text, twin.article.text, _PASSAGES))
+
+    def asks_for_no_snippet(self, article: str) -> bool:
+        twin = self._reading.explained(article)
+        return twin is not None and twin.article.nosnippet
 
     def fit_today(self, one: Explained) -> Fit | None:
         """How well the article agrees with the others of its story as they are now."""
@@ -217,6 +224,7 @@ class _Telling:
             shared=self._shared(one.article, left, right),
             bond=bond,
             fits=() if same else tuple(self._crosswise(one, two)),
+            nosnippet=one.article.nosnippet or two.article.nosnippet,
         )
 
     def _crosswise(self, one: Explained, two: Explained) -> Iterable[Fit]:
@@ -311,7 +319,7 @@ def _evidence(told: Explanation) -> list[str]:
         if evidence.score is None and rival.reasons:
             lines += _shares(evidence.bias, rival.reasons, rival.score, told.weights)
     if evidence.vetoes:
-        lines.append(f"  vetoes were raised: {', '.join(map(_name, evidence.vetoes))}")
+        lines.append(f"  vetoes were raised: {', '.join(map(reason_name, evidence.vetoes))}")
     return lines
 
 
@@ -387,7 +395,8 @@ def _copy(copy: CopyEvidence) -> str:
 
 def _shares(bias: float, reasons: Sequence[Reason], score: float, weights: dict[str, float]) -> list[str]:
     rows = [
-        f"  {_name(one.name):30}{_value(one):>8}{_weight(one, weights):>9}  gives {one.share:+7.2f}"
+        f"  {reason_name(one.name):30}{reason_value(one):>8}{_weight(one, weights):>9}"
+        f"  gives {one.share:+7.2f}"
         for one in reasons
     ]
     start = f"  {'start':30}{'':17}  gives {bias:+7.2f}"
@@ -398,11 +407,12 @@ def _weight(reason: Reason, weights: dict[str, float]) -> str:
     return f" × {weights[reason.name]:5.2f}" if reason.name in weights else ""
 
 
-def _name(name: str) -> str:
+def reason_name(name: str) -> str:
+    """What a share of a score comes from, in words."""
     return _NAMES.get(name) or name.replace("veto:", "veto: ")
 
 
-def _value(reason: Reason) -> str:
+def reason_value(reason: Reason) -> str:
     """Likenesses as they are, a time in the unit that people would say it in."""
     if reason.name != "days":
         return f"{reason.value:.2f}"

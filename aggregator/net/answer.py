@@ -5,7 +5,10 @@ import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
+import httpx
 import msgspec
+
+from aggregator.text.permissions import header_rules
 
 _PRINTABLE = re.compile(r"[ -~]+\Z")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9][A-Za-z0-9_.:-]{0,39})", re.IGNORECASE)
@@ -30,6 +33,7 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     charset: str | None = None  # as the header says, lower case; may be wrong or unknown
     etag: str | None = None  # printable ASCII, safe to keep and to send back
     last_modified: str | None = None
+    robots: str = ""  # what the headers forbid, see text/permissions.py
     fresh_seconds: float | None = None  # how long the server calls this answer fresh (Cache-Control, Expires)
     elapsed_seconds: float = 0.0
 
@@ -45,13 +49,13 @@ class Route(msgspec.Struct, frozen=True):
 def fetched(
     route: Route,
     status: int,
-    headers: Mapping[str, str],
+    headers: httpx.Headers,
     body: bytes,
     *,
     elapsed_seconds: float,
     validator_cap_chars: int,
 ) -> Fetched:
-    """An answer in our own form; `headers` finds names in any case."""
+    """An answer in our own form."""
     declared = headers.get("content-type", "")[:_HEADER_CHARS]
     media_type, charset = _MEDIA_TYPE.match(declared), _CHARSET.search(declared)
     return Fetched(
@@ -65,6 +69,7 @@ def fetched(
         charset=charset[1].lower() if charset else None,
         etag=validator(headers.get("etag"), validator_cap_chars),
         last_modified=validator(headers.get("last-modified"), validator_cap_chars),
+        robots=header_rules(headers.multi_items()),
         fresh_seconds=fresh_seconds(headers),
         elapsed_seconds=elapsed_seconds,
     )

@@ -5,14 +5,11 @@ redirects (each hop is judged here), cookies, proxies from the environment, deco
 whole gigabyte at once) and timeouts (they are for one read, a dripping server has no last one).
 """
 
-import re
-import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
-from http import HTTPStatus
 from typing import Literal, NoReturn
 
 import httpcore
@@ -27,6 +24,16 @@ from aggregator.net.guard import Dial, Guard, Journey, Resolve, system_dial, sys
 from aggregator.net.inflate import decoded
 from aggregator.net.manners import HostGate, parse_retry_after
 from aggregator.net.rulebook import net_rules
+from aggregator.net.transport import (
+    GuardedTransport,
+    as_fetch_error,
+    meaning,
+    name_of,
+    parsed,
+    port_of,
+    short,
+    tls_of,
+)
 from aggregator.net.walls import wall_in
 from aggregator.rules import RuleBook
 
@@ -44,19 +51,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_EVER = frozenset({301, 308})
 _NOT_MODIFIED = 304
 _ASKED_TO_WAIT = frozenset({429, 503})
-_KEEPALIVE_SECONDS = 15.0
-_MOST_IDLE_CONNECTIONS = 64
-_NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
-_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (ssl.SSLError, "tls"),  # first: it comes wrapped in a failed connection
-    (httpcore.TimeoutException, "timeout"),
-    (TimeoutError, "timeout"),
-    (httpcore.NetworkError, "connect"),
-    (OSError, "connect"),
-    (httpcore.ProtocolError, "protocol"),
-    (httpx.InvalidURL, "address"),
-    (UnicodeError, "address"),
-)
 
 
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +90,7 @@ class Client:
         except ValueError as error:
             raise ConfigError(f"fetch.allow_private: {error}") from error
         self._guard = Guard(self._exceptions, resolve, dial)
-        self._transport = _GuardedTransport(self._guard, _tls(settings.ca_file))
+        self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file))
 
     def fetch(
         self,
@@ -120,7 +114,7 @@ class Client:
         try:
             first = self._parsed(url)
             headers = self._headers(accept, etag, last_modified)
-            ports = frozenset({_port(first)} if accept == "feed" else ()) | {source_port or 443}
+            ports = frozenset({port_of(first)} if accept == "feed" else ()) | {source_port or 443}
             journey = Journey(
                 self.rules.fetch_deadline_seconds,
                 self.rules.wire_cap_bytes,
@@ -131,7 +125,7 @@ class Client:
         except FetchError:
             raise
         except Exception as error:  # the one boundary for whatever servers make libraries raise
-            raise _as_fetch_error(error, url) from error
+            raise as_fetch_error(error, url) from error
 
     def host_of(self, url: str) -> str:
         """The key of the gate that requests to this address go through; "" for an address that is none."""
@@ -160,13 +154,13 @@ class Client:
                     route = Route(str(first), str(url), permanent)
                     return self._read(response, headers, journey, route)
                 target = self._redirect_target(url, response)
-            if not self._guard.is_home(_name(url)):
+            if not self._guard.is_home(name_of(url)):
                 journey.may_go_home = False
             is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not _is_downgrade(url, target)
             permanent = str(target) if is_for_ever else None
             before, url = url, target
         raise FetchError(
-            "redirect", f"more than {self.rules.max_redirects} redirects, the last to {_short(url)}"
+            "redirect", f"more than {self.rules.max_redirects} redirects, the last to {short(url)}"
         )
 
     @contextmanager
@@ -184,7 +178,7 @@ class Client:
 
     @contextmanager
     def _sent(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> Iterator[httpx.Response]:
-        self._guard.check_kept(_name(url))
+        self._guard.check_kept(name_of(url))
         with closing(self._send(url, headers, journey)) as response:
             yield response
 
@@ -193,7 +187,7 @@ class Client:
         key, status = _host_key(url), response.status_code
         if status not in _ASKED_TO_WAIT:
             self.gate.answered(key)
-        elif not (self._guard.is_home(_name(url)) or self._is_at_home(url)):
+        elif not (self._guard.is_home(name_of(url)) or self._is_at_home(url)):
             self.gate.asked_to_wait(key, str(url), status, self._retry_after(response))
 
     def _retry_after(self, response: httpx.Response) -> float | None:
@@ -207,7 +201,7 @@ class Client:
             url = self._parsed(linked_from)
         except FetchError:
             return False
-        return self._is_at_home(url) or self._guard.is_home(_name(url), _port(url))
+        return self._is_at_home(url) or self._guard.is_home(name_of(url), port_of(url))
 
     def _send(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> httpx.Response:
         request = httpx.Request("GET", url, headers=headers)
@@ -229,7 +223,7 @@ class Client:
         except FetchError as error:
             raise FetchError("redirect", error.detail) from error
         except Exception as error:
-            raise FetchError("redirect", f"to an address that is none: {_short(location)}") from error
+            raise FetchError("redirect", f"to an address that is none: {short(location)}") from error
         return target.copy_with(fragment=None)
 
     def _read(
@@ -264,27 +258,11 @@ class Client:
             page = b""  # the status says enough
         wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None
         wall = wall_in(status, response.headers, page)
-        cause, detail = ("bot wall", wall) if wall else (f"http {status}", _meaning(status))
+        cause, detail = ("bot wall", wall) if wall else (f"http {status}", meaning(status))
         raise FetchError(cause, detail, status=status, retry_after_seconds=wait)
 
     def _parsed(self, text: str) -> httpx.URL:
-        stripped = text.strip()
-        if len(stripped) > self.rules.url_cap_chars:
-            raise FetchError("address", f"longer than {self.rules.url_cap_chars} characters")
-        if _NEVER_IN_ADDRESS.search(stripped):
-            raise FetchError("address", f"{_short(stripped)} holds a control character or a backslash")
-        try:
-            url = httpx.URL(stripped)
-            port = _port(url)
-        except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-            raise FetchError("address", f"{_short(stripped)}: {error}") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise FetchError("address", f"{_short(stripped)} is no http or https address")
-        if url.userinfo:
-            raise FetchError("address", "an address with a name or password in it is not fetched")
-        if not 0 < port < 65536:
-            raise FetchError("address", f"there is no port {port}")
-        return url.copy_with(fragment=None)
+        return parsed(text, self.rules.url_cap_chars)
 
     def _headers(self, accept: Kind, etag: str | None, last_modified: str | None) -> dict[str, str]:
         headers = {
@@ -304,56 +282,6 @@ class Client:
         return address is not None and not is_public(address) and is_permitted(address, self._exceptions)
 
 
-class _GuardedTransport(httpx.BaseTransport):
-    """httpx's own transport in short, with our guard as the pool's only way to the network.
-
-    Built from public parts of both libraries, so that nothing can be renamed under the guard.
-    """
-
-    def __init__(self, guard: Guard, tls: ssl.SSLContext) -> None:
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=tls,
-            max_connections=None,  # bounded by the callers' threads, and for each host by the gate
-            max_keepalive_connections=_MOST_IDLE_CONNECTIONS,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
-            network_backend=guard,
-        )
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        answer = self._pool.handle_request(
-            httpcore.Request(
-                method=request.method,
-                url=httpcore.URL(
-                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-                ),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
-        )
-        assert isinstance(answer.stream, Iterable)
-        return httpx.Response(
-            answer.status, headers=answer.headers, stream=_Stream(answer.stream), request=request
-        )
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-class _Stream(httpx.SyncByteStream):
-    def __init__(self, inner: Iterable[bytes]) -> None:
-        self._inner = inner
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self._inner
-
-    def close(self) -> None:
-        close = getattr(self._inner, "close", None)
-        if close is not None:
-            close()
-
-
 def user_agent(contact: str) -> str:
     """Who we say we are: the program, its version and where the operator is reached."""
     words = contact.strip()
@@ -362,36 +290,17 @@ def user_agent(contact: str) -> str:
     return f"aggregator/{__version__} (+{words})" if words else f"aggregator/{__version__}"
 
 
-def _tls(ca_file: str | None) -> ssl.SSLContext:
-    context = httpx.create_ssl_context(trust_env=False)
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as error:
-            raise ConfigError(f"fetch.ca_file: {ca_file}: {error}") from error
-    return context
-
-
 def _timed(parts: Iterator[bytes], journey: Journey) -> Iterator[bytes]:
     for part in parts:
         journey.left()
         yield part
 
 
-def _port(url: httpx.URL) -> int:
-    return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
-
-
-def _name(url: httpx.URL) -> str:
-    """The host as the guard is asked for it."""
-    return url.raw_host.decode("ascii")
-
-
 def _host_key(url: httpx.URL) -> str:
     """One gate for a host; on a machine of the operator's own each port is a server of its own."""
     address = address_of(url.host)
     is_own = url.host == "localhost" or (address is not None and not is_public(address))
-    return f"{url.host}:{_port(url)}" if is_own else url.host
+    return f"{url.host}:{port_of(url)}" if is_own else url.host
 
 
 @lru_cache(maxsize=20_000)
@@ -408,27 +317,3 @@ def _is_downgrade(url: httpx.URL, target: httpx.URL) -> bool:
 
 def _is_conditional(sent: dict[str, str]) -> bool:
     return "If-None-Match" in sent or "If-Modified-Since" in sent
-
-
-def _short(address: object) -> str:
-    text = str(address)[:120]
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
-
-
-def _meaning(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "a status nobody knows"
-
-
-def _as_fetch_error(error: Exception, url: str) -> FetchError:
-    """The word for whatever a library raised; the chain of causes is asked too, for TLS hides in it."""
-    chain: list[BaseException] = [error]
-    while (link := chain[-1].__cause__ or chain[-1].__context__) is not None and link not in chain:
-        chain.append(link)
-    for kind, cause in _CAUSES:
-        for link in chain:
-            if isinstance(link, kind):
-                return FetchError(cause, _short(link) or type(link).__name__)
-    return FetchError("protocol", f"{type(error).__name__} from {_short(url)}: {_short(error)}")

@@ -1,74 +1,118 @@
-"""The API for reading: stories, one story, health."""
+"""The API for reading: stories, articles, search, sources, explanations, health. `described` documents it."""
 
-from typing import Any
+import datetime as dt
+import re
+import threading
+from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from aggregator.publish.answers import JSON, problem
-from aggregator.publish.filters import FILTER_NAMES, MAX_LIMIT, Wanted
+from aggregator.errors import UsageError
+from aggregator.publish.answers import JSON, RefusedError, problem
+from aggregator.publish.article_json import one_article_json, search_json, sources_json
+from aggregator.publish.bounds import bounded_article, bounded_explanation, bounded_hit, bounded_source
+from aggregator.publish.desk import NewsDesk
 from aggregator.publish.site import Site, conditional
 from aggregator.publish.story_json import page_json, whole_story_json
-from aggregator.shelf import Moved
+from aggregator.publish.walks import next_of
+from aggregator.shelf import Moved, SearchBounds, SearchHit, StoryPage
 
 STORIES_AN_ANSWER = 50
+FOUND_AN_ANSWER = 30
+MAX_FOUND = 100  # articles and stories in one answer of the search
+EXPLAINING_AT_ONCE = 2  # comparing two texts is work for a processor: the others are not to wait for it
+EXPLAINING_PATIENCE_SECONDS = 5.0
+MAX_ADDRESS_CHARS = 2048  # of an article that is named by its address
+_SEARCHED_BY = ("query", "since", "until", "outlet", "language", "limit")
+_NAMED = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{MAX_ADDRESS_CHARS}}}")
 
-_MEANINGS: dict[str, tuple[str, str]] = {
-    "query": ("string", "words that stand in the title or an article"),
-    "since": ("string", "last_published at or after: 24h, 7d, a date or an RFC 3339 time"),
-    "until": ("string", "last_published at or before"),
-    "min_outlets": ("integer", "at least so many outlets"),
-    "min_reports": ("integer", "at least so many independent reports"),
-    "outlet": ("string", "with an article of this outlet"),
-    "folder": ("string", "with an article of a source in this folder"),
-    "language": ("string", "with an article in this language"),
-    "limit": ("integer", f"stories in one answer, 1 to {MAX_LIMIT}"),
-    "after": ("string", "the `next` of the page before"),
-}
-FILTER_PARAMETERS: dict[str, Any] = {
-    "parameters": [
-        {"name": name, "in": "query", "required": False, "description": meaning, "schema": {"type": kind}}
-        for name, (kind, meaning) in ((name, _MEANINGS[name]) for name in FILTER_NAMES)
-    ]
-}
+
+class HealthJson(msgspec.Struct, frozen=True, kw_only=True):
+    """How the daemon does. `waiting` counts articles without a place; `problems` are for the owner."""
+
+    status: Literal["ok", "degraded"]
+    writable: bool
+    waiting: int
+    last_placed: dt.datetime | None
+    problem_count: int
+    problems: tuple[str, ...] | None
 
 
 def router(site: Site) -> APIRouter:
     """The routes of the API."""
     api = APIRouter()
+    explaining = threading.BoundedSemaphore(EXPLAINING_AT_ONCE)
 
-    @api.get("/api/v1/stories", openapi_extra=FILTER_PARAMETERS, response_class=Response, tags=["stories"])
+    @api.get("/api/v1/stories")
     def list_stories(request: Request) -> Response:
-        """Stories, newest bump first."""
-        wanted = site.wanted(request, STORIES_AN_ANSWER)
-        tag = None if wanted.moves_with_clock else site.tag(request, wanted.query_string)
-        return conditional(request, tag, lambda: _stories(site, request, wanted))
+        return _stories(site, request)
 
-    @api.get("/api/v1/stories/{id}", response_class=Response, tags=["stories"])
+    @api.get("/api/v1/stories/{id}")
     def one_story(request: Request, id: str) -> Response:  # noqa: A002 - the word that people type
-        """One story with its merged text, timeline and disagreements."""
         return _one_story(site, request, id)
 
-    @api.get("/healthz", response_class=Response, tags=["health"])
+    @api.get("/api/v1/articles/{id}")
+    def one_article(request: Request, id: str) -> Response:  # noqa: A002
+        return _one_article(site, request, id)
+
+    @api.get("/api/v1/search")
+    def search(request: Request) -> Response:
+        return _search(site, request)
+
+    @api.get("/api/v1/sources")
+    def list_sources(request: Request) -> Response:
+        refuse_others(request, ())
+        return conditional(request, None, lambda: _sources(site, request))
+
+    if site.desk is not None:
+        desk = site.desk
+
+        @api.get("/api/v1/explain")
+        def explain(request: Request) -> Response:
+            return _explain(site, desk, request, explaining)
+
+    @api.get("/healthz")
     def health(request: Request) -> Response:
-        """200 while articles can be accepted, 503 when they cannot."""
         return _health(site, request)
 
     return api
 
 
-def _stories(site: Site, request: Request, wanted: Wanted) -> Response:
-    page = site.shelf.stories(wanted.filter)
-    shown = (site.bounded(request, story)[0] for story in page.stories)
-    return Response(page_json(shown, page.next), media_type=JSON)
+def refuse_others(request: Request, names: Iterable[str]) -> None:
+    """Raises UsageError for a parameter that is none of `names`."""
+    known = tuple(names)
+    for name in request.query_params:
+        if name not in known:
+            there = f"there are {', '.join(known)}" if known else "there is none"
+            raise UsageError(f"there is no parameter {name[:40]!r}; {there}")
+
+
+def _stories(site: Site, request: Request) -> Response:
+    wanted, began = site.walk(request, STORIES_AN_ANSWER)
+    tag = None if wanted.moves_with_clock else site.tag(request, wanted.query_string)
+
+    def render() -> Response:
+        page = site.shelf.stories(wanted.filter) if _asks_for_words(wanted.filter.query) else StoryPage()
+        shown = (site.bounded(request, story)[0] for story in page.stories)
+        return Response(page_json(shown, next_of(page.next, began)), media_type=JSON)
+
+    return conditional(request, tag, render)
+
+
+def _asks_for_words(query: str) -> bool:
+    """False for signs alone: no article holds them, and which ones are words is hard to say beforehand."""
+    return not query or any(sign.isalnum() for sign in query)
 
 
 def _one_story(site: Site, request: Request, story_id: str) -> Response:
+    refuse_others(request, ())
     tag = site.tag(request, "")  # before the story is read: a tag may be too old, never too new
     story = site.story(story_id)
     if story is None:
-        return problem(404, "Not Found", "there is no story with that id")
+        return problem(404, "there is no story with that id")
     if isinstance(story, Moved):
         return RedirectResponse(f"/api/v1/stories/{story.to}", 301)
     found = story
@@ -80,17 +124,84 @@ def _one_story(site: Site, request: Request, story_id: str) -> Response:
     return conditional(request, tag, render)
 
 
+def _one_article(site: Site, request: Request, article_id: str) -> Response:
+    refuse_others(request, ())
+    tag = site.tag(request, "")
+    found = site.article(article_id)
+    if found is None:
+        return problem(404, "there is no article with that id")
+    one = bounded_article(found, site.access(request), site.settings.excerpt_words)
+    return conditional(request, tag, lambda: Response(one_article_json(one), media_type=JSON))
+
+
+def _search(site: Site, request: Request) -> Response:
+    refuse_others(request, _SEARCHED_BY)
+    wanted = site.wanted(request, FOUND_AN_ANSWER).filter
+    if wanted.limit > MAX_FOUND:
+        raise UsageError(f"limit must be a whole number from 1 to {MAX_FOUND}")
+    bounds = SearchBounds(
+        since=wanted.since, until=wanted.until, outlet=wanted.outlet, language=wanted.language
+    )
+    if "query" not in request.query_params:
+        raise UsageError("query: say what to search for")
+    results = site.shelf.search(wanted.query, wanted.limit, bounds)
+
+    def shown(hits: Iterable[SearchHit]) -> tuple[SearchHit, ...]:
+        access, words = site.access(request), site.settings.excerpt_words
+        return tuple(bounded_hit(hit, access, words) for hit in hits)
+
+    stories = tuple(msgspec.structs.replace(one, hits=shown(one.hits)) for one in results.stories)
+    bounded = msgspec.structs.replace(results, hits=shown(results.hits), stories=stories)
+    return conditional(request, None, lambda: Response(search_json(bounded), media_type=JSON))
+
+
+def _sources(site: Site, request: Request) -> Response:
+    access = site.access(request)
+    return Response(
+        sources_json(bounded_source(source, access) for source in site.shelf.sources()), media_type=JSON
+    )
+
+
+def _explain(
+    site: Site, desk: NewsDesk, request: Request, explaining: threading.BoundedSemaphore
+) -> Response:
+    refuse_others(request, ("article", "other"))
+    article, other = (request.query_params.get(name, "").strip() for name in ("article", "other"))
+    if not article:
+        raise UsageError("article: name one, by its id or its address")
+    for name, value in (("article", article), ("other", other)):
+        if value and not _NAMED.fullmatch(value):
+            raise UsageError(
+                f"{name}: an id or an address has no blanks and at most {MAX_ADDRESS_CHARS} characters"
+            )
+    tag = site.tag(request, f"{article} {other}")
+
+    def render() -> Response:
+        if not explaining.acquire(timeout=EXPLAINING_PATIENCE_SECONDS):
+            raise RefusedError(503, "too much is being explained at once", headers={"Retry-After": "5"})
+        try:
+            told = desk.explanation(article, other or None)
+        finally:
+            explaining.release()
+        if told is None:
+            return problem(404, "there is no such article, or no such other one")
+        bounded = bounded_explanation(told, site.access(request), site.settings.excerpt_words)
+        return Response(msgspec.json.encode(bounded) + b"\n", media_type=JSON)
+
+    return conditional(request, tag, render)
+
+
 def _health(site: Site, request: Request) -> Response:
     """Problems may name files of this machine: others learn only how many there are."""
     is_owner = site.access(request) == "owner"
     state = site.shelf.state()
     well = state.writable and not state.problems
-    body = {
-        "status": "ok" if well else "degraded",
-        "writable": state.writable,
-        "waiting": state.waiting,
-        "last_placed": state.last_placed,
-        "problem_count": len(state.problems),
-        "problems": state.problems if is_owner else None,
-    }
+    body = HealthJson(
+        status="ok" if well else "degraded",
+        writable=state.writable,
+        waiting=state.waiting,
+        last_placed=state.last_placed,
+        problem_count=len(state.problems),
+        problems=state.problems if is_owner else None,
+    )
     return Response(msgspec.json.encode(body), 200 if state.writable else 503, media_type=JSON)

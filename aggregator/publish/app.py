@@ -3,7 +3,6 @@
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -11,19 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 
 from aggregator import __version__
 from aggregator.errors import AggregatorError, UsageError
-from aggregator.publish import api, pages, push
-from aggregator.publish.answers import problem
-from aggregator.publish.described import TOKENS_BY
-from aggregator.publish.filters import Wanted
-from aggregator.publish.guard import Guard
-from aggregator.publish.rss import rss
+from aggregator.publish import api, correcting_api, described, forms, pages, push
+from aggregator.publish.answers import RefusedError, problem, refusal
+from aggregator.publish.desk import NewsDesk
+from aggregator.publish.feeds import serving as feeds
+from aggregator.publish.guard import API, Guard
 from aggregator.publish.settings import PublishSettings
-from aggregator.publish.site import Clock, Site, conditional, utc_now
+from aggregator.publish.site import Clock, Site, utc_now
 from aggregator.shelf import Shelf
 
 COMPRESSED_FROM_BYTES = 1024  # below, the headers cost more than is saved
@@ -38,59 +36,44 @@ NO_TELEMETRY: TelemetryConfig = {
 }
 
 
-class _App(FastAPI):
-    def openapi(self) -> dict[str, Any]:
-        described = super().openapi()
-        described.setdefault("components", {})["securitySchemes"] = TOKENS_BY
-        return described
-
-
 def create_app(
     shelf: Shelf,
     settings: PublishSettings,
     clock: Clock = utc_now,
     letterbox: push.Letterbox | None = None,
+    desk: NewsDesk | None = None,
 ) -> FastAPI:
     """All routes over `shelf`. `clock` is asked only for filters that are relative to now ("24h").
 
-    Without a `letterbox` nothing can be pushed, and no token opens anything.
+    Without a `letterbox` nothing can be pushed, and no token opens anything; without a `desk` nothing is
+    corrected or explained.
     """
-    site = Site(shelf, settings, clock)
-    app = _App(
+    site = Site(shelf, settings, clock, desk)
+    app = FastAPI(
         title="aggregator",
         version=__version__,
         docs_url=None,  # both viewers load scripts from elsewhere
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,  # described.py has more to say
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
     app.include_router(api.router(site))
+    app.router.routes.append(described.route(site, takes_articles=letterbox is not None))
     if letterbox is not None:
         app.include_router(push.router(letterbox))
-    app.router.routes.extend(pages.routes(site))
-    app.router.routes.append(Route("/feeds/stories.rss", lambda request: _feed(site, request)))
+    if desk is not None:
+        app.include_router(correcting_api.router(desk))
+    app.router.routes.extend([*pages.routes(site), *forms.routes(site)])
+    app.router.routes.extend(feeds.routes(site))
     static = Path(str(files("aggregator.publish").joinpath("static")))
     app.mount("/static", StaticFiles(directory=static), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
     errors = _Errors(pages.Pages(site))
     app.add_exception_handler(HTTPException, errors.http)
     app.add_exception_handler(AggregatorError, errors.ours)
-    app.add_middleware(Guard, settings=settings, say_fault=errors.fault, tokens=letterbox)
+    app.add_middleware(Guard, settings=settings, say=errors.say, tokens=letterbox)
     return app
-
-
-def _feed(site: Site, request: Request) -> Response:
-    wanted = site.wanted(request, site.settings.items)
-    tag = None if wanted.moves_with_clock else site.tag(request, wanted.query_string)
-    return conditional(request, tag, lambda: _rss(site, wanted))
-
-
-def _rss(site: Site, wanted: Wanted) -> Response:
-    query = f"?{wanted.query_string}" if wanted.query_string else ""
-    self_url = f"{site.settings.base_url}/feeds/stories.rss{query}"
-    body = rss(site.shelf.stories(wanted.filter).stories, site.settings, site.jinja, self_url)
-    return Response(body, media_type="application/rss+xml; charset=utf-8")
 
 
 class _Errors:
@@ -102,21 +85,39 @@ class _Errors:
     def http(self, request: Request, error: Exception) -> Response:
         """No such address, no such method."""
         assert isinstance(error, HTTPException)
-        response = self._say(request, error.status_code, error.detail)
+        response = self.say(request, error.status_code, error.detail)
         response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(_methods_at(request))
         return response
 
     def ours(self, request: Request, error: Exception) -> Response:
         """What was asked for cannot be, or the database does not answer: in the words of the error."""
-        return self._say(request, 400 if isinstance(error, UsageError) else 503, str(error))
+        if isinstance(error, RefusedError):
+            if request.url.path.startswith(API):
+                return refusal(error)
+            response = self.say(request, error.status, str(error))
+            response.headers.update(error.headers)
+            return response
+        return self.say(request, 400 if isinstance(error, UsageError) else 503, str(error))
 
-    def fault(self, request: Request) -> Response:
-        """A fault of the program, without its insides."""
-        return self._say(request, 500, "This is a fault of the program; its log says more.")
-
-    def _say(self, request: Request, status: int, detail: str) -> Response:
+    def say(self, request: Request, status: int, detail: str) -> Response:
+        """What is wrong, in the form of what was asked for."""
         title = HTTPStatus(status).phrase
-        if request.url.path.startswith(("/api/", "/healthz")):
-            return problem(status, title, detail)
+        if request.url.path.startswith((API, "/healthz")):
+            return problem(status, detail)
         heading = IN_WORDS.get(status, title)
-        return self._page.not_found() if status == 404 else self._page.problem(status, heading, detail)
+        if status == 404:
+            return self._page.not_found(request)
+        return self._page.problem(request, status, heading, detail)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """What the address takes: a route alone knows only of its own method."""
+    routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
+    found = [
+        method
+        for method in ("GET", "POST", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return found or ["GET"]  # of a file

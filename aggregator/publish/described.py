@@ -1,108 +1,89 @@
-"""Routes as the OpenAPI description has them, where FastAPI cannot see it for itself."""
+"""The description of the API (OpenAPI 3.1), made of the very types that the answers are written from."""
 
+from collections.abc import Sequence
 from typing import Any
 
-# How a token may come.
-TOKENS_BY = {
-    "token": {"type": "http", "scheme": "bearer"},
-    "tokenAsPassword": {"type": "http", "scheme": "basic", "description": "any name; the token as password"},
-}
+import msgspec
+from fastapi import Request, Response
+from starlette.routing import Route
 
-_TEXT = {"type": "string"}
-_RECORD: dict[str, Any] = {
-    "type": "object",
-    "description": "At least one of title, text, html and url. Unknown keys are passed over.",
-    "properties": {
-        "id": _TEXT | {"description": "tells it from others of its outlet; keep it when the text changes"},
-        "url": _TEXT | {"description": "its address; alone, the page there is fetched"},
-        "outlet": _TEXT | {"description": "who publishes it; `source` is the same"},
-        "title": _TEXT,
-        "text": _TEXT | {"description": "plain text, paragraphs separated by newlines"},
-        "html": _TEXT | {"description": "instead of text: a page or a piece of one"},
-        "published": _TEXT | {"description": "RFC 3339, or a day; unknown where it is missing"},
-        "language": _TEXT | {"description": "a BCP 47 tag; `lang` is the same"},
-        "author": _TEXT,
-    },
-}
-_EXAMPLE = {
-    "id": "2026-11-20/dam",
-    "url": "https://news.example.org/2026/dam",
-    "outlet": "Harbour Post",
-    "title": "Dam siren sounded by mistake",
-    "text": "The siren of the Orrin dam sounded for ten minutes on Friday.\n"
-    "Nobody was in danger, the fire service said.",
-    "published": "2026-11-20T08:30:00Z",
-    "language": "en",
-}
-_ANSWERED: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "accepted": {"type": "integer"},
-        "known": {"type": "integer"},
-        "rejected": {"type": "integer"},
-        "items": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "record": {"type": "integer", "description": "place in the list, or line, from 1"},
-                    "status": {"type": "string", "enum": ["accepted", "known", "rejected"]},
-                    "article": {"type": ["string", "null"], "description": "the id of the article"},
-                    "revision": {"type": "boolean", "description": "a new text of a known article"},
-                    "reason": {"type": ["string", "null"], "description": "why it was rejected"},
-                },
-            },
+from aggregator import __version__
+from aggregator.explaining import Explanation
+from aggregator.publish import operations
+from aggregator.publish.answers import JSON, Problem
+from aggregator.publish.api import HealthJson
+from aggregator.publish.article_json import OneArticleJson, SearchJson, SourcesJson
+from aggregator.publish.correcting_api import Merge, Move, Split
+from aggregator.publish.desk import Asked, CorrectionPage
+from aggregator.publish.openapi_parts import SCHEMES, problems
+from aggregator.publish.push import Pushed
+from aggregator.publish.site import Site, conditional
+from aggregator.publish.story_json import PageJson, WholeStoryJson
+
+ADDRESS = "/api/v1/openapi.json"
+
+_ANSWERS = (
+    PageJson,
+    WholeStoryJson,
+    OneArticleJson,
+    SearchJson,
+    SourcesJson,
+    Explanation,
+    Asked,
+    CorrectionPage,
+    Pushed,
+    HealthJson,
+    Merge,
+    Split,
+    Move,
+    Problem,
+)
+_ABOUT = (
+    "Merged news stories. Times are RFC 3339 in UTC, ids are strings. Errors are problem+json (RFC 9457), "
+    "their `type` and `title` are the same for one status, for good. Without a token of scope read, and "
+    "from elsewhere, at most so many words of one article are in an answer as the operator chose. A token "
+    "may also stand in front of an address, `/t/TOKEN/api/v1/stories`; then it opens reading alone. "
+    "A server that listens on other addresses than loopback answers with a token only."
+)
+
+
+def route(site: Site, *, takes_articles: bool) -> Route:
+    """The address of the description. `takes_articles`: they can be pushed."""
+
+    saved = tuple(query.name for query in site.settings.queries)
+
+    def describe(request: Request) -> Response:
+        described = document(corrects=site.desk is not None, takes_articles=takes_articles, saved=saved)
+        return conditional(request, None, lambda: Response(msgspec.json.encode(described), media_type=JSON))
+
+    return Route(ADDRESS, describe)
+
+
+def document(
+    *, corrects: bool = True, takes_articles: bool = True, saved: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The whole description. `saved`: the names of saved queries."""
+    _, schemas = msgspec.json.schema_components(_ANSWERS, ref_template="#/components/schemas/{name}")
+    paths = operations.reading(saved)
+    if corrects:
+        paths |= operations.desk()
+    if takes_articles:
+        paths |= operations.pushing()
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "aggregator",
+            "version": __version__,
+            "summary": "One story per event.",
+            "description": _ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
         },
-    },
-}
-
-
-def _problem_of(words: str) -> dict[str, Any]:
-    return {"description": words, "content": {"application/problem+json": {"schema": {"type": "object"}}}}
-
-
-PUSHING: dict[str, Any] = {
-    "security": [{"token": []}, {"tokenAsPassword": []}],
-    "parameters": [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "description": "any text of yours, new for each push: the same key and body again gets the same "
-            "answer, with `Idempotency-Replayed: true`, and does nothing",
-            "schema": _TEXT,
-        }
-    ],
-    "requestBody": {
-        "required": True,
-        "description": "May come with Content-Encoding: gzip.",
-        "content": {
-            "application/json": {
-                "schema": {"oneOf": [_RECORD, {"type": "array", "items": _RECORD}]},
-                "examples": {
-                    "one": {"value": _EXAMPLE},
-                    "several": {"value": [_EXAMPLE, {"url": "https://news.example.org/2026/ferry"}]},
-                },
-            },
-            "application/jsonl": {
-                "schema": _TEXT,
-                "examples": {"lines": {"value": '{"title": "One"}\n{"title": "Another"}\n'}},
-            },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in ("stories", "articles", "corrections", "sources", "health")],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": problems(),
+            "securitySchemes": SCHEMES,
         },
-    },
-    "responses": {
-        "202": {
-            "description": "Stored, an item a record.",
-            "content": {"application/json": {"schema": _ANSWERED}},
-        },
-        "400": _problem_of("The body is no JSON, or the key is none."),
-        "401": _problem_of("No token, or one that is not in force."),
-        "403": _problem_of("The token may not push."),
-        "408": _problem_of("The body did not come in time."),
-        "413": _problem_of("Too many bytes or records."),
-        "415": _problem_of("Another Content-Type or Content-Encoding."),
-        "422": _problem_of("No record can be taken (see `items`), or the key came with another body."),
-        "429": _problem_of("Too many wrong tokens from this address."),
-        "503": _problem_of("The database cannot be written, or too much comes at once."),
-    },
-}
+    }

@@ -1,21 +1,17 @@
 """Query parameters of an address → StoryFilter, and back; the same names as the command line's options."""
 
 import datetime as dt
-import re
 from collections.abc import Callable, Iterable
 from urllib.parse import urlencode
 
 import msgspec
 
 from aggregator.errors import UsageError
+from aggregator.queries import SavedQuery, is_relative, parse_end, parse_moment
 from aggregator.shelf import StoryFilter
 
 MAX_LIMIT = 500  # stories in one answer: bounds its time and size; pages of the API go on with `after`
 MAX_TEXT_CHARS = 200  # of one parameter; nobody types more, and full-text search takes time by the word
-
-_AGO = re.compile(r"(\d{1,5})\s*([mhdw])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def _text(value: str, _now: dt.datetime) -> str:
@@ -33,35 +29,10 @@ def _number(most: int) -> Callable[[str, dt.datetime], int]:
     return read
 
 
-def parse_moment(value: str, now: dt.datetime) -> dt.datetime:
-    """A point in time: `24h`, `7d`, `90m`, `2w` (before `now`), a date, or an RFC 3339 time; UTC if no zone.
-
-    Raises UsageError for anything else.
-    """
-    try:
-        if ago := _AGO.fullmatch(value.strip()):
-            return now - dt.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        moment = dt.datetime.fromisoformat(value.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        raise UsageError("must be like 24h, 7d, 2026-11-20 or 2026-11-20T08:00:00Z") from None
-
-
-def _until(value: str, now: dt.datetime) -> dt.datetime:
-    """A date as an end means the end of that day."""
-    moment = parse_moment(value, now)
-    if not _DATE.fullmatch(value.strip()):
-        return moment
-    try:
-        return moment + dt.timedelta(days=1, microseconds=-1)
-    except OverflowError:
-        return moment
-
-
 _READERS: dict[str, Callable[[str, dt.datetime], object]] = {
     "query": _text,
     "since": parse_moment,
-    "until": _until,
+    "until": parse_end,
     "min_outlets": _number(1000),
     "min_reports": _number(1000),
     "outlet": _text,
@@ -70,7 +41,8 @@ _READERS: dict[str, Callable[[str, dt.datetime], object]] = {
     "limit": _number(MAX_LIMIT),
     "after": _text,
 }
-FILTER_NAMES: tuple[str, ...] = tuple(_READERS)
+SAVED = "saved"  # the parameter that names a saved query
+FILTER_NAMES: tuple[str, ...] = (*_READERS, SAVED)
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -82,6 +54,7 @@ class Wanted(msgspec.Struct, frozen=True):
     filter: StoryFilter
     query_string: str  # canonical: known names in fixed order, empty ones left out
     moves_with_clock: bool
+    saved: SavedQuery | None = None  # what the filter was laid over
 
 
 def parse_filter(
@@ -90,14 +63,25 @@ def parse_filter(
     *,
     default_limit: int,
     ignore_unknown: bool = False,
+    queries: Iterable[SavedQuery] = (),
+    saved: SavedQuery | None = None,
 ) -> Wanted:
     """The filter that an address asks for; an empty value is as good as none.
 
-    Raises UsageError that names the parameter, also for one that does not exist unless `ignore_unknown`.
+    What the address says goes before what a saved query says: `saved`, or that of `queries` which the
+    parameter `saved` names. Raises UsageError that names the parameter, also for one that does not exist
+    unless `ignore_unknown`.
     """
+    given = [*parameters]
+    asked = [value.strip() for name, value in given if name == SAVED and value.strip()]
+    saved = _saved(asked[-1], queries) if asked else saved
     values: dict[str, object] = {"limit": default_limit}
-    written: dict[str, str] = {}
-    for name, value in parameters:
+    if saved is not None:
+        values = msgspec.structs.asdict(saved.wanted(now, saved.items or default_limit))
+    written: dict[str, str] = {SAVED: asked[-1]} if asked else {}
+    for name, value in given:
+        if name == SAVED:
+            continue
         if name in _READERS:
             if value.strip():
                 values[name] = _read(name, value, now)
@@ -105,8 +89,16 @@ def parse_filter(
         elif not ignore_unknown:
             raise UsageError(f"there is no parameter {name[:40]!r}; there are {', '.join(FILTER_NAMES)}")
     ordered = [(name, written[name]) for name in FILTER_NAMES if name in written]
-    moving = any(_AGO.fullmatch(written.get(name, "")) for name in ("since", "until"))
-    return Wanted(msgspec.convert(values, StoryFilter), urlencode(ordered), moving)
+    times = (written.get(name) or (getattr(saved, name) if saved else "") for name in ("since", "until"))
+    moving = any(is_relative(time) for time in times)
+    return Wanted(msgspec.convert(values, StoryFilter), urlencode(ordered), moving, saved)
+
+
+def _saved(name: str, queries: Iterable[SavedQuery]) -> SavedQuery:
+    found = next((query for query in queries if query.name == name), None)
+    if found is None:
+        raise UsageError(f"{SAVED}: there is no saved query {name[:40]!r}")
+    return found
 
 
 def _read(name: str, value: str, now: dt.datetime) -> object:

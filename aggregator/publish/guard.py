@@ -3,20 +3,35 @@
 One ASGI layer around all routes, so that no route, error or static file can be without it.
 """
 
-import ipaddress
 import logging
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator.errors import AggregatorError
-from aggregator.publish.answers import problem
-from aggregator.publish.bearers import BadTokens, Tokens, secret_in
+from aggregator.publish.answers import RefusedError, problem
+from aggregator.publish.bearers import (
+    COOKIE,
+    Bearer,
+    Bearers,
+    Prefixed,
+    Tokens,
+    Way,
+    prefixed,
+    secret_given,
+)
+from aggregator.publish.hosts import (
+    allowed_names,
+    host_is_allowed,
+    is_at_this_machine,
+    is_loopback,
+    is_sent_by_another_site,
+)
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.tokens import Token
 
@@ -32,41 +47,72 @@ SECURITY_HEADERS: dict[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_BEARER = "aggregator.token"  # of the scope: the token that came with the request
-_FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
-
-
 # What an answer holds depends on who asks and changes with the next article: kept by browsers alone, and
 # asked for again each time.
 REVALIDATE = "private, no-cache"
+API = "/api/"
+SIGN_IN = "/sign-in"
+PUSH = "/api/v1/articles"
 
+# Keys of the scope.
+BEARERS = "aggregator.bearers"
+_BEARER = "aggregator.bearer"
+_PREFIX = "aggregator.prefix"
+
+_OPEN_PATHS = frozenset({"/healthz", "/robots.txt", SIGN_IN})  # on every address, with or without a token
+_OPEN_FOLDER = "/static/"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_REALM = 'realm="aggregator", charset="UTF-8"'
 
 _log = logging.getLogger(__name__)
+
+# Makes the answer that says what is wrong, in the form of what was asked for: request, status, words.
+Say = Callable[[Request, int, str], Response]
+
+
+class _Coming(NamedTuple):
+    """A request at the door. Its address is without a token already."""
+
+    scope: Scope
+    headers: Headers
+    in_path: Prefixed | None
+
+    @property
+    def path(self) -> str:
+        return str(self.scope["path"])
+
+    @property
+    def address(self) -> str:
+        client = self.scope.get("client")
+        return client[0] if client else ""
 
 
 class Guard:
     """Refuses foreign Host headers and wrong tokens, answers HEAD like GET without a body, adds headers.
 
-    It is also the last resort: a fault of ours inside is logged and answered by `say_fault`. (Starlette's own
+    It is also the last resort: a fault of ours inside is logged and answered by `say`. (Starlette's own
     handler would raise it again, which makes uvicorn cut the connection that other requests wait on.)
 
     A page on the web can point its own name at 127.0.0.1 (DNS rebinding) and read what this machine's browser
     may read; it cannot choose the Host header, so an unknown name there is refused.
+
+    Where the server listens on an address that other machines reach, nothing but what is in `_OPEN_PATHS`
+    and the style sheets is answered without a token, to others than this machine.
+
+    A token in the address is taken off before anything inside sees it, so that it comes into no log, ETag,
+    link or error.
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        settings: PublishSettings,
-        say_fault: Callable[[Request], Response],
-        tokens: Tokens | None = None,
+        self, app: ASGIApp, settings: PublishSettings, say: Say, tokens: Tokens | None = None
     ) -> None:
         """Without `tokens` nobody has one, and what comes as one is passed over."""
         self._app = app
-        self._say_fault = say_fault
-        self._tokens = tokens
-        self._bad_tokens = BadTokens()
+        self._say = say
+        self._bearers = None if tokens is None else Bearers(tokens)
+        self._settings = settings
         self._names = allowed_names(settings)
+        self._is_open_to_others = not is_loopback(settings.host)
         self._headers = dict(SECURITY_HEADERS)
         if not settings.index:
             self._headers["X-Robots-Tag"] = "noindex, nofollow"
@@ -77,51 +123,23 @@ class Guard:
             await self._app(scope, receive, send)
             return
         without_body = scope["method"] == "HEAD"
-        guarded = self._guarded(send, without_body=without_body)
-        if not host_is_allowed(Headers(scope=scope).get("host", ""), self._names):
-            await _refuse_host(guarded)
-            return
-        inner_scope = {**scope, "method": "GET"} if without_body else dict(scope)
-        await self._answer(inner_scope, receive, guarded)
-
-    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The answer, where no token came or one in force did."""
-        secret = secret_in(Headers(scope=scope).get("authorization", ""))
-        if self._tokens is None or secret is None:
-            await self._app(scope, receive, send)
-            return
-        try:
-            token = await to_thread.run_sync(self._tokens.holder, secret)
-        except AggregatorError as error:
-            await problem(503, "Service Unavailable", str(error))(scope, receive, send)
-            return
-        if token is None:
-            await self._wrong_token(scope)(scope, receive, send)
-            return
-        scope[_BEARER] = token
-        await self._app(scope, receive, send)
-        await self._note_use(self._tokens, token)
-
-    def _wrong_token(self, scope: Scope) -> Response:
-        client = scope.get("client")
-        wait = self._bad_tokens.wait_seconds(client[0] if client else "")
-        if wait:
-            response = problem(429, "Too Many Requests", "too many wrong tokens from this address")
-            response.headers["Retry-After"] = str(wait)
+        inner: Scope = {**scope, "method": "GET"} if without_body else dict(scope)
+        coming = _Coming(inner, Headers(scope=scope), self._address_taken_off(inner))
+        guarded = self._guarded(inner, send, without_body=without_body)
+        if host_is_allowed(coming.headers.get("host", ""), self._names):
+            await self._answer(coming, receive, guarded)
         else:
-            response = problem(401, "Unauthorized", "this token is none, or was revoked")
-            response.headers["WWW-Authenticate"] = "Bearer"
-        response.headers["Connection"] = "close"  # whatever is still being sent is nobody's business
-        return response
+            await _wrong_host(coming.path)(inner, receive, guarded)
 
-    async def _note_use(self, tokens: Tokens, token: Token) -> None:
-        """After the answer, so that nobody waits for a database that is being written to."""
-        try:
-            await to_thread.run_sync(tokens.note_use, token)
-        except AggregatorError as error:
-            _log.debug("the use of token %s is not noted: %s", token.id, error)
+    def _address_taken_off(self, scope: Scope) -> Prefixed | None:
+        in_path = None if self._bearers is None else prefixed(scope["path"])
+        if in_path is not None:
+            scope["path"] = in_path.path
+            # Starlette reads the decoded one; where the token's own bytes end in the raw one is not known.
+            scope["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
+        return in_path
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, coming: _Coming, receive: Receive, send: Send) -> None:
         started = False
 
         async def note_start(message: Message) -> None:
@@ -130,20 +148,91 @@ class Guard:
             await send(message)
 
         try:
-            await self._checked(scope, receive, note_start)
+            await self._checked(coming, receive, note_start)
         except Exception:  # the boundary named above
             _log.exception("a request failed")  # without its address, which may hold a token
             if started:
                 raise
-            await self._say_fault(Request(scope))(scope, receive, send)
+            words = "This is a fault of the program; its log says more."
+            await self._say(Request(coming.scope), 500, words)(coming.scope, receive, send)
 
-    def _guarded(self, send: Send, *, without_body: bool) -> Send:
+    async def _checked(self, coming: _Coming, receive: Receive, send: Send) -> None:
+        """The answer, where who asks may have one."""
+        scope, bearer = coming.scope, None
+        if not coming.path.startswith(_OPEN_FOLDER):
+            try:
+                bearer = await self._let_in(coming)
+            except AggregatorError as error:
+                response = self._refusal(coming, error)
+                # Whatever is still being sent is nobody's business.
+                response.headers["Connection"] = "close"
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+        if bearer is not None and self._bearers is not None:
+            await _note_use(self._bearers.tokens, bearer.token)
+
+    async def _let_in(self, coming: _Coming) -> Bearer | None:
+        """Whose request it is. Raises RefusedError, or another AggregatorError where nobody can say."""
+        by_form = not coming.path.startswith(API)
+        if coming.scope["method"] not in _SAFE and is_sent_by_another_site(
+            coming.headers, self._settings, by_form=by_form
+        ):
+            raise RefusedError(403, "a page of another site may not send this")
+        bearer = None
+        if self._bearers is not None:
+            coming.scope[BEARERS] = self._bearers
+            bearer = await self._bearer(coming, self._bearers)
+        if bearer is not None:
+            coming.scope[_BEARER] = bearer
+        self._refuse_strangers(coming, bearer)
+        return bearer
+
+    async def _bearer(self, coming: _Coming, bearers: Bearers) -> Bearer | None:
+        given = secret_given(coming.headers, coming.in_path)
+        if given is None:
+            return None
+        bearer = await to_thread.run_sync(bearers.bearer, given)
+        if bearer is None:
+            bearers.refuse_more(coming.address)
+            if given.way != "cookie":
+                raise RefusedError(
+                    401, "this token is none, or was revoked", headers=_challenge(coming, given.way)
+                )
+            coming.scope[_OLD_COOKIE] = True  # of a token that was revoked: nobody is locked out by it
+        elif given.way == "path" and coming.in_path is not None:
+            coming.scope[_PREFIX] = coming.in_path.prefix
+        return bearer
+
+    def _refuse_strangers(self, coming: _Coming, bearer: Bearer | None) -> None:
+        """On an address that others reach, only this machine needs no token."""
+        if not self._is_open_to_others or coming.path in _OPEN_PATHS:
+            return
+        if is_at_this_machine(Request(coming.scope)):
+            return
+        if bearer is None:
+            if self._bearers is not None and "authorization" in coming.headers:
+                self._bearers.refuse_more(coming.address)  # a password that is not even like a token
+            words = "this server answers with a token only: as password of any user name, or as Bearer"
+            raise RefusedError(401, words, headers=_challenge(coming, "header"))
+        if not bearer.token.may("read") and coming.path != PUSH:
+            raise RefusedError(403, f"the token {bearer.token.name!r} may not read")
+
+    def _refusal(self, coming: _Coming, error: AggregatorError) -> Response:
+        status = error.status if isinstance(error, RefusedError) else 503
+        response = self._say(Request(coming.scope), status, str(error))
+        if isinstance(error, RefusedError):
+            response.headers.update(error.headers)
+        return response
+
+    def _guarded(self, scope: Scope, send: Send, *, without_body: bool) -> Send:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", REVALIDATE)
+                _mend(headers, scope)
             elif message["type"] == "http.response.body" and without_body:
                 if message.get("more_body", False):
                     return
@@ -153,64 +242,63 @@ class Guard:
         return send_guarded
 
 
-def allowed_names(settings: PublishSettings) -> frozenset[str]:
-    """Names (not numbers) that a request's Host may be."""
-    public = urlsplit(settings.public_url).hostname if settings.public_url else None
-    names = ("localhost", settings.host, *settings.allowed_hosts, public or "")
-    return frozenset(name.lower().rstrip(".") for name in names if name)
+_OLD_COOKIE = "aggregator.old_cookie"
 
 
-def host_is_allowed(host: str, names: frozenset[str]) -> bool:
-    """Whether a Host header is one of `names`, or an IP address: a rebinding page's Host is always a name."""
-    name = _host_name(host)
-    return name in names or _as_address(name) is not None
+def _mend(headers: MutableHeaders, scope: Scope) -> None:
+    """An address of ours in `Location` keeps the token that led there; a cookie that opens nothing goes."""
+    place, prefix = headers.get("location", ""), scope.get(_PREFIX, "")
+    if prefix and place.startswith("/") and not place.startswith("//"):
+        headers["Location"] = prefix + place
+    if scope.get(_OLD_COOKIE) and "set-cookie" not in headers:
+        headers.append("Set-Cookie", f"{COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=lax")
+
+
+def _challenge(coming: _Coming, way: Way) -> dict[str, str]:
+    """Feed readers and browsers ask for a password where Basic is named; programs should not."""
+    by_basic = coming.headers.get("authorization", "").lower().startswith("basic")
+    if coming.path.startswith(API) and not by_basic and way == "header":
+        return {"WWW-Authenticate": 'Bearer realm="aggregator"'}
+    return {"WWW-Authenticate": f"Basic {_REALM}"}
+
+
+async def _note_use(tokens: Tokens, token: Token) -> None:
+    """After the answer, so that nobody waits for a database that is being written to."""
+    try:
+        await to_thread.run_sync(tokens.note_use, token)
+    except AggregatorError as error:
+        _log.debug("the use of token %s is not noted: %s", token.id, error)
 
 
 def token_of(request: Request) -> Token | None:
     """The token that came with the request; it is in force."""
-    token: Token | None = request.scope.get(_BEARER)
-    return token
+    bearer: Bearer | None = request.scope.get(_BEARER)
+    return None if bearer is None else bearer.token
+
+
+def form_value(request: Request) -> str:
+    """What a form of this request's holder carries; "" where no token came, or it came in the address."""
+    bearer: Bearer | None = request.scope.get(_BEARER)
+    return "" if bearer is None else bearer.form
+
+
+def prefix_of(request: Request) -> str:
+    """`/t/TOKEN` where the address began so, else "". For links of pages alone: it is a secret."""
+    prefix: str = request.scope.get(_PREFIX, "")
+    return prefix
 
 
 def is_owner(request: Request) -> bool:
     """Whether the owner asks: at this machine, or with a token that may read."""
     token = token_of(request)
-    return (token is not None and token.may("read")) or _is_at_this_machine(request)
+    return (token is not None and token.may("read")) or is_at_this_machine(request)
 
 
-def _is_at_this_machine(request: Request) -> bool:
-    """From loopback, for loopback, and through no proxy."""
-    client = _as_address(request.client.host) if request.client else None
-    asked_for = _host_name(request.headers.get("host", ""))
-    asked_address = _as_address(asked_for)
-    return (
-        client is not None
-        and client.is_loopback
-        and (asked_for == "localhost" or (asked_address is not None and asked_address.is_loopback))
-        and not any(name in request.headers for name in _FORWARDING)
+def _wrong_host(path: str) -> Response:
+    words = (
+        "This server does not answer to that name.\n"
+        "Open it by its address, or set publish.public_url in config.yaml to the name it has.\n"
     )
-
-
-def _host_name(host: str) -> str:
-    """The name in a Host header without its port, lower case; "" when it cannot be read."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
-
-
-def _as_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(name)
-    except ValueError:
-        return None
-
-
-async def _refuse_host(send: Send) -> None:
-    body = (
-        b"This server does not answer to that name.\n"
-        b"Open it by its address, or set publish.public_url in config.yaml to the name it has.\n"
-    )
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 421, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    if path.startswith(API):
+        return problem(421, " ".join(words.split()))
+    return PlainTextResponse(words, 421)

@@ -5,12 +5,10 @@ What is in the records is text to us: pages are taken apart by workers, later. A
 whether it is pushed or read from a file, so its source is its outlet, else the name of the token.
 """
 
-import asyncio
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from http import HTTPStatus
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import anyio
@@ -19,11 +17,11 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from aggregator.errors import AggregatorError, FetchError, ReadError
+from aggregator.errors import FetchError, ReadError
 from aggregator.model import Entry, Noun
 from aggregator.net.inflate import decoded
-from aggregator.publish.answers import JSON, problem
-from aggregator.publish.described import PUSHING
+from aggregator.publish.answers import JSON, RefusedError, refusal
+from aggregator.publish.bodies import drained, received, too_large
 from aggregator.publish.guard import token_of
 from aggregator.rules import RuleBook
 from aggregator.sources.jsonfeed import is_json_feed
@@ -36,7 +34,6 @@ from aggregator.text.urls import registrable_domain
 
 PATH = "/api/v1/articles"
 WRITING_AT_ONCE = 2  # threads: pushes wait for each other in the database, and must not keep readers waiting
-DRAIN_SECONDS = 1.0
 _TYPES_OF_LINES = frozenset(
     {"application/jsonl", "application/x-jsonl", "application/jsonlines", "application/x-jsonlines"}
     | {"application/ndjson", "application/x-ndjson"}
@@ -74,23 +71,6 @@ class Pushed(Noun, frozen=True, kw_only=True, omit_defaults=False):
     items: tuple[PushedItem, ...]
 
 
-class RefusedError(AggregatorError):
-    """A push that is not taken; `status` is HTTP's."""
-
-    def __init__(
-        self,
-        status: int,
-        detail: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        items: tuple[PushedItem, ...] = (),
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.headers = dict(headers or {})
-        self.items = items
-
-
 class Answer(Noun, frozen=True, kw_only=True):
     """A push as it is answered. `replayed`: its Idempotency-Key came before, nothing was done."""
 
@@ -124,6 +104,11 @@ class Letterbox:
         """The token with this secret, while it is in force."""
         with self._database.read() as connection:
             return tokens.holder(connection, secret)
+
+    def any_may_read(self) -> bool:
+        """Whether there is a token in force that may read."""
+        with self._database.read() as connection:
+            return any(one.may("read") and one.revoked_at is None for one in tokens.all_tokens(connection))
 
     def note_use(self, token: Token) -> None:
         """Remember when the token was used; does nothing where that was noted within the minute."""
@@ -171,7 +156,7 @@ class Letterbox:
         entries = [entry for _, entry in read if isinstance(entry, Entry)]
         if not entries:
             items = tuple(_item(number, None, found) for number, found in read)
-            raise RefusedError(422, _why_nothing(items), items=items)
+            raise RefusedError(422, _why_nothing(items), more={"items": msgspec.to_builtins(items)})
         results = iter(
             inbox.accept(
                 connection,
@@ -312,7 +297,7 @@ def router(letterbox: Letterbox) -> APIRouter:
     room = _Room(letterbox.rules.max_buffered_bytes)
     writing = anyio.CapacityLimiter(WRITING_AT_ONCE)
 
-    @api.post(PATH, openapi_extra=PUSHING, response_class=Response, status_code=202, tags=["articles"])
+    @api.post(PATH)
     async def push_articles(request: Request) -> Response:
         """Hand articles in: one record, a list of them, or one a line (JSONL).
 
@@ -325,7 +310,8 @@ def router(letterbox: Letterbox) -> APIRouter:
             lines = _says_lines(request)
             key = _idempotency_key(request, letterbox.rules)
             with room.held() as take_room:
-                body = await _body(request, letterbox.rules, take_room)
+                rules = letterbox.rules
+                body = await received(request, rules.max_body_bytes, rules.body_deadline_seconds, take_room)
 
                 def store() -> Answer:
                     plain = _unpacked(request, body, letterbox.rules)
@@ -377,25 +363,6 @@ def _idempotency_key(request: Request, rules: PushRules) -> str | None:
     return key.strip()
 
 
-async def _body(request: Request, rules: PushRules, take_room: Callable[[int], None]) -> bytes:
-    """The body, counted while it comes: neither its declared length nor its pace is believed."""
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > rules.max_body_bytes:
-        raise _too_large(rules)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(rules.body_deadline_seconds):
-            async for part in request.stream():
-                if len(body) + len(part) > rules.max_body_bytes:
-                    raise _too_large(rules)
-                take_room(len(part))
-                body += part
-    except TimeoutError as error:
-        words = f"the body did not come within {rules.body_deadline_seconds:.0f} s"
-        raise RefusedError(408, words) from error
-    return bytes(body)
-
-
 def _unpacked(request: Request, body: bytes, rules: PushRules) -> bytes:
     """The body without its Content-Encoding; gzip and deflate, under the same limit."""
     encoding = request.headers.get("content-encoding", "")
@@ -405,35 +372,16 @@ def _unpacked(request: Request, body: bytes, rules: PushRules) -> bytes:
         return decoded([body], encoding, rules.max_body_bytes)
     except FetchError as error:
         if error.cause == "too_large":
-            raise _too_large(rules) from error
+            raise too_large(rules.max_body_bytes) from error
         if encoding.strip().lower() in ("gzip", "x-gzip", "deflate"):
             raise RefusedError(400, "the compressed body is broken or cut short") from error
         raise RefusedError(415, "send the body plain, or with Content-Encoding: gzip") from error
 
 
-def _too_large(rules: PushRules) -> RefusedError:
-    return RefusedError(
-        413, f"the body is longer than {rules.max_body_bytes} bytes; send it in several requests"
-    )
-
-
 async def _refusal(request: Request, error: RefusedError, rules: PushRules) -> Response:
     """The error as problem+json. The connection ends with it: the rest of the body is nobody's business."""
     if error.status != 408 and "expect" not in request.headers:
-        await _drained(request, rules.max_body_bytes)
-    more = {"items": msgspec.to_builtins(error.items)} if error.items else {}
-    response = problem(error.status, HTTPStatus(error.status).phrase, str(error), **more)
-    response.headers.update(error.headers)
+        await drained(request, rules.max_body_bytes)
+    response = refusal(error)
     response.headers["Connection"] = "close"
     return response
-
-
-async def _drained(request: Request, limit_bytes: int) -> None:
-    """Let pass what is still being sent, for a moment: who is cut off while sending never sees the answer."""
-    left = limit_bytes
-    with suppress(ClientDisconnect, TimeoutError, RuntimeError):  # the last: the body was read to its end
-        async with asyncio.timeout(DRAIN_SECONDS):
-            async for part in request.stream():
-                left -= len(part)
-                if left < 0:
-                    return

@@ -6,18 +6,21 @@ not an empty string; every value passes `visible` on its way out.
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterable
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aggregator.model import ArticleView, StoryView
+from aggregator.model import StoryView
+from aggregator.publish.rights import first_words
 from aggregator.publish.safety import one_line, safe_url, visible
 from aggregator.publish.story_json import clock
-from aggregator.shelf import EntryHit, SearchHit
+from aggregator.shelf import EntryHit, SearchHit, Teaser
 
 # A mark per article beside the three numbers; a story with more is "many" at a glance anyway.
 PIPS = 12
+BEGINNING_WORDS = 5
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONG_MONTHS = (
     "January",
@@ -34,6 +37,41 @@ _LONG_MONTHS = (
     "December",
 )
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+# What the speakers of a language call it; other tags are shown as they are.
+LANGUAGE_NAMES = {
+    "ar": "العربية",
+    "bg": "Български",
+    "ca": "Català",
+    "cs": "Čeština",
+    "da": "Dansk",
+    "de": "Deutsch",
+    "el": "Ελληνικά",
+    "en": "English",
+    "es": "Español",
+    "fa": "فارسی",
+    "fi": "Suomi",
+    "fr": "Français",
+    "he": "עברית",
+    "hi": "हिन्दी",
+    "hr": "Hrvatski",
+    "hu": "Magyar",
+    "id": "Indonesia",
+    "it": "Italiano",
+    "ja": "日本語",
+    "ko": "한국어",
+    "nl": "Nederlands",
+    "no": "Norsk",
+    "pl": "Polski",
+    "pt": "Português",
+    "ro": "Română",
+    "ru": "Русский",
+    "sv": "Svenska",
+    "tr": "Türkçe",
+    "uk": "Українська",
+    "vi": "Tiếng Việt",
+    "zh": "中文",
+}
 
 
 def environment() -> Environment:
@@ -60,6 +98,13 @@ def environment() -> Environment:
         outlets=outlets,
         pieces=pieces,
         paragraphs=paragraphs,
+        short_day=short_day,
+        upper_first=upper_first,
+        twice=twice,
+        language_names=language_names,
+        later=later,
+        signed=signed,
+        beginning=beginning,
     )
     return jinja
 
@@ -70,9 +115,10 @@ def output_version() -> str:
     for folder in ("templates", "static"):
         for file in sorted(files("aggregator.publish").joinpath(folder).iterdir(), key=lambda f: f.name):
             digest.update(file.name.encode() + b"\x00" + file.read_bytes())
-    for file in sorted(files("aggregator.publish").iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".py"):
-            digest.update(file.read_bytes())
+    for folder in ("", "feeds"):
+        for file in sorted(files("aggregator.publish").joinpath(folder).iterdir(), key=lambda f: f.name):
+            if file.name.endswith(".py"):
+                digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -96,6 +142,12 @@ def day(time: dt.date) -> str:
     return f"{_WEEKDAYS[date.weekday()]}, {date.day} {_LONG_MONTHS[date.month - 1]} {date.year}"
 
 
+def short_day(time: dt.datetime) -> str:
+    """`18 Nov 2026`, in UTC."""
+    utc = time.astimezone(dt.UTC)
+    return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}"
+
+
 def time_of_day(time: dt.datetime) -> str:
     """`08:15`, in UTC."""
     return f"{time.astimezone(dt.UTC):%H:%M}"
@@ -113,7 +165,43 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def pips(story: StoryView) -> list[bool]:
+def upper_first(text: str) -> str:
+    """A sentence for a line of its own."""
+    return text[:1].upper() + text[1:]
+
+
+def twice(values: Iterable[str]) -> list[tuple[str, str]]:
+    """Values that are shown as they are."""
+    return [(value, value) for value in values]
+
+
+def language_names(tags: Iterable[str]) -> list[tuple[str, str]]:
+    """Tags with the names that their speakers give them, as far as we know them."""
+    return [(tag, LANGUAGE_NAMES.get(tag, tag)) for tag in tags]
+
+
+def later(minutes: int) -> str:
+    """`35 minutes later`, `3 hours later`, `2 days earlier`: the largest unit of which there are two."""
+    span, word = abs(minutes), "later" if minutes >= 0 else "earlier"
+    if span == 0:
+        return "at the same minute"
+    for size, unit in ((1440, "day"), (60, "hour")):
+        if span >= 2 * size:
+            return f"{counted(round(span / size), unit)} {word}"
+    return f"{counted(span, 'minute')} {word}"
+
+
+def signed(number: float) -> str:
+    """`+2.31`, `−8.60`: a share of a score."""
+    return f"{number:+.2f}".replace("-", "−")
+
+
+def beginning(title: str) -> str:
+    """The first words of a title, to tell articles apart by."""
+    return first_words(title, BEGINNING_WORDS)
+
+
+def pips(story: StoryView | Teaser) -> list[bool]:
     """A mark per article, independent reports (True) first; at most PIPS, scaled down together."""
     articles = max(1, story.article_count)
     shown = min(PIPS, articles)
@@ -121,9 +209,9 @@ def pips(story: StoryView) -> list[bool]:
     return [index < reports for index in range(shown)]
 
 
-def outlets(articles: tuple[ArticleView, ...]) -> list[str]:
-    """The outlets of a story, each once, in the order they came."""
-    return list(dict.fromkeys(one_line(article.outlet) for article in articles if article.outlet))
+def outlets(names: Iterable[str]) -> list[str]:
+    """Names of outlets as they are shown, each once."""
+    return list(dict.fromkeys(one_line(name) for name in names if name))
 
 
 def pieces(hit: SearchHit | EntryHit) -> list[tuple[str, bool]]:

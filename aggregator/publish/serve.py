@@ -1,8 +1,7 @@
 """The web server in a thread of its own, beside the daemon's other work."""
 
-import contextlib
 import errno
-import ipaddress
+import logging
 import socket
 import threading
 import time
@@ -12,6 +11,9 @@ import uvicorn
 
 from aggregator.errors import AggregatorError, ConfigError
 from aggregator.publish.app import create_app
+from aggregator.publish.bearers import Tokens
+from aggregator.publish.desk import NewsDesk
+from aggregator.publish.hosts import is_loopback
 from aggregator.publish.push import Letterbox
 from aggregator.publish.settings import PublishSettings
 from aggregator.shelf import Shelf
@@ -28,9 +30,16 @@ class Server:
     claim to be this machine.
     """
 
-    def __init__(self, shelf: Shelf, settings: PublishSettings, letterbox: Letterbox | None = None) -> None:
-        """Without a `letterbox` nothing can be pushed."""
+    def __init__(
+        self,
+        shelf: Shelf,
+        settings: PublishSettings,
+        letterbox: Letterbox | None = None,
+        desk: NewsDesk | None = None,
+    ) -> None:
+        """Without a `letterbox` nothing is pushed and no token known; without a `desk` nothing corrected."""
         self._shelf = shelf
+        self._desk = desk
         self._letterbox = letterbox
         self._settings = settings
         self._uvicorn: uvicorn.Server | None = None
@@ -46,12 +55,13 @@ class Server:
     def start(self) -> str:
         """Binds, serves from another thread, and returns `url`.
 
-        Raises ConfigError for an address that needs a token, AggregatorError when it cannot be bound.
+        Raises ConfigError for an address that needs a token where there is none, AggregatorError when it
+        cannot be bound.
         """
-        refuse_open_address(self._settings)
+        refuse_open_address(self._settings, self._letterbox)
         self._socket = _bind(self._settings.host, self._settings.port)
         self._settings = msgspec.structs.replace(self._settings, port=self._socket.getsockname()[1])
-        self._uvicorn = uvicorn.Server(_uvicorn_config(self._shelf, self._settings, self._letterbox))
+        self._uvicorn = uvicorn.Server(self._uvicorn_config())
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
         self._thread.start()
         self._wait_until_started()
@@ -71,6 +81,21 @@ class Server:
         """Whether the thread lives; the daemon's watchdog asks."""
         return self._thread is not None and self._thread.is_alive()
 
+    def _uvicorn_config(self) -> uvicorn.Config:
+        # Without `access_log` it still writes one where somebody hangs a handler on that logger.
+        logging.getLogger("uvicorn.access").disabled = True
+        return uvicorn.Config(
+            create_app(self._shelf, self._settings, letterbox=self._letterbox, desk=self._desk),
+            access_log=False,
+            log_config=None,  # the daemon has set up logging
+            proxy_headers=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
+        )
+
     def _serve(self) -> None:
         assert self._uvicorn is not None
         assert self._socket is not None
@@ -85,17 +110,14 @@ class Server:
             time.sleep(0.01)
 
 
-def refuse_open_address(settings: PublishSettings) -> None:
-    """Raises ConfigError unless only this machine can reach the address: all others need tokens."""
-    with contextlib.suppress(ValueError):
-        if ipaddress.ip_address(settings.host).is_loopback:
-            return
-    if settings.host.lower() == "localhost":
+def refuse_open_address(settings: PublishSettings, tokens: Tokens | None) -> None:
+    """Raises ConfigError where other machines reach the address and no token opens anything to anybody."""
+    if is_loopback(settings.host) or (tokens is not None and tokens.any_may_read()):
         return
     raise ConfigError(
-        f"server.host {settings.host!r} can be reached from other machines, which needs a token; "
-        "this version has none, so set server.host to 127.0.0.1 and put a web server "
-        "that asks for a password in front of it"
+        f"server.host {settings.host!r} can be reached from other machines, which need a token, and there is "
+        "none that may read: type `aggregator token create NAME --scope read` and start again, or set "
+        "server.host to 127.0.0.1"
     )
 
 
@@ -121,17 +143,3 @@ def _why_not_bound(host: str, port: int, error: OSError | OverflowError) -> str:
     if number == errno.EADDRNOTAVAIL:
         return f"{host} is no address of this machine: set server.host to one that is, such as 127.0.0.1"
     return f"cannot listen on {host} port {port}: {error}"
-
-
-def _uvicorn_config(shelf: Shelf, settings: PublishSettings, letterbox: Letterbox | None) -> uvicorn.Config:
-    return uvicorn.Config(
-        create_app(shelf, settings, letterbox=letterbox),
-        access_log=False,
-        log_config=None,  # the daemon has set up logging
-        proxy_headers=False,
-        server_header=False,
-        lifespan="off",
-        ws="none",
-        limit_concurrency=CONNECTIONS,
-        timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
-    )

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from aggregator.queries import SavedQuery
+
 
 class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the output rooms need to know that is not a story.
@@ -23,6 +25,9 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     index: bool = False  # True lets search engines list the pages
     link: Literal["story", "article"] = "story"  # what an item of a feed opens
     items: int = 100  # stories in a feed, where its address names no `limit`
+    bump: tuple[str, ...] = ("report", "headline", "correction")  # what an updates feed tells
+    queries: tuple[SavedQuery, ...] = ()
+    prefer: tuple[str, ...] = ()  # outlets that the operator puts before others, the first first
 
     @property
     def base_url(self) -> str:

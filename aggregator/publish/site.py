@@ -11,15 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.model import MergedStory, StoryView
+from aggregator.publish.desk import NewsDesk
 from aggregator.publish.filters import Wanted, parse_filter
 from aggregator.publish.guard import is_owner
 from aggregator.publish.rendering import environment, output_version
 from aggregator.publish.rights import Access, for_reader
 from aggregator.publish.settings import PublishSettings
-from aggregator.shelf import Moved, Shelf
+from aggregator.publish.walks import going_on, moment_of
+from aggregator.shelf import Moved, OneArticle, Shelf
 
 Clock = Callable[[], dt.datetime]
-_STORY_ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
+_ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
 
 
 def utc_now() -> dt.datetime:
@@ -30,8 +32,11 @@ def utc_now() -> dt.datetime:
 class Site:
     """One server's shelf and settings, with what every route does alike."""
 
-    def __init__(self, shelf: Shelf, settings: PublishSettings, clock: Clock) -> None:
+    def __init__(
+        self, shelf: Shelf, settings: PublishSettings, clock: Clock, desk: NewsDesk | None = None
+    ) -> None:
         self.shelf = shelf
+        self.desk = desk
         self.settings = settings
         self.clock = clock
         self.jinja: Environment = environment()
@@ -52,19 +57,39 @@ class Site:
 
     def wanted(self, request: Request, default_limit: int, *, ignore_unknown: bool = False) -> Wanted:
         """The filter in the address. Raises UsageError."""
-        parameters = request.query_params.multi_items()
-        return parse_filter(
-            parameters, self.clock(), default_limit=default_limit, ignore_unknown=ignore_unknown
+        return self.walk(request, default_limit, ignore_unknown=ignore_unknown)[0]
+
+    def walk(
+        self, request: Request, default_limit: int, *, ignore_unknown: bool = False
+    ) -> tuple[Wanted, dt.datetime]:
+        """The filter in the address, and when the walk began that this page is of. Raises UsageError."""
+        after = request.query_params.get("after", "").strip()
+        began = moment_of(after) or self.clock()
+        wanted = parse_filter(
+            request.query_params.multi_items(),
+            began,
+            default_limit=default_limit,
+            ignore_unknown=ignore_unknown,
+            queries=self.settings.queries,
         )
+        return going_on(wanted), began
 
     def story(self, story_id: str) -> StoryView | Moved | None:
         """One story; None also for what cannot be an id, without asking the shelf."""
-        return self.shelf.story(story_id) if _STORY_ID.fullmatch(story_id) else None
+        return self.shelf.story(story_id) if _ID.fullmatch(story_id) else None
+
+    def article(self, article_id: str) -> OneArticle | None:
+        """One article; None also for what cannot be an id, without asking the shelf."""
+        return self.shelf.article(article_id) if _ID.fullmatch(article_id) else None
 
     def tag(self, request: Request, query_string: str) -> str:
         """An ETag that is known before anything is rendered; changes whenever the answer could."""
-        parts = (self.version, self._settings_word, self.shelf.last_change(), self.access(request))
-        return weak_tag("\x00".join((*parts, request.url.path, query_string)).encode())
+        return self.common_tag(self.access(request), request.url.path, query_string)
+
+    def common_tag(self, *parts: str) -> str:
+        """`tag` for what everybody gets alike; `parts` say which answer it is."""
+        common = (self.version, self._settings_word, self.shelf.last_change())
+        return weak_tag("\x00".join((*common, *parts)).encode())
 
 
 def weak_tag(what: bytes) -> str:
@@ -77,22 +102,24 @@ def conditional(request: Request, tag: str | None, render: Callable[[], Response
 
     Without a `tag` the answer is rendered first and tagged by its bytes.
     """
-    if tag is not None and _has(request, tag):
-        return _not_modified(tag)
+    if tag is not None and has_tag(request, tag):
+        return not_modified(tag)
     response = render()
     if response.status_code != 200:
         return response
     tag = tag or weak_tag(bytes(response.body))
-    if _has(request, tag):
-        return _not_modified(tag)
+    if has_tag(request, tag):
+        return not_modified(tag)
     response.headers["ETag"] = tag
     return response
 
 
-def _has(request: Request, tag: str) -> bool:
+def has_tag(request: Request, tag: str) -> bool:
+    """Whether the reader says that it has this answer."""
     asked = request.headers.get("if-none-match", "")
     return asked.strip() == "*" or tag in (part.strip() for part in asked.split(","))
 
 
-def _not_modified(tag: str) -> Response:
+def not_modified(tag: str) -> Response:
+    """304 with its tag."""
     return Response(status_code=304, headers={"ETag": tag})

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from aggregator.model import (
+    AgreedFigure,
     ArticleView,
     Attributed,
     Disagreement,
@@ -18,9 +19,11 @@ from aggregator.model import (
     MergedStory,
     Precision,
     PublishedOrigin,
+    Reprint,
     Role,
     StoryView,
     TimelineItem,
+    Trail,
 )
 from aggregator.publish.reasons import reason_in_words
 from aggregator.stories.lead import lead_and_facts
@@ -83,15 +86,53 @@ class SaidJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DisagreementJson(msgspec.Struct, frozen=True, kw_only=True):
-    """Statements that differ, side by side."""
+    """Statements that differ, side by side.
+
+    `rose`: the later report has the higher figure; then `times` says when each side was published.
+    """
 
     kind: str
     values: tuple[str, ...]
     sides: tuple[SaidJson, ...]
+    rose: bool
+    times: tuple[dt.datetime | None, ...]
+
+
+class AgreedJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure that several outlets give, as the first of them writes it."""
+
+    words: str
+    outlets: int
+    of: int
+    said: tuple[SaidJson, ...]
+
+
+class ReprintJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Who printed another one's text, and how many minutes later where both times are known."""
+
+    article: str
+    outlet: str | None
+    url: str | None
+    time: dt.datetime | None
+    minutes_later: int | None
+    is_whole: bool
+
+
+class TrailJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An original and who copied it, in the order of time."""
+
+    article: str
+    outlet: str | None
+    url: str | None
+    time: dt.datetime | None
+    reprints: tuple[ReprintJson, ...]
 
 
 class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A moment of the story; `day` and `clock` ("21:43") hold what is known when `time` is null."""
+    """A moment of the story; `day` and `clock` ("21:43") hold what is known when `time` is null.
+
+    `copies` are the first of those that printed the text, `copy_count` is all of them.
+    """
 
     time: dt.datetime | None
     day: dt.date | None
@@ -102,6 +143,8 @@ class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     article: str
     outlet: str | None
+    copies: tuple[ReprintJson, ...]
+    copy_count: int
 
 
 class LinkJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,12 +165,18 @@ class LinkJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
-    """One story: `text` is what the reports say together, a paragraph a sentence, each with its outlets."""
+    """One story: `text` is what the reports say together, a paragraph a sentence, each with its outlets.
+
+    `no_shared_fact`: three outlets or more, and no two say the same: they may not tell of one event.
+    """
 
     articles: tuple[WholeArticleJson, ...]
     text: str
     timeline: tuple[MomentJson, ...]
     disagreements: tuple[DisagreementJson, ...]
+    agreed: tuple[AgreedJson, ...]
+    no_shared_fact: bool
+    trails: tuple[TrailJson, ...]
     links: tuple[LinkJson, ...]
 
 
@@ -149,16 +198,21 @@ def whole_story_json(story: StoryView, merged: MergedStory | None) -> bytes:
 
 def story_in_list(story: StoryView) -> StoryJson:
     """A story as it stands in `page_json` and `jsonl`."""
-    return StoryJson(articles=tuple(_article(article) for article in story.articles), **_story_values(story))
+    return StoryJson(
+        articles=tuple(article_in_list(article) for article in story.articles), **_story_values(story)
+    )
 
 
 def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
     """A story as it stands alone."""
     return WholeStoryJson(
-        articles=tuple(_whole_article(article) for article in story.articles),
+        articles=tuple(whole_article(article) for article in story.articles),
         text=_merged_text(merged) if merged else story.summary,
         timeline=tuple(_moment(item) for item in merged.timeline) if merged else (),
         disagreements=tuple(_disagreement(each) for each in merged.disagreements) if merged else (),
+        agreed=tuple(_agreed(each) for each in merged.agreed) if merged else (),
+        no_shared_fact=merged.no_shared_fact if merged else False,
+        trails=tuple(_trail(trail) for trail in story.trails),
         links=tuple(_link(link) for link in story.links),
         **_story_values(story),
     )
@@ -166,7 +220,9 @@ def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
 
 def _story_values(story: StoryView) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(story, name) for name in _SHARED}
-    return values | {name: _utc(values[name]) for name in ("first_published", "last_published", "updated")}
+    return values | {
+        name: _utc_or_none(values[name]) for name in ("first_published", "last_published", "updated")
+    }
 
 
 _SHARED = (
@@ -183,16 +239,18 @@ _SHARED = (
 )
 
 
-def _article(article: ArticleView) -> ArticleJson:
+def article_in_list(article: ArticleView) -> ArticleJson:
+    """An article as it stands in a list."""
     return ArticleJson(**_article_values(article))
 
 
 def _article_values(article: ArticleView) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(article, name) for name in ArticleJson.__struct_fields__}
-    return values | {"published": _utc(article.published), "seen": _utc(article.seen)}
+    return values | {"published": _utc_or_none(article.published), "seen": _utc_or_none(article.seen)}
 
 
-def _whole_article(article: ArticleView) -> WholeArticleJson:
+def whole_article(article: ArticleView) -> WholeArticleJson:
+    """An article as it stands in one story."""
     return WholeArticleJson(
         lead=article.lead,
         author=article.author,
@@ -223,12 +281,44 @@ def _said(said: Attributed) -> SaidJson:
 
 def _disagreement(disagreement: Disagreement) -> DisagreementJson:
     sides = tuple(_said(side) for side in disagreement.sides)
-    return DisagreementJson(kind=disagreement.kind, values=disagreement.values, sides=sides)
+    return DisagreementJson(
+        kind=disagreement.kind,
+        values=disagreement.values,
+        sides=sides,
+        rose=disagreement.rose,
+        times=tuple(_utc_or_none(time) for time in disagreement.times),
+    )
+
+
+def _agreed(agreed: AgreedFigure) -> AgreedJson:
+    said = tuple(_said(one) for one in agreed.said)
+    return AgreedJson(words=agreed.words, outlets=agreed.outlets, of=agreed.of, said=said)
+
+
+def _trail(trail: Trail) -> TrailJson:
+    return TrailJson(
+        article=trail.article,
+        outlet=trail.outlet,
+        url=trail.url,
+        time=_utc_or_none(trail.time),
+        reprints=tuple(_reprint(one) for one in trail.reprints),
+    )
+
+
+def _reprint(one: Reprint) -> ReprintJson:
+    return ReprintJson(
+        article=one.article,
+        outlet=one.outlet,
+        url=one.url,
+        time=_utc_or_none(one.time),
+        minutes_later=one.minutes_later,
+        is_whole=one.is_whole,
+    )
 
 
 def _moment(item: TimelineItem) -> MomentJson:
     return MomentJson(
-        time=_utc(item.time),
+        time=_utc_or_none(item.time),
         day=item.day,
         clock=clock(item.clock_minutes),
         precision=item.precision,
@@ -237,6 +327,8 @@ def _moment(item: TimelineItem) -> MomentJson:
         text=item.text,
         article=item.article,
         outlet=item.outlet,
+        copies=tuple(_reprint(one) for one in item.copies),
+        copy_count=item.copy_count,
     )
 
 
@@ -247,7 +339,7 @@ def _link(link: LiveLink) -> LinkJson:
         title=link.title,
         url=link.url,
         story=link.home,
-        time=_utc(link.time),
+        time=_utc_or_none(link.time),
         day=link.day,
         clock=clock(link.clock_minutes),
         text=link.text,
@@ -259,5 +351,10 @@ def clock(minutes: int | None) -> str | None:
     return None if minutes is None else f"{minutes // 60 % 24:02}:{minutes % 60:02}"
 
 
-def _utc(time: dt.datetime | None) -> dt.datetime | None:
-    return time.astimezone(dt.UTC) if time else None
+def in_utc(time: dt.datetime) -> dt.datetime:
+    """The same moment, written with a Z."""
+    return time.astimezone(dt.UTC)
+
+
+def _utc_or_none(time: dt.datetime | None) -> dt.datetime | None:
+    return in_utc(time) if time else None

@@ -1,4 +1,4 @@
-"""Makes docs/story-page.png: the page of one sample story, as a reader sees it.
+"""Makes docs/front-page.png and docs/story-page.png: the samples, as a reader sees them.
 
     python -m tests.e2e.story_picture            (make picture)
 
@@ -20,10 +20,14 @@ from aggregator.store.reading import Reading
 from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
 
 REPOSITORY = Path(__file__).parents[2]
-PICTURE = REPOSITORY / "docs" / "story-page.png"
+STORY_PICTURE = REPOSITORY / "docs" / "story-page.png"
+FRONT_PICTURE = REPOSITORY / "docs" / "front-page.png"
 STORY = "Kestrow"  # the dam failure: six outlets, figures that differ, denials
 WIDTH = 1200  # pixels
 LAST_SECTION = "Where they differ"  # what is below is cut off
+ROWS = 3  # of that section
+DAY = "2026-10-22"  # of the front page: what is newer among the samples is left out
+FRONT_HEIGHT = 1050  # pixels: what leads, and the beginning of the list
 BELOW = 30  # pixels of air under it
 MOST_BYTES = 250_000
 
@@ -42,17 +46,23 @@ def _largest_story(database: Database) -> str:
     return max(found, key=lambda story: story.article_count).id
 
 
-def _photograph(page: Page, address: str) -> None:
+def _photograph_story(page: Page, address: str) -> None:
     page.goto(address)
-    last = page.get_by_role("region", name=LAST_SECTION).bounding_box()
+    last = page.get_by_role("region", name=LAST_SECTION).locator(".sides").nth(ROWS - 1).bounding_box()
     assert last is not None, f"the page has a section {LAST_SECTION!r}"
     height = round(last["y"] + last["height"]) + BELOW
     page.set_viewport_size({"width": WIDTH, "height": height})
-    page.screenshot(path=str(PICTURE))
+    page.screenshot(path=str(STORY_PICTURE))
+
+
+def _photograph_front(page: Page, address: str) -> None:
+    page.goto(f"{address}/?until={DAY}")
+    page.set_viewport_size({"width": WIDTH, "height": FRONT_HEIGHT})
+    page.screenshot(path=str(FRONT_PICTURE))
 
 
 def main() -> None:
-    """Make the picture, or end with words about what is missing."""
+    """Make the pictures, or end with words about what is missing."""
     if not CHROMIUM.exists():
         sys.exit(f"{CHROMIUM} is not there: apt-get install chromium, or set AGGREGATOR_CHROMIUM")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -64,15 +74,17 @@ def main() -> None:
         try:
             address = server.start()
             page = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")
-            _photograph(page, f"{address}/stories/{_largest_story(database)}")
+            _photograph_front(page, address)
+            _photograph_story(page, f"{address}/stories/{_largest_story(database)}")
         finally:
             browser.close()
             server.stop()
             database.close()
-    size = PICTURE.stat().st_size
-    if size > MOST_BYTES:
-        sys.exit(f"{PICTURE} has {size} bytes, more than {MOST_BYTES}: name an earlier LAST_SECTION")
-    sys.stderr.write(f"{PICTURE.relative_to(REPOSITORY)}: {size} bytes\n")
+    for picture in (FRONT_PICTURE, STORY_PICTURE):
+        size = picture.stat().st_size
+        if size > MOST_BYTES:
+            sys.exit(f"{picture} has {size} bytes, more than {MOST_BYTES}: cut it earlier")
+        sys.stderr.write(f"{picture.relative_to(REPOSITORY)}: {size} bytes\n")
 
 
 if __name__ == "__main__":

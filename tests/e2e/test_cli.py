@@ -45,6 +45,8 @@ COMMANDS = [
     ["eval"],
     ["token"],
     *(["token", name] for name in ("create", "list", "revoke")),
+    ["webhooks"],
+    *(["webhooks", name] for name in ("list", "test", "resume")),
     ["sources"],
     *(
         ["sources", name]
@@ -57,6 +59,11 @@ COMMANDS = [
     ["config", "show"],
     ["config", "check"],
     ["doctor"],
+    ["export"],
+    ["import"],
+    ["recluster"],
+    ["correct"],
+    *(["correct", name] for name in ("merge", "split", "move", "undo", "list", "export")),
 ]
 
 
@@ -510,8 +517,29 @@ def test_the_feed_is_written_whole_or_not_at_all(filled: Terminal) -> None:
     assert printed.count(b"<item>") == 2
     for one in filled.stories():
         assert f"tag:aggregator,2026:story/{one['id']}".encode() in printed
+    before = file.stat()
+    assert filled.type("feed", "--output", "feed.xml").code == 0
+    after = file.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns), "nothing changed"
+    assert filled.type("feed", "--limit", "1", "--output", "feed.xml").code == 0
+    assert file.read_bytes().count(b"<item>") == 1
     file.unlink()
     assert [path for path in filled.folder.iterdir() if path.name.startswith(".feed")] == []
+
+
+def test_a_feed_in_every_format_of_stories_changes_and_saved_queries(filled: Terminal) -> None:
+    config = filled.write("queries.yaml", "queries:\n  wet: {query: levee, title: Water, items: 1}\n")
+    here = ["--config", str(config), "--database", "aggregator.db"]
+    atom = filled.type("feed", "--format", "atom", "--saved", "wet", *here)
+    assert atom.code == 0, atom.err
+    assert atom.out.count(b"<entry") == 1
+    assert b"<title>Water</title>" in atom.out
+    assert b'rel="self" href="http://127.0.0.1:8080/feeds/wet.atom"' in atom.out
+    told = json.loads(filled.type("feed", "--format", "jsonfeed", "--updates").out)
+    assert told["feed_url"] == "http://127.0.0.1:8080/feeds/updates.json"
+    assert {item["title"].split(":")[0] for item in told["items"]} >= {"New story"}
+    missing = filled.type("feed", "--saved", "nosuch", *here)
+    assert (missing.code, "config.yaml has: wet" in missing.err) == (2, True)
 
 
 def test_explaining_one_article_and_two(filled: Terminal) -> None:

@@ -24,7 +24,8 @@ from sqlalchemy import func, select, text
 
 from aggregator.store import inbox
 from aggregator.store.database import Database
-from aggregator.store.search import best, parse_query, searchable_count
+from aggregator.store.matching import newest
+from aggregator.store.search import unindexed_count
 from aggregator.store.tables import article, entry, lsh_band, outlet_line, revision, story_log
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, settled
 from tests.conftest import REPOSITORY, Postgres
@@ -296,16 +297,13 @@ def left_in(url: str) -> Settled:
             "revisions": connection.execute(
                 select(revision.c.article, revision.c.number, revision.c.text).order_by(*revision.c[:2])
             ).all(),
-            "found": [(n,) for n in best(connection, parse_query("the"), 10_000)],
-            "not indexed": [(searchable_count(connection),)],
-            "indexed": [(connection.execute(select(func.count()).select_from(text(INDEX))).scalar(),)],
+            "found": [(n,) for n in newest(connection, parse_query("the"), 10_000, reach=10_000)],
+            "not indexed": [(unindexed_count(connection),)],
+            "indexed": [(n,) for n in newest(connection, parse_query("after:1900"), 10_000, reach=10_000)],
         }
     whole = settled(database) | {name: [tuple(row) for row in held] for name, held in rows.items()}
     database.close()
     return whole
-
-
-INDEX = "article_search"
 
 
 def assert_same(left: Settled, expected: Settled) -> None:

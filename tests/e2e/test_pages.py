@@ -5,10 +5,14 @@ Screenshots go to tests/output (ignored by git): look at them after a change of 
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from lxml import html
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
 
 from aggregator.publish.serve import Server
@@ -91,6 +95,12 @@ class Visit:
         assert self.foreign == []
         assert self.complaints == []
 
+    def assert_accessible(self) -> None:
+        """Nothing that axe calls serious or critical."""
+        found = Axe().run(self.page).response["violations"]
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
+
     def assert_fits_its_width(self) -> None:
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert self.page.evaluate(overflow) == 0
@@ -131,6 +141,9 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, a
         ("story", "/stories/lindferry"),
         ("search", "/search?q=ferry"),
         ("sources", "/sources"),
+        ("newest", "/?view=newest&min_reports=1"),
+        ("quality", "/quality"),
+        ("sign-in", "/sign-in"),
     ):
         visit.go(path)
         visit.keep(f"{name}-phone")
@@ -149,9 +162,74 @@ def test_searching_by_keyboard_finds_an_article(visit: Visit) -> None:
     visit.page.wait_for_url("**/search?q=long+scrape")
     assert visit.page.locator("mark").inner_text() == "long scrape"
     visit.keep(f"search-{_scheme(visit)}")
-    visit.page.get_by_role("main").get_by_role("link").first.click()
+    visit.page.get_by_role("main").get_by_role("link", name="Island Weekly").click()
     visit.page.wait_for_url("**/stories/lindferry#a-ferryisle")
     visit.assert_quiet()
+
+
+PAGES = {
+    "front": "/",
+    "newest": "/?view=newest",
+    "filtered": "/?language=en&min_reports=2",
+    "nothing": "/?query=nosuchword",
+    "story": "/stories/lindferry",
+    "search": "/search?q=ferry&outlet=post",
+    "sources": "/sources",
+    "quality": "/quality",
+    "sign-in": "/sign-in",
+}
+
+
+def test_a_screen_reader_meets_no_serious_problem(visit: Visit) -> None:
+    is_dark = _scheme(visit) == "dark"
+    for name in ("story", "search", "sign-in") if is_dark else PAGES:
+        visit.go(PAGES[name])
+        visit.keep(f"{name}-{_scheme(visit)}")
+        visit.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        visit.assert_accessible()
+    visit.assert_quiet()
+
+
+def test_headings_go_down_one_step_at_a_time(address: str) -> None:
+    for path in PAGES.values():
+        page = html.fromstring(httpx.get(address + path, trust_env=False).text)
+        ranks = [int(heading.tag[1]) for heading in page.xpath("//h1 | //h2 | //h3 | //h4")]
+        assert ranks[0] == 1, path
+        assert all(after <= before + 1 for before, after in pairwise(ranks)), (
+            path,
+            ranks,
+        )
+
+
+def test_keys_lead_from_story_to_story_and_into_the_search_field(visit: Visit) -> None:
+    """j, k and /; in a field they are letters."""
+    visit.go("/")
+    links = visit.page.locator(".story h2 a, .story h3 a")
+    for key, place in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
+        visit.page.keyboard.press(key)
+        assert links.nth(place).evaluate("e => e === document.activeElement"), (key, place)
+    visit.page.keyboard.press("/")
+    visit.page.keyboard.type("jk/")
+    assert visit.page.get_by_role("searchbox").first.input_value() == "jk/"
+    visit.assert_quiet()
+
+
+def test_without_scripts_filters_paging_and_unfolding_work(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport=DESK, java_script_enabled=False)
+    visit = Visit(context.new_page(), address)
+    visit.go("/?limit=3")
+    visit.page.get_by_role("link", name="More stories").click()
+    assert visit.page.get_by_role("heading", name="Potters").is_visible()
+    visit.page.get_by_text("Filter", exact=True).click()
+    visit.page.get_by_label("Reports").select_option("two or more")
+    visit.page.get_by_role("button", name="Show").click()
+    titles = visit.page.locator(".story h2, .story h3").all_inner_texts()
+    assert [title.split()[0] for title in titles] == ["Eastgate", "Ferry"]
+    visit.page.get_by_role("link", name="Ferry with 212").click()
+    visit.page.get_by_text("Read it here").first.click()
+    assert visit.page.get_by_text("struck the Brandt shoal an hour later").last.is_visible()
+    visit.assert_quiet()
+    context.close()
 
 
 def test_every_text_has_enough_contrast(visit: Visit) -> None:

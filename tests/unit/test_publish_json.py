@@ -77,7 +77,8 @@ def test_jsonl_is_a_story_a_line_even_with_line_breaks_in_titles() -> None:
 
 def test_one_story_adds_text_timeline_disagreements_and_how_each_article_came_in() -> None:
     whole = json.loads(whole_story_json(*the_ferry()))
-    assert set(whole) == {*STORY_KEYS, "text", "timeline", "disagreements", "links"}
+    told = {"text", "timeline", "disagreements", "agreed", "no_shared_fact", "trails", "links"}
+    assert set(whole) == {*STORY_KEYS, *told}
     extra = {"lead", "author", "published_origin", "published_precision", "reason"}
     assert all(set(article) == {*ARTICLE_KEYS, *extra} for article in whole["articles"])
     assert whole["articles"][0]["author"] == "Ines Karlow"

@@ -7,13 +7,25 @@ import msgspec
 import pytest
 from lxml import html
 
-from aggregator.model import ArticleView, Attributed, Disagreement, Fact, MergedStory, StoryView, TimelineItem
-from aggregator.publish.pages import only_by_outlet, timeline_days
-from aggregator.publish.rendering import counted, day, iso, moment, pieces, pips
+from aggregator.model import (
+    AgreedFigure,
+    ArticleView,
+    Attributed,
+    Disagreement,
+    Fact,
+    MergedStory,
+    Reprint,
+    StoryView,
+    TimelineItem,
+    Trail,
+)
+from aggregator.publish.pages import days_shown, only_by_outlet, timeline_days
+from aggregator.publish.rendering import counted, day, iso, later, moment, pieces, pips
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
-from aggregator.shelf import SearchHit, SourceView
-from tests.memory_shelf import MemoryShelf, a_story, an_article, the_ferry
+from aggregator.queries import SavedQuery
+from aggregator.shelf import Growth, Quality, SearchHit, SourceView
+from tests.memory_shelf import MORNING, MemoryShelf, a_story, an_article, the_ferry
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -93,25 +105,59 @@ OWN_TAGS = {
         "article",
     ),
     *("h1", "h2", "h3", "p", "a", "ul", "ol", "li", "span", "strong", "i", "time", "div", "form", "label"),
-    *("input", "details", "summary", "blockquote", "bdi", "mark", "pre", "code"),
+    *("input", "details", "summary", "blockquote", "bdi", "mark", "pre", "code", "script", "button"),
+    *("select", "option", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "meter"),
+    *("dl", "dt", "dd", "fieldset", "legend"),
 }
+OWN_SCRIPT = {"src": "/static/pages.js", "defer": "defer"}
+
+
+def assert_tame(page: html.HtmlElement) -> None:
+    """No element, attribute or address but ours: nothing that a stranger wrote became markup."""
+    elements = [element for element in page.iter() if isinstance(element.tag, str)]
+    assert {element.tag for element in elements} <= OWN_TAGS
+    scripts = [element for element in elements if element.tag == "script"]
+    assert [(dict(one.attrib), one.text) for one in scripts] == [(OWN_SCRIPT, None)]
+    names = {name for one in elements if one.tag != "script" for name in one.attrib}
+    assert not [name for name in names if name.startswith("on") or name in ("style", "src", "autofocus")]
+    targets = page.xpath("//@href | //@action")
+    assert all(target.startswith(("/", "#")) for target in targets), targets
 
 
 def test_nothing_of_strangers_runs_on_any_page() -> None:
     shelf = MemoryShelf()
     for number, evil in enumerate(HOSTILE):
         shelf.put(*_hostile_story(f"hostile{number}", evil, ADDRESSES[number % len(ADDRESSES)]))
+        for kind in ("headline", "merged", "corrected"):
+            shelf.grow(f"hostile{number}", Growth(at=MORNING, kind=kind, before=evil, after=evil, words=evil))
     shelf.set_sources(
         *(SourceView(id=e, name=e, url=ADDRESSES[0], home=ADDRESSES[0], folder=e) for e in HOSTILE)
     )
     stories = [f"/stories/hostile{number}" for number in range(len(HOSTILE))]
-    for page in _pages(shelf, "/", "/search?q=alert", "/sources", *stories):
-        elements = [element for element in page.iter() if isinstance(element.tag, str)]
-        assert {element.tag for element in elements} <= OWN_TAGS
-        names = {name for element in elements for name in element.attrib}
-        assert not [name for name in names if name.startswith("on") or name in ("style", "src", "autofocus")]
-        targets = page.xpath("//@href | //@action")
-        assert all(target.startswith(("/", "#")) for target in targets), targets
+    shelf.set_quality(
+        Quality(
+            stories=1,
+            by_reports=((1, 1),),
+            largest=tuple((f"hostile{n}", evil, 9) for n, evil in enumerate(HOSTILE)),
+            told=1,
+            without_fact_count=1,
+            without_fact=tuple((f"hostile{n}", evil, 9) for n, evil in enumerate(HOSTILE)),
+            days=90,
+            merges=1,
+            parted=0,
+            undone=0,
+        )
+    )
+    lists = (
+        "/",
+        "/?view=newest",
+        "/?query=alert&outlet=%22%3E%3Cscript%3E",
+        "/search?q=alert",
+        "/sources",
+        "/quality",
+    )
+    for page in _pages(shelf, *lists, "/sign-in?story=%22%3E%3Cscript%3E", *stories):
+        assert_tame(page)
 
 
 def test_links_to_outlets_give_nothing_away() -> None:
@@ -157,6 +203,103 @@ def test_a_story_without_a_merged_text_still_reads() -> None:
     assert "Untitled" in front.text_content()
     assert "Unknown outlet" in story.text_content()
     assert "time not known" in story.text_content()
+
+
+def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None:
+    story, merged = the_ferry()
+    whole = Reprint(article="ferrycopy", outlet="Eastgate Gazette", url=None, minutes_later=35)
+    part = Reprint(article="x", outlet="Y", url=None, is_whole=False)
+    copies = (whole, part)
+    first = msgspec.structs.replace(merged.timeline[1], copies=copies, copy_count=7)
+    trail = Trail(article="ferrywire", outlet="Northern Courier", url=None, reprints=copies)
+    shelf = MemoryShelf()
+    shelf.put(
+        msgspec.structs.replace(story, trails=(trail,)),
+        msgspec.structs.replace(merged, timeline=(merged.timeline[0], first)),
+    )
+    (page,) = _pages(shelf, "/stories/lindferry")
+    (folded,) = page.xpath("//details[@class='copies']")
+    assert folded.xpath("summary/text()") == ["7 reprints"]
+    told = [" ".join(item.text_content().split()) for item in folded.xpath(".//li")]
+    assert told == ["Eastgate Gazette 35 minutes later", "Y excerpt", "and 5 more"]
+    (copied,) = page.xpath("//section[@aria-labelledby='copied']")
+    assert "the whole text, 35 minutes later" in copied.text_content()
+    assert "an excerpt, time not known" in copied.text_content()
+
+
+def test_how_a_story_grew_is_told_without_titles_that_the_page_does_not_show() -> None:
+    story, merged = the_ferry()
+    shelf = MemoryShelf()
+    shelf.put(story, merged)
+    shelf.grow(
+        "lindferry",
+        Growth(at=MORNING, kind="created", article="ferrypost"),
+        Growth(at=MORNING, kind="joined", article="ferrycopy"),
+        Growth(at=MORNING, kind="joined", article="gone"),
+        Growth(at=MORNING, kind="headline", before="A title of nobody here", after=story.title, words="why"),
+        Growth(at=MORNING, kind="other"),
+    )
+    (page,) = _pages(shelf, "/stories/lindferry")
+    steps = [" ".join(step.text_content().split()) for step in page.xpath("//ol[@class='growth']/li/span[2]")]
+    assert steps == [
+        "The Harbour Post opened it",
+        "Eastgate Gazette came: a reprint",
+        "An article came that is elsewhere now",
+        "The headline changed: why",
+    ]
+
+
+def test_articles_of_unknown_outlet_are_told_apart_by_their_titles_and_lead_to_their_place() -> None:
+    story, merged = the_ferry()
+    nameless = tuple(msgspec.structs.replace(article, outlet=None, url=None) for article in story.articles)
+    lead = msgspec.structs.replace(merged.lead, outlet=None) if merged.lead else None
+    shelf = MemoryShelf()
+    shelf.put(msgspec.structs.replace(story, articles=nameless), msgspec.structs.replace(merged, lead=lead))
+    (page,) = _pages(shelf, "/stories/lindferry")
+    (who,) = page.xpath("//div[@class='lead']//a")
+    assert (who.get("href"), who.text_content()) == ("#a-ferrypost", "“Ferry with 212 on board …”")
+
+
+def test_a_long_timeline_unfolds_by_whole_days() -> None:
+    _, merged = the_ferry()
+    days = [(f"Day {n}", [merged.timeline[0]] * moments) for n, moments in enumerate((20, 3, 9, 1))]
+    assert days_shown(days) == 3
+    assert days_shown(days[:2]) == 2
+    assert days_shown([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        (0, "at the same minute"), (1, "1 minute later"), (119, "119 minutes later"), (120, "2 hours later"),
+        (-2879, "48 hours earlier"), (-2880, "2 days earlier"),
+    ],
+)  # fmt: skip
+def test_spans_are_said_in_the_largest_unit_of_which_there_are_two(minutes: int, words: str) -> None:
+    assert later(minutes) == words
+
+
+def test_saved_queries_and_feeds_are_led_to() -> None:
+    shelf = MemoryShelf()
+    shelf.put(*the_ferry())
+    query = SavedQuery(name="isles", title="From the <isles>", query="ferry")
+    server = Server(shelf, PublishSettings(port=0, queries=(query,)))
+    url = server.start()
+    try:
+        page = html.fromstring(httpx.get(url + "/?saved=isles", trust_env=False).text)
+        feeds = {
+            link: httpx.get(url + link, trust_env=False)
+            for link in page.xpath("//link[@rel='alternate']/@href")
+        }
+    finally:
+        server.stop()
+    (link,) = page.xpath("//nav[@class='views']/a[@aria-current='true']")
+    assert (link.get("href"), link.text_content()) == ("/?saved=isles", "From the <isles>")
+    found = {one.get("href"): one.get("type") for one in page.xpath("//link[@rel='alternate']")}
+    assert {link: answer.headers["content-type"].partition(";")[0] for link, answer in feeds.items()} == found
+    assert found["/feeds/stories.rss"] == "application/rss+xml"
+    assert found["/feeds/stories.atom"] == found["/feeds/isles.atom"] == "application/atom+xml"
+    assert found["/feeds/stories.json"] == "application/feed+json"
 
 
 def test_many_facts_are_folded() -> None:
@@ -232,6 +375,44 @@ def test_a_value_stands_large_and_the_part_of_a_denial_small() -> None:
     (page,) = _pages(shelf, "/stories/lindferry")
     assert [p.text_content() for p in page.find_class("value")] == ["4 dead", "6 dead"]
     assert [p.text_content() for p in page.find_class("part")] == ["Claim", "Denial"]
+
+
+def test_what_rose_what_agrees_and_what_shares_its_words_is_said() -> None:
+    story, merged = the_ferry()
+    early = Attributed(text="Two were hurt.", article="ferrypost", outlet="A")
+    late = Attributed(text="Five were hurt.", article="ferrywire", outlet="B")
+    rose = Disagreement(kind="figures", sides=(early, late), values=("2 hurt", "5 hurt"), rose=True)
+    clocks = Disagreement(kind="times", sides=(early, late), values=("at 8", "at 9"))
+    before = Disagreement(kind="denial", sides=(early, late), values=("before", "denied"))
+    same = AgreedFigure(words="212 passengers", said=(early, late), outlets=2, of=5)
+    fact = Fact(said=(late, early), outlets=2, of=5, same_words=((0, 1),))
+    shelf = MemoryShelf()
+    told = msgspec.structs.replace(
+        merged, facts=(fact,), disagreements=(rose, clocks, before), agreed=(same,), no_shared_fact=True
+    )
+    shelf.put(story, told)
+    (page,) = _pages(shelf, "/stories/lindferry")
+    assert [p.text_content() for p in page.find_class("rose")] == ["It rose from report to report."]
+    assert [p.text_content() for p in page.find_class("value")] == ["2 hurt", "5 hurt", "at 8", "at 9"]
+    assert [p.text_content() for p in page.find_class("part")] == ["The sentence before it", "Denial"]
+    assert (
+        "212 passengers 2 of 5 outlets"
+        in page.xpath("//section[@aria-labelledby='agreed']")[0].text_content()
+    )
+    assert "the same words in 2 outlets" in page.xpath("//ul[@class='facts']")[0].text_content()
+    assert "may not tell of one event" in page.find_class("warning")[0].text_content()
+
+
+def test_a_sentence_says_its_language() -> None:
+    story, merged = the_ferry()
+    german = msgspec.structs.replace(story.articles[0], language="de")
+    shelf = MemoryShelf()
+    shelf.put(msgspec.structs.replace(story, articles=(german, *story.articles[1:])), merged)
+    (page,) = _pages(shelf, "/stories/lindferry")
+    lead = page.find_class("lead")[0][0]
+    assert (lead.get("lang"), lead.get("dir")) == ("de", "auto")
+    fact = page.xpath("//ul[@class='facts']/li/p[@dir]")[0]
+    assert fact.get("lang") == "en"
 
 
 def test_a_lone_denial_differs_from_nobody() -> None:

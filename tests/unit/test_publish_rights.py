@@ -1,10 +1,19 @@
 """No reader but the owner gets more words of an article than allowed, however a story is made up."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.model import Attributed, Disagreement, Fact, MergedStory, StoryView, TimelineItem
+from aggregator.model import (
+    AgreedFigure,
+    Attributed,
+    Disagreement,
+    Fact,
+    MergedStory,
+    StoryView,
+    TimelineItem,
+)
 from aggregator.publish.rights import count_words, first_words, for_reader
 from tests.memory_shelf import a_story, an_article, the_ferry
 
@@ -158,3 +167,20 @@ def test_no_article_ever_gives_more_words_than_allowed(
         assert _words_carried(story, merged, article.id) <= words
         if article.nosnippet:
             assert article.lead in article.title
+
+
+def test_a_figure_that_agrees_is_told_whole_or_not_at_all() -> None:
+    story, merged = the_ferry()
+    said = tuple(
+        Attributed(text=" ".join(f"{article.id}{n}" for n in range(30)), article=article.id, outlet="O")
+        for article in story.articles[:2]
+    )
+    same = AgreedFigure(words="30", said=said, outlets=2, of=2)
+    alone = MergedStory(
+        title=merged.title, lead=None, facts=(), only=(), disagreements=(), timeline=(), agreed=(same,)
+    )
+    bare = msgspec.structs.replace(story, summary="")
+    for words, kept in ((80, (same,)), (32, ())):
+        shown = for_reader(bare, alone, "excerpt", words)[1]
+        assert shown is not None
+        assert shown.agreed == kept

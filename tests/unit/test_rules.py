@@ -17,10 +17,15 @@ from aggregator.errors import ConfigError
 from aggregator.net.rulebook import NetRules
 from aggregator.placing import PlacingRules
 from aggregator.polling import PollRules
+from aggregator.publish.desk import DeskRules
+from aggregator.publish.hooks.hook import HookRules
 from aggregator.publish.push import PushRules
 from aggregator.rules import RuleBook, rule_book
 from aggregator.sources.limits import SourceRules
+from aggregator.store.changes import ChangeRules
+from aggregator.store.searching import SearchRules
 from aggregator.stories.tuning import StoryRules
+from aggregator.stories.weight import FrontRules
 from aggregator.text.limits import TextRules
 from aggregator.text.outlet_lines import RepeatRules
 from aggregator.work.executor import WorkRules
@@ -33,6 +38,10 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "vetoes": VetoRules,
     "across": AcrossRules,
     "stories": StoryRules,
+    "front": FrontRules,
+    "changes": ChangeRules,
+    "hooks": HookRules,
+    "search": SearchRules,
     "net": NetRules,
     "work": WorkRules,
     "sources": SourceRules,
@@ -41,6 +50,7 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "links": LinkRules,
     "identity": IdentityRules,
     "push": PushRules,
+    "desk": DeskRules,
     "repeats": RepeatRules,
 }
 PACKAGE = REPOSITORY / "aggregator"

@@ -1,0 +1,84 @@
+"""The webhooks of config.yaml, with their keys read and their queries looked at, and what runs them."""
+
+import datetime as dt
+from collections.abc import Callable
+
+from aggregator.config import Config, WebhookConfig
+from aggregator.errors import ConfigError, UsageError
+from aggregator.net.client import ClientSettings
+from aggregator.net.posting import Poster
+from aggregator.publish.hooks.filling import Filling
+from aggregator.publish.hooks.hook import Hook, HookRules
+from aggregator.publish.hooks.running import Webhooks
+from aggregator.publish.hooks.sending import Sending
+from aggregator.publish.settings import PublishSettings
+from aggregator.signatures import signing_key
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+from aggregator.text.query import parse_query
+
+_LONGEST_SECRET = 1000  # characters read of a file
+
+
+def hooks_of(config: Config) -> tuple[Hook, ...]:
+    """All of them, in the order of the file.
+
+    Raises ConfigError for a file of a secret that cannot be read or holds none, and for a query that asks
+    for nothing.
+    """
+    return tuple(_hook(config, one) for one in config.webhooks)
+
+
+def poster_of(config: Config, now: Callable[[], dt.datetime]) -> Poster:
+    """What carries deliveries, with the networks and limits that are configured."""
+    rules = config.rule_book.section("hooks", HookRules)
+    return Poster(
+        ClientSettings(contact=config.fetch.contact, allow_private=config.fetch.allow_private),
+        config.rule_book,
+        deadline_seconds=rules.deadline_seconds,
+        answer_cap_bytes=rules.answer_cap_bytes,
+        now=now,
+    )
+
+
+def webhooks_of(
+    config: Config,
+    settings: PublishSettings,
+    database: Database,
+    now: Callable[[], dt.datetime],
+    *,
+    is_writer: Callable[[], bool],
+    beat: Callable[[], None],
+    failed: Callable[[BaseException], None],
+) -> Webhooks:
+    """All that sends to the configured hooks, not started; new hooks are told what happens from now on."""
+    hooks, rules = hooks_of(config), config.rule_book.section("hooks", HookRules)
+    reading = Reading(database, config.rule_book)
+    filling = Filling(database, reading, hooks, settings, rules=rules, now=now)
+    filling.follow()
+    poster = poster_of(config, now)
+    sendings = {hook.name: Sending(database, hook, poster, rules=rules, now=now) for hook in hooks}
+    return Webhooks(filling, sendings, poster, is_writer=is_writer, beat=beat, failed=failed)
+
+
+def _hook(config: Config, one: WebhookConfig) -> Hook:
+    query = None if one.query is None else config.saved_query(one.query)
+    try:
+        if query is not None and query.query:
+            parse_query(query.query)
+        key = signing_key(_secret(config, one))
+    except (ConfigError, UsageError) as error:
+        raise ConfigError(f"webhooks: {one.name}: {error}") from error
+    return Hook(name=one.name, url=one.url.get_secret_value(), key=key, query=query)
+
+
+def _secret(config: Config, one: WebhookConfig) -> str:
+    if one.secret is not None:
+        return one.secret.get_secret_value()
+    path = config.path(one.secret_file or "")
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(_LONGEST_SECRET)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError(f"secret_file: {path} cannot be read: {why}") from error

@@ -1,0 +1,77 @@
+"""Where a request says that it comes from and goes to: Host, Origin, the client's address."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+
+from aggregator.publish.settings import PublishSettings
+
+_FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+
+def allowed_names(settings: PublishSettings) -> frozenset[str]:
+    """Names (not numbers) that a request's Host may be."""
+    public = urlsplit(settings.public_url).hostname if settings.public_url else None
+    names = ("localhost", settings.host, *settings.allowed_hosts, public or "")
+    return frozenset(name.lower().rstrip(".") for name in names if name)
+
+
+def host_is_allowed(host: str, names: frozenset[str]) -> bool:
+    """Whether a Host header is one of `names`, or an IP address: a rebinding page's Host is always a name."""
+    name = _host_name(host)
+    return name in names or _as_address(name) is not None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server that listens on `host` can be reached from this machine alone."""
+    address = _as_address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def is_at_this_machine(request: HTTPConnection) -> bool:
+    """From loopback, for loopback, and through no proxy."""
+    client = _as_address(request.client.host) if request.client else None
+    asked_for = _host_name(request.headers.get("host", ""))
+    return (
+        client is not None
+        and client.is_loopback
+        and is_loopback(asked_for)
+        and not any(name in request.headers for name in _FORWARDING)
+    )
+
+
+def is_sent_by_another_site(headers: Headers, settings: PublishSettings, *, by_form: bool) -> bool:
+    """Whether a browser says that a page of another site sends this, or that it does not tell.
+
+    Our own forms send `Origin: null`, since our pages let no address out (Referrer-Policy): `by_form` lets
+    that pass, and the form has to carry a value (`signing.form_is_ours`).
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin", "").lower()
+    if not origin or (origin == "null" and by_form):
+        return False
+    try:
+        name, place = urlsplit(origin).hostname, urlsplit(origin).netloc
+    except ValueError:
+        return True
+    ours = {headers.get("host", "").lower(), urlsplit(settings.public_url.lower()).netloc}
+    return not name or not (place in ours or name in {host.lower() for host in settings.allowed_hosts})
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header without its port, lower case; "" when it cannot be read."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _as_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None

@@ -1,0 +1,299 @@
+"""The command line as people meet it: help whose examples run, completion, slips, Ctrl-C, closed pipes."""
+
+import gzip
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from aggregator.cli import app, main
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.e2e.test_cli import DAY, SCRIPT, Terminal, jsonl, reports
+from tests.loopback import LoopbackServer, Response
+from tests.receiver import SECRET
+
+FEED = "<rss version='2.0'><channel><title>Gazette</title><item><title>Dam</title></item></channel></rss>"
+OPML = (
+    "<opml version='2.0'><body><outline type='rss' text='Far' xmlUrl='http://127.0.0.1:9/f'/></body></opml>"
+)
+
+
+def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield path
+    else:
+        for name, child in children.items():
+            yield from _commands(child, (*path, name))
+
+
+COMMANDS = sorted(_commands(typer.main.get_command(app)))
+# What needs a terminal of its own or an end of its own; tested elsewhere.
+ENDLESS = {("run",)}
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> Any:
+    """Runs a command within this process: a hundred starts of the program would take a minute."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AGGREGATOR_DATABASE", raising=False)
+    Terminal(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        said = capfdbinary.readouterr()
+        return int(ended.value.code or 0), said.out.decode(), said.err.decode()
+
+    return run
+
+
+# --- help --------------------------------------------------------------------------------------------------
+
+
+def _examples(help_text: str) -> list[str]:
+    told = help_text.split("Examples:\n", 1)
+    lines = told[1].splitlines() if len(told) == 2 else []
+    return [line.strip() for line in lines if line.strip().startswith("aggregator ")]
+
+
+def test_every_command_teaches_by_examples(typed: Any) -> None:
+    for command in COMMANDS:
+        code, out, _ = typed(*command, "--help")
+        examples = _examples(out)
+        assert code == 0
+        assert examples, command
+        assert all(tuple(one.split()[1 : len(command) + 1]) == command for one in examples), command
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which every example finds what it asks for: files, stories, a correction, a token."""
+    terminal = Terminal(tmp_path_factory.mktemp("stage"))
+    terminal.configure("queries:\n  floods:\n    query: levee\n")
+    terminal.write("articles/Gazette/a.txt", f"Levee breaks\n\n{FLOOD}")
+    terminal.write("page.html", f"<html><body><article><h1>Levee</h1><p>{FLOOD}</p></article></body></html>")
+    terminal.write("feed.xml", FEED)
+    terminal.write("subscriptions.opml", OPML)
+    terminal.write("records.jsonl", reports())
+    terminal.write("dump.jsonl.gz", gzip.compress(reports().encode()))
+    labelled = [
+        {"id": "1", "title": "a", "text": FLOOD, "published": DAY, "cluster": "x"},
+        {"id": "2", "title": "b", "text": FLOOD_ELSEWHERE, "published": DAY, "cluster": "x"},
+    ]
+    terminal.write("labelled.jsonl", jsonl(*labelled))
+    terminal.write("labelled.jsonl.gz", gzip.compress(jsonl(*labelled).encode()))
+    more = {"id": "4", "source": "Echo", "title": "Ferry late", "text": STRIKE[::-1], "published": DAY}
+    terminal.write("more.jsonl", jsonl(more))
+    _within(terminal.folder, "ingest", "records.jsonl", "more.jsonl")
+    others = [one["id"] for one in terminal.stories() if one["article_count"] == 1]
+    _within(terminal.folder, "correct", "merge", *others)
+    _within(terminal.folder, "token", "create", "old", "--scope", "read")
+    _within(terminal.folder, "export", "--output", "everything.jsonl.zst")
+    _within(terminal.folder, "export", "--output", "everything.jsonl")
+    return terminal.folder
+
+
+def _within(folder: Path, *arguments: str) -> None:
+    """Run a command in this process; it has to end well."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("AGGREGATOR_DATABASE", raising=False)
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+    assert not ended.value.code
+
+
+def _placeholders(folder: Path, url: str) -> dict[str, str]:
+    terminal = Terminal.__new__(Terminal)
+    terminal.folder = folder
+    flood, other = terminal.stories()
+    if flood["title"].startswith(("=", "Ferry")):
+        flood, other = other, flood
+    return {
+        "FOLDER": "articles",
+        "URL": url,
+        "SOURCE": "Courier",
+        "TOKEN": "old",
+        "STORY": flood["id"],
+        "ANOTHER-STORY": other["id"],
+        "ARTICLE": flood["articles"][0]["id"],
+        "ANOTHER-ARTICLE": flood["articles"][1]["id"],
+        "/etc/aggregator/config.yaml": "config.yaml",
+        "postgresql://me@localhost/news": "other.db",
+    }
+
+
+def _all_examples() -> list[tuple[tuple[str, ...], str]]:
+    """Each example with its command, out of the docstrings that the help is made of."""
+    found = []
+    for command in COMMANDS:
+        part: Any = typer.main.get_command(app)
+        for name in command:
+            part = part.commands[name]
+        found += [(command, one) for one in _examples(part.help or "")]
+    return found
+
+
+def test_every_example_runs(stage: Path, tmp_path: Path, typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is printed; words in capitals stand for what is there, and each finds the folder as it was."""
+    routes = {"/feed": Response(body=FEED, content_type="application/rss+xml"), "/hook": Response(204)}
+    with LoopbackServer(routes) as server:
+        url = server.url("/feed")
+        known = tmp_path / "known"
+        shutil.copytree(stage, known)
+        with (known / "config.yaml").open("a") as config:
+            config.write(f"webhooks: [{{name: desk, url: '{server.url('/hook')}', secret: {SECRET}}}]\n")
+        monkeypatch.chdir(known)
+        code, _, err = typed("sources", "add", url, "--name", "Courier")
+        assert code == 0, err
+        for number, (command, example) in enumerate(_all_examples()):
+            if command in ENDLESS:
+                continue
+            folder = tmp_path / str(number)
+            shutil.copytree(known, folder)
+            monkeypatch.chdir(folder)
+            words = shlex.split(example)[1:]
+            if command == ("sources", "add"):
+                assert typed("sources", "remove", "Courier")[0] == 0
+            names = _placeholders(folder, url)
+            if command == ("correct", "move"):
+                names["STORY"] = names["ANOTHER-STORY"]
+            words = [names.get(word, word) for word in words]
+            said = _run(typed, monkeypatch, words)
+            assert said[0] == 0, (example, said)
+
+
+def _run(typed: Any, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> tuple[int, str, str]:
+    """With `<` and `>` as a shell has them."""
+    arguments, out = list(words), None
+    if ">" in arguments:
+        out = arguments[-1]
+        arguments = arguments[:-2]
+    if "<" in arguments:
+        with Path(arguments[-1]).open(encoding="utf-8") as given:
+            monkeypatch.setattr(sys, "stdin", given)
+            said: tuple[int, str, str] = typed(*arguments[:-2])
+    else:
+        said = typed(*arguments)
+    if out is not None:
+        assert said[1], "something to keep"
+    return said
+
+
+# --- completion --------------------------------------------------------------------------------------------
+
+
+def _completed(folder: Path, shell: str, typed: str) -> list[str]:
+    """What a shell is offered for the last word of what was typed."""
+    words = typed.split(" ")
+    asked = {
+        "bash": {"COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)},
+        "zsh": {"_TYPER_COMPLETE_ARGS": typed},
+        "fish": {"_TYPER_COMPLETE_ARGS": typed, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }[shell]
+    environment = {**os.environ, "_AGGREGATOR_COMPLETE": f"complete_{shell}", **asked}
+    ended = subprocess.run([SCRIPT], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended.stdout.splitlines()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_options_and_values(stage: Path, shell: str) -> None:
+    def offered(typed: str) -> str:
+        return "\n".join(_completed(stage, shell, typed))
+
+    assert "--min-reports" in offered("aggregator stories --min-r")
+    assert all(one["id"] in offered("aggregator story ") for one in _stories(stage)[:1])
+    if shell == "bash":  # the others differ in how they ask, not in what they are told
+        assert "stories" in offered("aggregator sto")
+        assert "export" in offered("aggregator sources exp")
+        formats = offered("aggregator stories --format ")
+        assert all(name in formats for name in ("table", "json", "jsonl", "csv"))
+        assert "floods" in offered("aggregator stories --config config.yaml --saved f")
+
+
+def test_the_script_for_bash_completes_in_a_real_bash(stage: Path) -> None:
+    script = subprocess.run(
+        [SCRIPT, "--show-completion", "bash"], capture_output=True, text=True, check=True, cwd=stage
+    ).stdout
+    asked = (
+        f"{script}\nPATH={SCRIPT.parent}:$PATH; COMP_WORDS=(aggregator stories --format js); COMP_CWORD=3; "
+        "_aggregator_completion aggregator; echo ${COMPREPLY[@]}"
+    )
+    shown = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, cwd=stage)
+    assert shown.stdout.split() == ["json", "jsonl"]
+
+
+def test_completion_before_there_is_anything_is_quiet(tmp_path: Path) -> None:
+    assert "".join(_completed(tmp_path, "bash", "aggregator story ")) == ""
+    assert list(tmp_path.iterdir()) == [], "asking makes no database"
+
+
+def _stories(folder: Path) -> list[dict[str, Any]]:
+    terminal = Terminal.__new__(Terminal)
+    terminal.folder = folder
+    return terminal.stories()
+
+
+# --- slips -------------------------------------------------------------------------------------------------
+
+
+def test_slips_are_answered_with_what_was_meant(stage: Path, typed: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(stage)
+    flood = _stories(stage)[0]
+    id_, article = flood["id"], flood["articles"][0]["id"]
+    slip = id_[:4] + ("a" if id_[4] != "a" else "b") + id_[5:]
+    assert f"did you mean {id_} (" in typed("story", slip)[2]
+    assert f"did you mean {id_} (" in typed("story", id_[:6])[2]
+    assert f"aggregator story {id_}" in typed("story", article)[2]
+    assert f"that is a story, its articles: aggregator story {id_}" in typed("explain", id_)[2]
+    assert f"did you mean {article} (" in typed("explain", article[:-1])[2]
+    assert "aggregator search TEXT" in typed("story", "1")[2]
+    assert "--min-reports" in typed("stories", "--min-report", "2")[2]
+    assert "'table', 'json', 'jsonl', 'csv'" in typed("stories", "--format", "xml")[2]
+    assert "config.yaml has: floods" in typed("stories", "--saved", "flods")[2]
+    for arguments in (("story", slip), ("stories", "--min-report", "2"), ("stories", "--saved", "flods")):
+        assert typed(*arguments)[0] == 2
+
+
+# --- ended -------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_says_what_became_of_the_work(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    running = subprocess.Popen(
+        [SCRIPT, "ingest", "-v", "-"],
+        cwd=terminal.folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert running.stdin is not None
+    running.stdin.write(reports().encode())
+    running.stdin.flush()
+    database = terminal.folder / "aggregator.db-wal"
+    while not database.exists():  # it is at work; the test's own time limit ends a wait for nothing
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert out == b""
+    assert b"the same command goes on from here" in err
+    assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", ["stories --format jsonl", "stories --format csv", "config show"])
+def test_a_closed_pipe_is_quiet_and_well(stage: Path, arguments: str) -> None:
+    piped = f"{SCRIPT} {arguments} | true; exit ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(["bash", "-c", piped], cwd=stage, capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")

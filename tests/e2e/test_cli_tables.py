@@ -1,0 +1,157 @@
+"""Tables, JSON and CSV of the command line: as wide as the terminal, exact for programs, in any number."""
+
+import csv
+import io
+import json
+import os
+import pty
+import subprocess
+from contextlib import suppress
+
+import pytest
+from rich.cells import cell_len
+
+from aggregator.cli import show
+from aggregator.publish.story_json import page_json
+from aggregator.shelf import StoryFilter
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+from tests.articles import NOON, Clock, Desk, record
+from tests.e2e.test_cli import DAY, SCRIPT, Terminal, jsonl
+from tests.homes import fill, small_set
+
+CHINESE = "台北發生強烈地震,多棟建築物倒塌,消防局說至少三百人被疏散,鐵路和機場暫停運作,學校停課一天"
+LONG = (
+    "The council of the harbour town votes on a new roster for dockers, the third in as many years of talks"
+)
+HOSTILE = [
+    '=HYPERLINK("http://evil.example","x")', "+1+1", "-2+3", "@SUM(A1)", "＝1+1", "＋1", "－1", "＠a",
+    'He said "no", twice', "Line one, comma",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """Stories with long, Chinese and hostile headlines."""
+    terminal = Terminal(tmp_path_factory.mktemp("listed"))
+    titles = [CHINESE, LONG, *HOSTILE]
+    texts = [f"{title} {' '.join(f'w{n}x{k}' for k in range(60))}" for n, title in enumerate(titles)]
+    records = [
+        {"id": str(n), "source": f"Outlet{n}", "title": title, "text": body, "published": DAY}
+        for n, (title, body) in enumerate(zip(titles, texts, strict=True))
+    ]
+    terminal.write("records.jsonl", jsonl(*records))
+    assert terminal.type("ingest", "records.jsonl").code == 0
+    return terminal
+
+
+@pytest.mark.parametrize("columns", [30, 80, 200])
+def test_a_list_is_as_wide_as_the_terminal_and_a_story_is_a_line(listed: Terminal, columns: int) -> None:
+    lines = listed.type_on_screen(columns, "stories").splitlines()
+    stories = listed.stories()
+    assert max(map(cell_len, lines)) <= columns
+    assert len(lines) == len(stories) + 1
+    by_id = {line.split()[0]: line for line in lines[1:]}
+    assert set(by_id) == {one["id"] for one in stories}
+    for title in (CHINESE, LONG):
+        (line,) = (by_id[one["id"]] for one in stories if one["title"] == title)
+        shown = line.split(maxsplit=1)[1] if columns == 30 else line
+        whole = columns == 200
+        assert (title in shown, shown.endswith("…")) == (whole, not whole)
+        assert title[:4] in shown, "even where it is narrow there is room for the headline"
+
+
+def test_piped_a_row_is_a_line_with_all_of_it(listed: Terminal) -> None:
+    lines = listed.type("stories").text.splitlines()
+    assert any(line.endswith(LONG) for line in lines)
+    assert any(line.endswith(CHINESE) for line in lines)
+
+
+def test_prose_wraps_where_chinese_words_have_no_blanks(listed: Terminal) -> None:
+    (quake,) = (one["id"] for one in listed.stories() if one["title"] == CHINESE)
+    told = listed.type_on_screen(60, "story", quake)
+    assert max(map(cell_len, told.splitlines())) <= 60
+    assert CHINESE in "".join(line.strip() for line in told.splitlines())
+
+
+def _raw_screen(terminal: Terminal, *arguments: str, **environment: str) -> bytes:
+    ours, theirs = pty.openpty()
+    kept = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm", "COLUMNS": "80"}
+    with subprocess.Popen(
+        [SCRIPT, *arguments],
+        cwd=terminal.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env=kept | environment,
+    ):
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # that is how a terminal tells that its last writer has gone
+            while more := os.read(ours, 65536):
+                shown += more
+        os.close(ours)
+    return shown
+
+
+def test_colours_are_for_terminals_that_want_them(listed: Terminal) -> None:
+    assert b"\x1b[" in _raw_screen(listed, "doctor")
+    assert b"\x1b[" not in _raw_screen(listed, "doctor", NO_COLOR="1")
+    assert b"\x1b[" not in listed.type("doctor").out
+
+
+def test_no_cell_of_a_csv_is_a_formula(listed: Terminal) -> None:
+    data = listed.type("stories", "--format", "csv").out
+    assert data.count(b"\r\n") == len(listed.stories()) + 1 == data.count(b"\n")
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8"), newline="")))
+    assert sorted(row["title"].removeprefix("'") for row in rows) == sorted([CHINESE, LONG, *HOSTILE])
+    assert all(not row["title"].startswith(tuple("=+-@＝＋－＠\t\r\n")) for row in rows)
+    assert sum(row["title"].startswith("'") for row in rows) == 8
+    assert {row["articles"] for row in rows} == {"1"}, "numbers stay numbers"
+
+
+def test_any_number_of_stories_is_read_piece_by_piece(database: Database) -> None:
+    fill(database)
+    reading = Reading(database)
+    everything = reading.stories(StoryFilter(limit=1000))
+    for limit, at_once in ((1000, 3), (7, 3), (7, 100), (1, 1)):
+        pages = list(reading.pages(StoryFilter(limit=limit), at_once))
+        assert [one for page in pages for one in page.stories] == list(everything.stories[:limit])
+        assert max(len(page.stories) for page in pages) <= at_once
+        assert (pages[-1].next is None) == (limit > len(everything.stories))
+
+
+def test_what_changes_meanwhile_is_neither_lost_nor_told_twice(database: Database) -> None:
+    """All pages are of one state, also where a story is bumped to the front between two of them."""
+    fill(database)
+    reading = Reading(database)
+    before = [one.id for one in reading.stories(StoryFilter(limit=1000)).stories]
+    pages = reading.pages(StoryFilter(limit=1000), 5)
+    told = [one.id for one in next(pages).stories]
+    desk = Desk(database, Clock(NOON.replace(year=2027)))
+    last = small_set()[0]
+    desk.take(
+        record("Another Outlet", "new", last.title, f"{last.text} And more of it, later.", published=NOON)
+    )
+    told += [one.id for page in pages for one in page.stories]
+    assert told == before
+
+
+def test_the_json_of_many_pages_is_the_json_of_one(listed: Terminal) -> None:
+    database = Database(f"sqlite:///{listed.folder / 'aggregator.db'}")
+    page = Reading(database).stories(StoryFilter(limit=5))
+    database.close()
+    said = listed.type("stories", "--limit", "5", "--format", "json")
+    assert said.out == page_json(page.stories, page.next)
+    ids = [one["id"] for one in json.loads(said.out)["stories"]]
+    rest = listed.type("stories", "--next", json.loads(said.out)["next"], "--format", "jsonl").lines
+    assert ids + [one["id"] for one in rest] == [one["id"] for one in listed.stories()]
+    assert listed.type("stories", "--next", "nonsense").code == 2
+
+
+def test_rows_flow_through_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """More rows than are looked at for the widths: one header, none lost."""
+    show.table(("n", "word"), ((n, "x" * (n % 7)) for n in range(1203)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["n", "word"]
+    assert [int(line.split()[0]) for line in lines[1:]] == list(range(1203))

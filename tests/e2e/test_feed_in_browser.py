@@ -1,0 +1,48 @@
+"""A feed in a browser: readable, by our stylesheet alone."""
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from aggregator.publish.serve import Server
+from aggregator.publish.settings import PublishSettings
+from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
+from tests.memory_shelf import a_full_shelf
+
+
+def _looked_at(browser: Browser, address: str) -> tuple[str, list[str], list[str]]:
+    page = browser.new_page()
+    asked: list[str] = []
+    refused: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: refused.append(message.text))
+    page.goto(address)
+    shown = page.evaluate("document.documentElement.innerText ?? document.documentElement.textContent")
+    hidden = page.evaluate(
+        "[...document.querySelectorAll('guid, id, generator, content')]"
+        ".filter(e => getComputedStyle(e).display !== 'none').length"
+    )
+    size = page.evaluate(
+        "getComputedStyle(document.querySelector('channel > title, feed > title')).fontWeight"
+    )
+    page.close()
+    assert (hidden, size) == (0, "700"), "our stylesheet is in force"
+    return shown, asked, [words for words in refused if "Content Security Policy" in words]
+
+
+def test_a_browser_shows_a_feed_as_a_page() -> None:
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not there")
+    server = Server(a_full_shelf(), PublishSettings(port=0, title="Morning stories"))
+    address = server.start()
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+            for name in ("stories.rss", "updates.atom"):
+                shown, asked, refused = _looked_at(browser, f"{address}/feeds/{name}")
+                assert "Morning stories" in shown
+                assert all(url.startswith(address) for url in asked)
+                assert f"{address}/static/feed.css" in asked
+                assert refused == []
+            browser.close()
+    finally:
+        server.stop()

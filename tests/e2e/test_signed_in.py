@@ -1,0 +1,351 @@
+"""The person with the token, in a real browser on a real database: sign in, merge, undo, part, ask why.
+
+The writer of stories is real too: it answers what the forms left for it, as the daemon does.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from lxml import html
+from playwright.sync_api import Browser, Page, expect
+
+from aggregator.model import StoryView
+from aggregator.publish.desk import NewsDesk
+from aggregator.publish.push import Letterbox
+from aggregator.publish.serve import Server
+from aggregator.publish.settings import PublishSettings
+from aggregator.rules import RuleBook, rule_book
+from aggregator.shelf import StoryFilter
+from aggregator.store import tokens
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.reading import Reading
+from aggregator.store.telling import tell_next
+from aggregator.store.tokens import Scope
+from aggregator.stories.tuning import StoryRules
+from tests.articles import NOON, Clock, Desk
+from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
+from tests.homes import fill
+from tests.unit.test_publish_pages import HOSTILE, assert_tame
+
+
+class Newsroom:
+    """A server over a database with 63 invented articles, and a writer who does what he is asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = Database(f"sqlite:///{folder}/newsroom.db")
+        upgrade(self.database)
+        fill(self.database)
+        clock, book = Clock(NOON), rule_book({"desk": {"patience_seconds": 1.0}})
+        while tell_next(self.database, 100, book.section("stories", StoryRules)):
+            pass
+        self._writer = Desk(self.database, clock)
+        self.is_busy = False
+        self.reading = Reading(self.database)
+        desk = NewsDesk(self.database, book, clock, arrived=self.answer)
+        letterbox = Letterbox(self.database, book, clock)
+        self.server = Server(self.reading, PublishSettings(port=0), letterbox, desk)
+        self.address = self.server.start()
+        self._clock = clock
+
+    def answer(self) -> None:
+        if not self.is_busy:
+            self._writer.pipeline.answer_requests()
+
+    def token(self, *scopes: Scope) -> str:
+        with self.database.write() as connection:
+            return tokens.create(connection, "-".join(scopes), scopes, self._clock())[1]
+
+    def titles(self) -> dict[str, str]:
+        """Of all stories, by id."""
+        return {one.id: one.title for one in self.reading.stories(StoryFilter(limit=500)).stories}
+
+    def partition(self) -> set[frozenset[str]]:
+        """Which articles are together."""
+        stories = self.reading.stories(StoryFilter(limit=500)).stories
+        return {frozenset(article.id for article in story.articles) for story in stories}
+
+    def close(self) -> None:
+        self.server.stop()
+        self.database.close()
+
+
+@pytest.fixture
+def newsroom(tmp_path: Path) -> Iterator[Newsroom]:
+    made = Newsroom(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, newsroom: Newsroom) -> Iterator[Visit]:  # noqa: F811 - the fixture
+    context = browser.new_context(viewport=DESK)
+    yield Visit(context.new_page(), newsroom.address)
+    context.close()
+
+
+def _sign_in(page: Page, secret: str) -> None:
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_label("Token").fill(secret)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_sign_in_merge_two_undo_and_sign_out(visit: Visit, newsroom: Newsroom) -> None:
+    page, before = visit.page, newsroom.partition()
+    (one, _), (other, title) = [*newsroom.titles().items()][:2]
+    visit.go(f"/stories/{one}")
+    assert page.get_by_role("heading", name="Correct the grouping").count() == 0
+    _sign_in(page, newsroom.token("read", "push", "admin"))
+    visit.go(f"/stories/{one}")
+    page.get_by_text("This story and another one").click()
+    visit.keep("correct-light")
+    visit.assert_accessible()
+    page.get_by_label("other story").fill(f"{newsroom.address}/stories/{other}")
+    page.get_by_role("button", name="Merge them …").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Make these one story?")
+    expect(page.get_by_role("main")).to_contain_text(title)
+    visit.keep("confirm-light")
+    visit.assert_accessible()
+    assert newsroom.partition() == before, "nothing is done before it is confirmed"
+    page.get_by_role("button", name="Merge them").click()
+    page.wait_for_url("**/stories/*?done=1")
+    assert len(newsroom.partition()) == len(before) - 1
+    expect(page.get_by_role("status")).to_contain_text("Correction 1 is made")
+    visit.keep("merged-light")
+    visit.assert_accessible()
+    page.get_by_role("button", name="Undo it").click()
+    page.wait_for_url("**/stories/*?undone=1")
+    assert newsroom.partition() == before
+    page.get_by_role("link", name="Corrections").click()
+    expect(page.get_by_role("main")).to_contain_text("undone")
+    visit.keep("corrections-light")
+    visit.assert_accessible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    visit.go(f"/stories/{one}")
+    assert page.get_by_role("heading", name="Correct the grouping").count() == 0
+    visit.assert_quiet()
+
+
+def test_parting_and_moving_articles(visit: Visit, newsroom: Newsroom) -> None:
+    page, reading = visit.page, newsroom.reading
+    stories = reading.stories(StoryFilter(min_reports=3, limit=50)).stories
+    story, target = stories[0], stories[1]
+    leaving = next(article for article in story.articles if article.role == "report")
+    visit.go("/")
+    _sign_in(page, newsroom.token("admin"))
+    visit.go(f"/stories/{story.id}")
+    page.get_by_text("Some articles tell of another event").click()
+    page.locator(f"input[value='{leaving.id}']").check()
+    page.get_by_role("button", name="Give them a story of their own").click()
+    expect(page.get_by_role("main")).to_contain_text(leaving.title)
+    page.get_by_role("button", name="Take them out").click()
+    page.wait_for_url("**?done=1")
+    left = reading.these((story.id,))[0]
+    assert leaving.id not in {article.id for article in left.articles}
+    moving = next(article for article in left.articles if article.role == "report")
+    page.get_by_text("Some articles tell of another event").click()
+    page.locator(f"input[value='{moving.id}']").check()
+    page.get_by_label("story where one of them belongs").fill(target.id)
+    page.get_by_role("button", name="Move it there").click()
+    page.get_by_role("button", name="Move it").click()
+    page.wait_for_url("**?done=2")
+    assert moving.id in {article.id for article in reading.these((target.id,))[0].articles}
+    visit.assert_quiet()
+
+
+def test_what_cannot_be_done_is_said_and_what_takes_longer_can_be_looked_at_again(
+    visit: Visit, newsroom: Newsroom
+) -> None:
+    page = visit.page
+    (one, _), (other, _) = [*newsroom.titles().items()][:2]
+    visit.go("/")
+    _sign_in(page, newsroom.token("admin"))
+    for typed, words in (
+        (one, "are one story already"),
+        ("nosuch", "there is no story"),
+        ("a b", "is no id"),
+    ):
+        visit.go(f"/stories/{one}")
+        page.get_by_text("This story and another one").click()
+        page.get_by_label("other story").fill(typed)
+        page.get_by_role("button", name="Merge them …").click()
+        expect(page.get_by_role("main")).to_contain_text(words)
+    visit.complaints.clear()  # the browser notes answers of 409
+    newsroom.is_busy = True
+    visit.go(f"/stories/{one}")
+    page.get_by_text("This story and another one").click()
+    page.get_by_label("other story").fill(other)
+    page.get_by_role("button", name="Merge them …").click()
+    page.get_by_role("button", name="Merge them").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("It is not done yet", timeout=20_000)
+    newsroom.is_busy = False
+    newsroom.answer()
+    page.get_by_role("link", name="Look again").click()
+    page.wait_for_url("**?done=1")
+    visit.assert_quiet()
+
+
+def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Newsroom) -> None:
+    page = visit.page
+    story = max(newsroom.reading.stories(StoryFilter(limit=500)).stories, key=lambda one: one.report_count)
+    joined = next(article for article in story.articles[1:] if article.role == "report")
+    visit.go(f"/stories/{story.id}")
+    page.locator(f"#a-{joined.id}").get_by_role("link", name="Why it is here").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(joined.title)
+    evidence = newsroom.reading.explained(joined.id)
+    assert evidence is not None
+    if evidence.evidence.score is not None:
+        shown = f"{evidence.evidence.score:+.2f}".replace("-", "−")
+        expect(page.get_by_role("table").first).to_contain_text(shown)
+        assert page.locator("i.bar").first.evaluate("e => e.getBoundingClientRect().width") > 0
+    page.get_by_role("region", name="Compare it with another article").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name="Beside another article")).to_be_visible()
+    visit.keep("explain-light")
+    visit.assert_accessible()
+    page.set_viewport_size(PHONE)
+    visit.assert_fits_its_width()
+    visit.keep("explain-phone")
+    visit.assert_quiet()
+
+
+# --- without a browser -------------------------------------------------------------------------------------
+
+
+def _form_value(client: httpx.Client) -> str:
+    page = html.fromstring(client.get("/").text)
+    return str(page.xpath("//input[@name='form']/@value")[0])
+
+
+def test_forms_are_for_the_holder_of_an_admin_token_with_a_form_of_his_own(newsroom: Newsroom) -> None:
+    before = newsroom.partition()
+    one, other = [*newsroom.titles()][:2]
+    fields = {"kind": "merge", "story": one, "other": other, "sure": "yes"}
+    with httpx.Client(base_url=newsroom.address, trust_env=False) as client:
+        assert client.post("/correct", data=fields).status_code == 403, "no token"
+        reader = client.post("/sign-in", data={"token": newsroom.token("read", "push")})
+        assert reader.status_code == 303
+        value = _form_value(client)
+        assert client.post("/correct", data=fields | {"form": value}).status_code == 403, "no admin"
+        assert client.get("/corrections").headers["location"] == "/sign-in"
+        client.post("/sign-in", data={"token": newsroom.token("admin")})
+        assert client.post("/correct", data=fields).status_code == 403, "no form of ours"
+        assert client.post("/correct", data=fields | {"form": value}).status_code == 403, "another's form"
+        assert client.post("/corrections/1/undo", data={"form": value}).status_code == 403
+        foreign = {"Origin": "https://evil.example"}
+        own = fields | {"form": _form_value(client)}
+        assert client.post("/correct", data=own, headers=foreign).status_code == 403
+        assert client.get("/correct").status_code == 405
+        assert newsroom.partition() == before
+        assert client.post("/correct", data=own).status_code == 303
+    assert len(newsroom.partition()) == len(before) - 1
+
+
+def test_signing_in_keeps_the_token_from_scripts_and_leads_nowhere_foreign(newsroom: Newsroom) -> None:
+    secret = newsroom.token("admin")
+    with httpx.Client(base_url=newsroom.address, trust_env=False) as client:
+        wrong = client.post("/sign-in", data={"token": "no such token"})
+        assert wrong.status_code == 403
+        assert "set-cookie" not in wrong.headers
+        for story in ("//evil.example", "https://evil.example", "../x", "a\r\nb", ""):
+            answer = client.post("/sign-in", data={"token": secret, "story": story})
+            assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        right = client.post("/sign-in", data={"token": f" {secret} ", "story": "abc"})
+        assert right.headers["location"] == "/stories/abc"
+        cookie = right.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=lax" in cookie
+        pages = [client.get(path) for path in ("/", "/sign-in", "/corrections", "/nosuch", "/?min_reports=x")]
+        assert not any(secret in page.text for page in pages)
+        assert all(page.headers.get("etag") is None or secret not in page.headers["etag"] for page in pages)
+
+
+def test_a_token_in_the_address_stays_in_links_and_opens_no_form(newsroom: Newsroom) -> None:
+    secret = newsroom.token("read", "admin")
+    prefix = f"/t/{secret}"
+    story = next(iter(newsroom.titles()))
+    with httpx.Client(base_url=newsroom.address, trust_env=False) as client:
+        for path in ("/", "/?view=newest", f"/stories/{story}", "/search?q=the", "/sources", "/quality"):
+            page = html.fromstring(client.get(prefix + path).text)
+            own = [link for link in page.xpath("//@href | //@action") if not link.startswith(("#", "http"))]
+            assert own
+            assert all(link.startswith((prefix + "/", "/static/")) for link in own), own
+            assert page.xpath("//form[@method='post']") == []
+        lost = client.get(prefix + "/nosuch")
+        assert lost.status_code == 404
+        assert secret not in lost.text
+
+
+def test_nothing_that_a_form_brings_becomes_markup(newsroom: Newsroom) -> None:
+    with httpx.Client(base_url=newsroom.address, trust_env=False) as client:
+        client.post("/sign-in", data={"token": newsroom.token("admin")})
+        own, story = _form_value(client), next(iter(newsroom.titles()))
+        for evil in HOSTILE:
+            asked = [
+                client.post("/correct", data={"form": own, "kind": "merge", "story": story, "address": evil}),
+                client.post("/correct", data={"form": own, "kind": evil, "story": evil, "article": evil}),
+                client.get("/explain/x", params={"other": evil}),
+                client.get(f"/stories/{story}", params={"done": evil, "undone": evil}),
+                client.get("/sign-in", params={"story": evil}),
+                client.post("/correct", content=evil.encode()),
+            ]
+            assert all(answer.status_code < 500 for answer in asked)
+            for answer in asked:
+                assert_tame(html.fromstring(answer.text))
+
+
+def test_a_form_that_is_too_long_or_is_none_is_refused(newsroom: Newsroom) -> None:
+    with httpx.Client(base_url=newsroom.address, trust_env=False) as client:
+        assert client.post("/sign-in", content=b"token=" + b"x" * 70_000).status_code == 413
+        assert client.post("/sign-in", content="token=ü".encode("latin-1")).status_code == 409
+        assert client.post("/sign-in", content=b"&".join([b"a=1"] * 3000)).status_code == 409
+
+
+_WORD = re.compile(r"\w+")
+
+
+def test_over_pages_nobody_but_the_owner_gets_more_of_an_article_than_its_excerpt(newsroom: Newsroom) -> None:
+    words = 25
+    server = Server(
+        newsroom.reading,
+        PublishSettings(port=0, excerpt_words=words),
+        None,
+        NewsDesk(newsroom.database, RuleBook(), Clock(NOON)),
+    )
+    address = server.start()
+    try:
+        with httpx.Client(base_url=address, trust_env=False, headers={"Via": "1.1 proxy"}) as client:
+            every = newsroom.reading.stories(StoryFilter(limit=500)).stories
+            largest = max(every, key=lambda one: one.report_count)
+            copied = next(one for one in every if any(a.role == "copy" for a in one.articles))
+            for story in (largest, copied):
+                whole = newsroom.reading.story(story.id)
+                assert isinstance(whole, StoryView)
+                copy = next((a for a in whole.articles if a.role == "copy"), whole.articles[1])
+                other = copy.copy_of or whole.articles[0].id
+                explained = (f"/explain/{copy.id}", f"/explain/{copy.id}?other={other}")
+                for path in ("/", f"/stories/{story.id}", *explained, "/search?q=the", "/quality"):
+                    _assert_bounded(client.get(path).text, whole, words, path)
+    finally:
+        server.stop()
+
+
+def _assert_bounded(answer: str, story: StoryView, words: int, path: str) -> None:
+    """Counts places of an article whose next five words stand in a row on the page."""
+    shown = html.fromstring(answer)
+    for skipped in shown.xpath("//head | //nav | //footer | //form"):
+        skipped.drop_tree()
+    runs = _runs(shown.text_content())
+    for article in story.articles:
+        own = _WORD.findall(article.text.casefold())
+        common = sum(1 for n in range(len(own) - 4) if tuple(own[n : n + 5]) in runs)
+        assert common <= words, (path, article.id, common)
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    """All runs of five words."""
+    words = _WORD.findall(text.casefold())
+    return {tuple(words[n : n + 5]) for n in range(len(words) - 4)}

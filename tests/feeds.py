@@ -1,0 +1,33 @@
+"""A feed of what is in a database, as `aggregator feed` and the server write it."""
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+
+from aggregator.publish.feeds.channels import Which, address, channel, written
+from aggregator.publish.feeds.gathering import gather
+from aggregator.publish.feeds.nouns import Channel, Format
+from aggregator.publish.filters import parse_filter
+from aggregator.publish.settings import PublishSettings
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+
+NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+
+
+def channel_of(
+    database: Database, *, updates: bool = False, limit: int = 500, form: Format = "rss", **chosen: Any
+) -> Channel:
+    """The feed of all stories, or of all changes."""
+    settings = msgspec.convert(chosen, PublishSettings)
+    which = Which(updates=updates)
+    wanted = parse_filter([], NOW, default_limit=limit)
+    items = gather(Reading(database), which, wanted, settings, patient=True).items
+    here = settings.base_url + address(which, form)
+    return channel(which, wanted, items, settings, self_url=here, css_url="../static/feed.css")
+
+
+def feed_of(database: Database, form: Format = "rss", **chosen: Any) -> bytes:
+    """The same, as bytes."""
+    return written(channel_of(database, form=form, **chosen), form)

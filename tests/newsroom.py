@@ -1,0 +1,109 @@
+"""A whole newsroom for tests of what goes over HTTP: a database with articles, a server, the one writer."""
+
+import threading
+from typing import Any
+
+import httpx
+
+from aggregator.explaining import explanation
+from aggregator.publish.desk import NewsDesk
+from aggregator.publish.push import Letterbox
+from aggregator.publish.serve import Server
+from aggregator.publish.settings import PublishSettings
+from aggregator.rules import rule_book
+from aggregator.store import tokens
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+from aggregator.store.telling import tell_next
+from aggregator.store.tokens import Scope
+from aggregator.stories.tuning import StoryRules
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+
+STRANGER = {"X-Forwarded-For": "203.0.113.9"}  # who asks with it is not at this machine
+
+
+class Newsroom:
+    """A server over a database, with a thread that carries corrections out as the daemon's does."""
+
+    def __init__(self, database: Database, *, rules: dict[str, Any] | None = None, **chosen: Any) -> None:
+        self.database = database
+        self.clock = Clock()
+        self.book = rule_book(rules)
+        self.writer = Desk(database, self.clock, self.book)
+        self._left = threading.Event()
+        self._ended = threading.Event()
+        letterbox = Letterbox(database, self.book, self.clock)
+        desk = NewsDesk(database, self.book, self.clock, arrived=self._left.set)
+        self.reading = Reading(database, self.book)
+        self.server = Server(
+            self.reading, PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)), letterbox, desk
+        )
+        self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=30)
+        self._thread = threading.Thread(target=self._write, daemon=True)
+
+    def start_writing(self) -> "Newsroom":
+        """From now on corrections are carried out."""
+        self._thread.start()
+        return self
+
+    def _write(self) -> None:
+        while not self._ended.is_set():
+            self._left.wait()
+            self._left.clear()
+            self.writer.pipeline.answer_requests()
+
+    def fill(self) -> "Newsroom":
+        """A story with two reports and a reprint, and another story."""
+        self.writer.take(
+            record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
+            record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
+            record("Sennick Echo", "3", "Levee on the Arrel breaks", FLOOD, published=NOON),
+            record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON),
+        )
+        self.writer.pipeline.index_text(lambda: False)
+        while tell_next(self.database, 10, self.book.section("stories", StoryRules)):
+            pass
+        return self
+
+    def token(self, name: str, *scopes: Scope) -> str:
+        """A new token's secret."""
+        with self.database.write() as connection:
+            return tokens.create(connection, name, scopes, self.clock())[1]
+
+    def get(self, path: str, secret: str | None = None, **headers: str) -> httpx.Response:
+        """With the secret as Bearer."""
+        return self.ask("GET", path, secret, **headers)
+
+    def ask(
+        self, method: str, path: str, secret: str | None = None, *, json: Any = None, **headers: str
+    ) -> httpx.Response:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if secret is not None:
+            given["Authorization"] = f"Bearer {secret}"
+        return self.client.request(method, path, json=json, headers=given)
+
+    def stories(self) -> dict[str, dict[str, Any]]:
+        """All stories by their titles."""
+        return {one["title"]: one for one in self.get("/api/v1/stories").json()["stories"]}
+
+    def explained(self, article: str) -> Any:
+        """What the command line would say."""
+        return explanation(self.reading, article, None, self.book)
+
+    def close(self) -> None:
+        self._ended.set()
+        self._left.set()
+        self.client.close()
+        self.server.stop()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+
+def problem_of(answer: httpx.Response, status: int) -> str:
+    """What a problem says, once it is checked to be one."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = answer.json()
+    assert told["status"] == status
+    assert told["type"].startswith("tag:aggregator,2026:problem/")
+    return str(told["detail"])

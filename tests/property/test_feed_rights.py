@@ -1,0 +1,128 @@
+"""Promise 9 in feeds: whatever a story holds, an item gives no more words of any article than are allowed."""
+
+import datetime as dt
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import html
+
+from aggregator.model import ArticleView, Attributed, Disagreement, Fact, MergedStory
+from aggregator.publish.feeds.items import story_items
+from aggregator.publish.feeds.updates import change_items
+from aggregator.publish.rights import count_words
+from aggregator.publish.settings import PublishSettings
+from aggregator.shelf import Change
+from tests.memory_shelf import MORNING, a_story, an_article
+
+Sentences = list[str]
+
+
+@st.composite
+def _reports(draw: st.DrawFn) -> tuple[list[ArticleView], dict[str, Sentences]]:
+    """Articles of words that stand nowhere else; copies print those of another one."""
+    articles: list[ArticleView] = []
+    sentences: dict[str, Sentences] = {}
+    for number in range(draw(st.integers(1, 5))):
+        lengths = draw(st.lists(st.integers(1, 30), min_size=1, max_size=8))
+        own = [" ".join(f"a{number}s{place}w{word}" for word in range(n)) for place, n in enumerate(lengths)]
+        copied = draw(st.none() | st.integers(0, number - 1)) if number else None
+        if copied is not None:
+            original = articles[copied]
+            root = original.copy_of or original.id
+            own = sentences[root][: draw(st.integers(1, 8))]
+        else:
+            root = None
+        title = " ".join(f"t{number}w{word}" for word in range(draw(st.integers(1, 15))))
+        article = an_article(
+            id=f"r{number}",
+            outlet=f"Outlet {number}",
+            title=title,
+            lead=own[0],
+            text="\n".join(own),
+            copy_of=root,
+            role="copy" if root else "report",
+            nosnippet=draw(st.booleans()) and number > 2,
+        )
+        articles.append(article)
+        sentences[article.id] = own
+    return articles, sentences
+
+
+@st.composite
+def _told(draw: st.DrawFn, articles: list[ArticleView], sentences: dict[str, Sentences]) -> MergedStory:
+    every = [
+        Attributed(text=text, article=article.id, outlet=article.outlet)
+        for article in articles
+        for text in sentences[article.id]
+    ]
+    some = st.lists(st.sampled_from(every), min_size=1, max_size=4)
+    return MergedStory(
+        title=articles[0].title,
+        lead=draw(st.none() | st.sampled_from(every)),
+        facts=tuple(
+            Fact(said=tuple(said), outlets=len(said), of=len(articles))
+            for said in draw(st.lists(some, max_size=8))
+        ),
+        only=tuple(every),
+        disagreements=tuple(
+            Disagreement(kind="figures", sides=tuple(said), values=tuple("1" for _ in said))
+            for said in draw(st.lists(some, max_size=3))
+        ),
+        timeline=(),
+    )
+
+
+def _given_of(article: ArticleView, sentences: Sentences, shown: str) -> int:
+    """How many words of the article stand in what is shown."""
+    words = set(shown.replace("…", " ").split())
+    return sum(
+        count_words(word) for text in (article.title, *sentences) for word in text.split() if word in words
+    )
+
+
+@settings(deadline=None, max_examples=120)
+@given(st.data(), st.integers(1, 60))
+def test_no_article_gives_more_words_than_are_allowed(data: st.DataObject, allowed: int) -> None:
+    articles, sentences = data.draw(_reports())
+    merged = data.draw(_told(articles, sentences)) if data.draw(st.booleans()) else None
+    story = a_story(*articles, summary=" ".join(sentences["r0"]))
+    chosen = PublishSettings(excerpt_words=allowed, full_text="all")
+    told = {story.id: merged} if merged else {}
+    item = story_items([story], told, chosen)[0]
+    shown = " ".join(html.fromstring(f"<div>{item.html.replace('<', ' <')}</div>").itertext())
+    for article in articles:
+        given = _given_of(article, sentences[article.id], shown)
+        assert given <= allowed, (article.id, given)
+        if (
+            article.nosnippet
+            and not any(one.copy_of == article.id for one in articles)
+            and not article.copy_of
+        ):
+            assert given <= count_words(article.title)
+
+
+@settings(deadline=None, max_examples=40)
+@given(_reports(), st.integers(1, 60))
+def test_an_item_about_one_report_stays_within_them_too(
+    reports: tuple[list[ArticleView], dict[str, Sentences]], allowed: int
+) -> None:
+    articles, sentences = reports
+    chosen = PublishSettings(excerpt_words=allowed, full_text="all")
+    for number, article in enumerate(articles):
+        change = Change(
+            n=number,
+            story="s",
+            was="s",
+            kind="report",
+            at=MORNING,
+            updated=MORNING + dt.timedelta(microseconds=number),
+            title=article.title,
+            title_before=article.title,
+            report_count=1,
+            article=msgspec.structs.replace(article, lead=" ".join(sentences[article.id])),
+        )
+        item = change_items([change], chosen)[0]
+        shown = " ".join(html.fromstring(f"<div>{item.html.replace('<', ' <')}</div>").itertext())
+        given = _given_of(article, sentences[article.id], shown)
+        assert given <= (allowed if not article.nosnippet else count_words(article.title))

@@ -1,0 +1,170 @@
+"""Posting to real receivers on loopback: what comes of it is a value, in time, and names no secret."""
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from aggregator.errors import ConfigError
+from aggregator.net.client import ClientSettings
+from aggregator.net.posting import Posted, Poster
+from aggregator.rules import rule_book
+from aggregator.signatures import signed_headers, signing_key
+from tests.loopback import LoopbackServer, Request, Response, Route, slowly
+
+BODY = b'{"type": "test"}'
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"
+
+
+def make_poster(*allowed: str, deadline_seconds: float = 5.0, answer_cap_bytes: int = 65536) -> Poster:
+    return Poster(
+        ClientSettings(allow_private=allowed, contact="https://example.org/about"),
+        rule_book(),
+        deadline_seconds=deadline_seconds,
+        answer_cap_bytes=answer_cap_bytes,
+        now=lambda: dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC),
+    )
+
+
+@pytest.fixture
+def poster() -> Iterator[Poster]:
+    made = make_poster("127.0.0.0/8")
+    yield made
+    made.close()
+
+
+def posted_to(poster: Poster, route: Route) -> tuple[Posted, list[Request]]:
+    with LoopbackServer({"/hook": route}) as server:
+        return poster.post(server.url("/hook"), BODY, {"webhook-id": "msg_1"}), server.requests
+
+
+def test_one_request_with_what_was_given(poster: Poster) -> None:
+    posted, (request,) = posted_to(poster, Response(202, body="thanks"))
+    assert posted == Posted(status=202)
+    assert posted.is_taken
+    assert (request.method, request.body, request.headers["webhook-id"]) == ("POST", BODY, "msg_1")
+    assert request.headers["user-agent"].startswith("aggregator/")
+    assert request.headers["content-length"] == str(len(BODY))
+
+
+@pytest.mark.parametrize("status", [199, 300, 302, 307, 400, 410, 500])
+def test_only_2xx_is_taken(poster: Poster, status: int) -> None:
+    moved = Response(status, {"Location": "/elsewhere"})
+    posted, requests = posted_to(poster, moved)
+    assert not posted.is_taken
+    assert [request.path for request in requests] == ["/hook"]
+    assert str(status) in posted.problem or status == 199
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("120", 120), ("1", 60), ("999999", 86400), ("Fri, 20 Nov 2026 08:10:00 GMT", 600), ("soon", None)],
+)
+def test_retry_after_in_both_forms(poster: Poster, asked: str, seconds: float | None) -> None:
+    posted, _ = posted_to(poster, Response(503, {"Retry-After": asked}))
+    assert posted.retry_after_seconds == seconds
+
+
+def test_a_receiver_that_never_answers_is_left(poster: Poster) -> None:
+    hasty = make_poster("127.0.0.0/8", deadline_seconds=0.4)
+    for answer in (
+        Response(200, delay_seconds=30),
+        Response(raw=slowly([b"H", b"T", b"T", b"P"] * 100, 0.1)),
+    ):
+        posted, _ = posted_to(hasty, answer)
+        assert posted.status is None
+        assert posted.problem.startswith("timeout")
+
+
+@pytest.mark.parametrize("raw", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"\x00" * 4096])
+def test_what_is_no_answer_is_a_failure(poster: Poster, raw: bytes) -> None:
+    posted, _ = posted_to(poster, Response(raw=raw))
+    assert posted.status is None
+    assert posted.problem
+
+
+def test_an_endless_head_is_cut(poster: Poster) -> None:
+    def endless() -> Iterator[bytes]:
+        yield HEAD
+        while True:
+            yield b"X-Filler: " + b"x" * 8000 + b"\r\n"
+
+    posted, _ = posted_to(poster, Response(raw=endless()))
+    assert posted.status is None
+
+
+def test_an_endless_answer_is_not_read(poster: Poster) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"x" * 65536
+
+    posted, _ = posted_to(poster, Response(200, body=endless()))
+    assert posted.is_taken
+
+
+def test_private_networks_are_refused_unless_allowed(poster: Poster) -> None:
+    with LoopbackServer({"/hook?key=SECRET": Response(204)}) as server:
+        url = server.url("/hook?key=SECRET")
+        refused = make_poster().post(url, BODY, {})
+        assert refused.status is None
+        assert refused.problem.startswith("refused")
+        assert "SECRET" not in refused.problem
+        assert server.requests == []
+        assert poster.post(url, BODY, {}).is_taken
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:SECRET@desk.example/hook",
+        "ftp://desk.example/SECRET",
+        "https://desk.example/SEC RET",
+        "https://desk.example:99999/SECRET",
+        "http://[::1/SECRET",
+        "http://127.0.0.1:1/SECRET",
+        "SECRET",
+    ],
+)
+def test_a_failure_names_no_more_than_the_host(poster: Poster, url: str) -> None:
+    posted = poster.post(url, BODY, {})
+    assert posted.status is None
+    assert posted.problem
+    assert "SECRET" not in posted.problem
+    assert "SEC" not in posted.problem
+
+
+def test_a_stop_ends_what_is_under_way(poster: Poster) -> None:
+    posted: list[Posted] = []
+    with LoopbackServer({"/hook": Response(200, delay_seconds=60)}) as server:
+        url = server.url("/hook")
+        thread = threading.Thread(target=lambda: posted.append(poster.post(url, BODY, {})))
+        thread.start()
+        while not server.requests:
+            time.sleep(0.01)
+        poster.close()
+        thread.join(10)
+    assert [one.is_stopped for one in posted] == [True]
+    assert poster.post("http://127.0.0.1:1/", BODY, {}).is_stopped
+
+
+def test_the_signature_is_that_of_the_scheme() -> None:
+    """The figures were made with the scheme's own library (standardwebhooks 1.1.0)."""
+    key = signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
+    signed = signed_headers(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert signed == {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_short", "whsec_*" * 9, "whsec_" + "A" * 92],
+)
+def test_what_is_no_secret_is_refused_and_not_repeated(secret: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        signing_key(secret)
+    assert not secret or secret == "whsec_" or secret not in str(caught.value)

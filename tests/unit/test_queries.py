@@ -1,0 +1,95 @@
+"""Saved queries: what config.yaml may say, and the stories that it means."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from aggregator.config import Config, load
+from aggregator.errors import ConfigError, UsageError
+from aggregator.queries import SavedQuery, is_query_name, is_relative, parse_end, parse_moment
+from aggregator.shelf import StoryFilter
+
+NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
+
+
+def _config(folder: Path, text: str) -> Config:
+    file = folder / "config.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load(file)
+
+
+def test_a_saved_query_means_its_filters_now(tmp_path: Path) -> None:
+    config = _config(
+        tmp_path,
+        """
+queries:
+  homs: {query: homs, since: 24h, until: 2026-11-20, min_reports: 3, min_outlets: 2, language: en}
+  coast:
+    folder: Coast
+    outlet: Harbour Post
+    title: The coast
+    items: 5
+    link: article
+""",
+    )
+    assert [query.name for query in config.saved_queries] == ["homs", "coast"]
+    assert config.saved_query("homs").wanted(NOW, 7) == StoryFilter(
+        query="homs",
+        since=NOW - dt.timedelta(days=1),
+        until=dt.datetime(2026, 11, 20, 23, 59, 59, 999_999, tzinfo=dt.UTC),
+        min_reports=3,
+        min_outlets=2,
+        language="en",
+        limit=7,
+    )
+    coast = config.saved_query("coast")
+    assert (coast.title, coast.items, coast.link) == ("The coast", 5, "article")
+    assert coast.wanted(NOW, 9) == StoryFilter(folder="Coast", outlet="Harbour Post", limit=9)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("queries:\n  stories: {query: x}", "config.yaml:1: queries: 'stories' cannot name a query"),
+        ("queries:\n  Updates: {query: x}", "'Updates' cannot name a query"),
+        ("queries:\n  a/b: {query: x}", "'a/b' cannot name a query"),
+        ("queries:\n  x: {since: yesterday}", "config.yaml:2: queries.x.since: must be like 24h"),
+        ("queries:\n  x: {min_reports: 0}", "config.yaml:2: queries.x.min_reports"),
+        ("queries:\n  x: {words: y}", "config.yaml:2: queries.x.words: there is no such key"),
+        ("queries:\n  x: {link: page}", "config.yaml:2: queries.x.link"),
+        ("feeds:\n  bump: [copy]", "config.yaml:2: feeds.bump.0"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        _config(tmp_path, text)
+    assert words in str(raised.value)
+
+
+def test_a_name_that_no_query_has_is_said_with_those_there_are(tmp_path: Path) -> None:
+    config = _config(tmp_path, "queries:\n  homs: {query: homs}\n  coast: {}")
+    with pytest.raises(UsageError, match=r"'nosuch'; config\.yaml has: coast, homs"):
+        config.saved_query("nosuch")
+    assert Config().saved_queries == ()
+
+
+def test_an_empty_query_means_every_story() -> None:
+    assert SavedQuery(name="all").wanted(NOW, 50) == StoryFilter()
+
+
+@pytest.mark.parametrize("name", ["homs", "a", "A-1_b", "2026", "x" * 40])
+def test_names_that_may_stand_in_addresses(name: str) -> None:
+    assert is_query_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "-x", "x.y", "a b", "ü", "x" * 41, "stories", "UPDATES", "../x", "x\n"])
+def test_names_that_may_not(name: str) -> None:
+    assert not is_query_name(name)
+
+
+def test_only_spans_are_relative() -> None:
+    assert is_relative(" 24h ")
+    assert not is_relative("2026-11-01")
+    assert parse_moment("2w", NOW) == NOW - dt.timedelta(weeks=2)
+    assert parse_end("2026-11-01T06:00:00Z", NOW) == dt.datetime(2026, 11, 1, 6, tzinfo=dt.UTC)

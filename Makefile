@@ -39,9 +39,10 @@ format: $(VENV)/dev.done  ## put the code into shape
 bench: $(VENV)/dev.done  ## speed and size, as ratios measured side by side
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks
 
-eval: $(VENV)/run.done  ## how good grouping and extraction are, on the labelled data
+eval: $(VENV)/run.done  ## how good grouping, extraction and merged stories are, on the labelled data
 	$(BIN)/aggregator eval --worst 3 $(DATA)/events-*.jsonl.gz
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python benchmarks/extraction.py
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks.merged
 
 torture: $(VENV)/dev.done  ## the long proofs: kills, power cuts, floods
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m torture --timeout 7200
@@ -49,7 +50,7 @@ torture: $(VENV)/dev.done  ## the long proofs: kills, power cuts, floods
 soak: $(VENV)/dev.done  ## half an hour of steady load
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m soak --timeout 7200
 
-picture: $(VENV)/dev.done  ## docs/story-page.png anew, from the sample articles
+picture: $(VENV)/dev.done  ## the pictures of the README anew, from the sample articles
 	@sh tests/browser.sh
 	$(BIN)/python -m tests.e2e.story_picture
 

@@ -11,6 +11,8 @@ from aggregator.store.articles import NewArticle, Stored
 from aggregator.store.inbox import Waiting
 from aggregator.text.urls import registrable_domain
 
+_OUTLET_CHARS = 300  # as what is read is cut; a row of an index on Postgres has at most 2,700 bytes
+
 
 class Coming(NamedTuple):
     """An entry on its way to its place."""
@@ -24,7 +26,8 @@ class Coming(NamedTuple):
         """The declared outlet, else the site of the article's own address, else what the text itself says."""
         entry = self.waiting.entry
         site = registrable_domain(entry.url) if entry.url else None
-        return entry.outlet or site or self.clean.outlet
+        declared = entry.outlet or site or self.clean.outlet
+        return declared[:_OUTLET_CHARS].rstrip() if declared else None
 
     def with_date_of(self, old: Stored) -> "Coming":
         """A date that is only the time of a poll does not move when the same article is polled again."""

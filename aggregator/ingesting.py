@@ -47,6 +47,7 @@ from aggregator.work.executor import Executor
 _LAST_TRY = 99  # a page that cannot be had now is done without: the command ends, nobody comes back to it
 _MISSING = "there is no such file or folder"
 TELLING_SECONDS = 5.0
+INDEXED_ANEW = 5_000  # articles of an index that is made anew: the rest waits for the daemon or the next run
 _POLL_SECONDS = 0.2  # between two looks whether the daemon has placed what we left
 _PATIENCE_SECONDS = 3600.0  # with a daemon that places nothing at all
 _ASKED_AT_ONCE = 500
@@ -285,7 +286,16 @@ class Ingest:
         if "html" in fetched.content_type:
             page = decode(fetched.body, fetched.charset)
             source = registrable_domain(url) or url
-            return [Entry(source=source, url=url, html=page, is_page=True, authority="page")]
+            return [
+                Entry(
+                    source=source,
+                    url=url,
+                    html=page,
+                    is_page=True,
+                    authority="page",
+                    robots=fetched.robots,
+                )
+            ]
         return [FoundProblem(where=url, reason=parsed.problem or "neither a feed nor an article's page")]
 
     def _take(self, chunk: Sequence[_Found]) -> None:
@@ -362,6 +372,7 @@ class Ingest:
         self._place()
         if self._pipeline is not None:
             self._pipeline.index_text()
+            self._pipeline.index_older(most=INDEXED_ANEW)
             self._tell()
 
     def _tell(self) -> None:

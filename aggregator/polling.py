@@ -458,7 +458,12 @@ class Polling:
         page = fetched.body if same_site(wanted.url, fetched.url_final) else None
         with self._database.write() as connection:
             inbox.page_arrived(
-                connection, wanted.n, page=page, url=fetched.url_final, charset=fetched.charset
+                connection,
+                wanted.n,
+                page=page,
+                url=fetched.url_final,
+                charset=fetched.charset,
+                robots=fetched.robots if page is not None else "",
             )
         return True
 

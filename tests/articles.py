@@ -13,7 +13,7 @@ from aggregator.rules import RuleBook, rule_book
 from aggregator.store import inbox
 from aggregator.store.database import Database
 from aggregator.store.inbox import Accepted
-from aggregator.store.tables import article, identity_key, sighting, story
+from aggregator.store.tables import article, change, identity_key, sighting, story
 from aggregator.work.executor import InlineExecutor
 
 NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
@@ -118,10 +118,12 @@ def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:
         "sums",
     )
     articles = ("n", "id", "story", "role", "weighs", "copy_of", "title", "published", "terms", "evidence")
+    changes = ("n", "story", "kind", "article", "others", "title", "title_before", "report_count")
     with database.read() as connection:
         return {
             "stories": _rows(connection, story, stories, "n"),
             "articles": _rows(connection, article, articles, "n"),
+            "changes": _rows(connection, change, changes, "n"),
             "keys": _rows(connection, identity_key, ("key", "article"), "key"),
             "sightings": _rows(
                 connection,

@@ -86,14 +86,15 @@ class LoopbackServer:
     """Serves `routes`; `requests` are those that came in, in order. `tls` makes it an https server."""
 
     def __init__(
-        self, routes: Mapping[str, Route] | None = None, *, tls: ssl.SSLContext | None = None
+        self, routes: Mapping[str, Route] | None = None, *, tls: ssl.SSLContext | None = None, port: int = 0
     ) -> None:
+        """`port`: of a server that was there before; 0: any that is free."""
         self.routes: dict[str, Route] = dict(routes or {})
         self.requests: list[Request] = []
         self.connections = 0
         self.stopping = threading.Event()
         self._scheme = "https" if tls else "http"
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.owner = self
         if tls:
             self._server.socket = tls.wrap_socket(

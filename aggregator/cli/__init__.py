@@ -9,7 +9,20 @@ import sys
 
 import typer
 
-from aggregator.cli import admin, correcting, evaluating, ingesting, reading, running, sources, tokens
+from aggregator.cli import (
+    admin,
+    correcting,
+    evaluating,
+    feeding,
+    ingesting,
+    keeping,
+    listing,
+    reading,
+    running,
+    sources,
+    tokens,
+    webhooks,
+)
 from aggregator.cli.context import Settings
 from aggregator.cli.usage import PlainCommand, every_command
 from aggregator.errors import AggregatorError, UsageError
@@ -24,7 +37,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (running, ingesting, reading, correcting, sources, evaluating, tokens, admin):
+for module in (
+    running,
+    ingesting,
+    listing,
+    reading,
+    feeding,
+    correcting,
+    sources,
+    evaluating,
+    tokens,
+    webhooks,
+    admin,
+    keeping,
+):
     module.register(app)
 for command in every_command(app):
     command.cls = PlainCommand

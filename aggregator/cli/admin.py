@@ -1,11 +1,13 @@
 """Commands for who runs it: db, config, doctor."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from aggregator.cli import show
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Settings, missing_database, tell_step
+
+_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 db = typer.Typer(help="The database: bring it up to date, see what is in it.", no_args_is_help=True)
 config = typer.Typer(help="What is in force, and whether config.yaml can be read.", no_args_is_help=True)
@@ -20,14 +22,20 @@ def register(app: typer.Typer) -> None:
 
 @db.command()
 def upgrade(context: typer.Context) -> None:
-    """Bring the tables up to date; harmless when they are."""
+    """Bring the tables up to date; harmless when they are.
+
+    \b
+    Examples:
+      aggregator db upgrade
+      aggregator db upgrade --database postgresql://me@localhost/news
+    """
     from aggregator.store.database import Database, shown_url
     from aggregator.store.migrate import upgrade as run
 
     settings: Settings = context.obj
     loaded = settings.load()
     database = Database(loaded.database_url)
-    before, after = run(database)
+    before, after = run(database, tell_step)
     database.close()
     where = shown_url(loaded.database_url)
     show.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
@@ -35,7 +43,12 @@ def upgrade(context: typer.Context) -> None:
 
 @db.command()
 def stats(context: typer.Context) -> None:
-    """How much is in it."""
+    """How much is in it.
+
+    \b
+    Examples:
+      aggregator db stats
+    """
     from aggregator.store.statistics import statistics
 
     settings: Settings = context.obj
@@ -46,7 +59,13 @@ def stats(context: typer.Context) -> None:
 
 @config.command(name="show")
 def show_(context: typer.Context) -> None:
-    """Every key with the value in force, as YAML."""
+    """Every key with the value in force, as YAML.
+
+    \b
+    Examples:
+      aggregator config show
+      aggregator config show > everything.yaml
+    """
     import yaml
 
     from aggregator.store.database import shown_url
@@ -65,19 +84,33 @@ def check(context: typer.Context) -> None:
     """Read the file and name every mistake with its line.
 
     Ends with 2 where there is one.
+
+    \b
+    Examples:
+      aggregator config check
+      aggregator config check --config /etc/aggregator/config.yaml
     """
     settings: Settings = context.obj
     loaded = settings.load()
+    if loaded.webhooks:
+        from aggregator.publish.hooks.configured import hooks_of
+
+        hooks_of(loaded)  # reads the files of secrets
     show.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {len(loaded.sources)} sources")
 
 
 def doctor(
     context: typer.Context,
-    format_: Annotated[str, typer.Option("--format", metavar="text|jsonl")] = "text",
+    format_: Annotated[Literal["text", "jsonl"], typer.Option("--format", metavar="text|jsonl")] = "text",
 ) -> None:
     """What is wrong, and what to type next.
 
     Ends with 1 where there is a problem.
+
+    \b
+    Examples:
+      aggregator doctor
+      aggregator doctor --format jsonl
     """
     import msgspec
 
@@ -91,6 +124,8 @@ def doctor(
             show.out(msgspec.json.encode(finding) + b"\n")
         else:
             advice = f"\n         → {finding.advice}" if finding.advice else ""
-            show.out(f"{finding.level:8} {finding.what}{advice}\n")
+            show.out(
+                f"{show.coloured(f'{finding.level:8}', _COLOURS[finding.level])} {finding.what}{advice}\n"
+            )
     if bad:
         raise typer.Exit(1)

@@ -14,6 +14,7 @@ from aggregator.errors import UsageError
 if TYPE_CHECKING:
     from aggregator.config import Config
     from aggregator.store.database import Database
+    from aggregator.store.migrate import Step
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +75,11 @@ def missing_database(config: "Config") -> Path | None:
     return None if file is None or file.exists() else file
 
 
+def tell_step(step: "Step") -> None:
+    """A line for each step of an upgrade: on a large database one may take minutes."""
+    show.say(f"upgrading the database: step {step.number} of {step.total}, {step.title} ({step.revision})")
+
+
 @contextmanager
 def _opened(url: str) -> Iterator["Database"]:
     """A database whose tables are those of this program.
@@ -85,7 +91,7 @@ def _opened(url: str) -> Iterator["Database"]:
 
     database = Database(url)
     try:
-        upgrade(database)
+        upgrade(database, tell_step)
         yield database
     finally:
         database.close()

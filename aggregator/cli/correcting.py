@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -29,12 +29,11 @@ RECLUSTER_PATIENCE_SECONDS = 24 * 3600.0
 correct = typer.Typer(
     help="Say what is one story and what is not. It is done at once and binds every later run.",
     no_args_is_help=True,
-    epilog="Examples: aggregator correct merge STORY STORY · aggregator correct split STORY ARTICLE · "
-    "aggregator correct undo. `aggregator stories` and `aggregator story ID` show the ids.",
+    epilog="`aggregator stories` and `aggregator story ID` show the ids.",
 )
 
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait where a running daemon does it.")]
-Format = Annotated[str, typer.Option("--format", metavar="text|json")]
+Format = Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")]
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +54,14 @@ def merge(
     no_wait: NoWait = False,
     format_: Format = "text",
 ) -> None:
-    """These stories are one. The one with more independent reports keeps its id, the others redirect."""
+    """These stories are one.
+
+    The one with more independent reports keeps its id, the others redirect.
+
+    \b
+    Examples:
+      aggregator correct merge STORY ANOTHER-STORY
+    """
     from aggregator.correcting import Wish
 
     if len(stories) < 2:
@@ -70,7 +76,14 @@ def split(
     no_wait: NoWait = False,
     format_: Format = "text",
 ) -> None:
-    """These articles, with their copies, are a story of their own, never again with the rest."""
+    """These articles are a story of their own.
+
+    With their copies, and never again with the rest of the story.
+
+    \b
+    Examples:
+      aggregator correct split STORY ARTICLE
+    """
     from aggregator.correcting import Wish
 
     wish = Wish(kind="split", stories=(story,), articles=tuple(articles))
@@ -84,7 +97,14 @@ def move(
     no_wait: NoWait = False,
     format_: Format = "text",
 ) -> None:
-    """This article, with its copies, belongs to that story, and not to the one it is in."""
+    """This article belongs to that story.
+
+    With its copies, and never again to the one it is in.
+
+    \b
+    Examples:
+      aggregator correct move ARTICLE STORY
+    """
     from aggregator.correcting import Wish
 
     wish = Wish(kind="move", stories=(story,), articles=(article,))
@@ -94,27 +114,41 @@ def move(
 def undo(
     context: typer.Context,
     number: Annotated[
-        int | None, typer.Argument(metavar="[NUMBER]", help="Of the list; the last without.")
+        int | None, typer.Argument(metavar="NUMBER", help="Of the list; the last without.")
     ] = None,
     no_wait: NoWait = False,
     format_: Format = "text",
 ) -> None:
-    """Take a correction back: its articles return, retired ids live again, it binds nothing any more.
+    """Take a correction back.
 
-    What a later correction says of the same articles has to be undone first.
+    Its articles return, retired ids live again, it binds nothing any more. What a later correction says of
+    the same articles has to be undone first.
+
+    \b
+    Examples:
+      aggregator correct undo
+      aggregator correct undo 1
     """
     from aggregator.correcting import Wish
 
     _carried_out(context.obj, Wish(undo=number), format_, wait=not no_wait)
 
 
-def list_(context: typer.Context, format_: Annotated[str, typer.Option("--format")] = "table") -> None:
-    """All corrections, the newest last."""
+def list_(
+    context: typer.Context,
+    format_: Annotated[Literal["table", "json"], typer.Option("--format", metavar="table|json")] = "table",
+) -> None:
+    """All corrections, the newest last.
+
+    \b
+    Examples:
+      aggregator correct list
+      aggregator correct list --format json
+    """
     import msgspec
 
     from aggregator.store.corrections import all_corrections
 
-    _one_of(format_, "table", "json")
     settings: Settings = context.obj
     with settings.reading() as (_, database), database.read() as connection:
         made = all_corrections(connection)
@@ -135,8 +169,16 @@ def export(
     context: typer.Context,
     output: Annotated[str, typer.Option("--output", metavar="FILE", help="Written atomically.")] = "",
 ) -> None:
-    """The corrected articles with their stories as labels, one JSON record a line: a dataset for eval."""
-    from aggregator.cli.reading import write_atomically
+    """The corrected articles as labels for eval.
+
+    One JSON record a line, each with its story: a dataset.
+
+    \b
+    Examples:
+      aggregator correct export > labels.jsonl
+      aggregator correct export --output labels.jsonl
+    """
+    from aggregator.cli.writing import write_atomically
     from aggregator.labelling import labelled_records
 
     settings: Settings = context.obj
@@ -164,11 +206,13 @@ def recluster(
     Worked out aside first, so it needs as much room on the disk as the database has; what is the same keeps
     its id and its time. A run that was stopped goes on where it was.
 
-    Examples: aggregator recluster --dry-run · aggregator recluster --since 7d
+    \b
+    Examples:
+      aggregator recluster --dry-run
+      aggregator recluster --since 7d
     """
     import msgspec
 
-    _one_of(format_, "text", "json")
     settings: Settings = context.obj
     with _written_before(settings) as (config, database):
         difference = _reclustered(config, database, since, dry_run=dry_run, wait=not no_wait)
@@ -188,7 +232,6 @@ def _carried_out(settings: Settings, wish: "Wish", format_: str, *, wait: bool) 
 
     from aggregator.correcting import Corrected
 
-    _one_of(format_, "text", "json")
     with _written_before(settings) as (config, database):
         writer = _Writer(config, database)
         with writer:
@@ -320,6 +363,8 @@ class _Writer:
                 utc_now,
                 summary_words=config.publish.excerpt_words,
                 families=family_table(config.families),
+                bumps=config.feeds.bump,
+                prefer=config.publish.prefer,
             ).answer_requests()
         finally:
             executor.close()
@@ -341,6 +386,7 @@ def _reclustering(config: "Config", database: "Database") -> Iterator["Recluster
             summary_words=config.publish.excerpt_words,
             now=utc_now,
             families=family_table(config.families),
+            prefer=config.publish.prefer,
         )
     finally:
         executor.close()
@@ -357,6 +403,8 @@ def _placing(config: "Config", database: "Database") -> "Placing":
         utc_now,
         summary_words=config.publish.excerpt_words,
         families=family_table(config.families),
+        bumps=config.feeds.bump,
+        prefer=config.publish.prefer,
     )
 
 
@@ -377,8 +425,3 @@ def _told(difference: "Difference") -> str:
     if difference.changed_stories > len(difference.changes):
         lines.append(f"  and {difference.changed_stories - len(difference.changes)} more")
     return "\n".join(lines) + "\n"
-
-
-def _one_of(given: str, *choices: str) -> None:
-    if given not in choices:
-        raise UsageError(f"--format {given}: choose {' or '.join(choices)}")

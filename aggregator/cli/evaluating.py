@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
@@ -60,7 +60,8 @@ def evaluate(
         typer.Option("--from-corrections", help="Measure on your own corrections instead of a dataset."),
     ] = False,
     format_: Annotated[
-        str, typer.Option("--format", metavar="text|json", help="JSON has all; one line a dataset.")
+        Literal["text", "json"],
+        typer.Option("--format", metavar="text|json", help="JSON has all; one line a dataset."),
     ] = "text",
 ) -> None:
     """How good the grouping is, on labelled articles.
@@ -69,9 +70,13 @@ def evaluate(
 
     A record is {"id", "title", "text", "published", "cluster"?, "copy_of"?}; records of one `cluster` belong
     into one story.
+
+    \b
+    Examples:
+      aggregator eval labelled.jsonl.gz
+      aggregator eval labelled.jsonl --worst 0 --format json
+      aggregator eval --from-corrections
     """
-    if format_ not in ("text", "json"):
-        raise UsageError(f"--format {format_}: choose text or json")
     settings: Settings = context.obj
     if from_corrections:
         if datasets or assignments:
@@ -98,7 +103,7 @@ def _evaluate_all(settings: Settings, datasets: Sequence[str], worst: int, out: 
     config = settings.load()
     results = []
     for number, dataset in enumerate(datasets):
-        result, assigned = _evaluate_one(config, dataset, worst)
+        result, assigned = _evaluate_one(config, dataset, worst, lines=settings.verbose > 0)
         _print(result, format_, ["", *_lines(result)] if number else _lines(result))
         results.append(result)
         if out:
@@ -107,11 +112,13 @@ def _evaluate_all(settings: Settings, datasets: Sequence[str], worst: int, out: 
         show.out("\n".join(_summary(results)) + "\n")
 
 
-def _evaluate_one(config: "Config", dataset: str, worst: int) -> "tuple[Evaluation, list[Assignment]]":
+def _evaluate_one(
+    config: "Config", dataset: str, worst: int, *, lines: bool
+) -> "tuple[Evaluation, list[Assignment]]":
     from aggregator.evaluating import dataset_name, evaluate, read_dataset
 
     records = read_dataset(dataset)
-    with progress_bar("articles", len(records)) as advance:
+    with progress_bar("articles", len(records), lines=lines) as advance:
         return evaluate(
             records,
             config.rule_book,

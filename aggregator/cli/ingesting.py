@@ -1,13 +1,12 @@
 """Commands that read from outside: ingest, extract."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from aggregator.cli import show
 from aggregator.cli.context import Settings
 from aggregator.cli.progress import reading_progress
-from aggregator.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.config import Config
@@ -36,18 +35,20 @@ def ingest(
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Do not wait where a running daemon does the placing.")
     ] = False,
-    format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
+    format_: Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")] = "text",
 ) -> None:
     """Read articles once; what is known changes nothing.
 
     A stopped run goes on where it was. Ends with 3 where something was not taken, and says what.
 
-    Examples: aggregator ingest articles/ · aggregator ingest dump.jsonl.gz · aggregator ingest - < x.jsonl
+    \b
+    Examples:
+      aggregator ingest FOLDER
+      aggregator ingest dump.jsonl.gz --format json
+      aggregator ingest - < records.jsonl
     """
     import msgspec
 
-    if format_ not in ("text", "json"):
-        raise UsageError(f"--format {format_}: choose text or json")
     settings: Settings = context.obj
     with settings.writing() as (config, database):
         summary = _ingest(config, database, what, wait=not no_wait, lines=settings.verbose > 0)
@@ -86,7 +87,16 @@ def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bo
             if not free:
                 return None
             families = family_table(config.families)
-            pipeline = Pipeline(database, executor, book, utc_now, summary_words=words, families=families)
+            pipeline = Pipeline(
+                database,
+                executor,
+                book,
+                utc_now,
+                summary_words=words,
+                families=families,
+                bumps=config.feeds.bump,
+                prefer=config.publish.prefer,
+            )
             pipeline.answer_requests()  # what was left for a daemon that ended
             return pipeline
 
@@ -146,13 +156,17 @@ def _print(summary: "Summary") -> None:
 def extract(
     context: typer.Context,
     what: What,
-    format_: Annotated[str, typer.Option("--format", metavar="text|jsonl")] = "text",
+    format_: Annotated[Literal["text", "jsonl"], typer.Option("--format", metavar="text|jsonl")] = "text",
 ) -> None:
-    """What would be kept of pages or texts; stores nothing."""
+    """What would be kept of pages or texts; stores nothing.
+
+    \b
+    Examples:
+      aggregator extract page.html
+      aggregator extract FOLDER --format jsonl
+    """
     from aggregator.extracting import extract as run
 
-    if format_ not in ("text", "jsonl"):
-        raise UsageError(f"--format {format_}: choose text or jsonl")
     settings: Settings = context.obj
     config = settings.load()
     for one in run(config, what):

@@ -10,12 +10,16 @@ Tell = Callable[[int, int, int | None], None]
 
 
 @contextmanager
-def progress_bar(unit: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar for `total` (None: unknown) things; the function that it yields advances it."""
+def progress_bar(unit: str, total: int | None, *, lines: bool = False) -> Iterator[Callable[[int], None]]:
+    """A bar for `total` (None: unknown) things; the function that it yields advances it.
+
+    Where standard error is no terminal, and `lines` are wanted, one every ten seconds.
+    """
     import sys
 
     if not sys.stderr.isatty():
-        yield lambda _count: None
+        said = CountedLines(unit, total, lambda words: sys.stderr.write(f"{words}\n"))
+        yield said if lines else lambda _count: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -118,6 +122,38 @@ class Lines:
             left = seconds * (total_bytes - read_bytes) / read_bytes
             words += f", {100 * read_bytes // total_bytes} % of {total_bytes / 2**20:,.1f} MiB"
             words += f", about {_span(left)} left"
+        self._say(words)
+
+
+class CountedLines:
+    """A line now and then of how many of `total` (None: unknown) are done, for logs."""
+
+    def __init__(
+        self,
+        unit: str,
+        total: int | None,
+        say: Callable[[str], object],
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """`clock` gives the seconds since the beginning."""
+        self._unit = unit
+        self._total = total
+        self._say = say
+        self._seconds = clock or _Clock().seconds
+        self._done = 0
+        self._said_at = 0.0
+
+    def __call__(self, count: int) -> None:
+        """So many more are done; says how far it is, unless it has said so lately."""
+        self._done += count
+        seconds = self._seconds()
+        if seconds - self._said_at < SECONDS_A_LINE:
+            return
+        self._said_at = seconds
+        words = f"{self._done:,} {self._unit}, {self._done / seconds:,.0f}/s"
+        if self._total:
+            left = seconds * (self._total - self._done) / max(self._done, 1)
+            words += f", {100 * self._done // self._total} % of {self._total:,}, about {_span(left)} left"
         self._say(words)
 
 

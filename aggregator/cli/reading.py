@@ -1,149 +1,99 @@
-"""Commands that read: stories, search, story, explain, feed."""
+"""Commands that read: search, story, explain."""
 
 import datetime as dt
-import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from aggregator.cli import show
+from aggregator.cli.completing import complete_story
 from aggregator.cli.context import Settings, missing_database
 from aggregator.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.model import ArticleView, LiveLink
-    from aggregator.shelf import SearchHit, StoryFilter
+    from aggregator.model import ArticleView, LiveLink, StoryView
+    from aggregator.shelf import SearchHit
+    from aggregator.store.reading import Reading
 
 _LINK_WORDS = 40  # shown of an entry of a live blog
+_CSV = ("article", "story", "story_title", "title", "outlet", "url", "effective", "language", "snippet")
 _WIDTH_FOR_TWO_IDS = 100  # columns: two ids, a time and an outlet leave half of them to the text
 
-Query = Annotated[str, typer.Option("--query", metavar="TEXT", help='Words; "two words" stand side by side.')]
-Since = Annotated[str, typer.Option("--since", metavar="TIME", help="24h, 7d, or a date.")]
-Until = Annotated[str, typer.Option("--until", metavar="TIME", help="24h, 7d, or a date.")]
-MinOutlets = Annotated[
-    int, typer.Option("--min-outlets", min=1, metavar="N", help="At least so many outlets.")
+_Id = Annotated[
+    str,
+    typer.Argument(metavar="ID", help="As `aggregator stories` shows it.", autocompletion=complete_story),
 ]
-MinReports = Annotated[
-    int, typer.Option("--min-reports", min=1, metavar="N", help="At least so many independent reports.")
-]
-Outlet = Annotated[str, typer.Option("--outlet", metavar="NAME", help="With an article by this outlet.")]
-Folder = Annotated[
-    str, typer.Option("--folder", metavar="NAME", help="With an article of this folder of sources.")
-]
-Language = Annotated[
-    str, typer.Option("--language", metavar="TAG", help="With an article in this language: en.")
-]
-
-
-_CSV = {
-    "id": "id",
-    "title": "title",
-    "articles": "article_count",
-    "outlets": "outlet_count",
-    "reports": "report_count",
-    "first_published": "first_published",
-    "last_published": "last_published",
-    "updated": "updated",
-}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(stories)
     app.command()(search)
     app.command()(story)
     app.command()(explain)
-    app.command()(feed)
-
-
-def stories(
-    context: typer.Context,
-    query: Query = "",
-    since: Since = "",
-    until: Until = "",
-    min_outlets: MinOutlets = 1,
-    min_reports: MinReports = 1,
-    outlet: Outlet = "",
-    folder: Folder = "",
-    language: Language = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = 50,
-    format_: Annotated[str, typer.Option("--format", metavar="table|json|jsonl|csv")] = "table",
-) -> None:
-    """The newest stories.
-
-    The table counts articles (art), outlets (out) and independent reports (rep).
-
-    Example: aggregator stories --since 7d --min-reports 2
-    """
-    from aggregator.publish import story_json
-    from aggregator.store.reading import Reading
-    from aggregator.store.statistics import statistics
-
-    _one_of(format_, "table", "json", "jsonl", "csv")
-    wanted = _filter(query, since, until, min_outlets, min_reports, outlet, folder, language, limit)
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
-        page = Reading(database).stories(wanted)
-        stored = 0 if page.stories else dict(statistics(database))["stories"]
-    if format_ == "json":
-        show.out(story_json.page_json(page.stories, page.next))
-    elif format_ == "jsonl":
-        show.out(story_json.jsonl(page.stories))
-    elif format_ == "csv":
-        columns = (
-            "id",
-            "title",
-            "articles",
-            "outlets",
-            "reports",
-            "first_published",
-            "last_published",
-            "updated",
-        )
-        show.write_csv(
-            columns,
-            ([getattr(one, name) for name in _CSV.values()] for one in page.stories),
-        )
-    elif page.stories:
-        rows = (
-            (s.id, s.last_published, s.article_count, s.outlet_count, s.report_count, s.title)
-            for s in page.stories
-        )
-        show.table(("id", "last report", "art", "out", "rep", "title"), rows, wide=("title",))
-    elif stored:
-        show.say(f"no story matches these filters ({stored} stored)")
-    elif missing_database(config) is None:
-        show.say("no stories yet; read some articles with: aggregator ingest FOLDER")
 
 
 def search(
     context: typer.Context,
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", help='Words; "two words" stand side by side; rebel* begins.')
+        str,
+        typer.Argument(
+            metavar="TEXT",
+            help='Words; "two words" stand side by side; rebel* begins one; -word is not there; a OR b; '
+            "title: outlet: author: lang: after:2024-12-01 before:2024-12-31.",
+        ),
     ],
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="Articles of then or later: 24h, 7d, or a date.")
+    ] = "",
+    until: Annotated[str, typer.Option("--until", metavar="TIME", help="Articles of then or earlier.")] = "",
+    outlet: Annotated[str, typer.Option("--outlet", metavar="NAME", help="By this outlet.")] = "",
+    language: Annotated[str, typer.Option("--language", metavar="TAG", help="In this language: en.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = 20,
-    format_: Annotated[str, typer.Option("--format", metavar="table|jsonl")] = "table",
+    format_: Annotated[
+        Literal["table", "json", "jsonl", "csv"], typer.Option("--format", metavar="table|json|jsonl|csv")
+    ] = "table",
 ) -> None:
-    """Articles that hold the words, best first."""
+    """Articles that hold the words, best first.
+
+    JSON has the stories that they are in as well.
+
+    \b
+    Examples:
+      aggregator search 'dam siren'
+      aggregator search '"central bank" rate*' --limit 5
+      aggregator search 'title:strike -port' --since 30d --language en --format csv
+    """
     import msgspec
 
+    from aggregator.shelf import SearchBounds
     from aggregator.store.reading import Reading
 
-    _one_of(format_, "table", "jsonl")
+    now = dt.datetime.now(dt.UTC)
+    bounds = SearchBounds(
+        since=show.moment(since, now) if since else None,
+        until=show.end(until, now) if until else None,
+        outlet=outlet or None,
+        language=language or None,
+    )
     settings: Settings = context.obj
     with settings.reading() as (config, database):
-        results = Reading(database).search(text, limit)
+        results = Reading(database).search(text, limit, bounds)
     if results.problem:
         raise UsageError(results.problem)
-    if format_ == "jsonl":
+    if format_ == "json":
+        show.out(msgspec.json.encode({"articles": results.hits, "stories": results.stories}) + b"\n")
+    elif format_ == "jsonl":
         for hit in results.hits:
             show.out(msgspec.json.encode(hit) + b"\n")
+    elif format_ == "csv":
+        show.write_csv(_CSV, ([getattr(hit, name) for name in _CSV] for hit in results.hits))
     elif results.hits:
         _search_table(results.hits)
+        if results.more:
+            show.say(f"there are more; --limit {limit * 5} shows more of them")
     elif missing_database(config) is None:
-        show.say("nothing found")
+        show.say("nothing found; fewer words, or the beginning of one (rebel*), find more")
 
 
 def _search_table(hits: "Sequence[SearchHit]") -> None:
@@ -160,7 +110,7 @@ def _search_table(hits: "Sequence[SearchHit]") -> None:
         )
         for hit in hits
     )
-    show.table((*ids, "time", "outlet", "found"), rows, wide=("found",))
+    show.table((*ids, "time", "outlet", "found"), rows, wide=("found",), spare=("outlet", "time"))
 
 
 def _found(hit: "SearchHit") -> str:
@@ -175,19 +125,23 @@ def _found(hit: "SearchHit") -> str:
 
 def story(
     context: typer.Context,
-    id_: Annotated[str, typer.Argument(metavar="ID", help="As `aggregator stories` shows it.")],
-    format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
+    id_: _Id,
+    format_: Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")] = "text",
 ) -> None:
     """One story: what its reports say, where they differ.
 
-    Ends with every article and its id, which `aggregator explain` takes.
+    With a timeline, and every article: its id, which `aggregator explain` takes, and whose text it prints.
+
+    \b
+    Examples:
+      aggregator story STORY
+      aggregator story STORY --format json
     """
     from aggregator.publish import story_json
     from aggregator.shelf import Moved
     from aggregator.store.reading import Reading
     from aggregator.stories.render import as_text
 
-    _one_of(format_, "text", "json")
     settings: Settings = context.obj
     with settings.reading() as (config, database):
         reading = Reading(database, config.rule_book)
@@ -196,26 +150,65 @@ def story(
             show.say(f"{id_} was merged into {found.to}")
             found = reading.story(found.to)
         if found is None or isinstance(found, Moved):
-            raise UsageError(f"there is no story {id_}; `aggregator stories` lists them")
+            raise UsageError(f"there is no story {id_}; {_meant(reading, id_, 'story')}")
         merged = reading.merged(found.id)
     if format_ == "json":
         show.out(story_json.whole_story_json(found, merged))
     else:
         assert merged is not None, "a story that exists can be told"
         told = as_text(merged, found.articles).rstrip("\n")
-        show.out(show.wrapped("\n".join([told, "", *_articles(found.articles), *_links(found.links)])))
+        lines = [told, "", *_articles(found.articles), *_trails(found), *_links(found.links)]
+        show.out(show.wrapped("\n".join(lines)))
+
+
+def _meant(reading: "Reading", word: str, kind: str) -> str:
+    """What to type instead of an id that there is not."""
+    meant = reading.meant(word)
+    for one in meant:
+        if one.id == word.lower() and kind == "story":
+            return f"that is an article, its story: aggregator story {one.story}"
+        if one.id == word.lower():
+            return f"that is a story, its articles: aggregator story {one.id}"
+    same = [one for one in meant if one.kind == kind]
+    if same:
+        return "did you mean " + " or ".join(f"{one.id} ({one.title})" for one in same) + "?"
+    shows = "aggregator stories" if kind == "story" else "aggregator story ID"
+    return f"`{shows}` lists them, `aggregator search TEXT` finds them by their words"
 
 
 def _articles(members: "Sequence[ArticleView]") -> list[str]:
-    """A line an article: id, time, role, outlet; the ids are what `explain` takes."""
+    """A line an article: id, time, role, outlet, whose text it is; `explain` takes the ids."""
     now = dt.datetime.now(dt.UTC)
     return [
         "Articles (aggregator explain ID says why one is here)",
         *(
             f"- {one.id}  {show.cell(one.effective, now):11}  {one.role:9}  {show.cell(one.outlet, now)}"
+            + (f" (text of {one.copy_of})" if one.copy_of else "")
             for one in sorted(members, key=lambda one: (one.effective, one.id))
         ),
     ]
+
+
+def _trails(story: "StoryView") -> list[str]:
+    """Who copied whom, and how much later."""
+    from aggregator.stories.render import NO_OUTLET
+
+    lines = []
+    for trail in story.trails:
+        by = [
+            f"{one.outlet or NO_OUTLET}{'' if one.is_whole else ' (a part)'}{_later(one.minutes_later)}"
+            for one in trail.reprints
+        ]
+        lines.append(f"- {trail.outlet or NO_OUTLET} ({trail.article}): {', '.join(by)}")
+    return ["", "Who printed whose text", *lines] if lines else []
+
+
+def _later(minutes: int | None) -> str:
+    if minutes is None:
+        return ""
+    hours, rest = divmod(abs(minutes), 60)
+    long = f"{hours // 24} days" if hours >= 48 else f"{hours} h {rest} min" if hours else f"{rest} min"
+    return f" {long} {'later' if minutes >= 0 else 'earlier'}"
 
 
 def _links(links: "Sequence[LiveLink]") -> list[str]:
@@ -236,94 +229,27 @@ def explain(
     context: typer.Context,
     article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Its id or address.")],
     other: Annotated[str, typer.Argument(metavar="ANOTHER", help="Why are the two (not) together?")] = "",
-    format_: Annotated[str, typer.Option("--format", metavar="text|json")] = "text",
+    format_: Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")] = "text",
 ) -> None:
     """Why an article is in its story, or two are (not) in one.
 
     `aggregator story ID` and `aggregator search TEXT` show the ids of articles.
+
+    \b
+    Examples:
+      aggregator explain ARTICLE
+      aggregator explain ARTICLE ANOTHER-ARTICLE
     """
     import msgspec
 
     from aggregator.explaining import explanation
     from aggregator.store.reading import Reading
 
-    _one_of(format_, "text", "json")
     settings: Settings = context.obj
     with settings.reading() as (config, database):
-        told = explanation(Reading(database), article, other or None, config.rule_book)
+        reading = Reading(database)
+        for one in filter(None, (article, other)):
+            if reading.explained(one) is None:
+                raise UsageError(f"there is no article {one}; {_meant(reading, one, 'article')}")
+        told = explanation(reading, article, other or None, config.rule_book)
     show.out(msgspec.json.encode(told) + b"\n" if format_ == "json" else show.wrapped(told.as_text()))
-
-
-def feed(
-    context: typer.Context,
-    query: Query = "",
-    since: Since = "",
-    until: Until = "",
-    min_outlets: MinOutlets = 1,
-    min_reports: MinReports = 1,
-    outlet: Outlet = "",
-    folder: Folder = "",
-    language: Language = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = 100,
-    format_: Annotated[str, typer.Option("--format", metavar="rss")] = "rss",
-    output: Annotated[str, typer.Option("--output", metavar="FILE", help="Written atomically.")] = "",
-) -> None:
-    """The feed of merged stories, to standard output or a file."""
-    from aggregator.daemon import publish_settings
-    from aggregator.publish.rendering import environment
-    from aggregator.publish.rss import rss
-    from aggregator.store.reading import Reading
-
-    _one_of(format_, "rss")
-    wanted = _filter(query, since, until, min_outlets, min_reports, outlet, folder, language, limit)
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
-        page = Reading(database).stories(wanted)
-        chosen = publish_settings(config)
-        data = rss(page.stories, chosen, environment(), f"{chosen.base_url}/feeds/stories.rss")
-    if output:
-        write_atomically(Path(output), data)
-    else:
-        show.out(data)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _filter(
-    query: str,
-    since: str,
-    until: str,
-    min_outlets: int,
-    min_reports: int,
-    outlet: str,
-    folder: str,
-    language: str,
-    limit: int,
-) -> "StoryFilter":
-    from aggregator.shelf import StoryFilter
-
-    now = dt.datetime.now(dt.UTC)
-    return StoryFilter(
-        query=query,
-        since=show.moment(since, now) if since else None,
-        until=show.end(until, now) if until else None,
-        min_outlets=min_outlets,
-        min_reports=min_reports,
-        outlet=outlet or None,
-        folder=folder or None,
-        language=language or None,
-        limit=limit,
-    )
-
-
-def _one_of(given: str, *choices: str) -> None:
-    if given not in choices:
-        raise UsageError(f"--format {given}: choose {' or '.join(choices)}")

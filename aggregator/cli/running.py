@@ -14,6 +14,11 @@ def run(context: typer.Context) -> None:
     """The daemon, in the foreground: poll, merge, serve.
 
     Ctrl-C or SIGTERM ends it. The settings are read at the start; to change them, start it again.
+
+    \b
+    Examples:
+      aggregator run
+      aggregator run --config /etc/aggregator/config.yaml -v
     """
     from aggregator.daemon import Daemon
 

@@ -4,11 +4,12 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from aggregator.cli import show
+from aggregator.cli.completing import complete_source
 from aggregator.cli.context import Settings, missing_database
 from aggregator.errors import UsageError
 
@@ -23,7 +24,10 @@ sources = typer.Typer(help="Where articles come from, and how that goes.", no_ar
 
 _ROOM_FOR_IDS = 110  # columns of a terminal; below, the cause needs the room more
 _SHOWN_OTHERS = 5
-_Named = Annotated[str, typer.Argument(metavar="SOURCE", help="Its name, id or address.")]
+_Named = Annotated[
+    str,
+    typer.Argument(metavar="SOURCE", help="Its name, id or address.", autocompletion=complete_source),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,19 +42,24 @@ def register(app: typer.Typer) -> None:
 def list_(
     context: typer.Context,
     failing: Annotated[bool, typer.Option("--failing", help="Only those that are in trouble.")] = False,
-    format_: Annotated[str, typer.Option("--format", metavar="table|json|jsonl|csv")] = "table",
+    format_: Annotated[
+        Literal["table", "json", "jsonl", "csv"], typer.Option("--format", metavar="table|json|jsonl|csv")
+    ] = "table",
 ) -> None:
     """Every source: how it does, and what its texts became.
 
     Shows last success, next due, articles a day, health with its cause in words.
+
+    \b
+    Examples:
+      aggregator sources list --failing
+      aggregator sources list --format csv > sources.csv
     """
     import msgspec
 
     from aggregator.daemon import utc_now
     from aggregator.listing import listed
 
-    if format_ not in ("table", "json", "jsonl", "csv"):
-        raise UsageError(f"--format {format_}: choose table, json, jsonl or csv")
     settings: Settings = context.obj
     with settings.reading() as (config, database), database.read() as connection:
         everything = listed(connection, utc_now(), config.rule_book)
@@ -82,11 +91,16 @@ def show_(
     context: typer.Context,
     source: _Named,
     limit: Annotated[int, typer.Option(min=1, help="So many texts.")] = 20,
-    format_: Annotated[str, typer.Option("--format", metavar="table|jsonl")] = "table",
+    format_: Annotated[Literal["table", "jsonl"], typer.Option("--format", metavar="table|jsonl")] = "table",
 ) -> None:
     """One source, and why texts of it were not simply taken.
 
     Refused ones, headlines without a text, and pages that failed, newest first.
+
+    \b
+    Examples:
+      aggregator sources show SOURCE
+      aggregator sources show SOURCE --limit 100 --format jsonl
     """
     import msgspec
 
@@ -94,8 +108,6 @@ def show_(
     from aggregator.listing import listed
     from aggregator.store.verdicts import judged_lately
 
-    if format_ not in ("table", "jsonl"):
-        raise UsageError(f"--format {format_}: choose table or jsonl")
     settings: Settings = context.obj
     with settings.reading() as (config, database):
         wanted = _the_one(database, source)
@@ -196,6 +208,11 @@ def add(
     """Add a feed; the feed behind a site's address is found.
 
     Nothing is stored of it yet: a running daemon asks it within seconds.
+
+    \b
+    Examples:
+      aggregator sources add URL
+      aggregator sources add URL --name Courier --folder Europe --interval 30m
     """
     from aggregator.sourcing import add as run
 
@@ -261,7 +278,12 @@ def _newest(added: "Added") -> str:
 
 @sources.command()
 def remove(context: typer.Context, source: _Named) -> None:
-    """Take a source out; the articles that came from it stay."""
+    """Take a source out; the articles that came from it stay.
+
+    \b
+    Examples:
+      aggregator sources remove SOURCE
+    """
     from aggregator.store.refused import forget_source
     from aggregator.store.sources import remove as drop
 
@@ -277,7 +299,12 @@ def remove(context: typer.Context, source: _Named) -> None:
 
 @sources.command()
 def pause(context: typer.Context, source: _Named) -> None:
-    """Ask a source no more, until it is resumed; its history stays."""
+    """Ask a source no more, until it is resumed; its history stays.
+
+    \b
+    Examples:
+      aggregator sources pause SOURCE
+    """
     from aggregator.store.sources import set_paused
 
     settings: Settings = context.obj
@@ -294,6 +321,10 @@ def resume(context: typer.Context, source: _Named) -> None:
     """Ask a source again, at once.
 
     One that was paused, that is gone, or that waits after failures.
+
+    \b
+    Examples:
+      aggregator sources resume SOURCE
     """
     from aggregator.daemon import utc_now
     from aggregator.store.sources import choose, revive
@@ -336,18 +367,21 @@ def _refuse_of_config(config: "Config", found: "Source", advice: str) -> None:
 def check(
     context: typer.Context,
     what: Annotated[list[str], typer.Argument(metavar="WHAT...", help="Feeds: files or addresses.")],
-    format_: Annotated[str, typer.Option("--format", metavar="text|jsonl")] = "text",
+    format_: Annotated[Literal["text", "jsonl"], typer.Option("--format", metavar="text|jsonl")] = "text",
 ) -> None:
     """Read feeds without storing anything.
 
     Says their format, title and how many entries they have; ends with 3 where one could not be read.
+
+    \b
+    Examples:
+      aggregator sources check URL
+      aggregator sources check feed.xml --format jsonl
     """
     import msgspec
 
     from aggregator.sourcing import check as run
 
-    if format_ not in ("text", "jsonl"):
-        raise UsageError(f"--format {format_}: choose text or jsonl")
     settings: Settings = context.obj
     config = settings.load()
     bad = False
@@ -367,6 +401,10 @@ def import_(context: typer.Context, opml: Annotated[str, typer.Argument(metavar=
     """Add all feeds of an OPML file, with its folders.
 
     What is known already stays as it is; only what had no folder goes into the list's.
+
+    \b
+    Examples:
+      aggregator sources import subscriptions.opml
     """
     from aggregator.sourcing import import_opml
 
@@ -382,7 +420,12 @@ def import_(context: typer.Context, opml: Annotated[str, typer.Argument(metavar=
 
 @sources.command()
 def export(context: typer.Context) -> None:
-    """All feeds as OPML, to standard output."""
+    """All feeds as OPML, to standard output.
+
+    \b
+    Examples:
+      aggregator sources export > subscriptions.opml
+    """
     from aggregator.sourcing import export_opml
 
     settings: Settings = context.obj

@@ -1,6 +1,6 @@
 """The commands below `token`: who may push articles, and read from elsewhere."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,7 +33,10 @@ def create(
 
     Only a hash of it is kept. Articles without an outlet are told apart by NAME and their id.
 
-    Example: aggregator token create newsroom --scope push
+    \b
+    Examples:
+      aggregator token create newsroom --scope push
+      aggregator token create phone --scope read
     """
     from aggregator.daemon import utc_now
     from aggregator.store.tokens import SCOPES
@@ -52,15 +55,19 @@ def create(
 @token.command(name="list")
 def list_(
     context: typer.Context,
-    format_: Annotated[str, typer.Option("--format", metavar="table|jsonl")] = "table",
+    format_: Annotated[Literal["table", "jsonl"], typer.Option("--format", metavar="table|jsonl")] = "table",
 ) -> None:
-    """Every token: what it opens, and when it was used last."""
+    """Every token: what it opens, and when it was used last.
+
+    \b
+    Examples:
+      aggregator token list
+      aggregator token list --format jsonl
+    """
     import msgspec
 
     from aggregator.store.tokens import all_tokens
 
-    if format_ not in ("table", "jsonl"):
-        raise UsageError(f"--format {format_}: choose table or jsonl")
     settings: Settings = context.obj
     with settings.reading() as (config, database), database.read() as connection:
         listed = all_tokens(connection)
@@ -86,6 +93,10 @@ def revoke(
     """Let a token open nothing any more, at once.
 
     What came with it stays; its name may be given again.
+
+    \b
+    Examples:
+      aggregator token revoke TOKEN
     """
     from aggregator.daemon import utc_now
     from aggregator.store.tokens import revoke as run

@@ -14,6 +14,7 @@ from aggregator.model import Noun
 from aggregator.sources.feeds import parser_versions
 from aggregator.store.database import Database, shown_url
 from aggregator.store.migrate import check
+from aggregator.store.outbox import problems
 from aggregator.store.reading import Reading
 
 _REFUSALS_TOLD = 5
@@ -79,6 +80,8 @@ def _database(config: Config) -> Iterator[Finding]:
         state = Reading(database).state()
         with database.read() as connection:
             sources = listed(connection, dt.datetime.now(dt.UTC), config.rule_book)
+        with database.read() as connection:
+            hooks = problems(connection, config.rule_book.values("hooks")["recovered_after"])
         refused = Reading(database).refusals(_REFUSALS_TOLD)
     except AggregatorError as error:
         outdated = isinstance(error, DatabaseOutdatedError)
@@ -91,6 +94,9 @@ def _database(config: Config) -> Iterator[Finding]:
     if not state.writable:
         yield Finding(level="problem", what="; ".join(state.problems), advice="chown or chmod the file")
     yield from _sources(sources, {str(path) for path in _missing_folders(config)})
+    for said in hooks:
+        advice = "aggregator webhooks list, then aggregator webhooks test NAME"
+        yield Finding(level="warning", what=said, advice=advice)
     for one in refused:
         advice = "mend it and read it again; it is then told no more"
         yield Finding(level="warning", what=f"{one.item}: {one.reason}", advice=advice)

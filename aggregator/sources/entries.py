@@ -189,5 +189,6 @@ def _enclosures(given: Iterable[Enclosure], context: FeedContext) -> tuple[Enclo
         url = absolute_url(one.url, context.home or context.url)
         if url and url not in kept and len(kept) < context.rules.max_enclosures:
             kind = characters.clean(one.type).strip()[:100]
-            kept[url] = Enclosure(url=url, type=kind, length_bytes=one.length_bytes)
+            title = plain_title(one.title)[:_MAX_NAME_CHARS]
+            kept[url] = Enclosure(url=url, type=kind, length_bytes=one.length_bytes, title=title)
     return tuple(kept.values())

@@ -337,6 +337,7 @@ def _archive(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
             url=absolute_url(page.url, None),
             html=html,
             is_page=True,
+            robots=page.robots,
         )
         yield FoundEntry(entry=entry, where=where) if html else _empty(place, where)
 

@@ -95,7 +95,12 @@ def _author(item: dict[str, Any]) -> str:
 
 def _attachments(item: dict[str, Any]) -> tuple[Enclosure, ...]:
     return tuple(
-        Enclosure(url=_string(one, "url"), type=_string(one, "mime_type"), length_bytes=_size(one))
+        Enclosure(
+            url=_string(one, "url"),
+            type=_string(one, "mime_type"),
+            length_bytes=_size(one),
+            title=_string(one, "title"),
+        )
         for one in _list(item, "attachments")
         if isinstance(one, dict) and _string(one, "url")
     )

@@ -8,10 +8,11 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aggregator.errors import ReadError
 from aggregator.model import Noun
+from aggregator.text.permissions import header_rules
 
 _MAX_HEADER_LINES = 300
 _MAX_HEADER_BYTES = 65_536
@@ -32,6 +33,7 @@ class ArchivedPage(Noun, frozen=True, kw_only=True):
     record_id: str
     content_type: str
     body: bytes | None
+    robots: str = ""  # what its headers forbid, see text/permissions.py
 
 
 class BrokenRecord(Noun, frozen=True, kw_only=True):
@@ -155,12 +157,24 @@ def _go_on(tape: _Tape) -> None:
 
 def _headers(lines: Iterator[bytes]) -> dict[str, str]:
     """Names in small letters; the first of a repeated one; ends at the empty line."""
-    found: dict[str, str] = {}
-    for count, line in enumerate(lines):
-        if not line.strip() or count >= _MAX_HEADER_LINES:
+    return _first_of_each(_header_lines(lines))
+
+
+def _header_lines(lines: Iterator[bytes]) -> list[tuple[str, str]]:
+    """Name, in small letters, and value of each line up to the empty one."""
+    found: list[tuple[str, str]] = []
+    for line in lines:
+        if not line.strip() or len(found) >= _MAX_HEADER_LINES:
             break
         name, _, value = line.decode("utf-8", "replace").partition(":")
-        found.setdefault(name.strip().lower(), value.strip())
+        found.append((name.strip().lower(), value.strip()))
+    return found
+
+
+def _first_of_each(lines: Sequence[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in lines:
+        found.setdefault(name, value)
     return found
 
 
@@ -183,19 +197,21 @@ def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage |
     head, separator, body = block.partition(b"\r\n\r\n")
     if not separator or not _STATUS_OK.match(head):
         return None
-    headers = _headers(iter(head.split(b"\r\n")[1:]))
+    stated = _header_lines(iter(head.split(b"\r\n")[1:]))
+    headers = _first_of_each(stated)
     content_type = headers.get("content-type", "")
     if not _HTML.match(content_type):
         return None
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _unchunked(body)
-    return _page(record, content_type, _decompressed(body, headers.get("content-encoding", ""), limit))
+    opened = _decompressed(body, headers.get("content-encoding", ""), limit)
+    return _page(record, content_type, opened, header_rules(stated))
 
 
-def _page(record: dict[str, str], content_type: str, body: bytes | None) -> ArchivedPage:
+def _page(record: dict[str, str], content_type: str, body: bytes | None, robots: str = "") -> ArchivedPage:
     url = record.get("warc-target-uri", "").strip("<>")
     record_id = record.get("warc-record-id", "").strip("<>")
-    return ArchivedPage(url=url, record_id=record_id, content_type=content_type, body=body)
+    return ArchivedPage(url=url, record_id=record_id, content_type=content_type, body=body, robots=robots)
 
 
 def _unchunked(body: bytes) -> bytes:

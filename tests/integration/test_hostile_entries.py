@@ -9,9 +9,6 @@ from lxml import etree
 from sqlalchemy import func, select
 
 from aggregator.model import Enclosure, Entry
-from aggregator.publish.rendering import environment
-from aggregator.publish.rss import rss as story_feed
-from aggregator.publish.settings import PublishSettings
 from aggregator.rules import rule_book
 from aggregator.shelf import StoryFilter
 from aggregator.sources.feeds import read_feed
@@ -21,6 +18,7 @@ from aggregator.store.database import Database
 from aggregator.store.reading import Reading
 from aggregator.store.tables import article, entry
 from tests.articles import NOON, Clock, Desk
+from tests.feeds import feed_of
 from tests.hostile_feeds import rss
 
 RULES = source_rules(rule_book())
@@ -101,7 +99,7 @@ def test_chance_strings_go_through_feed_database_and_output(strings: int, databa
     assert all(len(title) == n and len(text) == m for title, n, text, m in lengths)  # no NUL ends a string
     stories = Reading(database).stories(StoryFilter(limit=strings)).stories
     assert stories
-    written = story_feed(stories, PublishSettings(), environment(), "http://127.0.0.1:8080/feeds/stories.rss")
+    written = feed_of(database, limit=strings)
     assert len(etree.fromstring(written).findall(".//item")) == len(stories)
 
 

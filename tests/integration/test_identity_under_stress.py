@@ -21,25 +21,20 @@ from sqlalchemy import func, select
 
 from aggregator.net.client import Client, ClientSettings
 from aggregator.polling import Polled, Polling
-from aggregator.publish.rendering import environment
-from aggregator.publish.rss import rss
-from aggregator.publish.settings import PublishSettings
 from aggregator.rules import rule_book
-from aggregator.shelf import StoryFilter
 from aggregator.store import habits, inbox, recognising
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
 from aggregator.store.sources import Source, add, all_sources, follow_config, remove, source_id
 from aggregator.store.tables import article, entry, identity_key, revision, story_log
 from aggregator.store.tables import sighting as sightings
 from aggregator.store.tables import source as sources
 from aggregator.work.executor import InlineExecutor
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, settled
+from tests.feeds import feed_of
 from tests.loopback import LoopbackServer, Resource
 
 BOOK = rule_book({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
-JINJA = environment()
 
 THINGS = (
     (
@@ -157,8 +152,7 @@ class Office:
 
     def output(self) -> list[tuple[str, ...]]:
         """The items of our feed as a reader sees them; links follow an article that moved."""
-        page = Reading(self.database).stories(StoryFilter(limit=500))
-        feed = feedparser.parse(rss(page.stories, PublishSettings(), JINJA, "http://127.0.0.1/feed"))
+        feed = feedparser.parse(feed_of(self.database))
         return [
             (one.id, one.title, one.published, re.sub(r'href="[^"]*"', "", one.description))
             for one in feed.entries

@@ -220,7 +220,16 @@ def test_memory_is_derived_a_restart_decides_alike(desk: Desk, data: Path) -> No
     desk.take(*entries[half:])
     restarted = settled(desk.database)
     with desk.database.write() as connection:
-        for table in ("story_log", "sighting", "identity_key", "entry", "lsh_band", "article", "story"):
+        for table in (
+            "change",
+            "story_log",
+            "sighting",
+            "identity_key",
+            "entry",
+            "lsh_band",
+            "article",
+            "story",
+        ):
             connection.exec_driver_sql(f"DELETE FROM {table}")
         connection.exec_driver_sql("UPDATE counter SET value = 0")
     desk.restart()

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from sqlalchemy import event, func, select, text
 
 from aggregator.model import Entry
-from aggregator.publish.push import Letterbox, RefusedError, read_push
+from aggregator.publish.answers import RefusedError
+from aggregator.publish.push import Letterbox, read_push
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
 from aggregator.rules import rule_book

@@ -1,0 +1,88 @@
+"""The commands export and import: all that is stored, as JSON lines."""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aggregator.cli import show
+from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.progress import progress_bar
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(export)
+    app.command(name="import")(import_)
+
+
+def export(
+    context: typer.Context,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Written whole or not at all; packed where it ends in .gz or .zst.",
+        ),
+    ] = "",
+) -> None:
+    """Everything that is stored, as JSON lines.
+
+    Articles, stories, evidence, log, corrections, sources. Left out are tokens, webhooks and what waits for
+    them: they belong to one installation. The addresses of sources may hold passwords: keep the file safe.
+
+    \b
+    Examples:
+      aggregator export --output everything.jsonl.zst
+      aggregator export > everything.jsonl
+    """
+    from aggregator.exporting import exported, row_count, written
+
+    settings: Settings = context.obj
+    with settings.reading() as (config, database):
+        if missing_database(config) is not None:
+            raise typer.Exit(1)
+        with progress_bar("rows", row_count(database), lines=settings.verbose > 0) as advance:
+            lines = exported(database, advance)
+            if output:
+                with written(Path(output)) as file:
+                    _write(lines, file.write)
+            else:
+                _write(lines, sys.stdout.buffer.write)
+    if output:
+        show.say(f"wrote {output}")
+
+
+def _write(lines: Iterable[bytes], write: Callable[[bytes], object]) -> None:
+    for line in lines:
+        write(line)
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="As `aggregator export` wrote it; - is standard input.")
+    ],
+) -> None:
+    """Put an export into an empty database.
+
+    Of either kind, by a program of the same version. All of it is imported, or nothing.
+
+    \b
+    Examples:
+      aggregator import everything.jsonl.zst --database sqlite:///new.db
+      aggregator import - --database postgresql://me@localhost/news < everything.jsonl
+    """
+    from aggregator.exporting import import_into, opened
+
+    settings: Settings = context.obj
+    with (
+        settings.writing() as (_, database),
+        progress_bar("rows", None, lines=settings.verbose > 0) as advance,
+        opened(file) as lines,
+    ):
+        count = import_into(database, lines, advance)
+    show.say(f"imported {count:,} rows")

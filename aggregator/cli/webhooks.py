@@ -1,0 +1,132 @@
+"""The commands below `webhooks`: how those of config.yaml do."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from aggregator.cli import show
+from aggregator.cli.context import Settings
+from aggregator.errors import AggregatorError, UsageError
+
+if TYPE_CHECKING:
+    from aggregator.config import Config
+    from aggregator.publish.hooks.hook import Hook
+
+webhooks = typer.Typer(
+    help="Webhooks: what is sent where, what waits, whether the way is open.", no_args_is_help=True
+)
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="As it is called in config.yaml.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(webhooks, name="webhooks")
+
+
+@webhooks.command(name="list")
+def list_(
+    context: typer.Context,
+    format_: Annotated[Literal["table", "jsonl"], typer.Option("--format", metavar="table|jsonl")] = "table",
+) -> None:
+    """Every webhook, how it does, and what waits.
+
+    Deliveries that were made or given up more than two weeks ago are not counted.
+
+    \b
+    Examples:
+      aggregator webhooks list
+      aggregator webhooks list --format jsonl
+    """
+    import msgspec
+
+    from aggregator.store.outbox import tallies
+
+    settings: Settings = context.obj
+    with settings.reading() as (config, database), database.read() as connection:
+        listed = tallies(connection)
+    if format_ == "jsonl":
+        for one in listed:
+            values = msgspec.to_builtins(one)
+            row = values.pop("row")
+            shown = {name: row[name] for name in _SHOWN}
+            show.out(msgspec.json.encode(shown | values) + b"\n")
+    elif listed:
+        columns = ("name", "state", "waiting", "done", "given up", "last success", "problem")
+        rows = (
+            (
+                one.row.name, one.row.state, one.waiting, one.done, one.given_up,
+                one.row.last_success_at, one.row.problem,
+            )
+            for one in listed
+        )  # fmt: skip
+        show.table(columns, rows, wide=("problem",))
+    elif config.webhooks:
+        show.say("none has begun yet; `aggregator run` takes them up")
+    else:
+        show.say("no webhooks; `webhooks:` in config.yaml names them")
+
+
+_SHOWN = ("name", "state", "problem", "failures", "failing_since", "resumes_at", "last_success_at")
+
+
+@webhooks.command()
+def test(context: typer.Context, name: _Name) -> None:
+    """Send a request that says nothing, to try the way.
+
+    Its type is "test"; it is signed like all others, and not tried again. Ends with 1 where it was not taken.
+
+    \b
+    Examples:
+      aggregator webhooks test desk
+    """
+    import secrets
+    import time
+
+    from aggregator.daemon import utc_now
+    from aggregator.net.posting import host_of
+    from aggregator.publish.hooks.body import trial_body
+    from aggregator.publish.hooks.configured import poster_of
+    from aggregator.publish.hooks.sending import send
+
+    settings: Settings = context.obj
+    config = settings.load()
+    hook = _hook(config, name)
+    poster = poster_of(config, utc_now)
+    began = time.monotonic()
+    posted = send(poster, hook, f"msg_{secrets.token_hex(16)}", trial_body(hook, utc_now()), utc_now())
+    poster.close()
+    if not posted.is_taken:
+        raise AggregatorError(f"{host_of(hook.url)}: {posted.problem}")
+    milliseconds = (time.monotonic() - began) * 1000
+    show.say(f"{host_of(hook.url)} took it: {posted.status}, {milliseconds:.0f} ms")
+
+
+@webhooks.command()
+def resume(context: typer.Context, name: _Name) -> None:
+    """Send what waits now, not at its time.
+
+    Also where the receiver had said that it is gone (410). The running daemon sees it within half a minute.
+
+    \b
+    Examples:
+      aggregator webhooks resume desk
+    """
+    from aggregator.store import outbox
+
+    settings: Settings = context.obj
+    with settings.writing() as (config, database):
+        _hook(config, name)
+        with database.write() as connection:
+            known = outbox.resume(connection, name)
+            waiting = {one.row.name: one.waiting for one in outbox.tallies(connection)}
+    show.say(f"{waiting.get(name, 0)} deliveries of {name} wait" if known else f"{name} has not begun yet")
+
+
+def _hook(config: "Config", name: str) -> "Hook":
+    from aggregator.publish.hooks.configured import hooks_of
+
+    found = {hook.name: hook for hook in hooks_of(config)}
+    if name not in found:
+        known = ", ".join(sorted(found)) or "none"
+        raise UsageError(f"there is no webhook {name[:40]!r}; config.yaml has: {known}")
+    return found[name]

@@ -1,0 +1,225 @@
+"""`aggregator export` and `import`: all that a database holds, as JSON lines.
+
+The first line says what it is, the last one how many rows came before it, so that a file that was cut off is
+not taken for a whole one. Between them a line is a row: `{"table": "story", "row": {...}}`. Rows come in the
+order of their keys, so the same content gives the same bytes, from whichever kind of database.
+"""
+
+import gzip
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import groupby, islice
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import msgspec
+import zstandard
+
+from aggregator.errors import AnotherDaemonError, ReadError, UsageError
+from aggregator.model import Noun
+from aggregator.store import outbox, rows, search
+from aggregator.store.database import Database
+from aggregator.store.lock import writer_lock
+from aggregator.store.migrate import newest_revision
+
+VERSION = 1
+_ROWS_AT_ONCE = 500
+_PAIRS = "lsh_band"  # 42 short rows an article: so many of them share a line
+_ZSTD_LEVEL = 6
+
+Progress = Callable[[int], object]  # hears how many rows more are done
+
+
+class Writable(Protocol):
+    """What lines are written to."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+class _Head(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    export: str
+    version: int
+    revision: str  # of the tables, as migrations count them
+
+
+class _Line(Noun, frozen=True, kw_only=True):
+    table: str = ""
+    row: dict[str, Any] | None = None
+    pairs: tuple[tuple[int, int], ...] = ()
+    rows: int | None = None  # only in the last line
+
+
+# --- out ---------------------------------------------------------------------------------------------------
+
+
+def row_count(database: Database) -> int:
+    """How many rows an export has."""
+    with database.read() as connection:
+        return rows.count(connection)
+
+
+def exported(database: Database, progress: Progress) -> Iterator[bytes]:
+    """The lines of an export, of one state of the database."""
+    yield _as_line({"export": "aggregator", "version": VERSION, "revision": newest_revision()})
+    total = 0
+    with database.read() as connection:
+        for name in rows.tables():
+            found = rows.read(connection, name)
+            while chunk := list(islice(found, _ROWS_AT_ONCE)):
+                if name == _PAIRS:
+                    yield _as_line({"table": name, "pairs": [[row["band"], row["article"]] for row in chunk]})
+                else:
+                    yield b"".join(_as_line({"table": name, "row": row}) for row in chunk)
+                total += len(chunk)
+                progress(len(chunk))
+    yield _as_line({"rows": total})
+
+
+def _as_line(value: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(value) + b"\n"
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Writable]:
+    """A file that is there when all of it is, packed as its name says: .gz, .zst. Raises UsageError."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            with ExitStack() as packing:
+                yield _packed(path, file, packing)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _packed(path: Path, file: IO[bytes], packing: ExitStack) -> Writable:
+    if path.suffix == ".gz":
+        # Without its name and its time, so that the same content is the same file.
+        return packing.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
+    if path.suffix == ".zst":
+        writer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).stream_writer(file, closefd=False)
+        return packing.enter_context(writer)
+    return file
+
+
+# --- in ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def opened(name: str) -> Iterator[Iterable[bytes]]:
+    """The lines of a file, unpacked as its name says; `-` is standard input. Raises UsageError."""
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    path = Path(name)
+    try:
+        with ExitStack() as open_files:
+            file = open_files.enter_context(path.open("rb"))
+            if path.suffix == ".gz":
+                yield open_files.enter_context(gzip.GzipFile(fileobj=file))
+            elif path.suffix == ".zst":
+                stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+                yield _lines(open_files.enter_context(stream))
+            else:
+                yield file
+    except (OSError, EOFError, zstandard.ZstdError) as error:
+        raise UsageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    rest = b""
+    while part := stream.read(1 << 20):
+        *whole, rest = (rest + part).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+    if rest:
+        yield rest
+
+
+def import_into(database: Database, lines: Iterable[bytes], progress: Progress) -> int:
+    """Put all rows of an export into a database that is empty; returns how many. All of them, or none.
+
+    Raises UsageError where the database is not empty or the export is of another version, ReadError for a
+    line that is no part of an export, AnotherDaemonError where a daemon runs.
+    """
+    lock = writer_lock(database)
+    if not lock.acquire():
+        raise AnotherDaemonError("another process writes to this database; stop it, then import")
+    try:
+        with database.write(durable=True) as connection:
+            if not rows.is_empty(connection):
+                raise UsageError("this database is not empty; name a new one: --database sqlite:///new.db")
+            total = 0
+            for name, chunk in _chunks(lines):
+                rows.put(connection, name, chunk)
+                total += len(chunk)
+                progress(len(chunk))
+            rows.continue_numbers(connection)
+            outbox.begin_anew(connection)  # what came with the import is no news
+        _index(database)
+    finally:
+        lock.release()
+    return total
+
+
+def _index(database: Database) -> None:
+    """The full-text index, made anew."""
+    more = True
+    while more:
+        with database.write() as connection:
+            more = bool(search.index_next(connection, _ROWS_AT_ONCE))
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[tuple[str, list[rows.Values]]]:
+    """Rows of one table after the other, so many at once."""
+    for name, parts in groupby(_rows(lines), key=lambda part: part[0]):
+        while chunk := [row for _, row in islice(parts, _ROWS_AT_ONCE)]:
+            yield name, chunk
+
+
+def _rows(lines: Iterable[bytes]) -> Iterator[tuple[str, rows.Values]]:
+    """Each row with its table, checked. Raises ReadError for what is no whole export."""
+    numbered = enumerate(lines, 1)
+    _check_head(next(numbered, (1, b""))[1])
+    names = frozenset(rows.tables())
+    count = 0
+    for number, raw in numbered:
+        try:
+            line = msgspec.json.decode(raw, type=_Line)
+            if line.rows is not None:
+                _check_end(line.rows, count, next(numbered, None))
+                return
+            if line.table not in names:
+                raise ReadError(f"there is no table {line.table!r}")
+            given = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
+            for row in given:
+                yield line.table, rows.checked(line.table, row)
+        except (msgspec.DecodeError, ReadError) as error:
+            raise ReadError(f"line {number}: {error}; nothing was imported") from error
+        count += len(given)
+    raise ReadError(f"the export ends after {count:,} rows without its last line: it was cut off")
+
+
+def _check_head(raw: bytes) -> None:
+    try:
+        head = msgspec.json.decode(raw, type=_Head)
+    except msgspec.DecodeError as error:
+        raise ReadError("line 1: this is no export; `aggregator ingest` reads articles") from error
+    if head.export != "aggregator" or head.version > VERSION or head.revision != newest_revision():
+        raise UsageError(
+            f"the export was made at revision {head.revision}, this program is at {newest_revision()}: "
+            "import it with the version that made it, then type `aggregator db upgrade` with this one"
+        )
+
+
+def _check_end(said: int, count: int, after: object) -> None:
+    if said != count:
+        raise ReadError(f"the export says that it has {said:,} rows, and has {count:,}")
+    if after is not None:
+        raise ReadError("there is more after the last line of the export")

@@ -155,13 +155,14 @@ class Correcting:
         homes = articles.homes(connection, [one.article for one in detail.moved])
         by_story: dict[tuple[str, str], set[str]] = {}
         for one in detail.moved:
-            now = _live(connection, one.after)
-            if homes.get(one.article) == now:
+            now = stories.target_of(connection, one.after)
+            if now is not None and homes.get(one.article) == now:
                 by_story.setdefault((one.before, now), set()).add(one.article)
         found = []
         for (before, now), moved in sorted(by_story.items()):
             # A story that gave way for another reason is where its other articles are today.
-            target = before if before in detail.retired else _live(connection, before)
+            # One that is empty, because its articles were forgotten, is one again with these.
+            target = before if before in detail.retired else stories.target_of(connection, before) or before
             if target != now:
                 found.append(_Return(frozenset(moved), now, target, is_whole=now == detail.founded))
         return found
@@ -185,7 +186,7 @@ class Correcting:
     def _put_back(self, desk: Desk, one: _Return, detail: Detail) -> set[str]:
         connection = desk.connection
         at_no = self._homes.last_touch(connection)
-        is_retired = _live(connection, one.target) != one.target
+        is_retired = stories.target_of(connection, one.target) != one.target
         if one.is_whole and not is_retired:
             back = self._homes.join(
                 desk, one.target, one.source, at_no=at_no, bump=desk.now, keeps=one.target, reason="undone"

@@ -20,7 +20,7 @@ from aggregator.dedup.index import StoryRow as IndexRow
 from aggregator.dedup.sums import Sums
 from aggregator.dedup.weights import EventModel
 from aggregator.model import ArticleView
-from aggregator.store import articles, changes, stories
+from aggregator.store import articles, changes, erasing, stories
 from aggregator.store.articles import MemberRow, NewArticle
 from aggregator.store.database import Connection
 from aggregator.store.ledger import Ledger
@@ -287,6 +287,13 @@ class Homes:
         members = articles.members(desk.connection, story)
         at_no = max(member.n for member in members)
         self._restate(desk, row, members, at_no=at_no, bump=row.updated, moved=False)
+
+    def close(self, desk: Desk, story: str) -> None:
+        """A story whose articles were all forgotten: nothing is left but its id, which leads nowhere."""
+        row = _must(stories.row_of(desk.connection, story))
+        erasing.close_story(desk.connection, story)
+        if self._index is not None and row.n in self._index:
+            self._index.remove_story(row.n)
 
     def reports(self, connection: Connection, ids: Iterable[str]) -> int:
         """How many independent reports these articles would be as a story."""

@@ -26,7 +26,7 @@ from aggregator.sources.files import FoundProblem, open_source
 from aggregator.sources.limits import source_rules
 from aggregator.sources.opening import Progress
 from aggregator.stages import FeedJob
-from aggregator.store import inbox, receipts, refused
+from aggregator.store import inbox, receipts, refused, tombstones
 from aggregator.store.database import Connection, Database
 from aggregator.store.folders import folder_name, known_as
 from aggregator.store.inbox import Accepted
@@ -312,7 +312,9 @@ class Ingest:
             self._note_refusals(connection, chunk, now)
         self._tally["read"] += len(chunk)
         for item, where in zip(accepted, places, strict=True):
-            if item.n is None:
+            if item.outcome == "forgotten":
+                self._reject(where, tombstones.REASON)
+            elif item.n is None:
                 self._tally["known"] += 1
             else:
                 self._pending[item.n] = where

@@ -20,14 +20,15 @@ import msgspec
 from aggregator import asking
 from aggregator.correcting import wish_of
 from aggregator.errors import AggregatorError, UsageError, WorkError
+from aggregator.forgetting import ForgetWish
 from aggregator.homes import BUMPS
 from aggregator.model import Prepared
 from aggregator.placing import Placed, Placing, PlacingRules
-from aggregator.reclustering import Reclustering, ReclusterWish
+from aggregator.reclustering import Reclustering, ReclusterWish, drop_scratch
 from aggregator.repeating import Wanted
 from aggregator.rules import RuleBook
 from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, broken, prepare
-from aggregator.store import inbox, search
+from aggregator.store import erasing, inbox, search
 from aggregator.store.database import Database
 from aggregator.store.inbox import Waiting
 from aggregator.store.requests import Request
@@ -145,6 +146,9 @@ class Pipeline:
         if request.kind == "correct":
             self._placing.correct(wish_of(request.payload), request.n)
             return
+        if request.kind == "forget":
+            self._forget(request, stop)
+            return
         wish = msgspec.json.decode(request.payload, type=ReclusterWish)
         run = Reclustering(
             self._database,
@@ -161,6 +165,19 @@ class Pipeline:
                 raise _StoppedError
 
         run.take_over(self._placing, wish.since, step, request=request.n)
+
+    def _forget(self, request: Request, stop: Callable[[], bool]) -> None:
+        def step() -> None:
+            if stop():
+                raise _StoppedError
+
+        drop_scratch(self._database)
+        try:
+            self._placing.erase(msgspec.json.decode(request.payload, type=ForgetWish), request.n, step)
+        except UsageError:
+            with self._database.write() as connection:
+                erasing.blank_request(connection, request.n)
+            raise
 
     # --- preparing, ahead of placing ----------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ is derived from rows; after a failed transaction it is dropped and built again.
 """
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -21,13 +22,14 @@ from aggregator.dedup.shingles import shared_count, shingle_hashes
 from aggregator.dedup.vetoes import Telling, VetoRules, objections
 from aggregator.dedup.weights import shipped_model
 from aggregator.errors import UsageError
+from aggregator.forgetting import BATCH, Forgetting, ForgetWish, Forgotten, finish_index, to_forget
 from aggregator.homes import BUMPS, Desk, Homes
 from aggregator.linking import Linking
 from aggregator.looking import TELLINGS, SecondLook
 from aggregator.model import CleanArticle, CopyEvidence, Evidence, Noun, Placement, Prepared, Reason, Role
 from aggregator.repeating import Repeating, Wanted
 from aggregator.rules import RuleBook
-from aggregator.store import articles, inbox, requests, search, stories
+from aggregator.store import articles, erasing, inbox, requests, search, stories, tombstones
 from aggregator.store.articles import NewArticle, Stored
 from aggregator.store.database import Connection, Database
 from aggregator.store.inbox import Outcome, Waiting
@@ -37,6 +39,8 @@ from aggregator.stories.tuning import StoryRules
 from aggregator.text.urls import canonical_url
 from aggregator.text.wire import copied_wire
 from aggregator.twins import Held, Twins
+
+log = logging.getLogger(__name__)
 
 
 class PlacingRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +103,7 @@ class Placing:
             has_guests=self._across.is_on,
         )
         self._correcting = Correcting(self.homes, self._bonds, self._version)
+        self._forgetting = Forgetting(self.homes, self._twins)
         self._second_look = SecondLook(self.homes, self._bonds, self._scorer, self._veto_rules, self._version)
         self._linking = Linking(self.homes, self._scorer, book.section("links", LinkRules), self._veto_rules)
 
@@ -131,6 +136,37 @@ class Placing:
                 answer = msgspec.json.encode(corrected).decode()
                 requests.answer(desk.connection, request, desk.now, "done", answer)
         return corrected
+
+    def erase(
+        self, wish: ForgetWish, request: int | None = None, step: Callable[[], None] = lambda: None
+    ) -> Forgotten:
+        """Forget what is named; `request` is the row that it was left in, which is answered and blanked.
+
+        Many articles are many transactions, and `step` is called before each: where it raises, what was
+        forgotten is, and asked again it goes on with the rest. Raises UsageError where the name is unknown.
+        """
+        with self._database.read() as connection:
+            meant, toll = to_forget(connection, wish.name)
+            former = erasing.stories_of(connection, meant.articles)
+        try:
+            for start in range(0, len(meant.articles), BATCH):
+                step()
+                with self.desk() as desk:
+                    self._forgetting.carry_out(desk, meant.articles[start : start + BATCH], former)
+        finally:
+            self.forget()  # the indexes in memory hold what is gone
+        folded = finish_index(self._database, step)
+        forgotten = Forgotten(named=len(meant.articles), toll=toll, log_folded=folded)
+        log.info(
+            "forgot %d articles of %d that were named by one %s", toll.articles, forgotten.named, meant.kind
+        )
+        if request is not None:
+            with self._database.write() as connection:
+                answer = msgspec.json.encode(forgotten).decode()
+                requests.answer(connection, request, self._now(), "done", answer)
+                erasing.blank_request(connection, request)
+            self._database.fold_log()
+        return forgotten
 
     @contextmanager
     def desk(self) -> Iterator[Desk]:
@@ -184,12 +220,16 @@ class Placing:
     def _one(self, desk: Desk, waiting: Waiting, prepared: Prepared) -> Placed:
         self._second_look.before(desk, waiting.inbox_no)
         self._linking.before(desk, waiting.inbox_no)
+        if tombstones.among(desk.connection, {waiting.article}):
+            return self._forgotten(desk, waiting, waiting.article)
         clean, mark = prepared.article, prepared.fingerprint
         if mark is None:
             placed = Placed(n=waiting.n, outcome="refused", article=waiting.article, reason=clean.reason)
         else:
             coming = Coming(waiting, clean, mark)
             elsewhere = _claimed_elsewhere(desk.connection, waiting)
+            if elsewhere is not None and tombstones.among(desk.connection, {elsewhere}):
+                return self._forgotten(desk, waiting, elsewhere)
             old = articles.latest(desk.connection, waiting.article) if waiting.revises else None
             if elsewhere is not None:
                 placed = Placed(n=waiting.n, outcome="unchanged", article=elsewhere)
@@ -210,6 +250,13 @@ class Placing:
         )
         self._repeating.placed(waiting.n)
         return placed
+
+    def _forgotten(self, desk: Desk, waiting: Waiting, article: str) -> Placed:
+        """It was accepted while its article was being forgotten, or its page turned out to be that."""
+        tombstones.count_refused(desk.connection, [article], desk.now)
+        erasing.blank_entry(desk.connection, waiting.n, desk.now)
+        self._repeating.placed(waiting.n)
+        return Placed(n=waiting.n, outcome="refused", article=article, reason=tombstones.REASON)
 
     # --- a new article ------------------------------------------------------------------------------------
 

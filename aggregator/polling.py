@@ -70,6 +70,7 @@ class Polled(Noun, frozen=True, kw_only=True):
     read: int = 0
     revised: int = 0  # of those accepted
     known: int = 0
+    forgotten: int = 0  # refused, because a person had them forgotten
     problem: str | None = None
     unchanged: bool = False  # 304, or the very bytes of the last time
 
@@ -208,7 +209,8 @@ class Polling:
                 self._succeeded(connection, counted, fetched, now, new=len(polled.accepted), shares=shares),
                 first_poll_done=True,
                 entries_new=source.entries_new + new,
-                entries_known=source.entries_known + polled.read - new,
+                entries_known=source.entries_known + polled.read - new - polled.forgotten,
+                entries_refused=source.entries_refused + polled.forgotten,
                 health_cause=source.health_cause,
             )
             save(connection, state)
@@ -511,11 +513,13 @@ def verdict_of(error: FetchError) -> Verdict | None:
 
 def polled_of(accepted: Sequence[Accepted], problem: str | None) -> Polled:
     """The tally of what was accepted."""
+    forgotten = sum(item.outcome == "forgotten" for item in accepted)
     return Polled(
         accepted=tuple(item.n for item in accepted if item.n is not None),
         read=len(accepted),
         revised=sum(item.outcome == "revision" for item in accepted),
-        known=sum(item.n is None for item in accepted),
+        known=sum(item.n is None for item in accepted) - forgotten,
+        forgotten=forgotten,
         problem=problem,
     )
 

@@ -28,7 +28,7 @@ from aggregator.model import CleanArticle, Entry, Noun, Prepared
 from aggregator.placing import Placing
 from aggregator.rules import RuleBook
 from aggregator.stages import FingerprintJob, FingerprintResult, fingerprints
-from aggregator.store import regrouping, requests, stories
+from aggregator.store import regrouping, requests, stories, tombstones
 from aggregator.store.changes import tell
 from aggregator.store.database import Database
 from aggregator.store.inbox import Waiting
@@ -316,9 +316,9 @@ class _Aside:
             seeded = [regrouping.first_article(connection), regrouping.rewritten(connection)]
             if start:  # what was placed before is taken as it is: it must still be that
                 seeded.append(str(stories.last_touch(connection)))
+            seeded.append(str(tombstones.newest(connection)))  # nothing is decided by what is gone
             bonds = regrouping.bonds_digest(connection)
-        self._folder = live.file.parent if live.file is not None else _own_folder()
-        self._of_this = f".recluster-{_digest(live.url)}-"
+        self._folder, self._of_this = _place_of(live)
         self._key = _digest(f"{book.version}\0{start}\0{corrected}\0{bonds}\0{seeded}")
         self._lock: int | None = None
 
@@ -353,16 +353,35 @@ class _Aside:
 
     def _sweep(self) -> None:
         """Remove what was left by runs that were stopped and never went on: rules or articles are others."""
-        for path in sorted(self._folder.glob(f"{self._of_this}*.lock")):
-            lock = None if path.stem == self._name else _locked(path)
-            if lock is not None:
-                self._remove(path.stem)
-                path.unlink(missing_ok=True)
-                os.close(lock)
+        _remove_left(self._folder, self._of_this, but=self._name)
 
     def _remove(self, name: str) -> None:
-        for ending in (".seeded", ".db", ".db-wal", ".db-shm"):  # the mark first: without it nothing counts
-            (self._folder / f"{name}{ending}").unlink(missing_ok=True)
+        _remove_files(self._folder, name)
+
+
+def drop_scratch(live: Database) -> None:
+    """Remove what runs that were stopped have left of this database: it holds texts."""
+    _remove_left(*_place_of(live))
+
+
+def _place_of(live: Database) -> tuple[Path, str]:
+    """The folder of scratch files, and how those of this database begin."""
+    folder = live.file.parent if live.file is not None else _own_folder()
+    return folder, f".recluster-{_digest(live.url)}-"
+
+
+def _remove_left(folder: Path, beginning: str, but: str | None = None) -> None:
+    for path in sorted(folder.glob(f"{beginning}*.lock")):
+        lock = None if path.stem == but else _locked(path)
+        if lock is not None:
+            _remove_files(folder, path.stem)
+            path.unlink(missing_ok=True)
+            os.close(lock)
+
+
+def _remove_files(folder: Path, name: str) -> None:
+    for ending in (".seeded", ".db", ".db-wal", ".db-shm"):  # the mark first: without it nothing counts
+        (folder / f"{name}{ending}").unlink(missing_ok=True)
 
 
 def _digest(words: str) -> str:

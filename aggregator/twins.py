@@ -21,11 +21,13 @@ from aggregator.dedup import passages
 from aggregator.dedup.copies import CopyRules, Proposal, Wording, best_copy, excerpts_in, ranked
 from aggregator.dedup.passages import Look, PassageIndex
 from aggregator.dedup.shingles import shingle_sequence
+from aggregator.dedup.signature import bands
 from aggregator.model import CopyEvidence
 from aggregator.rules import RuleBook
 from aggregator.store import articles
 from aggregator.store.articles import Signed, Stored
 from aggregator.store.database import Connection
+from aggregator.store.erasing import Heir
 
 _SCANS: Final = (
     2  # questions answered by reading the rows (.4 s for 300,000); then building (4 s) is worth it
@@ -109,6 +111,22 @@ class Twins:
         mine = np.isin(now, passages.held(before)) | ~np.isin(now, had)
         free = _free_bands(mark.bands, [row for row in rows if row[1] != old.n], rules)
         return Revised(before, Held(free, _kept(mark.sketch, mine)))
+
+    # --- what is forgotten --------------------------------------------------------------------------------
+
+    def keys(self, sign: bytes) -> tuple[int, ...]:
+        """All LSH keys that an article with this signature may be under."""
+        return bands(sign, count=self._rules.bands, rows=self._rules.rows)
+
+    def inherited(self, connection: Connection, heir: Heir, sketch: bytes) -> Held:
+        """What a copy is to be found by that stands for its twin, which had this sketch and is gone."""
+        rules = self._rules
+        keys = self.keys(heir.signature)
+        others = [row for row in self._band_rows(connection, keys, before=_ANY_NUMBER) if row[1] != heir.n]
+        sequence = shingle_sequence(heir.text[: rules.text_chars])
+        whole = passages.sketch(sequence, window=rules.window, limit=rules.sketch_hashes)
+        had = np.union1d(passages.held(sketch), passages.held(articles.sketch_of(connection, heir.n)))
+        return Held(_free_bands(keys, others, rules), _kept(whole, np.isin(passages.held(whole), had)))
 
     # --- what changed -------------------------------------------------------------------------------------
 

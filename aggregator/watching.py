@@ -145,8 +145,8 @@ class Watching:
                 health_cause=refused.in_words(connection, source.entry_source),
                 failures=0,
                 entries_new=source.entries_new + new,
-                entries_known=source.entries_known + polled.read - new,
-                entries_refused=source.entries_refused + looked.refused,
+                entries_known=source.entries_known + polled.read - new - polled.forgotten,
+                entries_refused=source.entries_refused + looked.refused + polled.forgotten,
             )
             save(connection, state)
         return polled
@@ -192,7 +192,7 @@ class _Looked:
         self.noted = 0  # of the problems
         self.refused = 0
         self._came: list[int] = []  # numbers of entries: of an archive there may be millions
-        self._known = self._revised = 0
+        self._known = self._revised = self._forgotten = 0
         self._chars = 0
 
     def take(self, entry: Entry) -> None:
@@ -212,6 +212,7 @@ class _Looked:
         some = polled_of(accepted, None)
         self._came += some.accepted
         self._known += some.known
+        self._forgotten += some.forgotten
         self._revised += some.revised
 
     def taken(self) -> None:
@@ -229,8 +230,9 @@ class _Looked:
     def polled(self, problem: str | None) -> Polled:
         return Polled(
             accepted=tuple(self._came),
-            read=len(self._came) + self._known,
+            read=len(self._came) + self._known + self._forgotten,
             revised=self._revised,
             known=self._known,
+            forgotten=self._forgotten,
             problem=problem,
         )

@@ -57,6 +57,31 @@ def stats(context: typer.Context) -> None:
             show.out(f"{name:22}{value}\n")
 
 
+@db.command(name="check")
+def check_(context: typer.Context) -> None:
+    """Whether all rows agree with each other.
+
+    Changes nothing. Ends with 1 where something is wrong. A daemon may go on meanwhile.
+
+    \b
+    Examples:
+      aggregator db check
+    """
+    from aggregator.store.checking import faults
+
+    settings: Settings = context.obj
+    with settings.reading() as (config, database):
+        if missing_database(config) is not None:
+            return
+        found = list(faults(database))
+    for fault in found:
+        show.out(f"{fault.rows:9,}  {fault.what}\n")
+    if found:
+        show.say("keep a copy of the database before anything else is tried")
+        raise typer.Exit(1)
+    show.say("nothing is wrong")
+
+
 @config.command(name="show")
 def show_(context: typer.Context) -> None:
     """Every key with the value in force, as YAML.

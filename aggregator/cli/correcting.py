@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from aggregator.config import Config
     from aggregator.correcting import Corrected, Wish
+    from aggregator.forgetting import ForgetWish, Forgotten
     from aggregator.placing import Placing
     from aggregator.reclustering import Difference, Reclustering
     from aggregator.store.database import Database
@@ -214,7 +215,7 @@ def recluster(
     import msgspec
 
     settings: Settings = context.obj
-    with _written_before(settings) as (config, database):
+    with written_before(settings) as (config, database):
         difference = _reclustered(config, database, since, dry_run=dry_run, wait=not no_wait)
     if difference is None:
         show.say("left for the process that is the writer now; the log of the daemon says when it is done")
@@ -232,8 +233,8 @@ def _carried_out(settings: Settings, wish: "Wish", format_: str, *, wait: bool) 
 
     from aggregator.correcting import Corrected
 
-    with _written_before(settings) as (config, database):
-        writer = _Writer(config, database)
+    with written_before(settings) as (config, database):
+        writer = Writer(config, database)
         with writer:
             if writer.is_here:
                 corrected: Corrected | None = writer.correct(wish)
@@ -267,7 +268,7 @@ def _reclustered(
     if dry_run:
         with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
             return run.difference(start, as_steps(advance))
-    with _Writer(config, database) as writer:
+    with Writer(config, database) as writer:
         if writer.is_here:
             return writer.recluster(start)
         number = writer.leave("recluster", msgspec.json.encode(ReclusterWish(since=start)))
@@ -278,7 +279,7 @@ def _reclustered(
 
 
 @contextmanager
-def _written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
+def written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
     """A database that is there: where none is yet, nothing can be corrected, and none is made."""
     missing = missing_database(settings.load())
     if missing is not None:
@@ -287,7 +288,7 @@ def _written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
         yield opened
 
 
-class _Writer:
+class Writer:
     """The writer of stories: this process where nobody else is it, and what was left for the writer before.
 
     Requests are carried out in the order in which they were made, so one that was left for a process that
@@ -302,7 +303,7 @@ class _Writer:
         self._lock = writer_lock(database)
         self.is_here = False
 
-    def __enter__(self) -> "_Writer":
+    def __enter__(self) -> "Writer":
         self._try()
         return self
 
@@ -312,6 +313,13 @@ class _Writer:
     def correct(self, wish: "Wish") -> "Corrected":
         """Carry it out here."""
         return _placing(self._config, self._database).correct(wish)
+
+    def forget(self, wish: "ForgetWish") -> "Forgotten":
+        """Forget it here."""
+        from aggregator.reclustering import drop_scratch
+
+        drop_scratch(self._database)
+        return _placing(self._config, self._database).erase(wish)
 
     def recluster(self, since: "dt.datetime | None", request: int | None = None) -> "Difference":
         """Decide again here."""

@@ -30,6 +30,7 @@ from aggregator.store import inbox, pushes, tokens
 from aggregator.store.database import Connection, Database
 from aggregator.store.inbox import Accepted
 from aggregator.store.tokens import Token
+from aggregator.store.tombstones import REASON
 from aggregator.text.urls import registrable_domain
 
 PATH = "/api/v1/articles"
@@ -182,6 +183,8 @@ class Letterbox:
 def _item(number: int, result: Accepted | None, found: Entry | str) -> PushedItem:
     if result is None:
         return PushedItem(record=number, status="rejected", reason=str(found))
+    if result.outcome == "forgotten":
+        return PushedItem(record=number, status="rejected", article=result.article, reason=REASON)
     return PushedItem(
         record=number,
         status="known" if result.outcome == "known" else "accepted",

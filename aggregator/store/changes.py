@@ -55,7 +55,7 @@ def tell(
             told,
             bump=bump,
             title=after.title,
-            title_before=before.title if before is not None and is_renamed else None,
+            title_before=before.title or None if before is not None and is_renamed else None,
             report_count=after.report_count,
             article=article,
             others=others,

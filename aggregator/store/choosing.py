@@ -229,7 +229,7 @@ def _listed(connection: Connection, chosen: Sequence[Row[Any]]) -> list[Row[Any]
 
 
 def with_reports(least: int) -> ColumnElement[bool]:
-    """At least so many reports, as an index says it: a parameter would hide from SQLite that it has all."""
+    """At least so many reports, as an index says it: a plan made once for any value could not take it."""
     return story.c.report_count >= literal_column(str(least))
 
 

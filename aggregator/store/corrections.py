@@ -72,10 +72,12 @@ def undo(connection: Connection, n: int, at: dt.datetime) -> None:
     connection.execute(delete(bond).where(bond.c.correction == n))
 
 
-def all_corrections(connection: Connection) -> list[Correction]:
-    """In the order in which they were made."""
-    rows = connection.execute(select(correction).order_by(correction.c.n))
-    return [_correction(row) for row in rows]
+def all_corrections(connection: Connection, since: dt.datetime | None = None) -> list[Correction]:
+    """In the order in which they were made; `since`: only those made then or later."""
+    chosen = select(correction).order_by(correction.c.n)
+    if since is not None:
+        chosen = chosen.where(correction.c.at >= since)
+    return [_correction(row) for row in connection.execute(chosen)]
 
 
 def newest(connection: Connection, limit: int, before: int | None = None) -> list[Correction]:

@@ -80,6 +80,16 @@ class Database:
             else None
         )
 
+    def fold_log(self) -> bool:
+        """Write SQLite's log into its file and empty it; False where a reader held it. Elsewhere nothing."""
+        if not self.is_sqlite:
+            return True
+        with self._writing, _in_words(self.url), self.engine.connect() as raw:
+            driver = raw.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            busy: int = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -159,6 +169,7 @@ def _sqlite_engine(url: str) -> Engine:
             "foreign_keys=ON",
             "cache_size=-32768",  # KiB
             "temp_store=MEMORY",
+            "secure_delete=ON",  # what is deleted is overwritten: `forget` promises that
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator.dedup.familiar import Marks
 from aggregator.model import Entry, Noun, Verdict
-from aggregator.store import blobs, recognising
+from aggregator.store import blobs, recognising, tombstones
 from aggregator.store.live_reads import LiveBlogs
 from aggregator.store.recognising import NOBODY, Caller, Met, Poll, claimed_url
 from aggregator.store.tables import article, counter, entry, identity_key, refusal, sighting, source
@@ -28,9 +28,9 @@ _KEYS_A_QUERY = 500  # SQLite takes 32,766 parameters, older builds 999
 class Accepted(Noun, frozen=True, kw_only=True):
     """What became of one entry at the door."""
 
-    outcome: Literal["new", "known", "revision"]
+    outcome: Literal["new", "known", "revision", "forgotten"]
     article: str
-    n: int | None = None  # the entry's number; None when it was known
+    n: int | None = None  # the entry's number; None when it was known, or is forgotten
 
 
 class Waiting(Noun, frozen=True, kw_only=True):
@@ -165,9 +165,16 @@ def _accept(
     book = _Book(poll, met)
     rows: list[dict[str, Any]] = []
     accepted = []
+    asked = set() if always_new else ids | {one.identity.article for one in met.callers}
+    forgotten = tombstones.among(connection, asked)
     live = LiveBlogs(connection, ids, seen[0], poll.live if poll else None)
     for offset, one in enumerate(met.callers):
         result = _judge(one, known, seen_before, book)
+        if result.article in forgotten:  # its new keys are kept, as hashes: it is known by them too
+            result = Accepted(outcome="forgotten", article=result.article)
+            book.note(one, result, known, seen_before, seen[offset])
+            accepted.append(result)
+            continue
         looks = seen_before.get((result.article, one.entry.source))
         by_page = bool(wants_page and wants_page[offset])
         if live.is_read_enough(result.article, result.outcome, by_page=by_page):
@@ -185,6 +192,8 @@ def _accept(
         accepted.append(result)
     _write(connection, rows)
     book.write(connection)
+    again = [one.article for one in accepted if one.outcome == "forgotten"]
+    tombstones.count_refused(connection, again, seen[-1])
     return Taken(accepted=tuple(accepted), notes=tuple(notes))
 
 

@@ -15,9 +15,19 @@ from aggregator.shelf import ChangeKind
 from aggregator.store.inbox import Outcome, take_numbers
 from aggregator.store.tables import change, counter, entry, story_log
 
-# "moved": an article went to another story; "regrouped": by `recluster`; "full": takes copies only now
+# "moved": an article went to another story; "regrouped": by `recluster`; "full": takes copies only now;
+# "forgotten": an article of it was forgotten
 LogKind = Literal[
-    "created", "joined", "merged", "moved", "headline", "revised", "corrected", "regrouped", "full"
+    "created",
+    "joined",
+    "merged",
+    "moved",
+    "headline",
+    "revised",
+    "corrected",
+    "regrouped",
+    "full",
+    "forgotten",
 ]
 
 _REASON = bindparam("entry_reason", type_=Text)  # of the text; fetching may have left one of its page before

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 from aggregator.model import Entry, Noun
 from aggregator.store.tables import article, entry
 
-Outcome = Literal["new", "known", "revision"]
+Outcome = Literal["new", "known", "revision", "forgotten"]
 
 
 class LiveRules(Noun, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ def measured(connection: Connection, now: dt.datetime) -> Quality:
     largest = sorted(rows, key=lambda row: (-row.article_count, row.id))[:3]
     told, without = _facts(connection, [row for row in rows if row.report_count >= REPORTS_TO_AGREE])
     since = now - dt.timedelta(days=DAYS)
-    lately = [one for one in all_corrections(connection) if one.at >= since]
+    lately = all_corrections(connection, since)
     standing = [one for one in lately if one.undone_at is None]
     return Quality(
         stories=len(rows),

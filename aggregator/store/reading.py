@@ -114,7 +114,7 @@ class Reading:
     def story(self, id: str) -> StoryView | Moved | None:  # noqa: A002 - the word that people type
         with self._database.read() as connection:
             row = connection.execute(select(story).where(story.c.id == id)).first()
-            if row is None:
+            if row is None or row.redirect_to == "":  # all that it told of was forgotten
                 return None
             if row.redirect_to is not None:
                 return Moved(to=row.redirect_to)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 from aggregator.model import Noun
 from aggregator.store.tables import request
 
-RequestKind = Literal["correct", "recluster"]
+RequestKind = Literal["correct", "recluster", "forget"]
 
 
 class Request(Noun, frozen=True, kw_only=True):

@@ -49,6 +49,11 @@ def indexed_to(connection: Connection) -> int:
     return _counted(connection, _LAST)
 
 
+def unindexed_to(connection: Connection) -> int:
+    """Articles up to this number wait to be indexed anew; 0: none does."""
+    return _counted(connection, _REST)
+
+
 def index_next(connection: Connection, limit: int) -> int:
     """Index the next articles after the last one; returns how many."""
     last = _counted(connection, _LAST)

@@ -18,6 +18,7 @@ from aggregator.errors import UsageError
 from aggregator.model import Noun, TimedEntry
 from aggregator.shelf import EntryHit, SearchBounds, SearchHit, SearchResults, StoryHit
 from aggregator.store import articles, blobs, matching
+from aggregator.store.search import unindexed_to
 from aggregator.store.snippets import snippet
 from aggregator.store.tables import article, story
 from aggregator.text.query import Phrase, Query, Term, Wording, parse_query, with_title
@@ -67,7 +68,10 @@ def search(
     hits = _hits(connection, {one.n for one in wanted}, query)
     stories = _story_hits(connection, chosen, hits)
     return SearchResults(
-        hits=tuple(hits[one.n] for one in shown), stories=stories, more=len(ranked) > len(shown)
+        hits=tuple(hits[one.n] for one in shown),
+        stories=stories,
+        more=len(ranked) > len(shown),
+        partial=unindexed_to(connection) > 0,
     )
 
 

@@ -171,9 +171,9 @@ def lead(connection: Connection, ids: Iterable[str], id: str) -> None:  # noqa: 
 
 
 def target_of(connection: Connection, id: str) -> str | None:  # noqa: A002
-    """The id that story `id` has today: itself, or what it gave way to; None where there never was one."""
+    """The id that story `id` has today: itself, or what it gave way to; None where there is none any more."""
     row = connection.execute(select(story.c.id, story.c.redirect_to).where(story.c.id == id)).first()
-    return None if row is None else row.redirect_to or row.id
+    return None if row is None or row.redirect_to == "" else row.redirect_to or row.id
 
 
 def open_stories(connection: Connection, *, reach: int) -> Iterator[StoryRow]:

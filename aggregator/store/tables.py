@@ -273,7 +273,8 @@ story = Table(
     Column("id", Text, nullable=False, unique=True),
     Column("founder", Text, nullable=False),  # article id; the story's id is hash(founder, founding)
     Column("founding", Integer, nullable=False),
-    Column("redirect_to", Text),  # set for ever when the story gave way to another
+    # Set for ever when the story gave way to another; "": all of its articles were forgotten.
+    Column("redirect_to", Text),
     Column("title", Text, nullable=False),
     Column("title_article", Text),  # id of the article that has the title; null: unknown, or a lead's words
     Column("summary", Text, nullable=False),
@@ -430,6 +431,19 @@ revision = Table(
     Column("replaced_at", UtcTime, nullable=False),
     Column("title", Text, nullable=False),
     Column("text", LargeBinary, nullable=False),  # zstd
+)
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    # An article that was forgotten: its keys and looks stay as hashes, so that it is known, and refused, when
+    # it comes again.
+    Column("article", Text, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("refused", Integer, nullable=False, server_default=text("0")),  # how often it came again
+    Column("refused_at", UtcTime),
+    Index(None, "at"),
+    sqlite_with_rowid=False,
 )
 
 outlet_line = Table(
@@ -624,7 +638,7 @@ bond = Table(
 request = Table(
     "request",
     metadata,
-    # What a command asks of the writer of stories while another process is that: correct, recluster.
+    # What a command asks of the writer of stories while another process is that (requests.RequestKind).
     Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),

@@ -12,7 +12,7 @@ from aggregator.publish.hooks.body import delivery_body, delivery_id
 from aggregator.publish.hooks.hook import Hook, HookRules
 from aggregator.publish.settings import PublishSettings
 from aggregator.shelf import Change, Moved
-from aggregator.store import changes, outbox, search
+from aggregator.store import changes, outbox, search, tombstones
 from aggregator.store.database import Connection, Database
 from aggregator.store.fitting import fitting
 from aggregator.store.outbox import Parcel
@@ -55,6 +55,7 @@ class Filling:
         """Look at the next changes; returns the hooks that have deliveries now, None where none was new."""
         now = self._now()
         with self._database.read() as connection:
+            forgotten_at = tombstones.newest(connection)
             read_to = {
                 row.name: row.read_to
                 for row in outbox.hooks(connection)
@@ -75,6 +76,8 @@ class Filling:
         parcels = list(self._parcels(told))
         last = new[-1].n
         with self._database.write() as connection:
+            if tombstones.newest(connection) != forgotten_at:
+                return []  # what was read meanwhile may be gone: it is asked again
             outbox.add(connection, parcels, {name: max(last, n) for name, n in read_to.items()}, now)
             for name in {one.hook for one in parcels}:
                 outbox.keep_within(connection, name, self._rules.waiting_most, now)

@@ -1,0 +1,134 @@
+"""Forgetting: articles go for good, with all that was said of them, and are refused when they come again.
+
+A batch of articles is one placing transaction: rows and words go, tombstones stay, the stories that lose a
+member are restated from those that are left. Ids, hashes and numbers stay: see `store/erasing.py`.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
+
+from aggregator.errors import UsageError
+from aggregator.homes import Desk, Homes
+from aggregator.model import Noun
+from aggregator.store import articles, erasing, stories, tombstones
+from aggregator.store.database import Connection, Database
+from aggregator.store.erasing import Gone, Heir, Meant, Toll
+from aggregator.twins import Twins
+
+BATCH = 20  # articles a transaction: others that write wait for it
+
+
+class ForgetWish(Noun, frozen=True, kw_only=True):
+    """What a person asks for: the address or id of an article, or the name of an outlet."""
+
+    name: str
+
+
+class Forgotten(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """What was forgotten; no words, for it is kept. `log_folded`: false where a reader held SQLite's log."""
+
+    named: int  # articles that were meant, also such as were only waiting, refused or forgotten before
+    toll: Toll
+    log_folded: bool = True
+
+
+def to_forget(connection: Connection, name: str) -> tuple[Meant, Toll]:
+    """What is meant by a name, and what would go. Raises UsageError where it means nothing."""
+    meant = erasing.meant(connection, name)
+    if not meant.articles:
+        raise UsageError(
+            f"nothing is stored of {name}; name an article by its address or id, or an outlet as "
+            "`aggregator story ID` shows it"
+        )
+    return meant, erasing.toll(connection, meant.articles)
+
+
+class Forgetting:
+    """Forgets articles, in placing transactions. `Placing` drops what is in memory afterwards."""
+
+    def __init__(self, homes: Homes, twins: Twins) -> None:
+        self._homes = homes
+        self._twins = twins
+
+    def carry_out(self, desk: Desk, ids: Sequence[str], former: Mapping[str, Collection[str]]) -> None:
+        """Forget these articles. `former`: by article every story that it is or was in."""
+        connection, wanted = desk.connection, frozenset(ids)
+        tombstones.lay(connection, wanted, desk.now)
+        gone = erasing.rows_of(connection, wanted)
+        heirs = erasing.heirs(connection, wanted)
+        homes = {one.story for one in gone} | {one.story for one in heirs}
+        stories_ = erasing.with_redirects(connection, homes | set(chain(*(former[one] for one in ids))))
+        sketches = {one.id: articles.sketch_of(connection, one.n) for one in gone}
+        keys = {one.n: self._twins.keys(one.signature) for one in gone}
+        erasing.erase_articles(connection, gone, keys)
+        erasing.blank_entries(connection, wanted, desk.now)
+        self._pass_on(connection, gone, heirs, sketches)
+        for story in sorted(homes):
+            self._restate(desk, story, wanted)
+        for one in gone:
+            desk.ledger.log(desk.now, one.story, "forgotten", article=one.id)
+        kept = erasing.titles_of(connection, stories_)
+        erasing.blank_given_way(connection, stories_)
+        erasing.blank_history(connection, wanted, stories_, kept)
+        erasing.stop_deliveries(connection, stories_, desk.now)
+        erasing.blank_answers(connection, stories_, kept)
+
+    def _restate(self, desk: Desk, story: str, wanted: Collection[str]) -> None:
+        connection = desk.connection
+        row = stories.row_of(connection, story)
+        assert row is not None, "articles are in live stories"
+        if not articles.members(connection, story):
+            self._homes.close(desk, story)
+            return
+        if row.title_article is None or row.title_article in wanted:
+            erasing.hide_title(connection, story)
+        self._homes.restate(desk, story)
+
+    def _pass_on(
+        self,
+        connection: Connection,
+        gone: Sequence[Gone],
+        heirs: Sequence[Heir],
+        sketches: Mapping[str, bytes],
+    ) -> None:
+        """A copy of a forgotten article is one of the next original: of its twin, or of the first copy."""
+        links = {one.id: one.copy_of for one in gone}
+        families: dict[str, list[Heir]] = {}
+        for heir in heirs:
+            root = heir.copy_of
+            while (further := links.get(root)) is not None and further in links:
+                root = further
+            families.setdefault(root, []).append(heir)
+        for root, family in sorted(families.items()):
+            self._one_family(connection, links.get(root), family, sketches.get(root, b""))
+
+    def _one_family(
+        self, connection: Connection, original: str | None, family: Sequence[Heir], sketch: bytes
+    ) -> None:
+        """`family`: those that lost their original, in their order; `original`: what that was a copy of."""
+        if original is None:
+            first = next((one for one in family if one.role != "excerpt"), None)
+            if first is None:  # pieces of a whole that is not there
+                for one in family:
+                    erasing.link_to(connection, one.id, None, "report")
+                return
+            held = self._twins.inherited(connection, first, sketch)
+            keys = self._twins.keys(first.signature)
+            erasing.found_by(connection, first.n, keys, held.bands, held.sketch)
+            erasing.link_to(connection, first.id, None, "report" if first.role == "copy" else first.role)
+            original = first.id
+        for one in family:
+            if one.id != original:
+                erasing.link_to(connection, one.id, original, one.role)
+
+
+def finish_index(database: Database, step: Callable[[], None]) -> bool:
+    """Have the database drop deleted words, as far as that is ours to say; what `Database.fold_log` says."""
+    is_first = True
+    more = True
+    while more:
+        step()
+        with database.write() as connection:
+            more = erasing.merge_index(connection, is_first=is_first)
+        is_first = False
+    return database.fold_log()

@@ -1,0 +1,72 @@
+"""Tombstones: which articles were forgotten, and how often each came again and was refused."""
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from aggregator.model import Noun
+from aggregator.store.tables import tombstone
+
+REASON = "it was forgotten; `aggregator forget --list` names it"
+VERDICT = "forgotten"
+_AT_ONCE = 500
+
+
+class Tombstone(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """An article that was forgotten. `refused`: how often it came again since, last at `refused_at`."""
+
+    article: str
+    at: dt.datetime
+    refused: int
+    refused_at: dt.datetime | None
+
+
+def lay(connection: Connection, ids: Collection[str], at: dt.datetime) -> None:
+    """These articles are forgotten; one that was before keeps its stone."""
+    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(tombstone).on_conflict_do_nothing(index_elements=["article"])
+    rows = [{"article": one, "at": at} for one in sorted(ids)]
+    if rows:
+        connection.execute(statement, rows)
+
+
+def among(connection: Connection, ids: Collection[str]) -> frozenset[str]:
+    """Those of the articles that were forgotten."""
+    found: set[str] = set()
+    for part in _parts(sorted(ids)):
+        chosen = select(tombstone.c.article).where(tombstone.c.article.in_(part))
+        found |= set(connection.execute(chosen).scalars())
+    return frozenset(found)
+
+
+_COUNT = (
+    update(tombstone)
+    .where(tombstone.c.article == bindparam("of_article"))
+    .values(refused=tombstone.c.refused + 1, refused_at=bindparam("now"))
+)
+
+
+def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -> None:
+    """These came again, one as often as it is named, and were refused."""
+    if ids:
+        connection.execute(_COUNT, [{"of_article": one, "now": at} for one in sorted(ids)])
+
+
+def newest(connection: Connection) -> dt.datetime | None:
+    """When something was forgotten last."""
+    at: dt.datetime | None = connection.execute(select(func.max(tombstone.c.at))).scalar_one()
+    return at
+
+
+def stones(connection: Connection, limit: int) -> list[Tombstone]:
+    """What was forgotten, the last first."""
+    columns = [tombstone.c[name] for name in Tombstone.__struct_fields__]
+    chosen = select(*columns).order_by(tombstone.c.at.desc(), tombstone.c.article).limit(limit)
+    return [Tombstone(**row._mapping) for row in connection.execute(chosen)]
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))

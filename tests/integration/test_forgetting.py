@@ -1,0 +1,496 @@
+"""Forgetting: no word of an article is left anywhere, and it does not come back by any door."""
+
+import datetime as dt
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import zstandard
+from sqlalchemy import func, select, text
+
+from aggregator import asking
+from aggregator.errors import UsageError
+from aggregator.exporting import exported, import_into
+from aggregator.forgetting import ForgetWish, Forgotten
+from aggregator.model import Entry, StoryView
+from aggregator.publish.hooks.filling import Filling
+from aggregator.publish.hooks.hook import Hook, HookRules
+from aggregator.publish.push import Letterbox
+from aggregator.publish.serve import Server
+from aggregator.publish.settings import PublishSettings
+from aggregator.reclustering import Difference, Regrouped
+from aggregator.rules import rule_book
+from aggregator.shelf import StoryFilter
+from aggregator.store import inbox, requests, tokens, tombstones
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.reading import Reading
+from aggregator.store.tables import article, lsh_band, metadata, request, sketch, tombstone
+from aggregator.store.tables import outbox as outbox_table
+from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import StoryRules
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.homes import (
+    by_title,
+    correct,
+    fill,
+    homes,
+    placing_of,
+    reclustering,
+    scratch_files,
+    undo,
+    what_is_wrong,
+)
+from tests.integration.test_repeating import FOOTERS, articles_of, taken_out
+
+MARK = "zyzzogeton"  # a word that nothing else holds
+HOUR = dt.timedelta(hours=1)
+COUNCIL = """The council of Lorwick voted on Friday to keep both public libraries open. Eleven members
+were for it, four against. The money comes from the sale of the old tram depot, whose buyer wants to put
+forty flats there. Opening hours on Saturdays are to be cut by two. A group of parents had collected nine
+thousand signatures since the spring. The next budget, the treasurer warned, will be harder."""
+BOOK = rule_book()
+
+
+def marked(guid: str, body: str, *, title: str = "levee breaks", days_before: int = 0) -> Entry:
+    """An article with the word in all that it says of itself."""
+    return record(
+        "Herald",
+        guid,
+        f"{MARK.title()} {title}",
+        f"{body} The {MARK} gate was open, said {MARK.title()} & Sons.",
+        url=f"https://herald.example/{MARK}-{guid}",
+        author=f"Ann {MARK.title()}",
+        published=NOON - HOUR - dt.timedelta(days=days_before),
+    )
+
+
+def alone(guid: str, body: str = STRIKE) -> Entry:
+    """One that is a story of its own."""
+    return marked(guid, body, title=f"dockers walk out, {guid}", days_before=60 * int(guid))
+
+
+def words_in(database: Database) -> list[str]:
+    """Each column in which the word stands, packed or not."""
+    found = []
+    with database.read() as connection:
+        tables = [(str(table.name), [column.name for column in table.c]) for table in metadata.sorted_tables]
+        for name, columns in [*tables, *_index_tables(connection)]:
+            rows = connection.execute(text(f"SELECT {', '.join(columns)} FROM {name}"))
+            for row in rows:
+                found += [
+                    f"{name}.{column}"
+                    for column, value in zip(columns, row, strict=True)
+                    if MARK in _plain(value).lower()
+                ]
+    return sorted(set(found))
+
+
+def _index_tables(connection: Any) -> list[tuple[str, list[str]]]:
+    if connection.dialect.name == "postgresql":
+        return [("article_search", ["words"])]
+    return [("article_search_data", ["block"])]
+
+
+def _plain(value: object) -> str:
+    if not isinstance(value, bytes | memoryview):
+        return str(value)
+    raw = bytes(value)
+    if raw.startswith(b"\x28\xb5\x2f\xfd"):
+        raw += zstandard.decompress(raw, max_output_size=1 << 24)
+    return raw.decode("latin-1")
+
+
+def in_files(database: Database) -> bool:
+    """Whether the word stands in SQLite's files."""
+    file = database.file
+    assert file is not None
+    every = (file, file.with_name(f"{file.name}-wal"))
+    return any(MARK.encode() in one.read_bytes().lower() for one in every if one.exists())
+
+
+def settle(desk: Desk) -> None:
+    """The full-text index and the merged texts."""
+    desk.pipeline.index_text()
+    while tell_next(desk.database, 50, BOOK.section("stories", StoryRules)):
+        pass
+
+
+def forget(desk: Desk, name: str) -> Forgotten:
+    """As a running daemon is asked by the command."""
+    wish = msgspec.json.encode(ForgetWish(name=name))
+    number = asking.leave(desk.database, desk.clock(), "forget", wish)
+    desk.pipeline.answer_requests()
+    answer = asking.answer_to(desk.database, number, patience_seconds=0)
+    assert answer is not None
+    return msgspec.json.decode(answer, type=Forgotten)
+
+
+def filling_of(desk: Desk, reading: Reading | None = None) -> Filling:
+    hook = Hook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
+    rules = BOOK.section("hooks", HookRules)
+    reading = reading or Reading(desk.database, BOOK)
+    return Filling(desk.database, reading, [hook], PublishSettings(), rules=rules, now=desk.clock)
+
+
+def the_article(database: Database, guid: str = "1") -> str:
+    with database.read() as connection:
+        chosen = select(article.c.id).where(article.c.url == f"https://herald.example/{MARK}-{guid}")
+        return str(connection.execute(chosen).scalar_one())
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database, Clock())
+
+
+# --- no word is left ---------------------------------------------------------------------------------------
+
+
+def test_no_word_of_it_is_left(desk: Desk, tmp_path: Path) -> None:
+    database = desk.database
+    filling = filling_of(desk)
+    filling.follow()
+    desk.take(record("Herald", "0", "Libraries stay open", COUNCIL, published=NOON))
+    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    desk.take(marked("1", f"{FLOOD} Later {MARK}s came.", title="levee gives way at Pennmouth"))  # a revision
+    desk.take(alone("3"), alone("5", STRIKE[::-1]))  # one will be empty, one gives way
+    settle(desk)
+    while filling.step() is not None:
+        pass
+    flood, ended = (homes(database)[the_article(database, guid)] for guid in ("1", "3"))
+    correct(database, "merge", flood, ended)
+    undo(database)
+    gave_way = homes(database)[the_article(database, "5")]
+    assert correct(database, "merge", flood, gave_way).stories == (flood,)
+    settle(desk)
+    with database.write() as connection:
+        inbox.note_refusal(
+            connection,
+            source="ingest",
+            item=f"https://herald.example/{MARK}-1",
+            verdict="x",
+            reason="y",
+            at=NOON,
+        )
+        regrouped = Regrouped(story=ended, title=f"{MARK.title()} again", before=0, after=1)
+        answer = Difference(
+            articles=1,
+            moved=1,
+            stories_before=1,
+            stories_after=1,
+            pairs_kept=1,
+            changes=(regrouped,),
+        )
+        number = requests.leave(connection, NOON, "recluster", "{}")
+        requests.answer(connection, number, NOON, "done", msgspec.json.encode(answer).decode())
+    desk.accept(marked("1", f"{FLOOD_ELSEWHERE} Still {MARK}."))  # waits to be placed
+    places = words_in(database)
+    assert {"article.text", "entry.payload", "revision.text", "story.merged", "outbox.body"} <= set(places)
+    assert {"story_log.detail", "change.title", "refusal.item"} <= set(places)
+    if database.is_sqlite:
+        assert "article_search_data.block" in places
+        assert in_files(database)
+    else:
+        assert "article_search.words" in places
+
+    done = [forget(desk, f"https://herald.example/{MARK}-1"), forget(desk, the_article(database, "3"))]
+    done.append(forget(desk, the_article(database, "5")))
+
+    assert [one.toll.articles for one in done] == [1, 1, 1]
+    assert (done[0].toll.revisions, done[0].toll.emptied, done[1].toll.emptied) == (1, 0, 1)
+    settle(desk)
+    assert words_in(database) == []
+    assert what_is_wrong(database) == []
+    if database.is_sqlite:
+        assert database.fold_log()
+        assert not in_files(database)
+    left = Reading(database).stories(StoryFilter(limit=9)).stories
+    assert sorted(one.title for one in left) == ["Libraries stay open", "Town under water"]
+    assert Reading(database).story(ended) is None
+    with database.read() as connection:
+        waiting = connection.execute(select(func.count()).where(outbox_table.c.body.is_not(None)))
+        assert waiting.scalar_one() == 1, "only of what nobody asked to forget"
+    assert all(MARK not in line for line in map(_unpacked, exported(database, lambda _: None)))
+
+
+def _in_order(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.execute(select(article.c.id).order_by(article.c.n).limit(3)).scalars())
+
+
+def _unpacked(line: bytes) -> str:
+    return line.decode().lower()
+
+
+def test_no_page_feed_or_answer_has_it(desk: Desk) -> None:
+    desk.take(marked("1", FLOOD), alone("3"))
+    desk.take(record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    settle(desk)
+    ended = homes(desk.database)[the_article(desk.database, "3")]
+    gone = the_article(desk.database)
+    server = Server(Reading(desk.database), PublishSettings(port=0))
+    with httpx.Client(base_url=server.start(), trust_env=False, timeout=60) as client:
+        paths = (
+            "/",
+            "/?view=newest",
+            f"/search?q={MARK}",
+            f"/stories/{homes(desk.database)[gone]}",
+            "/feeds/stories.rss",
+            "/feeds/stories.atom",
+            "/feeds/stories.json",
+            "/feeds/updates.rss",
+            "/api/v1/stories",
+            f"/api/v1/stories/{homes(desk.database)[gone]}",
+        )
+        assert all(MARK in client.get(path).text.lower() for path in paths)
+        tag = client.get("/feeds/stories.rss").headers["ETag"]
+        forget(desk, "Herald")
+        settle(desk)
+        again = client.get("/feeds/stories.rss", headers={"If-None-Match": tag})
+        assert again.status_code == 200, "readers that ask whether it changed are told"
+        told = {path: client.get(path).text.lower().replace(f"q={MARK}", "") for path in paths}
+        inside = [path for path, page in told.items() if MARK in page and not path.startswith("/search")]
+        assert inside == []
+        assert "nothing" in told[f"/search?q={MARK}"] or "no story" in told[f"/search?q={MARK}"]
+        for path in (f"/stories/{ended}", f"/api/v1/stories/{ended}", f"/api/v1/articles/{gone}"):
+            assert client.get(path).status_code == 404
+    server.stop()
+
+
+# --- it does not come back ---------------------------------------------------------------------------------
+
+
+def test_it_does_not_come_back_by_any_door(desk: Desk, tmp_path: Path) -> None:
+    database = desk.database
+    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    id_ = the_article(database)
+    forget(desk, id_)
+
+    again = desk.accept(
+        marked("1", FLOOD),
+        marked("1", f"{STRIKE} All is {MARK} now."),
+        msgspec.structs.replace(marked("1", FLOOD), guid="another"),
+        msgspec.structs.replace(marked("1", FLOOD), url=None),
+    )
+    assert [(one.outcome, one.article, one.n) for one in again] == [("forgotten", id_, None)] * 4
+    assert [one.outcome for one in desk.accept(msgspec.structs.replace(marked("1", ""), guid="another"))] == [
+        "forgotten"
+    ], "it is known by the keys that it came under since"
+
+    with database.write() as connection:
+        _, secret = tokens.create(connection, "newsroom", ("push",), desk.clock())
+    letterbox = Letterbox(database, BOOK, desk.clock)
+    holder = letterbox.holder(secret)
+    assert holder is not None
+    body = json.dumps(
+        {
+            "id": "1",
+            "outlet": "Herald",
+            "title": "x",
+            "text": FLOOD,
+            "url": f"https://herald.example/{MARK}-1",
+        }
+    )
+    answer = json.loads(letterbox.take(holder, body.encode(), lines=False, key="k").body)
+    assert (answer["accepted"], answer["known"], answer["rejected"]) == (0, 0, 1)
+    assert "forgotten" in answer["items"][0]["reason"]
+
+    assert desk.place() == []
+    assert words_in(database) == []
+    with database.read() as connection:
+        stones = tombstones.stones(connection, 9)
+    assert [(one.article, one.refused) for one in stones] == [(id_, 6)]
+    assert all(one != id_ for one in homes(database))
+
+
+def test_what_was_accepted_meanwhile_is_refused_in_its_place(desk: Desk) -> None:
+    """Another process accepts while the writer forgets: neither has seen what the other one did."""
+    desk.take(marked("1", FLOOD))
+    id_ = the_article(desk.database)
+    forget(desk, id_)
+    with desk.database.write() as connection:
+        connection.execute(tombstone.delete())
+    assert desk.accept(marked("1", f"{FLOOD_ELSEWHERE} {MARK}"))[0].outcome == "revision"
+    with desk.database.write() as connection:
+        tombstones.lay(connection, [id_], NOON)
+    placed = desk.place()
+    assert [(one.outcome, one.reason) for one in placed] == [("refused", tombstones.REASON)]
+    assert words_in(desk.database) == []
+
+
+def test_an_export_carries_tombstones(desk: Desk, tmp_path: Path) -> None:
+    desk.take(marked("1", FLOOD))
+    forget(desk, "Herald")
+    lines = list(exported(desk.database, lambda _: None))
+    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
+    upgrade(other)
+    import_into(other, b"".join(lines).splitlines(keepends=True), lambda _: None)
+    assert Desk(other, Clock()).accept(marked("1", FLOOD))[0].outcome == "forgotten"
+    other.close()
+
+
+# --- what is left ------------------------------------------------------------------------------------------
+
+
+def test_copies_stay_and_the_first_of_them_is_the_original(desk: Desk) -> None:
+    database = desk.database
+    for number, outlet in enumerate(("Herald", "Echo", "Gazette")):
+        desk.take(record(outlet, "1", f"Levee breaks, {outlet}", FLOOD, published=NOON + number * HOUR))
+    first, second, third = _in_order(database)
+    held = _finders(database)
+    assert len(held[1][0]) > 10
+    assert held[1][1], "the sampled shingles of the text are the first one's"
+    assert not held[2][1]
+    assert forget(desk, first).toll.copies == 2
+    assert _finders(database) == {2: held[1], 3: held[3]}, "copies to come find the next original by them"
+    with database.read() as connection:
+        rows = connection.execute(
+            select(article.c.id, article.c.copy_of, article.c.role).order_by(article.c.n)
+        )
+        assert [tuple(row) for row in rows] == [(second, None, "report"), (third, second, "copy")]
+    assert what_is_wrong(database) == []
+    assert [one.outcome for one in desk.take(record("Post", "1", "Levee", FLOOD, published=NOON))] == ["copy"]
+    before, told = Reading(database).last_change(), by_title(database, "Levee breaks")
+    forget(desk, next(id_ for id_ in homes(database) if id_ not in (second, third)))
+    assert by_title(database, "Levee breaks") == told
+    assert Reading(database).last_change() != before, "readers are told, though the headline stayed"
+    forget(desk, second)
+    assert forget(desk, third).toll.articles == 1
+    assert homes(database) == {}
+    assert what_is_wrong(database) == []
+
+
+def _finders(database: Database) -> dict[int, tuple[set[int], bytes]]:
+    """By number of the article the keys and sampled shingles that it is found by."""
+    with database.read() as connection:
+        sketches = {row.article: bytes(row.hashes) for row in connection.execute(select(sketch))}
+        found: dict[int, tuple[set[int], bytes]] = {}
+        for row in connection.execute(select(lsh_band)):
+            found.setdefault(row.article, (set(), sketches.get(row.article, b"")))[0].add(row.band)
+    return found
+
+
+def test_what_an_outlet_repeated_goes_with_it(desk: Desk) -> None:
+    """Its lines are learnt from its articles; those that are gone teach nothing, in rows or in memory."""
+    given = [one for one in articles_of(81) if one.outlet == "Lantern"]
+    desk.take(*given[:-1])
+    assert taken_out(desk.database, "Lantern")[-1] == (FOOTERS["Lantern"],)
+    forget(desk, "Lantern")
+    desk.take(given[-1])
+    assert taken_out(desk.database, "Lantern") == [()]
+
+
+def test_an_outlet_goes_with_all_that_waits(desk: Desk) -> None:
+    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    desk.accept(marked("9", STRIKE))
+    done = forget(desk, "hERALD")
+    assert (done.named, done.toll.articles, done.toll.entries) == (2, 1, 2)
+    assert [one.outcome for one in desk.place()] == []
+    assert words_in(desk.database) == []
+    assert desk.accept(marked("10", STRIKE))[0].outcome == "new", "what it publishes later is other news"
+
+
+def test_what_a_stop_left_over_goes_at_the_next_start(desk: Desk) -> None:
+    for number in range(45):
+        desk.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
+    desk.place()
+    wish = msgspec.json.encode(ForgetWish(name="Herald"))
+    number = asking.leave(desk.database, NOON, "forget", wish)
+    asked = iter([False, False, True])
+    assert desk.pipeline.answer_requests(lambda: next(asked)) == 0
+    with desk.database.read() as connection:
+        left = connection.execute(select(func.count()).select_from(article)).scalar_one()
+    assert 0 < left < 45
+    desk.restart()
+    assert desk.pipeline.answer_requests() == 1
+    assert asking.answer_to(desk.database, number, patience_seconds=0) is not None
+    assert words_in(desk.database) == []
+    assert what_is_wrong(desk.database) == []
+
+
+def test_what_a_stopped_recluster_left_goes_too(desk: Desk) -> None:
+    """Its scratch file holds texts; and taken up again it would decide by what is gone."""
+
+    def stops(*_: int) -> None:
+        raise InterruptedError
+
+    database = desk.database
+    if database.file is None:
+        pytest.skip("beside a server they lie in a folder that all databases share")
+    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    with pytest.raises(InterruptedError):
+        reclustering(database).difference(None, stops)
+    assert scratch_files(database.file.parent)
+    forget(desk, the_article(database))
+    assert scratch_files(database.file.parent) == []
+
+
+def test_a_name_that_means_nothing_is_refused_and_not_kept(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="nothing is stored"):
+        forget(desk, f"https://herald.example/{MARK}")
+    with desk.database.read() as connection:
+        assert connection.execute(select(request.c.payload)).scalar_one() == "{}"
+
+
+def test_a_delivery_that_was_being_made_is_made_again(desk: Desk) -> None:
+    """Webhooks read and write apart: what was read before and is written after must not be the old words."""
+    met = []
+
+    class Overtaken(Reading):
+        def these(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
+            found = super().these(ids)
+            if not met:
+                met.append(found)
+                forget(desk, the_article(desk.database))
+            return found
+
+    filling = filling_of(desk, Overtaken(desk.database, BOOK))
+    filling.follow()
+    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    while filling.step() is not None:
+        pass
+    assert met
+    assert words_in(desk.database) == []
+    with desk.database.read() as connection:
+        assert connection.execute(select(outbox_table.c.body)).first() is not None
+
+
+def test_undoing_a_split_brings_an_ended_story_back(desk: Desk) -> None:
+    database = desk.database
+    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    first, second = _in_order(database)[:2]
+    origin = homes(database)[first]
+    assert homes(database)[second] == origin
+    correct(database, "split", origin, articles=(second,))
+    desk.restart()
+    forget(desk, first)
+    assert Reading(database).story(origin) is None
+    undo(database)
+    assert homes(database) == {second: origin}
+    assert what_is_wrong(database) == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed: int) -> None:
+    """Rows agree with each other, and what is in memory with them, on both databases."""
+    fill(database)
+    chance = random.Random(seed)
+    placing = placing_of(database)
+    with database.read() as connection:
+        placing.homes.index(connection)
+    everything = sorted(homes(database))
+    going = chance.sample(everything, 25)
+    for id_ in going:
+        placing.erase(ForgetWish(name=id_))
+    assert set(homes(database)) == set(everything) - set(going)
+    assert what_is_wrong(database, placing) == []
+    with database.read() as connection:
+        dangling = select(article.c.id).where(
+            article.c.copy_of.is_not(None), article.c.copy_of.not_in(select(article.c.id))
+        )
+        assert connection.execute(dangling).all() == []

@@ -24,7 +24,7 @@ class Kind(NamedTuple):
         return _TYPE + self.name
 
 
-# `type` and `title` stay as they are once they are published: programs compare them. docs/querying.md has
+# `type` and `title` stay as they are once they are published: programs compare them. docs/api.md has
 # what each means.
 PROBLEMS: dict[int, Kind] = {
     400: Kind("bad-request", "The request has a mistake"),

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-import threading
 from collections.abc import Iterable
 from typing import Literal
 
@@ -11,20 +10,24 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from aggregator.errors import UsageError
-from aggregator.publish.answers import JSON, RefusedError, problem
+from aggregator.publish.answers import JSON, problem
 from aggregator.publish.article_json import one_article_json, search_json, sources_json
-from aggregator.publish.bounds import bounded_article, bounded_explanation, bounded_hit, bounded_source
+from aggregator.publish.bounds import (
+    bounded_article,
+    bounded_explanation,
+    bounded_hit,
+    bounded_source,
+    bounded_story_hit,
+)
 from aggregator.publish.desk import NewsDesk
 from aggregator.publish.site import Site, conditional
 from aggregator.publish.story_json import page_json, whole_story_json
 from aggregator.publish.walks import next_of
-from aggregator.shelf import Moved, SearchBounds, SearchHit, StoryPage
+from aggregator.shelf import Moved, SearchBounds, StoryPage
 
 STORIES_AN_ANSWER = 50
 FOUND_AN_ANSWER = 30
 MAX_FOUND = 100  # articles and stories in one answer of the search
-EXPLAINING_AT_ONCE = 2  # comparing two texts is work for a processor: the others are not to wait for it
-EXPLAINING_PATIENCE_SECONDS = 5.0
 MAX_ADDRESS_CHARS = 2048  # of an article that is named by its address
 _SEARCHED_BY = ("query", "since", "until", "outlet", "language", "limit")
 _NAMED = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{MAX_ADDRESS_CHARS}}}")
@@ -44,7 +47,6 @@ class HealthJson(msgspec.Struct, frozen=True, kw_only=True):
 def router(site: Site) -> APIRouter:
     """The routes of the API."""
     api = APIRouter()
-    explaining = threading.BoundedSemaphore(EXPLAINING_AT_ONCE)
 
     @api.get("/api/v1/stories")
     def list_stories(request: Request) -> Response:
@@ -72,7 +74,7 @@ def router(site: Site) -> APIRouter:
 
         @api.get("/api/v1/explain")
         def explain(request: Request) -> Response:
-            return _explain(site, desk, request, explaining)
+            return _explain(site, desk, request)
 
     @api.get("/healthz")
     def health(request: Request) -> Response:
@@ -145,13 +147,12 @@ def _search(site: Site, request: Request) -> Response:
     if "query" not in request.query_params:
         raise UsageError("query: say what to search for")
     results = site.shelf.search(wanted.query, wanted.limit, bounds)
-
-    def shown(hits: Iterable[SearchHit]) -> tuple[SearchHit, ...]:
-        access, words = site.access(request), site.settings.excerpt_words
-        return tuple(bounded_hit(hit, access, words) for hit in hits)
-
-    stories = tuple(msgspec.structs.replace(one, hits=shown(one.hits)) for one in results.stories)
-    bounded = msgspec.structs.replace(results, hits=shown(results.hits), stories=stories)
+    access, words = site.access(request), site.settings.excerpt_words
+    bounded = msgspec.structs.replace(
+        results,
+        hits=tuple(bounded_hit(hit, access, words) for hit in results.hits),
+        stories=tuple(bounded_story_hit(one, access, words) for one in results.stories),
+    )
     return conditional(request, None, lambda: Response(search_json(bounded), media_type=JSON))
 
 
@@ -162,9 +163,7 @@ def _sources(site: Site, request: Request) -> Response:
     )
 
 
-def _explain(
-    site: Site, desk: NewsDesk, request: Request, explaining: threading.BoundedSemaphore
-) -> Response:
+def _explain(site: Site, desk: NewsDesk, request: Request) -> Response:
     refuse_others(request, ("article", "other"))
     article, other = (request.query_params.get(name, "").strip() for name in ("article", "other"))
     if not article:
@@ -177,12 +176,7 @@ def _explain(
     tag = site.tag(request, f"{article} {other}")
 
     def render() -> Response:
-        if not explaining.acquire(timeout=EXPLAINING_PATIENCE_SECONDS):
-            raise RefusedError(503, "too much is being explained at once", headers={"Retry-After": "5"})
-        try:
-            told = desk.explanation(article, other or None)
-        finally:
-            explaining.release()
+        told = desk.explanation(article, other or None)
         if told is None:
             return problem(404, "there is no such article, or no such other one")
         bounded = bounded_explanation(told, site.access(request), site.settings.excerpt_words)

@@ -4,14 +4,14 @@
 `noarchive` and a reservation against text mining leave an excerpt whatever `publish.full_text` says.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
 
 from aggregator.explaining import Explanation, Pair, Shared
 from aggregator.publish.rights import Access, count_words, first_words
-from aggregator.shelf import EntryHit, OneArticle, SearchHit, SourceView
+from aggregator.shelf import EntryHit, OneArticle, Quality, SearchHit, SourceView, StoryHit
 
 
 def bounded_article(one: OneArticle, access: Access, words: int) -> OneArticle:
@@ -21,11 +21,16 @@ def bounded_article(one: OneArticle, access: Access, words: int) -> OneArticle:
     if access == "owner" or (access == "all" and not kept):
         return one
     title = first_words(article.title, words)
-    left = 0 if article.nosnippet else max(0, words - count_words(title))
+    copies = tuple(msgspec.structs.replace(copy, title=first_words(copy.title, words)) for copy in one.copies)
+    # The lead stands in the copies, too, each of which has its title beside it.
+    longest = max(count_words(each) for each in (title, *(c.title for c in copies if not c.nosnippet)))
+    left = 0 if article.nosnippet else max(0, words - longest)
     shown = msgspec.structs.replace(
         article, title=title, lead=first_words(article.lead, left), text="", timed=()
     )
-    return msgspec.structs.replace(one, article=shown, story_title=first_words(one.story_title, words))
+    return msgspec.structs.replace(
+        one, article=shown, story_title=first_words(one.story_title, words), copies=copies
+    )
 
 
 def bounded_hit(hit: SearchHit, access: Access, words: int) -> SearchHit:
@@ -46,11 +51,31 @@ def bounded_hit(hit: SearchHit, access: Access, words: int) -> SearchHit:
     return msgspec.structs.replace(
         hit,
         title=title,
-        story_title=first_words(hit.story_title, words),
+        story_title=first_words(hit.story_title, words // 2),  # it may be this article's own
         snippet=snippet,
         marks=_within(hit.marks, snippet),
         entries=tuple(entries),
     )
+
+
+def bounded_story_hit(found: StoryHit, access: Access, words: int) -> StoryHit:
+    """A story that was found as a reader may see it: its headline may be the title of one of its hits."""
+    if access == "owner":
+        return found
+    return msgspec.structs.replace(
+        found,
+        title=first_words(found.title, words // 2),
+        hits=tuple(bounded_hit(hit, access, words) for hit in found.hits),
+    )
+
+
+def bounded_quality(found: Quality, words: int) -> Quality:
+    """What is known of grouping as others than the owner may see it."""
+
+    def cut(stories: Iterable[tuple[str, str, int]]) -> tuple[tuple[str, str, int], ...]:
+        return tuple((id_, first_words(title, words), number) for id_, title, number in stories)
+
+    return msgspec.structs.replace(found, largest=cut(found.largest), without_fact=cut(found.without_fact))
 
 
 def _within(marks: Iterable[tuple[int, int]], text: str) -> tuple[tuple[int, int], ...]:
@@ -91,11 +116,18 @@ class _Words:
         )
 
 
-def bounded_explanation(told: Explanation, access: Access, words: int) -> Explanation:
-    """An explanation as a reader may see it: names, words and passages count as words of their articles."""
+def bounded_explanation(
+    told: Explanation, access: Access, words: int, beside: Mapping[str, str] | None = None
+) -> Explanation:
+    """An explanation as a reader may see it: names, words and passages count as words of their articles.
+
+    `beside`: titles of further articles, by their ids, that are shown beside it.
+    """
     if access == "owner":
         return told
     left = _Words(words)
+    for article, shown in (beside or {}).items():
+        left.titled(article, shown)
     twin = told.evidence.copy
     title = left.titled(told.article, told.title)
     pair = None if told.pair is None else _bounded_pair(told.pair, told.article, left, words)

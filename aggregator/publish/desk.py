@@ -5,6 +5,7 @@ between two batches (`asking`, `correcting`). An answer waits for that a bounded
 """
 
 import datetime as dt
+import threading
 from collections.abc import Callable
 from typing import Literal
 
@@ -15,11 +16,15 @@ from aggregator.correcting import Corrected, Wish
 from aggregator.errors import UsageError
 from aggregator.explaining import Explanation, explanation
 from aggregator.model import Noun
+from aggregator.publish.answers import RefusedError
 from aggregator.rules import RuleBook
 from aggregator.store import corrections, requests
 from aggregator.store.corrections import Correction, CorrectionKind
 from aggregator.store.database import Database
 from aggregator.store.reading import Reading
+
+EXPLAINING_AT_ONCE = 2  # comparing two texts is work for a processor: the others are not to wait for it
+EXPLAINING_PATIENCE_SECONDS = 5.0
 
 
 class DeskRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +81,7 @@ class NewsDesk:
         self._book = book
         self._now = now
         self._arrived = arrived
+        self._explaining = threading.BoundedSemaphore(EXPLAINING_AT_ONCE)
 
     def ask(self, wish: Wish, patience_seconds: float | None = None) -> Asked:
         """Leave a wish for the writer and wait for the answer, `desk.patience_seconds` unless told otherwise.
@@ -118,12 +124,17 @@ class NewsDesk:
     def explanation(self, article: str, other: str | None = None) -> Explanation | None:
         """Why an article is where it is, and how it stands to `other`; None where one of them is not there.
 
-        All of it: what may be shown to others is for `bounds` to say.
+        All of it: what may be shown to others is for `bounds` to say. Raises RefusedError (503) where too
+        many are asked for at once.
         """
+        if not self._explaining.acquire(timeout=EXPLAINING_PATIENCE_SECONDS):
+            raise RefusedError(503, "too much is being explained at once", headers={"Retry-After": "5"})
         try:
             return explanation(Reading(self._database, self._book), article, other, self._book)
         except UsageError:
             return None
+        finally:
+            self._explaining.release()
 
 
 def _decided(one: Correction) -> Decided:

@@ -1,13 +1,11 @@
 """An explanation as rows of a page: every share of a score with its words, its value and its bar."""
 
-import json
 from collections.abc import Sequence
 
 import msgspec
 
 from aggregator.explaining import Explanation, Pair, reason_name, reason_value
 from aggregator.model import CopyEvidence, Evidence, Reason
-from aggregator.store.reading import LogLine
 
 BAR_STEPS = 20  # lengths that the style sheet knows (.w0 to .w20): a style attribute would break the policy
 
@@ -95,10 +93,3 @@ def copied(copy: CopyEvidence) -> str:
         f"{copy.resemblance:.0%} of all word triples are in both texts, "
         f"{copy.containment:.0%} of the shorter one in the longer."
     )
-
-
-def step(line: LogLine) -> str:
-    """A line of the log as a sentence, as far as its details have words."""
-    detail: dict[str, object] = json.loads(line.detail) if line.detail else {}
-    words = detail.get("words") or detail.get("reason")
-    return f"{line.kind}: {words}" if words else line.kind

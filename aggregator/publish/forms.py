@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from anyio import to_thread
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -88,7 +88,10 @@ def _posted(pages: Pages, handler: Handler) -> Callable[[Request], Coroutine[Any
             return pages.problem(request, 409, "That cannot be done", str(error))
 
     async def answer(request: Request) -> Response:
-        body = await received(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
+        try:
+            body = await received(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
         return await to_thread.run_sync(done, request, body)
 
     return answer

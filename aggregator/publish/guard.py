@@ -58,6 +58,7 @@ PUSH = "/api/v1/articles"
 BEARERS = "aggregator.bearers"
 _BEARER = "aggregator.bearer"
 _PREFIX = "aggregator.prefix"
+_STRANGER = "aggregator.stranger"
 
 _OPEN_PATHS = frozenset({"/healthz", "/robots.txt", SIGN_IN})  # on every address, with or without a token
 _OPEN_FOLDER = "/static/"
@@ -179,12 +180,14 @@ class Guard:
             coming.headers, self._settings, by_form=by_form
         ):
             raise RefusedError(403, "a page of another site may not send this")
+        coming.scope[_STRANGER] = self._is_open_to_others and not is_at_this_machine(Request(coming.scope))
         bearer = None
         if self._bearers is not None:
             coming.scope[BEARERS] = self._bearers
             bearer = await self._bearer(coming, self._bearers)
         if bearer is not None:
             coming.scope[_BEARER] = bearer
+            coming.scope[_STRANGER] &= not bearer.token.may("read")
         self._refuse_strangers(coming, bearer)
         return bearer
 
@@ -194,28 +197,27 @@ class Guard:
             return None
         bearer = await to_thread.run_sync(bearers.bearer, given)
         if bearer is None:
+            if given.way == "cookie":  # of a token that was revoked: nobody is locked out by it
+                coming.scope[_OLD_COOKIE] = True
             bearers.refuse_more(coming.address)
             if given.way != "cookie":
                 raise RefusedError(
                     401, "this token is none, or was revoked", headers=_challenge(coming, given.way)
                 )
-            coming.scope[_OLD_COOKIE] = True  # of a token that was revoked: nobody is locked out by it
         elif given.way == "path" and coming.in_path is not None:
             coming.scope[_PREFIX] = coming.in_path.prefix
         return bearer
 
     def _refuse_strangers(self, coming: _Coming, bearer: Bearer | None) -> None:
         """On an address that others reach, only this machine needs no token."""
-        if not self._is_open_to_others or coming.path in _OPEN_PATHS:
-            return
-        if is_at_this_machine(Request(coming.scope)):
+        if not coming.scope[_STRANGER] or coming.path in _OPEN_PATHS:
             return
         if bearer is None:
             if self._bearers is not None and "authorization" in coming.headers:
                 self._bearers.refuse_more(coming.address)  # a password that is not even like a token
             words = "this server answers with a token only: as password of any user name, or as Bearer"
             raise RefusedError(401, words, headers=_challenge(coming, "header"))
-        if not bearer.token.may("read") and coming.path != PUSH:
+        if coming.path != PUSH:
             raise RefusedError(403, f"the token {bearer.token.name!r} may not read")
 
     def _refusal(self, coming: _Coming, error: AggregatorError) -> Response:
@@ -288,6 +290,11 @@ def prefix_of(request: Request) -> str:
     return prefix
 
 
+def is_stranger(request: Request) -> bool:
+    """Whether nothing but the door itself may be shown: what is there to be read is nobody's business."""
+    return bool(request.scope.get(_STRANGER))
+
+
 def is_owner(request: Request) -> bool:
     """Whether the owner asks: at this machine, or with a token that may read."""
     token = token_of(request)
@@ -297,7 +304,7 @@ def is_owner(request: Request) -> bool:
 def _wrong_host(path: str) -> Response:
     words = (
         "This server does not answer to that name.\n"
-        "Open it by its address, or set publish.public_url in config.yaml to the name it has.\n"
+        "Open it by its address, or set `public_url` in config.yaml to the address that people type.\n"
     )
     if path.startswith(API):
         return problem(421, " ".join(words.split()))

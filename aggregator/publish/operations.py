@@ -23,7 +23,7 @@ def _up_to(most: int) -> dict[str, Any]:
 
 _TIME = {
     "anyOf": [
-        {"type": "string", "pattern": "^([0-9]{1,5}[mhdw])?$", "examples": ["24h", "7d"]},
+        {"type": "string", "pattern": "^\\s*([0-9]{1,5}\\s*[mhdw])?\\s*$", "examples": ["24h", "7d"]},
         {"type": "string", "format": "date"},
         {"type": "string", "format": "date-time"},
     ]

@@ -12,13 +12,19 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from aggregator.errors import UsageError
+from aggregator.explaining import log_words
 from aggregator.model import ArticleView, Attributed, MergedStory, StoryView, TimelineItem
 from aggregator.publish import explained
-from aggregator.publish.bounds import bounded_explanation, bounded_hit, bounded_source
+from aggregator.publish.bounds import (
+    bounded_explanation,
+    bounded_quality,
+    bounded_source,
+    bounded_story_hit,
+)
 from aggregator.publish.desk import NewsDesk
 from aggregator.publish.filters import MAX_TEXT_CHARS, Wanted
 from aggregator.publish.frontpage import arranged, by_day, teaser_of
-from aggregator.publish.guard import form_value, prefix_of, token_of
+from aggregator.publish.guard import form_value, is_stranger, prefix_of, token_of
 from aggregator.publish.rendering import day
 from aggregator.publish.rights import count_words, first_words
 from aggregator.publish.settings import PublishSettings
@@ -196,7 +202,6 @@ class Pages:
         if told is None:
             detail = "There is no such article, or none with the id or address that was to be compared."
             return self.problem(request, 404, "There is nothing to explain", detail)
-        told = bounded_explanation(told, self._site.access(request), self._site.settings.excerpt_words)
         home = self._site.story(told.story)
         others: Sequence[ArticleView] = ()
         language = None
@@ -204,6 +209,10 @@ class Pages:
             shown = self._site.bounded(request, home)[0].articles
             others = [one for one in shown if one.id != told.article][:OTHERS_SHOWN]
             language = next((one.language for one in shown if one.id == told.article), None)
+        beside = {one.id: one.title for one in others}
+        told = bounded_explanation(
+            told, self._site.access(request), self._site.settings.excerpt_words, beside
+        )
         copy = told.pair.copy if told.pair is not None else None
         return self.page(
             request,
@@ -218,7 +227,7 @@ class Pages:
             copied=explained.copied(told.evidence.copy) if told.evidence.copy else "",
             pair=explained.pair(told.pair) if told.pair else None,
             pair_copied=explained.copied(copy) if copy else "",
-            log=[(line.at, explained.step(line)) for line in told.log],
+            log=[(line.at, log_words(line)) for line in told.log],
             others=others,
         )
 
@@ -237,10 +246,7 @@ class Pages:
         except UsageError as error:
             results = SearchResults(problem=str(error))
         access, words = self._site.access(request), self._site.settings.excerpt_words
-        stories = [
-            msgspec.structs.replace(one, hits=tuple(bounded_hit(hit, access, words) for hit in one.hits))
-            for one in results.stories
-        ]
+        stories = [bounded_story_hit(one, access, words) for one in results.stories]
         return self.page(
             request, "search.html", here="/search", text=text, asked=asked, results=results, stories=stories
         )
@@ -273,6 +279,8 @@ class Pages:
     def quality(self, request: Request) -> Response:
         """How well grouping does, as far as the database can tell."""
         found = self._site.shelf.quality(self._site.clock())
+        if self._site.access(request) != "owner":
+            found = bounded_quality(found, self._site.settings.excerpt_words)
         return self.page(request, "quality.html", here="/quality", quality=found)
 
     def robots(self, _request: Request) -> Response:
@@ -320,7 +328,7 @@ class Pages:
             "site_title": settings.title,
             "index": settings.index,
             "prefix": prefix_of(request),
-            "feeds": feed_links(settings),
+            "feeds": () if is_stranger(request) else feed_links(settings),
             "signed_in": signed_in,
             "may_correct": self.may_correct(request),
             "form": form_value(request) if signed_in else "",

@@ -82,7 +82,7 @@ def for_item(
         articles=tuple(
             msgspec.structs.replace(
                 one,
-                title=first_words(one.title, words),
+                title=first_words(one.title, allowance.words),
                 lead="",
                 text="",
                 timed=(),
@@ -119,7 +119,7 @@ def _told_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory:
             others = (msgspec.structs.replace(said, text="") for said in fact.said if said is not shown)
             facts.append(msgspec.structs.replace(fact, said=(shown, *others)))
     return MergedStory(
-        title=first_words(merged.title, allowance.words),
+        title=first_words(merged.title, allowance.all_words),
         lead=lead,
         facts=tuple(facts),
         only=_only_in_item(merged.only, allowance),
@@ -150,10 +150,14 @@ class _Allowance:
     """Words still free for each article; what was shown once may be shown again.
 
     What is shown of a text counts for all that print it: for an original, its copies and its excerpts alike.
+    A headline that no article of the story carries any more may be a former one of any of them, so it counts
+    for all.
     """
 
     def __init__(self, story: StoryView, words: int, *, whole_allowed: bool) -> None:
-        self.words = words
+        carried = any(story.title in article.title for article in story.articles)
+        self.all_words = words  # of the headline
+        self.words = words if carried else max(0, words - count_words(story.title))  # of one article
         self.whole = frozenset(
             a.id
             for a in story.articles
@@ -237,7 +241,8 @@ def _bounded_story(story: StoryView, allowance: _Allowance) -> StoryView:
         summary = allowance.cut(sayers[0], story.summary)
     else:
         summary = allowance.cut_for_all(tuple(a.id for a in story.articles), story.summary)
-    return msgspec.structs.replace(story, title=first_words(story.title, allowance.words), summary=summary)
+    title = first_words(story.title, allowance.all_words)
+    return msgspec.structs.replace(story, title=title, summary=summary)
 
 
 def _bounded_article(article: ArticleView, allowance: _Allowance) -> ArticleView:
@@ -275,7 +280,7 @@ def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
     timeline = tuple(item for item in merged.timeline if _moment_fits(item, allowance))
     return msgspec.structs.replace(
         merged,
-        title=first_words(merged.title, allowance.words),
+        title=first_words(merged.title, allowance.all_words),
         lead=lead,
         facts=facts,
         disagreements=disagreements,

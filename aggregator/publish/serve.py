@@ -12,6 +12,7 @@ import uvicorn
 from aggregator.errors import AggregatorError, ConfigError
 from aggregator.publish.app import create_app
 from aggregator.publish.bearers import Tokens
+from aggregator.publish.connections import PunctualProtocol, give_up_unread
 from aggregator.publish.desk import NewsDesk
 from aggregator.publish.hosts import is_loopback
 from aggregator.publish.push import Letterbox
@@ -86,6 +87,7 @@ class Server:
         logging.getLogger("uvicorn.access").disabled = True
         return uvicorn.Config(
             create_app(self._shelf, self._settings, letterbox=self._letterbox, desk=self._desk),
+            http=PunctualProtocol,
             access_log=False,
             log_config=None,  # the daemon has set up logging
             proxy_headers=False,
@@ -126,6 +128,7 @@ def _bind(host: str, port: int) -> socket.socket:
     # The protocol by name: asyncio turns Nagle's delay off only then, and an answer takes 4 instead of 44 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    give_up_unread(listener)
     try:
         listener.bind((host, port))
     except (OSError, OverflowError) as error:

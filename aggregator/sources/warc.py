@@ -157,10 +157,10 @@ def _go_on(tape: _Tape) -> None:
 
 def _headers(lines: Iterator[bytes]) -> dict[str, str]:
     """Names in small letters; the first of a repeated one; ends at the empty line."""
-    return _first_of_each(_header_lines(lines))
+    return _first_of_each(_pairs(lines))
 
 
-def _header_lines(lines: Iterator[bytes]) -> list[tuple[str, str]]:
+def _pairs(lines: Iterator[bytes]) -> list[tuple[str, str]]:
     """Name, in small letters, and value of each line up to the empty one."""
     found: list[tuple[str, str]] = []
     for line in lines:
@@ -197,7 +197,7 @@ def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage |
     head, separator, body = block.partition(b"\r\n\r\n")
     if not separator or not _STATUS_OK.match(head):
         return None
-    stated = _header_lines(iter(head.split(b"\r\n")[1:]))
+    stated = _pairs(iter(head.split(b"\r\n")[1:]))
     headers = _first_of_each(stated)
     content_type = headers.get("content-type", "")
     if not _HTML.match(content_type):

@@ -30,12 +30,13 @@ class ClockPair:
 def clocks_that_differ(likenesses: Likenesses, voices: Sequence[str], rules: StoryRules) -> list[ClockPair]:
     """Pairs that count as one fact but for their clocks; a sentence with two clocks tells of two moments."""
     found: list[tuple[float, ClockPair]] = []
+    features = likenesses.features
+    clocks = [_only_clock(each.sentence.text) for each in features]
     for (a, b), s in likenesses.pairs.items():
-        one, other = likenesses.features[a], likenesses.features[b]
-        if voices[a] == voices[b] or not may_count(one, other, s, rules):
+        left, right = clocks[a], clocks[b]
+        if left is None or right is None or voices[a] == voices[b]:
             continue
-        left, right = _only_clock(one.sentence.text), _only_clock(other.sentence.text)
-        if left is None or right is None:
+        if not may_count(features[a], features[b], s, rules):
             continue
         apart = abs(left[0] - right[0])
         # Twelve hours apart, one of them lacks its "p.m.".

@@ -1,6 +1,8 @@
 """The merged story as plain text, for a terminal and for the text column of the SQL views."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from aggregator.model import (
     AgreedFigure,
@@ -13,17 +15,21 @@ from aggregator.model import (
 )
 from aggregator.stories.counts import count, with_originals
 from aggregator.stories.lead import lead_and_facts
+from aggregator.stories.titles import clean_title
 
 NO_OUTLET = "unknown outlet"
 DENIAL_LABELS = {"claimed": "claim", "before": "the sentence before it", "denied": "denial"}
+TITLE_WORDS = 5  # of a title that stands for an outlet
 NO_SHARED_FACT = "No two outlets tell the same fact: these reports may not be of one event."
 
 
 def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
     """Headline, counts, facts with how many outlets say them, what differs, timeline, reports.
 
-    Every sentence carries who says it. Ends without a newline.
+    Every sentence carries who says it: the outlet, or where that is unknown the beginning of the article's
+    title. Ends without a newline.
     """
+    merged = _named(merged, _stand_ins(articles))
     lead, facts = lead_and_facts(merged)
     sections = [
         [merged.title, _counts(articles)],
@@ -40,6 +46,43 @@ def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
         _titled("Articles", _reports(articles)),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def _stand_ins(articles: Sequence[ArticleView]) -> dict[str, str]:
+    """What stands for the outlets that are unknown, by article."""
+    titles = {article.id: clean_title(article).split() for article in articles if article.outlet is None}
+    return {
+        id_: f"“{' '.join(words[:TITLE_WORDS]).rstrip(' ,:;–—-')}{'…' if len(words) > TITLE_WORDS else ''}”"
+        for id_, words in titles.items()
+        if words
+    }
+
+
+def _named(merged: MergedStory, names: Mapping[str, str]) -> MergedStory:
+    """With `names` in the place of unknown outlets; not beside a title, which says the same."""
+    if not names:
+        return merged
+
+    def of(said: Attributed) -> Attributed:
+        return msgspec.structs.replace(said, outlet=said.outlet or names.get(said.article))
+
+    def all_of(said: Sequence[Attributed]) -> tuple[Attributed, ...]:
+        return tuple(map(of, said))
+
+    replace = msgspec.structs.replace
+    return replace(
+        merged,
+        lead=None if merged.lead is None else of(merged.lead),
+        facts=tuple(replace(fact, said=all_of(fact.said)) for fact in merged.facts),
+        only=all_of(merged.only),
+        disagreements=tuple(replace(each, sides=all_of(each.sides)) for each in merged.disagreements),
+        beside=tuple(map(all_of, merged.beside)),
+        agreed=tuple(replace(same, said=all_of(same.said)) for same in merged.agreed),
+        timeline=tuple(
+            item if item.kind == "published" else replace(item, outlet=item.outlet or names.get(item.article))
+            for item in merged.timeline
+        ),
+    )
 
 
 def _lead(lead: Fact) -> list[str]:

@@ -14,6 +14,7 @@ from aggregator.stories.standing import is_whole, runs_in
 from aggregator.stories.titles import clean_title
 from aggregator.stories.tuning import StoryRules
 from aggregator.stories.words import word_count
+from aggregator.text.agencies import outlet_key
 from aggregator.text.sentences import paragraphs, split_sentences
 
 # "11.30 p.m.: ", "21:14 Uhr - ": the clock that opens an entry of a live blog is no part of its sentence.
@@ -56,7 +57,7 @@ def read_reports(articles: Sequence[ArticleView], rules: StoryRules) -> list[Rep
 
 
 def _voice(article: ArticleView) -> str:
-    return f"outlet {article.outlet.casefold()}" if article.outlet else f"article {article.id}"
+    return f"outlet {outlet_key(article.outlet)}" if article.outlet else f"article {article.id}"
 
 
 def _chosen(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:

@@ -18,12 +18,15 @@ from aggregator.text.sentences import paragraphs, split_sentences
 
 UTC = dt.UTC
 TOLD_WORDS_MAX = 60  # longer sentences draw foreign dates into the timeline
+LEFT_OUT_FIRST = ("told", "live", "published")  # where there are too many moments, the oldest of a kind first
 
 
 def timeline(
     reports: Sequence[Report], rules: StoryRules, trails: Sequence[Trail] = ()
 ) -> tuple[TimelineItem, ...]:
     """At most `timeline_cap` moments: known days in order (day-only before clocked), then the undated.
+
+    Publications go before entries of live blogs, and those before told days; of each kind the newest stay.
 
     What the articles of `trails` printed of a report stands under its publication.
     """
@@ -34,9 +37,9 @@ def timeline(
         items.append(_publication(report.article, printed.get(report.article.id, ()), rules))
         items += _live(report.article)
         items += [item for s in report.sentences if (item := _told(report, s, span, rules))]
-    return tuple(
-        sorted(items, key=_moment)[: rules.timeline_cap]
-    )  # a stable sort: else in the order they came
+    ordered = sorted(items, key=_moment)  # a stable sort: else in the order they came
+    kept = sorted(range(len(ordered)), key=lambda place: (-LEFT_OUT_FIRST.index(ordered[place].kind), -place))
+    return tuple(ordered[place] for place in sorted(kept[: rules.timeline_cap]))
 
 
 def _moment(item: TimelineItem) -> tuple[int, dt.date, int]:

@@ -22,9 +22,8 @@ _ARABIC = re.compile("[\u0600-\u06ff]")
 _ARABIC_LETTERS = str.maketrans(
     "ٱىةیکہھ" + "٠١٢٣٤٥٦٧٨٩" + "۰۱۲۳۴۵۶۷۸۹", "اي" + "هيكهه" + "0123456789" * 2, "\u0640"
 )
-# و and, ف so, ب in, ك like, ل for, each before the article ال; longest first.
-_ARABIC_ARTICLES = ("وبال", "وكال", "فبال", "وال", "فال", "بال", "كال", "ولل", "فلل", "ال", "لل")
-_ARABIC_LEAST = 2  # letters that are left of a word without its article
+# و and, ف so, ب in, ك like, ل for, each before the article ال; two letters at least are left of a word.
+_ARABIC_ARTICLE = re.compile("(?:[وف]?[بك]?ال|[وف]?لل)(?=..)")
 _MAX_WORD = 64  # characters; what is longer is no word that anybody searches for
 
 
@@ -70,16 +69,24 @@ def _folded(text: str) -> str:
     folded = unicodedata.normalize("NFKD", text).casefold()
     if folded.isascii():
         return folded
-    bare = "".join(c for c in folded if not unicodedata.combining(c) or c in _VOICED)
-    return unicodedata.normalize("NFC", bare.translate(_ARABIC_LETTERS))
+    return unicodedata.normalize("NFC", folded.translate(_BARE))
+
+
+class _BareLetters(dict[int, int | None]):
+    """Letters without what is written onto them, each worked out once."""
+
+    def __missing__(self, letter: int) -> int | None:
+        is_accent = unicodedata.combining(chr(letter)) and chr(letter) not in _VOICED
+        self[letter] = bare = None if is_accent else _ARABIC_LETTERS.get(letter, letter)
+        return bare
+
+
+_BARE = _BareLetters()
 
 
 def _without_article(word: str) -> str:
-    while article := next((a for a in _ARABIC_ARTICLES if _begins_with(word, a)), ""):
-        word = word[len(article) :]
+    if word.endswith("لله"):  # God: what would be left, "له", is "to him"
+        return word
+    while article := _ARABIC_ARTICLE.match(word):
+        word = word[article.end() :]
     return word
-
-
-def _begins_with(word: str, article: str) -> bool:
-    is_god = word.endswith("لله")  # not the article: "له" is "to him"
-    return word.startswith(article) and len(word) - len(article) >= _ARABIC_LEAST and not is_god

@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import re
 from collections.abc import Iterator
 
 import feedparser
@@ -228,6 +229,22 @@ def test_search_snippets_are_cut_for_strangers() -> None:
             "//p[@class='excerpt']"
         )
         assert [len(snippet.text_content().removesuffix(" …").split()) for snippet in snippets] == [10]
+
+
+def test_long_titles_are_cut_for_strangers_wherever_they_stand() -> None:
+    shelf = MemoryShelf()
+    title = " ".join(f"title{n}" for n in range(50))
+    story = a_story(
+        an_article(title=title, lead="needle.", text="needle " + " ".join(f"hay{n}" for n in range(40)))
+    )
+    shelf.put(story)
+    none = shelf.quality(MORNING)
+    shelf.set_quality(msgspec.structs.replace(none, stories=1, largest=((story.id, title, 1),)))
+    with Serving(shelf, excerpt_words=20) as serving:
+        for path in ("/search?q=needle", "/api/v1/search?query=needle", "/quality", "/", "/api/v1/stories"):
+            words = re.compile(r"\b(?:title|hay)[0-9]+\b")
+            assert len(set(words.findall(serving.get(path, **STRANGER).text))) <= 20, path
+            assert len(set(words.findall(serving.get(path).text))) > 20, "the owner sees more"
 
 
 def test_a_search_that_cannot_be_read_is_explained(full: Serving) -> None:

@@ -186,6 +186,7 @@ def test_an_unchanged_feed_is_not_sent_again(site: Site, path: str) -> None:
     first = site.get(path)
     again = site.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+    assert "Accept" in again.headers["vary"].split(", ")
 
 
 def test_a_304_asks_for_no_story() -> None:

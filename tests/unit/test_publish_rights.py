@@ -14,7 +14,9 @@ from aggregator.model import (
     StoryView,
     TimelineItem,
 )
-from aggregator.publish.rights import count_words, first_words, for_reader
+from aggregator.publish.bounds import bounded_article
+from aggregator.publish.rights import count_words, first_words, for_item, for_reader
+from aggregator.shelf import OneArticle
 from tests.memory_shelf import a_story, an_article, the_ferry
 
 
@@ -167,6 +169,38 @@ def test_no_article_ever_gives_more_words_than_allowed(
         assert _words_carried(story, merged, article.id) <= words
         if article.nosnippet:
             assert article.lead in article.title
+
+
+@pytest.mark.parametrize("title", ["former " * 12, "Ferry in fog"])
+def test_a_headline_that_no_article_carries_any_more_counts_for_all_of_them(title: str) -> None:
+    long = " ".join(f"word{n}" for n in range(100))
+    articles = [an_article(title=f"Ferry in fog {n}", lead=long, text=long + str(n)) for n in range(2)]
+    story = a_story(*articles, title=title.strip(), summary="")
+    said = tuple(Attributed(text=f"s{n} is said.", article=articles[0].id, outlet=None) for n in range(20))
+    merged = MergedStory(title=title.strip(), lead=None, facts=(), only=said, disagreements=(), timeline=())
+    former = count_words(title) if "former" in title else 0
+    for bounded, told in (for_reader(story, merged, "excerpt", 30), for_item(story, merged, 30)):
+        assert bounded.title == title.strip()
+        assert told is not None
+        for article in bounded.articles:
+            of_it = sum(count_words(one.text) for one in told.only if one.article == article.id)
+            shown = former + count_words(article.title) + count_words(article.lead.removesuffix(" …")) + of_it
+            assert shown <= 30
+            assert shown > 10 or article is not bounded.articles[0], "the rest may be shown"
+
+
+def test_a_lead_and_the_title_of_any_copy_that_prints_it_stay_within_the_words_together() -> None:
+    lead = " ".join(f"lead{n}" for n in range(100))
+    article = an_article(title="Ferry in fog", lead=lead)
+    copies = tuple(
+        an_article(title=" ".join(f"t{n}" for n in range(long)), nosnippet=quiet, copy_of=article.id)
+        for long, quiet in ((12, False), (20, True), (50, True))
+    )
+    one = OneArticle(article=article, story="s", story_title=article.title, revisions=0, copies=copies)
+    bounded = bounded_article(one, "excerpt", 30)
+    assert count_words(bounded.article.lead.removesuffix(" …")) == 18
+    assert [count_words(copy.title.removesuffix(" …")) for copy in bounded.copies] == [12, 20, 30]
+    assert bounded_article(one, "owner", 30) == one
 
 
 def test_a_figure_that_agrees_is_told_whole_or_not_at_all() -> None:

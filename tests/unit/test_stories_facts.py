@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from aggregator.model import ArticleView, MergedStory
+from aggregator.stories.counts import count
 from aggregator.stories.merge import merge
 from aggregator.stories.render import as_text
 from aggregator.stories.tuning import shipped_rules
@@ -113,6 +114,15 @@ def test_a_fact_counts_outlets_and_not_reports(outlets: int) -> None:
     )
     (fact,) = [each for each in merged.facts if "warden" in each.said[0].text]
     assert (fact.outlets, fact.of, len(fact.said)) == (outlets, outlets, 3)
+
+
+def test_one_outlet_under_two_spellings_is_counted_once() -> None:
+    line = "Police in Tarnow arrested the warden {} of the dyke on Sunday evening in a hotel at the harbour."
+    texts = [line.format(word) for word in ("Emrys Boll", "Emrys Boll, 52,", "Emrys Boll there")]
+    written = reports(*texts, outlets=("Reuters", "www.reuters.com", "Paper"))
+    merged = merge(written, rules=msgspec.structs.replace(shipped_rules(), same_words_share=9.0))
+    assert [(fact.outlets, fact.of) for fact in merged.facts] == [(2, 2)]
+    assert merged.facts[0].of == count(written).outlet_count
 
 
 def test_two_outlets_with_the_same_words_beside_a_third_are_one_voice() -> None:

@@ -198,6 +198,7 @@ def test_a_later_title_with_a_higher_toll_goes_before_the_shown_one() -> None:
     ("shown", "reason"),
     [
         ("Why did the Marlin sink?", "the one before was a question or clickbait"),
+        ("Five key takeaways from the Marlin's last night", "the one before was a question or clickbait"),
         ("LIVE: FERRY MARLIN", "the one before was a label or a live blog's"),
         ("A night of fear in the fog", "it covers more of what the reports share"),
         ("No article has this", "no report has the one before any longer"),

@@ -5,6 +5,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -304,6 +305,15 @@ def test_the_text_names_who_says_what() -> None:
     assert "— Daily Lantern" in text
 
 
+def test_reports_of_unknown_outlets_are_told_apart_by_their_titles() -> None:
+    unknown = [msgspec.structs.replace(article, outlet=None) for article in ferry()]
+    text = as_text(merge(unknown), unknown)
+    said = text.split("\n\nTimeline")[0]
+    assert "unknown outlet" not in said
+    assert "— “Ferry Marlin sinks off Port…”" in said
+    assert "“Why did the Marlin sink?”:" in said
+
+
 def test_reports_tell_what_they_are_a_copy_of() -> None:
     copy = view("copy", None, title="Ferry sinks", role="copy", copy_of="a", wire="AFP", hours=1)
     articles = [*ferry(), copy]
@@ -325,8 +335,8 @@ def test_a_huge_story_is_bounded() -> None:
     sentence = "Group {n} of the police searched street {m} of Port Ellis for the captain Joren Hale."
     articles = [
         view(f"id{n}", f"Outlet {n}", title=f"Search {n}", hours=n,
-             text=" ".join(sentence.format(n=n, m=m) for m in range(200)))
-        for n in range(60)
+             text=" ".join(sentence.format(n=n, m=m) for m in range(50)))
+        for n in range(30)
     ]  # fmt: skip
     merged = merge(articles)
     assert len({said.article for said in shown(merged)}) <= 24

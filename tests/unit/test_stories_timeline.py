@@ -105,6 +105,23 @@ def test_moments_stand_in_order_with_the_undated_last() -> None:
     assert timeline[1].time == dt.datetime(2025, 3, 11, 23, 50, tzinfo=dt.UTC)
 
 
+def test_of_too_many_moments_the_newest_stay_and_publications_do() -> None:
+    entries = tuple(
+        TimedEntry(clock_minutes=60 + n, text=f"Boat {n} came in.", day=WEDNESDAY) for n in range(80)
+    )
+    text = "\n".join(f"The ferry Marlin sank near Tarnow on March {day}, 2024." for day in range(1, 11))
+    blog = view(
+        "blog", "Daily Lantern", title="Ferry: live", role="container", timed=entries, text=text, hours=9
+    )
+    report = view("a", title="Ferry sinks", text="The ferry Marlin sank off Port Ellis at noon.", hours=-48)
+    found = merge([blog, report]).timeline
+    assert len(found) == shipped_rules().timeline_cap
+    assert [item.article for item in found if item.kind == "published"] == ["a", "blog"]
+    assert [item.text for item in found if item.kind == "live"] == [
+        f"Boat {n} came in." for n in range(22, 80)
+    ]
+
+
 def test_the_time_of_fetching_is_never_shown() -> None:
     items = merge([view("a", published=None, title="Ferry", seen=NOON, effective=NOON)]).timeline
     assert all(item.time is None for item in items)

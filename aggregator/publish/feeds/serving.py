@@ -24,6 +24,7 @@ from aggregator.queries import SavedQuery
 SETTLED = dt.timedelta(seconds=2)
 # Browsers show what they know as XML or JSON, and offer other types for download.
 _FOR_BROWSERS: dict[Format, str] = {"rss": "text/xml", "atom": "text/xml", "jsonfeed": "application/json"}
+_VARY = {"Vary": "Accept"}
 _AS_IN_A_URI = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
 
 
@@ -77,10 +78,10 @@ class _Feeds:
             parts = (request.url.query, media_type)
             tag = site.common_tag(request.url.path, *parts)
             if has_tag(request, tag):
-                return not_modified(tag)
+                return _unchanged(tag)
             modified = self._last_modified()
             if modified and "if-none-match" not in request.headers and _has_since(request, modified):
-                return not_modified(tag)
+                return _unchanged(tag)
         gathered = gather(site.shelf, which, wanted, site.settings)
         depth = request.url.path.count("/") - 1
         whole = channel(
@@ -95,10 +96,10 @@ class _Feeds:
         if tag is None or not gathered.complete:  # what is told later changes the feed, but no story
             tag, modified = weak_tag(body), None
             if has_tag(request, tag):
-                return not_modified(tag)
+                return _unchanged(tag)
         response = Response(body, media_type=f"{media_type}; charset=utf-8")
         response.headers["ETag"] = tag
-        response.headers["Vary"] = "Accept"
+        response.headers.update(_VARY)
         if modified is not None:
             response.headers["Last-Modified"] = format_datetime(modified, usegmt=True)
         return response
@@ -110,6 +111,12 @@ class _Feeds:
         if self._site.clock() - newest < SETTLED:
             return None
         return newest.astimezone(dt.UTC).replace(microsecond=0)
+
+
+def _unchanged(tag: str) -> Response:
+    response = not_modified(tag)
+    response.headers.update(_VARY)
+    return response
 
 
 def _holds_until_a_story_changes(wanted: Wanted) -> bool:

@@ -9,7 +9,7 @@ from aggregator.publish.feeds.items import outlets_of
 from aggregator.publish.feeds.nouns import Item
 from aggregator.publish.feeds.texts import feed_language, feed_title, feed_url
 from aggregator.publish.rendering import counted
-from aggregator.publish.rights import first_words, for_change
+from aggregator.publish.rights import count_words, first_words, for_change
 from aggregator.publish.settings import PublishSettings
 from aggregator.shelf import Change, ChangeKind
 from aggregator.stories.render import NO_OUTLET
@@ -45,16 +45,19 @@ def is_told(change: Change, settings: PublishSettings) -> bool:
 
 def _item(change: Change, settings: PublishSettings, opens_article: bool) -> Item:
     words = settings.excerpt_words
-    article = for_change(change.article, words) if change.article else None
+    before = first_words(change.title_before or "", words)
+    # The former headline may be a former title of this very article.
+    room = max(0, words - count_words(before))
+    article = for_change(change.article, room) if change.article else None
     story_url = f"{settings.base_url}/stories/{change.story}"
     article_url = feed_url(article.url) if article else None
-    title = feed_title(first_words(change.title, words)) or "Untitled"
+    title = feed_title(first_words(change.title, room)) or "Untitled"
     return Item(
         id=change_guid(change),
         url=article_url if opens_article and article_url else story_url,
         external_url=None if opens_article else article_url,
         title=feed_title(f"{_what(change, article)}: {title}"),
-        html=_body(change, article, title, story_url, words),
+        html=_body(change, article, title, before, story_url),
         summary=_summary(change),
         updated=change.updated,
         published=change.updated,
@@ -80,7 +83,7 @@ def _summary(change: Change) -> str:
     return counted(change.report_count, "independent report")
 
 
-def _body(change: Change, article: ArticleView | None, title: str, story_url: str, words: int) -> str:
+def _body(change: Change, article: ArticleView | None, title: str, before: str, story_url: str) -> str:
     parts = []
     if article is not None:
         parts.append(f'<p dir="auto">{linked(article)}</p>')
@@ -89,9 +92,8 @@ def _body(change: Change, article: ArticleView | None, title: str, story_url: st
                 f'<p dir="auto">{escaped(article.lead)} — {escaped(article.outlet or NO_OUTLET)}</p>'
             )
     if change.title_before is not None:
-        before = escaped(first_words(change.title_before, words)) or "Untitled"
         parts.append(
-            f'<p>The headline was:</p><p dir="auto"><em>{before}</em></p>'
+            f'<p>The headline was:</p><p dir="auto"><em>{escaped(before) or "Untitled"}</em></p>'
             f'<p>It is now:</p><p dir="auto"><strong>{escape(title)}</strong></p>'
         )
     if change.kind == "merged":

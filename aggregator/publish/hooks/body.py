@@ -121,7 +121,7 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
     told = msgspec.structs.replace(
         change, title=cut.get(change.title, ""), title_before=cut.get(change.title_before or "")
     )
-    bounded = for_reader(story, None, "excerpt", room)[0]
+    bounded = for_reader(msgspec.structs.replace(story, title=""), None, "excerpt", room)[0]
     return told, msgspec.structs.replace(bounded, title=cut.get(story.title, ""))
 
 

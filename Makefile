@@ -21,10 +21,10 @@ test: $(VENV)/dev.done  ## set up, then the tests (12 minutes at most)
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-outside test-inside
 
 test-outside:
-	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" tests/e2e
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" --ignore tests/integration
 
 test-inside:
-	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" --ignore tests/e2e
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" tests/integration
 
 lint: $(VENV)/dev.done  ## style, types, and the direction of imports
 	$(BIN)/ruff check .

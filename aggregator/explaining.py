@@ -294,7 +294,7 @@ def _lines(told: Explanation) -> list[str]:
             f"they ask for {told.today.need:+.2f}.",
         ]
     if told.log:
-        lines += ["", "What happened since:", *(f"  {_log_line(line)}" for line in told.log)]
+        lines += ["", "What happened since:", *(f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in told.log)]
     if told.links:
         lines += ["", "Its entries tell of further stories:", *map(_link_line, told.links)]
     if told.pair is not None:
@@ -376,14 +376,33 @@ def _link_line(link: LiveLink) -> str:
     return f"  {day}{clock} story {link.story} (score {link.score:+.2f}): {shown}"
 
 
-def _log_line(line: LogLine) -> str:
-    detail = json.loads(line.detail) if line.detail else {}
-    more = ", ".join(
-        f"{name} {value:+.2f}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in detail.items()
-        if value is not None
-    )
-    return f"{line.at:%Y-%m-%d %H:%M} {line.kind}{': ' if more else ''}{more}"
+def log_words(line: LogLine) -> str:
+    """What happened, for a person: which story, and why. Without a title, so anybody may see it."""
+    detail: dict[str, object] = json.loads(line.detail) if line.detail else {}
+    why = _WHY.get(str(detail.get("reason")), "")
+    score = detail.get("score")
+    if why and isinstance(score, float):
+        why += f", with the score {score:+.2f}"
+    if line.kind == "merged":
+        words = f"gave way to {detail['into']}" if "into" in detail else f"took in {detail.get('other')}"
+    elif line.kind == "moved":
+        words = f"moved to {detail['to']}" if "to" in detail else f"came from {detail.get('from')}"
+    elif line.kind == "regrouped":
+        words = f"decided again: {detail.get('came')} articles came, {detail.get('went')} went"
+    else:
+        words = str(detail.get("words") or _HAPPENED.get(line.kind, line.kind))
+    return f"{words} ({why})" if why else words
+
+
+_WHY = {
+    "container": "it held nothing but a live blog or round-up",
+    "correction": "a correction",
+    "undone": "a correction was undone",
+    "recluster": "everything was decided again",
+    "second look": "the second look",
+    "empty": "nothing was left in it",
+}
+_HAPPENED = {"revised": "it has a new text", "corrected": "corrected by a person", "forgotten": "forgotten"}
 
 
 def _copy(copy: CopyEvidence) -> str:

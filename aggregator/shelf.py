@@ -59,7 +59,7 @@ class OneArticle(Noun, frozen=True, kw_only=True, omit_defaults=False):
     story: str
     story_title: str
     revisions: int  # former texts that are kept
-    copies: tuple[ArticleView, ...] = ()  # in its story, that print its text; oldest first, without their texts
+    copies: tuple[ArticleView, ...] = ()  # that print its text in its story; oldest first, without texts
 
 
 class EntryHit(Noun, frozen=True, kw_only=True, omit_defaults=False):
@@ -131,6 +131,7 @@ class SearchResults(Noun, frozen=True, kw_only=True):
     hits: tuple[SearchHit, ...] = ()
     stories: tuple[StoryHit, ...] = ()
     more: bool = False  # there are more hits than were asked for
+    partial: bool = False  # older articles cannot be found yet: the index is being made anew
     problem: str | None = None
 
 

@@ -6,7 +6,7 @@
 Milliseconds of the clock on the wall, half of the runs below the first figure, 95 % below the second, and of
 this process' CPU, half: on a busy machine the clock counts what others do (Postgres' own work is in the clock
 alone). The first run of each is left out. HTTP is asked of the real server on this machine, over one kept
-connection, as a stranger; the server is in this process, and so is who asks. Searches: 20, ten runs of each.
+connection, as a stranger; the server is in this process, and so is who asks. 21 searches, ten runs of each.
 """
 
 import argparse
@@ -36,7 +36,7 @@ DAY = dt.timedelta(days=1)
 
 
 def searches() -> dict[str, str]:
-    """20 of them by what they are, in words of the invented languages."""
+    """What is searched for, in words of the invented languages."""
     en, de, zh, ar = (vocabulary(name) for name in ("en", "de", "zh", "ar"))
     return {
         "the most frequent word": en[0],

@@ -5,15 +5,20 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from aggregator.store.database import Database
-from aggregator.store.migrate import upgrade
+from tests.fresh import emptied, shape, with_tables
 
 REPOSITORY = Path(__file__).parent.parent
 _NUMBERS = itertools.count()
+
+# A machine that is busy with other things makes no property false.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 def postgres_server() -> str | None:
@@ -36,6 +41,8 @@ class Postgres:
         self._server = server
         self._made: list[str] = []
         self._free: list[str] = []
+        self._laid: list[str] = []  # with tables
+        self._shapes: dict[str, str] = {}  # of those that were lent with tables
         self._admin = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
 
     def make(self) -> str:
@@ -46,24 +53,35 @@ class Postgres:
         self._made.append(name)
         return f"{self._server}/{name}"
 
-    def lend(self) -> str:
-        """The address of an empty database; to be given back."""
-        return self._free.pop() if self._free else self.make()
+    def lend(self, *, has_tables: bool = False) -> str:
+        """The address of an empty database, or of one with empty tables; to be given back."""
+        free = self._laid if has_tables else self._free
+        address = free.pop() if free else self.make()
+        if has_tables and address not in self._shapes:
+            database = with_tables(Database(address))
+            self._shapes[address] = shape(database)
+            database.close()
+        return address
 
     def take_back(self, address: str) -> None:
         """Empty a database for the next one: making and dropping each would take most of the tests' time."""
-        engine = create_engine(address, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
+        name = address.rsplit("/", 1)[1]
+        with self._admin.connect() as connection:
             connection.execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+                {"name": name},
             )
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-        engine.dispose()
-        self._free.append(address)
+        database = Database(address)
+        if address in self._shapes and shape(database) == self._shapes[address]:
+            emptied(database)
+            self._laid.append(address)
+        else:
+            self._shapes.pop(address, None)
+            with database.write() as connection:
+                connection.execute(text("DROP SCHEMA public CASCADE"))
+                connection.execute(text("CREATE SCHEMA public"))
+            self._free.append(address)
+        database.close()
 
     def drop(self) -> None:
         """Drop all that were made."""
@@ -86,12 +104,12 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a fresh database without tables, once for each kind."""
+    """The address of a fresh database, once for each kind; with tables where `database` is asked for."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
     server: Postgres = request.getfixturevalue("postgres")
-    address = server.lend()
+    address = server.lend(has_tables="database" in request.fixturenames)
     yield address
     server.take_back(address)
 
@@ -100,7 +118,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 def database(database_url: str) -> Iterator[Database]:
     """A fresh database with tables, once for each kind."""
     opened = Database(database_url)
-    upgrade(opened)
+    with_tables(opened)
     yield opened
     opened.close()
 

@@ -81,6 +81,8 @@ def search(
         results = Reading(database).search(text, limit, bounds)
     if results.problem:
         raise UsageError(results.problem)
+    if results.partial:
+        show.say("older articles cannot be found yet: `aggregator run` makes the index anew")
     if format_ == "json":
         show.out(msgspec.json.encode({"articles": results.hits, "stories": results.stories}) + b"\n")
     elif format_ == "jsonl":

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aggregator.publish.hooks.hook import Hook
 
 webhooks = typer.Typer(
-    help="Webhooks: what is sent where, what waits, whether the way is open.", no_args_is_help=True
+    help="Webhooks: what is sent where, what waits, is the way open.", no_args_is_help=True
 )
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="As it is called in config.yaml.")]
 
@@ -119,7 +119,14 @@ def resume(context: typer.Context, name: _Name) -> None:
         with database.write() as connection:
             known = outbox.resume(connection, name)
             waiting = {one.row.name: one.waiting for one in outbox.tallies(connection)}
-    show.say(f"{waiting.get(name, 0)} deliveries of {name} wait" if known else f"{name} has not begun yet")
+    number = waiting.get(name, 0)
+    if not known:
+        show.say(f"{name} has not begun yet; `aggregator run` takes it up")
+    elif number:
+        waits = "1 delivery waits" if number == 1 else f"{number:,} deliveries wait"
+        show.say(f"{name}: {waits}; the running daemon sends within half a minute")
+    else:
+        show.say(f"{name}: nothing waits")
 
 
 def _hook(config: "Config", name: str) -> "Hook":

@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 import httpx
 import yaml
 
+from tests.e2e import forked
+
 PROGRAM = [sys.executable, "-c", "from aggregator.cli import main; main()"]
 PATIENCE_SECONDS = 60.0  # for a machine that is busy with other things; nothing here needs a tenth of it
 _LISTENING = re.compile(r"listening on (http://\S+),")
@@ -157,16 +159,8 @@ class DaemonProcess:
 
     def command(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """Run another command of the program on the same settings, to its end."""
-        return subprocess.run(
-            [*PROGRAM, *arguments],
-            cwd=self.folder,
-            env=self._environment,
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=2 * PATIENCE_SECONDS,
-            check=False,
-        )
+        ended = forked.run(arguments, self.folder, self._environment, given.encode())
+        return subprocess.CompletedProcess(arguments, ended.code, ended.out.decode(), ended.err.decode())
 
     def sources(self) -> dict[str, dict[str, Any]]:
         """`aggregator sources list --format jsonl`, by the sources' names."""

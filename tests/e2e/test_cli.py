@@ -13,7 +13,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from aggregator.store.database import Database
 from aggregator.store.reading import Reading
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY, Postgres
+from tests.e2e import forked
 from tests.loopback import LoopbackServer, Response
 
 SCRIPT = Path(sys.executable).with_name("aggregator")
@@ -42,6 +43,7 @@ COMMANDS = [
     ["story"],
     ["explain"],
     ["feed"],
+    ["forget"],
     ["eval"],
     ["token"],
     *(["token", name] for name in ("create", "list", "revoke")),
@@ -55,6 +57,7 @@ COMMANDS = [
     ["db"],
     ["db", "upgrade"],
     ["db", "stats"],
+    ["db", "check"],
     ["config"],
     ["config", "show"],
     ["config", "check"],
@@ -103,38 +106,17 @@ class Terminal:
 
     def type(self, *arguments: str | bytes, stdin: bytes = b"", **environment: str) -> Said:
         """Run the program; a stack trace fails the test at once."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AGGREGATOR_", "STATE_"))}
-        ended = subprocess.run(
-            [SCRIPT, *arguments],
-            cwd=self.folder,
-            input=stdin,
-            capture_output=True,
-            check=False,
-            timeout=120,
-            env=kept | environment,
-        )
-        said = Said(ended.returncode, ended.stdout, ended.stderr.decode())
+        ended = forked.run([os.fsdecode(one) for one in arguments], self.folder, kept(environment), stdin)
+        said = Said(ended.code, ended.out, ended.err.decode())
         assert "Traceback" not in said.err, said.err
         return said
 
     def type_on_screen(self, columns: int, *arguments: str) -> str:
         """What is printed where standard output is a terminal of so many columns, without its colours."""
-        ours, theirs = pty.openpty()
-        with subprocess.Popen(
-            [SCRIPT, *arguments],
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"COLUMNS": str(columns), "TERM": "xterm"},
-        ) as running:
-            os.close(theirs)
-            shown = b""
-            with suppress(OSError):  # that is how a terminal tells that its last writer has gone
-                while more := os.read(ours, 65536):
-                    shown += more
-            os.close(ours)
-        assert running.returncode == 0
+        code, shown = on_screen(
+            self.folder, arguments, os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+        )
+        assert code == 0
         return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
 
     def stories(self) -> list[dict[str, Any]]:
@@ -144,6 +126,27 @@ class Terminal:
         database.close()
         found: list[dict[str, Any]] = json.loads(page_json(page.stories, page.next))["stories"]
         return found
+
+
+def kept(environment: Mapping[str, str]) -> dict[str, str]:
+    """These and our own variables, without those that are about the program."""
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("AGGREGATOR_", "STATE_"))}
+    return {**own, **environment}
+
+
+def on_screen(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, bytes]:
+    """The exit code, and what is printed where standard output is a terminal."""
+    ours, theirs = pty.openpty()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    forked.start(arguments, folder, environment, (nothing, theirs, nothing))
+    os.close(theirs)
+    os.close(nothing)
+    shown = b""
+    with suppress(OSError):  # that is how a terminal tells that its last writer has gone
+        while more := os.read(ours, 65536):
+            shown += more
+    os.close(ours)
+    return forked.end(), shown
 
 
 @pytest.fixture
@@ -208,6 +211,14 @@ def test_help_teaches(terminal: Terminal, command: list[str]) -> None:
     assert list(terminal.folder.iterdir()) == [terminal.folder / "config.yaml"], (
         "asking for help makes nothing"
     )
+
+
+def test_a_start_of_the_program_itself_does_as_the_forked_ones(filled: Terminal) -> None:
+    for arguments in (["--version"], ["stories", "--format", "jsonl"], ["stories", "--limit", "0"], ["-h"]):
+        started = subprocess.run(
+            [SCRIPT, *arguments], cwd=filled.folder, env=kept({}), capture_output=True, check=False
+        )
+        assert filled.type(*arguments) == (started.returncode, started.stdout, started.stderr.decode())
 
 
 def test_the_program_starts_without_its_heavy_libraries() -> None:
@@ -993,7 +1004,8 @@ def test_config_show_is_a_config(terminal: Terminal) -> None:
     terminal.write("again.yaml", shown.out)
     terminal.configure("sources:\n  - folder: here\n")
     shown_again = terminal.type("config", "show").text
-    assert "sources:\n- folder: here\nfamilies: {}\nrules:" in shown_again, "nothing unset"
+    unset = "queries: {}\nwebhooks: []\nfamilies: {}\nrules:"
+    assert f"sources:\n- folder: here\n{unset}" in shown_again, "nothing that is unset has a key"
     terminal.configure()
     assert terminal.type("config", "show", "--config", "again.yaml").out == shown.out
 

@@ -4,9 +4,6 @@ import csv
 import io
 import json
 import os
-import pty
-import subprocess
-from contextlib import suppress
 
 import pytest
 from rich.cells import cell_len
@@ -17,7 +14,7 @@ from aggregator.shelf import StoryFilter
 from aggregator.store.database import Database
 from aggregator.store.reading import Reading
 from tests.articles import NOON, Clock, Desk, record
-from tests.e2e.test_cli import DAY, SCRIPT, Terminal, jsonl
+from tests.e2e.test_cli import DAY, Terminal, jsonl, on_screen
 from tests.homes import fill, small_set
 
 CHINESE = "台北發生強烈地震,多棟建築物倒塌,消防局說至少三百人被疏散,鐵路和機場暫停運作,學校停課一天"
@@ -75,23 +72,8 @@ def test_prose_wraps_where_chinese_words_have_no_blanks(listed: Terminal) -> Non
 
 
 def _raw_screen(terminal: Terminal, *arguments: str, **environment: str) -> bytes:
-    ours, theirs = pty.openpty()
-    kept = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm", "COLUMNS": "80"}
-    with subprocess.Popen(
-        [SCRIPT, *arguments],
-        cwd=terminal.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=subprocess.DEVNULL,
-        env=kept | environment,
-    ):
-        os.close(theirs)
-        shown = b""
-        with suppress(OSError):  # that is how a terminal tells that its last writer has gone
-            while more := os.read(ours, 65536):
-                shown += more
-        os.close(ours)
-    return shown
+    own = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm", "COLUMNS": "80"}
+    return on_screen(terminal.folder, arguments, own | environment)[1]
 
 
 def test_colours_are_for_terminals_that_want_them(listed: Terminal) -> None:

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import select
 
 from aggregator.store import inbox
 from aggregator.store.database import Database
 from aggregator.store.matching import newest
 from aggregator.store.search import unindexed_count
 from aggregator.store.tables import article, entry, lsh_band, outlet_line, revision, story_log
+from aggregator.text.query import parse_query
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, settled
 from tests.conftest import REPOSITORY, Postgres
 from tests.loopback import LoopbackServer, Response

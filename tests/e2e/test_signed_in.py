@@ -4,6 +4,7 @@ The writer of stories is real too: it answers what the forms left for it, as the
 """
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,13 +22,13 @@ from aggregator.rules import RuleBook, rule_book
 from aggregator.shelf import StoryFilter
 from aggregator.store import tokens
 from aggregator.store.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Reading
 from aggregator.store.telling import tell_next
 from aggregator.store.tokens import Scope
 from aggregator.stories.tuning import StoryRules
 from tests.articles import NOON, Clock, Desk
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
+from tests.fresh import with_tables
 from tests.homes import fill
 from tests.unit.test_publish_pages import HOSTILE, assert_tame
 
@@ -35,13 +36,9 @@ from tests.unit.test_publish_pages import HOSTILE, assert_tame
 class Newsroom:
     """A server over a database with 63 invented articles, and a writer who does what he is asked."""
 
-    def __init__(self, folder: Path) -> None:
-        self.database = Database(f"sqlite:///{folder}/newsroom.db")
-        upgrade(self.database)
-        fill(self.database)
+    def __init__(self, database: Path) -> None:
+        self.database = Database(f"sqlite:///{database}")
         clock, book = Clock(NOON), rule_book({"desk": {"patience_seconds": 1.0}})
-        while tell_next(self.database, 100, book.section("stories", StoryRules)):
-            pass
         self._writer = Desk(self.database, clock)
         self.is_busy = False
         self.reading = Reading(self.database)
@@ -73,9 +70,21 @@ class Newsroom:
         self.database.close()
 
 
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database as each test finds it."""
+    file = tmp_path_factory.mktemp("told") / "newsroom.db"
+    database = with_tables(Database(f"sqlite:///{file}"))
+    fill(database)
+    while tell_next(database, 100, rule_book().section("stories", StoryRules)):
+        pass
+    database.close()
+    return file
+
+
 @pytest.fixture
-def newsroom(tmp_path: Path) -> Iterator[Newsroom]:
-    made = Newsroom(tmp_path)
+def newsroom(told: Path, tmp_path: Path) -> Iterator[Newsroom]:
+    made = Newsroom(Path(shutil.copy(told, tmp_path)))
     yield made
     made.close()
 

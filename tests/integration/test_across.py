@@ -17,10 +17,10 @@ from aggregator.placing import Placing
 from aggregator.rules import RuleBook, rule_book
 from aggregator.store import articles, blobs, stories
 from aggregator.store.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.tables import across, article
 from tests.across import half, make_model
 from tests.articles import Clock, Desk, record
+from tests.fresh import with_tables
 from tests.homes import homes, reclustering, what_is_wrong
 
 LATER = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
@@ -31,7 +31,7 @@ NAMES = rule_book({"across": {"mode": "names"}})
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     """For what has nothing to do with the kind of database."""
     opened = Database(f"sqlite:///{tmp_path / 'across.db'}")
-    upgrade(opened)
+    with_tables(opened)
     yield opened
     opened.close()
 
@@ -192,7 +192,7 @@ def test_a_restart_changes_nothing(tmp_path: Path) -> None:
     grouped = []
     for name, restarts in (("one", False), ("other", True)):
         database = Database(f"sqlite:///{tmp_path}/{name}.db")
-        upgrade(database)
+        with_tables(database)
         at = desk(database)
         for one in entries("dev", "dev-match", "dev-bus", "dev-busother-ar", "dev-busother-fr"):
             at.take(one)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from aggregator.explaining import Explanation
+from aggregator.publish import desk
 from aggregator.publish.answers import PROBLEMS
 from aggregator.publish.article_json import OneArticleJson, SearchJson, SourcesJson
 from aggregator.publish.described import document
@@ -109,6 +110,22 @@ def test_an_explanation_is_that_of_the_command_line(room: Newsroom) -> None:
     assert pair["same_story"] is False
     assert problem_of(room.get("/api/v1/explain?article=nosuch"), 404)
     assert problem_of(room.get("/api/v1/explain"), 400).startswith("article")
+
+
+def test_explaining_holds_up_nobody_else_on_pages_either(
+    monkeypatch: pytest.MonkeyPatch, room: Newsroom
+) -> None:
+    article = next(iter(room.stories().values()))["articles"][0]["id"]
+    monkeypatch.setattr(desk, "EXPLAINING_AT_ONCE", 0)
+    monkeypatch.setattr(desk, "EXPLAINING_PATIENCE_SECONDS", 0.01)
+    busy = Newsroom(room.database)
+    try:
+        for path in (f"/api/v1/explain?article={article}", f"/explain/{article}"):
+            answer = busy.get(path)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), path
+            assert "too much is being explained" in answer.text
+    finally:
+        busy.close()
 
 
 # --- corrections -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.model import Entry, Published
+from aggregator.publish.bounds import bounded_explanation
 from aggregator.publish.rights import count_words
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
@@ -86,6 +87,16 @@ def test_the_owner_gets_more_in_the_same_places(room: Newsroom) -> None:
         if any(len(shown_of(text, room.get(address).text)) > WORDS for text in TEXTS.values())
     }
     assert {"stories", "articles", "explain"} <= more
+
+
+def test_the_title_of_a_copy_that_stands_beside_it_counts_in_an_explanation(room: Newsroom) -> None:
+    every = (room.explained(one["id"]) for story in room.stories().values() for one in story["articles"])
+    told = next(one for one in every if one.evidence.copy is not None and one.passages)
+    assert told.evidence.copy is not None
+    other, title = told.evidence.copy.other, "A title of ten words that stands on the page too"
+    words = count_words(told.passages[0]) + count_words(told.title) + 5
+    assert bounded_explanation(told, "excerpt", words).passages
+    assert not bounded_explanation(told, "excerpt", words, beside={other: title}).passages
 
 
 def test_nothing_of_a_text_that_asks_for_no_snippet(room: Newsroom) -> None:

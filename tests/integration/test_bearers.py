@@ -14,6 +14,7 @@ from aggregator.errors import ConfigError
 from aggregator.publish.bearers import COOKIE, BadTokens, form_of, secret_in
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
+from aggregator.queries import SavedQuery
 from aggregator.shelf import StoryFilter
 from aggregator.store import tokens
 from aggregator.store.database import Database
@@ -172,6 +173,7 @@ def test_after_ten_wrong_ones_a_minute_an_address_has_to_wait(room: Newsroom) ->
     assert 0 < int(answer.headers["retry-after"]) <= 60
     cookie = room.client.get("/api/v1/stories", headers={"Cookie": f"{COOKIE}={WRONG}"})
     problem_of(cookie, 429)
+    assert f"{COOKIE}=;" in cookie.headers["set-cookie"], "or its browser would hear that again and again"
     assert room.client.get("/api/v1/stories", headers=basic(secret)).status_code == 200, "right ones pass"
     assert room.client.get("/api/v1/stories").status_code == 200, "and who gives none"
 
@@ -252,7 +254,8 @@ def elsewhere(room: Newsroom) -> Iterator[tuple[Newsroom, httpx.Client, str]]:
     """A server on all addresses, and who asks for it by one that is not loopback."""
     secret = room.token("reader", "read")
     letterbox, desk = room.server._letterbox, room.server._desk
-    server = Server(room.reading, PublishSettings(host="0.0.0.0", port=0), letterbox, desk)
+    queries = (SavedQuery(name="arrel", title="What we look for", query="levee"),)
+    server = Server(room.reading, PublishSettings(host="0.0.0.0", port=0, queries=queries), letterbox, desk)
     port = server.start().rpartition(":")[2]
     client = httpx.Client(base_url=f"http://{own_address() or '127.0.0.1'}:{port}", trust_env=False)
     if own_address() is None:
@@ -273,8 +276,11 @@ def test_elsewhere_all_but_health_needs_a_token(elsewhere: tuple[Newsroom, httpx
         assert answer.headers["www-authenticate"].startswith(wanted), path
         assert "Pennmouth" not in answer.text
         assert client.head(path).status_code == 401, path
-    for path in ("/healthz", "/robots.txt", "/static/style.css"):
+    for path in ("/healthz", "/robots.txt", "/static/style.css", "/sign-in"):
         assert client.get(path).status_code == 200, path
+    for path in (*closed, "/sign-in"):
+        assert "arrel" not in client.get(path).text, "nor is it said what there is to be read"
+    assert "/feeds/arrel.atom" in client.get("/", headers=basic(secret)).text
     for path in ("/", "/feeds/stories.rss", "/api/v1/stories", f"/stories/{flood(room)}"):
         for answer in (
             client.get(path, headers=basic(secret)),

@@ -14,10 +14,10 @@ from aggregator.explaining import explanation
 from aggregator.model import Evidence
 from aggregator.store import blobs
 from aggregator.store.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Reading
 from aggregator.store.tables import article
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.fresh import with_tables
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
 
@@ -26,7 +26,7 @@ SETS = ("fulltext", "leads", "lookalikes", "headlines")
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     """One database is enough: what is added up does not depend on its kind."""
     opened = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    upgrade(opened)
+    with_tables(opened)
     yield opened
     opened.close()
 

@@ -14,11 +14,11 @@ from aggregator.rules import rule_book
 from aggregator.store.database import Database
 from aggregator.store.hosts import Host, save_hosts
 from aggregator.store.inbox import note_refusal
-from aggregator.store.migrate import upgrade
 from aggregator.store.sources import Source, add, all_sources, revive, set_paused, source_id, sources_named
 from aggregator.store.verdicts import judged_lately
 from aggregator.work.executor import InlineExecutor
 from tests.articles import NOON, Clock, Desk
+from tests.fresh import with_tables
 from tests.loopback import LoopbackServer, Resource, Response
 
 BOOK = rule_book({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
@@ -80,7 +80,7 @@ def room(database: Database, server: LoopbackServer) -> Iterator[Newsroom]:
 def quick_room(tmp_path: Path, server: LoopbackServer) -> Iterator[Newsroom]:
     """On SQLite alone: nothing here depends on the kind of database."""
     database = Database(f"sqlite:///{tmp_path / 'list.db'}")
-    upgrade(database)
+    with_tables(database)
     made = Newsroom(database, server)
     yield made
     made.client.close()

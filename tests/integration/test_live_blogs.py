@@ -17,13 +17,13 @@ from aggregator.rules import rule_book
 from aggregator.shelf import Moved
 from aggregator.store import inbox
 from aggregator.store.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Reading
 from aggregator.store.sources import Source, add, all_sources, source_id
 from aggregator.store.tables import article, entry, entry_link, live_blog
 from aggregator.store.tables import story as stories
 from aggregator.work.executor import InlineExecutor
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.fresh import with_tables
 from tests.homes import correct, reclustering, rows_of, small_set, undo, what_is_wrong
 from tests.live_blogs import fillers, linking_set, live_blogs, reports
 from tests.loopback import LoopbackServer, Resource, Response
@@ -40,7 +40,7 @@ FLOOD_LIVE = """The Arrel has broken through the levee at Pennmouth, and the low
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     made = Database(f"sqlite:///{tmp_path / 'one.db'}")
-    upgrade(made)
+    with_tables(made)
     yield made
     made.close()
 

@@ -140,6 +140,8 @@ def test_those_among_a_few_articles_are_told(both: list[Database], typed: str) -
             assert matching.among(connection, query, every[:1]) == set(every[:1])
             assert matching.all_of(connection, query, len(ARTICLES)) == every
             assert matching.all_of(connection, query, 0) is None
+            around = {min(every) - 1, max(every) + 1}
+            assert matching.among(connection, query, around) == set()
 
 
 def test_phrases_are_looked_for_among_the_newest_with_their_words(both: list[Database]) -> None:

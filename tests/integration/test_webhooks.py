@@ -34,7 +34,8 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Reading
 from aggregator.store.tables import outbox as outbox_table
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
-from tests.homes import correct, emptied
+from tests.fresh import emptied
+from tests.homes import correct
 from tests.loopback import Request, Response, redirect
 from tests.memory_shelf import a_story, an_article
 from tests.receiver import SECRET, Receiver, documented_check

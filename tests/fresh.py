@@ -1,0 +1,72 @@
+"""Fresh databases with tables, without migrating each one: that would take most of the tests' time."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import Connection, text
+
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.tables import counter, metadata
+
+
+def with_tables(database: Database) -> Database:
+    """The same database, which must be new, with tables: on SQLite a copy of a file that was migrated."""
+    if database.file is None:
+        upgrade(database)
+    else:
+        database.file.write_bytes(_migrated_file())
+    return database
+
+
+@cache
+def _migrated_file() -> bytes:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "migrated.db"
+        database = Database(f"sqlite:///{file}")
+        upgrade(database)
+        database.close()
+        return file.read_bytes()
+
+
+def emptied(database: Database) -> Database:
+    """The same database as a fresh one: to make and to drop one on a server takes two seconds."""
+    with database.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table is not counter:
+                connection.execute(table.delete())
+        connection.execute(counter.update().values(value=0))
+        if not database.is_sqlite:
+            connection.execute(text("DELETE FROM article_search"))  # which only its migration knows
+        numbered_on(connection)
+    return database
+
+
+def numbered_on(connection: Connection) -> None:
+    """The server's own numbers go on after the highest there is; SQLite does so by itself."""
+    if connection.dialect.name == "sqlite":
+        return
+    for name in ("story_log", "request"):
+        sequence = f"pg_get_serial_sequence('{name}', 'n')"
+        last = f"coalesce((SELECT max(n) FROM {name}), 0) + 1"
+        connection.execute(text(f"SELECT setval({sequence}, {last}, false)"))
+
+
+def shape(database: Database) -> str:
+    """On Postgres: a sum of all tables, columns, indexes and views, the revision, and the counters' names."""
+    with database.read() as connection:
+        told = connection.execute(_SHAPE).one()
+        if told.counter is None:
+            return "none"
+        kept = connection.execute(_KEPT).scalars()
+        return f"{told.shape} {' '.join(kept)}"
+
+
+_SHAPE = text(
+    "SELECT md5(string_agg(concat_ws(' ', c.relname, c.relkind, a.attname, a.atttypid, a.attnotnull), ',' "
+    "ORDER BY c.relname, a.attnum)) AS shape, to_regclass('public.counter') AS counter "
+    "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+    "WHERE c.relnamespace = 'public'::regnamespace"
+)
+_KEPT = text("SELECT version_num FROM alembic_version UNION SELECT name FROM counter ORDER BY 1")

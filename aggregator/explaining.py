@@ -294,7 +294,8 @@ def _lines(told: Explanation) -> list[str]:
             f"they ask for {told.today.need:+.2f}.",
         ]
     if told.log:
-        lines += ["", "What happened since:", *(f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in told.log)]
+        since = (f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in told.log)
+        lines += ["", "What happened since:", *since]
     if told.links:
         lines += ["", "Its entries tell of further stories:", *map(_link_line, told.links)]
     if told.pair is not None:

@@ -443,7 +443,7 @@ class Placing:
         new = self._held(msgspec.structs.replace(new, n=old.n, outlet=old.outlet or new.outlet), revised.held)
         articles.keep_revision(desk.connection, old, desk.now)
         was_searchable = search.take_out(desk.connection, old.n)
-        articles.replace_text(desk.connection, new)
+        articles.replace_text(desk.connection, new, self._twins.keys(old.signature))
         self._twins.replace(new.n, revised)
         if self._across.is_on:
             self._across.put(desk.connection, new.n, coming.mark.across)

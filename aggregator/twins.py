@@ -103,7 +103,7 @@ class Twins:
         rules, mark = self._rules, coming.mark
         before = articles.sketch_of(connection, old.n)
         rows = self._band_rows(connection, mark.bands, before=_ANY_NUMBER)
-        if not before and not articles.has_bands(connection, old.n):
+        if not before and not articles.has_bands(connection, old.n, self.keys(old.signature)):
             return Revised(before, Held((), b""))
         sequence = shingle_sequence(old.text[: rules.text_chars])
         had = passages.held(passages.sketch(sequence, window=rules.window, limit=rules.sketch_hashes))

@@ -76,6 +76,7 @@ class Stored(Noun, frozen=True, kw_only=True):
     title: str
     text: str
     text_hash: bytes
+    signature: bytes
     terms: bytes
     body_words: int
     published: dt.datetime | None
@@ -162,10 +163,13 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
         _insert_finders(connection, new)
 
 
-def replace_text(connection: Connection, new: NewArticle) -> None:
-    """Write a revision over the row of article `new.id`; its place, role and number stay."""
+def replace_text(connection: Connection, new: NewArticle, bands: Sequence[int]) -> None:
+    """Write a revision over the row of article `new.id`; its place, role and number stay.
+
+    `bands` are all LSH keys that it may be under: by its number alone the whole table would be read.
+    """
     connection.execute(update(article).where(article.c.id == new.id).values(**_text_columns(new)))
-    connection.execute(delete(lsh_band).where(lsh_band.c.article == new.n))
+    connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.n))
     connection.execute(delete(sketch).where(sketch.c.article == new.n))
     if new.is_indexed:
         _insert_finders(connection, new)
@@ -393,7 +397,11 @@ _SKETCHES = (
     .execution_options(stream_results=True)
 )
 _SKETCH = select(sketch.c.hashes).where(sketch.c.article == bindparam("number"))
-_HAS_BANDS = select(lsh_band.c.band).where(lsh_band.c.article == bindparam("number")).limit(1)
+_HAS_BANDS = (
+    select(lsh_band.c.band)
+    .where(lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article == bindparam("number"))
+    .limit(1)
+)
 _COPIES = (
     select(article.c.n)
     .where(article.c.copy_of == bindparam("article_id"), article.c.role == "copy")
@@ -474,9 +482,9 @@ def sketch_of(connection: Connection, n: int) -> bytes:
     return connection.execute(_SKETCH, {"number": n}).scalar() or b""
 
 
-def has_bands(connection: Connection, n: int) -> bool:
-    """Whether LSH keys of article number `n` are stored."""
-    return connection.execute(_HAS_BANDS, {"number": n}).first() is not None
+def has_bands(connection: Connection, n: int, bands: Sequence[int]) -> bool:
+    """Whether any of its LSH keys `bands` is stored for article number `n`."""
+    return connection.execute(_HAS_BANDS, {"number": n, "bands": bands}).first() is not None
 
 
 def has_copies(connection: Connection, id: str, count: int) -> bool:  # noqa: A002

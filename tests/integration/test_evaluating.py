@@ -301,7 +301,7 @@ def test_several_datasets_worst_and_text(folder, capsysbinary):
         ([str(TRIPWIRE), str(TRIPWIRE), "--assignments", "out"], "one DATASET"),
         ([str(TRIPWIRE), "--assignments", "nowhere/out"], "cannot be written"),
         ([str(TRIPWIRE), "--from-corrections"], "give it no DATASET"),
-        ([str(TRIPWIRE), "--format", "xml"], "choose text or json"),
+        ([str(TRIPWIRE), "--format", "xml"], "'xml' is not one of 'text', 'json'"),
         (["-", "-"], "only once"),
     ],
 )

@@ -28,7 +28,7 @@ from tests.conftest import Postgres
 
 DAY = dt.timedelta(days=1)
 STORIES = 3_000  # so many that no planner prefers to read all of them
-LARGE = {"story", "article", "entry", "story_log", "change", "article_search"}
+LARGE = {"story", "article", "entry", "story_log", "change", "article_search", "lsh_band"}
 
 
 def fill(database: Database) -> None:
@@ -97,7 +97,8 @@ def overheard(database: Database) -> Iterator[list[tuple[str, Any]]]:
     sent: list[tuple[str, Any]] = []
 
     def hear(_c: object, _cursor: object, statement: str, values: Any, _context: object, _many: bool) -> None:
-        if statement.lstrip().startswith(("SELECT", "WITH")):
+        about_keys = statement.startswith("DELETE FROM lsh_band")
+        if about_keys or statement.lstrip().startswith(("SELECT", "WITH")):
             sent.append((statement, values))
 
     event.listen(database.engine, "before_cursor_execute", hear)
@@ -186,6 +187,19 @@ def test_no_whole_table_is_read(database: Database, case: str) -> None:
         for statement, values in sent:
             tables = scanned(connection, statement, values)
             assert not tables, f"{tables} read from end to end by: {statement[:2000]}"
+
+
+def test_new_words_of_an_article_replace_its_keys_without_reading_all_keys(database: Database) -> None:
+    source = source_id("feed", None, "https://ports.example/feed")
+    words = "The ferry ran aground off Lind island. Two tugs from Isk harbour pulled it free at noon."
+    desk = Desk(database, Clock())
+    with overheard(database) as sent:
+        desk.take(record(source, "1", "Ferry runs aground", words, published=NOON))
+    deleted = [one for one in sent if one[0].startswith("DELETE")]
+    assert deleted
+    with database.read() as connection:
+        for statement, values in deleted:
+            assert not scanned(connection, statement, values), statement
 
 
 @pytest.mark.parametrize("case", ["the list", "min_reports 2", "language", "query, few", "the front page"])

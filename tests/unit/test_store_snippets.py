@@ -1,10 +1,13 @@
 """The few words shown around a hit."""
 
 from aggregator.store.snippets import snippet
+from aggregator.text.query import Phrase
+
+DAM = Phrase(words=("dam",))
 
 
 def _marked(text: str, *words: str) -> list[str]:
-    shown, marks = snippet(text, words)
+    shown, marks = snippet(text, [Phrase(words=(word,)) for word in words])
     return [shown[a:b] for a, b in marks]
 
 
@@ -16,6 +19,6 @@ def test_the_words_are_shown_where_most_of_them_stand_together() -> None:
 
 def test_the_first_of_equal_places_is_taken() -> None:
     filler = "and then the people of the valley spoke of other things for a long while " * 6
-    shown, _ = snippet(f"The dam broke. {filler}The dam had been old.", ["dam"])
+    shown, _ = snippet(f"The dam broke. {filler}The dam had been old.", [DAM])
     assert shown.startswith("The dam broke.")
-    assert snippet("", ["dam"]) == ("", ())
+    assert snippet("", [DAM]) == ("", ())

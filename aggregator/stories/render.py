@@ -20,7 +20,7 @@ from aggregator.stories.titles import clean_title
 NO_OUTLET = "unknown outlet"
 DENIAL_LABELS = {"claimed": "claim", "before": "the sentence before it", "denied": "denial"}
 TITLE_WORDS = 5  # of a title that stands for an outlet
-NO_SHARED_FACT = "No two outlets tell the same fact: these reports may not be of one event."
+NO_SHARED_FACT = "No two outlets tell a fact in like words here."
 
 
 def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:

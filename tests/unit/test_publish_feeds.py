@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree, html
 
-from aggregator.model import Attributed, Enclosure, Fact, MergedStory, StoryView
+from aggregator.model import Attributed, Disagreement, Enclosure, Fact, MergedStory, StoryView
 from aggregator.publish.feeds.channels import Which, address, channel, written
 from aggregator.publish.feeds.items import best_article, story_guid, story_items
 from aggregator.publish.feeds.nouns import Format
@@ -180,6 +180,27 @@ def test_an_item_tells_what_the_reports_say_together() -> None:
     links = [a.get("href") for a in text.iter("a")]
     assert f"http://127.0.0.1:8080/stories/{story.id}" in links
     assert {article.url for article in story.articles if article.url} <= set(links)
+
+
+def test_a_claim_that_several_tell_stands_once_beside_its_denial() -> None:
+    outlets = ("Gazette", "Herald", "Courier")
+    one, other, third = (an_article(id=name[0], outlet=name) for name in outlets)
+    claim = tuple(Attributed(text="The troops left.", article=a.id, outlet=a.outlet) for a in (one, other))
+    denial = Attributed(text="The army denied that.", article=third.id, outlet=third.outlet)
+    alone = Attributed(text="Smoke rose over the port.", article=third.id, outlet=third.outlet)
+    merged = MergedStory(
+        title="x",
+        lead=None,
+        facts=(Fact(said=claim, outlets=2, of=3),),
+        only=(alone,),
+        disagreements=(Disagreement(kind="denial", sides=(claim[0], denial), values=("claimed", "denied")),),
+        timeline=(),
+    )
+    told = html.fromstring(f"<div>{_entry(a_story(one, other, third), merged).description}</div>")
+    text = told.text_content()
+    assert text.count("The troops left.") == 1
+    assert "claim: The troops left. (2 of 3 outlets: Gazette, Herald)" in text
+    assert text.index("denial") < text.index("Only one report says") < text.index("Smoke rose")
 
 
 def test_copies_are_named_under_their_original() -> None:

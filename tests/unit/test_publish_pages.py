@@ -400,7 +400,7 @@ def test_what_rose_what_agrees_and_what_shares_its_words_is_said() -> None:
         in page.xpath("//section[@aria-labelledby='agreed']")[0].text_content()
     )
     assert "the same words in 2 outlets" in page.xpath("//ul[@class='facts']")[0].text_content()
-    assert "may not tell of one event" in page.find_class("warning")[0].text_content()
+    assert "in like words" in page.find_class("warning")[0].text_content()
 
 
 def test_a_sentence_says_its_language() -> None:

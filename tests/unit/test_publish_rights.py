@@ -1,5 +1,7 @@
 """No reader but the owner gets more words of an article than allowed, however a story is made up."""
 
+import re
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -113,6 +115,7 @@ def test_noarchive_keeps_the_full_text_in_even_where_all_may_read() -> None:
         ("", 0),
         ("four words are here", 4),
         ("dash – counts", 3),
+        ("al-Assad’s 3,500 men.", 6),
         ("台風が東京に接近", 4),
         ("x" * 400, 10),
         ("ข่าวด่วน", 4),
@@ -120,6 +123,11 @@ def test_noarchive_keeps_the_full_text_in_even_where_all_may_read() -> None:
 )
 def test_words_are_counted_in_every_script(text: str, words: int) -> None:
     assert count_words(text) == words
+
+
+@given(st.text(alphabet="ab’'-–“.,(é 5\n", max_size=60))
+def test_whoever_counts_by_spaces_or_by_letters_counts_no_more(text: str) -> None:
+    assert count_words(text) >= max(len(text.split()), len(re.findall(r"\w+", text)))
 
 
 def test_a_cut_is_marked_and_an_uncut_text_is_not() -> None:

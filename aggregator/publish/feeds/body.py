@@ -24,11 +24,14 @@ def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> 
     parts = [_paragraph(_said(lead, links))] if lead else []
     if not parts and story.summary:
         parts.append(_paragraph(escaped(story.summary)))
-    parts.append(_list(_said(fact, links) for fact in facts))
+    sides = {side.text for each in merged.disagreements for side in each.sides} if merged else set()
+    parts.append(_list(_said(fact, links) for fact in facts if fact.said[0].text not in sides))
     if merged and merged.disagreements:
-        parts.append(f"<p><strong>{differ_title(merged)}</strong></p>")
-        parts += [_disagreement(each, links) for each in merged.disagreements]
-    if merged:
+        parts.append(_heading(differ_title(merged)))
+        told = {fact.said[0].text: _said(fact, links) for fact in facts}
+        parts += [_disagreement(each, links, told) for each in merged.disagreements]
+    if merged and merged.only:
+        parts.append(_heading("Only one report says"))
         parts.append(_list(f"{escaped(one.text)} — {_who(one, links)}" for one in merged.only))
     parts.append(f"<p><em>{numbers(story)}</em></p>")
     parts.append(_reports(story.articles))
@@ -75,6 +78,10 @@ def _outlet(article: ArticleView) -> str:
     return link(url, name) if url else name
 
 
+def _heading(text: str) -> str:
+    return f"<p><strong>{text}</strong></p>"
+
+
 def _paragraph(html: str) -> str:
     return f'<p dir="auto">{html}</p>'
 
@@ -100,12 +107,13 @@ def _who(said: Attributed, links: dict[str, str]) -> str:
     return links.get(said.article) or escaped(said.outlet or NO_OUTLET)
 
 
-def _disagreement(each: Disagreement, links: dict[str, str]) -> str:
+def _disagreement(each: Disagreement, links: dict[str, str], told: dict[str, str]) -> str:
+    """The sides; one that is a fact of several (`told`, by its sentence) stands here with all who say it."""
     lines = []
     for place, side in enumerate(each.sides):
         value = each.values[place] if place < len(each.values) else ""
         label = f"<strong>{escaped(DENIAL_LABELS.get(value, value))}</strong>: " if value else ""
-        lines.append(f"{label}{escaped(side.text)} — {_who(side, links)}")
+        lines.append(label + (told.get(side.text) or f"{escaped(side.text)} — {_who(side, links)}"))
     return _list(lines)
 
 

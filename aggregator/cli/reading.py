@@ -182,7 +182,7 @@ def _articles(members: "Sequence[ArticleView]") -> list[str]:
     """A line an article: id, time, role, outlet, whose text it is; `explain` takes the ids."""
     now = dt.datetime.now(dt.UTC)
     return [
-        "Articles (aggregator explain ID says why one is here)",
+        "Their ids (aggregator explain ID says why one is here)",
         *(
             f"- {one.id}  {show.cell(one.effective, now):11}  {one.role:9}  {show.cell(one.outlet, now)}"
             + (f" (text of {one.copy_of})" if one.copy_of else "")

@@ -403,7 +403,15 @@ _WHY = {
     "second look": "the second look",
     "empty": "nothing was left in it",
 }
-_HAPPENED = {"revised": "it has a new text", "corrected": "corrected by a person", "forgotten": "forgotten"}
+_HAPPENED = {
+    "created": "the story began",
+    "joined": "it joined the story",
+    "headline": "the headline changed",
+    "revised": "it has a new text",
+    "corrected": "corrected by a person",
+    "full": "the story takes copies only from here on",
+    "forgotten": "an article was removed for good",
+}
 
 
 def _copy(copy: CopyEvidence) -> str:

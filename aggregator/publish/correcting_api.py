@@ -163,8 +163,8 @@ def _number(text: str) -> int:
 
 
 def _parameter(request: Request, name: str, most: int) -> int | None:
-    text = request.query_params.get(name, "").strip()
-    if not text:
+    text = request.query_params.get(name)
+    if text is None:
         return None
     if not _NUMBER.fullmatch(text) or int(text) > most:
         raise UsageError(f"{name} must be a whole number from 1 to {most}")

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import math
 import re
 from typing import Any
 
@@ -137,12 +136,12 @@ def _writable(label: str) -> str:
 
 
 def _string(record: dict[str, Any], key: str) -> str:
-    """Strings as they are, whole numbers as their digits (ids, epoch seconds); anything else is not there."""
+    """Strings as they are, numbers below 10^30 as their digits (ids, epoch seconds); else it is not there."""
     value = record.get(key)
     if isinstance(value, str):
         return value
-    if isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
-    return (
-        str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30 else ""
-    )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if not -(10**30) < value < 10**30:  # no number of anybody's; also false for NaN
+        return ""
+    return str(int(value)) if value == int(value) and abs(value) < 10**15 else str(value)

@@ -496,7 +496,7 @@ def test_tables_and_stories_fit_the_terminal(filled: Terminal) -> None:
 
 def test_a_story_names_its_articles_as_explain_takes_them(filled: Terminal) -> None:
     flood = next(one for one in filled.stories() if one["article_count"] == 2)
-    shown = filled.type("story", flood["id"]).text.split("\nArticles ")[1].splitlines()[1:]
+    shown = filled.type("story", flood["id"]).text.split("\nTheir ids ")[1].splitlines()[1:]
     expected = sorted((article["id"], "report", article["outlet"]) for article in flood["articles"])
     assert [(line.split()[1], *line.split()[-2:]) for line in shown] == expected
     assert filled.type("explain", shown[0].split()[1]).code == 0

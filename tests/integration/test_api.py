@@ -170,6 +170,7 @@ def test_split_and_move(room: Newsroom) -> None:
     older = room.get(f"/api/v1/corrections?limit=1&before={pages['next']}", secret).json()
     assert [one["kind"] for one in older["corrections"]] == ["split"]
     assert older["next"] is None
+    problem_of(room.get("/api/v1/corrections?before=", secret), 400)
 
 
 def test_what_cannot_be_corrected_is_said_in_the_writers_words(room: Newsroom) -> None:

@@ -74,7 +74,9 @@ _MEANT: dict[str, str] = {
     "language": "a BCP 47 tag; `lang` is the same",
     "author": "who wrote it",
 }
-_SAID = {"type": ["string", "number"], "pattern": "[0-9A-Za-z]", "minimum": 1 - 10**30, "maximum": 10**30 - 1}
+# A letter or digit of the larger scripts: all letters there are would be a pattern of many lines.
+_LETTER = "[0-9A-Za-zÀ-ÖØ-öø-ɏα-ωА-яא-תء-غف-يअ-हก-ะぁ-ゖァ-ヺ一-鿿가-힣]"
+_SAID = {"type": ["string", "number"], "pattern": _LETTER, "minimum": 1 - 10**30, "maximum": 10**30 - 1}
 _RECORD: dict[str, Any] = {
     "type": "object",
     "description": "At least one of title, text, html and url, in any alphabet. All are texts; a number is "

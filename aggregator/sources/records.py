@@ -84,7 +84,7 @@ def entry_of_record(record: dict[str, Any], *, file_name: str, seen: dt.datetime
     title = plain_title(_string(record, "title"))
     text = characters.clean(_string(record, "text")).strip()
     html = characters.clean(_string(record, "html")).strip()
-    if not (title or text or html or url):
+    if not url and not any(letter.isalnum() for part in (title, text, html) for letter in part):
         raise ReadError("the record is empty: it needs at least a title, a text, html or a url")
     return Entry(
         source=outlet or file_name,

@@ -105,10 +105,12 @@ def test_a_record_in_an_older_encoding_is_still_a_record() -> None:
     assert entry.title.endswith(" by the sea")
 
 
-@pytest.mark.parametrize("number", ["-6.0e307", "1e30", "1" + "0" * 30, "NaN", "-Infinity", "true"])
-def test_what_is_no_number_of_anybodys_is_as_good_as_missing(number: str) -> None:
+@pytest.mark.parametrize(
+    "value", ["-6.0e307", "1e30", "1" + "0" * 30, "NaN", "-Infinity", "true", '"::"', '"— !"']
+)
+def test_signs_alone_and_what_is_no_number_of_anybodys_are_as_good_as_missing(value: str) -> None:
     with pytest.raises(ReadError, match="empty"):
-        read_record(f'{{"html": {number}}}', file_name="f", line_number=1)
+        read_record(f'{{"html": {value}}}', file_name="f", line_number=1)
 
 
 def test_whole_numbers_are_ids() -> None:

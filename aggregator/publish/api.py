@@ -29,6 +29,7 @@ STORIES_AN_ANSWER = 50
 FOUND_AN_ANSWER = 30
 MAX_FOUND = 100  # articles and stories in one answer of the search
 MAX_ADDRESS_CHARS = 2048  # of an article that is named by its address
+_NUMBERS = ("min_outlets", "min_reports", "limit")
 _SEARCHED_BY = ("query", "since", "until", "outlet", "language", "limit")
 _NAMED = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{MAX_ADDRESS_CHARS}}}")
 
@@ -92,7 +93,15 @@ def refuse_others(request: Request, names: Iterable[str]) -> None:
             raise UsageError(f"there is no parameter {name[:40]!r}; {there}")
 
 
+def refuse_empty_numbers(request: Request) -> None:
+    """Raises UsageError for a number that is left empty, which the forms of pages may send."""
+    for name in _NUMBERS:
+        if name in request.query_params and not request.query_params[name].strip():
+            raise UsageError(f"{name} must be a whole number, or not be given")
+
+
 def _stories(site: Site, request: Request) -> Response:
+    refuse_empty_numbers(request)
     wanted, began = site.walk(request, STORIES_AN_ANSWER)
     tag = None if wanted.moves_with_clock else site.tag(request, wanted.query_string)
 
@@ -138,6 +147,7 @@ def _one_article(site: Site, request: Request, article_id: str) -> Response:
 
 def _search(site: Site, request: Request) -> Response:
     refuse_others(request, _SEARCHED_BY)
+    refuse_empty_numbers(request)
     wanted = site.wanted(request, FOUND_AN_ANSWER).filter
     if wanted.limit > MAX_FOUND:
         raise UsageError(f"limit must be a whole number from 1 to {MAX_FOUND}")

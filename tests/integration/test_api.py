@@ -246,7 +246,7 @@ def test_a_body_that_is_too_large_or_no_json(room: Newsroom) -> None:
     "path",
     [
         "/api/v1/stories?limit=0", "/api/v1/stories?limit=99999999999999999999",
-        "/api/v1/stories?min_reports=-1",
+        "/api/v1/stories?min_reports=-1", "/api/v1/stories?min_reports=", "/api/v1/search?query=x&limit=",
         "/api/v1/stories?since=yesterday", "/api/v1/stories?after=%00", "/api/v1/stories?after=1.x",
         "/api/v1/stories?after=9999999999999999999.x", "/api/v1/stories?colour=red",
         f"/api/v1/stories?query={'x' * 201}", "/api/v1/search?query=%00", "/api/v1/search?query=x&limit=101",

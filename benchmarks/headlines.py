@@ -8,8 +8,6 @@ shown before; a return is one that was shown before that. The last line of each 
 """
 
 import datetime as dt
-import gzip
-import json
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -20,6 +18,7 @@ import msgspec
 from aggregator.model import ArticleView
 from aggregator.stories.headline import headline
 from aggregator.stories.tuning import StoryRules, shipped_rules
+from benchmarks.labelled import report, rows, stated_time
 
 LEAD_WORDS = 80  # as text.lead_words
 FIRST = 20
@@ -40,28 +39,10 @@ class Steadiness(NamedTuple):
 def events(path: Path) -> list[list[ArticleView]]:
     """The articles of each event that has two or more, in the order of their times."""
     found: dict[str, list[ArticleView]] = defaultdict(list)
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for number, line in enumerate(file):
-            row = json.loads(line)
-            stated = row.get("published")
-            time = UNDATED if not stated else dt.datetime.fromisoformat(stated.replace("Z", "+00:00"))
-            time = (time if time.tzinfo else time.replace(tzinfo=dt.UTC)) + dt.timedelta(seconds=number)
-            found[str(row["cluster"])].append(
-                ArticleView(
-                    id=f"{number:08}",
-                    outlet=row.get("outlet") or row.get("source"),
-                    url=None,
-                    title=row.get("title") or "",
-                    published=time,
-                    seen=time,
-                    effective=time,
-                    language=row.get("lang") or row.get("language"),
-                    copy_of=None,
-                    wire=None,
-                    role="report",
-                    lead=" ".join((row.get("text") or "").split()[:LEAD_WORDS]),
-                )
-            )
+    for number, row in rows(path):
+        time = (stated_time(row) or UNDATED) + dt.timedelta(seconds=number)
+        lead = " ".join((row.get("text") or "").split()[:LEAD_WORDS])
+        found[str(row["cluster"])].append(report(number, row, time, lead=lead))
     return [sorted(one, key=lambda a: (a.effective, a.id)) for one in found.values() if len(one) > 1]
 
 

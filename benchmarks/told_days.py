@@ -8,8 +8,6 @@ speak of two moments and are no mistake.
 """
 
 import datetime as dt
-import gzip
-import json
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -21,6 +19,7 @@ from aggregator.stories.facts import compare_all
 from aggregator.stories.likeness import read_features
 from aggregator.stories.reports import Report, read_reports
 from aggregator.stories.tuning import StoryRules, shipped_rules
+from benchmarks.labelled import report, rows, stated_time
 
 LIKENESS = 0.55
 MOST_REPORTS = 12  # of one event
@@ -37,29 +36,10 @@ class Pair(NamedTuple):
 def events(path: Path) -> list[list[ArticleView]]:
     """The dated articles with a text of each event that has two or more."""
     found: dict[str, list[ArticleView]] = defaultdict(list)
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for number, line in enumerate(file):
-            row = json.loads(line)
-            if not row.get("published") or not row.get("text"):
-                continue
-            time = dt.datetime.fromisoformat(row["published"].replace("Z", "+00:00"))
-            time = time if time.tzinfo else time.replace(tzinfo=dt.UTC)
-            found[str(row["cluster"])].append(
-                ArticleView(
-                    id=f"{number:08}",
-                    outlet=row.get("outlet") or row.get("source"),
-                    url=None,
-                    title=row.get("title") or "",
-                    published=time,
-                    seen=time,
-                    effective=time,
-                    language=row.get("lang") or row.get("language"),
-                    copy_of=None,
-                    wire=None,
-                    role="report",
-                    text=row["text"],
-                )
-            )
+    for number, row in rows(path):
+        time = stated_time(row)
+        if time is not None and row.get("text"):
+            found[str(row["cluster"])].append(report(number, row, time, text=row["text"]))
     return [one[:MOST_REPORTS] for one in found.values() if len(one) > 1]
 
 

@@ -57,8 +57,10 @@ picture: $(VENV)/dev.done  ## the pictures of the README anew, from the sample a
 lock: $(VENV)/run.done  ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
-	uv pip compile pyproject.toml --extra postgres --extra vectors --group dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra postgres --extra vectors --extra dask --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -c requirements/run.txt -o requirements/dev.txt
+	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | uv pip compile - --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header -o requirements/build.txt
 
 clean:  ## take the environment and caches away (never the database)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -5,7 +5,7 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection
 
-from aggregator.config import load
+from aggregator.config_file import load
 from aggregator.store.database import Database
 from aggregator.store.tables import metadata
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     false,
     text,
@@ -47,6 +48,20 @@ class UtcTime(TypeDecorator[dt.datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+# Longer addresses are in no index: Postgres refuses a row whose key has more than 2704 bytes.
+INDEXED_ADDRESS = 600
+
+
+def is_indexed(column: str) -> TextClause:
+    """Said of an address in a WHERE, as the indexes of addresses say it: else they are not used."""
+    return text(f"length({column}) <= {INDEXED_ADDRESS}")
+
+
+def _by_address(table: str, column: str) -> Index:
+    short = is_indexed(column)
+    return Index(f"ix_{table}_{column}", column, sqlite_where=short, postgresql_where=short)
 
 
 metadata = MetaData(
@@ -131,6 +146,26 @@ host = Table(
     Column("gap_factor", Float, nullable=False, server_default=text("1")),
 )
 
+claim = Table(
+    "claim",
+    metadata,
+    # Which daemon asks a host at present, where several share one server: nobody else does before `until`.
+    Column("host", Text, primary_key=True),  # the key of the gate (net/manners.py)
+    Column("holder", Text, nullable=False),
+    Column("until", UtcTime, nullable=False),  # by the server's clock
+)
+
+writer = Table(
+    "writer",
+    metadata,
+    # One row: who writes stories. The epoch grows with each new writer; what the writer commits is bound to
+    # its epoch (store/lock.py), so that one that was suspended cannot write after another took over.
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("holder", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("renewed_at", UtcTime, nullable=False),  # by the server's clock; on SQLite the same as `since`
+)
+
 folder = Table(
     "folder",
     metadata,
@@ -169,6 +204,21 @@ entry = Table(
     Index(None, "state", "inbox_no"),
     Index(None, "state", "page_due_at"),
     Index(None, "article"),
+    # By address, for whoever forgets; most have theirs in `article.url` alone.
+    _by_address("entry", "url"),
+    _by_address("entry", "page_url"),
+)
+
+intake = Table(
+    "intake",
+    metadata,
+    # All that ever came to the door, by what its entries call their source (store/intake.py).
+    Column("source", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    # Of those whose rows were in `entry` how many are not any more.
+    Column("gone", BigInteger, nullable=False, server_default=text("0")),
+    sqlite_with_rowid=False,
 )
 
 identity_key = Table(
@@ -279,7 +329,9 @@ story = Table(
     Column("title_article", Text),  # id of the article that has the title; null: unknown, or a lead's words
     Column("summary", Text, nullable=False),
     Column("language", Text),
-    Column("text", Text),  # the merged text; null until it was told (derived)
+    # The merged text, for SQL; null until it was told (derived). Empty where there is one article, whose text
+    # the view shows, and of old stories.
+    Column("text", Text),
     Column("disagreement_count", Integer),  # in the merged text that was told last (derived)
     Column("merged", LargeBinary),  # the MergedStory behind it: msgpack, zstd (derived)
     Column("first_published", UtcTime, nullable=False),
@@ -369,7 +421,9 @@ article = Table(
     Column("url", Text),
     Column("title", Text, nullable=False),
     Column("lead", Text, nullable=False),
+    # Empty where `packed` holds the text; read by store/texts.py, the one door to both.
     Column("text", Text, nullable=False),
+    Column("packed", LargeBinary),  # null: the text is plain; b"": it is kept no more; else zstd
     Column("language", Text),
     Column("author", Text),
     Column("published", UtcTime),
@@ -385,7 +439,7 @@ article = Table(
     Column("terms", LargeBinary, nullable=False),
     Column("body_words", Integer, nullable=False),
     Column("text_hash", LargeBinary, nullable=False),
-    Column("evidence", LargeBinary, nullable=False),  # msgpack
+    Column("evidence", LargeBinary, nullable=False),  # msgpack, pressed (store/blobs.py)
     Column("placed_at", UtcTime, nullable=False),
     Index(None, "story", "copy_of", "effective"),
     Index(None, "root", "generation"),
@@ -418,6 +472,7 @@ article = Table(
     ),
     Index(None, "source", "seen"),
     Index(None, "effective"),
+    _by_address("article", "url"),
     # With the story, so that whose stories these are is told without reading the articles.
     Index(None, "outlet", "story"),
     Index(None, "language", "story"),
@@ -436,10 +491,11 @@ revision = Table(
 tombstone = Table(
     "tombstone",
     metadata,
-    # An article that was forgotten: its keys and looks stay as hashes, so that it is known, and refused, when
-    # it comes again.
+    # An article that was forgotten, or kept long enough: its keys and looks stay as hashes, so that it is
+    # known, and refused, when it comes again.
     Column("article", Text, primary_key=True),
     Column("at", UtcTime, nullable=False),
+    Column("kind", Text, nullable=False, server_default="forgotten"),  # forgotten | retention
     Column("refused", Integer, nullable=False, server_default=text("0")),  # how often it came again
     Column("refused_at", UtcTime),
     Index(None, "at"),
@@ -545,6 +601,12 @@ story_log = Table(
     Column("detail", Text),
     Index(None, "story", "n"),
     Index(
+        "ix_story_log_article",  # forgetting asks for all stories that an article was in
+        "article",
+        sqlite_where=text("article IS NOT NULL"),
+        postgresql_where=text("article IS NOT NULL"),
+    ),
+    Index(
         "ix_story_log_headline",
         "story",
         "n",
@@ -608,6 +670,17 @@ outbox = Table(
     Index(None, "hook", "state", "change"),
     Index(None, "hook", "story"),
     Index(None, "done_at"),
+)
+
+prepared = Table(
+    "prepared",
+    metadata,
+    # What a daemon that stands by has prepared for the one that places, or is about to; it goes with placing.
+    Column("entry", BigInteger, primary_key=True, autoincrement=False),
+    Column("holder", Text, nullable=False),  # who prepares it
+    Column("until", UtcTime, nullable=False),  # then another may
+    Column("made_for", Text, nullable=False),  # program and rules, see preparing.made_for
+    Column("result", LargeBinary),  # zstd of a Prepared; null while it is being prepared
 )
 
 correction = Table(

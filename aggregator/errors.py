@@ -44,10 +44,50 @@ class NotWritableError(AggregatorError):
     exit_code = 5
 
 
+class DatabaseBusyError(AggregatorError):
+    """Others were in the way, or it took too long; nothing was written. To be tried again."""
+
+
+class DatabaseLockedError(DatabaseBusyError):
+    """Another program keeps SQLite's file for itself, and was waited for. To be tried again later."""
+
+
+class DatabaseAwayError(AggregatorError):
+    """The database server does not answer, or broke off in the middle. To be tried again.
+
+    `commit_unknown`: it broke off while it was asked to commit, which it may have done. Whoever tries again
+    looks at the rows first.
+    """
+
+    def __init__(self, words: str, *, commit_unknown: bool = False) -> None:
+        super().__init__(words)
+        self.commit_unknown = commit_unknown
+
+
+class DamagedError(AggregatorError):
+    """What the database holds of an article cannot be read."""
+
+
+class UnreadableEntryError(DamagedError):
+    """What the database holds of entry `n` cannot be read."""
+
+    def __init__(self, words: str, n: int) -> None:
+        super().__init__(words)
+        self.n = n
+
+
 class AnotherDaemonError(AggregatorError):
     """Another process is the writer of this database already."""
 
     exit_code = 6
+
+
+class LeaseLostError(AnotherDaemonError):
+    """This process is not the writer of stories (any more); what it had not committed did not happen."""
+
+
+class BrokenDaemonError(AggregatorError):
+    """A part of the daemon ended unexpectedly, and the daemon with it: it is to be started anew."""
 
 
 class FetchError(AggregatorError):
@@ -70,6 +110,10 @@ class FetchError(AggregatorError):
 
 class ReadError(AggregatorError):
     """Bytes that are not what they should be: a feed without entries, a broken record, a binary file."""
+
+
+class NoWorkersError(AggregatorError):
+    """Nobody is there to run jobs. It says nothing about the jobs: they wait, and are tried again."""
 
 
 class WorkError(AggregatorError):

@@ -36,6 +36,7 @@ from aggregator.net.transport import (
 )
 from aggregator.net.walls import wall_in
 from aggregator.rules import RuleBook
+from aggregator.tally import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Tally
 
 __all__ = ["Client", "ClientSettings", "Fetched", "Kind", "user_agent"]
 
@@ -79,8 +80,13 @@ class Client:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
+        tally: Tally | None = None,
     ) -> None:
-        """`clock` (seconds, monotonic) and `pause` are what the gaps between requests go by."""
+        """`clock` (seconds, monotonic) and `pause` are what the gaps between requests go by.
+
+        `tally` counts what becomes of requests.
+        """
+        self._tally = tally or Tally()
         self.rules = net_rules(book)
         self.user_agent = user_agent(settings.contact)
         self.gate = HostGate(self.rules, clock, pause)
@@ -111,6 +117,26 @@ class Client:
         `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding, redirect, refused,
         protocol, bot wall, stopped, asked to wait, or "http" with the status ("http 404").
         """
+        with self._tally.timed(FETCH_SECONDS, accept):
+            try:
+                found = self._fetched(url, etag, last_modified, accept, linked_from, source_port=source_port)
+            except FetchError as error:
+                self._tally.count(FETCHES, accept, error.cause)
+                raise
+        self._tally.count(FETCHES, accept, str(found.status))
+        self._tally.count(FETCHED_BYTES, accept, by=len(found.body))
+        return found
+
+    def _fetched(
+        self,
+        url: str,
+        etag: str | None,
+        last_modified: str | None,
+        accept: Kind,
+        linked_from: str | None,
+        *,
+        source_port: int | None,
+    ) -> Fetched:
         try:
             first = self._parsed(url)
             headers = self._headers(accept, etag, last_modified)

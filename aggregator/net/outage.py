@@ -17,9 +17,14 @@ class Outage:
         with self._lock:
             self._silent.clear()
 
-    def unreachable(self, host: str) -> bool:
-        """Take in a host that could not be reached; whether that looks like an outage of our own."""
+    def unreachable(self, host: str, known: int | None = None) -> bool:
+        """Take in a host that could not be reached; whether that looks like an outage of our own.
+
+        `known`: how many hosts there are to be asked; where that is less, all of them are enough. One alone
+        tells nothing.
+        """
+        most = self._most if known is None else min(self._most, max(known, 2))
         with self._lock:
             if len(self._silent) < self._most:
                 self._silent.add(host)
-            return len(self._silent) >= self._most
+            return len(self._silent) >= most

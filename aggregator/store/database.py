@@ -3,36 +3,121 @@
 On SQLite every writing transaction is BEGIN IMMEDIATE: one that reads first and writes later fails at once
 under contention whatever the time-out (measured: 1,500 of 2,000). Within this process writers queue up on a
 lock, because SQLite's own waiting is not fair.
+
+All waiting is bounded: for the turn in that queue and for other programs together `lock_seconds`; for a
+server that hangs see `silence`. Once the database is known to be in trouble, nobody waits for more than a
+moment.
 """
 
 import os
+import random
+import secrets
+import shutil
+import socket
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.errors import AggregatorError, NotWritableError
+from aggregator.errors import (
+    AggregatorError,
+    DatabaseAwayError,
+    DatabaseBusyError,
+    DatabaseLockedError,
+    NotWritableError,
+    UsageError,
+)
+from aggregator.rules import RuleBook
+from aggregator.store.failures import in_words, shown_url
+from aggregator.tally import TRANSACTION_RETRIES, TRANSACTION_SECONDS, Tally
+
+_LEAST_ROOM_BYTES = 1 << 20  # what a transaction of the daemon may add to SQLite's log
 
 __all__ = ["Connection", "Database", "shown_url"]  # Connection: a type that other rooms pass along
 
-BUSY_TIMEOUT_SECONDS = 30  # another process' writing transaction holds at most 100 articles, well under 1 s
+Result = TypeVar("Result")
+
+
+class DatabaseRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `database` of rules.yaml; units and origins stand there."""
+
+    lock_seconds: float
+    idle_seconds: float
+    read_seconds: float
+    tries: int
+    pause_seconds: float
+    log_mib: int
+    checkpoint_seconds: float
+    log_rest_seconds: float
+    free_mib: int
+    look_seconds: float
+
+
+class _Condition:
+    """What the last tries came to; shared by all copies of a Database."""
+
+    def __init__(self) -> None:
+        self.trouble: AggregatorError | None = None
+        self.fold_at = 0.0  # when the log may be looked at again, monotonic
+
+
+Fence = Callable[[Connection], None]
+
+# A server that vanished without a word is noticed within 10 s, whether we wait for it or have something sent.
+_CONNECTING = {
+    "connect_timeout": 10,
+    "client_encoding": "utf8",  # of a database in SQL_ASCII the driver would hand us bytes
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 
 
 class Database:
     """An open database. Threads may share it; each transaction has a connection of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, rules: DatabaseRules | None = None, tally: Tally | None = None) -> None:
         """`url` is what `Config.database_url` gives. Nothing is opened before the first use."""
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
+        # What this process is called among the sessions of a server, where others may have to end them.
+        self.session_name = f"aggregator {_machine()} {os.getpid()} {secrets.token_hex(4)}"
+        self.rules = rules or RuleBook().section("database", DatabaseRules)
+        self.tally = tally or Tally()
         self._writing = threading.RLock()
-        self.engine: Engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
+        self._fence: Fence | None = None
+        self._read_seconds: float | None = None
+        self._condition = _Condition()
+        self.engine: Engine = (
+            _sqlite_engine(url, self.rules)
+            if self.is_sqlite
+            else _postgres_engine(url, self.rules, self.session_name)
+        )
+
+    def fenced(self, fence: "Fence") -> "Database":
+        """The same database; each writing transaction begins with `fence`, and is none where that raises."""
+        other = copy(self)
+        other._fence = fence
+        return other
+
+    def hurried(self) -> "Database":
+        """The same database for those who wait for a page: no answer takes more than `read_seconds`.
+
+        What takes longer raises DatabaseBusyError.
+        """
+        other = copy(self)
+        other._read_seconds = self.rules.read_seconds
+        return other
 
     @property
     def file(self) -> Path | None:
@@ -43,36 +128,132 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; sees one consistent state."""
-        with _in_words(self.url), self.engine.connect() as raw:
+        with in_words(self.url), self.engine.connect() as raw:
             # SQLite's readers see one state as it is; Postgres has to be asked.
             level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
             connection = raw.execution_options(**level)
-            with connection.begin():
+            with connection.begin(), _bounded(connection, self._read_seconds):
                 yield connection
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+    def write(self, *, durable: bool = False, unhurried: bool = False) -> Iterator[Connection]:
         """A writing transaction: committed at the end of the block, or nothing happened.
 
-        A `durable` one is on the disk by then, so that a power cut cannot take it back.
+        A `durable` one is on the disk by then, so that a power cut cannot take it back. An `unhurried` one
+        may wait for its data as long as it likes; from others a server takes back what they hold when
+        nothing comes for `idle_seconds`. Raises DatabaseBusyError, DatabaseAwayError or NotWritableError
+        where the database is in trouble; see `again`.
         """
-        with self._writing, _in_words(self.url), self.engine.connect() as raw:
-            connection = raw.execution_options(immediate=True)
-            with _synced(raw) if durable and self.is_sqlite else nullcontext(), connection.begin():
-                if durable and not self.is_sqlite:
-                    connection.execute(_COMMIT_WAITS)
-                yield connection
+        committing = False
+        try:
+            with (
+                self.tally.timed(TRANSACTION_SECONDS),
+                self._turn() as seconds,
+                in_words(self.url),
+                self.engine.connect() as raw,
+                _waiting_for_others(raw, seconds, self.rules.lock_seconds),
+            ):
+                connection = raw.execution_options(immediate=True)
+                with _synced(raw) if durable and self.is_sqlite else nullcontext(), connection.begin():
+                    if not self.is_sqlite:
+                        idle = 0 if unhurried else _milliseconds(self.rules.idle_seconds)
+                        connection.execute(_IDLES, {"idle": str(idle)})
+                        if durable:
+                            connection.execute(_COMMIT_WAITS)
+                    if self._fence is not None:
+                        self._fence(connection)
+                    if isinstance(self._condition.trouble, DatabaseLockedError | DatabaseAwayError):
+                        self._condition.trouble = None  # it is there, and nobody is in the way
+                    yield connection
+                    committing = True
+        except DatabaseAwayError as error:
+            self._condition.trouble = error
+            if committing:
+                raise DatabaseAwayError(
+                    f"{error}; whether the last change is in it is not known", commit_unknown=True
+                ) from error
+            raise
+        except (NotWritableError, DatabaseLockedError) as error:
+            self._condition.trouble = error
+            raise
+        if committing:
+            self._condition.trouble = None
+
+    @contextmanager
+    def _turn(self) -> Iterator[float]:
+        """This thread's turn among the writers of this process; yields how long it may wait for others.
+
+        Raises DatabaseBusyError where it does not come in time, or what was found out meanwhile.
+        """
+        known, seconds = self._condition.trouble, self._patience_seconds
+        ends = time.monotonic() + seconds
+        if not self._writing.acquire(timeout=seconds):
+            raise DatabaseBusyError(
+                f"the database {shown_url(self.url)} was written to all the while; try again in a moment"
+            )
+        try:
+            met = self._condition.trouble
+            if met is not None and met is not known:  # who was in front found out: again it takes as long
+                raise met.with_traceback(None)
+            yield max(min(self.rules.look_seconds, seconds), ends - time.monotonic())
+        finally:
+            self._writing.release()
+
+    @property
+    def _patience_seconds(self) -> float:
+        """How long a writer waits for others. In trouble that is no time: who tries again asks again."""
+        usual = self.rules.lock_seconds if self._read_seconds is None else self._read_seconds
+        return usual if self._condition.trouble is None else min(usual, self.rules.look_seconds)
+
+    def transact(self, work: Callable[[Connection], Result], *, durable: bool = False) -> Result:
+        """`work` in a writing transaction, done again as a whole where it was in the way of others.
+
+        It may be called several times, so it changes nothing but rows.
+        """
+
+        def unit() -> Result:
+            with self.write(durable=durable) as connection:
+                return work(connection)
+
+        return self.again(unit)
+
+    def again(self, unit: Callable[[], Result]) -> Result:
+        """What `unit` returns, which is one writing transaction and changes nothing else.
+
+        It is done again, a few times within about a second, where surely nothing of it was written: a dead
+        lock, a serialisation failure, a connection that was lost before the commit. Where that is not sure
+        it is not done again: whoever asked looks at the rows first. See ADR 32.
+        """
+        started = time.monotonic()
+        pause = self.rules.pause_seconds
+        for tried in range(1, self.rules.tries + 1):
+            try:
+                return unit()
+            except DatabaseLockedError:
+                raise  # it was waited for all the while
+            except (DatabaseBusyError, DatabaseAwayError) as error:
+                unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
+                # Who has waited for a lock for half a minute has waited enough.
+                spent = time.monotonic() - started > self.rules.lock_seconds / 2
+                if unknown or spent or tried == self.rules.tries:
+                    raise
+                self.tally.count(TRANSACTION_RETRIES, _CAUSES[type(error)])
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - so that two do not meet again
+            pause *= 2
+        raise AssertionError("unreachable: the last try returns or raises")
 
     def why_not_writable(self, connection: Connection) -> str | None:
         """Why nothing can be written, in the user's words; None where it can. Takes no lock."""
-        file = self.file
+        trouble, file = self._condition.trouble, self.file
+        if trouble is not None:
+            return str(trouble)
         if file is not None:
             may_write = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
-            return (
-                None
-                if may_write
-                else f"the database {file} cannot be written; check the folder and its owner"
-            )
+            if not may_write:
+                return f"the database {file} cannot be written; check the folder and its owner"
+            if shutil.disk_usage(file.parent).free < _LEAST_ROOM_BYTES:
+                return f"the disk of {file} is full: make room there"
+            return None
         standby = connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one()
         return (
             f"the database {shown_url(self.url)} is a standby server: it cannot be written"
@@ -80,19 +261,126 @@ class Database:
             else None
         )
 
-    def fold_log(self) -> bool:
-        """Write SQLite's log into its file and empty it; False where a reader held it. Elsewhere nothing."""
+    @property
+    def trouble(self) -> str | None:
+        """Why the last try to write failed, in the user's words; None where it did not."""
+        return None if self._condition.trouble is None else str(self._condition.trouble)
+
+    def fold_log(self, patience_seconds: float | None = None) -> bool:
+        """Write SQLite's log into its file and empty it; False where a reader held it. Elsewhere nothing.
+
+        Writers wait meanwhile: at most `patience_seconds` for readers, or as long as for a lock.
+        """
         if not self.is_sqlite:
             return True
-        with self._writing, _in_words(self.url), self.engine.connect() as raw:
+        patience = self.rules.lock_seconds if patience_seconds is None else patience_seconds
+        with self._turn(), in_words(self.url), self.engine.connect() as raw:
+            driver = _sqlite(raw)
+            driver.execute(f"PRAGMA busy_timeout={_milliseconds(patience)}")
+            try:
+                busy: int = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                driver.execute(f"PRAGMA busy_timeout={_milliseconds(self.rules.lock_seconds)}")
+        return not busy
+
+    def shrink_log(self) -> bool:
+        """Empty SQLite's log where a long reader made it grow; whether it did.
+
+        It gives up soon where readers are in the way, and does nothing for `log_rest_seconds` after a try.
+        """
+        now = time.monotonic()
+        if now < self._condition.fold_at or self.log_bytes() <= self.rules.log_mib * 2**20:
+            return False
+        self._condition.fold_at = now + self.rules.log_rest_seconds
+        return self.fold_log(self.rules.checkpoint_seconds)
+
+    def give_back(self, pages: int) -> None:
+        """Take so many free pages out of SQLite's file, which must be made to give them (`auto_vacuum`)."""
+        with self._turn(), in_words(self.url), self.engine.connect() as raw:
             driver = raw.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
-            busy: int = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        return not busy
+            # `execute` would take one step of it, and that is one page.
+            driver.executescript(f"PRAGMA incremental_vacuum({pages})")
+
+    def write_anew(self) -> tuple[int, int]:
+        """Write SQLite's file without its free pages, so that it gives them back by itself from now on.
+
+        Returns its bytes before and after. Raises UsageError on Postgres, NotWritableError where there is no
+        room: the copy that SQLite makes and its log take the file's size twice.
+        """
+        file = self.file
+        if file is None:
+            raise UsageError("on Postgres that is VACUUM FULL, typed in psql; autovacuum does the rest")
+        before = file.stat().st_size
+        needed, free = 2 * before, shutil.disk_usage(file.parent).free
+        if free < needed:
+            raise NotWritableError(
+                f"{file.parent} has {free / 2**20:,.0f} MiB left and writing the file anew takes "
+                f"{needed / 2**20:,.0f}; free pages are used again in any case"
+            )
+        self.engine.dispose()  # what this process has open for reading is in the way
+        with self._turn(), in_words(self.url), self.engine.connect() as raw:
+            driver = raw.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            # Not in memory, and not in a small /tmp: beside the file.
+            folder = str(file.parent).replace("'", "''")
+            for statement in ("temp_store=FILE", f"temp_store_directory='{folder}'"):
+                driver.execute(f"PRAGMA {statement}")
+            try:
+                with _laid_out_anew(driver):
+                    driver.execute("VACUUM")
+            finally:
+                driver.execute("PRAGMA temp_store_directory=''")
+                driver.execute("PRAGMA temp_store=MEMORY")
+        self.fold_log()
+        return before, file.stat().st_size
+
+    def log_bytes(self) -> int:
+        """How long the `-wal` file of an SQLite database is; 0 where there is none."""
+        file = self.file
+        try:
+            return 0 if file is None else file.with_name(file.name + "-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def refuse_little_room(self) -> None:
+        """Raises NotWritableError where the disk of an SQLite file is all but full: it would stop soon."""
+        file = self.file
+        if file is None or not file.parent.is_dir():
+            return
+        free = shutil.disk_usage(file.parent).free >> 20
+        if free < self.rules.free_mib:
+            raise NotWritableError(
+                f"only {free} MiB are free on the disk of {file}, and {self.rules.free_mib} are needed to "
+                "start: make room there, or move the database"
+            )
+
+    def wait_until_there(
+        self, stops: Callable[[], bool] = lambda: False, say: Callable[[str], object] = str
+    ) -> None:
+        """Wait for a server that does not answer yet: after a boot it may come up after us.
+
+        `say` is told once what is waited for. Returns when it answers or `stops()`. Raises AggregatorError
+        where it answers that it does not want us: waiting changes nothing about that.
+        """
+        said = False
+        while not stops():
+            try:
+                with self.read() as connection:
+                    connection.execute(text("SELECT 1"))
+                return
+            except DatabaseAwayError as error:
+                if not said:
+                    say(f"waiting for the database: {error}")
+                    said = True
+                time.sleep(self.rules.look_seconds)
 
     def close(self) -> None:
         self.engine.dispose()
 
+
+_CAUSES = {DatabaseBusyError: "busy", DatabaseAwayError: "away"}
+_IDLES = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
 
 # A server that was told not to wait for its disk waits for this transaction; stricter settings stay.
 _COMMIT_WAITS = text(
@@ -103,8 +391,7 @@ _COMMIT_WAITS = text(
 @contextmanager
 def _synced(connection: Connection) -> Iterator[None]:
     """SQLite syncs its log at each commit within the block; to be entered outside of a transaction."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
+    driver = _sqlite(connection)
     driver.execute("PRAGMA synchronous=FULL")
     try:
         yield
@@ -113,62 +400,86 @@ def _synced(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _in_words(url: str) -> Iterator[None]:
-    """What the database says about itself in the user's words; a mistake in our SQL stays what it is."""
+def _waiting_for_others(connection: Connection, seconds: float, usual_seconds: float) -> Iterator[None]:
+    """On SQLite: a transaction in the block waits so long for other programs; elsewhere the server counts."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver = _sqlite(connection)
+    driver.execute(f"PRAGMA busy_timeout={_milliseconds(seconds)}")
     try:
         yield
-    except (IntegrityError, ProgrammingError) as error:
-        if "UndefinedTable" in type(error.orig).__name__:
-            raise _without_tables(url) from error
-        raise
-    except DBAPIError as error:
-        words = " ".join(str(error.orig).split())
-        if any(sign in words for sign in _NOT_WRITABLE):
-            raise NotWritableError(
-                f"the database {shown_url(url)} cannot be written ({words}); check the folder and its owner"
-            ) from error
-        if "no such table" in words:
-            raise _without_tables(url) from error
-        if isinstance(error.orig, (sqlite3.IntegrityError, sqlite3.ProgrammingError)) or not words:
-            raise
-        raise AggregatorError(
-            f"the database {shown_url(url)}: {words}; `aggregator doctor` looks at it"
-        ) from error
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={_milliseconds(usual_seconds)}")
 
 
-_NOT_WRITABLE = ("readonly", "unable to open", "disk is full", "read-only", "No space left", "disk I/O error")
+_STATEMENT_ENDS = text("SELECT set_config('statement_timeout', :ends, true)")
+# Between two looks at the clock, some 20 ms: a look takes the interpreter's lock, which others may have.
+_STEPS = 500_000
+_LATE_SECONDS = 2.0  # by which a server may end a statement too late; then it hangs (chosen)
 
 
-def _without_tables(url: str) -> AggregatorError:
-    return AggregatorError(f"the database {shown_url(url)} has no tables yet; type: aggregator db upgrade")
+@contextmanager
+def _bounded(connection: Connection, seconds: float | None) -> Iterator[None]:
+    """Within an open transaction: no statement, on SQLite the whole block, takes more than `seconds`."""
+    if seconds is None:
+        yield
+    elif connection.dialect.name == "sqlite":
+        driver, ends = _sqlite(connection), time.monotonic() + seconds
+        driver.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
+    else:
+        server: Any = connection.connection.driver_connection
+        server.most_seconds = seconds + _LATE_SECONDS
+        try:
+            connection.execute(_STATEMENT_ENDS, {"ends": str(_milliseconds(seconds))})
+            yield
+        finally:
+            server.most_seconds = None
 
 
-def shown_url(url: str) -> str:
-    """The address as it may be shown: a file's path, or the server without its password."""
-    parsed = make_url(url)
-    if url.startswith("sqlite"):
-        return parsed.database or url
-    return parsed.render_as_string(hide_password=True)
+def _sqlite(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
 
 
-def _sqlite_engine(url: str) -> Engine:
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+def _machine() -> str:
+    """Its name as a server keeps it: 63 bytes of ASCII for the whole name of a session."""
+    return "".join(sign for sign in socket.gethostname() if "!" <= sign <= "~")[:24]
+
+
+def _sqlite_engine(url: str, rules: DatabaseRules) -> Engine:
     engine = create_engine(
         url,
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": rules.lock_seconds, "check_same_thread": False},
         pool_size=8,
         max_overflow=32,
+        pool_timeout=rules.read_seconds,
     )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves: pysqlite's own begins too late
         connection.create_function("casefold", 1, _casefold, deterministic=True)
+        # Of a new file only (old ones get it by `db prune --vacuum`): asked of any other, SQLite takes the
+        # lock of the writer for it, and each new reader would wait for whoever writes.
+        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+            _lay_out(connection)
         for pragma in (
             "journal_mode=WAL",
             "synchronous=NORMAL",  # a power cut may undo the last commits, never corrupt
             "foreign_keys=ON",
             "cache_size=-32768",  # KiB
             "temp_store=MEMORY",
+            f"journal_size_limit={rules.log_mib * 2**20}",  # what a long reader made of it is given back
             "secure_delete=ON",  # what is deleted is overwritten: `forget` promises that
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -181,20 +492,58 @@ def _sqlite_engine(url: str) -> Engine:
     return engine
 
 
+# Measured: beside rows of 1 to 6 KB less room is left unused than on pages of 4,096, and placing takes as
+# long (ADR 34).
+_PAGE_BYTES = 2048
+
+
+def _lay_out(connection: sqlite3.Connection) -> None:
+    """How a file that is about to be written from its beginning is laid out."""
+    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+
+
+@contextmanager
+def _laid_out_anew(connection: sqlite3.Connection) -> Iterator[None]:
+    """VACUUM in the block lays the file out as a new one; its pages change only where nobody reads it."""
+    with suppress(sqlite3.OperationalError):  # SQLite changes that without its log alone
+        connection.execute("PRAGMA journal_mode=DELETE")
+    _lay_out(connection)
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
 def _casefold(value: str | None) -> str | None:
     return None if value is None else value.casefold()
 
 
-def _postgres_engine(url: str) -> Engine:
+def _postgres_engine(url: str, rules: DatabaseRules, session_name: str) -> Engine:
     try:
-        return create_engine(
+        from aggregator.store.silence import AttentiveConnection  # the driver is an extra
+
+        engine = create_engine(
             url,
             pool_size=8,
             max_overflow=32,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 10, "application_name": "aggregator"},
+            pool_timeout=rules.read_seconds,
+            connect_args={"application_name": session_name, **_CONNECTING},
         )
     except (ImportError, SQLAlchemyError) as error:
         raise AggregatorError(
-            f"Postgres needs the driver psycopg ({error}); type: pip install 'aggregator[postgres]'"
+            f"Postgres needs the driver psycopg ({error}); type: pip install 'psycopg[binary]>=3.2,<4'"
         ) from error
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, _args: Any, how: dict[str, Any]) -> AttentiveConnection:
+        return AttentiveConnection.opened(**how)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.autocommit = True
+        connection.execute(f"SET lock_timeout = {_milliseconds(rules.lock_seconds)}")
+        connection.autocommit = False
+
+    return engine

@@ -9,6 +9,7 @@ from aggregator.model import Noun
 from aggregator.pace import decayed, expected_gap_seconds, silence_seconds
 from aggregator.rules import RuleBook
 from aggregator.store.sources import Source
+from aggregator.text.numbers import counted
 
 State = Literal["new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"]
 
@@ -105,7 +106,8 @@ def _news(source: Source, now: dt.datetime, rules: HealthRules) -> tuple[State, 
     if silence is not None:
         return "silent", "silent", silence
     if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(days=rules.flood_shown_days):
-        words = f"{source.flood_entries} old entries came at once on {_day(source.flooded_at)}"
+        old = counted(source.flood_entries, "old entry", "old entries")
+        words = f"{old} came at once on {_day(source.flooded_at)}"
         return "flood", "flood", f"{words}; stored, not announced"
     return "ok", "", source.health_cause or ""
 

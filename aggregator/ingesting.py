@@ -1,17 +1,19 @@
 """`aggregator ingest`: read files, folders, standard input and addresses once.
 
-Reading goes on in chunks: accept (one transaction), then place what waits, so an archive of any size takes
-no more memory than a chunk. Stopped at any moment and started again it finds what it accepted before, and
-goes on where it was. Where another process is the writer, the entries are left in the inbox and this one
-waits until they are placed; it reads no further ahead than that process can follow.
+Reading goes on in chunks, each accepted in one transaction, and a fixed number of chunks ahead of placing: so
+the workers always have something to prepare, an archive of any size takes no more memory than these chunks,
+and neither the number of workers nor their speed decides what is known when a chunk is accepted. Stopped at
+any moment and started again it finds what it accepted before, and goes on where it was. Where another process
+is the writer, the entries are left in the inbox and this one waits until they are placed; it reads no further
+ahead than that process can follow.
 """
 
 import datetime as dt
 import itertools
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,7 @@ from aggregator.pipeline import Pipeline
 from aggregator.polling import Polling, parse_feed
 from aggregator.rules import RuleBook
 from aggregator.sources.files import FoundProblem, open_source
+from aggregator.sources.in_order import in_order_of_time
 from aggregator.sources.limits import source_rules
 from aggregator.sources.opening import Progress
 from aggregator.stages import FeedJob
@@ -48,9 +51,12 @@ _LAST_TRY = 99  # a page that cannot be had now is done without: the command end
 _MISSING = "there is no such file or folder"
 TELLING_SECONDS = 5.0
 INDEXED_ANEW = 5_000  # articles of an index that is made anew: the rest waits for the daemon or the next run
+_ASKED_SECONDS = 1.0  # between two looks whether a daemon wants to place
 _POLL_SECONDS = 0.2  # between two looks whether the daemon has placed what we left
 _PATIENCE_SECONDS = 3600.0  # with a daemon that places nothing at all
 _ASKED_AT_ONCE = 500
+# Of 100 entries: what 30 workers have under way at once (64 texts each would be too few chunks for more).
+CHUNKS_AHEAD = 10
 
 
 class Rejected(Noun, frozen=True, kw_only=True):
@@ -116,14 +122,21 @@ class Ingest:
         book: RuleBook,
         now: Callable[[], dt.datetime],
         holds_back: bool = True,
+        is_awaited: Callable[[], bool] = lambda: False,
+        give_up: Callable[[], None] = lambda: None,
     ) -> None:
         """`become_writer` gives the pipeline, or None while another process is the writer of stories.
+
+        `is_awaited` says that a daemon wants to be that, `give_up` lets it.
 
         `holds_back`: read no further ahead than that process follows.
         """
         self._database = database
         self._become_writer = become_writer
         self._pipeline = become_writer()
+        self._is_awaited = is_awaited
+        self._give_up = give_up
+        self._is_wanted, self._asked_at = False, 0.0  # whether a daemon waits, and when that was asked
         self._polling = polling
         self._client = client
         self._executor = executor
@@ -157,8 +170,7 @@ class Ingest:
         done = 0
         for number, one in enumerate(what):
             progress = Progress()
-            for chunk in _chunks(self._found(one, progress)):
-                self._take(chunk)
+            for _ in self._taken(_chunks(self._found(one, progress))):
                 total = progress.total_bytes
                 behind = sum(sizes[number + 1 :])
                 yield Step(
@@ -244,11 +256,14 @@ class Ingest:
             yield _Found(item=FoundProblem(where=what, reason=_MISSING), where=what, file=what)
             return
         try:
-            found = open_source(what, rules=source_rules(self._book), progress=progress, seen=self._now())
+            rules = source_rules(self._book)
+            found = open_source(what, rules=rules, progress=progress, seen=self._now())
         except AggregatorError as error:  # a folder that cannot be listed, a file that went away
             yield _Found(item=FoundProblem(where=what, reason=str(error)), where=what, file=what)
             return
         folder = _folder_of(what)
+        if what != "-":  # what comes in through a pipe may never end
+            found = in_order_of_time(found, progress, run_chars=rules.run_chars)
         for item in found:
             for one in entries_of(item, self._now(), self._executor, self._book):
                 entry = self._known_as(one, folder) if isinstance(one, Entry) and folder else one
@@ -298,7 +313,59 @@ class Ingest:
             ]
         return [FoundProblem(where=url, reason=parsed.problem or "neither a feed nor an article's page")]
 
-    def _take(self, chunk: Sequence[_Found]) -> None:
+    def _taken(self, chunks: Iterator[list[_Found]]) -> Iterator[None]:
+        """Accept all of it, and place it where that is ours to do; yields whenever some of it is done."""
+        is_read = False
+        while not is_read:
+            if self._pipeline is None:
+                chunk = next(chunks, None)
+                if chunk is None:
+                    return
+                self._take(chunk)
+                self._hold_back()  # which may make us the writer
+                yield
+            else:
+                is_read = yield from self._placed_along(self._pipeline, chunks)
+
+    def _placed_along(
+        self, pipeline: "Pipeline", chunks: Iterator[list[_Found]]
+    ) -> Generator[None, None, bool]:
+        """Place while it is read; whether all is read, and not left to a daemon that came meanwhile."""
+        reached: deque[int] = deque()
+
+        def more() -> int | None:
+            """The next chunk; what may be placed is what was accepted CHUNKS_AHEAD before it."""
+            chunk = next(chunks, None)
+            if chunk is None:
+                return None
+            accepted = self._take(chunk)
+            with self._database.read() as connection:
+                last = inbox.last_ready(connection, [one.article for one in accepted])
+            reached.append(max(last, reached[-1] if reached else 0))
+            self._settle()
+            return reached.popleft() if len(reached) > CHUNKS_AHEAD else 0
+
+        for _ in pipeline.place_waiting(self._is_to_stop, more=more):
+            yield
+        return not self._makes_way()
+
+    def _is_to_stop(self) -> bool:
+        """Whether a daemon waits for this process; asked for each text, so the answer is some moments old."""
+        if time.monotonic() - self._asked_at < _ASKED_SECONDS:
+            return self._is_wanted
+        self._asked_at = time.monotonic()
+        self._is_wanted = self._is_awaited()
+        return self._is_wanted
+
+    def _makes_way(self) -> bool:
+        """Leave placing to a daemon where one waits; it goes on with what is in the inbox."""
+        if self._pipeline is None or not self._is_wanted:
+            return False
+        self._pipeline, self._is_wanted = None, False
+        self._give_up()
+        return True
+
+    def _take(self, chunk: Sequence[_Found]) -> list[Accepted]:
         entries = [found.item for found in chunk if isinstance(found.item, Entry)]
         places = [found.where for found in chunk if isinstance(found.item, Entry)]
         now = self._now()
@@ -319,8 +386,7 @@ class Ingest:
             else:
                 self._pending[item.n] = where
         self._fetch_pages(accepted, chunk[-1].file)
-        self._place()
-        self._hold_back()
+        return accepted
 
     def _note_refusals(self, connection: Connection, chunk: Sequence[_Found], now: dt.datetime) -> None:
         """What is refused of a file now, in the place of what was refused of it before."""
@@ -365,14 +431,11 @@ class Ingest:
         for wanted in left:
             self._polling.fetch_page(msgspec.structs.replace(wanted, tries=_LAST_TRY, feed=feed))
 
-    def _place(self) -> None:
-        if self._pipeline is not None:
-            for _ in self._pipeline.place_waiting():
-                pass
-
     def _finish(self) -> None:
-        self._place()
         if self._pipeline is not None:
+            for _ in self._pipeline.place_waiting(self._is_to_stop):
+                pass
+        if not self._makes_way() and self._pipeline is not None:
             self._pipeline.index_text()
             self._pipeline.index_older(most=INDEXED_ANEW)
             self._tell()

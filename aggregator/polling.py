@@ -33,7 +33,8 @@ from aggregator.store.hosts import Host, save_hosts
 from aggregator.store.inbox import Accepted, PageWanted
 from aggregator.store.live_reads import LiveRules
 from aggregator.store.recognising import Poll
-from aggregator.store.sources import Source, feed_at, host_of, part_again, save
+from aggregator.store.sources import Source, feed_at, host_of, hosts_asked, part_again, save
+from aggregator.text.numbers import counted
 from aggregator.text.urls import same_site
 from aggregator.work.executor import Executor
 
@@ -108,6 +109,7 @@ class Polling:
         self._outage = Outage(self._net.outage_hosts)
         self._pages = pages
         self._stops = stops
+        self._hosts: dict[str, Host] = {}  # what hosts asked of us, and is not written down yet
 
     # --- feeds --------------------------------------------------------------------------------------------
 
@@ -129,7 +131,7 @@ class Polling:
             health_cause=parsed.problem,
             asked_seconds=max(parsed.asked_seconds or 0.0, fetched.fresh_seconds or 0.0),
         )
-        return self._accept(fresh, fetched, parsed.entries, now)
+        return self._database.again(lambda: self._accept(fresh, fetched, parsed.entries, now))
 
     def _fetched(self, source: Source, now: dt.datetime) -> Fetched:
         """The feed as it is now; from an address that it newly says it moved to, its entries in any case.
@@ -213,9 +215,9 @@ class Polling:
                 entries_refused=source.entries_refused + polled.forgotten,
                 health_cause=source.health_cause,
             )
-            save(connection, state)
+            save(connection, state, source)
         for note in taken.notes:
-            log.info("%s: %s", source.shown_name, note)
+            log.info("%s: %s", source.shown_name, note, extra={"source": source.id})
         return polled
 
     def _hush_flood(
@@ -242,7 +244,9 @@ class Polling:
         if len(old) < self._rules.flood_entries:
             return 0
         inbox.hush(connection, old)
-        log.warning("%s: %d old entries at once; stored, not announced", source.shown_name, len(old))
+        words = "%s: %s at once; stored, not announced"
+        said = counted(len(old), "old entry", "old entries")
+        log.warning(words, source.shown_name, said, extra={"source": source.id})
         return len(old)
 
     def _completed(self, entry: Entry, source: Source, now: dt.datetime) -> Entry:
@@ -261,8 +265,11 @@ class Polling:
         return wanted == "always" or words < self._rules.full_text_words
 
     def _unchanged(self, source: Source, fetched: Fetched, now: dt.datetime) -> Polled:
-        with self._database.write() as connection:
-            save(connection, self._succeeded(connection, source, fetched, now, new=0, shares=True))
+        def work(connection: Connection) -> None:
+            succeeded = self._succeeded(connection, source, fetched, now, new=0, shares=True)
+            save(connection, succeeded, source)
+
+        self._database.transact(work)
         return Polled(unchanged=True)
 
     def _counted(self, source: Source, given: Sequence[Entry], new: int, now: dt.datetime) -> Source:
@@ -347,11 +354,13 @@ class Polling:
         )
         other = feed_at(connection, move.to)
         if other is None or other.id == source.id or other.health in ("gone", "merged"):
-            log.info("%s moved for ever to %s; it is asked there from now on", source.shown_name, move.to)
+            words = "%s moved for ever to %s; it is asked there from now on"
+            log.info(words, source.shown_name, move.to, extra={"source": source.id})
             return msgspec.structs.replace(settled, adopted=move.to, host=host_of(move.to))
         if other.paused:
             return source  # whoever paused that feed did not mean this one
-        log.info("%s moved for ever to %s, which is a source already", source.shown_name, move.to)
+        words = "%s moved for ever to %s, which is a source already"
+        log.info(words, source.shown_name, move.to, extra={"source": source.id})
         return msgspec.structs.replace(settled, merged_into=other.id)
 
     def _failed(self, source: Source, error: FetchError, now: dt.datetime) -> Polled:
@@ -359,19 +368,29 @@ class Polling:
             return Polled()
         if error.cause == ASKED_TO_WAIT:
             failed = self._held(source, error, now)
-        elif error.cause in _OUT_OF_REACH and self._outage.unreachable(source.host or source.id):
+        elif error.cause in _OUT_OF_REACH and self._is_our_outage(source):
             # Nobody answers: that is us. Not counted, so that all are asked within their interval afterwards.
             failed = self._later(source, error, now, failures=0, counted=False)
         elif error.status == HTTPStatus.GONE:
             failed = self._gone(source, error, now)
         else:
             failed = self._later(source, error, now, failures=source.failures)
-        with self._database.write() as connection:
-            save(connection, failed)
+        hosts = self._hosts_changed(now)
+
+        def work(connection: Connection) -> None:
+            save(connection, failed, source)
             if failed.health == "gone":
                 part_again(connection)
-            self._note_hosts(connection, now)
+            save_hosts(connection, hosts)
+
+        self._database.transact(work)
+        self._hosts_saved(hosts)
         return Polled(problem=None if error.cause == ASKED_TO_WAIT else str(error))
+
+    def _is_our_outage(self, source: Source) -> bool:
+        with self._database.read() as connection:
+            known = hosts_asked(connection)
+        return self._outage.unreachable(source.host or source.id, known)
 
     def _later(
         self, source: Source, error: FetchError, now: dt.datetime, *, failures: int, counted: bool = True
@@ -405,7 +424,8 @@ class Polling:
             return source
         if now - (source.failing_since or now) < dt.timedelta(hours=self._net.adopt_hours):
             return source
-        log.info("%s: %s fails for days; %s is asked", source.shown_name, source.adopted, source.address)
+        words = "%s: %s fails for days; %s is asked"
+        log.info(words, source.shown_name, source.adopted, source.address, extra={"source": source.id})
         return msgspec.structs.replace(
             source, adopted=None, host=host_of(source.address), etag=None, last_modified=None, body_hash=None
         )
@@ -422,7 +442,8 @@ class Polling:
             return failed
         if failed.adopted is not None:  # the address that was typed may still be there
             return msgspec.structs.replace(failed, adopted=None, host=host_of(source.address), gone_count=0)
-        log.warning("%s says that it is gone for ever (410); it is not asked any more", source.shown_name)
+        words = "%s says that it is gone for ever (410); it is not asked any more"
+        log.warning(words, source.shown_name, extra={"source": source.id})
         return msgspec.structs.replace(failed, health="gone")
 
     def _held(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
@@ -430,21 +451,17 @@ class Polling:
         due = after_hold(source.id, now, seconds=error.retry_after_seconds or 0.0, rules=self._net)
         return msgspec.structs.replace(source, next_due_at=due)
 
-    def _note_hosts(self, connection: Connection, now: dt.datetime) -> None:
-        """Write down what hosts asked of us since the last time."""
-        changes = self._client.gate.changes()
-        if changes:
-            save_hosts(
-                connection,
-                (
-                    Host(
-                        name=one.name,
-                        held_until=now + dt.timedelta(seconds=one.held_seconds),
-                        gap_factor=one.gap_factor,
-                    )
-                    for one in changes
-                ),
-            )
+    def _hosts_changed(self, now: dt.datetime) -> list[Host]:
+        """What hosts asked of us and is not written down yet; `_hosts_saved` is told when it is."""
+        for one in self._client.gate.changes():
+            until = now + dt.timedelta(seconds=one.held_seconds)
+            self._hosts[one.name] = Host(name=one.name, held_until=until, gap_factor=one.gap_factor)
+        return list(self._hosts.values())
+
+    def _hosts_saved(self, hosts: Sequence[Host]) -> None:
+        for one in hosts:
+            if self._hosts.get(one.name) is one:  # else it asked for something else meanwhile
+                self._hosts.pop(one.name, None)
 
     # --- pages --------------------------------------------------------------------------------------------
 
@@ -458,15 +475,19 @@ class Polling:
         except FetchError as error:
             return self._without_page(wanted, error)
         page = fetched.body if same_site(wanted.url, fetched.url_final) else None
-        with self._database.write() as connection:
+        robots = fetched.robots if page is not None else ""
+
+        def work(connection: Connection) -> None:
             inbox.page_arrived(
                 connection,
                 wanted.n,
                 page=page,
                 url=fetched.url_final,
                 charset=fetched.charset,
-                robots=fetched.robots if page is not None else "",
+                robots=robots,
             )
+
+        self._database.transact(work)
         return True
 
     def _ask_robots(self, wanted: PageWanted, port: int | None, linked_from: str) -> None:
@@ -485,15 +506,21 @@ class Polling:
         if error.cause == "stopped" or self._stops():
             return False
         final = _cause(error) in _FINAL or tries >= self._rules.page_tries
-        with self._database.write() as connection:
-            self._note_hosts(connection, self._now())
+        now = self._now()
+        hosts = self._hosts_changed(now)
+
+        def work(connection: Connection) -> None:
+            save_hosts(connection, hosts)
             if final:
                 reason = f"its page: {error}; the feed's own words are taken"
                 inbox.page_given_up(connection, wanted.n, verdict=verdict_of(error), reason=reason)
             else:
                 wait = self._rules.page_retry_seconds * 2 ** max(tries - 1, 0)
-                due = self._now() + dt.timedelta(seconds=wait)
+                due = now + dt.timedelta(seconds=wait)
                 inbox.page_later(connection, wanted.n, due, counts=is_asked)
+
+        self._database.transact(work)
+        self._hosts_saved(hosts)
         log.info(
             "page %s: %s; %s", wanted.url, error, "the feed's own text is taken" if final else "later again"
         )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from aggregator.config import Config
-from aggregator.daemon import client_of, configured_sources, utc_now
+from aggregator.configured import client_of, configured_sources, utc_now
 from aggregator.errors import AggregatorError, FetchError, UsageError, WorkError
 from aggregator.model import Noun, ParsedFeed
 from aggregator.net.client import Client, Fetched
@@ -361,7 +361,7 @@ def _new_source(
 
 def place_in_config(config: Config, source: Source) -> str:
     """ "config.yaml, line 12": where a source of the configuration stands."""
-    from aggregator.config import line_of_source
+    from aggregator.config_file import line_of_source
 
     for number, one in enumerate(configured_sources(config, dt.datetime.now(dt.UTC))):
         if one.id == source.id or one.address == source.address:

@@ -35,11 +35,15 @@ _BLANK = b" \t\r\n\0\xef\xbb\xbf"  # what may stand around JSON: spaces, padding
 
 
 class FoundEntry(Noun, frozen=True, kw_only=True):
-    """An article. `where` is for people: `file`, and line or address in it."""
+    """An article. `where` is for people: `file`, and line or address in it.
+
+    `archived_at`: when a web archive says that it was fetched; it sorts, and is no date of the article.
+    """
 
     entry: Entry
     where: str
     file: str = ""
+    archived_at: dt.datetime | None = None
 
 
 class FoundBytes(Noun, frozen=True, kw_only=True):
@@ -339,7 +343,10 @@ def _archive(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
             is_page=True,
             robots=page.robots,
         )
-        yield FoundEntry(entry=entry, where=where) if html else _empty(place, where)
+        if html:
+            yield FoundEntry(entry=entry, where=where, archived_at=page.archived_at)
+        else:
+            yield _empty(place, where)
 
 
 _READERS: dict[str, Callable[[Stream, Place, Reading], Iterator[Found]]] = {

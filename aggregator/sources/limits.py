@@ -20,6 +20,7 @@ class SourceRules(msgspec.Struct, frozen=True, kw_only=True):
     max_outlines: int
     discovery_tries: int
     first_asked_a_second: float
+    run_chars: int
 
 
 def source_rules(book: RuleBook) -> SourceRules:

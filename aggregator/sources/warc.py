@@ -4,6 +4,7 @@ Reads `response` records with an HTML answer of status 200 and passes over all o
 are one gzip member a record; whoever opens the file has joined them again.
 """
 
+import datetime as dt
 import gzip
 import io
 import re
@@ -34,6 +35,7 @@ class ArchivedPage(Noun, frozen=True, kw_only=True):
     content_type: str
     body: bytes | None
     robots: str = ""  # what its headers forbid, see text/permissions.py
+    archived_at: dt.datetime | None = None  # WARC-Date: when it was fetched
 
 
 class BrokenRecord(Noun, frozen=True, kw_only=True):
@@ -211,7 +213,23 @@ def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage |
 def _page(record: dict[str, str], content_type: str, body: bytes | None, robots: str = "") -> ArchivedPage:
     url = record.get("warc-target-uri", "").strip("<>")
     record_id = record.get("warc-record-id", "").strip("<>")
-    return ArchivedPage(url=url, record_id=record_id, content_type=content_type, body=body, robots=robots)
+    return ArchivedPage(
+        url=url,
+        record_id=record_id,
+        content_type=content_type,
+        body=body,
+        robots=robots,
+        archived_at=_moment(record.get("warc-date", "")),
+    )
+
+
+def _moment(date: str) -> dt.datetime | None:
+    """A date of WARC: ISO 8601 in UTC, in WARC 1.1 with fractions of a second; None for another."""
+    try:
+        moment = dt.datetime.fromisoformat(date)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
 
 
 def _unchunked(body: bytes) -> bytes:

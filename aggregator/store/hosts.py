@@ -1,7 +1,7 @@
 """What hosts asked of us (a 429 and its time), kept over restarts."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select
@@ -33,6 +33,12 @@ def all_hosts(connection: Connection, now: dt.datetime) -> list[Host]:
     over = or_(host.c.held_until.is_(None), host.c.held_until <= now)
     connection.execute(delete(host).where(over, host.c.gap_factor <= 1))
     return [Host(**row._mapping) for row in connection.execute(select(host).order_by(host.c.name))]
+
+
+def hosts_named(connection: Connection, names: Collection[str]) -> list[Host]:
+    """Those of these hosts that asked for something."""
+    rows = connection.execute(select(host).where(host.c.name.in_(names)).order_by(host.c.name))
+    return [Host(**row._mapping) for row in rows]
 
 
 def held_hosts(connection: Connection, now: dt.datetime) -> dict[str, dt.datetime]:

@@ -15,8 +15,9 @@ from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, delete, f
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator.dedup.familiar import Marks
+from aggregator.errors import UnreadableEntryError
 from aggregator.model import Entry, Noun, Verdict
-from aggregator.store import blobs, recognising, tombstones
+from aggregator.store import blobs, intake, recognising, tombstones
 from aggregator.store.live_reads import LiveBlogs
 from aggregator.store.recognising import NOBODY, Caller, Met, Poll, claimed_url
 from aggregator.store.tables import article, counter, entry, identity_key, refusal, sighting, source
@@ -171,7 +172,8 @@ def _accept(
     for offset, one in enumerate(met.callers):
         result = _judge(one, known, seen_before, book)
         if result.article in forgotten:  # its new keys are kept, as hashes: it is known by them too
-            result = Accepted(outcome="forgotten", article=result.article)
+            is_known = forgotten[result.article] == "retention"
+            result = Accepted(outcome="known" if is_known else "forgotten", article=result.article)
             book.note(one, result, known, seen_before, seen[offset])
             accepted.append(result)
             continue
@@ -192,6 +194,8 @@ def _accept(
         accepted.append(result)
     _write(connection, rows)
     book.write(connection)
+    came = zip(entries, accepted, strict=True)
+    intake.count(connection, ((given.source, result.outcome) for given, result in came))
     again = [one.article for one in accepted if one.outcome == "forgotten"]
     tombstones.count_refused(connection, again, seen[-1])
     return Taken(accepted=tuple(accepted), notes=tuple(notes))
@@ -435,28 +439,57 @@ def _dialect(connection: Connection) -> Any:
 
 
 def ready(connection: Connection, limit: int, after: int = 0) -> list[Waiting]:
-    """The next entries to be placed, in the order of their inbox numbers."""
+    """The next entries to be placed, in the order of their inbox numbers.
+
+    Raises UnreadableEntryError for one whose words are damaged.
+    """
     statement = (
         select(entry)
         .where(entry.c.state == "ready", entry.c.inbox_no > after)
         .order_by(entry.c.inbox_no)
         .limit(limit)
     )
-    return [
-        Waiting(
-            n=row.n,
-            inbox_no=row.inbox_no,
-            article=row.article,
-            revises=row.revises,
-            bumps_by_clock=row.bumps_by_clock,
-            accepted_at=row.accepted_at,
-            entry=_with_headers(blobs.expand_noun(row.payload, Entry), row.page_robots),
-            page=blobs.expand(row.page) if row.page is not None else None,
-            page_url=row.page_url,
-            page_charset=row.page_charset,
+    return [_waiting(row) for row in connection.execute(statement)]
+
+
+def ready_of(connection: Connection, numbers: Iterable[int]) -> list[Waiting]:
+    """Those of the entries `numbers` that still wait to be placed, in the order of their inbox numbers."""
+    found: list[Waiting] = []
+    for chunk in _chunks(sorted(numbers)):
+        statement = select(entry).where(entry.c.state == "ready", entry.c.n.in_(chunk))
+        found += [_waiting(row) for row in connection.execute(statement)]
+    return sorted(found, key=lambda one: one.inbox_no)
+
+
+def _waiting(row: Any) -> Waiting:
+    try:
+        declared = blobs.expand_noun(row.payload, Entry)
+        page = blobs.expand(row.page) if row.page is not None else None
+    except blobs.UNREADABLE as error:
+        raise UnreadableEntryError(f"what was stored of it cannot be read ({error})", row.n) from error
+    return Waiting(
+        n=row.n,
+        inbox_no=row.inbox_no,
+        article=row.article,
+        revises=row.revises,
+        bumps_by_clock=row.bumps_by_clock,
+        accepted_at=row.accepted_at,
+        entry=_with_headers(declared, row.page_robots),
+        page=page,
+        page_url=row.page_url,
+        page_charset=row.page_charset,
+    )
+
+
+def last_ready(connection: Connection, articles: Iterable[str]) -> int:
+    """The last inbox number at which something of `articles` waits to be placed; 0 where nothing does."""
+    last = 0
+    for chunk in _chunks(sorted(set(articles))):
+        statement = select(func.max(entry.c.inbox_no)).where(
+            entry.c.state == "ready", entry.c.article.in_(chunk)
         )
-        for row in connection.execute(statement)
-    ]
+        last = max(last, connection.execute(statement).scalar_one() or 0)
+    return last
 
 
 def _with_headers(entry: Entry, robots: str | None) -> Entry:
@@ -491,12 +524,15 @@ class Result(Noun, frozen=True, kw_only=True):
     story: str | None
 
 
+_ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # kept once: `retention.settle_entries`
+
+
 def results(connection: Connection, numbers: Iterable[int]) -> list[Result]:
     """What became of the entries `numbers`, in their order."""
     found: list[Result] = []
     for chunk in _chunks(sorted(numbers)):
         statement = (
-            select(entry.c.n, entry.c.outcome, entry.c.verdict, entry.c.reason, entry.c.url, article.c.story)
+            select(entry.c.n, entry.c.outcome, entry.c.verdict, entry.c.reason, _ADDRESS_OF, article.c.story)
             .outerjoin(article, article.c.id == entry.c.article)
             .where(entry.c.n.in_(chunk))
             .order_by(entry.c.n)

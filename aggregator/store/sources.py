@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
 from aggregator.dedup.identity import short_id
+from aggregator.errors import AggregatorError
 from aggregator.model import Noun
 from aggregator.store.tables import article, source
 
@@ -220,11 +221,20 @@ def choose(connection: Connection, id: str, **chosen: Any) -> None:  # noqa: A00
     connection.execute(update(source).where(source.c.id == id).values(**chosen))
 
 
-def save(connection: Connection, item: Source) -> None:
-    """Write a source's state after a poll; stamps of None (they can be megabytes) leave those in the row."""
+def save(connection: Connection, item: Source, before: Source | None = None) -> None:
+    """Write a source's state after a poll; stamps of None (they can be megabytes) leave those in the row.
+
+    `before` is what the poll began with. Raises AggregatorError where another process polled it since (this
+    one was suspended): what that one wrote counts.
+    """
     kept = {"id", "paused", *_CHOSEN} | ({"stamps"} if item.stamps is None else set())
     values = {name: getattr(item, name) for name in Source.__struct_fields__ if name not in kept}
-    connection.execute(update(source).where(source.c.id == item.id).values(**values))
+    its_own = source.c.id == item.id
+    if before is not None:
+        found = connection.execute(select(source.c.last_polled_at).where(its_own).with_for_update()).first()
+        if found is not None and found.last_polled_at != before.last_polled_at:
+            raise AggregatorError("another process asked it meanwhile, and what that one found counts")
+    connection.execute(update(source).where(its_own).values(**values))
 
 
 def all_due(connection: Connection) -> list[Row[Any]]:
@@ -308,6 +318,12 @@ def due(
     first = first.order_by(waiting.c.next_due_at, waiting.c.id).limit(limit)
     statement = select(source).where(source.c.id.in_(first)).order_by(*order)
     return [_source(row) for row in connection.execute(statement)]
+
+
+def hosts_asked(connection: Connection) -> int:
+    """How many hosts there are whose feeds are asked."""
+    asked = (source.c.kind == "feed", source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
+    return connection.execute(select(func.count(source.c.host.distinct())).where(*asked)).scalar_one()
 
 
 def _source(row: Row[Any]) -> Source:

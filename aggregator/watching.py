@@ -33,7 +33,9 @@ CHARS_A_TRANSACTION = 2_000_000  # of pages and texts: what is read ahead must f
 REFUSALS_TOLD = 1000  # of one look, or one ingest: a file of another kind may have a million lines
 MOST_WAITING = 10_000  # entries; an archive is read on when placing has got on
 _REST_SECONDS = 0.5
-_LOOKING_SHARE = 0.05  # of the time: a folder of 100,000 files is looked at less often (chosen)
+# Of a processor: a folder of 100,000 files is looked at less often (chosen). Not of the clock: a machine that
+# is suspended or busy with other things may stretch a look by hours.
+_LOOKING_SHARE = 0.05
 
 
 class FolderStamps(Noun, frozen=True, kw_only=True):
@@ -63,7 +65,7 @@ class Watching:
 
     def look(self, source: Source) -> Polled:
         """Look at a watched folder; read the files that are new or changed since the last look."""
-        now, started = self._now(), time.monotonic()
+        now, started = self._now(), time.thread_time()
         known = blobs.expand_noun(source.stamps, FolderStamps).stamps if source.stamps else {}
         folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - as sources.files names folders
         due = msgspec.structs.replace(
@@ -76,7 +78,7 @@ class Watching:
             changes = scan(folder, known, now_ns=int(now.timestamp() * 1e9), rules=self._source_rules)
         except AggregatorError as error:
             return self._folder_failed(due, str(error))
-        rest = (time.monotonic() - started) / _LOOKING_SHARE
+        rest = (time.thread_time() - started) / _LOOKING_SHARE
         if rest > source.interval_seconds:
             due = msgspec.structs.replace(due, next_due_at=now + dt.timedelta(seconds=rest))
         if changes.changed:

@@ -5,15 +5,19 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from aggregator import watching
 from aggregator.ingesting import Ingest, Summary
 from aggregator.net.client import Client, ClientSettings
 from aggregator.pipeline import Pipeline
 from aggregator.polling import Polled, Polling
 from aggregator.rules import rule_book
+from aggregator.sources.folders import Changes, scan
 from aggregator.store import inbox, refused
 from aggregator.store.database import Database
 from aggregator.store.reading import Reading
@@ -206,6 +210,19 @@ def test_a_folder_that_takes_long_to_look_at_is_looked_at_less_often(
     folder.look()
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
     moments = iter([100.0, 103.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(moments, 103.0))
+    clock = SimpleNamespace(thread_time=lambda: next(moments, 103.0), sleep=time.sleep)
+    monkeypatch.setattr(watching, "time", clock)  # of the look alone: the database has a clock of its own
     folder.look()
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=60)
+
+
+def test_a_look_during_which_the_machine_stood_still_is_no_costly_one(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def suspended(*arguments: Any, **options: Any) -> Changes:
+        time.sleep(0.6)  # 12 s of rest, were it work
+        return scan(*arguments, **options)
+
+    monkeypatch.setattr(watching, "scan", suspended)
+    folder.look()
+    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)

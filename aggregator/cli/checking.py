@@ -1,0 +1,175 @@
+"""The command db check: whether all rows agree, and putting right what follows from others."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from aggregator.cli import show
+from aggregator.cli.admin import db
+from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.correcting import PATIENCE_SECONDS, Writer
+from aggregator.cli.progress import progress_bar
+from aggregator.errors import UsageError
+from aggregator.text.numbers import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aggregator.config import Config
+    from aggregator.repairing import RepairWish
+    from aggregator.store.checking import Balance, Fault
+    from aggregator.store.database import Database
+
+_ROUNDS = 4  # of repairing and looking again: what is put right may show what was behind it
+
+
+def register(_app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    db.command()(check)
+
+
+def check(
+    context: typer.Context,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Look at every text and every index row, however many.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Work out again what follows from other rows.")
+    ] = False,
+    format_: Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")] = "text",
+) -> None:
+    """Whether nothing was lost, and all rows agree with each other.
+
+    Changes nothing without --repair. Ends with 1 where something is wrong, or left wrong, or where there is
+    no database. A daemon may go on meanwhile; it is the one that repairs then.
+
+    \b
+    Examples:
+      aggregator db check
+      aggregator db check --thorough
+      aggregator db check --repair
+    """
+    settings: Settings = context.obj
+    with settings.reading() as (config, database):
+        if missing_database(config) is not None:
+            raise typer.Exit(1)
+        lines = settings.verbose > 0
+        found = _found(config, database, thorough=thorough, lines=lines)
+        repaired = 0
+        if repair:
+            found, repaired = _repaired(config, database, found, thorough=thorough, lines=lines)
+        _told(_balance(database), found, repaired, format_)
+    if any(not one.is_note for one in found):
+        raise typer.Exit(1)
+
+
+def _found(config: "Config", database: "Database", *, thorough: bool, lines: bool) -> "list[Fault]":
+    from aggregator.store import checking
+    from aggregator.text.agencies import family_table
+
+    book = config.rule_book
+    length = checking.walk_length(database, book, thorough=thorough)
+    with progress_bar("rows", length, lines=lines) as advance:
+        families = family_table(config.families)
+        return list(checking.faults(database, book, families=families, thorough=thorough, step=advance))
+
+
+def _balance(database: "Database") -> "Balance":
+    from aggregator.store import checking
+
+    return checking.balance(database)
+
+
+# --- repairing ---------------------------------------------------------------------------------------------
+
+
+def _repaired(
+    config: "Config", database: "Database", found: "list[Fault]", *, thorough: bool, lines: bool
+) -> "tuple[list[Fault], int]":
+    """What is left wrong, and how many rows were put right."""
+    from aggregator.repairing import pieces
+
+    total = 0
+    for _ in range(_ROUNDS):
+        wanted = list(pieces(found))
+        if not wanted:
+            break
+        with Writer(config, database) as writer, progress_bar("pieces", len(wanted), lines=lines) as advance:
+            done = sum(_carried_out(writer, wish, advance) for wish in wanted)
+            if writer.is_here:
+                _caught_up(config, database)
+        total += done
+        found = _found(config, database, thorough=thorough, lines=lines)
+        if not done:
+            break
+    return found, total
+
+
+def _carried_out(writer: Writer, wish: "RepairWish", advance: "Callable[[int], None]") -> int:
+    import msgspec
+
+    from aggregator.repairing import Repaired
+
+    if writer.is_here:
+        rows = writer.repair(wish).rows
+    else:
+        if wish.remedy == "index":
+            raise UsageError(
+                "an index of the file has to be made anew: stop the daemon first, then repair again"
+            )
+        number = writer.leave("repair", msgspec.json.encode(wish))
+        answer = writer.answer_to(number, PATIENCE_SECONDS)
+        if answer is None:
+            raise UsageError("the process that is the writer now does not answer; it goes on by itself")
+        rows = msgspec.json.decode(answer, type=Repaired).rows
+    advance(1)
+    return rows
+
+
+def _caught_up(config: "Config", database: "Database") -> None:
+    """What a daemon does by itself afterwards: the index of what waits for it, and merged texts."""
+    from aggregator.store import search
+    from aggregator.store.telling import tell_next
+    from aggregator.stories.tuning import StoryRules
+
+    more = True
+    while more:
+        with database.write() as connection:
+            more = bool(search.index_older(connection, 200))
+    rules = config.rule_book.section("stories", StoryRules)
+    while tell_next(database, 20, rules):
+        pass
+
+
+# --- telling -----------------------------------------------------------------------------------------------
+
+
+def _told(told: "Balance", found: "Sequence[Fault]", repaired: int, format_: str) -> None:
+    if format_ == "json":
+        import msgspec
+
+        show.out(msgspec.json.encode({"balance": told, "faults": found, "repaired": repaired}) + b"\n")
+        return
+    refused = ", ".join(f"{count:,} {verdict}" for verdict, count in told.refused_as)
+    earlier = f" + {told.earlier:,} earlier, not counted apart" if told.earlier else ""
+    gone = f" + {told.let_go:,} not kept any more" if told.let_go else ""
+    show.out(
+        f"{told.seen:9,}  entries seen = {told.stored:,} stored + {told.known:,} known"
+        f" + {told.refused_at_the_door:,} refused as forgotten{earlier}\n"
+        f"{told.stored:9,}  stored = {told.placed:,} placed + {told.waiting:,} waiting"
+        f" + {told.refused:,} refused{f' ({refused})' if refused else ''}{gone}\n"
+        f"{told.articles:9,}  articles\n"
+    )
+    for fault in found:
+        named = f": {', '.join(fault.keys[:3])}{' ...' if len(fault.keys) > 3 else ''}" if fault.keys else ""
+        show.out(f"{fault.rows:9,}  {'(note) ' if fault.is_note else ''}{fault.what}{named}\n")
+        if not fault.is_note:
+            advice = "`aggregator db check --repair` works it out again" if fault.can_repair else fault.advice
+            show.out(f"           → {advice}\n")
+    if repaired:
+        show.say(f"put right: {counted(repaired, 'row')}")
+    wrong = sum(not one.is_note for one in found)
+    if wrong:
+        show.say(f"{wrong} things are wrong; keep a copy of the database before anything else is tried")
+    else:
+        show.say("nothing is wrong")

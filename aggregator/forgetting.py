@@ -5,15 +5,16 @@ member are restated from those that are left. Ids, hashes and numbers stay: see 
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import chain
 
 from aggregator.errors import UsageError
 from aggregator.homes import Desk, Homes
 from aggregator.model import Noun
-from aggregator.store import articles, erasing, stories, tombstones
+from aggregator.store import articles, erasing, retention, stories, tombstones
 from aggregator.store.database import Connection, Database
 from aggregator.store.erasing import Gone, Heir, Meant, Toll
-from aggregator.twins import Twins
+from aggregator.twins import Revised, Twins
 
 BATCH = 20  # articles a transaction: others that write wait for it
 
@@ -44,16 +45,25 @@ def to_forget(connection: Connection, name: str) -> tuple[Meant, Toll]:
 
 
 class Forgetting:
-    """Forgets articles, in placing transactions. `Placing` drops what is in memory afterwards."""
+    """Forgets articles, in placing transactions. `twins` knows at once what is found no more."""
 
     def __init__(self, homes: Homes, twins: Twins) -> None:
         self._homes = homes
         self._twins = twins
 
-    def carry_out(self, desk: Desk, ids: Sequence[str], former: Mapping[str, Collection[str]]) -> None:
-        """Forget these articles. `former`: by article every story that it is or was in."""
+    def carry_out(
+        self,
+        desk: Desk,
+        ids: Sequence[str],
+        former: Mapping[str, Collection[str]],
+        kind: tombstones.Kind = "forgotten",
+    ) -> None:
+        """Forget these articles. `former`: by article every story that it is or was in.
+
+        `kind`: "retention" where they were kept long enough; their entries then stay what became of them.
+        """
         connection, wanted = desk.connection, frozenset(ids)
-        tombstones.lay(connection, wanted, desk.now)
+        tombstones.lay(connection, wanted, desk.now, kind)
         gone = erasing.rows_of(connection, wanted)
         heirs = erasing.heirs(connection, wanted)
         homes = {one.story for one in gone} | {one.story for one in heirs}
@@ -61,12 +71,18 @@ class Forgetting:
         sketches = {one.id: articles.sketch_of(connection, one.n) for one in gone}
         keys = {one.n: self._twins.keys(one.signature) for one in gone}
         erasing.erase_articles(connection, gone, keys)
-        erasing.blank_entries(connection, wanted, desk.now)
+        for one in gone:
+            self._twins.let_go(one.n, sketches[one.id])
+        if kind == "forgotten":
+            erasing.blank_entries(connection, wanted, desk.now)
+        else:
+            retention.slim_entries(connection, wanted)
         self._pass_on(connection, gone, heirs, sketches)
         for story in sorted(homes):
             self._restate(desk, story, wanted)
         for one in gone:
-            desk.ledger.log(desk.now, one.story, "forgotten", article=one.id)
+            if kind == "forgotten":
+                desk.ledger.log(desk.now, one.story, "forgotten", article=one.id)
         kept = erasing.titles_of(connection, stories_)
         erasing.blank_given_way(connection, stories_)
         erasing.blank_history(connection, wanted, stories_, kept)
@@ -112,9 +128,11 @@ class Forgetting:
                 for one in family:
                     erasing.link_to(connection, one.id, None, "report")
                 return
+            before = articles.sketch_of(connection, first.n)
             held = self._twins.inherited(connection, first, sketch)
             keys = self._twins.keys(first.signature)
             erasing.found_by(connection, first.n, keys, held.bands, held.sketch)
+            self._twins.replace(first.n, Revised(before, held))
             erasing.link_to(connection, first.id, None, "report" if first.role == "copy" else first.role)
             original = first.id
         for one in family:
@@ -128,7 +146,6 @@ def finish_index(database: Database, step: Callable[[], None]) -> bool:
     more = True
     while more:
         step()
-        with database.write() as connection:
-            more = erasing.merge_index(connection, is_first=is_first)
+        more = database.transact(partial(erasing.merge_index, is_first=is_first))
         is_first = False
     return database.fold_log()

@@ -9,6 +9,7 @@ from aggregator.cli import show
 from aggregator.cli.context import Settings, missing_database
 from aggregator.cli.correcting import PATIENCE_SECONDS, NoWait, Writer, written_before
 from aggregator.errors import UsageError
+from aggregator.text.numbers import counted
 
 if TYPE_CHECKING:
     from aggregator.config import Config
@@ -68,8 +69,17 @@ def forget(
     _told(forgotten.toll, format_, "forgotten")
     if not forgotten.log_folded:
         show.say("another process was reading: SQLite's log holds the words until it is written back")
+    _name_backups(config)
     if meant.kind == "outlet":
         show.say("what it publishes from now on comes in as before: `aggregator sources remove` ends that")
+
+
+def _name_backups(config: "Config") -> None:
+    """Backups were made before and hold the words: which ones to delete is the user's choice."""
+    from aggregator.ops.backup import backups
+
+    for one in backups(config):
+        show.say(f"the backup {one.path} was made before and still holds it")
 
 
 def _meant(database: "Database", name: str) -> "tuple[Meant, Toll]":
@@ -136,5 +146,5 @@ def _listed(settings: Settings, format_: str) -> None:
     if not found:
         show.say("nothing was forgotten")
     for one in found:
-        again = f"came again {one.refused:,} times" if one.refused else ""
+        again = f"came again {counted(one.refused, 'time')}" if one.refused else ""
         show.out(f"{one.article}  {one.at:%Y-%m-%d %H:%M}  {again}".rstrip() + "\n")

@@ -14,14 +14,17 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, inser
 
 from aggregator.dedup.identity import url_key
 from aggregator.model import Entry, Noun
-from aggregator.store import blobs, search, tombstones
+from aggregator.store import blobs, prepared, search, texts, tombstones
 from aggregator.store.recognising import NOBODY
+from aggregator.store.rewriting import rewrite
 from aggregator.store.tables import (
+    INDEXED_ADDRESS,
     article,
     change,
     entry,
     entry_link,
     identity_key,
+    is_indexed,
     lsh_band,
     outbox,
     refusal,
@@ -106,12 +109,15 @@ def _of_address(connection: Connection, address: str) -> tuple[str, ...]:
             connection.execute(select(article.c.id).where(article.c.root.in_(roots))).scalars()
         )
     # What links to it without being it (a search engine's entry) is known by an address of another form only.
-    found |= set(connection.execute(select(article.c.id).where(article.c.url.in_(forms))).scalars())
-    found |= set(
-        connection.execute(
-            select(entry.c.article).where(or_(entry.c.url.in_(forms), entry.c.page_url.in_(forms)))
-        ).scalars()
-    )
+    for column, its_article in (
+        (article.c.url, article.c.id),
+        (entry.c.url, entry.c.article),
+        (entry.c.page_url, entry.c.article),
+    ):  # apart, each by its own index
+        chosen = select(its_article).where(column.in_(forms))
+        if max(map(len, forms)) <= INDEXED_ADDRESS:
+            chosen = chosen.where(is_indexed(column.name))
+        found |= set(connection.execute(chosen).scalars())
     return tuple(sorted(found))
 
 
@@ -179,7 +185,7 @@ def rows_of(connection: Connection, ids: Collection[str]) -> list[Gone]:
 
 def heirs(connection: Connection, ids: Collection[str]) -> list[Heir]:
     """The other articles that are linked to one of these as its copies or excerpts, in their order."""
-    chosen = [article.c[name] for name in Heir.__struct_fields__]
+    chosen = [texts.TEXT if name == "text" else article.c[name] for name in Heir.__struct_fields__]
     found: list[Heir] = []
     for part in _parts(ids):
         rows = connection.execute(select(*chosen).where(article.c.copy_of.in_(part)))
@@ -194,7 +200,7 @@ def link_to(connection: Connection, id: str, copy_of: str | None, role: str) -> 
 
 
 def stories_of(connection: Connection, ids: Collection[str]) -> dict[str, set[str]]:
-    """By article every story that it is or was in. Reads the whole log of stories: it has no other index."""
+    """By article every story that it is or was in."""
     found: dict[str, set[str]] = {one: set() for one in ids}
     for part in _parts(ids):
         for asked in (
@@ -263,11 +269,13 @@ def blank_entry(connection: Connection, n: int, at: dt.datetime) -> None:
 
 def _blank(connection: Connection, which: ColumnElement[bool], at: dt.datetime) -> None:
     names: set[str] = set()
-    for row in connection.execute(select(entry.c.n, entry.c.source, entry.c.payload).where(which)).all():
-        given = blobs.expand_noun(row.payload, Entry)
-        names |= {name for name in (given.url, given.guid) if name}
+    columns = entry.c.n, entry.c.source, entry.c.url, entry.c.payload
+    for row in connection.execute(select(*columns).where(which)).all():
+        given = blobs.expand_noun(row.payload, Entry) if row.payload else Entry(source=row.source)
+        names |= {name for name in (row.url, given.url, given.guid) if name}
         empty = blobs.squeeze_noun(Entry(source=row.source))
         connection.execute(_BLANK, {"entry_n": row.n, "empty": empty, "now": at})
+        prepared.drop(connection, [row.n])
     for part in _parts(names):
         connection.execute(delete(refusal).where(refusal.c.item.in_(part)))
 
@@ -316,7 +324,8 @@ def close_story(connection: Connection, id: str) -> None:  # noqa: A002
     """All articles of a story were forgotten: its row keeps the id, so that it is never given again."""
     empty = {"article_count": 0, "outlet_count": 0, "report_count": 0, "redirect_to": ""}
     ended = or_(story.c.id == id, story.c.redirect_to == id)
-    connection.execute(update(story).where(ended).values(**_BLANK_STORY, **empty))
+    numbers = connection.execute(select(story.c.n).where(ended)).scalars().all()
+    rewrite(connection, story.c.n, {n: {**_BLANK_STORY, **empty} for n in numbers})
     connection.execute(delete(entry_link).where(entry_link.c.story == id))
 
 
@@ -404,7 +413,7 @@ def blank_request(connection: Connection, n: int) -> None:
 # --- what databases keep of deleted rows -------------------------------------------------------------------
 
 
-def merge_index(connection: Connection, *, is_first: bool) -> bool:
+def merge_index(connection: Connection, *, is_first: bool, pages: int = _MERGED_PAGES) -> bool:
     """Merge some of the full-text index, so that words of deleted rows go; whether there is more to do.
 
     FTS5 keeps a deleted row's words until it merges. Postgres has nothing to do here: VACUUM is its own.
@@ -413,9 +422,9 @@ def merge_index(connection: Connection, *, is_first: bool) -> bool:
         return False
     counted = text("SELECT total_changes()")
     before = connection.execute(counted).scalar_one()
-    pages = -_MERGED_PAGES if is_first else _MERGED_PAGES
     connection.execute(
-        text("INSERT INTO article_search(article_search, rank) VALUES ('merge', :pages)"), {"pages": pages}
+        text("INSERT INTO article_search(article_search, rank) VALUES ('merge', :pages)"),
+        {"pages": -pages if is_first else pages},
     )
     return bool(connection.execute(counted).scalar_one() - before >= 2)  # less: nothing was merged
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from aggregator.model import Noun
 from aggregator.store.tables import tombstone
 
+Kind = Literal["forgotten", "retention"]
 REASON = "it was forgotten; `aggregator forget --list` names it"
 VERDICT = "forgotten"
 _AT_ONCE = 500
@@ -24,22 +25,26 @@ class Tombstone(Noun, frozen=True, kw_only=True, omit_defaults=False):
     refused_at: dt.datetime | None
 
 
-def lay(connection: Connection, ids: Collection[str], at: dt.datetime) -> None:
-    """These articles are forgotten; one that was before keeps its stone."""
+def lay(connection: Connection, ids: Collection[str], at: dt.datetime, kind: Kind = "forgotten") -> None:
+    """These articles are gone and do not come back; one that was forgotten before keeps its stone."""
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(tombstone).on_conflict_do_nothing(index_elements=["article"])
-    rows = [{"article": one, "at": at} for one in sorted(ids)]
+    statement = dialect.insert(tombstone)
+    if kind == "forgotten":  # whatever it was before, a person wants it gone now
+        statement = statement.on_conflict_do_update(index_elements=["article"], set_={"kind": kind})
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=["article"])
+    rows = [{"article": one, "at": at, "kind": kind} for one in sorted(ids)]
     if rows:
         connection.execute(statement, rows)
 
 
-def among(connection: Connection, ids: Collection[str]) -> frozenset[str]:
-    """Those of the articles that were forgotten."""
-    found: set[str] = set()
+def among(connection: Connection, ids: Collection[str]) -> dict[str, Kind]:
+    """Those of the articles that are gone for good, and why."""
+    found: dict[str, Kind] = {}
     for part in _parts(sorted(ids)):
-        chosen = select(tombstone.c.article).where(tombstone.c.article.in_(part))
-        found |= set(connection.execute(chosen).scalars())
-    return frozenset(found)
+        chosen = select(tombstone.c.article, tombstone.c.kind).where(tombstone.c.article.in_(part))
+        found |= {row.article: row.kind for row in connection.execute(chosen)}
+    return found
 
 
 _COUNT = (
@@ -57,14 +62,16 @@ def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -
 
 def newest(connection: Connection) -> dt.datetime | None:
     """When something was forgotten last."""
-    at: dt.datetime | None = connection.execute(select(func.max(tombstone.c.at))).scalar_one()
+    forgotten = select(func.max(tombstone.c.at)).where(tombstone.c.kind == "forgotten")
+    at: dt.datetime | None = connection.execute(forgotten).scalar_one()
     return at
 
 
 def stones(connection: Connection, limit: int) -> list[Tombstone]:
     """What was forgotten, the last first."""
     columns = [tombstone.c[name] for name in Tombstone.__struct_fields__]
-    chosen = select(*columns).order_by(tombstone.c.at.desc(), tombstone.c.article).limit(limit)
+    chosen = select(*columns).where(tombstone.c.kind == "forgotten")
+    chosen = chosen.order_by(tombstone.c.at.desc(), tombstone.c.article).limit(limit)
     return [Tombstone(**row._mapping) for row in connection.execute(chosen)]
 
 

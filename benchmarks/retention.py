@@ -1,0 +1,137 @@
+"""Bytes an article at each rung of retention, and how long its steps take.
+
+    python -m benchmarks.retention 20000 --url sqlite:////tmp/retention.db [--data ../shared/data]
+
+The database, which must be new, is filled by the program itself with the first articles of the stream of
+benchmarks/corpus.py (real articles of `events-fulltext`, their words exchanged); they are indexed and told.
+Then everything comes of age at once: `live_reach` and `passage_reach` are set to nothing, as if 300,000
+articles had come since. Bytes are those in use, without free pages: on SQLite all pages but the free ones, on
+Postgres all tables and indexes after VACUUM FULL (what autovacuum leaves is more, and is used again).
+"""
+
+import argparse
+import datetime as dt
+import time
+from pathlib import Path
+
+from sqlalchemy import select, text
+
+from aggregator.pipeline import Pipeline
+from aggregator.retaining import Plan
+from aggregator.rules import RuleBook, rule_book
+from aggregator.store import inbox, retention
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.tables import counter
+from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import shipped_rules
+from aggregator.work.executor import InlineExecutor
+from benchmarks.corpus import START, Stream, data_folder
+
+AT_ONCE = 100
+LATER = START + dt.timedelta(days=3 * 365)
+OUT_OF_REACH = rule_book({"events": {"live_reach": 0}, "copies": {"passage_reach": 0}})
+PLANS = (
+    ("in the window", Plan(), rule_book()),
+    ("packed", Plan(compress_after=86_400), rule_book()),
+    ("packed, out of reach", Plan(compress_after=86_400), OUT_OF_REACH),
+    ("texts gone", Plan(compress_after=86_400, text_after=2 * 86_400), OUT_OF_REACH),
+    (
+        "stories gone",
+        Plan(compress_after=86_400, text_after=2 * 86_400, stories_after=3 * 86_400),
+        OUT_OF_REACH,
+    ),
+)
+
+
+def fill(database: Database, stream: Stream) -> None:
+    """Place, index and tell the stream."""
+    moment = START
+    pipeline = Pipeline(database, InlineExecutor(), rule_book(), lambda: moment, summary_words=60)
+    for first in range(1, len(stream) + 1, AT_ONCE):
+        some = [stream.article(n) for n in range(first, min(first + AT_ONCE, len(stream) + 1))]
+        moment = some[-1].time
+        with database.write() as connection:
+            inbox.accept(connection, [one.entry() for one in some], seen=[one.time for one in some])
+        for _ in pipeline.place_waiting():
+            pass
+    pipeline.index_text()
+    while tell_next(database, 50, shipped_rules()):
+        pass
+
+
+def used(database: Database) -> int:
+    """Bytes without those of free pages."""
+    if database.is_sqlite:
+        with database.read() as connection:
+            room = retention.room(connection)
+        assert room is not None
+        return room.used
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM FULL"))
+        sizes = (
+            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
+            "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+        return int(connection.execute(text(sizes)).scalar_one())
+
+
+def parts(database: Database, articles: int) -> str:
+    """The largest tables and indexes, in bytes an article."""
+    wanted = "SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 9"
+    if not database.is_sqlite:
+        wanted = (
+            "SELECT relname, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r' "
+            "AND relnamespace = 'public'::regnamespace ORDER BY 2 DESC LIMIT 9"
+        )
+    with database.read() as connection:
+        rows = connection.execute(text(wanted)).all()
+    return " ".join(f"{name}={size / articles:.0f}" for name, size in rows)
+
+
+def run(database: Database, plan: Plan, book: RuleBook) -> list[float]:
+    """Do all that is due; the seconds of each step."""
+    pipeline = Pipeline(database, InlineExecutor(), book, lambda: LATER, summary_words=60)
+    with database.write() as connection:  # the clock has gone on for a day
+        for hours in (40, 16):
+            retention.steady_since(connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1))
+    retaining = pipeline.retaining(plan)
+    retaining.step()  # reads the rules and where it is
+    seconds = []
+    more = True
+    while more:
+        began = time.perf_counter()
+        more = retaining.step()
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("count", type=int)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--data", type=Path, default=data_folder())
+    given = parser.parse_args()
+    database = Database(given.url)
+    upgrade(database)
+    with database.read() as connection:
+        is_new = not connection.execute(select(counter.c.value).where(counter.c.name == "entry")).scalar()
+    began = time.perf_counter()
+    if is_new:
+        fill(database, Stream(given.data, given.count))
+    print(f"{given.count} articles in {time.perf_counter() - began:.0f} s")
+    print(f"{'whole':22} {used(database) / given.count:7.0f} bytes an article")
+    print(f"{'':22} {parts(database, given.count)}")
+    for name, plan, book in PLANS:
+        seconds = sorted(run(database, plan, book))
+        line = f"{name:22} {used(database) / given.count:7.0f} bytes an article, {len(seconds):5} steps"
+        middle, most = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
+        print(
+            f"{line}: {1000 * middle:.0f} ms median, {1000 * most:.0f} ms p99, {1000 * seconds[-1]:.0f} most"
+        )
+        print(f"{'':22} {parts(database, given.count)}", flush=True)
+    database.close()
+
+
+if __name__ == "__main__":
+    main()

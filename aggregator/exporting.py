@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -21,8 +21,9 @@ from aggregator.errors import AnotherDaemonError, ReadError, UsageError
 from aggregator.model import Noun
 from aggregator.store import outbox, rows, search
 from aggregator.store.database import Database
-from aggregator.store.lock import writer_lock
+from aggregator.store.exclusive import exclusive
 from aggregator.store.migrate import newest_revision
+from aggregator.text.numbers import counted
 
 VERSION = 1
 _ROWS_AT_ONCE = 500
@@ -113,23 +114,34 @@ def _packed(path: Path, file: IO[bytes], packing: ExitStack) -> Writable:
 
 @contextmanager
 def opened(name: str) -> Iterator[Iterable[bytes]]:
-    """The lines of a file, unpacked as its name says; `-` is standard input. Raises UsageError."""
+    """The lines of a file, unpacked as its name says; `-` is standard input.
+
+    Raises UsageError where it cannot be read, or is of another version, ReadError where it is no export.
+    """
     if name == "-":
-        yield sys.stdin.buffer
+        yield _begun(sys.stdin.buffer)
         return
     path = Path(name)
     try:
         with ExitStack() as open_files:
             file = open_files.enter_context(path.open("rb"))
             if path.suffix == ".gz":
-                yield open_files.enter_context(gzip.GzipFile(fileobj=file))
+                yield _begun(open_files.enter_context(gzip.GzipFile(fileobj=file)))
             elif path.suffix == ".zst":
                 stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-                yield _lines(open_files.enter_context(stream))
+                yield _begun(_lines(open_files.enter_context(stream)))
             else:
-                yield file
+                yield _begun(file)
     except (OSError, EOFError, zstandard.ZstdError) as error:
         raise UsageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _begun(lines: Iterable[bytes]) -> Iterable[bytes]:
+    """The same lines, of which the first one has been looked at."""
+    coming = iter(lines)
+    first = next(coming, b"")
+    _check_head(first)
+    return chain([first], coming)
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
@@ -148,11 +160,11 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Progress) 
     Raises UsageError where the database is not empty or the export is of another version, ReadError for a
     line that is no part of an export, AnotherDaemonError where a daemon runs.
     """
-    lock = writer_lock(database)
+    lock = exclusive(database)
     if not lock.acquire():
         raise AnotherDaemonError("another process writes to this database; stop it, then import")
     try:
-        with database.write(durable=True) as connection:
+        with database.write(durable=True, unhurried=True) as connection:
             if not rows.is_empty(connection):
                 raise UsageError("this database is not empty; name a new one: --database sqlite:///new.db")
             total = 0
@@ -203,7 +215,7 @@ def _rows(lines: Iterable[bytes]) -> Iterator[tuple[str, rows.Values]]:
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
         count += len(given)
-    raise ReadError(f"the export ends after {count:,} rows without its last line: it was cut off")
+    raise ReadError(f"the export ends after {counted(count, 'row')} without its last line: it was cut off")
 
 
 def _check_head(raw: bytes) -> None:
@@ -220,6 +232,6 @@ def _check_head(raw: bytes) -> None:
 
 def _check_end(said: int, count: int, after: object) -> None:
     if said != count:
-        raise ReadError(f"the export says that it has {said:,} rows, and has {count:,}")
+        raise ReadError(f"the export says that it has {counted(said, 'row')}, and has {count:,}")
     if after is not None:
         raise ReadError("there is more after the last line of the export")

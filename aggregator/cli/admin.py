@@ -1,11 +1,16 @@
 """Commands for who runs it: db, config, doctor."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from aggregator.cli import show
-from aggregator.cli.context import Settings, missing_database, tell_step
+from aggregator.cli.context import Settings, bring_up, missing_database
+from aggregator.text.numbers import counted
+
+if TYPE_CHECKING:
+    from aggregator.doctor import Finding
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
@@ -30,12 +35,11 @@ def upgrade(context: typer.Context) -> None:
       aggregator db upgrade --database postgresql://me@localhost/news
     """
     from aggregator.store.database import Database, shown_url
-    from aggregator.store.migrate import upgrade as run
 
     settings: Settings = context.obj
     loaded = settings.load()
     database = Database(loaded.database_url)
-    before, after = run(database, tell_step)
+    before, after = bring_up(database, loaded)
     database.close()
     where = shown_url(loaded.database_url)
     show.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
@@ -57,34 +61,11 @@ def stats(context: typer.Context) -> None:
             show.out(f"{name:22}{value}\n")
 
 
-@db.command(name="check")
-def check_(context: typer.Context) -> None:
-    """Whether all rows agree with each other.
-
-    Changes nothing. Ends with 1 where something is wrong. A daemon may go on meanwhile.
-
-    \b
-    Examples:
-      aggregator db check
-    """
-    from aggregator.store.checking import faults
-
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
-        if missing_database(config) is not None:
-            return
-        found = list(faults(database))
-    for fault in found:
-        show.out(f"{fault.rows:9,}  {fault.what}\n")
-    if found:
-        show.say("keep a copy of the database before anything else is tried")
-        raise typer.Exit(1)
-    show.say("nothing is wrong")
-
-
 @config.command(name="show")
 def show_(context: typer.Context) -> None:
     """Every key with the value in force, as YAML.
+
+    *** stands for what is secret: passwords and keys in addresses, the addresses of webhooks.
 
     \b
     Examples:
@@ -94,6 +75,7 @@ def show_(context: typer.Context) -> None:
     import yaml
 
     from aggregator.store.database import shown_url
+    from aggregator.text.redact import without_secrets
 
     settings: Settings = context.obj
     loaded = settings.load()
@@ -101,7 +83,22 @@ def show_(context: typer.Context) -> None:
     values["sources"] = [
         {key: value for key, value in one.items() if value is not None} for one in values["sources"]
     ]
-    show.out(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    show.out(without_secrets(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)))
+
+
+@config.command()
+def default() -> None:
+    """The commented file that comes with the program.
+
+    To begin one of your own: it names every key, with what it is for.
+
+    \b
+    Examples:
+      aggregator config default > config.yaml
+    """
+    from aggregator.config_file import starting_config_text
+
+    show.out(starting_config_text())
 
 
 @config.command()
@@ -115,13 +112,16 @@ def check(context: typer.Context) -> None:
       aggregator config check
       aggregator config check --config /etc/aggregator/config.yaml
     """
+    from aggregator.configured import retention_plan
+
     settings: Settings = context.obj
     loaded = settings.load()
+    retention_plan(loaded)
     if loaded.webhooks:
         from aggregator.publish.hooks.configured import hooks_of
 
         hooks_of(loaded)  # reads the files of secrets
-    show.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {len(loaded.sources)} sources")
+    show.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}")
 
 
 def doctor(
@@ -139,11 +139,9 @@ def doctor(
     """
     import msgspec
 
-    from aggregator.ops.doctor import examine
-
     settings: Settings = context.obj
     bad = False
-    for finding in examine(settings.load()):
+    for finding in _findings(settings):
         bad = bad or finding.level == "problem"
         if format_ == "jsonl":
             show.out(msgspec.json.encode(finding) + b"\n")
@@ -154,3 +152,15 @@ def doctor(
             )
     if bad:
         raise typer.Exit(1)
+
+
+def _findings(settings: Settings) -> Iterator["Finding"]:
+    from aggregator.doctor import examine, mistakes
+    from aggregator.errors import ConfigError
+
+    try:
+        config = settings.load()
+    except ConfigError as error:
+        yield from mistakes(error)
+    else:
+        yield from examine(config)

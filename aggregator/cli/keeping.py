@@ -10,6 +10,7 @@ import typer
 from aggregator.cli import show
 from aggregator.cli.context import Settings, missing_database
 from aggregator.cli.progress import progress_bar
+from aggregator.text.numbers import counted
 
 
 def register(app: typer.Typer) -> None:
@@ -80,9 +81,9 @@ def import_(
 
     settings: Settings = context.obj
     with (
+        opened(file) as lines,  # first: what is no export makes no database
         settings.writing() as (_, database),
         progress_bar("rows", None, lines=settings.verbose > 0) as advance,
-        opened(file) as lines,
     ):
         count = import_into(database, lines, advance)
-    show.say(f"imported {count:,} rows")
+    show.say(f"imported {counted(count, 'row')}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from aggregator.config import Config
-from aggregator.daemon import client_of, utc_now
+from aggregator.configured import client_of, utc_now
 from aggregator.errors import AggregatorError, FetchError, WorkError
 from aggregator.model import Entry, Noun, Verdict
 from aggregator.polling import verdict_of

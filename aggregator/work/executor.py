@@ -1,19 +1,22 @@
-"""Running pure functions over strangers' bytes: here, in killable processes, or later elsewhere.
+"""Running pure functions over strangers' bytes: here, in killable processes, or on other machines.
 
 A job is one function of this program and the bytes it is given; the result is bytes. What the bytes mean
 (mostly msgpack of a Noun) is the business of the room that submits them.
 """
 
 from concurrent.futures import Future
+from importlib.util import find_spec
 from typing import Protocol
 
 import msgspec
 
 from aggregator.errors import ConfigError, WorkError
 from aggregator.rules import RuleBook
+from aggregator.tally import Tally
 from aggregator.work.functions import JobFunction, name_of
 
 _DETAIL_CHARS = 500
+_CLUSTERS = {"dask": "tcp", "dask+tls": "tls"}  # how Dask calls it
 
 
 class WorkRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,18 +29,29 @@ class WorkRules(msgspec.Struct, frozen=True, kw_only=True):
     jobs_before_retiring: int
     queued_jobs_per_worker: int
     outside_deaths_per_job: int
+    connect_seconds: float
+    remote_deadline_seconds: float
 
 
 class Executor(Protocol):
     """Where jobs run. Safe to use from several threads."""
 
-    workers: int  # how many jobs run at the same time
+    @property
+    def workers(self) -> int:
+        """How many jobs run at the same time."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can run, in words; None where it can, or nobody knows better."""
+        ...
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job; blocks while the queue is full.
 
         `function` is a top-level function below `aggregator`. The future ends with the result or with a
-        WorkError whose verdict is "timeout", "memory", "died" or "failed"; never with anything else.
+        WorkError whose verdict is "timeout", "memory", "died" or "failed", or, where the workers are on other
+        machines and cannot be had, with NoWorkersError: then the job is to be tried again.
         """
         ...
 
@@ -63,6 +77,7 @@ class InlineExecutor:
     """Runs each job in the caller, without limits: for one-off commands, tests and bytes that are our own."""
 
     workers = 1
+    trouble = None
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Run the job now; the future is done when this returns."""
@@ -78,10 +93,12 @@ class InlineExecutor:
         """Nothing is ever waiting."""
 
 
-def open_executor(kind: str, workers: int, rules: RuleBook) -> Executor:
-    """The executor that config.yaml asks for: "inline" or "processes".
+def open_executor(kind: str, workers: int, rules: RuleBook, tally: Tally | None = None) -> Executor:
+    """The executor that config.yaml asks for: "inline", "processes", "dask://HOST:PORT" or "dask+tls://...".
 
-    `workers` below 1 means one for each processor. No process is started before the first job.
+    `workers` below 1 means one for each processor; of a cluster its own number counts. No process is started
+    before the first job. Raises NoWorkersError where no scheduler answers. `tally` counts the
+    processes that end.
     """
     section = rules.section("work", WorkRules)
     if kind == "inline":
@@ -89,5 +106,21 @@ def open_executor(kind: str, workers: int, rules: RuleBook) -> Executor:
     if kind == "processes":
         from aggregator.work.processes import ProcessExecutor
 
-        return ProcessExecutor(workers, section)
-    raise ConfigError(f"work.executor: there is no executor {kind!r}; choose processes or inline")
+        return ProcessExecutor(workers, section, tally)
+    scheme, _, at = kind.partition("://")
+    if at and scheme in _CLUSTERS:
+        return _cluster(f"{_CLUSTERS[scheme]}://{at}", section)
+    raise ConfigError(
+        f"work.executor: there is no executor {kind!r}; choose processes, inline or dask://HOST:PORT"
+    )
+
+
+def _cluster(address: str, rules: WorkRules) -> Executor:
+    if find_spec("distributed") is None:
+        raise ConfigError(
+            "work.executor: Dask needs a library that is not installed; type: "
+            "pip install 'distributed>=2026.3'"
+        )
+    from aggregator.work.cluster import DaskExecutor  # 0.4 s that nobody else waits for
+
+    return DaskExecutor(address, rules)

@@ -21,6 +21,7 @@ import msgspec
 
 import aggregator
 from aggregator.errors import WorkError
+from aggregator.tally import WORKERS_ENDED, Tally
 from aggregator.work.executor import WorkRules
 from aggregator.work.frames import Answer, Job, LateError, PipeClosedError, receive, send
 from aggregator.work.functions import JobFunction, name_of
@@ -51,7 +52,10 @@ class _Waiting(msgspec.Struct, frozen=True):
 class ProcessExecutor:
     """`workers` processes, started with the first jobs, each replaced alone; see `Executor` for the calls."""
 
-    def __init__(self, workers: int, rules: WorkRules) -> None:
+    trouble = None  # one that cannot be started is told by each job
+
+    def __init__(self, workers: int, rules: WorkRules, tally: Tally | None = None) -> None:
+        self.tally = tally or Tally()
         self.workers = workers if workers > 0 else (os.cpu_count() or 1)
         self._rules = rules
         self._queue: deque[_Waiting] = deque()
@@ -155,6 +159,7 @@ class _Lane:
             answer = worker.ask(job, self._rules)
         except LateError:
             self._discard()
+            self._executor.tally.count(WORKERS_ENDED, "timeout")
             raise WorkError("timeout", f"no answer within {self._rules.parse_deadline_seconds:g} s") from None
         except PipeClosedError:
             self._raise_for_death()
@@ -163,12 +168,14 @@ class _Lane:
             raise
         if worker.jobs >= self._rules.jobs_before_retiring or answer.verdict == "memory":
             self._discard()
+            self._executor.tally.count(WORKERS_ENDED, "memory" if answer.verdict == "memory" else "retired")
         if answer.verdict != "ok":
             raise WorkError(answer.verdict, answer.detail)
         return answer.payload
 
     def _raise_for_death(self) -> None:
         code = self._discard(_LAST_BREATH_SECONDS)
+        self._executor.tally.count(WORKERS_ENDED, "killed" if code in _OUTSIDE_SIGNALS else "died")
         if code in _OUTSIDE_SIGNALS:
             raise _KilledFromOutsideError
         raise WorkError("died", _cause_of_death(code))
@@ -180,6 +187,7 @@ class _Lane:
         """
         if self.worker is not None and self.worker.process.poll() is not None:
             self._discard()  # it was killed between two jobs
+            self._executor.tally.count(WORKERS_ENDED, "killed")
         deadline = time.monotonic() + self._rules.start_deadline_seconds
         while self.worker is None:
             with self._lock:

@@ -1,0 +1,138 @@
+"""What each stage costs an article, and which of them more machines can share (docs/scale.md).
+
+    python -m benchmarks.scale [--data ../shared/data] [--url postgresql://USER@HOST/EMPTY] [--articles 600]
+
+CPU milliseconds an article: accepting it, preparing its text or page (what workers do, here or elsewhere),
+placing it (what the one writer does), indexing it and telling its story. On the clock the writer also waits
+for the disk. One process, one job after the other; other programs blur the clock more than the CPU.
+"""
+
+import argparse
+import datetime as dt
+import gzip
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from aggregator.model import Entry
+from aggregator.placing import Placing
+from aggregator.rules import rule_book
+from aggregator.sources.files import FoundEntry, open_source
+from aggregator.sources.limits import source_rules
+from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, prepare
+from aggregator.store import inbox, search
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import StoryRules
+
+WARM = 32
+AT_ONCE = 32
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class Costs:
+    """CPU and clock of each stage, in seconds."""
+
+    def __init__(self) -> None:
+        self.cpu: Counter[str] = Counter()
+        self.clock: Counter[str] = Counter()
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        began, clock = time.process_time(), time.perf_counter()
+        yield
+        self.cpu[stage] += time.process_time() - began
+        self.clock[stage] += time.perf_counter() - clock
+
+
+def texts(data: Path, most: int) -> list[Entry]:
+    found = open_source(data / "events-fulltext.jsonl.gz", rules=source_rules(rule_book()), seen=now())
+    return [one.entry for one in found if isinstance(one, FoundEntry)][:most]
+
+
+def pages(data: Path) -> list[Entry]:
+    return [
+        Entry(source="bench", guid=path.name, is_page=True, html=_text_of(path))
+        for folder in ("pages", "pages-world")
+        for path in sorted((data / folder / "html").glob("*.html.gz"))
+    ]
+
+
+def _text_of(path: Path) -> str:
+    return gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
+
+
+def measured(database: Database, entries: Sequence[Entry], kind: str) -> Costs:
+    """Everything from accepted to told, a part of `entries` at a time."""
+    book, costs = rule_book(), Costs()
+    placing = Placing(database, book, now, summary_words=60)
+    for start in range(0, len(entries), AT_ONCE):
+        if start == WARM:
+            costs = Costs()  # libraries are loaded
+        part = entries[start : start + AT_ONCE]
+        with costs.of("accept"), database.write() as connection:
+            inbox.accept(connection, part, seen=[now()] * len(part))
+        with database.read() as connection:
+            waiting = inbox.ready(connection, AT_ONCE)
+        wanted = placing.wanted(waiting)
+        items = tuple(
+            PrepareItem(entry=one.entry, seen=one.accepted_at, repeats=how.repeats)
+            for one, how in zip(waiting, wanted, strict=True)
+        )
+        with costs.of(f"prepare, {kind}"):
+            answer = prepare(msgspec.msgpack.encode(PrepareJob(items=items)))
+        prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared
+        left = list(zip(waiting, prepared, strict=True))
+        with costs.of("place"):
+            while left:
+                left = left[len(placing.place(left, as_it_is=True)) :]
+    with costs.of("index"), database.write() as connection:
+        while search.index_next(connection, 200):
+            pass
+    with costs.of("tell"):
+        while tell_next(database, 20, book.section("stories", StoryRules)):
+            pass
+    return costs
+
+
+def show(costs: Costs, articles: int) -> None:
+    for stage, seconds in costs.cpu.items():
+        clock = costs.clock[stage]
+        cpu, waited = 1e3 * seconds / articles, 1e3 * clock / articles
+        print(f"{stage:16}{cpu:8.2f} ms of CPU {waited:8.2f} ms on the clock")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--data", type=Path, default=Path(os.environ.get("AGGREGATOR_DATA", "../shared/data"))
+    )
+    parser.add_argument("--url", help="an empty database instead of a SQLite file of its own")
+    parser.add_argument("--articles", type=int, default=600)
+    chosen = parser.parse_args()
+    for kind, entries in (("text", texts(chosen.data, chosen.articles)), ("page", pages(chosen.data))):
+        with tempfile.TemporaryDirectory() as folder:
+            database = Database(chosen.url or f"sqlite:///{folder}/scale.db")
+            upgrade(database)
+            costs = measured(database, entries, kind)
+            database.close()
+        count = len(entries) - WARM
+        print(f"{count} articles from {'records' if kind == 'text' else 'pages'}")
+        show(costs, count)
+        mine = sum(seconds for stage, seconds in costs.cpu.items() if not stage.startswith("prepare"))
+        print(f"the one writer: {1e3 * mine / count:.1f} ms, {count / mine:.0f} articles a second at most")
+        print(f"beside each CPU second of it: {costs.cpu[f'prepare, {kind}'] / mine:.1f} of workers\n")
+
+
+if __name__ == "__main__":
+    main()

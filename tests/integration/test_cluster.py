@@ -1,0 +1,242 @@
+"""Work on a real Dask cluster: the same stories as inline, whatever is killed, and words where it is not."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from aggregator.errors import ConfigError, NoWorkersError, WorkError
+from aggregator.model import Entry
+from aggregator.pipeline import Pipeline
+from aggregator.rules import rule_book
+from aggregator.store import inbox
+from aggregator.store.database import Database
+from aggregator.work import probes
+from aggregator.work.executor import Executor, InlineExecutor, open_executor
+from tests.articles import Clock, Desk, record, settled
+from tests.cluster import Cluster, children_of
+from tests.e2e.kill_records import invented
+from tests.fresh import with_tables
+
+pytest.importorskip("distributed", reason="pip install distributed")
+
+ARTICLES, FIRST = 120, 96  # more jobs than workers
+
+
+class Running(Cluster):
+    """Two workers and one that has another program."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.workers = [self.start_worker(), self.start_worker()]
+        self.stranger = self.start_stranger()
+
+    def await_threads(self, wanted: int) -> None:
+        """Until the scheduler knows so many."""
+        from distributed import Client
+
+        with Client(self.executor.replace("dask", "tcp"), set_as_default=False) as client:
+            client.wait_for_workers(wanted, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    running = Running(tmp_path_factory.mktemp("cluster"))
+    try:
+        running.await_threads(3)
+        yield running
+    finally:
+        running.end()
+
+
+@pytest.fixture
+def executor(cluster: Running) -> Iterator[Executor]:
+    opened = open_executor(cluster.executor, 0, rule_book())
+    yield opened
+    opened.close()
+
+
+def entries() -> list[Entry]:
+    return [record(one["source"], one["id"], one["title"], one["text"]) for one in invented(ARTICLES)]
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _kill_at_work(worker: "subprocess.Popen[bytes]") -> None:
+    """Once it has started a process for a job that it was given; its processes end with it."""
+    before = set(children_of(worker))
+    while not (begun := set(children_of(worker)) - before):
+        time.sleep(0.01)
+    kill(worker)
+    while any(Path(f"/proc/{pid}").exists() for pid in begun):
+        time.sleep(0.01)
+
+
+def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
+    executor: Executor, cluster: Running
+) -> None:
+    for function, job, verdict in (
+        (probes.fail, b"no such feed", "failed"),
+        (probes.crash, b"", "died"),
+        (probes.swell, str(1 << 31).encode(), "memory"),
+    ):
+        error = executor.submit(function, job).exception(timeout=60)
+        assert isinstance(error, WorkError)
+        assert error.verdict == verdict
+    assert executor.submit(probes.echo, b"next").result(timeout=60) == b"next"
+    own = {str(process.pid).encode() for process in cluster.workers}
+    assert executor.submit(probes.process_id, b"").result(timeout=60) not in own, "strangers' bytes stay out"
+
+
+def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -> None:
+    book = rule_book({"work": {"parse_deadline_seconds": 0.3, "answer_cap_bytes": 1000}})
+    limited = open_executor(cluster.executor, 0, book)
+    try:
+        for function, job, verdict in ((probes.spin, b"", "timeout"), (probes.echo, bytes(2000), "died")):
+            error = limited.submit(function, job).exception(timeout=60)
+            assert isinstance(error, WorkError)
+            assert error.verdict == verdict
+    finally:
+        limited.close()
+
+
+def test_submit_waits_while_enough_is_under_way_and_close_ends_all(cluster: Running) -> None:
+    executor = open_executor(cluster.executor, 0, rule_book({"work": {"queued_jobs_per_worker": 1}}))
+    assert executor.workers == 2
+    handed_out = []
+
+    def feed() -> None:
+        with suppress(WorkError):
+            while True:
+                handed_out.append(executor.submit(probes.sleep, b"1"))
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    feeder.join(timeout=0.5)
+    assert feeder.is_alive()
+    assert len(handed_out) == 4, "two run and two wait"
+    assert handed_out[3].cancel()
+    executor.close()
+    feeder.join(timeout=10)
+    assert not feeder.is_alive()
+    errors = [future.exception(timeout=10) for future in handed_out if not future.cancelled()]
+    assert {type(error) for error in errors} == {WorkError}
+    with pytest.raises(WorkError):
+        executor.submit(probes.echo, b"late")
+
+
+def test_an_executor_that_is_closed_leaves_no_thread_and_no_file(cluster: Running) -> None:
+    """A daemon opens another one at each reload."""
+
+    def files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    opened = [open_executor(cluster.executor, 0, rule_book())]  # kept: nobody is to tidy up by chance
+    opened[0].close()
+    before = files(), threading.active_count()
+    for _ in range(2):
+        opened.append(open_executor(cluster.executor, 0, rule_book()))
+        assert opened[-1].submit(probes.echo, b"one").result(timeout=60) == b"one"
+        opened[-1].close()
+    assert (files(), threading.active_count()) == before
+
+
+def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entries_wait(
+    cluster: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = entries()
+    inline = with_tables(Database(f"sqlite:///{tmp_path}/inline.db"))
+    Desk(inline, Clock()).take(*given)
+    database = with_tables(Database(f"sqlite:///{tmp_path}/cluster.db"))
+    Desk(database, Clock()).accept(*given[:FIRST])
+    with caplog.at_level(logging.WARNING):
+        executor = open_executor(cluster.executor, 0, rule_book({"work": {"remote_deadline_seconds": 30.0}}))
+    assert "another program: code" in caplog.text
+    pipeline = Pipeline(database, executor, rule_book(), Clock(), summary_words=60)
+    killer = threading.Thread(target=_kill_at_work, args=(cluster.workers[0],))
+    killer.start()
+    try:
+        list(pipeline.place_waiting())
+        killer.join(timeout=60)
+        assert cluster.workers[0].poll() == -signal.SIGKILL
+        kill(cluster.workers[1])
+        Desk(database, Clock()).accept(*given[FIRST:])
+        with pytest.raises(NoWorkersError, match="no Dask worker"):
+            list(pipeline.place_waiting())
+    finally:
+        executor.close()
+    with database.read() as connection:
+        assert inbox.waiting_count(connection) == ARTICLES - FIRST
+    list(Pipeline(database, InlineExecutor(), rule_book(), Clock(), summary_words=60).place_waiting())
+    assert settled(database) == settled(inline)
+    for one in (inline, database):
+        one.close()
+
+
+def test_where_all_workers_have_another_program_it_is_told_what_differs(cluster: Running) -> None:
+    for worker in cluster.workers:
+        if worker.poll() is None:
+            kill(worker)
+    with pytest.raises(NoWorkersError, match=r"no Dask worker has the program that runs here; .* code \w+"):
+        open_executor(cluster.executor, 0, rule_book())
+
+
+def test_a_scheduler_without_workers_is_told_until_there_is_one(
+    cluster: Running, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aggregator.work import cluster as dask
+
+    monkeypatch.setattr(dask, "_COUNTING_SECONDS", 0.1)
+    kill(cluster.stranger)
+    executor = open_executor(cluster.executor, 0, rule_book())
+    try:
+        while executor.trouble is None:
+            time.sleep(0.05)
+        assert "has no workers; start some with: dask worker tcp://127.0.0.1" in executor.trouble
+        assert caplog.text.count("has no workers") == 1, "told once"
+        cluster.start_worker()
+        while executor.trouble is not None:
+            time.sleep(0.05)
+        assert "has workers again" in caplog.text
+    finally:
+        executor.close()
+
+
+def test_a_scheduler_that_is_not_there_is_named() -> None:
+    book = rule_book({"work": {"connect_seconds": 0.3}})
+    with pytest.raises(NoWorkersError, match="no Dask scheduler answers at tcp"):
+        open_executor("dask://127.0.0.1:1", 0, book)
+
+
+def test_without_the_library_it_is_said_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ConfigError, match=r"pip install 'distributed"):
+        open_executor("dask://127.0.0.1:8786", 0, rule_book())
+
+
+@pytest.mark.torture
+def test_a_scheduler_that_is_started_again_costs_time_alone(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    try:
+        cluster.start_worker()
+        executor = open_executor(cluster.executor, 0, rule_book())
+        assert executor.submit(probes.echo, b"one").result(timeout=60) == b"one"
+        futures = [executor.submit(probes.sleep, b"0.3") for _ in range(4)]
+        kill(cluster.scheduler)
+        cluster.start_scheduler()
+        cluster.start_worker()
+        assert [future.result(timeout=100) for future in futures] == [b"0.3"] * 4
+        executor.close()
+    finally:
+        cluster.end()

@@ -1,190 +1,119 @@
-"""What runs when: start in order, a few fixed jobs, drain and stop.
+"""The daemon: signals, the lock of the writer, the web server, and what it tells systemd.
 
-    main      signals, watchdog (pinged only while scheduler and placing get on)
-    scheduler (APScheduler) every second: which sources and pages are due → fetch threads (rounds.py)
-    placing   one thread: inbox → stories, then the full-text index, then the merged texts
-    webhooks  one thread: changes → outbox, and one for each hook that sends (publish/hooks)
+    main      signals, watchdog (pinged only while all parts get on)
     web       uvicorn
+    lease     says each two seconds that the writer lives, on Postgres (store/lock.py)
 
-A stop breaks off what is under way: it is found again at the next start, and none of it counts as failed.
+All that depends on the rest of the configuration is a shift (shift.py), which begins and ends within it.
+SIGHUP reads the configuration again: one shift ends and the next begins, while lock and web server stay.
 """
 
 import datetime as dt
 import logging
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable
+from itertools import chain, repeat
 from types import FrameType
-from typing import TYPE_CHECKING, Any
 
-from aggregator.config import Config, SourceConfig
-from aggregator.errors import AggregatorError, AnotherDaemonError
-from aggregator.net.client import Client, ClientSettings
-from aggregator.net.due import first_due
+from aggregator.config import Config
+from aggregator.configured import utc_now
+from aggregator.errors import AggregatorError, AnotherDaemonError, BrokenDaemonError
+from aggregator.ops.heart import ServiceRules
 from aggregator.ops.notify import Notifier, watchdog_interval_seconds
-from aggregator.pipeline import Pipeline
-from aggregator.polling import Polling
-from aggregator.publish.settings import PublishSettings
-from aggregator.rounds import TICK_SECONDS, Rounds
+from aggregator.shift import Lent, Shift
 from aggregator.store.database import Database, shown_url
 from aggregator.store.lock import writer_lock
-from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, follow_config, source_id
-from aggregator.store.telling import tell_next
-from aggregator.stories.tuning import StoryRules
-from aggregator.text.agencies import family_table
-from aggregator.watching import Watching
-from aggregator.work.executor import Executor, open_executor
-
-if TYPE_CHECKING:
-    from aggregator.publish.serve import Server
+from aggregator.text.numbers import counted
+from aggregator.vitals import Process, Reload
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 1.0  # how long placing sleeps when nothing waits, unless it is woken
-TOLD_AT_ONCE = 20  # stories whose merged text is worked out between two looks at the inbox
-REST_SECONDS = 10  # after the database refused to write
 SAME_WISH_SECONDS = 1.0  # Ctrl-C reaches make and us, and make passes it on: that is one wish
-STALLED_SECONDS = 45.0  # a step of the scheduler or of placing that takes longer is no progress
-STANDBY_SECONDS = 2.0  # between two tries to become the writer
 STOP_SECONDS = 8.0  # what is under way may end in this time; then it is left (nothing of it is lost)
+HUNG_SECONDS = 0.2  # for a thread to end after all was closed
+BEGIN_SECONDS = (1.0, 2.0, 5.0, 10.0)  # between tries to begin a shift while the database is in trouble
 
 
-def utc_now() -> dt.datetime:
-    """The clock of the daemon."""
-    return dt.datetime.now(dt.UTC)
+def end_with_hung_threads(code: int = 0) -> None:
+    """End the process now where a thread waits for a database that hangs: Python would wait for it.
 
-
-def publish_settings(config: Config) -> PublishSettings:
-    """What the output rooms need of the configuration."""
-    return PublishSettings(
-        host=config.server.host,
-        port=config.server.port,
-        public_url=config.public_url or "",
-        allowed_hosts=config.server.allowed_hosts,
-        title=config.publish.title,
-        excerpt_words=config.publish.excerpt_words,
-        full_text=config.publish.full_text,
-        index=config.publish.index,
-        link=config.feeds.link,
-        items=config.feeds.items,
-        bump=config.feeds.bump,
-        queries=config.saved_queries,
-        prefer=config.publish.prefer,
-    )
-
-
-def client_of(config: Config) -> Client:
-    """The HTTP client as configured."""
-    overrides: dict[str, dict[str, Any]] = {name: dict(values) for name, values in config.rules.items()}
-    overrides.setdefault("net", {}).setdefault("host_gap_seconds", float(config.fetch.host_gap))
-    from aggregator.rules import rule_book
-
-    settings = ClientSettings(contact=config.fetch.contact, allow_private=config.fetch.allow_private)
-    return Client(settings, rule_book(overrides))
-
-
-def configured_sources(config: Config, now: dt.datetime) -> list[Source]:
-    """The sources of the configuration file as rows; each feed's first poll at a moment of its own."""
-    return [_source_of(item, config, now) for item in config.sources]
-
-
-def _source_of(item: SourceConfig, config: Config, now: dt.datetime) -> Source:
-    kind = "feed" if item.feed is not None else "folder"
-    address = item.feed if item.feed is not None else str(config.path(item.folder or ""))
-    id_ = source_id(kind, item.name, address)
-    interval = item.interval or (config.fetch.interval if kind == "feed" else config.folders.interval)
-    return Source(
-        id=id_,
-        kind="feed" if item.feed is not None else "folder",
-        address=address,
-        name=item.name,
-        outlet=item.outlet,
-        folder=item.group,
-        language=item.language,
-        timezone=item.timezone,
-        interval_seconds=interval,
-        pages=item.pages or "auto",
-        origin="config",
-        next_due_at=first_due(id_, now, spread_seconds=min(interval, 30) if kind == "feed" else 0),
-    )
-
-
-class Heart:
-    """Beats of the threads that must get on; the watchdog asks whether all of them beat lately."""
-
-    def __init__(self) -> None:
-        self._beats: dict[str, float] = {}
-
-    def beat(self, name: str) -> None:
-        self._beats[name] = time.monotonic()
-
-    def stalled(self) -> list[str]:
-        """The names that did not beat for STALLED_SECONDS."""
-        now = time.monotonic()
-        return [name for name, last in self._beats.items() if now - last > STALLED_SECONDS]
+    For the very end: what such a thread does is a transaction that does not happen.
+    """
+    ends = time.monotonic() + HUNG_SECONDS
+    for one in threading.enumerate():  # daemon threads too: those of an executor are waited for all the same
+        if one is not threading.current_thread():
+            one.join(max(0.0, ends - time.monotonic()))
+            if one.is_alive():
+                logging.shutdown()
+                os._exit(code)
 
 
 class Daemon:
     """One running daemon."""
 
-    def __init__(self, config: Config, database: Database, now: Callable[[], dt.datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        config: Config,
+        database: Database,
+        now: Callable[[], dt.datetime] = utc_now,
+        *,
+        again: Callable[[], Config] | None = None,
+        in_force: Callable[[Config], object] = lambda _config: None,
+        has_terminal: Callable[[], bool] | None = None,
+    ) -> None:
+        """`again` reads the configuration anew, for SIGHUP; without it that signal changes nothing.
+
+        `in_force` is told of one that was taken.
+        `has_terminal`: the daemon was started at a terminal and ends with it; whether that is still there.
+        """
         self._config = config
         self._database = database
         self._now = now
+        self._again = again or (lambda: config)
+        self._in_force = in_force
+        self._has_terminal = has_terminal or (lambda: True)
+        self._last_reload: Reload | None = None
         self._stop = threading.Event()
-        self._work_to_do = threading.Event()
-        self._is_writer = threading.Event()
-        self._heart = Heart()
+        self._asked = threading.Event()  # a signal wants something of the main thread
+        self._reread = threading.Event()
         self._notifier = Notifier()
-        self._lock = writer_lock(database)
-        self._story_rules = config.rule_book.section("stories", StoryRules)
-        self._failed: BaseException | None = None
+        self._lock = writer_lock(database, config.rule_book, stands_by=True)
+        look_seconds = config.rule_book.section("service", ServiceRules).look_seconds
+        self._look_seconds = min(look_seconds, watchdog_interval_seconds() or look_seconds)
+        self._lent = Lent(
+            database=database,
+            lock=self._lock,
+            now=now,
+            look_seconds=self._look_seconds,
+            arrived=threading.Event(),
+            placed=self._count_placed,
+            status=self._tell,
+            failed=self._fail,
+            tally=database.tally,
+            began_at=now(),
+            last_reload=lambda: self._last_reload,
+            process=self._how_it_does,
+        )
+        self._failed: AggregatorError | None = None
         self._asked_to_stop = 0.0
-
-    # --- start, run, stop ---------------------------------------------------------------------------------
+        self._placed = 0  # articles, since the start
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT. Raises AnotherDaemonError where a second daemon has no place."""
+        """Run until SIGTERM or SIGINT. Raises AnotherDaemonError where a second daemon has no place.
+
+        Where a part of it ends by itself it raises what that raised, or BrokenDaemonError.
+        """
+        threading.excepthook = self._on_dead_thread
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        self._become_writer()
-        from aggregator.publish.hooks.configured import webhooks_of
-
-        self._webhooks = webhooks_of(
-            self._config,
-            publish_settings(self._config),
-            self._database,
-            self._now,
-            is_writer=self._is_writer.is_set,
-            beat=lambda: self._heart.beat("webhooks"),
-            failed=self._fail,
-        )
-        executor = open_executor(
-            self._config.work.executor, self._config.work.worker_count, self._config.rule_book
-        )
-        client = client_of(self._config)
-        # 0.1 s of imports that no other command needs
-        from aggregator.publish.desk import NewsDesk
-        from aggregator.publish.push import Letterbox
-        from aggregator.publish.serve import Server
-
-        book = self._config.rule_book
-        letterbox = Letterbox(
-            self._database,
-            book,
-            self._now,
-            fetch_pages=self._config.fetch.pages != "never",
-            arrived=self._work_to_do.set,
-        )
-        desk = NewsDesk(self._database, book, self._now, arrived=self._work_to_do.set)
-        server = Server(Reading(self._database, book), publish_settings(self._config), letterbox, desk)
+        signal.signal(signal.SIGHUP, self._on_hangup)
         try:
-            self._follow_config()
-            url = server.start()
-            log.info("listening on %s, stories in %s", url, shown_url(self._database.url))
-            self._run_until_stopped(executor, client, server)
+            self._take_lock()
+            if not self._stop.is_set():
+                self._serve_and_work(Shift(self._config, self._lent))
         finally:
             self._lock.release()
         if self._failed is not None:
@@ -194,7 +123,7 @@ class Daemon:
     def stop(self) -> None:
         """Ask the daemon to end; `run` returns soon after."""
         self._stop.set()
-        self._work_to_do.set()
+        self._asked.set()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._stop.is_set():
@@ -205,197 +134,178 @@ class Daemon:
         log.info("%s: stopping", signal.Signals(number).name)
         self.stop()
 
-    def _become_writer(self) -> None:
-        """Take the writer lock. On Postgres a second daemon stands by until the first one is gone."""
-        said = False
-        while not self._lock.acquire():
-            if self._database.is_sqlite:
-                raise AnotherDaemonError(
-                    f"another daemon works on {shown_url(self._database.url)}; stop that one first "
-                    "(ingest, stories and the like work beside it)"
-                )
-            if not said:
-                log.info("another daemon is the writer; standing by")
-                said = True
-            if self._stop.wait(STANDBY_SECONDS):
-                raise SystemExit(0)
-        self._is_writer.set()
+    def _on_hangup(self, number: int, frame: FrameType | None) -> None:
+        if not self._has_terminal():
+            self._on_signal(number, frame)
+        elif not self._stop.is_set():
+            self._notifier.reloading()  # at once: see ExecReload in the unit
+            self._reread.set()
+            self._asked.set()
 
-    def _follow_config(self) -> None:
-        with self._database.write() as connection:
-            follow_config(connection, configured_sources(self._config, self._now()))
+    def _take_lock(self) -> None:
+        """Become the writer, or, on a server, stand by: then the shift tries again and again."""
+        if self._lock.become_writer() or not self._database.is_sqlite:
+            return
+        log.info("another process works on the database; waiting for it to give way")
+        if not self._lock.wait_to_become_writer(self._stop) and not self._stop.is_set():
+            raise AnotherDaemonError(
+                f"another daemon works on {shown_url(self._database.url)}, or a command that does not give "
+                "way; stop that one first (ingest, stories and the like work beside it)"
+            )
 
-    def _run_until_stopped(self, executor: Executor, client: Client, server: "Server") -> None:
-        rounds = self._rounds(executor, client)
-        placing = threading.Thread(
-            target=self._place, args=(self._pipeline(executor),), name="placing", daemon=True
-        )
-        scheduler = _scheduler(lambda: self._tick(rounds))
-        self._heart.beat("scheduler")
-        self._heart.beat("placing")
-        placing.start()
-        scheduler.start()
-        self._webhooks.start()
-        self._notifier.ready("listening")
+    def _serve_and_work(self, shift: Shift) -> None:
+        from aggregator.publish.serve import Server  # 0.1 s of imports that no other command needs
+
+        self._shift = shift
+        self._server = Server(*shift.front())
         try:
-            self._watch(server)
+            shift.start()
+            url = self._server.start()
+            log.info("listening on %s, stories in %s", url, shown_url(self._database.url))
+            self._notifier.ready("listening")
+            while not self._stop.is_set():
+                if self._reread.is_set():
+                    self._read_again()
+                self._look_after(until=self._asked)
         finally:
             self.stop()
             self._notifier.stopping()
-            scheduler.shutdown(wait=False)
-            rounds.stop()
-            self._webhooks.stop()
-            client.close()  # wakes whoever waits for a host or reads from one
-            self._drain(placing, rounds, server, executor)
+            self._end()
 
-    def _rounds(self, executor: Executor, client: Client) -> Rounds:
-        book, fetch, stops = self._config.rule_book, self._config.fetch, self._stop.is_set
-        polling = Polling(
-            self._database,
-            client,
-            executor,
-            book,
-            self._now,
-            robots=fetch.robots,
-            pages=fetch.pages,
-            stops=stops,
-        )
-        watching = Watching(self._database, executor, book, self._now, stops)
-        rounds = Rounds(
-            self._database,
-            client,
-            polling,
-            watching,
-            self._now,
-            threads=fetch.threads,
-            arrived=self._work_to_do.set,
-            stops=stops,
-        )
-        rounds.take_up(self._now())
-        return rounds
+    def _look_after(self, *, until: threading.Event, seconds: float | None = None) -> None:
+        """The main thread: sleep, and tell systemd that we get on as long as all of us do.
 
-    def _pipeline(self, executor: Executor) -> Pipeline:
-        words = self._config.publish.excerpt_words
-        return Pipeline(
-            self._database,
-            executor,
-            self._config.rule_book,
-            self._now,
-            summary_words=words,
-            families=family_table(self._config.families),
-            bumps=self._config.feeds.bump,
-            prefer=self._config.publish.prefer,
-        )
-
-    def _drain(self, placing: threading.Thread, rounds: Rounds, server: "Server", executor: Executor) -> None:
-        """Let what is under way end, all of it within STOP_SECONDS."""
-        deadline = time.monotonic() + STOP_SECONDS
-        web = threading.Thread(target=server.stop, name="web-stop", daemon=True)
-        web.start()
-        executor.close()  # wakes whoever waits for a worker
-        placing.join(STOP_SECONDS)
-        left = rounds.join(lambda: deadline - time.monotonic())
-        sending = self._webhooks.join(deadline - time.monotonic())
-        web.join(max(0.0, deadline - time.monotonic()))
-        if left or sending or placing.is_alive():
-            also = ", placing" if placing.is_alive() else ""
-            log.warning("left behind: %d fetches, %d webhooks%s", left, sending, also)
-
-    def _watch(self, server: "Server") -> None:
-        """The main thread: sleep, and tell systemd that we get on as long as all of us do."""
-        interval = watchdog_interval_seconds()
-        while not self._stop.wait(interval or 5.0):
-            stalled = self._heart.stalled()
-            if stalled or not server.is_serving:
-                log.error("no progress in: %s", ", ".join(stalled) or "web")
+        Returns when `until` is set, or after about so many seconds.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while deadline is None or time.monotonic() < deadline:
+            left = self._look_seconds if deadline is None else deadline - time.monotonic()
+            if until.wait(max(0.0, min(self._look_seconds, left))):
+                return
+            if not self._server.is_serving:
+                self._fail(BrokenDaemonError("the web server ended; the log says why"))
+                return
+            stalled = self._shift.heart.stalled()
+            if stalled:
+                log.error("no progress in: %s", ", ".join(stalled))
             else:
                 self._notifier.watchdog()
 
-    # --- the jobs -----------------------------------------------------------------------------------------
+    # --- reading the configuration again ------------------------------------------------------------------
 
-    def _tick(self, rounds: Rounds) -> None:
-        self._heart.beat("scheduler")
-        rounds.tick()
-
-    def _place(self, pipeline: Pipeline) -> None:
-        """The placing thread: whatever waits, in order.
-
-        Where the database is in trouble (full, read-only, restarting) it rests and tries again, while the
-        rest of us goes on serving; any other failure ends the daemon.
-        """
+    def _read_again(self) -> None:
+        """Put in force what the configuration says now; where that cannot be, all stays as it was."""
+        self._reread.clear()
+        self._asked.clear()
+        if self._stop.is_set():
+            self._asked.set()
+            return
+        log.info("SIGHUP: reading the configuration again")
+        old = self._shift
         try:
-            in_trouble = False
-            while not self._stop.is_set():
-                self._heart.beat("placing")
-                self._work_to_do.clear()
-                try:
-                    if in_trouble:
-                        self._keep_the_lock(pipeline)
-                    self._place_what_waits(pipeline)
-                    in_trouble = False
-                    self._work_to_do.wait(IDLE_SECONDS)
-                except AnotherDaemonError:
-                    raise
-                except AggregatorError as error:
-                    in_trouble = True
-                    log.error("placing rests for %d s: %s", REST_SECONDS, error)  # noqa: TRY400 - in words
-                    self._stop.wait(REST_SECONDS)
-        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
-            self._fail(error)
+            config = self._again()
+            shift = Shift(config, self._lent, old)
+            self._show(shift)
+        except AggregatorError as error:
+            for line in str(error).splitlines():
+                log.error("the configuration is not taken, the old one stays: %s", line)  # noqa: TRY400 - in words
+            words = f"the old configuration stays: {str(error).splitlines()[0]}"
+            self._last_reload = Reload(at=self._now(), ok=False, words=words)
+            self._notifier.ready(words)
+            return
+        self._change_over(old, shift)
+        if not self._stop.is_set():
+            words = f"the configuration is in force; {self._changed(config)}"
+            self._last_reload = Reload(at=self._now(), ok=True, words=words)
+            self._in_force(config)
+            log.info("%s", words)
+            self._config = config
+            self._notifier.ready(words)
+
+    def _show(self, shift: Shift) -> None:
+        """Let the web server show what `shift` would; on failure nothing of that is left."""
+        try:
+            url = self._server.url
+            if self._server.change(*shift.front()) != url:
+                log.info("listening on %s from now on", self._server.url)
+        except AggregatorError:
+            shift.stop()
+            raise
+
+    def _change_over(self, old: Shift, new: Shift) -> None:
+        """End the old shift, then begin the new one: two may not place side by side."""
+        old.stop()
+        behind = old.drain(STOP_SECONDS)
+        while old.is_placing and not self._stop.is_set():
+            self._look_after(until=self._stop, seconds=self._look_seconds)
+        if behind:
+            log.warning("left behind: %s", ", ".join(behind))
+        self._shift = new
+        for seconds in chain(BEGIN_SECONDS, repeat(BEGIN_SECONDS[-1])):
+            if self._stop.is_set():
+                return
+            try:
+                self._shift.start()
+                return
+            except AnotherDaemonError:
+                raise
+            except AggregatorError as error:
+                log.warning("the new configuration waits %.0f s for the database: %s", seconds, error)
+                self._shift.stop()
+                self._shift.drain(STOP_SECONDS)
+                self._look_after(until=self._stop, seconds=seconds)
+                self._shift = Shift(new.config, self._lent, self._shift)
+
+    def _end(self) -> None:
+        """Let what is under way end, all of it within STOP_SECONDS."""
+        deadline = time.monotonic() + STOP_SECONDS
+        web = threading.Thread(target=self._server.stop, name="web-stop", daemon=True)
+        web.start()
+        self._shift.stop()
+        behind = self._shift.drain(deadline - time.monotonic())
+        web.join(max(0.0, deadline - time.monotonic()))
+        if behind:
+            log.warning("left behind: %s", ", ".join(behind))
+
+    def _count_placed(self, count: int) -> None:
+        self._placed += count
+
+    def _tell(self, words: str) -> None:
+        """A line of status for systemd."""
+        said = [f"placed {counted(self._placed, 'article')}", words]
+        if self._last_reload is not None and not self._last_reload.ok:
+            said.insert(0, self._last_reload.words)
+        self._notifier.status("; ".join(said))
+
+    def _how_it_does(self) -> Process:
+        """Of the shift that runs: the one that the web server was given may have been begun anew."""
+        return self._shift.process()
+
+    def _on_dead_thread(self, died: threading.ExceptHookArgs) -> None:
+        """No thread of ours ends with an exception; where one does, none of its kind is there any more."""
+        if died.exc_value is not None and not isinstance(died.exc_value, SystemExit):
+            self._fail(died.exc_value)
 
     def _fail(self, error: BaseException) -> None:
-        self._failed = error
+        """A part that the daemon cannot do without ended; called in its thread."""
+        if isinstance(error, AggregatorError):
+            self._failed = self._failed or error
+            self.stop()
+            return
+        why = (
+            "there is no memory left"
+            if isinstance(error, MemoryError)
+            else f"{type(error).__name__}: {error}"
+        )
+        words = f"the daemon ends, for {threading.current_thread().name} did ({why}); nothing is lost"
+        self._failed = self._failed or BrokenDaemonError(words)
         self.stop()
+        log.critical("%s", words, exc_info=error)
 
-    def _keep_the_lock(self, pipeline: Pipeline) -> None:
-        """A server that restarted has forgotten who the writer is: take the lock again, or stand by."""
-        pipeline.forget()
-        if not self._database.is_sqlite:
-            self._is_writer.clear()
-            self._lock.release()
-            self._become_writer()
-
-    def _place_what_waits(self, pipeline: Pipeline) -> None:
-        placed = 0
-        for batch in pipeline.place_waiting(self._stops):
-            placed += len(batch)
-            self._answer(pipeline)
-        if placed:
-            log.info("placed %d articles", placed)
-            self._notifier.status(f"placed {placed} articles")
-        self._answer(pipeline)
-        pipeline.index_text(self._stops)
-        self._webhooks.wake()
-        while not self._stops() and tell_next(self._database, TOLD_AT_ONCE, self._story_rules):
-            if self._work_to_do.is_set():
-                break
-        pipeline.index_older(lambda: self._stops() or self._work_to_do.is_set())
-
-    def _answer(self, pipeline: Pipeline) -> None:
-        """What commands ask for, between two batches: nobody waits for an archive to be placed."""
-        answered = pipeline.answer_requests(self._stops)
-        if answered:
-            log.info("answered %d requests", answered)
-
-    def _stops(self) -> bool:
-        """Asked by placing between two steps, so each time it asks it has got on."""
-        self._heart.beat("placing")
-        return self._stop.is_set()
-
-
-def _scheduler(tick: Callable[[], None]) -> Any:
-    """APScheduler with its defaults put right, in this one place.
-
-    Its own would drop a job that comes a second late without a word (misfire_grace_time 1), and run a burst
-    of missed ones after a suspended machine wakes (coalesce off).
-    """
-    from apscheduler.executors.pool import ThreadPoolExecutor as Jobs
-    from apscheduler.schedulers.background import BackgroundScheduler
-
-    scheduler = BackgroundScheduler(
-        timezone=dt.UTC,
-        executors={"default": Jobs(2)},
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-    )
-    scheduler.add_job(tick, "interval", seconds=TICK_SECONDS, id="tick", next_run_time=utc_now())
-    return scheduler
+    def _changed(self, config: Config) -> str:
+        """What is different from before, by the sections of the file."""
+        names = [name for name in Config.model_fields if getattr(config, name) != getattr(self._config, name)]
+        words = f"changed: {', '.join(names)}" if names else "nothing changed"
+        if config.database_url != self._database.url:
+            words += "; another database needs a restart, the old one stays"
+        return words

@@ -1,13 +1,15 @@
 """What is asked next: every second, the sources and pages that are due go to the fetch threads.
 
-When a source is due is a column of its row, so restarts and thousands of sources cost nothing here.
+When a source is due is a column of its row, so restarts and thousands of sources cost nothing here. Several
+daemons on one Postgres share the hosts (store/claims.py); folders are on a machine, and the writer's alone.
 """
 
 import datetime as dt
 import logging
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -17,9 +19,12 @@ from aggregator.net.client import Client
 from aggregator.net.due import corrected, is_overdue_by_jump, longest_wait
 from aggregator.net.manners import HostState
 from aggregator.polling import Polled, Polling
+from aggregator.rules import RuleBook, rule_book
 from aggregator.store import inbox
+from aggregator.store.claims import Claims
 from aggregator.store.database import Database
-from aggregator.store.hosts import all_hosts
+from aggregator.store.hosts import Host, all_hosts, hosts_named
+from aggregator.store.lock import SharingRules
 from aggregator.store.sources import Source, all_due, due, set_due
 from aggregator.watching import Watching
 from aggregator.work.threads import Threads
@@ -59,8 +64,13 @@ class Rounds:
         threads: int,
         arrived: Callable[[], None],
         stops: Callable[[], bool],
+        leads: Callable[[], bool] = lambda: True,
+        book: RuleBook | None = None,
     ) -> None:
-        """`arrived` is called when there is something to be placed; after `stops` nothing is handed out."""
+        """`arrived` is called when there is something to be placed; after `stops` nothing is handed out.
+
+        `leads`: whether this is the daemon that looks at folders and mends due times, the writer.
+        """
         self._database = database
         self._client = client
         self._polling = polling
@@ -68,12 +78,15 @@ class Rounds:
         self._now = now
         self._arrived = arrived
         self._stops = stops
+        self._leads = leads
+        self._claims = Claims(database, (book or rule_book()).section("sharing", SharingRules))
         rules = client.rules
         self._threads = Threads(
             threads, "fetch", self._done, spare=rules.slow_fetches, slow_seconds=rules.slow_fetch_seconds
         )
         self._busy: dict[str, str] = {}  # jobs handed out → their hosts
         self._held: dict[str, float] = {}  # jobs that failed → when they may be tried again, monotonic
+        self._elsewhere: frozenset[str] = frozenset()  # hosts that another daemon asks
         self._last_tick: dt.datetime | None = None
         self._pages_looked_at = PAGES_LOOKED_AT
 
@@ -83,17 +96,30 @@ class Rounds:
 
     def join(self, patience_seconds: Callable[[], float]) -> int:
         """After `stop`: wait for what is under way; returns how many jobs are left behind."""
-        return self._threads.join(patience_seconds)
+        left = self._threads.join(patience_seconds)
+        if not left:  # in a thread: the database may hang
+            giving = threading.Thread(target=self._give_hosts_back, name="claims", daemon=True)
+            giving.start()
+            giving.join(max(0.0, patience_seconds()))
+        return left
+
+    def _give_hosts_back(self) -> None:
+        try:
+            self._claims.give_back(self._client.gate.ready_in, but=())
+        except AggregatorError as error:
+            log.info("other daemons ask our hosts a minute later: %s", error)
 
     def take_up(self, now: dt.datetime) -> None:
         """At the start: what hosts asked of us before; and no due time of a clock that was wrong."""
         with self._database.write() as connection:
-            for one in all_hosts(connection, now):
-                held = (one.held_until - now).total_seconds() if one.held_until else 0.0
-                self._client.gate.restore(
-                    HostState(name=one.name, held_seconds=held, gap_factor=one.gap_factor)
-                )
-        self.pull_in(now)
+            self._restore(all_hosts(connection, now), now)
+        if self._leads():
+            self.pull_in(now)
+
+    def _restore(self, hosts: Iterable[Host], now: dt.datetime) -> None:
+        for one in hosts:
+            held = (one.held_until - now).total_seconds() if one.held_until else 0.0
+            self._client.gate.restore(HostState(name=one.name, held_seconds=held, gap_factor=one.gap_factor))
 
     def pull_in(self, now: dt.datetime) -> None:
         """No due time may be further away than the longest wait: the clock may have gone back."""
@@ -118,7 +144,8 @@ class Rounds:
     def tick(self) -> None:
         """Hand what is due to the fetch threads; what finds no free thread waits for a later tick."""
         now = self._now()
-        if self._last_tick is not None and is_overdue_by_jump(self._last_tick, now):
+        jumped = self._last_tick is not None and is_overdue_by_jump(self._last_tick, now)
+        if jumped and self._leads():
             self.pull_in(now)
         self._last_tick = now
         self._threads.relieve()
@@ -126,12 +153,32 @@ class Rounds:
         free = QUEUED_A_THREAD * max(1, self._threads.count) + self._threads.slow() - len(under_way)
         if free <= 0 or self._stops():
             return
-        due_now = self._due(now, free + len(under_way) + len(self._held))
+        limit = free + len(under_way) + len(self._held)
+        due_now = self._due(now, limit)
         startable = self._startable(due_now, under_way)[:free]
         self._look_further(due_now, startable)
+        startable = self._claimed(startable, under_way, now, limit)[:free]
         for job, host in startable:
             self._busy[job.name] = host
             self._threads.submit(job.name, job.run)
+
+    def _claimed(
+        self, startable: list[tuple[Job, str]], under_way: Mapping[str, str], now: dt.datetime, limit: int
+    ) -> list[tuple[Job, str]]:
+        """Those whose hosts are this daemon's now; the others are somebody else's at present."""
+        asked = {host for _, host in startable if host}
+        busy = {host for host in under_way.values() if host}
+        self._claims.keep(asked | busy)  # of quick answers: asked at each tick, and busy at none
+        self._claims.give_back(self._client.gate.ready_in, but=asked | busy)
+        missing = self._claims.missing(asked)
+        if not missing:
+            return startable
+        taken = self._claims.take(missing)
+        with self._database.read() as connection:
+            self._restore(hosts_named(connection, taken), now)
+        # Read anew: another daemon may have asked these hosts since the rows were read.
+        fresh = self._startable(self._due(now, limit), under_way)
+        return [(job, host) for job, host in fresh if not self._claims.missing({host} - {""})]
 
     def _look_further(self, due_now: list[Job], startable: list[tuple[Job, str]]) -> None:
         """One host's thousand pages, which it may want to be asked for days, must not hide the others'."""
@@ -143,9 +190,10 @@ class Rounds:
 
     def _due(self, now: dt.datetime, limit: int) -> list[Job]:
         """What is due, jobs under way included: folders, feeds, pages, of each the longest waiting first."""
-        blocked = self._client.gate.not_ready(TICK_SECONDS)
         with self._database.read() as connection:
-            folders = due(connection, "folder", now, limit)
+            self._elsewhere = self._claims.of_others(connection)
+            blocked = {*self._client.gate.not_ready(TICK_SECONDS), *self._elsewhere}
+            folders = due(connection, "folder", now, limit) if self._leads() else []
             feeds = due(connection, "feed", now, limit, a_host=JOBS_A_HOST, without_hosts=blocked)
             pages = inbox.pages_wanted(connection, now, self._pages_looked_at)
         return [
@@ -161,6 +209,8 @@ class Rounds:
         for job in jobs:
             host = self._client.host_of(job.url) if job.url else ""
             if job.name in under_way or self._held.get(job.name, 0.0) > time.monotonic():
+                continue
+            if host in self._elsewhere:
                 continue
             if host and at_host[host] < JOBS_A_HOST and self._client.gate.ready_in(host) > TICK_SECONDS:
                 at_host[host] = JOBS_A_HOST
@@ -181,15 +231,16 @@ class Rounds:
         """One line a poll, where there is something to say; a cause that was told is not told again."""
         if polled.accepted:
             self._arrived()
+        ids = {"source": source.id}
         if polled.problem is not None:
             level = logging.DEBUG if polled.problem == source.health_cause else logging.WARNING
-            log.log(level, "%s: %s", source.shown_name, polled.problem)
+            log.log(level, "%s: %s", source.shown_name, polled.problem, extra=ids)
         elif polled.accepted:
             new = len(polled.accepted) - polled.revised
             words = f"{new} new, {polled.revised} revised, {polled.known} known"
-            log.info("%s: %s (%.1f s)", source.shown_name, words, seconds)
+            log.info("%s: %s (%.1f s)", source.shown_name, words, seconds, extra=ids)
         else:
-            log.debug("%s: nothing new (%.1f s)", source.shown_name, seconds)
+            log.debug("%s: nothing new (%.1f s)", source.shown_name, seconds, extra=ids)
 
     def _page(self, wanted: inbox.PageWanted) -> None:
         if self._polling.fetch_page(wanted):

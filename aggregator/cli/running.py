@@ -1,8 +1,23 @@
 """The command run."""
 
+import logging
+import os
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
 import typer
 
 from aggregator.cli.context import Settings
+
+if TYPE_CHECKING:
+    from aggregator.config import Config
+    from aggregator.ops.notify import Notifier
+    from aggregator.store.database import Database
+
+log = logging.getLogger(__name__)
 
 
 def register(app: typer.Typer) -> None:
@@ -13,15 +28,65 @@ def register(app: typer.Typer) -> None:
 def run(context: typer.Context) -> None:
     """The daemon, in the foreground: poll, merge, serve.
 
-    Ctrl-C or SIGTERM ends it. The settings are read at the start; to change them, start it again.
+    Ctrl-C or SIGTERM ends it. SIGHUP reads the settings again; where they have mistakes, the old ones stay.
 
     \b
     Examples:
       aggregator run
       aggregator run --config /etc/aggregator/config.yaml -v
     """
-    from aggregator.daemon import Daemon
+    from aggregator.daemon import Daemon, end_with_hung_threads
+    from aggregator.ops.allocator import give_back_freed_memory
+    from aggregator.ops.notify import Notifier
 
+    give_back_freed_memory()
     settings: Settings = context.obj
-    with settings.writing() as (config, database):
-        Daemon(config, database).run()
+    # Its terminal is closed: it ends, unless nohup was asked to prevent that.
+    ends_with_terminal = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and _has_terminal()
+    if not ends_with_terminal:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon can read anything again
+    notifier = Notifier()
+    with ExitStack() as opened:
+        with notifier.starting("opening the database"):
+            writing = settings.writing(lambda database: _wait_for(database, notifier))
+            config, database = opened.enter_context(writing)
+        daemon = Daemon(
+            config,
+            database,
+            again=lambda: _again(settings, config.file),
+            in_force=settings.set_up_logs,
+            has_terminal=_has_terminal if ends_with_terminal else None,
+        )
+        daemon.run()
+    end_with_hung_threads()
+
+
+def _wait_for(database: "Database", notifier: "Notifier") -> None:
+    """A server that comes up after us is waited for, a disk without room is not."""
+
+    def say(words: str) -> None:
+        log.warning("%s", words)
+        notifier.status(words)
+
+    database.refuse_little_room()
+    database.wait_until_there(say=say)
+    notifier.status("bringing the database up to date")
+
+
+def _has_terminal() -> bool:
+    """Whether a terminal controls this process, and is still there."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _again(settings: Settings, file: Path | None) -> "Config":
+    """What `file` (where there was one at the start) says now, secrets and all."""
+    from aggregator.publish.hooks.configured import hooks_of
+
+    again = settings if file is None else msgspec.structs.replace(settings, config=str(file))
+    config = again.read()
+    hooks_of(config)
+    return config

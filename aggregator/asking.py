@@ -17,8 +17,7 @@ _POLL_SECONDS = 0.1
 
 def leave(database: Database, now: dt.datetime, kind: RequestKind, payload: bytes) -> int:
     """Leave a request for the writer; returns its number."""
-    with database.write() as connection:
-        return requests.leave(connection, now, kind, payload.decode())
+    return database.transact(lambda connection: requests.leave(connection, now, kind, payload.decode()))
 
 
 def answer_to(database: Database, number: int, *, patience_seconds: float) -> str | None:
@@ -45,7 +44,12 @@ def waiting(database: Database) -> list[Request]:
         return requests.waiting(connection)
 
 
+def answer(database: Database, now: dt.datetime, request: Request, words: bytes) -> None:
+    """It was carried out; `words` are JSON."""
+    with database.write() as connection:
+        requests.answer(connection, request.n, now, "done", words.decode())
+
+
 def refuse(database: Database, now: dt.datetime, request: Request, words: str) -> None:
     """Say why a request cannot be carried out."""
-    with database.write() as connection:
-        requests.answer(connection, request.n, now, "refused", words)
+    database.transact(lambda connection: requests.answer(connection, request.n, now, "refused", words))

@@ -1,8 +1,6 @@
-"""config.yaml → Config: what users choose.
+"""What users choose: the sections of config.yaml, which config_file.py reads.
 
-Reading reports every mistake at once, each as `config.yaml:LINE: KEY: what is wrong`. Unknown keys are
-refused. YAML is read by the rules of YAML 1.2's core schema: `no`, `on` and `1:30` stay the words they look
-like. Secrets and the database may come from the environment (AGGREGATOR_DATABASE).
+The database may come from the environment (AGGREGATOR_DATABASE, AGGREGATOR_DATABASE_FILE).
 """
 
 import datetime as dt
@@ -10,21 +8,18 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from importlib.resources import files
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_serializer,
     field_validator,
@@ -36,9 +31,10 @@ from aggregator.queries import RESERVED_NAMES, SavedQuery, is_query_name, parse_
 from aggregator.rules import RuleBook, rule_book
 from aggregator.signatures import signing_key
 
+DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
+DATABASE_FILE_VARIABLE = "AGGREGATOR_DATABASE_FILE"
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
-_Path = tuple[str | int, ...]
-_DEEPEST = 4  # keys below each other in config.yaml
+_CLUSTER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 # A folder in the format of model2vec, and the bytes at both ends of a file that tell models apart.
 _MODEL_FILES = ("config.json", "tokenizer.json", "model.safetensors")
 _ENDS = 1 << 20
@@ -69,6 +65,15 @@ class ServerConfig(_Part):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    requests_a_minute: int = Field(default=600, ge=0, le=1_000_000)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
 
 
 class PublishConfig(_Part):
@@ -172,9 +177,87 @@ class FoldersConfig(_Timed):
         return cls._as_seconds(value)
 
 
+class BackupConfig(_Timed):
+    """`every` is None where none are made."""
+
+    every: int | None = 86_400
+    keep: int = Field(default=7, ge=1, le=1000)
+    folder: str | None = None
+
+    @field_validator("every", mode="before")
+    @classmethod
+    def _durations(cls, value: object) -> int | None:
+        if value == "never":
+            return None
+        if value is None or cls._as_seconds(value) < _SECONDS["h"]:
+            raise ValueError("give an hour at least (1h, 1d, 7d), or never")
+        return cls._as_seconds(value)
+
+    @field_serializer("every", when_used="json")
+    def _or_never(self, value: int | None) -> str | None:
+        return "never" if value is None else self._as_typed(value)
+
+
+_AGES = ("compress_after", "text_after", "stories_after")
+_BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+class RetentionConfig(_Part):
+    """How long what is kept; ages in seconds, None for ever."""
+
+    compress_after: int | None = 30 * 86_400
+    text_after: int | None = None
+    stories_after: int | None = None
+    size: int | None = None
+
+    @field_validator(*_AGES, mode="before")
+    @classmethod
+    def _age(cls, value: object) -> int | None:
+        if value == "never":
+            return None
+        if isinstance(value, str):
+            return seconds(value)
+        raise ValueError("give a number with its unit, like 30d, or never")
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _room(cls, value: object) -> int | None:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)", value) if isinstance(value, str) else None
+        if value is None or match is not None:
+            return None if match is None else int(float(match[1]) * _BYTES[match[2]])
+        raise ValueError("give a size with its unit, like 20 GB")
+
+    @field_serializer(*_AGES, when_used="json")
+    def _age_as_typed(self, value: int | None) -> str:
+        """`config show` prints what the file may hold."""
+        if value is None:
+            return "never"
+        unit = next(unit for unit in "dhms" if value % _SECONDS[unit] == 0)
+        return f"{value // _SECONDS[unit]}{unit}"
+
+    @field_serializer("size", when_used="json")
+    def _room_as_typed(self, value: int | None) -> str | None:
+        return None if value is None else f"{value / 10**6:.15g} MB"
+
+    @model_validator(mode="after")
+    def _in_their_order(self) -> "RetentionConfig":
+        never = float("inf")
+        ages = [never if age is None else age for age in (self.text_after, self.stories_after)]
+        if ages[1] < ages[0] and self.text_after is not None:
+            raise ValueError("stories_after: texts go before stories, so give an age above text_after")
+        return self
+
+
 class WorkConfig(_Part):
-    executor: Literal["processes", "inline"] = "processes"
+    executor: str = "processes"
     workers: int = Field(default=0, ge=0, le=64)
+
+    @field_validator("executor")
+    @classmethod
+    def _executor(cls, value: str) -> str:
+        if value not in ("processes", "inline") and not _CLUSTER.fullmatch(value):
+            raise ValueError("choose processes, inline, or a scheduler of Dask as dask://HOST:PORT")
+        return value
 
     @property
     def worker_count(self) -> int:
@@ -283,7 +366,9 @@ class Config(_Part):
     feeds: FeedsConfig = FeedsConfig()
     fetch: FetchConfig = FetchConfig()
     folders: FoldersConfig = FoldersConfig()
+    backup: BackupConfig = BackupConfig()
     work: WorkConfig = WorkConfig()
+    retention: RetentionConfig = RetentionConfig()
     grouping: GroupingConfig = GroupingConfig()
     sources: tuple[SourceConfig, ...] = ()
     queries: dict[str, QueryConfig] = {}
@@ -340,10 +425,19 @@ class Config(_Part):
         """The file this was read from; None for the built-in defaults."""
         return self._file
 
+    def read_from(self, path: Path) -> "Config":
+        """The same, as what the file at `path` says."""
+        config = self.model_copy()
+        config._base, config._file = path.absolute().parent, path.absolute()
+        return config
+
     @property
     def database_url(self) -> str:
-        """An SQLAlchemy address. A relative SQLite file is meant from the configuration's folder."""
-        given = os.environ.get("AGGREGATOR_DATABASE") or self.database
+        """An SQLAlchemy address. A relative SQLite file is meant from the configuration's folder.
+
+        Raises ConfigError for an address of another kind, and where the file that should hold it holds none.
+        """
+        given = os.environ.get(DATABASE_VARIABLE) or _database_in_a_file() or self.database
         if given is None:
             folder = Path(os.environ.get("STATE_DIRECTORY") or self._base)
             return f"sqlite:///{(folder / 'aggregator.db').absolute()}"
@@ -355,7 +449,16 @@ class Config(_Part):
         chosen = sorted({"mode", "model", "folder"} & set(self.rules.get("across", {})))
         if chosen:
             raise ConfigError(f"rules.across.{chosen[0]}: this is chosen by `grouping:`")
-        return rule_book(_laid_over(self._across_languages(), self.rules))
+        book = rule_book(_laid_over(self._across_languages(), self.rules))
+        least = float(book.values("retention")["least_days"]) * _SECONDS["d"]
+        for name in ("text_after", "stories_after"):
+            age = getattr(self.retention, name)
+            if age is not None and age < least:
+                raise ConfigError(
+                    f"retention.{name}: what is younger than a day would be deleted for good; "
+                    "give a day or more, such as 180d"
+                )
+        return book
 
     def _across_languages(self) -> dict[str, dict[str, Any]]:
         """The rules that follow from `grouping`; {} where it is off."""
@@ -369,7 +472,7 @@ class Config(_Part):
         if find_spec("model2vec") is None:
             raise ConfigError(
                 "grouping.across_languages: vectors need a library that is not installed; "
-                "type: pip install 'aggregator[vectors]'"
+                "type: pip install 'model2vec>=0.10,<1'"
             )
         folder = self.path(given)
         model, size = _model_of(folder)
@@ -381,6 +484,11 @@ class Config(_Part):
                 "parse_deadline_seconds": work["parse_deadline_seconds"] + _LOADING_SECONDS,
             },
         }
+
+    def secret_path(self, given: str) -> Path:
+        """Where a secret lies: among what systemd handed over (LoadCredential=), else as `path` says."""
+        handed_over = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / given
+        return handed_over if handed_over.is_absolute() and handed_over.is_file() else self.path(given)
 
     def path(self, given: str) -> Path:
         """A path of the file, meant from the file's own folder."""
@@ -425,6 +533,21 @@ def _begins_like(name: str, beginning: bytes, length: int) -> bool:
     return 8 + header <= length and beginning[8:9] == b"{" and b'"embeddings"' in beginning[: 8 + header]
 
 
+def _database_in_a_file() -> str | None:
+    """The address in the file that AGGREGATOR_DATABASE_FILE names, so that its password is in no list."""
+    name = os.environ.get(DATABASE_FILE_VARIABLE)
+    if not name:
+        return None
+    try:
+        address = Path(name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError(f"database: {DATABASE_FILE_VARIABLE}: {name} cannot be read: {why}") from error
+    if not address or len(address.splitlines()) > 1:
+        raise ConfigError(f"database: {DATABASE_FILE_VARIABLE}: {name} should hold one line, the address")
+    return address
+
+
 def absolute_database_url(given: str, base: Path) -> str:
     """`given` with a relative SQLite path made absolute and a Postgres address sent to psycopg 3.
 
@@ -441,166 +564,3 @@ def absolute_database_url(given: str, base: Path) -> str:
     raise ConfigError(
         f"database: {scheme}:// is not supported; give sqlite:///FILE or postgresql://USER@HOST/NAME"
     )
-
-
-def shipped_config_text() -> str:
-    """The config.yaml that comes with the program, for a checkout and for an installed wheel."""
-    installed = files("aggregator").joinpath("_shipped", "config.yaml")
-    if installed.is_file():
-        return installed.read_text(encoding="utf-8")
-    return (Path(__file__).parent.parent / "config.yaml").read_text(encoding="utf-8")
-
-
-def load(path: Path | None, *, database: str | None = None) -> Config:
-    """The configuration of `path`; of ./config.yaml if that is there; else the shipped one without sources.
-
-    `database` (from the command line) goes before file and environment, relative to the current folder.
-    Raises ConfigError with one line for every mistake.
-    """
-    if path is None and Path("config.yaml").is_file():
-        path = Path("config.yaml")
-    lines: dict[_Path, int] = {}
-    if path is None:
-        config = Config()
-    else:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}") from error
-        values, lines = _parse(text, path.name)
-        config = _checked(values, lines, path.name)
-        config._base = path.absolute().parent
-        config._file = path.absolute()
-    if database is not None:
-        config = config.model_copy(update={"database": absolute_database_url(database, Path.cwd())})
-        os.environ.pop("AGGREGATOR_DATABASE", None)
-    try:
-        _ = config.database_url, config.rule_book
-    except ConfigError as error:
-        raise _located(error, lines, path.name if path else "") from error
-    return config
-
-
-def line_of_source(config: Config, number: int) -> int | None:
-    """The line of the file in which the source of that number (from 0) begins; None without a file."""
-    if config.file is None:
-        return None
-    try:
-        lines = _parse(config.file.read_text(encoding="utf-8"), config.file.name)[1]
-    except (OSError, UnicodeDecodeError, ConfigError):
-        return None
-    return lines.get(("sources", number))
-
-
-def _located(error: ConfigError, lines: Mapping[_Path, int], name: str) -> ConfigError:
-    """Each line of `error`, which begins with a dotted key, with the file's line where that key stands."""
-    found = []
-    for words in str(error).splitlines():
-        path = tuple(words.split(":")[0].split("."))
-        line = next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), None)
-        found.append(words if line is None else f"{name}:{line}: {words}")
-    return ConfigError("\n".join(found))
-
-
-class _CoreLoader(yaml.SafeLoader):
-    """YAML 1.2's core schema: true/false, decimal numbers and null; everything else is text."""
-
-    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - none of SafeLoader's; typed as there
-
-
-def _whole_number(loader: _CoreLoader, node: yaml.ScalarNode) -> int:
-    return int(loader.construct_scalar(node))  # SafeLoader's own reads 010 as 8
-
-
-_RESOLVED = {
-    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    "null": (r"null|Null|NULL|~|", ["n", "N", "~", ""]),
-    "int": (r"[-+]?[0-9]{1,300}", "-+0123456789"),
-    "float": (r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
-}
-for _kind, (_pattern, _first) in _RESOLVED.items():
-    _CoreLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list(_first)
-    )
-_CoreLoader.add_constructor("tag:yaml.org,2002:int", _whole_number)
-
-
-def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[_Path, int]]:
-    loader = None
-    try:
-        loader = _CoreLoader(text)
-        node = loader.get_single_node()
-        values = {} if node is None else loader.construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{name}:{line}: {error.problem or 'cannot be read as YAML'}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: cannot be read as YAML: {' '.join(str(error).split())}") from error
-    finally:
-        if loader is not None:
-            loader.dispose()
-    if not isinstance(values, dict):
-        raise ConfigError(f"{name}:1: expected `key: value` lines, found {type(values).__name__}")
-    lines: dict[_Path, int] = {}
-    if node is not None:
-        twice: list[str] = []
-        _note_lines(node, (), lines, twice)
-        if twice:
-            raise ConfigError("\n".join(f"{name}:{mistake}" for mistake in twice))
-    return {key: value for key, value in values.items() if value is not None}, lines
-
-
-def _note_lines(node: yaml.Node, path: _Path, lines: dict[_Path, int], twice: list[str]) -> None:
-    """Where every key stands; YAML itself lets the last of two equal keys win in silence."""
-    lines.setdefault(path, node.start_mark.line + 1)
-    if len(path) > _DEEPEST:
-        return  # nothing of ours is so deep; an alias may hold itself
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            place = (*path, key.value)
-            if place in lines:
-                twice.append(
-                    f"{key.start_mark.line + 1}: {key.value}: stands twice, first in line {lines[place]}"
-                )
-            lines[place] = key.start_mark.line + 1
-            _note_lines(value, place, lines, twice)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            _note_lines(item, (*path, number), lines, twice)
-
-
-def _checked(values: dict[str, Any], lines: dict[_Path, int], name: str) -> Config:
-    try:
-        return Config.model_validate(_tuples(values))
-    except RecursionError as error:
-        raise ConfigError(
-            f"{name}:1: nested without end; does an alias (*) stand inside what it names?"
-        ) from error
-    except ValidationError as error:
-        problems = []
-        for detail in error.errors():
-            path = tuple(part for part in detail["loc"] if isinstance(part, str | int))
-            known = next(path[:end] for end in range(len(path), -1, -1) if path[:end] in lines)
-            dotted = ".".join(str(part) for part in path)
-            words = f"{name}:{lines[known]}: {dotted}: {_in_words(detail['type'], detail['msg'])}"
-            problems.append((lines[known], words))
-        raise ConfigError("\n".join(words for _, words in sorted(problems))) from error
-
-
-def _in_words(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return "there is no such key"
-    if kind == "tuple_type":
-        return "give a list: a line with a dash for each, or [a, b]"
-    if kind in ("model_type", "dict_type"):
-        return "give `key: value` lines below it"
-    return message.removeprefix("Value error, ").removeprefix("Input should be ")
-
-
-def _tuples(value: Any) -> Any:
-    """Lists as tuples: the models are frozen and strict."""
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
-    return value

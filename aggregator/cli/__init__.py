@@ -4,6 +4,7 @@ Every command module imports what it needs inside its functions, so that `aggreg
 start at once. Global options may stand before or after the command.
 """
 
+import logging
 import re
 import sys
 
@@ -11,6 +12,8 @@ import typer
 
 from aggregator.cli import (
     admin,
+    backups,
+    checking,
     correcting,
     evaluating,
     feeding,
@@ -18,15 +21,17 @@ from aggregator.cli import (
     ingesting,
     keeping,
     listing,
+    pruning,
     reading,
     running,
+    service,
     sources,
     tokens,
     webhooks,
 )
 from aggregator.cli.context import Settings
 from aggregator.cli.usage import PlainCommand, every_command
-from aggregator.errors import AggregatorError, UsageError
+from aggregator.errors import AggregatorError, BrokenDaemonError, UsageError
 
 app = typer.Typer(
     name="aggregator",
@@ -51,6 +56,10 @@ for module in (
     tokens,
     webhooks,
     admin,
+    service,
+    backups,
+    checking,
+    pruning,
     keeping,
 ):
     module.register(app)
@@ -94,12 +103,26 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(_global_first(given), standalone_mode=True)
     except AggregatorError as error:
-        for line in str(error).splitlines():
-            sys.stderr.write(f"aggregator: {line}\n")
+        _say_why(error)
+        if isinstance(error, BrokenDaemonError):
+            from aggregator.daemon import end_with_hung_threads
+
+            end_with_hung_threads(error.exit_code)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # the reader (head, less) has gone; nothing is wrong
         sys.exit(0)
+
+
+def _say_why(error: AggregatorError) -> None:
+    """The lines of an error on standard error; as records where that was asked for."""
+    from aggregator.ops.logs import writes_json
+
+    for line in str(error).splitlines():
+        if writes_json():
+            logging.getLogger("aggregator").error("%s", line)
+        else:
+            sys.stderr.write(f"aggregator: {line}\n")
 
 
 def _global_first(arguments: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """What the global options say, and opening what a command needs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aggregator.cli import show
+from aggregator.cli.progress import progress_bar
 from aggregator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,14 +28,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def load(self) -> "Config":
         """The configuration in force; logging is set up by it. Raises ConfigError."""
-        from aggregator.config import load
-        from aggregator.ops.logs import set_up
-
         if self.log_format not in (None, "text", "json"):
             raise UsageError(f"--log-format {self.log_format}: choose text or json")
-        config = load(Path(self.config) if self.config else None, database=self.database)
-        set_up("debug" if self.verbose else config.log.level, self.log_format or config.log.format)
+        if self.log_format:
+            from aggregator.ops.logs import set_up
+
+            set_up("info", self.log_format)  # a configuration with mistakes is told in this form, too
+        config = self.read()
+        self.set_up_logs(config)
         return config
+
+    def read(self) -> "Config":
+        """The configuration as it is now. Raises ConfigError."""
+        from aggregator.config_file import load
+
+        return load(Path(self.config) if self.config else None, database=self.database)
+
+    def set_up_logs(self, config: "Config") -> None:
+        """Logging as `config` and the options ask for."""
+        from aggregator.ops.logs import set_up
+
+        set_up("debug" if self.verbose else config.log.level, self.log_format or config.log.format)
 
     @contextmanager
     def reading(self) -> Iterator[tuple["Config", "Database"]]:
@@ -46,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         config = self.load()
         missing = missing_database(config)
         if missing is None:
-            with _opened(config.database_url) as database:
+            with _opened(config.database_url, config) as database:
                 yield config, database
         else:
             show.say(
@@ -55,15 +69,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             )
             with (
                 TemporaryDirectory(prefix="aggregator-") as scratch,
-                _opened(f"sqlite:///{scratch}/empty.db") as database,
+                _opened(f"sqlite:///{scratch}/empty.db", config) as database,
             ):
                 yield config, database
 
     @contextmanager
-    def writing(self) -> Iterator[tuple["Config", "Database"]]:
-        """The configuration and a database to write to; it is made where it is not there yet."""
+    def writing(
+        self, first: Callable[["Database"], object] | None = None
+    ) -> Iterator[tuple["Config", "Database"]]:
+        """The configuration and a database to write to; it is made where it is not there yet.
+
+        `first` is called with it before anything is asked of it.
+        """
         config = self.load()
-        with _opened(config.database_url) as database:
+        with _opened(config.database_url, config, first) as database:
             yield config, database
 
 
@@ -80,18 +99,37 @@ def tell_step(step: "Step") -> None:
     show.say(f"upgrading the database: step {step.number} of {step.total}, {step.title} ({step.revision})")
 
 
+def bring_up(database: "Database", config: "Config") -> tuple[str | None, str]:
+    """Bring a database up to date, telling each step; the revisions before and after.
+
+    An older one in a file is kept as it was, where there is room for that.
+    """
+    from aggregator.store.migrate import upgrade
+
+    def keep(revision: str) -> None:
+        from aggregator.configured import utc_now
+        from aggregator.ops.backup import keep_before_upgrade
+
+        show.say(keep_before_upgrade(config, database, revision, utc_now(), progress_bar))
+
+    return upgrade(database, tell_step, keep)
+
+
 @contextmanager
-def _opened(url: str) -> Iterator["Database"]:
+def _opened(
+    url: str, config: "Config", first: Callable[["Database"], object] | None = None
+) -> Iterator["Database"]:
     """A database whose tables are those of this program.
 
     One that is empty or older is brought up to date: nobody should have to type two commands.
     """
-    from aggregator.store.database import Database
-    from aggregator.store.migrate import upgrade
+    from aggregator.store.database import Database, DatabaseRules
 
-    database = Database(url)
+    database = Database(url, config.rule_book.section("database", DatabaseRules))
     try:
-        upgrade(database, tell_step)
+        if first is not None:
+            first(database)
+        bring_up(database, config)
         yield database
     finally:
         database.close()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from aggregator.forgetting import ForgetWish, Forgotten
     from aggregator.placing import Placing
     from aggregator.reclustering import Difference, Reclustering
+    from aggregator.repairing import Repaired, RepairWish
+    from aggregator.retaining import Plan, Retaining
     from aggregator.store.database import Database
     from aggregator.store.requests import RequestKind
 
@@ -202,10 +204,10 @@ def recluster(
     no_wait: NoWait = False,
     format_: Format = "text",
 ) -> None:
-    """Decide again, under today's rules, where every article belongs. Corrections hold.
+    """Decide again where every article belongs. Corrections hold.
 
-    Worked out aside first, so it needs as much room on the disk as the database has; what is the same keeps
-    its id and its time. A run that was stopped goes on where it was.
+    By the rules of today. Worked out aside first, so it needs as much room on the disk as the database has;
+    what is the same keeps its id and its time. A run that was stopped goes on where it was.
 
     \b
     Examples:
@@ -300,7 +302,7 @@ class Writer:
 
         self._config = config
         self._database = database
-        self._lock = writer_lock(database)
+        self._lock = writer_lock(database, config.rule_book)
         self.is_here = False
 
     def __enter__(self) -> "Writer":
@@ -312,25 +314,34 @@ class Writer:
 
     def correct(self, wish: "Wish") -> "Corrected":
         """Carry it out here."""
-        return _placing(self._config, self._database).correct(wish)
+        return placing_of(self._config, self._lock.fenced).correct(wish)
 
     def forget(self, wish: "ForgetWish") -> "Forgotten":
         """Forget it here."""
         from aggregator.reclustering import drop_scratch
 
-        drop_scratch(self._database)
-        return _placing(self._config, self._database).erase(wish)
+        drop_scratch(self._lock.fenced)
+        return placing_of(self._config, self._lock.fenced).erase(wish)
+
+    def retaining(self, plan: "Plan") -> "Retaining":
+        """What does here what `plan` asks for."""
+        placing = placing_of(self._config, self._lock.fenced)
+        return placing.retaining(plan, self._config.rule_book, is_asked=True)
+
+    def repair(self, wish: "RepairWish") -> "Repaired":
+        """Put a piece right here."""
+        return placing_of(self._config, self._lock.fenced).repair(wish)
 
     def recluster(self, since: "dt.datetime | None", request: int | None = None) -> "Difference":
         """Decide again here."""
-        placing = _placing(self._config, self._database)
-        with _reclustering(self._config, self._database) as run, progress_bar("articles", None) as advance:
+        placing = placing_of(self._config, self._lock.fenced)
+        with _reclustering(self._config, self._lock.fenced) as run, progress_bar("articles", None) as advance:
             return run.take_over(placing, since, as_steps(advance), request=request)
 
     def leave(self, kind: "RequestKind", payload: bytes) -> int:
         """Leave it for the process that is the writer."""
         from aggregator import asking
-        from aggregator.daemon import utc_now
+        from aggregator.configured import utc_now
 
         return asking.leave(self._database, utc_now(), kind, payload)
 
@@ -347,14 +358,14 @@ class Writer:
             self._try()
 
     def _try(self) -> None:
-        self.is_here = self.is_here or self._lock.acquire()
+        self.is_here = self.is_here or self._lock.become_writer()
         if self.is_here:
             self._catch_up()
 
     def _catch_up(self) -> None:
         """What others asked of a writer that is not there any more goes first."""
         from aggregator import asking
-        from aggregator.daemon import utc_now
+        from aggregator.configured import utc_now
         from aggregator.pipeline import Pipeline
         from aggregator.text.agencies import family_table
         from aggregator.work.executor import open_executor
@@ -365,7 +376,7 @@ class Writer:
         executor = open_executor(config.work.executor, config.work.worker_count, config.rule_book)
         try:
             Pipeline(
-                self._database,
+                self._lock.fenced,
                 executor,
                 config.rule_book,
                 utc_now,
@@ -380,7 +391,7 @@ class Writer:
 
 @contextmanager
 def _reclustering(config: "Config", database: "Database") -> Iterator["Reclustering"]:
-    from aggregator.daemon import utc_now
+    from aggregator.configured import utc_now
     from aggregator.reclustering import Reclustering
     from aggregator.text.agencies import family_table
     from aggregator.work.executor import open_executor
@@ -400,8 +411,8 @@ def _reclustering(config: "Config", database: "Database") -> Iterator["Recluster
         executor.close()
 
 
-def _placing(config: "Config", database: "Database") -> "Placing":
-    from aggregator.daemon import utc_now
+def placing_of(config: "Config", database: "Database") -> "Placing":
+    from aggregator.configured import utc_now
     from aggregator.placing import Placing
     from aggregator.text.agencies import family_table
 

@@ -11,6 +11,7 @@ from aggregator.cli.context import Settings
 from aggregator.cli.progress import as_steps, progress_bar
 from aggregator.errors import UsageError
 from aggregator.ops.logs import one_line
+from aggregator.text.numbers import counted
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -205,7 +206,8 @@ def _print(result: "Judged", format_: str, lines: Iterable[str]) -> None:
 
 
 def _lines(result: "Evaluation") -> list[str]:
-    lines = [f"{one_line(result.dataset)}: {result.articles:,} articles in {result.stories:,} stories"]
+    stories = counted(result.stories, "story", "stories")
+    lines = [f"{one_line(result.dataset)}: {_articles(result.articles)} in {stories}"]
     lines += _warnings(result)
     report = result.labelled
     if report is None:
@@ -229,7 +231,7 @@ def _lines(result: "Evaluation") -> list[str]:
     return [
         *lines,
         "",
-        f"{result.copies_found:,} copies or excerpts found",
+        f"{counted(result.copies_found, 'copy or excerpt', 'copies or excerpts')} found",
         f"{result.seconds:.1f} s, {result.articles_per_second:.0f} articles a second "
         f"({result.articles_per_cpu_second:.0f} a second of CPU, workers included), "
         f"{result.peak_memory_mib:.0f} MiB in the largest process, rules {result.rules_version}",
@@ -254,17 +256,18 @@ def _warnings(result: "Evaluation") -> list[str]:
     lines = []
     if result.failed_jobs:
         lines += [
-            f"!!! {result.failed_jobs:,} of {result.articles:,} articles were NOT READ: a job failed",
+            f"!!! {result.failed_jobs:,} of {_articles(result.articles)} were NOT READ: a job failed",
             "!!! Each counts as a story of its own: the figures below are not those of the program.",
         ]
     if result.not_read:
         total = sum(group.articles for group in result.not_read)
-        lines.append(f"{total:,} articles got no fingerprint and stand alone:")
+        lines.append(f"without a fingerprint, alone: {_articles(total)}")
         lines += [_not_read_line(group) for group in result.not_read[:_REASONS_SHOWN]]
         more = sum(group.articles for group in result.not_read[_REASONS_SHOWN:])
         lines += [f"  {more:6,}  for other reasons"] if more else []
     if result.repeated_ids:
-        lines.append(f"{result.repeated_ids:,} records repeat the id of another; each is measured on its own")
+        again = counted(result.repeated_ids, "record repeats", "records repeat")
+        lines.append(f"{again} the id of another; each is measured on its own")
     return lines
 
 
@@ -310,7 +313,7 @@ def _worst_lines(result: "Judged") -> list[str]:
 
 
 def _fault_lines(place: int, fault: "ListedFault", whole: str, part: str) -> list[str]:
-    pairs = "1 wrong pair" if fault.wrong_pairs == 1 else f"{fault.wrong_pairs:,} wrong pairs"
+    pairs = counted(fault.wrong_pairs, "wrong pair")
     lines = ["", f"{place:3}. {pairs}: {whole} {one_line(fault.name)}"]
     for one in fault.parts[:_PARTS_SHOWN]:
         lines += _part_lines(one, part, {other.name for other in fault.parts} if part == "story" else set())
@@ -332,7 +335,7 @@ def _part_lines(part: "FaultPart", word: str, stories: "set[str]") -> list[str]:
 
 
 def _articles(count: int) -> str:
-    return "1 article" if count == 1 else f"{count:,} articles"
+    return counted(count, "article")
 
 
 def _article_line(article: "Shown") -> str:

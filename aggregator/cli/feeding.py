@@ -52,7 +52,7 @@ def feed(
     """
     import msgspec
 
-    from aggregator.daemon import publish_settings
+    from aggregator.configured import publish_settings
     from aggregator.publish.feeds import channels, gathering
     from aggregator.publish.filters import parse_filter
     from aggregator.store.reading import Reading

@@ -7,6 +7,7 @@ import typer
 from aggregator.cli import show
 from aggregator.cli.context import Settings
 from aggregator.cli.progress import reading_progress
+from aggregator.text.numbers import counted
 
 if TYPE_CHECKING:
     from aggregator.config import Config
@@ -64,7 +65,7 @@ def ingest(
 
 
 def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bool, lines: bool) -> "Summary":
-    from aggregator.daemon import client_of, utc_now
+    from aggregator.configured import client_of, utc_now
     from aggregator.ingesting import Ingest
     from aggregator.pipeline import Pipeline
     from aggregator.polling import Polling
@@ -73,7 +74,7 @@ def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bo
     from aggregator.work.executor import open_executor
 
     book = config.rule_book
-    lock = writer_lock(database)
+    lock = writer_lock(database, book)
     executor = open_executor(config.work.executor, config.work.worker_count, book)
     client = client_of(config)
     try:
@@ -83,12 +84,11 @@ def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bo
 
         def become_writer() -> Pipeline | None:
             words = config.publish.excerpt_words
-            free = lock.acquire()
-            if not free:
+            if not lock.become_writer():
                 return None
             families = family_table(config.families)
             pipeline = Pipeline(
-                database,
+                lock.fenced,
                 executor,
                 book,
                 utc_now,
@@ -109,6 +109,8 @@ def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bo
             book=book,
             now=utc_now,
             holds_back=wait,
+            is_awaited=lock.is_awaited,
+            give_up=lock.release,
         )
         return _followed(run, what, wait=wait, lines=lines)
     finally:
@@ -144,7 +146,8 @@ def _print(summary: "Summary") -> None:
     if summary.waiting:
         rows.append(("waiting", summary.waiting))
     # All that was read is in one of the lines new, known, revised, rejected and waiting.
-    parts = f"{summary.stories_created} opened a story, {summary.joined} joined one, {summary.copies} copies"
+    copies = counted(summary.copies, "copy", "copies")
+    parts = f"{summary.stories_created:,} opened a story, {summary.joined:,} joined one, {copies}"
     said = {"new": f"  ({parts})"} if summary.new else {}
     show.out("".join(f"{name:17}{number:8}{said.get(name, '')}\n" for name, number in rows))
     for one in summary.rejected:

@@ -12,6 +12,7 @@ from aggregator.cli import show
 from aggregator.cli.completing import complete_source
 from aggregator.cli.context import Settings, missing_database
 from aggregator.errors import UsageError
+from aggregator.text.numbers import counted
 
 if TYPE_CHECKING:
     from aggregator.config import Config
@@ -57,7 +58,7 @@ def list_(
     """
     import msgspec
 
-    from aggregator.daemon import utc_now
+    from aggregator.configured import utc_now
     from aggregator.listing import listed
 
     settings: Settings = context.obj
@@ -75,7 +76,7 @@ def list_(
         _table(shown)
         _summary(everything, failing=failing)
     elif everything:
-        show.say(f"none of the {len(everything)} sources is in trouble")
+        show.say(f"{counted(len(everything), 'source')}, none in trouble")
     elif is_there:
         show.say("no sources yet; name some in config.yaml, or type: aggregator sources add URL")
 
@@ -104,7 +105,7 @@ def show_(
     """
     import msgspec
 
-    from aggregator.daemon import utc_now
+    from aggregator.configured import utc_now
     from aggregator.listing import listed
     from aggregator.store.verdicts import judged_lately
 
@@ -178,7 +179,8 @@ def _summary(everything: Sequence["ListedSource"], *, failing: bool) -> None:
     states = Counter(one.state for one in everything).most_common()
     troubled = sum(one.is_in_trouble for one in everything)
     hint = "; those in trouble alone: aggregator sources list --failing" if troubled and not failing else ""
-    show.say(f"{len(everything)} sources: {', '.join(f'{n} {state}' for state, n in states)}{hint}")
+    shown = ", ".join(f"{n} {state}" for state, n in states)
+    show.say(f"{counted(len(everything), 'source')}: {shown}{hint}")
 
 
 # --- add, remove, pause, resume ----------------------------------------------------------------------------
@@ -253,9 +255,10 @@ def _added_in_words(added: "Added") -> list[str]:
     """What was found, what else there is, and when it is asked."""
     source, found = added.source, added.found
     how = f" ({_HOW[found.origin]})" if found.origin in _HOW else ""
+    entries = counted(found.feed.entry_count, "entry", "entries")
     lines = [
         f"added {source.shown_name} ({source.id})",
-        f"  {source.address}{how}: {found.feed.format}, {_entries(found.feed.entry_count)}{_newest(added)}",
+        f"  {source.address}{how}: {found.feed.format}, {entries}{_newest(added)}",
     ]
     others = [f"    {one.url} {one.title}".rstrip() for one in found.others[:_SHOWN_OTHERS]]
     lines += ["  the page names others too:", *others] if others else []
@@ -265,10 +268,6 @@ def _added_in_words(added: "Added") -> list[str]:
     )
     lines.append(f"  a running daemon asks it within seconds, then about every {often}")
     return lines
-
-
-def _entries(count: int) -> str:
-    return "1 entry" if count == 1 else f"{count} entries"
 
 
 def _newest(added: "Added") -> str:
@@ -326,7 +325,7 @@ def resume(context: typer.Context, source: _Named) -> None:
     Examples:
       aggregator sources resume SOURCE
     """
-    from aggregator.daemon import utc_now
+    from aggregator.configured import utc_now
     from aggregator.store.sources import choose, revive
 
     settings: Settings = context.obj
@@ -390,7 +389,7 @@ def check(
         if format_ == "jsonl":
             show.out(msgspec.json.encode(one) + b"\n")
         else:
-            words = one.problem or f"{one.format}, {_entries(one.entries)}, {one.title!r}"
+            words = one.problem or f"{one.format}, {counted(one.entries, 'entry', 'entries')}, {one.title!r}"
             show.out(f"{one.what}: {words}\n")
     if bad:
         raise typer.Exit(3)
@@ -412,7 +411,9 @@ def import_(context: typer.Context, opml: Annotated[str, typer.Argument(metavar=
     with settings.writing() as (config, database):
         done = import_opml(config, database, Path(opml))
     filed = f"; {done.filed} of them have a folder now" if done.filed else ""
-    show.say(f"added {done.added} feeds, {done.known} were known already{filed}")
+    show.say(
+        f"added {counted(done.added, 'feed')}, {counted(done.known, 'was', 'were')} known already{filed}"
+    )
     if done.added:
         minutes = math.ceil(done.spread_seconds / 60)
         show.say(f"a running daemon asks them within {f'{minutes} minutes' if minutes > 1 else 'a minute'}")

@@ -38,7 +38,7 @@ def create(
       aggregator token create newsroom --scope push
       aggregator token create phone --scope read
     """
-    from aggregator.daemon import utc_now
+    from aggregator.configured import utc_now
     from aggregator.store.tokens import SCOPES
     from aggregator.store.tokens import create as run
 
@@ -98,7 +98,7 @@ def revoke(
     Examples:
       aggregator token revoke TOKEN
     """
-    from aggregator.daemon import utc_now
+    from aggregator.configured import utc_now
     from aggregator.store.tokens import revoke as run
 
     settings: Settings = context.obj

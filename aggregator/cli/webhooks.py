@@ -7,14 +7,13 @@ import typer
 from aggregator.cli import show
 from aggregator.cli.context import Settings
 from aggregator.errors import AggregatorError, UsageError
+from aggregator.text.numbers import counted
 
 if TYPE_CHECKING:
     from aggregator.config import Config
     from aggregator.publish.hooks.hook import Hook
 
-webhooks = typer.Typer(
-    help="Webhooks: what is sent where, what waits, is the way open.", no_args_is_help=True
-)
+webhooks = typer.Typer(help="Webhooks: what is sent where, and what waits.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="As it is called in config.yaml.")]
 
 
@@ -82,7 +81,7 @@ def test(context: typer.Context, name: _Name) -> None:
     import secrets
     import time
 
-    from aggregator.daemon import utc_now
+    from aggregator.configured import utc_now
     from aggregator.net.posting import host_of
     from aggregator.publish.hooks.body import trial_body
     from aggregator.publish.hooks.configured import poster_of
@@ -123,7 +122,7 @@ def resume(context: typer.Context, name: _Name) -> None:
     if not known:
         show.say(f"{name} has not begun yet; `aggregator run` takes it up")
     elif number:
-        waits = "1 delivery waits" if number == 1 else f"{number:,} deliveries wait"
+        waits = counted(number, "delivery waits", "deliveries wait")
         show.say(f"{name}: {waits}; the running daemon sends within half a minute")
     else:
         show.say(f"{name}: nothing waits")

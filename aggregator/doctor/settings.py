@@ -1,0 +1,100 @@
+"""The settings themselves: what can be read by whom, and what they name that is not there."""
+
+import re
+import stat
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from aggregator.config import Config
+from aggregator.doctor.finding import Finding, ok, problem, warning
+from aggregator.errors import AggregatorError
+from aggregator.sources.feeds import parser_versions
+from aggregator.text.numbers import counted
+from aggregator.text.redact import without_secrets
+
+_NAME_ALONE = re.compile(r"://[^/:@]*@")  # a name without a password is no secret
+_FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
+
+
+def look(config: Config) -> Iterator[Finding]:
+    """What can be said without asking anything but files."""
+    sources = counted(len(config.sources), "source")
+    yield ok(f"configuration: {config.file or 'the built-in defaults'}, {sources}")
+    yield ok(f"parsers: {parser_versions()}")
+    yield from _secrets(config)
+    yield from _open_address(config)
+    yield from _webhooks(config)
+    yield from _workers(config)
+    yield from _retention(config)
+
+
+def _retention(config: Config) -> Iterator[Finding]:
+    from aggregator.configured import retention_plan
+
+    try:
+        retention_plan(config)
+    except AggregatorError as error:
+        yield problem(str(error), "set retention.text_after or retention.stories_after, and size: null")
+
+
+def _secrets(config: Config) -> Iterator[Finding]:
+    if config.file is None or not _holds_secrets(config):
+        return
+    try:
+        mode = config.file.stat().st_mode
+    except OSError:
+        return  # gone since it was read
+    if mode & _FOR_OTHERS:
+        yield warning(f"{config.file} holds secrets, and others may read it", f"chmod 600 {config.file}")
+
+
+def _holds_secrets(config: Config) -> bool:
+    addresses = [config.database or "", *(source.feed or "" for source in config.sources)]
+    named = (_NAME_ALONE.sub("://", one) for one in addresses)
+    return any(one != without_secrets(one) for one in named) or any(
+        hook.secret is not None for hook in config.webhooks
+    )
+
+
+def _open_address(config: Config) -> Iterator[Finding]:
+    from aggregator.publish.hosts import is_loopback
+
+    if is_loopback(config.server.host) or config.public_url:
+        return
+    yield warning(
+        f"server.host {config.server.host} can be reached from other machines, and links lead to "
+        f"{config.server.host}",
+        f"set `public_url:` in {config.file or 'config.yaml'} to the address that people type",
+    )
+
+
+def _webhooks(config: Config) -> Iterator[Finding]:
+    from aggregator.publish.hooks.configured import hooks_of
+
+    try:
+        hooks_of(config)
+    except AggregatorError as error:
+        yield problem(str(error), "aggregator config check")
+    for hook in config.webhooks:
+        address = urlsplit(hook.url.get_secret_value())
+        if address.scheme == "http" and address.hostname not in ("localhost", "127.0.0.1", "::1"):
+            yield warning(
+                f"webhook {hook.name} is sent without encryption", "give its address with https:// instead"
+            )
+
+
+def _workers(config: Config) -> Iterator[Finding]:
+    if "://" not in config.work.executor:
+        return
+    from aggregator.work.executor import open_executor
+
+    try:
+        open_executor(config.work.executor, 0, config.rule_book).close()
+    except AggregatorError as error:
+        library = re.search(r"pip install .*", str(error))
+        start = "start it: dask scheduler, dask worker" if library is None else library[0]
+        yield problem(
+            str(error), f"{start}; or set work.executor: processes in {config.file or 'config.yaml'}"
+        )
+    else:
+        yield ok(f"workers: {config.work.executor} answers")

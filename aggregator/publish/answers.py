@@ -10,6 +10,7 @@ from aggregator.errors import AggregatorError
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_SECONDS = "5"  # where the database is in trouble: a restart takes about that
 _TYPE = "tag:aggregator,2026:problem/"
 
 
@@ -34,14 +35,19 @@ PROBLEMS: dict[int, Kind] = {
     405: Kind("wrong-method", "This address takes another method"),
     408: Kind("too-slow", "The body came too slowly"),
     409: Kind("cannot-be-done", "That cannot be done"),
+    410: Kind("gone", "It is gone"),
     413: Kind("too-large", "The body is too large"),
     415: Kind("wrong-type", "The body has another type"),
     421: Kind("wrong-host", "The server does not answer to that name"),
     422: Kind("unusable", "What was sent cannot be used"),
-    429: Kind("too-many-tries", "Too many wrong tokens"),
+    429: Kind("too-many-tries", "Too many requests, or wrong tokens"),
     500: Kind("fault", "The program has a fault"),
     503: Kind("not-now", "Not now"),
 }
+
+
+# Of a story or an article that was here.
+GONE = "It was here, and is not kept any more. It will not come back."
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

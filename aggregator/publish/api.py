@@ -1,16 +1,14 @@
 """The API for reading: stories, articles, search, sources, explanations, health. `described` documents it."""
 
-import datetime as dt
 import re
 from collections.abc import Iterable
-from typing import Literal
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from aggregator.errors import UsageError
-from aggregator.publish.answers import JSON, problem
+from aggregator.publish.answers import GONE, JSON, problem
 from aggregator.publish.article_json import one_article_json, search_json, sources_json
 from aggregator.publish.bounds import (
     bounded_article,
@@ -32,17 +30,6 @@ MAX_ADDRESS_CHARS = 2048  # of an article that is named by its address
 _NUMBERS = ("min_outlets", "min_reports", "limit")
 _SEARCHED_BY = ("query", "since", "until", "outlet", "language", "limit")
 _NAMED = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{MAX_ADDRESS_CHARS}}}")
-
-
-class HealthJson(msgspec.Struct, frozen=True, kw_only=True):
-    """How the daemon does. `waiting` counts articles without a place; `problems` are for the owner."""
-
-    status: Literal["ok", "degraded"]
-    writable: bool
-    waiting: int
-    last_placed: dt.datetime | None
-    problem_count: int
-    problems: tuple[str, ...] | None
 
 
 def router(site: Site) -> APIRouter:
@@ -76,10 +63,6 @@ def router(site: Site) -> APIRouter:
         @api.get("/api/v1/explain")
         def explain(request: Request) -> Response:
             return _explain(site, desk, request)
-
-    @api.get("/healthz")
-    def health(request: Request) -> Response:
-        return _health(site, request)
 
     return api
 
@@ -122,6 +105,8 @@ def _one_story(site: Site, request: Request, story_id: str) -> Response:
     refuse_others(request, ())
     tag = site.tag(request, "")  # before the story is read: a tag may be too old, never too new
     story = site.story(story_id)
+    if story is None and site.gone(story_id):
+        return problem(410, GONE)
     if story is None:
         return problem(404, "there is no story with that id")
     if isinstance(story, Moved):
@@ -139,6 +124,8 @@ def _one_article(site: Site, request: Request, article_id: str) -> Response:
     refuse_others(request, ())
     tag = site.tag(request, "")
     found = site.article(article_id)
+    if found is None and site.gone(article_id):
+        return problem(410, GONE)
     if found is None:
         return problem(404, "there is no article with that id")
     one = bounded_article(found, site.access(request), site.settings.excerpt_words)
@@ -193,19 +180,3 @@ def _explain(site: Site, desk: NewsDesk, request: Request) -> Response:
         return Response(msgspec.json.encode(bounded) + b"\n", media_type=JSON)
 
     return conditional(request, tag, render)
-
-
-def _health(site: Site, request: Request) -> Response:
-    """Problems may name files of this machine: others learn only how many there are."""
-    is_owner = site.access(request) == "owner"
-    state = site.shelf.state()
-    well = state.writable and not state.problems
-    body = HealthJson(
-        status="ok" if well else "degraded",
-        writable=state.writable,
-        waiting=state.waiting,
-        last_placed=state.last_placed,
-        problem_count=len(state.problems),
-        problems=state.problems if is_owner else None,
-    )
-    return Response(msgspec.json.encode(body), 200 if state.writable else 503, media_type=JSON)

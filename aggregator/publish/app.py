@@ -15,11 +15,11 @@ from starlette.staticfiles import StaticFiles
 
 from aggregator import __version__
 from aggregator.errors import AggregatorError, UsageError
-from aggregator.publish import api, correcting_api, described, forms, pages, push
-from aggregator.publish.answers import RefusedError, problem, refusal
+from aggregator.publish import api, correcting_api, described, forms, health, pages, push
+from aggregator.publish.answers import RETRY_AFTER_SECONDS, RefusedError, problem, refusal
 from aggregator.publish.desk import NewsDesk
 from aggregator.publish.feeds import serving as feeds
-from aggregator.publish.guard import API, Guard
+from aggregator.publish.guard import API, NO_DATABASE, PROBES, Guard, is_owner
 from aggregator.publish.settings import PublishSettings
 from aggregator.publish.site import Clock, Site, utc_now
 from aggregator.shelf import Shelf
@@ -42,11 +42,13 @@ def create_app(
     clock: Clock = utc_now,
     letterbox: push.Letterbox | None = None,
     desk: NewsDesk | None = None,
+    *,
+    watch: health.Watch | None = None,
 ) -> FastAPI:
     """All routes over `shelf`. `clock` is asked only for filters that are relative to now ("24h").
 
     Without a `letterbox` nothing can be pushed, and no token opens anything; without a `desk` nothing is
-    corrected or explained.
+    corrected or explained; without a `watch` only `/healthz` tells how the daemon does.
     """
     site = Site(shelf, settings, clock, desk)
     app = FastAPI(
@@ -59,13 +61,16 @@ def create_app(
         telemetry=NO_TELEMETRY,
     )
     app.include_router(api.router(site))
-    app.router.routes.append(described.route(site, takes_articles=letterbox is not None))
+    app.router.routes.append(
+        described.route(site, takes_articles=letterbox is not None, is_watched=watch is not None)
+    )
     if letterbox is not None:
         app.include_router(push.router(letterbox))
     if desk is not None:
         app.include_router(correcting_api.router(desk))
     app.router.routes.extend([*pages.routes(site), *forms.routes(site)])
     app.router.routes.extend(feeds.routes(site))
+    app.router.routes.extend(health.routes(site, watch))
     static = Path(str(files("aggregator.publish").joinpath("static")))
     app.mount("/static", StaticFiles(directory=static), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
@@ -99,12 +104,21 @@ class _Errors:
             response = self.say(request, error.status, str(error))
             response.headers.update(error.headers)
             return response
-        return self.say(request, 400 if isinstance(error, UsageError) else 503, str(error))
+        if isinstance(error, UsageError):
+            return self.say(request, 400, str(error))
+        # Files, hosts and users of ours are in it.
+        return self.say(request, 503, str(error) if is_owner(request) else NO_DATABASE)
 
     def say(self, request: Request, status: int, detail: str) -> Response:
         """What is wrong, in the form of what was asked for."""
+        response = self._said(request, status, detail)
+        if status == 503:
+            response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+        return response
+
+    def _said(self, request: Request, status: int, detail: str) -> Response:
         title = HTTPStatus(status).phrase
-        if request.url.path.startswith((API, "/healthz")):
+        if request.url.path.startswith((API, health.METRICS)) or request.url.path in PROBES:
             return problem(status, detail)
         heading = IN_WORDS.get(status, title)
         if status == 404:

@@ -22,7 +22,10 @@ COPIES_SHOWN = 100  # of one article; `copy_count` has all of them
 
 
 class OneArticleJson(WholeArticleJson, frozen=True, kw_only=True):
-    """One article. `text` is for the owner, else null; `reason` says why it is in its story."""
+    """One article. `text` is for the owner, else null, as where it is kept no more.
+
+    `reason` says why it is in its story.
+    """
 
     text: str | None
     story: str

@@ -4,7 +4,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import ipaddress
 import re
 import threading
 import time
@@ -17,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
 from aggregator.publish.answers import RefusedError
+from aggregator.publish.hosts import network_of
 from aggregator.store.tokens import MARK, Token
 
 BAD_TOKENS_A_MINUTE = 10  # from one address; then it hears 429 (hardening, section 5)
@@ -153,7 +153,7 @@ class BadTokens:
             return self._wait_seconds(address)
 
     def _wait_seconds(self, address: str) -> int:
-        network, now = _network(address), self._clock()
+        network, now = network_of(address), self._clock()
         tries = self._tries.pop(network, None) or deque(maxlen=BAD_TOKENS_A_MINUTE)
         self._tries[network] = tries  # at the end: the last to be forgotten
         if len(self._tries) > _ADDRESSES:
@@ -164,14 +164,3 @@ class BadTokens:
             return int(_MINUTE_SECONDS - (now - tries[0])) + 1
         tries.append(now)
         return 0
-
-
-def _network(address: str) -> str:
-    """An IPv6 address by its first 64 bits: all others are its owner's to choose."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))

@@ -11,10 +11,10 @@ from aggregator import __version__
 from aggregator.explaining import Explanation
 from aggregator.publish import operations
 from aggregator.publish.answers import JSON, Problem
-from aggregator.publish.api import HealthJson
 from aggregator.publish.article_json import OneArticleJson, SearchJson, SourcesJson
 from aggregator.publish.correcting_api import Merge, Move, Split
 from aggregator.publish.desk import Asked, CorrectionPage
+from aggregator.publish.health import HealthJson, ReadyJson
 from aggregator.publish.openapi_parts import SCHEMES, problems
 from aggregator.publish.push import Pushed
 from aggregator.publish.site import Site, conditional
@@ -33,6 +33,7 @@ _ANSWERS = (
     CorrectionPage,
     Pushed,
     HealthJson,
+    ReadyJson,
     Merge,
     Split,
     Move,
@@ -47,20 +48,26 @@ _ABOUT = (
 )
 
 
-def route(site: Site, *, takes_articles: bool) -> Route:
-    """The address of the description. `takes_articles`: they can be pushed."""
+def route(site: Site, *, takes_articles: bool, is_watched: bool) -> Route:
+    """The address of the description. `takes_articles`: they can be pushed; `is_watched`: by a daemon."""
 
     saved = tuple(query.name for query in site.settings.queries)
 
     def describe(request: Request) -> Response:
-        described = document(corrects=site.desk is not None, takes_articles=takes_articles, saved=saved)
+        described = document(
+            corrects=site.desk is not None, takes_articles=takes_articles, is_watched=is_watched, saved=saved
+        )
         return conditional(request, None, lambda: Response(msgspec.json.encode(described), media_type=JSON))
 
     return Route(ADDRESS, describe)
 
 
 def document(
-    *, corrects: bool = True, takes_articles: bool = True, saved: Sequence[str] = ()
+    *,
+    corrects: bool = True,
+    takes_articles: bool = True,
+    is_watched: bool = True,
+    saved: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The whole description. `saved`: the names of saved queries."""
     _, schemas = msgspec.json.schema_components(_ANSWERS, ref_template="#/components/schemas/{name}")
@@ -69,6 +76,8 @@ def document(
         paths |= operations.desk()
     if takes_articles:
         paths |= operations.pushing()
+    if is_watched:
+        paths |= operations.watching()
     return {
         "openapi": "3.1.0",
         "info": {

@@ -102,6 +102,13 @@ HEALTH: dict[str, Any] = {
     "problem_count": 0,
     "problems": None,
 }
+READY: dict[str, Any] = {
+    "ready": True,
+    "status": "ok",
+    "role": "writer",
+    "problem_count": 0,
+    "problems": None,
+}
 CORRECTIONS: dict[str, dict[str, Any]] = {
     "merge": {"kind": "merge", "stories": ["q5m2x7k4d1t8w0ya", "z8c3v6b1n4m7k0ja"]},
     "split": {"kind": "split", "story": "q5m2x7k4d1t8w0ya", "articles": ["cu2cfnapd3n3kc2w"]},

@@ -123,7 +123,8 @@ class Forms:
         if sign_in(request, fields.one("token")) is None:
             return self._sign_in_page(request, 403, wrong=True, story=story)
         response = RedirectResponse(f"/stories/{story}" if _ID.fullmatch(story) else "/", 303)
-        keep_signed_in(response, fields.one("token"), self._site.settings)
+        is_https = request.url.scheme == "https"
+        keep_signed_in(response, fields.one("token"), self._site.settings, is_https=is_https)
         return response
 
     def sign_out(self, request: Request, fields: Fields) -> Response:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from anyio import to_thread
+from anyio import CapacityLimiter, fail_after, to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -19,6 +19,7 @@ from aggregator.publish.bearers import (
     COOKIE,
     Bearer,
     Bearers,
+    Given,
     Prefixed,
     Tokens,
     Way,
@@ -26,12 +27,16 @@ from aggregator.publish.bearers import (
     secret_given,
 )
 from aggregator.publish.hosts import (
+    CAME_BY_PROXY,
     allowed_names,
     host_is_allowed,
     is_at_this_machine,
+    is_from_loopback,
     is_loopback,
     is_sent_by_another_site,
 )
+from aggregator.publish.limits import Pace
+from aggregator.publish.proxies import Proxies
 from aggregator.publish.settings import PublishSettings
 from aggregator.store.tokens import Token
 
@@ -60,9 +65,13 @@ _BEARER = "aggregator.bearer"
 _PREFIX = "aggregator.prefix"
 _STRANGER = "aggregator.stranger"
 
-_OPEN_PATHS = frozenset({"/healthz", "/robots.txt", SIGN_IN})  # on every address, with or without a token
+PROBES = frozenset({"/healthz", "/readyz"})
+_OPEN_PATHS = PROBES | {"/robots.txt", SIGN_IN}  # on every address, with or without a token
+_PROBE_SECONDS = 1.0  # for the database to say whose token a probe came with
+_PROBES_AT_ONCE = 4
 _OPEN_FOLDER = "/static/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+NO_DATABASE = "The database does not answer."  # to others than the owner
 _REALM = 'realm="aggregator", charset="UTF-8"'
 
 _log = logging.getLogger(__name__)
@@ -100,6 +109,8 @@ class Guard:
     Where the server listens on an address that other machines reach, nothing but what is in `_OPEN_PATHS`
     and the style sheets is answered without a token, to others than this machine.
 
+    Trusted proxies (proxies.py) tell where a request comes from; all below goes by that.
+
     A token in the address is taken off before anything inside sees it, so that it comes into no log, ETag,
     link or error.
     """
@@ -113,6 +124,9 @@ class Guard:
         self._bearers = None if tokens is None else Bearers(tokens)
         self._settings = settings
         self._names = allowed_names(settings)
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._pace = Pace(settings.requests_a_minute) if settings.requests_a_minute else None
+        self._probing = CapacityLimiter(_PROBES_AT_ONCE)  # apart from all other threads
         self._is_open_to_others = not is_loopback(settings.host)
         self._headers = dict(SECURITY_HEADERS)
         if not settings.index:
@@ -125,7 +139,8 @@ class Guard:
             return
         without_body = scope["method"] == "HEAD"
         inner: Scope = {**scope, "method": "GET"} if without_body else dict(scope)
-        coming = _Coming(inner, Headers(scope=scope), self._address_taken_off(inner))
+        self._proxies.apply(inner)
+        coming = _Coming(inner, Headers(scope=inner), self._address_taken_off(inner))
         guarded = self._guarded(inner, send, without_body=without_body)
         if host_is_allowed(coming.headers.get("host", ""), self._names):
             await self._answer(coming, receive, guarded)
@@ -188,6 +203,7 @@ class Guard:
         if bearer is not None:
             coming.scope[_BEARER] = bearer
             coming.scope[_STRANGER] &= not bearer.token.may("read")
+        self._hold_back(coming, bearer)
         self._refuse_strangers(coming, bearer)
         return bearer
 
@@ -195,7 +211,7 @@ class Guard:
         given = secret_given(coming.headers, coming.in_path)
         if given is None:
             return None
-        bearer = await to_thread.run_sync(bearers.bearer, given)
+        bearer = await self._holder(coming, bearers, given)
         if bearer is None:
             if given.way == "cookie":  # of a token that was revoked: nobody is locked out by it
                 coming.scope[_OLD_COOKIE] = True
@@ -207,6 +223,33 @@ class Guard:
         elif given.way == "path" and coming.in_path is not None:
             coming.scope[_PREFIX] = coming.in_path.prefix
         return bearer
+
+    async def _holder(self, coming: _Coming, bearers: Bearers, given: Given) -> Bearer | None:
+        """Whose token it is. A probe hears in time that nobody can say, though all threads wait already."""
+        if coming.path not in PROBES:
+            return await to_thread.run_sync(bearers.bearer, given)
+        try:
+            with fail_after(_PROBE_SECONDS):
+                return await to_thread.run_sync(
+                    bearers.bearer, given, abandon_on_cancel=True, limiter=self._probing
+                )
+        except TimeoutError as error:
+            raise AggregatorError(
+                "the database does not answer; nobody can say whose token this is"
+            ) from error
+
+    def _hold_back(self, coming: _Coming, bearer: Bearer | None) -> None:
+        """Who asks too often from elsewhere, without a token, waits.
+
+        Behind a proxy of this machine that nobody trusts all have its address, and are not counted. What a
+        request from elsewhere says of proxies anybody could write, so it counts as any other.
+        """
+        counted = CAME_BY_PROXY in coming.scope or not is_from_loopback(Request(coming.scope))
+        if self._pace is None or bearer is not None or coming.path in PROBES or not counted:
+            return
+        wait = self._pace.wait_seconds(coming.address)
+        if wait:
+            raise RefusedError(429, "too many requests from this address", headers={"Retry-After": str(wait)})
 
     def _refuse_strangers(self, coming: _Coming, bearer: Bearer | None) -> None:
         """On an address that others reach, only this machine needs no token."""
@@ -221,10 +264,10 @@ class Guard:
             raise RefusedError(403, f"the token {bearer.token.name!r} may not read")
 
     def _refusal(self, coming: _Coming, error: AggregatorError) -> Response:
-        status = error.status if isinstance(error, RefusedError) else 503
-        response = self._say(Request(coming.scope), status, str(error))
-        if isinstance(error, RefusedError):
-            response.headers.update(error.headers)
+        if not isinstance(error, RefusedError):
+            return self._say(Request(coming.scope), 503, NO_DATABASE)  # its own words name files and hosts
+        response = self._say(Request(coming.scope), error.status, str(error))
+        response.headers.update(error.headers)
         return response
 
     def _guarded(self, scope: Scope, send: Send, *, without_body: bool) -> Send:

@@ -8,7 +8,8 @@ from starlette.requests import HTTPConnection
 
 from aggregator.publish.settings import PublishSettings
 
-_FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+CAME_BY_PROXY = "aggregator.came_by_proxy"  # key of a scope: a trusted proxy passed the request on
 
 
 def allowed_names(settings: PublishSettings) -> frozenset[str]:
@@ -31,15 +32,20 @@ def is_loopback(host: str) -> bool:
 
 
 def is_at_this_machine(request: HTTPConnection) -> bool:
-    """From loopback, for loopback, and through no proxy."""
-    client = _as_address(request.client.host) if request.client else None
+    """From loopback, for loopback, and through no proxy, be it one that is trusted."""
     asked_for = _host_name(request.headers.get("host", ""))
-    return (
-        client is not None
-        and client.is_loopback
-        and is_loopback(asked_for)
-        and not any(name in request.headers for name in _FORWARDING)
-    )
+    return is_from_loopback(request) and is_loopback(asked_for) and not is_passed_on(request)
+
+
+def is_from_loopback(request: HTTPConnection) -> bool:
+    """Whether this machine sent it: a program here, or a proxy here for somebody else."""
+    client = _as_address(request.client.host) if request.client else None
+    return client is not None and client.is_loopback
+
+
+def is_passed_on(request: HTTPConnection) -> bool:
+    """Whether a proxy says, or is known, to have passed the request on."""
+    return bool(request.scope.get(CAME_BY_PROXY)) or any(name in request.headers for name in _FORWARDING)
 
 
 def is_sent_by_another_site(headers: Headers, settings: PublishSettings, *, by_form: bool) -> bool:
@@ -60,6 +66,17 @@ def is_sent_by_another_site(headers: Headers, settings: PublishSettings, *, by_f
         return True
     ours = {headers.get("host", "").lower(), urlsplit(settings.public_url.lower()).netloc}
     return not name or not (place in ours or name in {host.lower() for host in settings.allowed_hosts})
+
+
+def network_of(address: str) -> str:
+    """An IPv6 address by its first 64 bits: all others are its owner's to choose."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return address
+    return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
 
 
 def _host_name(host: str) -> str:

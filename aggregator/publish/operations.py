@@ -6,11 +6,12 @@ from typing import Any
 from aggregator.explaining import Explanation
 from aggregator.publish import examples
 from aggregator.publish.answers import JSON, PROBLEM_JSON, Problem
-from aggregator.publish.api import MAX_ADDRESS_CHARS, MAX_FOUND, HealthJson
+from aggregator.publish.api import MAX_ADDRESS_CHARS, MAX_FOUND
 from aggregator.publish.article_json import OneArticleJson, SearchJson, SourcesJson
 from aggregator.publish.correcting_api import MAX_CORRECTIONS, Merge, Move, Split
 from aggregator.publish.desk import Asked, CorrectionPage
 from aggregator.publish.filters import MAX_LIMIT, MAX_TEXT_CHARS, SAVED
+from aggregator.publish.health import HealthJson, ReadyJson
 from aggregator.publish.openapi_parts import LOCATION, answer, in_path, in_query, operation, parameter, ref
 from aggregator.publish.push import Pushed
 from aggregator.publish.story_json import PageJson, WholeStoryJson
@@ -104,6 +105,11 @@ def reading(saved: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def watching() -> dict[str, Any]:
+    """What a daemon tells of itself."""
+    return {"/readyz": {"get": _READY}}
+
+
 def desk() -> dict[str, Any]:
     """What the news desk does."""
     return {
@@ -148,7 +154,7 @@ _ONE_STORY = operation(
         "200": answer("The story.", WholeStoryJson, examples.STORY),
         "301": {"description": "It was merged.", **LOCATION},
     },
-    refuses=(400, 404),
+    refuses=(400, 404, 410),
 )
 _ONE_ARTICLE = operation(
     "oneArticle",
@@ -157,7 +163,7 @@ _ONE_ARTICLE = operation(
     words="`text` is for the owner, `copies` are articles of its story that print its text.",
     takes=[in_path("id", _ID)],
     answers={"200": answer("The article.", OneArticleJson, examples.ARTICLE)},
-    refuses=(400, 404),
+    refuses=(400, 404, 410),
 )
 _SEARCH = operation(
     "search",
@@ -183,6 +189,17 @@ _HEALTH = operation(
             "description": "They cannot, or the database does not answer.",
             "content": {JSON: {"schema": ref(HealthJson)}, PROBLEM_JSON: {"schema": ref(Problem)}},
         },
+    },
+    refuses=(),
+)
+_READY = operation(
+    "ready",
+    "health",
+    "Whether requests should be sent here",
+    words="Also true of a daemon that stands by: it serves all but what it hands to the writer.",
+    answers={
+        "200": answer("They should.", ReadyJson, examples.READY),
+        "503": answer("They should not: it starts, its database is away, or of another version.", ReadyJson),
     },
     refuses=(),
 )

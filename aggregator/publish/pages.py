@@ -15,6 +15,7 @@ from aggregator.errors import UsageError
 from aggregator.explaining import log_words
 from aggregator.model import ArticleView, Attributed, MergedStory, StoryView, TimelineItem
 from aggregator.publish import explained
+from aggregator.publish.answers import GONE
 from aggregator.publish.bounds import (
     bounded_explanation,
     bounded_quality,
@@ -149,6 +150,8 @@ class Pages:
         # The tag before the story: it may be too old, never too new.
         tag = self.tag(request, request.url.query)
         story = self._site.story(request.path_params["id"])
+        if story is None and self._site.gone(request.path_params["id"]):
+            return self.problem(request, 410, "This story is gone", GONE)
         if story is None:
             return self.not_found(request)
         if isinstance(story, Moved):

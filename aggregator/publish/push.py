@@ -125,7 +125,8 @@ class Letterbox:
         """
         now = self._now()
         read = read_push(body, lines=lines, source=token.name, seen=now, max_items=self.rules.max_items)
-        with self._database.write(durable=True) as connection:
+
+        def work(connection: Connection) -> Answer:
             before = self._before(connection, token, body, key, now)
             if before is not None:
                 return before
@@ -135,6 +136,9 @@ class Letterbox:
                 pushes.keep_answer(connection, token.id, key, answer.body)
             if tokens.is_to_be_noted(token, now):
                 tokens.note_use(connection, token, now)
+            return answer
+
+        answer = self._database.transact(work, durable=True)
         self._arrived()
         return answer
 

@@ -17,6 +17,7 @@ from aggregator.publish.rights import first_words
 from aggregator.publish.safety import one_line, safe_url, visible
 from aggregator.publish.story_json import clock
 from aggregator.shelf import EntryHit, SearchHit, Teaser
+from aggregator.text.numbers import counted
 
 # A mark per article beside the three numbers; a story with more is "many" at a glance anyway.
 PIPS = 12
@@ -158,11 +159,6 @@ def iso(time: dt.date) -> str:
     if isinstance(time, dt.datetime):
         return f"{time.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
     return time.isoformat()
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 article`, `4 articles`, `1,204 articles`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def upper_first(text: str) -> str:

@@ -6,14 +6,17 @@ import socket
 import threading
 import time
 
+import fastapi.dependencies.models
 import msgspec
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aggregator.errors import AggregatorError, ConfigError
 from aggregator.publish.app import create_app
 from aggregator.publish.bearers import Tokens
 from aggregator.publish.connections import PunctualProtocol, give_up_unread
 from aggregator.publish.desk import NewsDesk
+from aggregator.publish.health import Watch
 from aggregator.publish.hosts import is_loopback
 from aggregator.publish.push import Letterbox
 from aggregator.publish.settings import PublishSettings
@@ -37,21 +40,24 @@ class Server:
         settings: PublishSettings,
         letterbox: Letterbox | None = None,
         desk: NewsDesk | None = None,
+        watch: Watch | None = None,
     ) -> None:
-        """Without a `letterbox` nothing is pushed and no token known; without a `desk` nothing corrected."""
+        """Without a `letterbox` nothing is pushed and no token known; without a `desk` nothing corrected.
+
+        Without a `watch` `/healthz` alone tells how the daemon does.
+        """
+        self._wanted = (settings.host, settings.port)
         self._shelf = shelf
         self._desk = desk
         self._letterbox = letterbox
+        self._watch = watch
         self._settings = settings
-        self._uvicorn: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
-        self._socket: socket.socket | None = None
+        self._listener: _Listener | None = None
 
     @property
     def url(self) -> str:
         """The bound address, `http://127.0.0.1:8080`; only after `start`."""
-        bound = msgspec.structs.replace(self._settings, public_url="")
-        return bound.base_url
+        return msgspec.structs.replace(self._settings, public_url="").base_url
 
     def start(self) -> str:
         """Binds, serves from another thread, and returns `url`.
@@ -60,56 +66,144 @@ class Server:
         cannot be bound.
         """
         refuse_open_address(self._settings, self._letterbox)
-        self._socket = _bind(self._settings.host, self._settings.port)
-        self._settings = msgspec.structs.replace(self._settings, port=self._socket.getsockname()[1])
-        self._uvicorn = uvicorn.Server(self._uvicorn_config())
-        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
-        self._thread.start()
-        self._wait_until_started()
+        self._listen(_bind(*self._wanted))
+        return self.url
+
+    def change(
+        self,
+        shelf: Shelf,
+        settings: PublishSettings,
+        letterbox: Letterbox | None = None,
+        desk: NewsDesk | None = None,
+        watch: Watch | None = None,
+    ) -> str:
+        """Shows other things, or the same elsewhere, from now on; returns `url`.
+
+        A request under way ends as it began. The connections stay where the address stays; else the new one
+        is bound first and the old one let go then. Raises as `start`, and then all stays as it was.
+        """
+        assert self._listener is not None
+        refuse_open_address(settings, letterbox)
+        before = (self._wanted, self._shelf, self._settings, self._letterbox, self._desk, self._watch)
+        bound = self._settings.port
+        self._shelf, self._letterbox, self._desk, self._watch = shelf, letterbox, desk, watch
+        wanted = (settings.host, settings.port)
+        if wanted == self._wanted:
+            self._settings = msgspec.structs.replace(settings, port=bound)
+            self._listener.show(self._app())
+            _let_go_of_old_apps()
+            return self.url
+        try:
+            self._wanted, self._settings = wanted, settings
+            self._move()
+        except AggregatorError:
+            self._wanted, self._shelf, self._settings, self._letterbox, self._desk, self._watch = before
+            if not self.is_serving:
+                self._listen(_bind(self._settings.host, bound))
+            raise
+        _let_go_of_old_apps()
         return self.url
 
     def stop(self) -> None:
         """Takes no more requests, lets those under way end, and returns when the thread is gone."""
-        if self._uvicorn and self._thread:
-            self._uvicorn.should_exit = True
-            self._thread.join(STOP_DEADLINE_SECONDS + 1)
-        if self._socket:
-            self._socket.close()
-        self._uvicorn = self._thread = self._socket = None
+        if self._listener:
+            self._listener.stop()
+        self._listener = None
 
     @property
     def is_serving(self) -> bool:
         """Whether the thread lives; the daemon's watchdog asks."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._listener is not None and self._listener.is_alive
 
-    def _uvicorn_config(self) -> uvicorn.Config:
-        # Without `access_log` it still writes one where somebody hangs a handler on that logger.
-        logging.getLogger("uvicorn.access").disabled = True
-        return uvicorn.Config(
-            create_app(self._shelf, self._settings, letterbox=self._letterbox, desk=self._desk),
-            http=PunctualProtocol,
-            access_log=False,
-            log_config=None,  # the daemon has set up logging
-            proxy_headers=False,
-            server_header=False,
-            lifespan="off",
-            ws="none",
-            limit_concurrency=CONNECTIONS,
-            timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
+    def _move(self) -> None:
+        """From the address that is bound to the one that is wanted."""
+        try:
+            listener = _bind(*self._wanted)
+        except AggregatorError:
+            if self._listener is None or self._listener.port != self._wanted[1]:
+                raise
+            self.stop()  # the same port on other addresses of the machine is free only then
+            listener = _bind(*self._wanted)
+        old = self._listener
+        self._listen(listener)
+        if old:
+            old.stop()
+
+    def _listen(self, bound: socket.socket) -> None:
+        self._settings = msgspec.structs.replace(self._settings, port=bound.getsockname()[1])
+        listener = _Listener(self._app(), bound)
+        if not listener.start():
+            listener.stop()
+            raise AggregatorError(f"the web server did not start on {self.url}; its log says why")
+        self._listener = listener
+
+    def _app(self) -> ASGIApp:
+        return create_app(
+            self._shelf, self._settings, letterbox=self._letterbox, desk=self._desk, watch=self._watch
         )
 
+
+class _Listener:
+    """One bound socket with its thread, which answers by an application that may be changed for another."""
+
+    def __init__(self, app: ASGIApp, bound: socket.socket) -> None:
+        self.port: int = bound.getsockname()[1]
+        self._app = app
+        self._socket = bound
+        # Without `access_log` it still writes one where somebody hangs a handler on that logger.
+        logging.getLogger("uvicorn.access").disabled = True
+        self._uvicorn = uvicorn.Server(
+            uvicorn.Config(
+                self._answer,
+                interface="asgi3",
+                http=PunctualProtocol,
+                access_log=False,
+                log_config=None,  # the daemon has set up logging
+                proxy_headers=False,
+                server_header=False,
+                lifespan="off",
+                ws="none",
+                limit_concurrency=CONNECTIONS,
+                timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
+            )
+        )
+        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def show(self, app: ASGIApp) -> None:
+        """Requests that begin from now on are answered by `app`."""
+        self._app = app
+
+    def start(self) -> bool:
+        """Whether it answers, within START_DEADLINE_SECONDS."""
+        self._thread.start()
+        deadline = time.monotonic() + START_DEADLINE_SECONDS
+        while not self._uvicorn.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def stop(self) -> None:
+        self._uvicorn.should_exit = True
+        self._thread.join(STOP_DEADLINE_SECONDS + 1)
+        self._socket.close()
+
     def _serve(self) -> None:
-        assert self._uvicorn is not None
-        assert self._socket is not None
         self._uvicorn.run(sockets=[self._socket])
 
-    def _wait_until_started(self) -> None:
-        deadline = time.monotonic() + START_DEADLINE_SECONDS
-        while self._uvicorn and not self._uvicorn.started:
-            if not self.is_serving or time.monotonic() > deadline:
-                self.stop()
-                raise AggregatorError(f"the web server did not start on {self.url}; its log says why")
-            time.sleep(0.01)
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+def _let_go_of_old_apps() -> None:
+    """FastAPI remembers each endpoint it ever saw, and by it the whole app: a megabyte or more a change."""
+    for one in vars(fastapi.dependencies.models).values():
+        if callable(forget := getattr(one, "cache_clear", None)):
+            forget()
 
 
 def refuse_open_address(settings: PublishSettings, tokens: Tokens | None) -> None:

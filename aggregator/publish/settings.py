@@ -19,6 +19,8 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     public_url: str = ""  # "" means the bound address; in links only, never in anything that identifies
     allowed_hosts: tuple[str, ...] = ()  # further names a request may ask for, beside this machine's own
+    trusted_proxies: tuple[str, ...] = ()  # networks (CIDR) whose X-Forwarded-... headers are believed
+    requests_a_minute: int = 0  # of one address without a token, from other machines; 0: no limit
     title: str = "Stories"
     excerpt_words: int = 60
     full_text: Literal["owner", "never", "all"] = "owner"

@@ -35,8 +35,8 @@ def sign_in(request: Request, secret: str) -> Token | None:
     return bearer.token
 
 
-def keep_signed_in(response: Response, secret: str, settings: PublishSettings) -> None:
-    """Have the browser send the token with its further requests."""
+def keep_signed_in(response: Response, secret: str, settings: PublishSettings, *, is_https: bool) -> None:
+    """Have the browser send the token with its further requests; `is_https`: this one came over TLS."""
     response.set_cookie(
         COOKIE,
         secret.strip(),
@@ -44,7 +44,7 @@ def keep_signed_in(response: Response, secret: str, settings: PublishSettings) -
         path="/",
         httponly=True,
         samesite="lax",
-        secure=settings.public_url.lower().startswith("https:"),
+        secure=is_https or settings.public_url.lower().startswith("https:"),
     )
 
 

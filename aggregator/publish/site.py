@@ -78,6 +78,10 @@ class Site:
         """One story; None also for what cannot be an id, without asking the shelf."""
         return self.shelf.story(story_id) if _ID.fullmatch(story_id) else None
 
+    def gone(self, id_: str) -> bool:
+        """Whether there was a story or an article with this id, and there never will be again."""
+        return bool(_ID.fullmatch(id_)) and self.shelf.gone(id_)
+
     def article(self, article_id: str) -> OneArticle | None:
         """One article; None also for what cannot be an id, without asking the shelf."""
         return self.shelf.article(article_id) if _ID.fullmatch(article_id) else None

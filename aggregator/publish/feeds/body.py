@@ -9,9 +9,10 @@ from html import escape
 
 from aggregator.model import ArticleView, Attributed, Disagreement, Fact, MergedStory, StoryView
 from aggregator.publish.feeds.texts import feed_text, feed_url
-from aggregator.publish.rendering import counted, moment
+from aggregator.publish.rendering import moment
 from aggregator.stories.lead import lead_and_facts
 from aggregator.stories.render import DENIAL_LABELS, NO_OUTLET, differ_title
+from aggregator.text.numbers import counted
 
 LISTED_REPORTS = 20  # in one item, the newest; the story page has all
 NAMED_COPIES = 8  # of one report

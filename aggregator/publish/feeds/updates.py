@@ -8,11 +8,11 @@ from aggregator.publish.feeds.body import escaped, link, linked
 from aggregator.publish.feeds.items import outlets_of
 from aggregator.publish.feeds.nouns import Item
 from aggregator.publish.feeds.texts import feed_language, feed_title, feed_url
-from aggregator.publish.rendering import counted
 from aggregator.publish.rights import count_words, first_words, for_change
 from aggregator.publish.settings import PublishSettings
 from aggregator.shelf import Change, ChangeKind
 from aggregator.stories.render import NO_OUTLET
+from aggregator.text.numbers import counted
 
 # What `feeds.bump` must have for a change to be told; a story that is new or split off is always told.
 _BUMPED_BY: dict[ChangeKind, str] = {

@@ -51,11 +51,10 @@ def webhooks_of(
     beat: Callable[[], None],
     failed: Callable[[BaseException], None],
 ) -> Webhooks:
-    """All that sends to the configured hooks, not started; new hooks are told what happens from now on."""
+    """All that sends to the configured hooks, not started."""
     hooks, rules = hooks_of(config), config.rule_book.section("hooks", HookRules)
     reading = Reading(database, config.rule_book)
     filling = Filling(database, reading, hooks, settings, rules=rules, now=now)
-    filling.follow()
     poster = poster_of(config, now)
     sendings = {hook.name: Sending(database, hook, poster, rules=rules, now=now) for hook in hooks}
     return Webhooks(filling, sendings, poster, is_writer=is_writer, beat=beat, failed=failed)
@@ -75,7 +74,7 @@ def _hook(config: Config, one: WebhookConfig) -> Hook:
 def _secret(config: Config, one: WebhookConfig) -> str:
     if one.secret is not None:
         return one.secret.get_secret_value()
-    path = config.path(one.secret_file or "")
+    path = config.secret_path(one.secret_file or "")
     try:
         with path.open(encoding="utf-8") as file:
             return file.read(_LONGEST_SECRET)

@@ -52,6 +52,13 @@ class Webhooks:
             for name in sendings
         ]
 
+    def follow(self) -> None:
+        """Take over which hooks there are, as the writer, before anything is placed.
+
+        New ones are told what happens from now on.
+        """
+        self._filling.follow()
+
     def start(self) -> None:
         """Begin, where there is any hook."""
         if self._sendings:
@@ -97,9 +104,11 @@ class Webhooks:
             seconds = sending.step()
             return IDLE_SECONDS if seconds is None else min(seconds, IDLE_SECONDS)
 
-        self._run(f"webhook {name}", step, filled)
+        self._run(f"webhook {name}", step, filled, hook=name)
 
-    def _run(self, name: str, step: Callable[[], float], event: threading.Event) -> None:
+    def _run(
+        self, name: str, step: Callable[[], float], event: threading.Event, *, hook: str | None = None
+    ) -> None:
         """`step` again and again, waiting for `event` or for the seconds that it asks for."""
         try:
             while not self._stopping.is_set():
@@ -108,7 +117,8 @@ class Webhooks:
                     event.wait(step() if self._is_writer() else LOOK_SECONDS)
                 except AggregatorError as error:
                     if not self._stopping.is_set():
-                        log.error("%s rests for %.0f s: %s", name, REST_SECONDS, error)  # noqa: TRY400 - in words
+                        words = "%s rests for %.0f s: %s"
+                        log.error(words, name, REST_SECONDS, error, extra={"hook": hook})  # noqa: TRY400
                         self._rest()
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self._failed(error)

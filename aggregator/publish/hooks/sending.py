@@ -56,13 +56,13 @@ class Sending:
         posted = send(self._poster, self._hook, due.id, due.body, self._now())
         if posted.is_stopped:
             return None  # we stop: it is sent at the next start
-        with self._database.write() as connection:
-            words = self._settle(connection, due, posted)
+        words = self._database.transact(lambda connection: self._settle(connection, due, posted))
         where = f"webhook {self._hook.name} ({host_of(self._hook.url)})"
         log.log(
             logging.INFO if posted.is_taken else logging.WARNING,
             "%s: change %d of story %s, try %d: %s",
             where, due.change, due.story, due.tries + 1, words,
+            extra={"hook": self._hook.name, "story": due.story},
         )  # fmt: skip
         return 0.0
 

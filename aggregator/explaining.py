@@ -19,6 +19,7 @@ from aggregator.errors import UsageError
 from aggregator.model import ArticleView, CopyEvidence, Evidence, LiveLink, Noun, Reason
 from aggregator.rules import RuleBook
 from aggregator.store.reading import Explained, LogLine, Reading
+from aggregator.text.numbers import counted
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
@@ -389,10 +390,16 @@ def log_words(line: LogLine) -> str:
     elif line.kind == "moved":
         words = f"moved to {detail['to']}" if "to" in detail else f"came from {detail.get('from')}"
     elif line.kind == "regrouped":
-        words = f"decided again: {detail.get('came')} articles came, {detail.get('went')} went"
+        came = counted(_count(detail, "came"), "article")
+        words = f"decided again: {came} came, {_count(detail, 'went'):,} went"
     else:
         words = str(detail.get("words") or _HAPPENED.get(line.kind, line.kind))
     return f"{words} ({why})" if why else words
+
+
+def _count(detail: dict[str, object], name: str) -> int:
+    value = detail.get(name)
+    return value if isinstance(value, int) else 0
 
 
 _WHY = {

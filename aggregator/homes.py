@@ -5,7 +5,7 @@ the rows; whoever opens the transaction calls `forget` when it fails.
 """
 
 import datetime as dt
-import itertools
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from aggregator.dedup.index import StoryRow as IndexRow
 from aggregator.dedup.sums import Sums
 from aggregator.dedup.weights import EventModel
 from aggregator.model import ArticleView
-from aggregator.store import articles, changes, erasing, stories
+from aggregator.store import articles, changes, erasing, mending, stories
 from aggregator.store.articles import MemberRow, NewArticle
 from aggregator.store.database import Connection
 from aggregator.store.ledger import Ledger
@@ -40,6 +40,8 @@ from aggregator.stories.counts import (
 from aggregator.stories.headline import headline
 from aggregator.stories.summary import summary
 from aggregator.stories.tuning import StoryRules
+
+log = logging.getLogger(__name__)
 
 # What may put a known story first again: an independent report more, another headline, a person's correction.
 BUMPS = frozenset({"report", "headline", "correction"})
@@ -98,11 +100,38 @@ class Homes:
     def index(self, connection: Connection) -> StoryIndex:
         """The live stories by their terms; built from the rows where it is not there."""
         if self._index is None:
-            rows = stories.open_stories(connection, reach=self._model.rules.live_reach)
-            self._index = StoryIndex(
-                self._model, (IndexRow(row.n, row.id, row.sums, row.last_inbox_no) for row in rows)
-            )
+            try:
+                self._index = self._built(connection, frozenset())
+            except ValueError:
+                self._index = self._built(connection, self._unmendable(connection))
         return self._index
+
+    def _built(self, connection: Connection, without: Collection[str]) -> StoryIndex:
+        rows = stories.open_stories(connection, reach=self._model.rules.live_reach)
+        whole = (row for row in rows if row.id not in without)
+        return StoryIndex(
+            self._model, (IndexRow(row.n, row.id, row.sums, row.last_inbox_no) for row in whole)
+        )
+
+    def _unmendable(self, connection: Connection) -> frozenset[str]:
+        """Work out anew the sums of live stories that say nothing any more; those of which that fails."""
+        unreadable = []
+        for row in stories.open_stories(connection, reach=self._model.rules.live_reach):
+            try:
+                sums.read_front(row.sums)
+            except ValueError:
+                unreadable.append(row.id)
+        left = set()
+        for id_ in unreadable:
+            try:
+                is_mended = self.mend(connection, id_)
+            except ValueError:  # the terms of an article are damaged, too
+                is_mended = False
+            words = "are worked out anew" if is_mended else "cannot be worked out anew: nothing joins it"
+            log.warning("story %s: its sums cannot be read and %s; `aggregator db check`", id_, words)
+            if not is_mended:
+                left.add(id_)
+        return frozenset(left)
 
     def last_touch(self, connection: Connection) -> int:
         """The inbox number at which a story changed its members last."""
@@ -288,12 +317,55 @@ class Homes:
         at_no = max(member.n for member in members)
         self._restate(desk, row, members, at_no=at_no, bump=row.updated, moved=False)
 
+    def mend(self, connection: Connection, story: str) -> bool:
+        """Write anew what follows from the articles of a story alone: sums, counts, dates.
+
+        Each weighs as its row says. Headline, order and log stay. False where there is nothing to do it with.
+        """
+        row = stories.row_of(connection, story)
+        members = [] if row is None else articles.members(connection, story)
+        if row is None or not members:
+            return False
+        whole = sums.of_members(
+            [one.as_article().member(self._model) for one in members if one.weighs],
+            [one.as_article().minutes for one in members if not one.weighs],
+            self._model,
+        )
+        standing = standing_of(members)
+        tally = counts(standing, self._families)
+        worked = mending.Worked(
+            sums=sums.to_bytes(whole, self._model),
+            standing=to_bytes(standing),
+            article_count=tally.article_count,
+            outlet_count=tally.outlet_count,
+            report_count=tally.report_count,
+            container_only=whole.is_container_only,
+            first_published=min(member.effective for member in members),
+            last_published=max(member.effective for member in members),
+            last_inbox_no=max(member.n for member in members),
+        )
+        mending.write_story(connection, story, worked)
+        self._index_story(IndexRow(row.n, story, worked.sums, worked.last_inbox_no))
+        return True
+
     def close(self, desk: Desk, story: str) -> None:
         """A story whose articles were all forgotten: nothing is left but its id, which leads nowhere."""
         row = _must(stories.row_of(desk.connection, story))
         erasing.close_story(desk.connection, story)
         if self._index is not None and row.n in self._index:
             self._index.remove_story(row.n)
+
+    def lightened(self, number: int, id: str, blob: bytes, last_inbox_no: int) -> bytes:  # noqa: A002
+        """The sums `blob` of a story without terms, which memory takes as its sums from now on."""
+        light = sums.to_bytes(sums.without_terms(sums.from_bytes(blob)), self._model)
+        if self._index is not None and number in self._index:
+            self._index.replace_story(IndexRow(number, id, light, last_inbox_no))
+        return light
+
+    @property
+    def live_reach(self) -> int:
+        """How many inbox numbers back a story may have grown last, and still be joined."""
+        return self._model.rules.live_reach
 
     def reports(self, connection: Connection, ids: Iterable[str]) -> int:
         """How many independent reports these articles would be as a story."""
@@ -365,18 +437,11 @@ class Homes:
     ) -> Membership:
         """What a story with exactly these members is; `titled`: which of them has the title that is shown."""
         weighing = _weighing(members)
-        parts = [
-            sums.add(sums.Sums(), member.as_article().member(self._model), self._model)
-            for member in members
-            if member.id in weighing
-        ]
-        while len(parts) > 1:  # two and two: one after the other takes 2,000 passes over all terms
-            pairs = itertools.zip_longest(parts[::2], parts[1::2], fillvalue=sums.Sums())
-            parts = [sums.merge(one, other, self._model) for one, other in pairs]
-        grown = parts[0] if parts else sums.Sums()
-        for member in members:
-            if member.id not in weighing:
-                grown = sums.add_silent(grown, member.as_article().minutes)
+        grown = sums.of_members(
+            [one.as_article().member(self._model) for one in members if one.id in weighing],
+            [one.as_article().minutes for one in members if one.id not in weighing],
+            self._model,
+        )
         return Membership(
             sums=grown,
             standing=standing_of(members),

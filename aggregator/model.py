@@ -348,6 +348,7 @@ class StoryView(Noun, frozen=True, kw_only=True, omit_defaults=False):
     articles: tuple[ArticleView, ...] = ()
     links: tuple[LiveLink, ...] = ()  # only for one story: what live blogs of other stories tell of it
     trails: tuple[Trail, ...] = ()  # only for one story: who copied whom
+    texts_gone: bool = False  # only for one story: old texts of it are kept no more
 
 
 class Attributed(Noun, frozen=True, kw_only=True, omit_defaults=False):

@@ -10,7 +10,10 @@ Strangers' bytes are parsed by an executor's workers, and no transaction is open
 """
 
 import datetime as dt
+import itertools
 import logging
+import sys
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -18,26 +21,37 @@ from concurrent.futures import Future
 import msgspec
 
 from aggregator import asking
+from aggregator.aside import SettingAside
 from aggregator.correcting import wish_of
-from aggregator.errors import AggregatorError, UsageError, WorkError
+from aggregator.errors import AggregatorError, UnreadableEntryError, UsageError, WorkError
 from aggregator.forgetting import ForgetWish
 from aggregator.homes import BUMPS
 from aggregator.model import Prepared
 from aggregator.placing import Placed, Placing, PlacingRules
+from aggregator.preparing import TEXTS_A_JOB, Preparing, made_for
 from aggregator.reclustering import Reclustering, ReclusterWish, drop_scratch
-from aggregator.repeating import Wanted
+from aggregator.repairing import RepairWish
+from aggregator.retaining import Plan, Pruned, Retaining
 from aggregator.rules import RuleBook
-from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, broken, prepare
-from aggregator.store import erasing, inbox, search
+from aggregator.stages import PrepareResult
+from aggregator.store import erasing, inbox, prepared, search
 from aggregator.store.database import Database
 from aggregator.store.inbox import Waiting
 from aggregator.store.requests import Request
+from aggregator.tally import PLACED, PLACING_SECONDS, VERDICTS, Tally
 from aggregator.work.executor import Executor
 
 log = logging.getLogger(__name__)
 
-TEXTS_A_JOB = 16  # a worker's call costs 1.2 ms whatever is in it (hardening); more would wait for each other
 INDEXED_A_TRANSACTION = 200
+PRUNED_SECONDS = 0.5  # of retention, for one who asks for it
+
+
+_NONE = sys.maxsize  # beyond every inbox number
+_ALL = _NONE - 1
+
+More = Callable[[], int | None]
+"""Accepts some more and says up to which inbox number may be placed by now; None: there is nothing more."""
 
 
 class _StoppedError(Exception):
@@ -59,41 +73,65 @@ class Pipeline:
         bumps: Collection[str] = BUMPS,
         prefer: Sequence[str] = (),
         keep_all: bool = False,
+        placing: Placing | None = None,
+        tally: Tally | None = None,
     ) -> None:
-        """`families`, `bumps` and `prefer`: see Placing.
+        """`families`, `bumps` and `prefer`: see Placing. `tally` counts what becomes of entries.
+
+        `placing`: one made of the same database, book and choices before, with what it has in memory.
 
         `keep_all` (for `eval`): every entry with any words gets a home.
         """
         self._database = database
         self._executor = executor
-        self._rules_json = book.to_json()
+        self._tally = tally or Tally()
         self._batch_articles = book.section("placing", PlacingRules).batch_articles
-        self._keep_all = keep_all
         self._now = now
         self._summary_words = summary_words
         self._families = families
         self._prefer = prefer
         self._book = book
-        self._asked: dict[int, Wanted] = {}  # entry to how it was asked to be prepared
-        self._placing = Placing(
+        self._placing = placing or Placing(
             database, book, now, summary_words=summary_words, families=families, bumps=bumps, prefer=prefer
         )
+        self._aside = SettingAside(self._placing)
+        self._preparing = Preparing(executor, book, self._placing.wanted, keep_all=keep_all)
+        # A SQLite database has no other daemons, and no other keeps all there is.
+        self._made_for = None if database.is_sqlite or keep_all else made_for(book)
 
-    def place_waiting(self, stop: Callable[[], bool] = lambda: False) -> Iterator[list[Placed]]:
-        """Place all that waits, batch by batch in the order of the inbox, until nothing waits or `stop()`."""
-        self._asked.clear()
-        for batch in self._prepared_ahead(stop):
+    @property
+    def placing(self) -> Placing:
+        """What places, to be handed on to the next pipeline of the same choices."""
+        return self._placing
+
+    def place_waiting(
+        self, stop: Callable[[], bool] = lambda: False, more: More | None = None
+    ) -> Iterator[list[Placed]]:
+        """Place all that waits, batch by batch in the order of the inbox, until nothing waits or `stop()`.
+
+        With `more`, that is called whenever nothing is left that may be placed yet, until it has no more.
+        """
+        self._preparing.begin()
+        for batch in self._prepared_ahead(stop, more):
             left, stands = batch, False
             while left:
-                placed = self._placing.place(left, as_it_is=stands)
+                with self._tally.timed(PLACING_SECONDS):
+                    placed = self._aside.place(left, as_it_is=stands)
                 stands = not placed  # prepared again it must go in: nothing may hold up the line twice
-                for one in placed:
-                    self._asked.pop(one.n, None)
-                    log.debug("placed %s as %s in %s", one.article, one.outcome, one.story)
+                for one, (_, made) in zip(placed, left, strict=False):
+                    self._tally.count(PLACED, one.outcome)
+                    self._tally.count(VERDICTS, made.article.verdict)
+                    self._preparing.placed(one.n)
+                    ids = {"article": one.article, "story": one.story, "entry": one.n}
+                    log.debug("placed %s as %s in %s", one.article, one.outcome, one.story, extra=ids)
                 yield placed
-                left = self._prepared_again(left[len(placed) :], stop)
+                left = self._preparing.again(left[len(placed) :], stop)
                 if stop():
                     return
+
+    def retaining(self, plan: Plan) -> Retaining:
+        """What takes from old articles what they are not to keep; for the thread that places."""
+        return self._placing.retaining(plan, self._book)
 
     def forget(self) -> None:
         """Drop what is kept in memory; it is built again from the rows."""
@@ -132,6 +170,8 @@ class Pipeline:
             except _StoppedError:
                 break  # it goes on at the next start
             except (UsageError, WorkError) as error:
+                if isinstance(error, WorkError) and stop():
+                    break  # the workers were ended under it: it goes on at the next start
                 asking.refuse(self._database, self._now(), request, str(error))
             except AggregatorError:
                 raise  # the database is in trouble: the request waits
@@ -146,8 +186,14 @@ class Pipeline:
         if request.kind == "correct":
             self._placing.correct(wish_of(request.payload), request.n)
             return
+        if request.kind == "repair":
+            self._placing.repair(msgspec.json.decode(request.payload, type=RepairWish), request.n)
+            return
         if request.kind == "forget":
             self._forget(request, stop)
+            return
+        if request.kind == "prune":
+            self._prune(request, stop)
             return
         wish = msgspec.json.decode(request.payload, type=ReclusterWish)
         run = Reclustering(
@@ -166,6 +212,15 @@ class Pipeline:
 
         run.take_over(self._placing, wish.since, step, request=request.n)
 
+    def _prune(self, request: Request, stop: Callable[[], bool]) -> None:
+        """A little of it; who asked asks again for more, so what comes in is placed in between."""
+        plan = msgspec.json.decode(request.payload, type=Plan)
+        retaining = self._placing.retaining(plan, self._book, is_asked=True)
+        ends = time.monotonic() + PRUNED_SECONDS
+        while (more := retaining.step(stop)) and time.monotonic() < ends:
+            pass
+        asking.answer(self._database, self._now(), request, msgspec.json.encode(Pruned(is_done=not more)))
+
     def _forget(self, request: Request, stop: Callable[[], bool]) -> None:
         def step() -> None:
             if stop():
@@ -181,116 +236,97 @@ class Pipeline:
 
     # --- preparing, ahead of placing ----------------------------------------------------------------------
 
-    def _prepared_ahead(self, stop: Callable[[], bool]) -> Iterator[list[tuple[Waiting, Prepared]]]:
+    def _prepared_ahead(
+        self, stop: Callable[[], bool], more: More | None
+    ) -> Iterator[list[tuple[Waiting, Prepared]]]:
         """Batches in order; while one is placed, workers prepare the next ones."""
-        depth = 2 * self._executor.workers + 1
-        ahead: deque[tuple[list[Waiting], Future[bytes]]] = deque()
-        last = 0
-        while not stop():
-            while len(ahead) < depth:
-                chunk = self._ready_after(last, TEXTS_A_JOB * (depth - len(ahead)))
-                if not chunk:
-                    break
-                last = chunk[-1].inbox_no
-                for start in range(0, len(chunk), TEXTS_A_JOB):
-                    part = chunk[start : start + TEXTS_A_JOB]
-                    ahead.append((part, self._submitted(part)))
-            if not ahead:
+        ahead = _Ahead()
+        bound = _ALL if more is None else 0
+        try:
+            while not stop():
+                self._hand_out(ahead)
+                if more is not None and ahead.first > bound:
+                    reached = more()
+                    more, bound = (more, reached) if reached is not None else (None, _ALL)
+                    continue
+                if ahead.first == _NONE:
+                    return
+                batch: list[tuple[Waiting, Prepared]] = []
+                while ahead.first <= bound and (
+                    not batch or ahead.has_answer(self._batch_articles - len(batch))
+                ):
+                    if not ahead.held:
+                        waiting, future = ahead.jobs.popleft()
+                        answer = self._preparing.answered(waiting, future, stop)
+                        if stop():
+                            return  # the workers may have been ended under their jobs: it counts for nothing
+                        ahead.held.extend(zip(waiting, answer, strict=True))
+                    while ahead.held and ahead.first <= bound:
+                        batch.append(ahead.held.popleft())
+                yield batch
+        finally:
+            for _, future in ahead.jobs:
+                future.cancel()
+
+    def _hand_out(self, ahead: "_Ahead") -> None:
+        """Keep the workers in work; what another daemon has prepared already needs none."""
+        depth = self._preparing.depth
+        while len(ahead.jobs) < depth:
+            chunk = self._ready_after(ahead.last, TEXTS_A_JOB * (depth - len(ahead.jobs)))
+            if not chunk:
                 return
-            batch: list[tuple[Waiting, Prepared]] = []
-            while ahead and (not batch or self._is_next(ahead[0], len(batch))):
-                waiting, future = ahead.popleft()
-                prepared = self._answered(waiting, future, stop)
-                if stop():
-                    return  # the workers may have been ended under their jobs: this counts for nothing
-                batch += zip(waiting, prepared, strict=True)
-            yield batch
+            ahead.last = chunk[-1].inbox_no
+            there = self._there(chunk)
+            for start in range(0, len(chunk), TEXTS_A_JOB):
+                part = chunk[start : start + TEXTS_A_JOB]
+                for is_there, run in itertools.groupby(part, key=lambda one: one.n in there):
+                    waiting = list(run)
+                    made = [there[one.n] for one in waiting] if is_there else None
+                    future = self._preparing.submitted(waiting) if made is None else _done(made)
+                    ahead.jobs.append((waiting, future))
 
-    def _prepared_again(
-        self, left: Sequence[tuple[Waiting, Prepared]], stop: Callable[[], bool]
-    ) -> list[tuple[Waiting, Prepared]]:
-        """What placing left over, where what is known by now asks for it prepared in another way."""
-        if not left:
-            return []
-        wanted = self._placing.wanted([waiting for waiting, _ in left])
-        jobs = {
-            waiting.n: self._submitted([waiting])
-            for (waiting, _), now in zip(left, wanted, strict=True)
-            if now != self._asked.get(waiting.n)
-        }
-        again = []
-        for waiting, prepared in left:
-            job = jobs.get(waiting.n)
-            if job is None or stop():
-                again.append((waiting, prepared))
-            else:
-                again += [(waiting, one) for one in self._answered([waiting], job, stop)]
-        return again
-
-    def _is_next(self, ahead: tuple[list[Waiting], Future[bytes]], taken: int) -> bool:
-        """Whether the next job's answer is here and has room in the batch: a commit costs 8 ms."""
-        waiting, future = ahead
-        return future.done() and taken + len(waiting) <= self._batch_articles
+    def _there(self, chunk: Sequence[Waiting]) -> dict[int, bytes]:
+        """What other daemons have prepared of it, as it is prepared here."""
+        if self._made_for is None:
+            return {}
+        with self._database.read() as connection:
+            return prepared.results(connection, [one.n for one in chunk], self._made_for)
 
     def _ready_after(self, last: int, limit: int) -> list[Waiting]:
-        with self._database.read() as connection:
-            return inbox.ready(connection, limit, after=last)
-
-    def _submitted(self, waiting: Sequence[Waiting], *, pages: bool = True) -> Future[bytes]:
-        wanted = self._placing.wanted(waiting)
-        self._asked.update((one.n, how) for one, how in zip(waiting, wanted, strict=True))
-        items = tuple(_item(one, how, page=pages) for one, how in zip(waiting, wanted, strict=True))
-        job = PrepareJob(items=items, rules=self._rules_json, keep_all=self._keep_all)
-        try:
-            return self._executor.submit(prepare, msgspec.msgpack.encode(job))
-        except WorkError as error:  # the executor was closed meanwhile
-            closed: Future[bytes] = Future()
-            closed.set_exception(error)
-            return closed
-
-    def _answered(
-        self, waiting: Sequence[Waiting], future: Future[bytes], stop: Callable[[], bool]
-    ) -> tuple[Prepared, ...]:
-        """The answer of a job; where the job broke, each of its texts gets a job of its own.
-
-        `stop` is asked before each of these; then the answer is worth nothing.
-        """
-        try:
-            return msgspec.msgpack.decode(future.result(), type=PrepareResult).prepared
-        except WorkError as error:
-            if len(waiting) > 1:
-                alone = [(one, self._submitted([one])) for one in waiting]
-                return tuple(
-                    found for one, job in alone if not stop() for found in self._answered([one], job, stop)
-                )
-            return (self._without_page(waiting[0], error),)
-
-    def _without_page(self, waiting: Waiting, error: WorkError) -> Prepared:
-        """What the entry itself says, where its page broke a worker; else the verdict on it."""
-        log.warning("entry %s from %s: %s", waiting.n, waiting.entry.source, error)
-        said = broken(error, waiting.entry.title)
-        if waiting.page is not None:
+        while True:
             try:
-                answer = self._submitted([waiting], pages=False).result()
-            except WorkError as again:
-                return Prepared(article=broken(again, waiting.entry.title))
-            prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
-            own = msgspec.structs.replace(
-                prepared.article,
-                page_verdict=said.verdict,
-                reason=f"its page: {said.reason}; the entry's own words are taken",
-            )
-            return msgspec.structs.replace(prepared, article=own)
-        return Prepared(article=said)
+                with self._database.read() as connection:
+                    return inbox.ready(connection, limit, after=last)
+            except UnreadableEntryError as error:
+                self._aside.unreadable(error)
 
 
-def _item(waiting: Waiting, wanted: Wanted, *, page: bool) -> PrepareItem:
-    return PrepareItem(
-        entry=waiting.entry,
-        seen=waiting.accepted_at,
-        page=waiting.page if page else None,
-        page_url=waiting.page_url if page else None,
-        page_charset=waiting.page_charset if page else None,
-        repeats=wanted.repeats,
-        without_text=wanted.without_text,
-    )
+class _Ahead:
+    """What is on its way to be placed, in the order of the inbox: with the workers, and answered."""
+
+    def __init__(self) -> None:
+        self.jobs: deque[tuple[list[Waiting], Future[bytes]]] = deque()
+        self.held: deque[tuple[Waiting, Prepared]] = deque()  # of an answer, what may not be placed yet
+        self.last = 0  # inbox number that was handed out
+
+    @property
+    def first(self) -> int:
+        """The inbox number that is next; beyond every one where there is none."""
+        if self.held:
+            return self.held[0][0].inbox_no
+        return self.jobs[0][0][0].inbox_no if self.jobs else _NONE
+
+    def has_answer(self, room: int) -> bool:
+        """Whether what is next is here and has room in a batch: a commit costs 8 ms."""
+        if self.held:
+            return len(self.held) <= room
+        waiting, future = self.jobs[0]
+        return future.done() and len(waiting) <= room
+
+
+def _done(made: Sequence[bytes]) -> Future[bytes]:
+    """The answer to a job that another daemon has done."""
+    future: Future[bytes] = Future()
+    found = tuple(msgspec.msgpack.decode(one, type=Prepared) for one in made)
+    future.set_result(msgspec.msgpack.encode(PrepareResult(prepared=found)))
+    return future

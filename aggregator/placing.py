@@ -8,6 +8,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import msgspec
 
@@ -21,21 +22,24 @@ from aggregator.dedup.identity import next_generation_id, story_id, url_key
 from aggregator.dedup.shingles import shared_count, shingle_hashes
 from aggregator.dedup.vetoes import Telling, VetoRules, objections
 from aggregator.dedup.weights import shipped_model
-from aggregator.errors import UsageError
+from aggregator.errors import DatabaseAwayError, UsageError
 from aggregator.forgetting import BATCH, Forgetting, ForgetWish, Forgotten, finish_index, to_forget
 from aggregator.homes import BUMPS, Desk, Homes
 from aggregator.linking import Linking
 from aggregator.looking import TELLINGS, SecondLook
 from aggregator.model import CleanArticle, CopyEvidence, Evidence, Noun, Placement, Prepared, Reason, Role
+from aggregator.repairing import Repaired, Repairing, RepairWish
 from aggregator.repeating import Repeating, Wanted
+from aggregator.retaining import Plan, Retaining
 from aggregator.rules import RuleBook
-from aggregator.store import articles, erasing, inbox, requests, search, stories, tombstones
+from aggregator.store import articles, aside, erasing, inbox, requests, search, stories, tombstones
 from aggregator.store.articles import NewArticle, Stored
 from aggregator.store.database import Connection, Database
 from aggregator.store.inbox import Outcome, Waiting
 from aggregator.store.ledger import Ledger
 from aggregator.store.stories import StoryRow
 from aggregator.stories.tuning import StoryRules
+from aggregator.text.numbers import counted
 from aggregator.text.urls import canonical_url
 from aggregator.text.wire import copied_wire
 from aggregator.twins import Held, Twins
@@ -104,6 +108,7 @@ class Placing:
         )
         self._correcting = Correcting(self.homes, self._bonds, self._version)
         self._forgetting = Forgetting(self.homes, self._twins)
+        self._repairing = Repairing(self.homes, self._twins)
         self._second_look = SecondLook(self.homes, self._bonds, self._scorer, self._veto_rules, self._version)
         self._linking = Linking(self.homes, self._scorer, book.section("links", LinkRules), self._veto_rules)
 
@@ -130,12 +135,32 @@ class Placing:
 
         Raises UsageError where it cannot be done; then nothing has happened.
         """
-        with self.desk() as desk:
-            corrected = self._correcting.carry_out(desk, wish)
-            if request is not None:
-                answer = msgspec.json.encode(corrected).decode()
-                requests.answer(desk.connection, request, desk.now, "done", answer)
-        return corrected
+
+        def unit() -> Corrected:
+            with self.desk() as desk:
+                corrected = self._correcting.carry_out(desk, wish)
+                if request is not None:
+                    answer = msgspec.json.encode(corrected).decode()
+                    requests.answer(desk.connection, request, desk.now, "done", answer)
+            return corrected
+
+        return self._database.again(unit)
+
+    def repair(self, wish: RepairWish, request: int | None = None) -> Repaired:
+        """Put right a piece of what `db check` found; `request` is the row that it was left in."""
+
+        def unit() -> Repaired:
+            with self.desk() as desk:
+                repaired = Repaired(rows=self._repairing.carry_out(desk, wish))
+                if request is not None:
+                    answer = msgspec.json.encode(repaired).decode()
+                    requests.answer(desk.connection, request, desk.now, "done", answer)
+            return repaired
+
+        repaired = self._database.again(unit)
+        if wish.remedy == "bands":
+            self._twins.forget()  # its sampled shingles are others now
+        return repaired
 
     def erase(
         self, wish: ForgetWish, request: int | None = None, step: Callable[[], None] = lambda: None
@@ -148,25 +173,52 @@ class Placing:
         with self._database.read() as connection:
             meant, toll = to_forget(connection, wish.name)
             former = erasing.stories_of(connection, meant.articles)
+
+        def unit(ids: Sequence[str]) -> None:
+            with self.desk() as desk:
+                self._forgetting.carry_out(desk, ids, former)
+
         try:
             for start in range(0, len(meant.articles), BATCH):
                 step()
-                with self.desk() as desk:
-                    self._forgetting.carry_out(desk, meant.articles[start : start + BATCH], former)
+                self._database.again(partial(unit, meant.articles[start : start + BATCH]))
         finally:
             self.forget()  # the indexes in memory hold what is gone
         folded = finish_index(self._database, step)
         forgotten = Forgotten(named=len(meant.articles), toll=toll, log_folded=folded)
-        log.info(
-            "forgot %d articles of %d that were named by one %s", toll.articles, forgotten.named, meant.kind
-        )
+        named = counted(forgotten.named, "article")
+        log.info("forgot %d of %s named by one %s", toll.articles, named, meant.kind)
         if request is not None:
-            with self._database.write() as connection:
-                answer = msgspec.json.encode(forgotten).decode()
-                requests.answer(connection, request, self._now(), "done", answer)
-                erasing.blank_request(connection, request)
+            answer = msgspec.json.encode(forgotten).decode()
+            number = request
+
+            def answered(connection: Connection) -> None:
+                requests.answer(connection, number, self._now(), "done", answer)
+                erasing.blank_request(connection, number)
+
+            self._database.transact(answered)
             self._database.fold_log()
         return forgotten
+
+    def set_aside(self, n: int, reason: str) -> None:
+        """Take a waiting entry out of the queue that cannot be placed."""
+        self._repeating.placed(n)
+        self._database.transact(
+            lambda connection: aside.set_aside(connection, n, at=self._now(), reason=reason)
+        )
+
+    def retaining(self, plan: Plan, book: RuleBook, *, is_asked: bool = False) -> Retaining:
+        """What takes from old articles what they are not to keep, with what is in memory here."""
+        return Retaining(
+            self._database,
+            book,
+            plan,
+            now=self._now,
+            desk=self.desk,
+            homes=self.homes,
+            twins=self._twins,
+            is_asked=is_asked,
+        )
 
     @contextmanager
     def desk(self) -> Iterator[Desk]:
@@ -178,8 +230,13 @@ class Placing:
                 yield desk
                 desk.ledger.close()
             done = True
+            self._twins.written()
         except UsageError:
             done = True  # refused before anything was changed, in the rows or in memory
+            raise
+        except DatabaseAwayError as error:
+            if error.commit_unknown:
+                self._twins.forget()  # what is undone below may be in the rows
             raise
         finally:
             if not done:
@@ -192,6 +249,9 @@ class Placing:
         Ends before the first entry that is to be prepared in another way than it was: `wanted` says how.
         `as_it_is`: the first one is placed in any case.
         """
+        return self._database.again(lambda: self._place(batch, as_it_is=as_it_is))
+
+    def _place(self, batch: Sequence[tuple[Waiting, Prepared]], *, as_it_is: bool) -> list[Placed]:
         placed: list[Placed] = []
         with self.desk() as desk:
             for waiting, prepared in batch:
@@ -230,9 +290,13 @@ class Placing:
             elsewhere = _claimed_elsewhere(desk.connection, waiting)
             if elsewhere is not None and tombstones.among(desk.connection, {elsewhere}):
                 return self._forgotten(desk, waiting, elsewhere)
-            old = articles.latest(desk.connection, waiting.article) if waiting.revises else None
+            # Asked of a new entry too: a later one of its article may have gone before it, while it waited
+            # for its page. Without that page it has nothing to add.
+            old = articles.latest(desk.connection, waiting.article)
             if elsewhere is not None:
                 placed = Placed(n=waiting.n, outcome="unchanged", article=elsewhere)
+            elif old is not None and not waiting.revises and waiting.page is None:
+                placed = Placed(n=waiting.n, outcome="unchanged", article=old.id, story=old.story)
             elif old is not None:
                 placed = self._again(desk, coming, old)
             else:
@@ -247,6 +311,7 @@ class Placing:
             verdict=clean.verdict,
             reason=placed.reason or clean.reason,
             page_verdict=clean.page_verdict,
+            declared=waiting.entry,
         )
         self._repeating.placed(waiting.n)
         return placed
@@ -404,7 +469,7 @@ class Placing:
     def _again(self, desk: Desk, coming: Coming, old: Stored) -> Placed:
         """A known article with other words: the same, a revision, or another text under a reused address."""
         n = coming.waiting.n
-        if coming.mark.text_hash == old.text_hash:
+        if coming.mark.text_hash == old.text_hash or old.is_gone:
             return Placed(n=n, outcome="unchanged", article=old.id, story=old.story)
         if self._linking.has_lost_its_page(desk.connection, old, coming.clean):
             return Placed(n=n, outcome="unchanged", article=old.id, story=old.story)
@@ -443,7 +508,7 @@ class Placing:
         new = self._held(msgspec.structs.replace(new, n=old.n, outlet=old.outlet or new.outlet), revised.held)
         articles.keep_revision(desk.connection, old, desk.now)
         was_searchable = search.take_out(desk.connection, old.n)
-        articles.replace_text(desk.connection, new, self._twins.keys(old.signature))
+        articles.replace_text(desk.connection, new, self._twins.keys(old.signature), is_packed=old.is_packed)
         self._twins.replace(new.n, revised)
         if self._across.is_on:
             self._across.put(desk.connection, new.n, coming.mark.across)

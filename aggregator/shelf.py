@@ -249,7 +249,11 @@ class Shelf(Protocol):
         ...
 
     def story(self, story_id: str, /) -> StoryView | Moved | None:
-        """One story, its articles with text, timed entries and evidence; None when there never was one."""
+        """One story, its articles with text, timed entries and evidence; None where there is none."""
+        ...
+
+    def gone(self, id: str, /) -> bool:  # noqa: A002 - the word that people type
+        """Whether there was a story or an article with this id that was forgotten, or kept long enough."""
         ...
 
     def merged(self, story_id: str, /) -> MergedStory | None:

@@ -74,6 +74,11 @@ class Twins:
         self._asked = 0
         self._done: list[tuple[int, bytes, bytes]] = []  # number, sketch before and after: for undoing
 
+    @property
+    def reach(self) -> int:
+        """How many inbox numbers back sampled shingles are asked."""
+        return self._rules.passage_reach
+
     # --- asking -------------------------------------------------------------------------------------------
 
     def find(self, connection: Connection, coming: Coming, id_: str) -> Found:
@@ -103,7 +108,8 @@ class Twins:
         rules, mark = self._rules, coming.mark
         before = articles.sketch_of(connection, old.n)
         rows = self._band_rows(connection, mark.bands, before=_ANY_NUMBER)
-        if not before and not articles.has_bands(connection, old.n, self.keys(old.signature)):
+        keys = self.keys(old.signature)  # none: it had no words, and begins like a new one
+        if keys and not before and not articles.has_bands(connection, old.n, keys):
             return Revised(before, Held((), b""))
         sequence = shingle_sequence(old.text[: rules.text_chars])
         had = passages.held(passages.sketch(sequence, window=rules.window, limit=rules.sketch_hashes))
@@ -128,6 +134,30 @@ class Twins:
         had = np.union1d(passages.held(sketch), passages.held(articles.sketch_of(connection, heir.n)))
         return Held(_free_bands(keys, others, rules), _kept(whole, np.isin(passages.held(whole), had)))
 
+    def restored(self, connection: Connection, stored: Stored, copied: str | None, *, is_whole: bool) -> Held:
+        """What a placed article was given to be found by, worked out again from the articles before it.
+
+        `copied`: what it was found to be a copy of, or (not `is_whole`) an excerpt. The same bytes as then,
+        where none of those before it changed since.
+        """
+        rules = self._rules
+        if copied is not None and is_whole:
+            before = articles.copies_before(connection, copied, stored.n)
+            if before >= rules.indexed_copies:
+                return Held((), b"")
+        keys = self.keys(stored.signature)
+        sequence = shingle_sequence(stored.text[: rules.text_chars])
+        whole = passages.sketch(sequence, window=rules.window, limit=rules.sketch_hashes)
+        rows = articles.sketches(connection, after=stored.n - rules.passage_reach - 1)
+        look = passages.scan(rows, stored.n, whole, reach=rules.passage_reach, cap=rules.shingle_cap)
+        free = ~look.full
+        if copied is not None:
+            forebears = articles.forebears(connection, copied, _FOREBEARS)
+            free &= ~look.held_by(n for n in forebears if n >= stored.n - rules.passage_reach // 2)
+        return Held(
+            _free_bands(keys, self._band_rows(connection, keys, before=stored.n), rules), _kept(whole, free)
+        )
+
     # --- what changed -------------------------------------------------------------------------------------
 
     def add(self, number: int, sketch: bytes) -> None:
@@ -138,9 +168,16 @@ class Twins:
         """Say that a revision of article `number` was written."""
         self._change(number, revised.before, revised.held.sketch)
 
-    def settled(self, newest: int) -> None:
-        """Say that the transaction is committed; `newest` is the highest number that was placed."""
+    def let_go(self, number: int, sketch: bytes) -> None:
+        """Say that nothing finds article `number` by this sketch any more: it is gone, or out of reach."""
+        self._change(number, sketch, b"")
+
+    def written(self) -> None:
+        """Say that the transaction is committed: nothing of it is undone any more."""
         self._done.clear()
+
+    def settled(self, newest: int) -> None:
+        """Say that a batch is placed and committed; `newest` is its highest number."""
         if self._index is not None:
             self._index.sweep(newest)
 

@@ -19,7 +19,6 @@ Words = npt.NDArray[np.uint32]
 FIELDS: Final = ("all", "title", "lead", "names", "num", "numu", "rare")
 FIELD_COUNT: Final = len(FIELDS)
 HASH_BITS: Final = 19
-ID_BITS: Final = 3 + HASH_BITS
 WEIGHT_BITS: Final = 10
 SCALE: Final = 1 << 15
 DOT_SCALE: Final = SCALE * SCALE

@@ -37,7 +37,7 @@ from aggregator.model import (
     TimedEntry,
     Wire,
 )
-from aggregator.store import blobs
+from aggregator.store import blobs, texts
 from aggregator.store.tables import article, identity_key, lsh_band, revision, sighting, sketch
 from aggregator.text.urls import canonical_url
 
@@ -83,6 +83,8 @@ class Stored(Noun, frozen=True, kw_only=True):
     published_origin: PublishedOrigin | None
     published_precision: Precision | None
     effective: dt.datetime
+    is_gone: bool  # its text is kept no more: nothing brings it back
+    is_packed: bool
 
 
 class MemberRow(Noun, frozen=True, kw_only=True):
@@ -156,19 +158,24 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
         "source": new.source,
         "seen": new.seen,
         "placed_at": new.placed_at,
-        "evidence": blobs.pack(new.placement.evidence),
+        "evidence": blobs.press(new.placement.evidence),
     }
     connection.execute(_INSERT, [row | _text_columns(new)])
     if new.is_indexed:
         _insert_finders(connection, new)
 
 
-def replace_text(connection: Connection, new: NewArticle, bands: Sequence[int]) -> None:
+def replace_text(
+    connection: Connection, new: NewArticle, bands: Sequence[int], *, is_packed: bool = False
+) -> None:
     """Write a revision over the row of article `new.id`; its place, role and number stay.
 
+    `is_packed`: its former text was packed, so is this one (store/texts.py).
     `bands` are all LSH keys that it may be under: by its number alone the whole table would be read.
     """
-    connection.execute(update(article).where(article.c.id == new.id).values(**_text_columns(new)))
+    values = _text_columns(new)
+    form = {"text": "", "packed": texts.packed(new.clean.text)} if is_packed else {"packed": None}
+    connection.execute(update(article).where(article.c.id == new.id).values(**(values | form)))
     connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.n))
     connection.execute(delete(sketch).where(sketch.c.article == new.n))
     if new.is_indexed:
@@ -282,8 +289,8 @@ def stage_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word t
 
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
     """From now on this is why the article is where it is."""
-    packed = blobs.pack(evidence)
-    connection.execute(update(article).where(article.c.id == id).values(evidence=packed))
+    pressed = blobs.press(evidence)
+    connection.execute(update(article).where(article.c.id == id).values(evidence=pressed))
 
 
 def set_weights(connection: Connection, ids: Iterable[str], *, weighs: bool) -> None:
@@ -407,11 +414,16 @@ _COPIES = (
     .where(article.c.copy_of == bindparam("article_id"), article.c.role == "copy")
     .limit(bindparam("at_most", type_=Integer))
 )
-_WORDING = select(article.c.n, article.c.text, article.c.title, article.c.outlet, article.c.signature).where(
+_WORDING = select(article.c.n, texts.TEXT, article.c.title, article.c.outlet, article.c.signature).where(
     article.c.id == bindparam("article_id")
 )
 _SOURCE = select(article.c.source).where(article.c.id == bindparam("article_id"))
-_STORED = [article.c[name] for name in Stored.__struct_fields__]
+_OWN_FORM = {
+    "text": texts.TEXT,
+    "is_gone": texts.IS_GONE.label("is_gone"),
+    "is_packed": article.c.packed.is_not(None).label("is_packed"),
+}
+_STORED = [_OWN_FORM[name] if name in _OWN_FORM else article.c[name] for name in Stored.__struct_fields__]
 _ROOT = select(article.c.root).where(article.c.id == bindparam("article_id")).scalar_subquery()
 _LATEST = select(*_STORED).where(article.c.root == _ROOT).order_by(article.c.generation.desc()).limit(1)
 
@@ -493,6 +505,12 @@ def has_copies(connection: Connection, id: str, count: int) -> bool:  # noqa: A0
     return len(rows) >= count
 
 
+def copies_before(connection: Connection, id: str, n: int) -> int:  # noqa: A002
+    """How many articles of lower numbers than `n` were placed as copies of article `id`."""
+    placed = article.c.copy_of == id, article.c.role == "copy", article.c.n < n
+    return connection.execute(select(func.count()).select_from(article).where(*placed)).scalar_one()
+
+
 def wording(connection: Connection, id: str) -> Wording:  # noqa: A002 - the word that people type
     """The article `id` as the copy level reads it; it must exist."""
     row = connection.execute(_WORDING, {"article_id": id}).one()
@@ -511,6 +529,17 @@ def latest(connection: Connection, id: str) -> Stored | None:  # noqa: A002 - th
     """The article that the keys of article `id` mean today, as a revision needs it."""
     row = connection.execute(_LATEST, {"article_id": id}).first()
     return None if row is None else Stored(**row._mapping)
+
+
+def by_number(connection: Connection, n: int) -> Stored | None:
+    """The article of this number, as a revision needs it."""
+    row = connection.execute(select(*_STORED).where(article.c.n == n)).first()
+    return None if row is None else Stored(**row._mapping)
+
+
+def evidence_of(connection: Connection, id: str) -> Evidence:  # noqa: A002 - the word that people type
+    """Why article `id` is where it is; it must exist."""
+    return blobs.unpack(connection.execute(_EVIDENCE, {"article_id": id}).scalar_one(), Evidence)
 
 
 def ids_of(connection: Connection, name: str) -> list[str]:
@@ -546,7 +575,7 @@ _VIEW = (
 
 def view_columns(*more: str) -> Select[Any]:
     """SELECT of what an ArticleView holds; `more` may add "text" and "evidence"."""
-    return select(*(article.c[name] for name in (*_VIEW, *more)))
+    return select(*(texts.TEXT if name == "text" else article.c[name] for name in (*_VIEW, *more)))
 
 
 def view_of(new: NewArticle) -> ArticleView:

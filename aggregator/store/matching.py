@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select, text
 from aggregator.model import Noun
 from aggregator.store.search import SPANS, mark_of_day, mark_of_language, marks_of
 from aggregator.store.tables import article
+from aggregator.store.texts import TEXT
 from aggregator.text.query import Phrase, Query, Term, Wording
 
 _ASKED_AT_ONCE = 500
@@ -137,7 +138,7 @@ def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequ
     )
     rows = connection.execute(statement, {"numbers": list(numbers), "match": match.strict}).all()
     long = [row.n for row in rows if row.is_long]
-    wordings = select(article.c.n, article.c.title, article.c.text).where(article.c.n.in_(long))
+    wordings = select(article.c.n, article.c.title, TEXT).where(article.c.n.in_(long))
     read = {row.n: row for row in connection.execute(wordings)} if long else {}
     return [row.n for row in rows if not row.is_long or _holds(query, read[row.n].title, read[row.n].text)]
 

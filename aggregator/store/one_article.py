@@ -3,13 +3,16 @@
 from sqlalchemy import Connection, func, select
 
 from aggregator.shelf import OneArticle
-from aggregator.store import articles
+from aggregator.store import articles, texts
 from aggregator.store.tables import article, revision, story
 from aggregator.stories.counts import with_originals
 
 
 def one_article(connection: Connection, id_: str) -> OneArticle | None:
-    """The article with this id, with its text and evidence; None when there is none."""
+    """The article with this id, with its text and evidence; None when there is none.
+
+    Raises DamagedError where the text cannot be read.
+    """
     statement = (
         articles.view_columns("text", "evidence")
         .add_columns(story.c.title.label("story_title"))
@@ -19,6 +22,7 @@ def one_article(connection: Connection, id_: str) -> OneArticle | None:
     row = connection.execute(statement).first()
     if row is None:
         return None
+    texts.refuse_damaged(row.text, id_)
     kept = select(func.count()).select_from(revision).where(revision.c.article == id_)
     # Whose text a copy prints is known of its whole group alone (stories.counts).
     members = with_originals(articles.views_of_stories(connection, [row.story])[row.story])

@@ -5,9 +5,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, select
 
-from aggregator.model import MergedStory
 from aggregator.shelf import Quality
-from aggregator.store import blobs
+from aggregator.store import told as told_texts
 from aggregator.store.corrections import all_corrections
 from aggregator.store.tables import story
 
@@ -55,6 +54,7 @@ def _facts(connection: Connection, rows: list[Row[Any]]) -> tuple[int, list[Row[
         )
         for id_, merged in connection.execute(part):
             told += 1
-            if not any(fact.outlets > 1 for fact in blobs.expand_noun(merged, MergedStory).facts):
+            held = told_texts.read_merged(id_, merged)
+            if held is None or not any(fact.outlets > 1 for fact in held.facts):
                 without.append(by_id[id_])
     return told, sorted(without, key=lambda row: (-row.report_count, row.id))

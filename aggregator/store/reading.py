@@ -39,7 +39,9 @@ from aggregator.store import (
     quality,
     sources,
     stories,
+    texts,
     told,
+    tombstones,
 )
 from aggregator.store.changes import ChangeRules
 from aggregator.store.database import Database
@@ -120,8 +122,16 @@ class Reading:
                 return Moved(to=row.redirect_to)
             members = articles.views_of_stories(connection, [id], "text", "evidence")[id]
             links = entry_links.told_of(connection, id)
+            stripped = select(article.c.n).where(article.c.story == id, texts.IS_GONE).limit(1)
+            texts_gone = connection.execute(stripped).first() is not None
         whole = _story_view(row, members)
-        return msgspec.structs.replace(whole, links=links, trails=trails(whole.articles))
+        copied = trails(whole.articles)
+        return msgspec.structs.replace(whole, links=links, trails=copied, texts_gone=texts_gone)
+
+    def gone(self, id: str) -> bool:  # noqa: A002
+        with self._database.read() as connection:
+            ended = select(story.c.n).where(story.c.id == id, story.c.redirect_to == "")
+            return connection.execute(ended).first() is not None or bool(tombstones.among(connection, {id}))
 
     def article(self, id: str) -> OneArticle | None:  # noqa: A002
         with self._database.read() as connection:
@@ -134,8 +144,8 @@ class Reading:
             ).first()
             if row is None:
                 return None
-            if row.merged is not None:
-                return blobs.expand_noun(row.merged, MergedStory)
+            if row.merged is not None and (held := told.read_merged(id, row.merged)) is not None:
+                return held
             members = articles.views_of_stories(connection, [id], "text")[id]
         # Its patterns cost what no list of stories needs.
         from aggregator.stories.merge import merge

@@ -30,6 +30,7 @@ from aggregator.store import habits
 from aggregator.store.habits import Habit
 from aggregator.store.live_reads import LiveRules
 from aggregator.store.tables import identity_key
+from aggregator.text.numbers import counted
 from aggregator.text.urls import canonical_url, same_site
 
 NOBODY = ""  # the article of a key that says nothing
@@ -174,7 +175,8 @@ def _met(
     met = [one._replace(match=found.get(place)) for place, one in enumerate(callers)]
     notes = []
     if found:
-        notes.append(f"{len(found)} entries are known articles under new GUIDs or addresses")
+        known_ones = counted(len(found), "entry is a known article", "entries are known articles")
+        notes.append(f"{known_ones} under new GUIDs or addresses")
     if void:
         notes.append("different entries share a GUID or an address: they are told apart without it")
     return Met(

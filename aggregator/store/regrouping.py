@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 
 from aggregator.model import CleanArticle, Entry, Evidence, Noun, Published
-from aggregator.store import blobs, corrections
+from aggregator.store import blobs, corrections, retention
 from aggregator.store.articles import Details
 from aggregator.store.inbox import Waiting
 from aggregator.store.stories import StoryState
@@ -27,6 +27,7 @@ from aggregator.store.tables import (
     sketch,
     story,
 )
+from aggregator.store.texts import TEXT, refuse_damaged
 
 _ROWS_AT_ONCE = 500
 # What a decision about an article writes into its row.
@@ -49,11 +50,16 @@ class Grouped(Noun, frozen=True, kw_only=True):
 
 
 def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
-    """The lowest inbox number of the articles accepted at `since` or later; one past the last without any."""
+    """The lowest inbox number of the articles accepted at `since` or later; one past the last without any.
+
+    Never one whose text is kept no more: what it told of cannot be decided again.
+    """
+    worded = retention.reached(connection, "texts")
+    least = worded + 1 if worded else 0
     if since is None:
-        return 0
+        return least
     found = connection.execute(select(func.min(article.c.n)).where(article.c.seen >= since)).scalar_one()
-    return found if found is not None else newest(connection) + 1
+    return max(least, found if found is not None else newest(connection) + 1)
 
 
 def newest(connection: Connection) -> int:
@@ -93,12 +99,17 @@ def count_from(connection: Connection, n: int) -> int:
 
 
 def placed_from(connection: Connection, n: int, limit: int) -> list[Again]:
-    """The next articles, in the order of their inbox numbers, from `n` on."""
-    rows = connection.execute(select(article).where(article.c.n >= n).order_by(article.c.n).limit(limit))
+    """The next articles, in the order of their inbox numbers, from `n` on.
+
+    Raises DamagedError where a text cannot be read: without it others would get another place.
+    """
+    chosen = select(article, TEXT.label("words")).where(article.c.n >= n)
+    rows = connection.execute(chosen.order_by(article.c.n).limit(limit))
     return [_again(row) for row in rows]
 
 
 def _again(row: Any) -> Again:
+    refuse_damaged(row.words, row.id)
     details = blobs.unpack(row.details, Details)
     published = None
     if row.published is not None:
@@ -124,7 +135,7 @@ def _again(row: Any) -> Again:
         clean=CleanArticle(
             verdict=row.verdict,
             title=row.title,
-            text=row.text,
+            text=row.words,
             lead=row.lead,
             language=row.language,
             author=row.author,
@@ -249,6 +260,7 @@ def take_over(
                 ],
             )
             _take_keys(live, scratch, [row["n"] for row in fresh])
+            retention.begin_again(live, before=fresh[0]["n"])
         step()
     return changed
 
@@ -289,7 +301,7 @@ def _renamed(evidence: bytes, names: Mapping[str, str]) -> bytes:
     if rival is None or rival.story not in names or names[rival.story] == rival.story:
         return evidence
     renamed = msgspec.structs.replace(rival, story=names[rival.story])
-    return blobs.pack(msgspec.structs.replace(read, runner_up=renamed))
+    return blobs.press(msgspec.structs.replace(read, runner_up=renamed))
 
 
 def _take_keys(live: Connection, scratch: Connection, numbers: Sequence[int]) -> None:

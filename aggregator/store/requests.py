@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 from aggregator.model import Noun
 from aggregator.store.tables import request
 
-RequestKind = Literal["correct", "recluster", "forget"]
+RequestKind = Literal["correct", "recluster", "forget", "prune", "repair"]
 
 
 class Request(Noun, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """All rows of a database, in one order on both kinds: what an export holds and an import puts back.
 
 Left out is what belongs to one installation: tokens, answers to pushes, requests of commands, webhooks and
-what waits for them. The full-text index is made anew from the articles.
+what waits for them; and what the daemons that run tell each other. The full-text index is made anew from the
+articles. Backups and copies of a database (copying.py) hold all but the last two.
 """
 
 import base64
@@ -30,7 +31,9 @@ from sqlalchemy.exc import IntegrityError
 from aggregator.errors import ReadError
 from aggregator.store.tables import UtcTime, counter, metadata
 
-LEFT_OUT: Final = frozenset({"token", "push", "request", "hook", "outbox"})
+# Of the daemons that run now: nobody else can do anything with it.
+PASSING: Final = frozenset({"writer", "claim", "prepared"})
+LEFT_OUT: Final = frozenset({"token", "push", "request", "hook", "outbox"}) | PASSING
 _AT_ONCE = 500
 _INDEX_COUNTERS = ("searchable", "unindexed")  # of the full-text index, which begins from nothing
 _LEAST, _MOST = -(2**63), 2**63 - 1

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, func, select, text, update
+from sqlalchemy import Connection, Row, Select, case, func, select, text, update
 
 from aggregator.store.tables import article, counter
 from aggregator.text.words import in_index, index_words, search_words
@@ -41,7 +41,9 @@ class Indexed(NamedTuple):
     effective: dt.datetime
 
 
-_ROWS = select(*(article.c[name] for name in Indexed._fields))
+# Of a packed article (store/texts.py) the lead alone: by then it is found by headline, lead and marks.
+_BODY = case((article.c.packed.is_(None), article.c.text), else_=article.c.lead).label("text")
+_ROWS = select(*(_BODY if name == "text" else article.c[name] for name in Indexed._fields))
 
 
 def indexed_to(connection: Connection) -> int:
@@ -52,6 +54,13 @@ def indexed_to(connection: Connection) -> int:
 def unindexed_to(connection: Connection) -> int:
     """Articles up to this number wait to be indexed anew; 0: none does."""
     return _counted(connection, _REST)
+
+
+def unindexed_at_most(connection: Connection, newest: int) -> int:
+    """How many articles up to `newest` cannot be found, by their numbers: nothing is counted."""
+    both = select(counter.c.name, counter.c.value).where(counter.c.name.in_((_LAST, _REST)))
+    reached = {row.name: int(row.value) for row in connection.execute(both)}
+    return max(0, newest - reached[_LAST]) + reached[_REST]
 
 
 def index_next(connection: Connection, limit: int) -> int:
@@ -89,7 +98,7 @@ def take_out(connection: Connection, n: int) -> bool:
                 "INSERT INTO article_search(article_search, rowid, title, body, marks) "
                 "VALUES ('delete', :n, :t, :b, :m)"
             ),
-            _fts5_row(row),
+            fts5_row(row),
         )
     else:
         connection.execute(text("DELETE FROM article_search WHERE n = :n"), {"n": n})
@@ -99,6 +108,19 @@ def take_out(connection: Connection, n: int) -> bool:
 def put_back(connection: Connection, n: int) -> None:
     """Index article `n` as its row is now."""
     put(connection, connection.execute(_ROWS.where(article.c.n == n)).all())
+
+
+def begin_anew(connection: Connection) -> None:
+    """Let all articles wait to be indexed anew; the index must be empty."""
+    last = connection.execute(select(func.coalesce(func.max(article.c.n), 0))).scalar_one()
+    for name in (_LAST, _REST):
+        _count(connection, name, last)
+
+
+def rows_between(connection: Connection, low: int, high: int) -> Sequence[Row[Any]]:
+    """The articles of these numbers as the index should know them, those that it says it has."""
+    low, high = max(low, _counted(connection, _REST) + 1), min(high, _counted(connection, _LAST))
+    return connection.execute(_ROWS.where(article.c.n.between(low, high)).order_by(article.c.n)).all()
 
 
 def unindexed_count(connection: Connection) -> int:
@@ -124,12 +146,12 @@ def put(connection: Connection, rows: Sequence[Indexed | Row[Any]]) -> None:
         return
     if connection.dialect.name == "sqlite":
         statement = text("INSERT INTO article_search(rowid, title, body, marks) VALUES (:n, :t, :b, :m)")
-        connection.execute(statement, [_fts5_row(row) for row in rows])
+        connection.execute(statement, [fts5_row(row) for row in rows])
     else:
         statement = text(
             "INSERT INTO article_search(n, words, is_long) VALUES (:n, CAST(:w AS tsvector), :l)"
         )
-        connection.execute(statement, [_tsvector_row(row) for row in rows])
+        connection.execute(statement, [tsvector_row(row) for row in rows])
 
 
 # --- marks -------------------------------------------------------------------------------------------------
@@ -177,13 +199,16 @@ def _words(row: Indexed | Row[Any]) -> tuple[list[str], list[str]]:
     return title, body
 
 
-def _fts5_row(row: Indexed | Row[Any]) -> dict[str, Any]:
+def fts5_row(row: Indexed | Row[Any]) -> dict[str, Any]:
+    """What stands in the index of SQLite: number, title, text, marks."""
     title, body = _words(row)
     return {"n": row.n, "t": " ".join(title), "b": " ".join(body), "m": " ".join(_marks(row))}
 
 
-def _tsvector_row(row: Indexed | Row[Any]) -> dict[str, Any]:
-    """Postgres' text form with places of our own; the words of the title also as marks of their own.
+def tsvector_row(row: Indexed | Row[Any]) -> dict[str, Any]:
+    """What stands in the index of Postgres: its text form with places of our own.
+
+    The words of the title stand in it as marks of their own, too.
 
     An index of Postgres knows neither places nor weights: asked for a word in the title it would have to read
     all rows that hold it.

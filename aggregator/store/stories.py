@@ -100,9 +100,8 @@ def _columns(state: StoryState) -> dict[str, Any]:
 def give_way(connection: Connection, loser: str, winner: str) -> None:
     """`loser` and all that gave way to it redirect to `winner` for ever; its articles must have moved."""
     connection.execute(update(story).where(story.c.redirect_to == loser).values(redirect_to=winner))
-    connection.execute(
-        update(story).where(story.c.id == loser).values(redirect_to=winner, text=None, merged=None)
-    )
+    derived = {"text": None, "merged": None, "standing": None, "sums": b""}  # it is restated if it comes back
+    connection.execute(update(story).where(story.c.id == loser).values(redirect_to=winner, **derived))
 
 
 def row_of(connection: Connection, id: str) -> StoryRow | None:  # noqa: A002

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, exists, func, insert, select, update
 
-from aggregator.model import ArticleView
-from aggregator.store import articles, blobs
+from aggregator.model import ArticleView, MergedStory
+from aggregator.store import articles, blobs, texts
 from aggregator.store.database import Database
 from aggregator.store.tables import article, counter, story
 from aggregator.stories.counts import with_originals
@@ -54,6 +54,17 @@ def telling_version(rules: StoryRules) -> int:
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:6])
 
 
+def told_by_these_since(connection: Connection, rules: StoryRules) -> tuple[int, dt.datetime] | None:
+    """From which number and which last bump on stories are told by these rules; None: none surely."""
+    if _counted(connection, _TOLD_BY) != telling_version(rules):
+        return None
+    live = story.c.redirect_to.is_(None)
+    last = connection.execute(select(func.max(story.c.updated)).where(live)).scalar()
+    if last is None:
+        return None
+    return _counted(connection, _TOLD_FROM), last - dt.timedelta(days=rules.told_again_days)
+
+
 _STORIES = select(story.c.id, story.c.n, story.c.title, story.c.last_inbox_no).where(
     story.c.redirect_to.is_(None)
 )
@@ -82,7 +93,7 @@ def _tell(database: Database, rows: Sequence[_Waiting], rules: StoryRules) -> No
     for row in rows:
         views = with_originals(members[row.id])
         merged = merge(views, row.title, rules)
-        told.append((row, merged, as_text(merged, views), views))
+        told.append((row, merged, kept_text(merged, views), views))
     with database.write() as connection:
         for row, merged, text, views in told:
             written = connection.execute(
@@ -96,6 +107,11 @@ def _tell(database: Database, rows: Sequence[_Waiting], rules: StoryRules) -> No
             )
             if written.rowcount:
                 _note_originals(connection, row.id, views)
+
+
+def kept_text(merged: MergedStory, views: Sequence[ArticleView]) -> str:
+    """What SQL reads of a merged text. Of one article it would be that article's text once more."""
+    return "" if len(views) == 1 else as_text(merged, views)
 
 
 def _tell_anew(database: Database, limit: int, rules: StoryRules) -> int:
@@ -114,7 +130,13 @@ def _tell_anew(database: Database, limit: int, rules: StoryRules) -> int:
             rows: list[_Waiting] = []
         else:
             since = last - dt.timedelta(days=rules.told_again_days)
-            chosen = _STORIES.where(story.c.n < below, story.c.text.is_not(None), story.c.updated >= since)
+            is_gone = exists().where(article.c.story == story.c.id, texts.IS_GONE)
+            chosen = _STORIES.where(
+                story.c.n < below,
+                story.c.text.is_not(None),
+                story.c.updated >= since,
+                ~is_gone,  # it was told for the last time
+            )
             rows = _chosen(connection, chosen.order_by(story.c.n.desc()).limit(limit))
     _tell(database, rows, rules)
     reached = min((row.n for row in rows), default=0)

@@ -1,6 +1,7 @@
 """What a feed asks of the store beside its stories: merged texts, and when anything changed."""
 
 import datetime as dt
+import logging
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, select
@@ -8,6 +9,8 @@ from sqlalchemy import Connection, bindparam, select
 from aggregator.model import MergedStory
 from aggregator.store import blobs
 from aggregator.store.tables import story, story_log
+
+log = logging.getLogger(__name__)
 
 _MERGED = select(story.c.id, story.c.merged).where(
     story.c.id.in_(bindparam("ids", expanding=True)), story.c.merged.is_not(None)
@@ -21,8 +24,17 @@ def merged_of(connection: Connection, ids: Sequence[str]) -> dict[str, MergedSto
     found: dict[str, MergedStory] = {}
     for start in range(0, len(ids), _IDS_AT_ONCE):
         rows = connection.execute(_MERGED, {"ids": ids[start : start + _IDS_AT_ONCE]})
-        found |= {row.id: blobs.expand_noun(row.merged, MergedStory) for row in rows}
+        found |= {row.id: merged for row in rows if (merged := read_merged(row.id, row.merged)) is not None}
     return found
+
+
+def read_merged(id: str, blob: bytes) -> MergedStory | None:  # noqa: A002 - the word that people type
+    """The merged text of story `id`; None where it is damaged: as if it were not there."""
+    try:
+        return blobs.expand_noun(blob, MergedStory)
+    except blobs.UNREADABLE as error:
+        log.warning("story %s: its merged text is damaged (%s); `aggregator db check --repair`", id, error)
+        return None
 
 
 def last_change_at(connection: Connection) -> dt.datetime | None:

@@ -18,7 +18,7 @@ from aggregator.text.calendars import ERAS, JALALI_MONTHS, from_jalali, plain_di
 from aggregator.text.lines import is_name_like, is_prose, same_line
 from aggregator.text.phrases import phrases, single_words, words
 
-_EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
+EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
 _MAX_DECLARED_CHARS = 100
 
@@ -216,7 +216,7 @@ def parse_declared(text: str, zone: str | None, seen: dt.datetime | None = None)
 
 def plausible(time: dt.datetime, seen: dt.datetime | None) -> bool:
     """Between 1990 and a day after `seen` (the sender's clock may be wrong, and zones are guessed)."""
-    return time >= _EARLIEST and (seen is None or time <= seen + _AHEAD)
+    return time >= EARLIEST and (seen is None or time <= seen + _AHEAD)
 
 
 # --- reading -----------------------------------------------------------------------------------------------

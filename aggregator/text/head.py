@@ -15,6 +15,7 @@ from aggregator.text import dates, furniture, outlets
 from aggregator.text.bylines import read_signature, stated_byline
 from aggregator.text.limits import TextRules
 from aggregator.text.lines import count_words, ends_sentence, folded, is_name_like, same_line
+from aggregator.text.live import opens_with_clock
 from aggregator.text.phrases import words
 from aggregator.text.wire import is_agency_name
 
@@ -73,7 +74,8 @@ def read_head(
     rest += [line for line in standfirst if not is_head_furniture(line, outlet)]
     below = [line for line in rest if not same_line(line, title)]
     signature, deck = _signature_and_deck(below)
-    return Head(title=title, outlet=masthead, author=author or signature, deck=deck)
+    entries = tuple(line for line in above if opens_with_clock(line))  # of a live blog, told before the title
+    return Head(title=title, outlet=masthead, author=author or signature, deck=entries + deck)
 
 
 def _place_of_title(

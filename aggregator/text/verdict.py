@@ -16,6 +16,7 @@ import yaml
 from aggregator.model import Verdict
 from aggregator.text.limits import TextRules
 from aggregator.text.lines import count_words, same_line
+from aggregator.text.numbers import counted
 from aggregator.text.signs import Signs
 
 _SENTENCE_CHARS = 600  # of a sentence that are looked at: bounds the patterns
@@ -68,7 +69,7 @@ def judge(title: str, text: str, rules: TextRules, page: Surroundings | None = N
         return Judged("ok")
     if title:
         return Judged("stub", "a headline with hardly any text" if words else "a headline without text")
-    return Judged("too_short", f"{words} words and no headline")
+    return Judged("too_short", f"{counted(words, 'word')} and no headline")
 
 
 def judge_remains(title: str, text: str, rules: TextRules) -> Judged:

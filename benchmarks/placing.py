@@ -36,8 +36,9 @@ import numpy as np
 
 from aggregator.dedup.fingerprint import fingerprinter
 from aggregator.model import Entry, Prepared
-from aggregator.pipeline import TEXTS_A_JOB, Pipeline
+from aggregator.pipeline import Pipeline
 from aggregator.placing import Placing
+from aggregator.preparing import TEXTS_A_JOB
 from aggregator.rules import rule_book
 from aggregator.stages import PrepareItem, PrepareJob, _prepared
 from aggregator.store import inbox

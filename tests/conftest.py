@@ -12,6 +12,9 @@ from sqlalchemy.exc import OperationalError
 
 from aggregator.store.database import Database
 from tests.fresh import emptied, shape, with_tables
+from tests.own_postgres import own_postgres, own_postgres_server
+
+__all__ = ["own_postgres", "own_postgres_server"]  # fixtures: pytest finds them here
 
 REPOSITORY = Path(__file__).parent.parent
 _NUMBERS = itertools.count()

@@ -134,6 +134,9 @@ class MemoryShelf:
                     )
         return None
 
+    def gone(self, id: str, /) -> bool:  # noqa: A002
+        return False
+
     def merged(self, story_id: str, /) -> MergedStory | None:
         return self._merged.get(story_id)
 

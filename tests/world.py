@@ -77,6 +77,11 @@ class World:
         """What was asked of a host, in order."""
         return [path for _, name, path in self.asked if name == host]
 
+    def forget_what_was_asked(self) -> None:
+        """For a long time: what was asked in it fills the memory of the tests."""
+        self.asked.clear()
+        self._server.requests.clear()
+
     def close(self) -> None:
         self._server.close()
 

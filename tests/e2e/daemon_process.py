@@ -65,9 +65,11 @@ class DaemonProcess:
         self.configure(settings)
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Write config.yaml anew; a daemon reads it when it starts."""
+        """Write config.yaml anew; a daemon reads it when it starts and at SIGHUP, never half of it."""
         merged = _laid_over(QUICK, settings)
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(merged, sort_keys=False), encoding="utf-8")
+        written = self.folder / "config.yaml.new"
+        written.write_text(yaml.safe_dump(merged, sort_keys=False), encoding="utf-8")
+        written.replace(self.folder / "config.yaml")
 
     # --- the process --------------------------------------------------------------------------------------
 
@@ -176,11 +178,6 @@ def resident_mib(pid: int) -> float:
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert found is not None
     return int(found.group(1)) / 1024
-
-
-def mapped_files(pid: int) -> str:
-    """The files that a process has mapped into its memory, libraries among them."""
-    return Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")
 
 
 def _processes() -> list[int]:

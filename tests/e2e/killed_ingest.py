@@ -15,7 +15,7 @@ from concurrent.futures import Future
 import msgspec
 from sqlalchemy import func, select
 
-from aggregator.daemon import utc_now
+from aggregator.configured import utc_now
 from aggregator.ingesting import Ingest
 from aggregator.model import Entry
 from aggregator.net.client import Client, ClientSettings

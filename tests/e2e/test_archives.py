@@ -23,7 +23,8 @@ from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, entry
 from tests.conftest import REPOSITORY, postgres_server
-from tests.e2e.test_kill import HONEST, SEED, invented
+from tests.e2e.kill_records import invented
+from tests.e2e.kills import HONEST, SEED
 from tests.unit.test_sources_files import answer, warc_record
 
 RECORDS, PAGES = 120, 4  # more than one transaction takes

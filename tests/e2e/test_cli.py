@@ -57,10 +57,16 @@ COMMANDS = [
     ["db"],
     ["db", "upgrade"],
     ["db", "stats"],
+    ["db", "backup"],
+    ["db", "restore"],
+    ["db", "copy"],
     ["db", "check"],
+    ["db", "prune"],
     ["config"],
     ["config", "show"],
     ["config", "check"],
+    ["config", "default"],
+    ["install-service"],
     ["doctor"],
     ["export"],
     ["import"],
@@ -349,6 +355,7 @@ def test_a_reader_that_goes_away_is_no_error(filled: Terminal) -> None:
         (["search", "levee"], 0),
         (["sources", "list"], 0),
         (["db", "stats"], 0),
+        (["forget", "--list"], 0),
         (["story", "nosuchstory"], 2),
         (["explain", "nosuch"], 2),
     ],
@@ -364,6 +371,29 @@ def test_before_there_is_a_database_reading_says_so_and_makes_none(
         "`aggregator ingest FOLDER` or `aggregator run` makes it\n"
     )
     assert len(said.err.splitlines()) == (1 if code == 0 else 2)
+    assert [path.name for path in terminal.folder.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["db", "check"], 1),
+        (["db", "backup"], 1),
+        (["export"], 1),
+        (["db", "prune"], 2),
+        (["forget", "https://a.example/1", "--yes"], 2),
+        (["import", "nofile"], 2),
+        (["import", "config.yaml"], 1),
+        (["db", "restore", "nofile"], 2),
+        (["db", "restore", "."], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_has_nothing_to_work_on_ends_as_the_documents_say_and_makes_no_database(
+    terminal: Terminal, command: list[str], code: int
+) -> None:
+    said = terminal.type(*command)
+    assert (said.code, said.out, len(said.err.splitlines())) == (code, b"", 1), said.err
     assert [path.name for path in terminal.folder.iterdir()] == ["config.yaml"]
 
 
@@ -988,14 +1018,18 @@ def test_a_source_of_the_file_is_removed_in_the_file(terminal: Terminal) -> None
 
 def test_config_check_names_every_mistake_by_its_line(terminal: Terminal) -> None:
     terminal.write("config.yaml", "log:\n  level: loud\nfetch:\n  interval: 15\nsorces: []\n")
-    for command in (["config", "check"], ["config", "show"], ["stories"], ["doctor"], ["ingest", "x"]):
+    lines = ["config.yaml:2", "config.yaml:4", "config.yaml:5"]
+    for command in (["config", "check"], ["config", "show"], ["stories"], ["ingest", "x"]):
         said = terminal.type(*command)
         assert said.code == 2
-        assert [line.split(": ")[1] for line in said.err.splitlines()] == [
-            "config.yaml:2",
-            "config.yaml:4",
-            "config.yaml:5",
-        ]
+        assert [line.split(": ")[1] for line in said.err.splitlines()] == lines
+    said = terminal.type("doctor", "--format", "jsonl")
+    assert said.code == 1
+    told = [line["what"] for line in said.lines if line["level"] == "problem"]
+    assert [what.split(": ")[0] for what in told] == lines
+    terminal.write("config.yaml", "database: postgresql://me@localhost/x\nretention: {size: 20 GB}\n")
+    said = terminal.type("config", "check")
+    assert (said.code, "retention.size is for SQLite" in said.err) == (2, True), "as the daemon would end"
 
 
 def test_config_show_is_a_config(terminal: Terminal) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from aggregator.store import requests
 from aggregator.store.database import Database
 from aggregator.store.lock import writer_lock
+from aggregator.store.rows import PASSING
 from aggregator.store.tables import metadata, request
 from tests.articles import NOON
 from tests.e2e.daemon_process import PATIENCE_SECONDS, PROGRAM, DaemonProcess
@@ -58,7 +59,8 @@ class Bench:
         return listed
 
     def everything(self) -> dict[str, object]:
-        return {table.name: rows_of(self.database, table) for table in metadata.sorted_tables}
+        kept = (table for table in metadata.sorted_tables if table.name not in PASSING)
+        return {table.name: rows_of(self.database, table) for table in kept}
 
 
 @pytest.fixture

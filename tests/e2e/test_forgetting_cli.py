@@ -74,8 +74,8 @@ def test_a_running_daemon_forgets_what_is_asked(program: DaemonProcess, database
             done = program.command("forget", one, "--yes")
             assert done.returncode == 0, done.stderr
             assert "forgotten" in done.stdout
-        assert daemon.get(f"/stories/{goat}").status_code == 404
-        assert daemon.get(f"/api/v1/stories/{goat}").status_code == 404
+        assert daemon.get(f"/stories/{goat}").status_code == 410
+        assert daemon.get(f"/api/v1/stories/{goat}").status_code == 410
         assert goat not in daemon.get("/feeds/stories.rss").text
         assert daemon.stop() == 0
     assert what_is_wrong(database) == []

@@ -5,67 +5,50 @@ until it ends; then all that is settled must equal what an undisturbed run leave
 number of workers and whichever the database.
 """
 
-import gzip
 import json
 import os
 import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import select
 
 from aggregator.store import inbox
 from aggregator.store.database import Database
-from aggregator.store.matching import newest
-from aggregator.store.search import unindexed_count
-from aggregator.store.tables import article, entry, lsh_band, outlet_line, revision, story_log
-from aggregator.text.query import parse_query
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, settled
+from aggregator.store.tables import article
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY, Postgres
+from tests.e2e.kill_records import records
+from tests.e2e.kills import (
+    CARELESS,
+    HONEST,
+    SECONDS_AN_INGEST,
+    WAYS,
+    Settled,
+    Way,
+    assert_same,
+    children_of,
+    ended,
+    left_in,
+    rounds,
+)
 from tests.loopback import LoopbackServer, Response
 
 ARTICLES = 300
-HONEST = [str(Path(sys.executable).with_name("aggregator"))]
-CARELESS = [sys.executable, "-m", "tests.e2e.careless_ingest"]
-SECONDS_AN_INGEST = 240
-SEED = int(os.environ.get("AGGREGATOR_KILL_SEED") or random.SystemRandom().randrange(2**32))
-
-ROUNDS = int(os.environ.get("AGGREGATOR_KILL_ROUNDS") or 40)  # of the full count
-
-Settled = dict[str, list[tuple[Any, ...]]]
-
-
-class Way(NamedTuple):
-    """How the pure stages run."""
-
-    executor: str
-    workers: int
-
-    def config(self, folder: Path) -> Path:
-        file = folder / "config.yaml"
-        file.write_text(f"work:\n  executor: {self.executor}\n  workers: {self.workers}\n")
-        return file
-
-
-WAYS = {"two": Way("processes", 2), "one": Way("processes", 1), "inline": Way("inline", 1)}
+ROUNDS = int(os.environ.get("AGGREGATOR_KILL_ROUNDS") or 10)  # of the full count
 
 
 @pytest.fixture(scope="module")
 def articles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """300 records of others where they are there, else invented ones; with copies, revisions, a live blog."""
     file = tmp_path_factory.mktemp("kill") / "articles.jsonl"
-    given = Path(os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data"))
-    dataset = REPOSITORY / given / "events-fulltext.jsonl.gz"
-    records = taken(dataset, ARTICLES) if dataset.is_file() else invented(ARTICLES)
-    file.write_text("".join(json.dumps(one) + "\n" for one in with_hard_cases(records)))
+    file.write_text("".join(json.dumps(one) + "\n" for one in records(ARTICLES)))
     return file
 
 
@@ -144,34 +127,16 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, articles: Path) -> Ben
     return Bench(tmp_path, articles, lambda: f"sqlite:///{tmp_path / f'{next(numbers)}.db'}")
 
 
-def rounds(name: str) -> random.Random:
-    """Random moments that can be had again: AGGREGATOR_KILL_SEED=the printed number."""
-    print(f"AGGREGATOR_KILL_SEED={SEED} ({name})")
-    return random.Random(f"{SEED} {name}")
-
-
 # --- the thin slice ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.timeout(SECONDS_AN_INGEST)
-@pytest.mark.parametrize(
-    ("bench", "way"), [("sqlite", "two"), ("sqlite", "inline"), ("postgres", "one")], indirect=["bench"]
-)
+@pytest.mark.parametrize(("bench", "way"), [("sqlite", "inline"), ("postgres", "one")], indirect=["bench"])
 def test_killed_and_started_again_it_ends_like_a_run_undisturbed(
     bench: Bench, way: str, undisturbed: tuple[Settled, float]
 ) -> None:
     expected, seconds = undisturbed
     assert_same(bench.killed_often(rounds(way), WAYS[way], (0.2, 0.8 * seconds), kills=3), expected)
-
-
-@pytest.mark.timeout(SECONDS_AN_INGEST)
-@pytest.mark.parametrize("bench", ["sqlite"], indirect=True)
-def test_a_killed_worker_is_replaced_and_leaves_no_trace(
-    bench: Bench, undisturbed: tuple[Settled, float]
-) -> None:
-    left, kills = bench.workers_killed(rounds("workers"), WAYS["one"], kills=2)
-    assert kills
-    assert_same(left, undisturbed[0])
 
 
 @pytest.mark.timeout(SECONDS_AN_INGEST)
@@ -270,133 +235,3 @@ def test_many_rounds_of_killed_workers(bench: Bench, undisturbed: tuple[Settled,
     for _ in range(ROUNDS):
         left, _ = bench.workers_killed(rng, rng.choice([WAYS["one"], WAYS["two"]]), kills=rng.randint(1, 6))
         assert_same(left, expected)
-
-
-# --- looking -----------------------------------------------------------------------------------------------
-
-
-def ended(running: subprocess.Popen[bytes]) -> None:
-    """Wait for a run that must end well."""
-    said, _ = running.communicate(timeout=SECONDS_AN_INGEST)
-    assert running.returncode == 0, said.decode()
-
-
-def left_in(url: str) -> Settled:
-    """All that must be the same in a database after the same input, clocks and the rows' own order aside."""
-    database = Database(url)
-    logged = select(story_log.c.story, story_log.c.kind, story_log.c.article, story_log.c.detail)
-    entries = select(entry.c.inbox_no, entry.c.state, entry.c.article, entry.c.outcome)
-    with database.read() as connection:
-        rows = {
-            "log": connection.execute(logged.order_by(story_log.c.n)).all(),
-            "entries": connection.execute(entries.order_by(entry.c.inbox_no)).all(),
-            "bands": connection.execute(select(lsh_band).order_by(*lsh_band.c)).all(),
-            "texts": connection.execute(
-                select(article.c.n, article.c.text, article.c.details).order_by(article.c.n)
-            ).all(),
-            "repeated lines": connection.execute(select(outlet_line).order_by(*outlet_line.c[:2])).all(),
-            "revisions": connection.execute(
-                select(revision.c.article, revision.c.number, revision.c.text).order_by(*revision.c[:2])
-            ).all(),
-            "found": [(n,) for n in newest(connection, parse_query("the"), 10_000, reach=10_000)],
-            "not indexed": [(unindexed_count(connection),)],
-            "indexed": [(n,) for n in newest(connection, parse_query("after:1900"), 10_000, reach=10_000)],
-        }
-    whole = settled(database) | {name: [tuple(row) for row in held] for name, held in rows.items()}
-    database.close()
-    return whole
-
-
-def assert_same(left: Settled, expected: Settled) -> None:
-    """Say which table differs and where first, not 300 articles."""
-    for name, rows in expected.items():
-        found = left[name]
-        differing = [pair for pair in zip(found, rows, strict=False) if pair[0] != pair[1]]
-        assert not differing, f"{name}: {len(differing)} rows differ, the first: {differing[0]}"
-        assert len(found) == len(rows), f"{name}: {len(found)} rows instead of {len(rows)}"
-
-
-def children_of(process: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{process}/task").glob("*"):
-        try:
-            found += [int(one) for one in (task / "children").read_text().split()]
-        except OSError:
-            continue  # the thread ended meanwhile
-    return found
-
-
-# --- what is read ------------------------------------------------------------------------------------------
-
-
-def taken(dataset: Path, count: int) -> list[dict[str, Any]]:
-    with gzip.open(dataset, "rt") as lines:
-        return [json.loads(line) for _, line in zip(range(count), lines, strict=False)]
-
-
-def with_hard_cases(records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Reprints, corrected texts, a reused id, a live blog and an outlet's footer among the articles."""
-    for number, one in enumerate(records):
-        yield one
-        if number % 7 == 3:  # more than twenty: the footer is learnt on the way
-            footed = f"{one['text']}\n{FOOTER}"
-            yield one | {"id": f"footer {number}", "source": "Footer Post", "text": footed}
-        if number % 25 == 7:
-            yield one | {"id": f"reprint {number}", "url": None, "source": "Morning Reprint"}
-        if number % 40 == 13:
-            yield one | {"text": f"{one['text']} A sentence was added later."}
-        if number % 60 == 20:
-            yield one | {"title": "Another matter", "text": records[number - 9]["text"]}
-        if number % 50 == 30:
-            yield {"id": f"live {number}", "source": "Ticker", "title": f"Live blog: {one['title']}"} | live(
-                one
-            )
-
-
-def live(one: dict[str, Any]) -> dict[str, Any]:
-    sentences = one["text"].split(". ")[:6]
-    lines = [f"{hour}.15 p.m.: {words}." for hour, words in enumerate(sentences, start=1)]
-    return {"text": "\n\n".join(lines), "published": one["published"]}
-
-
-FOOTER = "The Footer Post is printed in Orrin on paper from its own forests."
-PLACES = ("Pennmouth", "Sennick", "Calmouth", "Orrin", "Tavelle", "Brask", "Lower Hume", "Isk")
-MATTERS = (
-    ("levee", "The river rose {n} metres and {w} houses stood under water, the fire service of {p} said."),
-    ("strike", "Dock workers of {p} walked out over the roster; {n} ships and {w} lorries were waiting."),
-    ("court", "Judges in {p} gave the former mayor {n} years over a contract worth {w} million crowns."),
-    ("fire", "A fire in the mill of {p} burnt for {n} hours; {w} people were taken to safety by boat."),
-    ("vote", "Voters of {p} refused the new tramway by {n} votes after {w} months of quarrel."),
-)
-SAID = (
-    "Witnesses had noticed the first signs {n} days before.",
-    "A spokeswoman said that {w} inquiries were under way.",
-    "The council of {p} meets on Thursday.",
-    "{w} residents signed a letter of protest.",
-    "Trains from {p} run again since the evening.",
-    "The insurer puts the damage at {n} million crowns.",
-)
-
-
-def invented(count: int) -> list[dict[str, Any]]:
-    """Articles about invented events, two or three to an event."""
-    rng, records = random.Random(5), []
-    while len(records) < count:
-        word, opening = rng.choice(MATTERS)
-        facts = {"p": rng.choice(PLACES), "n": rng.randint(2, 60), "w": rng.randint(2, 900)}
-        day = f"2026-03-{rng.randint(1, 28):02}"
-        for outlet in rng.sample(("Gazette", "Herald", "Courier", "Post"), rng.randint(1, 3)):
-            said = " ".join([opening, *rng.sample(SAID, 4)]).format(**facts)
-            title = f"{word.capitalize()} in {facts['p']}: {facts['w']} concerned"
-            number = len(records)
-            records.append(
-                {
-                    "id": str(number),
-                    "url": None,
-                    "source": outlet,
-                    "published": day,
-                    "title": title,
-                    "text": said,
-                }
-            )
-    return records[:count]

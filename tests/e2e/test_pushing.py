@@ -79,7 +79,7 @@ def test_tokens_on_the_command_line(
 SCRIPT = """
 import sys
 import httpx
-from aggregator.daemon import utc_now
+from aggregator.configured import utc_now
 from aggregator.publish.push import Letterbox
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings

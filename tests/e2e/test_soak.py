@@ -1,15 +1,20 @@
-"""Half an hour of steady work (`make soak`): memory, threads and open files stay where they were.
+"""Half an hour of steady work (`make soak`): memory, threads, open files and database stay as they were.
 
-AGGREGATOR_SOAK_MINUTES makes it shorter or longer.
+Beside it pages, feeds, metrics and status are read, the configuration is read again, backups are made, and
+what was stored goes down all rungs of retention within minutes. AGGREGATOR_SOAK_MINUTES makes it shorter or
+longer.
 """
 
 import os
 import random
 import re
+import signal
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,7 +24,8 @@ from tests.loopback import LoopbackServer, Resource
 MINUTES = float(os.environ.get("AGGREGATOR_SOAK_MINUTES", "30"))
 FEEDS = 10
 SECONDS_A_NEW_ITEM = 1.0
-WARM_UP_SHARE = 0.3  # of the time: caches fill, workers retire for the first time
+WARM_UP_SHARE = 0.3  # of the time: caches fill, workers retire for the first time, the first stories go
+SEEN = ("/", "/feeds/stories.rss", "/metrics", "/status", "/readyz", "/api/v1/stories?limit=200")
 _WORDS = re.findall(
     r"\w+",
     """river levee mayor rescue council harbour strike union court budget bridge storm school hospital
@@ -28,31 +34,41 @@ _WORDS = re.findall(
 
 
 class Vitals(NamedTuple):
-    """What a process holds."""
+    """What the daemon holds, and its database."""
 
     resident_mib: float
+    workers_mib: float
     threads: int
     files: int
+    database_mib: float
 
 
-def placed(daemon: DaemonProcess) -> int:
-    """How many articles have a place."""
-    return int(daemon.command("db", "stats").stdout.split("articles")[1].split()[0])
-
-
-def vitals(pid: int) -> Vitals:
+def vitals(daemon: DaemonProcess) -> Vitals:
+    assert daemon.process is not None
+    pid = daemon.process.pid
     return Vitals(
         resident_mib=resident_mib(pid),
+        workers_mib=sum(_resident_or_gone(worker) for worker in daemon.workers()),
         threads=len(list(Path(f"/proc/{pid}/task").iterdir())),
         files=len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        database_mib=sum(file.stat().st_size for file in daemon.folder.glob("stories.db*")) / 2**20,
     )
 
 
-class Newsroom(threading.Thread):
-    """Writes a new item into one of the feeds every second; keeps the last twenty of each."""
+def _resident_or_gone(pid: int) -> float:
+    try:
+        return resident_mib(pid)
+    except (OSError, AssertionError):  # it ended between two looks
+        return 0.0
 
-    def __init__(self, feeds: list[Resource]) -> None:
+
+class Newsroom(threading.Thread):
+    """Writes a new item into one of the feeds every `seconds`; keeps the last `kept` of each."""
+
+    def __init__(self, feeds: list[Resource], seconds: float = SECONDS_A_NEW_ITEM, kept: int = 20) -> None:
         super().__init__(daemon=True)
+        self._seconds = seconds
+        self._kept = kept
         self.written = 0
         self.done = threading.Event()
         self._feeds = feeds
@@ -60,10 +76,10 @@ class Newsroom(threading.Thread):
         self._random = random.Random(42)
 
     def run(self) -> None:
-        while not self.done.wait(SECONDS_A_NEW_ITEM):
+        while not self.done.wait(self._seconds):
             self.written += 1
             number = self.written % len(self._feeds)
-            self._items[number] = [self._item(), *self._items[number][:19]]
+            self._items[number] = [self._item(), *self._items[number][: self._kept - 1]]
             self._feeds[number].body = rss(self._items[number])
 
     def _item(self) -> str:
@@ -78,36 +94,89 @@ def rss(items: list[str]) -> str:
     return f'<rss version="2.0"><channel><title>Wire</title>{"".join(items)}</channel></rss>'
 
 
+def settings(server: LoopbackServer, *, is_odd: bool) -> dict[str, Any]:
+    """Two configurations by turns; one of them leaves a feed out. All rungs of retention within a third."""
+    ages = (("compress_after", 2), ("text_after", 4), ("stories_after", 10))
+    return {
+        "sources": [
+            {"feed": server.url(f"/{number}"), "outlet": f"Outlet {number}"}
+            for number in range(FEEDS - is_odd)
+        ],
+        "publish": {"title": "Odd" if is_odd else "Even"},
+        "retention": {name: f"{max(1, int(MINUTES * seconds))}s" for name, seconds in ages},
+        # The 5 MiB of free pages that a file may keep are as much as all the rest of this one.
+        "rules": {
+            "retention": {"look_seconds": 1.0, "steady_days": 0.0, "least_days": 0.0, "free_pages": 256}
+        },
+    }
+
+
+def accepted(daemon: DaemonProcess) -> int:
+    """How many articles ever came, whatever became of them."""
+    with closing(sqlite3.connect(daemon.folder / "stories.db", timeout=30)) as connection:
+        new = connection.execute("SELECT sum(count) FROM intake WHERE outcome = 'new'")
+        return int(new.fetchone()[0])
+
+
+def disturb(daemon: DaemonProcess, server: LoopbackServer, turn: int) -> None:
+    """Another configuration, and a backup over the last one."""
+    daemon.configure(settings(server, is_odd=turn % 2 == 1))
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    backup = daemon.command("db", "backup", "--to", str(daemon.folder / "kept.db.zst"))
+    assert backup.returncode == 0, backup.stderr
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 def test_nothing_grows_while_it_works(tmp_path: Path) -> None:
     feeds = [Resource(rss([])) for _ in range(FEEDS)]
     newsroom = Newsroom(feeds)
-    with LoopbackServer({f"/{number}": feed for number, feed in enumerate(feeds)}) as server:
-        sources = [
-            {"feed": server.url(f"/{number}"), "outlet": f"Outlet {number}"} for number in range(FEEDS)
-        ]
-        with DaemonProcess(tmp_path, {"sources": sources}) as daemon:
-            newsroom.start()
-            assert daemon.process is not None
-            seen: list[Vitals] = []
-            ends = time.monotonic() + MINUTES * 60
-            while time.monotonic() < ends:
-                time.sleep(min(5.0, MINUTES * 6))
-                daemon.get("/")
-                daemon.get("/feeds/stories.rss")
-                seen.append(vitals(daemon.process.pid))
-            newsroom.done.set()
-            daemon.wait_for(lambda: placed(daemon) == newsroom.written, "everything to be placed")
-            assert daemon.stop() == 0
+    seen: list[Vitals] = []
+    with (
+        LoopbackServer({f"/{number}": feed for number, feed in enumerate(feeds)}) as server,
+        DaemonProcess(tmp_path, settings(server, is_odd=False)) as daemon,
+    ):
+        newsroom.start()
+        ends = time.monotonic() + MINUTES * 60
+        turn, turns_at = 0, time.monotonic() + MINUTES * 2
+        while time.monotonic() < ends:
+            time.sleep(min(5.0, MINUTES * 6))
+            for path in SEEN:
+                assert daemon.get(path).status_code == 200, path
+            seen.append(vitals(daemon))
+            if time.monotonic() > turns_at:
+                turn, turns_at = turn + 1, time.monotonic() + MINUTES * 2
+                disturb(daemon, server, turn)
+        newsroom.done.set()
+        newsroom.join()
+        daemon.configure(settings(server, is_odd=False))
+        assert daemon.process is not None
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for(lambda: accepted(daemon) == newsroom.written, "everything to be accepted")
+        daemon.wait_for(lambda: not daemon.waiting(), "everything to be placed")
+        assert daemon.stop() == 0
+        reloads = len(re.findall("the configuration is in force", daemon.log()))
+        checked = daemon.command("db", "check", "--thorough")
     warm = seen[int(len(seen) * WARM_UP_SHARE) :]
     first, last = warm[: len(warm) // 3], warm[-(len(warm) // 3) :]
     grown = mean(last) - mean(first)
-    print(f"{MINUTES:g} minutes, {newsroom.written} items: {seen[0]} ... {seen[-1]}, {grown:+.1f} MiB")
+    print(f"{MINUTES:g} minutes, {newsroom.written} items, {reloads} reloads, {turn} backups:")
+    for name, one in (("at first", seen[0]), ("warm", first[-1]), ("at last", last[-1])):
+        print(f"  {name}: {one}")
+    print(
+        f"  {mean(first):.1f} MiB {grown:+.1f}, at most {max(one.workers_mib for one in seen):.0f} in workers"
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert not [line for line in daemon.log().splitlines() if " error " in line]
+    assert reloads > turn // 2, "one may come while another is under way: they are one then"
     assert grown <= 0.1 * mean(first), "memory is flat after the warm-up"
     assert max(one.threads for one in last) <= max(one.threads for one in first) + 2
     assert max(one.files for one in last) <= max(one.files for one in first) + 8
+    assert mean(last, "database_mib") <= 1.25 * mean(first, "database_mib"), (
+        "what goes makes room for what comes"
+    )
 
 
-def mean(samples: list[Vitals]) -> float:
-    return sum(one.resident_mib for one in samples) / len(samples)
+def mean(samples: list[Vitals], name: str = "resident_mib") -> float:
+    return float(sum(getattr(one, name) for one in samples) / len(samples))

@@ -132,7 +132,7 @@ def test_one_source_is_shown(stocked: Terminal) -> None:
 
 def test_nothing_is_in_trouble(terminal: Terminal) -> None:
     has(terminal, source("well", health="ok"))
-    assert "none of the 1 sources is in trouble" in terminal.type("sources", "list", "--failing").err
+    assert "1 source, none in trouble" in terminal.type("sources", "list", "--failing").err
 
 
 def test_doctor_says_what_to_type_for_a_source(stocked: Terminal) -> None:

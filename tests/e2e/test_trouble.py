@@ -1,10 +1,29 @@
-"""A database in trouble: the daemon serves on, rests, and goes on by itself."""
+"""A machine in trouble: the daemon serves on, rests, says what is the matter, and goes on by itself."""
 
+import contextlib
+import os
+import random
 import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
+import pytest
+
 from tests.articles import FLOOD, STRIKE
+from tests.e2e import daemon_process
 from tests.e2e.daemon_process import DaemonProcess
+from tests.e2e.test_soak import Newsroom, rss
+from tests.loopback import LoopbackServer, Resource
+
+SEED = int(os.environ.get("AGGREGATOR_DISK_SEED", random.randrange(2**32)))
+MOMENTS = int(os.environ.get("AGGREGATOR_DISK_MOMENTS", "50"))
 
 
 def write(folder: Path, name: str, title: str, text: str) -> None:
@@ -24,6 +43,200 @@ def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(tmp_pa
         daemon.wait_for(lambda: daemon.lines("cannot be written"), "the daemon to say that it cannot write")
         assert daemon.get("/").status_code == 200
         assert len(daemon.stories()) == 1
+        daemon.wait_for(lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell")
+        told = daemon.get("/healthz").json()
+        assert told["writable"] is False
+        assert "cannot be written" in " ".join(told["problems"])
         resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, before)
         daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
+        assert daemon.get("/healthz").status_code == 200
+        assert "Traceback" not in daemon.log()
         assert daemon.stop() == 0
+
+
+def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_path: Path) -> None:
+    """As somebody who typed BEGIN IMMEDIATE in sqlite3 and went to lunch."""
+    write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
+    settings = {
+        "sources": [{"folder": "news"}],
+        "rules": {
+            "service": {"stalled_seconds": 5.0, "look_seconds": 0.2},
+            "database": {"lock_seconds": 2.0, "read_seconds": 1.0, "look_seconds": 0.2},
+        },
+    }
+    with DaemonProcess(tmp_path, settings) as daemon:
+        secret = daemon.command("token", "create", "wire", "--scope", "push").stdout.strip()
+        daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
+        with contextlib.closing(sqlite3.connect(tmp_path / "stories.db", isolation_level=None)) as somebody:
+            somebody.execute("BEGIN IMMEDIATE")
+            write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
+            daemon.wait_for(lambda: daemon.lines("placing rests"), "the daemon to say that it cannot write")
+            stalled = daemon.lines("no progress")  # a busy machine is slow to prepare an article
+            refused = [push(daemon, secret, n) for n in range(3)]
+            assert [(one.status_code, one.headers.get("Retry-After")) for one in refused] == [(503, "5")] * 3
+            told = daemon.get("/status").json()
+            assert any("another program" in one for one in told["process_problems"])
+            assert told["writable"] is False
+            time.sleep(6.0)  # longer than is taken for a stall
+            assert len(daemon.stories()) == 1
+            assert daemon.lines("no progress") == stalled
+            somebody.execute("ROLLBACK")
+        daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
+        assert push(daemon, secret, 1).status_code == 202
+        daemon.wait_for(lambda: daemon.get("/healthz").status_code == 200, "/healthz to tell")
+        assert "Traceback" not in daemon.log()
+        assert daemon.stop() == 0
+
+
+def push(daemon: DaemonProcess, secret: str, number: int) -> httpx.Response:
+    record = {
+        "id": str(number),
+        "outlet": "Wire",
+        "title": "Ferry runs aground off Callow Head",
+        "text": FLOOD,
+    }
+    headers = {"Authorization": f"Bearer {secret}"}
+    address = f"{daemon.address}/api/v1/articles"
+    return httpx.post(address, json=record, headers=headers, trust_env=False, timeout=60, verify=False)
+
+
+# A thread of the daemon's process that dies when it is told to, as any may.
+DYING = """
+import sys, threading, time
+from pathlib import Path
+from aggregator.cli import main
+
+def wait_and_die():
+    while not Path("die").exists():
+        time.sleep(0.02)
+    raise MemoryError
+
+threading.Thread(target=wait_and_die, name="fetch-3", daemon=True).start()
+main()
+"""
+
+
+def test_a_thread_that_dies_ends_the_daemon_with_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon_process, "PROGRAM", [sys.executable, "-c", DYING])
+    with DaemonProcess(tmp_path, {"sources": []}) as daemon:
+        (tmp_path / "die").touch()
+        assert daemon.wait_for_end() == 1
+        last = daemon.log().splitlines()[-1]
+        assert (
+            last == "aggregator: the daemon ends, for fetch-3 did (there is no memory left); nothing is lost"
+        )
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, mib: int) -> Iterator[Path]:
+    """A file system of its own; skips aloud where this user may not mount one."""
+    folder.mkdir()
+    if shutil.which("mount") is None or os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=False)
+
+
+def fill(disk: Path) -> None:
+    """Not a byte is left, nor comes back until the file is removed."""
+    with contextlib.suppress(OSError), (disk / "filler").open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(2**16))
+
+
+@contextlib.contextmanager
+def fed_daemon(tmp_path: Path, disk: Path) -> Iterator[tuple[DaemonProcess, Newsroom]]:
+    """A daemon whose database lies on `disk`, and its log elsewhere, with three feeds that go on and on."""
+    feeds = [Resource(rss([])) for _ in range(3)]
+    routes = {f"/feed{number}": feed for number, feed in enumerate(feeds)}
+    newsroom = Newsroom(feeds, seconds=0.3, kept=10_000)
+    with LoopbackServer(routes) as server:
+        settings = {
+            "database": str(disk / "stories.db"),
+            "sources": [{"feed": server.url(path)} for path in routes],
+            "fetch": {"pages": "never"},
+            # The log keeps no room from before, which would do for a while.
+            "rules": {"database": {"free_mib": 1, "log_mib": 0}},
+        }
+        with DaemonProcess(tmp_path, settings) as daemon:
+            newsroom.start()
+            try:
+                yield daemon, newsroom
+            finally:
+                newsroom.done.set()
+                newsroom.join()
+
+
+@pytest.mark.torture
+def test_a_disk_that_is_full_at_fifty_moments(tmp_path: Path) -> None:
+    print(f"AGGREGATOR_DISK_SEED={SEED}")
+    chance = random.Random(SEED)
+    refused = 0
+    with small_disk(tmp_path / "disk", 64) as disk, fed_daemon(tmp_path, disk) as (daemon, newsroom):
+        daemon.wait_for(daemon.stories, "the first story")
+        for _ in range(MOMENTS):
+            time.sleep(chance.uniform(0.2, 3.0))
+            was_refused = False
+            fill(disk)
+            ends = time.monotonic() + chance.uniform(0.5, 4.0)
+            while time.monotonic() < ends:
+                for path in ("/", "/api/v1/stories", "/feeds/stories.rss"):
+                    assert daemon.get(path).status_code == 200
+                was_refused |= daemon.get("/healthz").status_code == 503
+            refused += was_refused
+            (disk / "filler").unlink()
+        newsroom.done.set()
+        newsroom.join()
+        while (placed := articles_in(daemon)) < newsroom.written:
+            wait_for_more_than(placed, daemon)
+        assert placed == newsroom.written
+        assert daemon.get("/healthz").status_code == 200
+        assert daemon.stop() == 0
+        assert "Traceback" not in daemon.log()
+        checked = daemon.command("db", "check")
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+    print(f"the disk was full {MOMENTS} times; the daemon was refused at {refused} of them")
+    assert refused >= MOMENTS / 5, "it was hardly ever in the way"
+
+
+def wait_for_more_than(placed: int, daemon: DaemonProcess) -> None:
+    daemon.wait_for(lambda: articles_in(daemon) > placed, "all that was ever published")
+
+
+def articles_in(daemon: DaemonProcess) -> int:
+    counted = daemon.command("db", "stats")
+    assert counted.returncode == 0, counted.stderr
+    return int(counted.stdout.split("articles")[1].split()[0])
+
+
+def test_a_daemon_that_was_suspended_goes_on_without_alarm_or_burst(tmp_path: Path) -> None:
+    """As a laptop that was closed: many intervals pass in which nobody asked."""
+    feed = Resource(rss([]))
+    with LoopbackServer({"/feed": feed}) as server:
+        settings = {
+            "sources": [{"feed": server.url("/feed")}],
+            "rules": {"service": {"stalled_seconds": 1.5, "look_seconds": 0.3}},
+        }
+        with DaemonProcess(tmp_path, settings) as daemon:
+            daemon.wait_for(lambda: len(server.requests) > 2, "it to poll")
+            assert daemon.process is not None
+            daemon.process.send_signal(signal.SIGSTOP)
+            time.sleep(2.5)
+            asked = len(server.requests)
+            daemon.process.send_signal(signal.SIGCONT)
+            began = time.monotonic()
+            daemon.wait_for(lambda: len(server.requests) > asked, "it to poll again")
+            time.sleep(1.0)
+            # At most one poll in half a second is asked for (QUICK), and what was missed is not made up for.
+            assert len(server.requests) - asked <= (time.monotonic() - began) / 0.5 + 2
+            assert not daemon.lines("no progress")
+            assert daemon.stop() == 0

@@ -20,7 +20,7 @@ from aggregator.store.database import Database
 from aggregator.store.tables import change
 from tests.conftest import Postgres
 from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.test_kill import invented
+from tests.e2e.kill_records import invented
 from tests.loopback import Request, Response
 from tests.receiver import SECRET, Receiver
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, event, func, select
 
-from aggregator.config import load
+from aggregator.config_file import load
 from aggregator.correcting import Wish
 from aggregator.errors import ConfigError
 from aggregator.model import Entry, Evidence

@@ -205,3 +205,10 @@ def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(fresh: C
             shingles[hash_] = shingles.get(hash_, 0) + 1
     assert max(keys) <= RULES.band_cap
     assert max(shingles.values()) <= RULES.shingle_cap
+
+
+def test_a_text_that_came_after_its_headline_is_found_by_its_copies(desk: Desk) -> None:
+    desk.take(record("Herald", "1", "Levee breaks at Pennmouth", "", published=NOON))
+    desk.take(record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    (copy,) = desk.take(record("Post", "1", "Levee breaks", FLOOD, published=NOON))
+    assert copy.outcome == "copy"

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from aggregator.errors import AggregatorError
 from aggregator.polling import Polled, Polling
 from aggregator.rules import rule_book
 from aggregator.store import inbox
@@ -30,6 +31,7 @@ from aggregator.store.sources import (
     source_id,
 )
 from aggregator.store.tables import article, entry
+from aggregator.store.tables import source as source_table
 from aggregator.work.executor import InlineExecutor
 from tests.articles import FLOOD, NOON, STRIKE, Desk, record
 from tests.loopback import Request, Resource, Response, redirect
@@ -424,6 +426,18 @@ def test_a_hold_outlives_a_restart(either: Week, world: World) -> None:
     world.time.run(7200)
     with week.database.write() as connection:
         assert [one.name for one in all_hosts(connection, world.time())] == ["big.example"], "its gap holds"
+
+
+def test_a_hold_is_written_down_later_where_the_database_refused(week: Week, world: World) -> None:
+    world.sites = {"big.example": {"/0": Response(429, {"Retry-After": "1800"})}}
+    stale = week.source(week.add("http://big.example/0"))
+    with week.database.write() as connection:
+        connection.execute(update(source_table).values(last_polled_at=NOON, etag="newer"))
+    with pytest.raises(AggregatorError, match="another process"):
+        week.poll(stale)
+    week.poll(week.source(stale.id))  # which is held by then
+    with week.database.write() as connection:
+        assert [one.name for one in all_hosts(connection, world.time())] == ["big.example"]
 
 
 def test_redirects_take_their_turn_at_the_host_they_lead_to(week: Week, world: World) -> None:

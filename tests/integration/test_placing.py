@@ -15,7 +15,7 @@ from aggregator.rules import rule_book
 from aggregator.shelf import Moved, StoryFilter
 from aggregator.sources.files import FoundEntry, open_source
 from aggregator.sources.limits import source_rules
-from aggregator.store import blobs
+from aggregator.store import blobs, inbox
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Reading
@@ -332,3 +332,21 @@ def story_now(reading: Reading, id_: str | None) -> str:
     assert id_ is not None
     found = reading.story(id_)
     return found.to if isinstance(found, Moved) else id_
+
+
+def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database: Database) -> None:
+    desk = Desk(database, Clock())
+    (first,) = desk.accept(
+        record("Port", "1", "Strike", STRIKE, url="https://port.example/1"), wants_page=[True]
+    )
+    (later,) = desk.take(
+        record("Port", "1", "Strike", f"{STRIKE} Ferries ran.", url="https://port.example/1")
+    )
+    with database.write() as connection:
+        assert first.n is not None
+        inbox.page_given_up(connection, first.n, verdict=None, reason="it does not answer")
+    (waited,) = desk.place()
+    assert (later.outcome, waited.outcome) == ("founded", "unchanged")
+    assert waited.article == later.article
+    with database.read() as connection:
+        assert inbox.waiting_count(connection) == 0

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, event, insert, select, text
 
 from aggregator.shelf import SearchBounds, StoryFilter
-from aggregator.store import choosing, sources
+from aggregator.store import choosing, erasing, gauges, sources
 from aggregator.store.database import Database
 from aggregator.store.fitting import fitting
 from aggregator.store.migrate import upgrade
@@ -140,6 +140,17 @@ def fitting_some(database: Database) -> set[str]:
         return fitting(connection, wanted, [f"story{n}" for n in range(2, 300)])
 
 
+def to_forget_by_address(database: Database) -> erasing.Meant:
+    with database.read() as connection:
+        return erasing.meant(connection, "https://ports.example/7")
+
+
+def what_probes_ask(database: Database) -> object:
+    with database.read() as connection:
+        end = gauges.log_end(connection)
+        return gauges.stored(connection, NOON, 3), gauges.log_kinds(connection, end - 50, end)
+
+
 CASES: dict[str, Callable[[Database], object]] = {
     "the list": asked(StoryFilter()),
     "since": asked(StoryFilter(since=NOON - DAY)),
@@ -172,9 +183,11 @@ CASES: dict[str, Callable[[Database], object]] = {
     "one article": lambda database: Reading(database).article("article7"),
     "explained": lambda database: Reading(database).explained("article7"),
     "explained by address": lambda database: Reading(database).explained("https://ports.example/7"),
+    "what is forgotten by address": to_forget_by_address,
     "the last change": lambda database: Reading(database).last_change(),
     "those that are untold": lambda database: tell_next(database, 5, shipped_rules()),
     "among some": fitting_some,
+    "how it does": what_probes_ask,
 }
 
 

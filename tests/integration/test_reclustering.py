@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from aggregator.model import Entry
+from aggregator.pipeline import Pipeline
 from aggregator.reclustering import Difference, Reclustering
 from aggregator.rules import RuleBook, rule_book
 from aggregator.sources.files import FoundEntry, open_source
@@ -391,6 +392,23 @@ def test_a_request_is_answered_with_the_difference_in_the_transaction_that_makes
         request = one(connection, number)
     assert request.state == "done"
     assert f'"changed_stories":{done.changed_stories}' in str(request.answer)
+
+
+def test_a_request_whose_workers_are_ended_with_the_daemon_goes_on_at_the_next_start(
+    grouped: Database,
+) -> None:
+    with grouped.write() as connection:
+        number = leave(connection, NOON, "recluster", "{}")
+    executor = open_executor("processes", 1, rule_book())
+    executor.close()
+    asked = iter([False])  # then the stop is heard of: the workers were ended first
+    pipeline = Pipeline(grouped, executor, rule_book(), Clock(NOON + DAY), summary_words=60)
+    answered = pipeline.answer_requests(lambda: next(asked, True))
+    with grouped.read() as connection:
+        assert (answered, one(connection, number).state) == (0, "waiting")
+    assert Desk(grouped, Clock(NOON + DAY)).pipeline.answer_requests() == 1
+    with grouped.read() as connection:
+        assert one(connection, number).state == "done"
 
 
 def test_articles_that_come_in_during_a_dry_run_do_not_disturb_it(grouped: Database) -> None:

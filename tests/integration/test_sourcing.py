@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from aggregator.config import Config, load
+from aggregator.config import Config
+from aggregator.config_file import load
 from aggregator.errors import AggregatorError, UsageError
 from aggregator.sources.opml import read_opml
 from aggregator.sourcing import Wanted, add, check, export_opml, import_opml

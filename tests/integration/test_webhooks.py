@@ -458,6 +458,8 @@ def test_what_is_said_holds_no_secret(
     for secret in ("T0PSECRET", "ALSOSECRET", SECRET.removeprefix("whsec_"), repr(signing_key(SECRET))):
         assert secret not in said
     assert "desk" in caplog.text
+    tries = [record for record in caplog.records if ", try " in record.message]
+    assert {getattr(record, "hook", None) for record in tries} == {"desk"}
 
 
 # --- the outbox --------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import datetime as dt
 import unicodedata
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aggregator.model import Entry, TimedEntry
@@ -131,6 +131,7 @@ def test_sentences_stand_in_their_paragraph(text: str) -> None:
 
 
 @given(LINES | ANY_TEXT)
+@example("21:30: It rained.\n(AP) — It is.\n(AP) — It is.")  # told above a line that is taken as headline
 @settings(deadline=None)
 def test_saved_texts_keep_their_sentences(text: str) -> None:
     saved = read_saved_text(clean(text), Context(rules=RULES))

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from aggregator.config import Config, SourceConfig, absolute_database_url, load, seconds, shipped_config_text
+from aggregator.config import Config, SourceConfig, absolute_database_url, seconds
+from aggregator.config_file import load, shipped_config_text
 from aggregator.errors import ConfigError
 from tests.conftest import REPOSITORY
 from tests.unit.committed import committed
@@ -114,6 +115,7 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("server: 5\n", 1, "server: give `key: value` lines below it"),
         ("fetch:\n  allow_private: yes\n", 2, "a list of networks, e.g. [192.168.1.0/24]"),
         ("sources: yes\n", 1, "sources: give a list"),
+        ("retention:\n  compress_after: 5s\n  stories_after: 3s\n", 3, "give a day or more"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:

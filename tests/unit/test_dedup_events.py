@@ -3,6 +3,7 @@
 import dataclasses
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,6 +103,20 @@ def test_reports_of_one_event_make_one_story_and_another_event_its_own():
     desk = Desk()
     placed = [desk.place(article(text, NOON + i, i + 1))[0] for i, text in enumerate((*GRAIN, STRIKE, AGAIN))]
     assert placed == ["s1", "s1", "s1", "s4", "s4"]
+
+
+# Ids that differ in their upper bits alone, and ids that do not.
+_IDS = st.integers(0, 30).map(lambda n: n % 8 << 16 | n // 8)
+
+
+@given(st.sets(_IDS), st.lists(_IDS))
+def test_shared_terms_are_those_with_the_same_id(mine: set[int], theirs: list[int]) -> None:
+    known, given_ = sorted(mine), np.array(theirs, dtype=np.uint32)
+    scorer = Scorer(MODEL)
+    for _ in range(2):  # nothing is left of a question when the next one is asked
+        places, at_mine = scorer._shared_places(np.array(known, dtype=np.uint32), given_)
+        assert places.tolist() == [place for place, one in enumerate(theirs) if one in mine]
+        assert [known[place] for place in at_mine] == [one for one in theirs if one in mine]
 
 
 def test_shares_add_up_to_the_score_and_the_rival_is_named():

@@ -30,11 +30,17 @@ DOCUMENTS = sorted(
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"(?:\]\(|src=\")([^)\s\"]+)[)\"]")
+_CONTINUED = re.compile(r"^( *(?:\S*/)?aggregator .*)\\\n\s*", re.MULTILINE)
+_REST_OF_SHELL = re.compile(r"\s(?:<|>|\|\|?|&&)\s")
 _PROGRAM = re.compile(r"(?:^|[\s/])aggregator(?=\s+[-a-z])(.*)$")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _DOTTED = re.compile(r"[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)+")
 # Options of other programs that the documents call.
-_FOREIGN_OPTIONS = {"--now", "--no-deps", "--require-hashes", "--wheel-dir"}
+_FOREIGN_OPTIONS = {
+    *("--now", "--no-build-isolation", "--no-deps", "--require-hashes", "--wheel-dir", "--tag", "--volume"),
+    *("--host", "--nthreads", "--memory-limit"),
+    *("--detach", "--network", "--publish", "--read-only", "--rm", "--signal", "--tmpfs"),
+}
 _PICTURE_BYTES = 250_000
 
 
@@ -43,7 +49,11 @@ def _named(path: Path) -> str:
 
 
 def _lines_of_code(text: str) -> list[str]:
-    """Inline code, and each line of code blocks (fenced or indented); SQL and JSON are not ours to judge."""
+    """Inline code, and each line of code blocks (fenced or indented); SQL and JSON are not ours to judge.
+
+    A call of the program that a backslash continues is one line.
+    """
+    text = _CONTINUED.sub(r"\1", text)
     without = _FENCED.sub("", text)
     blocks = [line[4:] for line in without.splitlines() if line.startswith("    ")]
     blocks += [
@@ -87,7 +97,7 @@ def _refusal(arguments: str) -> str | None:
     """What of a call the program does not know; None where all is well."""
     command = _program()
     everywhere = _options(command)
-    for word in shlex.split(arguments.split(" < ", maxsplit=1)[0]):
+    for word in shlex.split(_REST_OF_SHELL.split(arguments, maxsplit=1)[0]):
         if word.startswith("-") and word != "-":
             if word.split("=")[0] not in everywhere | _options(command):
                 return f"{word} is no option of {command.name}"

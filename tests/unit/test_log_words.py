@@ -33,6 +33,7 @@ def line(kind: str, **detail: object) -> LogLine:
             line("regrouped", came=2, went=1, reason="recluster"),
             "decided again: 2 articles came, 1 went (everything was decided again)",
         ),
+        (line("regrouped", came=1, went=0), "decided again: 1 article came, 0 went"),
     ],
 )
 def test_a_line_says_what_happened_and_why(told: LogLine, words: str) -> None:

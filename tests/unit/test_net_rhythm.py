@@ -145,6 +145,12 @@ def test_many_hosts_out_of_reach_one_after_the_other_are_an_outage_of_our_own() 
     assert not outage.unreachable("a")
 
 
+def test_where_there_are_few_hosts_all_of_them_are_an_outage_and_one_alone_is_none() -> None:
+    outage = Outage(10)
+    assert [outage.unreachable(host, known=3) for host in ("a", "b", "b", "c")] == [False, False, False, True]
+    assert not Outage(10).unreachable("a", known=1)
+
+
 # --- health ------------------------------------------------------------------------------------------------
 
 

@@ -341,6 +341,7 @@ def test_a_database_that_does_not_answer_is_said_in_words() -> None:
     ) as serving:
         page, api = serving.get("/?view=newest"), serving.get("/api/v1/stories")
         assert (page.status_code, api.status_code) == (503, 503)
+        assert page.headers["Retry-After"] == api.headers["Retry-After"] == "5"
         assert "is Postgres running?" in page.text
         assert api.json()["detail"] == "the database does not answer; is Postgres running?"
 

@@ -1,8 +1,12 @@
 """Starting and stopping the web server, and what goes wrong there, in words."""
 
+import gc
 import socket
 import threading
+import time
+import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import repeat
 
@@ -47,6 +51,23 @@ def test_links_lead_to_the_address_that_was_bound() -> None:
     server.stop()
 
 
+def test_nothing_is_left_of_what_was_shown_before() -> None:
+    """Each reload of the configuration makes a new app; a daemon is reloaded more often than started."""
+    server = Server(a_full_shelf(), PublishSettings(port=0))
+    url = server.start()
+    shown = []
+    for _ in range(3):
+        shelf = a_full_shelf()
+        shown.append(weakref.ref(shelf))
+        server.change(shelf, PublishSettings(port=0))
+        for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
+            assert httpx.get(url + path, trust_env=False).status_code == 200
+        del shelf
+    gc.collect()
+    assert [one() is None for one in shown] == [True, True, False]
+    server.stop()
+
+
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -75,6 +96,82 @@ def test_who_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(caplog: pytest.L
     httpx.get(f"{server.url}/healthz", trust_env=False)
     server.stop()  # what is under way has ended
     assert "a request failed" not in caplog.text
+
+
+# --- shown from now on: something else, or elsewhere -------------------------------------------------------
+
+
+def title(url: str) -> str:
+    return httpx.get(f"{url}/feeds/stories.rss", trust_env=False).text.split("<title>")[1].split("<")[0]
+
+
+def test_what_it_shows_is_changed_without_a_request_lost_or_a_thread_left() -> None:
+    server = Server(a_full_shelf(), PublishSettings(port=0, title="first"))
+    url = server.start()
+    threads, over, titles = threading.active_count(), threading.Event(), set()
+
+    def ask() -> int:
+        asked = 0
+        with httpx.Client(trust_env=False) as client:
+            while not over.is_set():
+                answer = client.get(f"{url}/feeds/stories.rss")
+                titles.add((answer.status_code, answer.text.split("<title>")[1].split("<")[0]))
+                asked += 1
+        return asked
+
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(ask) for _ in range(2)]
+        for number in range(30):
+            assert server.change(a_full_shelf(), PublishSettings(port=0, title=f"change {number}")) == url
+        deadline = time.monotonic() + 20
+        while (200, "change 29") not in titles and time.monotonic() < deadline:
+            time.sleep(0.01)
+        over.set()
+        assert all(one.result() for one in asking)
+    assert {status for status, _ in titles} == {200}
+    assert (200, "change 29") in titles
+    assert len([one for one in threading.enumerate() if one.name == "web"]) == 1
+    assert threading.active_count() <= threads + 2, "the pool's own"
+    server.stop()
+
+
+def test_it_moves_to_another_port_and_lets_the_old_one_go() -> None:
+    server = Server(a_full_shelf(), PublishSettings(port=0))
+    old = server.start()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    new = server.change(a_full_shelf(), PublishSettings(port=port, title="moved"))
+    assert new == f"http://127.0.0.1:{port}" == server.url
+    assert title(new) == "moved"
+    with pytest.raises(httpx.ConnectError):
+        title(old)
+    server.stop()
+
+
+def test_it_moves_to_another_name_of_the_same_address() -> None:
+    server = Server(a_full_shelf(), PublishSettings(port=0))
+    port = httpx.URL(server.start()).port or 0
+    assert server.change(a_full_shelf(), PublishSettings(host="localhost", port=port)).endswith(f":{port}")
+    assert title(server.url) == "Stories"
+    server.stop()
+
+
+@pytest.mark.parametrize("elsewhere", ["127.0.0.1", "127.0.0.2"], ids=["another port", "the same port"])
+def test_where_it_cannot_move_all_stays_as_it_was(elsewhere: str) -> None:
+    server = Server(a_full_shelf(), PublishSettings(port=0, title="first"))
+    url = server.start()
+    own = httpx.URL(url).port or 0
+    with socket.create_server((elsewhere, 0 if elsewhere == "127.0.0.1" else own)) as taken:
+        settings = PublishSettings(host=elsewhere, port=taken.getsockname()[1], title="second")
+        with pytest.raises(AggregatorError, match="is taken"):
+            server.change(a_full_shelf(), settings)
+    with pytest.raises(ConfigError, match=r"server\.host"):
+        server.change(a_full_shelf(), PublishSettings(host="192.0.2.1", port=own))
+    assert server.url == url
+    assert title(url) == "first"
+    assert server.change(a_full_shelf(), PublishSettings(port=0, title="third")) == url
+    assert title(url) == "third"
+    server.stop()
 
 
 # --- connections that do not get on ------------------------------------------------------------------------

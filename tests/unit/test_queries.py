@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config import Config, load
+from aggregator.config import Config
+from aggregator.config_file import load
 from aggregator.errors import ConfigError, UsageError
 from aggregator.queries import SavedQuery, is_query_name, is_relative, parse_end, parse_moment
 from aggregator.shelf import StoryFilter

@@ -238,7 +238,7 @@ def test_inline_runs_here_and_names_failures_alike() -> None:
 
 
 def test_an_unknown_executor_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigError, match="processes or inline"):
+    with pytest.raises(ConfigError, match="processes, inline or dask"):
         open_executor("cluster", 1, rule_book())
 
 

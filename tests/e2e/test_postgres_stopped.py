@@ -1,0 +1,250 @@
+"""A Postgres that goes away under a working daemon and comes back: nothing is lost, doubled or unsaid."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from aggregator.store.database import Database
+from aggregator.store.tables import article, entry
+from tests.e2e.daemon_process import PATIENCE_SECONDS, DaemonProcess
+from tests.e2e.test_soak import Newsroom, rss
+from tests.loopback import LoopbackServer, Resource
+from tests.own_postgres import OwnPostgres
+
+SEED = int(os.environ.get("AGGREGATOR_TROUBLE_SEED", random.randrange(2**32)))
+ENDS_SECONDS = 10.0  # promised, whatever the database does
+BACK_SECONDS = 10.0  # promised: after the server is back, new articles have their place by then
+
+
+class Pushing(threading.Thread):
+    """Pushes one article after the other, each until it is taken; `taken` are the ids of articles."""
+
+    def __init__(self, address: str, secret: str) -> None:
+        super().__init__(daemon=True)
+        self.taken: list[str] = []
+        self.refusals: list[httpx.Response] = []
+        self.done = threading.Event()
+        self._address = f"{address}/api/v1/articles"
+        self._secret = secret
+        self._random = random.Random(SEED)
+
+    def run(self) -> None:
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            while not self.done.wait(0.2):
+                self._push(client, len(self.taken))
+
+    def _push(self, client: httpx.Client, number: int) -> None:
+        words = [f"{self._random.choice('bdfglmnprst')}{self._random.randrange(10**6)}" for _ in range(60)]
+        record = {"id": str(number), "outlet": "Wire", "title": " ".join(words[:6]), "text": " ".join(words)}
+        headers = {"Authorization": f"Bearer {self._secret}", "Idempotency-Key": f"key-{number}"}
+        while True:  # as a sender would who was told to try again
+            answer = client.post(self._address, json=record, headers=headers)
+            if answer.status_code == 202:
+                self.taken.append(answer.json()["items"][0]["article"])
+                return
+            self.refusals.append(answer)
+            time.sleep(0.2)
+
+
+class Reading(threading.Thread):
+    """Reads pages and API all the while."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(daemon=True)
+        self.answers: list[httpx.Response] = []
+        self.done = threading.Event()
+        self._address = address
+
+    def run(self) -> None:
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            while not self.done.wait(0.1):
+                for path in ("/", "/feeds/stories.rss", "/api/v1/stories", "/healthz"):
+                    self.answers.append(client.get(self._address + path))
+
+
+def counts(url: str) -> tuple[list[str], int, int]:
+    """Ids of all articles, entries, entries without a place."""
+    database = Database(url)
+    with database.read() as connection:
+        ids = list(connection.execute(select(article.c.id)).scalars())
+        entries = connection.execute(select(func.count()).select_from(entry)).scalar_one()
+        waiting = connection.execute(
+            select(func.count()).select_from(entry).where(entry.c.state != "done")
+        ).scalar_one()
+    database.close()
+    return ids, entries, waiting
+
+
+def seconds_until_placed(daemon: DaemonProcess, pushing: Pushing, url: str) -> float:
+    """How long until pushes are taken and articles get their places again."""
+    began, taken, placed = time.monotonic(), len(pushing.taken), len(counts(url)[0])
+    daemon.wait_for(lambda: len(pushing.taken) > taken + 1, "pushes to be taken again")
+    daemon.wait_for(lambda: len(counts(url)[0]) > placed, "articles to be placed again")
+    return time.monotonic() - began
+
+
+def wait_for_more_than(placed: int, daemon: DaemonProcess, url: str) -> None:
+    daemon.wait_for(lambda: len(counts(url)[0]) > placed, "all articles to have a place")
+
+
+def go_through(
+    folder: Path,
+    own_postgres: OwnPostgres,
+    *,
+    times: int,
+    seconds: float,
+    within: float,
+    hangs: bool = False,
+) -> None:
+    """`hangs`: the server is suspended; else it stops as by a crash."""
+    print(f"AGGREGATOR_TROUBLE_SEED={SEED}")
+    url = own_postgres.make()
+    feeds = [Resource(rss([])) for _ in range(3)]
+    routes = {f"/feed{number}": feed for number, feed in enumerate(feeds)}
+    with LoopbackServer(routes) as server:
+        newsroom = Newsroom(feeds, seconds=0.5, kept=1000)
+        settings = {
+            "database": url,
+            "sources": [{"feed": server.url(path)} for path in routes],
+            "fetch": {"pages": "never"},
+        }
+        with DaemonProcess(folder, settings) as daemon:
+            secret = daemon.command("token", "create", "wire", "--scope", "push").stdout.strip()
+            pushing, reading = Pushing(daemon.address, secret), Reading(daemon.address)
+            workers = (newsroom, pushing, reading)
+            for worker in workers:
+                worker.start()
+            daemon.wait_for(lambda: len(pushing.taken) > 3 and daemon.stories(), "articles to come in")
+            for _ in range(times):
+                if hangs:
+                    own_postgres.suspend()
+                else:
+                    own_postgres.stop("immediate")
+                time.sleep(seconds)
+                if hangs:
+                    own_postgres.resume()
+                else:
+                    own_postgres.start()
+                passed = seconds_until_placed(daemon, pushing, url)
+                print(f"work went on {passed:.1f} s after the server was back")
+                assert passed < within
+                time.sleep(random.Random(SEED).uniform(0.5, 2.0))
+            for worker in workers:
+                worker.done.set()
+                worker.join()
+            last = newsroom.written
+            while (placed := len(counts(url)[0])) < last + len(pushing.taken):
+                wait_for_more_than(placed, daemon, url)
+            assert daemon.get("/healthz").status_code == 200
+            assert daemon.stop() == 0
+            log = daemon.log()
+    ids, entries, waiting = counts(url)
+    assert len(ids) == len(set(ids)) == entries == newsroom.written + len(pushing.taken)
+    assert set(pushing.taken) <= set(ids)
+    assert waiting == 0
+    checked = daemon.command("db", "check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "Traceback" not in log
+    assert "no progress" not in log
+    assert_said_in_words(reading, pushing)
+
+
+def assert_said_in_words(reading: Reading, pushing: Pushing) -> None:
+    told: Counter[str] = Counter()
+    for answer in reading.answers:
+        path = answer.request.url.path
+        assert answer.status_code in (200, 503), f"{path}: {answer.status_code} {answer.text[:300]}"
+        if answer.status_code == 503:
+            told[path] += 1
+            if path != "/healthz":
+                assert answer.headers["Retry-After"] == "5"
+                assert "does not answer" in answer.text, answer.text
+            if path.startswith("/api"):
+                assert answer.headers["Content-Type"] == "application/problem+json"
+    assert set(told) == {"/", "/feeds/stories.rss", "/api/v1/stories", "/healthz"}, "each was asked meanwhile"
+    assert pushing.refusals
+    assert {answer.status_code for answer in pushing.refusals} == {503}
+
+
+@pytest.mark.timeout(240)
+def test_a_server_that_stops_for_a_moment_stops_nothing_else(
+    tmp_path: Path, own_postgres: OwnPostgres
+) -> None:
+    go_through(tmp_path, own_postgres, times=1, seconds=2, within=PATIENCE_SECONDS)
+
+
+@pytest.mark.torture
+def test_a_server_that_stops_for_half_a_minute_three_times(tmp_path: Path, own_postgres: OwnPostgres) -> None:
+    go_through(tmp_path, own_postgres, times=3, seconds=30, within=BACK_SECONDS)
+
+
+@pytest.mark.torture
+def test_a_server_that_hangs_for_a_minute(tmp_path: Path, own_postgres: OwnPostgres) -> None:
+    """Longer than the watchdog waits: it takes what is sent, and nobody answers."""
+    go_through(tmp_path, own_postgres, times=1, seconds=60, within=2 * BACK_SECONDS, hangs=True)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seconds", [1.0, 20.0], ids=["nobody knows it", "it is known"])
+def test_a_daemon_ends_though_its_server_hangs(
+    tmp_path: Path, own_postgres: OwnPostgres, seconds: float
+) -> None:
+    with DaemonProcess(tmp_path, {"database": own_postgres.make(), "sources": []}) as daemon:
+        own_postgres.suspend()
+        try:
+            time.sleep(seconds)
+            began = time.monotonic()
+            assert daemon.stop() == 0
+            assert time.monotonic() - began < ENDS_SECONDS
+        finally:
+            own_postgres.resume()
+
+
+@pytest.mark.timeout(240)
+def test_a_daemon_waits_for_a_server_that_comes_up_after_it(
+    tmp_path: Path, own_postgres: OwnPostgres
+) -> None:
+    own_postgres.stop()
+    daemon = DaemonProcess(tmp_path, {"database": f"{own_postgres.server}/nowhere", "sources": []})
+    try:
+        daemon.launch()
+        daemon.wait_for(lambda: daemon.lines("waiting for the database"), "it to say that it waits")
+        own_postgres.start()
+        assert daemon.wait_for_end() == 1, "this database does not exist, and waiting makes none"
+        assert daemon.lines("does not let us in")
+        daemon.configure({"database": own_postgres.make(), "sources": []})
+        daemon.start()
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()
+
+
+@pytest.mark.timeout(240)
+def test_a_reload_while_the_server_is_away_is_done_when_it_is_back_and_tells_how_it_does(
+    tmp_path: Path, own_postgres: OwnPostgres
+) -> None:
+    with DaemonProcess(tmp_path, {"database": own_postgres.make(), "sources": []}) as daemon:
+        assert daemon.process is not None
+
+        def rests() -> bool:
+            problems = daemon.get("/status").json()["process_problems"]
+            return any(one.startswith("placing rests") for one in problems)
+
+        own_postgres.stop("immediate")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for(lambda: daemon.lines("the new configuration waits"), "the reload to wait")
+        own_postgres.start()
+        daemon.wait_for(lambda: daemon.lines("the configuration is in force"), "the end of the reload")
+        own_postgres.stop("immediate")
+        daemon.wait_for(rests, "the parts that run now to say that they rest")
+        own_postgres.start()
+        daemon.wait_for(lambda: not rests(), "them to go on")
+        assert daemon.stop() == 0

@@ -1,0 +1,421 @@
+"""SIGHUP: the real daemon reads its configuration again while it fetches, places, serves and takes pushes."""
+
+import json
+import os
+import random
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.daemon_process import PATIENCE_SECONDS, PROGRAM, DaemonProcess
+from tests.e2e.outlets import SAMPLES, Outlet, report
+from tests.receiver import SECRET, Receiver
+
+FIRE = report("Lowland Post/fire-at-halverne-solvent-works", "Sixteen hurt in fire", hours_ago=10)
+DAM = report("Marenholt Courier/kestrow-dam-gives-way", "Kestrow Dam gives way", hours_ago=30)
+
+
+def reload(daemon: DaemonProcess) -> str:
+    """Send SIGHUP and wait for its end: the line of the log that says what came of it."""
+    before = len(outcomes(daemon))
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_for(lambda: len(outcomes(daemon)) > before, "the end of a reload")
+    return outcomes(daemon)[-1]
+
+
+def outcomes(daemon: DaemonProcess) -> list[str]:
+    said = ("the configuration is in force", "the configuration is not taken")
+    return [line for line in daemon.log().splitlines() if any(words in line for words in said)]
+
+
+def title(daemon: DaemonProcess, feed: str = "stories") -> str:
+    return daemon.get(f"/feeds/{feed}.rss").text.split("<title>")[1].split("<")[0]
+
+
+def rows(daemon: DaemonProcess, statement: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(daemon.folder / "stories.db", timeout=30)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+# --- what changes, and what stays --------------------------------------------------------------------------
+
+
+def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) -> None:
+    outlet, receiver = Outlet("Lowland Post", "rss", [FIRE]), Receiver()
+    (tmp_path / "secret").write_text(SECRET)
+    first: dict[str, Any] = {"sources": [{"folder": str(SAMPLES / "Nordkanal"), "name": "samples"}]}
+    everything = first | {
+        "sources": [outlet.settings()],
+        "queries": {"fires": {"query": "fire", "title": "Fires"}},
+        "publish": {"title": "Changed", "excerpt_words": 5},
+        "webhooks": [{"name": "desk", "url": receiver.url(), "secret_file": "secret"}],
+        "rules": {"events": {"window_days": 3.0}},
+        "log": {"level": "debug"},
+        "work": {"workers": 2},
+    }
+    with DaemonProcess(tmp_path, first) as daemon:
+        daemon.wait_for(daemon.stories, "the samples")
+        assert daemon.get("/feeds/fires.rss").status_code == 404
+        old_rules = daemon.get("/status").json()["rules_version"]
+
+        daemon.configure(everything)
+        said = reload(daemon)
+        for section in ("sources", "queries", "publish", "webhooks", "rules", "log", "work"):
+            assert section in said.partition("changed: ")[2]
+        assert title(daemon) == "Changed"
+        assert title(daemon, "fires") == "Fires"
+        assert daemon.get("/status").json()["rules_version"] != old_rules
+        daemon.wait_for(lambda: receiver.taken, "a webhook about the new source's article")
+        assert not receiver.false
+        assert daemon.lines("placed ")[-1]
+        assert daemon.lines(" debug "), "the level follows"
+        listed = daemon.sources()
+        assert (listed["samples"]["state"], listed["Lowland Post"]["state"]) == ("paused", "ok")
+
+        bad_files_change_nothing(daemon, everything)
+        it_moves_to_another_port(daemon, everything)
+
+        daemon.configure(everything | {"database": "another.db"})
+        assert "another database needs a restart" in reload(daemon)
+        assert daemon.stop() == 0
+        assert not (tmp_path / "another.db").exists()
+    outlet.server.close()
+
+
+def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) -> None:
+    assert daemon.process is not None
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for broken, words in (
+            ({"publish": {"titel": "x"}}, r"config.yaml:\d+: publish.titel: there is no such key"),
+            (
+                {"webhooks": [{"name": "a", "url": "http://x.invalid/", "secret_file": "gone"}]},
+                "cannot be read",
+            ),
+            ({"server": {"host": "0.0.0.0"}}, "server.host"),
+            (
+                {"server": {"port": port}, "log": {"level": "error"}},
+                f"port {port} on 127.0.0.1 is taken",
+            ),
+        ):
+            daemon.configure(settings | broken)
+            said = reload(daemon)
+            assert re.search(words, said), said
+            assert "the old one stays" in said
+            assert title(daemon) == "Changed"
+            told = daemon.get("/status").json()["last_reload"]
+            assert told["ok"] is False
+            assert "stays" in told["words"]
+    (daemon.folder / "config.yaml").unlink()
+    begun = len(daemon.lines("SIGHUP: reading"))
+    assert "config.yaml: cannot be read" in reload(daemon)
+    assert len(daemon.lines("SIGHUP: reading")) == begun + 1, "the level of what was not taken is not, either"
+    assert title(daemon) == "Changed"
+
+
+def it_moves_to_another_port(daemon: DaemonProcess, settings: dict[str, Any]) -> None:
+    old, port = daemon.address, free_port()
+    daemon.configure(settings | {"server": {"port": port}})
+    assert "changed: server" in reload(daemon)
+    with pytest.raises(httpx.ConnectError):
+        daemon.get("/")
+    daemon.address = f"http://127.0.0.1:{port}"
+    assert title(daemon) == "Changed"
+    assert daemon.get("/status").json()["last_reload"]["ok"] is True
+    assert old != daemon.address
+
+
+# --- under load --------------------------------------------------------------------------------------------
+
+
+class Load:
+    """Readers and a pusher that go on until the end; what was not answered as it should be is kept."""
+
+    def __init__(self, daemon: DaemonProcess, token: str) -> None:
+        self.over = threading.Event()
+        self.wrong: list[str] = []
+        self.read = 0
+        self.pushed: list[str] = []
+        self._address = daemon.address
+        self._token = token
+        self._threads = [
+            threading.Thread(target=one, daemon=True)
+            for one in (self._reads, lambda: self._reads(kept=False), self._pushes)
+        ]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _reads(self, *, kept: bool = True) -> None:
+        paths = ("/", "/feeds/stories.rss", "/api/v1/stories?limit=5")
+        while not self.over.is_set():
+            with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as client:
+                while not self.over.is_set():
+                    for path in paths:
+                        self._ask(client, 200, "GET", path)
+                        self.read += 1
+                    time.sleep(0.05)
+                    if not kept:
+                        break  # a new connection each round
+
+    def _pushes(self) -> None:
+        bearer = {"Authorization": f"Bearer {self._token}"}
+        with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS, headers=bearer) as client:
+            while not self.over.is_set():
+                name = f"pushed-{len(self.pushed)}"
+                words = " ".join(f"{name} {word}" for word in ("dam", "harbour", "vote"))
+                record = {"id": name, "title": f"Council {name} meets", "text": f"{words}. " * 12}
+                if self._ask(client, 202, "POST", "/api/v1/articles", json=record):
+                    self.pushed.append(name)
+                time.sleep(0.02)
+
+    def _ask(self, client: httpx.Client, status: int, method: str, path: str, **more: Any) -> bool:
+        try:
+            answer = client.request(method, self._address + path, **more)
+        except httpx.HTTPError as error:
+            self.wrong.append(f"{path}: {error!r}")
+            return False
+        if answer.status_code != status:
+            self.wrong.append(f"{path}: {answer.status_code} {answer.text[:200]}")
+        return answer.status_code == status
+
+
+def held(daemon: DaemonProcess) -> tuple[int, int]:
+    """Threads and open files of the process."""
+    assert daemon.process is not None
+    place = Path(f"/proc/{daemon.process.pid}")
+    return len(list((place / "task").iterdir())), len(list((place / "fd").iterdir()))
+
+
+@pytest.mark.parametrize("reloads", [4, pytest.param(50, marks=pytest.mark.torture)])
+def test_reloads_under_load_lose_and_leave_nothing(reloads: int, tmp_path: Path) -> None:
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    outlet = Outlet("Marenholt Courier", "rss", [DAM])
+    settings: dict[str, Any] = {
+        "sources": [{"folder": str(SAMPLES), "name": "samples"}, outlet.settings()],
+        "webhooks": [{"name": "desk", "url": "http://127.0.0.1:9/", "secret": SECRET}],
+    }
+    with DaemonProcess(tmp_path, settings) as daemon:
+        token = daemon.command("token", "create", "newsroom", "--scope", "push").stdout.strip()
+        daemon.wait_for(daemon.stories, "the first stories")
+        with Load(daemon, token) as load:
+            reload(daemon)  # whatever is made at first use is there
+            before = held(daemon)
+            for number in range(reloads):
+                daemon.configure(a_change(settings, number, chance))
+                reload(daemon)
+                time.sleep(chance.uniform(0.0, 0.3))
+            daemon.configure(settings | {"publish": {"title": "The last"}})
+            reload(daemon)
+            daemon.wait_for(lambda: len(load.pushed) > reloads, "pushes meanwhile")
+        assert load.wrong == []
+        daemon.wait_for(lambda: daemon.waiting() == 0, "an empty inbox")
+        after = held(daemon)
+        assert title(daemon) == "The last"
+        print(f"{load.read} answers, {len(load.pushed)} pushes, threads and files {before} → {after}")
+        assert after[0] <= before[0] + 4
+        assert after[1] <= before[1] + 12
+        states = dict(rows(daemon, "SELECT state, count(*) FROM entry GROUP BY state"))
+        assert states == {"done": 36 + 1 + len(load.pushed)}, "nothing lost, nothing twice"
+        assert rows(daemon, "SELECT count(*) FROM article") == [(36 + 1 + len(load.pushed),)]
+        assert {row["state"] for row in daemon.sources().values()} <= {"ok", "paused"}, (
+            "nothing counted as failed"
+        )
+        assert daemon.command("db", "check").returncode == 0
+        stops_while_it_reloads(daemon, settings)
+    outlet.server.close()
+
+
+def stops_while_it_reloads(daemon: DaemonProcess, settings: dict[str, Any]) -> None:
+    assert daemon.process is not None
+    for number in range(5):
+        daemon.configure(settings | {"publish": {"title": f"Wish {number}"}})
+        daemon.process.send_signal(signal.SIGHUP)
+        time.sleep(0.02 * number)
+    daemon.wait_for(lambda: title(daemon) == "Wish 4", "the last of several wishes in force")
+    daemon.process.send_signal(signal.SIGHUP)
+    assert daemon.stop() == 0
+    assert daemon.log().rstrip().endswith("stopped")
+    assert "Traceback" not in daemon.log()
+
+
+def a_change(settings: dict[str, Any], number: int, chance: random.Random) -> dict[str, Any]:
+    changes: list[dict[str, Any]] = [
+        {"publish": {"title": f"Number {number}", "excerpt_words": 40 + number % 3}},
+        {"fetch": {"threads": 2 + number % 5}},
+        {"work": {"workers": 1 + number % 2}},
+        {"queries": {f"q{number}": {"query": "dam"}}},
+        {"rules": {"hooks": {"deadline_seconds": 5.0 + number % 3}}},
+        {"publish": {"titel": "a mistake"}},
+        {"webhooks": []},
+        {},
+    ]
+    return settings | chance.choice(changes)
+
+
+# --- systemd -----------------------------------------------------------------------------------------------
+
+
+class Systemd:
+    """The other end of the notify socket."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._listening = listening
+
+    def next(self, *, but: tuple[str, ...] = ("WATCHDOG", "STATUS")) -> dict[str, str]:
+        """The next message that is more than these."""
+        while True:
+            told = dict(line.split("=", 1) for line in self._listening.recv(4096).decode().splitlines())
+            if not set(told) <= set(but):
+                return told
+
+    def quiet_for(self, seconds: float) -> bool:
+        """Whether no ping comes for so long, once what was sent before is read."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            started = time.monotonic()
+            while time.monotonic() - started < seconds:
+                self._listening.settimeout(seconds)
+                try:
+                    if self._listening.recv(4096) == b"WATCHDOG=1":
+                        break
+                except TimeoutError:
+                    self._listening.settimeout(20)
+                    return True
+            else:
+                self._listening.settimeout(20)
+                return True
+        return False
+
+    def pings(self) -> bool:
+        self._listening.settimeout(20)
+        while self._listening.recv(4096) != b"WATCHDOG=1":
+            pass
+        return True
+
+
+@contextmanager
+def notified() -> Iterator[tuple[str, Systemd]]:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening,
+    ):
+        listening.bind(f"{place}/notify")
+        listening.settimeout(20)
+        yield f"{place}/notify", Systemd(listening)
+
+
+def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> None:
+    (tmp_path / "articles").mkdir()
+    settings: dict[str, Any] = {
+        "sources": [{"folder": "articles", "name": "articles"}],
+        "log": {"format": "json", "level": "debug"},
+        "rules": {
+            "service": {"stalled_seconds": 1.5, "status_seconds": 0.2},
+            "work": {"parse_deadline_seconds": 600.0},
+        },
+    }
+    sample = next((SAMPLES / "Nordkanal").iterdir())
+    with notified() as (place, systemd):
+        daemon = DaemonProcess(tmp_path, settings, NOTIFY_SOCKET=place, WATCHDOG_USEC="400000")
+        with daemon:
+            assert daemon.process is not None
+            assert "EXTEND_TIMEOUT_USEC" in systemd.next(), "opening the database may take long"
+            assert systemd.next(but=("WATCHDOG", "STATUS", "EXTEND_TIMEOUT_USEC"))["READY"] == "1"
+
+            began = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+            reload(daemon)
+            told = systemd.next()
+            assert told["RELOADING"] == "1"
+            assert int(told["MONOTONIC_USEC"]) >= began
+            assert "in force" in systemd.next()["STATUS"]
+
+            (tmp_path / "config.yaml").write_text("publish: {titel: x}\n")
+            reload(daemon)
+            assert systemd.next()["RELOADING"] == "1"
+            told = systemd.next()
+            assert told["READY"] == "1", "it goes on"
+            assert "publish.titel" in told["STATUS"]
+            assert "publish.titel" in systemd.next(but=("WATCHDOG",))["STATUS"], (
+                "and says so until it is mended"
+            )
+            daemon.configure(settings)
+            reload(daemon)
+
+            (tmp_path / "articles" / sample.name).write_bytes(sample.read_bytes())
+            daemon.wait_for(daemon.stories, "an article")
+            status = ""
+            while "placed 1 article; 0 of 1 source failing" not in status:
+                status = systemd.next(but=("WATCHDOG", "RELOADING", "READY"))["STATUS"]
+            daemon.process.send_signal(signal.SIGSTOP)
+            time.sleep(2.0)  # longer than a part may do nothing
+            daemon.process.send_signal(signal.SIGCONT)
+            assert systemd.pings()
+            assert systemd.pings()
+            assert not daemon.lines("no progress"), "nobody had the time to get on"
+
+            (worker,) = daemon.workers()
+            os.kill(worker, signal.SIGSTOP)
+            (tmp_path / "articles" / "other.txt").write_bytes(sample.read_bytes() + b"\nMore words of it.\n")
+            assert systemd.quiet_for(1.5), "placing hangs: systemd is to think so, too"
+            assert daemon.lines("no progress in: placing")
+            os.kill(worker, signal.SIGCONT)
+            assert systemd.pings()
+            assert daemon.stop() == 0
+            assert systemd.next()["STOPPING"] == "1"
+    records = [json.loads(line) for line in daemon.log().splitlines()]
+    placed = [record for record in records if "story" in record]
+    assert len(placed) == 2
+    assert all({"time", "level", "room", "message", "article", "entry"} <= record.keys() for record in placed)
+    assert [record for record in records if record.get("source")]
+
+
+def test_a_daemon_of_a_terminal_ends_with_it(tmp_path: Path) -> None:
+    daemon = DaemonProcess(tmp_path, {})
+    master, terminal = os.openpty()
+    log = (tmp_path / "daemon.log").open("wb")
+    at_terminal = [  # a session of its own whose terminal that is; without our own nohup, if any
+        *(PROGRAM[0], "-c"),
+        "import fcntl, os, signal, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+        f"os.execv({PROGRAM[0]!r}, {[*PROGRAM, 'run']!r})",
+    ]
+    daemon.process = subprocess.Popen(at_terminal, cwd=tmp_path, stdin=terminal, stdout=log, stderr=log)
+    os.close(terminal)
+    try:
+        daemon.wait_until_listening()
+        assert "nothing changed" in reload(daemon), "while it is there, the signal is a wish"
+        os.close(master)
+        assert daemon.wait_for_end() == 0
+        assert daemon.lines("SIGHUP: stopping")
+    finally:
+        daemon.kill()
+        log.close()

@@ -1,0 +1,212 @@
+"""Two daemons on one Postgres: one writes, both fetch and serve, and either may be killed at any moment."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from aggregator.store import inbox
+from aggregator.store.database import Database
+from aggregator.store.search import unindexed_count
+from aggregator.store.tables import article
+from tests.conftest import Postgres
+from tests.e2e.daemon_process import PROGRAM, DaemonProcess
+from tests.e2e.kill_records import records
+from tests.e2e.kills import Settled, assert_same, left_in, rounds
+from tests.loopback import LoopbackServer
+
+ARTICLES = 120
+MANY_ARTICLES = int(os.environ.get("AGGREGATOR_TAKEOVER_ARTICLES") or 20_000)
+KILLS = int(os.environ.get("AGGREGATOR_TAKEOVERS") or 20)
+TAKEOVER_SECONDS = 15.0  # promised
+WRITER_NOW = "this daemon is the writer now"
+
+
+class Pair:
+    """Two daemons in folders of their own, on one database."""
+
+    def __init__(self, folder: Path, address: str, settings: dict[str, Any]) -> None:
+        self.address = address
+        self.folder = folder
+        self.settings = settings | {"database": address, "retention": {"compress_after": "never"}}
+        self.database = Database(address)
+        self.daemons = [self._daemon(name) for name in ("first", "second")]
+        self.writer, self.standby = self.daemons
+
+    def _daemon(self, name: str) -> DaemonProcess:
+        folder = self.folder / name
+        folder.mkdir()
+        fetch = self.settings.get("fetch", {}) | {"contact": f"{name}@news.example"}
+        return DaemonProcess(folder, self.settings | {"fetch": fetch})
+
+    def start(self) -> None:
+        self.writer.start()
+        self.standby.start()
+        assert self.standby.lines("standing by")
+
+    def take_over(self, *, by: signal.Signals) -> float:
+        """Kill or suspend the writer; the seconds until the other one writes. They change their roles."""
+        assert self.writer.process is not None
+        os.kill(self.writer.process.pid, by)
+        began, before = time.monotonic(), len(self.standby.lines(WRITER_NOW))
+        self.standby.wait_for(lambda: len(self.standby.lines(WRITER_NOW)) > before, "the other to take over")
+        seconds = time.monotonic() - began
+        self.writer, self.standby = self.standby, self.writer
+        return seconds
+
+    def placed(self) -> int:
+        with self.database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(article)).scalar_one())
+
+    def wait_until_all_is_placed(self) -> None:
+        """And can be found."""
+        while any(left := self._left()):
+            self.writer.wait_for(lambda at=left: self._left() != at, "it to get on")  # type: ignore[misc]
+
+    def _left(self) -> tuple[int, int]:
+        """To be placed, and to be indexed, which comes after all of that."""
+        with self.database.read() as connection:
+            return inbox.waiting_count(connection), unindexed_count(connection)
+
+    def undisturbed(self, given: Path) -> Settled:
+        """What one command makes of the same articles, alone, on the other kind of database."""
+        folder = self.folder / "alone"
+        folder.mkdir()
+        DaemonProcess(folder, {"database": "stories.db"})
+        with (folder / "ingest.log").open("wb") as log:  # which may take as long as it wants
+            ended = subprocess.run(
+                [*PROGRAM, "ingest", str(given)], cwd=folder, stdout=log, stderr=log, check=False
+            )
+        assert ended.returncode in (0, 3), (folder / "ingest.log").read_text()
+        return left_in(f"sqlite:///{folder}/stories.db")
+
+    def end(self) -> None:
+        for one in self.daemons:
+            one.kill()
+        self.database.close()
+
+
+@pytest.fixture
+def address(postgres: Postgres) -> Iterator[str]:
+    lent = postgres.lend(has_tables=True)
+    yield lent
+    postgres.take_back(lent)
+
+
+def given(folder: Path, count: int) -> Path:
+    file = folder / "articles.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in records(count)), encoding="utf-8")
+    return file
+
+
+def handed_in(pair: Pair, file: Path) -> None:
+    """Accepted, so that only placing is left: the order of the inbox is the file's."""
+    ended = pair.writer.command("ingest", "--no-wait", str(file))
+    assert ended.returncode in (0, 3), ended.stderr
+
+
+def test_both_fetch_and_serve_and_when_the_writer_is_killed_the_other_goes_on(
+    tmp_path: Path, address: str
+) -> None:
+    file = given(tmp_path, ARTICLES)
+    with ExitStack() as open_servers:
+        servers = [open_servers.enter_context(LoopbackServer({"*": _EMPTY})) for _ in range(3)]
+        sources = [{"feed": one.url("/feed"), "name": f"feed {n}"} for n, one in enumerate(servers)]
+        pair = Pair(tmp_path, address, {"sources": sources, "fetch": {"interval": "2s"}})
+        try:
+            pair.start()
+            pair.standby.wait_for(lambda: len(askers(servers)) == 2, "both to ask feeds")
+            handed_in(pair, file)
+            pair.writer.wait_for(lambda: pair.placed() >= ARTICLES // 8, "some articles")
+            assert pair.take_over(by=signal.SIGKILL) <= TAKEOVER_SECONDS
+            pair.wait_until_all_is_placed()
+            assert pair.writer.stories()
+            left = left_in(address)
+            asks_a_standby(pair)
+            assert pair.writer.stop() == 0
+            pair.standby.wait_for(
+                lambda: pair.standby.lines(WRITER_NOW), "it to take over from one that ended"
+            )
+        finally:
+            pair.end()
+    assert_same(left, pair.undisturbed(file))
+
+
+_EMPTY = "<rss version='2.0'><channel><title>Nothing new</title></channel></rss>"
+
+
+def askers(servers: list[LoopbackServer]) -> set[str]:
+    return {request.headers["user-agent"] for one in servers for request in list(one.requests)}
+
+
+def asks_a_standby(pair: Pair) -> None:
+    """What is pushed to it and asked of it is done, by the writer, and it shows that."""
+    pair.standby.start()
+    assert pair.standby.lines("standing by")
+    before = pair.standby.stories()
+    assert before == pair.writer.stories()
+    made = pair.standby.command("token", "create", "mine", "--scope", "push", "--scope", "admin")
+    secret = next(word for word in made.stdout.split() if word.startswith("agg_"))
+    bearer, api = {"authorization": f"Bearer {secret}"}, f"{pair.standby.address}/api/v1"
+    pushed = {"title": "A bridge opens at Hollin", "text": "It may be crossed from today. " * 30}
+    answer = httpx.post(f"{api}/articles", json=pushed, headers=bearer, trust_env=False)
+    assert answer.status_code == 202, answer.text
+    found = pair.standby.wait_for(
+        lambda: [one["id"] for one in pair.standby.stories() if one["title"] == pushed["title"]], "its story"
+    )
+    other = next(one["id"] for one in before if one["id"] not in found)
+    asked = {"kind": "merge", "stories": [*found, other]}
+    answer = httpx.post(f"{api}/corrections", json=asked, headers=bearer, trust_env=False, timeout=60)
+    assert answer.status_code in (200, 202), answer.text
+    pair.standby.wait_for(lambda: pair.writer.lines("answered 1 request"), "the writer to do it")
+    assert any(
+        {pushed["title"]} < {article["title"] for article in one["articles"]}
+        for one in pair.standby.stories()
+    )
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(7200)
+def test_the_writer_is_killed_or_suspended_many_times(tmp_path: Path, address: str) -> None:
+    rng = rounds("takeovers")
+    file = given(tmp_path, MANY_ARTICLES)
+    pair = Pair(tmp_path, address, {})
+    took: dict[signal.Signals, list[float]] = {signal.SIGKILL: [], signal.SIGSTOP: []}
+    try:
+        pair.start()
+        handed_in(pair, file)
+        for number in range(KILLS):
+            time.sleep(rng.uniform(0.2, 4.0))
+            by = signal.SIGSTOP if number % 4 == 3 else signal.SIGKILL
+            took[by].append(pair.take_over(by=by))
+            begin_again(pair.standby, by, rng)
+        print(f"takeovers in seconds: {took}; {pair.placed()} articles placed at the last of them")
+        pair.wait_until_all_is_placed()
+        left = left_in(address)
+    finally:
+        pair.end()
+    assert max(took[signal.SIGKILL] + took[signal.SIGSTOP]) <= TAKEOVER_SECONDS
+    assert_same(left, pair.undisturbed(file))
+
+
+def begin_again(daemon: DaemonProcess, by: signal.Signals, rng: random.Random) -> None:
+    """Start what was killed, let what was suspended go on: both stand by from then on."""
+    assert daemon.process is not None
+    if by == signal.SIGKILL:
+        daemon.process.wait()
+        daemon.start()
+    else:
+        time.sleep(rng.uniform(0.0, 2.0))
+        before = len(daemon.lines("it stands by"))
+        os.kill(daemon.process.pid, signal.SIGCONT)
+        daemon.wait_for(lambda: len(daemon.lines("it stands by")) > before, "it to see that it lost the lock")

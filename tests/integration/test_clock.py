@@ -1,0 +1,69 @@
+"""A clock that was wrong: what it put before all others comes down again, and nothing loses its order."""
+
+import datetime as dt
+
+from sqlalchemy import select
+
+from aggregator.rules import RuleBook
+from aggregator.store.bumps import ClockRules, pull_back
+from aggregator.store.database import Database
+from aggregator.store.tables import story
+from tests.articles import NOON, Clock, Desk, record
+
+RULES = RuleBook().section("clock", ClockRules)
+YEAR = dt.timedelta(days=365)
+
+
+def take(desk: Desk, number: int) -> None:
+    words = " ".join(f"w{number}x{at}" for at in range(60))
+    desk.accept(record("wire", str(number), f"Headline number {number}", words), bumps_by_clock=True)
+    desk.place()
+
+
+def newest_first(database: Database) -> list[str]:
+    with database.read() as connection:
+        found = connection.execute(select(story.c.title).order_by(story.c.updated.desc(), story.c.n.desc()))
+        return [title.rsplit(" ", 1)[1] for title in found.scalars()]
+
+
+def pulled_back(database: Database, now: dt.datetime) -> int:
+    return database.transact(lambda connection: pull_back(connection, now, RULES))
+
+
+def test_what_a_clock_put_into_the_future_comes_back_in_its_order(database: Database) -> None:
+    clock = Clock(NOON)
+    desk = Desk(database, clock)
+    take(desk, 1)
+    clock.time = NOON + YEAR  # for a while, a year ahead
+    take(desk, 2)
+    take(desk, 3)
+    clock.time = NOON + dt.timedelta(hours=1)
+    take(desk, 4)
+    assert newest_first(database) == ["3", "2", "4", "1"]
+    assert pulled_back(database, clock.time) == 2
+    assert newest_first(database) == ["3", "2", "4", "1"]
+    clock.time += dt.timedelta(seconds=1)
+    take(desk, 5)
+    assert newest_first(database) == ["5", "3", "2", "4", "1"]
+    with database.read() as connection:
+        moments = connection.execute(select(story.c.updated)).scalars().all()
+    assert len(set(moments)) == 5, "feeds tell items apart by it"
+    assert max(moments) <= clock.time + dt.timedelta(seconds=1)
+    assert pulled_back(database, clock.time) == 0
+
+
+def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(database: Database) -> None:
+    clock = Clock(NOON)
+    desk = Desk(database, clock)
+    for number in range(4):
+        take(desk, number)
+    few = RuleBook({"clock": {"ahead_least": 3}}).section("clock", ClockRules)
+    wrong = NOON - YEAR
+    assert database.transact(lambda connection: pull_back(connection, wrong, few)) == 0
+    assert newest_first(database) == ["3", "2", "1", "0"]
+    clock.time = wrong
+    take(desk, 5)
+    assert newest_first(database) == ["3", "2", "1", "0", "5"], "until the clock is right again"
+    clock.time = NOON + dt.timedelta(hours=1)
+    take(desk, 6)
+    assert newest_first(database)[0] == "6"

@@ -1,0 +1,151 @@
+"""Nothing is lost on the way, at any moment: a random life of an inbox, counted after each step.
+
+AGGREGATOR_CONSERVATION_SEED repeats a life whose seed was printed.
+"""
+
+import datetime as dt
+import os
+import random
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from sqlalchemy import delete, select
+
+from aggregator.dedup.familiar import IdentityRules
+from aggregator.forgetting import ForgetWish
+from aggregator.model import Entry
+from aggregator.retaining import Plan
+from aggregator.rules import rule_book
+from aggregator.store import inbox, intake
+from aggregator.store.checking import balance, faults
+from aggregator.store.checks import conservation
+from aggregator.store.database import Database
+from aggregator.store.inbox import PageWanted
+from aggregator.store.recognising import Poll
+from aggregator.store.tables import article, entry
+from tests.articles import NOON, Clock, Desk, record
+from tests.e2e.kill_records import invented
+from tests.homes import placing_of
+
+SEED = int(os.environ.get("AGGREGATOR_CONSERVATION_SEED") or random.SystemRandom().randrange(2**32))
+STEPS = 40
+
+
+class Life:
+    """What may happen to an inbox, in any order."""
+
+    def __init__(self, database: Database, rng: random.Random) -> None:
+        self.database = database
+        self.rng = rng
+        self.clock = Clock()
+        self.desk = Desk(database, self.clock)
+        self.told = [
+            record(
+                one["source"],
+                one["id"],
+                one["title"],
+                one["text"],
+                url=f"https://{one['source']}.example/{one['id']}",
+            )
+            for one in invented(60)
+        ]
+
+    def step(self) -> None:
+        """One thing that may happen."""
+        ways: tuple[Callable[[], object], ...] = (
+            self.come,
+            self.come,
+            self.be_polled,
+            self.wait_for_pages,
+            self.have_pages,
+            self.desk.place,
+            self.desk.place,
+            self.be_empty,
+            self.forget,
+            self.grow_old,
+        )
+        self.rng.choice(ways)()
+
+    def some(self) -> list[Entry]:
+        """Entries, some of them known, some with other words."""
+        chosen = self.rng.choices(self.told, k=self.rng.randint(1, 8))
+        return [
+            msgspec.structs.replace(one, text=f"{one.text} Later more was said.")
+            if self.rng.random() < 0.2
+            else one
+            for one in chosen
+        ]
+
+    def come(self) -> None:
+        self.desk.accept(*self.some())
+
+    def be_polled(self) -> None:
+        entries = [msgspec.structs.replace(one, source="feed", authority="own") for one in self.some()]
+        rules = rule_book().section("identity", IdentityRules)
+        poll = Poll(outlet=None, is_first=False, rules=rules)
+        with self.database.write() as connection:
+            inbox.accept_polled(
+                connection,
+                entries,
+                seen=self.clock(),
+                wants_page=[False] * len(entries),
+                bumps_by_clock=True,
+                poll=poll,
+            )
+
+    def wait_for_pages(self) -> None:
+        entries = self.some()
+        self.desk.accept(*entries, wants_page=[True] * len(entries))
+
+    def have_pages(self) -> None:
+        with self.database.write() as connection:
+            wanted: list[PageWanted] = inbox.pages_wanted(connection, self.clock(), 3)
+            for one in wanted:
+                inbox.page_given_up(connection, one.n, verdict=None, reason="it does not answer")
+
+    def be_empty(self) -> None:
+        self.desk.take(record("Void", str(self.rng.randrange(1000)), "", ""))
+
+    def forget(self) -> None:
+        with self.database.read() as connection:
+            ids = connection.execute(select(article.c.id).order_by(article.c.n)).scalars().all()
+        if ids:
+            placing_of(self.database).erase(ForgetWish(name=self.rng.choice(ids)))
+            self.desk.restart()
+
+    def grow_old(self) -> None:
+        """A year goes by, and retention does what it may."""
+        self.clock.time += dt.timedelta(days=self.rng.choice((1, 200)))
+        placing = self.desk.pipeline._placing
+        plan = Plan(compress_after=86_400, text_after=90 * 86_400, stories_after=190 * 86_400)
+        retaining = placing.retaining(plan, rule_book(), is_asked=True)
+        for _ in range(20):
+            if not retaining.step():
+                break
+
+
+@pytest.mark.timeout(120)
+def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) -> None:
+    print(f"AGGREGATOR_CONSERVATION_SEED={SEED}")
+    life = Life(database, random.Random(f"{SEED} {database.is_sqlite}"))
+    for _ in range(STEPS):
+        life.step()
+        assert list(conservation.faults(database)) == []
+        told = balance(database)
+        assert told.seen == told.stored + told.known + told.refused_at_the_door
+        assert told.stored == told.placed + told.waiting + told.refused + told.let_go
+    now = max(life.clock(), dt.datetime.now(dt.UTC))
+    assert [one.what for one in faults(database, now=now) if not one.is_note] == []
+
+
+def test_what_is_let_go_is_still_counted(database: Database) -> None:
+    desk = Desk(database, Clock(NOON))
+    desk.take(record("Void", "1", "", ""), record("Void", "2", "", ""))
+    with database.write() as connection:
+        connection.execute(delete(entry).where(entry.c.n == 1))
+    assert [one.rows for one in conservation.faults(database)] == [1]
+    with database.write() as connection:
+        intake.let_go(connection, {("Void", False): 1})
+    assert list(conservation.faults(database)) == []
+    assert balance(database).let_go == 1

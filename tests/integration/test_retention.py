@@ -1,0 +1,564 @@
+"""Retention: old articles give up what they are not to keep, step by step, and nothing comes back."""
+
+import datetime as dt
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from aggregator.dedup import sums
+from aggregator.exporting import exported, import_into
+from aggregator.forgetting import ForgetWish
+from aggregator.model import Evidence, StoryView
+from aggregator.retaining import Plan, Retaining
+from aggregator.rules import RuleBook, rule_book
+from aggregator.shelf import SearchBounds, StoryFilter
+from aggregator.store import blobs, inbox, retention, search, texts
+from aggregator.store.checking import faults
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.reading import Reading
+from aggregator.store.tables import (
+    article,
+    change,
+    entry,
+    lsh_band,
+    refusal,
+    revision,
+    sketch,
+    story,
+    story_log,
+    tombstone,
+)
+from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import StoryRules
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.homes import correct, fill, placing_of, undo, what_is_wrong
+from tests.integration.test_forgetting import plain
+
+DAY = 86_400
+YEAR = NOON + dt.timedelta(days=400)
+# Whatever is placed is out of reach at once, so that a few articles are as old as 300,000 ones.
+REACH: dict[str, dict[str, Any]] = {"events": {"live_reach": 0}, "copies": {"passage_reach": 0}}
+DEAD = rule_book(REACH)
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    """The small set, placed and told."""
+    fill(database)
+    made = Desk(database, Clock(NOON + dt.timedelta(days=10)))
+    settle(made)
+    return made
+
+
+def settle(desk: Desk) -> None:
+    """The full-text index and the merged texts."""
+    desk.pipeline.index_text()
+    while tell_next(desk.database, 50, desk.book.section("stories", StoryRules)):
+        pass
+
+
+def kept(
+    desk: Desk, *, at: dt.datetime = YEAR, book: RuleBook = DEAD, steady: bool = True, **ages: int | None
+) -> Retaining:
+    """All of it done, as far as it is due at `at`."""
+    clock = Clock(at)
+    desk.clock, desk.book = clock, book
+    desk.restart()
+    retaining = desk.pipeline.retaining(Plan(**ages))
+    if steady:  # the clock has gone on for a day without a jump
+        with desk.database.write() as connection:
+            retention.steady_since(connection, at - dt.timedelta(days=1.5), dt.timedelta(days=1))
+            retention.steady_since(connection, at - dt.timedelta(days=0.6), dt.timedelta(days=1))
+    while retaining.step():
+        pass
+    return retaining
+
+
+def stored(database: Database, *columns: Any) -> list[Any]:
+    with database.read() as connection:
+        return [tuple(row) for row in connection.execute(select(*columns).order_by(columns[0]))]
+
+
+def bytes_of(database: Database, table: Any) -> int:
+    return len(stored(database, *table.primary_key.columns))
+
+
+def no_progress(*_: object) -> None:
+    """Nobody looks."""
+
+
+def wrong(database: Database) -> list[str]:
+    """What `db check` finds, and what rows and memory do not agree on."""
+    return checked(database) + what_is_wrong(database)
+
+
+def checked(database: Database) -> list[str]:
+    """What `db check` finds, but that these tests live in the future."""
+    return [fault.what for fault in faults(database) if "ahead of the clock" not in fault.what]
+
+
+# --- packed ------------------------------------------------------------------------------------------------
+
+
+def test_packed_texts_are_read_as_before_by_everything_that_reads_texts(desk: Desk) -> None:
+    reading = Reading(desk.database)
+    stories = reading.stories(StoryFilter(limit=100)).stories
+    before = {one.id: reading.story(one.id) for one in stories}
+    explained = {a.id: reading.explained(a.id) for one in stories for a in one.articles}
+    told = {one.id: reading.merged(one.id) for one in stories}
+    with desk.database.write() as connection:  # as an older program wrote half of them
+        for n, held in connection.execute(select(article.c.n, article.c.evidence)).all()[::2]:
+            values = {"evidence": blobs.pack(blobs.unpack(held, Evidence))}
+            connection.execute(update(article).where(article.c.n == n).values(values))
+    before_sizes = sum(len(row[1]) for row in stored(desk.database, article.c.n, article.c.evidence))
+    kept(desk, compress_after=30 * DAY, book=rule_book())
+    sizes = sum(len(row[1]) for row in stored(desk.database, article.c.n, article.c.evidence))
+    assert sizes < before_sizes * 0.9
+    plain = stored(desk.database, article.c.n, article.c.text, article.c.packed)
+    assert {row[1] for row in plain} == {""}
+    assert sum(row[2] is not None for row in plain) > 40
+    assert {one.id: reading.story(one.id) for one in stories} == before
+    assert {id_: reading.explained(id_) for id_ in explained} == explained
+    assert {one.id: reading.merged(one.id) for one in stories} == told
+    assert wrong(desk.database) == []
+
+
+def test_what_is_not_old_enough_is_left_alone(desk: Desk) -> None:
+    before = stored(desk.database, article.c.n, article.c.text, article.c.terms)
+    at = NOON + dt.timedelta(days=38)
+    kept(desk, at=at, compress_after=30 * DAY, text_after=60 * DAY, stories_after=90 * DAY)
+    assert stored(desk.database, article.c.n, article.c.text, article.c.terms) == before
+    kept(desk, at=at + dt.timedelta(days=2), compress_after=30 * DAY)
+    assert {row[1] for row in stored(desk.database, article.c.n, article.c.text)} == {""}
+
+
+def test_search_knows_headlines_and_first_paragraphs_of_packed_articles(desk: Desk) -> None:
+    new = record(
+        "Herald", "x", "Levee gives way", f"A quiet evening at first.\n\n{FLOOD} Then zyzzogeton came."
+    )
+    desk.take(new)
+    settle(desk)
+
+    def found(words: str) -> int:
+        return len(Reading(desk.database).search(words, 10, SearchBounds()).hits)
+
+    assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [1, 1, 1]
+    kept(desk, compress_after=30 * DAY)
+    assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [0, 1, 1]
+    with desk.database.write() as connection:  # made anew it holds the same
+        search.take_out(connection, retention.newest(connection))
+        search.put_back(connection, retention.newest(connection))
+    assert [found("zyzzogeton"), found("quiet evening")] == [0, 1]
+    assert wrong(desk.database) == []
+
+
+def test_words_that_were_taken_out_leave_the_index_when_they_are_many(desk: Desk) -> None:
+    if not desk.database.is_sqlite:
+        pytest.skip("Postgres drops them by VACUUM")
+    desk.take(record("Herald", "x", "Levee gives way", f"A quiet evening.\n\n{FLOOD} Then zyzzogeton came."))
+    settle(desk)
+
+    def holds() -> bool:
+        with desk.database.read() as connection:
+            blocks = connection.execute(text("SELECT block FROM article_search_data")).scalars()
+            return any(b"yzzog" in bytes(block) for block in blocks)  # without its first letters
+
+    assert holds()
+    kept(desk, compress_after=30 * DAY, book=rule_book(REACH | {"retention": {"merge_least": 10_000}}))
+    assert holds()
+    kept(desk, compress_after=30 * DAY, book=rule_book(REACH | {"retention": {"merge_least": 20}}))
+    assert not holds()
+    assert wrong(desk.database) == []
+
+
+def test_a_packed_article_is_revised_and_stays_packed(desk: Desk) -> None:
+    new = record("Herald", "x", "Levee gives way", FLOOD, url="https://herald.example/x")
+    (placed,) = desk.take(new)
+    kept(desk, compress_after=30 * DAY)
+    again = record("Herald", "x", "Levee gives way", f"{FLOOD} Late.", url="https://herald.example/x")
+    (revised,) = desk.take(again)
+    assert (revised.outcome, revised.article) == ("revised", placed.article)
+    found = Reading(desk.database).article(placed.article)
+    assert found is not None
+    assert found.article.text.endswith("Late.")
+    plain = select(article.c.text).where(article.c.id == placed.article)
+    with desk.database.read() as connection:
+        assert connection.execute(plain).scalar_one() == ""
+    assert what_is_wrong(desk.database) == []
+
+
+# --- stripped ----------------------------------------------------------------------------------------------
+
+
+def test_a_stripped_story_keeps_counts_and_dates_and_is_told_on_demand(desk: Desk) -> None:
+    reading = Reading(desk.database)
+    stories = reading.stories(StoryFilter(limit=100)).stories
+    told = {one.id: reading.merged(one.id) for one in stories}
+    kept(desk, compress_after=30 * DAY)
+    assert {row[1] for row in stored(desk.database, article.c.n, article.c.terms)} == {b""}
+    assert [bytes_of(desk.database, lsh_band), bytes_of(desk.database, sketch)] == [0, 0]
+    assert {row[1] for row in stored(desk.database, story.c.n, story.c.merged)} == {None}
+    rows = stored(desk.database, story.c.n, story.c.sums, story.c.article_count, story.c.redirect_to)
+    for light, count in [(sums.from_bytes(row[1]), row[2]) for row in rows if row[3] is None]:
+        assert (len(light.ids), light.members) == (0, count)
+    assert reading.stories(StoryFilter(limit=100)).stories == stories
+    assert {one.id: reading.merged(one.id) for one in stories} == told
+    assert tell_next(desk.database, 5, desk.book.section("stories", StoryRules)) == 0, "and not told again"
+    assert what_is_wrong(desk.database) == []
+
+
+def test_what_can_still_be_joined_is_not_stripped(desk: Desk) -> None:
+    kept(desk, compress_after=30 * DAY, book=rule_book())
+    assert b"" not in {row[1] for row in stored(desk.database, article.c.n, article.c.terms)}
+    assert bytes_of(desk.database, lsh_band) > 0
+
+
+def test_corrections_work_on_stripped_stories(desk: Desk) -> None:
+    first, second = stored(desk.database, story.c.n, story.c.id)[:2]
+    kept(desk, compress_after=30 * DAY)
+    correct(desk.database, "merge", first[1], second[1])
+    assert what_is_wrong(desk.database) == []
+    undo(desk.database)
+    assert what_is_wrong(desk.database) == []
+
+
+# --- texts -------------------------------------------------------------------------------------------------
+
+
+def test_texts_go_and_the_merged_stories_stay(desk: Desk) -> None:
+    reading = Reading(desk.database)
+    stories = reading.stories(StoryFilter(limit=100)).stories
+    told = {one.id: reading.merged(one.id) for one in stories}
+    kept(desk, compress_after=30 * DAY, text_after=180 * DAY)
+    assert {
+        (row[1], row[2]) for row in stored(desk.database, article.c.n, article.c.text, article.c.packed)
+    } == {("", texts.GONE)}
+    assert {one.id: reading.merged(one.id) for one in stories} == told
+    after = reading.stories(StoryFilter(limit=100)).stories
+    assert [(s.id, s.title, s.report_count, s.article_count) for s in after] == [
+        (s.id, s.title, s.report_count, s.article_count) for s in stories
+    ]
+    assert bytes_of(desk.database, revision) == 0
+    whole = [reading.story(one.id) for one in stories]
+    assert all(isinstance(one, StoryView) and one.texts_gone for one in whole), "which its page says"
+    one = stories[0].articles[0]
+    assert reading.explained(one.id) is not None
+    assert wrong(desk.database) == []
+
+
+def test_what_was_told_for_the_last_time_is_kept_when_its_story_comes_of_age_later(desk: Desk) -> None:
+    reading = Reading(desk.database)
+    ids = [one.id for one in reading.stories(StoryFilter(limit=100)).stories]
+    told = {id_: reading.merged(id_) for id_ in ids}
+    at = NOON + dt.timedelta(days=20)
+    kept(desk, at=at, text_after=7 * DAY, book=rule_book())
+    kept(desk, compress_after=30 * DAY, text_after=1_000 * DAY)
+    assert {row[1] for row in stored(desk.database, article.c.n, article.c.terms)} == {b""}
+    assert {id_: reading.merged(id_) for id_ in ids} == told
+    assert wrong(desk.database) == []
+
+
+def test_a_text_that_went_does_not_come_back(desk: Desk) -> None:
+    def given(body: str) -> Any:
+        return record("Herald", "x", "Levee gives way", body, url="https://herald.example/x")
+
+    (placed,) = desk.take(given(FLOOD))
+    kept(desk, text_after=180 * DAY)
+    assert [one.outcome for one in desk.accept(given(FLOOD))] == ["known"]
+    again = desk.take(given(f"{FLOOD} Late."))
+    assert [one.outcome for one in again] == ["unchanged"]
+    with desk.database.read() as connection:
+        row = connection.execute(
+            select(texts.TEXT, texts.IS_GONE).where(article.c.id == placed.article)
+        ).one()
+    assert tuple(row) == ("", True)
+
+
+def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(desk: Desk) -> None:
+    at = NOON + dt.timedelta(days=20)
+    kept(desk, at=at, text_after=7 * DAY, book=rule_book())
+    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {texts.GONE}
+    after = desk.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
+    assert [one.outcome for one in after] == ["founded"], "what has no words is like nothing"
+    before = homes_of(desk)
+    desk.restart()
+    desk.take(record("Echo", "y", "Dockers walk out", STRIKE, published=NOON))
+    assert before.items() <= homes_of(desk).items()
+    assert what_is_wrong(desk.database) == []
+
+
+def homes_of(desk: Desk) -> dict[str, str]:
+    return {row[0]: row[1] for row in stored(desk.database, article.c.id, article.c.story)}
+
+
+# --- stories -----------------------------------------------------------------------------------------------
+
+
+def test_stories_go_for_good_and_are_known_when_they_come_again(desk: Desk) -> None:
+    given = record("Herald", "x", "Levee gives way", FLOOD, url="https://herald.example/x")
+    (placed,) = desk.take(given)
+    assert placed.story is not None
+    ids = [row[1] for row in stored(desk.database, story.c.n, story.c.id)]
+    kept(desk, stories_after=300 * DAY)
+    reading = Reading(desk.database)
+    assert stored(desk.database, article.c.n) == []
+    assert reading.stories(StoryFilter(limit=10)).stories == ()
+    assert reading.story(placed.story) is None
+    assert [reading.gone(placed.story), reading.gone(placed.article), reading.gone("a" * 16)] == [
+        True,
+        True,
+        False,
+    ]
+    assert {row[1] for row in stored(desk.database, tombstone.c.article, tombstone.c.kind)} == {"retention"}
+    assert [one.outcome for one in desk.accept(given)] == ["known"]
+    changed = record("Herald", "x", "Levee gives way", f"{FLOOD} Late.", url="https://herald.example/x")
+    moved = record("Echo", "9", "Levee gives way", FLOOD_ELSEWHERE, url="https://echo.example/9")
+    assert [one.outcome for one in desk.accept(changed, moved)] == ["known", "new"]
+    desk.place()
+    fresh = {row[1] for row in stored(desk.database, story.c.n, story.c.id)}
+    assert len(fresh) == len(ids) + 1, "ids are not given again"
+    assert checked(desk.database) == []
+
+
+def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(desk: Desk) -> None:
+    with desk.database.read() as connection:
+        largest = select(story.c.id, story.c.title, story.c.article_count).order_by(
+            story.c.article_count.desc()
+        )
+        old = connection.execute(largest.limit(1)).one()
+    assert old.article_count > 4
+    desk.clock = Clock(YEAR)
+    desk.book = rule_book(REACH | {"retention": {"members_a_step": 2}})
+    desk.restart()
+    with desk.database.write() as connection:
+        for days in (1.5, 0.6):
+            retention.steady_since(connection, YEAR - dt.timedelta(days=days), dt.timedelta(days=1))
+    retaining = desk.pipeline.retaining(Plan(stories_after=300 * DAY))
+    seen = set()
+    state = select(story.c.title, story.c.article_count).where(story.c.id == old.id)
+    while retaining.step():
+        with desk.database.read() as connection:
+            now = tuple(connection.execute(state).one())
+        if now not in seen:  # a part of it went
+            seen.add(now)
+            assert checked(desk.database) == []
+    assert checked(desk.database) == []
+    assert {title for title, count in seen if count} == {old.title}
+    assert sorted(count for _, count in seen)[:2] == [0, old.article_count % 2 or 2]
+    assert stored(desk.database, article.c.n) == []
+    assert stored(desk.database, change.c.n) == []
+
+
+def test_a_story_that_goes_in_equal_parts_leaves_no_history(desk: Desk) -> None:
+    late = YEAR + dt.timedelta(days=30)
+    twins = [record(name, "x", "Levee gives way", FLOOD, published=late) for name in ("Herald", "Echo")]
+    desk.clock = Clock(late)
+    assert len({placed.story for placed in desk.take(*twins)}) == 1
+    book = rule_book(REACH | {"retention": {"members_a_step": 2}})
+    kept(desk, at=late + dt.timedelta(days=400), book=book, stories_after=300 * DAY)
+    assert stored(desk.database, story_log.c.n) == []
+
+
+def test_a_copy_of_what_went_is_an_original(desk: Desk) -> None:
+    old = record("Herald", "x", "Levee gives way", FLOOD, published=NOON)
+    desk.take(old)
+    desk.clock = Clock(YEAR)
+    desk.restart()
+    copy = record("Echo", "y", "Levee gives way", FLOOD, published=YEAR - dt.timedelta(hours=1))
+    (placed,) = desk.take(copy)
+    kept(desk, at=YEAR + dt.timedelta(days=1), stories_after=100 * DAY)
+    assert stored(desk.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
+    assert what_is_wrong(desk.database) == []
+
+
+# --- the clock, the size, the streams ----------------------------------------------------------------------
+
+
+def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(desk: Desk) -> None:
+    kept(desk, text_after=180 * DAY, stories_after=300 * DAY, compress_after=30 * DAY, steady=False)
+    assert texts.GONE not in {row[1] for row in stored(desk.database, article.c.n, article.c.packed)}
+    clock = Clock(YEAR)
+    desk.clock = clock
+    desk.restart()
+    retaining = desk.pipeline.retaining(Plan(text_after=180 * DAY))
+    for _ in range(4):  # eight hours each: the clock was right
+        clock.time += dt.timedelta(hours=8)
+        while retaining.step():
+            pass
+    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {texts.GONE}
+
+
+def test_above_its_size_the_oldest_texts_go_first_then_the_oldest_stories(desk: Desk) -> None:
+    with desk.database.read() as connection:
+        room = retention.room(connection)
+    if room is None:
+        kept(desk, size=1)
+        assert len(stored(desk.database, article.c.n)) > 60, "Postgres does not tell of its free pages"
+        return
+    kept(desk, size=room.used)
+    assert stored(desk.database, tombstone.c.article) == []
+    kept(desk, size=room.used - 100_000)
+    gone = [row[1] == texts.GONE for row in stored(desk.database, article.c.n, article.c.packed)]
+    assert 0 < sum(gone) < len(gone)
+    assert all(gone[: sum(gone) // 2])
+    kept(desk, size=1)
+    assert stored(desk.database, article.c.n) == []
+
+
+def test_free_pages_leave_the_file_in_small_steps(desk: Desk) -> None:
+    database = desk.database
+    if not database.is_sqlite:
+        pytest.skip("Postgres sees to free pages by itself")
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE ballast (a BLOB)"))
+        connection.execute(text("INSERT INTO ballast VALUES (zeroblob(16000000))"))
+    with database.write() as connection:
+        connection.execute(text("DROP TABLE ballast"))
+    database.fold_log()
+    assert database.file is not None
+    before = database.file.stat().st_size
+    kept(desk, at=NOON + dt.timedelta(days=12))
+    database.fold_log()
+    assert database.file.stat().st_size < before - 4_000_000
+
+
+def test_a_file_of_an_older_program_that_is_written_anew_is_laid_out_as_a_new_one(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "old.db")) as old:
+        old.execute("PRAGMA page_size=4096")
+        old.execute("VACUUM")
+    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    upgrade(database)
+    Desk(database, Clock()).take(record("Herald", "x", "Levee gives way", FLOOD))
+    before, new = layout(database), Database(f"sqlite:///{tmp_path / 'new.db'}")
+    upgrade(new)
+    written = b"".join(exported(database, no_progress))
+    with closing(sqlite3.connect(tmp_path / "old.db")) as reader:  # then pages stay as they are
+        assert reader.execute("SELECT count(*) FROM article").fetchone() == (1,)
+        database.write_anew()
+    assert (before, layout(database)) == ((4096, 0, "wal"), (4096, 2, "wal"))
+    database.write_anew()
+    assert layout(database) == layout(new) == (2048, 2, "wal")
+    assert b"".join(exported(database, no_progress)) == written
+    assert checked(database) == []
+    for one in (database, new):
+        one.close()
+
+
+def layout(database: Database) -> tuple[Any, ...]:
+    with database.read() as connection:
+        asked = ("page_size", "auto_vacuum", "journal_mode")
+        return tuple(connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in asked)
+
+
+def test_streams_are_kept_for_some_time(desk: Desk) -> None:
+    assert len(stored(desk.database, change.c.n)) > 20
+    kept(desk, at=NOON + dt.timedelta(days=60))
+    assert len(stored(desk.database, change.c.n)) > 20
+    kept(desk)
+    assert stored(desk.database, change.c.n) == []
+
+
+def test_what_could_not_be_read_is_noted_for_some_time(desk: Desk) -> None:
+    with desk.database.write() as connection:
+        for days, item in ((0, "old.html"), (350, "new.html")):
+            at = NOON + dt.timedelta(days=days)
+            inbox.note_refusal(connection, source="f", item=item, verdict="empty", reason="no words", at=at)
+    kept(desk)
+    assert [row[0] for row in stored(desk.database, refusal.c.item)] == ["new.html"]
+
+
+def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(desk: Desk) -> None:
+    desk.take(*(record("Herald", str(n), f"Report {n}", f"{FLOOD} {n}") for n in range(6)))
+    now = NOON + dt.timedelta(days=400)
+    with desk.database.write() as connection:
+        numbers = list(connection.execute(select(article.c.n).order_by(article.c.n)).scalars())
+        wrong = update(article).where(article.c.n.in_(numbers[2:4]))
+        connection.execute(wrong.values(placed_at=now + dt.timedelta(days=300)))
+        assert retention.placed_before(connection, now - dt.timedelta(days=30), now) == numbers[-1]
+
+
+def test_placed_before_finds_the_same_as_reading_all(desk: Desk) -> None:
+    rows = stored(desk.database, article.c.n, article.c.placed_at)
+    for moment in [*(placed for _, placed in rows), YEAR, NOON]:
+        expected = max((n for n, placed in rows if placed < moment), default=0)
+        with desk.database.read() as connection:
+            assert retention.placed_before(connection, moment, NOON + dt.timedelta(days=9_999)) == expected
+
+
+# --- with the rest -----------------------------------------------------------------------------------------
+
+
+def test_forgetting_reaches_packed_and_kept_texts(desk: Desk) -> None:
+    for age in ("compress_after", "text_after"):
+        mark = f"zyzzogeton{age[:4]}"
+        given = record("Herald", age, f"{mark} gives way", f"{FLOOD} {mark}", url=f"https://h.example/{mark}")
+        (placed,) = desk.take(given)
+        settle(desk)
+        at = desk.clock() + dt.timedelta(days=200)
+        ages: dict[str, Any] = {age: 30 * DAY}
+        kept(desk, at=at, **ages)
+        placing_of(desk.database, DEAD).erase(ForgetWish(name=placed.article))
+        settle(desk)
+        with desk.database.read() as connection:
+            for table in article.metadata.sorted_tables:
+                for row in connection.execute(text(f"SELECT * FROM {table.name}")):
+                    assert not any(mark in plain(value).lower() for value in row), table.name
+
+
+def test_an_export_holds_all_rungs(desk: Desk, database: Database, tmp_path: Any) -> None:
+    kept(desk, at=NOON + dt.timedelta(days=60), compress_after=30 * DAY, book=rule_book())
+    first = b"".join(exported(database, no_progress))
+    assert b'"packed"' in first
+    target = Database(f"sqlite:///{tmp_path}/other.db")
+    upgrade(target)
+    import_into(target, first.splitlines(keepends=True), no_progress)
+    assert b"".join(exported(target, no_progress)) == first
+    settle(Desk(target, Clock(YEAR)))
+    assert checked(target) == []
+
+
+def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_same(desk: Desk) -> None:
+    address = "https://herald.example/x"
+    (placed,) = desk.take(record("Herald", "x", "Levee gives way", FLOOD, url=address))
+    kept(desk, at=NOON + dt.timedelta(days=11), book=rule_book({"retention": {"rows_a_step": 1}}))
+    rows = stored(desk.database, entry.c.n, entry.c.article, entry.c.payload, entry.c.url)
+    assert rows[-1][1:] == (placed.article, b"", None)
+    assert [one.url for one in results_of(desk.database)][-1] == address
+    placing_of(desk.database).erase(ForgetWish(name=address))
+    assert stored(desk.database, tombstone.c.article) == [(placed.article,)]
+    assert wrong(desk.database) == []
+
+
+def results_of(database: Database) -> list[inbox.Result]:
+    numbers = [row[0] for row in stored(database, entry.c.n)]
+    with database.read() as connection:
+        return inbox.results(connection, numbers)
+
+
+def test_entries_that_were_refused_are_settled_as_they_are(desk: Desk) -> None:
+    desk.accept(record("Herald", "y", "Levee gives way", FLOOD, url="https://herald.example/y"))
+    with desk.database.write() as connection:
+        waiting = entry.c.state == "ready"
+        refused = {"state": "refused", "outcome": "refused", "verdict": "paywall"}
+        connection.execute(update(entry).where(waiting).values(**refused))
+    with desk.database.write() as connection:
+        retention.reach(connection, "entries", stored_last(connection) - 1)
+        assert retention.settle_entries(connection, 1) == 1
+
+
+def stored_last(connection: Any) -> int:
+    return int(connection.execute(select(func.max(entry.c.n))).scalar_one())
+
+
+def test_each_entry_that_was_placed_holds_no_words_but_its_headline(desk: Desk) -> None:
+    (placed,) = desk.take(record("Herald", "x", "Levee gives way", FLOOD))
+    with desk.database.read() as connection:
+        size = connection.execute(
+            select(func.length(entry.c.payload)).where(entry.c.article == placed.article)
+        ).scalar_one()
+    assert size < 200 < len(FLOOD) // 2

@@ -1,0 +1,121 @@
+"""One entry that cannot be placed, or one damaged row, holds up nobody else and is lost to nobody."""
+
+import pytest
+from sqlalchemy import select, text, update
+
+from aggregator.errors import DamagedError
+from aggregator.placing import Placing
+from aggregator.repairing import pieces
+from aggregator.rules import rule_book
+from aggregator.store.checking import faults
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+from aggregator.store.tables import entry, story
+from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import StoryRules
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
+
+RULES = rule_book().section("stories", StoryRules)
+LEVEE = record("Herald", "1", "Levee breaks", FLOOD, published=NOON)
+REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
+
+
+def states(database: Database) -> dict[int, str]:
+    with database.read() as connection:
+        return {
+            row.n: row.state
+            for row in connection.execute(select(entry.c.n, entry.c.state).order_by(entry.c.n))
+        }
+
+
+def damage(database: Database, **columns: bytes) -> None:
+    with database.write() as connection:
+        connection.execute(update(story).values(**columns))
+
+
+def repaired(database: Database) -> list[str]:
+    """Repair what is found; what it was."""
+    placing = Placing(database, rule_book(), Clock(), summary_words=60)
+    found = list(faults(database, now=NOON))
+    for wish in pieces(found):
+        placing.repair(wish)
+    return [one.what for one in found]
+
+
+def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(database: Database) -> None:
+    Desk(database, Clock()).take(LEVEE)
+    damage(database, standing=b"\xc1")
+    desk = Desk(database, Clock())
+    desk.accept(REPRINT)
+    with pytest.raises(DamagedError, match=r"cannot be placed .*aggregator db check"):
+        desk.place()
+    assert states(database)[2] == "ready", "nothing says that it is the entry's fault"
+    desk.accept(DOCKS)
+    assert [one.outcome for one in desk.place()] == ["refused", "founded"]
+    assert states(database) == {1: "done", 2: "refused", 3: "done"}
+    found = repaired(database)
+    assert any("set aside" in what for what in found)
+    assert states(database)[2] == "ready"
+    assert [one.outcome for one in Desk(database, Clock()).place()] == ["copy"]
+    assert not [one.what for one in faults(database, now=NOON) if one.remedy == "set aside"]
+
+
+def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -> None:
+    Desk(database, Clock()).take(LEVEE)
+    damage(database, standing=b"\xc1")
+    desk = Desk(database, Clock(), rule_book({"placing": {"batch_articles": 3}}))
+    desk.take(DOCKS)
+    for number in range(7):
+        desk.accept(record("Post", str(number), f"Levee breaks, part {number}", FLOOD, published=NOON))
+    desk.accept(record("Wharf", "1", "Ships wait", f"{STRIKE} Cranes stood still.", published=NOON))
+    assert {one.outcome for one in desk.place()[:-1]} == {"refused"}
+    assert set(list(states(database).values())[-8:-1]) == {"refused"}
+    assert list(states(database).values())[-1] == "done"
+
+
+def test_a_story_whose_sums_and_members_are_damaged_is_joined_by_nobody(database: Database) -> None:
+    Desk(database, Clock()).take(LEVEE)
+    with database.write() as connection:
+        whole = connection.execute(select(story.c.sums)).scalar_one()
+        connection.execute(update(story).values(sums=whole[:-4]))
+        connection.execute(text("UPDATE article SET terms = :junk"), {"junk": b"abc"})
+    [placed] = Desk(database, Clock()).take(DOCKS)
+    assert placed.outcome == "founded"
+
+
+def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None:
+    desk = Desk(database, Clock())
+    desk.accept(LEVEE)
+    desk.accept(DOCKS)
+    with database.write() as connection:
+        connection.execute(update(entry).where(entry.c.n == 1).values(payload=b"\x28\xb5\x2f\xfdnonsense"))
+    assert [one.outcome for one in desk.place()] == ["founded"]
+    assert states(database) == {1: "refused", 2: "done"}
+
+
+def test_damaged_sums_of_a_story_are_worked_out_anew(database: Database) -> None:
+    Desk(database, Clock()).take(LEVEE)
+    whole = select(story.c.sums)
+    with database.read() as connection:
+        before = connection.execute(whole).scalar_one()
+    damage(database, sums=b"nonsense")
+    [placed] = Desk(database, Clock()).take(DOCKS)
+    assert placed.outcome == "founded"
+    with database.read() as connection:
+        assert connection.execute(whole.where(story.c.n == 1)).scalar_one() == before
+
+
+def test_a_damaged_merged_text_is_told_again(database: Database) -> None:
+    Desk(database, Clock()).take(LEVEE, DOCKS)
+    while tell_next(database, 20, RULES):
+        pass
+    with database.write() as connection:
+        connection.execute(text("UPDATE story SET merged = :junk WHERE n = 1"), {"junk": b"nonsense"})
+    reading = Reading(database)
+    with database.read() as connection:
+        damaged, sound = connection.execute(select(story.c.id).order_by(story.c.n)).scalars()
+    assert list(reading.told((damaged, sound))) == [sound]
+    merged = reading.merged(damaged)
+    assert merged is not None
+    assert merged.only

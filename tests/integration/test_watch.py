@@ -1,0 +1,315 @@
+"""Probes, status and metrics over a real server: right, in time, and for whom they are."""
+
+import datetime as dt
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_metrics
+from sqlalchemy import event, insert, text, update
+
+from aggregator.config_file import load
+from aggregator.configured import publish_settings
+from aggregator.ops.metrics import names
+from aggregator.ops.vitals import Vitals
+from aggregator.publish.desk import NewsDesk
+from aggregator.publish.push import Letterbox
+from aggregator.publish.serve import Server
+from aggregator.store import tokens
+from aggregator.store.database import Database
+from aggregator.store.reading import Reading
+from aggregator.store.sources import source_id
+from aggregator.store.tables import entry, source
+from aggregator.tally import FETCH_SECONDS, FETCHES, PLACED, Tally
+from aggregator.vitals import Process, Reload
+from tests.articles import NOON, Clock, Desk, record
+from tests.conftest import REPOSITORY
+from tests.fresh import with_tables
+from tests.newsroom import STRANGER
+from tests.own_postgres import OwnPostgres
+
+PROBES = ("/healthz", "/readyz")
+OWNERS = ("/status", "/metrics")
+
+
+class Watched:
+    """A server over a database, with a daemon that says what a test has it say."""
+
+    def __init__(self, folder: Path, database: Database, **settings: Any) -> None:
+        file = folder / "watched.yaml"
+        given = {"database": database.url, "server": {"port": 0}, "backup": {"every": "never"}}
+        file.write_text(yaml.safe_dump(given | settings))
+        config = load(file)
+        self.clock = Clock()
+        self.database = database
+        self.tally = Tally()
+        self.process = Process(role="writer", began_at=self.clock(), placing_began=True)
+        self.vitals = Vitals(config, database, self.tally, lambda: self.process, self.clock)
+        book = config.rule_book
+        self.desk = Desk(database, self.clock, book)
+        letterbox = Letterbox(database, book, self.clock)
+        self.server = Server(
+            Reading(database, book),
+            publish_settings(config),
+            letterbox,
+            NewsDesk(database, book, self.clock, arrived=lambda: None),
+            self.vitals,
+        )
+        self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=30)
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample, by its name and labels."""
+        answer = self.client.get("/metrics")
+        assert answer.status_code == 200
+        return {
+            _key(sample.name, sample.labels): sample.value
+            for family in read_metrics(answer.text)
+            for sample in family.samples
+        }
+
+    def close(self) -> None:
+        self.client.close()
+        self.server.stop()
+
+
+def _key(name: str, labels: dict[str, str]) -> str:
+    return name + "".join(f"{{{label}={value}}}" for label, value in sorted(labels.items()))
+
+
+@pytest.fixture
+def watched(database: Database, tmp_path: Path) -> Iterator[Watched]:
+    made = Watched(tmp_path, database)
+    yield made
+    made.close()
+
+
+def test_all_is_well(watched: Watched) -> None:
+    health = watched.client.get("/healthz")
+    assert (health.status_code, health.json()["status"], health.json()["problems"]) == (200, "ok", [])
+    ready = watched.client.get("/readyz")
+    assert (ready.status_code, ready.json()["ready"], ready.json()["role"]) == (200, True, "writer")
+    status = watched.client.get("/status")
+    assert (status.status_code, status.json()["status"], status.json()["problems"]) == (200, "ok", [])
+    page = watched.client.get("/status", headers={"Accept": "text/html,*/*"})
+    assert page.status_code == 200
+    assert "All is well" in page.text
+
+
+@pytest.mark.parametrize(
+    ("process", "words", "healthy", "ready"),
+    [
+        ({"role": "standby", "placing_began": False}, "", 200, 200),
+        ({"placing_began": False}, "", 200, 503),
+        ({"stalled": ("placing",)}, "no progress in: placing", 503, 503),
+        ({"trouble": "the disk is full"}, "placing rests: the disk is full", 200, 200),
+        ({"chores": ("backup: no room",)}, "backup: no room", 200, 200),
+        ({"workers": "the Dask scheduler has no workers"}, "the Dask scheduler has no workers", 200, 200),
+    ],
+)
+def test_what_the_daemon_says_of_itself(
+    tmp_path: Path, process: dict[str, Any], words: str, healthy: int, ready: int
+) -> None:
+    watched = Watched(tmp_path, with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}")))
+    given: dict[str, Any] = {"role": "writer", "began_at": watched.clock(), "placing_began": True}
+    watched.process = Process(**(given | process))
+    assert watched.client.get("/healthz").status_code == healthy
+    assert watched.client.get("/readyz").status_code == ready
+    told = watched.client.get("/status").json()
+    assert told["problems"] == ([words] if words else [])
+    assert watched.metrics()["aggregator_writer"] == (process.get("role") != "standby")
+    watched.close()
+
+
+def test_settings_that_were_not_taken_up_are_a_problem(watched: Watched) -> None:
+    failed = Reload(at=watched.clock(), ok=False, words="line 3")
+    watched.process = Process(role="writer", began_at=watched.clock(), placing_began=True, last_reload=failed)
+    told = watched.client.get("/status").json()
+    assert (told["status"], told["problems"]) == ("degraded", ["config.yaml was not taken up: line 3"])
+    assert watched.metrics()["aggregator_reload_failed"] == 1
+
+
+def test_tables_of_another_version_are_not_served(watched: Watched) -> None:
+    with watched.database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    answer = watched.client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert "another version" in answer.json()["problems"][0]
+
+
+def test_gauges_follow_the_database(watched: Watched) -> None:
+    before = watched.metrics()
+    assert before["aggregator_inbox_oldest_seconds"] == before["aggregator_article_number"] == 0
+    watched.desk.take(
+        record("Echo", "1", "Levee breaks in Pennmouth", "Water came over the levee. " * 20, published=NOON),
+        record("Post", "2", "Strike at the harbour", "Dockers stopped work at noon. " * 20, published=NOON),
+    )
+    watched.clock.time += dt.timedelta(hours=3)
+    with watched.database.write() as connection:
+        connection.execute(update(entry).where(entry.c.n == 2).values(state="ready"))
+    found = watched.metrics()
+    assert found["aggregator_article_number"] == 2
+    assert found["aggregator_inbox_entries{waits_for=ready}"] == 1
+    assert found["aggregator_inbox_oldest_seconds"] == pytest.approx(3 * 3600, abs=60)
+    assert found["aggregator_story_events_total{kind=created}"] == 2
+    assert found["aggregator_untold_stories"] == 2
+    assert found["aggregator_database_bytes"] > 0
+    told = watched.client.get("/status").json()
+    assert any("has waited for its place for 3 hours" in one for one in told["problems"])
+
+
+def test_a_look_is_few_statements(watched: Watched) -> None:
+    """Each waits for its turn among the threads of a daemon that places."""
+    sent: list[str] = []
+    event.listen(watched.database.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+    watched.vitals.look()
+    assert len(sent) <= 12, sent
+
+
+def test_counts_since_the_start(watched: Watched) -> None:
+    watched.tally.count(FETCHES, "feed", "304")
+    watched.tally.count(FETCHES, "feed", "304")
+    watched.tally.count(FETCHES, "page", "dns")
+    for seconds in (0.01, 0.3, 99.0):
+        watched.tally.took(FETCH_SECONDS, seconds, "feed")
+    found = watched.metrics()
+    assert found["aggregator_fetches_total{kind=feed}{outcome=304}"] == 2
+    assert found["aggregator_fetches_total{kind=page}{outcome=dns}"] == 1
+    assert found["aggregator_fetch_seconds_bucket{kind=feed}{le=0.05}"] == 1
+    assert found["aggregator_fetch_seconds_bucket{kind=feed}{le=0.5}"] == 2
+    assert found["aggregator_fetch_seconds_bucket{kind=feed}{le=+Inf}"] == 3
+    assert found["aggregator_fetch_seconds_count{kind=feed}"] == 3
+    assert found["aggregator_fetch_seconds_sum{kind=feed}"] == pytest.approx(99.31)
+
+
+def test_labels_of_a_flood_are_bounded() -> None:
+    tally = Tally()
+    for number in range(5000):
+        tally.count(PLACED, f"outcome {number}")
+    series = tally.read(PLACED)
+    assert len(series) <= 201
+    assert sum(one.value for one in series) == 5000
+
+
+def test_sources_are_ids_and_bounded(database: Database, tmp_path: Path) -> None:
+    watched = Watched(tmp_path, database, rules={"watch": {"sources_labelled": 10}})
+    rows = [
+        {
+            "id": source_id("feed", None, f"https://me:MARKER@{n}.example/feed"), "kind": "feed",
+            "address": f"https://me:MARKER@{n}.example/feed", "interval_seconds": 3600, "pages": "auto",
+            "origin": "user", "next_due_at": NOON - dt.timedelta(hours=n, minutes=1), "name": f"MARKER {n}",
+            "health": "failing" if n % 2 else "ok",
+        }
+        for n in range(25)
+    ]  # fmt: skip
+    with database.write() as connection:
+        connection.execute(insert(source), rows)
+    answer = watched.client.get("/metrics")
+    assert "MARKER" not in answer.text
+    assert answer.text.count("aggregator_source_up{") == 10
+    found = watched.metrics()
+    assert found["aggregator_sources{state=failing}"] == 12
+    assert found["aggregator_sources_due"] == 25
+    assert found["aggregator_sources_late_seconds"] == pytest.approx(24 * 3600, abs=120)
+    watched.close()
+
+
+def test_openmetrics_where_it_is_asked_for(watched: Watched) -> None:
+    watched.tally.took(FETCH_SECONDS, 0.2, "feed")
+    answer = watched.client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    families = {family.name for family in read_openmetrics(answer.text)}
+    assert {"aggregator_fetch_seconds", "aggregator_sources", "aggregator_build"} <= families
+    plain = watched.client.get("/metrics")
+    assert plain.headers["content-type"].startswith("text/plain; version=0.0.4") or plain.headers[
+        "content-type"
+    ].startswith("text/plain; version=1.0.0")
+
+
+def test_details_are_for_the_owner(watched: Watched) -> None:
+    watched.process = Process(
+        role="writer", began_at=watched.clock(), placing_began=True, chores=("backup: /srv/secret",)
+    )
+    for path in PROBES:
+        answer = watched.client.get(path, headers=STRANGER)
+        assert answer.status_code == 200
+        assert answer.json()["problems"] is None
+        assert "secret" not in answer.text
+    assert watched.client.get("/readyz", headers=STRANGER).json()["problem_count"] == 1
+    for path in OWNERS:
+        assert watched.client.get(path, headers=STRANGER).status_code == 403
+        assert (
+            watched.client.get(path, headers=STRANGER | {"Authorization": "Bearer agg_x"}).status_code == 401
+        )
+    with watched.database.write() as connection:
+        _, secret = tokens.create(connection, "prometheus", ("read",), watched.clock())
+    key = {"Authorization": f"Bearer {secret}"}
+    for path in OWNERS:
+        assert watched.client.get(path, headers=STRANGER | key).status_code == 200
+
+
+def test_a_database_that_hangs_keeps_no_probe_waiting(own_postgres: OwnPostgres, tmp_path: Path) -> None:
+    """All its processes stand still: it takes connections and never answers."""
+    database = with_tables(Database(own_postgres.make()))
+    watched = Watched(tmp_path, database, rules={"watch": {"probe_seconds": 0.4}})
+    with database.write() as connection:
+        _, secret = tokens.create(connection, "probe", ("read",), watched.clock())
+    key = {"Authorization": f"Bearer {secret}"}
+    assert watched.client.get("/readyz").status_code == 200
+    stopped = _family(int((own_postgres.data / "postmaster.pid").read_text().split()[0]))
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        asked: list[tuple[str, dict[str, str]]] = [("/healthz", {}), ("/readyz", {}), ("/healthz", key)]
+        for path, headers in asked:
+            began = time.monotonic()
+            assert watched.client.get(path, headers=headers).status_code == 503
+            assert time.monotonic() - began < 2.5, "the bound of a probe, and a busy machine"
+        told = watched.client.get("/status")
+        assert (told.status_code, told.json()["status"]) == (503, "down")
+        assert "did not answer within 0.4 s" in told.json()["problems"][0]
+        assert watched.metrics()["aggregator_database_answers"] == 0
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    deadline = time.monotonic() + 20
+    while watched.client.get("/readyz").status_code != 200:
+        assert time.monotonic() < deadline, "it answers again, and so do we"
+        time.sleep(0.1)
+    watched.close()
+    database.close()
+
+
+def _family(root: int) -> list[int]:
+    """The process and its children, the children first."""
+    children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
+    return [*map(int, children), root]
+
+
+def test_alerts_name_only_metrics_that_there_are() -> None:
+    rules = yaml.safe_load((REPOSITORY / "docs" / "alerts.yaml").read_text())
+    given = [rule for group in rules["groups"] for rule in group["rules"]]
+    assert len({rule["alert"] for rule in given}) == len(given) >= 10
+    for rule in given:
+        assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+        assert re.fullmatch(r"\d+[smhd]", rule.get("for", "1m"))
+        used = set(re.findall(r"\baggregator_\w+", rule["expr"]))
+        assert used, rule["alert"]
+        assert used <= names(), used - names()
+        assert {"summary", "action"} <= set(rule["annotations"])
+        assert rule["expr"].count("(") == rule["expr"].count(")")
+
+
+def test_every_metric_stands_in_the_docs() -> None:
+    words = (REPOSITORY / "docs" / "monitoring.md").read_text()
+    told = set(re.findall(r"`(aggregator_\w+)", words))
+    wanted = {re.sub(r"_(bucket|sum|count)$", "", name) for name in names()}
+    assert wanted <= told, sorted(wanted - told)
+    assert told <= wanted, sorted(told - wanted)

@@ -1,0 +1,40 @@
+"""What the C library keeps: looked at from outside, in a process of its own."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# Twenty threads hold and free memory at once; then the arenas are counted in what malloc_info writes.
+_PROGRAM = """
+import ctypes, sys, threading
+from aggregator.ops.allocator import give_back_freed_memory
+if sys.argv[1] == "with":
+    assert give_back_freed_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+together = threading.Barrier(20)
+def work():
+    together.wait()
+    held = [libc.malloc(3000) for _ in range(300)]
+    together.wait()
+    for one in held:
+        libc.free(one)
+threads = [threading.Thread(target=work) for _ in range(20)]
+[one.start() for one in threads]
+[one.join() for one in threads]
+libc.stdout = ctypes.c_void_p.in_dll(libc, "stdout")
+libc.malloc_info(0, libc.stdout)
+libc.fflush(libc.stdout)
+"""
+
+
+def arenas(how: str) -> int:
+    said = subprocess.run([sys.executable, "-c", _PROGRAM, how], capture_output=True, text=True, check=True)
+    return said.stdout.count("<heap nr=")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_threads_share_few_arenas() -> None:
+    assert arenas("with") <= 2 < arenas("without")

@@ -1,0 +1,153 @@
+"""What systemd hears, over a socket like its own; and whether all get on."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from aggregator.ops import notify
+from aggregator.ops.heart import Heart
+from aggregator.ops.notify import Notifier, watchdog_interval_seconds
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    monkeypatch.chdir(tmp_path)  # the name of a socket has room for 108 characters
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind("notify")
+        listening.settimeout(10)
+        yield listening
+
+
+def told(listening: socket.socket) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in listening.recv(4096).decode().splitlines())
+
+
+def test_each_state_is_a_datagram(systemd: socket.socket) -> None:
+    notifier = Notifier("notify")
+    notifier.ready("listening")
+    assert told(systemd) == {"READY": "1", "STATUS": "listening"}
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    notifier.reloading()
+    reloading = told(systemd)
+    assert reloading["RELOADING"] == "1"
+    assert before <= int(reloading["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    notifier.watchdog()
+    assert told(systemd) == {"WATCHDOG": "1"}
+    notifier.stopping()
+    assert told(systemd)["STOPPING"] == "1"
+
+
+def test_no_words_can_make_a_state_of_their_own(systemd: socket.socket) -> None:
+    Notifier("notify").status("a source named\nREADY=1 " + "x" * 5000)
+    status = told(systemd)
+    assert list(status) == ["STATUS"]
+    assert len(status["STATUS"]) == notify.STATUS_CHARS
+
+
+def test_an_abstract_name_is_one_too() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind("\0aggregator-test-notify")
+        listening.settimeout(10)
+        Notifier("@aggregator-test-notify").watchdog()
+        assert listening.recv(100) == b"WATCHDOG=1"
+
+
+def test_who_is_not_there_stops_nothing(tmp_path: Path) -> None:
+    Notifier(str(tmp_path / "gone")).ready("x")
+    Notifier("").ready("x")
+    with Notifier("").starting("x"):
+        pass
+
+
+def test_a_long_start_asks_for_more_time_until_it_is_over(
+    systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "ASKED_EACH_SECONDS", 0.05)
+    with Notifier("notify").starting("upgrading the database"):
+        assert told(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000", "STATUS": "upgrading the database"}
+        assert told(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000"}
+    systemd.setblocking(False)
+    with suppress(BlockingIOError):
+        while systemd.recv(4096):  # what was sent by the end of the block
+            pass
+    systemd.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        systemd.recv(4096)
+
+
+def test_the_watchdog_is_asked_for_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+    assert watchdog_interval_seconds() == 30.0
+    monkeypatch.setenv("WATCHDOG_PID", "1")
+    assert watchdog_interval_seconds() is None, "another process is meant"
+    monkeypatch.delenv("WATCHDOG_PID")
+    for nothing in ("0", "", "soon"):
+        monkeypatch.setenv("WATCHDOG_USEC", nothing)
+        assert watchdog_interval_seconds() is None
+
+
+# --- the heart ---------------------------------------------------------------------------------------------
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_who_does_not_beat_is_stalled_and_recovers() -> None:
+    clock = Clock()
+    heart = Heart(45, 5, clock)
+    heart.beat("placing")
+    heart.beat("scheduler")
+    for _ in range(9):
+        clock.now += 5
+        heart.beat("scheduler")
+        assert heart.stalled() == []
+    clock.now += 5
+    assert heart.stalled() == ["placing"]
+    heart.beat("placing")
+    assert heart.stalled() == []
+
+
+def test_a_beat_between_two_looks_counts_from_its_own_moment() -> None:
+    clock = Clock()
+    heart = Heart(10, 5, clock)
+    clock.now += 4.9
+    heart.beat("placing")
+    clock.now += 0.1
+    assert heart.stalled() == []
+    clock.now += 5
+    assert heart.stalled() == []
+    clock.now += 4.8
+    assert heart.stalled() == [], "9.9 seconds"
+    clock.now += 0.2
+    assert heart.stalled() == ["placing"]
+
+
+def test_after_a_night_asleep_nobody_is_stalled() -> None:
+    clock = Clock()
+    heart = Heart(45, 5, clock)
+    heart.beat("placing")
+    clock.now += 8 * 3600
+    assert heart.stalled() == []
+    for _ in range(8):
+        clock.now += 5
+        stalled = heart.stalled()
+    assert stalled == ["placing"], "but who does not wake with the others is"
+
+
+def test_who_is_dropped_is_expected_no_more() -> None:
+    clock = Clock()
+    heart = Heart(10, 5, clock)
+    heart.beat("webhooks")
+    heart.drop("webhooks", "never heard of")
+    for _ in range(5):
+        clock.now += 5
+        assert heart.stalled() == []

@@ -1,0 +1,170 @@
+"""Who a request comes from: what trusted proxies say, what anybody may claim, and how often one may ask."""
+
+import base64
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from aggregator.config_file import load
+from aggregator.errors import ConfigError
+from aggregator.publish.guard import Guard, is_owner
+from aggregator.publish.limits import Pace
+from aggregator.publish.settings import PublishSettings
+
+PROXY, STRANGER = "10.0.0.5", "203.0.113.9"
+
+
+def _seen(request: Request) -> JSONResponse:
+    return JSONResponse(
+        {
+            "client": request.client.host if request.client else None,
+            "scheme": request.url.scheme,
+            "host": request.headers["host"],
+            "owner": is_owner(request),
+        }
+    )
+
+
+def _client(peer: str, **settings: Any) -> TestClient:
+    """A server that tells what it sees, asked from `peer`."""
+    routes = [Route(path, _seen) for path in ("/", "/healthz")]
+    given = {"trusted_proxies": ("10.0.0.0/24",), "public_url": "https://news.example", **settings}
+    app = Guard(
+        Starlette(routes=routes),
+        PublishSettings(**given),
+        say=lambda _request, status, words: PlainTextResponse(words, status),
+    )
+    return TestClient(app, base_url="http://127.0.0.1:8080", client=(peer, 40_000))
+
+
+def _asked(peer: str, headers: dict[str, str], **settings: Any) -> dict[str, Any]:
+    answer = _client(peer, **settings).get("/", headers=headers)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_trusted_proxy_says_who_asks() -> None:
+    seen = _asked(
+        PROXY,
+        {"X-Forwarded-For": STRANGER, "X-Forwarded-Proto": "https", "X-Forwarded-Host": "news.example"},
+    )
+    assert seen == {"client": STRANGER, "scheme": "https", "host": "news.example", "owner": False}
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "client"),
+    [
+        ("127.0.0.1, 203.0.113.9", STRANGER),  # the first anybody can write
+        ("198.51.100.1, 203.0.113.9, 10.0.0.7", STRANGER),  # through two of ours
+        ("203.0.113.9:5555", STRANGER),
+        ("[2001:db8::9]:5555", "2001:db8::9"),
+        ("::ffff:203.0.113.9", STRANGER),
+        ("10.0.0.7", "10.0.0.7"),
+        ("unknown", PROXY),
+        ("203.0.113.9, nonsense", PROXY),
+        ("", PROXY),
+        (",".join(["198.51.100.1"] * 5000), "198.51.100.1"),
+    ],
+)
+def test_the_nearest_stranger_is_the_client(forwarded: str, client: str) -> None:
+    assert _asked(PROXY, {"X-Forwarded-For": forwarded})["client"] == client
+
+
+def test_several_headers_are_one_list() -> None:
+    answer = _client(PROXY).get(
+        "/", headers=[("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-For", STRANGER)]
+    )
+    assert answer.json()["client"] == STRANGER
+
+
+def test_nobody_else_is_believed() -> None:
+    lies = {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "127.0.0.1"}
+    assert _asked(STRANGER, lies)["client"] == STRANGER
+    seen = _asked("127.0.0.1", lies)
+    assert (seen["client"], seen["scheme"], seen["owner"]) == ("127.0.0.1", "http", False)
+
+
+@pytest.mark.parametrize(
+    "forwarded", ["127.0.0.1", "::1", "10.0.0.5", "", "localhost", "127.0.0.1, 127.0.0.1"]
+)
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", PROXY])
+def test_who_comes_by_a_trusted_proxy_is_never_the_owner(peer: str, forwarded: str) -> None:
+    trusted = ("127.0.0.0/8", "::1/128", "10.0.0.0/24")
+    for headers in ({"X-Forwarded-For": forwarded, "X-Forwarded-Host": "127.0.0.1"}, {}):
+        assert not _asked(peer, headers, trusted_proxies=trusted)["owner"]
+
+
+def test_this_machine_is_the_owner_without_proxies() -> None:
+    assert _asked("127.0.0.1", {})["owner"]
+    assert _asked("127.0.0.1", {}, trusted_proxies=())["owner"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "news.example/x", "news.example@evil.example", "a b", "news.example\x00", "x" * 300],
+)
+def test_the_host_of_a_proxy_is_held_against_the_allowed_ones(host: str) -> None:
+    answer = _client(PROXY).get("/", headers={"X-Forwarded-Host": host.encode("latin-1")})
+    assert answer.status_code == 421 or answer.json()["host"] == "127.0.0.1:8080"
+
+
+def test_too_many_requests_of_one_address_have_to_wait() -> None:
+    client = _client(STRANGER, requests_a_minute=5)
+    assert [client.get("/").status_code for _ in range(7)] == [200] * 5 + [429] * 2
+    held = client.get("/")
+    assert 1 <= int(held.headers["retry-after"]) <= 12
+    assert client.get("/healthz").status_code == 200, "probes go on"
+
+
+@pytest.mark.parametrize("header", ["Via", "Forwarded", "X-Forwarded-For", "X-Real-IP"])
+def test_words_about_proxies_lift_no_limit(header: str) -> None:
+    client = _client(STRANGER, requests_a_minute=2)
+    codes = [client.get("/", headers={header: f"198.51.100.{number}"}).status_code for number in range(4)]
+    assert codes == [200, 200, 429, 429]
+
+
+def test_each_client_of_a_trusted_proxy_has_its_own_pace() -> None:
+    client = _client(PROXY, requests_a_minute=2)
+    for address in (STRANGER, "203.0.113.10"):
+        codes = [client.get("/", headers={"X-Forwarded-For": address}).status_code for _ in range(3)]
+        assert codes == [200, 200, 429]
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Forwarded-For": STRANGER}])
+def test_this_machine_and_unknown_addresses_are_not_held(headers: dict[str, str]) -> None:
+    """Behind a proxy that nobody trusts all have its address."""
+    client = _client("127.0.0.1", requests_a_minute=2)
+    assert {client.get("/", headers=headers).status_code for _ in range(9)} == {200}
+
+
+def test_a_pace_fills_up_with_time_and_forgets_the_oldest() -> None:
+    now = [0.0]
+    pace = Pace(60, lambda: now[0])
+    assert [pace.wait_seconds("192.0.2.1") for _ in range(61)] == [0] * 60 + [1]
+    now[0] += 1.0
+    assert [pace.wait_seconds("192.0.2.1") for _ in range(2)] == [0, 1]
+    assert pace.wait_seconds("2001:db8::1") == 0
+    for number in range(59):
+        assert pace.wait_seconds(f"2001:db8::{number:x}") == 0
+    assert pace.wait_seconds("2001:db8::ffff") == 1, "one /64 is one client"
+    for number in range(20_000):
+        pace.wait_seconds(f"198.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+    assert len(pace._buckets) <= 10_000
+
+
+def test_networks_are_checked(tmp_path: Any) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("server:\n  trusted_proxies: [10.0.0.5/8]\n")
+    with pytest.raises(ConfigError, match=r"config.yaml:2: server.trusted_proxies"):
+        load(file)
+
+
+def test_basic_authentication_of_a_proxy_is_passed_over() -> None:
+    pair = base64.b64encode(b"me:password").decode()
+    assert _asked(PROXY, {"X-Forwarded-For": STRANGER, "Authorization": f"Basic {pair}"})["owner"] is False

@@ -1,0 +1,192 @@
+"""The unit, judged by systemd's own programs, and what `install-service` makes of it; the container file."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from aggregator.config_file import load, starting_config_text
+from aggregator.errors import NotWritableError
+from aggregator.ops import service_unit
+from aggregator.ops.service_unit import complaints, obstacles, shipped_unit, unit_text, write_unit
+from tests.conftest import REPOSITORY
+
+MOST_EXPOSED = 1.5  # of 10 (hardening.md, table of promises)
+PROGRAM = Path(sys.executable).with_name("aggregator")
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
+
+
+def judged(text: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    file = folder / "aggregator.service"
+    file.write_text(text, encoding="utf-8")
+    return subprocess.run(
+        ["systemd-analyze", *arguments, str(file)], capture_output=True, text=True, check=False
+    )
+
+
+def installed(tmp_path: Path) -> str:
+    """The shipped unit with a program that is there, as `verify` asks."""
+    return unit_text(PROGRAM, tmp_path / "config.yaml", user=False)
+
+
+@needs_systemd
+def test_the_unit_is_exposed_little(tmp_path: Path) -> None:
+    threshold = f"--threshold={MOST_EXPOSED * 10:.0f}"
+    ended = judged(shipped_unit(), tmp_path, "security", "--offline=true", threshold)
+    assert ended.returncode == 0, ended.stdout.splitlines()[-2:]
+    bare = "[Service]\nExecStart=/bin/true\n"
+    assert judged(bare, tmp_path, "security", "--offline=true", threshold).returncode != 0
+
+
+@needs_systemd
+def test_systemd_has_nothing_to_say_about_it(tmp_path: Path) -> None:
+    ended = judged(installed(tmp_path), tmp_path, "verify")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+@needs_systemd
+@pytest.mark.parametrize("user", [False, True], ids=["system", "user"])
+@pytest.mark.parametrize("name", ["config.yaml", 'a "b" 100% $HOME/c.yaml', "ünï cödé.yaml"])
+def test_any_path_of_a_configuration_can_be_written_down(name: str, user: bool, tmp_path: Path) -> None:
+    text = unit_text(PROGRAM, tmp_path / name, user=user)
+    assert complaints(text, user=user) == []
+    line = re.search("^ExecStart=(.*)$", text, re.MULTILINE)
+    assert line is not None
+    words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line[1])]
+    assert words == [str(PROGRAM), "run", "--config", str(tmp_path / name), "--log-format", "json"]
+
+
+@needs_systemd
+@pytest.mark.parametrize("user", [False, True], ids=["system", "user"])
+def test_a_unit_that_is_wrong_is_complained_about(tmp_path: Path, user: bool) -> None:
+    text = unit_text(PROGRAM, tmp_path / "config.yaml", user=user)
+    assert "Restrat" in "".join(complaints(text.replace("Restart=", "Restrat="), user=user))
+    assert complaints(text.replace("ExecStart=", "ExecStart=relative/path "), user=user)
+
+
+def test_the_units_lines_are_what_the_documents_promise() -> None:
+    lines = shipped_unit().splitlines()
+    for one in (
+        *("Type=notify", "WatchdogSec=60", "Restart=on-failure", "StartLimitIntervalSec=0"),
+        *(
+            "RestartPreventExitStatus=2 4",
+            "StateDirectory=aggregator",
+            "OOMPolicy=continue",
+            "DynamicUser=yes",
+        ),
+    ):
+        assert one in lines
+    # systemd waits for RELOADING=1 only when it came before the last of these ends.
+    reload = [line for line in lines if line.startswith("ExecReload=")]
+    assert "kill -HUP $MAINPID" in reload[0]
+    assert "config check" in reload[1]
+
+
+def test_a_users_unit_asks_for_nothing_that_a_user_may_not(tmp_path: Path) -> None:
+    text = unit_text(PROGRAM, tmp_path / "config.yaml", user=True)
+    keys = set(re.findall(r"^(\w+)=", text, re.MULTILINE))
+    assert (
+        not {"DynamicUser", "StateDirectory", "ProtectSystem", "PrivateTmp", "CapabilityBoundingSet"} & keys
+    )
+    assert {"NoNewPrivileges", "SystemCallFilter", "MemoryMax", "WatchdogSec", "ExecReload"} <= keys
+    assert f"WorkingDirectory={tmp_path}" in text, "its database lies beside its configuration"
+    assert "WantedBy=default.target" in text
+    assert text.endswith("\n")
+    assert "\n\n\n" not in text
+
+
+# --- what keeps it from running ----------------------------------------------------------------------------
+
+
+def found(tmp_path: Path, text: str, program: Path = PROGRAM) -> str:
+    file = tmp_path / "config.yaml"
+    file.write_text(text, encoding="utf-8")
+    return "\n".join(obstacles(program, load(file)))
+
+
+def test_what_the_service_cannot_see_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_unit, "_HIDDEN", (Path("/home"),))
+    tmp_path.chmod(0o755)
+    said = found(tmp_path, "database: news.db\nsources: [{folder: nowhere}]\n")
+    assert "delete the line `database:`" in said
+    assert f"the watched folder {tmp_path / 'nowhere'}" in said
+    assert "delete the line" not in found(tmp_path, "database: /var/lib/aggregator/news.db\n")
+    assert "--user" in found(tmp_path, "", Path("/home/me/bin/aggregator"))
+    (tmp_path / "config.yaml").chmod(0o600)
+    assert "chmod o+rX" in "\n".join(obstacles(PROGRAM, load(tmp_path / "config.yaml")))
+
+
+def test_it_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "made" / "here"
+    file = write_unit(folder, "new")
+    assert file.read_text() == "new"
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert list(folder.iterdir()) == [file]
+    with pytest.raises(NotWritableError, match="cannot be written"):
+        write_unit(file, "a folder cannot be here")
+
+
+def test_a_configuration_to_begin_with_has_no_samples(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(starting_config_text(), encoding="utf-8")
+    config = load(file)
+    assert config.sources
+    assert all(source.feed for source in config.sources)
+    assert config.database is None
+
+
+# --- the container -----------------------------------------------------------------------------------------
+
+
+def steps() -> list[tuple[str, str]]:
+    """The instructions of the container file: (name, rest), continued lines joined."""
+    text = (REPOSITORY / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines]
+
+
+def test_all_that_the_container_copies_is_there_and_let_through() -> None:
+    ignored = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    copied = [rest.split()[:-1] for name, rest in steps() if name == "COPY" and "--from" not in rest]
+    sources = {source for some in copied for source in some}
+    assert sources >= {"aggregator", "migrations", "systemd", "requirements/run.txt", "pyproject.toml"}
+    assert [source for source in sources if not (REPOSITORY / source).exists()] == []
+    assert [source for source in sources if f"!{source}" not in ignored] == []
+    packed = re.findall(
+        r'^"([^"]+)" = "aggregator/_shipped', (REPOSITORY / "pyproject.toml").read_text(), re.M
+    )
+    assert len(packed) >= 3
+    assert all(any(one == had or one.startswith(f"{had}/") for had in sources) for one in packed)
+
+
+def test_the_container_runs_without_root_shell_or_unlocked_packages() -> None:
+    told = steps()
+    users = [rest for name, rest in told if name == "USER"]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
+    for name, rest in told:
+        if name in ("RUN", "ENTRYPOINT", "VOLUME"):
+            assert json.loads(rest), "no shell: a list of words"
+    fetching = [
+        rest for name, rest in told if name == "RUN" and re.search(r'pip", "(install|wheel|download)', rest)
+    ]
+    assert len(fetching) == 4
+    assert all("--require-hashes" in rest or "--no-index" in rest for rest in fetching)
+    (wheel,) = (rest for rest in fetching if '"wheel"' in rest)
+    assert "--no-build-isolation" in wheel, "else what builds the wheel is fetched as it comes"
+    locked = (REPOSITORY / "requirements" / "build.txt").read_text(encoding="utf-8")
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    assert all(f"{re.split('[<>=]', one)[0]}==" in locked for one in project["build-system"]["requires"])
+    health = next(rest for name, rest in told if name == "HEALTHCHECK")
+    assert json.loads(health[health.index("[") :])[1] == "-c"
+    compile(json.loads(health[health.index("[") :])[2], "health", "exec")
+    names = [name for name, _ in told]
+    assert names.count("FROM") == 2, "what builds is left behind"
+    assert ("STOPSIGNAL", "SIGTERM") in told

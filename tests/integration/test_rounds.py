@@ -233,8 +233,11 @@ def drips_beside_good(database: Database, deadline: float, slow: float, count: i
 
 
 def test_servers_that_drip_do_not_hold_up_the_good_ones(small: Database) -> None:
-    """A tenth of the real deadline and a fifth of the servers; in full below."""
-    assert drips_beside_good(small, deadline=2.0, slow=0.2, count=24) <= 2.0 + 0.5
+    """A tenth of the real deadline and half of the servers; in full below.
+
+    Held up, the good ones come after three rounds of bad ones: 24 of them, on 8 threads, 2 s each.
+    """
+    assert drips_beside_good(small, deadline=2.0, slow=0.2, count=24) <= 4.5
 
 
 @pytest.mark.torture

@@ -22,6 +22,7 @@ from aggregator.store.database import Database
 from aggregator.store.inbox import Waiting
 from aggregator.text.numbers import counted
 from aggregator.work.executor import Executor
+from aggregator.work.threads import is_left_behind
 
 log = logging.getLogger(__name__)
 
@@ -112,9 +113,7 @@ class Helping:
 
     def join(self, seconds: float) -> bool:
         """After `stop`: wait so long; whether it is left behind."""
-        if self._thread.ident is not None:
-            self._thread.join(max(0.0, seconds))
-        return self._thread.is_alive()
+        return is_left_behind(self._thread, seconds)
 
     def _run(self) -> None:
         rest = 0.0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from aggregator.errors import AggregatorError, DatabaseAwayError, DatabaseLockedError, LeaseLostError
+from aggregator.work.threads import is_left_behind
 
 log = logging.getLogger(__name__)
 
@@ -127,9 +128,7 @@ class Jobs:
 
     def join(self, seconds: float) -> bool:
         """After `stop`: wait so long; whether one is left behind."""
-        if self._thread.ident is not None:
-            self._thread.join(max(0.0, seconds))
-        return self._thread.is_alive()
+        return is_left_behind(self._thread, seconds)
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):

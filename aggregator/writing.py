@@ -27,6 +27,7 @@ from aggregator.store.lock import WriterLock
 from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
 from aggregator.text.numbers import counted
+from aggregator.work.threads import is_left_behind
 
 log = logging.getLogger(__name__)
 
@@ -98,9 +99,7 @@ class Writing:
 
     def join(self, seconds: float) -> bool:
         """After `stop`: wait so long; whether it is left behind."""
-        if self._thread.ident is not None:
-            self._thread.join(max(0.0, seconds))
-        return self._thread.is_alive()
+        return is_left_behind(self._thread, seconds)
 
     # --- whose turn it is ---------------------------------------------------------------------------------
 
@@ -179,8 +178,7 @@ class Writing:
         self._answer()  # also where nothing can be placed: a repair may be asked for
         trouble = self._place()
         self._answer()
-        self._pipeline.index_text(self._stops)
-        self._tell.indexed()
+        self._index()
         while not self._stops() and tell_next(self._lock.fenced, TOLD_AT_ONCE, self._story_rules):
             if self._arrived.is_set():
                 break
@@ -212,8 +210,12 @@ class Writing:
         self._tell.placed(count)
 
     def _show(self, count: int) -> None:
-        """Let what was placed be found, and be told to whoever waits for it."""
+        """Let what was placed be found, while much more waits."""
         self._say(count)
+        self._index()
+
+    def _index(self) -> None:
+        """Let what was placed be found, and be told to whoever waits for it."""
         self._pipeline.index_text(self._stops)
         self._tell.indexed()
 

@@ -13,6 +13,13 @@ Job = Callable[[], object]
 Ended = Callable[[str, BaseException | None], None]
 
 
+def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
+    """Wait at most so long for a thread to end; whether it still runs. One never started is not waited for."""
+    if thread.ident is not None:
+        thread.join(max(0.0, seconds))
+    return thread.is_alive()
+
+
 class Threads:
     """A number of threads that run named jobs in the order in which they came.
 

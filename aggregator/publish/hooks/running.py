@@ -13,6 +13,7 @@ from aggregator.errors import AggregatorError
 from aggregator.net.posting import Poster
 from aggregator.publish.hooks.filling import Filling
 from aggregator.publish.hooks.sending import Sending
+from aggregator.work.threads import is_left_behind
 
 log = logging.getLogger(__name__)
 
@@ -80,10 +81,7 @@ class Webhooks:
     def join(self, seconds: float) -> int:
         """Wait so long for them; returns how many did not end."""
         deadline = time.monotonic() + seconds
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(max(0.0, deadline - time.monotonic()))
-        return sum(thread.is_alive() for thread in self._threads)
+        return sum(is_left_behind(thread, deadline - time.monotonic()) for thread in self._threads)
 
     def _fill(self) -> None:
         def step() -> float:

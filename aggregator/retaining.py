@@ -3,7 +3,8 @@
     packed     the text is compressed; the full-text index keeps headline, lead and marks (compress_after)
     unlinked   nothing finds it as the same text any more (compress_after, and beyond the live reach)
     stripped   no article joins its story any more; the merged text is told on demand (as before)
-    texts      the text goes, the merged text of its story is told for the last time (text_after, size)
+    texts      the text goes, the merged text of its story is told for the last time, without what only one
+               outlet has (text_after, size)
     stories    the story and its articles go; ids and hashes stay, by which they are refused (stories_after)
 
 Age is the time since an article was placed, so an archive of last century that is read today is new. Each
@@ -24,6 +25,7 @@ from aggregator.rules import RuleBook
 from aggregator.store import articles, erasing, retention
 from aggregator.store.database import Connection, Database
 from aggregator.store.retention import OldStory, Rung
+from aggregator.store.told import merged_of
 from aggregator.stories.counts import with_originals
 from aggregator.stories.tuning import StoryRules
 from aggregator.twins import Twins
@@ -265,16 +267,18 @@ class Retaining:
                 return False
             old = found[0]
             # Told in front of the transaction: the merged text of a large story takes its time.
-            merged = None if old.is_told else self._told(connection, old)
+            told = self._told(connection, old)
         with self._desk() as desk:
-            retention.keep_told(desk.connection, old, self._light(old), merged)
+            kept = None if told is None else _what_stays(told)
+            retention.keep_told(desk.connection, old, self._light(old), kept)
         self._while_time(lambda desk, _: self._some_texts(desk, old), upto)
         return True
 
     def _told(self, connection: Connection, old: OldStory) -> MergedStory | None:
-        """The merged text of a story as long as its articles have theirs."""
-        if not retention.worded(connection, old.id, 1):
-            return None
+        """The merged text of a story: as it was told, else told now if its articles have their texts."""
+        told = merged_of(connection, [old.id]).get(old.id) if old.is_told else None
+        if told is not None or not retention.worded(connection, old.id, 1):
+            return told
         # Its patterns cost what nobody else who places needs.
         from aggregator.stories.merge import merge
 
@@ -362,3 +366,8 @@ class Retaining:
             return False
         self._database.give_back(rules.pages_a_step)
         return True
+
+
+def _what_stays(told: MergedStory) -> MergedStory:
+    """Lead, facts, what differs and the times: what only one outlet has would be its text, which goes."""
+    return msgspec.structs.replace(told, only=(), beside=())

@@ -40,13 +40,13 @@ from tests.e2e.kills import (
 )
 from tests.loopback import LoopbackServer, Response
 
-ARTICLES = 300
+ARTICLES = 150
 ROUNDS = int(os.environ.get("AGGREGATOR_KILL_ROUNDS") or 10)  # of the full count
 
 
 @pytest.fixture(scope="module")
 def articles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """300 records of others where they are there, else invented ones; with copies, revisions, a live blog."""
+    """Records of others where they are there, else invented ones; with copies, revisions, a live blog."""
     file = tmp_path_factory.mktemp("kill") / "articles.jsonl"
     file.write_text("".join(json.dumps(one) + "\n" for one in records(ARTICLES)))
     return file

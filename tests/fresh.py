@@ -3,8 +3,9 @@
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, select, text
 
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
@@ -16,27 +17,33 @@ def with_tables(database: Database) -> Database:
     if database.file is None:
         upgrade(database)
     else:
-        database.file.write_bytes(_migrated_file())
+        database.file.write_bytes(_migrated().file)
     return database
 
 
+class _Migrated(NamedTuple):
+    file: bytes
+    counters: list[dict[str, Any]]
+
+
 @cache
-def _migrated_file() -> bytes:
+def _migrated() -> _Migrated:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "migrated.db"
         database = Database(f"sqlite:///{file}")
         upgrade(database)
+        with database.read() as connection:
+            counters = [dict(row) for row in connection.execute(select(counter)).mappings()]
         database.close()
-        return file.read_bytes()
+        return _Migrated(file.read_bytes(), counters)
 
 
 def emptied(database: Database) -> Database:
     """The same database as a fresh one: to make and to drop one on a server takes two seconds."""
     with database.write() as connection:
         for table in reversed(metadata.sorted_tables):
-            if table is not counter:
-                connection.execute(table.delete())
-        connection.execute(counter.update().values(value=0))
+            connection.execute(table.delete())
+        connection.execute(insert(counter), _migrated().counters)
         if not database.is_sqlite:
             connection.execute(text("DELETE FROM article_search"))  # which only its migration knows
         numbered_on(connection)
@@ -54,7 +61,7 @@ def numbered_on(connection: Connection) -> None:
 
 
 def shape(database: Database) -> str:
-    """On Postgres: a sum of all tables, columns, indexes and views, the revision, and the counters' names."""
+    """On Postgres: a sum of all tables, columns, indexes and views, and the revision; "none" without any."""
     with database.read() as connection:
         told = connection.execute(_SHAPE).one()
         if told.counter is None:
@@ -69,4 +76,4 @@ _SHAPE = text(
     "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
     "WHERE c.relnamespace = 'public'::regnamespace"
 )
-_KEPT = text("SELECT version_num FROM alembic_version UNION SELECT name FROM counter ORDER BY 1")
+_KEPT = text("SELECT version_num FROM alembic_version")

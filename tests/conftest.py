@@ -20,7 +20,7 @@ __all__ = ["own_postgres", "own_postgres_server"]  # fixtures: pytest finds them
 REPOSITORY = Path(__file__).parent.parent
 _NUMBERS = itertools.count()
 
-# Beside models and thousands of fixtures, looking for cycles as often as Python does is an eighth of the time.
+# Beside models and thousands of fixtures, looking for cycles as often as Python does is an eighth of it.
 gc.set_threshold(100_000, 50, 1000)
 
 # A machine that is busy with other things makes no property false.

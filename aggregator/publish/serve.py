@@ -109,6 +109,7 @@ class Server:
         if self._listener:
             self._listener.stop()
         self._listener = None
+        _let_go_of_old_apps()
 
     @property
     def is_serving(self) -> bool:

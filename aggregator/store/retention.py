@@ -268,7 +268,7 @@ def _untold(old: OldStory) -> dict[str, Any]:
 
 
 def keep_told(connection: Connection, old: OldStory, light: bytes, merged: MergedStory | None) -> None:
-    """The texts of a story begin to go. `merged`: what stays of its merged text; None leaves what is there."""
+    """The texts of a story begin to go. `merged`: what stays of its merged text; None: what is there."""
     _drop_terms(connection, [old.id])
     told = {} if merged is None else {"merged": blobs.squeeze_noun(merged)}
     rewrite(connection, story.c.n, {old.n: {"sums": light, "standing": None, "text": "", **told}})

@@ -14,7 +14,7 @@ Ended = Callable[[str, BaseException | None], None]
 
 
 def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
-    """Wait at most so long for a thread to end; whether it still runs. One never started is not waited for."""
+    """Wait at most so long for a thread to end; whether it still runs. One that was not started does not."""
     if thread.ident is not None:
         thread.join(max(0.0, seconds))
     return thread.is_alive()

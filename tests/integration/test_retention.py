@@ -239,7 +239,9 @@ def test_texts_go_and_the_merged_stories_stay(desk: Desk) -> None:
     assert {
         (row[1], row[2]) for row in stored(desk.database, article.c.n, article.c.text, article.c.packed)
     } == {("", texts.GONE)}
-    assert {one.id: reading.merged(one.id) for one in stories} == {id_: stays(one) for id_, one in told.items()}
+    assert {one.id: reading.merged(one.id) for one in stories} == {
+        key: stays(one) for key, one in told.items()
+    }
     assert any(one is not None and one.only and one.facts for one in told.values()), "and one had such"
     after = reading.stories(StoryFilter(limit=100)).stories
     assert [(s.id, s.title, s.report_count, s.article_count) for s in after] == [

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 import yaml
-from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
 from aggregator.chores import Failures, Job, Step, Steps
@@ -30,7 +30,7 @@ from aggregator.ops.backup_file import Advance
 from aggregator.ops.memory import process_tree
 from aggregator.pipeline import Pipeline
 from aggregator.polling import Polling
-from aggregator.publish.app import create_app
+from aggregator.publish.serve import Server
 from aggregator.rounds import Rounds
 from aggregator.store import checking, migrate
 from aggregator.store.database import Database
@@ -123,6 +123,7 @@ class Installation:
         days = {"compress_after": scale.packed, "text_after": scale.texts, "stories_after": scale.stories}
         settings: dict[str, Any] = {
             "database": self.url,
+            "server": {"port": 0},
             "fetch": {"interval": scale.interval, "pages": "never", "robots": False},
             "backup": {"every": f"{scale.backup_hours}h", "keep": KEPT, "folder": "backups"},
             "retention": {name: f"{int(age * 24)}h" for name, age in days.items()},
@@ -144,26 +145,25 @@ class Installation:
 
     def start(self) -> None:
         """As `aggregator run` does: bring the tables up to date, become the writer, follow the file."""
-        self.config, now = self.configured(), self.world.time
+        self.config = self.configured()
         self.database = Database(self.url)
         migrate.upgrade(self.database, keep=self._keep_before_upgrade)
         self.lock = writer_lock(self.database, self.config.rule_book)
         assert self.lock.become_writer()
         self._begin(None)
-        self.client_of_pages = TestClient(
-            create_app(Reading(self.database, self.config.rule_book), publish_settings(self.config), now),
-            base_url="http://127.0.0.1",
-        )
+        self.server = Server(Reading(self.database, self.config.rule_book), publish_settings(self.config))
+        self.server.start()
 
     def reload(self) -> None:
         """As a SIGHUP does: what one configuration runs ends, and begins with the next; the memory stays."""
         self._end()
         self.config = self.configured()
         self._begin(self.pipeline)
+        self.server.change(Reading(self.database, self.config.rule_book), publish_settings(self.config))
 
     def stop(self) -> None:
         self._end()
-        self.client_of_pages.close()
+        self.server.stop()
         self.lock.release()
         self.database.close()
 
@@ -257,7 +257,7 @@ class Installation:
     def month(self, log: "Log") -> Month:
         """What it holds now; and it serves."""
         for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
-            assert self.client_of_pages.get(path).status_code == 200, path
+            assert httpx.get(self.server.url + path, trust_env=False, timeout=60).status_code == 200, path
         self.database.fold_log(1.0)
         with self.database.read() as connection:
             articles = connection.execute(select(func.count()).select_from(article)).scalar_one()

@@ -232,7 +232,7 @@ def _rows(name: RowList, language: str) -> _Rows:
     return _Rows(exact, tuple(sorted(beginnings, key=lambda one: -len(one[0]))))
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def read_headline(title: str, language: str | None) -> Headline:
     """The title as words. `language` as declared ("en-GB"); an unknown one is read without lists."""
     tag = primary_tag(language)
@@ -317,7 +317,7 @@ def month_of(word: Word, language: str) -> int | None:
     return _rows("months", language).find(word.key) if word.sort == "word" else None
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def states_of(headline: Headline) -> dict[str, frozenset[int]]:
     """For each family of deeds the states that the headline names (vetoes.yaml, `actions`)."""
     found = {}

@@ -37,7 +37,7 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
     bodyless: bool = False
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def unwrapped(title: str) -> tuple[str, str]:
     """The title without what stands behind its last dash, and that in lower case; "" where nothing does."""
     found = _WRAPPER.search(title)

@@ -103,7 +103,7 @@ def _may_be_of_one_build(one: str, other: str) -> bool:
     return fewer < _LEAST_SPELT or len(left & right) * _SPELT_OF >= fewer
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _spelt(title: str) -> frozenset[str]:
     return frozenset(title.lower().split())
 
@@ -153,7 +153,7 @@ def _has_name(label: Headline) -> bool:
     )
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _label(title: str) -> tuple[str, str] | None:
     found = _LABEL.match(title)
     if found:

@@ -463,6 +463,7 @@ def _sqlite_engine(url: str, rules: DatabaseRules) -> Engine:
         pool_size=8,
         max_overflow=32,
         pool_timeout=rules.read_seconds,
+        pool_use_lifo=True,  # the same few again and again: each keeps pages of the file in memory
     )
 
     @event.listens_for(engine, "connect")

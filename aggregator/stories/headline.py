@@ -241,7 +241,7 @@ def _own_words(article: ArticleView) -> _Words:
 
 
 # A story is told anew for each article that comes: all but that one were read before.
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _read(raw: str, outlet: str | None, lead: str, language: str | None, role: Role) -> _Words:
     title = cleaned(raw, outlet)
     found = [token for token in tokens(title, language) if token.head]

@@ -80,7 +80,7 @@ def _score(article: ArticleView, keys: dict[str, float], max_words: int) -> floa
     return coverage + worth - container
 
 
-@lru_cache(maxsize=2048)  # as in headline: all but the newest were read before
+@lru_cache(maxsize=1024)  # as in headline: all but the newest were read before
 def _read(lead: str, language: str | None, max_words: int) -> tuple[frozenset[str], float]:
     """The heads of what a lead would give, and what it is worth as the words of one who stands alone."""
     text = lead_within(lead, max_words)

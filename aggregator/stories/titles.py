@@ -16,7 +16,7 @@ def clean_title(article: ArticleView) -> str:
     return cleaned(article.title[:TITLE_CHARS], article.outlet)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def cleaned(title: str, outlet: str | None) -> str:
     """`clean_title` of a title of at most `TITLE_CHARS` characters."""
     title = " ".join(title.split())

@@ -66,7 +66,7 @@ def heads(text: str, language: str | None = None) -> dict[str, None]:
     return found
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def head_of(word: str, language: str) -> str:
     """What stands for `word` (lower case) in comparisons: a number, a synonym group's head, or its stem."""
     if word[0].isdigit():

@@ -23,7 +23,7 @@ from tests.loopback import LoopbackServer, Resource
 
 MINUTES = float(os.environ.get("AGGREGATOR_SOAK_MINUTES", "30"))
 FEEDS = 10
-SECONDS_A_NEW_ITEM = 1.0
+SECONDS_A_NEW_ITEM = 0.25  # so that what is remembered of the last thousands is full after the warm-up
 WARM_UP_SHARE = 0.3  # of the time: caches fill, workers retire for the first time, the first stories go
 SEEN = ("/", "/feeds/stories.rss", "/metrics", "/status", "/readyz", "/api/v1/stories?limit=200")
 _WORDS = re.findall(

@@ -20,7 +20,7 @@ from aggregator.dedup.index import StoryRow as IndexRow
 from aggregator.dedup.sums import Sums
 from aggregator.dedup.weights import EventModel
 from aggregator.model import ArticleView
-from aggregator.store import articles, changes, erasing, mending, stories
+from aggregator.store import articles, changes, erasing, mending, retention, stories
 from aggregator.store.articles import MemberRow, NewArticle
 from aggregator.store.database import Connection
 from aggregator.store.ledger import Ledger
@@ -203,7 +203,7 @@ class Homes:
         )
         bump = desk.now if new.bumps_by_clock else new.effective
         state = self._state(desk, home, membership, touched_no=at_no, bump=bump)
-        stories.update_story(desk.connection, home.id, state)
+        self._update(desk.connection, home, state)
         _tell(desk, home.id, home, state, bump, article=new.id)
         self._index_story(IndexRow(home.n, home.id, state.sums, state.last_inbox_no))
 
@@ -249,6 +249,7 @@ class Homes:
         story = home.id if home else story_id(chosen, stories.foundings(connection, chosen))
         state = self._state(desk, home, membership, touched_no=at_no, bump=when, moved=bump is not None)
         number = self._write(desk, home, story, chosen, state)
+        retention.note_late(connection, number, state.last_inbox_no)
         _tell(
             desk, story, home, state, when,
             article=None if target is None or bump else chosen,
@@ -302,7 +303,7 @@ class Homes:
         when = bump or max(row.updated for row in rows)
         membership = self._of_members(connection, members, winner.title_article)
         state = self._state(desk, winner, membership, touched_no=at_no, bump=when, moved=bump is not None)
-        stories.update_story(connection, winner.id, state)
+        self._update(connection, winner, state)
         _tell(desk, winner.id, winner, state, when, others=[row.id for row in losers], kind="merged")
         self._index_story(IndexRow(winner.n, winner.id, state.sums, state.last_inbox_no))
         for loser in losers:
@@ -526,6 +527,12 @@ class Homes:
         )
         return number
 
+    @staticmethod
+    def _update(connection: Connection, row: StoryRow, state: StoryState) -> None:
+        """A story whose newest article has left is where retention may have been already."""
+        stories.update_story(connection, row.id, state)
+        retention.note_late(connection, row.n, state.last_inbox_no)
+
     def _restate(
         self,
         desk: Desk,
@@ -538,7 +545,7 @@ class Homes:
     ) -> None:
         membership = self._of_members(desk.connection, members, row.title_article)
         state = self._state(desk, row, membership, touched_no=at_no, bump=bump, moved=moved)
-        stories.update_story(desk.connection, row.id, state)
+        self._update(desk.connection, row, state)
         _tell(desk, row.id, row, state, bump, kind="corrected" if moved else None)
         self._weigh(desk.connection, members)
         self._index_story(IndexRow(row.n, row.id, state.sums, state.last_inbox_no))

@@ -12,8 +12,9 @@ step is one transaction of the writer, and is done again without harm.
 """
 
 import datetime as dt
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 import msgspec
@@ -22,13 +23,15 @@ from aggregator.forgetting import Forgetting
 from aggregator.homes import Desk, Homes
 from aggregator.model import MergedStory, Noun
 from aggregator.rules import RuleBook
-from aggregator.store import articles, erasing, retention
+from aggregator.store import articles, blobs, erasing, retention, stories
 from aggregator.store.database import Connection, Database
 from aggregator.store.retention import OldStory, Rung
 from aggregator.store.told import merged_of
 from aggregator.stories.counts import with_originals
 from aggregator.stories.tuning import StoryRules
 from aggregator.twins import Twins
+
+log = logging.getLogger(__name__)
 
 
 class RetentionRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,20 +144,28 @@ class Retaining:
         bounds = self._looked()
         if self._is_done:
             return False
-        done = (
+        try:
+            done = self._next_rung(bounds) or self._housekeeping()
+        except (ValueError, *blobs.UNREADABLE):
+            if not self._housekeeping():  # which a damaged row does not hold up
+                raise
+            done = True
+        self._is_done = not done
+        return done
+
+    def _next_rung(self, bounds: _Bounds) -> bool:
+        return (
             self._while_time(self._pack, bounds.packed)
             or self._while_time(self._untell, bounds.untold)
             or self._while_time(self._unlink, bounds.unlinked)
             or self._while_time(self._strip, bounds.stripped)
             or self._drop_texts(bounds)
             or self._drop_stories(bounds)
-            or self._settle()
-            or self._drop_streams()
-            or self._merge_index()
-            or self._give_back()
+            or self._come_back(bounds)
         )
-        self._is_done = not done
-        return done
+
+    def _housekeeping(self) -> bool:
+        return self._settle() or self._drop_streams() or self._merge_index() or self._give_back()
 
     def due(self) -> Due:
         """What waits now; changes nothing."""
@@ -254,7 +265,7 @@ class Retaining:
     def _strip(self, desk: Desk, upto: int) -> bool:
         old = self._next_stories(desk, "stripped", upto)
         if old:
-            lights = {one.n: self._light(one) for one in old}
+            lights = {one.n: self._light(desk.connection, one) for one in old}
             retention.set_aside(desk.connection, old, lights)
             retention.reach(desk.connection, "stripped", old[-1].last_inbox_no)
         return bool(old)
@@ -265,14 +276,17 @@ class Retaining:
             found = retention.next_stories(connection, "texts", upto, 1)
             if not found:
                 return False
-            old = found[0]
+        self._drop_texts_of(found[0])
+        return True
+
+    def _drop_texts_of(self, old: OldStory) -> None:
+        with self._database.read() as connection:
             # Told in front of the transaction: the merged text of a large story takes its time.
             told = self._told(connection, old)
         with self._desk() as desk:
             kept = None if told is None else _what_stays(told)
-            retention.keep_told(desk.connection, old, self._light(old), kept)
-        self._while_time(lambda desk, _: self._some_texts(desk, old), upto)
-        return True
+            retention.keep_told(desk.connection, old, self._light(desk.connection, old), kept)
+        self._while_time(lambda desk, _: self._some_texts(desk, old), 0)
 
     def _told(self, connection: Connection, old: OldStory) -> MergedStory | None:
         """The merged text of a story: as it was told, else told now if its articles have their texts."""
@@ -293,25 +307,83 @@ class Retaining:
         retention.drop_texts(connection, some)
         if len(some) == self._rules.articles_at_once:
             return True
-        retention.reach(connection, "texts", old.last_inbox_no)
+        if old.last_inbox_no > retention.reached(connection, "texts"):
+            retention.reach(connection, "texts", old.last_inbox_no)
+        else:
+            retention.drop_late(connection, old.n)
         return False
 
-    def _light(self, old: OldStory) -> bytes:
-        return self._homes.lightened(old.n, old.id, old.sums, old.last_inbox_no)
+    def _light(self, connection: Connection, old: OldStory) -> bytes:
+        """The sums without terms; damaged ones are worked out anew, or stay where that cannot be."""
+        try:
+            return self._homes.lightened(old.n, old.id, old.sums, old.last_inbox_no)
+        except ValueError as error:
+            log.warning("story %s: its sums are damaged (%s); `aggregator db check --repair`", old.id, error)
+        try:
+            self._homes.mend(connection, old.id)
+            whole = stories.sums_of(connection, old.n)
+            return self._homes.lightened(old.n, old.id, whole, old.last_inbox_no)
+        except ValueError:
+            return old.sums
 
     def _drop_stories(self, bounds: _Bounds) -> bool:
         upto = max(bounds.stories, self._for_size("stories", bounds))
         with self._desk() as desk:
             found = retention.next_stories(desk.connection, "stories", upto, 1)
             for one in found:
-                # Of a large story some articles at a time, the one with its headline last.
-                ids = retention.last_to_first(desk.connection, one.id, self._rules.members_a_step)
-                former = erasing.with_redirects(desk.connection, {one.id})
-                self._forgetting.carry_out(desk, ids, {id_: [one.id] for id_ in ids}, "retention")
-                if not retention.last_to_first(desk.connection, one.id, 1):
-                    retention.drop_history(desk.connection, former)
-                    retention.reach(desk.connection, "stories", one.last_inbox_no)
+                self._drop_part(desk, one)
         return bool(found)
+
+    def _drop_part(self, desk: Desk, old: OldStory) -> None:
+        """Of a large story some articles at a time, the one with its headline last."""
+        connection = desk.connection
+        ids = retention.last_to_first(connection, old.id, self._rules.members_a_step)
+        former = erasing.with_redirects(connection, {old.id})
+        self._forgetting.carry_out(desk, ids, {id_: [old.id] for id_ in ids}, "retention")
+        if retention.last_to_first(connection, old.id, 1):
+            return
+        retention.drop_history(connection, former)
+        retention.drop_late(connection, old.n)
+        if old.last_inbox_no > retention.reached(connection, "stories"):
+            retention.reach(connection, "stories", old.last_inbox_no)
+
+    # --- those that were passed ---------------------------------------------------------------------------
+
+    def _come_back(self, bounds: _Bounds) -> bool:
+        """Do for one story that a rung has passed what that rung does; whether there was one.
+
+        Forgetting, correcting, and taking a large story away in parts leave stories that end before the
+        numbers where their rungs are by now.
+        """
+        with self._database.read() as connection:
+            noted = retention.late(connection)
+            passed = {rung: retention.reached(connection, rung) for rung in retention.RUNGS}
+        return any(self._come_back_to(number, one, passed, bounds) for number, one in noted.items())
+
+    def _come_back_to(
+        self, number: int, old: OldStory | None, passed: Mapping[Rung, int], bounds: _Bounds
+    ) -> bool:
+        """Whether something was done: not where the clock says that it is too early."""
+        plan, end = self._plan, 0 if old is None else old.last_inbox_no
+        youngest = bounds.youngest if plan.size is not None else 0
+        if old is not None and end <= passed["stories"] and (plan.stories_after, plan.size) != (None, None):
+            if end > max(bounds.stories, youngest):
+                return False
+            with self._desk() as desk:
+                self._drop_part(desk, old)
+            return True
+        if old is not None and end <= passed["texts"] and (plan.text_after, plan.size) != (None, None):
+            if end > max(bounds.texts, youngest):
+                return False
+            self._drop_texts_of(old)
+            return True
+        with self._desk() as desk:
+            if old is not None and end <= passed["stripped"]:
+                retention.set_aside(desk.connection, [old], {number: self._light(desk.connection, old)})
+            elif old is not None and end <= passed["untold"]:
+                retention.untell(desk.connection, [old])
+            retention.drop_late(desk.connection, number)
+        return True
 
     def _next_stories(self, desk: Desk, rung: Rung, upto: int) -> list[OldStory]:
         return retention.next_stories(desk.connection, rung, upto, self._rules.stories_at_once)

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 from sqlalchemy import (
     Connection,
+    Select,
     and_,
     bindparam,
     case,
@@ -48,6 +49,8 @@ from aggregator.store.tables import (
 Rung = Literal["packed", "untold", "unlinked", "stripped", "texts", "stories", "entries", "settled"]
 RUNGS: Final[tuple[Rung, ...]] = ("packed", "untold", "unlinked", "stripped", "texts", "stories")
 _OF_STORIES: Final = frozenset({"untold", "stripped", "texts", "stories"})
+_LATE = "late:"  # counters: by its number a story that rungs have passed though it is not done
+_LATE_AT_ONCE = 200
 _STALE, _MERGING = "index_stale", "index_merging"  # counters: rows taken out since the last merge; 1 in one
 _LOOKED_AT, _STEADY_FROM = "retained_at", "steady_from"  # counters: seconds since 1970
 
@@ -123,22 +126,32 @@ _NEXT_PLACED = (
     .order_by(article.c.n)
     .limit(1)
 )
+_PARTS = 32  # into which numbers are cut, to see which of them are older
 
 
 def placed_before(connection: Connection, moment: dt.datetime, now: dt.datetime) -> int:
     """The number up to which articles were placed before `moment`; numbers and times rise together.
 
-    But for those that were placed while the clock ran ahead: they are as old as their neighbours. In a
-    simulated year they held up all that came after them.
+    But for those that were placed while the clock was wrong: they are as old as their neighbours. So the
+    bound is where the fewest of some samples are on the wrong side, then anew between the two at the bound:
+    a stretch under a wrong clock moves it by about its own length, and not by all that came before or after.
     """
-    low, high = 0, newest(connection) + 1  # what was placed up to `low` is older
+    low, high = 0, newest(connection) + 1
     while high - low > 1:
-        middle = (low + high) // 2
-        row = connection.execute(_NEXT_PLACED, {"number": middle, "now": now}).first()
-        if row is not None and row.n < high and row.placed_at < moment:
-            low = row.n
-        else:
-            high = middle
+        points = range(low + max(1, (high - low) // _PARTS), high, max(1, (high - low) // _PARTS))
+        rows = [connection.execute(_NEXT_PLACED, {"number": at, "now": now}).first() for at in points]
+        older = [row is not None and row.n < high and row.placed_at < moment for row in rows]
+        wrong = sum(older)  # where all of them are taken for younger
+        fewest, split = wrong, 0
+        for count, is_older in enumerate(older, start=1):
+            wrong += -1 if is_older else 1
+            if wrong < fewest:
+                fewest, split = wrong, count
+        last = rows[split - 1] if split else None
+        low, high = (
+            low if last is None else max(last.n, points[split - 1]),
+            points[split] if split < len(points) else high,
+        )
     return low
 
 
@@ -163,12 +176,44 @@ def next_articles(connection: Connection, rung: Rung, upto: int, limit: int) -> 
 def next_stories(connection: Connection, rung: Rung, upto: int, limit: int) -> list[OldStory]:
     """The next stories of a rung whose last article is at most number `upto`."""
     within = story.c.last_inbox_no.between(reached(connection, rung) + 1, upto)
-    columns = story.c.n, story.c.id, story.c.title, story.c.last_inbox_no, story.c.sums
-    is_gone = exists().where(article.c.story == story.c.id, texts.IS_GONE)
-    states = story.c.merged.is_not(None), and_(story.c.merged.is_not(None), is_gone)
-    chosen = select(*columns, *states).where(within, story.c.redirect_to.is_(None))
-    rows = connection.execute(chosen.order_by(story.c.last_inbox_no).limit(limit))
+    rows = connection.execute(_OLD.where(within).order_by(story.c.last_inbox_no).limit(limit))
     return [OldStory(*row) for row in rows]
+
+
+_OLD: Select[Any] = select(
+    *(story.c[name] for name in ("n", "id", "title", "last_inbox_no", "sums")),
+    story.c.merged.is_not(None),
+    and_(story.c.merged.is_not(None), exists().where(article.c.story == story.c.id, texts.IS_GONE)),
+).where(story.c.redirect_to.is_(None))
+
+
+# --- stories that were passed ------------------------------------------------------------------------------
+
+_PASSED = select(func.max(counter.c.value)).where(
+    counter.c.name.in_([f"{rung}_to" for rung in sorted(_OF_STORIES)])
+)
+
+
+def note_late(connection: Connection, number: int, last_inbox_no: int) -> None:
+    """Story `number` ends at this inbox number by now: where a rung has passed that, it comes back to it.
+
+    So it is when its newest article was forgotten, or when it was split off from another.
+    """
+    if last_inbox_no <= (connection.execute(_PASSED).scalar() or 0):
+        _count(connection, f"{_LATE}{number}", number)
+
+
+def late(connection: Connection) -> dict[int, OldStory | None]:
+    """Some of the stories that were noted, by their numbers; None: it is no more."""
+    noted = select(counter.c.value).where(counter.c.name.like(f"{_LATE}%")).order_by(counter.c.value)
+    numbers = connection.execute(noted.limit(_LATE_AT_ONCE)).scalars().all()
+    rows = connection.execute(_OLD.where(story.c.n.in_(numbers)))
+    return dict.fromkeys(numbers) | {row[0]: OldStory(*row) for row in rows}
+
+
+def drop_late(connection: Connection, number: int) -> None:
+    """Take a story off that list."""
+    connection.execute(delete(counter).where(counter.c.name == f"{_LATE}{number}"))
 
 
 # --- articles ----------------------------------------------------------------------------------------------
@@ -179,12 +224,19 @@ def pack(connection: Connection, old: Sequence[OldArticle]) -> None:
     worded = [one for one in old if one.text]
     indexed = [one.n for one in worded if search.take_out(connection, one.n)]
     kept = select(article.c.n, article.c.evidence).where(article.c.n.in_([one.n for one in worded]))
-    evidence = {row.n: blobs.pressed(row.evidence) for row in connection.execute(kept)}
+    evidence = {row.n: _pressed(row.evidence) for row in connection.execute(kept)}
     packed = {
         one.n: {"text": "", "packed": texts.packed(one.text), "evidence": evidence[one.n]} for one in worded
     }
     rewrite(connection, article.c.n, packed)
     _put_back(connection, indexed)
+
+
+def _pressed(evidence: bytes) -> bytes:
+    try:
+        return blobs.pressed(evidence)
+    except blobs.UNREADABLE:
+        return evidence  # `db check` names it
 
 
 def _put_back(connection: Connection, indexed: Sequence[int]) -> None:
@@ -224,8 +276,8 @@ def drop_texts(connection: Connection, old: Sequence[OldArticle]) -> None:
             "packed": texts.GONE,
             "lead": "",
             "terms": b"",
-            "details": blobs.pack(_without_words(blobs.unpack(row.details, Details))),
-            "evidence": blobs.press(_in_short(blobs.unpack(row.evidence, Evidence))),
+            "details": _without_words(row.details),
+            "evidence": _in_short(row.evidence),
         }
         for row in connection.execute(kept).all()
     }
@@ -236,12 +288,21 @@ def drop_texts(connection: Connection, old: Sequence[OldArticle]) -> None:
     _put_back(connection, indexed)
 
 
-def _without_words(details: Details) -> Details:
-    return msgspec.structs.replace(details, timed=(), repeated=(), media=())
+def _without_words(details: bytes) -> bytes:
+    """What is damaged may hold words, and goes as a whole."""
+    try:
+        known = blobs.unpack(details, Details)
+    except blobs.UNREADABLE:
+        return blobs.pack(Details())
+    return blobs.pack(msgspec.structs.replace(known, timed=(), repeated=(), media=()))
 
 
-def _in_short(evidence: Evidence) -> Evidence:
-    return msgspec.structs.replace(evidence, reasons=(), shared=(), runner_up=None, excerpts=())
+def _in_short(evidence: bytes) -> bytes:
+    try:
+        known = blobs.unpack(evidence, Evidence)
+    except blobs.UNREADABLE:
+        return evidence  # `db check` names it
+    return blobs.press(msgspec.structs.replace(known, reasons=(), shared=(), runner_up=None, excerpts=()))
 
 
 # --- stories -----------------------------------------------------------------------------------------------

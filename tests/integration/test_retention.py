@@ -38,7 +38,7 @@ from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.homes import correct, fill, placing_of, undo, what_is_wrong
-from tests.integration.test_forgetting import plain
+from tests.integration.test_forgetting import forget, plain
 
 DAY = 86_400
 YEAR = NOON + dt.timedelta(days=400)
@@ -373,6 +373,63 @@ def test_a_story_that_goes_in_equal_parts_leaves_no_history(desk: Desk) -> None:
     assert stored(desk.database, story_log.c.n) == []
 
 
+def test_a_large_story_goes_wholly_though_others_grew_beside_it(desk: Desk) -> None:
+    late = YEAR + dt.timedelta(days=30)
+    desk.clock = Clock(late)
+    names = ("Herald", "Echo", "Lantern", "Courier", "Gazette")
+    flood = [record(name, "x", "Levee gives way", FLOOD, published=late) for name in names]
+    strike = record("Post", "y", "Dock workers strike", STRIKE, published=late)
+    placed = desk.take(*flood[:4], strike, flood[4])
+    assert [len({one.story for one in placed}), placed[3].story == placed[5].story] == [2, True]
+    with desk.database.write() as connection:  # the newest ones go first
+        of_first = update(story).where(story.c.id == placed[0].story)
+        connection.execute(of_first.values(title_article=placed[0].article))
+    book = rule_book(REACH | {"retention": {"members_a_step": 2}})
+    kept(desk, at=late + dt.timedelta(days=400), book=book, stories_after=300 * DAY)
+    assert stored(desk.database, article.c.n, article.c.title) == []
+    assert is_nothing_late(desk)
+    assert checked(desk.database) == []
+
+
+def test_texts_go_from_a_story_whose_newest_article_was_forgotten(desk: Desk) -> None:
+    later = NOON + dt.timedelta(days=200)
+    desk.clock = Clock(later)
+    desk.restart()
+    names = ("Herald", "Echo", "Lantern")
+    old = desk.take(*(record(name, "x", "Levee gives way", FLOOD, published=later) for name in names))
+    strike = desk.take(record("Post", "y", "Dock workers strike", STRIKE, published=later))
+    newest = record("Courier", "z", "Levee gives way", FLOOD, url="https://c.example/z", published=later)
+    assert desk.take(newest)[0].story == old[0].story
+    with desk.database.write() as connection:  # all but the newest is so old
+        last = select(article.c.n).where(article.c.id == strike[0].article).scalar_subquery()
+        connection.execute(update(article).where(article.c.n <= last).values(placed_at=NOON))
+    kept(desk, at=later + dt.timedelta(days=20), text_after=100 * DAY)
+    assert texts.GONE not in packed_of(desk, old[0].story)
+    forget(desk, "https://c.example/z")
+    kept(desk, at=later + dt.timedelta(days=20), text_after=100 * DAY)
+    assert packed_of(desk, old[0].story) == [texts.GONE] * 3
+    assert is_nothing_late(desk)
+    assert checked(desk.database) == []
+
+
+def packed_of(desk: Desk, story_id: str) -> list[bytes | None]:
+    rows = stored(desk.database, article.c.n, article.c.packed, article.c.story)
+    return [packed for _, packed, at in rows if at == story_id]
+
+
+def is_nothing_late(desk: Desk) -> bool:
+    with desk.database.read() as connection:
+        return not retention.late(connection)
+
+
+def test_damaged_sums_hold_up_no_retention(desk: Desk) -> None:
+    with desk.database.write() as connection:
+        connection.execute(update(story).values(sums=b"noise"))
+    desk.restart()
+    kept(desk, text_after=180 * DAY)
+    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {texts.GONE}
+
+
 def test_a_copy_of_what_went_is_an_original(desk: Desk) -> None:
     old = record("Herald", "x", "Levee gives way", FLOOD, published=NOON)
     desk.take(old)
@@ -489,6 +546,25 @@ def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(desk: Desk) 
         wrong = update(article).where(article.c.n.in_(numbers[2:4]))
         connection.execute(wrong.values(placed_at=now + dt.timedelta(days=300)))
         assert retention.placed_before(connection, now - dt.timedelta(days=30), now) == numbers[-1]
+
+
+def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(desk: Desk) -> None:
+    begin = NOON + dt.timedelta(days=10)
+    with desk.database.write() as connection:
+        numbers = list(connection.execute(select(article.c.n).order_by(article.c.n)).scalars())
+        for place, n in enumerate(numbers):
+            at = begin + dt.timedelta(days=place)
+            connection.execute(update(article).where(article.c.n == n).values(placed_at=at))
+        now = begin + dt.timedelta(days=len(numbers))
+        for wrong in range(len(numbers) - 2):
+            stretch = article.c.n.in_(numbers[wrong : wrong + 2])
+            connection.execute(update(article).where(stretch).values(placed_at=NOON))
+            bound = numbers[len(numbers) - 31]
+            found = retention.placed_before(connection, now - dt.timedelta(days=30), now)
+            assert bound - 2 <= found <= bound + 2, wrong
+            for place in (wrong, wrong + 1):
+                at = begin + dt.timedelta(days=place)
+                connection.execute(update(article).where(article.c.n == numbers[place]).values(placed_at=at))
 
 
 def test_placed_before_finds_the_same_as_reading_all(desk: Desk) -> None:

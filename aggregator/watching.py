@@ -36,6 +36,7 @@ _REST_SECONDS = 0.5
 # Of a processor: a folder of 100,000 files is looked at less often (chosen). Not of the clock: a machine that
 # is suspended or busy with other things may stretch a look by hours.
 _LOOKING_SHARE = 0.05
+_MOST_REST_SECONDS = 3600.0
 
 
 class FolderStamps(Noun, frozen=True, kw_only=True):
@@ -65,7 +66,7 @@ class Watching:
 
     def look(self, source: Source) -> Polled:
         """Look at a watched folder; read the files that are new or changed since the last look."""
-        now, started = self._now(), time.thread_time()
+        now, worked, started = self._now(), time.thread_time(), time.monotonic()
         known = blobs.expand_noun(source.stamps, FolderStamps).stamps if source.stamps else {}
         folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - as sources.files names folders
         due = msgspec.structs.replace(
@@ -78,7 +79,9 @@ class Watching:
             changes = scan(folder, known, now_ns=int(now.timestamp() * 1e9), rules=self._source_rules)
         except AggregatorError as error:
             return self._folder_failed(due, str(error))
-        rest = (time.thread_time() - started) / _LOOKING_SHARE
+        # At least as long as it took, on a slow disk or share.
+        rest = max((time.thread_time() - worked) / _LOOKING_SHARE, 2 * (time.monotonic() - started))
+        rest = min(rest, _MOST_REST_SECONDS)
         if rest > source.interval_seconds:
             due = msgspec.structs.replace(due, next_due_at=now + dt.timedelta(seconds=rest))
         if changes.changed:

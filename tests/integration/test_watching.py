@@ -210,7 +210,9 @@ def test_a_folder_that_takes_long_to_look_at_is_looked_at_less_often(
     folder.look()
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
     moments = iter([100.0, 103.0])
-    clock = SimpleNamespace(thread_time=lambda: next(moments, 103.0), sleep=time.sleep)
+    clock = SimpleNamespace(
+        thread_time=lambda: next(moments, 103.0), monotonic=time.monotonic, sleep=time.sleep
+    )
     monkeypatch.setattr(watching, "time", clock)  # of the look alone: the database has a clock of its own
     folder.look()
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=60)

@@ -4,6 +4,7 @@ A batch of articles is one placing transaction: rows and words go, tombstones st
 member are restated from those that are left. Ids, hashes and numbers stay: see `store/erasing.py`.
 """
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -148,4 +149,8 @@ def finish_index(database: Database, step: Callable[[], None]) -> bool:
         step()
         more = database.transact(partial(erasing.merge_index, is_first=is_first))
         is_first = False
-    return database.fold_log()
+    # In short tries: while it waits for readers nobody writes.
+    ends = time.monotonic() + database.rules.lock_seconds
+    while not (is_folded := database.fold_log(database.rules.checkpoint_seconds)) and time.monotonic() < ends:
+        step()
+    return is_folded

@@ -197,7 +197,8 @@ class Placing:
                 erasing.blank_request(connection, number)
 
             self._database.transact(answered)
-            self._database.fold_log()
+            if folded:
+                self._database.fold_log(self._database.rules.checkpoint_seconds)
         return forgotten
 
     def set_aside(self, n: int, reason: str) -> None:

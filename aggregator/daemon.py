@@ -241,20 +241,24 @@ class Daemon:
         if behind:
             log.warning("left behind: %s", ", ".join(behind))
         self._shift = new
+        shift: Shift | None = new
         for seconds in chain(BEGIN_SECONDS, repeat(BEGIN_SECONDS[-1])):
             if self._stop.is_set():
                 return
             try:
-                self._shift.start()
+                if shift is None:
+                    shift = self._shift = Shift(new.config, self._lent, self._shift)
+                shift.start()
                 return
             except AnotherDaemonError:
                 raise
             except AggregatorError as error:
-                log.warning("the new configuration waits %.0f s for the database: %s", seconds, error)
-                self._shift.stop()
-                self._shift.drain(STOP_SECONDS)
-                self._look_after(until=self._stop, seconds=seconds)
-                self._shift = Shift(new.config, self._lent, self._shift)
+                log.warning("the new configuration waits %.0f s: %s", seconds, error)
+            if shift is not None:
+                shift.stop()
+                shift.drain(STOP_SECONDS)
+                shift = None
+            self._look_after(until=self._stop, seconds=seconds)
 
     def _end(self) -> None:
         """Let what is under way end, all of it within STOP_SECONDS."""

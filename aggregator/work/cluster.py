@@ -146,8 +146,12 @@ class DaskExecutor:
 
     async def _look_at_workers(self, client: Client) -> None:
         """Whose program is another one: they get no jobs. Workers that come later are found out by a job."""
-        answers = await client.run(_program_there, on_error="return")
+        workers = [at for at, _ in await asyncio.wait_for(_threads(client), self._rules.connect_seconds)]
+        found = await asyncio.gather(*(self._program_at(client, worker) for worker in workers))
+        answers = dict(zip(workers, found, strict=True))
         for worker, theirs in answers.items():
+            if theirs is None:
+                continue  # it stands still: a job finds out
             if isinstance(theirs, BaseException):
                 self._refuse(worker, f"aggregator is not there: {describe(theirs)}")
             elif (other := differences(self._program, theirs)) is not None:
@@ -155,6 +159,14 @@ class DaskExecutor:
         self._threads = max(1, await self._fit_threads(client))
         if answers and set(answers) <= set(self._unfit):
             raise NoWorkersError(self._nobody())
+
+    async def _program_at(self, client: Client, worker: str) -> Any:
+        """What `_program_there` says on that worker, or raises there; None where nothing came in time."""
+        asked = client.run(_program_there, workers=[worker], on_error="return")
+        try:
+            return (await asyncio.wait_for(asked, self._rules.connect_seconds)).get(worker)
+        except (TimeoutError, OSError):
+            return None
 
     async def _count(self) -> None:
         while True:

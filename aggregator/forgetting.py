@@ -80,7 +80,12 @@ class Forgetting:
             retention.slim_entries(connection, wanted)
         self._pass_on(connection, gone, heirs, sketches)
         for story in sorted(homes):
+            # Where a copy of what retention took is an original now, nobody asked to forget what it tells.
+            is_kept = kind == "retention" and all(one.story != story for one in gone)
+            words = retention.last_words(connection, story) if is_kept else None
             self._restate(desk, story, wanted)
+            if words is not None:
+                retention.keep_words(connection, story, words)
         for one in gone:
             if kind == "forgotten":
                 desk.ledger.log(desk.now, one.story, "forgotten", article=one.id)

@@ -335,6 +335,20 @@ def keep_told(connection: Connection, old: OldStory, light: bytes, merged: Merge
     rewrite(connection, story.c.n, {old.n: {"sums": light, "standing": None, "text": "", **told}})
 
 
+def last_words(connection: Connection, id: str) -> dict[str, Any] | None:  # noqa: A002 - as people type
+    """What a story tells, where texts of it are gone and it cannot be told again."""
+    columns = story.c.text, story.c.merged, story.c.disagreement_count
+    is_gone = exists().where(article.c.story == story.c.id, texts.IS_GONE)
+    chosen = select(*columns).where(story.c.id == id, story.c.merged.is_not(None), is_gone)
+    row = connection.execute(chosen).mappings().first()
+    return None if row is None else dict(row)
+
+
+def keep_words(connection: Connection, id: str, words: Mapping[str, Any]) -> None:  # noqa: A002 - as above
+    """Let story `id` tell again what `last_words` found."""
+    connection.execute(update(story).where(story.c.id == id).values(**words))
+
+
 def _drop_terms(connection: Connection, ids: Collection[str]) -> None:
     weighty = article.c.story.in_(sorted(ids)), func.length(article.c.terms) > 0
     connection.execute(update(article).where(*weighty).values(terms=b""))  # settled later

@@ -442,6 +442,23 @@ def test_a_copy_of_what_went_is_an_original(desk: Desk) -> None:
     assert what_is_wrong(desk.database) == []
 
 
+def test_what_a_copy_told_for_the_last_time_stays_when_its_original_goes(desk: Desk) -> None:
+    desk.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
+    desk.clock = Clock(YEAR)
+    desk.restart()
+    copy = record("Echo", "y", "Levee gives way", FLOOD, published=YEAR - dt.timedelta(hours=1))
+    (placed,) = desk.take(copy)
+    settle(desk)
+    kept(desk, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY)
+    told = Reading(desk.database).merged(placed.story)
+    assert told is not None
+    assert [one.kind for one in told.timeline if one.kind == "told"], "words of its text"
+    kept(desk, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY, stories_after=100 * DAY)
+    assert stored(desk.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
+    assert Reading(desk.database).merged(placed.story) == told
+    assert what_is_wrong(desk.database) == []
+
+
 # --- the clock, the size, the streams ----------------------------------------------------------------------
 
 

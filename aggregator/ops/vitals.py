@@ -95,8 +95,11 @@ class Vitals:
                 revision=gauges.revision(connection),
                 retention=progress(connection),
             )
-        backup = _backup(standing(self._config, self._database, now))
-        return msgspec.structs.replace(found, events=self._counted(before, end, lines), backup=backup)
+        return msgspec.structs.replace(found, events=self._counted(before, end, lines))
+
+    def backups(self) -> BackupState:
+        """How it stands with the backups. Their folder may be on a disk that does not answer."""
+        return _backup(standing(self._config, self._database, self._now()))
 
     def _counted(self, before: int | None, end: int, lines: dict[str, int]) -> dict[str, int]:
         """All events since the first look; of two looks at once one counts."""

@@ -4,6 +4,7 @@ None of them waits for the database longer than a bound, nor for threads that ot
 files, hosts or sources is for the owner.
 """
 
+import asyncio
 import datetime as dt
 from typing import Literal, Protocol
 
@@ -19,14 +20,14 @@ from aggregator.publish.pages import Pages
 from aggregator.publish.prompt import Prompt
 from aggregator.publish.site import Site
 from aggregator.shelf import Health
-from aggregator.vitals import Condition, Look, Process
+from aggregator.vitals import BackupState, Condition, Look, Process
 
 PROBE_SECONDS = 2.0  # where no Watch says so
 HEALTHZ, READYZ, STATUS, METRICS = "/healthz", "/readyz", "/status", "/metrics"
 
 
 class Watch(Protocol):
-    """What the daemon tells of itself. `look` may hang; everything else takes no time."""
+    """What the daemon tells of itself. `look` and `backups` may hang; everything else takes no time."""
 
     @property
     def probe_seconds(self) -> float:
@@ -40,6 +41,10 @@ class Watch(Protocol):
 
     def look(self) -> Look:
         """Ask the database. Raises AggregatorError."""
+        ...
+
+    def backups(self) -> BackupState:
+        """Ask the folder of the backups. Raises AggregatorError."""
         ...
 
     def process(self) -> Process:
@@ -131,6 +136,7 @@ class Told:
         self._watch = watch
         self._clock = site.clock
         self._prompt = Prompt(watch.probe_seconds)
+        self._folder = Prompt(watch.probe_seconds, "the folder of the backups")
         self._last: Look | None = None
 
     async def readyz(self, request: Request) -> Response:
@@ -168,11 +174,22 @@ class Told:
         age = None if last is None else (self._clock() - last.at).total_seconds()
         if not fresh and last is not None and age is not None and 0 <= age < self._watch.fresh_seconds:
             return last
+        backups = asyncio.create_task(self._backups())  # side by side: each may take all of its time
         try:
-            self._last = await self._prompt.ask(self._watch.look)
+            found = await self._prompt.ask(self._watch.look)
         except AggregatorError:
             self._last = None
+        else:
+            self._last = msgspec.structs.replace(found, backup=await backups)
+        finally:
+            backups.cancel()
         return self._last
+
+    async def _backups(self) -> BackupState:
+        try:
+            return await self._folder.ask(self._watch.backups)
+        except AggregatorError as error:
+            return BackupState(every_seconds=None, last=None, size_bytes=None, words=str(error))
 
 
 def _for_the_owner(request: Request) -> None:

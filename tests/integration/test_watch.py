@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -283,6 +284,31 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(own_postgres: OwnPostgres,
     while watched.client.get("/readyz").status_code != 200:
         assert time.monotonic() < deadline, "it answers again, and so do we"
         time.sleep(0.1)
+    watched.close()
+    database.close()
+
+
+def test_a_folder_of_backups_that_hangs_is_not_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}"))
+    folder = tmp_path / "far"
+    settings = {"backup": {"every": "1d", "folder": str(folder)}, "rules": {"watch": {"probe_seconds": 0.4}}}
+    watched = Watched(tmp_path, database, **settings)
+    answers = threading.Event()
+    listed = Path.iterdir
+
+    def hangs(self: Path) -> Iterator[Path]:  # as a share whose server is gone
+        if self == folder:
+            answers.wait(30)
+        return listed(self)
+
+    monkeypatch.setattr(Path, "iterdir", hangs)
+    ready = watched.client.get("/readyz")
+    told = watched.client.get("/status").json()
+    answers.set()
+    assert (ready.status_code, told["status"]) == (200, "degraded")
+    assert told["problems"] == ["the folder of the backups did not answer within 0.4 s"]
     watched.close()
     database.close()
 

@@ -238,10 +238,14 @@ def test_two_daemons_ask_each_feed_once_an_interval_and_keep_the_gaps_of_hosts(
     assert sum("page" in name for name in by_feed) == 2 * count
     asked_twice = [name for name, moments in by_feed.items() if "page" in name and len(moments) > 1]
     assert not asked_twice, "a page is fetched once"
-    # The server sees a request a little after it was sent; a gap may look that much shorter.
-    assert all(
-        later - earlier >= GAP_SECONDS - 0.05 for one in by_host.values() for earlier, later in pairwise(one)
-    )
+    # The server sees a request some time after it was sent: on a busy machine one gap may look that much
+    # shorter, but not all of them, as they would where two daemons ask a host.
+    spent = [(one[-1] - one[0], (len(one) - 1) * GAP_SECONDS) for one in by_host.values()]
+    assert all(seconds >= 0.9 * least for seconds, least in spent), spent
+    short = [
+        later - earlier < GAP_SECONDS - 0.05 for one in by_host.values() for earlier, later in pairwise(one)
+    ]
+    assert sum(short) <= 0.05 * len(short)
     intervals = [b - a for name, one in by_feed.items() if "page" not in name for a, b in pairwise(one)]
     assert min(intervals) >= INTERVAL_SECONDS - 0.1
 

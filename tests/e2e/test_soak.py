@@ -65,7 +65,7 @@ def _resident_or_gone(pid: int) -> float:
 class Newsroom(threading.Thread):
     """Writes a new item into one of the feeds every `seconds`; keeps the last `kept` of each."""
 
-    def __init__(self, feeds: list[Resource], seconds: float = SECONDS_A_NEW_ITEM, kept: int = 20) -> None:
+    def __init__(self, feeds: list[Resource], seconds: float = SECONDS_A_NEW_ITEM, kept: int = 80) -> None:
         super().__init__(daemon=True)
         self._seconds = seconds
         self._kept = kept

@@ -39,9 +39,9 @@ from aggregator.store.inbox import Outcome, Waiting
 from aggregator.store.ledger import Ledger
 from aggregator.store.stories import StoryRow
 from aggregator.stories.tuning import StoryRules
+from aggregator.text.agencies import copied_wire
 from aggregator.text.numbers import counted
 from aggregator.text.urls import canonical_url
-from aggregator.text.wire import copied_wire
 from aggregator.twins import Held, Twins
 
 log = logging.getLogger(__name__)

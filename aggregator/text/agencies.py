@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 import yaml
 
+from aggregator.model import Wire
+
 
 class Agency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One agency; see agencies.yaml for what each list is for."""
@@ -235,3 +237,16 @@ def _agency_by_outlet() -> dict[str, str]:
         for name in (canonical, *agency.names, *agency.codes, *agency.sites)
         if _plain(name) not in map(_plain, agency.doubtful)
     }
+
+
+def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | None:
+    """The agency behind a copy of the article `original`: the one whose outlet it is, else the one behind it.
+
+    `wire`: the agency on the original's row, which was sure enough there. For copies, never for excerpts.
+    """
+    own = agency_of(outlet)
+    agency = own or wire
+    if agency is None:
+        return None
+    whose = f"{agency}'s own text" if own else f"a text of {agency}"
+    return Wire(agency=agency, evidence=f"copy of {original}, {whose}", kind="copy")

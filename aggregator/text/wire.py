@@ -62,19 +62,6 @@ def find_wire(
     return next(iter([*named, *(mark for mark in marks if mark not in shared), *shared]), None)
 
 
-def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | None:
-    """The agency behind a copy of the article `original`: the one whose outlet it is, else the one behind it.
-
-    `wire`: the agency on the original's row, which was sure enough there. For copies, never for excerpts.
-    """
-    own = agency_of(outlet)
-    agency = own or wire
-    if agency is None:
-        return None
-    whose = f"{agency}'s own text" if own else f"a text of {agency}"
-    return Wire(agency=agency, evidence=f"copy of {original}, {whose}", kind="copy")
-
-
 # --- datelines ---------------------------------------------------------------------------------------------
 
 _MONTH_OR_LINK = re.compile(

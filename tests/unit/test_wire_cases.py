@@ -15,9 +15,10 @@ import pytest
 
 from aggregator.model import Entry, Wire
 from aggregator.rules import rule_book
+from aggregator.text.agencies import copied_wire
 from aggregator.text.limits import TextRules
 from aggregator.text.prepare import clean_article
-from aggregator.text.wire import copied_wire, find_wire
+from aggregator.text.wire import find_wire
 
 BOOK = rule_book()
 RULES = BOOK.section("text", TextRules)

@@ -6,7 +6,7 @@ DATA ?= $(if $(AGGREGATOR_DATA),$(AGGREGATOR_DATA),../shared/data)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-e2e test-integration lint format bench eval torture soak picture lock clean
+.PHONY: help run test test-unit test-e2e test-integration test-postgres lint format bench eval torture soak picture lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,8 +17,8 @@ run: $(VENV)/run.done  ## set up, then the daemon on config.yaml: http://127.0.0
 
 test: $(VENV)/dev.done  ## set up, then the tests (12 minutes at most)
 	@sh tests/browser.sh
-	@echo "three lanes side by side; what they say comes when each is done, within some minutes"
-	@$(MAKE) --no-print-directory -j3 --output-sync=target test-integration test-e2e test-unit
+	@echo "four lanes, three side by side; what they say comes when each is done, within some minutes"
+	@$(MAKE) --no-print-directory -j3 --output-sync=target test-e2e test-integration test-unit test-postgres
 
 test-unit:
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" tests/unit tests/property
@@ -27,7 +27,10 @@ test-e2e:
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" tests/e2e
 
 test-integration:
-	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" tests/integration
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" tests/integration -k "not postgres"
+
+test-postgres:
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" tests/integration -k postgres
 
 lint: $(VENV)/dev.done  ## style, types, and the direction of imports
 	$(BIN)/ruff check .

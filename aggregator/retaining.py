@@ -305,13 +305,10 @@ class Retaining:
         some = retention.worded(connection, old.id, self._rules.articles_at_once)
         self._unlink_these(connection, some)
         retention.drop_texts(connection, some)
-        if len(some) == self._rules.articles_at_once:
-            return True
-        if old.last_inbox_no > retention.reached(connection, "texts"):
-            retention.reach(connection, "texts", old.last_inbox_no)
-        else:
-            retention.drop_late(connection, old.n)
-        return False
+        is_more = len(some) == self._rules.articles_at_once
+        if not is_more:
+            retention.done_with(connection, "texts", old)
+        return is_more
 
     def _light(self, connection: Connection, old: OldStory) -> bytes:
         """The sums without terms; damaged ones are worked out anew, or stay where that cannot be."""
@@ -343,9 +340,7 @@ class Retaining:
         if retention.last_to_first(connection, old.id, 1):
             return
         retention.drop_history(connection, former)
-        retention.drop_late(connection, old.n)
-        if old.last_inbox_no > retention.reached(connection, "stories"):
-            retention.reach(connection, "stories", old.last_inbox_no)
+        retention.done_with(connection, "stories", old)
 
     # --- those that were passed ---------------------------------------------------------------------------
 
@@ -357,11 +352,11 @@ class Retaining:
         """
         with self._database.read() as connection:
             noted = retention.late(connection)
-            passed = {rung: retention.reached(connection, rung) for rung in retention.RUNGS}
+            passed = retention.progress(connection)
         return any(self._come_back_to(number, one, passed, bounds) for number, one in noted.items())
 
     def _come_back_to(
-        self, number: int, old: OldStory | None, passed: Mapping[Rung, int], bounds: _Bounds
+        self, number: int, old: OldStory | None, passed: Mapping[str, int], bounds: _Bounds
     ) -> bool:
         """Whether something was done: not where the clock says that it is too early."""
         plan, end = self._plan, 0 if old is None else old.last_inbox_no

@@ -545,7 +545,7 @@ class _Changes:
         return (words ^ (self._flips(words >> np.uint32(10)) << np.uint32(10))).astype("<u4").tobytes()
 
     def sums(self, blob: bytes) -> bytes:
-        if not self._is_live:
+        if not self._is_live or not blob:  # a story that gave way has none
             return blob
         known = sums.from_bytes(blob)
         ids = known.ids ^ self._flips(known.ids.astype(np.uint32)).astype(np.int64)

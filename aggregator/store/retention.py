@@ -99,9 +99,9 @@ def begin_again(connection: Connection, *, before: int) -> None:
 
 def progress(connection: Connection) -> dict[str, int]:
     """How far each rung has come, by its name."""
-    names = {f"{rung}_to": rung for rung in RUNGS}
+    names: dict[str, str] = {f"{rung}_to": rung for rung in RUNGS}
     rows = connection.execute(select(counter.c.name, counter.c.value).where(counter.c.name.in_(names)))
-    return {names[row.name]: row.value for row in rows}
+    return dict.fromkeys(names.values(), 0) | {names[row.name]: row.value for row in rows}
 
 
 def steady_since(connection: Connection, now: dt.datetime, most: dt.timedelta) -> dt.datetime:
@@ -209,6 +209,13 @@ def late(connection: Connection) -> dict[int, OldStory | None]:
     numbers = connection.execute(noted.limit(_LATE_AT_ONCE)).scalars().all()
     rows = connection.execute(_OLD.where(story.c.n.in_(numbers)))
     return dict.fromkeys(numbers) | {row[0]: OldStory(*row) for row in rows}
+
+
+def done_with(connection: Connection, rung: Rung, old: OldStory) -> None:
+    """This rung has nothing left to do for a story, whether it came to it in its turn or came back to it."""
+    drop_late(connection, old.n)
+    if old.last_inbox_no > reached(connection, rung):
+        reach(connection, rung, old.last_inbox_no)
 
 
 def drop_late(connection: Connection, number: int) -> None:

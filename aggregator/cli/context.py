@@ -123,7 +123,8 @@ def _opened(
 
     One that is empty or older is brought up to date: nobody should have to type two commands.
     """
-    from aggregator.store.database import Database, DatabaseRules
+    from aggregator.store.bounds import DatabaseRules
+    from aggregator.store.database import Database
 
     database = Database(url, config.rule_book.section("database", DatabaseRules))
     try:

@@ -11,22 +11,18 @@ moment.
 
 import os
 import random
-import secrets
 import shutil
-import socket
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.errors import (
     AggregatorError,
@@ -37,6 +33,15 @@ from aggregator.errors import (
     UsageError,
 )
 from aggregator.rules import RuleBook
+from aggregator.store.bounds import (
+    DatabaseRules,
+    bounded,
+    milliseconds,
+    sqlite_driver,
+    synced,
+    waiting_for_others,
+)
+from aggregator.store.engines import laid_out_anew, postgres_engine, session_name, sqlite_engine
 from aggregator.store.failures import in_words, shown_url
 from aggregator.tally import TRANSACTION_RETRIES, TRANSACTION_SECONDS, Tally
 
@@ -45,21 +50,6 @@ _LEAST_ROOM_BYTES = 1 << 20  # what a transaction of the daemon may add to SQLit
 __all__ = ["Connection", "Database", "shown_url"]  # Connection: a type that other rooms pass along
 
 Result = TypeVar("Result")
-
-
-class DatabaseRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `database` of rules.yaml; units and origins stand there."""
-
-    lock_seconds: float
-    idle_seconds: float
-    read_seconds: float
-    tries: int
-    pause_seconds: float
-    log_mib: int
-    checkpoint_seconds: float
-    log_rest_seconds: float
-    free_mib: int
-    look_seconds: float
 
 
 class _Condition:
@@ -72,16 +62,6 @@ class _Condition:
 
 Fence = Callable[[Connection], None]
 
-# A server that vanished without a word is noticed within 10 s, whether we wait for it or have something sent.
-_CONNECTING = {
-    "connect_timeout": 10,
-    "client_encoding": "utf8",  # of a database in SQL_ASCII the driver would hand us bytes
-    "keepalives_idle": 4,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-
 
 class Database:
     """An open database. Threads may share it; each transaction has a connection of its own."""
@@ -90,8 +70,7 @@ class Database:
         """`url` is what `Config.database_url` gives. Nothing is opened before the first use."""
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        # What this process is called among the sessions of a server, where others may have to end them.
-        self.session_name = f"aggregator {_machine()} {os.getpid()} {secrets.token_hex(4)}"
+        self.session_name = session_name()
         self.rules = rules or RuleBook().section("database", DatabaseRules)
         self.tally = tally or Tally()
         self._writing = threading.RLock()
@@ -99,9 +78,9 @@ class Database:
         self._read_seconds: float | None = None
         self._condition = _Condition()
         self.engine: Engine = (
-            _sqlite_engine(url, self.rules)
+            sqlite_engine(url, self.rules)
             if self.is_sqlite
-            else _postgres_engine(url, self.rules, self.session_name)
+            else postgres_engine(url, self.rules, self.session_name)
         )
 
     def fenced(self, fence: "Fence") -> "Database":
@@ -132,7 +111,7 @@ class Database:
             # SQLite's readers see one state as it is; Postgres has to be asked.
             level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
             connection = raw.execution_options(**level)
-            with connection.begin(), _bounded(connection, self._read_seconds):
+            with connection.begin(), bounded(connection, self._read_seconds):
                 yield connection
 
     @contextmanager
@@ -151,12 +130,12 @@ class Database:
                 self._turn() as seconds,
                 in_words(self.url),
                 self.engine.connect() as raw,
-                _waiting_for_others(raw, seconds, self.rules.lock_seconds),
+                waiting_for_others(raw, seconds, self.rules.lock_seconds),
             ):
                 connection = raw.execution_options(immediate=True)
-                with _synced(raw) if durable and self.is_sqlite else nullcontext(), connection.begin():
+                with synced(raw) if durable and self.is_sqlite else nullcontext(), connection.begin():
                     if not self.is_sqlite:
-                        idle = 0 if unhurried else _milliseconds(self.rules.idle_seconds)
+                        idle = 0 if unhurried else milliseconds(self.rules.idle_seconds)
                         connection.execute(_IDLES, {"idle": str(idle)})
                         if durable:
                             connection.execute(_COMMIT_WAITS)
@@ -275,12 +254,12 @@ class Database:
             return True
         patience = self.rules.lock_seconds if patience_seconds is None else patience_seconds
         with self._turn(), in_words(self.url), self.engine.connect() as raw:
-            driver = _sqlite(raw)
-            driver.execute(f"PRAGMA busy_timeout={_milliseconds(patience)}")
+            driver = sqlite_driver(raw)
+            driver.execute(f"PRAGMA busy_timeout={milliseconds(patience)}")
             try:
                 busy: int = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             finally:
-                driver.execute(f"PRAGMA busy_timeout={_milliseconds(self.rules.lock_seconds)}")
+                driver.execute(f"PRAGMA busy_timeout={milliseconds(self.rules.lock_seconds)}")
         return not busy
 
     def shrink_log(self) -> bool:
@@ -327,7 +306,7 @@ class Database:
             for statement in ("temp_store=FILE", f"temp_store_directory='{folder}'"):
                 driver.execute(f"PRAGMA {statement}")
             try:
-                with _laid_out_anew(driver):
+                with laid_out_anew(driver):
                     driver.execute("VACUUM")
             finally:
                 driver.execute("PRAGMA temp_store_directory=''")
@@ -386,169 +365,3 @@ _IDLES = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, t
 _COMMIT_WAITS = text(
     "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 )
-
-
-@contextmanager
-def _synced(connection: Connection) -> Iterator[None]:
-    """SQLite syncs its log at each commit within the block; to be entered outside of a transaction."""
-    driver = _sqlite(connection)
-    driver.execute("PRAGMA synchronous=FULL")
-    try:
-        yield
-    finally:
-        driver.execute("PRAGMA synchronous=NORMAL")
-
-
-@contextmanager
-def _waiting_for_others(connection: Connection, seconds: float, usual_seconds: float) -> Iterator[None]:
-    """On SQLite: a transaction in the block waits so long for other programs; elsewhere the server counts."""
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    driver = _sqlite(connection)
-    driver.execute(f"PRAGMA busy_timeout={_milliseconds(seconds)}")
-    try:
-        yield
-    finally:
-        driver.execute(f"PRAGMA busy_timeout={_milliseconds(usual_seconds)}")
-
-
-_STATEMENT_ENDS = text("SELECT set_config('statement_timeout', :ends, true)")
-# Between two looks at the clock, some 20 ms: a look takes the interpreter's lock, which others may have.
-_STEPS = 500_000
-_LATE_SECONDS = 2.0  # by which a server may end a statement too late; then it hangs (chosen)
-
-
-@contextmanager
-def _bounded(connection: Connection, seconds: float | None) -> Iterator[None]:
-    """Within an open transaction: no statement, on SQLite the whole block, takes more than `seconds`."""
-    if seconds is None:
-        yield
-    elif connection.dialect.name == "sqlite":
-        driver, ends = _sqlite(connection), time.monotonic() + seconds
-        driver.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
-        try:
-            yield
-        finally:
-            driver.set_progress_handler(None, 0)
-    else:
-        server: Any = connection.connection.driver_connection
-        server.most_seconds = seconds + _LATE_SECONDS
-        try:
-            connection.execute(_STATEMENT_ENDS, {"ends": str(_milliseconds(seconds))})
-            yield
-        finally:
-            server.most_seconds = None
-
-
-def _sqlite(connection: Connection) -> sqlite3.Connection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
-
-
-def _machine() -> str:
-    """Its name as a server keeps it: 63 bytes of ASCII for the whole name of a session."""
-    return "".join(sign for sign in socket.gethostname() if "!" <= sign <= "~")[:24]
-
-
-def _sqlite_engine(url: str, rules: DatabaseRules) -> Engine:
-    engine = create_engine(
-        url,
-        connect_args={"timeout": rules.lock_seconds, "check_same_thread": False},
-        pool_size=8,
-        max_overflow=32,
-        pool_timeout=rules.read_seconds,
-        pool_use_lifo=True,  # the same few again and again: each keeps pages of the file in memory
-    )
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves: pysqlite's own begins too late
-        connection.create_function("casefold", 1, _casefold, deterministic=True)
-        # Of a new file only (old ones get it by `db prune --vacuum`): asked of any other, SQLite takes the
-        # lock of the writer for it, and each new reader would wait for whoever writes.
-        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
-            _lay_out(connection)
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=NORMAL",  # a power cut may undo the last commits, never corrupt
-            "foreign_keys=ON",
-            f"cache_size=-{_CACHE_KIB}",
-            "temp_store=MEMORY",
-            f"journal_size_limit={rules.log_mib * 2**20}",  # what a long reader made of it is given back
-            "secure_delete=ON",  # what is deleted is overwritten: `forget` promises that
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get("immediate", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine
-
-
-# Of pages for each connection, which fills it sooner or later; a daemon has four or more. Beside 300,000
-# articles placing one takes 38 times its shingles with 32 MiB and 39 with 2 (`python -m benchmarks.placing`).
-_CACHE_KIB = 4096
-
-# Measured: beside rows of 1 to 6 KB less room is left unused than on pages of 4,096, and placing takes as
-# long (ADR 34).
-_PAGE_BYTES = 2048
-
-
-def _lay_out(connection: sqlite3.Connection) -> None:
-    """How a file that is about to be written from its beginning is laid out."""
-    connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-
-
-@contextmanager
-def _laid_out_anew(connection: sqlite3.Connection) -> Iterator[None]:
-    """VACUUM in the block lays the file out as a new one; its pages change only where nobody reads it."""
-    with suppress(sqlite3.OperationalError):  # SQLite changes that without its log alone
-        connection.execute("PRAGMA journal_mode=DELETE")
-    _lay_out(connection)
-    try:
-        yield
-    finally:
-        connection.execute("PRAGMA journal_mode=WAL")
-
-
-def _casefold(value: str | None) -> str | None:
-    return None if value is None else value.casefold()
-
-
-def _postgres_engine(url: str, rules: DatabaseRules, session_name: str) -> Engine:
-    try:
-        from aggregator.store.silence import AttentiveConnection  # the driver is an extra
-
-        engine = create_engine(
-            url,
-            pool_size=8,
-            max_overflow=32,
-            pool_pre_ping=True,
-            pool_timeout=rules.read_seconds,
-            connect_args={"application_name": session_name, **_CONNECTING},
-        )
-    except (ImportError, SQLAlchemyError) as error:
-        raise AggregatorError(
-            f"Postgres needs the driver psycopg ({error}); type: pip install 'psycopg[binary]>=3.2,<4'"
-        ) from error
-
-    @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, _args: Any, how: dict[str, Any]) -> AttentiveConnection:
-        return AttentiveConnection.opened(**how)
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
-        connection.autocommit = True
-        connection.execute(f"SET lock_timeout = {_milliseconds(rules.lock_seconds)}")
-        connection.autocommit = False
-
-    return engine

@@ -23,9 +23,9 @@ from aggregator.errors import (
     NotWritableError,
 )
 from aggregator.rules import RuleBook
-from aggregator.store import database as database_room
-from aggregator.store import silence
-from aggregator.store.database import Connection, Database, DatabaseRules
+from aggregator.store import bounds, engines, silence
+from aggregator.store.bounds import DatabaseRules
+from aggregator.store.database import Connection, Database
 from aggregator.tally import TRANSACTION_RETRIES, Tally
 from tests.own_postgres import OwnPostgres
 
@@ -316,7 +316,7 @@ def test_a_server_that_is_not_there_is_said_in_words_and_waited_for(
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent server is given up soon."""
     monkeypatch.setattr(silence, "SILENT_SECONDS", 0.2)
-    monkeypatch.setitem(database_room._CONNECTING, "connect_timeout", 2)
+    monkeypatch.setitem(engines._CONNECTING, "connect_timeout", 2)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -344,7 +344,7 @@ def test_an_answer_that_one_process_of_a_server_owes_is_given_up_by_who_is_in_a_
     own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where its disk hangs: the server lets everybody in, and its own time-out does not come."""
-    monkeypatch.setattr(database_room, "_LATE_SECONDS", 0.1)
+    monkeypatch.setattr(bounds, "_LATE_SECONDS", 0.1)
     with closing(prepared(own_postgres.make(), IMPATIENT)) as server:
 
         def ask() -> None:

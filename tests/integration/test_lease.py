@@ -17,7 +17,8 @@ from sqlalchemy import NullPool, create_engine, make_url, select, text, update
 from aggregator.errors import AggregatorError, DatabaseAwayError, DatabaseBusyError, LeaseLostError
 from aggregator.rules import RuleBook, rule_book
 from aggregator.store import inbox
-from aggregator.store.database import Database, DatabaseRules
+from aggregator.store.bounds import DatabaseRules
+from aggregator.store.database import Database
 from aggregator.store.exclusive import ADVISORY_KEY, SessionLock
 from aggregator.store.lock import SharingRules, WriterLock, standing, writer_lock
 from aggregator.store.tables import article, counter, writer

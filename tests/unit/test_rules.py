@@ -26,10 +26,10 @@ from aggregator.publish.push import PushRules
 from aggregator.retaining import RetentionRules
 from aggregator.rules import RuleBook, rule_book
 from aggregator.sources.limits import SourceRules
+from aggregator.store.bounds import DatabaseRules
 from aggregator.store.bumps import ClockRules
 from aggregator.store.changes import ChangeRules
 from aggregator.store.checks.fault import CheckRules
-from aggregator.store.database import DatabaseRules
 from aggregator.store.lock import SharingRules
 from aggregator.store.searching import SearchRules
 from aggregator.stories.tuning import StoryRules

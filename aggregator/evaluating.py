@@ -39,7 +39,7 @@ from aggregator.rules import RuleBook
 from aggregator.sources.opening import Progress, bounded_lines, opened, unzipped
 from aggregator.sources.records import Labelled, read_labelled
 from aggregator.stages import PARSER_FAILED
-from aggregator.store import articles, inbox
+from aggregator.store import article_views, inbox
 from aggregator.store.database import Connection, Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Assigned, assignments
@@ -320,7 +320,7 @@ def _views(connection: Connection, stories: Collection[str]) -> dict[str, Articl
     return {
         view.id: msgspec.structs.replace(view, lead="", timed=())
         for start in range(0, len(ids), _STORIES_A_QUERY)
-        for views in articles.views_of_stories(
+        for views in article_views.views_of_stories(
             connection, ids[start : start + _STORIES_A_QUERY], "evidence"
         ).values()
         for view in views

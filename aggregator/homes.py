@@ -20,7 +20,7 @@ from aggregator.dedup.index import StoryRow as IndexRow
 from aggregator.dedup.sums import Sums
 from aggregator.dedup.weights import EventModel
 from aggregator.model import ArticleView
-from aggregator.store import articles, changes, erasing, mending, retention, stories
+from aggregator.store import article_views, articles, changes, erasing, mending, retention, stories
 from aggregator.store.articles import MemberRow, NewArticle
 from aggregator.store.database import Connection
 from aggregator.store.ledger import Ledger
@@ -198,7 +198,7 @@ class Homes:
             standing=standing_of(members),
             first=min(member.effective for member in members),
             last=max(member.effective for member in members),
-            shown=articles.views_for_title(desk.connection, home.id, len(members), home.title_article),
+            shown=article_views.views_for_title(desk.connection, home.id, len(members), home.title_article),
             last_inbox_no=max(home.last_inbox_no, new.n),
         )
         bump = desk.now if new.bumps_by_clock else new.effective
@@ -370,7 +370,7 @@ class Homes:
 
     def reports(self, connection: Connection, ids: Iterable[str]) -> int:
         """How many independent reports these articles would be as a story."""
-        return count(articles.views_of(connection, ids), self._families).report_count
+        return count(article_views.views_of(connection, ids), self._families).report_count
 
     def followers(self, connection: Connection, unit: str, story: str) -> list[str]:
         """The article, and those of its story that weigh nothing because they are its copies."""
@@ -403,7 +403,7 @@ class Homes:
             grown = sums.add(grown, article.member(self._model), self._model)
         else:
             grown = sums.add_silent(grown, article.minutes)
-        view = articles.view_of(new)
+        view = article_views.view_of(new)
         if home is None:
             standing = standing_of([view])
             return Membership(grown, standing, view.effective, view.effective, [view], new.n)
@@ -412,7 +412,7 @@ class Homes:
         if view.copy_of is not None:
             link = known_link(known, view.copy_of, lambda id_: articles.link_of(connection, id_, home.id))
             countable = msgspec.structs.replace(view, copy_of=link)
-        shown = articles.views_for_title(connection, home.id, home.article_count, home.title_article)
+        shown = article_views.views_for_title(connection, home.id, home.article_count, home.title_article)
         return Membership(
             sums=grown,
             standing=with_member(known, countable, linkable=bool(new.bands or new.sketch)),
@@ -423,7 +423,7 @@ class Homes:
         )
 
     def _joined(self, connection: Connection, membership: Membership, loser: StoryRow) -> Membership:
-        views = articles.views_for_title(connection, loser.id, loser.article_count, loser.title_article)
+        views = article_views.views_for_title(connection, loser.id, loser.article_count, loser.title_article)
         return Membership(
             sums=sums.merge(membership.sums, sums.from_bytes(loser.sums), self._model),
             standing=together(membership.standing, self._standing(connection, loser)),
@@ -448,7 +448,7 @@ class Homes:
             standing=standing_of(members),
             first=min(member.effective for member in members),
             last=max(member.effective for member in members),
-            shown=articles.views_of(connection, _shown(members, titled)),
+            shown=article_views.views_of(connection, _shown(members, titled)),
             last_inbox_no=max(member.n for member in members),
         )
 
@@ -617,12 +617,12 @@ def _at_home(groups: list[list[MemberRow]]) -> list[list[MemberRow]]:
 
 
 def _shown(members: Sequence[MemberRow], titled: str | None) -> list[str]:
-    """Of whom headline and summary are chosen: the same as `articles.views_for_title`."""
+    """Of whom headline and summary are chosen: the same as `article_views.views_for_title`."""
     originals = [member for member in members if member.copy_of is None]
-    if len(members) <= articles.SHOWN_MEMBERS or not originals:
+    if len(members) <= article_views.SHOWN_MEMBERS or not originals:
         return [member.id for member in members]
     newest = sorted(originals, key=lambda member: (member.effective, member.n), reverse=True)
-    shown = [member.id for member in newest[: articles.SHOWN_MEMBERS]]
+    shown = [member.id for member in newest[: article_views.SHOWN_MEMBERS]]
     return shown + [member.id for member in members if member.id == titled and titled not in shown]
 
 

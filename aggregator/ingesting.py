@@ -29,7 +29,7 @@ from aggregator.sources.in_order import in_order_of_time
 from aggregator.sources.limits import source_rules
 from aggregator.sources.opening import Progress
 from aggregator.stages import FeedJob
-from aggregator.store import inbox, receipts, refused, tombstones
+from aggregator.store import awaited, inbox, receipts, refused, tombstones
 from aggregator.store.database import Connection, Database
 from aggregator.store.folders import folder_name, known_as
 from aggregator.store.inbox import Accepted
@@ -397,7 +397,7 @@ class Ingest:
             if not isinstance(found.item, FoundProblem):
                 continue
             if self._tally["refused"] < REFUSALS_TOLD:
-                inbox.note_refusal(
+                refused.note(
                     connection,
                     source="ingest",
                     item=_absolute(found.file) + found.where.removeprefix(found.file),
@@ -427,7 +427,7 @@ class Ingest:
         if self._pipeline is None:
             return  # the writer fetches them
         with self._database.read() as connection:
-            left = inbox.pages_left(connection, [item.article for item in accepted])
+            left = awaited.left(connection, [item.article for item in accepted])
         for wanted in left:
             self._polling.fetch_page(msgspec.structs.replace(wanted, tries=_LAST_TRY, feed=feed))
 

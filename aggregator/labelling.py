@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from aggregator.model import ArticleView
-from aggregator.store import articles, corrections
+from aggregator.store import article_views, articles, corrections
 from aggregator.store.database import Database
 
 
@@ -23,7 +23,7 @@ def labelled_records(database: Database) -> Iterator[bytes]:
     """One line of an evaluation set for each labelled article, in the order of their ids, with its text."""
     with database.read() as connection:
         homes = articles.homes(connection, corrections.bound_articles(connection))
-        for view in articles.views_with_text(connection, homes):
+        for view in article_views.views_with_text(connection, homes):
             yield _record(view, homes[view.id])
 
 

@@ -27,10 +27,11 @@ from aggregator.net.rulebook import net_rules
 from aggregator.pace import decayed, expected_gap_seconds, first_rate, later_rate, silence_seconds
 from aggregator.rules import RuleBook
 from aggregator.stages import FeedJob, read_feed
-from aggregator.store import inbox
+from aggregator.store import awaited, inbox
+from aggregator.store.awaited import PageWanted
 from aggregator.store.database import Connection, Database
 from aggregator.store.hosts import Host, save_hosts
-from aggregator.store.inbox import Accepted, PageWanted
+from aggregator.store.inbox import Accepted
 from aggregator.store.live_reads import LiveRules
 from aggregator.store.recognising import Poll
 from aggregator.store.sources import Source, feed_at, host_of, hosts_asked, part_again, save
@@ -478,7 +479,7 @@ class Polling:
         robots = fetched.robots if page is not None else ""
 
         def work(connection: Connection) -> None:
-            inbox.page_arrived(
+            awaited.arrived(
                 connection,
                 wanted.n,
                 page=page,
@@ -513,11 +514,11 @@ class Polling:
             save_hosts(connection, hosts)
             if final:
                 reason = f"its page: {error}; the feed's own words are taken"
-                inbox.page_given_up(connection, wanted.n, verdict=verdict_of(error), reason=reason)
+                awaited.given_up(connection, wanted.n, verdict=verdict_of(error), reason=reason)
             else:
                 wait = self._rules.page_retry_seconds * 2 ** max(tries - 1, 0)
                 due = now + dt.timedelta(seconds=wait)
-                inbox.page_later(connection, wanted.n, due, counts=is_asked)
+                awaited.later(connection, wanted.n, due, counts=is_asked)
 
         self._database.transact(work)
         self._hosts_saved(hosts)

@@ -23,7 +23,7 @@ from aggregator.forgetting import Forgetting
 from aggregator.homes import Desk, Homes
 from aggregator.model import MergedStory, Noun
 from aggregator.rules import RuleBook
-from aggregator.store import articles, blobs, erasing, retention, stories
+from aggregator.store import article_views, articles, blobs, erasing, retention, stories
 from aggregator.store.database import Connection, Database
 from aggregator.store.retention import OldStory, Rung
 from aggregator.store.told import merged_of
@@ -296,7 +296,7 @@ class Retaining:
         # Its patterns cost what nobody else who places needs.
         from aggregator.stories.merge import merge
 
-        views = with_originals(articles.views_of_stories(connection, [old.id], "text")[old.id])
+        views = with_originals(article_views.views_of_stories(connection, [old.id], "text")[old.id])
         return merge(views, old.title, self._story_rules)
 
     def _some_texts(self, desk: Desk, old: OldStory) -> bool:

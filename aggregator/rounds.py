@@ -20,7 +20,7 @@ from aggregator.net.due import corrected, is_overdue_by_jump, longest_wait
 from aggregator.net.manners import HostState
 from aggregator.polling import Polled, Polling
 from aggregator.rules import RuleBook, rule_book
-from aggregator.store import inbox
+from aggregator.store import awaited
 from aggregator.store.claims import Claims
 from aggregator.store.database import Database
 from aggregator.store.hosts import Host, all_hosts, hosts_named
@@ -139,7 +139,7 @@ class Rounds:
                 if sooner != row.next_due_at:
                     moved[row.id] = sooner
             set_due(connection, moved)
-            inbox.pull_pages_in(connection, latest)
+            awaited.pull_in(connection, latest)
 
     def tick(self) -> None:
         """Hand what is due to the fetch threads; what finds no free thread waits for a later tick."""
@@ -195,7 +195,7 @@ class Rounds:
             blocked = {*self._client.gate.not_ready(TICK_SECONDS), *self._elsewhere}
             folders = due(connection, "folder", now, limit) if self._leads() else []
             feeds = due(connection, "feed", now, limit, a_host=JOBS_A_HOST, without_hosts=blocked)
-            pages = inbox.pages_wanted(connection, now, self._pages_looked_at)
+            pages = awaited.wanted(connection, now, self._pages_looked_at)
         return [
             *(Job(name=f"source {one.id}", url="", run=_bound(self._look, one)) for one in folders),
             *(Job(name=f"source {one.id}", url=one.asked_at, run=_bound(self._poll, one)) for one in feeds),
@@ -242,7 +242,7 @@ class Rounds:
         else:
             log.debug("%s: nothing new (%.1f s)", source.shown_name, seconds, extra=ids)
 
-    def _page(self, wanted: inbox.PageWanted) -> None:
+    def _page(self, wanted: awaited.PageWanted) -> None:
         if self._polling.fetch_page(wanted):
             self._arrived()
 

@@ -126,7 +126,7 @@ class Watching:
         looked.touched = []
         looked.count(inbox.accept(connection, entries, seen=[now] * len(entries)))
         for problem in looked.problems[looked.noted :]:
-            inbox.note_refusal(
+            refused.note(
                 connection,
                 source=source.entry_source,
                 item=problem.where,

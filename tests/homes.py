@@ -21,7 +21,7 @@ from aggregator.reclustering import Reclustering
 from aggregator.rules import RuleBook, rule_book
 from aggregator.sources.files import FoundEntry, open_source
 from aggregator.sources.limits import source_rules
-from aggregator.store import articles
+from aggregator.store import article_views, articles
 from aggregator.store.database import Database
 from aggregator.store.tables import article, counter, metadata, story
 from aggregator.stories.counts import count
@@ -165,7 +165,7 @@ def what_is_wrong(database: Database, placing: Placing | None = None) -> list[st
             roles = {member.role for member in members if member.weighs}
             if row.container_only != (roles == {"container"}):
                 wrong.append(f"{row.id} says container_only {row.container_only}, what weighs is {roles}")
-            views = articles.views_of_story(connection, row.id)
+            views = article_views.views_of_story(connection, row.id)
             told = (row.article_count, row.outlet_count, row.report_count)
             counted = count(views)
             if told != (counted.article_count, counted.outlet_count, counted.report_count):

@@ -11,6 +11,7 @@ from aggregator.cli.context import Settings
 from aggregator.cli.progress import as_steps, progress_bar
 from aggregator.errors import UsageError
 from aggregator.ops.logs import one_line
+from aggregator.store import article_views
 from aggregator.text.numbers import counted
 
 if TYPE_CHECKING:
@@ -152,14 +153,13 @@ def _corrected(config: "Config", database: "Database") -> _Corrected:
     """Decides again about every article, aside, as if nobody had corrected anything."""
     from aggregator.labelling import labels
     from aggregator.reclustering import Reclustering
-    from aggregator.store import articles
     from aggregator.work.executor import open_executor
 
     clusters = labels(database)
     if not clusters:
         raise UsageError("there are no corrections to measure on; `aggregator correct` makes them")
     with database.read() as connection:
-        views = articles.views_of(connection, clusters)
+        views = article_views.views_of(connection, clusters)
     work = open_executor(config.work.executor, config.work.worker_count, config.rule_book)
     try:
         again = Reclustering(

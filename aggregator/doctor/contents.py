@@ -7,7 +7,7 @@ from aggregator.doctor.finding import Finding, ok, problem, warning
 from aggregator.doctor.looking import Patient
 from aggregator.listing import ListedSource, listed
 from aggregator.publish.hosts import is_loopback
-from aggregator.store import gauges, inbox, tokens
+from aggregator.store import gauges, refused, tokens
 from aggregator.store.database import Connection, shown_url
 from aggregator.text.numbers import counted
 from aggregator.text.redact import without_secrets
@@ -30,7 +30,7 @@ def look(patient: Patient) -> Iterator[Finding]:
         yield from _sources(listed(connection, patient.now, patient.book), patient)
         for said in stored.problems:
             yield warning(said, "aggregator webhooks list, then aggregator webhooks test NAME")
-        for one in inbox.refusals(connection, _REFUSALS_TOLD):
+        for one in refused.latest(connection, _REFUSALS_TOLD):
             yield warning(f"{one.item}: {one.reason}", "mend it and read it again; it is then told no more")
     yield from files.backups(patient)
 

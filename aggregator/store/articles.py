@@ -8,7 +8,6 @@ from sqlalchemy import (
     Connection,
     Integer,
     Row,
-    Select,
     bindparam,
     delete,
     func,
@@ -23,7 +22,6 @@ from aggregator.dedup.events import Article
 from aggregator.dedup.identity import url_key
 from aggregator.dedup.vetoes import Telling
 from aggregator.model import (
-    ArticleView,
     CleanArticle,
     Enclosure,
     Evidence,
@@ -38,12 +36,12 @@ from aggregator.model import (
     Wire,
 )
 from aggregator.store import blobs, texts
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import article, identity_key, lsh_band, revision, sighting, sketch
 from aggregator.text.urls import canonical_url
 
 _REVISIONS_KEPT = 5  # the first five and the last five
 _OTHER_NEWS = 1_000_000  # as `sighting.reverts`: words of another article, nothing to go back to
-SHOWN_MEMBERS = 64  # of a larger story only so many articles are weighed for headline and summary
 
 
 class Details(Noun, frozen=True, kw_only=True):
@@ -275,7 +273,7 @@ def move_all(connection: Connection, loser: str, winner: str) -> None:
 
 def move(connection: Connection, ids: Iterable[str], story: str) -> None:
     """Give these articles another home."""
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         connection.execute(update(article).where(article.c.id.in_(part)).values(story=story))
 
 
@@ -295,14 +293,8 @@ def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  
 
 def set_weights(connection: Connection, ids: Iterable[str], *, weighs: bool) -> None:
     """Whether the terms of these articles are in the sums of their story."""
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         connection.execute(update(article).where(article.c.id.in_(part)).values(weighs=weighs))
-
-
-def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
-    """Ids in lists that both databases take as parameters of one statement."""
-    ordered = sorted(ids)
-    return (ordered[start : start + 500] for start in range(0, len(ordered), 500))
 
 
 _MEMBER = [article.c[name] for name in MemberRow.__struct_fields__]
@@ -387,7 +379,7 @@ def link_of(connection: Connection, id: str, story: str) -> str | None:  # noqa:
 def homes(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Article id to story id, of those that are placed."""
     found: dict[str, str] = {}
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         rows = connection.execute(select(article.c.id, article.c.story).where(article.c.id.in_(part)))
         found |= {row.id: row.story for row in rows}
     return found
@@ -463,8 +455,8 @@ def signed(connection: Connection, numbers: Iterable[int]) -> dict[int, Signed]:
     """What ranks these articles as candidates, by their numbers."""
     found: dict[int, Signed] = {}
     ordered = sorted(numbers)
-    for start in range(0, len(ordered), 500):
-        rows = connection.execute(_SIGNED, {"numbers": ordered[start : start + 500]})
+    for part in in_parts(ordered):
+        rows = connection.execute(_SIGNED, {"numbers": part})
         found |= {row.n: Signed(row.n, row.id, row.signature, row.copy_of) for row in rows}
     return found
 
@@ -550,156 +542,3 @@ def ids_of(connection: Connection, name: str) -> list[str]:
     key = select(identity_key.c.article).where(identity_key.c.key == url_key(address))
     named = select(article.c.id).where(article.c.root.in_(key))
     return [name, *connection.execute(named).scalars()]
-
-
-_VIEW = (
-    "id",
-    "story",
-    "outlet",
-    "url",
-    "title",
-    "published",
-    "seen",
-    "effective",
-    "language",
-    "copy_of",
-    "wire",
-    "role",
-    "lead",
-    "author",
-    "published_origin",
-    "published_precision",
-    "details",
-)
-
-
-def view_columns(*more: str) -> Select[Any]:
-    """SELECT of what an ArticleView holds; `more` may add "text" and "evidence"."""
-    return select(*(texts.TEXT if name == "text" else article.c[name] for name in (*_VIEW, *more)))
-
-
-def view_of(new: NewArticle) -> ArticleView:
-    """The view of an article whose row is about to be written."""
-    clean, published = new.clean, new.clean.published
-    return ArticleView(
-        id=new.id,
-        outlet=new.outlet,
-        url=new.url,
-        title=clean.title,
-        published=published.time if published else None,
-        seen=new.seen,
-        effective=new.effective,
-        language=clean.language,
-        copy_of=new.placement.copy_of,
-        wire=new.wire,
-        role=new.placement.role,
-        lead=clean.lead,
-        author=new.author,
-        published_origin=published.origin if published else None,
-        published_precision=published.precision if published else None,
-        timed=clean.timed,
-        nosnippet=clean.nosnippet,
-        noarchive=clean.noarchive,
-        tdm_reserved=clean.tdm_reserved,
-        media=clean.media,
-    )
-
-
-def view(row: Row[Any], *, copy_of: str | None) -> ArticleView:
-    """The ArticleView of a row that `view_columns` selected."""
-    details = blobs.unpack(row.details, Details)
-    held = row._fields
-    return ArticleView(
-        id=row.id,
-        outlet=row.outlet,
-        url=row.url,
-        title=row.title,
-        published=row.published,
-        seen=row.seen,
-        effective=row.effective,
-        language=row.language,
-        copy_of=copy_of,
-        wire=row.wire,
-        role=row.role,
-        lead=row.lead,
-        author=row.author,
-        published_origin=row.published_origin,
-        published_precision=row.published_precision,
-        text=row.text if "text" in held else "",
-        timed=details.timed,
-        evidence=blobs.unpack(row.evidence, Evidence) if "evidence" in held else None,
-        nosnippet=details.nosnippet,
-        noarchive=details.noarchive,
-        tdm_reserved=details.tdm_reserved,
-        media=details.media,
-    )
-
-
-_VIEWS_OF_STORY = (
-    view_columns().where(article.c.story == bindparam("story_id")).order_by(article.c.effective, article.c.n)
-)
-
-
-def views_of_story(connection: Connection, story: str) -> list[ArticleView]:
-    """The articles of one story, oldest first, without their texts."""
-    rows = connection.execute(_VIEWS_OF_STORY, {"story_id": story})
-    return [view(row, copy_of=row.copy_of) for row in rows]
-
-
-_TITLES_OF_LARGE = (
-    view_columns()
-    .where(article.c.story == bindparam("story_id"), article.c.copy_of.is_(None))
-    .order_by(article.c.effective.desc(), article.c.n.desc())
-    .limit(SHOWN_MEMBERS)
-)
-
-
-_ONE_OF_STORY = view_columns().where(
-    article.c.story == bindparam("story_id"), article.c.id == bindparam("article_id")
-)
-
-
-def views_for_title(
-    connection: Connection, story: str, article_count: int, shown: str | None
-) -> list[ArticleView]:
-    """What headline and summary are chosen from: a small story whole, the newest originals of a large one.
-
-    With article `shown` of the story, which has the title that people see, however old it is.
-    """
-    if article_count > SHOWN_MEMBERS:
-        rows = connection.execute(_TITLES_OF_LARGE, {"story_id": story}).all()
-        if rows:
-            if shown is not None and all(row.id != shown for row in rows):
-                rows = [*rows, *connection.execute(_ONE_OF_STORY, {"story_id": story, "article_id": shown})]
-            return [view(row, copy_of=row.copy_of) for row in reversed(rows)]
-    return views_of_story(connection, story)
-
-
-def views_of(connection: Connection, ids: Iterable[str]) -> list[ArticleView]:
-    """These articles, oldest first, without their texts."""
-    rows: list[Row[Any]] = []
-    for part in _parts(ids):
-        rows += connection.execute(view_columns().where(article.c.id.in_(part))).all()
-    rows.sort(key=lambda row: (row.effective, row.id))
-    return [view(row, copy_of=row.copy_of) for row in rows]
-
-
-def views_with_text(connection: Connection, ids: Iterable[str]) -> Iterator[ArticleView]:
-    """These articles with their texts, in the order of their ids."""
-    for part in _parts(ids):
-        statement = view_columns("text").where(article.c.id.in_(part)).order_by(article.c.id)
-        for row in connection.execute(statement):
-            yield view(row, copy_of=row.copy_of)
-
-
-def views_of_stories(
-    connection: Connection, stories: Iterable[str], *more: str
-) -> dict[str, list[ArticleView]]:
-    """The articles of `stories`, oldest first; `copy_of` is the twin that was found when they were placed."""
-    ids = sorted(stories)
-    found: dict[str, list[ArticleView]] = {one: [] for one in ids}
-    for start in range(0, len(ids), 500):
-        statement = view_columns(*more).where(article.c.story.in_(ids[start : start + 500]))
-        for row in connection.execute(statement.order_by(article.c.effective, article.c.n)):
-            found[row.story].append(view(row, copy_of=row.copy_of))
-    return found

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Row, func, select
 
 from aggregator.shelf import Change, ChangeKind, StoryFilter
-from aggregator.store import articles
+from aggregator.store import article_views
 from aggregator.store.fitting import fitting, of_stories
 from aggregator.store.ledger import Ledger
 from aggregator.store.stories import StoryRow, StoryState
@@ -134,7 +134,7 @@ def last_number(connection: Connection) -> int:
 
 def _changes(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Change, ...]:
     wanted = {row.article for row in rows if row.article is not None}
-    came = {view.id: view for view in articles.views_of(connection, wanted)}
+    came = {view.id: view for view in article_views.views_of(connection, wanted)}
     return tuple(
         Change(
             n=row.n,

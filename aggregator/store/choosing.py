@@ -28,6 +28,7 @@ from aggregator.errors import UsageError
 from aggregator.shelf import StoryFilter
 from aggregator.store import matching
 from aggregator.store.fitting import Sieve, fitting, of_articles, of_stories
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import article, story
 from aggregator.text.query import parse_query
 
@@ -35,7 +36,6 @@ FEW = 1_000  # stories, or articles: what fits no more is found by its own index
 FEW_WITH_WORDS = 5_000  # articles: reading which stories they are of is all that they cost
 _LOOKED_AT = 5_000  # stories on the way to one page
 _FIRST_STEP, _STEP = 250, 2_000  # stories at once: few where nearly all fit, more where hardly any does
-_AT_ONCE = 500  # names in one statement
 _CLASSES = (5, 2)  # least reports that have an index of their own (tables.py)
 
 LIST_COLUMNS = tuple(
@@ -70,8 +70,8 @@ def page(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[
     fits = sorted(_fitting(connection, wanted, few))
     places: Select[Any] = select(story.c.updated, story.c.n, story.c.id)
     rows: list[Row[Any]] = []
-    for start in range(0, len(fits), _AT_ONCE):
-        some = story.c.id.in_(fits[start : start + _AT_ONCE])
+    for part in in_parts(fits):
+        some = story.c.id.in_(part)
         rows += connection.execute(places.where(some)).all()
     rows = [row for row in rows if begin is None or (row.updated, row.n) < begin]
     rows.sort(key=lambda row: (row.updated, row.n), reverse=True)
@@ -109,8 +109,8 @@ def _by_query(connection: Connection, wanted: StoryFilter) -> _Few | None:
 
 def _homes(connection: Connection, numbers: Sequence[int]) -> set[str]:
     found: set[str] = set()
-    for start in range(0, len(numbers), _AT_ONCE):
-        asked = article.c.n.in_(numbers[start : start + _AT_ONCE])
+    for part in in_parts(numbers):
+        asked = article.c.n.in_(part)
         found |= set(connection.execute(select(article.c.story).where(asked)).scalars())
     return found
 
@@ -209,8 +209,7 @@ def _are_more(connection: Connection, condition: ColumnElement[bool]) -> bool:
 def _sifted(connection: Connection, sieve: Sieve, rows: Sequence[Row[Any]], most: int) -> list[Row[Any]]:
     """The first `most` of `rows` that fit, or some more."""
     found: list[Row[Any]] = []
-    for start in range(0, len(rows), _AT_ONCE):
-        some = rows[start : start + _AT_ONCE]
+    for some in in_parts(rows):
         fits = sieve.through(connection, [row.id for row in some])
         found += [row for row in some if row.id in fits]
         if len(found) >= most:
@@ -221,8 +220,8 @@ def _sifted(connection: Connection, sieve: Sieve, rows: Sequence[Row[Any]], most
 def _listed(connection: Connection, chosen: Sequence[Row[Any]]) -> list[Row[Any]]:
     """The rows of the chosen stories, in their order."""
     rows: dict[str, Row[Any]] = {}
-    for start in range(0, len(chosen), _AT_ONCE):
-        ids = [row.id for row in chosen[start : start + _AT_ONCE]]
+    for part in in_parts(chosen):
+        ids = [row.id for row in part]
         listed = connection.execute(select(*LIST_COLUMNS).where(story.c.id.in_(ids)))
         rows |= {row.id: row for row in listed}
     return [rows[row.id] for row in chosen]

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from aggregator.dedup.bonds import Bond
 from aggregator.model import Evidence, Noun
 from aggregator.store import blobs
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import article, bond, correction
 
 CorrectionKind = Literal["merge", "split", "move"]
@@ -112,7 +113,7 @@ def bound_articles(connection: Connection) -> frozenset[str]:
 def evidence_of(connection: Connection, ids: Sequence[str]) -> dict[str, Evidence]:
     """Why these articles are where they are."""
     found: dict[str, Evidence] = {}
-    for start in range(0, len(ids), 500):
-        chosen = select(article.c.id, article.c.evidence).where(article.c.id.in_(ids[start : start + 500]))
+    for part in in_parts(ids):
+        chosen = select(article.c.id, article.c.evidence).where(article.c.id.in_(part))
         found |= {row.id: blobs.unpack(row.evidence, Evidence) for row in connection.execute(chosen)}
     return found

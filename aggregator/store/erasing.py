@@ -6,7 +6,7 @@ words go. Stories are restated by whoever calls (`forgetting`).
 
 import datetime as dt
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +17,7 @@ from aggregator.model import Entry, Noun
 from aggregator.store import blobs, prepared, search, texts, tombstones
 from aggregator.store.recognising import NOBODY
 from aggregator.store.rewriting import rewrite
+from aggregator.store.statements import VALUES_AT_ONCE, in_parts
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
     article,
@@ -37,7 +38,6 @@ from aggregator.store.tables import (
 )
 from aggregator.text.urls import canonical_url, registrable_domain
 
-_AT_ONCE = 500
 _MERGED_PAGES = 500  # of the full-text index, in one transaction: about 2 MB
 _GIVEN_UP = "an article of the story was forgotten before it was sent"
 
@@ -138,7 +138,7 @@ def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
     unplaced = select(entry.c.article, entry.c.payload).where(
         entry.c.state != "done", or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
     )
-    for row in connection.execute(unplaced.execution_options(yield_per=_AT_ONCE)):
+    for row in connection.execute(unplaced.execution_options(yield_per=VALUES_AT_ONCE)):
         given = blobs.expand_noun(row.payload, Entry)
         outlet = given.outlet or (registrable_domain(given.url) if given.url else None)
         if outlet is not None and outlet.casefold() == key:
@@ -150,7 +150,7 @@ def toll(connection: Connection, ids: Collection[str]) -> Toll:
     """What would go with these articles."""
     tally = dict.fromkeys(("articles", "entries", "revisions", "copies"), 0)
     homes: dict[str, int] = {}
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         for row in connection.execute(select(article.c.story).where(article.c.id.in_(part))):
             tally["articles"] += 1
             homes[row.story] = homes.get(row.story, 0) + 1
@@ -163,7 +163,7 @@ def toll(connection: Connection, ids: Collection[str]) -> Toll:
         copies = connection.execute(select(article.c.id).where(article.c.copy_of.in_(part))).scalars()
         tally["copies"] += len(set(copies) - set(ids))
     emptied = 0
-    for part in _parts(homes):
+    for part in in_parts(sorted(homes)):
         sizes = select(article.c.story, func.count().label("size")).where(article.c.story.in_(part))
         rows = connection.execute(sizes.group_by(article.c.story))
         emptied += sum(row.size == homes[row.story] for row in rows)
@@ -177,7 +177,7 @@ def rows_of(connection: Connection, ids: Collection[str]) -> list[Gone]:
     """Those of the articles that are placed, in the order of their placing."""
     names = ("n", "id", "story", "copy_of", "signature")
     found: list[Gone] = []
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         chosen = select(*(article.c[name] for name in names)).where(article.c.id.in_(part))
         found += [Gone(**row._mapping) for row in connection.execute(chosen)]
     return sorted(found, key=lambda one: one.n)
@@ -187,7 +187,7 @@ def heirs(connection: Connection, ids: Collection[str]) -> list[Heir]:
     """The other articles that are linked to one of these as its copies or excerpts, in their order."""
     chosen = [texts.TEXT if name == "text" else article.c[name] for name in Heir.__struct_fields__]
     found: list[Heir] = []
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         rows = connection.execute(select(*chosen).where(article.c.copy_of.in_(part)))
         found += [Heir(**row._mapping) for row in rows if row.id not in ids]
     return sorted(found, key=lambda one: one.n)
@@ -202,7 +202,7 @@ def link_to(connection: Connection, id: str, copy_of: str | None, role: str) -> 
 def stories_of(connection: Connection, ids: Collection[str]) -> dict[str, set[str]]:
     """By article every story that it is or was in."""
     found: dict[str, set[str]] = {one: set() for one in ids}
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         for asked in (
             select(article.c.id, article.c.story).where(article.c.id.in_(part)),
             select(story_log.c.article, story_log.c.story).where(story_log.c.article.in_(part)),
@@ -216,10 +216,10 @@ def stories_of(connection: Connection, ids: Collection[str]) -> dict[str, set[st
 def with_redirects(connection: Connection, stories: Collection[str]) -> set[str]:
     """These stories with what they gave way to, and all that gave way to either."""
     found = set(stories)
-    for part in _parts(stories):
+    for part in in_parts(sorted(stories)):
         targets = select(story.c.redirect_to).where(story.c.id.in_(part), story.c.redirect_to.is_not(None))
         found |= set(connection.execute(targets).scalars()) - {""}
-    for part in _parts(found):
+    for part in in_parts(sorted(found)):
         found |= set(connection.execute(select(story.c.id).where(story.c.redirect_to.in_(part))).scalars())
     return found
 
@@ -230,11 +230,11 @@ def erase_articles(
     """Delete the rows of these articles and all that hangs on them. `bands`: the keys each may be under."""
     for one in gone:
         search.take_out(connection, one.n)
-        for part in _parts(bands[one.n]):
-            held = lsh_band.c.band.in_(part), lsh_band.c.article == one.n
+        for keys in in_parts(sorted(bands[one.n])):
+            held = lsh_band.c.band.in_(keys), lsh_band.c.article == one.n
             connection.execute(delete(lsh_band).where(*held))
     ids = [one.id for one in gone]
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         connection.execute(update(article).where(article.c.original.in_(part)).values(original=None))
         connection.execute(delete(article).where(article.c.id.in_(part)))  # and by its number all that refers
         connection.execute(delete(revision).where(revision.c.article.in_(part)))
@@ -247,7 +247,7 @@ def found_by(
 
     `bands` are all keys that it may have been under.
     """
-    for part in _parts(bands):
+    for part in in_parts(sorted(bands)):
         connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(part), lsh_band.c.article == n))
     connection.execute(delete(sketch).where(sketch.c.article == n))
     if free:
@@ -258,7 +258,7 @@ def found_by(
 
 def blank_entries(connection: Connection, ids: Collection[str], at: dt.datetime) -> None:
     """Take the words out of all that was ever accepted for these articles; what waited is refused."""
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         _blank(connection, entry.c.article.in_(part), at)
 
 
@@ -276,7 +276,7 @@ def _blank(connection: Connection, which: ColumnElement[bool], at: dt.datetime) 
         empty = blobs.squeeze_noun(Entry(source=row.source))
         connection.execute(_BLANK, {"entry_n": row.n, "empty": empty, "now": at})
         prepared.drop(connection, [row.n])
-    for part in _parts(names):
+    for part in in_parts(sorted(names)):
         connection.execute(delete(refusal).where(refusal.c.item.in_(part)))
 
 
@@ -331,7 +331,7 @@ def close_story(connection: Connection, id: str) -> None:  # noqa: A002
 
 def blank_given_way(connection: Connection, ids: Collection[str]) -> None:
     """Take the words out of those of these stories that gave way; undoing a merge restates them."""
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         ended = story.c.id.in_(part), story.c.redirect_to.is_not(None)
         connection.execute(update(story).where(*ended).values(**_BLANK_STORY))
 
@@ -339,7 +339,7 @@ def blank_given_way(connection: Connection, ids: Collection[str]) -> None:
 def titles_of(connection: Connection, ids: Collection[str]) -> set[str]:
     """The headlines of these stories and the titles of all articles in them: words that may stay."""
     found: set[str] = set()
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         live = select(story.c.title).where(story.c.id.in_(part), story.c.redirect_to.is_(None))
         found |= set(connection.execute(live).scalars())
         members = select(article.c.title).where(article.c.story.in_(part))
@@ -351,9 +351,9 @@ def blank_history(
     connection: Connection, ids: Collection[str], stories: Collection[str], kept: Collection[str]
 ) -> None:
     """Take headlines that are not among `kept` out of the logs and changes of stories, and the articles."""
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         connection.execute(update(change).where(change.c.article.in_(part)).values(title="", article=None))
-    for part in _parts(stories):
+    for part in in_parts(sorted(stories)):
         lines = select(story_log.c.n, story_log.c.detail).where(
             story_log.c.story.in_(part), story_log.c.kind == "headline"
         )
@@ -384,7 +384,7 @@ def _without_titles(detail: str | None, kept: Collection[str]) -> str | None:
 def stop_deliveries(connection: Connection, stories: Collection[str], at: dt.datetime) -> None:
     """Give up what waits for webhooks about these stories."""
     values = {"state": "given_up", "body": None, "problem": _GIVEN_UP, "done_at": at}
-    for part in _parts(stories):
+    for part in in_parts(sorted(stories)):
         waiting = outbox.c.story.in_(part), outbox.c.body.is_not(None)
         connection.execute(update(outbox).where(*waiting).values(**values))
 
@@ -427,8 +427,3 @@ def merge_index(connection: Connection, *, is_first: bool, pages: int = _MERGED_
         {"pages": -pages if is_first else pages},
     )
     return bool(connection.execute(counted).scalar_one() - before >= 2)  # less: nothing was merged
-
-
-def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
-    ordered = sorted(values)
-    return (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))

@@ -10,10 +10,9 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from aggregator.shelf import StoryFilter
 from aggregator.store import matching, sources
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import article, story
 from aggregator.text.query import Query, parse_query
-
-_AT_ONCE = 500  # names in one statement
 
 
 def fitting(connection: Connection, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
@@ -38,8 +37,8 @@ class Sieve:
         """Those of the live stories `ids` that fit."""
         found: set[str] = set()
         names = sorted(ids)
-        for start in range(0, len(names), _AT_ONCE):
-            few = story.c.id.in_(names[start : start + _AT_ONCE])
+        for part in in_parts(names):
+            few = story.c.id.in_(part)
             left = set(connection.execute(select(story.c.id).where(few, *self.of_stories)).scalars())
             for condition in self._of_articles:
                 left &= _with_article(connection, left, condition)

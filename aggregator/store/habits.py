@@ -11,9 +11,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from aggregator.dedup.familiar import Look, Marks
 from aggregator.model import Noun
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import habit, sighting, source
-
-_A_QUERY = 500  # SQLite takes 32,766 parameters, older builds 999
 
 
 class Habit(Noun, frozen=True, kw_only=True):
@@ -71,8 +70,8 @@ def looks_like(connection: Connection, marks: Iterable[Marks]) -> list[Look]:
         (sighting.c.title_key, {one.title_key for one in given if one.title_key is not None}),
     ):
         ordered = sorted(keys)
-        for start in range(0, len(ordered), _A_QUERY):
-            rows = connection.execute(_LOOKS.where(column.in_(ordered[start : start + _A_QUERY])))
+        for part in in_parts(ordered):
+            rows = connection.execute(_LOOKS.where(column.in_(part)))
             for row in rows:
                 found[row.article, row.source, bytes(row.content_hash)] = Look(
                     article=row.article,
@@ -102,9 +101,9 @@ def voices(connection: Connection, ids: Iterable[str]) -> dict[str, Voice]:
     """The sources `ids` as far as they still exist; one that was removed is asked no more and has no row."""
     ordered: Sequence[str] = sorted(set(ids))
     found: dict[str, Voice] = {}
-    for start in range(0, len(ordered), _A_QUERY):
+    for part in in_parts(ordered):
         statement = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
-        for row in connection.execute(statement.where(source.c.id.in_(ordered[start : start + _A_QUERY]))):
+        for row in connection.execute(statement.where(source.c.id.in_(part))):
             answers = not row.paused and row.health not in ("failing", "gone", "merged")
             found[row.id] = Voice(outlet=row.outlet, answers=answers)
     return found

@@ -2,12 +2,11 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator.model import Noun
+from aggregator.store.statements import insert_or
 from aggregator.store.tables import host
 
 
@@ -21,10 +20,9 @@ class Host(Noun, frozen=True, kw_only=True):
 
 def save_hosts(connection: Connection, hosts: Iterable[Host]) -> None:
     """Write the state of hosts, new or known."""
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     for one in hosts:
         values = {"name": one.name, "held_until": one.held_until, "gap_factor": one.gap_factor}
-        statement = dialect.insert(host).values(values)
+        statement = insert_or(connection, host).values(values)
         connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
 
 

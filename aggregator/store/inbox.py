@@ -11,19 +11,16 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, func, insert, select, update
 
 from aggregator.dedup.familiar import Marks
 from aggregator.errors import UnreadableEntryError
-from aggregator.model import Entry, Noun, Verdict
+from aggregator.model import Entry, Noun
 from aggregator.store import blobs, intake, recognising, tombstones
 from aggregator.store.live_reads import LiveBlogs
 from aggregator.store.recognising import NOBODY, Caller, Met, Poll, claimed_url
-from aggregator.store.tables import article, counter, entry, identity_key, refusal, sighting, source
-from aggregator.text.characters import clean
-
-_KEYS_A_QUERY = 500  # SQLite takes 32,766 parameters, older builds 999
+from aggregator.store.statements import in_parts, insert_or
+from aggregator.store.tables import article, counter, entry, identity_key, sighting
 
 
 class Accepted(Noun, frozen=True, kw_only=True):
@@ -47,15 +44,6 @@ class Waiting(Noun, frozen=True, kw_only=True):
     page: bytes | None = None
     page_url: str | None = None
     page_charset: str | None = None
-
-
-class PageWanted(Noun, frozen=True, kw_only=True):
-    """An entry that waits for its page."""
-
-    n: int
-    url: str
-    tries: int
-    feed: str | None = None  # the address at which the feed that linked to it is asked; None: not known
 
 
 class Taken(Noun, frozen=True, kw_only=True):
@@ -283,7 +271,7 @@ class _Book:
 
     def write(self, connection: Connection) -> None:
         """Write it all, in the transaction of the entries."""
-        keys = _dialect(connection).insert(identity_key)
+        keys = insert_or(connection, identity_key)
         if self._met.void:
             void = [{"key": key, "article": NOBODY} for key in sorted(self._met.void)]
             taken_back = keys.on_conflict_do_update(index_elements=["key"], set_={"article": NOBODY})
@@ -376,7 +364,7 @@ def _says_more(one: Caller, looks: _Looks, book: _Book, *, is_matched: bool) -> 
 def _sightings(connection: Connection, articles: set[str]) -> dict[tuple[str, str], _Looks]:
     """By article and source."""
     found: dict[tuple[str, str], _Looks] = {}
-    for chunk in _chunks(sorted(articles)):
+    for chunk in in_parts(sorted(articles)):
         for row in connection.execute(_LOOKS.where(sighting.c.article.in_(chunk))):
             looks = found.setdefault((row.article, row.source), _Looks())
             look = bytes(row.content_hash)
@@ -433,11 +421,6 @@ def _write(connection: Connection, rows: list[dict[str, Any]]) -> None:
         connection.execute(insert(entry), rows)
 
 
-def _dialect(connection: Connection) -> Any:
-    """The module with this database's INSERT ... ON CONFLICT."""
-    return sqlite if connection.dialect.name == "sqlite" else postgresql
-
-
 def ready(connection: Connection, limit: int, after: int = 0) -> list[Waiting]:
     """The next entries to be placed, in the order of their inbox numbers.
 
@@ -455,7 +438,7 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[Waiting]:
 def ready_of(connection: Connection, numbers: Iterable[int]) -> list[Waiting]:
     """Those of the entries `numbers` that still wait to be placed, in the order of their inbox numbers."""
     found: list[Waiting] = []
-    for chunk in _chunks(sorted(numbers)):
+    for chunk in in_parts(sorted(numbers)):
         statement = select(entry).where(entry.c.state == "ready", entry.c.n.in_(chunk))
         found += [_waiting(row) for row in connection.execute(statement)]
     return sorted(found, key=lambda one: one.inbox_no)
@@ -484,7 +467,7 @@ def _waiting(row: Any) -> Waiting:
 def last_ready(connection: Connection, articles: Iterable[str]) -> int:
     """The last inbox number at which something of `articles` waits to be placed; 0 where nothing does."""
     last = 0
-    for chunk in _chunks(sorted(set(articles))):
+    for chunk in in_parts(sorted(set(articles))):
         statement = select(func.max(entry.c.inbox_no)).where(
             entry.c.state == "ready", entry.c.article.in_(chunk)
         )
@@ -505,7 +488,7 @@ def claim(connection: Connection, key: bytes, article_id: str) -> str:
     Another process may accept the same address at this moment: the first one has it. A key that says nothing
     stays nobody's, and is no reason to take the article for another one.
     """
-    statement = _dialect(connection).insert(identity_key).values(key=key, article=article_id)
+    statement = insert_or(connection, identity_key).values(key=key, article=article_id)
     connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
     owner: str = connection.execute(
         select(identity_key.c.article).where(identity_key.c.key == key)
@@ -530,7 +513,7 @@ _ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # kept onc
 def results(connection: Connection, numbers: Iterable[int]) -> list[Result]:
     """What became of the entries `numbers`, in their order."""
     found: list[Result] = []
-    for chunk in _chunks(sorted(numbers)):
+    for chunk in in_parts(sorted(numbers)):
         statement = (
             select(entry.c.n, entry.c.outcome, entry.c.verdict, entry.c.reason, _ADDRESS_OF, article.c.story)
             .outerjoin(article, article.c.id == entry.c.article)
@@ -541,37 +524,6 @@ def results(connection: Connection, numbers: Iterable[int]) -> list[Result]:
     return found
 
 
-def note_refusal(
-    connection: Connection, *, source: str, item: str, verdict: str, reason: str, at: dt.datetime
-) -> None:
-    """Remember what could not become an entry; the same again replaces what was noted before."""
-    values = {"source": source, "item": clean(item), "verdict": verdict, "reason": reason, "at": at}
-    statement = _dialect(connection).insert(refusal).values(values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["source", "item"], set_=values))
-
-
-def forget_refusals(connection: Connection, *, source: str, items: Sequence[str]) -> None:
-    """What was refused came in after all."""
-    for chunk in _chunks([clean(item) for item in items]):  # file names need not be text
-        connection.execute(delete(refusal).where(refusal.c.source == source, refusal.c.item.in_(chunk)))
-
-
-class Refusal(Noun, frozen=True, kw_only=True):
-    """Something that could not become an entry."""
-
-    source: str
-    item: str
-    verdict: str
-    reason: str
-    at: dt.datetime
-
-
-def refusals(connection: Connection, limit: int) -> list[Refusal]:
-    """What was refused last, the newest first."""
-    statement = select(refusal).order_by(refusal.c.at.desc(), refusal.c.item).limit(limit)
-    return [Refusal(**row._mapping) for row in connection.execute(statement)]
-
-
 def waiting_count(connection: Connection) -> int:
     """Entries accepted and not yet placed or refused."""
     return connection.execute(
@@ -579,105 +531,7 @@ def waiting_count(connection: Connection) -> int:
     ).scalar_one()
 
 
-# --- pages -------------------------------------------------------------------------------------------------
-
-
-def pages_wanted(connection: Connection, now: dt.datetime, limit: int) -> list[PageWanted]:
-    """Entries whose page is due to be fetched, the longest waiting first."""
-    statement = (
-        select(
-            entry.c.n,
-            entry.c.url,
-            entry.c.page_tries,
-            func.coalesce(source.c.adopted, source.c.address).label("feed"),
-        )
-        .outerjoin(source, source.c.id == entry.c.source)
-        .where(entry.c.state == "page", entry.c.page_due_at <= now)
-        .order_by(entry.c.page_due_at, entry.c.n)
-        .limit(limit)
-    )
-    return [
-        PageWanted(n=row.n, url=row.url, tries=row.page_tries, feed=row.feed)
-        for row in connection.execute(statement)
-    ]
-
-
-def pages_left(connection: Connection, articles: Iterable[str]) -> list[PageWanted]:
-    """Entries of `articles` whose page was not fetched yet, in the order they were accepted."""
-    found: list[PageWanted] = []
-    for chunk in _chunks(sorted(set(articles))):
-        statement = select(entry.c.n, entry.c.url, entry.c.page_tries).where(
-            entry.c.state == "page", entry.c.article.in_(chunk)
-        )
-        found += [
-            PageWanted(n=row.n, url=row.url, tries=row.page_tries) for row in connection.execute(statement)
-        ]
-    return sorted(found, key=lambda wanted: wanted.n)
-
-
-def page_arrived(
-    connection: Connection,
-    n: int,
-    *,
-    page: bytes | None,
-    url: str | None,
-    charset: str | None,
-    robots: str = "",
-) -> None:
-    """Store the page of entry `n` (None: it is not the entry's) and let it take its place in the order.
-
-    `robots`: what its headers forbid.
-    """
-    _page_settled(
-        connection,
-        n,
-        page=None if page is None else blobs.squeeze(page),
-        page_url=url,
-        page_charset=charset,
-        page_robots=robots or None,
-    )
-
-
-def page_given_up(connection: Connection, n: int, *, verdict: Verdict | None, reason: str) -> None:
-    """Do without the page of entry `n`; `verdict` where the site answered with something that has one."""
-    _page_settled(connection, n, page_verdict=verdict, reason=reason)
-
-
-def _page_settled(connection: Connection, n: int, **values: Any) -> None:
-    connection.execute(
-        update(entry)
-        .where(entry.c.n == n, entry.c.state == "page")
-        .values(
-            state="ready",
-            inbox_no=take_numbers(connection, "inbox", 1) + 1,
-            page_due_at=None,
-            **values,
-        )
-    )
-
-
 def hush(connection: Connection, numbers: Sequence[int]) -> None:
     """Let these waiting entries bump their stories by their own time, not by ours."""
-    for chunk in _chunks(numbers):
+    for chunk in in_parts(numbers):
         connection.execute(update(entry).where(entry.c.n.in_(chunk)).values(bumps_by_clock=False))
-
-
-def page_later(connection: Connection, n: int, due: dt.datetime, *, counts: bool = True) -> None:
-    """The page of entry `n` could not be had; ask again at `due`. `counts`: it was tried."""
-    connection.execute(
-        update(entry)
-        .where(entry.c.n == n, entry.c.state == "page")
-        .values(page_due_at=due, page_tries=entry.c.page_tries + int(counts))
-    )
-
-
-def pull_pages_in(connection: Connection, latest: dt.datetime) -> None:
-    """After the clock went back: no page is due later than `latest`."""
-    connection.execute(
-        update(entry).where(entry.c.state == "page", entry.c.page_due_at > latest).values(page_due_at=latest)
-    )
-
-
-def _chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    for start in range(0, len(values), _KEYS_A_QUERY):
-        yield values[start : start + _KEYS_A_QUERY]

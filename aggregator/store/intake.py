@@ -7,11 +7,11 @@ not let go since (`checking`).
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from sqlalchemy import Connection, bindparam, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from aggregator.store.statements import insert_or
 from aggregator.store.tables import intake
 
 # "earlier": what came before it was counted by source, and left no row; its source is "".
@@ -24,8 +24,7 @@ def count(connection: Connection, came: Iterable[tuple[str, Outcome]]) -> None:
     tally = Counter(came)
     if not tally:
         return
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(intake)
+    statement = insert_or(connection, intake)
     statement = statement.on_conflict_do_update(
         index_elements=["source", "outcome"], set_={"count": intake.c.count + statement.excluded.count}
     )

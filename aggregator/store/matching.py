@@ -14,11 +14,11 @@ from sqlalchemy import Connection, func, select, text
 
 from aggregator.model import Noun
 from aggregator.store.search import SPANS, mark_of_day, mark_of_language, marks_of
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import article
 from aggregator.store.texts import TEXT
 from aggregator.text.query import Phrase, Query, Term, Wording
 
-_ASKED_AT_ONCE = 500
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # article numbers: what lies between two that are asked is read too where it is no more
 _SPANS_ASKED = 2  # of each size: the newest one is hardly begun, so the one before as well
@@ -50,8 +50,8 @@ def newest(connection: Connection, query: Query, limit: int, *, reach: int) -> l
         return _newest(connection, match.strict, limit, floor=floor[0] if floor else 0)
     found: list[int] = []
     within = _newest(connection, match.loose, reach)
-    for start in range(0, len(within), _ASKED_AT_ONCE):
-        found += _of_these(connection, match, query, within[start : start + _ASKED_AT_ONCE])
+    for part in in_parts(within):
+        found += _of_these(connection, match, query, part)
         if len(found) >= limit:
             break
     return found[:limit]
@@ -82,8 +82,7 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
             asked = {"match": match, "upper": upper, "lower": lower}
             found |= set(connection.execute(_IN_RANGE, asked).scalars())
         return found & set(ordered)
-    for start in range(0, len(ordered), _ASKED_AT_ONCE):
-        some = ordered[start : start + _ASKED_AT_ONCE]
+    for some in in_parts(ordered):
         found |= set(_of_these(connection, _tsquery(query, marks), query, some))
     return found
 

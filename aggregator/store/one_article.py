@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, func, select
 
 from aggregator.shelf import OneArticle
-from aggregator.store import articles, texts
+from aggregator.store import article_views, texts
 from aggregator.store.tables import article, revision, story
 from aggregator.stories.counts import with_originals
 
@@ -14,7 +14,7 @@ def one_article(connection: Connection, id_: str) -> OneArticle | None:
     Raises DamagedError where the text cannot be read.
     """
     statement = (
-        articles.view_columns("text", "evidence")
+        article_views.view_columns("text", "evidence")
         .add_columns(story.c.title.label("story_title"))
         .join(story, story.c.id == article.c.story)
         .where(article.c.id == id_)
@@ -25,10 +25,10 @@ def one_article(connection: Connection, id_: str) -> OneArticle | None:
     texts.refuse_damaged(row.text, id_)
     kept = select(func.count()).select_from(revision).where(revision.c.article == id_)
     # Whose text a copy prints is known of its whole group alone (stories.counts).
-    members = with_originals(articles.views_of_stories(connection, [row.story])[row.story])
+    members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
     original = next((one.copy_of for one in members if one.id == id_), row.copy_of)
     return OneArticle(
-        article=articles.view(row, copy_of=original),
+        article=article_views.view(row, copy_of=original),
         story=row.story,
         story_title=row.story_title,
         revisions=connection.execute(kept).scalar_one(),

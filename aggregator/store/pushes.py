@@ -5,13 +5,12 @@ All of these are called within the transaction that accepts the articles.
 
 import datetime as dt
 import hashlib
-from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator.model import Noun
 from aggregator.store import blobs
+from aggregator.store.statements import insert_or
 from aggregator.store.tables import push
 
 _FORGOTTEN_AT_ONCE = 100
@@ -32,8 +31,7 @@ def open_key(
     On Postgres a push with the key of one that is under way waits for that one's end here.
     """
     row = {"token": token, "key": _key(key), "body_hash": body_hash, "at": now}
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    taken = dialect.insert(push).values(row).on_conflict_do_nothing(index_elements=["token", "key"])
+    taken = insert_or(connection, push).values(row).on_conflict_do_nothing(index_elements=["token", "key"])
     if connection.execute(taken.returning(push.c.key)).first() is not None:
         return None
     found = connection.execute(select(push).where(push.c.token == token, push.c.key == _key(key))).one()

@@ -26,6 +26,7 @@ from aggregator.shelf import (
     Teaser,
 )
 from aggregator.store import (
+    article_views,
     articles,
     blobs,
     changes,
@@ -37,6 +38,7 @@ from aggregator.store import (
     names,
     outbox,
     quality,
+    refused,
     sources,
     stories,
     texts,
@@ -120,7 +122,7 @@ class Reading:
                 return None
             if row.redirect_to is not None:
                 return Moved(to=row.redirect_to)
-            members = articles.views_of_stories(connection, [id], "text", "evidence")[id]
+            members = article_views.views_of_stories(connection, [id], "text", "evidence")[id]
             links = entry_links.told_of(connection, id)
             stripped = select(article.c.n).where(article.c.story == id, texts.IS_GONE).limit(1)
             texts_gone = connection.execute(stripped).first() is not None
@@ -146,7 +148,7 @@ class Reading:
                 return None
             if row.merged is not None and (held := told.read_merged(id, row.merged)) is not None:
                 return held
-            members = articles.views_of_stories(connection, [id], "text")[id]
+            members = article_views.views_of_stories(connection, [id], "text")[id]
         # Its patterns cost what no list of stories needs.
         from aggregator.stories.merge import merge
         from aggregator.stories.tuning import StoryRules
@@ -164,7 +166,7 @@ class Reading:
     def these(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         with self._database.read() as connection:
             rows = front.rows_of(connection, ids)
-            members = articles.views_of_stories(connection, rows)
+            members = article_views.views_of_stories(connection, rows)
         return tuple(_story_view(rows[one], members[one]) for one in ids if one in rows)
 
     def teasers(self, ids: tuple[str, ...], /) -> tuple[Teaser, ...]:
@@ -214,10 +216,10 @@ class Reading:
         problems = hooks if problem is None else (problem, *hooks)
         return Health(writable=problem is None, waiting=waiting, last_placed=last, problems=problems)
 
-    def refusals(self, limit: int) -> list[inbox.Refusal]:
+    def refusals(self, limit: int) -> list[refused.Refusal]:
         """What could not be taken lately, the newest first."""
         with self._database.read() as connection:
-            return inbox.refusals(connection, limit)
+            return refused.latest(connection, limit)
 
     def last_change(self) -> str:
         with self._database.read() as connection:
@@ -236,7 +238,7 @@ class Reading:
         """One article and why it is where it is; `id` may be the article's id or its address."""
         with self._database.read() as connection:
             statement = (
-                articles.view_columns("text", "evidence")
+                article_views.view_columns("text", "evidence")
                 .add_columns(story.c.title.label("story_title"), story.c.sums, story.c.article_count)
                 .add_columns(story.c.n.label("story_n"), story.c.last_inbox_no, article.c.n, article.c.weighs)
                 .join(story, story.c.id == article.c.story)
@@ -250,7 +252,7 @@ class Reading:
             links = entry_links.links_of(connection, row.n)
             bonds = corrections.all_bonds(connection)
         return Explained(
-            article=articles.view(row, copy_of=row.copy_of),
+            article=article_views.view(row, copy_of=row.copy_of),
             story=row.story,
             story_title=row.story_title,
             evidence=blobs.unpack(row.evidence, Evidence),
@@ -317,7 +319,7 @@ def assignments(connection: Connection) -> list[Assigned]:
 
 def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
     rows, following = choosing.page(connection, wanted, min(wanted.limit, _MOST_ROWS))
-    members = articles.views_of_stories(connection, [row.id for row in rows])
+    members = article_views.views_of_stories(connection, [row.id for row in rows])
     return StoryPage(stories=tuple(_story_view(row, members[row.id]) for row in rows), next=following)
 
 

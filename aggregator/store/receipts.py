@@ -4,9 +4,8 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, select
 
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import counter, story
-
-_IDS_A_QUERY = 500
 
 
 def newest_story(connection: Connection) -> int:
@@ -18,7 +17,7 @@ def newest_story(connection: Connection) -> int:
 def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[str]:
     """Those of the stories `ids` that are no younger than the number `newest`."""
     asked, found = sorted(ids), set[str]()
-    for start in range(0, len(asked), _IDS_A_QUERY):
-        some = story.c.id.in_(asked[start : start + _IDS_A_QUERY])
+    for part in in_parts(asked):
+        some = story.c.id.in_(part)
         found.update(connection.execute(select(story.c.id).where(some, story.c.n <= newest)).scalars())
     return found

@@ -29,12 +29,12 @@ from aggregator.model import Entry, Noun
 from aggregator.store import habits
 from aggregator.store.habits import Habit
 from aggregator.store.live_reads import LiveRules
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import identity_key
 from aggregator.text.numbers import counted
 from aggregator.text.urls import canonical_url, same_site
 
 NOBODY = ""  # the article of a key that says nothing
-_KEYS_A_QUERY = 500  # SQLite takes 32,766 parameters, older builds 999
 
 
 class Poll(Noun, frozen=True, kw_only=True):
@@ -105,7 +105,7 @@ def known_articles(connection: Connection, callers: Iterable[Caller]) -> dict[by
         keys.update(one.identity.keys)
         keys.add(claimed_url(one))
     known: dict[bytes, str] = {}
-    for chunk in _chunks(sorted(keys)):
+    for chunk in in_parts(sorted(keys)):
         statement = select(identity_key.c.key, identity_key.c.article).where(identity_key.c.key.in_(chunk))
         known.update((bytes(row.key), row.article) for row in connection.execute(statement))
     return known
@@ -273,8 +273,3 @@ def _unrest(met: Met, seen_here: Set[str], kind: int) -> tuple[int, int]:
             if seen_here & here or (marks is not None and marks.text_key in met.words_known):
                 restless += 1
     return restless, settled
-
-
-def _chunks(values: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
-    for start in range(0, len(values), _KEYS_A_QUERY):
-        yield values[start : start + _KEYS_A_QUERY]

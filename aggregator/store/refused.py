@@ -3,14 +3,48 @@
 A refusal's item is the file itself, or the file, a comma and a place in it: "/news/a.jsonl, line 3".
 """
 
-from collections.abc import Collection, Iterator
+import datetime as dt
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import Connection, delete, select
 
+from aggregator.model import Noun
+from aggregator.store.statements import in_parts, insert_or
 from aggregator.store.tables import refusal
 from aggregator.text.characters import clean
 
 _PLACE = ", "
+
+
+class Refusal(Noun, frozen=True, kw_only=True):
+    """Something that could not become an entry."""
+
+    source: str
+    item: str
+    verdict: str
+    reason: str
+    at: dt.datetime
+
+
+def latest(connection: Connection, limit: int) -> list[Refusal]:
+    """What was refused last, the newest first."""
+    statement = select(refusal).order_by(refusal.c.at.desc(), refusal.c.item).limit(limit)
+    return [Refusal(**row._mapping) for row in connection.execute(statement)]
+
+
+def note(
+    connection: Connection, *, source: str, item: str, verdict: str, reason: str, at: dt.datetime
+) -> None:
+    """Remember what could not become an entry; the same again replaces what was noted before."""
+    values = {"source": source, "item": clean(item), "verdict": verdict, "reason": reason, "at": at}
+    statement = insert_or(connection, refusal).values(values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["source", "item"], set_=values))
+
+
+def forget(connection: Connection, *, source: str, items: Sequence[str]) -> None:
+    """What was refused came in after all."""
+    for chunk in in_parts([clean(item) for item in items]):  # file names need not be text
+        connection.execute(delete(refusal).where(refusal.c.source == source, refusal.c.item.in_(chunk)))
 
 
 def forget_files(connection: Connection, files: Collection[str]) -> None:

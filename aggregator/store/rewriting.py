@@ -5,14 +5,13 @@ its bytes went on filling half a page. Deleted and inserted again, rows lie clos
 anew in any case.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, delete, insert, select, text, update
 
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import metadata
-
-_AT_ONCE = 500
 
 
 def rewrite(connection: Connection, key: Column[Any], values: Mapping[Any, Mapping[str, Any]]) -> None:
@@ -26,8 +25,7 @@ def rewrite(connection: Connection, key: Column[Any], values: Mapping[Any, Mappi
                 connection.execute(update(table).where(key == one).values(**values[one]))
         return
     connection.execute(text("PRAGMA defer_foreign_keys=ON"))  # to the end of this transaction
-    for start in range(0, len(keys), _AT_ONCE):
-        part = keys[start : start + _AT_ONCE]
+    for part in in_parts(keys):
         rows = [dict(row) for row in connection.execute(select(table).where(key.in_(part))).mappings()]
         hanging = [(child, _rows(connection, child, part)) for child in _hanging_on(key)]
         connection.execute(delete(table).where(key.in_(part)))
@@ -50,6 +48,6 @@ def _hanging_on(key: Column[Any]) -> list[Column[Any]]:
     ]
 
 
-def _rows(connection: Connection, column: Column[Any], keys: list[Any]) -> list[dict[str, Any]]:
+def _rows(connection: Connection, column: Column[Any], keys: Sequence[Any]) -> list[dict[str, Any]]:
     chosen = select(column.table).where(column.in_(keys))
     return [dict(row) for row in connection.execute(chosen).mappings()]

@@ -17,16 +17,16 @@ from sqlalchemy import Connection, Row, Select, select
 from aggregator.errors import UsageError
 from aggregator.model import Noun, TimedEntry
 from aggregator.shelf import EntryHit, SearchBounds, SearchHit, SearchResults, StoryHit
-from aggregator.store import articles, blobs, matching
+from aggregator.store import article_views, articles, blobs, matching
 from aggregator.store.search import unindexed_to
 from aggregator.store.snippets import snippet
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import article, story
 from aggregator.text.query import Phrase, Query, Term, Wording, parse_query, with_title
 from aggregator.text.words import is_unspaced, search_words
 
 _ENTRIES_SHOWN = 3  # of one live blog
 _ARTICLES_SHOWN = 3  # of one story
-_READ_AT_ONCE = 500
 
 
 class SearchRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,8 +166,8 @@ _LOOK: Select[Any] = select(
 def _looks(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
     ordered = sorted(numbers, reverse=True)
     found: list[Row[Any]] = []
-    for start in range(0, len(ordered), _READ_AT_ONCE):
-        some = article.c.n.in_(ordered[start : start + _READ_AT_ONCE])
+    for part in in_parts(ordered):
+        some = article.c.n.in_(part)
         found += connection.execute(_LOOK.where(some)).all()
     return found
 
@@ -178,14 +178,14 @@ def _looks(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
 def _hits(connection: Connection, numbers: Iterable[int], query: Query) -> dict[int, SearchHit]:
     """The articles with what a hit shows, by their numbers."""
     statement = (
-        articles.view_columns("text", "n")
+        article_views.view_columns("text", "n")
         .add_columns(story.c.title.label("story_title"))
         .join(story, story.c.id == article.c.story)
     )
     ordered = sorted(numbers)
     found: dict[int, SearchHit] = {}
-    for start in range(0, len(ordered), _READ_AT_ONCE):
-        chosen = statement.where(article.c.n.in_(ordered[start : start + _READ_AT_ONCE]))
+    for part in in_parts(ordered):
+        chosen = statement.where(article.c.n.in_(part))
         found |= {row.n: _hit(row, query) for row in connection.execute(chosen)}
     return found
 
@@ -239,9 +239,9 @@ def _story_hits(
 ) -> tuple[StoryHit, ...]:
     ids = list(chosen)
     rows: dict[str, dict[str, Any]] = {}
-    for start in range(0, len(ids), _READ_AT_ONCE):
+    for part in in_parts(ids):
         columns = select(*(story.c[name] for name in _STORY_COLUMNS))
-        for row in connection.execute(columns.where(story.c.id.in_(ids[start : start + _READ_AT_ONCE]))):
+        for row in connection.execute(columns.where(story.c.id.in_(part))):
             rows[row.id] = {name: value for name, value in row._mapping.items() if name != "id"}
     return tuple(
         StoryHit(

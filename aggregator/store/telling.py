@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Select, bindparam, exists, func, insert, select, update
 
 from aggregator.model import ArticleView, MergedStory
-from aggregator.store import articles, blobs, texts
+from aggregator.store import article_views, blobs, texts
 from aggregator.store.database import Database
 from aggregator.store.tables import article, counter, story
 from aggregator.stories.counts import with_originals
@@ -88,7 +88,7 @@ def _is_any_told(connection: Connection) -> bool:
 
 def _tell(database: Database, rows: Sequence[_Waiting], rules: StoryRules) -> None:
     with database.read() as connection:
-        members = articles.views_of_stories(connection, [row.id for row in rows], "text")
+        members = article_views.views_of_stories(connection, [row.id for row in rows], "text")
     told = []
     for row in rows:
         views = with_originals(members[row.id])

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from aggregator.model import MergedStory
 from aggregator.store import blobs
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import story, story_log
 
 log = logging.getLogger(__name__)
@@ -16,14 +17,13 @@ _MERGED = select(story.c.id, story.c.merged).where(
     story.c.id.in_(bindparam("ids", expanding=True)), story.c.merged.is_not(None)
 )
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.n.desc()).limit(1)
-_IDS_AT_ONCE = 500
 
 
 def merged_of(connection: Connection, ids: Sequence[str]) -> dict[str, MergedStory]:
     """What the reports of these stories say together, of those where it is worked out already."""
     found: dict[str, MergedStory] = {}
-    for start in range(0, len(ids), _IDS_AT_ONCE):
-        rows = connection.execute(_MERGED, {"ids": ids[start : start + _IDS_AT_ONCE]})
+    for part in in_parts(ids):
+        rows = connection.execute(_MERGED, {"ids": part})
         found |= {row.id: merged for row in rows if (merged := read_merged(row.id, row.merged)) is not None}
     return found
 

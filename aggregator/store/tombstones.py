@@ -1,19 +1,18 @@
 """Tombstones: which articles were forgotten, and how often each came again and was refused."""
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Collection, Sequence
+from typing import Literal
 
 from sqlalchemy import Connection, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator.model import Noun
+from aggregator.store.statements import in_parts, insert_or
 from aggregator.store.tables import tombstone
 
 Kind = Literal["forgotten", "retention"]
 REASON = "it was forgotten; `aggregator forget --list` names it"
 VERDICT = "forgotten"
-_AT_ONCE = 500
 
 
 class Tombstone(Noun, frozen=True, kw_only=True, omit_defaults=False):
@@ -27,8 +26,7 @@ class Tombstone(Noun, frozen=True, kw_only=True, omit_defaults=False):
 
 def lay(connection: Connection, ids: Collection[str], at: dt.datetime, kind: Kind = "forgotten") -> None:
     """These articles are gone and do not come back; one that was forgotten before keeps its stone."""
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(tombstone)
+    statement = insert_or(connection, tombstone)
     if kind == "forgotten":  # whatever it was before, a person wants it gone now
         statement = statement.on_conflict_do_update(index_elements=["article"], set_={"kind": kind})
     else:
@@ -41,7 +39,7 @@ def lay(connection: Connection, ids: Collection[str], at: dt.datetime, kind: Kin
 def among(connection: Connection, ids: Collection[str]) -> dict[str, Kind]:
     """Those of the articles that are gone for good, and why."""
     found: dict[str, Kind] = {}
-    for part in _parts(sorted(ids)):
+    for part in in_parts(sorted(ids)):
         chosen = select(tombstone.c.article, tombstone.c.kind).where(tombstone.c.article.in_(part))
         found |= {row.article: row.kind for row in connection.execute(chosen)}
     return found
@@ -73,7 +71,3 @@ def stones(connection: Connection, limit: int) -> list[Tombstone]:
     chosen = select(*columns).where(tombstone.c.kind == "forgotten")
     chosen = chosen.order_by(tombstone.c.at.desc(), tombstone.c.article).limit(limit)
     return [Tombstone(**row._mapping) for row in connection.execute(chosen)]
-
-
-def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))

@@ -8,9 +8,8 @@ from sqlalchemy import Connection, func, or_, select
 
 from aggregator.model import Entry, Noun
 from aggregator.store import blobs
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import entry, refusal
-
-_SOURCES_A_QUERY = 500
 
 
 class JudgedText(Noun, frozen=True, kw_only=True, omit_defaults=False):
@@ -98,9 +97,7 @@ def _counted(
         refused = select(refusal.c.source.label("source"), refusal.c.verdict, func.count())
         statements.append(refused.group_by(refusal.c.source, refusal.c.verdict))
     wanted = None if sources is None else sorted(set(sources))
-    parts = [None] if wanted is None else [
-        wanted[start : start + _SOURCES_A_QUERY] for start in range(0, len(wanted), _SOURCES_A_QUERY)
-    ]  # fmt: skip
+    parts = [None] if wanted is None else list(in_parts(wanted))
     for statement in statements:
         of = statement.selected_columns.source
         for part in parts:

@@ -11,7 +11,7 @@ from aggregator.model import Entry
 from aggregator.pipeline import Pipeline
 from aggregator.rules import rule_book
 from aggregator.stages import PrepareJob
-from aggregator.store import inbox
+from aggregator.store import awaited, inbox
 from aggregator.store.database import Database
 from aggregator.store.tables import article, entry
 from aggregator.store.verdicts import page_verdicts_by_source, verdicts_by_source
@@ -51,7 +51,7 @@ def test_a_page_that_breaks_its_worker(database: Database, broken: str, verdict:
     with database.write() as connection:
         for one in inbox.accept(connection, entries, seen=[NOON] * 3, wants_page=[True] * 3):
             assert one.n is not None
-            inbox.page_arrived(connection, one.n, page=b"<p>x</p>", url=None, charset="utf-8")
+            awaited.arrived(connection, one.n, page=b"<p>x</p>", url=None, charset="utf-8")
     list(Pipeline(database, Breaking(broken), rule_book(), Clock(), summary_words=60).place_waiting())
     with database.read() as connection:
         columns = (entry.c.verdict, entry.c.page_verdict, entry.c.outcome)

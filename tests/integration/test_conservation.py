@@ -17,11 +17,11 @@ from aggregator.forgetting import ForgetWish
 from aggregator.model import Entry
 from aggregator.retaining import Plan
 from aggregator.rules import rule_book
-from aggregator.store import inbox, intake
+from aggregator.store import awaited, inbox, intake
+from aggregator.store.awaited import PageWanted
 from aggregator.store.checking import balance, faults
 from aggregator.store.checks import conservation
 from aggregator.store.database import Database
-from aggregator.store.inbox import PageWanted
 from aggregator.store.recognising import Poll
 from aggregator.store.tables import article, entry
 from tests.articles import NOON, Clock, Desk, record
@@ -100,9 +100,9 @@ class Life:
 
     def have_pages(self) -> None:
         with self.database.write() as connection:
-            wanted: list[PageWanted] = inbox.pages_wanted(connection, self.clock(), 3)
+            wanted: list[PageWanted] = awaited.wanted(connection, self.clock(), 3)
             for one in wanted:
-                inbox.page_given_up(connection, one.n, verdict=None, reason="it does not answer")
+                awaited.given_up(connection, one.n, verdict=None, reason="it does not answer")
 
     def be_empty(self) -> None:
         self.desk.take(record("Void", str(self.rng.randrange(1000)), "", ""))

@@ -27,7 +27,7 @@ from aggregator.publish.settings import PublishSettings
 from aggregator.reclustering import Difference, Regrouped
 from aggregator.rules import rule_book
 from aggregator.shelf import StoryFilter
-from aggregator.store import articles, blobs, inbox, requests, tokens, tombstones
+from aggregator.store import articles, blobs, refused, requests, tokens, tombstones
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Reading
@@ -175,7 +175,7 @@ def test_no_word_of_it_is_left(desk: Desk, tmp_path: Path) -> None:
     assert correct(database, "merge", flood, gave_way).stories == (flood,)
     settle(desk)
     with database.write() as connection:
-        inbox.note_refusal(
+        refused.note(
             connection,
             source="ingest",
             item=f"https://herald.example/{MARK}-1",

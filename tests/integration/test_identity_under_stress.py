@@ -22,7 +22,7 @@ from sqlalchemy import func, select
 from aggregator.net.client import Client, ClientSettings
 from aggregator.polling import Polled, Polling
 from aggregator.rules import rule_book
-from aggregator.store import habits, inbox, recognising
+from aggregator.store import awaited, habits, inbox, recognising
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.sources import Source, add, all_sources, follow_config, remove, source_id
@@ -627,7 +627,7 @@ def test_a_canonical_link_to_another_site_is_only_a_hint(office: Office) -> None
     source = office.source("/rival", host="rival.test", pages="always")
     office.poll(rival, source, "/rival")
     with office.database.read() as connection:
-        (wanted,) = inbox.pages_wanted(connection, office.clock(), 10)
+        (wanted,) = awaited.wanted(connection, office.clock(), 10)
     office.polling.fetch_page(wanted)
     office.desk.place()
     assert office.count(article) == 2

@@ -13,7 +13,7 @@ from aggregator.polling import Polling
 from aggregator.rules import rule_book
 from aggregator.store.database import Database
 from aggregator.store.hosts import Host, save_hosts
-from aggregator.store.inbox import note_refusal
+from aggregator.store.refused import note as note_refusal
 from aggregator.store.sources import Source, add, all_sources, revive, set_paused, source_id, sources_named
 from aggregator.store.verdicts import judged_lately
 from aggregator.work.executor import InlineExecutor

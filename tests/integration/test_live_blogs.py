@@ -15,7 +15,7 @@ from aggregator.net.client import Client, ClientSettings
 from aggregator.polling import Polling
 from aggregator.rules import rule_book
 from aggregator.shelf import Moved
-from aggregator.store import inbox
+from aggregator.store import awaited
 from aggregator.store.database import Database
 from aggregator.store.reading import Reading
 from aggregator.store.sources import Source, add, all_sources, source_id
@@ -143,7 +143,7 @@ class Office:
             source = all_sources(connection)[0]
         self.polling.poll(source)
         with self.database.read() as connection:
-            wanted = inbox.pages_wanted(connection, self.clock(), 10)
+            wanted = awaited.wanted(connection, self.clock(), 10)
         for one in wanted:
             self.polling.fetch_page(one)
         self.desk.place()

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from aggregator.errors import AggregatorError
 from aggregator.polling import Polled, Polling
 from aggregator.rules import rule_book
-from aggregator.store import inbox
+from aggregator.store import awaited
 from aggregator.store.database import Database
 from aggregator.store.health import health_of, health_rules
 from aggregator.store.hosts import all_hosts, held_hosts
@@ -472,9 +472,9 @@ def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World)
         week.database, week.client, InlineExecutor(), BOOK, world.time, robots=True, pages="always"
     )
 
-    def wanted() -> list[inbox.PageWanted]:
+    def wanted() -> list[awaited.PageWanted]:
         with week.database.read() as connection:
-            return inbox.pages_wanted(connection, world.time(), 10)
+            return awaited.wanted(connection, world.time(), 10)
 
     assert not polling.fetch_page(wanted()[0])
     assert wanted() == [], "later again"
@@ -499,7 +499,7 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
     )
     for _ in range(4):
         with week.database.read() as connection:
-            wanted = inbox.pages_wanted(connection, world.time() + dt.timedelta(days=1), 10)
+            wanted = awaited.wanted(connection, world.time() + dt.timedelta(days=1), 10)
         assert [one.tries for one in wanted] == [0]
         assert not polling.fetch_page(wanted[0])
     assert world.paths("big.example") == ["/feed"], "nothing was sent"

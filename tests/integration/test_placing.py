@@ -15,7 +15,7 @@ from aggregator.rules import rule_book
 from aggregator.shelf import Moved, StoryFilter
 from aggregator.sources.files import FoundEntry, open_source
 from aggregator.sources.limits import source_rules
-from aggregator.store import blobs, inbox
+from aggregator.store import awaited, blobs, inbox
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Reading
@@ -344,7 +344,7 @@ def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database
     )
     with database.write() as connection:
         assert first.n is not None
-        inbox.page_given_up(connection, first.n, verdict=None, reason="it does not answer")
+        awaited.given_up(connection, first.n, verdict=None, reason="it does not answer")
     (waited,) = desk.place()
     assert (later.outcome, waited.outcome) == ("founded", "unchanged")
     assert waited.article == later.article

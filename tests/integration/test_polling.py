@@ -16,7 +16,7 @@ from aggregator.model import Entry
 from aggregator.net.client import Client, ClientSettings
 from aggregator.polling import Polling
 from aggregator.rules import rule_book
-from aggregator.store import inbox
+from aggregator.store import awaited, inbox
 from aggregator.store.database import Database
 from aggregator.store.sources import Source, add, all_sources, follow_config, source_id
 from aggregator.store.tables import entry, story
@@ -212,13 +212,13 @@ def test_an_entry_gets_its_number_with_its_page(
     office.polling.poll(office.source)
     assert [row.inbox_no for row in office.entries()] == [None, None]
     with database.read() as connection:
-        slow, quick = inbox.pages_wanted(connection, office.clock(), 10)
+        slow, quick = awaited.wanted(connection, office.clock(), 10)
     assert slow.feed == server.url("/feed")
     assert office.polling.fetch_page(quick)
     assert [row.inbox_no for row in office.entries()] == [None, 1]
     server.routes["/slow"] = Response(500)
     assert not office.polling.fetch_page(slow), "later again"
-    assert office.polling.fetch_page(inbox.PageWanted(n=slow.n, url=slow.url, tries=2)), "now without"
+    assert office.polling.fetch_page(awaited.PageWanted(n=slow.n, url=slow.url, tries=2)), "now without"
     assert [(row.inbox_no, row.page is None) for row in office.entries()] == [(2, True), (1, False)]
 
 
@@ -233,7 +233,7 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     server.routes |= {"/feed": Resource(rss(entry)), "/away": Response(status)}
     office.polling.poll(office.source)
     with database.read() as connection:
-        (wanted,) = inbox.pages_wanted(connection, office.clock(), 10)
+        (wanted,) = awaited.wanted(connection, office.clock(), 10)
     office.polling.fetch_page(msgspec.structs.replace(wanted, tries=2))
     Desk(database, office.clock).place()
     (row,) = office.entries()
@@ -261,7 +261,7 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
         with database.write() as connection:
             connection.execute(sources.delete() if by == "a feed that was removed" else moved)
     with database.read() as connection:
-        (wanted,) = inbox.pages_wanted(connection, office.clock(), 10)
+        (wanted,) = awaited.wanted(connection, office.clock(), 10)
     assert office.polling.fetch_page(wanted), "it is done without"
     assert "/off" not in server.paths()
     assert [(row.state, row.page) for row in office.entries()] == [("ready", None)]

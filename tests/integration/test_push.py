@@ -28,7 +28,7 @@ from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
 from aggregator.rules import rule_book
 from aggregator.sources.records import read_record
-from aggregator.store import inbox, tokens
+from aggregator.store import awaited, inbox, tokens
 from aggregator.store.database import Connection, Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Reading
@@ -203,7 +203,7 @@ def test_an_article_that_a_feed_gave_is_not_rewritten_by_a_push(office: Office) 
 def test_the_page_of_a_bare_address_is_fetched_by_the_daemon(office: Office) -> None:
     assert office.push({"url": "https://herald.example/2"}).json()["accepted"] == 1
     with office.database.read() as connection:
-        (wanted,) = inbox.pages_wanted(connection, office.clock(), 10)
+        (wanted,) = awaited.wanted(connection, office.clock(), 10)
     assert wanted.url == "https://herald.example/2"
 
 

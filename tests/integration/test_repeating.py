@@ -18,7 +18,7 @@ from aggregator.model import Entry
 from aggregator.pipeline import Pipeline
 from aggregator.rules import rule_book
 from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, prepare
-from aggregator.store import blobs, inbox
+from aggregator.store import awaited, blobs, inbox
 from aggregator.store.articles import Details
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
@@ -246,7 +246,7 @@ def with_pages(desk: Desk, given: list[tuple[Entry, str]]) -> None:
     with desk.database.write() as connection:
         for result, (one, page) in zip(accepted, given, strict=True):
             assert result.n is not None
-            inbox.page_arrived(connection, result.n, page=page.encode(), url=one.url, charset="utf-8")
+            awaited.arrived(connection, result.n, page=page.encode(), url=one.url, charset="utf-8")
     desk.place()
 
 

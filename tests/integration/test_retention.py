@@ -17,7 +17,7 @@ from aggregator.model import Evidence, MergedStory, StoryView
 from aggregator.retaining import Plan, Retaining
 from aggregator.rules import RuleBook, rule_book
 from aggregator.shelf import SearchBounds, StoryFilter
-from aggregator.store import blobs, inbox, retention, search, texts
+from aggregator.store import blobs, inbox, refused, retention, search, texts
 from aggregator.store.checking import faults
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
@@ -550,7 +550,7 @@ def test_what_could_not_be_read_is_noted_for_some_time(desk: Desk) -> None:
     with desk.database.write() as connection:
         for days, item in ((0, "old.html"), (350, "new.html")):
             at = NOON + dt.timedelta(days=days)
-            inbox.note_refusal(connection, source="f", item=item, verdict="empty", reason="no words", at=at)
+            refused.note(connection, source="f", item=item, verdict="empty", reason="no words", at=at)
     kept(desk)
     assert [row[0] for row in stored(desk.database, refusal.c.item)] == ["new.html"]
 

@@ -14,7 +14,7 @@ from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
 from aggregator.rules import rule_book
 from aggregator.shelf import Moved, StoryFilter
-from aggregator.store import inbox
+from aggregator.store import awaited
 from aggregator.store.database import Database
 from aggregator.store.reading import Reading
 from aggregator.store.sources import Source, add, all_sources, source_id
@@ -108,7 +108,7 @@ def polled(database: Database, outlet: LoopbackServer) -> Reading:
         (source,) = all_sources(connection)
     polling.poll(source)
     with database.read() as connection:
-        wanted = inbox.pages_wanted(connection, clock() + dt.timedelta(hours=1), 100)
+        wanted = awaited.wanted(connection, clock() + dt.timedelta(hours=1), 100)
     for one in wanted:
         assert polling.fetch_page(one)
     client.close()

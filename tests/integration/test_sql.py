@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from aggregator.model import StoryView
 from aggregator.rules import rule_book
-from aggregator.store import inbox
+from aggregator.store import refused
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Reading
@@ -78,7 +78,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     )  # fmt: skip
     with database.write() as connection:
         add(connection, source)
-        inbox.note_refusal(
+        refused.note(
             connection, source="s", item="broken.jsonl, line 3", verdict="empty", reason="no text", at=NOW
         )
     _tell(database)

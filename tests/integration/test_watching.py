@@ -18,7 +18,7 @@ from aggregator.pipeline import Pipeline
 from aggregator.polling import Polled, Polling
 from aggregator.rules import rule_book
 from aggregator.sources.folders import Changes, scan
-from aggregator.store import inbox, refused
+from aggregator.store import refused
 from aggregator.store.database import Database
 from aggregator.store.reading import Reading
 from aggregator.store.sources import Source, add, all_sources, source_id
@@ -150,9 +150,9 @@ def test_a_name_that_begins_alike_is_another_file(database: Database) -> None:
     items = ["/d/a.txt", "/d/a.txt.gz", "/d/a.txt, line 3", "/d/a.txtual, line 3", "/d/a.txt, x, line 1"]
     with database.write() as connection:
         for item in items:
-            inbox.note_refusal(connection, source="s", item=item, verdict="v", reason="r", at=NOON)
+            refused.note(connection, source="s", item=item, verdict="v", reason="r", at=NOON)
         refused.forget_files(connection, ["/d/a.txt"])
-        left = {one.item for one in inbox.refusals(connection, 10)}
+        left = {one.item for one in refused.latest(connection, 10)}
     assert left == {"/d/a.txt.gz", "/d/a.txtual, line 3"}
 
 

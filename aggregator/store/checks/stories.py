@@ -16,11 +16,12 @@ from aggregator.dedup.identity import story_id
 from aggregator.dedup.sums import Sums
 from aggregator.dedup.weights import EventModel
 from aggregator.model import Evidence
-from aggregator.store import articles, blobs, telling, texts
+from aggregator.store import article_views, blobs, telling, texts
 from aggregator.store.articles import MemberRow
 from aggregator.store.checks.fault import Extent, Fault, Remedy, Step, gathered, pairs
 from aggregator.store.checks.values import ranges
 from aggregator.store.database import Database
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import article, story
 from aggregator.stories.counts import Counts, counts, from_bytes, standing_of, with_originals
 from aggregator.stories.merge import merge
@@ -63,8 +64,8 @@ def members_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[Mem
     """The articles of these stories, by story, in the order of their placing."""
     found: dict[str, list[MemberRow]] = defaultdict(list)
     columns = [article.c[name] for name in MemberRow.__struct_fields__]
-    for start in range(0, len(ids), 500):
-        chosen = select(*columns).where(article.c.story.in_(ids[start : start + 500]))
+    for part in in_parts(ids):
+        chosen = select(*columns).where(article.c.story.in_(part))
         for row in connection.execute(chosen.order_by(article.c.n)):
             found[row.story].append(MemberRow(**row._mapping))
     return found
@@ -192,7 +193,7 @@ def _told(
         )
         with database.read() as connection:
             rows = connection.execute(chosen).all()
-            views = articles.views_of_stories(connection, [row.id for row in rows], "text")
+            views = article_views.views_of_stories(connection, [row.id for row in rows], "text")
             noted = select(article.c.id, article.c.original).where(
                 article.c.story.in_([row.id for row in rows])
             )

@@ -18,7 +18,7 @@ from aggregator.dedup.familiar import IdentityRules
 from aggregator.errors import FetchError, WorkError
 from aggregator.model import Entry, Noun, ParsedFeed, Published, Verdict
 from aggregator.net.client import Client, Fetched
-from aggregator.net.due import after_failure, after_gone, after_hold, after_success
+from aggregator.net.due import after_failure, after_gone, after_hold, after_outage, after_success
 from aggregator.net.manners import ASKED_TO_WAIT
 from aggregator.net.moves import Move, is_gone, is_ripe, watched
 from aggregator.net.outage import Outage
@@ -34,7 +34,7 @@ from aggregator.store.hosts import Host, save_hosts
 from aggregator.store.inbox import Accepted
 from aggregator.store.live_reads import LiveRules
 from aggregator.store.recognising import Poll
-from aggregator.store.sources import Source, feed_at, host_of, hosts_asked, part_again, save
+from aggregator.store.sources import Source, feed_at, host_of, hosts_asked, part_again, pull_in, save
 from aggregator.text.numbers import counted
 from aggregator.text.urls import same_site
 from aggregator.work.executor import Executor
@@ -146,7 +146,7 @@ class Polling:
             fetched = self._client.fetch(
                 source.asked_at, etag=source.etag, last_modified=source.last_modified
             )
-        self._outage.answered()
+        self._answered()
         if fetched.not_modified and fetched.permanent_url not in (None, source.moved_to):
             return self._client.fetch(source.asked_at)  # a 304 would not show whose entries these are
         return fetched
@@ -369,13 +369,12 @@ class Polling:
             return Polled()
         if error.cause == ASKED_TO_WAIT:
             failed = self._held(source, error, now)
-        elif error.cause in _OUT_OF_REACH and self._is_our_outage(source):
-            # Nobody answers: that is us. Not counted, so that all are asked within their interval afterwards.
-            failed = self._later(source, error, now, failures=0, counted=False)
+        elif error.cause in _OUT_OF_REACH and (since := self._outage_since(source, now)) is not None:
+            failed = self._unreachable(source, error, now, since)
         elif error.status == HTTPStatus.GONE:
             failed = self._gone(source, error, now)
         else:
-            failed = self._later(source, error, now, failures=source.failures)
+            failed = self._later(source, error, now)
         hosts = self._hosts_changed(now)
 
         def work(connection: Connection) -> None:
@@ -388,36 +387,54 @@ class Polling:
         self._hosts_saved(hosts)
         return Polled(problem=None if error.cause == ASKED_TO_WAIT else str(error))
 
-    def _is_our_outage(self, source: Source) -> bool:
+    def _outage_since(self, source: Source, now: dt.datetime) -> dt.datetime | None:
+        """Since when nobody answers, where that is an outage of our own."""
         with self._database.read() as connection:
             known = hosts_asked(connection)
-        return self._outage.unreachable(source.host or source.id, known)
+        return self._outage.unreachable(source.host or source.id, now, known)
 
-    def _later(
-        self, source: Source, error: FetchError, now: dt.datetime, *, failures: int, counted: bool = True
-    ) -> Source:
+    def _unreachable(self, source: Source, error: FetchError, now: dt.datetime, since: dt.datetime) -> Source:
+        """Nobody answers: that is us. Not counted, and asked again soon, as are those that failed before."""
+        due = after_outage(
+            source.id, now, since=since, configured_seconds=source.interval_seconds, rules=self._net
+        )
+        if self._outage.is_new():
+            log.warning("no source can be reached (%s): taken for an outage of our own", error)
+            self._database.transact(lambda connection: pull_in(connection, since, due))
+        return self._failing(source, error, now, due)
+
+    def _answered(self) -> None:
+        since = self._outage.answered()
+        if since is not None:
+            lasted = self._now() - since
+            log.info("sources can be reached again, after %s", counted(int(lasted.total_seconds()), "second"))
+
+    @staticmethod
+    def _failing(source: Source, error: FetchError, now: dt.datetime, due: dt.datetime) -> Source:
+        return msgspec.structs.replace(
+            source,
+            next_due_at=due,
+            last_polled_at=now,
+            failing_since=source.failing_since or now,
+            health="failing",
+            health_cause=str(error),
+        )
+
+    def _later(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
         """The source after a failure: asked again after its back-off."""
         if error.status is not None:
-            self._outage.answered()
+            self._answered()
         next_poll = after_failure(
             source.id,
             now,
             configured_seconds=source.interval_seconds,
             interval_seconds=source.rhythm_seconds,
-            failures=failures,
+            failures=source.failures,
             retry_after_seconds=error.retry_after_seconds,
             rules=self._net,
         )
-        failed = msgspec.structs.replace(
-            source,
-            next_due_at=next_poll.due,
-            last_polled_at=now,
-            failures=next_poll.failures if counted else source.failures,
-            failing_since=source.failing_since or now,
-            health="failing",
-            health_cause=str(error),
-        )
-        return self._back_home(failed, now)
+        failed = self._failing(source, error, now, next_poll.due)
+        return self._back_home(msgspec.structs.replace(failed, failures=next_poll.failures), now)
 
     def _back_home(self, source: Source, now: dt.datetime) -> Source:
         """An address that was adopted and fails for days was a mistake: the one that was typed is asked."""
@@ -434,7 +451,7 @@ class Polling:
     def _gone(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
         """After a 410: asked a few times more; then no more, until somebody says so."""
         count, since = source.gone_count + 1, source.gone_since or now
-        failed = self._later(source, error, now, failures=source.failures)
+        failed = self._later(source, error, now)
         next_poll = after_gone(source.id, now, failures=source.failures, rules=self._net)
         failed = msgspec.structs.replace(
             failed, next_due_at=next_poll.due, gone_count=count, gone_since=since

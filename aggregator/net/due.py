@@ -83,6 +83,17 @@ def after_failure(
     )
 
 
+def after_outage(
+    source: str, now: dt.datetime, *, since: dt.datetime, configured_seconds: float, rules: NetRules
+) -> dt.datetime:
+    """When a source is asked again that was out of reach for an outage of ours, which began at `since`.
+
+    Soon at first, then after as long as it has lasted, never later than its interval.
+    """
+    lasted = max((now - since).total_seconds(), rules.interval_floor_seconds)
+    return _moment(source, now, min(lasted, _bounded(configured_seconds, rules)), rules)
+
+
 def first_due(source: str, now: dt.datetime, *, spread_seconds: float) -> dt.datetime:
     """When a new source is asked first: within `spread_seconds`, each at its own moment."""
     return now + dt.timedelta(seconds=spread_seconds * _fraction(source, ""))

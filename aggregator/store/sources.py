@@ -237,6 +237,13 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
     connection.execute(update(source).where(its_own).values(**values))
 
 
+def pull_in(connection: Connection, failing_since: dt.datetime, latest: dt.datetime) -> None:
+    """Let the sources that failed since then be asked by `latest`."""
+    failing = source.c.health == "failing", source.c.last_polled_at >= failing_since
+    later = source.c.next_due_at > latest
+    connection.execute(update(source).where(*failing, later).values(next_due_at=latest))
+
+
 def all_due(connection: Connection) -> list[Row[Any]]:
     """Of every source what decides when it may be due at the latest; for a clock that went back."""
     columns = ("id", "next_due_at", "failures", "gone_count", "interval_seconds", "rhythm_seconds")

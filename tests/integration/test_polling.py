@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -182,6 +183,39 @@ def test_a_failure_is_health_and_the_next_success_takes_it_away(
     server.routes["/feed"] = good
     assert office.polling.poll(failing).unchanged, "it still knows the version from before"
     assert (office.source.health, office.source.health_cause, office.source.failures) == ("ok", None, 0)
+
+
+def test_a_network_that_comes_a_minute_late_costs_minutes(
+    database: Database, client: Client, server: LoopbackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        feeds = [feed_of(f"http://127.0.0.{last}:{port}/feed", interval_seconds=3600) for last in (1, 2, 3)]
+        office = Office(database, client, feeds[0])
+        with database.write() as connection:
+            for one in feeds[1:]:
+                add(connection, one)
+        for _ in range(2):
+            for one in all_of(database):
+                office.polling.poll(one)
+            latest = max(one.next_due_at for one in all_of(database))
+            assert latest < office.clock.time + dt.timedelta(minutes=3), "also those that failed at first"
+            office.clock.time = latest
+    assert caplog.text.count("taken for an outage of our own") == 1
+    assert {one.failures for one in all_of(database)} <= {0, 1}
+    server.routes["/feed"] = Resource(rss())
+    back = feed_of(server.url("/feed"))
+    with database.write() as connection:
+        add(connection, back)
+    office.polling.poll(back)
+    assert "can be reached again, after" in caplog.text
+
+
+def all_of(database: Database) -> list[Source]:
+    with database.read() as connection:
+        return all_sources(connection)
 
 
 def test_a_stop_is_nobodys_failure(office: Office, server: LoopbackServer, client: Client) -> None:

@@ -52,6 +52,10 @@ class DatabaseLockedError(DatabaseBusyError):
     """Another program keeps SQLite's file for itself, and was waited for. To be tried again later."""
 
 
+class DamagedFileError(AggregatorError):
+    """The file of the database holds what was never written to it: a part of it cannot be read."""
+
+
 class DatabaseAwayError(AggregatorError):
     """The database server does not answer, or broke off in the middle. To be tried again.
 

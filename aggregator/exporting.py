@@ -8,7 +8,8 @@ order of their keys, so the same content gives the same bytes, from whichever ki
 import gzip
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain, groupby, islice
 from pathlib import Path
@@ -20,7 +21,7 @@ import zstandard
 from aggregator.errors import AnotherDaemonError, ReadError, UsageError
 from aggregator.model import Noun
 from aggregator.store import outbox, rows, search
-from aggregator.store.database import Database
+from aggregator.store.database import Connection, Database
 from aggregator.store.exclusive import exclusive
 from aggregator.store.migrate import newest_revision
 from aggregator.text.numbers import counted
@@ -43,6 +44,7 @@ class _Head(Noun, frozen=True, kw_only=True, omit_defaults=False):
     export: str
     version: int
     revision: str  # of the tables, as migrations count them
+    incomplete: bool = False  # of a damaged file: what refers to lost rows is no mistake
 
 
 class _Line(Noun, frozen=True, kw_only=True):
@@ -63,11 +65,35 @@ def row_count(database: Database) -> int:
 
 def exported(database: Database, progress: Progress) -> Iterator[bytes]:
     """The lines of an export, of one state of the database."""
-    yield _as_line({"export": "aggregator", "version": VERSION, "revision": newest_revision()})
+    yield _first_line()
+    yield from _lines_of(database, rows.read, progress)
+
+
+def salvaged(database: Database, progress: Progress, lost: Counter[str]) -> Iterator[bytes]:
+    """As `exported`, of a damaged SQLite file; `lost` counts by table what cannot be read, at the least."""
+
+    def read(connection: Connection, name: str) -> Iterator[rows.Values]:
+        for row in rows.read_what_is_left(connection, name):
+            if row is None:
+                lost[name] += 1
+            else:
+                yield row
+
+    yield _first_line(incomplete=True)
+    yield from _lines_of(database.forgiving(), read, progress)
+
+
+def _first_line(**more: bool) -> bytes:
+    return _as_line({"export": "aggregator", "version": VERSION, "revision": newest_revision(), **more})
+
+
+def _lines_of(
+    database: Database, read: Callable[[Connection, str], Iterator[rows.Values]], progress: Progress
+) -> Iterator[bytes]:
     total = 0
     with database.read() as connection:
         for name in rows.tables():
-            found = rows.read(connection, name)
+            found = read(connection, name)
             while chunk := list(islice(found, _ROWS_AT_ONCE)):
                 if name == _PAIRS:
                     yield _as_line({"table": name, "pairs": [[row["band"], row["article"]] for row in chunk]})
@@ -140,7 +166,7 @@ def _begun(lines: Iterable[bytes]) -> Iterable[bytes]:
     """The same lines, of which the first one has been looked at."""
     coming = iter(lines)
     first = next(coming, b"")
-    _check_head(first)
+    _head(first)
     return chain([first], coming)
 
 
@@ -157,9 +183,13 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
 def import_into(database: Database, lines: Iterable[bytes], progress: Progress) -> int:
     """Put all rows of an export into a database that is empty; returns how many. All of them, or none.
 
-    Raises UsageError where the database is not empty or the export is of another version, ReadError for a
-    line that is no part of an export, AnotherDaemonError where a daemon runs.
+    Of an incomplete one what does not refer to a lost row. Raises UsageError where the database is not empty
+    or the export is of another version, ReadError for a line that is no part of an export, AnotherDaemonError
+    where a daemon runs.
     """
+    coming = iter(lines)
+    first = next(coming, b"")
+    put = rows.put_what_fits if _head(first).incomplete else _put
     lock = exclusive(database)
     if not lock.acquire():
         raise AnotherDaemonError("another process writes to this database; stop it, then import")
@@ -168,9 +198,8 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Progress) 
             if not rows.is_empty(connection):
                 raise UsageError("this database is not empty; name a new one: --database sqlite:///new.db")
             total = 0
-            for name, chunk in _chunks(lines):
-                rows.put(connection, name, chunk)
-                total += len(chunk)
+            for name, chunk in _chunks(chain([first], coming)):
+                total += put(connection, name, chunk)
                 progress(len(chunk))
             rows.continue_numbers(connection)
             outbox.begin_anew(connection)  # what came with the import is no news
@@ -178,6 +207,11 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Progress) 
     finally:
         lock.release()
     return total
+
+
+def _put(connection: Connection, name: str, chunk: Sequence[rows.Values]) -> int:
+    rows.put(connection, name, chunk)
+    return len(chunk)
 
 
 def _index(database: Database) -> None:
@@ -198,7 +232,7 @@ def _chunks(lines: Iterable[bytes]) -> Iterator[tuple[str, list[rows.Values]]]:
 def _rows(lines: Iterable[bytes]) -> Iterator[tuple[str, rows.Values]]:
     """Each row with its table, checked. Raises ReadError for what is no whole export."""
     numbered = enumerate(lines, 1)
-    _check_head(next(numbered, (1, b""))[1])
+    _head(next(numbered, (1, b""))[1])
     names = frozenset(rows.tables())
     count = 0
     for number, raw in numbered:
@@ -218,7 +252,8 @@ def _rows(lines: Iterable[bytes]) -> Iterator[tuple[str, rows.Values]]:
     raise ReadError(f"the export ends after {counted(count, 'row')} without its last line: it was cut off")
 
 
-def _check_head(raw: bytes) -> None:
+def _head(raw: bytes) -> _Head:
+    """Raises ReadError for what is no export, UsageError for one of another version."""
     try:
         head = msgspec.json.decode(raw, type=_Head)
     except msgspec.DecodeError as error:
@@ -228,6 +263,7 @@ def _check_head(raw: bytes) -> None:
             f"the export was made at revision {head.revision}, this program is at {newest_revision()}: "
             "import it with the version that made it, then type `aggregator db upgrade` with this one"
         )
+    return head
 
 
 def _check_end(said: int, count: int, after: object) -> None:

@@ -121,8 +121,11 @@ class Twins:
     # --- what is forgotten --------------------------------------------------------------------------------
 
     def keys(self, sign: bytes) -> tuple[int, ...]:
-        """All LSH keys that an article with this signature may be under."""
-        return bands(sign, count=self._rules.bands, rows=self._rules.rows)
+        """All LSH keys that an article with this signature may be under; none of a damaged one."""
+        try:
+            return bands(sign, count=self._rules.bands, rows=self._rules.rows)
+        except ValueError:  # `db check` names it, and the keys that it leaves behind
+            return ()
 
     def inherited(self, connection: Connection, heir: Heir, sketch: bytes) -> Held:
         """What a copy is to be found by that stands for its twin, which had this sketch and is gone."""

@@ -74,7 +74,7 @@ def _found(config: "Config", database: "Database", *, thorough: bool, lines: boo
         return list(checking.faults(database, book, families=families, thorough=thorough, step=advance))
 
 
-def _balance(database: "Database") -> "Balance":
+def _balance(database: "Database") -> "Balance | None":
     from aggregator.store import checking
 
     return checking.balance(database)
@@ -144,22 +144,16 @@ def _caught_up(config: "Config", database: "Database") -> None:
 # --- telling -----------------------------------------------------------------------------------------------
 
 
-def _told(told: "Balance", found: "Sequence[Fault]", repaired: int, format_: str) -> None:
+def _told(told: "Balance | None", found: "Sequence[Fault]", repaired: int, format_: str) -> None:
     if format_ == "json":
         import msgspec
 
         show.out(msgspec.json.encode({"balance": told, "faults": found, "repaired": repaired}) + b"\n")
         return
-    refused = ", ".join(f"{count:,} {verdict}" for verdict, count in told.refused_as)
-    earlier = f" + {told.earlier:,} earlier, not counted apart" if told.earlier else ""
-    gone = f" + {told.let_go:,} not kept any more" if told.let_go else ""
-    show.out(
-        f"{told.seen:9,}  entries seen = {told.stored:,} stored + {told.known:,} known"
-        f" + {told.refused_at_the_door:,} refused as forgotten{earlier}\n"
-        f"{told.stored:9,}  stored = {told.placed:,} placed + {told.waiting:,} waiting"
-        f" + {told.refused:,} refused{f' ({refused})' if refused else ''}{gone}\n"
-        f"{told.articles:9,}  articles\n"
-    )
+    if told is None:
+        show.out("     what came cannot be counted: damage is in the way\n")
+    else:
+        _sums(told)
     for fault in found:
         named = f": {', '.join(fault.keys[:3])}{' ...' if len(fault.keys) > 3 else ''}" if fault.keys else ""
         show.out(f"{fault.rows:9,}  {'(note) ' if fault.is_note else ''}{fault.what}{named}\n")
@@ -173,3 +167,16 @@ def _told(told: "Balance", found: "Sequence[Fault]", repaired: int, format_: str
         show.say(f"{wrong} things are wrong; keep a copy of the database before anything else is tried")
     else:
         show.say("nothing is wrong")
+
+
+def _sums(told: "Balance") -> None:
+    refused = ", ".join(f"{count:,} {verdict}" for verdict, count in told.refused_as)
+    earlier = f" + {told.earlier:,} earlier, not counted apart" if told.earlier else ""
+    gone = f" + {told.let_go:,} not kept any more" if told.let_go else ""
+    show.out(
+        f"{told.seen:9,}  entries seen = {told.stored:,} stored + {told.known:,} known"
+        f" + {told.refused_at_the_door:,} refused as forgotten{earlier}\n"
+        f"{told.stored:9,}  stored = {told.placed:,} placed + {told.waiting:,} waiting"
+        f" + {told.refused:,} refused{f' ({refused})' if refused else ''}{gone}\n"
+        f"{told.articles:9,}  articles\n"
+    )

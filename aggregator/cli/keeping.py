@@ -1,6 +1,7 @@
 """The commands export and import: all that is stored, as JSON lines."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 from aggregator.cli import show
 from aggregator.cli.context import Settings, missing_database
 from aggregator.cli.progress import progress_bar
+from aggregator.errors import UsageError
 from aggregator.text.numbers import counted
 
 
@@ -29,6 +31,10 @@ def export(
             help="Written whole or not at all; packed where it ends in .gz or .zst.",
         ),
     ] = "",
+    salvage: Annotated[
+        bool,
+        typer.Option("--salvage", help="Of a damaged SQLite file: leave out what cannot be read."),
+    ] = False,
 ) -> None:
     """Everything that is stored, as JSON lines.
 
@@ -39,15 +45,20 @@ def export(
     Examples:
       aggregator export --output everything.jsonl.zst
       aggregator export > everything.jsonl
+      aggregator export --salvage --output what-is-left.jsonl.zst
     """
-    from aggregator.exporting import exported, row_count, written
+    from aggregator.exporting import exported, row_count, salvaged, written
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
         if missing_database(config) is not None:
             raise typer.Exit(1)
-        with progress_bar("rows", row_count(database), lines=settings.verbose > 0) as advance:
-            lines = exported(database, advance)
+        if salvage and not database.is_sqlite:
+            raise UsageError("--salvage is for a damaged SQLite file; Postgres has tools of its own")
+        lost: Counter[str] = Counter()
+        rows = None if salvage else row_count(database)
+        with progress_bar("rows", rows, lines=settings.verbose > 0) as advance:
+            lines = salvaged(database, advance, lost) if salvage else exported(database, advance)
             if output:
                 with written(Path(output)) as file:
                     _write(lines, file.write)
@@ -55,6 +66,9 @@ def export(
                 _write(lines, sys.stdout.buffer.write)
     if output:
         show.say(f"wrote {output}")
+    if lost:
+        named = ", ".join(f"{name} {count:,}" for name, count in sorted(lost.items()))
+        show.say(f"what cannot be read was left out, rows at the least: {named}")
 
 
 def _write(lines: Iterable[bytes], write: Callable[[bytes], object]) -> None:
@@ -70,7 +84,8 @@ def import_(
 ) -> None:
     """Put an export into an empty database.
 
-    Of either kind, by a program of the same version. All of it is imported, or nothing.
+    Of either kind, by a program of the same version. All of it is imported, or nothing. Of an export that was
+    made with --salvage what refers to lost rows is left out; type `aggregator db check --repair` afterwards.
 
     \b
     Examples:

@@ -98,8 +98,12 @@ def _whole(patient: Patient) -> Iterator[Finding]:
     if said != "ok":
         away = f"mkdir damaged; mv {file}* damaged/"
         kept = _newest_backup(patient)
-        back = f"aggregator db restore {kept}" if kept != "BACKUP" else "`aggregator db restore` of a backup"
-        advice = f"stop the daemon; {away}; {back}"
+        saved = "what-is-left.jsonl.zst"
+        if kept != "BACKUP":
+            advice = f"stop the daemon; {away}; aggregator db restore {kept}"
+        else:
+            salvage = f"aggregator export --salvage --output {saved}; {away}; aggregator import {saved}"
+            advice = f"stop the daemon; restore a backup, or without one: {salvage}"
         yield problem(f"the database {file} is damaged: {said}", advice)
 
 

@@ -78,6 +78,24 @@ def bounded(connection: Connection, seconds: float | None) -> Iterator[None]:
             server.most_seconds = None
 
 
+@contextmanager
+def forgiving(connection: Connection, *, is_asked: bool) -> Iterator[None]:
+    """SQLite's texts that are no UTF-8 are read with signs of replacement in the block, if `is_asked`."""
+    if not is_asked:
+        yield
+        return
+    driver = sqlite_driver(connection)
+    driver.text_factory = _with_replacements
+    try:
+        yield
+    finally:
+        driver.text_factory = str
+
+
+def _with_replacements(found: bytes) -> str:
+    return found.decode("utf-8", "replace")
+
+
 def sqlite_driver(connection: Connection) -> sqlite3.Connection:
     """The connection of the driver below."""
     driver = connection.connection.driver_connection

@@ -11,10 +11,12 @@ import datetime as dt
 import secrets
 from collections.abc import Iterator, Mapping
 
+import msgspec
 from sqlalchemy import func, select
 
 from aggregator.dedup.copies import CopyRules
 from aggregator.dedup.weights import shipped_model
+from aggregator.errors import DamagedFileError
 from aggregator.rules import RuleBook, rule_book
 from aggregator.store.checks import conservation, file, index, rows, stories, texts, values
 from aggregator.store.checks.conservation import Balance
@@ -26,6 +28,7 @@ from aggregator.stories.tuning import StoryRules
 
 __all__ = ["Balance", "Fault", "balance", "faults", "walk_length"]
 
+_FIRST = "first what is said of the file"
 _TOLD_SHARE = (
     0.1  # of the stories that are looked at: to tell one anew takes as long as ten others (measured)
 )
@@ -50,26 +53,46 @@ def faults(
     book = book or rule_book()
     rules = book.section("checking", CheckRules)
     extent = _extent(database, rules.sample, thorough=thorough, seed=seed)
+    database = database.forgiving()
     of_stories = Rules(shipped_model(book), book.version, families, book.section("stories", StoryRules))
     copies = book.section("copies", CopyRules)
-    yield from file.faults(database)
-    yield from conservation.faults(database)
-    yield from rows.faults(database)
-    yield from values.faults(database, now or dt.datetime.now(dt.UTC))
-    yield from values.unreadable(database, extent, step)
-    yield from stories.faults(database, of_stories, extent, step)
+    torn = list(file.of_pages(database))
+    yield from torn
+    is_torn = not all(one.can_repair for one in torn)
     few = Extent(every=max(1, round(extent.every / _TOLD_SHARE)) if extent.every > 1 else 1, seed=extent.seed)
-    yield from stories.told(database, of_stories.stories, few, step)
-    yield from texts.faults(database, copies, rules.full_share, extent, step)
-    if extent.every == 1:
-        yield from texts.strays(database, copies, step)
-    yield from index.faults(database, extent, step)
+    parts = {
+        "where all is that came": conservation.faults(database),
+        "references": file.of_references(database),
+        "what refers to what": rows.faults(database),
+        "the words and times in rows": values.faults(database, now or dt.datetime.now(dt.UTC)),
+        "the bytes in rows": values.unreadable(database, extent, step),
+        "stories": stories.faults(database, of_stories, extent, step),
+        "merged texts": stories.told(database, of_stories.stories, few, step),
+        "articles": texts.faults(database, copies, rules.full_share, extent, step),
+        "the keys of copies": texts.strays(database, copies, step) if extent.every == 1 else iter(()),
+        "the full-text index": index.faults(database, extent, step),
+    }
+    for name, found in parts.items():
+        yield from _as_far_as_it_goes(name, found, is_torn=is_torn)
 
 
-def balance(database: Database) -> Balance:
-    """Where all is that ever came."""
-    with database.read() as connection:
-        return conservation.balance(connection)
+def _as_far_as_it_goes(name: str, found: Iterator[Fault], *, is_torn: bool) -> Iterator[Fault]:
+    """Damage that stops one question stops no other. In a torn file nothing is repaired."""
+    try:
+        for one in found:
+            yield msgspec.structs.replace(one, remedy=None, advice=_FIRST) if is_torn else one
+    except DamagedFileError:
+        what = f"{name}: not all could be looked at, damage is in the way"
+        yield Fault(what=what, rows=1, advice=file.DAMAGED, is_note=is_torn)
+
+
+def balance(database: Database) -> Balance | None:
+    """Where all is that ever came; None where damage is in the way."""
+    try:
+        with database.forgiving().read() as connection:
+            return conservation.balance(connection)
+    except DamagedFileError:
+        return None
 
 
 def walk_length(database: Database, book: RuleBook, *, thorough: bool) -> int:
@@ -79,8 +102,11 @@ def walk_length(database: Database, book: RuleBook, *, thorough: bool) -> int:
 
 
 def _articles(database: Database) -> int:
-    with database.read() as connection:
-        return connection.execute(select(func.count()).select_from(article)).scalar_one()
+    try:
+        with database.forgiving().read() as connection:
+            return connection.execute(select(func.count()).select_from(article)).scalar_one()
+    except DamagedFileError:
+        return 0
 
 
 def _extent(database: Database, sample: int, *, thorough: bool, seed: int | None) -> Extent:

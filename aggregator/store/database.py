@@ -36,6 +36,7 @@ from aggregator.rules import RuleBook
 from aggregator.store.bounds import (
     DatabaseRules,
     bounded,
+    forgiving,
     milliseconds,
     sqlite_driver,
     synced,
@@ -76,6 +77,7 @@ class Database:
         self._writing = threading.RLock()
         self._fence: Fence | None = None
         self._read_seconds: float | None = None
+        self._forgives = False
         self._condition = _Condition()
         self.engine: Engine = (
             sqlite_engine(url, self.rules)
@@ -98,6 +100,12 @@ class Database:
         other._read_seconds = self.rules.read_seconds
         return other
 
+    def forgiving(self) -> "Database":
+        """The same database for those who look at damage: texts that are no UTF-8 can be read, about."""
+        other = copy(self)
+        other._forgives = self.is_sqlite
+        return other
+
     @property
     def file(self) -> Path | None:
         """The file of an SQLite database."""
@@ -111,8 +119,14 @@ class Database:
             # SQLite's readers see one state as it is; Postgres has to be asked.
             level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
             connection = raw.execution_options(**level)
-            with connection.begin(), bounded(connection, self._read_seconds):
+            with (
+                connection.begin() as reading,
+                bounded(connection, self._read_seconds),
+                forgiving(connection, is_asked=self._forgives),
+            ):
                 yield connection
+                if self._forgives:
+                    reading.rollback()  # SQLite refuses to commit where it has met damage
 
     @contextmanager
     def write(self, *, durable: bool = False, unhurried: bool = False) -> Iterator[Connection]:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aggregator.errors import (
     AggregatorError,
+    DamagedFileError,
     DatabaseAwayError,
     DatabaseBusyError,
     DatabaseLockedError,
@@ -21,7 +22,8 @@ from aggregator.errors import (
 def in_words(url: str) -> Iterator[None]:
     """What the database says about itself in the user's words; a mistake in our SQL stays what it is.
 
-    Raises DatabaseBusyError, DatabaseAwayError, NotWritableError, or AggregatorError for what stays wrong.
+    Raises DatabaseBusyError, DatabaseAwayError, NotWritableError, DamagedFileError, or AggregatorError for
+    what else stays wrong.
     """
     try:
         yield
@@ -80,7 +82,19 @@ def _of_sqlite(error: sqlite3.Error, said: str, url: str) -> AggregatorError | N
         return _not_writable(said, url)
     if "no such table" in said:
         return _without_tables(said, url)
+    if is_damage(error):
+        return DamagedFileError(
+            f"the database {shown_url(url)} is damaged ({said}); type: aggregator db check"
+        )
     return None
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite found in its file what cannot be there, in its pages or in a text."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or (
+        isinstance(error, sqlite3.OperationalError) and str(error).startswith("Could not decode to UTF-8")
+    )
 
 
 # --- Postgres: SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html --------------------

@@ -18,6 +18,8 @@ from sqlalchemy import (
     Float,
     Integer,
     LargeBinary,
+    Row,
+    Table,
     Text,
     collate,
     delete,
@@ -25,11 +27,13 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    update,
 )
 from sqlalchemy.exc import IntegrityError
 
 from aggregator.errors import ReadError
-from aggregator.store.tables import UtcTime, counter, metadata
+from aggregator.store.salvaging import salvaged
+from aggregator.store.tables import UtcTime, article, counter, metadata, story
 
 # Of the daemons that run now: nobody else can do anything with it.
 PASSING: Final = frozenset({"writer", "claim", "prepared"})
@@ -70,13 +74,29 @@ def read(connection: Connection, name: str) -> Iterator[Values]:
         for column in table.primary_key.columns
     ]
     statement = select(table).order_by(*order).execution_options(stream_results=True, yield_per=_AT_ONCE)
-    rows = connection.execute(statement)
+    as_values = _as_values(table)
+    yield from map(as_values, connection.execute(statement))
+
+
+def read_what_is_left(connection: Connection, name: str) -> Iterator[Values | None]:
+    """As `read`, of a damaged SQLite file and in no order; None for a row, or some, that cannot be read."""
+    table = metadata.tables[name]
+    as_values = _as_values(table)
+    for row in salvaged(connection, table):
+        yield None if row is None else as_values(row)
+
+
+def _as_values(table: Table) -> Callable[[Row[Any]], Values]:
     kinds = {str(column.name): _writer_of(column) for column in table.columns}
-    for row in rows.mappings():
-        values = {key: None if row[key] is None else kind(row[key]) for key, kind in kinds.items()}
-        if name == counter.name and values["name"] in _INDEX_COUNTERS:
+
+    def as_values(row: Row[Any]) -> Values:
+        held = row._mapping
+        values = {key: None if held[key] is None else kind(held[key]) for key, kind in kinds.items()}
+        if table.name == counter.name and values["name"] in _INDEX_COUNTERS:
             values["value"] = 0
-        yield values
+        return values
+
+    return as_values
 
 
 def checked(name: str, given: Mapping[str, Any]) -> Values:
@@ -99,6 +119,36 @@ def put(connection: Connection, name: str, values: Sequence[Values]) -> None:
             connection.execute(insert(table), values)
     except IntegrityError as error:
         raise ReadError(f"a row of {name} is there twice, or refers to one that is not there") from error
+
+
+def put_what_fits(connection: Connection, name: str, values: Sequence[Values]) -> int:
+    """Insert what does not refer to a lost row, and returns how many; a story that is lost gets a stub."""
+    if name == article.name:
+        _stand_in(connection, values)
+    try:
+        with connection.begin_nested():
+            put(connection, name, values)
+        return len(values)
+    except ReadError:
+        if len(values) == 1:
+            return 0
+    return sum(put_what_fits(connection, name, [one]) for one in values)
+
+
+def _stand_in(connection: Connection, articles: Sequence[Values]) -> None:
+    """A story for each article that has lost its own: `db check --repair` works out what it is."""
+    wanted = {one["story"]: one for one in articles}
+    known = select(story.c.id).where(story.c.id.in_(sorted(wanted)))
+    for id_ in sorted(set(wanted) - set(connection.execute(known).scalars())):
+        one = wanted[id_]
+        moved = update(counter).where(counter.c.name == "story").values(value=counter.c.value + 1)
+        connection.execute(moved)
+        number = select(counter.c.value).where(counter.c.name == "story").scalar_subquery()
+        times = dict.fromkeys(("first_published", "last_published", "updated"), one["effective"])
+        counts = dict.fromkeys(("article_count", "outlet_count", "report_count"), 1)
+        words = {"title": one["title"], "summary": one["lead"], "language": one["language"]}
+        origin = {"founder": one["id"], "founding": 0, "last_inbox_no": one["n"], "sums": b""}
+        connection.execute(insert(story).values(n=number, id=id_, **times, **counts, **words, **origin))
 
 
 def continue_numbers(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 
 from aggregator.dedup import packed
 from aggregator.dedup.bonds import Relation
+from aggregator.dedup.signature import bands
 from aggregator.model import Entry, Evidence, MergedStory, Precision, PublishedOrigin, Role, Verdict
 from aggregator.shelf import ChangeKind
 from aggregator.store import blobs, texts
@@ -130,6 +131,7 @@ _READ: Final[dict[str, _Reader]] = {
     "entry.page": blobs.expand,
     "revision.text": lambda held: held and blobs.expand(held).decode(),
     "article.evidence": lambda held: blobs.unpack(held, Evidence),
+    "article.signature": lambda held: held and bands(held, count=1, rows=1),
     "article.details": lambda held: blobs.unpack(held, Details),
     "article.terms": packed.read,
     "article.packed": texts.unpacked,

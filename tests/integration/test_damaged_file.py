@@ -1,0 +1,198 @@
+"""Pages of an SQLite file that hold what was never written to them: named, and the rest is written out.
+
+A bad sector, a broken controller or a program that writes into the file leave such pages.
+"""
+
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+
+from aggregator.errors import DamagedFileError, ReadError
+from aggregator.exporting import exported, import_into, salvaged
+from aggregator.placing import Placing
+from aggregator.repairing import pieces
+from aggregator.rules import rule_book
+from aggregator.store import search
+from aggregator.store.checking import Fault, balance, faults
+from aggregator.store.database import Database
+from aggregator.store.migrate import upgrade
+from aggregator.store.tables import article, story
+from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import StoryRules
+from tests.articles import Clock
+from tests.homes import fill, what_is_wrong
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("made") / "sound.db"
+    database = with_all_rows(file)
+    database.close()
+    return file
+
+
+def with_all_rows(file: Path) -> Database:
+    database = Database(f"sqlite:///{file}")
+    upgrade(database)
+    fill(database)
+    with database.write() as connection:
+        assert search.index_next(connection, 1000)
+    while tell_next(database, 50, rule_book().section("stories", StoryRules)):
+        pass
+    return database
+
+
+@pytest.fixture
+def file(made: Path, tmp_path: Path) -> Path:
+    return shutil.copy(made, tmp_path / "torn.db")
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    upgrade(database)
+    yield database
+    database.close()
+
+
+def tear(file: Path, name: str, filling: int = 0xFF) -> None:
+    """Overwrite a leaf page in the middle of a table or an index."""
+    with closing(sqlite3.connect(file)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        asked = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path"
+        pages = [row[0] for row in connection.execute(asked, (name,))]
+    assert len(pages) > 1, name
+    with file.open("r+b") as written:
+        written.seek((pages[len(pages) // 2] - 1) * size)
+        written.write(bytes([filling]) * size)
+
+
+def ignored(_count: int) -> None:
+    pass
+
+
+def damage_of(database: Database) -> list[Fault]:
+    return [one for one in faults(database) if not one.is_note]
+
+
+def brought_over(torn: Database, new: Database) -> Counter[str]:
+    """What can be read of one database put into another; what could not, by table."""
+    lost: Counter[str] = Counter()
+    import_into(new, b"".join(salvaged(torn, ignored, lost)).splitlines(keepends=True), ignored)
+    return lost
+
+
+def count(database: Database) -> int:
+    with database.read() as connection:
+        return connection.execute(select(func.count()).select_from(article)).scalar_one()
+
+
+@pytest.mark.parametrize(
+    ("torn", "named"),
+    [
+        ("ix_article_for_views", "an index of article has a damaged page"),
+        ("ix_identity_key_article", "an index of identity_key has a damaged page"),
+        ("article_search_data", "the full-text index has a damaged page"),
+    ],
+)
+@pytest.mark.parametrize("filling", [0xFF, 0x00])
+def test_what_only_finds_rows_loses_none(
+    file: Path, empty: Database, torn: str, named: str, filling: int
+) -> None:
+    sound = Database(f"sqlite:///{file}")
+    before = b"".join(exported(sound, ignored)).splitlines()
+    sound.close()
+    tear(file, torn, filling)
+    database = Database(f"sqlite:///{file}")
+    found = damage_of(database)
+    assert found[0].what == named
+    assert not any(one.can_repair for one in found), "nothing is written into a damaged file"
+    assert not brought_over(database, empty)
+    after = b"".join(exported(empty, ignored)).splitlines()
+    assert sorted(after[1:]) == sorted(before[1:])
+    assert not what_is_wrong(empty)
+    database.close()
+
+
+@pytest.mark.parametrize("torn", ["article", "story", "sighting", "story_log", "lsh_band"])
+def test_a_table_is_named_and_its_other_rows_are_saved(file: Path, empty: Database, torn: str) -> None:
+    sound = Database(f"sqlite:///{file}")
+    all_of_them = count(sound)
+    sound.close()
+    tear(file, torn)
+    database = Database(f"sqlite:///{file}")
+    found = damage_of(database)
+    assert f"{torn} has a damaged page" in [one.what for one in found]
+    assert "--salvage" in found[0].advice
+    assert not any(one.can_repair for one in found)
+    with pytest.raises(DamagedFileError, match="aggregator db check"):
+        list(exported(database, ignored))
+    lost = brought_over(database, empty)
+    assert set(lost) == {torn}
+    assert count(empty) == all_of_them - lost["article"]
+    repair(empty)
+    left = [one for one in damage_of(empty) if one.can_repair]
+    assert not left, "what follows from the rows that are left is worked out again"
+    database.close()
+
+
+def repair(database: Database) -> None:
+    placing = Placing(database, rule_book(), Clock(), summary_words=60)
+    for _ in range(4):
+        for wish in pieces(list(faults(database))):
+            placing.repair(wish)
+        while tell_next(database, 50, rule_book().section("stories", StoryRules)):
+            pass
+
+
+def test_an_article_whose_story_is_lost_has_one_again(file: Path, empty: Database) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA foreign_keys=OFF")
+        lost = connection.execute("SELECT id FROM story WHERE article_count > 2").fetchone()[0]
+        connection.execute("DELETE FROM story WHERE id = ?", (lost,))
+        connection.commit()
+    database = Database(f"sqlite:///{file}")
+    rows = b"".join(exported(database, ignored)).splitlines(keepends=True)
+    with pytest.raises(ReadError):
+        import_into(empty, rows, ignored)
+    brought_over(database, empty)
+    repair(empty)
+    with empty.read() as connection:
+        chosen = select(story.c.article_count, func.length(story.c.sums)).where(story.c.id == lost)
+        row = connection.execute(chosen).one()
+    assert row.article_count > 2
+    assert row[1] > 0
+    database.close()
+
+
+def test_a_text_that_is_no_utf8_is_named_and_written_out(file: Path, empty: Database) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE article SET title = CAST(x'4c65ff766565' AS TEXT) WHERE n = 2")
+        connection.commit()
+    database = Database(f"sqlite:///{file}")
+    named = [one for one in damage_of(database) if "other words than" in one.what]
+    assert [one.keys for one in named] == [("2",)]
+    with pytest.raises(DamagedFileError):
+        list(exported(database, ignored))
+    assert not brought_over(database, empty)
+    with empty.read() as connection:
+        title = connection.execute(select(article.c.title).where(article.c.n == 2)).scalar_one()
+    assert title == "Le�vee"
+    database.close()
+
+
+def test_a_damaged_signature_is_named_and_stops_no_question(file: Path) -> None:
+    database = Database(f"sqlite:///{file}")
+    with database.write() as connection:
+        connection.execute(update(article).where(article.c.n == 2).values(signature=b"\0\xff"))
+    named = [one for one in damage_of(database) if one.what == "article.signature cannot be read"]
+    assert [one.keys for one in named] == [("2",)]
+    repair(database)
+    assert balance(database) is not None
+    database.close()

@@ -109,6 +109,8 @@ class Writing:
             while not self._stopping.is_set():
                 try:
                     self._look()
+                    if self.trouble is not None:
+                        log.info("placing goes on")
                     self.trouble, refusals = None, 0
                 except (DatabaseTooNewError, DatabaseOutdatedError):
                     raise  # another program's tables by now

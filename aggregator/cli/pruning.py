@@ -60,15 +60,21 @@ def prune(
     settings: Settings = context.obj
     with written_before(settings) as (config, database):
         plan = retention_plan(config)
-        due = placing_of(config, database).retaining(plan, config.rule_book).due()
-        _told(due, format_)
+
+        def due() -> "Due":
+            return placing_of(config, database).retaining(plan, config.rule_book).due()
+
+        _told(due(), format_)
         if dry_run:
             return
         with progress_bar("steps", None, lines=settings.verbose > 0) as advance:
             _done(config, database, plan, advance)
+        left = due().bytes_over
         if vacuum:
             _written_anew(config, database)
     show.say("done")
+    if left:
+        show.say(f"{left:,} bytes above `size` are left: the articles of the last days stay")
 
 
 def _told(due: "Due", format_: str) -> None:

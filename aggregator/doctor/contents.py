@@ -85,8 +85,9 @@ def _full(patient: Patient, size: int, free: int) -> Iterator[Finding]:
     most = patient.config.retention.size
     if most is not None and size - free > most:
         yield warning(
-            f"the database holds {(size - free) >> 20} MiB, and retention.size allows {most >> 20}",
-            "aggregator db prune",
+            f"the database holds {(size - free) / 2**20:,.1f} MiB, and retention.size allows "
+            f"{most / 2**20:,.1f}",
+            "aggregator db prune (it leaves the articles of the last days)",
         )
 
 

@@ -42,7 +42,7 @@ def look(patient: Patient) -> Iterator[Finding]:
     try:
         database = patient.database
         if not patient.has_database:
-            yield ok(f"database: {shown} is made at the first use")
+            yield _first_use(patient, shown)
             return
         damage = [] if database.file is None else list(_whole(patient))
         if damage:
@@ -68,6 +68,13 @@ def look(patient: Patient) -> Iterator[Finding]:
         # A full disk and a file of somebody else are told with the place where it lies.
         if why is not None and not database.is_sqlite:
             yield problem(why, f"a server that may be written: see `database:` in {patient.file_name}")
+
+
+def _first_use(patient: Patient, shown: str) -> Finding:
+    folder = None if patient.file is None else patient.file.parent
+    if folder is not None and not folder.is_dir():
+        return problem(f"the folder of the database {shown} is not there", f"mkdir -p {folder}")
+    return ok(f"database: {shown} is made at the first use")
 
 
 def _newest_backup(patient: Patient) -> str:
@@ -103,7 +110,7 @@ def _whole(patient: Patient) -> Iterator[Finding]:
             advice = f"stop the daemon; {away}; aggregator db restore {kept}"
         else:
             salvage = f"aggregator export --salvage --output {saved}; {away}; aggregator import {saved}"
-            advice = f"stop the daemon; restore a backup, or without one: {salvage}"
+            advice = f"stop the daemon; `aggregator db restore` of a backup, or without one: {salvage}"
         yield problem(f"the database {file} is damaged: {said}", advice)
 
 

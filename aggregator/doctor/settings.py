@@ -3,6 +3,7 @@
 import re
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from aggregator.config import Config
@@ -38,14 +39,21 @@ def _retention(config: Config) -> Iterator[Finding]:
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
-    if config.file is None or not _holds_secrets(config):
-        return
+    named = [Path(hook.secret_file) for hook in config.webhooks if hook.secret_file]
+    # Those with a whole path are often mounted into a container, where its owner chose the mode.
+    files = [config.secret_path(str(name)) for name in named if not name.is_absolute()]
+    if config.file is not None and _holds_secrets(config):
+        files.insert(0, config.file)
+    for file in dict.fromkeys(files):
+        if _is_for_others(file):
+            yield warning(f"{file} holds secrets, and others may read it", f"chmod 600 {file}")
+
+
+def _is_for_others(file: Path) -> bool:
     try:
-        mode = config.file.stat().st_mode
+        return bool(file.stat().st_mode & _FOR_OTHERS)
     except OSError:
-        return  # gone since it was read
-    if mode & _FOR_OTHERS:
-        yield warning(f"{config.file} holds secrets, and others may read it", f"chmod 600 {config.file}")
+        return False  # gone since it was read, or told below
 
 
 def _holds_secrets(config: Config) -> bool:

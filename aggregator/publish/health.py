@@ -63,7 +63,7 @@ class Watch(Protocol):
 class HealthJson(msgspec.Struct, frozen=True, kw_only=True):
     """How the daemon does. `waiting` counts articles without a place; `problems` are for the owner."""
 
-    status: Literal["ok", "degraded"]
+    status: Literal["ok", "degraded", "down"]
     writable: bool
     waiting: int
     last_placed: dt.datetime | None
@@ -109,7 +109,7 @@ class Probes:
         trouble = () if self._watch is None else _trouble(self._watch.process())
         problems = (*trouble, *state.problems)
         body = HealthJson(
-            status="degraded" if problems or not state.writable else "ok",
+            status="down" if not state.writable else "degraded" if problems else "ok",
             writable=state.writable,
             waiting=state.waiting,
             last_placed=state.last_placed,

@@ -82,6 +82,7 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_p
             assert daemon.lines("no progress") == stalled
             somebody.execute("ROLLBACK")
         daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
+        daemon.wait_for(lambda: daemon.lines("placing goes on"), "the log to say that it is over")
         assert push(daemon, secret, 1).status_code == 202
         daemon.wait_for(lambda: daemon.get("/healthz").status_code == 200, "/healthz to tell")
         assert "Traceback" not in daemon.log()

@@ -150,6 +150,16 @@ def test_secrets_that_others_may_read(patient: Patient) -> None:
     assert patient.ill(webhooks=hooks) == []
 
 
+def test_a_secret_file_that_others_may_read(patient: Patient) -> None:
+    secret = patient.folder / "desk.secret"
+    secret.write_text("whsec_" + "TUFSS0VS" * 4)
+    secret.chmod(0o644)
+    hooks = [{"name": "desk", "url": "https://hooks.example/x", "secret_file": "desk.secret"}]
+    patient.the_one("warning", "desk.secret holds secrets", f"chmod 600 {secret}", webhooks=hooks)
+    secret.chmod(0o600)
+    assert patient.ill(webhooks=hooks) == []
+
+
 def test_an_address_for_others_without_a_token(patient: Patient) -> None:
     named = "http://news.example"
     patient.the_one(
@@ -315,6 +325,12 @@ def test_a_size_for_a_server(patient: Patient) -> None:
     assert (size.level, "text_after" in size.advice) == ("problem", True)
     assert "retention.size is for SQLite" in size.what
     assert "pg_isready" in server.advice
+
+
+def test_a_database_to_come_without_its_folder(tmp_path: Path) -> None:
+    nowhere = Patient(tmp_path, Database(f"sqlite:///{tmp_path / 'no' / 'stories.db'}"))
+    advice = f"mkdir -p {tmp_path / 'no'}"
+    nowhere.the_one("problem", "the folder of the database", advice, database="no/stories.db")
 
 
 def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ def test_health_is_words_for_the_owner_and_a_number_for_others(empty: Serving) -
     own, other = empty.get("/healthz"), empty.get("/healthz", **STRANGER)
     assert (own.status_code, other.status_code) == (503, 503)
     assert own.json() == {
-        "status": "degraded",
+        "status": "down",
         "writable": False,
         "waiting": 7,
         "last_placed": "2026-11-20T06:30:00Z",

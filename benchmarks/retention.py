@@ -4,6 +4,8 @@
 
 The database, which must be new, is filled by the program itself with the first articles of the stream of
 benchmarks/corpus.py (real articles of `events-fulltext`, their words exchanged); they are indexed and told.
+With `--cache FOLDER` it is a file with so many rows as benchmarks/corpus.py makes them (whole ten thousands;
+their stories are told when their texts go), for what the steps of a grown database take.
 Then everything comes of age at once: `live_reach` and `passage_reach` are set to nothing, as if 300,000
 articles had come since. Bytes are those in use, without free pages: on SQLite all pages but the free ones, on
 Postgres all tables and indexes after VACUUM FULL (what autovacuum leaves is more, and is used again).
@@ -11,6 +13,7 @@ Postgres all tables and indexes after VACUUM FULL (what autovacuum leaves is mor
 
 import argparse
 import datetime as dt
+import shutil
 import time
 from pathlib import Path
 
@@ -26,7 +29,7 @@ from aggregator.store.tables import counter
 from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import shipped_rules
 from aggregator.work.executor import InlineExecutor
-from benchmarks.corpus import START, Stream, data_folder
+from benchmarks.corpus import START, Stream, data_folder, database_of
 
 AT_ONCE = 100
 LATER = START + dt.timedelta(days=3 * 365)
@@ -111,8 +114,11 @@ def main() -> None:
     parser.add_argument("count", type=int)
     parser.add_argument("--url", required=True)
     parser.add_argument("--data", type=Path, default=data_folder())
+    parser.add_argument("--cache", type=Path, help="begin with the file of so many rows that is kept there")
     given = parser.parse_args()
     database = Database(given.url)
+    if given.cache is not None and database.file is not None:
+        shutil.copyfile(database_of(given.count, given.cache, given.data), database.file)
     upgrade(database)
     with database.read() as connection:
         is_new = not connection.execute(select(counter.c.value).where(counter.c.name == "entry")).scalar()

@@ -180,10 +180,13 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def import_into(database: Database, lines: Iterable[bytes], progress: Progress) -> int:
+def import_into(
+    database: Database, lines: Iterable[bytes], progress: Progress, left_out: Counter[str] | None = None
+) -> int:
     """Put all rows of an export into a database that is empty; returns how many. All of them, or none.
 
-    Of an incomplete one what does not refer to a lost row. Raises UsageError where the database is not empty
+    Of an incomplete one what fits the tables and does not refer to a lost row; `left_out` counts the others
+    by table. Raises UsageError where the database is not empty
     or the export is of another version, ReadError for a line that is no part of an export, AnotherDaemonError
     where a daemon runs.
     """
@@ -198,8 +201,12 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Progress) 
             if not rows.is_empty(connection):
                 raise UsageError("this database is not empty; name a new one: --database sqlite:///new.db")
             total = 0
-            for name, chunk in _chunks(chain([first], coming)):
-                total += put(connection, name, chunk)
+            lost = Counter[str]() if left_out is None else left_out
+            for name, chunk in _chunks(chain([first], coming), lost):
+                done = put(connection, name, chunk)
+                total += done
+                if done < len(chunk):
+                    lost[name] += len(chunk) - done
                 progress(len(chunk))
             rows.continue_numbers(connection)
             outbox.begin_anew(connection)  # what came with the import is no news
@@ -222,17 +229,20 @@ def _index(database: Database) -> None:
             more = bool(search.index_next(connection, _ROWS_AT_ONCE))
 
 
-def _chunks(lines: Iterable[bytes]) -> Iterator[tuple[str, list[rows.Values]]]:
+def _chunks(lines: Iterable[bytes], lost: Counter[str]) -> Iterator[tuple[str, list[rows.Values]]]:
     """Rows of one table after the other, so many at once."""
-    for name, parts in groupby(_rows(lines), key=lambda part: part[0]):
+    for name, parts in groupby(_rows(lines, lost), key=lambda part: part[0]):
         while chunk := [row for _, row in islice(parts, _ROWS_AT_ONCE)]:
             yield name, chunk
 
 
-def _rows(lines: Iterable[bytes]) -> Iterator[tuple[str, rows.Values]]:
-    """Each row with its table, checked. Raises ReadError for what is no whole export."""
+def _rows(lines: Iterable[bytes], lost: Counter[str]) -> Iterator[tuple[str, rows.Values]]:
+    """Each row with its table, checked. Raises ReadError for what is no whole export.
+
+    A row of an incomplete one that does not fit its table is left out, and counted in `lost`.
+    """
     numbered = enumerate(lines, 1)
-    _head(next(numbered, (1, b""))[1])
+    head = _head(next(numbered, (1, b""))[1])
     names = frozenset(rows.tables())
     count = 0
     for number, raw in numbered:
@@ -245,7 +255,14 @@ def _rows(lines: Iterable[bytes]) -> Iterator[tuple[str, rows.Values]]:
                 raise ReadError(f"there is no table {line.table!r}")
             given = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
             for row in given:
-                yield line.table, rows.checked(line.table, row)
+                try:
+                    values = rows.checked(line.table, row)
+                except ReadError:
+                    if not head.incomplete:
+                        raise
+                    lost[line.table] += 1
+                    continue
+                yield line.table, values
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
         count += len(given)

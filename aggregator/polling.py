@@ -21,7 +21,7 @@ from aggregator.net.client import Client, Fetched
 from aggregator.net.due import after_failure, after_gone, after_hold, after_outage, after_success
 from aggregator.net.manners import ASKED_TO_WAIT
 from aggregator.net.moves import Move, is_gone, is_ripe, watched
-from aggregator.net.outage import Outage
+from aggregator.net.outage import Outage, Silence
 from aggregator.net.robots import Robots
 from aggregator.net.rulebook import net_rules
 from aggregator.pace import decayed, expected_gap_seconds, first_rate, later_rate, silence_seconds
@@ -369,8 +369,8 @@ class Polling:
             return Polled()
         if error.cause == ASKED_TO_WAIT:
             failed = self._held(source, error, now)
-        elif error.cause in _OUT_OF_REACH and (since := self._outage_since(source, now)) is not None:
-            failed = self._unreachable(source, error, now, since)
+        elif error.cause in _OUT_OF_REACH and (silence := self._silence(source, now)) is not None:
+            failed = self._unreachable(source, error, now, silence)
         elif error.status == HTTPStatus.GONE:
             failed = self._gone(source, error, now)
         else:
@@ -387,27 +387,30 @@ class Polling:
         self._hosts_saved(hosts)
         return Polled(problem=None if error.cause == ASKED_TO_WAIT else str(error))
 
-    def _outage_since(self, source: Source, now: dt.datetime) -> dt.datetime | None:
-        """Since when nobody answers, where that is an outage of our own."""
+    def _silence(self, source: Source, now: dt.datetime) -> Silence | None:
+        """Where nobody answers, and that is an outage of our own."""
         with self._database.read() as connection:
             known = hosts_asked(connection)
-        return self._outage.unreachable(source.host or source.id, now, known)
+        return self._outage.unreachable(source.host or source.id, now, known, source.id)
 
-    def _unreachable(self, source: Source, error: FetchError, now: dt.datetime, since: dt.datetime) -> Source:
+    def _unreachable(self, source: Source, error: FetchError, now: dt.datetime, silence: Silence) -> Source:
         """Nobody answers: that is us. Not counted, and asked again soon, as are those that failed before."""
-        due = after_outage(
-            source.id, now, since=since, configured_seconds=source.interval_seconds, rules=self._net
-        )
-        if self._outage.is_new():
+        seconds = source.interval_seconds
+        due = after_outage(source.id, now, since=silence.since, configured_seconds=seconds, rules=self._net)
+        if silence.is_new:
             log.warning("no source can be reached (%s): taken for an outage of our own", error)
-            self._database.transact(lambda connection: pull_in(connection, since, due))
+        # Each time: one that failed first may have been written down last.
+        if silence.before:
+            self._database.transact(
+                lambda connection: pull_in(connection, silence.before, _OUT_OF_REACH, due)
+            )
         return self._failing(source, error, now, due)
 
     def _answered(self) -> None:
         since = self._outage.answered()
         if since is not None:
-            lasted = self._now() - since
-            log.info("sources can be reached again, after %s", counted(int(lasted.total_seconds()), "second"))
+            seconds = max(0, int((self._now() - since).total_seconds()))
+            log.info("sources can be reached again, after %s", counted(seconds, "second"))
 
     @staticmethod
     def _failing(source: Source, error: FetchError, now: dt.datetime, due: dt.datetime) -> Source:

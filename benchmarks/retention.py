@@ -17,7 +17,7 @@ import shutil
 import time
 from pathlib import Path
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from aggregator.pipeline import Pipeline
 from aggregator.retaining import Plan
@@ -61,6 +61,13 @@ def fill(database: Database, stream: Stream) -> None:
     pipeline.index_text()
     while tell_next(database, 50, shipped_rules()):
         pass
+
+
+def _index(database: Database) -> None:
+    """The full-text index, which those files leave empty."""
+    with database.write() as connection:
+        connection.execute(update(counter).where(counter.c.name == "searchable").values(value=0))
+    Pipeline(database, InlineExecutor(), rule_book(), lambda: START, summary_words=60).index_text()
 
 
 def used(database: Database) -> int:
@@ -119,6 +126,7 @@ def main() -> None:
     database = Database(given.url)
     if given.cache is not None and database.file is not None:
         shutil.copyfile(database_of(given.count, given.cache, given.data), database.file)
+        _index(database)
     upgrade(database)
     with database.read() as connection:
         is_new = not connection.execute(select(counter.c.value).where(counter.c.name == "entry")).scalar()

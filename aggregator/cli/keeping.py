@@ -67,8 +67,11 @@ def export(
     if output:
         show.say(f"wrote {output}")
     if lost:
-        named = ", ".join(f"{name} {count:,}" for name, count in sorted(lost.items()))
-        show.say(f"what cannot be read was left out, rows at the least: {named}")
+        show.say(f"what cannot be read was left out, rows at the least: {_by_table(lost)}")
+
+
+def _by_table(lost: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(lost.items()))
 
 
 def _write(lines: Iterable[bytes], write: Callable[[bytes], object]) -> None:
@@ -100,5 +103,8 @@ def import_(
         settings.writing() as (_, database),
         progress_bar("rows", None, lines=settings.verbose > 0) as advance,
     ):
-        count = import_into(database, lines, advance)
+        left_out: Counter[str] = Counter()
+        count = import_into(database, lines, advance, left_out)
     show.say(f"imported {counted(count, 'row')}")
+    if left_out:
+        show.say(f"what refers to lost rows, or is damaged, was left out: {_by_table(left_out)}")

@@ -23,6 +23,7 @@ from aggregator.store.checks.conservation import Balance
 from aggregator.store.checks.fault import CheckRules, Extent, Fault, Step
 from aggregator.store.checks.stories import Rules
 from aggregator.store.database import Database
+from aggregator.store.salvaging import GARBLED
 from aggregator.store.tables import article
 from aggregator.stories.tuning import StoryRules
 
@@ -57,8 +58,8 @@ def faults(
     of_stories = Rules(shipped_model(book), book.version, families, book.section("stories", StoryRules))
     copies = book.section("copies", CopyRules)
     torn = list(file.of_pages(database))
-    yield from torn
     is_torn = not all(one.can_repair for one in torn)
+    yield from (_left_alone(one) if is_torn else one for one in torn)
     few = Extent(every=max(1, round(extent.every / _TOLD_SHARE)) if extent.every > 1 else 1, seed=extent.seed)
     parts = {
         "where all is that came": conservation.faults(database),
@@ -80,10 +81,17 @@ def _as_far_as_it_goes(name: str, found: Iterator[Fault], *, is_torn: bool) -> I
     """Damage that stops one question stops no other. In a torn file nothing is repaired."""
     try:
         for one in found:
-            yield msgspec.structs.replace(one, remedy=None, advice=_FIRST) if is_torn else one
+            yield _left_alone(one) if is_torn else one
     except DamagedFileError:
         what = f"{name}: not all could be looked at, damage is in the way"
         yield Fault(what=what, rows=1, advice=file.DAMAGED, is_note=is_torn)
+    except GARBLED as error:
+        what = f"{name}: not all could be looked at, a value is not of its kind ({error})"
+        yield Fault(what=what, rows=1, is_note=is_torn)
+
+
+def _left_alone(fault: Fault) -> Fault:
+    return msgspec.structs.replace(fault, remedy=None, advice=_FIRST) if fault.can_repair else fault
 
 
 def balance(database: Database) -> Balance | None:
@@ -91,7 +99,7 @@ def balance(database: Database) -> Balance | None:
     try:
         with database.forgiving().read() as connection:
             return conservation.balance(connection)
-    except DamagedFileError:
+    except (DamagedFileError, *GARBLED):
         return None
 
 

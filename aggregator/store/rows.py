@@ -29,10 +29,10 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from aggregator.errors import ReadError
-from aggregator.store.salvaging import salvaged
+from aggregator.store.salvaging import GARBLED, salvaged
 from aggregator.store.tables import UtcTime, article, counter, metadata, story
 
 # Of the daemons that run now: nobody else can do anything with it.
@@ -83,7 +83,21 @@ def read_what_is_left(connection: Connection, name: str) -> Iterator[Values | No
     table = metadata.tables[name]
     as_values = _as_values(table)
     for row in salvaged(connection, table):
-        yield None if row is None else as_values(row)
+        try:
+            values = None if row is None else _without_nul(as_values(row))
+            if values is not None:
+                checked(name, values)
+        except (ReadError, *GARBLED):
+            values = None
+        yield values
+
+
+def _without_nul(values: Values) -> Values:
+    """Postgres takes none in a text."""
+    return {
+        key: value.replace("\0", "\ufffd") if isinstance(value, str) else value
+        for key, value in values.items()
+    }
 
 
 def _as_values(table: Table) -> Callable[[Row[Any]], Values]:
@@ -123,13 +137,13 @@ def put(connection: Connection, name: str, values: Sequence[Values]) -> None:
 
 def put_what_fits(connection: Connection, name: str, values: Sequence[Values]) -> int:
     """Insert what does not refer to a lost row, and returns how many; a story that is lost gets a stub."""
-    if name == article.name:
-        _stand_in(connection, values)
     try:
         with connection.begin_nested():
+            if name == article.name:
+                _stand_in(connection, values)
             put(connection, name, values)
         return len(values)
-    except ReadError:
+    except (ReadError, IntegrityError, DataError):
         if len(values) == 1:
             return 0
     return sum(put_what_fits(connection, name, [one]) for one in values)
@@ -141,9 +155,10 @@ def _stand_in(connection: Connection, articles: Sequence[Values]) -> None:
     known = select(story.c.id).where(story.c.id.in_(sorted(wanted)))
     for id_ in sorted(set(wanted) - set(connection.execute(known).scalars())):
         one = wanted[id_]
-        moved = update(counter).where(counter.c.name == "story").values(value=counter.c.value + 1)
-        connection.execute(moved)
-        number = select(counter.c.value).where(counter.c.name == "story").scalar_subquery()
+        highest = select(func.coalesce(func.max(story.c.n), 0)).scalar_subquery()
+        counted = select(func.coalesce(func.max(counter.c.value), 0)).where(counter.c.name == "story")
+        number = max(connection.execute(select(highest, counted.scalar_subquery())).one()) + 1
+        connection.execute(update(counter).where(counter.c.name == "story").values(value=number))
         times = dict.fromkeys(("first_published", "last_published", "updated"), one["effective"])
         counts = dict.fromkeys(("article_count", "outlet_count", "report_count"), 1)
         words = {"title": one["title"], "summary": one["lead"], "language": one["language"]}

@@ -14,6 +14,10 @@ from aggregator.store.failures import is_damage
 
 _AT: Final[Label[int]] = literal_column("rowid").label("_at")
 _SPAN: Final = 1024  # numbers of rows that are asked at once between two damaged places
+_WIDEST: Final = 1 << 24  # between the numbers of two rows: as many may have gone by retention
+_HIGHEST: Final = 1 << 40
+# What a value raises that is not of its column's kind.
+GARBLED: Final = (ValueError, TypeError, LookupError)
 
 
 def salvaged(connection: Connection, table: Table) -> Iterator[Row[Any] | None]:
@@ -32,27 +36,35 @@ def _readable(connection: Connection, statement: Select[Any]) -> Iterator[Row[An
         if not is_damage(error.orig):
             raise
         yield None
+    except GARBLED:
+        yield None
 
 
 def _by_numbers(connection: Connection, statement: Select[Any]) -> Iterator[Row[Any] | None]:
     low = 0
     for row in _readable(connection, statement.order_by(_AT)):
-        if row is None:
+        if row is None or not low < row._at <= _most_after(low):
             break
         low = row._at
         yield row
     else:
         return
     high = None
-    for row in _readable(connection, statement.where(low < _AT).order_by(_AT.desc())):
+    behind = statement.where(_AT.between(low + 1, _HIGHEST)).order_by(_AT.desc())
+    for row in _readable(connection, behind):
         if row is not None:
             high = row._at
             yield row
-    if high is None:  # nobody knows how many came after
+    if high is None or high > _most_after(low):  # nobody knows how many were there
         yield None
         return
     for first in range(low + 1, high, _SPAN):
         yield from _within(connection, statement, first, min(first + _SPAN, high) - 1)
+
+
+def _most_after(number: int) -> int:
+    """The highest number that may follow this one; what is above it is no number of a row."""
+    return number + _WIDEST if number else _HIGHEST
 
 
 def _within(

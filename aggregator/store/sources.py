@@ -6,11 +6,12 @@ from pathlib import PurePath
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, update
 
 from aggregator.dedup.identity import short_id
 from aggregator.errors import AggregatorError
 from aggregator.model import Noun
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import article, source
 
 
@@ -237,11 +238,16 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
     connection.execute(update(source).where(its_own).values(**values))
 
 
-def pull_in(connection: Connection, failing_since: dt.datetime, latest: dt.datetime) -> None:
-    """Let the sources that failed since then be asked by `latest`."""
-    failing = source.c.health == "failing", source.c.last_polled_at >= failing_since
-    later = source.c.next_due_at > latest
-    connection.execute(update(source).where(*failing, later).values(next_due_at=latest))
+def pull_in(
+    connection: Connection, ids: Collection[str], causes: Collection[str], latest: dt.datetime
+) -> None:
+    """Let those of these sources that fail by one of `causes` be asked by `latest`, and forgive it."""
+    is_one = [source.c.health_cause.startswith(f"{cause}:", autoescape=True) for cause in causes]
+    failing = source.c.health == "failing", or_(*is_one), source.c.next_due_at > latest
+    fewer = case((source.c.failures > 0, source.c.failures - 1), else_=0)
+    for some in in_parts(sorted(ids)):
+        chosen = update(source).where(source.c.id.in_(some), *failing)
+        connection.execute(chosen.values(next_due_at=latest, failures=fewer))
 
 
 def all_due(connection: Connection) -> list[Row[Any]]:

@@ -3,6 +3,8 @@
 A bad sector, a broken controller or a program that writes into the file leave such pages.
 """
 
+import os
+import random
 import shutil
 import sqlite3
 from collections import Counter
@@ -149,6 +151,52 @@ def repair(database: Database) -> None:
             placing.repair(wish)
         while tell_next(database, 50, rule_book().section("stories", StoryRules)):
             pass
+
+
+SEED = int(os.environ.get("AGGREGATOR_DAMAGE_SEED") or random.SystemRandom().randrange(1 << 32))
+ROUNDS = int(os.environ.get("AGGREGATOR_DAMAGE_ROUNDS") or 8)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_whatever_a_sector_holds_the_rest_is_saved(
+    file: Path, empty: Database, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw = random.Random(f"{SEED} {number}")
+    with capsys.disabled():
+        if number == 0:
+            print(f"\nAGGREGATOR_DAMAGE_SEED={SEED}")
+    spoil(file, draw)
+    database = Database(f"sqlite:///{file}")
+    found = damage_of(database)
+    if any("damaged page" in one.what for one in found):
+        assert not any(one.can_repair for one in found)
+    balance(database)
+    brought_over(database, empty)
+    repair(empty)
+    assert not [one for one in damage_of(empty) if one.can_repair]
+    database.close()
+
+
+def spoil(file: Path, draw: random.Random) -> None:
+    """A sector of zeros or noise, or some turned bits, in a page of a table or an index of ours."""
+    with closing(sqlite3.connect(file)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        asked = "SELECT pageno FROM dbstat WHERE name NOT LIKE 'sqlite_%' AND name <> 'alembic_version'"
+        page = draw.choice([row[0] for row in connection.execute(f"{asked} AND pageno > 1")])
+    way = draw.choice(("zeros", "noise", "bits"))
+    at = (page - 1) * size + draw.randrange(size // 512) * 512
+    with file.open("r+b") as written:
+        written.seek(at)
+        held = bytearray(written.read(512))
+        if way == "zeros":
+            held = bytearray(512)
+        elif way == "noise":
+            held = bytearray(draw.randbytes(512))
+        else:
+            for place in draw.choices(range(512), k=draw.randint(1, 8)):
+                held[place] ^= 1 << draw.randrange(8)
+        written.seek(at)
+        written.write(held)
 
 
 def test_an_article_whose_story_is_lost_has_one_again(file: Path, empty: Database) -> None:

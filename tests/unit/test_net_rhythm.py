@@ -2,18 +2,20 @@
 
 import datetime as dt
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.net.answer import fresh_seconds
 from aggregator.net.due import after_outage
-from aggregator.net.outage import Outage
+from aggregator.net.outage import Outage, Silence
 from aggregator.net.rulebook import net_rules
 from aggregator.pace import decayed, expected_gap_seconds, first_rate, later_rate
 from aggregator.rules import rule_book
 from aggregator.sources.rhythm import asked_seconds
-from aggregator.store.health import health_rules
+from aggregator.store.health import health_of, health_rules
+from aggregator.store.sources import Source
 
 BOOK = rule_book()
 RULES = net_rules(BOOK)
@@ -134,9 +136,9 @@ def test_any_headers_are_read(headers: dict[str, str]) -> None:
 def test_many_hosts_out_of_reach_one_after_the_other_are_an_outage_of_our_own() -> None:
     outage = Outage(3)
     later = NOW + dt.timedelta(minutes=1)
-    assert [outage.unreachable(host, NOW) for host in ("a", "a", "b")] == [None, None, None]
-    assert [outage.unreachable(host, later) for host in ("c", "d")] == [NOW, NOW]
-    assert [outage.is_new(), outage.is_new()] == [True, False]
+    assert [outage.unreachable(host, later, source=f"{host}1") for host in ("a", "a", "b")] == [None] * 3
+    assert outage.unreachable("c", NOW, source="c1") == Silence(NOW, True, frozenset({"a1", "b1"}))
+    assert outage.unreachable("d", later, source="d1") == Silence(NOW, False, frozenset({"a1", "b1"}))
     assert outage.answered() == NOW
     assert outage.unreachable("a", later) is None
     assert outage.answered() is None, "that was none"
@@ -144,8 +146,8 @@ def test_many_hosts_out_of_reach_one_after_the_other_are_an_outage_of_our_own() 
 
 def test_where_there_are_few_hosts_all_of_them_are_an_outage_and_one_alone_is_none() -> None:
     outage = Outage(10)
-    found = [outage.unreachable(host, NOW, known=3) for host in ("a", "b", "b", "c")]
-    assert found == [None, None, None, NOW]
+    found = [outage.unreachable(host, NOW, known=3) is not None for host in ("a", "b", "b", "c")]
+    assert found == [False, False, False, True]
     assert Outage(10).unreachable("a", NOW, known=1) is None
 
 
@@ -159,3 +161,78 @@ def test_after_an_outage_of_our_own_sources_are_asked_soon_and_within_their_inte
     assert 1 <= wait(0) <= 1.1
     assert 10 <= wait(10) <= 11
     assert 60 <= wait(600) <= 66
+
+
+# --- health ------------------------------------------------------------------------------------------------
+
+
+def source(**more: object) -> Source:
+    values: dict[str, object] = {
+        "id": "s", "kind": "feed", "address": "https://a.example/feed", "interval_seconds": 3600,
+        "next_due_at": NOW + dt.timedelta(hours=3), "health": "ok", "first_poll_done": True,
+    }  # fmt: skip
+    return msgspec.convert(values | more, Source)
+
+
+def told(**more: object) -> tuple[str, str, str]:
+    health = health_of(source(**more), NOW, HEALTH)
+    return health.state, health.cause, health.words
+
+
+@pytest.mark.parametrize(
+    ("health_cause", "cause", "words"),
+    [
+        ("dns: there is no such name", "dns", "its name leads nowhere: there is no such name"),
+        ("tls: it has expired", "tls", "its certificate is not to be trusted: it has expired"),
+        ("http 403: Forbidden", "http 403", "it refuses us (403): Forbidden"),
+        ("bot wall: Cloudflare asks for a browser", "bot wall",
+         "a wall against programs stands before it: Cloudflare asks for a browser"),
+        ("http 429: Too Many Requests", "http 429", "it says that we ask too often (429): Too Many Requests"),
+        ("no feed: this is a web page", "no feed", "there is no feed at its address: this is a web page"),
+        ("http 418: I'm a Teapot", "http 418", "http 418: I'm a Teapot"),
+    ],
+)  # fmt: skip
+def test_a_failure_is_told_with_its_cause(health_cause: str, cause: str, words: str) -> None:
+    failing = {"health": "failing", "health_cause": health_cause, "failures": 5, "failing_since": ago(2)}
+    assert told(**failing) == (
+        "failing", cause, f"{words}; 5 times since 2026-11-18 08:00; next try in 3 hours",
+    )  # fmt: skip
+
+
+def test_a_source_that_is_well_says_nothing() -> None:
+    assert told() == ("ok", "", "")
+    assert told(health="new") == ("new", "", "")
+    assert told(paused=True, health="failing", health_cause="tls: x")[0] == "paused"
+
+
+@pytest.mark.parametrize(
+    ("per_day", "days", "is_silent"),
+    [(24, 2.9, False), (24, 3.1, True), (1, 9, False), (1, 11, True), (0.1, 90, False), (0.1, 110, True),
+     (0, 1000, False)],
+)  # fmt: skip
+def test_silence_is_measured_by_a_sources_own_rhythm(per_day: float, days: float, is_silent: bool) -> None:
+    state, cause, words = told(per_day=per_day, per_day_at=ago(days), last_new_at=ago(days))
+    assert (state == "silent") == is_silent
+    assert ("nothing new for" in words, cause) == (is_silent, "silent" if is_silent else "")
+
+
+def test_a_silent_source_says_what_it_used_to_have() -> None:
+    words = told(per_day=24.0, per_day_at=ago(5), last_new_at=ago(5))[2]
+    assert words == "nothing new for 5 days; it used to have something every 60 minutes"
+
+
+def test_a_flood_is_told_for_a_week() -> None:
+    assert told(flooded_at=ago(6), flood_entries=300) == (
+        "flood", "flood", "300 old entries came at once on 2026-11-14 08:00; stored, not announced",
+    )  # fmt: skip
+    assert told(flooded_at=ago(8), flood_entries=300)[0] == "ok"
+
+
+def test_what_is_not_asked_any_more_says_why() -> None:
+    assert told(health="gone", gone_since=ago(3))[2].startswith("says that it is gone for ever (410) since")
+    assert "a source already (other)" in told(health="merged", merged_into="other")[2]
+
+
+def test_articles_a_day_are_known_after_the_first_answer() -> None:
+    assert health_of(source(per_day=12.0, per_day_at=NOW), NOW, HEALTH).per_day == 12.0
+    assert health_of(source(first_poll_done=False), NOW, HEALTH).per_day is None

@@ -11,7 +11,6 @@ from aggregator.cli.context import Settings
 from aggregator.cli.progress import as_steps, progress_bar
 from aggregator.errors import UsageError
 from aggregator.ops.logs import one_line
-from aggregator.store import article_views
 from aggregator.text.numbers import counted
 
 if TYPE_CHECKING:
@@ -153,6 +152,7 @@ def _corrected(config: "Config", database: "Database") -> _Corrected:
     """Decides again about every article, aside, as if nobody had corrected anything."""
     from aggregator.labelling import labels
     from aggregator.reclustering import Reclustering
+    from aggregator.store import article_views
     from aggregator.work.executor import open_executor
 
     clusters = labels(database)

@@ -367,9 +367,10 @@ class Polling:
     def _failed(self, source: Source, error: FetchError, now: dt.datetime) -> Polled:
         if error.cause == "stopped" or self._stops():
             return Polled()
+        silence = self._silence(source, now) if error.cause in _OUT_OF_REACH else None
         if error.cause == ASKED_TO_WAIT:
             failed = self._held(source, error, now)
-        elif error.cause in _OUT_OF_REACH and (silence := self._silence(source, now)) is not None:
+        elif silence is not None:
             failed = self._unreachable(source, error, now, silence)
         elif error.status == HTTPStatus.GONE:
             failed = self._gone(source, error, now)
@@ -379,6 +380,8 @@ class Polling:
 
         def work(connection: Connection) -> None:
             save(connection, failed, source)
+            if silence is not None:  # each time: one that failed first may have been written down last
+                pull_in(connection, silence.before, _OUT_OF_REACH, failed.next_due_at)
             if failed.health == "gone":
                 part_again(connection)
             save_hosts(connection, hosts)
@@ -399,11 +402,6 @@ class Polling:
         due = after_outage(source.id, now, since=silence.since, configured_seconds=seconds, rules=self._net)
         if silence.is_new:
             log.warning("no source can be reached (%s): taken for an outage of our own", error)
-        # Each time: one that failed first may have been written down last.
-        if silence.before:
-            self._database.transact(
-                lambda connection: pull_in(connection, silence.before, _OUT_OF_REACH, due)
-            )
         return self._failing(source, error, now, due)
 
     def _answered(self) -> None:

@@ -21,7 +21,7 @@ from aggregator.dedup import passages
 from aggregator.dedup.copies import CopyRules, Proposal, Wording, best_copy, excerpts_in, ranked
 from aggregator.dedup.passages import Look, PassageIndex
 from aggregator.dedup.shingles import shingle_sequence
-from aggregator.dedup.signature import bands
+from aggregator.dedup.signature import keys_of
 from aggregator.model import CopyEvidence
 from aggregator.rules import RuleBook
 from aggregator.store import articles
@@ -122,10 +122,7 @@ class Twins:
 
     def keys(self, sign: bytes) -> tuple[int, ...]:
         """All LSH keys that an article with this signature may be under; none of a damaged one."""
-        try:
-            return bands(sign, count=self._rules.bands, rows=self._rules.rows)
-        except ValueError:  # `db check` names it, and the keys that it leaves behind
-            return ()
+        return keys_of(sign, count=self._rules.bands, rows=self._rules.rows)
 
     def inherited(self, connection: Connection, heir: Heir, sketch: bytes) -> Held:
         """What a copy is to be found by that stands for its twin, which had this sketch and is gone."""

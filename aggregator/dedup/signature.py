@@ -62,6 +62,11 @@ def bands(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
     return tuple(keys.view(np.int64).tolist())
 
 
+def keys_of(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
+    """As `bands`, and () for a damaged one: `db check` names it, and the keys that it leaves behind."""
+    return bands(signature, count=count, rows=rows) if len(signature) == _BYTES else ()
+
+
 def comparable(left: bytes, right: bytes) -> bool:
     """Whether both are signatures of one format and seed."""
     return len(left) == len(right) == _BYTES and left[: _HEADER.size] == right[: _HEADER.size]

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from aggregator.model import Entry, Noun
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import article, entry
 
 Outcome = Literal["new", "known", "revision", "forgotten"]
@@ -46,11 +47,8 @@ class LiveBlogs:
         self._reads: dict[str, _Reads] = {}
         if rules is None:
             return
-        wanted = sorted(articles)
-        for start in range(0, len(wanted), 500):
-            containers = select(article.c.id).where(
-                article.c.id.in_(wanted[start : start + 500]), article.c.role == "container"
-            )
+        for some in in_parts(sorted(articles)):
+            containers = select(article.c.id).where(article.c.id.in_(some), article.c.role == "container")
             for id_ in connection.execute(containers).scalars().all():
                 self._reads[id_] = _reads(connection, id_, now, rules)
 

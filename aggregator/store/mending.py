@@ -4,13 +4,14 @@ Each function takes what a fault names (`checks/fault.py`) and looks again befor
 well, or not there any more, stays as it is. So a repair that comes late, or twice, does no harm.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, delete, exists, func, not_, select, text, update
 
 from aggregator.model import Noun
 from aggregator.store import search
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import (
     across,
     article,
@@ -29,7 +30,6 @@ from aggregator.store.tables import (
     tombstone,
 )
 
-_AT_ONCE: Final = 500
 _CHILDREN: Final = (sketch, across, live_blog, entry_link, outlet_line)
 _USED: Final[Mapping[str, tuple[Any, ...]]] = {
     "entry": (entry.c.n,),
@@ -66,7 +66,7 @@ def counters(connection: Connection, names: Sequence[str]) -> int:
 def without_article(connection: Connection, table: Any, ids: Sequence[str]) -> int:
     """Keys or looks that lead to nothing: without them the article is taken in when it comes again."""
     mended = 0
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         lost = (
             table.c.article.in_(part),
             not_(exists().where(article.c.id == table.c.article)),
@@ -122,7 +122,7 @@ def links(connection: Connection, ids: Sequence[str]) -> list[str]:
     """Copies of an article that is not there are originals from now on; returns their stories."""
     twin = article.alias("twin")
     stories: set[str] = set()
-    for part in _parts(ids):
+    for part in in_parts(sorted(ids)):
         lost = article.c.id.in_(part), not_(exists().where(twin.c.id == article.c.copy_of))
         rows = connection.execute(select(article.c.id, article.c.role, article.c.story).where(*lost)).all()
         for row in rows:
@@ -154,7 +154,7 @@ def untell(connection: Connection, ids: Sequence[str]) -> int:
         connection.execute(
             update(story).where(story.c.id.in_(part), story.c.merged.is_not(None)).values(**values)
         ).rowcount
-        for part in _parts(ids)
+        for part in in_parts(sorted(ids))
     )
 
 
@@ -172,7 +172,7 @@ def indexed(connection: Connection, numbers: Sequence[str]) -> int:
     wanted = [int(one) for one in numbers]
     is_sqlite = connection.dialect.name == "sqlite"
     if not is_sqlite:
-        for part in _parts(wanted):
+        for part in in_parts(sorted(wanted)):
             connection.execute(text("DELETE FROM article_search WHERE n = ANY(:numbers)"), {"numbers": part})
     mended = 0 if is_sqlite else len(wanted)
     for n in wanted:
@@ -202,8 +202,3 @@ def reindex(connection: Connection, names: Sequence[str]) -> int:
     for name in wanted:
         connection.exec_driver_sql(f'REINDEX "{name}"')
     return len(wanted)
-
-
-def _parts(values: Sequence[Any]) -> Iterator[list[Any]]:
-    ordered = sorted(values)
-    return (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Update, and_, delete, func, insert, or_, sele
 
 from aggregator.model import Noun
 from aggregator.store import blobs
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import change, hook, outbox
 
-_ONE_STATEMENT = 500
 _EARLIER = outbox.alias("earlier")
 
 
@@ -165,9 +165,8 @@ def _of(name: str) -> Update:
 def told_of(connection: Connection, name: str, stories: Collection[str]) -> set[str]:
     """Of these stories those of which the hook was sent something that was not forgotten since."""
     found: set[str] = set()
-    wanted = sorted(stories)
-    for start in range(0, len(wanted), _ONE_STATEMENT):
-        few = outbox.c.story.in_(wanted[start : start + _ONE_STATEMENT])
+    for some in in_parts(sorted(stories)):
+        few = outbox.c.story.in_(some)
         found |= set(connection.execute(select(outbox.c.story).where(outbox.c.hook == name, few)).scalars())
     return found
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, Select, select
 from aggregator.shelf import Quality
 from aggregator.store import told as told_texts
 from aggregator.store.corrections import all_corrections
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import story
 
 NEWEST: Final = 1000  # stories that are looked at: the page costs the same at any size
@@ -48,10 +49,8 @@ def _facts(connection: Connection, rows: list[Row[Any]]) -> tuple[int, list[Row[
     """How many of these stories have their merged text, and those of them in which no two outlets agree."""
     by_id = {row.id: row for row in rows}
     ids, told, without = list(by_id), 0, []
-    for start in range(0, len(ids), 500):
-        part = select(story.c.id, story.c.merged).where(
-            story.c.id.in_(ids[start : start + 500]), story.c.merged.is_not(None)
-        )
+    for some in in_parts(ids):
+        part = select(story.c.id, story.c.merged).where(story.c.id.in_(some), story.c.merged.is_not(None))
         for id_, merged in connection.execute(part):
             told += 1
             held = told_texts.read_merged(id_, merged)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from aggregator.model import Noun
+from aggregator.store.statements import in_parts
 from aggregator.store.tables import article, story
 
 
@@ -117,10 +118,9 @@ def title_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word t
 
 def rows_of(connection: Connection, numbers: Iterable[int]) -> list[StoryRow]:
     """The live stories of these running numbers, in the order of the numbers."""
-    wanted = sorted(numbers)
     rows: list[Any] = []
-    for start in range(0, len(wanted), 500):
-        rows += connection.execute(_ROWS, {"numbers": wanted[start : start + 500]}).all()
+    for part in in_parts(sorted(numbers)):
+        rows += connection.execute(_ROWS, {"numbers": part}).all()
     return [StoryRow(**row._mapping) for row in rows]
 
 

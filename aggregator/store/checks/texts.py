@@ -18,7 +18,7 @@ from aggregator.dedup.copies import CopyRules
 from aggregator.dedup.fingerprint import text_hash
 from aggregator.dedup.identity import next_generation_id
 from aggregator.dedup.shingles import shingle_sequence
-from aggregator.dedup.signature import bands
+from aggregator.dedup.signature import keys_of
 from aggregator.store import articles, retention
 from aggregator.store.checks.fault import Extent, Fault, Remedy, Step, gathered, pairs
 from aggregator.store.checks.values import ranges
@@ -96,7 +96,9 @@ def _without_keys(
     rules: CopyRules,
     full_share: float,
 ) -> Iterator[Fault | None]:
-    keys = {row.n: _keys(row.signature, rules) for row in rows if row.signature}
+    keys = {
+        row.n: keys_of(row.signature, count=rules.bands, rows=rules.rows) for row in rows if row.signature
+    }
     stored: dict[int, set[int]] = defaultdict(set)
     for n, own in keys.items():
         stored[n] = stored_keys(connection, n, own)
@@ -109,13 +111,6 @@ def _without_keys(
         room = _room(connection, missing)
         if any(room[key] < rules.band_cap * full_share for key in missing):
             yield _fault("articles are not found by keys of their text", row.n, "bands")
-
-
-def _keys(sign: bytes, rules: CopyRules) -> tuple[int, ...]:
-    try:
-        return bands(sign, count=rules.bands, rows=rules.rows)
-    except ValueError:
-        return ()  # another question says so
 
 
 _STORED = select(lsh_band.c.band).where(
@@ -211,7 +206,7 @@ def _compared(
             chosen = select(article.c.n, article.c.signature).where(article.c.n.between(low, high))
             rows = connection.execute(chosen).all()
             for row in rows:
-                own = _keys(row.signature, rules)
+                own = keys_of(row.signature, count=rules.bands, rows=rules.rows)
                 if row.n < len(sums.counts) and not _is_whole(own, sums.counts[row.n], sums.totals[row.n]):
                     among = stored_keys(connection, row.n, own)
                     if len(among) < sums.counts[row.n]:

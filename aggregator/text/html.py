@@ -80,10 +80,10 @@ def _read(root: Any, html: str, url: str | None, facts: PageFacts, rules: TextRu
     without_layout_tables(root)
     gone = without_boxes(root, headlines, rules)
     stated = count_words(facts.body)
-    found = extract_text(root, html, url, rules=rules, stated_words=stated)
+    found = extract_text(root, url, rules=rules, stated_words=stated)
     if gone and count_words(found) < rules.enough_words:
         whole = _parsed(html)
-        more = extract_text(whole, html, url, rules=rules, stated_words=stated)
+        more = extract_text(whole, url, rules=rules, stated_words=stated)
         read = without_teasers(whole, more, rules)
         if read.share >= rules.list_link_share:
             return read
@@ -113,27 +113,20 @@ def _stands_in_data(found: str, stated: str, rules: TextRules) -> bool:
     )
 
 
-def extract_text(
-    root: Any, html: str, url: str | None = None, *, rules: TextRules, stated_words: int = 0
-) -> str:
-    """The article's paragraphs, one a line; "" when none is found. `root` is the bounded `html`, parsed.
+def extract_text(root: Any, url: str | None = None, *, rules: TextRules, stated_words: int = 0) -> str:
+    """The article's paragraphs, one a line; "" when none is found. `root` is the bounded page, parsed.
 
     `stated_words`: how long the page itself says its article is (JSON-LD), 0 when it does not.
 
-    The plain reading is kept wherever it found an article's worth of words. Only where it found little are
-    the readings with a fallback asked, and the one with clearly more is taken, readability's only where the
-    others have next to nothing: on pages of many countries it is the worst (benchmarks/extraction.py).
+    The fast reading is kept wherever it found an article's worth of words. Only where it found little is the
+    reading with fallbacks tried, and it is taken where it has clearly more. readability-lxml as a third
+    reading changed no page of either sample set (benchmarks/extraction.py).
     """
     plain = _by_trafilatura(root, url, fast=True)
     if count_words(plain) >= max(rules.enough_words, stated_words / rules.clearly_more):
         return plain
     thorough = _by_trafilatura(root, url, fast=False)
-    best = thorough if count_words(thorough) > rules.clearly_more * count_words(plain) else plain
-    if count_words(best) >= rules.hardly_any_words:
-        return best
-    other = _by_readability(html)
-    is_more = count_words(other) > rules.clearly_more * max(count_words(best), rules.hardly_any_words)
-    return other if is_more else best
+    return thorough if count_words(thorough) > rules.clearly_more * count_words(plain) else plain
 
 
 def _parsed(html: str) -> Any:
@@ -176,14 +169,6 @@ def _by_trafilatura(root: Any, url: str | None, *, fast: bool) -> str:
         return (getattr(found, "text", None) or "") if found is not None else ""
 
     return _opinion("trafilatura", read)
-
-
-def _by_readability(html: str) -> str:
-    import readability
-
-    return _opinion(
-        "readability", lambda: html_to_text(readability.Document(html).summary(html_partial=True))
-    )
 
 
 def _opinion(reader: str, read: Callable[[], str]) -> str:

@@ -28,7 +28,6 @@ _LIBRARIES = (
     "numpy",
     "py3langid",
     "PyStemmer",
-    "readability-lxml",
     "tld",
     "trafilatura",
 )

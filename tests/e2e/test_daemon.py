@@ -346,7 +346,7 @@ def test_each_broken_source_is_told_and_the_rest_goes_on(tmp_path: Path) -> None
 
 # Parsers and what only commands use: in the process that lives for weeks they would be so much memory.
 ELSEWHERE = {
-    *("trafilatura", "readability", "feedparser", "py3langid", "datasketch", "scipy", "distributed"),
+    *("trafilatura", "feedparser", "py3langid", "datasketch", "scipy", "distributed"),
     *("rich", "pygments", "prometheus_client", "aggregator.evaluating"),
     *("aggregator.text.prepare", "aggregator.text.wire"),
 }

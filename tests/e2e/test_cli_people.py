@@ -18,6 +18,7 @@ import typer
 from aggregator.cli import app, main
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.e2e import forked
+from tests.e2e.daemon_process import PATIENCE_SECONDS
 from tests.e2e.test_cli import DAY, SCRIPT, Terminal, jsonl, reports
 from tests.loopback import LoopbackServer, Response
 from tests.receiver import SECRET
@@ -277,10 +278,10 @@ def test_slips_are_answered_with_what_was_meant(stage: Path, typed: Any, monkeyp
 # --- ended -------------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_says_what_became_of_the_work(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path)
+def _ingest_to_interrupt(terminal: Terminal, *program: str | Path) -> subprocess.Popen[bytes]:
+    """An ingest that has read some records and waits for more: it cannot end by itself."""
     running = subprocess.Popen(
-        [SCRIPT, "ingest", "-v", "-"],
+        [*program, "ingest", "-v", "-"],
         cwd=terminal.folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -291,15 +292,76 @@ def test_ctrl_c_says_what_became_of_the_work(tmp_path: Path) -> None:
     assert running.stdin is not None
     running.stdin.write(reports().encode())
     running.stdin.flush()
-    database = terminal.folder / "aggregator.db-wal"
-    while not database.exists():  # it is at work; the test's own time limit ends a wait for nothing
-        time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert out == b""
+    return running
+
+
+def _wait_for_file(running: subprocess.Popen[bytes], file: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not file.exists():
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < deadline, f"waited for {file.name}"
+        time.sleep(0.01)
+
+
+def _assert_stopped_with_words(running: subprocess.Popen[bytes]) -> None:
+    try:
+        running.wait(PATIENCE_SECONDS)  # its input stays open: at the end of that it would end well
+    finally:
+        running.kill()
+        out, err = running.communicate()
+    assert (running.returncode, out) == (130, b""), err
     assert b"the same command goes on from here" in err
     assert b"Traceback" not in err
+
+
+def test_ctrl_c_says_what_became_of_the_work(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    running = _ingest_to_interrupt(terminal, SCRIPT)
+    _wait_for_file(running, terminal.folder / "aggregator.db-wal")  # it is at work
+    running.send_signal(signal.SIGINT)
+    _assert_stopped_with_words(running)
+
+
+# The signal comes while a library holds the main thread: in a callback of the garbage collector, where Python
+# only reports what is raised, or in an import that fails with an error of its own, as that of numpy does.
+LOSING = """
+import gc, sys, time
+from pathlib import Path
+from aggregator.cli import main
+
+def wait_to_be_interrupted():
+    Path("inside").touch()
+    while True:
+        time.sleep(0.01)
+
+class Importer:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy" and Path("aggregator.db-wal").exists() and not Path("inside").exists():
+            try:
+                wait_to_be_interrupted()
+            except KeyboardInterrupt:
+                raise ImportError("numpy failed to import") from None
+
+def collecting(phase, told):
+    if Path("aggregator.db-wal").exists() and not Path("inside").exists():
+        wait_to_be_interrupted()
+
+if sys.argv.pop(1) == "lost":
+    gc.callbacks.append(collecting)
+    gc.set_threshold(100)
+else:
+    sys.meta_path.insert(0, Importer())
+main()
+"""
+
+
+@pytest.mark.parametrize("how", ["lost", "replaced"])
+def test_ctrl_c_ends_the_command_also_where_a_library_loses_it(tmp_path: Path, how: str) -> None:
+    terminal = Terminal(tmp_path)
+    running = _ingest_to_interrupt(terminal, sys.executable, "-c", LOSING, how)
+    _wait_for_file(running, terminal.folder / "inside")
+    running.send_signal(signal.SIGINT)
+    _assert_stopped_with_words(running)
 
 
 @pytest.mark.parametrize("arguments", ["stories --format jsonl", "stories --format csv", "config show"])

@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,8 @@ _NUMBERS = itertools.count()
 gc.set_threshold(100_000, 50, 1000)
 
 # A machine that is busy with other things makes no property false.
-hypothesis.settings.register_profile("any machine", deadline=None)
+_MAY_BE_SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=_MAY_BE_SLOW)
 hypothesis.settings.load_profile("any machine")
 
 
@@ -46,6 +48,8 @@ class Postgres:
 
     def __init__(self, server: str) -> None:
         self._server = server
+        # Other runs may use the server, of other machines too, or have ended without dropping theirs.
+        self._prefix = f"aggregator_test_{os.getpid()}_{secrets.token_hex(4)}"
         self._made: list[str] = []
         self._free: list[str] = []
         self._laid: list[str] = []  # with tables
@@ -54,7 +58,7 @@ class Postgres:
 
     def make(self) -> str:
         """The address of a new, empty database."""
-        name = f"aggregator_test_{os.getpid()}_{next(_NUMBERS)}"
+        name = f"{self._prefix}_{next(_NUMBERS)}"
         with self._admin.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"))
         self._made.append(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.conftest import REPOSITORY
 from tests.loopback import LoopbackServer, Request, Response
+from tests.waiting import PATIENCE_SECONDS
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 DOCUMENT = (REPOSITORY / "docs" / "webhooks.md").read_text(encoding="utf-8")
@@ -71,9 +72,9 @@ class Receiver:
     def types(self) -> list[str]:
         return [body["type"] for body in self.bodies()]
 
-    def wait(self, look: Callable[[], object], seconds: float = 20.0) -> None:
+    def wait(self, look: Callable[[], object]) -> None:
         """Until `look()` is true."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not look():
             assert time.monotonic() < deadline, f"came: {len(self.came)}, taken: {len(self.taken)}"
             time.sleep(0.02)

@@ -1,10 +1,13 @@
 """`aggregator` with its transaction rule broken on purpose: entries are done before stories are written.
 
-The kill tests must find it out; it is how they prove that they could fail.
+The kill tests must find it out; it is how they prove that they could fail. With CARELESS_FILE in its
+environment it makes that file when entries are done and stories are not, and waits to be killed.
 """
 
+import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from sqlalchemy import update
 
@@ -23,7 +26,9 @@ class CarelessPlacing(Placing):
         with self._database.write() as connection:
             numbers = [waiting.n for waiting, _ in batch]
             connection.execute(update(entry).where(entry.c.n.in_(numbers)).values(state="done"))
-        time.sleep(0.05)
+        if "CARELESS_FILE" in os.environ:
+            Path(os.environ["CARELESS_FILE"]).touch()
+            time.sleep(3600)
         return super().place(batch, as_it_is=as_it_is)
 
 

@@ -21,9 +21,9 @@ import httpx
 import yaml
 
 from tests.e2e import forked
+from tests.waiting import PATIENCE_SECONDS
 
 PROGRAM = [sys.executable, "-c", "from aggregator.cli import main; main()"]
-PATIENCE_SECONDS = 60.0  # for a machine that is busy with other things; nothing here needs a tenth of it
 _LISTENING = re.compile(r"listening on (http://\S+),")
 
 Got = TypeVar("Got")
@@ -91,10 +91,10 @@ class DaemonProcess:
         self.address = self.wait_for(lambda: _LISTENING.search(self.log()), "the daemon to listen").group(1)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send the signal; the exit code. The promise is 10 seconds; the wait is twice that."""
+        """Send the signal; the exit code."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE_SECONDS)
 
     def wait_for_end(self) -> int:
         """The exit code of a process that ends by itself."""

@@ -16,10 +16,10 @@ from aggregator.store.search import unindexed_count
 from aggregator.store.tables import article, entry, lsh_band, outlet_line, revision, sketch, story, story_log
 from aggregator.text.query import parse_query
 from tests.articles import settled
+from tests.waiting import PATIENCE_SECONDS
 
 HONEST = [str(Path(sys.executable).with_name("aggregator"))]
 CARELESS = [sys.executable, "-m", "tests.e2e.careless_ingest"]
-SECONDS_AN_INGEST = 240
 SEED = int(os.environ.get("AGGREGATOR_KILL_SEED") or random.SystemRandom().randrange(2**32))
 
 Settled = dict[str, list[tuple[Any, ...]]]
@@ -46,7 +46,7 @@ def rounds(name: str) -> random.Random:
     return random.Random(f"{SEED} {name}")
 
 
-def ended(running: subprocess.Popen[bytes], *, seconds: float = SECONDS_AN_INGEST) -> None:
+def ended(running: subprocess.Popen[bytes], *, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait for a run that must end well; it may have refused something."""
     said, _ = running.communicate(timeout=seconds)
     assert running.returncode in (0, 3), said.decode()

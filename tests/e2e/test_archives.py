@@ -82,7 +82,6 @@ def assert_each_record_once(url: str, told: dict[str, int], records: int) -> Non
     assert told["again"] == 0
 
 
-@pytest.mark.timeout(240)
 def test_an_archive_killed_five_times_gives_every_record_once(
     archive: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

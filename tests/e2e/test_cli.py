@@ -30,6 +30,7 @@ from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY, Postgres
 from tests.e2e import forked
 from tests.loopback import LoopbackServer, Response
+from tests.waiting import PATIENCE_SECONDS
 
 SCRIPT = Path(sys.executable).with_name("aggregator")
 DAY = "2026-10-12T12:00:00Z"
@@ -336,7 +337,7 @@ def test_a_second_daemon_ends_with_6(terminal: Terminal) -> None:
         assert said.code == 6, said.err
     finally:
         first.terminate()
-        first.communicate(timeout=30)
+        first.communicate(timeout=PATIENCE_SECONDS)
 
 
 def test_a_reader_that_goes_away_is_no_error(filled: Terminal) -> None:
@@ -810,10 +811,10 @@ def test_where_another_process_is_the_writer_the_command_waits_or_leaves_it(term
     waiting.stdin.close()
     assert b"waiting until it has placed" in waiting.stderr.readline()
     holder.stdin.close()  # the writer ends without having placed anything
-    holder.wait(timeout=30)
+    holder.wait(timeout=PATIENCE_SECONDS)
     assert waiting.stdout is not None
     told = json.loads(waiting.stdout.read())
-    assert waiting.wait(timeout=60) == 0
+    assert waiting.wait(timeout=PATIENCE_SECONDS) == 0
     waiting.stderr.close()
     assert (told["new"], told["waiting"]) == (1, 0)
     assert sum(one["article_count"] for one in terminal.stories()) == 4
@@ -1007,7 +1008,7 @@ def test_a_source_of_the_file_is_removed_in_the_file(terminal: Terminal) -> None
         if b"http://" in line:
             break
     running.terminate()
-    running.communicate(timeout=30)
+    running.communicate(timeout=PATIENCE_SECONDS)
     said = terminal.type("sources", "remove", "http://127.0.0.1:9/feed")
     assert said.code == 2
     assert "config.yaml" in said.err
@@ -1070,7 +1071,7 @@ def test_doctor_names_a_missing_folder_once(terminal: Terminal) -> None:
             assert line.count(str(terminal.folder / "nowhere").encode()) == 1
             break
     running.terminate()
-    running.communicate(timeout=30)
+    running.communicate(timeout=PATIENCE_SECONDS)
     (listed,) = terminal.type("sources", "list", "--format", "jsonl").lines
     assert (listed["state"], listed["problem"]) == ("failing", "there is no such folder")
     ill = terminal.type("doctor")

@@ -18,8 +18,9 @@ from aggregator.store.lock import writer_lock
 from aggregator.store.rows import PASSING
 from aggregator.store.tables import metadata, request
 from tests.articles import NOON
-from tests.e2e.daemon_process import PATIENCE_SECONDS, PROGRAM, DaemonProcess
+from tests.e2e.daemon_process import PROGRAM, DaemonProcess
 from tests.homes import TRIPWIRE, by_title, homes, members, partition, redirects, rows_of, what_is_wrong
+from tests.waiting import PATIENCE_SECONDS
 
 STRICT = {"rules": {"events": {"threshold": 30.0}}}
 

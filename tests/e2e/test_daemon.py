@@ -20,6 +20,7 @@ import pytest
 from tests.e2e.daemon_process import DaemonProcess, resident_mib
 from tests.e2e.outlets import SAMPLES, Outlet, report
 from tests.loopback import LoopbackServer, Request, Response
+from tests.waiting import PATIENCE_SECONDS
 
 DAM = report(
     "Marenholt Courier/kestrow-dam-gives-way",
@@ -220,16 +221,17 @@ def test_pages_that_do_not_come_hold_up_nobody(tmp_path: Path) -> None:
     outlet = Outlet("Radio Vessaly", "atom", [good, gone, forbidden, hanging], full_text=False)
     outlet.server.routes |= {
         gone.path: Response(404, body="gone"),
-        hanging.path: Response(200, body="late", delay_seconds=60),
+        hanging.path: Response(200, body="late", delay_seconds=600),
         "/robots.txt": Response(200, body=f"User-agent: *\nDisallow: {forbidden.path}\n"),
     }
-    patience = {"net": {"fetch_deadline_seconds": 1.0}, "polling": {"page_retry_seconds": 0.1}}
+    patience = {"net": {"fetch_deadline_seconds": 2.0}, "polling": {"page_retry_seconds": 0.1}}
     settings = {"sources": [outlet.settings()], "rules": patience}
     with DaemonProcess(tmp_path, settings) as daemon:
-        wait_for_articles(daemon, 3)
-        states = query(daemon, "SELECT state, inbox_no IS NULL FROM entry ORDER BY state")
-        assert states == [("done", 0)] * 3 + [("page", 1)], "no inbox number before the page is decided"
+        waits = "SELECT sum(state = 'page' AND inbox_no IS NULL), sum(state <> 'page') FROM entry"
+        daemon.wait_for(lambda: query(daemon, waits) == [(1, 3)], "three to go on without the fourth")
         wait_for_articles(daemon, 4)
+        placed = "SELECT title FROM article JOIN entry ON entry.article = article.id ORDER BY inbox_no"
+        assert query(daemon, placed)[3:] == [(hanging.title,)], "no inbox number before the page is decided"
         texts = leads(daemon)
         assert good.beyond in texts[good.title]
         for one in (gone, forbidden, hanging):
@@ -245,8 +247,8 @@ def test_pages_that_do_not_come_hold_up_nobody(tmp_path: Path) -> None:
 
 def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
     outlet = Outlet("Radio Vessaly", "atom", [DAM_ON_AIR, LYNX], full_text=False)
-    outlet.server.routes |= {one.path: Response(200, delay_seconds=60) for one in (DAM_ON_AIR, LYNX)}
-    slow = LoopbackServer({"*": Response(200, delay_seconds=60)})
+    outlet.server.routes |= {one.path: Response(200, delay_seconds=600) for one in (DAM_ON_AIR, LYNX)}
+    slow = LoopbackServer({"*": Response(200, delay_seconds=600)})
     shutil.copytree(SAMPLES, tmp_path / "articles")
     feeds = [outlet.settings(), {"feed": slow.url("/feed"), "name": "slow"}]
     nowhere = {"feed": "http://nowhere.invalid/feed", "name": "nowhere"}
@@ -438,7 +440,7 @@ def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
 def test_systemd_is_told_and_little_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(f"{place}/notify")
-        systemd.settimeout(20)
+        systemd.settimeout(PATIENCE_SECONDS)
         daemon = DaemonProcess(tmp_path, {}, NOTIFY_SOCKET=f"{place}/notify", WATCHDOG_USEC="400000")
         started = time.monotonic()
         with daemon:

@@ -13,11 +13,20 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lxml import html
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
 from tests.memory_shelf import MemoryShelf, a_full_shelf
+from tests.waiting import PATIENCE_SECONDS
 
 CHROMIUM = Path(os.environ.get("AGGREGATOR_CHROMIUM", "/usr/bin/chromium"))
 OUTPUT = Path(__file__).parents[1] / "output"
@@ -50,6 +59,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(reason)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        expect.set_options(timeout=PATIENCE_SECONDS * 1000)
         yield browser
         browser.close()
 
@@ -196,7 +206,7 @@ def test_a_screen_reader_meets_no_serious_problem(visit: Visit) -> None:
 
 def test_headings_go_down_one_step_at_a_time(address: str) -> None:
     for path in PAGES.values():
-        page = html.fromstring(httpx.get(address + path, trust_env=False).text)
+        page = html.fromstring(httpx.get(address + path, trust_env=False, timeout=PATIENCE_SECONDS).text)
         ranks = [int(heading.tag[1]) for heading in page.xpath("//h1 | //h2 | //h3 | //h4")]
         assert ranks[0] == 1, path
         assert all(after <= before + 1 for before, after in pairwise(ranks)), (

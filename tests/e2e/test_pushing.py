@@ -16,6 +16,7 @@ from aggregator.store.tables import entry
 from tests.articles import FLOOD, STRIKE
 from tests.conftest import REPOSITORY
 from tests.e2e.daemon_process import DaemonProcess
+from tests.waiting import PATIENCE_SECONDS
 
 RECORDS = [
     {"id": "1", "outlet": "Harbour Post", "title": "Dock workers strike", "text": STRIKE},
@@ -23,18 +24,19 @@ RECORDS = [
 ]
 
 
-@pytest.mark.timeout(240)
 def test_what_is_answered_is_placed_and_survives_kill_9(tmp_path: Path) -> None:
     with DaemonProcess(tmp_path, {"sources": []}) as daemon:
         made = daemon.command("token", "create", "newsroom", "--scope", "push")
         assert (made.returncode, len(made.stdout.split())) == (0, 1), made.stderr
         bearer = {"Authorization": f"Bearer {made.stdout.strip()}"}
         address = f"{daemon.address}/api/v1/articles"
-        first = httpx.post(address, json=RECORDS[0], headers=bearer, trust_env=False)
+        first = httpx.post(
+            address, json=RECORDS[0], headers=bearer, trust_env=False, timeout=PATIENCE_SECONDS
+        )
         assert first.status_code == 202
         story = daemon.wait_for(daemon.stories, "the pushed article in a story")[0]
         assert story["articles"][0]["id"] == first.json()["items"][0]["article"]
-        last = httpx.post(address, json=RECORDS[1], headers=bearer, trust_env=False)
+        last = httpx.post(address, json=RECORDS[1], headers=bearer, trust_env=False, timeout=PATIENCE_SECONDS)
         daemon.kill()
         assert last.json()["accepted"] == 1
         assert made.stdout.strip() not in daemon.log()

@@ -10,6 +10,7 @@ from tests.e2e.daemon_process import DaemonProcess
 from tests.e2e.outlets import Outlet, report
 from tests.loopback import LoopbackServer, Response
 from tests.receiver import SECRET, Receiver
+from tests.waiting import PATIENCE_SECONDS
 
 FIRE = report("Lowland Post/fire-at-halverne-solvent-works", "Sixteen hurt in fire", hours_ago=10)
 MARK = "qX7marker"
@@ -37,7 +38,7 @@ def test_no_secret_is_said_through_a_whole_life(tmp_path: Path, postgres: Postgr
         token = daemon.command("token", "create", "reader", "--scope", "admin").stdout.strip()
         daemon.wait_for(daemon.stories, "a story")
         daemon.wait_for(lambda: len(daemon.lines("warning ")) >= 4, "what fails to be told")
-        with httpx.Client(base_url=daemon.address, trust_env=False) as client:
+        with httpx.Client(base_url=daemon.address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
             for given in (token, f"agg_{MARK}wrong"):
                 bearer = {"Authorization": f"Bearer {given}"}
                 client.post(

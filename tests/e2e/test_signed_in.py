@@ -31,6 +31,7 @@ from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a f
 from tests.fresh import with_tables
 from tests.homes import fill
 from tests.unit.test_publish_pages import HOSTILE, assert_tame
+from tests.waiting import PATIENCE_SECONDS
 
 
 class Newsroom:
@@ -190,7 +191,7 @@ def test_what_cannot_be_done_is_said_and_what_takes_longer_can_be_looked_at_agai
     page.get_by_label("other story").fill(other)
     page.get_by_role("button", name="Merge them …").click()
     page.get_by_role("button", name="Merge them").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("It is not done yet", timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("It is not done yet")
     newsroom.is_busy = False
     newsroom.answer()
     page.get_by_role("link", name="Look again").click()
@@ -233,7 +234,7 @@ def test_forms_are_for_the_holder_of_an_admin_token_with_a_form_of_his_own(newsr
     before = newsroom.partition()
     one, other = [*newsroom.titles()][:2]
     fields = {"kind": "merge", "story": one, "other": other, "sure": "yes"}
-    with httpx.Client(base_url=newsroom.address, trust_env=False) as client:
+    with httpx.Client(base_url=newsroom.address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         assert client.post("/correct", data=fields).status_code == 403, "no token"
         reader = client.post("/sign-in", data={"token": newsroom.token("read", "push")})
         assert reader.status_code == 303
@@ -255,7 +256,7 @@ def test_forms_are_for_the_holder_of_an_admin_token_with_a_form_of_his_own(newsr
 
 def test_signing_in_keeps_the_token_from_scripts_and_leads_nowhere_foreign(newsroom: Newsroom) -> None:
     secret = newsroom.token("admin")
-    with httpx.Client(base_url=newsroom.address, trust_env=False) as client:
+    with httpx.Client(base_url=newsroom.address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         wrong = client.post("/sign-in", data={"token": "no such token"})
         assert wrong.status_code == 403
         assert "set-cookie" not in wrong.headers
@@ -276,7 +277,7 @@ def test_a_token_in_the_address_stays_in_links_and_opens_no_form(newsroom: Newsr
     secret = newsroom.token("read", "admin")
     prefix = f"/t/{secret}"
     story = next(iter(newsroom.titles()))
-    with httpx.Client(base_url=newsroom.address, trust_env=False) as client:
+    with httpx.Client(base_url=newsroom.address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         for path in ("/", "/?view=newest", f"/stories/{story}", "/search?q=the", "/sources", "/quality"):
             page = html.fromstring(client.get(prefix + path).text)
             own = [link for link in page.xpath("//@href | //@action") if not link.startswith(("#", "http"))]
@@ -289,7 +290,7 @@ def test_a_token_in_the_address_stays_in_links_and_opens_no_form(newsroom: Newsr
 
 
 def test_nothing_that_a_form_brings_becomes_markup(newsroom: Newsroom) -> None:
-    with httpx.Client(base_url=newsroom.address, trust_env=False) as client:
+    with httpx.Client(base_url=newsroom.address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         client.post("/sign-in", data={"token": newsroom.token("admin")})
         own, story = _form_value(client), next(iter(newsroom.titles()))
         for evil in HOSTILE:
@@ -307,7 +308,7 @@ def test_nothing_that_a_form_brings_becomes_markup(newsroom: Newsroom) -> None:
 
 
 def test_a_form_that_is_too_long_or_is_none_is_refused(newsroom: Newsroom) -> None:
-    with httpx.Client(base_url=newsroom.address, trust_env=False) as client:
+    with httpx.Client(base_url=newsroom.address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         assert client.post("/sign-in", content=b"token=" + b"x" * 70_000).status_code == 413
         assert client.post("/sign-in", content="token=ü".encode("latin-1")).status_code == 409
         assert client.post("/sign-in", content=b"&".join([b"a=1"] * 3000)).status_code == 409
@@ -326,7 +327,9 @@ def test_over_pages_nobody_but_the_owner_gets_more_of_an_article_than_its_excerp
     )
     address = server.start()
     try:
-        with httpx.Client(base_url=address, trust_env=False, headers={"Via": "1.1 proxy"}) as client:
+        with httpx.Client(
+            base_url=address, trust_env=False, timeout=PATIENCE_SECONDS, headers={"Via": "1.1 proxy"}
+        ) as client:
             every = newsroom.reading.stories(StoryFilter(limit=500)).stories
             largest = max(every, key=lambda one: one.report_count)
             copied = next(one for one in every if any(a.role == "copy" for a in one.articles))

@@ -107,7 +107,6 @@ def busy(folder: Path, seconds: float) -> None:
         assert not [line for line in daemon.log().splitlines() if "locked" in line or "error" in line]
 
 
-@pytest.mark.timeout(600)
 def test_readers_and_commands_beside_a_full_ingest_meet_no_lock(tmp_path: Path) -> None:
     busy(tmp_path, 2.0)
 

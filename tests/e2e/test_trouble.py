@@ -225,13 +225,13 @@ def test_a_daemon_that_was_suspended_goes_on_without_alarm_or_burst(tmp_path: Pa
     with LoopbackServer({"/feed": feed}) as server:
         settings = {
             "sources": [{"feed": server.url("/feed")}],
-            "rules": {"service": {"stalled_seconds": 1.5, "look_seconds": 0.3}},
+            "rules": {"service": {"stalled_seconds": 5.0, "look_seconds": 0.3}},
         }
         with DaemonProcess(tmp_path, settings) as daemon:
             daemon.wait_for(lambda: len(server.requests) > 2, "it to poll")
             assert daemon.process is not None
             daemon.process.send_signal(signal.SIGSTOP)
-            time.sleep(2.5)
+            time.sleep(6.0)  # longer than is taken for a stall
             asked = len(server.requests)
             daemon.process.send_signal(signal.SIGCONT)
             began = time.monotonic()

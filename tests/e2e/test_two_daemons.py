@@ -24,6 +24,7 @@ from tests.e2e.daemon_process import PROGRAM, DaemonProcess
 from tests.e2e.kill_records import records
 from tests.e2e.kills import Settled, assert_same, left_in, rounds
 from tests.loopback import LoopbackServer
+from tests.waiting import PATIENCE_SECONDS
 
 ARTICLES = 120
 MANY_ARTICLES = int(os.environ.get("AGGREGATOR_TAKEOVER_ARTICLES") or 20_000)
@@ -159,7 +160,9 @@ def asks_a_standby(pair: Pair) -> None:
     secret = next(word for word in made.stdout.split() if word.startswith("agg_"))
     bearer, api = {"authorization": f"Bearer {secret}"}, f"{pair.standby.address}/api/v1"
     pushed = {"title": "A bridge opens at Hollin", "text": "It may be crossed from today. " * 30}
-    answer = httpx.post(f"{api}/articles", json=pushed, headers=bearer, trust_env=False)
+    answer = httpx.post(
+        f"{api}/articles", json=pushed, headers=bearer, trust_env=False, timeout=PATIENCE_SECONDS
+    )
     assert answer.status_code == 202, answer.text
     found = pair.standby.wait_for(
         lambda: [one["id"] for one in pair.standby.stories() if one["title"] == pushed["title"]], "its story"

@@ -20,6 +20,7 @@ from aggregator.store import tokens
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
 from tests.newsroom import STRANGER, Newsroom, problem_of
+from tests.waiting import PATIENCE_SECONDS
 
 WRONG = "agg_" + "w" * 43
 ASKED = ("/api/v1/stories", "/nosuch", "/api/v1/nosuch", "/feeds/stories.rss", "/stories/x", "/sign-in",
@@ -257,7 +258,9 @@ def elsewhere(room: Newsroom) -> Iterator[tuple[Newsroom, httpx.Client, str]]:
     queries = (SavedQuery(name="arrel", title="What we look for", query="levee"),)
     server = Server(room.reading, PublishSettings(host="0.0.0.0", port=0, queries=queries), letterbox, desk)
     port = server.start().rpartition(":")[2]
-    client = httpx.Client(base_url=f"http://{own_address() or '127.0.0.1'}:{port}", trust_env=False)
+    client = httpx.Client(
+        base_url=f"http://{own_address() or '127.0.0.1'}:{port}", trust_env=False, timeout=PATIENCE_SECONDS
+    )
     if own_address() is None:
         client.headers.update(STRANGER)  # the same to the server: not from this machine
     yield room, client, secret
@@ -311,7 +314,7 @@ def test_elsewhere_guessing_by_password_is_counted(elsewhere: tuple[Newsroom, ht
 def test_elsewhere_this_machine_needs_none(elsewhere: tuple[Newsroom, httpx.Client, str]) -> None:
     _, client, _ = elsewhere
     port = client.base_url.port
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as here:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_SECONDS) as here:
         assert here.get("/api/v1/stories").status_code == 200
         assert here.get("/api/v1/stories", headers=STRANGER).status_code == 401
 

@@ -25,6 +25,7 @@ from aggregator.work.executor import InlineExecutor
 from tests.articles import NOON
 from tests.conftest import Postgres
 from tests.loopback import Response, Route
+from tests.waiting import wait_until
 from tests.world import Time, World
 
 RULES = rule_book().section("sharing", SharingRules)
@@ -71,27 +72,28 @@ def of_others(claims: Claims, database: Database) -> frozenset[str]:
 
 def test_a_host_is_one_daemons_until_it_gives_it_back(shared: Database, other: Database) -> None:
     first, second = Claims(shared, RULES), Claims(other, RULES)
-    assert first.take({"a.example", "b.example"}) == {"a.example", "b.example"}
+    assert first.take({"a.example", "b.example", "d.example"}) == {"a.example", "b.example", "d.example"}
     assert first.missing({"a.example", "c.example"}) == {"c.example"}
     assert second.take({"a.example", "c.example"}) == {"c.example"}
-    assert of_others(second, other) == {"a.example", "b.example"}
+    assert of_others(second, other) == {"a.example", "b.example", "d.example"}
     assert of_others(first, shared) == {"c.example"}
-    first.give_back(lambda _host: 0.3, but=["b.example"])
-    assert second.take({"a.example", "b.example"}) == set(), "its gap is not over"
-    time.sleep(0.4)
-    assert second.take({"a.example", "b.example"}) == {"a.example"}
+    first.give_back(lambda host: 0.3 if host == "a.example" else 3600.0, but=["b.example"])
+    assert wait_until(lambda: second.take({"a.example", "b.example"}), "its gap to be over") == {"a.example"}
+    assert second.take({"b.example", "d.example"}) == set(), "the gap of the other is not over"
     assert first.missing({"a.example", "b.example"}) == {"a.example"}
 
 
 def test_who_dies_loses_its_hosts_and_who_is_busy_keeps_them(shared: Database, other: Database) -> None:
-    short = SharingRules(**{**_values(RULES), "claim_seconds": 1.0, "renew_claim_seconds": 0.9})
+    short = SharingRules(**{**_values(RULES), "claim_seconds": 3.0, "renew_claim_seconds": 2.9})
     dead, busy, third = Claims(shared, short), Claims(other, short), Claims(Database(shared.url), short)
     dead.take({"a.example"})
     busy.take({"b.example"})
-    for _ in range(6):
-        time.sleep(0.25)
+
+    def taken_while_one_is_busy() -> set[str]:
         busy.keep(["b.example"])
-    assert third.take({"a.example", "b.example"}) == {"a.example"}
+        return third.take({"a.example", "b.example"})
+
+    assert wait_until(taken_while_one_is_busy, "the claim of the dead one to end") == {"a.example"}
     dead.keep(["a.example"])
     assert dead.missing({"a.example"}) == {"a.example"}, "it knows by now"
 
@@ -224,12 +226,9 @@ def test_two_daemons_ask_each_feed_once_an_interval_and_keep_the_gaps_of_hosts(
         daemons = [Daemon(shared, world, BOOK, leads=True), Daemon(other, world, BOOK, leads=False)]
         for one in daemons:
             one.start()
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (pages_are_in(shared) and polls(world) >= 2 * count):
-            time.sleep(0.1)
+        wait_until(lambda: pages_are_in(shared) and polls(world) >= 2 * count, "two polls of each feed")
         for one in daemons:
             one.end()
-    assert pages_are_in(shared)
     by_host: dict[str, list[float]] = defaultdict(list)
     by_feed: dict[str, list[float]] = defaultdict(list)
     for moment, host, path in sorted(world.asked):
@@ -245,9 +244,9 @@ def test_two_daemons_ask_each_feed_once_an_interval_and_keep_the_gaps_of_hosts(
     short = [
         later - earlier < GAP_SECONDS - 0.05 for one in by_host.values() for earlier, later in pairwise(one)
     ]
-    assert sum(short) <= 0.05 * len(short)
+    assert sum(short) <= 0.2 * len(short)
     intervals = [b - a for name, one in by_feed.items() if "page" not in name for a, b in pairwise(one)]
-    assert min(intervals) >= INTERVAL_SECONDS - 0.1
+    assert min(intervals) >= INTERVAL_SECONDS / 2  # likewise; two that did not share would ask at any time
 
 
 def test_a_host_of_quick_answers_stays_one_daemons_for_as_long_as_it_is_asked(shared: Database) -> None:
@@ -302,9 +301,7 @@ def test_what_a_host_asked_of_one_daemon_the_next_one_keeps_to(shared: Database,
         assert world.asked == []
         world.time.run(601)
         late.rounds.tick()
-        deadline = time.monotonic() + 30
-        while not world.paths("a.example") and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: world.paths("a.example"), "the host to be asked")
         late.end()
         assert world.paths("a.example") == ["/0"]
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +24,7 @@ from tests.articles import Clock, Desk, record, settled
 from tests.cluster import Cluster, children_of
 from tests.e2e.kill_records import invented
 from tests.fresh import with_tables
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytest.importorskip("distributed", reason="pip install distributed")
 
@@ -44,7 +44,7 @@ class Running(Cluster):
         from distributed import Client
 
         with Client(self.executor.replace("dask", "tcp"), set_as_default=False) as client:
-            client.wait_for_workers(wanted, timeout=60)
+            client.wait_for_workers(wanted, timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +76,9 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
 def _kill_at_work(worker: "subprocess.Popen[bytes]") -> None:
     """Once it has started a process for a job that it was given; its processes end with it."""
     before = set(children_of(worker))
-    while not (begun := set(children_of(worker)) - before):
-        time.sleep(0.01)
+    begun = wait_until(lambda: set(children_of(worker)) - before, "a process for a job")
     kill(worker)
-    while any(Path(f"/proc/{pid}").exists() for pid in begun):
-        time.sleep(0.01)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in begun), "its processes to end")
 
 
 def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
@@ -91,12 +89,13 @@ def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
         (probes.crash, b"", "died"),
         (probes.swell, str(1 << 31).encode(), "memory"),
     ):
-        error = executor.submit(function, job).exception(timeout=60)
+        error = executor.submit(function, job).exception(timeout=PATIENCE_SECONDS)
         assert isinstance(error, WorkError)
         assert error.verdict == verdict
-    assert executor.submit(probes.echo, b"next").result(timeout=60) == b"next"
+    assert executor.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
     own = {str(process.pid).encode() for process in cluster.workers}
-    assert executor.submit(probes.process_id, b"").result(timeout=60) not in own, "strangers' bytes stay out"
+    worker = executor.submit(probes.process_id, b"").result(timeout=PATIENCE_SECONDS)
+    assert worker not in own, "strangers' bytes stay out"
 
 
 def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -> None:
@@ -104,7 +103,7 @@ def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -
     limited = open_executor(cluster.executor, 0, book)
     try:
         for function, job, verdict in ((probes.spin, b"", "timeout"), (probes.echo, bytes(2000), "died")):
-            error = limited.submit(function, job).exception(timeout=60)
+            error = limited.submit(function, job).exception(timeout=PATIENCE_SECONDS)
             assert isinstance(error, WorkError)
             assert error.verdict == verdict
     finally:
@@ -119,18 +118,19 @@ def test_submit_waits_while_enough_is_under_way_and_close_ends_all(cluster: Runn
     def feed() -> None:
         with suppress(WorkError):
             while True:
-                handed_out.append(executor.submit(probes.sleep, b"1"))
+                handed_out.append(executor.submit(probes.sleep, b"5"))
 
     feeder = threading.Thread(target=feed)
     feeder.start()
+    wait_until(lambda: len(handed_out) == 4, "two to run and two to wait")
     feeder.join(timeout=0.5)
     assert feeder.is_alive()
-    assert len(handed_out) == 4, "two run and two wait"
+    assert len(handed_out) == 4
     assert handed_out[3].cancel()
     executor.close()
-    feeder.join(timeout=10)
+    feeder.join(timeout=PATIENCE_SECONDS)
     assert not feeder.is_alive()
-    errors = [future.exception(timeout=10) for future in handed_out if not future.cancelled()]
+    errors = [future.exception(timeout=PATIENCE_SECONDS) for future in handed_out if not future.cancelled()]
     assert {type(error) for error in errors} == {WorkError}
     with pytest.raises(WorkError):
         executor.submit(probes.echo, b"late")
@@ -147,7 +147,7 @@ def test_an_executor_that_is_closed_leaves_no_thread_and_no_file(cluster: Runnin
     before = files(), threading.active_count()
     for _ in range(2):
         opened.append(open_executor(cluster.executor, 0, rule_book()))
-        assert opened[-1].submit(probes.echo, b"one").result(timeout=60) == b"one"
+        assert opened[-1].submit(probes.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
         opened[-1].close()
     assert (files(), threading.active_count()) == before
 
@@ -168,7 +168,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
     killer.start()
     try:
         list(pipeline.place_waiting())
-        killer.join(timeout=60)
+        killer.join(timeout=PATIENCE_SECONDS)
         assert cluster.workers[0].poll() == -signal.SIGKILL
         kill(cluster.workers[1])
         Desk(database, Clock()).accept(*given[FIRST:])
@@ -201,13 +201,11 @@ def test_a_scheduler_without_workers_is_told_until_there_is_one(
     kill(cluster.stranger)
     executor = open_executor(cluster.executor, 0, rule_book())
     try:
-        while executor.trouble is None:
-            time.sleep(0.05)
+        wait_until(lambda: executor.trouble, "the trouble to be told")
         assert "has no workers; start some with: dask worker tcp://127.0.0.1" in executor.trouble
         assert caplog.text.count("has no workers") == 1, "told once"
         cluster.start_worker()
-        while executor.trouble is not None:
-            time.sleep(0.05)
+        wait_until(lambda: executor.trouble is None, "a worker to be seen")
         assert "has workers again" in caplog.text
     finally:
         executor.close()
@@ -231,7 +229,7 @@ def test_a_scheduler_that_is_started_again_costs_time_alone(tmp_path: Path) -> N
     try:
         cluster.start_worker()
         executor = open_executor(cluster.executor, 0, rule_book())
-        assert executor.submit(probes.echo, b"one").result(timeout=60) == b"one"
+        assert executor.submit(probes.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
         futures = [executor.submit(probes.sleep, b"0.3") for _ in range(4)]
         kill(cluster.scheduler)
         cluster.start_scheduler()

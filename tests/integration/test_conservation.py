@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable
 
 import msgspec
-import pytest
 from sqlalchemy import delete, select
 
 from aggregator.dedup.familiar import IdentityRules
@@ -125,7 +124,6 @@ class Life:
                 break
 
 
-@pytest.mark.timeout(120)
 def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) -> None:
     print(f"AGGREGATOR_CONSERVATION_SEED={SEED}")
     life = Life(database, random.Random(f"{SEED} {database.is_sqlite}"))

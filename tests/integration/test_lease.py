@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 import msgspec
@@ -26,10 +26,10 @@ from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
 from tests.conftest import REPOSITORY, Postgres
 from tests.fresh import with_tables
 from tests.own_postgres import OwnPostgres
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
-QUICK = rule_book({"sharing": {"lease_seconds": 1.0, "renew_seconds": 0.2}})
+QUICK = rule_book({"sharing": {"lease_seconds": 2.0, "renew_seconds": 0.2}})
 RULES = rule_book().section("sharing", SharingRules)
-PATIENCE_SECONDS = 30.0
 
 # A writer that does what it is told, a line at a time, and says what came of it.
 WRITER = """
@@ -55,14 +55,6 @@ for line in sys.stdin:
     except AggregatorError as error:
         print(type(error).__name__, flush=True)
 """
-
-
-def until(look: Callable[[], object], what: str) -> None:
-    """Look again and again until it is true."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not look():
-        assert time.monotonic() < deadline, f"waited for {what}"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -99,7 +91,7 @@ def stored(database: Database) -> int:
 
 
 def taken_over(lock: WriterLock) -> None:
-    until(lock.become_writer, "the lock")
+    wait_until(lock.become_writer, "the lock")
 
 
 # --- one at a time -----------------------------------------------------------------------------------------
@@ -140,10 +132,7 @@ def test_the_lock_without_an_epoch_keeps_writers_out_and_is_never_taken_away(
     assert migrating.acquire()
     assert not waiting.become_writer()
     migrating.release()
-    deadline = time.monotonic() + 10  # the server notices the end of a session a little later
-    while not waiting.become_writer():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    taken_over(waiting)  # the server notices the end of a session a little later
     with other.read() as connection:
         assert connection.execute(select(writer.c.epoch)).scalars().all() == [8]
     waiting.release()
@@ -272,7 +261,7 @@ def test_a_transaction_that_began_in_an_epoch_ends_before_the_next_one(shared: D
 
 def test_where_sessions_cannot_be_ended_the_next_writer_waits(shared: Database, postgres: Postgres) -> None:
     """... else it waits for its commit."""
-    role = f"lease_{os.getpid()}"
+    role = f"lease_{make_url(shared.url).database}"
     with shared.write() as connection:
         connection.execute(text(f"CREATE ROLE {role} LOGIN"))
         connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"))
@@ -286,7 +275,7 @@ def test_where_sessions_cannot_be_ended_the_next_writer_waits(shared: Database, 
             connection.execute(_ONE_MORE)
             lose(first, Database(shared.url))
             waiting.start()
-            until(lambda: waits_for_a_row(shared, other), "the next writer to wait")
+            wait_until(lambda: waits_for_a_row(shared, other), "the next writer to wait")
             assert waiting.is_alive()
         waiting.join(PATIENCE_SECONDS)
         assert second.is_held
@@ -323,7 +312,7 @@ def test_a_command_goes_behind_a_daemon_that_stands_by(shared: Database) -> None
         assert not daemon.become_writer()
         assert not daemon.become_writer()
         first.release()
-        until(lambda: not anybody_writes(command), "the lock to be free")
+        wait_until(lambda: not anybody_writes(command), "the lock to be free")
         assert not command.become_writer()
         taken_over(daemon)
         assert daemon.silent_seconds is not None
@@ -363,7 +352,7 @@ def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Dat
     time.sleep(3 * QUICK.section("sharing", SharingRules).renew_seconds)
     assert lock.is_held
     lose(lock, shared)
-    until(lambda: not lock.is_held, "the lock to be noticed lost")
+    wait_until(lambda: not lock.is_held, "the lock to be noticed lost")
     with pytest.raises(LeaseLostError):
         one_more(lock.fenced)
     assert lock.become_writer()
@@ -412,7 +401,7 @@ def test_a_server_that_restarts_has_one_writer_again(own_postgres: OwnPostgres) 
     first, second = writer_lock(database, QUICK), writer_lock(other, QUICK)
     assert first.become_writer()
     own_postgres.stop("immediate")
-    until(lambda: not first.is_held, "the loss to be noticed")
+    wait_until(lambda: not first.is_held, "the loss to be noticed")
     with pytest.raises(AggregatorError):
         second.become_writer()
     own_postgres.start()

@@ -4,7 +4,6 @@ import datetime as dt
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from aggregator.watching import Watching
 from aggregator.work.executor import InlineExecutor
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
 from tests.loopback import LoopbackServer, Resource, Response
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 BOOK = rule_book({"net": {"fetch_deadline_seconds": 2.0}})
 
@@ -219,15 +219,14 @@ def all_of(database: Database) -> list[Source]:
 
 
 def test_a_stop_is_nobodys_failure(office: Office, server: LoopbackServer, client: Client) -> None:
-    server.routes["/feed"] = Response(200, delay_seconds=30)
+    server.routes["/feed"] = Response(200, delay_seconds=10 * PATIENCE_SECONDS)
     before = office.source
     thread = threading.Thread(target=office.polling.poll, args=(before,))
     thread.start()
-    while not server.requests:
-        time.sleep(0.01)
+    wait_until(lambda: server.requests, "the feed to be asked")
     office.stopped.set()
     client.close()
-    thread.join(10)
+    thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
     assert office.source == before
 

@@ -102,7 +102,11 @@ _TYPED = st.lists(
 ).flatmap(lambda parts: st.sampled_from(["", " "]).map(lambda between: between.join(parts)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(typed=_TYPED)
 def test_any_text_is_answered_alike_and_as_the_texts_say(both: list[Database], typed: str) -> None:
     results = [Reading(database).search(typed, 50) for database in both]

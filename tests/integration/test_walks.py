@@ -125,7 +125,11 @@ def moment(turn: int) -> dt.datetime:
     return NOON + dt.timedelta(microseconds=turn)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data(), count=st.integers(1, 12), limit=st.integers(1, 5))
 def test_a_walk_shows_what_does_not_move_once(
     shelf: Database, data: st.DataObject, count: int, limit: int
@@ -170,7 +174,11 @@ def test_a_moment_that_is_none_is_refused(after: str) -> None:
         moment_of(after)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_every_cursor_that_the_description_allows_is_one(shelf: Database, data: st.DataObject) -> None:
     parameters = document()["paths"]["/api/v1/stories"]["get"]["parameters"]

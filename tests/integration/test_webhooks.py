@@ -640,17 +640,18 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_a_stop_no_daemon(
 def test_who_is_not_the_writer_sends_nothing(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
     is_writer = threading.Event()
+    beats: list[None] = []
     webhooks = Webhooks(
         post.filling,
         {"desk": post.sendings[0]},
         post.poster,
         is_writer=is_writer.is_set,
-        beat=lambda: None,
+        beat=lambda: beats.append(None),
         failed=lambda _error: None,
     )
     post.desk.take(flood())
     webhooks.start()
-    time.sleep(0.3)
+    receiver.wait(lambda: len(beats) > 1)
     assert _count(database) == 0
     is_writer.set()
     webhooks.wake()

@@ -85,7 +85,7 @@ STREAMS = {
     "window": st.integers(3, 8),
     "data": st.data(),
 }
-FIXTURES = [HealthCheck.function_scoped_fixture]
+FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=FIXTURES)

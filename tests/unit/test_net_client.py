@@ -6,7 +6,6 @@ import resource
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from aggregator.errors import ConfigError, FetchError
 from aggregator.net.client import Client, ClientSettings, user_agent
 from aggregator.rules import rule_book
 from tests.loopback import LoopbackServer, Request, Resource, Response, Route, redirect, slowly
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 HOME = ClientSettings(allow_private=("127.0.0.0/8",), contact="https://example.org/about")
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
@@ -364,17 +364,17 @@ def test_dripping_servers_do_not_hold_up_the_good_ones() -> None:
     with ThreadPoolExecutor(8) as threads:
         slow = [threads.submit(outcome, server.url()) for server in drips]
         quick = [threads.submit(outcome, good.url()) for _ in range(20)]
-        assert {future.result(timeout=30) for future in slow} == {"timeout"}
-        assert {future.result(timeout=30) for future in quick} == {"good"}
+        assert {future.result(timeout=PATIENCE_SECONDS) for future in slow} == {"timeout"}
+        assert {future.result(timeout=PATIENCE_SECONDS) for future in quick} == {"good"}
     for server in [*drips, good]:
         server.close()
     client.close()
 
 
 def test_close_ends_a_fetch_under_way() -> None:
-    client = make_client(fetch_deadline_seconds=60.0)
+    client = make_client(fetch_deadline_seconds=10 * PATIENCE_SECONDS)
     causes: list[str] = []
-    with LoopbackServer({"/": Response(delay_seconds=60)}) as server:
+    with LoopbackServer({"/": Response(delay_seconds=10 * PATIENCE_SECONDS)}) as server:
 
         def run() -> None:
             with pytest.raises(FetchError) as caught:
@@ -383,10 +383,9 @@ def test_close_ends_a_fetch_under_way() -> None:
 
         thread = threading.Thread(target=run)
         thread.start()
-        while not server.requests:
-            time.sleep(0.01)
+        wait_until(lambda: server.requests, "the server to be asked")
         client.close()
-        thread.join(timeout=20)
+        thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive()
         assert causes == ["stopped"]
         assert cause_of(client, server.url()) == "stopped"
@@ -399,7 +398,7 @@ def test_many_threads_share_a_client() -> None:
     client = make_client()
     with LoopbackServer({"/": numbered}) as server, ThreadPoolExecutor(16) as threads:
         futures = {str(n): threads.submit(client.fetch, server.url(f"/?{n}")) for n in range(300)}
-        assert all(futures[n].result(timeout=30).body == n.encode() * 100 for n in futures)
+        assert all(futures[n].result(timeout=PATIENCE_SECONDS).body == n.encode() * 100 for n in futures)
         assert server.connections <= 2  # the gate's bound for one host
     client.close()
 
@@ -415,7 +414,8 @@ def test_fetching_leaves_nothing_open() -> None:
             cause_of(client, server.url("/bad"))
         cause_of(client, server.url("/slow"))
     client.close()
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 3
+    # The threads of the server end a moment after it.
+    wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before + 3, "all to be closed")
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > before
 
 

@@ -16,6 +16,7 @@ from aggregator.net.addresses import address_of, is_public
 from aggregator.net.client import Client, ClientSettings
 from aggregator.rules import rule_book
 from tests.loopback import LoopbackServer, redirect
+from tests.waiting import PATIENCE_SECONDS
 
 PUBLIC = "93.184.216.34"
 HOME = ClientSettings(allow_private=("127.0.0.0/8",))
@@ -120,7 +121,10 @@ NAIVE = [
 def test_the_list_is_as_long_as_promised_and_a_naive_client_is_fooled() -> None:
     """The control: IPv4 forms of loopback only, so that nothing leaves this machine."""
     assert len(set(VECTORS)) >= 61
-    with LoopbackServer({"*": "a secret"}) as canary, httpx.Client(trust_env=False) as naive:
+    with (
+        LoopbackServer({"*": "a secret"}) as canary,
+        httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as naive,
+    ):
         hits = sum(naive.get(f"http://{host}:{canary.port}/").text == "a secret" for host in NAIVE)
         assert hits == len(NAIVE) >= 15
         assert len(canary.requests) == hits

@@ -14,6 +14,7 @@ from aggregator.errors import FetchError
 from aggregator.net.manners import HostGate, HostState, parse_retry_after
 from aggregator.net.rulebook import net_rules
 from aggregator.rules import rule_book
+from tests.waiting import PATIENCE_SECONDS
 
 RULES = net_rules(rule_book())
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
@@ -129,7 +130,7 @@ def test_closing_turns_away_who_waits() -> None:
     with gate.turn("a.example"), ThreadPoolExecutor(3) as threads:
         waiting = [threads.submit(lambda: gate.turn("a.example").__enter__()) for _ in range(3)]
         gate.close()
-        assert all(isinstance(future.exception(timeout=10), FetchError) for future in waiting)
+        assert all(isinstance(future.exception(timeout=PATIENCE_SECONDS), FetchError) for future in waiting)
 
 
 class Sand:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +12,7 @@ from aggregator.net.posting import Posted, Poster
 from aggregator.rules import rule_book
 from aggregator.signatures import signed_headers, signing_key
 from tests.loopback import LoopbackServer, Request, Response, Route, slowly
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 BODY = b'{"type": "test"}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"
@@ -141,10 +141,9 @@ def test_a_stop_ends_what_is_under_way(poster: Poster) -> None:
         url = server.url("/hook")
         thread = threading.Thread(target=lambda: posted.append(poster.post(url, BODY, {})))
         thread.start()
-        while not server.requests:
-            time.sleep(0.01)
+        wait_until(lambda: server.requests, "the receiver to be asked")
         poster.close()
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
     assert [one.is_stopped for one in posted] == [True]
     assert poster.post("http://127.0.0.1:1/", BODY, {}).is_stopped
 

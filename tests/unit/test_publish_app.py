@@ -18,6 +18,7 @@ from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
 from aggregator.shelf import Health, SourceView, StoryFilter, StoryPage
 from tests.memory_shelf import MORNING, MemoryShelf, a_full_shelf, a_story, an_article, the_ferry
+from tests.waiting import PATIENCE_SECONDS
 
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
 SECRET = "struck the Brandt shoal an hour later"
@@ -52,7 +53,7 @@ class Serving:
     def __init__(self, shelf: MemoryShelf, **chosen: object) -> None:
         self.shelf = shelf
         self.server = Server(shelf, msgspec.convert({"port": 0} | chosen, PublishSettings))
-        self.client = httpx.Client(base_url=self.server.start(), trust_env=False)
+        self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         return self.client.get(

@@ -12,6 +12,7 @@ from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
 from aggregator.publish.story_json import whole_story_json
 from tests.memory_shelf import MemoryShelf, a_story
+from tests.waiting import PATIENCE_SECONDS
 
 
 def a_link(text: str, *, nosnippet: bool = False, clock: int = 875) -> LiveLink:
@@ -37,8 +38,10 @@ def test_the_page_and_the_json_show_entries_with_time_and_live_blog() -> None:
     server = Server(shelf, PublishSettings(port=0))
     url = server.start()
     try:
-        page = httpx.get(f"{url}/stories/ferry", trust_env=False).text
-        link = httpx.get(f"{url}/api/v1/stories/ferry", trust_env=False).json()["links"][0]
+        page = httpx.get(f"{url}/stories/ferry", trust_env=False, timeout=PATIENCE_SECONDS).text
+        link = httpx.get(f"{url}/api/v1/stories/ferry", trust_env=False, timeout=PATIENCE_SECONDS).json()[
+            "links"
+        ][0]
     finally:
         server.stop()
     assert "Also told in live blogs" in page

@@ -26,6 +26,7 @@ from aggregator.publish.settings import PublishSettings
 from aggregator.queries import SavedQuery
 from aggregator.shelf import Growth, Quality, SearchHit, SourceView
 from tests.memory_shelf import MORNING, MemoryShelf, a_story, an_article, the_ferry
+from tests.waiting import PATIENCE_SECONDS
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -55,7 +56,7 @@ def _pages(shelf: MemoryShelf, *paths: str) -> list[html.HtmlElement]:
     server = Server(shelf, PublishSettings(port=0))
     url = server.start()
     try:
-        answers = [httpx.get(url + path, trust_env=False) for path in paths]
+        answers = [httpx.get(url + path, trust_env=False, timeout=PATIENCE_SECONDS) for path in paths]
     finally:
         server.stop()
     assert [answer.status_code for answer in answers] == [200] * len(paths)
@@ -289,9 +290,11 @@ def test_saved_queries_and_feeds_are_led_to() -> None:
     server = Server(shelf, PublishSettings(port=0, queries=(query,)))
     url = server.start()
     try:
-        page = html.fromstring(httpx.get(url + "/?saved=isles", trust_env=False).text)
+        page = html.fromstring(
+            httpx.get(url + "/?saved=isles", trust_env=False, timeout=PATIENCE_SECONDS).text
+        )
         feeds = {
-            link: httpx.get(url + link, trust_env=False)
+            link: httpx.get(url + link, trust_env=False, timeout=PATIENCE_SECONDS)
             for link in page.xpath("//link[@rel='alternate']/@href")
         }
     finally:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from aggregator.work import probes
 from aggregator.work.executor import InlineExecutor, open_executor
 from aggregator.work.functions import function_named, name_of
 from aggregator.work.processes import ProcessExecutor
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 MIB = 1 << 20
 
@@ -40,7 +40,7 @@ def pool() -> Iterator[ProcessExecutor]:
 
 
 def verdict_of(future: Future[bytes]) -> str:
-    error = future.exception(timeout=60)
+    error = future.exception(timeout=PATIENCE_SECONDS)
     assert isinstance(error, WorkError)
     return error.verdict
 
@@ -56,21 +56,21 @@ def is_alive(process_id: int) -> bool:
 def test_answers_are_the_functions_and_each_goes_to_its_own_job(pool: ProcessExecutor) -> None:
     jobs = [str(number).encode() * number for number in range(100)]
     futures = [pool.submit(probes.echo, job) for job in jobs]
-    assert [future.result(timeout=60) for future in futures] == jobs
+    assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == jobs
 
 
 def test_megabytes_pass_both_ways(pool: ProcessExecutor) -> None:
     job = os.urandom(9 * MIB)
-    assert pool.submit(probes.echo, job).result(timeout=60) == job
+    assert pool.submit(probes.echo, job).result(timeout=PATIENCE_SECONDS) == job
 
 
 def test_what_a_parser_prints_never_reaches_the_answers(pool: ProcessExecutor) -> None:
-    assert pool.submit(probes.chatter, b"quiet").result(timeout=60) == b"quiet"
-    assert pool.submit(probes.echo, b"next").result(timeout=60) == b"next"
+    assert pool.submit(probes.chatter, b"quiet").result(timeout=PATIENCE_SECONDS) == b"quiet"
+    assert pool.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
 def test_an_exception_is_a_verdict_with_its_words_in_one_line(pool: ProcessExecutor) -> None:
-    error = pool.submit(probes.fail, b"no\n\x1b[31msuch \xff feed").exception(timeout=60)
+    error = pool.submit(probes.fail, b"no\n\x1b[31msuch \xff feed").exception(timeout=PATIENCE_SECONDS)
     assert isinstance(error, WorkError)
     assert error.verdict == "failed"
     assert error.detail.startswith("ValueError: no")
@@ -85,31 +85,33 @@ def test_a_job_that_breaks_its_worker_is_named_and_the_next_is_answered(
     pool: ProcessExecutor, function: object, job: bytes, verdict: str
 ) -> None:
     assert verdict_of(pool.submit(function, job)) == verdict  # type: ignore[arg-type]
-    assert pool.submit(probes.echo, b"next").result(timeout=60) == b"next"
+    assert pool.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
 def test_a_late_job_is_killed_alone() -> None:
     with processes(2, parse_deadline_seconds=0.5) as executor:
-        bystander = executor.submit(probes.process_id, b"").result(timeout=60)
+        bystander = executor.submit(probes.process_id, b"").result(timeout=PATIENCE_SECONDS)
         assert verdict_of(executor.submit(probes.spin, b"")) == "timeout"
-        answers = {executor.submit(probes.process_id, b"").result(timeout=60) for _ in range(20)}
+        answers = {
+            executor.submit(probes.process_id, b"").result(timeout=PATIENCE_SECONDS) for _ in range(20)
+        }
         assert answers <= {bystander, *(str(number).encode() for number in executor.process_ids())}
 
 
 def test_memory_within_the_limit_is_had(pool: ProcessExecutor) -> None:
     wanted = str(100 * MIB).encode()
-    assert pool.submit(probes.swell, wanted).result(timeout=60) == wanted
+    assert pool.submit(probes.swell, wanted).result(timeout=PATIENCE_SECONDS) == wanted
 
 
 def test_an_answer_that_is_too_long_is_refused() -> None:
     with processes(answer_cap_bytes=1000) as executor:
         assert verdict_of(executor.submit(probes.echo, bytes(2000))) == "died"
-        assert executor.submit(probes.echo, b"next").result(timeout=60) == b"next"
+        assert executor.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
 def test_workers_retire() -> None:
     with processes(jobs_before_retiring=3) as executor:
-        seen = [executor.submit(probes.process_id, b"").result(timeout=60) for _ in range(7)]
+        seen = [executor.submit(probes.process_id, b"").result(timeout=PATIENCE_SECONDS) for _ in range(7)]
     assert [len(set(seen[:3])), len(set(seen[3:6])), len(set(seen))] == [1, 1, 3]
 
 
@@ -117,26 +119,26 @@ def test_kills_from_outside_cost_no_job() -> None:
     with processes(2, queued_jobs_per_worker=60, outside_deaths_per_job=50) as executor:
         futures = [executor.submit(probes.sleep, b"0.02") for _ in range(100)]
         for done in range(8, 100, 16):  # a kill for every sixteen answers
-            futures[done].result(timeout=60)
+            futures[done].result(timeout=PATIENCE_SECONDS)
             victims = executor.process_ids()
             with suppress(ProcessLookupError):
                 os.kill(victims[done % len(victims)], signal.SIGKILL)
-        assert [future.result(timeout=60) for future in futures] == [b"0.02"] * 100
+        assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == [b"0.02"] * 100
 
 
 def test_a_job_whose_workers_are_always_killed_ends_with_a_verdict() -> None:
     with processes(outside_deaths_per_job=2) as executor:
-        error = executor.submit(probes.be_killed, b"").exception(timeout=60)
+        error = executor.submit(probes.be_killed, b"").exception(timeout=PATIENCE_SECONDS)
         assert isinstance(error, WorkError)
         assert error.verdict == "died"
         assert "again and again" in error.detail
-        assert executor.submit(probes.echo, b"next").result(timeout=60) == b"next"
+        assert executor.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
 def test_nothing_is_started_before_the_first_job_and_all_ends_with_close() -> None:
     with processes(3) as executor:
         assert executor.process_ids() == []
-        assert executor.submit(probes.echo, b"one").result(timeout=60) == b"one"
+        assert executor.submit(probes.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
         (worker,) = executor.process_ids()
         executor.close()
         assert not is_alive(worker)
@@ -144,7 +146,7 @@ def test_nothing_is_started_before_the_first_job_and_all_ends_with_close() -> No
 
 def test_close_ends_what_runs_and_what_waits() -> None:
     with processes(1) as executor:
-        futures = [executor.submit(probes.sleep, b"9") for _ in range(4)]
+        futures = [executor.submit(probes.sleep, b"600") for _ in range(4)]
         executor.close()
         assert {verdict_of(future) for future in futures} == {"died"}
         with pytest.raises(WorkError):
@@ -158,7 +160,7 @@ def test_submit_waits_while_the_queue_is_full() -> None:
         def feed() -> None:
             with suppress(WorkError):
                 for number in range(10):
-                    executor.submit(probes.sleep, b"9")
+                    executor.submit(probes.sleep, b"600")
                     queued.append(number)
 
         feeder = threading.Thread(target=feed)
@@ -167,17 +169,17 @@ def test_submit_waits_while_the_queue_is_full() -> None:
         assert feeder.is_alive()
         assert len(queued) <= 3  # one running, two waiting
         executor.close()
-        feeder.join(timeout=10)
+        feeder.join(PATIENCE_SECONDS)
         assert not feeder.is_alive()
 
 
 def test_a_cancelled_job_is_never_run() -> None:
     with processes(1) as executor:
-        first = executor.submit(probes.sleep, b"0.3")
+        first = executor.submit(probes.sleep, b"1")
         second = executor.submit(probes.echo, b"unwanted")
         assert second.cancel()
-        assert first.result(timeout=60) == b"0.3"
-        assert executor.submit(probes.echo, b"next").result(timeout=60) == b"next"
+        assert first.result(timeout=PATIENCE_SECONDS) == b"1"
+        assert executor.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
 def test_workers_end_when_their_parent_is_killed() -> None:
@@ -189,7 +191,7 @@ def test_workers_end_when_their_parent_is_killed() -> None:
         "executor = open_executor('processes', 1, rule_book())\n"
         "print(executor.submit(probes.process_id, b'').result().decode(), flush=True)\n"
         "executor.submit(probes.spin, b'')\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
@@ -198,24 +200,20 @@ def test_workers_end_when_their_parent_is_killed() -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    for _ in range(200):
-        if not is_alive(worker):
-            return
-        time.sleep(0.05)
-    pytest.fail("the worker outlived its parent")
+    wait_until(lambda: not is_alive(worker), "the worker to end with its parent")
 
 
 def test_a_worker_sees_no_secrets_of_ours(pool: ProcessExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/db")
     with processes() as executor:
-        names = executor.submit(probes.environment, b"").result(timeout=60).decode().split("\n")
+        names = executor.submit(probes.environment, b"").result(timeout=PATIENCE_SECONDS).decode().split("\n")
     assert "DATABASE_URL" not in names
     assert "OPENBLAS_NUM_THREADS" in names
 
 
 def test_the_parsers_are_loaded_there_and_not_here() -> None:
     with processes() as executor:
-        there = executor.submit(probes.modules, b"").result(timeout=60).decode().split("\n")
+        there = executor.submit(probes.modules, b"").result(timeout=PATIENCE_SECONDS).decode().split("\n")
     assert {"trafilatura", "feedparser"} <= set(there)
     script = "import sys, aggregator.work.processes; print(*sys.modules)"
     here = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
@@ -226,7 +224,7 @@ def test_files_beside_the_user_are_no_modules(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "lxml.py").write_text("raise SystemExit(7)", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with processes() as executor:
-        assert executor.submit(probes.echo, b"fine").result(timeout=60) == b"fine"
+        assert executor.submit(probes.echo, b"fine").result(timeout=PATIENCE_SECONDS) == b"fine"
 
 
 def test_inline_runs_here_and_names_failures_alike() -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from aggregator.store.database import Database
 from tests.fresh import emptied, shape, with_tables
 from tests.own_postgres import own_postgres, own_postgres_server
+from tests.waiting import PATIENCE_SECONDS
 
 __all__ = ["own_postgres", "own_postgres_server"]  # fixtures: pytest finds them here
 
@@ -34,7 +35,7 @@ def postgres_server() -> str | None:
     """The address of a server that tests may make databases on; None where none answers."""
     address = os.environ.get("AGGREGATOR_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432")
     try:
-        engine = create_engine(f"{address}/postgres", connect_args={"connect_timeout": 3})
+        engine = create_engine(f"{address}/postgres", connect_args={"connect_timeout": int(PATIENCE_SECONDS)})
         with engine.connect():
             pass
         engine.dispose()

@@ -27,6 +27,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from tests.waiting import PATIENCE_SECONDS
+
 # A server that is to be killed must sync, else what it answered may be lost; all else is small and quick.
 SETTINGS = {
     "fsync": "on",
@@ -39,7 +41,6 @@ SETTINGS = {
     "jit": "off",
     "deadlock_timeout": "100ms",
 }
-_PATIENCE_SECONDS = 60.0
 _NUMBERS = itertools.count()
 
 Mode = Literal["smart", "fast", "immediate"]
@@ -54,7 +55,6 @@ class OwnPostgres:
         self._user = _user()
         self._folder = folder / "data"
         self._log = folder / "log"
-        self.port = _free_port()
         self._as_user(["mkdir", "-p", str(folder)])
         self._as_user(
             [
@@ -67,6 +67,7 @@ class OwnPostgres:
                 "--no-sync",
             ]
         )
+        self.port = _free_port()  # asked for last: another process could take it meanwhile
         own = {
             "port": str(self.port),
             "listen_addresses": "'127.0.0.1'",
@@ -105,8 +106,8 @@ class OwnPostgres:
     def start(self) -> None:
         """Start it and wait until it answers; nothing where it runs."""
         if not self.is_running:
-            self._pg_ctl("start", "-l", str(self._log), "-w", "-t", str(int(_PATIENCE_SECONDS)))
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+            self._pg_ctl("start", "-l", str(self._log), "-w", "-t", str(int(PATIENCE_SECONDS)))
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:  # pg_ctl may answer before a recovery is over
             try:
                 self.run("SELECT 1")
@@ -120,7 +121,7 @@ class OwnPostgres:
         """Stop it; "immediate" is a crash: nothing is written any more, and the next start recovers."""
         if self.is_running:
             self.resume()  # else it would not hear it
-            self._pg_ctl("stop", "-m", mode, "-w", "-t", str(int(_PATIENCE_SECONDS)))
+            self._pg_ctl("stop", "-m", mode, "-w", "-t", str(int(PATIENCE_SECONDS)))
 
     def restart(self, mode: Mode = "fast") -> None:
         """Stop and start it."""
@@ -199,7 +200,7 @@ def own_postgres(own_postgres_server: OwnPostgres) -> OwnPostgres:
 
 @contextlib.contextmanager
 def own_server(*, locale: str = "C", settings: Mapping[str, str] | None = None) -> Iterator[OwnPostgres]:
-    """A server that is gone afterwards; skips aloud where PostgreSQL is not installed or cannot run."""
+    """A server that is gone afterwards; skips aloud where no data folder can be made."""
     # Below /tmp itself: a folder of pytest's is closed to the user that the server must run as.
     folder = Path(tempfile.mkdtemp(prefix="own-postgres-"))
     server = None
@@ -209,11 +210,11 @@ def own_server(*, locale: str = "C", settings: Mapping[str, str] | None = None) 
             if user is not None:
                 os.chown(folder, user.pw_uid, user.pw_gid)
             server = OwnPostgres(folder, locale=locale, settings=settings)
-            server.start()
         except (OSError, LookupError) as error:
             pytest.skip(f"no PostgreSQL of the test's own: {error}")
         except subprocess.CalledProcessError as error:
             pytest.skip(f"no PostgreSQL of the test's own: {error}: {error.output}")
+        server.start()
         yield server
     finally:
         if server is not None:

@@ -22,7 +22,7 @@ import pytest
 from tests.e2e.daemon_process import PROGRAM, DaemonProcess
 from tests.e2e.outlets import SAMPLES, Outlet, report
 from tests.receiver import SECRET, Receiver
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 FIRE = report("Lowland Post/fire-at-halverne-solvent-works", "Sixteen hurt in fire", hours_ago=10)
 DAM = report("Marenholt Courier/kestrow-dam-gives-way", "Kestrow Dam gives way", hours_ago=30)
@@ -386,8 +386,11 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
             (worker,) = daemon.workers()
             os.kill(worker, signal.SIGSTOP)
             (tmp_path / "articles" / "other.txt").write_bytes(sample.read_bytes() + b"\nMore words of it.\n")
-            daemon.wait_for(lambda: daemon.lines("no progress in: placing"), "it to see that placing hangs")
-            assert systemd.quiet_for(1.5), "systemd is to think so, too"
+            # What is sent must be read meanwhile: the daemon would wait for a full socket.
+            wait_until(
+                lambda: systemd.quiet_for(1.5) and daemon.lines("no progress in: placing"),
+                "it to see that placing hangs, and systemd to think so, too",
+            )
             os.kill(worker, signal.SIGCONT)
             assert systemd.pings()
             assert daemon.stop() == 0

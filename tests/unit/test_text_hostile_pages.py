@@ -74,7 +74,8 @@ def is_survived(workers: Executor, hostile: HostilePage) -> None:
         failed = error.verdict
     assert failed in {"", "timeout", "memory"}, hostile.name
     assert hostile.promised is None or hostile.promised in text, f"{hostile.name}: {failed}"
-    assert time.monotonic() - started <= DEADLINE + 1, hostile.name
+    # The deadline ends what would take minutes; a busy machine needs some time more to start a worker.
+    assert time.monotonic() - started <= 3 * DEADLINE, hostile.name
 
 
 def test_the_quick_ones_end_in_time_and_lose_no_word(workers: Executor) -> None:

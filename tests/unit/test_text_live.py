@@ -317,9 +317,9 @@ def test_thousands_of_entries_of_one_minute_are_ordered_before_the_deadline() ->
     """Each was compared with each for what it says again: 20,000 took two minutes."""
     deadline = rule_book().section("work", WorkRules).parse_deadline_seconds
     found = [Found(clock_minutes=750, text=f"The man of house {number} said so.") for number in range(20_000)]
-    started = time.monotonic()
+    started = time.process_time()  # of this process alone, however busy the machine is
     assert len(timed(found, Known(), RULES)) == len(found)
-    assert time.monotonic() - started <= deadline
+    assert time.process_time() - started <= deadline
 
 
 def test_a_key_moment_is_said_once_among_many_of_its_minute() -> None:

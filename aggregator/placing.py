@@ -328,9 +328,10 @@ class Placing:
 
     def _new(self, desk: Desk, coming: Coming, id_: str, root: str, generation: int) -> Placed:
         """Twin, event, home: decide, then write the article and what its story is now."""
-        article = coming.as_article()
         found = self._twins.find(desk.connection, coming, id_)
+        coming = self._as_what_it_copies(desk.connection, coming, found.copy)
         coming = self._with_wire_of_twin(desk.connection, coming, found.copy)
+        article = coming.as_article()
         ties = self._bonds.ties(desk.connection, id_)
         decision = self._decision(desk, coming, article, found.copy, ties)
         home = None if decision.story is None else _must(stories.row_of(desk.connection, decision.story))
@@ -377,6 +378,16 @@ class Placing:
         self._linking.placed(desk, new.n, coming.mark, at_no=new.n)
         outcome: Outcome = "founded" if home is None else "copy" if decision.role == "copy" else "joined"
         return Placed(n=coming.waiting.n, outcome=outcome, article=id_, story=story)
+
+    @staticmethod
+    def _as_what_it_copies(connection: Connection, coming: Coming, copy: CopyEvidence | None) -> Coming:
+        """A copy of a report is no live blog or round-up, whatever its headline says."""
+        clean = coming.clean
+        if copy is None or copy.kind != "copy" or not clean.is_container or clean.timed:
+            return coming
+        if articles.role_of(connection, copy.other) == "container":
+            return coming
+        return coming._replace(clean=msgspec.structs.replace(clean, is_container=False))
 
     def _with_wire_of_twin(self, connection: Connection, coming: Coming, copy: CopyEvidence | None) -> Coming:
         """A copy of an agency's text is that agency's, also where the print does not say so."""

@@ -363,6 +363,15 @@ def voice_of(connection: Connection, id: str) -> tuple[str | None, str | None]: 
     return row.outlet, row.wire
 
 
+_ROLE = select(article.c.role).where(article.c.id == bindparam("article_id"))
+
+
+def role_of(connection: Connection, id: str) -> Role:  # noqa: A002 - the word that people type
+    """The role of article `id`, which must exist."""
+    role: Role = connection.execute(_ROLE, {"article_id": id}).scalar_one()
+    return role
+
+
 _LINK_IN_STORY = select(article.c.copy_of).where(
     article.c.id == bindparam("article_id"),
     article.c.story == bindparam("story_id"),

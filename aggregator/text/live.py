@@ -19,19 +19,29 @@ _LIVE_CUES = re.compile(
     r"\b(?:live[- ]?blog|live[- ]?updates?|live[- ]?ticker|newsblog|news blog|live coverage|live feed|"
     r"as it happened|as it happens|minute by minute|live reporting|live news|"
     r"en direct|en continu|en vivo|última hora|minuto a minuto|minute par minute|minuto per minuto|"
-    r"al minuto|ao minuto|in diretta|la diretta|ao vivo|im ticker|im newsticker|nachrichtenblog|"
+    r"in diretta|la diretta|ao vivo|im ticker|im newsticker|nachrichtenblog|"
     r"relacja na żywo|na żywo|canlı (?:anlatım|blog|yayın)|"
     r"(?:онлайн|прямая|текстовая)[- ]трансляция|онлайн[- ]хроника|хроника дня|наживо)\b|"
-    r"^(?:live|liveblog|direct|directo|diretta|liveticker|ticker|онлайн)\s?[:.|–-]|"
-    r"[–—|:-] (?:live|en direct|diretta|directo)(?:!|$|\s?[:|–—-])|"
-    r"直播|实时更新|實時更新|滚动更新|最新情報|ライブ(?:更新|ブログ)|実況|실시간|라이브|"
+    # a hyphen inside a word is no sign: "Live-action", "Direct-to-consumer"
+    r"^(?:live|liveblog|direct|directo|diretta|liveticker|ticker|al minuto|ao minuto|онлайн)"
+    r"\s?(?:[:.|–]|-(?!\w))|"
+    r"[–—|:-] (?:live|en direct|diretta|directo)(?:!|$|\s?(?:[:|–—]|-(?!\w)))|"
+    # as a label only: in a sentence these are any broadcast, any concert, whatever is done in real time
+    r"(?:^|[\[【(（|｜])\s?(?:图文|圖文|文字|现场|現場)?(?:直播|実況|실시간|라이브)\s?(?:[\]】)）:：|｜]|$)|"
+    r"实时更新|實時更新|滚动更新|最新情報|ライブ(?:更新|ブログ)|"
     r"تغطية مباشرة|مباشر[:|]|لحظة بلحظة|รายงานสด|ถ่ายทอดสด",
     re.IGNORECASE,
 )
+_LIST_WORDS = r"(?:morning|midday|afternoon|evening|daily|nightly|weekly|weekend|news)"
+_DASH = r"(?:[:|–—]|-(?!\w))"  # what stands behind a label
+# A briefing is a press conference as well, a newsletter something to report about: these two as labels only.
 _ROUND_UP_CUES = re.compile(
-    r"\b(?:(?:morning|evening|daily|nightly|weekly|news) (?:briefing|digest|round-?up|wrap)|at a glance|"
-    r"what we know so far|key (?:events|developments)|top (?:stories|headlines)|news in brief|newsletter|"
-    r"der tag im überblick|nachrichten des tages|morgenbriefing)\b|^briefing\s?[:|–-]|\bbriefing$",
+    rf"\b{_LIST_WORDS} (?:digest|round-?up|wrap)\b|"
+    rf"(?:^|[:|–—-] )(?:the |your |our )?{_LIST_WORDS} briefing\b|^\w+ {_LIST_WORDS} briefing$|"
+    rf"\b{_LIST_WORDS} briefing\s?{_DASH}|^briefing\s?{_DASH}|"
+    rf"\bnewsletter\s?(?:{_DASH}|#|\d)|[|–—-] (?:{_LIST_WORDS} )?newsletter$|"
+    r"\b(?:at a glance|what we know so far|key (?:events|developments)|top (?:stories|headlines)|"
+    r"news in brief|der tag im überblick|nachrichten des tages|morgenbriefing)\b",
     re.IGNORECASE,
 )
 

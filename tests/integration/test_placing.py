@@ -84,6 +84,30 @@ def test_a_reprint_is_a_copy_and_no_further_report(desk: Desk) -> None:
     assert {one.role for one in found.articles} == {"report", "copy"}
 
 
+@pytest.mark.parametrize("later", [0, 400])
+def test_a_reprint_under_the_headline_of_a_round_up_is_a_reprint(desk: Desk, later: int) -> None:
+    desk.clock.time = NOON + 500 * DAY
+    desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    at = NOON + later * DAY
+    (placed,) = desk.take(record("Courier", "9", "Morning briefing: Pennmouth", FLOOD, published=at))
+    with desk.database.read() as connection:
+        rows = connection.execute(select(article.c.role, article.c.copy_of).order_by(article.c.n)).all()
+    assert rows[1].copy_of is not None
+    assert (placed.outcome, rows[1].role) == (("founded", "report") if later else ("copy", "copy"))
+
+
+def test_a_reprint_of_a_live_blog_is_a_live_blog(desk: Desk) -> None:
+    title = "Live blog: levee breaks at Pennmouth on the Arrel"
+    desk.take(record("Live Desk", "1", title, LIVE, published=NOON))
+    desk.take(record("Courier", "1", title, LIVE, published=NOON))
+    desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    with desk.database.read() as connection:
+        roles = connection.execute(select(article.c.role).order_by(article.c.n)).scalars().all()
+    assert roles == ["container", "container", "report"]
+    (found,) = Reading(desk.database).stories(StoryFilter()).stories
+    assert (found.article_count, found.report_count) == (3, 1)
+
+
 def test_a_copy_does_not_bump_and_does_not_weigh(desk: Desk) -> None:
     desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
     before = Reading(desk.database).stories(StoryFilter()).stories[0].updated

@@ -274,7 +274,18 @@ def test_a_chronology_with_a_report_around_it_is_none() -> None:
 
 @pytest.mark.parametrize(
     "title",
-    ["Saturday Night Live returns", "iOS update goes live", "Watch the finale: live stream", "Where we live"],
+    [
+        "Saturday Night Live returns",
+        "iOS update goes live",
+        "Watch the finale: live stream",
+        "Where we live",
+        "Live-action series in the works",
+        "Direct-to-consumer brands lose ground",
+        "The Harbour Master: live-action remake announced",
+        "主播直播带货被罚",
+        "가수 라이브 공연 취소",
+        "Doscientos disparos al minuto",
+    ],
 )
 def test_live_in_a_title_is_not_always_a_live_blog(title: str) -> None:
     assert not is_container_title(title)
@@ -287,6 +298,10 @@ def test_live_in_a_title_is_not_always_a_live_blog(title: str) -> None:
         "Sturm: Alles im Newsblog",
         "EN DIRECT - Inondations",
         "直播:海湾大桥事故",
+        "【現場直播】海湾大桥事故",
+        "Live - storm hits the coast",
+        "Harbour strike - live - the latest",
+        "Al minuto: terremoto en la costa",
         "[실시간] 해안 태풍 상황",
         "Шторм: онлайн-трансляция",
         "تغطية مباشرة: عاصفة",

@@ -81,6 +81,14 @@ def test_two_clocks_are_no_live_blog() -> None:
         "Liveticker: Sturm über der Küste",
         "Tempête : suivez la situation en direct",
         "Morning briefing: five things",
+        "The daily briefing",
+        "Gazette morning briefing",
+        "Five things to know: your weekly briefing",
+        "Harbour, strike and rain – News briefing",
+        "Sennick evening briefing | Monday",
+        "Briefing: what moves Sennick",
+        "The harbour | Weekly newsletter",
+        "Harbour newsletter #12",
         "Storm live blog",
         "LIVE: Storm hits the coast",
         "Alle Meldungen im Newsblog",
@@ -91,7 +99,17 @@ def test_container_titles(title: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "title", ["Thousands live without water", "Harbour bridge closed", "Minister briefs parliament"]
+    "title",
+    [
+        "Thousands live without water",
+        "Harbour bridge closed",
+        "Minister briefs parliament",
+        "Mayor bars two papers from press briefing",
+        "Mayor absent from daily briefing",
+        "Two more schools to open, mayor says in briefing",
+        "Former editor sues owner of newsletter",
+        "Newsletter for friends of the harbour",
+    ],
 )
 def test_plain_titles(title: str) -> None:
     assert not is_container_title(title)

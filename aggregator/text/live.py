@@ -34,12 +34,12 @@ _LIVE_CUES = re.compile(
 )
 _LIST_WORDS = r"(?:morning|midday|afternoon|evening|daily|nightly|weekly|weekend|news)"
 _DASH = r"(?:[:|–—]|-(?!\w))"  # what stands behind a label
-# A briefing is a press conference as well, a newsletter something to report about: these two as labels only.
+# A briefing is a press conference as well: as a label only. So is a newsletter without a list word.
 _ROUND_UP_CUES = re.compile(
-    rf"\b{_LIST_WORDS} (?:digest|round-?up|wrap)\b|"
+    rf"\b{_LIST_WORDS} (?:digest|round-?up|wrap|newsletter)\b|"
     rf"(?:^|[:|–—-] )(?:the |your |our )?{_LIST_WORDS} briefing\b|^\w+ {_LIST_WORDS} briefing$|"
     rf"\b{_LIST_WORDS} briefing\s?{_DASH}|^briefing\s?{_DASH}|"
-    rf"\bnewsletter\s?(?:{_DASH}|#|\d)|[|–—-] (?:{_LIST_WORDS} )?newsletter$|"
+    rf"\bnewsletter\s?(?:{_DASH}|#|\d)|[|–—-] newsletter$|"
     r"\b(?:at a glance|what we know so far|key (?:events|developments)|top (?:stories|headlines)|"
     r"news in brief|der tag im überblick|nachrichten des tages|morgenbriefing)\b",
     re.IGNORECASE,

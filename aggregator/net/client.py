@@ -96,7 +96,9 @@ class Client:
         except ValueError as error:
             raise ConfigError(f"fetch.allow_private: {error}") from error
         self._guard = Guard(self._exceptions, resolve, dial)
-        self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file))
+        tls = tls_of(settings.ca_file)
+        self._transport = GuardedTransport(self._guard, tls)
+        self._unshared = GuardedTransport(self._guard, tls, most_idle_connections=0)
 
     def fetch(
         self,
@@ -166,6 +168,7 @@ class Client:
         self.gate.close()
         self._guard.stop()
         self._transport.close()
+        self._unshared.close()
 
     def _follow(self, first: httpx.URL, headers: dict[str, str], journey: Journey) -> Fetched:
         url, before, permanent, is_for_ever = first, None, None, True
@@ -230,15 +233,15 @@ class Client:
         return self._is_at_home(url) or self._guard.is_home(name_of(url), port_of(url))
 
     def _send(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> httpx.Response:
-        request = httpx.Request("GET", url, headers=headers)
+        """Send a GET; on a kept connection that fails before the answer begins, once more on a new one."""
+        connections = journey.connections
         try:
-            return self._transport.handle_request(request)
-        except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError) as error:
-            # A kept connection that the server had given up meanwhile; a GET may be asked again.
-            if isinstance(error, httpcore.RemoteProtocolError) and "disconnected" not in str(error):
-                raise
-            journey.left()
             return self._transport.handle_request(httpx.Request("GET", url, headers=headers))
+        except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError):
+            self._guard.seconds_left(None)  # FetchError where we stopped it ourselves, or no time is left
+            if journey.connections != connections:
+                raise  # the connection was new: this is the server's answer
+        return self._unshared.handle_request(httpx.Request("GET", url, headers=headers))
 
     def _redirect_target(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
         location = response.headers.get("location", "").strip()

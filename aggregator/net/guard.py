@@ -44,6 +44,7 @@ class Journey:
         self.started = time.monotonic()
         self.ports = ports
         self.may_go_home = may_go_home
+        self.connections = 0  # opened so far
         self._seconds = seconds
         self._wire_cap_bytes = wire_cap_bytes
         self._wire_bytes = 0
@@ -104,6 +105,8 @@ class Guard(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect to a checked address of `host`; FetchError("refused") when there is any that is not."""
         addresses = self._checked(host, port)
+        if (journey := self._journey()) is not None:
+            journey.connections += 1
         stream = GuardedStream(self._dial_first(addresses, port, timeout), self)
         with self._lock:
             self._open.add(stream)

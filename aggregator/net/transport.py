@@ -40,7 +40,7 @@ class GuardedTransport(httpx.BaseTransport):
         self, guard: Guard, tls: ssl.SSLContext, *, most_idle_connections: int = MOST_IDLE_CONNECTIONS
     ) -> None:
         """`most_idle_connections`: kept open for the next request; 0 where each is to have its own."""
-        self._pool = httpcore.ConnectionPool(
+        self._pool = _Pool(
             ssl_context=tls,
             max_connections=None,  # bounded by the callers' threads
             max_keepalive_connections=most_idle_connections,
@@ -70,6 +70,33 @@ class GuardedTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
+
+
+class _Connection(httpcore.HTTPConnection):
+    """A connection that is not used again once the server has sent more than its answer.
+
+    httpcore looks at the socket only, before each reuse. Bytes that came together with the end of the answer
+    are in the buffer of its parser already, and would be read as the answer to the next request.
+    """
+
+    def has_expired(self) -> bool:
+        """Whether the pool is to close it: asked when an answer ends, and before each reuse."""
+        inner = self._connection
+        return super().has_expired() or (
+            isinstance(inner, httpcore.HTTP11Connection)
+            and inner.is_idle()
+            and bool(inner._h11_state.trailing_data[0])
+        )
+
+
+class _Pool(httpcore.ConnectionPool):
+    def create_connection(self, origin: httpcore.Origin) -> _Connection:
+        return _Connection(
+            origin=origin,
+            ssl_context=self._ssl_context,
+            keepalive_expiry=self._keepalive_expiry,
+            network_backend=self._network_backend,
+        )
 
 
 class _Stream(httpx.SyncByteStream):

@@ -167,3 +167,11 @@ def test_what_is_no_secret_is_refused_and_not_repeated(secret: str) -> None:
     with pytest.raises(ConfigError) as caught:
         signing_key(secret)
     assert not secret or secret == "whsec_" or secret not in str(caught.value)
+
+
+def test_a_request_whose_answer_is_lost_is_not_sent_again(poster: Poster) -> None:
+    for raw in (b"", b"what?\r\n\r\n"):
+        with LoopbackServer({"/first": Response(204), "/hook": Response(raw=raw)}) as server:
+            assert poster.post(server.url("/first"), BODY, {}).is_taken
+            assert poster.post(server.url("/hook"), BODY, {}).status is None
+            assert server.paths() == ["/first", "/hook"]

@@ -1,0 +1,175 @@
+"""Kept connections: what a server sends beyond its answer is never the answer to another request."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from types import TracebackType
+
+import httpx
+import pytest
+
+from aggregator.errors import FetchError
+from aggregator.net.addresses import networks_of
+from aggregator.net.client import Client, ClientSettings
+from aggregator.net.guard import Guard, system_dial, system_resolve
+from aggregator.net.transport import GuardedTransport, tls_of
+from aggregator.rules import rule_book
+
+STOLEN = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nSTOLEN"
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond"
+LATE_SECONDS = 0.05
+
+Answer = Sequence[bytes]  # parts, LATE_SECONDS apart; none: hang up
+
+
+class RawServer:
+    """Writes what it is told, byte for byte, and keeps its connections open. `asked`: (connection, path)."""
+
+    def __init__(self, answer: Callable[[str, int], Answer]) -> None:
+        """`answer` is given the path and how many requests came on this connection before."""
+        self.asked: list[tuple[int, str]] = []
+        self.written = threading.Semaphore(0)  # one for each answer that is out to its last part
+        self._answer = answer
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._listening.getsockname()[1]}{path}"
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                peer, _ = self._listening.accept()
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._open.append(peer)
+                threading.Thread(target=self._serve, args=(peer, len(self._open)), daemon=True).start()
+
+    def _serve(self, peer: socket.socket, connection: int) -> None:
+        with suppress(OSError), peer, peer.makefile("rb") as lines:
+            before = 0
+            while line := lines.readline():
+                path = line.split()[1].decode()
+                while lines.readline().strip():
+                    pass
+                self.asked.append((connection, path))
+                parts = self._answer(path, before)
+                if not parts:
+                    return
+                for position, part in enumerate(parts):
+                    time.sleep(LATE_SECONDS if position else 0)
+                    peer.sendall(part)
+                self.written.release()
+                before += 1
+
+    def __enter__(self) -> "RawServer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listening.close()
+        for peer in self._open:
+            with suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    made = Client(ClientSettings(allow_private=("127.0.0.0/8",)), rule_book())
+    yield made
+    made.close()
+
+
+SURPLUS: dict[str, Answer] = {
+    "a whole answer after 200": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst" + STOLEN],
+    "bytes that are no answer": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst and some more"],
+    "a blank line": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst\r\n"],
+    "after 204": [b"HTTP/1.1 204 No Content\r\n\r\n" + STOLEN],
+    "after 304": [b"HTTP/1.1 304 Not Modified\r\n\r\n" + STOLEN],
+    "after chunks": [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n" + STOLEN
+    ],
+    "after an empty body": [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" + STOLEN],
+    "after 404": [b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nfirst" + STOLEN],
+    "after a redirect": [b"HTTP/1.1 302 Found\r\nLocation: /first-2\r\nContent-Length: 0\r\n\r\n" + STOLEN],
+    "late": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst", STOLEN],
+    "half of it late": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst" + STOLEN[:9], STOLEN[9:]],
+}
+
+
+@pytest.mark.parametrize("name", SURPLUS)
+def test_what_follows_an_answer_is_not_the_next_one(client: Client, name: str) -> None:
+    with RawServer(lambda path, _before: SURPLUS[name] if path == "/first" else [GOOD]) as server:
+        with suppress(FetchError):  # a 404 is one
+            client.fetch(server.url("/first"), etag='"known"')
+        server.written.acquire(timeout=30)
+        assert client.fetch(server.url("/second")).body == b"second"
+        assert client.fetch(server.url("/third")).body == b"second"
+
+
+def test_what_follows_the_answer_to_head_is_not_the_next_one() -> None:
+    guard = Guard(networks_of(["127.0.0.0/8"]), system_resolve, system_dial)
+    transport = GuardedTransport(guard, tls_of(None))
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
+
+    def asked(method: str, url: str) -> bytes:
+        with closing(transport.handle_request(httpx.Request(method, url))) as response:
+            return b"".join(response.iter_raw())
+
+    with RawServer(lambda path, _before: [head + b"STOLEN"] if path == "/head" else [GOOD]) as server:
+        assert asked("HEAD", server.url("/head")) == b""
+        assert asked("GET", server.url("/second")) == b"second"
+    transport.close()
+
+
+def test_an_answer_without_surplus_keeps_its_connection(client: Client) -> None:
+    with RawServer(lambda _path, _before: [GOOD]) as server:
+        for path in ("/1", "/2", "/3"):
+            client.fetch(server.url(path))
+        assert [connection for connection, _ in server.asked] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("failure", [[], [b"what?\r\n\r\n"]])
+def test_a_kept_connection_that_fails_is_replaced(client: Client, failure: Answer) -> None:
+    """Each connection answers one request; at the next it closes, or answers what cannot be read."""
+    with RawServer(lambda _path, before: failure if before else [GOOD]) as server:
+        client.fetch(server.url("/1"))
+        assert client.fetch(server.url("/2")).body == b"second"
+        assert server.asked == [(1, "/1"), (1, "/2"), (2, "/2")]
+
+
+@pytest.mark.parametrize("failure", [[], [b"what?\r\n\r\n"]])
+def test_a_request_is_repeated_once_and_only_after_a_kept_connection(client: Client, failure: Answer) -> None:
+    with RawServer(lambda path, _before: failure if path == "/bad" else [GOOD]) as server:
+        for _ in range(2):
+            with pytest.raises(FetchError):
+                client.fetch(server.url("/bad"))
+        assert len(server.asked) == 2  # each on a new connection, where a failure is the server's answer
+        client.fetch(server.url("/good"))
+        with pytest.raises(FetchError):
+            client.fetch(server.url("/bad"))
+        assert [path for _, path in server.asked[2:]] == ["/good", "/bad", "/bad"]
+        assert server.asked[-1][0] not in {connection for connection, _ in server.asked[:-1]}
+
+
+def test_one_of_two_dead_connections_is_not_replaced_by_the_other(client: Client) -> None:
+    """Two kept connections that both end at their next request: the repetition opens a third."""
+    together = threading.Barrier(2)
+
+    def answer(path: str, before: int) -> Answer:
+        if path == "/together":
+            with suppress(threading.BrokenBarrierError):
+                together.wait(timeout=20)
+        return [] if before else [GOOD]
+
+    with RawServer(answer) as server:
+        other = threading.Thread(target=client.fetch, args=(server.url("/together"),))
+        other.start()
+        client.fetch(server.url("/together"))
+        other.join(timeout=30)
+        assert client.fetch(server.url("/second")).body == b"second"
+        assert server.asked[-1] == (3, "/second")

@@ -34,6 +34,7 @@ from aggregator.signatures import signing_key
 DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
 DATABASE_FILE_VARIABLE = "AGGREGATOR_DATABASE_FILE"
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
+_SERVER_ADDRESS = re.compile(r"https?://[^/\s?#@\\]+/?")
 _CLUSTER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 # A folder in the format of model2vec, and the bytes at both ends of a file that tell models apart.
 _MODEL_FILES = ("config.json", "tokenizer.json", "model.safetensors")
@@ -147,6 +148,7 @@ class FetchConfig(_Timed):
     pages: Literal["auto", "always", "never"] = "auto"
     robots: bool = True
     allow_private: tuple[str, ...] = ()
+    allow_private_links: tuple[str, ...] = ()
 
     @field_validator("interval", "host_gap", mode="before")
     @classmethod
@@ -165,6 +167,23 @@ class FetchConfig(_Timed):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
             ip_network(network)
+        return value
+
+    @field_validator("allow_private_links", mode="before")
+    @classmethod
+    def _is_a_list_of_servers(cls, value: object) -> object:
+        if isinstance(value, tuple):
+            return value
+        raise ValueError('give a list of addresses, e.g. ["http://192.168.1.9:8080"]')
+
+    @field_validator("allow_private_links")
+    @classmethod
+    def _servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            if not _SERVER_ADDRESS.fullmatch(address):
+                raise ValueError(
+                    f"{address}: give http:// or https://, a host, and its port where it has one"
+                )
         return value
 
 

@@ -59,7 +59,11 @@ def client_of(config: Config, tally: Tally | None = None) -> Client:
     """The HTTP client as configured; `tally` counts its requests."""
     overrides: dict[str, dict[str, Any]] = {name: dict(values) for name, values in config.rules.items()}
     overrides.setdefault("net", {}).setdefault("host_gap_seconds", float(config.fetch.host_gap))
-    settings = ClientSettings(contact=config.fetch.contact, allow_private=config.fetch.allow_private)
+    settings = ClientSettings(
+        contact=config.fetch.contact,
+        allow_private=config.fetch.allow_private,
+        allow_private_links=config.fetch.allow_private_links,
+    )
     return Client(settings, rule_book(overrides), tally=tally)
 
 

@@ -20,7 +20,7 @@ from aggregator import __version__
 from aggregator.errors import ConfigError, FetchError
 from aggregator.net.addresses import address_of, is_permitted, is_public, networks_of
 from aggregator.net.answer import Fetched, Route, fetched, is_printable, validator
-from aggregator.net.guard import Dial, Guard, Journey, Resolve, system_dial, system_resolve
+from aggregator.net.guard import Dial, Guard, Journey, Resolve, Server, system_dial, system_resolve
 from aggregator.net.inflate import decoded
 from aggregator.net.manners import HostGate, parse_retry_after
 from aggregator.net.rulebook import net_rules
@@ -61,6 +61,9 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow_private: tuple[
         str, ...
     ] = ()  # networks (CIDR) that may be fetched from although they are not public
+    allow_private_links: tuple[
+        str, ...
+    ] = ()  # servers in them (addresses) that sources from there may lead to beside their own
     ca_file: str | None = None  # further certificate authorities (PEM), for a company's own
 
 
@@ -95,6 +98,7 @@ class Client:
             self._exceptions = networks_of(settings.allow_private)
         except ValueError as error:
             raise ConfigError(f"fetch.allow_private: {error}") from error
+        self._linked = frozenset(self._linked_server(text) for text in settings.allow_private_links)
         self._guard = Guard(self._exceptions, resolve, dial)
         tls = tls_of(settings.ca_file)
         self._transport = GuardedTransport(self._guard, tls)
@@ -115,9 +119,10 @@ class Client:
         `etag` and `last_modified` are what an earlier Fetched said. A feed's address was typed by somebody,
         so its own port is allowed; a page may use 80, 443 and `source_port`. `linked_from` is the address of
         the feed that named this one (None: somebody typed it): what a feed on the internet names never leads
-        into the operator's own networks, though he allowed them. Raises FetchError and nothing else; its
-        `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding, redirect, refused,
-        protocol, bot wall, stopped, asked to wait, or "http" with the status ("http 404").
+        into the operator's own networks, though he allowed them, and what one from there names leads there
+        to its own host and port only, and to the servers in `allow_private_links`. Raises FetchError and
+        nothing else; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
+        redirect, refused, protocol, bot wall, stopped, asked to wait, or "http" with the status ("http 404").
         """
         with self._tally.timed(FETCH_SECONDS, accept):
             try:
@@ -147,7 +152,7 @@ class Client:
                 self.rules.fetch_deadline_seconds,
                 self.rules.wire_cap_bytes,
                 ports,
-                may_go_home=self._may_go_home(linked_from),
+                home=self._home_of(first if linked_from is None else linked_from),
             )
             return self._follow(first, headers, journey)
         except FetchError:
@@ -184,7 +189,7 @@ class Client:
                     return self._read(response, headers, journey, route)
                 target = self._redirect_target(url, response)
             if not self._guard.is_home(name_of(url)):
-                journey.may_go_home = False
+                journey.home = frozenset()
             is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not _is_downgrade(url, target)
             permanent = str(target) if is_for_ever else None
             before, url = url, target
@@ -207,7 +212,7 @@ class Client:
 
     @contextmanager
     def _sent(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> Iterator[httpx.Response]:
-        self._guard.check_kept(name_of(url))
+        self._guard.check_kept(*_server(url))
         with closing(self._send(url, headers, journey)) as response:
             yield response
 
@@ -222,15 +227,24 @@ class Client:
     def _retry_after(self, response: httpx.Response) -> float | None:
         return parse_retry_after(response.headers.get("retry-after"), self._now(), self.rules)
 
-    def _may_go_home(self, linked_from: str | None) -> bool:
-        """Whether the operator's own networks may be asked: by what he typed, and by what they name."""
-        if linked_from is None or not self._exceptions:
-            return True
+    def _linked_server(self, text: str) -> Server:
         try:
-            url = self._parsed(linked_from)
-        except FetchError:
-            return False
-        return self._is_at_home(url) or self._guard.is_home(name_of(url), port_of(url))
+            return _server(self._parsed(text))
+        except FetchError as error:
+            raise ConfigError(f"fetch.allow_private_links: {error.detail}") from error
+
+    def _home_of(self, leads: httpx.URL | str) -> frozenset[Server]:
+        """The servers in the operator's own networks that an address opens: one that was typed (a URL), or
+        that of a source which leads on (text).
+        """
+        if isinstance(leads, str):
+            try:
+                leads = self._parsed(leads)
+            except FetchError:
+                return frozenset()
+            if not (self._is_at_home(leads) or self._guard.is_home(*_server(leads))):
+                return frozenset()
+        return self._linked | {_server(leads)}
 
     def _send(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> httpx.Response:
         """Send a GET; on a kept connection that fails before the answer begins, once more on a new one."""
@@ -323,6 +337,10 @@ def _timed(parts: Iterator[bytes], journey: Journey) -> Iterator[bytes]:
     for part in parts:
         journey.left()
         yield part
+
+
+def _server(url: httpx.URL) -> Server:
+    return name_of(url), port_of(url)
 
 
 def _host_key(url: httpx.URL) -> str:

@@ -26,6 +26,8 @@ from aggregator.net.addresses import Network, address_of, is_permitted
 Resolve = Callable[[str, int, float], list[str]]  # name, port, seconds left -> addresses
 Dial = Callable[[str, int, float], httpcore.NetworkStream]  # checked address, port, seconds left
 
+Server = tuple[str, int]  # host, as it is written in an address, and port
+
 WEB_PORTS = frozenset({80, 443})
 _NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a journey
 _SMALLEST_WAIT_SECONDS = 0.001
@@ -35,15 +37,21 @@ _NAMES_KEPT = 100_000
 class Journey:
     """What one fetch may still use up: time, bytes from the wire, and where it may knock.
 
-    `may_go_home` says whether the operator's own networks (the guard's exceptions) are open to it.
+    `home` are the servers (host and port) in the operator's own networks, the guard's exceptions, that are
+    open to it.
     """
 
     def __init__(
-        self, seconds: float, wire_cap_bytes: int, ports: frozenset[int], *, may_go_home: bool = True
+        self,
+        seconds: float,
+        wire_cap_bytes: int,
+        ports: frozenset[int],
+        *,
+        home: frozenset[Server] = frozenset(),
     ) -> None:
         self.started = time.monotonic()
         self.ports = ports
-        self.may_go_home = may_go_home
+        self.home = home
         self.connections = 0  # opened so far
         self._seconds = seconds
         self._wire_cap_bytes = wire_cap_bytes
@@ -123,11 +131,11 @@ class Guard(httpcore.NetworkBackend):
                 self._note_sides(host, self._answers(host, port))
         return host in self._home and host not in self._abroad and len(self._abroad) < _NAMES_KEPT
 
-    def check_kept(self, host: str) -> None:
+    def check_kept(self, host: str, port: int) -> None:
         """FetchError("refused") where a connection that another journey left open is not for this one."""
         journey = self._journey()
-        if journey is not None and not journey.may_go_home and host in self._home:
-            raise _refused(host, "a network that you allowed for other sources only")
+        if journey is not None and host in self._home and (host, port) not in journey.home:
+            raise _not_named(host, port)
 
     def connect_unix_socket(self, *_: object, **__: object) -> httpcore.NetworkStream:
         """Never: a socket on this machine is not on the web."""
@@ -172,13 +180,14 @@ class Guard(httpcore.NetworkBackend):
         if not answers:
             raise FetchError("dns", f"{host} has no address")
         journey = self._journey()
-        may_go_home = journey is None or journey.may_go_home
         for answer in answers:
             address = address_of(answer)
-            if address is None or not is_permitted(address, self._exceptions if may_go_home else ()):
+            if address is None or not is_permitted(address, self._exceptions):
                 raise _refused(host, answer)
             if is_permitted(address):
                 self._check_port(host, port)
+            elif journey is not None and (host, port) not in journey.home:
+                raise _not_named(host, port)
         self._note_sides(host, answers)
         return answers
 
@@ -294,6 +303,14 @@ def _refused(host: str, answer: str) -> FetchError:
         "refused",
         f"{host} leads to {answer}, which is not on the public internet; "
         "if it is yours, name its network under fetch.allow_private",
+    )
+
+
+def _not_named(host: str, port: int) -> FetchError:
+    return FetchError(
+        "refused",
+        f"port {port} of {host} is in a network of your own: a source from there leads to its own host and "
+        "port only, and to what you name under fetch.allow_private_links; one on the internet never",
     )
 
 

@@ -17,7 +17,15 @@ from aggregator.net.client import ClientSettings, user_agent
 from aggregator.net.guard import Dial, Guard, Journey, Resolve, system_dial, system_resolve
 from aggregator.net.manners import parse_retry_after
 from aggregator.net.rulebook import net_rules
-from aggregator.net.transport import GuardedTransport, as_fetch_error, meaning, parsed, port_of, tls_of
+from aggregator.net.transport import (
+    GuardedTransport,
+    as_fetch_error,
+    meaning,
+    name_of,
+    parsed,
+    port_of,
+    tls_of,
+)
 from aggregator.rules import RuleBook
 
 
@@ -89,7 +97,9 @@ class Poster:
         self._transport.close()
 
     def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> Posted:
-        journey = Journey(self._deadline_seconds, self._answer_cap_bytes, frozenset({port_of(url)}))
+        port = port_of(url)
+        home = frozenset({(name_of(url), port)})  # the operator typed it
+        journey = Journey(self._deadline_seconds, self._answer_cap_bytes, frozenset({port}), home=home)
         request = httpx.Request(
             "POST", url, headers={"User-Agent": self._agent, "Connection": "close", **headers}, content=body
         )

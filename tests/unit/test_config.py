@@ -114,6 +114,8 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("log: &a\n  level: *a\n", 1, "alias"),
         ("server: 5\n", 1, "server: give `key: value` lines below it"),
         ("fetch:\n  allow_private: yes\n", 2, "a list of networks, e.g. [192.168.1.0/24]"),
+        ("fetch:\n  allow_private_links: yes\n", 2, "a list of addresses"),
+        ("fetch:\n  allow_private_links: [192.168.1.9]\n", 2, "give http:// or https://"),
         ("sources: yes\n", 1, "sources: give a list"),
         ("retention:\n  compress_after: 5s\n  stories_after: 3s\n", 3, "give a day or more"),
     ],

@@ -43,6 +43,12 @@ _CLOSED_V6 = tuple(
 )
 # Behind such a gateway every IPv4 host has an address like this: the one inside is judged.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NAT64_LENGTHS = (32, 40, 48, 56, 64, 96)  # of the prefix of such a gateway (RFC 6052, 2.2)
+# ipv4only.arpa has these addresses; a resolver that serves a gateway puts them behind its prefix (RFC 7050).
+NAT64_NAME = "ipv4only.arpa"
+_NAT64_INSIDE = frozenset({ipaddress.IPv4Address("192.0.0.170"), ipaddress.IPv4Address("192.0.0.171")})
+# The middle of an ISATAP address (RFC 5214), which is a tunnel to the IPv4 address at its end.
+_ISATAP = frozenset({0x00005EFE, 0x02005EFE})
 
 
 def address_of(text: str) -> Address | None:
@@ -58,12 +64,32 @@ def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
-def is_permitted(address: Address, exceptions: Iterable[Network] = ()) -> bool:
-    """Whether to connect: the address is public, or lies in one of the operator's `exceptions`."""
+def nat64_prefixes(answers: Iterable[Address]) -> tuple[ipaddress.IPv6Network, ...]:
+    """The prefixes of NAT64 gateways that show in the addresses of NAT64_NAME, all that they may be."""
+    return tuple(
+        ipaddress.IPv6Network((address, length), strict=False)
+        for address in answers
+        if isinstance(address, ipaddress.IPv6Address)
+        for length in _NAT64_LENGTHS
+        if _behind(address, length) in _NAT64_INSIDE
+    )
+
+
+def is_permitted(
+    address: Address, exceptions: Iterable[Network] = (), nat64: Iterable[ipaddress.IPv6Network] = ()
+) -> bool:
+    """Whether to connect: the address is public, or lies in one of the operator's `exceptions`.
+
+    What lies behind one of the prefixes in `nat64` has to be permitted by the IPv4 address inside too.
+    """
     judged = _inner(address)
     if any(judged.version == network.version and judged in network for network in exceptions):
         return True
-    return is_public(judged)
+    return is_public(judged) and all(
+        is_permitted(_behind(judged, network.prefixlen), exceptions)
+        for network in nat64
+        if isinstance(judged, ipaddress.IPv6Address) and judged in network
+    )
 
 
 def is_public(address: Address) -> bool:
@@ -73,7 +99,15 @@ def is_public(address: Address) -> bool:
         return not any(judged in network for network in _CLOSED_V4)
     if judged.scope_id is not None:
         return False
+    if int(judged) >> 32 & 0xFFFFFFFF in _ISATAP:
+        return False
     return judged in _OPEN_V6 and not any(judged in network for network in _CLOSED_V6)
+
+
+def _behind(address: ipaddress.IPv6Address, length: int) -> ipaddress.IPv4Address:
+    """The IPv4 address behind a NAT64 prefix of so many bits; the byte at 64 is never part of it."""
+    octets = address.packed if length > 64 else address.packed[:8] + address.packed[9:]
+    return ipaddress.IPv4Address(octets[length // 8 : length // 8 + 4])
 
 
 def _inner(address: Address) -> Address:

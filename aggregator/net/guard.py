@@ -16,12 +16,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 import httpcore
 
 from aggregator.errors import FetchError
-from aggregator.net.addresses import Network, address_of, is_permitted
+from aggregator.net.addresses import NAT64_NAME, Address, Network, address_of, is_permitted, nat64_prefixes
 
 Resolve = Callable[[str, int, float], list[str]]  # name, port, seconds left -> addresses
 Dial = Callable[[str, int, float], httpcore.NetworkStream]  # checked address, port, seconds left
@@ -32,6 +33,8 @@ WEB_PORTS = frozenset({80, 443})
 _NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a journey
 _SMALLEST_WAIT_SECONDS = 0.001
 _NAMES_KEPT = 100_000
+_NAT64_SECONDS = 600.0  # so long the answer about the network's NAT64 gateway holds
+_NAT64_ASK_SECONDS = 5.0  # for that answer
 
 
 class Journey:
@@ -93,6 +96,9 @@ class Guard(httpcore.NetworkBackend):
         # Where names ever led, remembered only where there are exceptions.
         self._home: set[str] = set()  # into these
         self._abroad: set[str] = set()  # to the internet
+        self._nat64: tuple[IPv6Network, ...] = ()
+        self._nat64_until = 0.0
+        self._nat64_lock = threading.Lock()
 
     @contextlib.contextmanager
     def journey(self, journey: Journey) -> Iterator[Journey]:
@@ -182,30 +188,49 @@ class Guard(httpcore.NetworkBackend):
         journey = self._journey()
         for answer in answers:
             address = address_of(answer)
-            if address is None or not is_permitted(address, self._exceptions):
+            if address is None or not self._is_permitted(address, self._exceptions):
                 raise _refused(host, answer)
-            if is_permitted(address):
+            if self._is_permitted(address):
                 self._check_port(host, port)
             elif journey is not None and (host, port) not in journey.home:
                 raise _not_named(host, port)
         self._note_sides(host, answers)
         return answers
 
+    def _is_permitted(self, address: Address, exceptions: tuple[Network, ...] = ()) -> bool:
+        is_asked = isinstance(address, IPv6Address) and is_permitted(address, exceptions)
+        return is_permitted(address, exceptions, self._nat64_prefixes() if is_asked else ())
+
+    def _nat64_prefixes(self) -> tuple[IPv6Network, ...]:
+        """The prefixes of the network's NAT64 gateway, as the resolver shows them (RFC 7050).
+
+        Behind such a prefix lies every IPv4 host, those of our own network included. Where the resolver does
+        not answer, the prefixes known before stay.
+        """
+        with self._nat64_lock:
+            if time.monotonic() >= self._nat64_until:
+                with contextlib.suppress(FetchError):
+                    answers = self._resolve(NAT64_NAME, 80, min(_NAT64_ASK_SECONDS, self.seconds_left(None)))
+                    found = (address_of(answer) for answer in answers)
+                    self._nat64 = nat64_prefixes(one for one in found if one is not None)
+                self._nat64_until = time.monotonic() + _NAT64_SECONDS
+            return self._nat64
+
     def _note_sides(self, host: str, answers: list[str]) -> None:
         """Remember where a name led; a rebinding name changes sides, and was then on both."""
         if not self._exceptions:
             return
-        with self._lock:
-            for answer in answers:
-                address = address_of(answer)
-                if address is None:
-                    continue
-                if is_permitted(address):
-                    side = self._abroad
-                elif is_permitted(address, self._exceptions):
-                    side = self._home
-                else:
-                    continue
+        for answer in answers:
+            address = address_of(answer)
+            if address is None:
+                continue
+            if self._is_permitted(address):
+                side = self._abroad
+            elif self._is_permitted(address, self._exceptions):
+                side = self._home
+            else:
+                continue
+            with self._lock:
                 if len(side) < _NAMES_KEPT:
                     side.add(host)
 

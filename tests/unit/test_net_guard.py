@@ -1,5 +1,6 @@
 """The guard: nothing but the public internet is dialled. Resolver and dialler stand in for the network."""
 
+import ipaddress
 import re
 import socket
 import ssl
@@ -84,6 +85,8 @@ VECTORS = [
     # IPv4 inside IPv6
     "http://[64:ff9b::7f00:1]/", "http://[64:ff9b::10.0.0.1]/", "http://[64:ff9b:1::7f00:1]/",
     "http://[2002:7f00:1::]/", "http://[2001:0:7f00:1::]/", "http://[2001::1]/",
+    "http://[2606:2800:21f::5efe:7f00:1]/", "http://[2606:2800:21f::200:5efe:10.0.0.1]/",
+    "http://[2606:2800:21f::200:5efe:93.184.216.34]/",
     # other schemes
     "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:6379/_INFO", "dict://127.0.0.1:11211/",
     "ldap://127.0.0.1/", "data:text/plain,hello", "javascript:alert(1)", "jar:http://127.0.0.1!/", "unix:///run/x",
@@ -256,7 +259,7 @@ def test_a_source_at_home_leads_there_to_its_own_host_and_port_only(target: str)
         for address, linked_from in ((target, feed), ("http://lan.example/moved", None)):
             for accept in ("page", "robots", "feed"):
                 with pytest.raises(FetchError, match=r"refused: .*allow_private_links"):
-                    client.fetch(address, accept=accept, source_port=80, linked_from=linked_from)  # type: ignore[arg-type]
+                    client.fetch(address, accept=accept, source_port=80, linked_from=linked_from)
         assert "/off" not in server.paths()
         client.close()
 
@@ -413,6 +416,68 @@ def test_an_unknown_authority_is_refused(certificate: str) -> None:
         network = Network({"good.example": [[PUBLIC]]}, landing=server.port)
         with pytest.raises(FetchError, match="tls"):
             network.client().fetch("https://good.example/")
+
+
+# The table of RFC 6052, 2.4: 192.0.2.33 behind prefixes of each length.
+TRANSLATED = {
+    32: "2001:db8:c000:221::",
+    40: "2001:db8:1c0:2:21::",
+    48: "2001:db8:122:c000:2:2100::",
+    56: "2001:db8:122:3c0:0:221::",
+    64: "2001:db8:122:344:c0:2:2100::",
+    96: "2001:db8:122:344::192.0.2.33",
+}
+
+
+def behind(length: int, inner: str) -> str:
+    """The address of RFC 6052's table for another IPv4 address, under a prefix that is public."""
+    prefix = int(ipaddress.IPv6Address("2606:db8:122:344::")) >> (128 - length) << (128 - length)
+    four = ipaddress.IPv4Address(inner).packed
+    split = max(0, min(4, 8 - length // 8))
+    middle = four[:split] + b"\0" + four[split:] if length < 96 else four
+    return str(
+        ipaddress.IPv6Address(prefix | int.from_bytes(middle, "big") << (128 - length - 8 * len(middle)))
+    )
+
+
+def test_addresses_are_put_together_as_the_rfc_does() -> None:
+    for length, address in TRANSLATED.items():
+        expected = ipaddress.IPv6Address(address.replace("2001:", "2606:", 1))
+        assert behind(length, "192.0.2.33") == str(expected), length
+
+
+@pytest.mark.parametrize("length", TRANSLATED)
+def test_a_private_address_behind_the_networks_own_gateway_is_refused(length: int) -> None:
+    """The gateway's prefix is learnt from the resolver, once; what is public behind it is dialled."""
+    network = Network({"ipv4only.arpa": [["192.0.0.170", behind(length, "192.0.0.170")]]})
+    client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+    for inner in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.8.9"):
+        network.names["trap.example"] = [[behind(length, inner)]]
+        for host in ("trap.example", f"[{behind(length, inner)}]"):
+            with pytest.raises(FetchError, match="refused"):
+                client.fetch(f"http://{host}/")
+    assert network.dialled == []
+    elsewhere = "2606:4700::6810:84e5"
+    for inner in (behind(length, PUBLIC), behind(length, "192.168.7.9"), elsewhere):
+        with pytest.raises(FetchError, match="connect"):
+            client.fetch(f"http://[{inner}]/")
+    with pytest.raises(FetchError, match="refused"):  # a home address by its other spelling
+        client.fetch(
+            f"http://[{behind(length, '192.168.7.9')}]/", accept="page", linked_from=f"http://{PUBLIC}/feed"
+        )
+    assert network.dialled == [behind(length, PUBLIC), behind(length, "192.168.7.9"), elsewhere]
+    assert network.asked.count("ipv4only.arpa") == 1
+    client.close()
+
+
+def test_a_resolver_that_knows_of_no_gateway_keeps_nobody_from_ipv6() -> None:
+    for answers in ([], ["192.0.0.170", "192.0.0.171"], ["::ffff:192.0.0.170"], ["no address"]):
+        network = Network({"ipv4only.arpa": [answers]})
+        with pytest.raises(FetchError, match="connect"):
+            network.client().fetch("http://[2606:4700::a00:1]/")
+    network = Network()  # the name is not answered at all
+    with pytest.raises(FetchError, match="connect"):
+        network.client().fetch("http://[2606:4700::a00:1]/")
 
 
 @given(st.ip_addresses(v=4))

@@ -66,6 +66,7 @@ class ServerConfig(_Part):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = ()
+    owner_on_loopback: bool = False
     trusted_proxies: tuple[str, ...] = ()
     requests_a_minute: int = Field(default=600, ge=0, le=1_000_000)
 

@@ -26,6 +26,7 @@ def publish_settings(config: Config) -> PublishSettings:
         port=config.server.port,
         public_url=config.public_url or "",
         allowed_hosts=config.server.allowed_hosts,
+        owner_on_loopback=config.server.owner_on_loopback,
         trusted_proxies=config.server.trusted_proxies,
         requests_a_minute=config.server.requests_a_minute,
         title=config.publish.title,

@@ -33,6 +33,10 @@ def examine(config: Config) -> Iterator[Finding]:
         else:
             yield from within(seconds, lambda: contents.look_ahead(patient), "the folder of backups")
         yield from within(seconds, lambda: daemon.look(patient), "the daemon")
+        address, late = patient.config.public_url or "", "it did not answer in time"
+        yield from within(
+            seconds, lambda: daemon.look_from_outside(patient), address, daemon.not_reached(address, late)
+        )
     except AggregatorError as error:
         yield problem(str(error), "see the message; if it says nothing to you: aggregator db check")
     finally:

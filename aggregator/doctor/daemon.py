@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from aggregator.doctor.finding import Finding, ok, problem
+from aggregator.doctor.finding import Finding, ok, problem, warning
 from aggregator.doctor.looking import Patient
 from aggregator.errors import AggregatorError
+from aggregator.publish.hosts import is_loopback
 from aggregator.store.exclusive import exclusive
+from aggregator.text.numbers import counted
 
 _ASKED_SHARE = 0.3  # of a look's time that the daemon has for an answer
 _MOST_BYTES = 1 << 20  # of an answer
@@ -33,8 +36,50 @@ def look(patient: Patient) -> Iterator[Finding]:
     if "role" not in answer:
         yield _taken(patient, port, runs=runs)
     elif runs:
-        for said in (_asked(host, port, "/status", seconds) or {}).get("process_problems") or ():
+        status = _asked(host, port, "/status", seconds) or {}
+        for said in status.get("process_problems") or ():
             yield problem(f"the daemon says: {said}", _advice(said))
+        if "process_problems" not in status and answer.get("problem_count"):
+            yield warning(
+                f"the daemon reports {counted(int(answer['problem_count']), 'problem')}",
+                "open /status with a token, which names them, or: journalctl -u aggregator -n 100",
+            )
+
+
+def look_from_outside(patient: Patient) -> Iterator[Finding]:
+    """Whether a request without a token that comes by `public_url` is taken for the owner's."""
+    address = patient.config.public_url or ""
+    parts = urlsplit(address)
+    if not parts.hostname or is_loopback(parts.hostname):
+        return
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    try:
+        connection = kind(parts.hostname, parts.port, timeout=patient.rules.doctor_seconds * _ASKED_SHARE)
+        try:
+            connection.request("GET", parts.path.rstrip("/") + "/readyz")
+            answer = connection.getresponse()
+            body = answer.read(_MOST_BYTES)
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        yield not_reached(address, str(error))
+        return
+    told = _json_object(body)
+    if "problems" not in told:
+        yield not_reached(address, f"the answer is {answer.status}, and not aggregator's")
+    elif told["problems"] is None:
+        yield ok(f"public_url: {address} answers, and a request without a token is not the owner's")
+    else:
+        yield problem(
+            f"a request without a token to {address} is taken for the owner's and gets whole articles",
+            f"remove server.owner_on_loopback from {patient.file_name}, or have the web server in front add "
+            "X-Forwarded-For to what it passes on",
+        )
+
+
+def not_reached(address: str, why: str) -> Finding:
+    """Nobody's fault: often only other machines can go that way."""
+    return ok(f"public_url: {address} cannot be asked from here: {why}")
 
 
 def _taken(patient: Patient, port: int, *, runs: bool) -> Finding:
@@ -85,13 +130,21 @@ def _asked(host: str, port: int, path: str, seconds: float) -> dict[str, Any] | 
     connection = http.client.HTTPConnection(_ANY.get(host, host), port, timeout=seconds)
     try:
         connection.request("GET", path, headers={"Accept": "application/json"})
-        told = json.loads(connection.getresponse().read(_MOST_BYTES))
+        return _json_object(connection.getresponse().read(_MOST_BYTES))
     except ConnectionRefusedError:
         return None
-    except (OSError, http.client.HTTPException, ValueError):
+    except (OSError, http.client.HTTPException):
         return {}
     finally:
         connection.close()
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    """{} for anything else."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
     return told if isinstance(told, dict) else {}
 
 

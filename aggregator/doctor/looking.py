@@ -43,8 +43,10 @@ class Patient:
             self.database.close()
 
 
-def within(seconds: float, look: Callable[[], Iterable[Finding]], what: str) -> Iterator[Finding]:
-    """What `look` finds, or, where it hangs, that `what` does not answer.
+def within(
+    seconds: float, look: Callable[[], Iterable[Finding]], what: str, late: Finding | None = None
+) -> Iterator[Finding]:
+    """What `look` finds, or, where it hangs, `late`, or that `what` does not answer.
 
     What this user may not look at is a finding, too; what else `look` raises is raised.
     """
@@ -62,7 +64,7 @@ def within(seconds: float, look: Callable[[], Iterable[Finding]], what: str) -> 
     thread.join(seconds)
     yield from list(found)
     if thread.is_alive():
-        yield problem(
+        yield late or problem(
             f"{what} did not answer within {seconds:g} s",
             "look at the disk, the network mount or the server it lies on, then: aggregator doctor",
         )

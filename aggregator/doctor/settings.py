@@ -65,8 +65,20 @@ def _holds_secrets(config: Config) -> bool:
 
 
 def _open_address(config: Config) -> Iterator[Finding]:
-    from aggregator.publish.hosts import is_loopback
+    from aggregator.configured import publish_settings
+    from aggregator.publish.hosts import is_loopback, is_owner_on_loopback
 
+    if not is_owner_on_loopback(publish_settings(config)):
+        yield ok(
+            "requests from loopback need a token to read whole articles, since public_url or "
+            "server.allowed_hosts name more than loopback",
+            "aggregator token create NAME --scope read",
+        )
+    elif config.server.owner_on_loopback:
+        yield ok(
+            "server.owner_on_loopback: requests from loopback that show no proxy read whole articles without "
+            "a token"
+        )
     if is_loopback(config.server.host) or config.public_url:
         return
     yield warning(

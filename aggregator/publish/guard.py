@@ -33,6 +33,7 @@ from aggregator.publish.hosts import (
     is_at_this_machine,
     is_from_loopback,
     is_loopback,
+    is_owner_on_loopback,
     is_sent_by_another_site,
 )
 from aggregator.publish.limits import Pace
@@ -64,6 +65,7 @@ BEARERS = "aggregator.bearers"
 _BEARER = "aggregator.bearer"
 _PREFIX = "aggregator.prefix"
 _STRANGER = "aggregator.stranger"
+_LOCAL_OWNER = "aggregator.local_owner"
 
 PROBES = frozenset({"/healthz", "/readyz"})
 _OPEN_PATHS = PROBES | {"/robots.txt", SIGN_IN}  # on every address, with or without a token
@@ -107,7 +109,7 @@ class Guard:
     may read; it cannot choose the Host header, so an unknown name there is refused.
 
     Where the server listens on an address that other machines reach, nothing but what is in `_OPEN_PATHS`
-    and the style sheets is answered without a token, to others than this machine.
+    and the style sheets is answered without a token, to others than the owner.
 
     Trusted proxies (proxies.py) tell where a request comes from; all below goes by that.
 
@@ -128,6 +130,7 @@ class Guard:
         self._pace = Pace(settings.requests_a_minute) if settings.requests_a_minute else None
         self._probing = CapacityLimiter(_PROBES_AT_ONCE)  # apart from all other threads
         self._is_open_to_others = not is_loopback(settings.host)
+        self._is_owner_on_loopback = is_owner_on_loopback(settings)
         self._headers = dict(SECURITY_HEADERS)
         if not settings.index:
             self._headers["X-Robots-Tag"] = "noindex, nofollow"
@@ -195,7 +198,9 @@ class Guard:
             coming.headers, self._settings, by_form=by_form
         ):
             raise RefusedError(403, "a page of another site may not send this")
-        coming.scope[_STRANGER] = self._is_open_to_others and not is_at_this_machine(Request(coming.scope))
+        local = self._is_owner_on_loopback and is_at_this_machine(Request(coming.scope))
+        coming.scope[_LOCAL_OWNER] = local
+        coming.scope[_STRANGER] = self._is_open_to_others and not local
         bearer = None
         if self._bearers is not None:
             coming.scope[BEARERS] = self._bearers
@@ -252,7 +257,7 @@ class Guard:
             raise RefusedError(429, "too many requests from this address", headers={"Retry-After": str(wait)})
 
     def _refuse_strangers(self, coming: _Coming, bearer: Bearer | None) -> None:
-        """On an address that others reach, only this machine needs no token."""
+        """On an address that others reach, only the owner needs no token."""
         if not coming.scope[_STRANGER] or coming.path in _OPEN_PATHS:
             return
         if bearer is None:
@@ -339,9 +344,9 @@ def is_stranger(request: Request) -> bool:
 
 
 def is_owner(request: Request) -> bool:
-    """Whether the owner asks: at this machine, or with a token that may read."""
+    """Whether the owner asks: with a token that may read, or from loopback (`hosts.is_owner_on_loopback`)."""
     token = token_of(request)
-    return (token is not None and token.may("read")) or is_at_this_machine(request)
+    return (token is not None and token.may("read")) or bool(request.scope.get(_LOCAL_OWNER))
 
 
 def _wrong_host(path: str) -> Response:

@@ -194,7 +194,9 @@ class Told:
 
 def _for_the_owner(request: Request) -> None:
     if not is_owner(request):
-        raise RefusedError(403, "this is for the owner: at this machine, or with a token that may read")
+        raise RefusedError(
+            403, "this is for the owner: with a token that may read, or at this machine without a proxy"
+        )
 
 
 def _json(body: msgspec.Struct, status: int) -> Response:

@@ -1,6 +1,7 @@
 """Where a request says that it comes from and goes to: Host, Origin, the client's address."""
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -8,7 +9,14 @@ from starlette.requests import HTTPConnection
 
 from aggregator.publish.settings import PublishSettings
 
-_FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+# Headers that proxies add, by family. Every X- header counts but the few that clients send themselves, and so
+# does every name with a part that only makes sense behind a proxy, like CF-Connecting-IP or Client-IP.
+_FORWARDING = re.compile(
+    r"x-(?!requested-with$|prometheus-|moz$|purpose$|csrf-token$)"
+    r"|(cf|fastly|fly|akamai|incap|tailscale|ngrok|cloudfront|disguised|was|rndr|ssl|surrogate|early)-"
+    r"|(.+-)?(forward(ed|er|s)?|via|proxy|cdn|client|real|connecting|remote|front|viewer)(-|$)"
+    r"|coming-from$"
+)
 CAME_BY_PROXY = "aggregator.came_by_proxy"  # key of a scope: a trusted proxy passed the request on
 
 
@@ -31,6 +39,19 @@ def is_loopback(host: str) -> bool:
     return host.lower() == "localhost" if address is None else address.is_loopback
 
 
+def is_owner_on_loopback(settings: PublishSettings) -> bool:
+    """Whether a request from loopback that shows no proxy is the owner's.
+
+    Not where `public_url` or `allowed_hosts` name anything but loopback: then a proxy is likely in front, and
+    one that adds no header makes every stranger's request look like this machine's.
+    """
+    if settings.owner_on_loopback:
+        return True
+    if settings.public_url and not is_loopback(urlsplit(settings.public_url).hostname or ""):
+        return False
+    return all(is_loopback(name) for name in settings.allowed_hosts)
+
+
 def is_at_this_machine(request: HTTPConnection) -> bool:
     """From loopback, for loopback, and through no proxy, be it one that is trusted."""
     asked_for = _host_name(request.headers.get("host", ""))
@@ -44,8 +65,15 @@ def is_from_loopback(request: HTTPConnection) -> bool:
 
 
 def is_passed_on(request: HTTPConnection) -> bool:
-    """Whether a proxy says, or is known, to have passed the request on."""
-    return bool(request.scope.get(CAME_BY_PROXY)) or any(name in request.headers for name in _FORWARDING)
+    """Whether a proxy says, or is known, to have passed the request on.
+
+    Simple proxies add no header but speak HTTP/1.0, which no browser or feed reader of today does.
+    """
+    return (
+        bool(request.scope.get(CAME_BY_PROXY))
+        or request.scope.get("http_version") != "1.1"
+        or any(_FORWARDING.match(name.replace("_", "-")) for name in request.headers)
+    )
 
 
 def is_sent_by_another_site(headers: Headers, settings: PublishSettings, *, by_form: bool) -> bool:

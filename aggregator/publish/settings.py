@@ -11,14 +11,15 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the output rooms need to know that is not a story.
 
     `excerpt_words` bounds what anyone but the owner gets of one article, its title included (promise 9).
-    `full_text`: who may read whole articles: "owner" is a request from this machine that came through no
-    proxy, "all" is everyone, "never" is no one.
+    `full_text`: who may read whole articles: "owner" is a request with a token that may read, or one from
+    loopback where `hosts.is_owner_on_loopback`; "all" is everyone, "never" is no one.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str = ""  # "" means the bound address; in links only, never in anything that identifies
     allowed_hosts: tuple[str, ...] = ()  # further names a request may ask for, beside this machine's own
+    owner_on_loopback: bool = False  # a request from loopback is the owner's whatever the two above name
     trusted_proxies: tuple[str, ...] = ()  # networks (CIDR) whose X-Forwarded-... headers are believed
     requests_a_minute: int = 0  # of one address without a token, from other machines; 0: no limit
     title: str = "Stories"

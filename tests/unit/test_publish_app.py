@@ -200,7 +200,8 @@ def test_full_text_is_for_the_owner(full: Serving) -> None:
 
 
 def test_a_request_for_the_public_name_is_no_owners() -> None:
-    with Serving(a_full_shelf(), public_url="https://news.example", excerpt_words=20) as serving:
+    named = {"public_url": "https://news.example", "owner_on_loopback": True}
+    with Serving(a_full_shelf(), excerpt_words=20, **named) as serving:
         assert "Read it here" in serving.get("/stories/lindferry").text
         public = serving.get("/stories/lindferry", Host="news.example")
         assert public.status_code == 200

@@ -33,7 +33,12 @@ def _seen(request: Request) -> JSONResponse:
 def _client(peer: str, **settings: Any) -> TestClient:
     """A server that tells what it sees, asked from `peer`."""
     routes = [Route(path, _seen) for path in ("/", "/healthz")]
-    given = {"trusted_proxies": ("10.0.0.0/24",), "public_url": "https://news.example", **settings}
+    given = {
+        "trusted_proxies": ("10.0.0.0/24",),
+        "public_url": "https://news.example",
+        "owner_on_loopback": True,
+        **settings,
+    }
     app = Guard(
         Starlette(routes=routes),
         PublishSettings(**given),

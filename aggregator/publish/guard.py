@@ -62,6 +62,7 @@ PUSH = "/api/v1/articles"
 
 # Keys of the scope.
 BEARERS = "aggregator.bearers"
+CROWDED = "aggregator.crowded"  # so many requests of this address are under way that others need a token
 _BEARER = "aggregator.bearer"
 _PREFIX = "aggregator.prefix"
 _STRANGER = "aggregator.stranger"
@@ -178,7 +179,8 @@ class Guard:
     async def _checked(self, coming: _Coming, receive: Receive, send: Send) -> None:
         """The answer, where who asks may have one."""
         scope, bearer = coming.scope, None
-        if not coming.path.startswith(_OPEN_FOLDER):
+        is_plain = "upgrade" not in coming.headers and not scope.get(CROWDED)
+        if not (is_plain and coming.path.startswith(_OPEN_FOLDER)):
             try:
                 bearer = await self._let_in(coming)
             except AggregatorError as error:
@@ -193,6 +195,8 @@ class Guard:
 
     async def _let_in(self, coming: _Coming) -> Bearer | None:
         """Whose request it is. Raises RefusedError, or another AggregatorError where nobody can say."""
+        if coming.headers.get("upgrade", "").strip().lower() == "websocket":
+            raise RefusedError(400, "there is no WebSocket here: ask by HTTP alone")
         by_form = not coming.path.startswith(API)
         if coming.scope["method"] not in _SAFE and is_sent_by_another_site(
             coming.headers, self._settings, by_form=by_form
@@ -249,6 +253,9 @@ class Guard:
         Behind a proxy of this machine that nobody trusts all have its address, and are not counted. What a
         request from elsewhere says of proxies anybody could write, so it counts as any other.
         """
+        if coming.scope.get(CROWDED) and bearer is None:
+            words = "too many requests of this address are under way; ask again, or with a token"
+            raise RefusedError(429, words, headers={"Retry-After": "1"})
         counted = CAME_BY_PROXY in coming.scope or not is_from_loopback(Request(coming.scope))
         if self._pace is None or bearer is not None or coming.path in PROBES or not counted:
             return

@@ -98,12 +98,9 @@ def is_sent_by_another_site(headers: Headers, settings: PublishSettings, *, by_f
 
 def network_of(address: str) -> str:
     """An IPv6 address by its first 64 bits: all others are its owner's to choose."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
+    parsed = _as_address(address)
+    if parsed is None or parsed.version == 4:
+        return address if parsed is None else str(parsed)
     return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
 
 
@@ -116,7 +113,10 @@ def _host_name(host: str) -> str:
 
 
 def _as_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """None for a name. Where IPv6 is listened on, an IPv4 address comes as ::ffff:192.0.2.1."""
     try:
-        return ipaddress.ip_address(name)
+        address = ipaddress.ip_address(name)
     except ValueError:
         return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

@@ -30,7 +30,7 @@ class Proxies:
     def apply(self, scope: Scope) -> None:
         """Put what a trusted proxy says into the scope of the request that it passed on."""
         client = scope.get("client")
-        if not self._networks or client is None or not self._trusts(_address(client[0])):
+        if client is None or not self.trusts(client[0]):
             return
         headers = Headers(scope=scope)
         scope[CAME_BY_PROXY] = True
@@ -42,6 +42,10 @@ class Proxies:
         if _HOST.fullmatch(host):
             others = [(name, value) for name, value in scope["headers"] if name != b"host"]
             scope["headers"] = [(b"host", host.lower().encode("ascii")), *others]
+
+    def trusts(self, address: str) -> bool:
+        """Whether a trusted proxy has this address."""
+        return bool(self._networks) and self._trusts(_address(address))
 
     def _trusts(self, address: _Address | None) -> bool:
         return address is not None and any(address in network for network in self._networks)

@@ -1,10 +1,13 @@
 """The web server in a thread of its own, beside the daemon's other work."""
 
+import asyncio
 import errno
 import logging
 import socket
 import threading
 import time
+from functools import partial
+from typing import cast
 
 import fastapi.dependencies.models
 import msgspec
@@ -14,17 +17,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from aggregator.errors import AggregatorError, ConfigError
 from aggregator.publish.app import create_app
 from aggregator.publish.bearers import Tokens
-from aggregator.publish.connections import PunctualProtocol, give_up_unread
+from aggregator.publish.connections import Crowd, PunctualProtocol, give_up_unread
 from aggregator.publish.desk import NewsDesk
 from aggregator.publish.health import Watch
 from aggregator.publish.hosts import is_loopback
+from aggregator.publish.proxies import Proxies
 from aggregator.publish.push import Letterbox
 from aggregator.publish.settings import PublishSettings
 from aggregator.shelf import Shelf
 
 START_DEADLINE_SECONDS = 10.0
 STOP_DEADLINE_SECONDS = 5.0  # answers under way may end; then they are cut (the daemon must be gone in 10 s)
-CONNECTIONS = 512  # at once, slow ones included; further requests get 503 until one ends
 
 
 class Server:
@@ -90,7 +93,7 @@ class Server:
         wanted = (settings.host, settings.port)
         if wanted == self._wanted:
             self._settings = msgspec.structs.replace(settings, port=bound)
-            self._listener.show(self._app())
+            self._listener.show(self._app(), settings)
             _let_go_of_old_apps()
             return self.url
         try:
@@ -132,7 +135,7 @@ class Server:
 
     def _listen(self, bound: socket.socket) -> None:
         self._settings = msgspec.structs.replace(self._settings, port=bound.getsockname()[1])
-        listener = _Listener(self._app(), bound)
+        listener = _Listener(self._app(), bound, self._settings)
         if not listener.start():
             listener.stop()
             raise AggregatorError(f"the web server did not start on {self.url}; its log says why")
@@ -147,9 +150,10 @@ class Server:
 class _Listener:
     """One bound socket with its thread, which answers by an application that may be changed for another."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, bound: socket.socket, settings: PublishSettings) -> None:
         self.port: int = bound.getsockname()[1]
         self._app = app
+        self._crowd = Crowd(settings.trusted_proxies)
         self._socket = bound
         # Without `access_log` it still writes one where somebody hangs a handler on that logger.
         logging.getLogger("uvicorn.access").disabled = True
@@ -157,14 +161,13 @@ class _Listener:
             uvicorn.Config(
                 self._answer,
                 interface="asgi3",
-                http=PunctualProtocol,
+                http=cast("type[asyncio.Protocol]", partial(PunctualProtocol, self._crowd)),
                 access_log=False,
                 log_config=None,  # the daemon has set up logging
                 proxy_headers=False,
                 server_header=False,
                 lifespan="off",
                 ws="none",
-                limit_concurrency=CONNECTIONS,
                 timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
             )
         )
@@ -174,9 +177,10 @@ class _Listener:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
-    def show(self, app: ASGIApp) -> None:
+    def show(self, app: ASGIApp, settings: PublishSettings) -> None:
         """Requests that begin from now on are answered by `app`."""
         self._app = app
+        self._crowd.proxies = Proxies(settings.trusted_proxies)
 
     def start(self) -> bool:
         """Whether it answers, within START_DEADLINE_SECONDS."""

@@ -1,20 +1,23 @@
 """Starting and stopping the web server, and what goes wrong there, in words."""
 
 import gc
+import resource
 import socket
 import threading
 import time
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from http.client import HTTPResponse
 from itertools import repeat
+from typing import Any
 
 import httpx
 import pytest
 
 from aggregator.errors import AggregatorError, ConfigError
-from aggregator.publish import connections
+from aggregator.publish import connections, forms
 from aggregator.publish.serve import Server
 from aggregator.publish.settings import PublishSettings
 from tests.memory_shelf import MemoryShelf, a_full_shelf
@@ -280,3 +283,194 @@ def test_who_does_not_read_loses_the_connection(hurried: Server) -> None:
             return False
 
         wait_until(is_cut, "the server to end the connection")
+
+
+# --- many connections --------------------------------------------------------------------------------------
+
+SIGN_IN = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"  # and no body
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExitStack]:
+    """Keeps sockets open; a request may take long here, so that a slow machine ends none by itself."""
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 120.0)
+    monkeypatch.setattr(forms, "BODY_DEADLINE_SECONDS", 120.0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    with ExitStack() as stack:
+        yield stack
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def serving(stack: ExitStack, **settings: Any) -> Server:
+    """A server; connections that `connect` opens later end before it does."""
+    server = Server(a_full_shelf(), PublishSettings(port=0, **settings))
+    server.start()
+    stack.callback(server.stop)
+    return server
+
+
+def connect(stack: ExitStack, server: Server, number: int, begun: bytes, address: str) -> list[socket.socket]:
+    """Connections of one address on each of which the same has been sent."""
+    url, made = httpx.URL(server.url), []
+    for _ in range(number):
+        made.append(
+            stack.enter_context(
+                socket.create_connection((url.host, url.port or 80), timeout=60, source_address=(address, 0))
+            )
+        )
+        made[-1].sendall(begun)
+    return made
+
+
+def said_on(connection: socket.socket) -> bytes:
+    """The first bytes of the answer; nothing where the connection was ended."""
+    try:
+        return connection.recv(65536)
+    except ConnectionError:
+        return b""
+
+
+def get(server: Server, path: str) -> int:
+    """The status that a newcomer from 127.0.0.1 hears."""
+    return httpx.get(server.url + path, trust_env=False, timeout=30).status_code
+
+
+@pytest.mark.parametrize("addresses", [1, 60], ids=["one address", "sixty addresses"])
+def test_requests_left_unfinished_keep_nobody_out(opened: ExitStack, addresses: int) -> None:
+    server = serving(opened)
+    for number in range(600 // addresses):
+        for one in range(addresses):
+            connect(opened, server, 1, HEAD, f"127.0.1.{one + 1}")
+        if number % 10 == 0:
+            assert get(server, "/healthz") == 200
+    assert [get(server, path) for path in ("/healthz", "/", "/feeds/stories.rss")] == [200] * 3
+
+
+def test_an_address_has_so_many_connections_and_the_oldest_idle_ones_end(opened: ExitStack) -> None:
+    server = serving(opened)
+    made = connect(opened, server, 100, HEAD, "127.0.0.2")
+    assert said_on(made[67]) == b"", "the last one has come"
+    for connection in made:
+        with suppress(OSError):
+            connection.sendall(b"\r\n")
+    answered = [said_on(connection)[:12] for connection in made]
+    assert answered == [b""] * 68 + [b"HTTP/1.1 200"] * 32
+
+
+def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack) -> None:
+    server = serving(opened, trusted_proxies=("127.0.0.2/32",))
+    made = connect(opened, server, 100, HEAD, "127.0.0.2")
+    made += connect(opened, server, 50, SIGN_IN, "127.0.0.2")
+    for connection, rest in zip(made, [b"\r\n"] * 100 + [b"token=abc"] * 50, strict=True):
+        connection.sendall(rest)
+    assert {said_on(connection)[:10] for connection in made} == {b"HTTP/1.1 2", b"HTTP/1.1 4"}
+    server.change(a_full_shelf(), PublishSettings(port=0))  # it is trusted no more
+    made = connect(opened, server, 100, HEAD, "127.0.0.2")
+    assert said_on(made[0]) == b""
+
+
+def test_an_address_with_many_requests_under_way_waits_and_others_do_not(opened: ExitStack) -> None:
+    server = serving(opened)
+    connect(opened, server, connections.OF_ONE_ADDRESS, SIGN_IN, "127.0.0.1")
+    deadline = time.monotonic() + 60
+    while get(server, "/robots.txt") != 429 and time.monotonic() < deadline:
+        pass  # the last ones are on their way
+    asked = httpx.get(f"{server.url}/static/style.css", trust_env=False)
+    assert (asked.status_code, asked.headers["retry-after"]) == (429, "1")
+    assert get(server, "/healthz") == 200
+    (other,) = connect(opened, server, 1, HEAD + b"\r\n", "127.0.0.2")
+    assert said_on(other).startswith(b"HTTP/1.1 200")
+
+
+def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
+    opened: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serving(opened)
+    for one in range(16):
+        connect(opened, server, 31, SIGN_IN, f"127.0.1.{one + 1}")
+    for one in range(100):  # those that come while all are taken may end before their heads are read
+        if get(server, "/") == 503:
+            break
+        connect(opened, server, 5, SIGN_IN, f"127.0.2.{one + 1}")
+    assert get(server, "/healthz") == 200
+    assert {get(server, "/") for _ in range(20)} == {503}
+    assert len([one for one in caplog.messages if "requests are under way" in one]) == 1
+
+
+# --- what the log says of strangers ------------------------------------------------------------------------
+
+WEBSOCKET = (
+    b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("path", [b"/", b"/api/v1/stories", b"/static/style.css", b"/healthz", b"/nosuch"])
+def test_a_websocket_is_refused_in_words(path: bytes) -> None:
+    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server.start()
+    with connected(server) as connection:
+        connection.sendall(WEBSOCKET % path)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 400
+        assert b"no WebSocket" in answer.read()
+    server.stop()
+
+
+def test_an_offer_of_http_2_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server.start()
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": ""}
+    assert httpx.get(f"{server.url}/", headers=offer, trust_env=False).status_code == 200
+    server.stop()
+    assert caplog.messages == []
+
+
+MALFORMED = (
+    b"nonsense\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),  # TLS
+    b"GET / HTTP/1.1\r\n\r\n",  # without Host
+    b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nA B: c\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"y" * 100_000,
+    b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+    b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: x\r\n\r\n",
+    b"GET /robots.txt HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nnonsense\r\n\r\n",
+)
+
+
+def test_malformed_requests_hear_400_and_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server.start()
+    for request in MALFORMED * 20:
+        with connected(server) as connection, suppress(ConnectionError):
+            connection.sendall(request)
+            answer = connection.recv(65536)
+            assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 200"), request
+    for _ in range(50):
+        with connected(server) as connection:
+            connection.sendall(WEBSOCKET % b"/")
+            connection.recv(65536)
+    server.stop()
+    assert len(caplog.records) == 2, caplog.messages
+    assert "malformed" in caplog.text
+    assert "WebSocket" in caplog.text
+
+
+def test_what_happens_often_is_counted_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "NOTE_SECONDS", 0.3)
+    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server.start()
+    deadline = time.monotonic() + 20
+    while "more times within" not in caplog.text and time.monotonic() < deadline:
+        with connected(server) as connection:
+            connection.sendall(b"nonsense\r\n\r\n")
+            connection.recv(100)
+    server.stop()
+    assert "malformed" in caplog.messages[0]
+    assert "(from 127.0.0.1)" in caplog.messages[0]
+    assert "more times within" in caplog.text

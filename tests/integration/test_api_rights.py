@@ -11,7 +11,9 @@ from aggregator.publish.bounds import bounded_explanation
 from aggregator.publish.rights import count_words
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE
+from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import StoryRules
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.newsroom import STRANGER, Newsroom
 
 WORDS = 30
@@ -128,3 +130,35 @@ def test_where_all_may_read_a_noarchive_page_stays_an_excerpt(room: Newsroom, tm
         assert all(told["text"] is None and count_words(told["lead"]) <= WORDS for told in kept)
     finally:
         everybody.close()
+
+
+def test_ninety_thousand_quotation_marks_are_an_excerpt_too(tmp_path: Path) -> None:
+    """Signs that are no words count by their characters, in every answer."""
+    database = Database(f"sqlite:///{tmp_path / 'marks.db'}")
+    upgrade(database)
+    marks = '"' * 90_000
+    room = Newsroom(database)
+    try:
+        room.writer.take(
+            record("Arrel Courier", "1", "Levee breaks", f"{FLOOD}\n{marks}", published=NOON),
+            record("Calmouth Post", "2", f"Levee breaks {marks}", f"{marks}\n{FLOOD}", published=NOON),
+            record("Sennick Echo", "3", "Levee on the Arrel breaks", f"{marks} {FLOOD}", published=NOON),
+        )
+        room.writer.pipeline.index_text(lambda: False)
+        while tell_next(database, 10, room.book.section("stories", StoryRules)):
+            pass
+        asked = addresses(room)
+        articles = [address for address in asked if address.startswith("/api/v1/articles/")]
+        assert max(len(room.get(address).content) for address in articles) > 90_000, (
+            "there is something to cut"
+        )
+        pages = [f"/explain/{address.rpartition('/')[2]}" for address in articles]
+        pages += [f"/stories/{one['id']}" for one in room.stories().values()]
+        feeds = [f"/feeds/{name}.{form}" for name in ("stories", "updates") for form in ("rss", "json")]
+        for address in [*asked, *pages, *feeds, "/", "/?view=newest", "/search?q=levee"]:
+            answer = room.get(address, **STRANGER)
+            assert answer.status_code == 200, address
+            assert len(answer.content) < 60_000, address
+    finally:
+        room.close()
+        database.close()

@@ -117,7 +117,8 @@ def test_noarchive_keeps_the_full_text_in_even_where_all_may_read() -> None:
         ("dash – counts", 3),
         ("al-Assad’s 3,500 men.", 6),
         ("台風が東京に接近", 4),
-        ("x" * 400, 10),
+        ("x" * 400, 34),
+        ('"' * 90_000, 7_500),
         ("ข่าวด่วน", 4),
     ],
 )

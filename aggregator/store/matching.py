@@ -171,7 +171,7 @@ def _days(connection: Connection, query: Query) -> tuple[str, ...]:
             select(func.max(article.c.effective)).scalar_subquery(),
         )
     ).one()
-    if first is None:
+    if first is None or (query.before is not None and query.before <= first):
         return ()
     begin = max(first, query.since).date() if query.since else first.date()
     end = last.date()

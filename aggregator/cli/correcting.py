@@ -12,6 +12,7 @@ from aggregator.cli import show
 from aggregator.cli.context import Settings, missing_database
 from aggregator.cli.progress import as_steps, progress_bar
 from aggregator.errors import UsageError
+from aggregator.ops.logs import one_line
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -438,7 +439,7 @@ def _told(difference: "Difference") -> str:
         f"stories changed        {difference.changed_stories:9}{done}",
     ]
     for one in difference.changes:
-        lines.append(f"  {one.story}  {one.before} → {one.after} articles  {one.title}")
+        lines.append(f"  {one.story}  {one.before} → {one.after} articles  {one_line(one.title)}")
         lines += [f"      + {article}" for article in one.came]
         lines += [f"      - {article}" for article in one.went]
     if difference.changed_stories > len(difference.changes):

@@ -129,13 +129,14 @@ def _json(pages: "Iterable[StoryPage]") -> None:
     """`{"stories": [...], "next": cursor|null}`, byte by byte what `story_json.page_json` writes at once."""
     import msgspec
 
+    from aggregator.publish.safety import without_bidi
     from aggregator.publish.story_json import story_in_list
 
     comma, cursor = b"", None
     show.out(b'{"stories":[')
     for page in pages:
         for one in page.stories:
-            show.out(comma + msgspec.json.encode(story_in_list(one)))
+            show.out(comma + without_bidi(msgspec.json.encode(story_in_list(one))))
             comma = b","
         cursor = page.next
     show.out(b'],"next":' + msgspec.json.encode(cursor) + b"}\n")

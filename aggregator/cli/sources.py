@@ -12,6 +12,7 @@ from aggregator.cli import show
 from aggregator.cli.completing import complete_source
 from aggregator.cli.context import Settings, missing_database
 from aggregator.errors import UsageError
+from aggregator.ops.logs import one_line
 from aggregator.text.numbers import counted
 
 if TYPE_CHECKING:
@@ -260,7 +261,7 @@ def _added_in_words(added: "Added") -> list[str]:
         f"added {source.shown_name} ({source.id})",
         f"  {source.address}{how}: {found.feed.format}, {entries}{_newest(added)}",
     ]
-    others = [f"    {one.url} {one.title}".rstrip() for one in found.others[:_SHOWN_OTHERS]]
+    others = [one_line(f"    {one.url} {one.title}").rstrip() for one in found.others[:_SHOWN_OTHERS]]
     lines += ["  the page names others too:", *others] if others else []
     every = source.interval_seconds
     often = (

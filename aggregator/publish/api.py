@@ -18,6 +18,7 @@ from aggregator.publish.bounds import (
     bounded_story_hit,
 )
 from aggregator.publish.desk import NewsDesk
+from aggregator.publish.safety import without_bidi
 from aggregator.publish.site import Site, conditional
 from aggregator.publish.story_json import page_json, whole_story_json
 from aggregator.publish.walks import next_of
@@ -177,6 +178,6 @@ def _explain(site: Site, desk: NewsDesk, request: Request) -> Response:
         if told is None:
             return problem(404, "there is no such article, or no such other one")
         bounded = bounded_explanation(told, site.access(request), site.settings.excerpt_words)
-        return Response(msgspec.json.encode(bounded) + b"\n", media_type=JSON)
+        return Response(without_bidi(msgspec.json.encode(bounded)) + b"\n", media_type=JSON)
 
     return conditional(request, tag, render)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from aggregator.publish.safety import visible_marked, without_bidi
 from aggregator.publish.story_json import (
     ArticleJson,
     WholeArticleJson,
@@ -122,7 +123,7 @@ def one_article_json(one: OneArticle) -> bytes:
         copies=tuple(article_in_list(copy) for copy in one.copies[:COPIES_SHOWN]),
         **msgspec.structs.asdict(whole),
     )
-    return msgspec.json.encode(told) + b"\n"
+    return without_bidi(msgspec.json.encode(told)) + b"\n"
 
 
 def search_json(results: SearchResults) -> bytes:
@@ -133,16 +134,17 @@ def search_json(results: SearchResults) -> bytes:
         more=results.more,
         problem=results.problem,
     )
-    return msgspec.json.encode(told) + b"\n"
+    return without_bidi(msgspec.json.encode(told)) + b"\n"
 
 
 def sources_json(sources: Iterable[SourceView]) -> bytes:
     """All sources."""
     told = SourcesJson(sources=tuple(_source(source) for source in sources))
-    return msgspec.json.encode(told) + b"\n"
+    return without_bidi(msgspec.json.encode(told)) + b"\n"
 
 
 def _found(hit: SearchHit) -> FoundArticleJson:
+    snippet, marks = visible_marked(hit.snippet, hit.marks)
     return FoundArticleJson(
         id=hit.article,
         story=hit.story,
@@ -152,16 +154,15 @@ def _found(hit: SearchHit) -> FoundArticleJson:
         url=hit.url,
         effective=in_utc(hit.effective),
         language=hit.language,
-        snippet=hit.snippet,
-        marks=hit.marks,
+        snippet=snippet,
+        marks=marks,
         entries=tuple(_entry(entry) for entry in hit.entries),
     )
 
 
 def _entry(entry: EntryHit) -> FoundEntryJson:
-    return FoundEntryJson(
-        clock=clock(entry.clock_minutes) or "", day=entry.day, snippet=entry.snippet, marks=entry.marks
-    )
+    snippet, marks = visible_marked(entry.snippet, entry.marks)
+    return FoundEntryJson(clock=clock(entry.clock_minutes) or "", day=entry.day, snippet=snippet, marks=marks)
 
 
 def _story(story: StoryHit) -> FoundStoryJson:

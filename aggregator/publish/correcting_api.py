@@ -18,6 +18,7 @@ from aggregator.publish.api import refuse_others
 from aggregator.publish.bodies import drained, received
 from aggregator.publish.desk import Asked, NewsDesk
 from aggregator.publish.guard import token_of
+from aggregator.publish.safety import without_bidi
 
 PATH = "/api/v1/corrections"
 CORRECTIONS_AN_ANSWER = 50
@@ -93,7 +94,7 @@ def router(desk: NewsDesk) -> APIRouter:
         refuse_others(request, ("limit", "before"))
         limit = _parameter(request, "limit", MAX_CORRECTIONS) or CORRECTIONS_AN_ANSWER
         page = desk.corrections(limit, _parameter(request, "before", 10**9 - 1))
-        return Response(msgspec.json.encode(page) + b"\n", media_type=JSON)
+        return Response(without_bidi(msgspec.json.encode(page)) + b"\n", media_type=JSON)
 
     @api.get(PATH + "/requests/{number}")
     def look(request: Request, number: str) -> Response:
@@ -148,7 +149,7 @@ def _carried_out(desk: NewsDesk, wish: Wish) -> Asked:
 
 
 def _answer(asked: Asked) -> Response:
-    response = Response(msgspec.json.encode(asked) + b"\n", media_type=JSON)
+    response = Response(without_bidi(msgspec.json.encode(asked)) + b"\n", media_type=JSON)
     if asked.state == "waiting":
         response.status_code = 202
         response.headers["Location"] = f"{PATH}/requests/{asked.request}"

@@ -26,6 +26,7 @@ from aggregator.model import (
     Trail,
 )
 from aggregator.publish.reasons import reason_in_words
+from aggregator.publish.safety import without_bidi
 from aggregator.stories.lead import lead_and_facts
 
 
@@ -183,17 +184,17 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
 def page_json(stories: Iterable[StoryView], next_cursor: str | None) -> bytes:
     """`{"stories": [...], "next": cursor|null}` and a newline."""
     page = PageJson(stories=tuple(story_in_list(story) for story in stories), next=next_cursor)
-    return msgspec.json.encode(page) + b"\n"
+    return without_bidi(msgspec.json.encode(page)) + b"\n"
 
 
 def jsonl(stories: Iterable[StoryView]) -> bytes:
     """A story a line."""
-    return b"".join(msgspec.json.encode(story_in_list(story)) + b"\n" for story in stories)
+    return b"".join(without_bidi(msgspec.json.encode(story_in_list(one))) + b"\n" for one in stories)
 
 
 def whole_story_json(story: StoryView, merged: MergedStory | None) -> bytes:
     """One story with its merged text; without `merged` its text is the summary."""
-    return msgspec.json.encode(whole_story(story, merged)) + b"\n"
+    return without_bidi(msgspec.json.encode(whole_story(story, merged))) + b"\n"
 
 
 def story_in_list(story: StoryView) -> StoryJson:

@@ -9,6 +9,7 @@ import msgspec
 from aggregator.model import ArticleView, StoryView
 from aggregator.publish.hooks.hook import Hook, HookRules
 from aggregator.publish.rights import count_words, first_words, for_reader
+from aggregator.publish.safety import without_bidi
 from aggregator.publish.settings import PublishSettings
 from aggregator.publish.story_json import StoryJson, story_in_list
 from aggregator.shelf import Change, ChangeKind
@@ -91,7 +92,7 @@ def delivery_body(
     told, shown = _bounded(change, story, settings.excerpt_words)
     listed = rules.articles_most
     while True:
-        body = msgspec.json.encode(_delivery(hook, told, shown, settings, listed))
+        body = without_bidi(msgspec.json.encode(_delivery(hook, told, shown, settings, listed)))
         if len(body) <= rules.body_cap_bytes or listed == 0:
             return body
         listed //= 2

@@ -9,9 +9,10 @@ import os
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -278,6 +279,17 @@ class WorkConfig(_Part):
         if value not in ("processes", "inline") and not _CLUSTER.fullmatch(value):
             raise ValueError("choose processes, inline, or a scheduler of Dask as dask://HOST:PORT")
         return value
+
+    @property
+    def is_in_the_clear(self) -> bool:
+        """Whether jobs go without TLS to a Dask scheduler that others than this machine may reach."""
+        parts = urlsplit(self.executor)
+        if parts.scheme != "dask":
+            return False
+        try:
+            return not ip_address(parts.hostname or "").is_loopback
+        except ValueError:
+            return parts.hostname != "localhost"
 
     @property
     def worker_count(self) -> int:

@@ -13,22 +13,28 @@ from tests.conftest import REPOSITORY
 class Cluster:
     """Started with the first worker; what is still alive is ended by `end`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
+        """With a `certificate` (and its key), which is its own authority, all speak TLS."""
         self._folder = folder
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
-        self.executor = f"dask://127.0.0.1:{self._port}"
+        self._tls = [] if certificate is None else [
+            f"--tls-{name}={certificate}" for name in ("ca-file", "cert", "key")
+        ]  # fmt: skip
+        self.executor = f"{'dask+tls' if certificate else 'dask'}://127.0.0.1:{self._port}"
         self._processes: list[subprocess.Popen[bytes]] = []
         self.scheduler = self.start_scheduler()
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         """At the same address, if it is started again."""
-        return self._started("dask_scheduler", "--host", "127.0.0.1", "--port", str(self._port))
+        return self._started(
+            "dask_scheduler", "--host", self._address("127.0.0.1"), "--port", str(self._port)
+        )
 
     def start_worker(self, package: Path = REPOSITORY) -> subprocess.Popen[bytes]:
         """A worker of one thread; `package`: the folder from which it takes the program."""
-        scheduler = f"tcp://127.0.0.1:{self._port}"
+        scheduler = self._address(f"127.0.0.1:{self._port}")
         return self._started("dask_worker", scheduler, "--nthreads", "1", "--no-nanny", package=package)
 
     def start_stranger(self) -> subprocess.Popen[bytes]:
@@ -40,6 +46,9 @@ class Cluster:
             stages.write("\nANOTHER = True\n")
         return self.start_worker(other)
 
+    def _address(self, at: str) -> str:
+        return f"{'tls' if self._tls else 'tcp'}://{at}"
+
     def end(self) -> None:
         """Kill all of it."""
         for process in self._processes:
@@ -47,7 +56,14 @@ class Cluster:
             process.wait()
 
     def _started(self, program: str, *arguments: str, package: Path = REPOSITORY) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.{program}", "--no-dashboard", *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            f"distributed.cli.{program}",
+            "--no-dashboard",
+            *self._tls,
+            *arguments,
+        ]
         environment = os.environ | {
             "PYTHONPATH": str(package),
             "DASK_TEMPORARY_DIRECTORY": str(self._folder),

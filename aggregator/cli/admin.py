@@ -121,6 +121,10 @@ def check(context: typer.Context) -> None:
         from aggregator.publish.hooks.configured import hooks_of
 
         hooks_of(loaded)  # reads the files of secrets
+    if loaded.work.is_in_the_clear:
+        from aggregator.doctor.settings import IN_THE_CLEAR, USE_TLS
+
+        show.say(f"warning: work.executor: {IN_THE_CLEAR}; {USE_TLS}")
     show.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}")
 
 

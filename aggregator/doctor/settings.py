@@ -14,6 +14,11 @@ from aggregator.text.numbers import counted
 from aggregator.text.redact import without_secrets
 
 _NAME_ALONE = re.compile(r"://[^/:@]*@")  # a name without a password is no secret
+IN_THE_CLEAR = (
+    "the Dask scheduler is on a network without TLS: whoever reaches it can run programs on its workers and "
+    "in the daemon"
+)
+USE_TLS = "set work.executor: dask+tls://HOST:PORT (docs/scale.md), or keep it in a network of your own"
 _FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
@@ -106,6 +111,8 @@ def _webhooks(config: Config) -> Iterator[Finding]:
 def _workers(config: Config) -> Iterator[Finding]:
     if "://" not in config.work.executor:
         return
+    if config.work.is_in_the_clear:
+        yield warning(f"work.executor: {IN_THE_CLEAR}", USE_TLS)
     from aggregator.work.executor import open_executor
 
     try:

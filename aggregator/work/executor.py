@@ -121,6 +121,14 @@ def _cluster(address: str, rules: WorkRules) -> Executor:
             "work.executor: Dask needs a library that is not installed; type: "
             "pip install 'distributed>=2026.3'"
         )
+    from distributed.security import Security
+
     from aggregator.work.cluster import DaskExecutor  # 0.4 s that nobody else waits for
 
+    certificates = Security().get_connection_args("client")  # type: ignore[no-untyped-call]
+    if address.startswith("tls:") and certificates.get("ssl_context") is None:
+        raise ConfigError(
+            "work.executor: dask+tls:// needs certificates: name them in Dask's own configuration, "
+            "distributed.comm.tls in ~/.config/dask/ (ca-file, client.cert, client.key)"
+        )
     return DaskExecutor(address, rules)

@@ -1033,6 +1033,14 @@ def test_config_check_names_every_mistake_by_its_line(terminal: Terminal) -> Non
     assert (said.code, "retention.size is for SQLite" in said.err) == (2, True), "as the daemon would end"
 
 
+def test_config_check_warns_of_a_scheduler_that_others_may_use(terminal: Terminal) -> None:
+    terminal.write("config.yaml", "work: {executor: 'dask://10.0.0.5:8786'}\n")
+    said = terminal.type("config", "check")
+    assert (said.code, "run programs" in said.err, "dask+tls" in said.err) == (0, True, True)
+    terminal.write("config.yaml", "work: {executor: 'dask+tls://10.0.0.5:8786'}\n")
+    assert "warning" not in terminal.type("config", "check").err
+
+
 def test_config_show_is_a_config(terminal: Terminal) -> None:
     shown = terminal.type("config", "show")
     assert shown.code == 0

@@ -144,6 +144,20 @@ def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
     assert "dask" in (found.what + found.advice).lower()
 
 
+@pytest.mark.parametrize(
+    ("executor", "is_told"),
+    [
+        ("dask://127.0.0.1:1", False), ("dask://127.1.2.3:1", False), ("dask://[::1]:1", False),
+        ("dask://localhost:1", False), ("dask+tls://0.0.0.0:1", False), ("processes", False),
+        ("dask://0.0.0.0:1", True), ("dask://[::ffff:127.0.0.1]:1", True), ("dask://workers.invalid:1", True),
+    ],
+)  # fmt: skip
+def test_a_scheduler_without_tls_on_a_network(patient: Patient, executor: str, is_told: bool) -> None:
+    found = patient.ill(work={"executor": executor}, rules={"work": {"connect_seconds": 0.3}})
+    told = [one for one in found if one.level == "warning" and "dask+tls" in one.advice]
+    assert len(told) == is_told, found
+
+
 def test_secrets_that_others_may_read(patient: Patient) -> None:
     key = "whsec_" + "TUFSS0VS" * 4
     hooks = [{"name": "desk", "url": "https://hooks.example/x", "secret": key}]

@@ -1,6 +1,7 @@
 """Starting and stopping the web server, and what goes wrong there, in words."""
 
 import gc
+import logging
 import resource
 import socket
 import threading
@@ -372,10 +373,10 @@ def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack) -> None:
 
 def test_an_address_with_many_requests_under_way_waits_and_others_do_not(opened: ExitStack) -> None:
     server = serving(opened)
-    connect(opened, server, connections.OF_ONE_ADDRESS, SIGN_IN, "127.0.0.1")
-    deadline = time.monotonic() + 60
-    while get(server, "/robots.txt") != 429 and time.monotonic() < deadline:
-        pass  # the last ones are on their way
+    for _ in range(4 * connections.OF_ONE_ADDRESS):  # one whose head is not read yet may give way to the next
+        connect(opened, server, 1, SIGN_IN, "127.0.0.1")
+        if get(server, "/robots.txt") == 429:
+            break
     asked = httpx.get(f"{server.url}/static/style.css", trust_env=False)
     assert (asked.status_code, asked.headers["retry-after"]) == (429, "1")
     assert get(server, "/healthz") == 200
@@ -399,6 +400,11 @@ def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
 
 
 # --- what the log says of strangers ------------------------------------------------------------------------
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+
 
 WEBSOCKET = (
     b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -425,7 +431,7 @@ def test_an_offer_of_http_2_is_passed_over(caplog: pytest.LogCaptureFixture) -> 
     offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": ""}
     assert httpx.get(f"{server.url}/", headers=offer, trust_env=False).status_code == 200
     server.stop()
-    assert caplog.messages == []
+    assert warnings(caplog) == []
 
 
 MALFORMED = (
@@ -454,7 +460,7 @@ def test_malformed_requests_hear_400_and_fill_no_log(caplog: pytest.LogCaptureFi
             connection.sendall(WEBSOCKET % b"/")
             connection.recv(65536)
     server.stop()
-    assert len(caplog.records) == 2, caplog.messages
+    assert len(warnings(caplog)) == 2
     assert "malformed" in caplog.text
     assert "WebSocket" in caplog.text
 
@@ -471,6 +477,6 @@ def test_what_happens_often_is_counted_in_the_log(
             connection.sendall(b"nonsense\r\n\r\n")
             connection.recv(100)
     server.stop()
-    assert "malformed" in caplog.messages[0]
-    assert "(from 127.0.0.1)" in caplog.messages[0]
+    assert "malformed" in warnings(caplog)[0]
+    assert "(from 127.0.0.1)" in warnings(caplog)[0]
     assert "more times within" in caplog.text

@@ -34,7 +34,9 @@ from aggregator.signatures import signing_key
 
 DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
 DATABASE_FILE_VARIABLE = "AGGREGATOR_DATABASE_FILE"
-_DURATION = re.compile(r"(\d+)\s*(s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,12})\s*(s|m|h|d)")
+_LONGEST_DAYS = 36_500  # of a duration: a hundred years, so that any can be taken from today
+_LONGEST_INTERVAL = 365 * 86_400  # seconds
 _SERVER_ADDRESS = re.compile(r"https?://[^/\s?#@\\]+/?")
 _CLUSTER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 # A folder in the format of model2vec, and the bytes at both ends of a file that tell models apart.
@@ -47,11 +49,22 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def seconds(text: str) -> int:
-    """`90s`, `15m`, `6h` or `2d` in seconds. Raises ValueError for anything else."""
+    """`90s`, `15m`, `6h` or `2d` in seconds. Raises ValueError for anything else, and past 36500d."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
-    return int(match[1]) * _SECONDS[match[2]]
+    found = int(match[1]) * _SECONDS[match[2]]
+    if found > _LONGEST_DAYS * _SECONDS["d"]:
+        raise ValueError(f"give at most {_LONGEST_DAYS}d")
+    return found
+
+
+def expanded(text: str) -> Path:
+    """A path as typed, `~` replaced. Raises ConfigError for the home folder of a user who does not exist."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{text}: there is no such home folder") from error
 
 
 class _Part(BaseModel):
@@ -81,7 +94,7 @@ class ServerConfig(_Part):
 
 class PublishConfig(_Part):
     title: str = "Stories"
-    excerpt_words: int = Field(default=60, ge=0)
+    excerpt_words: int = Field(default=60, ge=0, le=100_000)
     full_text: Literal["owner", "never", "all"] = "owner"
     prefer: tuple[str, ...] = ()
     index: bool = False
@@ -144,8 +157,8 @@ class _Timed(_Part):
 
 class FetchConfig(_Timed):
     contact: str = ""
-    interval: int = 3600
-    host_gap: int = 1
+    interval: int = Field(default=3600, le=_LONGEST_INTERVAL)
+    host_gap: int = Field(default=1, le=86_400)
     threads: int = Field(default=8, ge=1, le=64)
     pages: Literal["auto", "always", "never"] = "auto"
     robots: bool = True
@@ -190,7 +203,7 @@ class FetchConfig(_Timed):
 
 
 class FoldersConfig(_Timed):
-    interval: int = 10
+    interval: int = Field(default=10, le=_LONGEST_INTERVAL)
 
     @field_validator("interval", mode="before")
     @classmethod
@@ -220,6 +233,7 @@ class BackupConfig(_Timed):
 
 
 _AGES = ("compress_after", "text_after", "stories_after")
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(MB|GB|TB)")
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -243,7 +257,7 @@ class RetentionConfig(_Part):
     @field_validator("size", mode="before")
     @classmethod
     def _room(cls, value: object) -> int | None:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)", value) if isinstance(value, str) else None
+        match = _SIZE.fullmatch(value) if isinstance(value, str) else None
         if value is None or match is not None:
             return None if match is None else int(float(match[1]) * _BYTES[match[2]])
         raise ValueError("give a size with its unit, like 20 GB")
@@ -308,13 +322,13 @@ class SourceConfig(_Timed):
     """One source: exactly one of `feed` (an address) and `folder` (a path)."""
 
     feed: str | None = None
-    folder: str | None = None
-    name: str | None = None
-    outlet: str | None = None
-    group: str | None = None
+    folder: str | None = Field(default=None, min_length=1)
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    outlet: str | None = Field(default=None, max_length=200)
+    group: str | None = Field(default=None, max_length=200)
     language: str | None = None
     timezone: str | None = None
-    interval: int | None = None
+    interval: int | None = Field(default=None, le=_LONGEST_INTERVAL)
     pages: Literal["auto", "always", "never"] | None = None
 
     @field_validator("interval", mode="before")
@@ -333,8 +347,8 @@ class SourceConfig(_Timed):
     def _one_place(self) -> "SourceConfig":
         if (self.feed is None) == (self.folder is None):
             raise ValueError("give exactly one of `feed:` (an address) and `folder:` (a path)")
-        if self.feed is not None and not re.match(r"https?://[^/\s]", self.feed):
-            raise ValueError(f"feed: {self.feed!r} is no http or https address")
+        if self.feed is not None and not re.match(r"https?://[^/\s]", self.feed, re.IGNORECASE):
+            raise ValueError("feed: this is no http or https address")
         return self
 
 
@@ -524,7 +538,7 @@ class Config(_Part):
 
     def path(self, given: str) -> Path:
         """A path of the file, meant from the file's own folder."""
-        return (self._base / Path(given).expanduser()).absolute()
+        return (self._base / expanded(given)).absolute()
 
 
 def _laid_over(
@@ -586,12 +600,19 @@ def absolute_database_url(given: str, base: Path) -> str:
     Raises ConfigError for an address of another kind.
     """
     if "://" not in given:
-        return f"sqlite:///{(base / Path(given).expanduser()).absolute()}"
+        try:
+            return f"sqlite:///{(base / expanded(given)).absolute()}"
+        except ConfigError as error:
+            raise ConfigError(f"database: {error}") from error
     scheme, rest = given.split("://", 1)
     if scheme == "sqlite":
         path = rest.removeprefix("/")
         return f"sqlite:///{(base / path).absolute()}"
     if scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+        try:
+            _ = urlsplit(f"//{rest}").port
+        except ValueError as error:
+            raise ConfigError("database: give its port as a number: postgresql://HOST:5432/NAME") from error
         return f"postgresql+psycopg://{rest}"
     raise ConfigError(
         f"database: {scheme}:// is not supported; give sqlite:///FILE or postgresql://USER@HOST/NAME"

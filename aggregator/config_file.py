@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from pydantic import ValidationError
 from aggregator.config import DATABASE_FILE_VARIABLE, DATABASE_VARIABLE, Config, absolute_database_url
 from aggregator.errors import ConfigError
 
-_Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 _DEEPEST = 4  # keys below each other in config.yaml
+_MOST_VALUES = 1_000_000  # what aliases stand for counted in; a file of 10,000 sources has 100,000
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # databases keep none of them
 
 
 def shipped_config_text() -> str:
@@ -43,7 +46,7 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
     """
     if path is None and Path("config.yaml").is_file():
         path = Path("config.yaml")
-    lines: dict[_Path, int] = {}
+    lines: dict[KeyPath, int] = {}
     if path is None:
         config = Config()
     else:
@@ -61,29 +64,32 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
     try:
         _ = config.database_url, config.rule_book
     except ConfigError as error:
-        raise _located(error, lines, path.name if path else "") from error
+        raise located(error, lines, path.name if path else "") from error
     return config
 
 
-def line_of_source(config: Config, number: int) -> int | None:
-    """The line of the file in which the source of that number (from 0) begins; None without a file."""
+def lines_of(config: Config) -> dict[KeyPath, int]:
+    """The line of each key in the file of `config`, as it is now; {} where it cannot be read.
+
+    A key is named with those above it; a number (from 0) is a place in a list.
+    """
     if config.file is None:
-        return None
+        return {}
     try:
-        lines = _parse(config.file.read_text(encoding="utf-8"), config.file.name)[1]
+        return _parse(config.file.read_text(encoding="utf-8"), config.file.name)[1]
     except (OSError, UnicodeDecodeError, ConfigError):
-        return None
-    return lines.get(("sources", number))
+        return {}
 
 
-def _located(error: ConfigError, lines: Mapping[_Path, int], name: str) -> ConfigError:
-    """Each line of `error`, which begins with a dotted key, with the file's line where that key stands."""
+def located(error: ConfigError, lines: Mapping[KeyPath, int], name: str) -> ConfigError:
+    """Each line of `error`, which begins with a dotted key, with the line where that key stands; sorted."""
     found = []
     for words in str(error).splitlines():
-        path = tuple(words.split(":")[0].split("."))
+        parts = words.split(":")[0].split(".")
+        path = tuple(int(part) if part.isdecimal() else part for part in parts)
         line = next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), None)
-        found.append(words if line is None else f"{name}:{line}: {words}")
-    return ConfigError("\n".join(found))
+        found.append((line or 0, words if line is None else f"{name}:{line}: {words}"))
+    return ConfigError("\n".join(words for _, words in sorted(found)))
 
 
 class _CoreLoader(yaml.SafeLoader):
@@ -109,12 +115,16 @@ for _kind, (_pattern, _first) in _RESOLVED.items():
 _CoreLoader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
-def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[_Path, int]]:
+def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     loader = None
     try:
         loader = _CoreLoader(text)
         node = loader.get_single_node()
+        if node is not None:
+            _refuse_too_much(node, name)
         values = {} if node is None else loader.construct_document(node)
+    except RecursionError as error:
+        raise ConfigError(f"{name}: lists or keys are nested too deeply") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{name}:{line}: {error.problem or 'cannot be read as YAML'}") from error
@@ -125,35 +135,60 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[_Path, int]]:
             loader.dispose()
     if not isinstance(values, dict):
         raise ConfigError(f"{name}:1: expected `key: value` lines, found {type(values).__name__}")
-    lines: dict[_Path, int] = {}
+    lines: dict[KeyPath, int] = {}
     if node is not None:
-        twice: list[str] = []
-        _note_lines(node, (), lines, twice)
-        if twice:
-            raise ConfigError("\n".join(f"{name}:{mistake}" for mistake in twice))
+        mistakes: list[str] = []
+        _note_lines(node, (), lines, mistakes)
+        if mistakes:
+            raise ConfigError("\n".join(f"{name}:{mistake}" for mistake in mistakes))
     return {key: value for key, value in values.items() if value is not None}, lines
 
 
-def _note_lines(node: yaml.Node, path: _Path, lines: dict[_Path, int], twice: list[str]) -> None:
-    """Where every key stands; YAML itself lets the last of two equal keys win in silence."""
+def _refuse_too_much(root: yaml.Node, name: str) -> None:
+    """Raises ConfigError where aliases stand for so many values that they would fill the memory."""
+    sizes: dict[int, int] = {}  # of nodes that are counted; one that is being counted holds itself: 0
+
+    def size(node: yaml.Node) -> int:
+        known = sizes.get(id(node))
+        if known is None:
+            sizes[id(node)] = 0
+            below = () if isinstance(node, yaml.ScalarNode) else node.value
+            if isinstance(node, yaml.MappingNode):
+                below = chain.from_iterable(below)
+            known = sizes[id(node)] = 1 + sum(map(size, below))
+        return known
+
+    if size(root) > _MOST_VALUES:
+        raise ConfigError(f"{name}:1: there are more than {_MOST_VALUES:,} values, counting each alias (*)")
+
+
+def _note_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mistakes: list[str]) -> None:
+    """Where every key stands, and what YAML itself lets pass.
+
+    Of two equal keys the last would win in silence; a text with a control character cannot be stored.
+    """
     lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.ScalarNode) and _NO_TEXT.search(node.value):
+        dotted = _NO_TEXT.sub("?", ".".join(map(str, path)))
+        mistakes.append(f"{node.start_mark.line + 1}: {dotted}: there is a control character in it")
     if len(path) > _DEEPEST:
         return  # nothing of ours is so deep; an alias may hold itself
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             place = (*path, key.value)
+            _note_lines(key, place, {}, mistakes)
             if place in lines:
-                twice.append(
+                mistakes.append(
                     f"{key.start_mark.line + 1}: {key.value}: stands twice, first in line {lines[place]}"
                 )
             lines[place] = key.start_mark.line + 1
-            _note_lines(value, place, lines, twice)
+            _note_lines(value, place, lines, mistakes)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
-            _note_lines(item, (*path, number), lines, twice)
+            _note_lines(item, (*path, number), lines, mistakes)
 
 
-def _checked(values: dict[str, Any], lines: dict[_Path, int], name: str) -> Config:
+def _checked(values: dict[str, Any], lines: dict[KeyPath, int], name: str) -> Config:
     try:
         return Config.model_validate(_tuples(values))
     except RecursionError as error:

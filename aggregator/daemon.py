@@ -20,7 +20,7 @@ from types import FrameType
 
 from aggregator.config import Config
 from aggregator.configured import utc_now
-from aggregator.errors import AggregatorError, AnotherDaemonError, BrokenDaemonError
+from aggregator.errors import AggregatorError, AnotherDaemonError, BrokenDaemonError, ConfigError
 from aggregator.ops.heart import ServiceRules
 from aggregator.ops.notify import Notifier, watchdog_interval_seconds
 from aggregator.shift import Lent, Shift
@@ -204,23 +204,52 @@ class Daemon:
         old = self._shift
         try:
             config = self._again()
+            words = f"the configuration is in force; {self._changed(config)}"
             shift = Shift(config, self._lent, old)
             self._show(shift)
-        except AggregatorError as error:
-            for line in str(error).splitlines():
-                log.error("the configuration is not taken, the old one stays: %s", line)  # noqa: TRY400 - in words
-            words = f"the old configuration stays: {str(error).splitlines()[0]}"
-            self._last_reload = Reload(at=self._now(), ok=False, words=words)
-            self._notifier.ready(words)
+        except Exception as error:  # noqa: BLE001 - whatever a new configuration raises, the old one stays
+            self._refuse(error)
             return
-        self._change_over(old, shift)
+        self._end_shift(old)
+        try:
+            self._begin_shift(shift)
+        except AnotherDaemonError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            self._go_back(shift)
+            self._refuse(error)
+            return
         if not self._stop.is_set():
-            words = f"the configuration is in force; {self._changed(config)}"
             self._last_reload = Reload(at=self._now(), ok=True, words=words)
             self._in_force(config)
             log.info("%s", words)
             self._config = config
             self._notifier.ready(words)
+
+    def _refuse(self, error: Exception) -> None:
+        """Say why the new configuration is not taken."""
+        is_ours = isinstance(error, AggregatorError)
+        lines = str(error).splitlines() if is_ours else [f"{type(error).__name__}: {error}"]
+        for line in lines:
+            log.error(
+                "the configuration is not taken, the old one stays: %s",
+                line,
+                exc_info=None if is_ours else error,
+            )
+        words = f"the old configuration stays: {lines[0]}"
+        self._last_reload = Reload(at=self._now(), ok=False, words=words)
+        self._notifier.ready(words)
+
+    def _go_back(self, new: Shift) -> None:
+        """Put the old configuration in force again after the new one could not begin."""
+        self._end_shift(new)
+        shift = Shift(self._config, self._lent, new)
+        try:
+            self._show(shift)
+        except AggregatorError as error:
+            log.error("the web server goes on as the new configuration says: %s", error)  # noqa: TRY400 - in words
+            shift = Shift(self._config, self._lent, new)
+        self._begin_shift(shift)
 
     def _show(self, shift: Shift) -> None:
         """Let the web server show what `shift` would; on failure nothing of that is left."""
@@ -228,18 +257,21 @@ class Daemon:
             url = self._server.url
             if self._server.change(*shift.front()) != url:
                 log.info("listening on %s from now on", self._server.url)
-        except AggregatorError:
+        except Exception:
             shift.stop()
             raise
 
-    def _change_over(self, old: Shift, new: Shift) -> None:
-        """End the old shift, then begin the new one: two may not place side by side."""
+    def _end_shift(self, old: Shift) -> None:
+        """End a shift wholly before the next one begins: two may not place side by side."""
         old.stop()
         behind = old.drain(STOP_SECONDS)
         while old.is_placing and not self._stop.is_set():
             self._look_after(until=self._stop, seconds=self._look_seconds)
         if behind:
             log.warning("left behind: %s", ", ".join(behind))
+
+    def _begin_shift(self, new: Shift) -> None:
+        """Begin a shift; while the database is in trouble it is tried again and again."""
         self._shift = new
         shift: Shift | None = new
         for seconds in chain(BEGIN_SECONDS, repeat(BEGIN_SECONDS[-1])):
@@ -250,7 +282,7 @@ class Daemon:
                     shift = self._shift = Shift(new.config, self._lent, self._shift)
                 shift.start()
                 return
-            except AnotherDaemonError:
+            except (AnotherDaemonError, ConfigError):
                 raise
             except AggregatorError as error:
                 log.warning("the new configuration waits %.0f s: %s", seconds, error)

@@ -7,7 +7,6 @@ decision and is stored beside every decision, so that a replay can be compared.
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -23,6 +22,8 @@ DECIDING_CODE_VERSION = 5
 
 # Where something lies decides nothing: what lies there has a hash of its own.
 _PLACES = frozenset({("across", "folder")})
+
+_LARGEST = 10**12  # of any number; the largest shipped one is 630 million
 
 Section = TypeVar("Section", bound=msgspec.Struct)
 
@@ -112,10 +113,13 @@ def _mistakes(name: str, values: Mapping[str, Any]) -> list[str]:
 
 
 def _is_alike(value: object, shipped: object) -> bool:
-    """Of the same type; a whole number may stand for a fraction."""
-    if isinstance(shipped, float):
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return type(value) is type(shipped)
+    """Of the same type; a whole number may stand for a fraction, a negative one for 0 or less alone."""
+    if not isinstance(shipped, int | float) or isinstance(shipped, bool):
+        return type(value) is type(shipped)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    is_kind = isinstance(shipped, float) or isinstance(value, int)
+    return is_kind and abs(value) <= _LARGEST and (value >= 0 or shipped <= 0)
 
 
 @cache

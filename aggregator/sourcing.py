@@ -31,6 +31,7 @@ from aggregator.store.database import Connection, Database
 from aggregator.store.sources import Source, all_sources, choose, source_id
 from aggregator.store.sources import add as store_source
 from aggregator.text.characters import decode
+from aggregator.text.urls import address_key
 from aggregator.work.executor import Executor, open_executor
 
 _FOLDERS_APART = " / "  # between the names of nested folders, as they are kept and typed
@@ -191,6 +192,7 @@ def _addresses_typed(typed: str) -> list[str]:
     """What may be meant: the address as it is, or a host's name without http:// before it."""
     address = web_address(typed)
     if address is not None:
+        _refuse_password(address)
         return [address]
     named = typed.strip()
     host = named.partition("/")[0].partition(":")[0]
@@ -199,12 +201,16 @@ def _addresses_typed(typed: str) -> list[str]:
     raise UsageError(f"{typed}: give the address of a feed or site, like https://news.example.org")
 
 
+def _refuse_password(address: str) -> None:
+    if "@" in urlsplit(address).netloc:
+        raise UsageError("an address with a name or password in it is not fetched; leave that out")
+
+
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> None:
     for one in all_sources(connection):
-        if address in (one.address, one.asked_at) or one.id == id_:
-            what = (
-                "is a source already" if one.id != id_ or one.address == address else "has that name already"
-            )
+        is_there = address_key(address) in map(address_key, (one.address, one.asked_at))
+        if is_there or one.id == id_:
+            what = "is a source already" if is_there else "has that name already"
             again = (
                 f"; it is paused: type: aggregator sources resume {one.id}" if one.paused else f" ({one.id})"
             )
@@ -361,11 +367,11 @@ def _new_source(
 
 def place_in_config(config: Config, source: Source) -> str:
     """ "config.yaml, line 12": where a source of the configuration stands."""
-    from aggregator.config_file import line_of_source
+    from aggregator.config_file import lines_of
 
     for number, one in enumerate(configured_sources(config, dt.datetime.now(dt.UTC))):
         if one.id == source.id or one.address == source.address:
-            line = line_of_source(config, number)
+            line = lines_of(config).get(("sources", number))
             return f"{config.file}, line {line}" if line else str(config.file)
     return str(config.file)
 
@@ -374,11 +380,15 @@ def place_in_config(config: Config, source: Source) -> str:
 
 
 class Imported(Noun, frozen=True, kw_only=True):
-    """What became of the feeds of a list: `filed` were known and have a folder now."""
+    """What became of the feeds of a list: `filed` were known and have a folder now.
+
+    `refused`: titles, or hosts, of those with a name or password in the address.
+    """
 
     added: int
     known: int
     filed: int = 0
+    refused: tuple[str, ...] = ()
     spread_seconds: float = 0.0
 
 
@@ -396,25 +406,31 @@ def import_opml(config: Config, database: Database, path: Path) -> Imported:
     if not feeds:
         raise UsageError(f"{path}: there is no feed in it; a feed is an <outline> with an xmlUrl")
     added = filed = 0
+    refused: list[str] = []
     spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / rules.first_asked_a_second), config.fetch.interval)
     with database.write() as connection:
         listed = all_sources(connection)
-        known = {address: one for one in listed for address in (one.address, one.asked_at)}
+        known = {address_key(place): one for one in listed for place in (one.address, one.asked_at)}
         ids = {one.id: one for one in listed}
         for feed in feeds:
             folder = _FOLDERS_APART.join(_folder_name(name) for name in feed.folder) or None
-            before = known.get(feed.url) or ids.get(source_id("feed", None, feed.url))
-            if before is None:
+            before = known.get(address_key(feed.url)) or ids.get(source_id("feed", None, feed.url))
+            if "@" in urlsplit(feed.url).netloc:
+                refused.append(feed.title or urlsplit(feed.url).hostname or "")
+            elif before is None:
                 item = _new_source(
                     config, feed.url, feed.title or None, Wanted(folder=folder), spread_seconds=spread
                 )
                 store_source(connection, item)
-                known[feed.url] = item
+                known[address_key(feed.url)] = item
                 added += 1
             elif folder and before.folder is None and before.origin == "user":
                 choose(connection, before.id, folder=folder)
                 filed += 1
-    return Imported(added=added, known=len(feeds) - added, filed=filed, spread_seconds=spread)
+    known_already = len(feeds) - added - len(refused)
+    return Imported(
+        added=added, known=known_already, filed=filed, refused=tuple(refused), spread_seconds=spread
+    )
 
 
 def _folder_name(name: str) -> str:

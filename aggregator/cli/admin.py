@@ -112,15 +112,11 @@ def check(context: typer.Context) -> None:
       aggregator config check
       aggregator config check --config /etc/aggregator/config.yaml
     """
-    from aggregator.configured import retention_plan
+    from aggregator.configured import check as check_config
 
     settings: Settings = context.obj
     loaded = settings.load()
-    retention_plan(loaded)
-    if loaded.webhooks:
-        from aggregator.publish.hooks.configured import hooks_of
-
-        hooks_of(loaded)  # reads the files of secrets
+    check_config(loaded)
     if loaded.work.is_in_the_clear:
         from aggregator.doctor.settings import IN_THE_CLEAR, USE_TLS
 

@@ -75,11 +75,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @contextmanager
     def writing(
-        self, first: Callable[["Database"], object] | None = None
+        self, first: Callable[["Config", "Database"], object] | None = None
     ) -> Iterator[tuple["Config", "Database"]]:
         """The configuration and a database to write to; it is made where it is not there yet.
 
-        `first` is called with it before anything is asked of it.
+        `first` is called with both before anything is asked of the database.
         """
         config = self.load()
         with _opened(config.database_url, config, first) as database:
@@ -117,7 +117,7 @@ def bring_up(database: "Database", config: "Config") -> tuple[str | None, str]:
 
 @contextmanager
 def _opened(
-    url: str, config: "Config", first: Callable[["Database"], object] | None = None
+    url: str, config: "Config", first: Callable[["Config", "Database"], object] | None = None
 ) -> Iterator["Database"]:
     """A database whose tables are those of this program.
 
@@ -129,7 +129,7 @@ def _opened(
     database = Database(url, config.rule_book.section("database", DatabaseRules))
     try:
         if first is not None:
-            first(database)
+            first(config, database)
         bring_up(database, config)
         yield database
     finally:

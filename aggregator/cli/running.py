@@ -48,7 +48,7 @@ def run(context: typer.Context) -> None:
     notifier = Notifier()
     with ExitStack() as opened:
         with notifier.starting("opening the database"):
-            writing = settings.writing(lambda database: _wait_for(database, notifier))
+            writing = settings.writing(lambda config, database: _prepare(config, database, notifier))
             config, database = opened.enter_context(writing)
         daemon = Daemon(
             config,
@@ -61,13 +61,18 @@ def run(context: typer.Context) -> None:
     end_with_hung_threads()
 
 
-def _wait_for(database: "Database", notifier: "Notifier") -> None:
-    """A server that comes up after us is waited for, a disk without room is not."""
+def _prepare(config: "Config", database: "Database", notifier: "Notifier") -> None:
+    """Mistakes end the program before the database is touched, and so does a disk without room.
+
+    A server that comes up after us is waited for.
+    """
+    from aggregator.configured import check
 
     def say(words: str) -> None:
         log.warning("%s", words)
         notifier.status(words)
 
+    check(config)
     database.refuse_little_room()
     database.wait_until_there(say=say)
     notifier.status("bringing the database up to date")
@@ -83,10 +88,10 @@ def _has_terminal() -> bool:
 
 
 def _again(settings: Settings, file: Path | None) -> "Config":
-    """What `file` (where there was one at the start) says now, secrets and all."""
-    from aggregator.publish.hooks.configured import hooks_of
+    """What `file` (where there was one at the start) says now."""
+    from aggregator.configured import check
 
     again = settings if file is None else msgspec.structs.replace(settings, config=str(file))
     config = again.read()
-    hooks_of(config)
+    check(config)
     return config

@@ -415,6 +415,10 @@ def import_(context: typer.Context, opml: Annotated[str, typer.Argument(metavar=
     show.say(
         f"added {counted(done.added, 'feed')}, {counted(done.known, 'was', 'were')} known already{filed}"
     )
+    if done.refused:
+        feeds, shown = counted(len(done.refused), "feed"), ", ".join(done.refused[:_SHOWN_OTHERS])
+        more = ", ..." if len(done.refused) > _SHOWN_OTHERS else ""
+        show.say(f"left out {feeds} with a name or password in the address: {shown}{more}")
     if done.added:
         minutes = math.ceil(done.spread_seconds / 60)
         show.say(f"a running daemon asks them within {f'{minutes} minutes' if minutes > 1 else 'a minute'}")

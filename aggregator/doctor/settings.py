@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aggregator.config import Config
 from aggregator.doctor.finding import Finding, ok, problem, warning
-from aggregator.errors import AggregatorError
+from aggregator.errors import AggregatorError, ConfigError
 from aggregator.sources.feeds import parser_versions
 from aggregator.text.numbers import counted
 from aggregator.text.redact import without_secrets
@@ -29,18 +29,19 @@ def look(config: Config) -> Iterator[Finding]:
     yield ok(f"parsers: {parser_versions()}")
     yield from _secrets(config)
     yield from _open_address(config)
+    yield from _mistakes(config)
     yield from _webhooks(config)
     yield from _workers(config)
-    yield from _retention(config)
 
 
-def _retention(config: Config) -> Iterator[Finding]:
-    from aggregator.configured import retention_plan
+def _mistakes(config: Config) -> Iterator[Finding]:
+    from aggregator.configured import check
 
     try:
-        retention_plan(config)
-    except AggregatorError as error:
-        yield problem(str(error), "set retention.text_after or retention.stories_after, and size: null")
+        check(config)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            yield problem(line, "mend that line, then: aggregator config check")
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
@@ -94,12 +95,6 @@ def _open_address(config: Config) -> Iterator[Finding]:
 
 
 def _webhooks(config: Config) -> Iterator[Finding]:
-    from aggregator.publish.hooks.configured import hooks_of
-
-    try:
-        hooks_of(config)
-    except AggregatorError as error:
-        yield problem(str(error), "aggregator config check")
     for hook in config.webhooks:
         address = urlsplit(hook.url.get_secret_value())
         if address.scheme == "http" and address.hostname not in ("localhost", "127.0.0.1", "::1"):
@@ -117,9 +112,10 @@ def _workers(config: Config) -> Iterator[Finding]:
 
     try:
         open_executor(config.work.executor, 0, config.rule_book).close()
+    except ConfigError:
+        return  # told by `_mistakes`
     except AggregatorError as error:
-        library = re.search(r"pip install .*", str(error))
-        start = "start it: dask scheduler, dask worker" if library is None else library[0]
+        start = "start it: dask scheduler, dask worker"
         yield problem(
             str(error), f"{start}; or set work.executor: processes in {config.file or 'config.yaml'}"
         )

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aggregator.config import Config
-from aggregator.errors import AggregatorError, NotWritableError
+from aggregator.config import Config, expanded
+from aggregator.errors import AggregatorError, ConfigError, NotWritableError
 from aggregator.model import Noun
 from aggregator.ops.backup_file import PACKED, Advance, Progress, ask_for_room, back_up, bytes_needed
 from aggregator.store import copying
@@ -53,7 +53,10 @@ def backup_folder(config: Config) -> Path:
     """Where backups are kept: as configured, else beside the database's file or in the service's folder."""
     base = Path(os.environ.get("STATE_DIRECTORY") or config.base)
     if config.backup.folder is not None:
-        return (base / Path(config.backup.folder).expanduser()).absolute()
+        try:
+            return (base / expanded(config.backup.folder)).absolute()
+        except ConfigError as error:
+            raise ConfigError(f"backup.folder: {error}") from error
     file = Database(config.database_url).file
     return (base if file is None else file.parent).absolute() / "backups"
 

@@ -91,15 +91,14 @@ class Server:
         bound = self._settings.port
         self._shelf, self._letterbox, self._desk, self._watch = shelf, letterbox, desk, watch
         wanted = (settings.host, settings.port)
-        if wanted == self._wanted:
-            self._settings = msgspec.structs.replace(settings, port=bound)
-            self._listener.show(self._app(), settings)
-            _let_go_of_old_apps()
-            return self.url
         try:
-            self._wanted, self._settings = wanted, settings
-            self._move()
-        except AggregatorError:
+            if wanted == self._wanted:
+                self._settings = msgspec.structs.replace(settings, port=bound)
+                self._listener.show(self._app(), settings)
+            else:
+                self._wanted, self._settings = wanted, settings
+                self._move()
+        except Exception:
             self._wanted, self._shelf, self._settings, self._letterbox, self._desk, self._watch = before
             if not self.is_serving:
                 self._listen(_bind(self._settings.host, bound))
@@ -230,13 +229,13 @@ def _bind(host: str, port: int) -> socket.socket:
     give_up_unread(listener)
     try:
         listener.bind((host, port))
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: of a name with too long a label
         listener.close()
         raise AggregatorError(_why_not_bound(host, port, error)) from error
     return listener
 
 
-def _why_not_bound(host: str, port: int, error: OSError | OverflowError) -> str:
+def _why_not_bound(host: str, port: int, error: OSError | OverflowError | UnicodeError) -> str:
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EADDRINUSE:
         return f"port {port} on {host} is taken by another program: stop that one or set another server.port"

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import msgspec
 from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, update
 
 from aggregator.dedup.identity import short_id
@@ -13,6 +14,7 @@ from aggregator.errors import AggregatorError
 from aggregator.model import Noun
 from aggregator.store.statements import in_parts
 from aggregator.store.tables import article, source
+from aggregator.text.urls import address_key
 
 
 class Source(Noun, frozen=True, kw_only=True):
@@ -129,15 +131,22 @@ def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
 
     A source with a new address or a shorter interval is due as early as a new one would be, and so is one
     that failed for a cause of ours. One whose new address is where it had moved to stays what it is.
+    Of a feed that was also added by command the file's source is asked, and the other one gives way while
+    the file has it; one that was added by command and has the name of another feed stays beside that.
     """
-    items = list(wanted)
     before = {row.id: row for row in connection.execute(select(source))}
+    items = [_beside(before.get(item.id), item) for item in wanted]
     named = {item.id for item in items}
-    at = {address: row for row in before.values() if row.id not in named for address in _addresses(row)}
+    at = {
+        address: row
+        for row in before.values()
+        if row.id not in named and (row.origin == "config" or row.name is None)
+        for address in _addresses(row)
+    }
     for item in items:
         # Without a name the address makes the id: who typed the new address himself means the same feed.
         old = before.get(item.id) or (at.get(item.address) if item.name is None else None)
-        if old is None:
+        if old is None or (old.id != item.id and old.id in named):
             add(connection, item)
             continue
         named.add(old.id)
@@ -155,6 +164,26 @@ def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
         if row.origin == "config" and id_ not in named:
             connection.execute(update(source).where(source.c.id == id_).values(paused=True))
     part_again(connection)
+    _give_way(connection)
+
+
+def _beside(old: Row[Any] | None, item: Source) -> Source:
+    """`item` under an id of its own where another feed, added by command, has its name."""
+    if old is None or old.origin == "config" or address_key(old.address) == address_key(item.address):
+        return item
+    return msgspec.structs.replace(item, id=source_id(item.kind, None, item.address))
+
+
+def _give_way(connection: Connection) -> None:
+    """Let feeds that were added by command not be asked where the file has them too."""
+    is_asked = source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED)
+    feeds = connection.execute(select(source).where(source.c.kind == "feed", *is_asked)).all()
+    of_file = {address_key(row.address): row.id for row in feeds if row.origin == "config"}
+    for row in feeds:
+        other = next((of_file[key] for key in map(address_key, _addresses(row)) if key in of_file), None)
+        if row.origin == "user" and other is not None:
+            its_own = update(source).where(source.c.id == row.id)
+            connection.execute(its_own.values(health="merged", merged_into=other))
 
 
 def _addresses(row: Row[Any]) -> tuple[str, ...]:

@@ -66,6 +66,19 @@ def canonical_url(url: str) -> str | None:
     return f"https://{_plain_host(host)}{port}{_plain_path(path)}{_plain_query(query)}"
 
 
+def address_key(address: str) -> str:
+    """What two spellings of one address share: case of the host, usual ports, fragments, a missing `/`.
+
+    Another scheme, query or slash at the end is another address. A text that is no address is its own key.
+    """
+    parts = _split(address)
+    if parts is None:
+        return address
+    host, port, path, query = parts
+    scheme = address.strip().partition(":")[0].lower()
+    return f"{scheme}://{host}{port}{path or '/'}{f'?{query}' if query else ''}"
+
+
 def registrable_domain(url: str) -> str | None:
     """What one owner has registered ("bbc.co.uk"), from the public suffix list, private suffixes included.
 

@@ -108,6 +108,7 @@ def open_executor(kind: str, workers: int, rules: RuleBook, tally: Tally | None 
 
         return ProcessExecutor(workers, section, tally)
     scheme, _, at = kind.partition("://")
+    refuse_missing_library(kind)
     if at and scheme in _CLUSTERS:
         return _cluster(f"{_CLUSTERS[scheme]}://{at}", section)
     raise ConfigError(
@@ -115,12 +116,16 @@ def open_executor(kind: str, workers: int, rules: RuleBook, tally: Tally | None 
     )
 
 
-def _cluster(address: str, rules: WorkRules) -> Executor:
-    if find_spec("distributed") is None:
+def refuse_missing_library(kind: str) -> None:
+    """Raises ConfigError where the executor of that kind needs a library that is not installed."""
+    if kind.partition("://")[0] in _CLUSTERS and find_spec("distributed") is None:
         raise ConfigError(
             "work.executor: Dask needs a library that is not installed; type: "
             "pip install 'distributed>=2026.3'"
         )
+
+
+def _cluster(address: str, rules: WorkRules) -> Executor:
     from distributed.security import Security
 
     from aggregator.work.cluster import DaskExecutor  # 0.4 s that nobody else waits for

@@ -1030,7 +1030,7 @@ def test_config_check_names_every_mistake_by_its_line(terminal: Terminal) -> Non
     assert [what.split(": ")[0] for what in told] == lines
     terminal.write("config.yaml", "database: postgresql://me@localhost/x\nretention: {size: 20 GB}\n")
     said = terminal.type("config", "check")
-    assert (said.code, "retention.size is for SQLite" in said.err) == (2, True), "as the daemon would end"
+    assert (said.code, "retention.size: it is for SQLite" in said.err) == (2, True), "as the daemon would end"
 
 
 def test_config_check_warns_of_a_scheduler_that_others_may_use(terminal: Terminal) -> None:

@@ -21,6 +21,7 @@ import pytest
 
 from tests.e2e.daemon_process import PROGRAM, DaemonProcess
 from tests.e2e.outlets import SAMPLES, Outlet, report
+from tests.loopback import LoopbackServer
 from tests.receiver import SECRET, Receiver
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -131,6 +132,63 @@ def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) ->
     assert "config.yaml: cannot be read" in reload(daemon)
     assert len(daemon.lines("SIGHUP: reading")) == begun + 1, "the level of what was not taken is not, either"
     assert title(daemon) == "Changed"
+
+
+def test_the_same_source_twice_is_a_mistake_for_all(tmp_path: Path) -> None:
+    server = LoopbackServer()
+    feed = server.url("/feed")
+    twice = {"sources": [{"feed": feed}, {"feed": feed.upper().replace("/FEED", "/feed"), "name": "x"}]}
+    line = r"config\.yaml:\d+: sources\.1\.feed: this is the feed of the source in line \d+, too"
+    with DaemonProcess(tmp_path, {"sources": [{"feed": feed}]}) as daemon:
+        daemon.wait_for(lambda: "/feed" in server.paths(), "the first poll")
+        daemon.configure(twice)
+        said = daemon.command("config", "check")
+        assert (said.returncode, bool(re.search(line, said.stderr))) == (2, True), said.stderr
+        assert re.search(line, reload(daemon))
+        polls = len(server.paths())
+        daemon.wait_for(lambda: len(server.paths()) > polls, "the old configuration goes on")
+        assert daemon.stop() == 0
+        daemon.launch()
+        assert daemon.wait_for_end() == 2
+        assert re.search(line, daemon.log())
+    server.close()
+
+
+def test_whatever_a_reload_raises_the_old_configuration_stays(tmp_path: Path) -> None:
+    """A trigger stands for a fault of ours: the new sources cannot be written, and nobody saw that coming."""
+    server, port = LoopbackServer(), free_port()
+    first: dict[str, Any] = {
+        "server": {"port": port},
+        "sources": [{"feed": server.url("/feed"), "name": "old"}],
+        "queries": {"fires": {"query": "fire"}},
+        "publish": {"title": "Old"},
+    }
+    with DaemonProcess(tmp_path, first) as daemon:
+        with closing(sqlite3.connect(tmp_path / "stories.db", timeout=30)) as connection:
+            connection.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT ON source WHEN NEW.name = 'new' "
+                "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+            )
+        daemon.configure(
+            {
+                "server": {"port": free_port()},
+                "sources": [{"feed": server.url("/new"), "name": "new"}],
+                "publish": {"title": "New"},
+            }
+        )
+        said = reload(daemon)
+        assert "not taken" in said
+        assert "not this one" in said
+        assert (title(daemon), title(daemon, "fires")) == ("Old", "Old: fires"), "at the old port"
+        assert daemon.get("/status").json()["last_reload"]["ok"] is False
+        polls = len(server.paths())
+        daemon.wait_for(lambda: len(server.paths()) > polls, "the old source is asked")
+        assert "/new" not in server.paths()
+        daemon.configure(first | {"publish": {"title": "Newer"}})
+        assert "in force" in reload(daemon)
+        assert title(daemon) == "Newer"
+        assert daemon.stop() == 0
+    server.close()
 
 
 def it_moves_to_another_port(daemon: DaemonProcess, settings: dict[str, Any]) -> None:

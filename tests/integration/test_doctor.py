@@ -340,8 +340,8 @@ def test_a_size_for_a_server(patient: Patient) -> None:
         taken.bind(("127.0.0.1", 0))
         address = f"postgresql://me@127.0.0.1:{taken.getsockname()[1]}/x"
         size, server = patient.ill(database=address, retention={"size": "20 GB"})
-    assert (size.level, "text_after" in size.advice) == ("problem", True)
-    assert "retention.size is for SQLite" in size.what
+    assert (size.level, "config check" in size.advice) == ("problem", True)
+    assert "retention.size: it is for SQLite" in size.what
     assert "pg_isready" in server.advice
 
 

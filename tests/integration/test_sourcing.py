@@ -12,12 +12,13 @@ from sqlalchemy import func, select
 
 from aggregator.config import Config
 from aggregator.config_file import load
+from aggregator.configured import utc_now
 from aggregator.errors import AggregatorError, UsageError
 from aggregator.sources.opml import read_opml
 from aggregator.sourcing import Wanted, add, check, export_opml, import_opml
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.sources import Source, all_sources, follow_config, save, set_paused
+from aggregator.store.sources import Source, all_sources, follow_config, save, set_paused, source_id
 from aggregator.store.tables import entry
 from tests.loopback import LoopbackServer, Response, redirect
 
@@ -361,6 +362,84 @@ def test_an_old_list_names_a_feed_by_the_address_that_it_had(
     assert [(one.id, one.address) for one in stored(sqlite)] == [(before.id, new)]
     done = import_opml(config, sqlite, path)
     assert (done.added, done.known) == (0, 1)
+
+
+# --- added by command and named in config.yaml -------------------------------------------------------------
+
+
+def of_file(address: str, name: str | None = None) -> Source:
+    return Source(
+        id=source_id("feed", name, address),
+        kind="feed",
+        address=address,
+        name=name,
+        interval_seconds=60,
+        origin="config",
+        next_due_at=utc_now(),
+    )
+
+
+def asked(database: Database) -> set[tuple[str, str | None]]:
+    return {(one.address, one.name) for one in stored(database) if not one.paused and one.health != "merged"}
+
+
+def follow(database: Database, *wanted: Source) -> None:
+    with database.write() as connection:
+        follow_config(connection, wanted)
+
+
+def test_a_feed_that_the_file_names_too_is_asked_once(
+    config: Config, server: LoopbackServer, database: Database
+) -> None:
+    server.routes |= {"/one": feed("One")}
+    address = server.url("/one")
+    add(config, database, address, Wanted(name="mine"))
+    follow(database, of_file(address.replace("http://", "HTTP://"), "theirs"))
+    assert asked(database) == {(address.replace("http://", "HTTP://"), "theirs")}
+    follow(database, of_file(address))
+    assert asked(database) == {(address, None)}
+    follow(database)
+    assert asked(database) == {(address, "mine")}, "what was added by command is asked again"
+
+
+def test_a_name_that_the_file_gives_to_another_feed_takes_nothing_away(
+    config: Config, server: LoopbackServer, database: Database
+) -> None:
+    server.routes |= {"/one": feed("One"), "/two": feed("Two")}
+    one, two = server.url("/one"), server.url("/two")
+    add(config, database, one, Wanted(name="News"))
+    for _ in range(2):
+        follow(database, of_file(two, "News"))
+        assert asked(database) == {(one, "News"), (two, "News")}
+    follow(database)
+    assert asked(database) == {(one, "News")}
+
+
+def test_two_feeds_that_were_one_are_two(database: Database) -> None:
+    """A source moved from one address to another, and then the file names both, without names."""
+    old, new = "https://a.example/old", "https://a.example/new"
+    follow(database, of_file(old, "x"))
+    (row,) = stored(database)
+    with database.write() as connection:
+        save(connection, msgspec.structs.replace(row, adopted=new))
+    follow(database, of_file(old), of_file(new))
+    assert asked(database) == {(old, None), (new, None)}
+
+
+def test_addresses_with_passwords_are_refused_by_name(
+    config: Config, sqlite: Database, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="name or password") as caught:
+        add(config, sqlite, "https://me:hush@gazette.example/rss", NOTHING)
+    assert "hush" not in str(caught.value)
+    path = tmp_path / "feeds.opml"
+    path.write_bytes(
+        b'<opml><body><outline title="Gazette" xmlUrl="https://me:hush@gazette.example/rss"/>'
+        b'<outline xmlUrl="https://tide.example/rss"/></body></opml>'
+    )
+    done = import_opml(config, sqlite, path)
+    assert (done.added, done.known, done.refused) == (1, 0, ("Gazette",))
+    assert [one.address for one in stored(sqlite)] == ["https://tide.example/rss"]
 
 
 @pytest.mark.parametrize("feeds", [1_000, pytest.param(50_000, marks=pytest.mark.torture)])

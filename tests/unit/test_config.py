@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from aggregator.config import Config, SourceConfig, absolute_database_url, seconds
 from aggregator.config_file import load, shipped_config_text
+from aggregator.configured import check
 from aggregator.errors import ConfigError
 from tests.conftest import REPOSITORY
 from tests.unit.committed import committed
@@ -117,6 +118,17 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("fetch:\n  allow_private_links: yes\n", 2, "a list of addresses"),
         ("fetch:\n  allow_private_links: [192.168.1.9]\n", 2, "give http:// or https://"),
         ("sources: yes\n", 1, "sources: give a list"),
+        ("fetch:\n  interval: 99999999999d\n", 2, "give at most 36500d"),
+        ("fetch:\n  interval: 3000d\n", 2, "less than or equal to 31536000"),
+        ("retention:\n  text_after: 9999999999999999999d\n", 2, "a number with its unit"),
+        (f"retention:\n  size: {'9' * 400} TB\n", 2, "a size with its unit"),
+        (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "less than or equal to 100000"),
+        (f"rules:\n  hooks:\n    batch_changes: {'9' * 300}\n", 3, "like the shipped"),
+        ("rules:\n  sharing:\n    standby_seconds: -1\n", 3, "like the shipped"),
+        ('sources:\n  - folder: x\n    name: "a\\0b"\n', 3, "control character"),
+        ('families:\n  "a\\ud800": [b]\n', 2, "control character"),
+        ("database: ~nobody-of-this-name/x.db\n", 1, "there is no such home folder"),
+        ("database: postgresql://me@db.example:port/x\n", 1, "its port as a number"),
         ("retention:\n  compress_after: 5s\n  stories_after: 3s\n", 3, "give a day or more"),
     ],
 )
@@ -127,9 +139,101 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, 
     assert words in said[0]
 
 
+FEED = "https://a.example/feed"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            f"sources:\n  - feed: {FEED}\n  - feed: HTTPS://A.example:443/feed#top\n",
+            ["config.yaml:3: sources.1.feed: this is the feed of the source in line 2, too"],
+        ),
+        (
+            f"sources:\n  - name: x\n    feed: {FEED}\n  - folder: y\n    name: x\n",
+            ["config.yaml:5: sources.1.name: this is the name of the source in line 2, too"],
+        ),
+        (
+            f"sources:\n  - feed: {FEED}\n  - feed: https://b.example/\n    name: {FEED}\n",
+            ["config.yaml:4: sources.1.name: this is the name of the source in line 2, too"],
+        ),
+        (
+            "sources:\n  - folder: x\n  - folder: y\n  - folder: ./z/../x\n    name: other\n",
+            ["config.yaml:4: sources.2.folder: this is the folder of the source in line 2, too"],
+        ),
+        (
+            "sources:\n  - feed: https://me:hush@a.example/\n  - feed: https://a.example:0/\n",
+            [
+                "config.yaml:2: sources.0.feed: an address with a name or password in it is not fetched",
+                "config.yaml:3: sources.1.feed: there is no port 0",
+            ],
+        ),
+        (
+            "sources:\n  - folder: ~nobody-of-this-name/x\n",
+            ["config.yaml:2: sources.0.folder: ~nobody-of-this"],
+        ),
+        (
+            f"sources:\n  - feed: {FEED}\n    language: '?'\n",
+            ["config.yaml:3: sources.0.language: give a tag"],
+        ),
+        (
+            "queries:\n  a: {query: fire}\n  b:\n    query: -word\n",
+            ["config.yaml:4: queries.b.query: give at"],
+        ),
+        ("queries:\n  b: {query: 'after:2026-13'}\n", ["config.yaml:2: queries.b.query: after: give a day"]),
+        ("public_url: stories.example.org\n", ["config.yaml:1: public_url: stories.example.org is no http"]),
+        ("public_url: 'http://['\n", ["config.yaml:1: public_url: "]),
+        ("fetch:\n  contact: café\n", ["config.yaml:2: fetch.contact: only printable ASCII"]),
+        ("backup:\n  folder: ~nobody-of-this-name/x\n", ["config.yaml:2: backup.folder: ~nobody-of-this"]),
+        (
+            "webhooks:\n  - {name: a, url: 'http://a.example:99999/hush', secret_file: nowhere}\n",
+            ["config.yaml:2: webhooks.0.url: this is no http", "config.yaml:2: webhooks.0: a: secret_file: "],
+        ),
+        (
+            "retention:\n  size: 1 GB\ndatabase: postgresql://me@localhost/x\n",
+            ["config.yaml:2: retention.size: it is for SQLite"],
+        ),
+    ],
+)
+def test_what_the_daemon_would_refuse_is_named_with_its_line(
+    tmp_path: Path, text: str, said: list[str]
+) -> None:
+    config = load(written(tmp_path, text))
+    with pytest.raises(ConfigError) as caught:
+        check(config)
+    lines = str(caught.value).splitlines()
+    assert [line.startswith(words) for line, words in zip(lines, said, strict=True)] == [True] * len(said), (
+        lines
+    )
+    assert "hush" not in str(caught.value)
+
+
+def test_the_shipped_file_has_no_mistakes(tmp_path: Path) -> None:
+    check(load(written(tmp_path, committed("config.yaml"))))
+
+
+def test_a_query_that_only_bounds_is_no_mistake(tmp_path: Path) -> None:
+    check(load(written(tmp_path, "queries: {a: {query: 'lang:de -sport'}, b: {min_reports: 3}}\n")))
+
+
 def test_mistakes_of_one_kind_come_in_the_order_of_lines(tmp_path: Path) -> None:
     said = mistakes(tmp_path, "server: 5\nsources: 5\nfetch:\n  allow_private: 5\nlog: 5\n")
     assert [line.split(":")[1] for line in said] == ["1", "2", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sources: " + "[" * 20_000, "nested too deeply"),
+        (
+            "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)),
+            "more than 1,000,000 values",
+        ),
+    ],
+)
+def test_a_file_that_would_fill_the_memory_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    assert words in mistakes(tmp_path, text)[0]
 
 
 @pytest.mark.parametrize("data", [b"\x00", b"\xff\xfe\x00a", b"\x80"])

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 
 from aggregator.config import Config, WebhookConfig
-from aggregator.errors import ConfigError, UsageError
+from aggregator.errors import ConfigError
 from aggregator.net.client import ClientSettings
 from aggregator.net.posting import Poster
 from aggregator.publish.hooks.filling import Filling
@@ -15,7 +15,6 @@ from aggregator.publish.settings import PublishSettings
 from aggregator.signatures import signing_key
 from aggregator.store.database import Database
 from aggregator.store.reading import Reading
-from aggregator.text.query import parse_query
 
 _LONGEST_SECRET = 1000  # characters read of a file
 
@@ -23,10 +22,9 @@ _LONGEST_SECRET = 1000  # characters read of a file
 def hooks_of(config: Config) -> tuple[Hook, ...]:
     """All of them, in the order of the file.
 
-    Raises ConfigError for a file of a secret that cannot be read or holds none, and for a query that asks
-    for nothing.
+    Raises ConfigError for a file of a secret that cannot be read or holds none.
     """
-    return tuple(_hook(config, one) for one in config.webhooks)
+    return tuple(_hook(config, number, one) for number, one in enumerate(config.webhooks))
 
 
 def poster_of(config: Config, now: Callable[[], dt.datetime]) -> Poster:
@@ -60,14 +58,12 @@ def webhooks_of(
     return Webhooks(filling, sendings, poster, is_writer=is_writer, beat=beat, failed=failed)
 
 
-def _hook(config: Config, one: WebhookConfig) -> Hook:
+def _hook(config: Config, number: int, one: WebhookConfig) -> Hook:
     query = None if one.query is None else config.saved_query(one.query)
     try:
-        if query is not None and query.query:
-            parse_query(query.query)
         key = signing_key(_secret(config, one))
-    except (ConfigError, UsageError) as error:
-        raise ConfigError(f"webhooks: {one.name}: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"webhooks.{number}: {one.name}: {error}") from error
     return Hook(name=one.name, url=one.url.get_secret_value(), key=key, query=query)
 
 

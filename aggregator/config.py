@@ -534,7 +534,8 @@ class Config(_Part):
     def secret_path(self, given: str) -> Path:
         """Where a secret lies: among what systemd handed over (LoadCredential=), else as `path` says."""
         handed_over = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / given
-        return handed_over if handed_over.is_absolute() and handed_over.is_file() else self.path(given)
+        is_there = handed_over.is_absolute() and os.path.isfile(handed_over)  # noqa: PTH113 - a Path raises
+        return handed_over if is_there else self.path(given)
 
     def path(self, given: str) -> Path:
         """A path of the file, meant from the file's own folder."""

@@ -51,6 +51,7 @@ class Stored(Noun, frozen=True, kw_only=True, omit_defaults=False):
     oldest_seconds: float
     last_placed: dt.datetime | None
     sources: dict[str, int]  # by state, see docs/operations.md, Health
+    all_fail: str | None = None  # that all feeds fail, in words
     due_sources: int  # that should have been asked by now, ...
     late_seconds: float  # ... and the latest of them
     articles: int  # the number of the last one that was placed: forgotten ones are in it

@@ -27,7 +27,7 @@ def look(patient: Patient) -> Iterator[Finding]:
         yield from _open_to_others(patient, tokens.all_tokens(connection))
         yield from _behind(patient, stored)
         yield from _full(patient, place.size_bytes, place.free_page_bytes or 0)
-        yield from _sources(listed(connection, patient.now, patient.book), patient)
+        yield from _sources(listed(connection, patient.now, patient.book), patient, stored.all_fail)
         for said in stored.problems:
             yield warning(said, "aggregator webhooks list, then aggregator webhooks test NAME")
         for one in refused.latest(connection, _REFUSALS_TOLD):
@@ -91,16 +91,16 @@ def _full(patient: Patient, size: int, free: int) -> Iterator[Finding]:
         )
 
 
-def _sources(sources: Sequence[ListedSource], patient: Patient) -> Iterator[Finding]:
+def _sources(sources: Sequence[ListedSource], patient: Patient, all_fail: str | None) -> Iterator[Finding]:
     """Sources in trouble, but for the folders that were told already."""
     told = {str(path) for path in files.watched(patient) if files.is_missing(path)}
     if not sources:
         yield ok("sources: none yet", "aggregator sources add URL, or name some in config.yaml")
-    feeds = [one for one in sources if one.kind == "feed" and one.state not in ("paused", "merged", "new")]
-    if len(feeds) > 1 and all(one.state == "failing" for one in feeds):
+    if all_fail is not None:
+        first = next(one for one in sources if one.kind == "feed" and one.state in ("failing", "gone"))
         yield problem(
-            f"all {len(feeds)} feeds fail, the first with: {feeds[0].problem}",
-            f"ping -c1 1.1.1.1; getent hosts example.org; then: {_check(feeds[0])}",
+            f"{all_fail}, the first with: {first.problem}",
+            f"ping -c1 1.1.1.1; getent hosts example.org; then: {_check(first)}",
         )
     ill = [one for one in sources if one.is_in_trouble and one.url not in told]
     for one in ill[:_SOURCES_TOLD]:

@@ -37,6 +37,8 @@ def is_missing(folder: Path) -> bool:
         return not folder.is_dir()
     except PermissionError:
         return False
+    except OSError:  # a name that is too long
+        return True
 
 
 def place(patient: Patient) -> Iterator[Finding]:

@@ -125,7 +125,7 @@ def _last(config: Config, now: dt.datetime) -> Backup | None:
 def why_not(folder: Path, needed: int) -> str | None:
     """Why no backup that takes so many bytes can be made there; None where one can."""
     there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
-    if not there.is_dir():
+    if not os.path.isdir(there):  # noqa: PTH112 - a Path raises where the name is too long, or a folder closed
         return f"{there} is no folder"
     if not os.access(
         there, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids

@@ -177,9 +177,8 @@ class Vitals:
             found.append(
                 f"the log of the database has {look.place.log_bytes >> 20} MiB: something reads for long"
             )
-        asked = {state: count for state, count in look.stored.sources.items() if state != "paused"}
-        if asked.get("failing", 0) > 1 and set(asked) == {"failing"}:
-            found.append(f"all {asked['failing']} sources fail")
+        if look.stored.all_fail is not None:
+            found.append(look.stored.all_fail)
         if look.backup is not None and (words := look.backup.words):
             found.append(words)
         return [*found, *look.stored.problems]

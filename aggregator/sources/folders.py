@@ -76,7 +76,7 @@ def listed(folder: Path, rules: SourceRules) -> Iterator[Listed]:
     which may lead in circles). Raises ReadError when `folder` itself cannot be listed.
     """
     root = Path(os.path.realpath(folder))
-    if not root.is_dir():
+    if not os.path.isdir(root):  # noqa: PTH112 - a Path raises where the name is too long, or a folder closed
         raise ReadError("there is no such folder")
     found: list[Listed] = []
     waiting = [(root, "")]

@@ -7,12 +7,16 @@ the statement itself takes.
 
 import datetime as dt
 import shutil
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Row,
     ScalarSelect,
     and_,
     bindparam,
@@ -38,11 +42,13 @@ def stored(connection: Connection, now: dt.datetime, recovered_after: int) -> St
     found = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
     waits = [moment for moment in (found.oldest_ready, found.oldest_page) if moment is not None]
     newest = found.newest or 0
+    states = connection.execute(_STATES).all()
     return Stored(
         inbox={"page": found.page, "ready": found.ready},
         oldest_seconds=max([0.0, *((now - moment).total_seconds() for moment in waits)]),
         last_placed=found.last_placed,
-        sources=source_states(connection),
+        sources=_of_all_kinds(states),
+        all_fail=_all_fail(states),
         due_sources=found.due,
         late_seconds=0.0 if found.first_due is None else (now - found.first_due).total_seconds(),
         articles=newest,
@@ -57,7 +63,27 @@ def stored(connection: Connection, now: dt.datetime, recovered_after: int) -> St
 
 def source_states(connection: Connection) -> dict[str, int]:
     """How many sources are in each state."""
-    return {row.state: row.number for row in connection.execute(_STATES)}
+    return _of_all_kinds(connection.execute(_STATES).all())
+
+
+def all_fail(connection: Connection) -> str | None:
+    """That every feed that was asked fails or is gone, in words; None where one does not, or none was."""
+    return _all_fail(connection.execute(_STATES).all())
+
+
+def _of_all_kinds(rows: Sequence[Row[Any]]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for row in rows:
+        found[row.state] += row.number
+    return dict(found)
+
+
+def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
+    feeds = {row.state: row.number for row in rows if row.kind == "feed" and row.state not in _NOT_ASKED_YET}
+    if not feeds or not set(feeds) <= {"failing", "gone"}:
+        return None
+    number = sum(feeds.values())
+    return f"all {number} feeds fail" if number > 1 else "the only feed fails"
 
 
 def sources(connection: Connection, limit: int) -> list[SourceGauge]:
@@ -124,7 +150,8 @@ def last_seen(connection: Connection) -> dt.datetime | None:
 
 
 _STATE = case((source.c.paused, "paused"), else_=source.c.health).label("state")
-_STATES = select(_STATE, func.count().label("number")).group_by(_STATE)
+_STATES = select(source.c.kind, _STATE, func.count().label("number")).group_by(source.c.kind, _STATE)
+_NOT_ASKED_YET = ("new", "paused", "merged")  # of these nothing is known, or wanted
 _NEWEST = select(article.c.n).order_by(article.c.n.desc()).limit(1)
 _LAST_PLACED = select(article.c.placed_at).order_by(article.c.n.desc()).limit(1)
 _READY = select(entry.c.accepted_at).where(entry.c.state == "ready").order_by(entry.c.inbox_no).limit(1)

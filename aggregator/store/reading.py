@@ -34,6 +34,7 @@ from aggregator.store import (
     corrections,
     entry_links,
     front,
+    gauges,
     inbox,
     names,
     outbox,
@@ -213,7 +214,8 @@ class Reading:
             ).scalar()
             problem = self._database.why_not_writable(connection)
             hooks = outbox.problems(connection, self._book.values("hooks")["recovered_after"])
-        problems = hooks if problem is None else (problem, *hooks)
+            failing = gauges.all_fail(connection)
+        problems = (*(one for one in (problem, failing) if one is not None), *hooks)
         return Health(writable=problem is None, waiting=waiting, last_placed=last, problems=problems)
 
     def refusals(self, limit: int) -> list[refused.Refusal]:

@@ -501,6 +501,7 @@ def test_a_source_that_fails(patient: Patient) -> None:
 
 def test_a_source_that_is_gone(patient: Patient) -> None:
     gone = patient.put(address="https://b.example/feed", name="Over", health="gone", gone_since=NOW)
+    patient.put(address="https://c.example/f", health="ok")
     patient.the_one("warning", "gone for ever", f"aggregator sources remove {gone}")
 
 
@@ -525,6 +526,7 @@ def test_no_secret_of_an_address_is_said(patient: Patient) -> None:
     """One without a name is called by its address."""
     address = "https://me:MARKER@b.example/feed?apikey=MARKER"
     patient.put(address=address, health="failing", failures=9, health_cause="dns: b.example")
+    patient.put(address="https://c.example/f", health="ok")
     found = patient.the_one("warning", "source https://***@b.example", "aggregator sources show ")
     assert "MARKER" not in found.what + found.advice
 

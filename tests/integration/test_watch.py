@@ -18,6 +18,7 @@ from sqlalchemy import event, insert, text, update
 
 from aggregator.config_file import load
 from aggregator.configured import publish_settings
+from aggregator.doctor import examine
 from aggregator.ops.metrics import names
 from aggregator.ops.vitals import Vitals
 from aggregator.publish.desk import NewsDesk
@@ -48,7 +49,7 @@ class Watched:
         file = folder / "watched.yaml"
         given = {"database": database.url, "server": {"port": 0}, "backup": {"every": "never"}}
         file.write_text(yaml.safe_dump(given | settings))
-        config = load(file)
+        config = self.config = load(file)
         self.clock = Clock()
         self.database = database
         self.tally = Tally()
@@ -197,6 +198,46 @@ def test_labels_of_a_flood_are_bounded() -> None:
     series = tally.read(PLACED)
     assert len(series) <= 201
     assert sum(one.value for one in series) == 5000
+
+
+@pytest.mark.parametrize(
+    ("feeds", "words"),
+    [
+        ({"failing": 1}, "the only feed fails"),
+        ({"failing": 2, "gone": 1, "new": 1, "merged": 1}, "all 3 feeds fail"),
+        ({"failing": 2, "ok": 1}, ""),
+        ({"new": 2}, ""),
+    ],
+)
+def test_status_probes_and_doctor_agree_that_every_feed_fails(
+    feeds: dict[str, int], words: str, database: Database, tmp_path: Path
+) -> None:
+    """Beside a folder that does well, and a feed that is paused."""
+    states = [state for state, number in feeds.items() for _ in range(number)]
+    watched = Watched(tmp_path, database)
+    given: dict[str, Any] = {
+        "interval_seconds": 60, "pages": "auto", "origin": "user", "next_due_at": NOON, "paused": False,
+        "health_cause": "http 500: x",
+    }  # fmt: skip
+    rows = [
+        {"id": f"s{n}", "kind": "feed", "address": f"http://h{n}.example/f", "health": state} | given
+        for n, state in enumerate(states)
+    ]
+    rows.append({"id": "p", "kind": "feed", "address": "http://p.example/f", "health": "ok"} | given)
+    rows[-1]["paused"] = True
+    rows.append({"id": "f", "kind": "folder", "address": str(tmp_path), "health": "ok"} | given)
+    with database.write() as connection:
+        connection.execute(insert(source), rows)
+    wanted = ([words] if words else [], "degraded" if words else "ok")
+    for path in (*PROBES, "/status"):
+        told = watched.client.get(path)
+        assert told.status_code == 200
+        assert (told.json()["problems"], told.json()["status"]) == wanted, path
+    page = watched.client.get("/status", headers={"Accept": "text/html"}).text
+    assert ("All is well" in page) == (not words)
+    problems = [one.what for one in examine(watched.config) if one.level == "problem"]
+    assert [one.partition(",")[0] for one in problems] == wanted[0]
+    watched.close()
 
 
 def test_sources_are_ids_and_bounded(database: Database, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from aggregator.errors import ReadError
 from aggregator.rules import rule_book
-from aggregator.sources.folders import Changes, Stamp, scan
+from aggregator.sources.folders import Changes, Stamp, listed, scan
 from aggregator.sources.limits import source_rules
 
 RULES = source_rules(rule_book())
@@ -91,3 +91,8 @@ def test_a_clock_that_was_wrong_does_not_hide_a_file(tmp_path: Path) -> None:
 def test_a_missing_folder_is_not_an_empty_one(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="no such folder"):
         look(tmp_path / "unmounted")
+
+
+def test_a_folder_whose_name_cannot_be_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="no such folder"):
+        list(listed(tmp_path / ("x" * 5_000), RULES))

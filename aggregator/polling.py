@@ -8,14 +8,17 @@ import datetime as dt
 import hashlib
 import logging
 import re
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from aggregator.dedup.familiar import IdentityRules
-from aggregator.errors import FetchError, WorkError
+from aggregator.errors import DatabaseAwayError, DatabaseBusyError, FetchError, NotWritableError, WorkError
 from aggregator.model import Entry, Noun, ParsedFeed, Published, Verdict
 from aggregator.net.client import Client, Fetched
 from aggregator.net.due import after_failure, after_gone, after_hold, after_outage, after_success
@@ -40,6 +43,7 @@ from aggregator.text.urls import same_site
 from aggregator.work.executor import Executor
 
 log = logging.getLogger(__name__)
+Stored = TypeVar("Stored")
 
 _FINAL = frozenset(
     {"refused", "redirect", "address", "too_large", "encoding", "robots", "http 404", "http 410"}
@@ -57,6 +61,9 @@ class PollRules(msgspec.Struct, frozen=True, kw_only=True):
 
     full_text_words: int
     page_tries: int
+    store_seconds: float
+    store_pause_seconds: float
+    store_pause_most_seconds: float
     page_retry_seconds: float
     flood_entries: int
     flood_age_hours: float
@@ -132,7 +139,27 @@ class Polling:
             health_cause=parsed.problem,
             asked_seconds=max(parsed.asked_seconds or 0.0, fetched.fresh_seconds or 0.0),
         )
-        return self._database.again(lambda: self._accept(fresh, fetched, parsed.entries, now))
+        accept = partial(self._accept, fresh, fetched, parsed.entries, now)
+        return self._stored(source.shown_name, lambda: self._database.again(accept))
+
+    def _stored(self, name: str, store: Callable[[], Stored]) -> Stored:
+        """What `store` returns, which writes an answer down; tried again while the database is in trouble.
+
+        So the answer is neither lost nor asked for again. After `store_seconds`, or where it is not known
+        whether it was written, the error is raised, and the source is asked anew.
+        """
+        ends = time.monotonic() + self._rules.store_seconds
+        pause = self._rules.store_pause_seconds
+        while True:
+            try:
+                return store()
+            except (DatabaseBusyError, DatabaseAwayError, NotWritableError) as error:
+                unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
+                if unknown or self._stops() or time.monotonic() >= ends:
+                    raise
+                log.info("%s: its answer is stored later: %s", name, error)
+            time.sleep(pause)
+            pause = min(2 * pause, self._rules.store_pause_most_seconds)
 
     def _fetched(self, source: Source, now: dt.datetime) -> Fetched:
         """The feed as it is now; from an address that it newly says it moved to, its entries in any case.
@@ -270,7 +297,7 @@ class Polling:
             succeeded = self._succeeded(connection, source, fetched, now, new=0, shares=True)
             save(connection, succeeded, source)
 
-        self._database.transact(work)
+        self._stored(source.shown_name, lambda: self._database.transact(work))
         return Polled(unchanged=True)
 
     def _counted(self, source: Source, given: Sequence[Entry], new: int, now: dt.datetime) -> Source:
@@ -386,7 +413,7 @@ class Polling:
                 part_again(connection)
             save_hosts(connection, hosts)
 
-        self._database.transact(work)
+        self._stored(source.shown_name, lambda: self._database.transact(work))
         self._hosts_saved(hosts)
         return Polled(problem=None if error.cause == ASKED_TO_WAIT else str(error))
 
@@ -506,7 +533,7 @@ class Polling:
                 robots=robots,
             )
 
-        self._database.transact(work)
+        self._stored(wanted.url, lambda: self._database.transact(work))
         return True
 
     def _ask_robots(self, wanted: PageWanted, port: int | None, linked_from: str) -> None:
@@ -538,7 +565,7 @@ class Polling:
                 due = now + dt.timedelta(seconds=wait)
                 awaited.later(connection, wanted.n, due, counts=is_asked)
 
-        self._database.transact(work)
+        self._stored(wanted.url, lambda: self._database.transact(work))
         self._hosts_saved(hosts)
         log.info(
             "page %s: %s; %s", wanted.url, error, "the feed's own text is taken" if final else "later again"

@@ -2,7 +2,7 @@
 
 On SQLite every writing transaction is BEGIN IMMEDIATE: one that reads first and writes later fails at once
 under contention whatever the time-out (measured: 1,500 of 2,000). Within this process writers queue up on a
-lock, because SQLite's own waiting is not fair.
+fair lock, because SQLite's own waiting is not fair.
 
 All waiting is bounded: for the turn in that queue and for other programs together `lock_seconds`; for a
 server that hangs see `silence`. Once the database is known to be in trouble, nobody waits for more than a
@@ -13,7 +13,6 @@ import os
 import random
 import shutil
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -44,6 +43,7 @@ from aggregator.store.bounds import (
 )
 from aggregator.store.engines import laid_out_anew, postgres_engine, session_name, sqlite_engine
 from aggregator.store.failures import in_words, shown_url
+from aggregator.store.fair_lock import FairLock
 from aggregator.tally import TRANSACTION_RETRIES, TRANSACTION_SECONDS, Tally
 
 _LEAST_ROOM_BYTES = 1 << 20  # what a transaction of the daemon may add to SQLite's log
@@ -74,7 +74,7 @@ class Database:
         self.session_name = session_name()
         self.rules = rules or RuleBook().section("database", DatabaseRules)
         self.tally = tally or Tally()
-        self._writing = threading.RLock()
+        self._writing = FairLock()
         self._fence: Fence | None = None
         self._read_seconds: float | None = None
         self._forgives = False
@@ -180,7 +180,7 @@ class Database:
         """
         known, seconds = self._condition.trouble, self._patience_seconds
         ends = time.monotonic() + seconds
-        if not self._writing.acquire(timeout=seconds):
+        if not self._writing.acquire(seconds):
             raise DatabaseBusyError(
                 f"the database {shown_url(self.url)} was written to all the while; try again in a moment"
             )

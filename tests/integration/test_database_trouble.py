@@ -145,6 +145,34 @@ def test_writers_of_one_process_do_not_queue_for_ever(impatient: Database) -> No
     assert rows(impatient) == [1]
 
 
+def test_writers_of_one_process_are_served_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    """Eight that write without a pause do not pass one that comes now and then."""
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    ended = threading.Event()
+    served = 0
+
+    def busy() -> None:
+        nonlocal served
+        while not ended.is_set():
+            with database.write():
+                served += 1
+                time.sleep(0.002)
+
+    threads = [threading.Thread(target=busy, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    passed = []
+    for _ in range(100):
+        before = served
+        with database.write():
+            passed.append(served - before)
+    ended.set()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert max(passed) <= 2 * len(threads)
+    database.close()
+
+
 def test_another_program_that_keeps_a_file_is_waited_for_once_and_then_said(tmp_path: Path) -> None:
     """As somebody in sqlite3 who typed BEGIN IMMEDIATE and went to lunch."""
     rules = msgspec.structs.replace(SHIPPED, lock_seconds=1000.0, read_seconds=0.2, look_seconds=0.05)

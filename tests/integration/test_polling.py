@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from aggregator.errors import DatabaseBusyError
 from aggregator.model import Entry
 from aggregator.net.client import Client, ClientSettings
 from aggregator.polling import Polling
@@ -103,6 +104,95 @@ def rss(*items: str, built: str = "") -> bytes:
 @pytest.fixture
 def office(database: Database, client: Client, server: LoopbackServer) -> Office:
     return Office(database, client, feed_of(server.url("/feed")))
+
+
+class Held:
+    """Somebody who keeps the database from all other writers of this process, until `release`."""
+
+    def __init__(self, database: Database) -> None:
+        self._has, self._ends = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._hold, args=(database,), daemon=True)
+        self._thread.start()
+        assert self._has.wait(timeout=30)
+
+    def _hold(self, database: Database) -> None:
+        with database.write():
+            self._has.set()
+            self._ends.wait(timeout=60)
+
+    def release(self) -> None:
+        self._ends.set()
+        self._thread.join(timeout=30)
+
+
+@pytest.mark.parametrize("what", ["its entries", "nothing new", "a failure", "a page"])
+def test_an_answer_waits_for_a_database_that_is_busy(
+    database: Database, client: Client, server: LoopbackServer, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    """Longer than a transaction waits: it is stored then, and neither lost nor asked for again."""
+    caplog.set_level("INFO", "aggregator.polling")
+    rules = msgspec.structs.replace(database.rules, lock_seconds=0.2)
+    impatient = Database(database.url, rules)
+    wants = "always" if what == "a page" else "never"
+    office = Office(impatient, client, feed_of(server.url("/feed"), pages=wants))
+    link = f"<link>{server.url('/page')}</link>"
+    server.routes["/feed"] = Resource(rss(item("g1", "Strike", STRIKE, link)))
+    server.routes["/page"] = f"<p>{STRIKE}</p>"
+    if what in ("nothing new", "a page"):
+        office.polling.poll(office.source)
+    if what == "a failure":
+        server.routes["/feed"] = Response(500)
+    source, asked = office.source, len(server.requests)
+    with database.read() as connection:
+        pages = awaited.wanted(connection, NOON + dt.timedelta(hours=1), 10)
+    outcome: list[Any] = []
+
+    def run() -> None:
+        outcome.append(office.polling.fetch_page(pages[0]) if pages else office.polling.poll(source))
+
+    held = Held(impatient)
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive() and "stored later" not in caplog.text:
+        time.sleep(0.01)
+    held.release()
+    thread.join(timeout=60)
+    assert outcome, "the poll ended with an error"
+    assert len(server.requests) == asked + 1
+    after = office.source
+    assert (after.health, after.failures) == (("failing", 1) if what == "a failure" else ("ok", 0))
+    assert len(office.entries()) == (0 if what == "a failure" else 1)
+    if what == "a page":
+        with database.read() as connection:
+            assert not awaited.wanted(connection, NOON + dt.timedelta(hours=1), 10)
+    impatient.close()
+
+
+def test_an_answer_that_waits_does_not_hold_up_a_stop(
+    database: Database, client: Client, server: LoopbackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "aggregator.polling")
+    impatient = Database(database.url, msgspec.structs.replace(database.rules, lock_seconds=0.2))
+    office = Office(impatient, client, feed_of(server.url("/feed")))
+    server.routes["/feed"] = Resource(rss(item("g1", "Strike", STRIKE)))
+    held = Held(impatient)
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            office.polling.poll(office.source)
+        except DatabaseBusyError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive() and "stored later" not in caplog.text:
+        time.sleep(0.01)
+    office.stopped.set()
+    thread.join(timeout=30)
+    assert len(errors) == 1
+    held.release()
+    impatient.close()
 
 
 # --- feeds -------------------------------------------------------------------------------------------------

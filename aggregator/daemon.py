@@ -20,7 +20,13 @@ from types import FrameType
 
 from aggregator.config import Config
 from aggregator.configured import utc_now
-from aggregator.errors import AggregatorError, AnotherDaemonError, BrokenDaemonError, ConfigError
+from aggregator.errors import (
+    AggregatorError,
+    AnotherDaemonError,
+    BrokenDaemonError,
+    ConfigError,
+    DatabaseReplacedError,
+)
 from aggregator.ops.heart import ServiceRules
 from aggregator.ops.notify import Notifier, watchdog_interval_seconds
 from aggregator.shift import Lent, Shift
@@ -282,7 +288,7 @@ class Daemon:
                     shift = self._shift = Shift(new.config, self._lent, self._shift)
                 shift.start()
                 return
-            except (AnotherDaemonError, ConfigError):
+            except (AnotherDaemonError, ConfigError, DatabaseReplacedError):
                 raise
             except AggregatorError as error:
                 log.warning("the new configuration waits %.0f s: %s", seconds, error)

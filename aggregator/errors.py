@@ -44,6 +44,10 @@ class NotWritableError(AggregatorError):
     exit_code = 5
 
 
+class DatabaseReplacedError(NotWritableError):
+    """The file of the database is missing, or is not the one any more that was opened."""
+
+
 class DatabaseBusyError(AggregatorError):
     """Others were in the way, or it took too long; nothing was written. To be tried again."""
 

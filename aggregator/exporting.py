@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -110,10 +111,13 @@ def _as_line(value: dict[str, Any]) -> bytes:
 
 @contextmanager
 def written(path: Path) -> Iterator[Writable]:
-    """A file that is there when all of it is, packed as its name says: .gz, .zst. Raises UsageError."""
+    """A file that is there when all of it is, packed as its name says: .gz, .zst. Raises UsageError.
+
+    It is for this user alone: it holds full texts, and hashes of tokens.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("wb") as file:
+        with open(beside, "wb", opener=partial(os.open, mode=0o600)) as file:
             with ExitStack() as packing:
                 yield _packed(path, file, packing)
             file.flush()

@@ -16,6 +16,7 @@ from aggregator.errors import (
     AnotherDaemonError,
     DamagedError,
     DatabaseOutdatedError,
+    DatabaseReplacedError,
     DatabaseTooNewError,
     LeaseLostError,
     NoWorkersError,
@@ -112,8 +113,8 @@ class Writing:
                     if self.trouble is not None:
                         log.info("placing goes on")
                     self.trouble, refusals = None, 0
-                except (DatabaseTooNewError, DatabaseOutdatedError):
-                    raise  # another program's tables by now
+                except (DatabaseTooNewError, DatabaseOutdatedError, DatabaseReplacedError):
+                    raise  # another program's tables by now, or another file
                 except LeaseLostError as error:
                     self._stand_by(error)
                 except AnotherDaemonError:
@@ -127,6 +128,7 @@ class Writing:
     def _look(self) -> None:
         """One look at what waits, or at whether this process can be the writer."""
         self._tell.beat()
+        self._database.check_file()
         if self._is_ready and not self._lock.is_held:
             raise LeaseLostError("nothing was heard of its session")
         if self._is_ready or self._becomes_writer():

@@ -15,7 +15,7 @@ from alembic.config import Config as AlembicConfig
 from sqlalchemy import DateTime, LargeBinary, MetaData, insert, select, text
 
 from aggregator.store.database import Connection, Database
-from aggregator.store.migrate import migrations_folder
+from aggregator.store.migrate import make_file, migrations_folder
 from tests.conftest import REPOSITORY
 
 FIRST = "0001"
@@ -70,6 +70,7 @@ def migrate_to(database: Database, revision: str) -> None:
     """Up or down to a revision, in one transaction."""
     settings = AlembicConfig()
     settings.set_main_option("script_location", str(migrations_folder()))
+    make_file(database)
     with database.write() as connection:
         settings.attributes["connection"] = connection
         up = revision == "head" or revision > (_revision_in(connection) or "")

@@ -17,6 +17,7 @@ def with_tables(database: Database) -> Database:
     if database.file is None:
         upgrade(database)
     else:
+        database.file.touch(0o600)
         database.file.write_bytes(_migrated().file)
     return database
 

@@ -39,7 +39,7 @@ def upgrade(context: typer.Context) -> None:
     settings: Settings = context.obj
     loaded = settings.load()
     database = Database(loaded.database_url)
-    before, after = bring_up(database, loaded)
+    before, after = bring_up(database, loaded, anew=True)
     database.close()
     where = shown_url(loaded.database_url)
     show.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))

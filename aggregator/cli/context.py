@@ -59,7 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         config = self.load()
         missing = missing_database(config)
-        if missing is None:
+        if missing is None or missing.with_name(missing.name + ".lock").exists():  # then it is refused
             with _opened(config.database_url, config) as database:
                 yield config, database
         else:
@@ -99,10 +99,11 @@ def tell_step(step: "Step") -> None:
     show.say(f"upgrading the database: step {step.number} of {step.total}, {step.title} ({step.revision})")
 
 
-def bring_up(database: "Database", config: "Config") -> tuple[str | None, str]:
+def bring_up(database: "Database", config: "Config", *, anew: bool = False) -> tuple[str | None, str]:
     """Bring a database up to date, telling each step; the revisions before and after.
 
-    An older one in a file is kept as it was, where there is room for that.
+    An older one in a file is kept as it was, where there is room for that. `anew`: an empty one takes the
+    place of one that was lost.
     """
     from aggregator.store.migrate import upgrade
 
@@ -112,7 +113,7 @@ def bring_up(database: "Database", config: "Config") -> tuple[str | None, str]:
 
         show.say(keep_before_upgrade(config, database, revision, utc_now(), progress_bar))
 
-    return upgrade(database, tell_step, keep)
+    return upgrade(database, tell_step, keep, anew=anew)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ def examine(config: Config) -> Iterator[Finding]:
         yield from found
         if any(one.level == "problem" for one in found):
             return  # what is in it cannot be asked, nor who works on it
+        yield from within(seconds, lambda: files.modes(patient), "the folder of backups")
         if patient.has_database:
             yield from within(seconds, lambda: contents.look(patient), "the database")
         else:

@@ -74,6 +74,12 @@ def _first_use(patient: Patient, shown: str) -> Finding:
     folder = None if patient.file is None else patient.file.parent
     if folder is not None and not folder.is_dir():
         return problem(f"the folder of the database {shown} is not there", f"mkdir -p {folder}")
+    if patient.file is not None and patient.file.with_name(patient.file.name + ".lock").exists():
+        return problem(
+            f"the database {shown} is missing, and it was there before",
+            f"put it back, or: aggregator db restore {_newest_backup(patient)}; to begin with an empty one: "
+            "aggregator db upgrade",
+        )
     return ok(f"database: {shown} is made at the first use")
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from aggregator.doctor.finding import Finding, problem, warning
 from aggregator.doctor.looking import Patient
+from aggregator.doctor.settings import is_for_others
 from aggregator.ops.backup import backup_folder, standing, why_not
+from aggregator.ops.backup import backups as found_backups
 
 # Where locks do not hold, or shared memory does not reach: SQLite's WAL must not lie there.
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre"})
@@ -76,6 +78,19 @@ def place(patient: Patient) -> Iterator[Finding]:
         yield warning(
             f"the log {log.name} has {log.stat().st_size >> 20} MiB: something has been reading for long",
             f"fuser -v {file} names who; it shrinks when that one ends",
+        )
+
+
+def modes(patient: Patient) -> Iterator[Finding]:
+    """Whether other users may read the database or its backups: older versions made such files."""
+    file = patient.file
+    files = [] if file is None else [file, _beside(file, "-wal"), _beside(file, "-shm")]
+    files += [one.path for one in found_backups(patient.config)]
+    wide = [str(one) for one in files if is_for_others(one)]
+    if wide:
+        more = f" and {len(wide) - 1} more" if len(wide) > 1 else ""
+        yield warning(
+            f"{wide[0]}{more} may be read by other users; it holds full texts", f"chmod 600 {' '.join(wide)}"
         )
 
 

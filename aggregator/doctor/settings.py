@@ -51,11 +51,12 @@ def _secrets(config: Config) -> Iterator[Finding]:
     if config.file is not None and _holds_secrets(config):
         files.insert(0, config.file)
     for file in dict.fromkeys(files):
-        if _is_for_others(file):
+        if is_for_others(file):
             yield warning(f"{file} holds secrets, and others may read it", f"chmod 600 {file}")
 
 
-def _is_for_others(file: Path) -> bool:
+def is_for_others(file: Path) -> bool:
+    """Whether other users may read it, as far as its own mode says."""
     try:
         return bool(file.stat().st_mode & _FOR_OTHERS)
     except OSError:

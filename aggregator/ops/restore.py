@@ -20,7 +20,7 @@ from aggregator.ops.backup_file import Progress, ask_for_room, check_file, piece
 from aggregator.store import copying, search
 from aggregator.store.database import Database, shown_url
 from aggregator.store.exclusive import exclusive
-from aggregator.store.migrate import check, clear, is_known, is_of_newer, revision_of, upgrade
+from aggregator.store.migrate import check, clear, is_known, is_of_newer, make_file, revision_of, upgrade
 
 _SQLITE_HEADER = b"SQLite format 3\0"
 _EXPORT_BEGINS = b'{"export"'
@@ -178,6 +178,7 @@ def _fill(
 ) -> None:
     """All that `source` holds into `target`, whose lock is held meanwhile. `advice`: where that is filled."""
     replaces_pages = target.is_sqlite and source.is_sqlite
+    make_file(target, anew=True)
     is_cleared = not replaces_pages and replace and is_of_newer(target)
     if not (replaces_pages or is_cleared):
         upgrade(target)

@@ -103,6 +103,7 @@ def take_pages(target: Database, source: Database, advance: Advance) -> None:
             copy_pages(source, driver, advance)
         except sqlite3.OperationalError as error:
             raise NotWritableError(f"{target.file} cannot be written: {error}") from error
+    target.engine.dispose()  # its log may be another file now
 
 
 @contextmanager

@@ -9,6 +9,7 @@ server that hangs see `silence`. Once the database is known to be in trouble, no
 moment.
 """
 
+import logging
 import os
 import random
 import shutil
@@ -28,6 +29,7 @@ from aggregator.errors import (
     DatabaseAwayError,
     DatabaseBusyError,
     DatabaseLockedError,
+    DatabaseReplacedError,
     NotWritableError,
     UsageError,
 )
@@ -44,7 +46,10 @@ from aggregator.store.bounds import (
 from aggregator.store.engines import laid_out_anew, postgres_engine, session_name, sqlite_engine
 from aggregator.store.failures import in_words, shown_url
 from aggregator.store.fair_lock import FairLock
+from aggregator.store.open_file import OpenFile
 from aggregator.tally import TRANSACTION_RETRIES, TRANSACTION_SECONDS, Tally
+
+log = logging.getLogger(__name__)
 
 _LEAST_ROOM_BYTES = 1 << 20  # what a transaction of the daemon may add to SQLite's log
 
@@ -65,7 +70,10 @@ Fence = Callable[[Connection], None]
 
 
 class Database:
-    """An open database. Threads may share it; each transaction has a connection of its own."""
+    """An open database. Threads may share it; each transaction has a connection of its own.
+
+    The file of an SQLite database is there already: `migrate.upgrade` makes a new one.
+    """
 
     def __init__(self, url: str, rules: DatabaseRules | None = None, tally: Tally | None = None) -> None:
         """`url` is what `Config.database_url` gives. Nothing is opened before the first use."""
@@ -79,10 +87,12 @@ class Database:
         self._read_seconds: float | None = None
         self._forgives = False
         self._condition = _Condition()
+        file = self.file
+        self._open_file = None if file is None else OpenFile(file, str(make_url(url).query.get("mode", "rw")))
         self.engine: Engine = (
-            sqlite_engine(url, self.rules)
-            if self.is_sqlite
-            else postgres_engine(url, self.rules, self.session_name)
+            postgres_engine(url, self.rules, self.session_name)
+            if self._open_file is None
+            else sqlite_engine(url, self.rules, self._open_file)
         )
 
     def fenced(self, fence: "Fence") -> "Database":
@@ -110,7 +120,7 @@ class Database:
     def file(self) -> Path | None:
         """The file of an SQLite database."""
         name = make_url(self.url).database
-        return Path(name) if self.is_sqlite and name else None
+        return Path(name.removeprefix("file:")) if self.is_sqlite and name else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -146,6 +156,7 @@ class Database:
                 self.engine.connect() as raw,
                 waiting_for_others(raw, seconds, self.rules.lock_seconds),
             ):
+                self.check_file()
                 connection = raw.execution_options(immediate=True)
                 with synced(raw) if durable and self.is_sqlite else nullcontext(), connection.begin():
                     if not self.is_sqlite:
@@ -171,6 +182,11 @@ class Database:
             raise
         if committing:
             self._condition.trouble = None
+
+    def check_file(self) -> None:
+        """Raise DatabaseReplacedError where the file of an SQLite database is not the one that is open."""
+        if self._open_file is not None:
+            self._open_file.check()
 
     @contextmanager
     def _turn(self) -> Iterator[float]:
@@ -325,6 +341,7 @@ class Database:
             finally:
                 driver.execute("PRAGMA temp_store_directory=''")
                 driver.execute("PRAGMA temp_store=MEMORY")
+        self.engine.dispose()  # the log is another file now
         self.fold_log()
         return before, file.stat().st_size
 
@@ -356,6 +373,8 @@ class Database:
         `say` is told once what is waited for. Returns when it answers or `stops()`. Raises AggregatorError
         where it answers that it does not want us: waiting changes nothing about that.
         """
+        if self.is_sqlite:
+            return
         said = False
         while not stops():
             try:
@@ -369,7 +388,21 @@ class Database:
                 time.sleep(self.rules.look_seconds)
 
     def close(self) -> None:
-        self.engine.dispose()
+        """Close all connections.
+
+        SQLite leaves the log of a file that was moved or replaced where it was: there it would be applied to
+        the file that has its place now. So it is written into its own file before.
+        """
+        try:
+            self.check_file()
+        except DatabaseReplacedError:
+            try:
+                if not self.fold_log(self.rules.checkpoint_seconds):
+                    log.warning("the log %s-wal is not in its database: something still reads it", self.file)
+            except AggregatorError as error:
+                log.warning("the log %s-wal is not in its database: %s", self.file, error)
+        finally:
+            self.engine.dispose()
 
 
 _CAUSES = {DatabaseBusyError: "busy", DatabaseAwayError: "away"}

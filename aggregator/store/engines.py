@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.errors import AggregatorError
 from aggregator.store.bounds import DatabaseRules, milliseconds
+from aggregator.store.open_file import OpenFile
 
 # A server that vanished without a word is noticed within 10 s, whether we wait for it or have something sent.
 _CONNECTING = {
@@ -34,8 +35,8 @@ def session_name() -> str:
     return f"aggregator {machine} {os.getpid()} {secrets.token_hex(4)}"
 
 
-def sqlite_engine(url: str, rules: DatabaseRules) -> Engine:
-    """Connections in write-ahead mode; BEGIN is IMMEDIATE where the option `immediate` says so."""
+def sqlite_engine(url: str, rules: DatabaseRules, file: OpenFile) -> Engine:
+    """Connections to `file` in write-ahead mode; BEGIN is IMMEDIATE where the option `immediate` says so."""
     engine = create_engine(
         url,
         connect_args={"timeout": rules.lock_seconds, "check_same_thread": False},
@@ -45,8 +46,11 @@ def sqlite_engine(url: str, rules: DatabaseRules) -> Engine:
         pool_use_lifo=True,  # the same few again and again: each keeps pages of the file in memory
     )
 
-    @event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, _args: Any, how: dict[str, Any]) -> sqlite3.Connection:
+        return file.connect(_configure, **how)
+
+    def _configure(connection: sqlite3.Connection) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves: pysqlite's own begins too late
         connection.create_function("casefold", 1, _casefold, deterministic=True)
         # Of a new file only (old ones get it by `db prune --vacuum`): asked of any other, SQLite takes the
@@ -61,6 +65,7 @@ def sqlite_engine(url: str, rules: DatabaseRules) -> Engine:
             "temp_store=MEMORY",
             f"journal_size_limit={rules.log_mib * 2**20}",  # what a long reader made of it is given back
             "secure_delete=ON",  # what is deleted is overwritten: `forget` promises that
+            "schema_version",  # reads the file, which makes its log where there is none yet
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -19,6 +19,7 @@ from aggregator.errors import (
     ConfigError,
     DatabaseBusyError,
     DatabaseOutdatedError,
+    DatabaseReplacedError,
     DatabaseTooNewError,
     NotWritableError,
 )
@@ -113,24 +114,57 @@ def upgrade(
     database: Database,
     tell: Callable[[Step], object] | None = None,
     keep: Callable[[str], object] | None = None,
+    *,
+    anew: bool = False,
 ) -> tuple[str | None, str]:
     """Migrate to the newest revision in one transaction; returns the revisions before and after.
 
+    A file that is not there is made; `anew`: as of `make_file`.
     `tell` hears of each step of an upgrade, not of the making of a new database. `keep` is called before the
     first step of one, with the revision to come; nobody else writes meanwhile. Raises DatabaseTooNewError
     where the database knows a revision that this program does not, AnotherDaemonError where a process of an
     older program works on it.
     """
-    if database.file is not None:
-        try:
-            database.file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise NotWritableError(f"{database.file.parent} cannot be made: {error.strerror}") from error
+    make_file(database, anew=anew)
     before = revision_of(database)
     _refuse_newer(database, before)
     if before != newest_revision():
         _until_free(lambda: _migrate(database, tell, keep))
     return before, newest_revision()
+
+
+def make_file(database: Database, *, anew: bool = False) -> None:
+    """Make the file of an SQLite database where there is none: empty, and for this user alone.
+
+    Where there was one before, which the lock beside it tells, that is done only if asked for (`anew`) and
+    if no process has it open. Raises DatabaseReplacedError or AnotherDaemonError otherwise, and
+    NotWritableError where it cannot be made.
+    """
+    file = database.file
+    if file is None or file.exists():
+        return
+    lost = f"the database {file} is missing, and it was there before"
+    lock, log_file = (file.with_name(file.name + ending) for ending in (".lock", "-wal"))
+    if log_file.exists() and log_file.stat().st_size:
+        raise DatabaseReplacedError(
+            f"{lost}: {log_file} holds changes that belong to it. Put the database back; to begin with an "
+            f"empty one all the same, move {log_file} away first"
+        )
+    if lock.exists():
+        if not anew:
+            raise DatabaseReplacedError(
+                f"{lost} ({lock} tells that). Put it back, or restore a backup: aggregator db restore FILE; "
+                "to begin with an empty one, type: aggregator db upgrade"
+            )
+        held = exclusive(database)
+        if not held.acquire():
+            raise AnotherDaemonError(f"{lost}; a process still has it open: stop that one first")
+        held.release()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(0o600)  # SQLite gives its log the mode of the file
+    except OSError as error:
+        raise NotWritableError(f"{file} cannot be made: {error.strerror}") from error
 
 
 def is_of_newer(database: Database) -> bool:

@@ -26,6 +26,7 @@ from aggregator.rules import RuleBook
 from aggregator.store import bounds, engines, silence
 from aggregator.store.bounds import DatabaseRules
 from aggregator.store.database import Connection, Database
+from aggregator.store.migrate import make_file
 from aggregator.tally import TRANSACTION_RETRIES, Tally
 from tests.own_postgres import OwnPostgres
 
@@ -52,6 +53,7 @@ def note(n: int) -> Callable[[Connection], None]:
 
 def prepared(url: str, rules: DatabaseRules = SHIPPED) -> Database:
     database = Database(url, rules, Tally())
+    make_file(database)
     with database.write() as connection:
         connection.execute(text("CREATE TABLE noted (n INTEGER PRIMARY KEY)"))
     return database
@@ -404,6 +406,7 @@ def test_who_is_not_let_in_does_not_wait(own_postgres: OwnPostgres) -> None:
 def test_a_log_that_a_long_reader_made_grow_shrinks_again(tmp_path: Path) -> None:
     rules = msgspec.structs.replace(SHIPPED, log_mib=1, checkpoint_seconds=0.1, log_rest_seconds=0.0)
     with closing(Database(f"sqlite:///{tmp_path / 'a.db'}", rules)) as database:
+        make_file(database)
         with database.write() as connection:
             connection.execute(text("CREATE TABLE noted (n INTEGER PRIMARY KEY, words BLOB)"))
         with database.read() as reader:

@@ -32,7 +32,14 @@ from aggregator.store import blobs
 from aggregator.store.checking import faults
 from aggregator.store.database import Connection, Database
 from aggregator.store.exclusive import exclusive
-from aggregator.store.migrate import check, migrations_folder, newest_revision, revision_of, upgrade
+from aggregator.store.migrate import (
+    check,
+    make_file,
+    migrations_folder,
+    newest_revision,
+    revision_of,
+    upgrade,
+)
 from aggregator.store.reading import Reading
 from aggregator.store.sources import Source, add, all_sources
 from aggregator.store.tables import article, counter, metadata, story
@@ -48,7 +55,9 @@ REVISIONS = sorted(one.revision for one in ScriptDirectory(str(migrations_folder
 
 @pytest.fixture
 def empty(database_url: str) -> Database:
-    return Database(database_url)
+    database = Database(database_url)
+    make_file(database)
+    return database
 
 
 def test_an_empty_database_is_brought_up_once(empty: Database) -> None:

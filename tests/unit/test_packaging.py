@@ -1,0 +1,34 @@
+"""The dependencies install with the pip that Debian 12 and Python 3.11 bring, 23.0 and 23.2."""
+
+import re
+import tomllib
+from collections import defaultdict
+from importlib import metadata
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.conftest import REPOSITORY
+
+
+def _requirements() -> list[Requirement]:
+    """What the project and all packages of the lock that are installed here ask for."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found = [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
+    locked = re.findall(r"^([\w.-]+)==", (REPOSITORY / "requirements" / "run.txt").read_text("utf-8"), re.M)
+    installed = {canonicalize_name(one.name) for one in metadata.distributions()}
+    for name in locked:
+        if canonicalize_name(name) in installed:  # some are for other systems
+            found += metadata.requires(name) or []
+    return [Requirement(one) for one in found]
+
+
+def test_each_extra_is_spelled_in_one_way() -> None:
+    """Pip before 23.3 takes lxml[html-clean] and lxml[html_clean] for a conflict and installs nothing."""
+    spellings: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for one in _requirements():
+        if one.marker is None or one.marker.evaluate({"extra": ""}):
+            for extra in one.extras:
+                spellings[canonicalize_name(one.name), canonicalize_name(extra)].add(extra)
+    assert ("lxml", "html-clean") in spellings, "justext asks for it"
+    assert {key: found for key, found in spellings.items() if len(found) > 1} == {}

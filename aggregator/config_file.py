@@ -34,7 +34,7 @@ def shipped_config_text() -> str:
 
 
 def starting_config_text() -> str:
-    """The shipped config.yaml for an installation elsewhere: without the samples, which lie in a checkout."""
+    """The shipped config.yaml for an installation elsewhere: without the samples in the checkout."""
     return re.sub(r"  # The samples .*?\n\n", "", shipped_config_text(), flags=re.DOTALL)
 
 

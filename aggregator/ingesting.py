@@ -14,6 +14,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
 
 import msgspec
@@ -57,6 +58,12 @@ _PATIENCE_SECONDS = 3600.0  # with a daemon that places nothing at all
 _ASKED_AT_ONCE = 500
 # Of 100 entries: what 30 workers have under way at once (64 texts each would be too few chunks for more).
 CHUNKS_AHEAD = 10
+
+
+def samples_folder() -> Path:
+    """The sample articles that come with the program, for a checkout and for an installed wheel."""
+    installed = Path(str(files("aggregator").joinpath("_shipped", "examples", "articles")))
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "examples" / "articles"
 
 
 class Rejected(Noun, frozen=True, kw_only=True):

@@ -125,6 +125,7 @@ class Shift:
         self._jobs = Jobs(self._long_jobs(), self._failures, lent.now, is_writer=lambda: lent.lock.is_held)
         self._helping = self._made_helping()
         self._scheduler: Any = None
+        self._told_without_sources = False
         self._stands_still = False  # at the last tick the database was in trouble
 
     def front(self) -> Front:
@@ -335,8 +336,22 @@ class Shift:
         with self._lent.database.read() as connection:
             states = gauges.source_states(connection)
         asked = sum(number for state, number in states.items() if state not in ("paused", "gone", "merged"))
+        if not asked and not self.config.sources and self._lent.lock.is_held:
+            self._tell_what_to_read()
         words = f"{states.get('failing', 0)} of {counted(asked, 'source')} failing" if asked else "no sources"
         return words if self._lent.lock.is_held else f"{words}; standing by: another daemon places"
+
+    def _tell_what_to_read(self) -> None:
+        """Once: how to add sources, and whether a configuration file was read."""
+        if self._told_without_sources:
+            return
+        self._told_without_sources = True
+        log.info(
+            "there are no sources yet%s; type `aggregator sources add URL` to add a feed or site, "
+            "`aggregator sources import FILE.opml` to import a list of feeds, or "
+            "`aggregator ingest --samples` to read the sample articles",
+            "" if self.config.file else ", and no config.yaml, so the built-in defaults apply",
+        )
 
     def _took_over(self) -> None:
         """This process became the writer: from now on its configuration counts."""

@@ -7,6 +7,7 @@ import typer
 from aggregator.cli import show
 from aggregator.cli.context import Settings
 from aggregator.cli.progress import reading_progress
+from aggregator.errors import UsageError
 from aggregator.text.numbers import counted
 
 if TYPE_CHECKING:
@@ -14,14 +15,12 @@ if TYPE_CHECKING:
     from aggregator.ingesting import Ingest, Summary
     from aggregator.store.database import Database
 
-What = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="WHAT...",
-        help="Files, folders, - (standard input), a feed's or an article's address. "
-        ".txt .html .json .jsonl .xml .warc, each also .gz or .zst.",
-    ),
-]
+_WHAT = typer.Argument(
+    metavar="WHAT",
+    help="Files, folders, - (standard input), a feed's or an article's address. "
+    ".txt .html .json .jsonl .xml .warc, each also .gz or .zst.",
+    show_default=False,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +31,10 @@ def register(app: typer.Typer) -> None:
 
 def ingest(
     context: typer.Context,
-    what: What,
+    what: Annotated[list[str] | None, _WHAT] = None,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Read the sample articles that come with the program.")
+    ] = False,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Do not wait where a running daemon does the placing.")
     ] = False,
@@ -44,15 +46,21 @@ def ingest(
 
     \b
     Examples:
+      aggregator ingest --samples
       aggregator ingest FOLDER
       aggregator ingest dump.jsonl.gz --format json
       aggregator ingest - < records.jsonl
     """
     import msgspec
 
+    from aggregator.ingesting import samples_folder
+
+    wanted = [*(what or ()), *([str(samples_folder())] if samples else ())]
+    if not wanted:
+        raise UsageError("name a file, folder or address, or type: aggregator ingest --samples")
     settings: Settings = context.obj
     with settings.writing() as (config, database):
-        summary = _ingest(config, database, what, wait=not no_wait, lines=settings.verbose > 0)
+        summary = _ingest(config, database, wanted, wait=not no_wait, lines=settings.verbose > 0)
     if format_ == "json":
         show.out(msgspec.json.encode(summary) + b"\n")
     else:
@@ -158,7 +166,7 @@ def _print(summary: "Summary") -> None:
 
 def extract(
     context: typer.Context,
-    what: What,
+    what: Annotated[list[str], _WHAT],
     format_: Annotated[Literal["text", "jsonl"], typer.Option("--format", metavar="text|jsonl")] = "text",
 ) -> None:
     """What would be kept of pages or texts; stores nothing.

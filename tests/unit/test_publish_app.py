@@ -285,6 +285,7 @@ def test_health_is_words_for_the_owner_and_a_number_for_others(empty: Serving) -
 
 def test_the_first_run_says_what_to_type(empty: Serving) -> None:
     assert "aggregator sources add" in empty.get("/").text
+    assert "aggregator ingest --samples" in empty.get("/").text
     empty.shelf.set_sources(SourceView(id="s", name="One"))
     assert "are being read" in empty.get("/").text
     assert feedparser.parse(empty.get("/feeds/stories.rss").content).bozo is False

@@ -219,7 +219,7 @@ class Daemon:
         self._end_shift(old)
         try:
             self._begin_shift(shift)
-        except AnotherDaemonError:
+        except (AnotherDaemonError, DatabaseReplacedError):
             raise
         except Exception as error:  # noqa: BLE001 - as above
             self._go_back(shift)

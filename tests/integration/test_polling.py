@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

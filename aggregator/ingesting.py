@@ -5,24 +5,35 @@ the workers always have something to prepare, an archive of any size takes no mo
 and neither the number of workers nor their speed decides what is known when a chunk is accepted. Stopped at
 any moment and started again it finds what it accepted before, and goes on where it was. Where another process
 is the writer, the entries are left in the inbox and this one waits until they are placed; it reads no further
-ahead than that process can follow.
+ahead than that process can follow. A database server that goes away is waited for, some minutes at a time.
 """
 
 import datetime as dt
 import itertools
+import logging
 import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from aggregator.errors import AggregatorError, FetchError, UsageError
+from aggregator.errors import (
+    AggregatorError,
+    DatabaseAwayError,
+    DatabaseBusyError,
+    DatabaseLockedError,
+    FetchError,
+    LeaseLostError,
+    UsageError,
+)
 from aggregator.model import Entry, Noun
 from aggregator.net.client import Client
-from aggregator.pipeline import Pipeline
+from aggregator.pipeline import More, Pipeline
 from aggregator.polling import Polling, parse_feed
 from aggregator.rules import RuleBook
 from aggregator.sources.files import FoundProblem, open_source
@@ -48,6 +59,9 @@ from aggregator.watching import (
 )
 from aggregator.work.executor import Executor
 
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
 _LAST_TRY = 99  # a page that cannot be had now is done without: the command ends, nobody comes back to it
 _MISSING = "there is no such file or folder"
 TELLING_SECONDS = 5.0
@@ -55,6 +69,8 @@ INDEXED_ANEW = 5_000  # articles of an index that is made anew: the rest waits f
 _ASKED_SECONDS = 1.0  # between two looks whether a daemon wants to place
 _POLL_SECONDS = 0.2  # between two looks whether the daemon has placed what we left
 _PATIENCE_SECONDS = 3600.0  # with a daemon that places nothing at all
+_AWAY_SECONDS = 300.0  # so long a database server that does not answer is waited for
+_AWAY_PAUSE_SECONDS = 1.0  # between two tries
 _ASKED_AT_ONCE = 500
 # Of 100 entries: what 30 workers have under way at once (64 texts each would be too few chunks for more).
 CHUNKS_AHEAD = 10
@@ -144,6 +160,7 @@ class Ingest:
         self._is_awaited = is_awaited
         self._give_up = give_up
         self._is_wanted, self._asked_at = False, 0.0  # whether a daemon waits, and when that was asked
+        self._away_since: float | None = None  # the server does not answer, monotonic
         self._polling = polling
         self._client = client
         self._executor = executor
@@ -171,8 +188,7 @@ class Ingest:
         missing = [one for one in what if not _is_there(one)]
         if missing and len(missing) == len(what):
             raise UsageError("\n".join(f"{one}: {_MISSING}" for one in missing))
-        with self._database.read() as connection:
-            self._newest_before = receipts.newest_story(connection)
+        self._newest_before = self._read(receipts.newest_story)
         sizes = [_size(one) for one in what]
         done = 0
         for number, one in enumerate(what):
@@ -202,8 +218,54 @@ class Ingest:
     def _rest(self) -> None:
         """A moment for the process that places; its place is taken where it has ended."""
         time.sleep(_POLL_SECONDS)
-        self._pipeline = self._pipeline or self._become_writer()
+        self._pipeline = self._pipeline or self._patiently(self._become_writer)
         self._finish()
+
+    # --- a server that goes away --------------------------------------------------------------------------
+
+    def _read(self, ask: Callable[[Connection], Result]) -> Result:
+        def work() -> Result:
+            with self._database.read() as connection:
+                return ask(connection)
+
+        return self._patiently(work)
+
+    def _patiently(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns; done again while the server does not answer. It may be done twice."""
+        while True:
+            try:
+                result = work()
+            except (DatabaseAwayError, DatabaseBusyError, LeaseLostError) as error:
+                self._recover(error)
+            else:
+                self._is_back()
+                return result
+
+    def _recover(self, error: AggregatorError) -> None:
+        """Wait a moment before the next try; raises `error` where that has no sense, or not any more."""
+        if self._database.is_sqlite or isinstance(error, DatabaseLockedError):
+            raise error
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since = now
+            log.warning("%s; trying again for up to %d minutes", error, _AWAY_SECONDS / 60)
+        elif now - self._away_since > _AWAY_SECONDS:
+            raise error
+        time.sleep(_AWAY_PAUSE_SECONDS)
+        if isinstance(error, LeaseLostError):
+            self._pipeline = None
+            self._give_up()
+            try:
+                self._pipeline = self._become_writer()
+            except (DatabaseAwayError, DatabaseBusyError) as away:
+                log.debug("not the writer yet: %s", away)  # whatever is tried next finds it away too
+
+    def _is_back(self) -> None:
+        if self._away_since is not None:
+            self._away_since = None
+            log.warning("the database answers again; it goes on")
+
+    # --- what came of it ----------------------------------------------------------------------------------
 
     def summary(self) -> Summary:
         """What came of all that was read so far."""
@@ -230,10 +292,10 @@ class Ingest:
         them wait.
         """
         while numbers := list(itertools.islice(self._pending, _ASKED_AT_ONCE)):
-            with self._database.read() as connection:
-                results = inbox.results(connection, numbers)
-                grown = {one.story for one in results if one.story and one.outcome in ("joined", "copy")}
-                self._extended |= receipts.of_before(connection, grown - self._extended, self._newest_before)
+            results = self._read(partial(inbox.results, numbers=numbers))
+            grown = {one.story for one in results if one.story and one.outcome in ("joined", "copy")}
+            grown -= self._extended
+            self._extended |= self._read(partial(receipts.of_before, ids=grown, newest=self._newest_before))
             for one in results:
                 if one.outcome is not None:
                     self._count(one, self._pending.pop(one.n))
@@ -278,14 +340,14 @@ class Ingest:
 
     def _known_as(self, entry: Entry, folder: Path) -> Entry:
         if folder not in self._folder_names:
-            with self._database.write() as connection:
-                self._folder_names[folder] = folder_name(connection, folder, os.path.isdir)
+            self._folder_names[folder] = self._patiently(
+                lambda: self._database.transact(lambda it: folder_name(it, folder, os.path.isdir))
+            )
         return known_as(entry, folder, self._folder_names[folder])
 
     def _fetched(self, url: str) -> list[Entry | FoundProblem]:
         """A feed's entries, as the daemon would know them, or the one article of a page."""
-        with self._database.read() as connection:
-            polled = feed_at(connection, url)
+        polled = self._read(lambda connection: feed_at(connection, url))
         try:
             fetched = self._client.fetch(url)
             parsed = parse_feed(
@@ -332,36 +394,49 @@ class Ingest:
                 self._hold_back()  # which may make us the writer
                 yield
             else:
-                is_read = yield from self._placed_along(self._pipeline, chunks)
+                is_read = yield from self._placed_along(chunks)
 
-    def _placed_along(
-        self, pipeline: "Pipeline", chunks: Iterator[list[_Found]]
-    ) -> Generator[None, None, bool]:
+    def _placed_along(self, chunks: Iterator[list[_Found]]) -> Generator[None, None, bool]:
         """Place while it is read; whether all is read, and not left to a daemon that came meanwhile."""
         reached: deque[int] = deque()
+        is_read = False
 
         def more() -> int | None:
             """The next chunk; what may be placed is what was accepted CHUNKS_AHEAD before it."""
+            nonlocal is_read
             chunk = next(chunks, None)
             if chunk is None:
+                is_read = True
                 return None
             accepted = self._take(chunk)
-            with self._database.read() as connection:
-                last = inbox.last_ready(connection, [one.article for one in accepted])
+            articles = [one.article for one in accepted]
+            last = self._read(lambda connection: inbox.last_ready(connection, articles))
             reached.append(max(last, reached[-1] if reached else 0))
             self._settle()
             return reached.popleft() if len(reached) > CHUNKS_AHEAD else 0
 
-        for _ in pipeline.place_waiting(self._is_to_stop, more=more):
+        for _ in self._placed(more):
             yield
-        return not self._makes_way()
+        return not self._makes_way() and is_read
+
+    def _placed(self, more: More | None = None) -> Iterator[None]:
+        """Place what waits, batch by batch, while this process is the writer."""
+        while (pipeline := self._pipeline) is not None:
+            try:
+                for _ in pipeline.place_waiting(self._is_to_stop, more=more):
+                    self._is_back()
+                    yield
+                return
+            except (DatabaseAwayError, DatabaseBusyError, LeaseLostError) as error:
+                pipeline.forget()  # what was committed at last is unknown: the rows say it
+                self._recover(error)
 
     def _is_to_stop(self) -> bool:
         """Whether a daemon waits for this process; asked for each text, so the answer is some moments old."""
         if time.monotonic() - self._asked_at < _ASKED_SECONDS:
             return self._is_wanted
         self._asked_at = time.monotonic()
-        self._is_wanted = self._is_awaited()
+        self._is_wanted = self._patiently(self._is_awaited)
         return self._is_wanted
 
     def _makes_way(self) -> bool:
@@ -376,15 +451,20 @@ class Ingest:
         entries = [found.item for found in chunk if isinstance(found.item, Entry)]
         places = [found.where for found in chunk if isinstance(found.item, Entry)]
         now = self._now()
-        with self._database.write() as connection:
-            accepted = inbox.accept(
-                connection,
-                entries,
-                seen=[now] * len(entries),
-                wants_page=[self._wants_page(entry) for entry in entries],
-            )
+        wants_page = [self._wants_page(entry) for entry in entries]
+
+        def work(connection: Connection) -> list[Accepted]:
+            seen = [now] * len(entries)
+            accepted = inbox.accept(connection, entries, seen=seen, wants_page=wants_page)
             self._note_refusals(connection, chunk, now)
+            return accepted
+
+        accepted = self._patiently(lambda: self._database.transact(work))
+        self._file = chunk[-1].file
         self._tally["read"] += len(chunk)
+        for found in chunk:
+            if isinstance(found.item, FoundProblem):
+                self._reject(found.where, found.item.reason)
         for item, where in zip(accepted, places, strict=True):
             if item.outcome == "forgotten":
                 self._reject(where, tombstones.REASON)
@@ -399,20 +479,17 @@ class Ingest:
         """What is refused of a file now, in the place of what was refused of it before."""
         begun = {found.file for found in chunk} - {self._file}
         refused.forget_files(connection, [_absolute(file) for file in begun])
-        self._file = chunk[-1].file
-        for found in chunk:
-            if not isinstance(found.item, FoundProblem):
-                continue
-            if self._tally["refused"] < REFUSALS_TOLD:
-                refused.note(
-                    connection,
-                    source="ingest",
-                    item=_absolute(found.file) + found.where.removeprefix(found.file),
-                    verdict=found.item.verdict or "unreadable",
-                    reason=found.item.reason,
-                    at=now,
-                )
-            self._reject(found.where, found.item.reason)
+        problems = [found for found in chunk if isinstance(found.item, FoundProblem)]
+        for found in problems[: max(0, REFUSALS_TOLD - self._tally["refused"])]:
+            assert isinstance(found.item, FoundProblem)
+            refused.note(
+                connection,
+                source="ingest",
+                item=_absolute(found.file) + found.where.removeprefix(found.file),
+                verdict=found.item.verdict or "unreadable",
+                reason=found.item.reason,
+                at=now,
+            )
 
     def _hold_back(self) -> None:
         """Wait where the process that places is far behind: the inbox is no place for an archive."""
@@ -433,16 +510,19 @@ class Ingest:
         """
         if self._pipeline is None:
             return  # the writer fetches them
-        with self._database.read() as connection:
-            left = awaited.left(connection, [item.article for item in accepted])
-        for wanted in left:
-            self._polling.fetch_page(msgspec.structs.replace(wanted, tries=_LAST_TRY, feed=feed))
+        articles = [item.article for item in accepted]
+        for wanted in self._read(lambda connection: awaited.left(connection, articles)):
+            last = msgspec.structs.replace(wanted, tries=_LAST_TRY, feed=feed)
+            self._patiently(partial(self._polling.fetch_page, last))
 
     def _finish(self) -> None:
+        for _ in self._placed():
+            pass
+        if not self._makes_way():
+            self._patiently(self._index)
+
+    def _index(self) -> None:
         if self._pipeline is not None:
-            for _ in self._pipeline.place_waiting(self._is_to_stop):
-                pass
-        if not self._makes_way() and self._pipeline is not None:
             self._pipeline.index_text()
             self._pipeline.index_older(most=INDEXED_ANEW)
             self._tell()

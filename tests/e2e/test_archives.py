@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, text
 
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, entry
 from tests.conftest import REPOSITORY, postgres_server
+from tests.e2e.daemon_process import PROGRAM
 from tests.e2e.kill_records import invented
 from tests.e2e.kills import HONEST, SEED
 from tests.unit.test_sources_files import answer, warc_record
@@ -92,6 +93,47 @@ def test_an_archive_killed_five_times_gives_every_record_once(
         urls.append(request.getfixturevalue("postgres").make())
     for url, told in zip(urls, read_killed(archive, SEED, *urls), strict=True):
         assert_each_record_once(url, told, RECORDS + PAGES)
+
+
+@pytest.mark.timeout(240)
+def test_a_server_that_drops_connections_does_not_end_an_ingest(
+    archive: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """All connections are ended again and again while it accepts and places, that of its lock included."""
+    url = request.getfixturevalue("postgres").make()
+    database = Database(url)
+    upgrade(database)
+    config = tmp_path / "config.yaml"
+    config.write_text("work:\n  executor: inline\n", encoding="utf-8")
+    command = [*PROGRAM, "--config", str(config), "--database", url]
+    reading = subprocess.Popen(
+        [*command, "ingest", str(archive), "--format", "json"],
+        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    statement = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    progress, ended = [0], 0
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while reading.poll() is None:
+            rows = (select(func.count()).select_from(table).scalar_subquery() for table in (entry, article))
+            now: int = connection.execute(select(sum(rows, start=literal(0)))).scalar_one()
+            if now > progress[-1]:
+                progress.append(now)
+                ended += len(connection.execute(statement).all())
+            time.sleep(0.02)
+    out, errors = reading.communicate(timeout=60)
+    assert reading.returncode == 0, errors
+    assert ended >= 5, f"the server ended {ended} connections, at {progress}"
+    assert "trying again" in errors
+    told = json.loads(out)
+    assert told["read"] == RECORDS + PAGES
+    assert (told["waiting"], told["rejected_count"]) == (0, 0)
+    assert_each_record_once(url, {"placed_before": 0, "last": RECORDS + PAGES, "again": 0}, RECORDS + PAGES)
+    checked = subprocess.run([*command, "db", "check"], cwd=REPOSITORY, capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stdout.decode()
+    database.close()
 
 
 @pytest.mark.torture

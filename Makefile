@@ -3,64 +3,72 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(if $(AGGREGATOR_DATA),$(AGGREGATOR_DATA),../shared/data)
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
+PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
+
+# The groups of tests, as arguments of pytest. One can be narrowed: make test-unit UNIT=tests/unit/test_rules.py
+UNIT ?= tests/unit tests/property
+E2E ?= tests/e2e
+INTEGRATION ?= tests/integration -k "not postgres"
+POSTGRES ?= tests/integration -k postgres
+SHORT := -m "not torture and not soak"
+PYTEST := AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit test-e2e test-integration test-postgres lint format bench eval torture soak picture lock clean
 
-help:  ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help:  ## show this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/run.done  ## set up, then the daemon on config.yaml: http://127.0.0.1:8080
+run: $(VENV)/run.done  ## install what is needed, then run the daemon with config.yaml: http://127.0.0.1:8080
 	$(BIN)/aggregator db upgrade
 	$(BIN)/aggregator run
 
-test: $(VENV)/dev.done  ## set up, then the tests (12 minutes at most)
+test: $(VENV)/dev.done  ## install what is needed, then run all tests (12 minutes at most)
 	@sh tests/browser.sh
-	@echo "four lanes, three side by side; what they say comes when each is done, within some minutes"
-	@$(MAKE) --no-print-directory -j3 --output-sync=target test-e2e test-integration test-unit test-postgres
+	@AGGREGATOR_DATA=$(DATA) $(BIN)/python -m tests.run_lanes 'e2e=$(SHORT) $(E2E)' \
+	  'integration=$(SHORT) $(INTEGRATION)' 'unit=$(SHORT) $(UNIT)' 'postgres=$(SHORT) $(POSTGRES)'
 
-test-unit:
-	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" tests/unit tests/property
+test-unit: $(VENV)/dev.done  ## run the tests of single parts
+	$(PYTEST) $(SHORT) $(UNIT)
 
-test-e2e:
-	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" tests/e2e
+test-e2e: $(VENV)/dev.done  ## run the tests of the whole program and its pages
+	$(PYTEST) $(SHORT) $(E2E)
 
-test-integration:
-	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" tests/integration -k "not postgres"
+test-integration: $(VENV)/dev.done  ## run the tests of several parts together, on SQLite
+	$(PYTEST) $(SHORT) $(INTEGRATION)
 
-test-postgres:
-	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m "not torture and not soak" tests/integration -k postgres
+test-postgres: $(VENV)/dev.done  ## run the tests of several parts together, on Postgres
+	$(PYTEST) $(SHORT) $(POSTGRES)
 
-lint: $(VENV)/dev.done  ## style, types, and the direction of imports
+lint: $(VENV)/dev.done  ## check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-format: $(VENV)/dev.done  ## put the code into shape
+format: $(VENV)/dev.done  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/dev.done  ## speed and size, as ratios measured side by side
+bench: $(VENV)/dev.done  ## measure speed and size
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks
 
-eval: $(VENV)/run.done  ## how good grouping, extraction and merged stories are, on the labelled data
+eval: $(VENV)/run.done  ## measure grouping, text extraction and merged stories on the labelled data
 	$(BIN)/aggregator eval --worst 3 $(DATA)/events-*.jsonl.gz
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python benchmarks/extraction.py
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks.merged
 
-torture: $(VENV)/dev.done  ## the long proofs: kills, power cuts, floods
-	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m torture --timeout 7200
+torture: $(VENV)/dev.done  ## run the long tests: kills, power cuts, floods
+	$(PYTEST) -m torture --timeout 7200
 
-soak: $(VENV)/dev.done  ## half an hour of steady load
-	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -m soak --timeout 7200
+soak: $(VENV)/dev.done  ## run the test of half an hour of steady load
+	$(PYTEST) -m soak --timeout 7200
 
-picture: $(VENV)/dev.done  ## the pictures of the README anew, from the sample articles
+picture: $(VENV)/dev.done  ## make the pictures of the README from the sample articles
 	@sh tests/browser.sh
 	$(BIN)/python -m tests.e2e.story_picture
 
-lock: $(VENV)/run.done  ## resolve the dependencies anew (needs uv)
+lock: $(VENV)/run.done  ## choose new versions of the dependencies (needs uv)
 	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
 	uv pip compile pyproject.toml --extra postgres --extra vectors --extra dask --group dev --universal --python-version 3.11 \
@@ -68,20 +76,25 @@ lock: $(VENV)/run.done  ## resolve the dependencies anew (needs uv)
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | uv pip compile - --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/build.txt
 
-clean:  ## take the environment and caches away (never the database)
+clean:  ## delete the environment and caches (never the database)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 # The lock names every package with its hashes, so pip resolves nothing (--no-deps).
-$(VENV)/made: 
-	$(PYTHON) -m venv $(VENV)
-	touch $@
+$(VENV)/made:
+	@echo "creating the environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
 
 $(VENV)/run.done: $(VENV)/made requirements/run.txt pyproject.toml
-	$(PIP) --require-hashes -r requirements/run.txt
-	$(PIP) --editable .
-	touch $@
+	@echo "installing the $$(grep -c '^[^ #]*==' requirements/run.txt) packages of requirements/run.txt"
+	@$(PIP) --require-hashes -r requirements/run.txt
+	@echo "installing aggregator"
+	@$(PIP) --editable .
+	@touch $@
 
 $(VENV)/dev.done: $(VENV)/made requirements/dev.txt pyproject.toml
-	$(PIP) --require-hashes -r requirements/dev.txt
-	$(PIP) --editable .
-	touch $@ $(VENV)/run.done
+	@echo "installing the $$(grep -c '^[^ #]*==' requirements/dev.txt) packages of requirements/dev.txt"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@echo "installing aggregator"
+	@$(PIP) --editable .
+	@touch $@ $(VENV)/run.done

@@ -4,7 +4,7 @@ command -v chromium >/dev/null 2>&1 && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing Chromium for the tests of the pages (once)"
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null && exit 0
+  apt-get update -q && apt-get install -y -q --no-install-recommends chromium && exit 0
 fi
 echo "no Chromium here: the tests that need one will be skipped and say so"
 exit 0

@@ -402,7 +402,7 @@ class TimelineItem(Noun, frozen=True, kw_only=True, omit_defaults=False):
     clock_minutes: int | None = None
     precision: Precision = "minute"
     day_inferred: bool = False
-    copies: tuple[Reprint, ...] = ()  # of a publication: the first of those that printed its text
+    copies: tuple[Reprint, ...] = ()  # of a publication: the first to print its text; stored without `url`
     copy_count: int = 0  # all of them
 
 

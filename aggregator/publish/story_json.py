@@ -5,7 +5,7 @@ function takes what the reader may see (rights.for_reader) and shows all of it.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -206,10 +206,11 @@ def story_in_list(story: StoryView) -> StoryJson:
 
 def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
     """A story as it stands alone."""
+    addresses = {article.id: article.url for article in story.articles}
     return WholeStoryJson(
         articles=tuple(whole_article(article) for article in story.articles),
         text=_merged_text(merged) if merged else story.summary,
-        timeline=tuple(_moment(item) for item in merged.timeline) if merged else (),
+        timeline=tuple(_moment(item, addresses) for item in merged.timeline) if merged else (),
         disagreements=tuple(_disagreement(each) for each in merged.disagreements) if merged else (),
         agreed=tuple(_agreed(each) for each in merged.agreed) if merged else (),
         no_shared_fact=merged.no_shared_fact if merged else False,
@@ -302,22 +303,22 @@ def _trail(trail: Trail) -> TrailJson:
         outlet=trail.outlet,
         url=trail.url,
         time=_utc_or_none(trail.time),
-        reprints=tuple(_reprint(one) for one in trail.reprints),
+        reprints=tuple(_reprint(one, one.url) for one in trail.reprints),
     )
 
 
-def _reprint(one: Reprint) -> ReprintJson:
+def _reprint(one: Reprint, url: str | None) -> ReprintJson:
     return ReprintJson(
         article=one.article,
         outlet=one.outlet,
-        url=one.url,
+        url=url,
         time=_utc_or_none(one.time),
         minutes_later=one.minutes_later,
         is_whole=one.is_whole,
     )
 
 
-def _moment(item: TimelineItem) -> MomentJson:
+def _moment(item: TimelineItem, addresses: Mapping[str, str | None]) -> MomentJson:
     return MomentJson(
         time=_utc_or_none(item.time),
         day=item.day,
@@ -328,7 +329,7 @@ def _moment(item: TimelineItem) -> MomentJson:
         text=item.text,
         article=item.article,
         outlet=item.outlet,
-        copies=tuple(_reprint(one) for one in item.copies),
+        copies=tuple(_reprint(one, addresses.get(one.article)) for one in item.copies),
         copy_count=item.copy_count,
     )
 

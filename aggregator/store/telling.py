@@ -23,7 +23,7 @@ from aggregator.stories.render import as_text
 from aggregator.stories.tuning import StoryRules
 
 # Raised by hand when code (not a constant) changes what is told of the same articles.
-TELLING_CODE_VERSION = 2
+TELLING_CODE_VERSION = 3
 
 _TOLD_BY = "told_by"  # counter: the version of the rules that stories are told by
 _TOLD_FROM = "told_from"  # counter: stories with a lower number are still to be told by them; 0: none
@@ -89,29 +89,38 @@ def _is_any_told(connection: Connection) -> bool:
 def _tell(database: Database, rows: Sequence[_Waiting], rules: StoryRules) -> None:
     with database.read() as connection:
         members = article_views.views_of_stories(connection, [row.id for row in rows], "text")
-    told = []
-    for row in rows:
-        views = with_originals(members[row.id])
-        merged = merge(views, row.title, rules)
-        told.append((row, merged, kept_text(merged, views), views))
+    told = [(row, tell(members[row.id], row.title, rules)) for row in rows]
     with database.write() as connection:
-        for row, merged, text, views in told:
+        for row, one in told:
             written = connection.execute(
                 update(story)
                 .where(story.c.id == row.id, story.c.last_inbox_no == row.last_inbox_no)
                 .values(
-                    merged=blobs.squeeze_noun(merged),
-                    text=text,
-                    disagreement_count=len(merged.disagreements),
+                    merged=blobs.squeeze_noun(one.merged),
+                    text=one.text,
+                    disagreement_count=len(one.merged.disagreements),
                 )
             )
             if written.rowcount:
-                _note_originals(connection, row.id, views)
+                _note_originals(connection, row.id, one.articles)
 
 
-def kept_text(merged: MergedStory, views: Sequence[ArticleView]) -> str:
-    """What SQL reads of a merged text. Of one article it would be that article's text once more."""
-    return "" if len(views) == 1 else as_text(merged, views)
+class Told(NamedTuple):
+    """What is stored of a story's merged text."""
+
+    articles: list[ArticleView]  # each `copy_of` names the original
+    merged: MergedStory
+    text: str  # for SQL; of one article it would be that article's text once more
+
+
+def tell(members: Sequence[ArticleView], title: str, rules: StoryRules) -> Told:
+    """The merged text of these articles, without their addresses.
+
+    An address changes while the story stays as it is; readers take it from the article.
+    """
+    articles = [msgspec.structs.replace(one, url=None) for one in with_originals(members)]
+    merged = merge(articles, title, rules)
+    return Told(articles, merged, "" if len(articles) == 1 else as_text(merged, articles))
 
 
 def _tell_anew(database: Database, limit: int, rules: StoryRules) -> int:

@@ -5,6 +5,7 @@ Every poll is a real one: a server on loopback, the client, the inbox, placing, 
 
 import datetime as dt
 import html
+import json
 import logging
 import re
 import shutil
@@ -19,16 +20,22 @@ import feedparser
 import pytest
 from sqlalchemy import func, select
 
+from aggregator.model import StoryView
 from aggregator.net.client import Client, ClientSettings
 from aggregator.polling import Polled, Polling
+from aggregator.publish.story_json import whole_story_json
 from aggregator.rules import rule_book
 from aggregator.store import awaited, habits, inbox, recognising
+from aggregator.store.checking import faults
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
+from aggregator.store.reading import Reading
 from aggregator.store.sources import Source, add, all_sources, follow_config, remove, source_id
 from aggregator.store.tables import article, entry, identity_key, revision, story_log
 from aggregator.store.tables import sighting as sightings
 from aggregator.store.tables import source as sources
+from aggregator.store.telling import tell_next
+from aggregator.stories.tuning import StoryRules
 from aggregator.work.executor import InlineExecutor
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, settled
 from tests.feeds import feed_of
@@ -366,6 +373,28 @@ def test_a_new_system_is_told_in_the_log_and_links_follow(
     paper.guid, paper.url = (lambda one: f"m{one.number}"), at("https://gazette.example/{slug}")
     office.poll(paper, source)
     assert set(office.column(article.c.url)) == {paper.url(one) for one in paper.reports}
+
+
+def test_a_new_address_leaves_the_database_sound_and_is_the_one_that_readers_get(everywhere: Office) -> None:
+    """Two outlets move to https and other paths; one of them prints what the other wrote."""
+    papers = {"gazette": Paper(reports()), "herald": Paper([replace(reports()[0], published=NOON)])}
+    ids = {host: everywhere.source(f"/{host}", host=f"{host}.example") for host in papers}
+    for start in ("http://{host}.example/news/", "https://{host}.example/archive/"):
+        for host, paper in papers.items():
+            paper.url = at(start.format(host=host) + "{n}")
+            everywhere.poll(paper, ids[host], f"/{host}")
+        while tell_next(everywhere.database, 20, BOOK.section("stories", StoryRules)):
+            pass
+        assert [fault.what for fault in faults(everywhere.database, BOOK, now=dt.datetime.now(dt.UTC))] == []
+    moved = {paper.url(one) for paper in papers.values() for one in paper.reports}
+    assert set(everywhere.column(article.c.url)) == moved
+    reading = Reading(everywhere.database)
+    (flood,) = everywhere.column(article.c.story, article.c.n)[-1:]
+    whole = reading.story(flood)
+    assert isinstance(whole, StoryView)
+    told = json.loads(whole_story_json(whole, reading.merged(flood)))
+    (printed,) = (one for moment in told["timeline"] for one in moment["copies"])
+    assert printed["url"] == "https://herald.example/archive/0"
 
 
 def test_a_new_system_that_dates_all_articles_anew_is_no_news(office: Office) -> None:

@@ -391,6 +391,9 @@ class Retaining:
     def _drop_streams(self) -> bool:
         now, rules = self._now(), self._rules
         with self._database.write() as connection:
+            steady = dt.timedelta(days=rules.steady_days)
+            if not self._is_asked and not retention.is_steady(connection, now, steady):
+                return False
             before = now - dt.timedelta(days=rules.change_days)
             gone = retention.drop_changes(connection, before, rules.rows_a_step)
             before = now - dt.timedelta(days=rules.request_days)

@@ -1,6 +1,6 @@
 """Everything that one configuration runs, from its begin to its end.
 
-    scheduler (APScheduler) every second: which sources and pages are due → fetch threads (rounds.py)
+    scheduler one thread, every second: which sources and pages are due → fetch threads (rounds.py)
     placing   one thread: inbox → stories, then the full-text index, the merged texts, chores (writing.py)
     chores    one thread: long jobs, such as a backup (chores.py)
     preparing one thread, where another daemon is the writer: texts for that one, ahead of it (ahead.py)
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aggregator.ahead import Ahead, Helping
 from aggregator.chores import Failures, Job, Jobs, Step, Steps
 from aggregator.config import Config
-from aggregator.configured import client_of, configured_sources, publish_settings, retention_plan, utc_now
+from aggregator.configured import client_of, configured_sources, publish_settings, retention_plan
 from aggregator.errors import AggregatorError
 from aggregator.ops import backup
 from aggregator.ops.heart import Heart, ServiceRules
@@ -124,8 +124,8 @@ class Shift:
         )
         self._jobs = Jobs(self._long_jobs(), self._failures, lent.now, is_writer=lambda: lent.lock.is_held)
         self._helping = self._made_helping()
-        self._scheduler: Any = None
         self._told_without_sources = False
+        self._ticking = threading.Thread(target=self._tick_each_second, name="scheduler", daemon=True)
         self._stands_still = False  # at the last tick the database was in trouble
 
     def front(self) -> Front:
@@ -176,14 +176,11 @@ class Shift:
         if self._helping is not None:
             self._helping.start()
         self.heart.beat("scheduler")
-        self._scheduler = _scheduler(self._tick)
-        self._scheduler.start()
+        self._ticking.start()
 
     def stop(self) -> None:
         """Start nothing more and break off what is under way; `drain` waits for its end."""
         self._stopping.set()
-        if self._scheduler is not None:
-            self._scheduler.shutdown(wait=False)
         self._rounds.stop()
         self.writing.stop()
         self._jobs.stop()
@@ -313,6 +310,12 @@ class Shift:
 
     # --- what happens -------------------------------------------------------------------------------------
 
+    def _tick_each_second(self) -> None:
+        """By the monotonic clock: the clock of the machine may jump, and what is due follows from it."""
+        while not self._stopping.is_set():
+            self._tick()
+            self._stopping.wait(TICK_SECONDS)
+
     def _tick(self) -> None:
         self.heart.beat("scheduler")
         try:
@@ -367,23 +370,3 @@ def _choices(config: Config) -> tuple[Any, ...]:
     publish = config.publish
     families = sorted(family_table(config.families).items())
     return config.rule_book.to_json(), publish.excerpt_words, families, config.feeds.bump, publish.prefer
-
-
-def _scheduler(tick: Callable[[], None]) -> Any:
-    """APScheduler with its defaults put right, in this one place.
-
-    Its own would drop a job that comes a second late without a word (misfire_grace_time 1), and run a burst
-    of missed ones after a suspended machine wakes (coalesce off).
-    """
-    # A tick that takes longer than a second is no news; of one that hangs the heart tells.
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    from apscheduler.executors.pool import ThreadPoolExecutor as Threads
-    from apscheduler.schedulers.background import BackgroundScheduler
-
-    scheduler = BackgroundScheduler(
-        timezone=dt.UTC,
-        executors={"default": Threads(2, {"thread_name_prefix": "scheduler"})},
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-    )
-    scheduler.add_job(tick, "interval", seconds=TICK_SECONDS, id="tick", next_run_time=utc_now())
-    return scheduler

@@ -110,13 +110,14 @@ def resume(context: typer.Context, name: _Name) -> None:
     Examples:
       aggregator webhooks resume desk
     """
+    from aggregator.configured import utc_now
     from aggregator.store import outbox
 
     settings: Settings = context.obj
     with settings.writing() as (config, database):
         _hook(config, name)
         with database.write() as connection:
-            known = outbox.resume(connection, name)
+            known = outbox.resume(connection, name, utc_now())
             waiting = {one.row.name: one.waiting for one in outbox.tallies(connection)}
     number = waiting.get(name, 0)
     if not known:

@@ -78,6 +78,11 @@ class Poster:
         # A kept connection that died meanwhile would look like a receiver that failed.
         self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file), most_idle_connections=0)
 
+    @property
+    def longest_wait_seconds(self) -> float:
+        """The longest that an answer may ask to wait."""
+        return self._rules.retry_after_most_seconds
+
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
         """One POST. Never raises: whatever goes wrong is in what it gives back."""
         host = host_of(url)

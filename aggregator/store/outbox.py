@@ -68,7 +68,7 @@ _COLUMNS = [hook.c[name] for name in HookRow.__struct_fields__]
 # --- hooks -------------------------------------------------------------------------------------------------
 
 
-def follow(connection: Connection, places: Mapping[str, bytes], newest: int) -> None:
+def follow(connection: Connection, places: Mapping[str, bytes], newest: int, now: dt.datetime) -> None:
     """Take over which hooks there are, by name, each with the hash of its address.
 
     A new one, and one that comes back, begins after change `newest`: nothing old is sent. Of one that is
@@ -85,7 +85,7 @@ def follow(connection: Connection, places: Mapping[str, bytes], newest: int) -> 
             connection.execute(_of(name).values(is_on=True, read_to=newest))
         if row.place != place:
             connection.execute(_of(name).values(place=place))
-            resume(connection, name)
+            resume(connection, name, now)
     off = set(known) - set(places)
     if off:
         connection.execute(update(hook).where(hook.c.name.in_(sorted(off))).values(is_on=False))
@@ -123,7 +123,7 @@ def tallies(connection: Connection) -> list[HookTally]:
     ]
 
 
-def resume(connection: Connection, name: str) -> bool:
+def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
     """Send again, at once, what waits for a hook, also where its receiver had said that it is gone.
 
     False where there is no such hook in force.
@@ -136,7 +136,7 @@ def resume(connection: Connection, name: str) -> bool:
     connection.execute(
         update(outbox)
         .where(outbox.c.hook == name, outbox.c.state == "waiting")
-        .values(next_at=outbox.c.at, first_tried_at=None)
+        .values(next_at=now, first_tried_at=None)
     )
     return done.rowcount > 0
 
@@ -258,6 +258,13 @@ def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | 
     return max(soonest, resumes)
 
 
+def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:
+    """Let all that waits for a hook be due by `latest`: what is due later is so by a clock that was wrong."""
+    late = outbox.c.hook == name, outbox.c.state == "waiting", outbox.c.next_at > latest
+    connection.execute(update(outbox).where(*late).values(next_at=latest))
+    connection.execute(_of(name).where(hook.c.resumes_at > latest).values(resumes_at=latest))
+
+
 def failures_of(connection: Connection, name: str) -> int:
     """How often a hook failed in a row."""
     return connection.execute(select(hook.c.failures).where(hook.c.name == name)).scalar() or 0
@@ -271,9 +278,7 @@ def delivered(connection: Connection, one: Delivery, now: dt.datetime, *, recove
     )
     if has_recovered:
         connection.execute(
-            update(outbox)
-            .where(outbox.c.hook == one.hook, outbox.c.state == "waiting")
-            .values(next_at=outbox.c.at)
+            update(outbox).where(outbox.c.hook == one.hook, outbox.c.state == "waiting").values(next_at=now)
         )
     connection.execute(
         _of(one.hook).values(

@@ -115,6 +115,16 @@ def steady_since(connection: Connection, now: dt.datetime, most: dt.timedelta) -
     return dt.datetime.fromtimestamp(since, dt.UTC)
 
 
+def is_steady(connection: Connection, now: dt.datetime, most: dt.timedelta) -> bool:
+    """Whether the clock has gone on for `most` without such a gap, by the looks of `steady_since`.
+
+    Else what ends by time waits: the clock may be wrong, and jump back. True where nobody ever looked.
+    """
+    last, since = _counted(connection, _LOOKED_AT), _counted(connection, _STEADY_FROM)
+    at, seconds = now.timestamp(), most.total_seconds()
+    return last == 0 or (at - last <= seconds and at - since >= seconds)
+
+
 def newest(connection: Connection) -> int:
     """The highest number of an article; 0 without any."""
     return connection.execute(select(func.max(article.c.n))).scalar() or 0

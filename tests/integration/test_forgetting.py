@@ -140,7 +140,9 @@ def filling_of(desk: Desk, reading: Reading | None = None) -> Filling:
     hook = Hook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
     rules = BOOK.section("hooks", HookRules)
     reading = reading or Reading(desk.database, BOOK)
-    return Filling(desk.database, reading, [hook], PublishSettings(), rules=rules, now=desk.clock)
+    return Filling(
+        desk.database, reading, [hook], PublishSettings(), rules=rules, steady_days=1.0, now=desk.clock
+    )
 
 
 def the_article(database: Database, guid: str = "1") -> str:

@@ -476,6 +476,14 @@ def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(desk: Desk) -> No
     assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {texts.GONE}
 
 
+def test_no_stream_is_shortened_on_the_word_of_a_clock_that_jumped(desk: Desk) -> None:
+    before = stored(desk.database, change.c.n)
+    kept(desk, steady=False)
+    assert stored(desk.database, change.c.n) == before
+    kept(desk)
+    assert not stored(desk.database, change.c.n)
+
+
 def test_above_its_size_the_oldest_texts_go_first_then_the_oldest_stories(desk: Desk) -> None:
     with desk.database.read() as connection:
         room = retention.room(connection)

@@ -28,7 +28,7 @@ from aggregator.queries import SavedQuery
 from aggregator.rules import rule_book
 from aggregator.shelf import Change, StoryFilter
 from aggregator.signatures import signing_key
-from aggregator.store import outbox
+from aggregator.store import outbox, retention
 from aggregator.store.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.reading import Reading
@@ -63,7 +63,9 @@ class Post:
         """As a daemon that starts with these hooks."""
         rules = self.book.section("hooks", HookRules)
         reading = Reading(self.database, self.book)
-        self.filling = Filling(self.database, reading, hooks, SETTINGS, rules=rules, now=self.clock)
+        self.filling = Filling(
+            self.database, reading, hooks, SETTINGS, rules=rules, steady_days=1.0, now=self.clock
+        )
         self.filling.follow()
         self.poster = Poster(
             ClientSettings(allow_private=self._allow_private),
@@ -73,7 +75,15 @@ class Post:
             now=self.clock,
         )
         self.sendings = [
-            Sending(self.database, one, self.poster, rules=rules, now=self.clock, chance=lambda: 0.5)
+            Sending(
+                self.database,
+                one,
+                self.poster,
+                rules=rules,
+                steady_days=1.0,
+                now=self.clock,
+                chance=lambda: 0.5,
+            )
             for one in hooks
         ]
 
@@ -349,6 +359,51 @@ def test_after_three_days_it_is_given_up_and_that_shows(database: Database, rece
     assert 8 <= len(receiver.came) <= 12
 
 
+def test_a_clock_that_was_ahead_holds_up_no_delivery(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    right = post.clock.time
+    receiver.answer = lambda _request: Response(500)
+    post.clock.time = right + 8 * HOUR
+    post.desk.take(flood())
+    post.run()
+    post.desk.take(strike())
+    post.run()
+    post.clock.time = right + dt.timedelta(minutes=1)
+    receiver.answer = lambda _request: Response(200)
+    assert post.run() == [None]
+    assert receiver.types() == ["story.created", "story.created"]
+
+
+def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
+    database: Database, receiver: Receiver
+) -> None:
+    def look(post: Post) -> None:
+        with database.write() as connection:
+            retention.steady_since(connection, post.clock.time, DAY)
+
+    post = Post(database, hook(receiver))
+    look(post)
+    post.desk.take(flood())
+    post.run()
+    receiver.answer = lambda _request: Response(500)
+    post.desk.take(strike())
+    post.run()
+    post.clock.time += 400 * DAY
+    for _ in range(3):
+        look(post)
+        post.run()
+        post.filling.prune()
+        post.clock.time += 2 * HOUR
+    assert (post.tally().waiting, post.tally().given_up) == (1, 0)
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(outbox_table)).scalar() == 2
+    for _ in range(20):  # the clock was right: then it is given up
+        post.clock.time += 8 * HOUR
+        look(post)
+        post.run()
+    assert (post.tally().waiting, post.tally().given_up) == (0, 1)
+
+
 def test_410_ends_a_hook_until_somebody_says_otherwise(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
     receiver.answer = lambda _request: Response(410)
@@ -385,8 +440,8 @@ def test_resume_sends_what_waits_at_once(database: Database, receiver: Receiver)
     assert wait is not None
     assert wait > 100
     with database.write() as connection:
-        assert outbox.resume(connection, "desk")
-        assert not outbox.resume(connection, "nobody")
+        assert outbox.resume(connection, "desk", post.clock())
+        assert not outbox.resume(connection, "nobody", post.clock())
     assert post.run() == [None]
     assert receiver.types() == ["story.created"]
 

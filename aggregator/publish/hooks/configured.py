@@ -52,9 +52,12 @@ def webhooks_of(
     """All that sends to the configured hooks, not started."""
     hooks, rules = hooks_of(config), config.rule_book.section("hooks", HookRules)
     reading = Reading(database, config.rule_book)
-    filling = Filling(database, reading, hooks, settings, rules=rules, now=now)
+    steady: float = config.rule_book.values("retention")["steady_days"]
+    filling = Filling(database, reading, hooks, settings, rules=rules, steady_days=steady, now=now)
     poster = poster_of(config, now)
-    sendings = {hook.name: Sending(database, hook, poster, rules=rules, now=now) for hook in hooks}
+    sendings = {
+        hook.name: Sending(database, hook, poster, rules=rules, steady_days=steady, now=now) for hook in hooks
+    }
     return Webhooks(filling, sendings, poster, is_writer=is_writer, beat=beat, failed=failed)
 
 

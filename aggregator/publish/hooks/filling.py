@@ -12,7 +12,7 @@ from aggregator.publish.hooks.body import delivery_body, delivery_id
 from aggregator.publish.hooks.hook import Hook, HookRules
 from aggregator.publish.settings import PublishSettings
 from aggregator.shelf import Change, Moved
-from aggregator.store import changes, outbox, search, tombstones
+from aggregator.store import changes, outbox, retention, search, tombstones
 from aggregator.store.database import Connection, Database
 from aggregator.store.fitting import fitting
 from aggregator.store.outbox import Parcel
@@ -33,13 +33,16 @@ class Filling:
         settings: PublishSettings,
         *,
         rules: HookRules,
+        steady_days: float,
         now: Callable[[], dt.datetime],
     ) -> None:
+        """Nothing is forgotten before the clock has gone on for `steady_days` without a jump."""
         self._database = database
         self._reading = reading
         self._hooks = {hook.name: hook for hook in hooks}
         self._settings = settings
         self._rules = rules
+        self._steady = dt.timedelta(days=steady_days)
         self._now = now
         self._pruned_at: dt.datetime | None = None
         # A query asks the full-text index, which follows a moment after an article was placed.
@@ -49,7 +52,7 @@ class Filling:
         """Take over which hooks there are, at the start: before anything else is placed."""
         with self._database.write() as connection:
             places = {name: hook.place for name, hook in self._hooks.items()}
-            outbox.follow(connection, places, changes.last_number(connection))
+            outbox.follow(connection, places, changes.last_number(connection), self._now())
 
     def step(self) -> list[str] | None:
         """Look at the next changes; returns the hooks that have deliveries now, None where none was new."""
@@ -86,9 +89,10 @@ class Filling:
     def prune(self) -> None:
         """Forget deliveries that ended long ago; does nothing where it did so within the hour."""
         now = self._now()
-        if self._pruned_at is None or now - self._pruned_at >= _PRUNE_EVERY:
+        if self._pruned_at is None or not dt.timedelta(0) <= now - self._pruned_at < _PRUNE_EVERY:
             with self._database.write() as connection:
-                outbox.prune(connection, now - dt.timedelta(days=self._rules.kept_days))
+                if retention.is_steady(connection, now, self._steady):
+                    outbox.prune(connection, now - dt.timedelta(days=self._rules.kept_days))
             self._pruned_at = now
 
     def _told(

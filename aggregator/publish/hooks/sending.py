@@ -5,11 +5,12 @@ import logging
 import random
 from collections.abc import Callable
 
+from aggregator.net.due import is_overdue_by_jump
 from aggregator.net.posting import Posted, Poster, host_of
 from aggregator.publish.hooks.hook import Hook, HookRules
 from aggregator.publish.hooks.retry import gap_seconds, pause_seconds
 from aggregator.signatures import signed_headers
-from aggregator.store import outbox
+from aggregator.store import outbox, retention
 from aggregator.store.database import Connection, Database
 from aggregator.store.outbox import Delivery
 
@@ -34,19 +35,32 @@ class Sending:
         poster: Poster,
         *,
         rules: HookRules,
+        steady_days: float,
         now: Callable[[], dt.datetime],
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`chance` gives a number from 0 to 1, by which gaps differ."""
+        """`chance` gives a number from 0 to 1, by which gaps differ.
+
+        Nothing is given up before the clock has gone on for `steady_days` without a jump.
+        """
         self._database = database
         self._hook = hook
         self._poster = poster
         self._rules = rules
+        self._steady = dt.timedelta(days=steady_days)
         self._now = now
         self._chance = chance
+        self._last: dt.datetime | None = None  # when the last step was
 
     def step(self) -> float | None:
         """Send the next delivery that is due; returns the seconds until one is, None where nothing waits."""
+        now = self._now()
+        if self._last is None or is_overdue_by_jump(self._last, now):
+            longest = dt.timedelta(seconds=self._poster.longest_wait_seconds)
+            longest = max(longest, dt.timedelta(seconds=self._rules.retry_most_seconds * 2))
+            latest = now + longest if self._last is None else now
+            self._database.transact(lambda connection: outbox.pull_in(connection, self._hook.name, latest))
+        self._last = now
         with self._database.read() as connection:
             due = outbox.next_due(connection, self._hook.name, self._now())
         if due is None:
@@ -78,6 +92,7 @@ class Sending:
         first = due.first_tried_at or now
         gap = max(gap_seconds(due.tries + 1, self._rules, self._chance()), posted.retry_after_seconds or 0.0)
         ends = now - first >= dt.timedelta(hours=self._rules.give_up_hours)
+        ends = ends and retention.is_steady(connection, now, self._steady)
         failures = outbox.failures_of(connection, self._hook.name) + 1
         pause = pause_seconds(failures, posted.retry_after_seconds, self._rules, self._chance())
         outbox.failed(

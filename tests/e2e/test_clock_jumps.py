@@ -1,0 +1,188 @@
+"""The clock of the machine jumps under a running daemon, and back: libfaketime moves it, the rest is real."""
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from aggregator.store.database import Database
+from tests.conftest import Postgres
+from tests.e2e.daemon_process import DaemonProcess
+from tests.e2e.outlets import Outlet, Report, report
+from tests.e2e.test_reloading import reload
+from tests.loopback import Response
+from tests.receiver import SECRET, Receiver
+
+pytestmark = pytest.mark.torture
+
+HOUR, DAY = 3600, 86_400
+JUMPS = ((8 * HOUR, "8 h ahead"), (400 * DAY, "400 days ahead"), (-HOUR, "1 h back"), (-DAY, "1 day back"))
+_LIBRARY = "faketime/libfaketimeMT.so.1"
+_SETTINGS: dict[str, Any] = {
+    "fetch": {"interval": "2s"},
+    "retention": {"compress_after": "1d", "text_after": "30d", "stories_after": "60d"},
+    "rules": {
+        "retention": {"look_seconds": 0.5},
+        "clock": {"look_seconds": 0.5},
+        "hooks": {"retry_first_seconds": 0.5, "pause_most_seconds": 1.0, "retry_most_seconds": 2.0},
+    },
+}
+
+
+@pytest.fixture
+def library() -> Path:
+    found = sorted(Path("/usr/lib").glob(f"*/{_LIBRARY}")) + sorted(Path("/usr/lib").glob(_LIBRARY))
+    if not found:
+        pytest.skip("libfaketime is not installed; on Debian: apt-get install faketime")
+    return found[0]
+
+
+class Newsroom:
+    """An outlet that publishes one more article when it is asked to, each of an event of its own."""
+
+    def __init__(self) -> None:
+        self._chance = random.Random(1)
+        self.outlet = Outlet("Lowland Post", "rss", [self._report(0)])
+
+    def publish(self) -> str:
+        """The title of what is new."""
+        self.outlet.reports = [*self.outlet.reports, self._report(len(self.outlet.reports))]
+        self.outlet.publish()
+        return self.outlet.reports[-1].title
+
+    def _report(self, number: int) -> Report:
+        sample = report("Lowland Post/fire-at-halverne-solvent-works", "", hours_ago=0)
+        names = ["".join(self._chance.choices("abdegiklmnorstu", k=8)).capitalize() for _ in range(90)]
+        paragraphs = tuple(" ".join(names[at : at + 30]) + "." for at in range(0, 90, 30))
+        title = f"{names[0]} {names[1]} {names[2]}"
+        return Report(f"/news/{number}", title, paragraphs, sample.published, f"id-{number}")
+
+
+class Clock:
+    """What the daemon takes for the time: the real one and so many seconds."""
+
+    def __init__(self, folder: Path, library: Path) -> None:
+        self._file = folder / "faketime"
+        self.jump(0)
+        # Its clock_nanosleep refuses what Python 3.11 asks of it; select() sleeps as long.
+        (folder / "sitecustomize.py").write_text(
+            "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
+        )
+        self.environment = {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "PYTHONPATH": str(folder),
+            "NO_FAKE_STAT": "1",
+        }
+
+    def jump(self, seconds: int) -> None:
+        written = self._file.with_suffix(".new")
+        written.write_text(f"{seconds:+d}\n")
+        written.replace(self._file)
+
+
+class Patient:
+    """The daemon under a clock that jumps, and what must hold of it."""
+
+    def __init__(self, daemon: DaemonProcess, url: str) -> None:
+        self.daemon = daemon
+        self._database = Database(url)
+
+    def count(self, what: str) -> int:
+        with self._database.read() as connection:
+            found: int = connection.execute(text(f"SELECT count(*) FROM {what}")).scalar_one()
+        return found
+
+    def is_told(self, title: str) -> bool:
+        return any(one["title"] == title for one in self.daemon.stories())
+
+    def close(self) -> None:
+        self._database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'stories.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    lent = server.lend(has_tables=True)
+    yield lent
+    server.take_back(lent)
+
+
+def test_a_clock_that_jumps_and_comes_back_harms_nothing(address: str, library: Path, tmp_path: Path) -> None:
+    clock, newsroom, receiver = Clock(tmp_path, library), Newsroom(), Receiver()
+    settings = _SETTINGS | {
+        "database": address,
+        "sources": [newsroom.outlet.settings()],
+        "webhooks": [{"name": "desk", "url": receiver.url(), "secret": SECRET}],
+    }
+    with DaemonProcess(tmp_path, settings, **clock.environment) as daemon:
+        patient = Patient(daemon, address)
+        daemon.wait_for(daemon.stories, "the first story")
+        for _ in range(4):
+            title = newsroom.publish()
+            daemon.wait_for(lambda title=title: patient.is_told(title), "what is published before")
+        for seconds, words in JUMPS:
+            receiver.answer = lambda _request: Response(500)  # what is tried meanwhile must not be given up
+            before = newsroom.publish()
+            daemon.wait_for(lambda title=before: patient.is_told(title), f"what came before it was {words}")
+            daemon.wait_for(lambda title=before: title in failed(receiver), "a delivery that failed")
+            rows = {name: patient.count(name) for name in ("article", "story", "change", "outbox")}
+            polls = newsroom.outlet.polls()
+            clock.jump(seconds)
+            began = time.monotonic()
+            daemon.wait_for(lambda polls=polls: newsroom.outlet.polls() > polls + 1, f"polls {words}")
+            print(f"{words}: asked twice within {time.monotonic() - began:.1f} s")
+            meanwhile = newsroom.publish()
+            daemon.wait_for(lambda title=meanwhile: patient.is_told(title), f"what came when it was {words}")
+            time.sleep(3)  # several looks of retention and of the clock
+            polls = newsroom.outlet.polls()
+            clock.jump(0)
+            began = time.monotonic()
+            daemon.wait_for(lambda polls=polls: newsroom.outlet.polls() > polls + 1, "polls afterwards")
+            print(f"{words}, and right again: asked twice within {time.monotonic() - began:.1f} s")
+            after = newsroom.publish()
+            daemon.wait_for(lambda title=after: patient.is_told(title), f"what came after it was {words}")
+            now = {name: patient.count(name) for name in rows}
+            assert {name: now[name] - rows[name] for name in ("article", "story")} == {
+                "article": 2,
+                "story": 2,
+            }
+            assert 2 <= now["change"] - rows["change"] <= 4, "no flood of bumps, and none is deleted"
+            assert now["outbox"] >= rows["outbox"]
+            daemon.wait_for(lambda title=after: daemon.stories()[0]["title"] == title, "the newest in front")
+            receiver.answer = lambda _request: Response(204)
+            titles = {one.title for one in newsroom.outlet.reports}
+            daemon.wait_for(lambda titles=titles: titles <= taken(receiver), f"all deliveries: {words}")
+        assert patient.count("article WHERE text = '' AND length(packed) = 0") == 0
+        assert patient.count("outbox WHERE state = 'given_up'") == 0
+        assert "in force" in reload(daemon)
+        title = newsroom.publish()
+        daemon.wait_for(lambda: patient.is_told(title), "news after a reload")
+        assert not daemon.lines("no progress")
+        assert "Traceback" not in daemon.log()
+        checked = daemon.command("db", "check", "--thorough")
+        assert checked.returncode == 0, checked.stdout
+        assert daemon.stop() == 0
+        patient.close()
+    newsroom.outlet.server.close()
+
+
+def taken(receiver: Receiver) -> set[str]:
+    """Headlines of the stories of which the receiver was told."""
+    return {json.loads(one.body)["data"]["story"]["title"] for one in receiver.taken}
+
+
+def failed(receiver: Receiver) -> set[str]:
+    """Headlines of which the receiver did not take what came."""
+    came = {json.loads(one.body)["data"]["story"]["title"] for one in list(receiver.came)}
+    return came - taken(receiver)

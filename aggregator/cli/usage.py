@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _AGAIN_SECONDS = 0.05  # until an interrupt that a library lost is sent again
 INTERRUPTED: Final = 130  # what shells give a program that Ctrl-C ended
-_REQUIRED = re.compile(r"\{(.+?)(?:\.\.\.)?\}(\.\.\.)?")
+_REQUIRED = re.compile(r"\{([^{}\n]+?)(?:\.\.\.)?\}(\.\.\.)?")
 _STOPPED = {
     "ingest": "stopped; what was read is safe, and the same command goes on from here",
     "recluster": "stopped; nothing has changed, and the same command goes on from here",

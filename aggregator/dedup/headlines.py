@@ -31,7 +31,7 @@ _UNSPACED: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TOKEN: Final = re.compile(
     rf"(?P<score>(?<![\d.,])\d{{1,3}}[-–:]\d{{1,3}}(?![\w:.-]))"
     rf"|(?P<number>\d+(?:[.,]\d+)*)(?P<suffix>(?:-?(?:st|nd|rd|th|er|ère|e|è|º|ª|й|я|е|го|му|ю))?(?![\w]))?"
-    rf"|(?P<hanzi>[〇一二三四五六七八九十百]+)(?=[轮次届弹弾回位季度月日级級名人])"
+    rf"|(?P<hanzi>(?<![〇一二三四五六七八九十百])[〇一二三四五六七八九十百]++)(?=[轮次届弹弾回位季度月日级級名人])"
     rf"|(?P<sign>[$€£¥₹%])"
     rf"|(?P<unspaced>[{_UNSPACED}])"
     rf"|(?P<word>[^\W\d_](?:(?![{_UNSPACED}])[\w'’-])*)"

@@ -62,12 +62,12 @@ _CHINESE_VERBS: Final = (
 _CHINESE: Final = re.compile(
     rf"(?:{_CHINESE_TITLES})([{_SURNAMES}][{_HAN}]{{1,2}}?)(?={_CHINESE_VERBS})"
     rf"|(?<![{_HAN}])([{_SURNAMES}](?!先生|女士)[{_HAN}]{{1,2}}?)(?=表示|指出|介绍|认为|透露|坦言|先生|女士|告诉|说)|"
-    rf"[{_SPELLING}]+(?:[·•・][{_SPELLING}]+)+|{_CHINESE_PLACES}|[{_SPELLING}]{{3,}}"
+    rf"[{_SPELLING}]{{1,20}}+(?:[·•・][{_SPELLING}]{{1,20}}+)++|{_CHINESE_PLACES}|[{_SPELLING}]{{3,}}"
     r"|[“《「『]([^”》」』\s，。！？、]{2,10})[”》」』]"
 )
 # Katakana spells foreign words as well as foreign names: a name has parts, or is called island, town or Mr.
 _JAPANESE: Final = re.compile(
-    r"[ァ-ヺー]{2,}(?:[・＝=][ァ-ヺー]{2,})+|[ァ-ヺー]{2,}(?=[島市州県港国氏湾町村区沖軍]|さん|政府|海|首相|大統領)"
+    r"(?<![ァ-ヺー])[ァ-ヺー]{2,}+(?:(?:[・＝=][ァ-ヺー]{2,}+)++|(?=[島市州県港国氏湾町村区沖軍]|さん|政府|海|首相|大統領))"
     r"|[「『“]([^」』”ぁ-ん\s。、！？]{2,12})[」』”]"
     rf"|([{_HAN}]{{2,6}}?)(?=氏|さん|容疑者|被告|首相|大統領|知事|選手|監督|社長|会長|議員|親方|教授|総裁)"
     r"|(?<![一-龯])[一-龯]{2,3}(?=[県市町村島])(?!市場|市民|村民|町民|県民|県警)"

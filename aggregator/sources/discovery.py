@@ -28,7 +28,7 @@ _TYPES = {
     "text/rss+xml": "rss",
 }
 _TAG = re.compile(r"<(link|a|base|meta)\s([^<>]{1,4000})>", re.IGNORECASE)
-_REFRESH = re.compile(r"\s*[0-9.]{0,9}\s*[;,]\s*url\s*=\s*['\"]?([^'\"]{1,2000})", re.IGNORECASE)
+_REFRESH = re.compile(r"\s*+(?:[0-9.]{1,9}\s*+)?[;,]\s*url\s*=\s*['\"]?([^'\"]{1,2000})", re.IGNORECASE)
 _SITEMAP_LINE = re.compile(r"[ \t]*sitemap[ \t]*:[ \t]*(\S{1,2000})", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([a-zA-Z-]{1,30})\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]{1,2000}))")
 _FEEDLIKE = re.compile(r"(?:^|[/._-])(?:rss|atom|feeds?|rdf)(?:[/._-]|\.xml|\.json|$)", re.IGNORECASE)

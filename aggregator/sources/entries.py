@@ -25,8 +25,8 @@ _TITLE_TAG = re.compile(
 )
 _DATA_URI = re.compile(r"data:[\w.+-]{1,40}/[\w.+-]{1,60}(?:;[\w=-]{1,40}){0,3},[A-Za-z0-9+/=%\s]{64,}")
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?=$|[-_\s,;])")
-_MAIL_AND_NAME = re.compile(r"^\S+@\S+\s+\((.+)\)$")
-_NAME_AND_MAIL = re.compile(r"\s*[<(]?\b\S+@\S+\.\w+[>)]?\s*$")
+_MAIL_AND_NAME = re.compile(r"^(?>\S+?@)\S++\s+\((.+)\)$")
+_MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
 
 
 class FeedContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +161,11 @@ def author_name(raw: str) -> str | None:
     """The name without the address that RSS puts before or behind it; None where there is only an address."""
     name = plain_title(raw[: 4 * _MAX_NAME_CHARS])
     both = _MAIL_AND_NAME.match(name)
-    name = both.group(1) if both else _NAME_AND_MAIL.sub("", name)
+    if both:
+        name = both.group(1)
+    else:
+        before, _, last = name.rpartition(" ")
+        name = before if _MAIL.fullmatch(last) else name
     return name.strip(" ,;")[:_MAX_NAME_CHARS] or None
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from aggregator.stories.lexicon import listed
 from aggregator.stories.words import word_count
 
-END_MARK = re.compile(r"[.!?…。！？।۔؟]+[\"”’»“)\]」』]*\s*$")
+END_MARK = re.compile(r"(?<![.!?…。！？।۔؟])[.!?…。！？।۔؟]++[\"”’»“)\]」』]*+\s*$")
 RUN_IN = re.compile(r"[a-z][A-Z]{2,}|\sMORE\s")  # the text of a link, run into the sentence
 OPENING, CLOSING = "“„«「", "”»」"
 DATELINE = re.compile(r"^[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)\s*[-–—]\s")  # "HALVERNE (MNA) — "

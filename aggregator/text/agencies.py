@@ -41,7 +41,7 @@ def agency_table() -> AgencyTable:
     return msgspec.convert(raw, AgencyTable)
 
 
-_WWW = re.compile(r"^(?:https?://)?(?:www\.)?|/+$")
+_WWW = re.compile(r"^(?:https?://)?(?:www\.)?")
 
 
 @lru_cache(maxsize=1024)
@@ -225,7 +225,7 @@ def _known(words: str) -> _Known | None:
 
 
 def _plain(outlet: str) -> str:
-    return _WWW.sub("", " ".join(outlet.split()).casefold())
+    return _WWW.sub("", " ".join(outlet.split()).casefold()).rstrip("/")
 
 
 @cache

@@ -113,7 +113,7 @@ _SNIFFED_BYTES = 4096
 _DETECTED_BYTES = 16384  # the detector tries every codec on all it is given
 _INNER = (
     re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([\w.:-]{1,40})""", re.IGNORECASE),
-    re.compile(rb"""<meta[^>]{0,400}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.IGNORECASE),
+    re.compile(rb"""<meta[^>]{0,400}?charset\s*=\s*+(?:["']\s*+)?([\w.:-]{1,40})""", re.IGNORECASE),
 )
 
 

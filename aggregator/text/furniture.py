@@ -213,7 +213,7 @@ _SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")  # ... one of these in e
 _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
 )
-_ADDRESS = re.compile(r"\S@\S+\.\w")
+_ADDRESS = re.compile(r"(?<!\S)(?>\S+?@)\S+?\.\w")
 _WIDE_HEADING = 14  # characters of a heading that ends with such words, in scripts without spaces
 _LABELLED_SENTENCE = 10  # words of a sentence that a label of one word does not make a link
 _NOTICE = re.compile(

@@ -84,7 +84,7 @@ def is_masthead(line: str, outlet: str) -> bool:
     return all(_key(piece) == name or len(piece.split()) <= _EDITION_WORDS for piece in pieces)
 
 
-_HOST = re.compile(r"(?:www\.)?(?P<name>[^.]+)\..*")
+_HOST = re.compile(r"^(?:www\.)?(?P<name>[^.]+)\..*")
 _PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+|:\s+")
 _EDITION_WORDS = 4  # "Saturday Sports Final"; a longer piece beside the name is a headline
 _UNWEIGHED = _SMALL | {"und", "et", "y", "e", "en", "les", "los", "las", "den", "il", "lo", "het", "o", "a"}

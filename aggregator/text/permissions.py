@@ -62,7 +62,7 @@ def header_rules(headers: Iterable[tuple[str, str]]) -> str:
 
 def _rules(words: str) -> list[str]:
     found = []
-    tight = re.sub(r"\s*:\s*", ":", words[:_CHARS_READ].lower())
+    tight = re.sub(r"(?:(?<!\s)\s++)?:\s*", ":", words[:_CHARS_READ].lower())
     for listed in tight.split(";"):
         ours = True
         for word in re.split(r"[,\s]+", listed):

@@ -26,7 +26,7 @@ _AFTER_DOTTED = frozenset({
     "according", "police", "officials", "president", "mr", "as", "after", "we", "i",
 })  # fmt: skip
 _BOUNDARY = re.compile(
-    r"[.!?…]+[\"”’)\]»]*(?=\s+[\"“‘«„(\[¿¡—–-]*\s?[^\W_a-zß-öø-ÿа-я])|[。！？｡]+[」』”）]*|[।۔؟]+(?=\s)"
+    r"(?<![.!?…])[.!?…]++[\"”’)\]»]*+(?=\s+[\"“‘«„(\[¿¡—–-]*\s?[^\W_a-zß-öø-ÿа-я])|[。！？｡]+[」』”）]*|(?<![।۔؟])[।۔؟]++(?=\s)"
 )
 _DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
 _WORD_CHARS = 80  # before a full stop in which the word stands that it may belong to

@@ -183,7 +183,10 @@ def _without_amp(segments: list[str]) -> list[str]:
     plain = [s for s in segments if s.lower() != "amp"]
     while plain:
         last = re.sub(
-            r"(?:[._]amp)+(\.html?)?$|(?<=.)\.amp(?=\.html?$)", r"\1", plain[-1], flags=re.IGNORECASE
+            r"(?<![._]amp)(?:[._]amp)++(\.html?)?$|(?<=.)\.amp(?=\.html?$)",
+            r"\1",
+            plain[-1],
+            flags=re.IGNORECASE,
         )
         last = "" if re.fullmatch(r"(?:index|amp)\.(?:html?|php)", last, re.IGNORECASE) else last
         if last == plain[-1]:

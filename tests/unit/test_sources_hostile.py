@@ -114,6 +114,25 @@ def test_twice_the_flood_takes_no_more_than_thrice_the_time(token: str) -> None:
     assert seconds(200_000) <= 3 * seconds(100_000) + 0.05
 
 
+def test_the_time_of_a_long_name_grows_with_its_length_alone() -> None:
+    def seconds(chars: int) -> float:
+        feed = rss(f"<item><title>{TITLE}</title><author>{'a' * chars}</author></item>")
+        assert read(feed).entries[0].title == TITLE
+        return min(_cpu_seconds(feed) for _ in range(3))
+
+    assert seconds(40_000) <= 3 * seconds(20_000) + 0.1
+
+
+def test_a_name_full_of_addresses_takes_hardly_longer_than_another() -> None:
+    def seconds(author: str) -> float:
+        items = (f"<item><title>{TITLE} {n}</title><author>{author}!</author></item>" for n in range(9))
+        feed = rss("".join(items))
+        assert len(read(feed).entries) == 9
+        return min(_cpu_seconds(feed) for _ in range(3))
+
+    assert seconds("a@a." * 290) <= 3 * seconds("a" * 1160) + 0.2
+
+
 def _cpu_seconds(data: bytes) -> float:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     read(data)

@@ -7,6 +7,9 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import venv
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -190,3 +193,80 @@ def test_the_container_runs_without_root_shell_or_unlocked_packages() -> None:
     names = [name for name, _ in told]
     assert names.count("FROM") == 2, "what builds is left behind"
     assert ("STOPSIGNAL", "SIGTERM") in told
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """The packages of the lock, as far as they are for this platform, and the program itself."""
+    venv.create(tmp_path / "environment", with_pip=False)
+    packages = next((tmp_path / "environment" / "lib").glob("python*")) / "site-packages"
+    locked = (REPOSITORY / "requirements" / "run.txt").read_text(encoding="utf-8")
+    for name in ("aggregator", *re.findall(r"^([\w.-]+)==", locked, re.M)):
+        with suppress(metadata.PackageNotFoundError):  # for another platform
+            package = metadata.distribution(name)
+            for top in {one.parts[0] for one in package.files or ()} - {"..", "__pycache__"}:
+                if not (packages / top).exists():
+                    (packages / top).symlink_to(str(package.locate_file(top)))
+    return tmp_path / "environment"
+
+
+def write_notices(environment: Path) -> subprocess.CompletedProcess[str]:
+    """The step of the container file, for this environment."""
+    (step,) = (rest for name, rest in steps() if name == "RUN" and "requirements/notices.py" in rest)
+    words = [word.replace("/opt/aggregator", str(environment)) for word in json.loads(step)]
+    return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) -> None:
+    done = write_notices(environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = (environment / "licences" / "NOTICE").read_text(encoding="utf-8")
+    packages = next((environment / "lib").glob("python*")) / "site-packages"
+    found = list(metadata.distributions(path=[str(packages)]))
+    assert len(found) > 50
+    parts = dict(re.findall(r"^(\S+) \S+: .+\n((?:    .+\n)+)", told, re.M))
+    assert set(parts) == {package.metadata["Name"] for package in found}
+    for package, lines in parts.items():
+        texts = re.findall(r"    text: (.+)", lines)
+        assert texts, package
+        assert all((packages / text).stat().st_size for text in texts)
+    for package in found:
+        for library in (str(one) for one in package.files or () if ".libs/" in str(one)):
+            assert f"    contains {library}: " in parts[package.metadata["Name"]]
+    assert re.search(r"^psycopg-binary \S+: LGPL-3.0", told, re.M)
+    assert "libquadmath" in told
+    for name, title in (("LGPL-3", "LESSER"), ("LGPL-2.1", "LESSER"), ("GPL-3", "GNU GENERAL")):
+        text = (environment / "licences" / name).read_text(encoding="utf-8")
+        assert title in text.split("\n", 1)[0]
+        assert len(text) > 7_000
+
+
+@pytest.mark.parametrize(
+    ("more", "part", "complaint"),
+    [
+        ("", "", "strange 1.0 has no licence, or no text of it"),
+        ("License-Expression: MIT\n", "", "strange 1.0 has no licence, or no text of it"),
+        ("", "strange-1.0.dist-info/LICENSE", "strange 1.0 has no licence, or no text of it"),
+        (
+            "License-Expression: MIT\n",
+            "strange.libs/libstrange.so.1",
+            "the licence of strange.libs/",
+        ),
+    ],
+)
+def test_a_package_of_unknown_licence_stops_the_build(
+    environment: Path, more: str, part: str, complaint: str
+) -> None:
+    packages = next((environment / "lib").glob("python*")) / "site-packages"
+    texts = {"strange-1.0.dist-info/METADATA": f"Metadata-Version: 2.4\nName: strange\nVersion: 1.0\n{more}"}
+    if part:
+        texts[part] = "words"
+    if ".libs/" in part:
+        texts["strange-1.0.dist-info/LICENSE"] = "words"
+    for name, text in texts.items():
+        (packages / name).parent.mkdir(exist_ok=True)
+        (packages / name).write_text(text, encoding="utf-8")
+    (packages / "strange-1.0.dist-info" / "RECORD").write_text("".join(f"{name},,\n" for name in texts))
+    done = write_notices(environment)
+    assert done.returncode == 1
+    assert complaint in done.stderr

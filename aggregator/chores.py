@@ -1,4 +1,4 @@
-"""What the writer does beside placing: small steps between two batches, long jobs in a thread of their own.
+"""What the writer does beside placing: small steps between two batches, long jobs on APScheduler's schedule.
 
 When something is due is asked of the database or of files, so restarts cost nothing. A failure is logged and
 tried again after a rest; it never ends the daemon.
@@ -9,10 +9,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aggregator.errors import AggregatorError, DatabaseAwayError, DatabaseLockedError, LeaseLostError
-from aggregator.work.threads import is_left_behind
 
 log = logging.getLogger(__name__)
 
@@ -115,31 +114,47 @@ class Jobs:
         self._now = now
         self._is_writer = is_writer
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
+        self._running = threading.Lock()
+        self._scheduler: Any = None
 
     def start(self) -> None:
         """Begin, where there is any job."""
         if self._jobs:
-            self._thread.start()
+            self._scheduler = _scheduler()
+            for job in self._jobs:
+                self._scheduler.add_job(
+                    self._look_at, "interval", seconds=LOOK_SECONDS, args=(job,), id=job.name
+                )
+            self._scheduler.start()
+
+    def clock_jumped(self) -> None:
+        """Look at every job now: APScheduler waits by the clock, which may have gone back by hours."""
+        if self._scheduler is not None:
+            for job in self._jobs:
+                self._scheduler.modify_job(job.name, next_run_time=dt.datetime.now(dt.UTC))
 
     def stop(self) -> None:
         """Start nothing more, and ask the one under way to end."""
         self._stopping.set()
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
 
     def join(self, seconds: float) -> bool:
         """After `stop`: wait so long; whether one is left behind."""
-        return is_left_behind(self._thread, seconds)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(LOOK_SECONDS):
-            for job in self._jobs:
-                if not self._stops() and not self._failures.rests(job.name):
-                    self._look_at(job)
+        if not self._running.acquire(timeout=seconds):
+            return True
+        self._running.release()
+        return False
 
     def _stops(self) -> bool:
         return self._stopping.is_set() or not self._is_writer()
 
     def _look_at(self, job: Job) -> None:
+        with self._running:
+            if not self._stops() and not self._failures.rests(job.name):
+                self._run(job)
+
+    def _run(self, job: Job) -> None:
         try:
             due = job.due_at()
             if due is None or due > self._now():
@@ -150,3 +165,20 @@ class Jobs:
                 self._failures.note(job.name, error)
         else:
             self._failures.clear(job.name)
+
+
+def _scheduler() -> Any:
+    """APScheduler with its defaults put right, in this one place.
+
+    Its own would drop a job that comes a second late without a word (misfire_grace_time 1), and run a burst
+    of missed ones after a suspended machine wakes (coalesce off). One thread: one job at a time.
+    """
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a job that takes longer than a look is no news
+    from apscheduler.executors.pool import ThreadPoolExecutor
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    return BackgroundScheduler(
+        timezone=dt.UTC,
+        executors={"default": ThreadPoolExecutor(1, {"thread_name_prefix": "chores"})},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )

@@ -49,11 +49,16 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def seconds(text: str) -> int:
-    """`90s`, `15m`, `6h` or `2d` in seconds. Raises ValueError for anything else, and past 36500d."""
+    """`90s`, `15m`, `6h` or `2d` in seconds. Raises ValueError for anything else."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
-    found = int(match[1]) * _SECONDS[match[2]]
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def bounded_seconds(text: str) -> int:
+    """As `seconds`, of what is configured. Raises ValueError past 36500d, too."""
+    found = seconds(text)
     if found > _LONGEST_DAYS * _SECONDS["d"]:
         raise ValueError(f"give at most {_LONGEST_DAYS}d")
     return found
@@ -143,7 +148,7 @@ class _Timed(_Part):
     @staticmethod
     def _as_seconds(value: object) -> int:
         if isinstance(value, str):
-            return seconds(value)
+            return bounded_seconds(value)
         raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
 
     @field_serializer("interval", "host_gap", when_used="json", check_fields=False)
@@ -251,7 +256,7 @@ class RetentionConfig(_Part):
         if value == "never":
             return None
         if isinstance(value, str):
-            return seconds(value)
+            return bounded_seconds(value)
         raise ValueError("give a number with its unit, like 30d, or never")
 
     @field_validator("size", mode="before")

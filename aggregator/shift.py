@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_JUMP_SECONDS = 5.0  # by so much the clock moves against the monotonic one where somebody set it
+
 
 class Lent(NamedTuple):
     """What the daemon lends to a shift."""
@@ -312,8 +314,12 @@ class Shift:
 
     def _tick_each_second(self) -> None:
         """By the monotonic clock: the clock of the machine may jump, and what is due follows from it."""
+        ahead = time.time() - time.monotonic()
         while not self._stopping.is_set():
             self._tick()
+            before, ahead = ahead, time.time() - time.monotonic()
+            if abs(ahead - before) > _JUMP_SECONDS:
+                self._jobs.clock_jumped()
             self._stopping.wait(TICK_SECONDS)
 
     def _tick(self) -> None:

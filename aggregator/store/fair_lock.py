@@ -38,6 +38,11 @@ class FairLock:
                     self._pass_on()
         return turn.is_set()
 
+    @property
+    def waiting(self) -> int:
+        """How many threads wait."""
+        return len(self._waiting)
+
     def release(self) -> None:
         """Give it back, or to the thread that has waited longest."""
         with self._changing:

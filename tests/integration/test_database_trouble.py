@@ -26,9 +26,11 @@ from aggregator.rules import RuleBook
 from aggregator.store import bounds, engines, silence
 from aggregator.store.bounds import DatabaseRules
 from aggregator.store.database import Connection, Database
+from aggregator.store.fair_lock import FairLock
 from aggregator.store.migrate import make_file
 from aggregator.tally import TRANSACTION_RETRIES, Tally
 from tests.own_postgres import OwnPostgres
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 SHIPPED = RuleBook().section("database", DatabaseRules)
 IMPATIENT = msgspec.structs.replace(SHIPPED, lock_seconds=0.3, read_seconds=0.3, idle_seconds=0.3)
@@ -147,32 +149,21 @@ def test_writers_of_one_process_do_not_queue_for_ever(impatient: Database) -> No
     assert rows(impatient) == [1]
 
 
-def test_writers_of_one_process_are_served_in_the_order_in_which_they_came(tmp_path: Path) -> None:
-    """Eight that write without a pause do not pass one that comes now and then."""
-    database = Database(f"sqlite:///{tmp_path}/a.db")
-    ended = threading.Event()
-    served = 0
+def test_writers_of_one_process_are_served_in_the_order_in_which_they_came() -> None:
+    lock, served = FairLock(), []
 
-    def busy() -> None:
-        nonlocal served
-        while not ended.is_set():
-            with database.write():
-                served += 1
-                time.sleep(0.002)
+    def write(number: int) -> None:
+        assert lock.acquire(PATIENCE_SECONDS)
+        served.append(number)
+        lock.release()
 
-    threads = [threading.Thread(target=busy, daemon=True) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    passed = []
-    for _ in range(100):
-        before = served
-        with database.write():
-            passed.append(served - before)
-    ended.set()
-    for thread in threads:
-        thread.join(timeout=30)
-    assert max(passed) <= 2 * len(threads)
-    database.close()
+    assert lock.acquire(0)
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(8):
+            pool.submit(write, number)
+            wait_until(lambda number=number: lock.waiting == number + 1, "the thread to wait")
+        lock.release()
+    assert served == [*range(8)]
 
 
 def test_another_program_that_keeps_a_file_is_waited_for_once_and_then_said(tmp_path: Path) -> None:

@@ -120,3 +120,17 @@ def test_jobs_run_when_they_are_due_and_only_on_the_writer(monkeypatch: pytest.M
     assert set(done) == {"broken", "due"}
     assert done.count("broken") == 1
     assert failures.words() == ("broken: the disk is full",)
+
+
+def test_jobs_are_looked_at_when_the_clock_jumped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """APScheduler waits by the clock: after one that went back by hours it would wait for hours."""
+    monkeypatch.setattr(chores, "LOOK_SECONDS", 3600.0)
+    ran = threading.Event()
+    jobs = Jobs(
+        [Job("due", lambda: NOON, lambda _stops: ran.set())], Failures(), lambda: NOON, is_writer=lambda: True
+    )
+    jobs.start()
+    jobs.clock_jumped()
+    assert ran.wait(30)
+    jobs.stop()
+    assert not jobs.join(30)

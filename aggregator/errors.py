@@ -5,6 +5,7 @@ exit code is the one that README and `--help` promise. Libraries' own exceptions
 that imports the library and come out as one of these, or as a verdict stored beside the thing that failed.
 """
 
+import errno
 from typing import ClassVar
 
 
@@ -122,6 +123,20 @@ class ReadError(AggregatorError):
 
 class NoWorkersError(AggregatorError):
     """Nobody is there to run jobs. It says nothing about the jobs: they wait, and are tried again."""
+
+
+class TooManyFilesError(AggregatorError):
+    """This process may open no more files or connections at the moment. To be tried again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this process may open no more files or connections: raise LimitNOFILE= in the unit, or ulimit -n"
+        )
+
+    @staticmethod
+    def is_behind(error: BaseException) -> bool:
+        """Whether the system refused for that reason."""
+        return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 class WorkError(AggregatorError):

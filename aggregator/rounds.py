@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from aggregator.errors import AggregatorError
+from aggregator.errors import AggregatorError, TooManyFilesError
 from aggregator.net.client import Client
 from aggregator.net.due import corrected, is_overdue_by_jump, longest_wait
 from aggregator.net.manners import HostState
@@ -35,6 +35,7 @@ TICK_SECONDS = 1
 QUEUED_A_THREAD = 8  # jobs handed out for each thread: quick ones need not wait for the next tick
 # A job that failed through no fault of its source (a full disk) is tried again after this.
 HELD_SECONDS = 10.0
+FILES_TOLD_SECONDS = 60.0  # between two lines in the log that there are too many open files
 JOBS_A_HOST = 2  # handed out at once: one host's hundred pages must not fill all threads with waiting
 PAGES_LOOKED_AT = 1000  # in each second, the longest waiting first; ...
 MOST_PAGES_LOOKED_AT = 16_000  # ... more where all of these are of hosts that are not ready
@@ -86,6 +87,7 @@ class Rounds:
         )
         self._busy: dict[str, str] = {}  # jobs handed out → their hosts
         self._held: dict[str, float] = {}  # jobs that failed → when they may be tried again, monotonic
+        self._files_told_until = 0.0  # monotonic
         self._elsewhere: frozenset[str] = frozenset()  # hosts that another daemon asks
         self._last_tick: dt.datetime | None = None
         self._pages_looked_at = PAGES_LOOKED_AT
@@ -246,6 +248,13 @@ class Rounds:
         if self._polling.fetch_page(wanted):
             self._arrived()
 
+    def _say_too_many_files(self, error: TooManyFilesError) -> None:
+        """Once in a while: it meets all sources."""
+        now = time.monotonic()
+        if now >= self._files_told_until:
+            self._files_told_until = now + FILES_TOLD_SECONDS
+            log.error("sources are asked again in %.0f s: %s", HELD_SECONDS, error)
+
     def _done(self, name: str, error: BaseException | None) -> None:
         """After a job; one that failed through no fault of its source is left alone for a while."""
         self._busy.pop(name, None)
@@ -253,6 +262,9 @@ class Rounds:
             self._held.pop(name, None)
         elif not self._stops():
             self._held[name] = time.monotonic() + HELD_SECONDS
+            if isinstance(error, TooManyFilesError):
+                self._say_too_many_files(error)
+                return
             log.error("%s: %s", name, error, exc_info=None if isinstance(error, AggregatorError) else error)
 
 

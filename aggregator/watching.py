@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from aggregator.errors import AggregatorError, FetchError
+from aggregator.errors import AggregatorError, FetchError, TooManyFilesError
 from aggregator.model import Entry, Noun
 from aggregator.polling import Polled, of_source, parse_feed, polled_of
 from aggregator.rules import RuleBook
@@ -77,6 +77,8 @@ class Watching:
         )
         try:
             changes = scan(folder, known, now_ns=int(now.timestamp() * 1e9), rules=self._source_rules)
+        except TooManyFilesError:
+            raise
         except AggregatorError as error:
             return self._folder_failed(due, str(error))
         # At least as long as it took, on a slow disk or share.

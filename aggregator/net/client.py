@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from aggregator import __version__
-from aggregator.errors import ConfigError, FetchError
+from aggregator.errors import AggregatorError, ConfigError, FetchError
 from aggregator.net.addresses import address_of, is_permitted, is_public, networks_of
 from aggregator.net.answer import Fetched, Route, fetched, is_printable, validator
 from aggregator.net.guard import Dial, Guard, Journey, Resolve, Server, system_dial, system_resolve
@@ -26,7 +26,7 @@ from aggregator.net.manners import HostGate, parse_retry_after
 from aggregator.net.rulebook import net_rules
 from aggregator.net.transport import (
     GuardedTransport,
-    as_fetch_error,
+    as_our_error,
     meaning,
     name_of,
     parsed,
@@ -120,9 +120,11 @@ class Client:
         so its own port is allowed; a page may use 80, 443 and `source_port`. `linked_from` is the address of
         the feed that named this one (None: somebody typed it): what a feed on the internet names never leads
         into the operator's own networks, though he allowed them, and what one from there names leads there
-        to its own host and port only, and to the servers in `allow_private_links`. Raises FetchError and
-        nothing else; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
+        to its own host and port only, and to the servers in `allow_private_links`.
+
+        Raises FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
         redirect, refused, protocol, bot wall, stopped, asked to wait, or "http" with the status ("http 404").
+        Else TooManyFilesError, where this process may open no connection: that says nothing of the server.
         """
         with self._tally.timed(FETCH_SECONDS, accept):
             try:
@@ -155,10 +157,10 @@ class Client:
                 home=self._home_of(first if linked_from is None else linked_from),
             )
             return self._follow(first, headers, journey)
-        except FetchError:
+        except AggregatorError:
             raise
         except Exception as error:  # the one boundary for whatever servers make libraries raise
-            raise as_fetch_error(error, url) from error
+            raise as_our_error(error, url) from error
 
     def host_of(self, url: str) -> str:
         """The key of the gate that requests to this address go through; "" for an address that is none."""

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpcore
 
-from aggregator.errors import FetchError
+from aggregator.errors import FetchError, TooManyFilesError
 from aggregator.net.addresses import NAT64_NAME, Address, Network, address_of, is_permitted, nat64_prefixes
 
 Resolve = Callable[[str, int, float], list[str]]  # name, port, seconds left -> addresses
@@ -320,6 +320,7 @@ def system_resolve(name: str, port: int, seconds: float) -> list[str]:
         raise FetchError("dns", f"no answer about {name} within {seconds:.0f} s")
     if isinstance(outcome[0], list):
         return outcome[0]
+    _refuse_without_files()  # the C library has other words for it
     raise FetchError("dns", f"{name}: {_dns_words(outcome[0])}")
 
 
@@ -340,6 +341,14 @@ def _not_named(host: str, port: int) -> FetchError:
 
 
 _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
+
+
+def _refuse_without_files() -> None:
+    try:
+        socket.socket().close()
+    except OSError as error:
+        if TooManyFilesError.is_behind(error):
+            raise TooManyFilesError from error
 
 
 def _dns_words(error: OSError | UnicodeError) -> str:

@@ -11,7 +11,7 @@ from contextlib import closing
 import httpx
 import msgspec
 
-from aggregator.errors import ConfigError, FetchError
+from aggregator.errors import ConfigError, FetchError, TooManyFilesError
 from aggregator.net.addresses import networks_of
 from aggregator.net.client import ClientSettings, user_agent
 from aggregator.net.guard import Dial, Guard, Journey, Resolve, system_dial, system_resolve
@@ -19,7 +19,7 @@ from aggregator.net.manners import parse_retry_after
 from aggregator.net.rulebook import net_rules
 from aggregator.net.transport import (
     GuardedTransport,
-    as_fetch_error,
+    as_our_error,
     meaning,
     name_of,
     parsed,
@@ -84,15 +84,19 @@ class Poster:
         return self._rules.retry_after_most_seconds
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
-        """One POST. Never raises: whatever goes wrong is in what it gives back."""
+        """One POST. Whatever goes wrong is in what it gives back.
+
+        Raises TooManyFilesError where this process may open no connection: that is not the receiver's doing.
+        """
         host = host_of(url)
         try:
             return self._post(parsed(url, self._rules.url_cap_chars), body, headers)
-        except FetchError as error:
-            failed = error
-        except Exception as error:  # noqa: BLE001 - the one boundary for whatever servers make libraries raise
-            failed = as_fetch_error(error, host)
-        words = "the address cannot be used" if failed.cause == "address" else str(failed)
+        except Exception as error:
+            failed = as_our_error(error, host)
+            if isinstance(failed, TooManyFilesError):
+                raise failed from error
+        is_unusable = isinstance(failed, FetchError) and failed.cause == "address"
+        words = "the address cannot be used" if is_unusable else str(failed)
         return Posted(status=None, problem=words, is_stopped=self._stopped)
 
     def close(self) -> None:

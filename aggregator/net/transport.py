@@ -12,7 +12,7 @@ from http import HTTPStatus
 import httpcore
 import httpx
 
-from aggregator.errors import ConfigError, FetchError
+from aggregator.errors import AggregatorError, ConfigError, FetchError, TooManyFilesError
 from aggregator.net.guard import Guard
 
 _KEEPALIVE_SECONDS = 15.0
@@ -168,14 +168,19 @@ def meaning(status: int) -> str:
         return "a status nobody knows"
 
 
-def as_fetch_error(error: Exception, url: str) -> FetchError:
+def as_our_error(error: Exception, url: str) -> AggregatorError:
     """The word for whatever a library raised; the chain of causes is asked too, for TLS hides in it.
 
-    `url` may be a host alone, where the rest is nobody's business.
+    A FetchError, or TooManyFilesError where it is this process that may open no more connections. `url` may
+    be a host alone, where the rest is nobody's business.
     """
+    if isinstance(error, AggregatorError):
+        return error
     chain: list[BaseException] = [error]
     while (link := chain[-1].__cause__ or chain[-1].__context__) is not None and link not in chain:
         chain.append(link)
+    if any(TooManyFilesError.is_behind(link) for link in chain):
+        return TooManyFilesError()
     for kind, cause in _CAUSES:
         for link in chain:
             if isinstance(link, kind):

@@ -1,9 +1,12 @@
 """What this process and its workers take from the machine, as the kernel counts it (Linux)."""
 
+import errno
 import os
+import resource
 from pathlib import Path
 from typing import NamedTuple
 
+_FEW_FILES = 0.9  # of what may be open
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -26,9 +29,25 @@ def process_tree() -> ProcessTree:
         own_bytes=_resident(own),
         workers_bytes=sum(sizes),
         workers=len(sizes),
-        open_files=_count(own / "fd"),
+        open_files=open_files(),
         threads=_count(own / "task"),
     )
+
+
+def open_files() -> int:
+    """Of this process; all that it may open where not even the list of them can be opened."""
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError as error:
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0] if error.errno == errno.EMFILE else 0
+
+
+def why_few_files() -> str | None:
+    """What is to be said where nine of ten files that this process may open are open."""
+    count, most = open_files(), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if most < 0 or count < most * _FEW_FILES:
+        return None
+    return f"{count} of {most} files and connections are open: raise LimitNOFILE= in the unit, or `ulimit -n`"
 
 
 def _children(process: Path) -> set[int]:

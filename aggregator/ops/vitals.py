@@ -15,7 +15,7 @@ from aggregator import __version__
 from aggregator.config import Config
 from aggregator.errors import AggregatorError
 from aggregator.ops.backup import Standing, standing
-from aggregator.ops.memory import ProcessTree, process_tree
+from aggregator.ops.memory import ProcessTree, process_tree, why_few_files
 from aggregator.store import gauges
 from aggregator.store.database import Database
 from aggregator.store.migrate import newest_revision
@@ -159,6 +159,8 @@ class Vitals:
             found.append(f"no progress in: {', '.join(process.stalled)}")
         if process.last_reload is not None and process.reload_failed:
             found.append(f"config.yaml was not taken up: {process.last_reload.words}")
+        if (few_files := why_few_files()) is not None:
+            found.append(few_files)
         return [*found, *process.chores]
 
     def _of_the_database(self, look: Look) -> list[str]:

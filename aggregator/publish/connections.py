@@ -3,10 +3,13 @@
 A connection is idle while no whole request has come on it: new, in the middle of a request's head, or between
 two requests. Idle connections cost those who hold them nothing, so one more than allowed ends the oldest idle
 one instead of keeping the new one out.
+
+At most half of the files that this process may open are connections; the rest is for the rest of it.
 """
 
 import asyncio
 import logging
+import resource
 import socket
 from collections import Counter
 from collections.abc import Iterable
@@ -18,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from aggregator.errors import TooManyFilesError
 from aggregator.publish.guard import CROWDED, PROBES
 from aggregator.publish.hosts import is_loopback, network_of
 from aggregator.publish.proxies import Proxies
@@ -27,6 +31,7 @@ CONNECTIONS = 512  # at once, of all addresses (chosen: well within the 1,024 op
 OF_ONE_ADDRESS = 32  # at once, without a token (chosen: browsers open 6, feed readers a few)
 FOR_PROBES = 16  # requests of probes on this machine that are answered beyond CONNECTIONS (chosen)
 REQUEST_SECONDS = 10.0  # for the head of a request; its body has the deadline of whoever reads it
+BACKLOG = 128  # connections that wait to be taken, and are taken in one go
 UNREAD_SECONDS = 60  # an answer of which nothing is taken for so long is given up
 NOTE_SECONDS = 60.0  # between two lines of the log that say the same
 
@@ -67,6 +72,7 @@ class Crowd:
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
         self.notes = Notes()
         self.proxies = Proxies(trusted_proxies)
+        self._most = most_connections()
         self._addresses: Counter[str] = Counter()  # connections
         self._requests: Counter[str] = Counter()  # under way, by address; also where the client has left
         self._idle: dict[PunctualProtocol, None] = {}  # since when: the oldest first
@@ -77,7 +83,7 @@ class Crowd:
         is_free = self.proxies.trusts(connection.peer)
         own = [] if is_free else [one for one in self._idle if one.address == address]
         self._end(own[: max(0, self._addresses[address] + 1 - OF_ONE_ADDRESS)])
-        self._end([*self._idle][: max(0, self._addresses.total() + 1 - CONNECTIONS)])
+        self._end([*self._idle][: max(0, self._addresses.total() + 1 - self._most)])
         self._addresses[address] += 1
         self._idle[connection] = None
 
@@ -102,8 +108,8 @@ class Crowd:
         address, is_probe = network_of(peer), scope["path"] in PROBES and is_loopback(peer)
         self._requests[address] += 1
         try:
-            if self._requests.total() > CONNECTIONS + (FOR_PROBES if is_probe else 0):
-                self.notes.note(f"{CONNECTIONS} requests are under way; a further one got 503", address)
+            if self._requests.total() > self._most + (FOR_PROBES if is_probe else 0):
+                self.notes.note(f"{self._most} requests are under way; a further one got 503", address)
                 await service_unavailable(scope, receive, send)  # type: ignore[arg-type]
                 return
             is_crowd = self._requests[address] > OF_ONE_ADDRESS and not is_probe
@@ -192,6 +198,31 @@ class PunctualProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def most_connections() -> int:
+    """CONNECTIONS, or less where this process may open few files."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return CONNECTIONS if files < 0 else min(CONNECTIONS, files // 2)
+
+
+def tell_in_words(loop: asyncio.AbstractEventLoop) -> None:
+    """Have `loop` say once in a while that no connection can be taken, for lack of files.
+
+    asyncio tells it with a trace for each place in the backlog, once a second.
+    """
+    told_until = 0.0
+
+    def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal told_until
+        error = context.get("exception")
+        if error is None or not TooManyFilesError.is_behind(error):
+            loop.default_exception_handler(context)
+        elif loop.time() >= told_until:
+            told_until = loop.time() + NOTE_SECONDS
+            _log.error("no connection is taken: %s", TooManyFilesError())
+
+    loop.set_exception_handler(tell)
 
 
 def give_up_unread(listener: socket.socket) -> None:

@@ -17,7 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from aggregator.errors import AggregatorError, ConfigError
 from aggregator.publish.app import create_app
 from aggregator.publish.bearers import Tokens
-from aggregator.publish.connections import Crowd, PunctualProtocol, give_up_unread
+from aggregator.publish.connections import (
+    BACKLOG,
+    Crowd,
+    PunctualProtocol,
+    give_up_unread,
+    tell_in_words,
+)
 from aggregator.publish.desk import NewsDesk
 from aggregator.publish.health import Watch
 from aggregator.publish.hosts import is_loopback
@@ -167,6 +173,7 @@ class _Listener:
                 server_header=False,
                 lifespan="off",
                 ws="none",
+                backlog=BACKLOG,
                 timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
             )
         )
@@ -197,7 +204,11 @@ class _Listener:
         self._socket.close()
 
     def _serve(self) -> None:
-        self._uvicorn.run(sockets=[self._socket])
+        asyncio.run(self._serve_connections())
+
+    async def _serve_connections(self) -> None:
+        tell_in_words(asyncio.get_running_loop())
+        await self._uvicorn.serve(sockets=[self._socket])
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)

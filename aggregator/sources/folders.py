@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from aggregator.errors import ReadError
+from aggregator.errors import ReadError, TooManyFilesError
 from aggregator.model import Noun
 from aggregator.sources.limits import SourceRules
 
@@ -116,6 +116,8 @@ def _children(directory: Path, *, is_root: bool) -> list[os.DirEntry[str]]:
         with os.scandir(directory) as items:
             return [item for item in items if not _is_passed_over(item.name)]
     except OSError as error:
+        if TooManyFilesError.is_behind(error):
+            raise TooManyFilesError from error  # what lies in it is not gone
         if is_root:
             raise ReadError(f"{directory}: the folder cannot be read ({error.strerror})") from error
         return []

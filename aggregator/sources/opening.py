@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from aggregator.errors import ReadError
+from aggregator.errors import ReadError, TooManyFilesError
 
 _GZIP = b"\x1f\x8b\x08"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -222,6 +222,8 @@ def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
         try:
             raw = held.enter_context(Path(path).open("rb", buffering=0))
         except OSError as error:
+            if TooManyFilesError.is_behind(error):
+                raise TooManyFilesError from error  # it says nothing of the file
             raise ReadError(f"the file cannot be opened ({error.strerror})") from error
         yield held.enter_context(unzipped(cast("BinaryIO", raw), progress))
 

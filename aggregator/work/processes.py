@@ -7,6 +7,7 @@ other lane notices.
 """
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -20,11 +21,13 @@ from pathlib import Path
 import msgspec
 
 import aggregator
-from aggregator.errors import WorkError
+from aggregator.errors import NoWorkersError, WorkError
 from aggregator.tally import WORKERS_ENDED, Tally
 from aggregator.work.executor import WorkRules
 from aggregator.work.frames import Answer, Job, LateError, PipeClosedError, receive, send
 from aggregator.work.functions import JobFunction, name_of
+
+log = logging.getLogger(__name__)
 
 # Deaths that say nothing about the job: somebody, or the kernel short of memory, killed the worker.
 _OUTSIDE_SIGNALS = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
@@ -41,6 +44,7 @@ _KEPT_ENVIRONMENT = (
 )
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _CLOSING_SECONDS = 1.0
+_START_AGAIN_SECONDS = 0.5  # after the system refused a new process
 _LAST_BREATH_SECONDS = 2.0  # a pipe closes before the kernel tells how its process ended
 
 
@@ -52,7 +56,7 @@ class _Waiting(msgspec.Struct, frozen=True):
 class ProcessExecutor:
     """`workers` processes, started with the first jobs, each replaced alone; see `Executor` for the calls."""
 
-    trouble = None  # one that cannot be started is told by each job
+    trouble: str | None = None  # why no worker can be started, in words
 
     def __init__(self, workers: int, rules: WorkRules, tally: Tally | None = None) -> None:
         self.tally = tally or Tally()
@@ -98,6 +102,12 @@ class ProcessExecutor:
         workers = [lane.worker for lane in list(self._lanes)]
         return [worker.process.pid for worker in workers if worker is not None]
 
+    def note(self, trouble: str | None) -> None:
+        """For a lane: why no worker can be started, or None where one was."""
+        if (trouble is None) != (self.trouble is None):
+            log.warning("%s", trouble or "workers can be started again")
+        self.trouble = trouble
+
     def next_job(self) -> _Waiting | None:
         """For a lane: the job that waits longest, or None when there is nothing more to do."""
         with self._changed:
@@ -136,7 +146,7 @@ class _Lane:
                 continue
             try:
                 _end(waiting.future, self._result(waiting.job))
-            except WorkError as error:
+            except (WorkError, NoWorkersError) as error:
                 _end(waiting.future, error)
             except Exception as error:  # noqa: BLE001 - no process to be had, no memory here: the lane lives on
                 _end(waiting.future, WorkError("died", f"no worker could be asked: {error}"))
@@ -190,10 +200,18 @@ class _Lane:
             self._executor.tally.count(WORKERS_ENDED, "killed")
         deadline = time.monotonic() + self._rules.start_deadline_seconds
         while self.worker is None:
-            with self._lock:
-                if self._stopped:
-                    raise _KilledFromOutsideError
-                self.worker = _Worker(self._rules)
+            try:
+                with self._lock:
+                    if self._stopped:
+                        raise _KilledFromOutsideError
+                    self.worker = _Worker(self._rules)
+            except OSError as error:  # no files, processes or memory left: it says nothing about the job
+                self._executor.note(f"no worker can be started: {error.strerror}")
+                if time.monotonic() > deadline:
+                    raise NoWorkersError(f"no worker can be started: {error.strerror}") from error
+                time.sleep(_START_AGAIN_SECONDS)
+                continue
+            self._executor.note(None)
             try:
                 self.worker.await_ready(self._rules, deadline)
             except LateError:
@@ -273,9 +291,9 @@ class _KilledFromOutsideError(Exception):
     """The worker's end has nothing to do with its job."""
 
 
-def _end(future: Future[bytes], outcome: bytes | WorkError) -> None:
+def _end(future: Future[bytes], outcome: bytes | WorkError | NoWorkersError) -> None:
     with contextlib.suppress(InvalidStateError):  # cancelled meanwhile: nobody waits for it
-        if isinstance(outcome, WorkError):
+        if isinstance(outcome, WorkError | NoWorkersError):
             future.set_exception(outcome)
         else:
             future.set_result(outcome)

@@ -6,6 +6,7 @@ import random
 import resource
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.e2e.test_soak import Newsroom, rss
 from tests.loopback import LoopbackServer, Resource
 
 SEED = int(os.environ.get("AGGREGATOR_DISK_SEED", random.randrange(2**32)))
+FERRY = "A ferry with ninety passengers ran aground off Callow Head in fog on Friday. Nobody was hurt."
 MOMENTS = int(os.environ.get("AGGREGATOR_DISK_MOMENTS", "50"))
 
 
@@ -99,6 +101,93 @@ def push(daemon: DaemonProcess, secret: str, number: int) -> httpx.Response:
     headers = {"Authorization": f"Bearer {secret}"}
     address = f"{daemon.address}/api/v1/articles"
     return httpx.post(address, json=record, headers=headers, trust_env=False, timeout=60, verify=False)
+
+
+@contextlib.contextmanager
+def idle_connections(daemon: DaemonProcess, count: int) -> Iterator[None]:
+    """So many clients that connect and send half a request."""
+    host, _, port = daemon.address.removeprefix("http://").partition(":")
+    with contextlib.ExitStack() as held:
+        for _ in range(count):
+            one = held.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            with contextlib.suppress(OSError):  # it may be closed at once
+                one.sendall(b"GET /heal")
+        yield
+
+
+def open_files(daemon: DaemonProcess) -> int:
+    assert daemon.process is not None
+    return sum(1 for _ in Path(f"/proc/{daemon.process.pid}/fd").iterdir())
+
+
+def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_some(tmp_path: Path) -> None:
+    """Sources, files and articles that come meanwhile are neither failed nor refused nor lost."""
+    write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
+    feed = Resource(rss([]))
+    with LoopbackServer({"/feed": feed}) as server:
+        settings = {
+            "sources": [{"feed": server.url("/feed"), "name": "feed"}, {"folder": "news", "name": "folder"}],
+            "fetch": {"pages": "never"},
+        }
+        with DaemonProcess(tmp_path, settings) as daemon:
+            daemon.wait_for(lambda: len(daemon.stories()) == 1 and server.requests, "the first story")
+            assert daemon.process is not None
+            pid = daemon.process.pid
+            before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_files(daemon), before[1]))
+            for worker in daemon.workers():  # none can be started in its place
+                os.kill(worker, signal.SIGKILL)
+            with idle_connections(daemon, 30):
+                daemon.wait_for(lambda: daemon.lines("no connection is taken"), "the web server to say it")
+                write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
+                feed.body = rss(
+                    [f"<item><title>Ferry aground</title><description>{FERRY}</description></item>"]
+                )
+                daemon.wait_for(lambda: daemon.lines("sources are asked again"), "the daemon to say it")
+                time.sleep(3.0)  # asyncio tries to take connections each second
+            assert daemon.process.poll() is None
+            assert len(daemon.log().splitlines()) < 50
+            told = daemon.wait_for(lambda: problems_of(daemon, "are open"), "/status to say it")
+            assert "LimitNOFILE" in told[0]
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+            daemon.wait_for(lambda: articles_in(daemon) == 3, "what came meanwhile")
+            assert {one["state"] for one in daemon.sources().values()} == {"ok"}
+            assert not problems_of(daemon, "are open")
+            assert "Traceback" not in daemon.log()
+            assert daemon.stop() == 0
+            assert daemon.command("db", "check").returncode == 0
+
+
+def problems_of(daemon: DaemonProcess, words: str) -> list[str]:
+    return [one for one in daemon.get("/status").json()["process_problems"] if words in one]
+
+
+# A daemon that may open few files from its start.
+FEW_FILES = """
+import resource
+from aggregator.cli import main
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+main()
+"""
+
+
+def test_open_connections_leave_files_to_the_rest_of_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon_process, "PROGRAM", [sys.executable, "-c", FEW_FILES])
+    feeds = {f"/feed{number}": Resource(rss([])) for number in range(20)}
+    with LoopbackServer(feeds) as server:
+        settings = {"sources": [{"feed": server.url(path)} for path in feeds], "fetch": {"pages": "never"}}
+        with DaemonProcess(tmp_path, settings) as daemon:
+            daemon.wait_for(lambda: len(server.requests) > len(feeds), "all feeds to be asked")
+            with idle_connections(daemon, 200):
+                asked = len(server.requests)
+                daemon.wait_for(lambda: len(server.requests) > asked + 2 * len(feeds), "them to be asked on")
+            daemon.wait_for(lambda: daemon.get("/healthz").status_code == 200, "it to answer again")
+            assert {one["state"] for one in daemon.sources().values()} == {"ok"}
+            assert daemon.process is not None
+            assert len(daemon.log().splitlines()) < 50
+            assert daemon.stop() == 0
 
 
 # A thread of the daemon's process that dies when it is told to, as any may.

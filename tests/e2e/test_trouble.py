@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -20,10 +20,12 @@ import pytest
 from tests.articles import FLOOD, STRIKE
 from tests.e2e import daemon_process
 from tests.e2e.daemon_process import DaemonProcess
+from tests.e2e.kill_records import invented
 from tests.e2e.test_soak import Newsroom, rss
 from tests.loopback import LoopbackServer, Resource
 
 SEED = int(os.environ.get("AGGREGATOR_DISK_SEED", random.randrange(2**32)))
+ITEM = "<item><title>%s</title><description>%s</description></item>"
 FERRY = "A ferry with ninety passengers ran aground off Callow Head in fog on Friday. Nobody was hurt."
 MOMENTS = int(os.environ.get("AGGREGATOR_DISK_MOMENTS", "50"))
 
@@ -74,7 +76,8 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_p
             write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
             daemon.wait_for(lambda: daemon.lines("placing rests"), "the daemon to say that it cannot write")
             stalled = daemon.lines("no progress")  # a busy machine is slow to prepare an article
-            refused = [push(daemon, secret, n) for n in range(3)]
+            record = {"id": "1", "outlet": "Wire", "title": "Ferry runs aground", "text": FERRY}
+            refused = [push(daemon, secret, record) for _ in range(3)]
             assert [(one.status_code, one.headers.get("Retry-After")) for one in refused] == [(503, "5")] * 3
             told = daemon.get("/status").json()
             assert any("another program" in one for one in told["process_problems"])
@@ -85,19 +88,13 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_p
             somebody.execute("ROLLBACK")
         daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
         daemon.wait_for(lambda: daemon.lines("placing goes on"), "the log to say that it is over")
-        assert push(daemon, secret, 1).status_code == 202
+        assert push(daemon, secret, record).status_code == 202
         daemon.wait_for(lambda: daemon.get("/healthz").status_code == 200, "/healthz to tell")
         assert "Traceback" not in daemon.log()
         assert daemon.stop() == 0
 
 
-def push(daemon: DaemonProcess, secret: str, number: int) -> httpx.Response:
-    record = {
-        "id": str(number),
-        "outlet": "Wire",
-        "title": "Ferry runs aground off Callow Head",
-        "text": FLOOD,
-    }
+def push(daemon: DaemonProcess, secret: str, record: Mapping[str, object]) -> httpx.Response:
     headers = {"Authorization": f"Bearer {secret}"}
     address = f"{daemon.address}/api/v1/articles"
     return httpx.post(address, json=record, headers=headers, trust_env=False, timeout=60, verify=False)
@@ -140,9 +137,7 @@ def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_so
             with idle_connections(daemon, 30):
                 daemon.wait_for(lambda: daemon.lines("no connection is taken"), "the web server to say it")
                 write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
-                feed.body = rss(
-                    [f"<item><title>Ferry aground</title><description>{FERRY}</description></item>"]
-                )
+                feed.body = rss([ITEM % ("Ferry aground", FERRY)])
                 daemon.wait_for(lambda: daemon.lines("sources are asked again"), "the daemon to say it")
                 time.sleep(3.0)  # asyncio tries to take connections each second
             assert daemon.process.poll() is None
@@ -264,6 +259,49 @@ def fed_daemon(tmp_path: Path, disk: Path) -> Iterator[tuple[DaemonProcess, News
             finally:
                 newsroom.done.set()
                 newsroom.join()
+
+
+def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> None:
+    """Database, log and backups on one disk: reads go on, what was acknowledged is there, it is said once."""
+    feed = Resource(rss([ITEM % ("Ferry aground", FERRY)]))
+    with small_disk(tmp_path / "disk", 24) as disk, LoopbackServer({"/feed": feed}) as server:
+        settings = {
+            "sources": [{"feed": server.url("/feed")}],
+            "fetch": {"pages": "never"},
+            "rules": {"database": {"free_mib": 1, "log_mib": 0}},
+        }
+        with DaemonProcess(disk, settings) as daemon:
+            secret = daemon.command("token", "create", "wire", "--scope", "push").stdout.strip()
+            daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
+            records = invented(30)
+            acknowledged = [push(daemon, secret, record).status_code for record in records[:5]]
+            asked = len(server.requests)
+            daemon.wait_for(lambda: len(server.requests) > asked, "the feed to be asked on")
+            fill(disk)
+            lines = len(daemon.log().splitlines())
+            feed.body = rss([ITEM % ("Ferry aground", FERRY), ITEM % ("Strike", STRIKE)])
+            daemon.wait_for(lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell")
+            asked = len(server.requests)
+            acknowledged += [push(daemon, secret, record).status_code for record in records[5:]]
+            assert acknowledged[:5] == [202] * 5
+            assert set(acknowledged[5:]) <= {202, 503}
+            assert 503 in acknowledged
+            for path in ("/", "/api/v1/stories", "/feeds/stories.rss", "/api/v1/search?query=ferry"):
+                assert daemon.get(path).status_code == 200, path
+            assert daemon.command("search", "ferry").returncode == 0
+            assert daemon.command("db", "backup").returncode == 5
+            time.sleep(3.0)  # many intervals of the feed
+            assert len(server.requests) <= asked + 1, "an answer that cannot be stored is not asked for again"
+            assert len(daemon.log().splitlines()) <= lines + 20
+            (disk / "filler").unlink()
+            expected = 2 + acknowledged.count(202)  # two of the feed
+            daemon.wait_for(lambda: articles_in(daemon) == expected, "all that was acknowledged")
+            daemon.wait_for(lambda: daemon.get("/healthz").status_code == 200, "/healthz to be well again")
+            assert daemon.command("search", "roster").stdout, "the index follows"
+            assert "Traceback" not in daemon.log()
+            assert daemon.stop() == 0
+            checked = daemon.command("db", "check")
+            assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.torture

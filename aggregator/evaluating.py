@@ -173,7 +173,7 @@ def read_dataset(path: Path | str, stdin: BinaryIO | None = None) -> list[Labell
     records = []
     try:
         with _stream(path, stdin) as stream:
-            for number, line in enumerate(bounded_lines(stream, _LINE_BYTES), start=1):
+            for number, line in bounded_lines(stream, _LINE_BYTES):
                 if line is None or line.strip():
                     records.append(_labelled(line, name, number))
     except ReadError as error:

@@ -23,7 +23,17 @@ from aggregator.sources import folders, jsonfeed, refusals, warc
 from aggregator.sources.entries import absolute_url
 from aggregator.sources.limits import SourceRules
 from aggregator.sources.markup import charset_of
-from aggregator.sources.opening import Progress, Stream, bounded_lines, chained, in_utf8, opened, unzipped
+from aggregator.sources.opening import (
+    BLANK,
+    Progress,
+    Stream,
+    bounded_lines,
+    chained,
+    in_utf8,
+    opened,
+    pass_empty_lines,
+    unzipped,
+)
 from aggregator.sources.pieces import pieces
 from aggregator.sources.records import as_record, decoded_record, entry_of_record
 from aggregator.text import characters
@@ -31,7 +41,6 @@ from aggregator.text import characters
 _STDIN = "stdin"
 _DATE = re.compile(r"[0-9][0-9._ -]*")
 _SNIFFED_BYTES = 65_536
-_BLANK = b" \t\r\n\0\xef\xbb\xbf"  # what may stand around JSON: spaces, padding, a byte order mark
 
 
 class FoundEntry(Noun, frozen=True, kw_only=True):
@@ -66,6 +75,7 @@ class FoundProblem(Noun, frozen=True, kw_only=True):
 
 
 Found = FoundEntry | FoundBytes | FoundProblem
+Finding = Iterator[Found | None]  # None: nothing was found for a while, so who reads may do something else
 
 
 class Place(Noun, frozen=True, kw_only=True):
@@ -79,11 +89,15 @@ class Place(Noun, frozen=True, kw_only=True):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What every reader of this module is given. `seen` bounds declared times, where it is known."""
+    """What every reader of this module is given. `seen` bounds declared times, where it is known.
+
+    The first `passed` things of a file are passed over: they were found before.
+    """
 
     rules: SourceRules
     progress: Progress
     seen: dt.datetime | None = None
+    passed: int = 0
 
 
 def open_source(
@@ -100,11 +114,16 @@ def open_source(
     before anything is found. `progress` is filled while the result is read.
     """
     reading = Reading(rules=rules, progress=progress or Progress(), seen=seen)
+    finding = _finding(what, reading, stdin)
+    return (found for found in finding if found is not None)
+
+
+def _finding(what: Path | str, reading: Reading, stdin: BinaryIO | None) -> Finding:
     if str(what) == "-":
         return _standard_input(stdin or sys.stdin.buffer, reading)
     path = Path(what)
     if os.path.isdir(path):  # noqa: PTH112 - Path's own raises for names that cannot be
-        files = tuple(folders.listed(path, rules))
+        files = tuple(folders.listed(path, reading.rules))
         reading.progress.total_bytes = sum(file.stamp.size for file in files)
         return _folder(path, files, reading)
     if not os.path.exists(path):  # noqa: PTH110
@@ -129,7 +148,7 @@ def place_below(folder: Path, relative: str) -> Place:
     )
 
 
-def read_file(path: Path, place: Place, reading: Reading) -> Iterator[Found]:
+def read_file(path: Path, place: Place, reading: Reading) -> Finding:
     """What one file holds, by the ending of its name; by its first bytes where that says nothing.
 
     Of a damaged archive that is what can be read of it, and a problem at the end.
@@ -141,19 +160,20 @@ def read_file(path: Path, place: Place, reading: Reading) -> Iterator[Found]:
     yield from _read(opened(path, reading.progress), suffix, place, reading)
 
 
-def _read(
-    opening: AbstractContextManager[Stream], suffix: str, place: Place, reading: Reading
-) -> Iterator[Found]:
+def _read(opening: AbstractContextManager[Stream], suffix: str, place: Place, reading: Reading) -> Finding:
+    count = 0
     try:
         with opening as stream:
             reader = _READERS.get(suffix) or _READERS[_sniffed(stream)]
             for found in reader(stream, place, reading):
-                yield msgspec.structs.replace(found, file=place.where)
+                count += found is not None
+                is_new = found is not None and count > reading.passed
+                yield msgspec.structs.replace(found, file=place.where) if found and is_new else None
     except ReadError as error:
         yield _problem(place, str(error))
 
 
-def _folder(folder: Path, files: tuple[folders.Listed, ...], reading: Reading) -> Iterator[Found]:
+def _folder(folder: Path, files: tuple[folders.Listed, ...], reading: Reading) -> Finding:
     for file in files:
         yield from read_file(Path(file.path), place_below(folder, file.relative), reading)
 
@@ -163,7 +183,7 @@ def _place_alone(path: Path) -> Place:
     return msgspec.structs.replace(place_below(_absolute(path).parent, path.name), where=str(path))
 
 
-def _standard_input(stdin: BinaryIO, reading: Reading) -> Iterator[Found]:
+def _standard_input(stdin: BinaryIO, reading: Reading) -> Finding:
     place = Place(where=_STDIN, source=_STDIN, guid=None, name=_STDIN)
     yield from _read(unzipped(stdin, reading.progress), "", place, reading)
 
@@ -202,7 +222,7 @@ def _one_article(stream: Stream, reading: Reading) -> bytes:
     return data
 
 
-def _text(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
+def _text(stream: Stream, place: Place, reading: Reading) -> Finding:
     data = _one_article(stream, reading)
     refused = _refused(data, place, reading.rules.max_article_bytes)
     text = "" if refused else characters.clean(characters.decode(data)).strip()
@@ -215,7 +235,7 @@ def _text(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
     )
 
 
-def _page(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
+def _page(stream: Stream, place: Place, reading: Reading) -> Finding:
     data = _one_article(stream, reading)
     refused = _refused(data, place, reading.rules.max_article_bytes)
     html = "" if refused else characters.clean(characters.decode(data)).strip()
@@ -228,7 +248,7 @@ def _page(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
     )
 
 
-def _feed(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
+def _feed(stream: Stream, place: Place, reading: Reading) -> Finding:
     data = stream.read(reading.rules.max_feed_bytes + 1)
     if not data.strip():
         yield _empty(place)
@@ -238,7 +258,7 @@ def _feed(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
         yield FoundBytes(data=data, source=place.name, where=place.where)
 
 
-def _records(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
+def _records(stream: Stream, place: Place, reading: Reading) -> Finding:
     """A record a line; a list all the same where the file begins with one."""
     stream = in_utf8(stream)
     if _begins_list(stream):
@@ -246,34 +266,42 @@ def _records(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
         return
     found = False
     for one in _lines(stream, 1, place, reading):
-        found = True
+        found = found or one is not None
         yield one
     if not found:
         yield _empty(place)
 
 
 def _begins_list(stream: Stream) -> bool:
-    return stream.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES].lstrip(_BLANK)[:1] == b"["
+    return stream.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES].lstrip(BLANK)[:1] == b"["
 
 
-def _lines(stream: io.BufferedReader, first: int, place: Place, reading: Reading) -> Iterator[Found]:
+def _lines(stream: io.BufferedReader, first: int, place: Place, reading: Reading) -> Finding:
     """A record a line, the next of which has the number `first`; empty lines are passed over."""
     limit = reading.rules.max_article_bytes
-    for number, line in enumerate(bounded_lines(stream, limit), start=first):
+    for number, line in bounded_lines(stream, limit, first):
         if line is None:
             yield _too_long(place, limit, f"{place.where}, line {number}")
-        elif line.strip(_BLANK):
+        elif line:
             yield _record(line, f"line {number}", place, reading)
+        else:
+            yield None
 
 
-def _json(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
+def _json(stream: Stream, place: Place, reading: Reading) -> Finding:
     """A JSON Feed, a list of records, one record over many lines, or a record a line under a wrong name."""
     stream = in_utf8(stream)
     if _begins_list(stream):
         yield from _pieces(stream, place, reading)
         return
     first, number = b"", 0
-    while not first.strip(_BLANK) and (line := stream.readline(reading.rules.max_article_bytes + 1)):
+    while not first.strip(BLANK):
+        while passed := pass_empty_lines(stream):
+            number += passed
+            yield None
+        line = stream.readline(reading.rules.max_article_bytes + 1)
+        if not line:
+            break
         first, number = line, number + 1
     try:
         record = decoded_record(first)
@@ -288,10 +316,14 @@ def _json(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
     yield from _lines(stream, number + 1, place, reading)
 
 
-def _pieces(stream: io.BufferedReader, place: Place, reading: Reading) -> Iterator[Found]:
+def _pieces(stream: io.BufferedReader, place: Place, reading: Reading) -> Finding:
     """Records over many lines: the elements of a list, or one after the other; or one JSON Feed."""
     count = 0
-    for count, piece in enumerate(pieces(stream, reading.rules.max_feed_bytes), start=1):
+    for piece in pieces(stream, reading.rules.max_feed_bytes):
+        if piece == b"":
+            yield None
+            continue
+        count += 1
         if piece is None:
             yield _too_long(place, reading.rules.max_feed_bytes, f"{place.where}, record {count}")
         elif count == 1 and _is_json_feed(piece):
@@ -322,9 +354,12 @@ def _record(raw: object, spot: str, place: Place, reading: Reading) -> FoundEntr
     return FoundEntry(entry=entry, where=where)
 
 
-def _archive(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
+def _archive(stream: Stream, place: Place, reading: Reading) -> Finding:
     limit = reading.rules.max_article_bytes
     for page in warc.read_pages(stream, max_page_bytes=limit):
+        if page is None:
+            yield None
+            continue
         if isinstance(page, warc.BrokenRecord):
             yield FoundProblem(where=f"{place.where}, record {page.number}", reason=page.reason)
             continue
@@ -349,7 +384,7 @@ def _archive(stream: Stream, place: Place, reading: Reading) -> Iterator[Found]:
             yield _empty(place, where)
 
 
-_READERS: dict[str, Callable[[Stream, Place, Reading], Iterator[Found]]] = {
+_READERS: dict[str, Callable[[Stream, Place, Reading], Finding]] = {
     ".txt": _text,
     ".html": _page,
     ".htm": _page,

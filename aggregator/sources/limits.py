@@ -14,6 +14,7 @@ class SourceRules(msgspec.Struct, frozen=True, kw_only=True):
     max_feed_bytes: int
     max_folder_files: int
     settle_seconds: float
+    look_seconds: float
     max_enclosures: int
     max_categories: int
     max_key_chars: int

@@ -11,9 +11,12 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from aggregator.errors import ReadError, TooManyFilesError
+
+if TYPE_CHECKING:
+    from zstandard import ZstdDecompressor
 
 _GZIP = b"\x1f\x8b\x08"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -24,6 +27,8 @@ _ZSTD_STEP_BYTES = 1024  # at most 32 MiB come out of it: a block of 128 KiB nee
 _BUFFER_BYTES = 262_144
 _SKIPPED_AT_ONCE = 1_048_576
 _LEAST_MEMBER_BYTES = 18  # header and trailer of gzip: fewer bytes between members or behind them lost none
+BLANK = b" \t\r\n\0\xef\xbb\xbf"  # what may stand around JSON: spaces, padding, a byte order mark
+MOST_EMPTY = 64  # empty lines that are read one by one; those behind them are passed over together
 _MOST_DAMAGE = 1000  # places in one file after which it is no archive but noise
 
 
@@ -111,10 +116,8 @@ class _GzipMember:
 
 
 class _ZstdFrame:
-    def __init__(self) -> None:
-        import zstandard
-
-        self._unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj()
+    def __init__(self, decompressor: "ZstdDecompressor") -> None:
+        self._unpacker = decompressor.decompressobj()
         self._later = b""
 
     @property
@@ -130,14 +133,22 @@ class _ZstdFrame:
         return self._unpacker.decompress(data[:_ZSTD_STEP_BYTES])
 
 
+def _zstd_decompressor() -> "ZstdDecompressor":
+    import zstandard
+
+    return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
+
+
 class _Unpacking(io.RawIOBase):
     """Members or frames one after the other; where one is broken it goes on at the next beginning of one."""
 
     def __init__(self, packed: io.BufferedReader, damage: Damage, *, is_gzip: bool) -> None:
         self._packed = packed
         self._damage = damage
-        self._is_gzip = is_gzip
         self._beginning = _GZIP_MEMBER if is_gzip else _ZSTD_FRAME
+        self._decompressor = (
+            None if is_gzip else _zstd_decompressor()
+        )  # to make one for each frame takes long
         self._unpacker: _Unpacker | None = None
         self._given = b""  # packed, not handed in yet
         self._ready = memoryview(b"")  # unpacked, not taken yet
@@ -193,7 +204,7 @@ class _Unpacking(io.RawIOBase):
             return False
         self._pass_over(self._given[: found.start()])
         self._given, self._passed_bytes = self._given[found.start() :], 0
-        self._unpacker = _GzipMember() if self._is_gzip else _ZstdFrame()
+        self._unpacker = _GzipMember() if self._decompressor is None else _ZstdFrame(self._decompressor)
         return True
 
     def _pass_over(self, data: bytes) -> None:
@@ -312,16 +323,36 @@ _WIDE = (
 )
 
 
-def bounded_lines(stream: io.BufferedReader, limit_bytes: int) -> Iterator[bytes | None]:
-    """The lines of `stream` with their ends; None for one longer than `limit_bytes`, which is skipped."""
+def bounded_lines(
+    stream: io.BufferedReader, limit_bytes: int, first: int = 1
+) -> Iterator[tuple[int, bytes | None]]:
+    """The lines of `stream` that are not empty, with their ends and their numbers, which begin at `first`.
+
+    None for one longer than `limit_bytes`, which is skipped. While nothing but empty or skipped bytes come,
+    b"" is given now and then, so that who reads may do something else.
+    """
+    number, empty = first, 0
     while line := stream.readline(limit_bytes + 1):
         if len(line) > limit_bytes and not line.endswith(b"\n"):
-            _skip_line(stream)
-            yield None
+            yield number, None
+            while (rest := stream.readline(_SKIPPED_AT_ONCE)) and not rest.endswith(b"\n"):
+                yield number, b""
+        elif line.strip(BLANK):
+            yield number, line
+            empty = 0
         else:
-            yield line
+            empty += 1
+        number += 1
+        while empty >= MOST_EMPTY and (passed := pass_empty_lines(stream)):
+            number += passed
+            yield number, b""
 
 
-def _skip_line(stream: io.BufferedReader) -> None:
-    while (rest := stream.readline(_SKIPPED_AT_ONCE)) and not rest.endswith(b"\n"):
-        pass
+def pass_empty_lines(stream: io.BufferedReader) -> int:
+    """Pass over the empty lines that `stream` holds in its buffer; how many they were.
+
+    It copies the buffer: to be called after MOST_EMPTY of them.
+    """
+    held = stream.peek()
+    end = held.rfind(b"\n", 0, len(held) - len(held.lstrip(BLANK))) + 1
+    return stream.read(end).count(b"\n")

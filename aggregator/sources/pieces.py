@@ -9,17 +9,22 @@ import re
 from collections.abc import Iterator
 
 _READ_BYTES = 65_536
+_SILENT_BYTES = 1_048_576
+_SILENT_SIGNS = 100_000
 # A string that does not end in what is there reaches to the end of it.
 _SIGN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{},]', re.DOTALL)
+_SIGN_INSIDE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{}]', re.DOTALL)  # no comma ends it
 _OPENING, _CLOSING = b"[{", b"]}"
 _BETWEEN = b" \t\r\n\0,"
+_GAP = re.compile(rb"[ \t\r\n\0,]+")
 
 
 def pieces(stream: io.BufferedReader, limit_bytes: int) -> Iterator[bytes | None]:
     """The elements of the list that `stream` begins with, else the values that stand in it.
 
     None for one longer than `limit_bytes`; no more than twice that is ever held. What stands behind
-    the list is passed over; what is not ended is given as far as it goes.
+    the list is passed over; what is not ended is given as far as it goes. b"" is given now and then where no
+    piece has come for long, so that who reads may do something else.
     """
     yield from _Splitter(stream, limit_bytes).split()
 
@@ -32,6 +37,7 @@ class _Splitter:
         self._at = 0  # how far it was looked at
         self._depth = 0
         self._is_too_long = False
+        self._silent_bytes = self._silent_signs = 0  # read since something was given
 
     def split(self) -> Iterator[bytes | None]:
         self._fill()
@@ -40,7 +46,17 @@ class _Splitter:
         if is_list:
             self._drop(opening + 1)
         while True:
-            found = _SIGN.search(self._held, self._at)
+            self._silent_signs += 1
+            if self._silent_bytes >= _SILENT_BYTES or self._silent_signs >= _SILENT_SIGNS:
+                self._silent_bytes = self._silent_signs = 0
+                yield b""
+            if (
+                not (self._at or self._is_too_long)
+                and self._held[:1] in _BETWEEN
+                and (gap := _GAP.match(self._held))
+            ):
+                self._drop(gap.end())
+            found = (_SIGN_INSIDE if self._depth > 0 else _SIGN).search(self._held, self._at)
             if found is None or (found.end() == len(self._held) and found[0][:1] == b'"'):
                 # Nothing more to see, or a string of which the end is not here yet.
                 self._at = len(self._held) if found is None else found.start()
@@ -73,6 +89,7 @@ class _Splitter:
                 self._held[1:] = b"\\" if is_escape else b""
         more = self._stream.read(max(_READ_BYTES, len(self._held)))
         self._held += more
+        self._silent_bytes += len(more)
         return bool(more)
 
     def _piece(self, end: int) -> Iterator[bytes | None]:
@@ -80,10 +97,9 @@ class _Splitter:
         is_too_long, self._is_too_long = self._is_too_long or len(piece) > self._limit, False
         self._drop(max(end, self._at))
         self._depth = 0
-        if is_too_long:
-            yield None
-        elif piece:
-            yield piece
+        if is_too_long or piece:
+            self._silent_bytes = self._silent_signs = 0
+            yield None if is_too_long else piece
 
     def _drop(self, count: int) -> None:
         del self._held[:count]

@@ -9,16 +9,18 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from aggregator.errors import ReadError
 from aggregator.model import Noun
+from aggregator.sources.opening import MOST_EMPTY, pass_empty_lines
 from aggregator.text.permissions import header_rules
 
 _MAX_HEADER_LINES = 300
 _MAX_HEADER_BYTES = 65_536
 _HTTP_HEADER_BYTES = 131_072  # allowed on top of the page itself
 _CHUNK_BYTES = 1_048_576
+_LINES_AT_ONCE = 1000  # that are passed over in search of the next record
 _HTML = re.compile(r"\s*(?:text/html|application/xhtml\+xml)\b", re.IGNORECASE)
 _RECORD_LINE = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n\Z")
 _RECORD = re.compile(
@@ -45,27 +47,27 @@ class BrokenRecord(Noun, frozen=True, kw_only=True):
     reason: str
 
 
-def read_pages(stream: io.BufferedReader, *, max_page_bytes: int) -> Iterator[ArchivedPage | BrokenRecord]:
+def read_pages(
+    stream: io.BufferedReader, *, max_page_bytes: int
+) -> Iterator[ArchivedPage | BrokenRecord | None]:
     """The pages of an unzipped archive in order; past a broken record it goes on at the next whole one.
 
-    Raises ReadError for what is no archive at all.
+    None where something else was passed over, so that who reads may do something else. Raises ReadError for
+    what is no archive at all.
     """
     tape = _Tape(stream)
     number = 0
-    while (line := _first_line(tape)) != b"":
+    while (line := (yield from _first_line(tape))) != b"":
         number += 1
         if not line.startswith(b"WARC/"):
             if number == 1:
                 raise ReadError("this is no WARC archive: it does not begin with WARC/")
             yield BrokenRecord(number=number, reason="it does not begin with WARC/")
-            _go_on(tape)
+            yield from _go_on(tape)
             continue
         headers = _headers(_header_lines(tape))
-        found = _record(headers, tape, max_page_bytes)
-        if isinstance(found, str):
-            yield BrokenRecord(number=number, reason=found)
-        elif found is not None:
-            yield found
+        found = yield from _record(headers, tape, max_page_bytes)
+        yield BrokenRecord(number=number, reason=found) if isinstance(found, str) else found
 
 
 class _Tape:
@@ -89,6 +91,10 @@ class _Tape:
         part = self._taken(min(len(self._back), self._at + length))
         return part + self._stream.read(length - len(part))
 
+    def pass_empty_lines(self) -> bool:
+        """Pass over those that are in the buffer; whether there were any."""
+        return self._at == len(self._back) and pass_empty_lines(self._stream) > 0
+
     def put_back(self, data: bytes) -> None:
         self._back, self._at = data + self._back[self._at :], 0
 
@@ -100,11 +106,13 @@ class _Tape:
         return part
 
 
-def _first_line(tape: _Tape) -> bytes:
+def _first_line(tape: _Tape) -> Generator[None, None, bytes]:
     """Of the next record, empty lines passed over; empty at the end."""
-    line = tape.readline(_MAX_HEADER_BYTES)
-    while line in {b"\r\n", b"\n"}:
-        line = tape.readline(_MAX_HEADER_BYTES)
+    empty = 0
+    while (line := tape.readline(_MAX_HEADER_BYTES)) in {b"\r\n", b"\n"}:
+        empty += 1
+        while empty >= MOST_EMPTY and tape.pass_empty_lines():
+            yield
     return line
 
 
@@ -117,24 +125,26 @@ def _header_lines(tape: _Tape) -> Iterator[bytes]:
         yield line
 
 
-def _record(headers: dict[str, str], tape: _Tape, limit: int) -> ArchivedPage | str | None:
+def _record(
+    headers: dict[str, str], tape: _Tape, limit: int
+) -> Generator[None, None, ArchivedPage | str | None]:
     """A record's page, None where it is something else, or what is wrong with it."""
     length = _length(headers)
     if length is None:
-        _go_on(tape)
+        yield from _go_on(tape)
         return "it does not say how long it is"
     is_page = headers.get("warc-type", "").lower() == "response"
     if length > limit + _HTTP_HEADER_BYTES:
-        wrong = _skip(tape, length)
+        wrong = yield from _skip(tape, length)
         return wrong or (_page(headers, "", None) if is_page else None)
     block = tape.read(length)
-    wrong = _wrong_length(tape, block, length)
+    wrong = yield from _wrong_length(tape, block, length)
     if wrong is not None:
         return wrong
     return _page_of(headers, block, limit) if is_page else None
 
 
-def _wrong_length(tape: _Tape, block: bytes, length: int) -> str | None:
+def _wrong_length(tape: _Tape, block: bytes, length: int) -> Generator[None, None, str | None]:
     """What is wrong where the record does not end where it says; the tape is then at the next one."""
     behind = tape.read(4)
     tape.put_back(behind)
@@ -144,13 +154,20 @@ def _wrong_length(tape: _Tape, block: bytes, length: int) -> str | None:
     if inside is not None:
         tape.put_back(block[inside.start() :])
     else:
-        _go_on(tape)
+        yield from _go_on(tape)
     return "it is cut short" if len(block) < length and inside is None else "it is not as long as it says"
 
 
-def _go_on(tape: _Tape) -> None:
+def _go_on(tape: _Tape) -> Generator[None, None, None]:
     """To the next line that begins a record."""
+    passed = empty = 0
     while line := tape.readline(_MAX_HEADER_BYTES):
+        passed += 1
+        empty = 0 if line.strip() else empty + 1
+        if passed % _LINES_AT_ONCE == 0:
+            yield
+        while empty >= MOST_EMPTY and tape.pass_empty_lines():
+            yield
         begins = _RECORD_LINE.search(line)  # after what is left of a damaged one, perhaps
         if begins is not None:
             tape.put_back(line[begins.start() :])
@@ -185,13 +202,14 @@ def _length(headers: dict[str, str]) -> int | None:
     return int(length) if re.fullmatch(r"[0-9]{1,15}", length) else None
 
 
-def _skip(tape: _Tape, length: int) -> str | None:
+def _skip(tape: _Tape, length: int) -> Generator[None, None, str | None]:
     """Pass over a record that is too long to be held; what is wrong where it is cut short."""
     while length > 0:
         skipped = len(tape.read(min(length, _CHUNK_BYTES)))
         if not skipped:
             return "it is cut short"
         length -= skipped
+        yield
     return None
 
 

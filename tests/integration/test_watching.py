@@ -1,6 +1,7 @@
 """A watched folder whose files are mended, replaced, renamed, cut and taken away; on both databases."""
 
 import datetime as dt
+import gzip
 import os
 import time
 from collections.abc import Iterator
@@ -13,12 +14,13 @@ from sqlalchemy import select
 
 from aggregator import watching
 from aggregator.ingesting import Ingest, Summary
+from aggregator.model import Entry
 from aggregator.net.client import Client, ClientSettings
 from aggregator.pipeline import Pipeline
 from aggregator.polling import Polled, Polling
 from aggregator.rules import rule_book
 from aggregator.sources.folders import Changes, scan
-from aggregator.store import refused
+from aggregator.store import blobs, refused
 from aggregator.store.database import Database
 from aggregator.store.reading import Reading
 from aggregator.store.sources import Source, add, all_sources, source_id
@@ -49,10 +51,10 @@ class Folder:
                 Source(id=id_, kind="folder", address=address, interval_seconds=10, next_due_at=NOON),
             )
 
-    def write(self, name: str, text: str, minute: int = 0) -> Path:
+    def write(self, name: str, text: str | bytes, minute: int = 0) -> Path:
         """A file as it was written at `minute`, by somebody who has done."""
         file = self.path / name
-        file.write_text(text)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
         at = NOON.timestamp() - 7200 + 60 * minute
         os.utime(file, (at, at))
         return file
@@ -164,6 +166,114 @@ def test_of_a_million_broken_lines_the_first_are_told(folder: Folder) -> None:
     assert folder.source.entries_refused == 3000
     summary = folder.ingest(file)
     assert (summary.rejected_count, len(summary.rejected), summary.known) == (3000, 1000, 1)
+
+
+# --- a look ends before all is read ------------------------------------------------------------------------
+
+
+def hurried(folder: Folder, seconds: float = 0.02) -> Watching:
+    """One that reads for no longer than that at a time; it knows nothing of what others read."""
+    book = rule_book({"sources": {"look_seconds": seconds}})
+    folder.watching = Watching(folder.database, InlineExecutor(), book, folder.clock)
+    return folder.watching
+
+
+def looks(folder: Folder) -> int:
+    """How many looks it takes until all is read."""
+    count = 1
+    folder.look()
+    while folder.source.next_due_at == folder.clock.time:
+        count += 1
+        folder.look()
+    return count
+
+
+def titles(folder: Folder) -> list[str]:
+    with folder.database.read() as connection:
+        packed = connection.execute(select(entry.c.payload)).scalars().all()
+    return sorted(str(blobs.expand_noun(one, Entry).title) for one in packed)
+
+
+def test_a_file_of_empty_lines_holds_up_no_other(folder: Folder) -> None:
+    hurried(folder)
+    empty = b"\n" * 100_000_000
+    folder.write("a.jsonl.gz", gzip.compress(empty + (GOOD % (1, 1, 1)).encode(), 1))
+    folder.look()
+    assert titles(folder) == []
+    assert folder.source.next_due_at == folder.clock.time, "the rest is read when others had their turn"
+    folder.write("b.jsonl", GOOD % (2, 2, 2))
+    folder.look()
+    assert titles(folder) == ["Report 2"]
+    looks(folder)
+    assert titles(folder) == ["Report 1", "Report 2"]
+    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_look_goes_on_where_the_last_one_ended(folder: Folder, restarted: bool) -> None:
+    hurried(folder)
+    lines = [*(["{broken\n"] * 4000), GOOD % (1, 1, 1)]
+    folder.write("a.jsonl", "".join(lines * 2))
+    folder.write("z.jsonl", GOOD % (2, 2, 2))
+    folder.look()
+    folder.look()
+    assert 0 < folder.source.entries_refused < 8000, "it ended before all was read"
+    if restarted:
+        hurried(folder)
+    looks(folder)
+    assert titles(folder) == ["Report 1", "Report 2"]
+    assert folder.source.entries_refused == 8000, "nothing was read twice"
+    assert len(folder.told()) == 1000
+    folder.look()
+    assert folder.source.entries_refused == 8000
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(folder: Folder) -> None:
+    hurried(folder)
+    folder.write("a.jsonl", "{broken\n" * 4000 + GOOD % (1, 1, 1))
+    folder.look()
+    assert titles(folder) == []
+    folder.write("a.jsonl", GOOD % (3, 3, 3) + "{broken\n" * 4000 + GOOD % (1, 1, 1), 1)
+    looks(folder)  # to the end of what was begun
+    looks(folder)  # at the next interval
+    assert titles(folder) == ["Report 1", "Report 3"]
+    assert len(folder.told()) == 1000
+
+
+def test_what_was_refused_of_a_file_that_goes_while_it_is_read_goes_with_it(folder: Folder) -> None:
+    hurried(folder)
+    file = folder.write("a.jsonl", "{broken\n" * 4000)
+    folder.look()
+    assert folder.told() != []
+    file.unlink()
+    looks(folder)
+    assert folder.told() == []
+
+
+def test_a_folder_of_many_files_is_read_in_several_looks(folder: Folder) -> None:
+    hurried(folder)
+    for n in range(300):
+        folder.write(f"{n}.jsonl", GOOD % (n, n, n))
+    assert 0 < len(folder.look().accepted) < 300
+    if folder.source.next_due_at == folder.clock.time:
+        hurried(folder)
+        assert looks(folder) > 1
+    assert len(titles(folder)) == 300
+    assert folder.source.entries_new == 300
+    assert folder.source.entries_known == 0, "nothing was read twice"
+
+
+def test_nothing_is_read_while_placing_is_far_behind(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "MOST_WAITING", 150)
+    folder.write("a.jsonl", "".join(GOOD % (n, n, n) for n in range(260)))
+    assert len(folder.look().accepted) == 200
+    assert folder.look().read == 0
+    assert folder.source.next_due_at > folder.clock.time, "it is asked again soon"
+    desk = Desk(folder.database, folder.clock, BOOK)
+    while len(titles(folder)) < 260:
+        desk.place()
+        folder.look()
+    assert folder.source.entries_new == 260
 
 
 def test_a_file_that_was_half_written_is_whole_at_the_next_look(folder: Folder) -> None:

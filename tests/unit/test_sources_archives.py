@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import random
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.rules import rule_book
-from aggregator.sources.files import Found, FoundBytes, FoundEntry, FoundProblem, open_source
+from aggregator.sources.files import (
+    Found,
+    FoundBytes,
+    FoundEntry,
+    FoundProblem,
+    Reading,
+    open_source,
+    place_below,
+    read_file,
+)
 from aggregator.sources.limits import source_rules
 from aggregator.sources.opening import Progress, unzipped
 from aggregator.sources.pieces import pieces
@@ -238,6 +248,64 @@ class Dripping(io.RawIOBase):
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_come_to_an_end(data: bytes) -> None:
     assert sum(1 for _ in pieces(io.BufferedReader(Dripping(b"[" + data), 16), 50)) <= len(data) + 1
+
+
+LAST = b'{"id": "1", "title": "Item 1", "text": "Words."}'
+LAST_PAGE = warc_record("response", answer(PAGE))
+MANY = 4 * 2**20
+EMPTY = {  # what comes first, what is repeated, what comes last
+    "lines.jsonl": (b"", b"\n", LAST),
+    "spaces.jsonl": (b"", b" \t\r\n", LAST),
+    "lines.json": (b"", b"\n", LAST),
+    "elements.json": (b"[", b",", LAST + b"]"),
+    "inside.json": (b'[{"a": [', b",", b"]}, " + LAST + b"]"),
+    "lines.warc": (LAST_PAGE, b"\n", b""),
+    "broken.warc": (b"WARC/1.0\r\nContent-Length: ?\r\n\r\n", b"\n", LAST_PAGE),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_millions_of_nothing_are_passed_over_together(tmp_path: Path, name: str) -> None:
+    """In few steps, and between them whoever reads may do something else."""
+    first, empty, last = EMPTY[name]
+    file = tmp_path / f"{name}.gz"
+    file.write_bytes(gzip.compress(first + empty * MANY + last))
+    reading = Reading(rules=RULES, progress=Progress())
+    steps = 0
+
+    def count(_frame: object, _event: str, _argument: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        results = list(read_file(file, place_below(tmp_path, file.name), reading))
+    finally:
+        sys.setprofile(None)
+    assert steps < MANY / 100
+    assert None in results
+    (kept,) = (one for one in results if isinstance(one, FoundEntry))
+    if not name.endswith(".warc"):
+        assert kept.entry.title == "Item 1"
+    if empty.endswith(b"\n") and name.endswith(("jsonl", "json")):
+        assert kept.where == f"{file}, line {MANY + 1}"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.warc"])
+def test_what_was_found_before_is_passed_over(tmp_path: Path, name: str) -> None:
+    many = [record(number) for number in range(5)]
+    data = {
+        "a.jsonl": b"\n".join([*many[:3], b"{broken", *many[3:]]),
+        "a.json": b"[" + b",".join([*many[:3], b"7", *many[3:]]) + b"]",
+        "a.warc": b"".join(warc_record("response", answer(PAGE), f"https://a.example/{n}") for n in range(6)),
+    }[name]
+    (tmp_path / name).write_bytes(data)
+    whole = [one for one in found(tmp_path / name) if one is not None]
+    place = place_below(tmp_path, name)
+    for passed in range(len(whole) + 1):
+        reading = Reading(rules=RULES, progress=Progress(), passed=passed)
+        rest = [one for one in read_file(tmp_path / name, place, reading) if one is not None]
+        assert [one.where for one in rest] == [one.where for one in whole[passed:]]
 
 
 # --- web archives ------------------------------------------------------------------------------------------

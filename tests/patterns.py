@@ -12,8 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from types import FrameType
@@ -413,7 +414,9 @@ def _exponent(expression: Expression, method: str, attack: tuple[str, str, str],
         text = before + body * max(1, length // len(body)) + behind
         text = " ".join(text.split()) if gets_lines else text
         data = text.encode("utf-8", "replace") if expression.is_bytes else text
-        return min(seconds(expression, method, data, _STOP_SECONDS) for _ in range(times))
+        run = getattr(expression.pattern, "finditer" if method in _OVER_ALL else method)
+        through = partial(deque, maxlen=0) if method in _OVER_ALL else bool
+        return min(seconds(lambda: through(run(data)), _STOP_SECONDS) for _ in range(times))
 
     length = 64
     while (least := taken(length, 1)) < _ENOUGH_SECONDS and length * 4 <= min(_FIRST_CHARS, longest):
@@ -434,13 +437,12 @@ def _exponent(expression: Expression, method: str, attack: tuple[str, str, str],
     return math.inf
 
 
-class _TooLongError(Exception):
-    pass
+class _TooLongError(BaseException):
+    """Passes through those who catch whatever a parser raises."""
 
 
-def seconds(expression: Expression, method: str, text: str | bytes, limit: float) -> float:
-    """CPU time of the method over `text`; infinite where it is more than `limit`."""
-    pattern = expression.pattern
+def seconds(act: Callable[[], object], limit: float) -> float:
+    """CPU time of what is called; infinite where it is more than `limit`."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise _TooLongError
@@ -449,11 +451,7 @@ def seconds(expression: Expression, method: str, text: str | bytes, limit: float
     signal.setitimer(signal.ITIMER_VIRTUAL, limit)
     try:
         began = time.thread_time()
-        if method in _OVER_ALL:
-            for _ in pattern.finditer(text):
-                pass
-        else:
-            getattr(pattern, method)(text)
+        act()
         return time.thread_time() - began
     except _TooLongError:
         return math.inf

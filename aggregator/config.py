@@ -36,7 +36,8 @@ DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
 DATABASE_FILE_VARIABLE = "AGGREGATOR_DATABASE_FILE"
 _DURATION = re.compile(r"([0-9]{1,12})\s*(s|m|h|d)")
 _LONGEST_DAYS = 36_500  # of a duration: a hundred years, so that any can be taken from today
-_LONGEST_INTERVAL = 365 * 86_400  # seconds
+LONGEST_INTERVAL_DAYS = 365
+_LONGEST_INTERVAL = LONGEST_INTERVAL_DAYS * 86_400  # seconds
 _SERVER_ADDRESS = re.compile(r"https?://[^/\s?#@\\]+/?")
 _CLUSTER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 # A folder in the format of model2vec, and the bytes at both ends of a file that tell models apart.
@@ -56,11 +57,11 @@ def seconds(text: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
-def bounded_seconds(text: str) -> int:
-    """As `seconds`, of what is configured. Raises ValueError past 36500d, too."""
+def bounded_seconds(text: str, most_days: int = _LONGEST_DAYS) -> int:
+    """As `seconds`, of what is configured. Raises ValueError past `most_days`, too."""
     found = seconds(text)
-    if found > _LONGEST_DAYS * _SECONDS["d"]:
-        raise ValueError(f"give at most {_LONGEST_DAYS}d")
+    if found > most_days * _SECONDS["d"]:
+        raise ValueError(f"give at most {most_days}d")
     return found
 
 

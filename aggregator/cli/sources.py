@@ -228,12 +228,12 @@ def add(
 
 
 def _wanted(*, name: str, outlet: str, folder: str, interval: str, language: str) -> "Wanted":
-    from aggregator.config import bounded_seconds
+    from aggregator.config import LONGEST_INTERVAL_DAYS, bounded_seconds
     from aggregator.sources.entries import primary_language
     from aggregator.sourcing import Wanted
 
     try:
-        every = bounded_seconds(interval) if interval else None
+        every = bounded_seconds(interval, LONGEST_INTERVAL_DAYS) if interval else None
     except ValueError as error:
         raise UsageError(f"--interval {interval}: {error}") from error
     tag = primary_language(language)

@@ -205,5 +205,5 @@ def test_adding_tells_what_was_found_and_when_it_is_asked(terminal: Terminal, se
         assert words in said.err
     (listed,) = terminal.type("sources", "list", "--format", "jsonl").lines
     assert (listed["interval_seconds"], listed["language"], listed["outlet"]) == (900, "en", "Gazette")
-    for wrong in (("--interval", "15"), ("--language", "1")):
+    for wrong in (("--interval", "15"), ("--interval", "99999999d"), ("--language", "1")):
         assert terminal.type("sources", "add", server.url("/feed"), *wrong).code == 2

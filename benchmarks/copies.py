@@ -4,7 +4,8 @@
     python -m benchmarks.copies --index 10000 100000 300000
 
 Every article of `events-fulltext.jsonl.gz` is turned into copies as other outlets would print them. Each copy
-is looked up among all originals as the daemon does it (twins.py, over a database of its own). Printed are,
+is looked up among all originals as the daemon does it (pipeline/placement/copy_lookup.py, over a database of
+its own). Printed are,
 for each kind: `check` (share found when the original is read), `found` (by candidates and check), `linked`
 (the same, excerpts included) and false twins. Then what real pairs of different articles are called, and
 what pages are that were stuffed with somebody's text.
@@ -32,20 +33,21 @@ import msgspec
 import numpy as np
 from sqlalchemy import create_engine, insert
 
-from aggregator.coming import Coming
-from aggregator.dedup import passages
-from aggregator.dedup.copies import CopyRules, Wording, verdict
-from aggregator.dedup.passages import PassageIndex
-from aggregator.dedup.shingles import shingle_hashes, shingle_sequence
-from aggregator.dedup.signature import bands, sign
-from aggregator.model import CleanArticle, Entry, Evidence, Fingerprint, Placement
-from aggregator.rules import rule_book
-from aggregator.store import articles as article_rows
-from aggregator.store import stories, tables
-from aggregator.store.database import Database
-from aggregator.store.inbox import Waiting
+from aggregator.cluster.copies import sampled_shingles
+from aggregator.cluster.copies.copy_check import CopyRules, Wording, verdict
+from aggregator.cluster.copies.minhash import bands, sign
+from aggregator.cluster.copies.sampled_shingles import PassageIndex
+from aggregator.cluster.copies.shingles import shingle_hashes, shingle_sequence
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import CleanArticle, Entry, Evidence, Fingerprint, Placement
+from aggregator.pipeline.placement.copy_lookup import Found, Twins
+from aggregator.pipeline.placement.incoming_article import Coming
+from aggregator.store import tables
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.inbox import Waiting
 from aggregator.store.migrate import upgrade
-from aggregator.twins import Found, Twins
+from aggregator.store.stories import articles as article_rows
+from aggregator.store.stories import stories
 
 # Furniture as pages carry it, invented for this file.
 # ruff: noqa: ARG001 (every way to make a copy takes the same arguments)
@@ -263,7 +265,7 @@ def _coming(text: Wording) -> Coming:
     mark = Fingerprint(
         signature=text.signature,
         bands=bands(text.signature, count=at.bands, rows=at.rows),
-        sketch=passages.sketch(sequence, window=at.window, limit=at.sketch_hashes),
+        sketch=sampled_shingles.sketch(sequence, window=at.window, limit=at.sketch_hashes),
         shingle_count=len(sequence),
         terms=b"",
         body_words=0,
@@ -404,12 +406,12 @@ def show_index(sizes: list[int], articles: list[Article]) -> None:
     """Cost of the sampled shingles, CPU time: look and add while growing, loading, memory, scanning rows."""
     at = rules()
     real = [_sketched(article["text"]) for article in articles]
-    shared = Counter(hash_ for blob in real for hash_ in passages.held(blob).tolist())
+    shared = Counter(hash_ for blob in real for hash_ in sampled_shingles.held(blob).tolist())
     rng = np.random.default_rng(1)
 
     def next_sketch() -> bytes:
         """A real sketch of which the hashes that nobody shares are new."""
-        hashes = passages.held(real[int(rng.integers(len(real)))]).copy()
+        hashes = sampled_shingles.held(real[int(rng.integers(len(real)))]).copy()
         alone = np.array([shared[hash_] == 1 for hash_ in hashes.tolist()])
         hashes[alone] = rng.integers(0, 1 << 30, int(alone.sum()), dtype=np.uint32)
         return len(hashes).to_bytes(4, "little") + np.unique(hashes).tobytes()
@@ -420,7 +422,7 @@ def show_index(sizes: list[int], articles: list[Article]) -> None:
         look = index.look(number, blob)
         look.sharing(at.passage_shared)
         middle = time.thread_time()
-        blob = passages.kept(blob, ~look.full)
+        blob = sampled_shingles.kept(blob, ~look.full)
         index.add(number, blob)
         index.sweep(number)
         return middle - start, time.thread_time() - middle, blob
@@ -449,7 +451,7 @@ def show_index(sizes: list[int], articles: list[Article]) -> None:
                 load, memory = time.thread_time() - began, _resident() - before
                 began = time.thread_time()
                 stored = article_rows.sketches(connection, after=size - at.passage_reach)
-                scanned = passages.scan(
+                scanned = sampled_shingles.scan(
                     stored, size + 1, asked[0][2], reach=at.passage_reach, cap=at.shingle_cap
                 )
                 scan = time.thread_time() - began
@@ -463,7 +465,7 @@ def show_index(sizes: list[int], articles: list[Article]) -> None:
 
 def _sketched(text: str) -> bytes:
     at = rules()
-    return passages.sketch(shingle_sequence(text), window=at.window, limit=at.sketch_hashes)
+    return sampled_shingles.sketch(shingle_sequence(text), window=at.window, limit=at.sketch_hashes)
 
 
 def _resident() -> float:

@@ -38,21 +38,23 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, event, update
 
-from aggregator.dedup import passages, signature, sums
-from aggregator.dedup.copies import CopyRules
-from aggregator.dedup.weights import EventModel, EventRules, shipped_model
-from aggregator.model import Entry, Published
-from aggregator.pipeline import Pipeline
-from aggregator.rules import RuleBook, rule_book
-from aggregator.store import inbox, tables
-from aggregator.store.database import Database
+from aggregator.cluster.copies import minhash, sampled_shingles
+from aggregator.cluster.copies.copy_check import CopyRules
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.weights import EventModel, EventRules, shipped_model
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.extract.sentences import split_sentences
+from aggregator.model.core import Entry, Published
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store import tables
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
 from aggregator.store.migrate import newest_revision, upgrade
-from aggregator.text.sentences import split_sentences
-from aggregator.work.executor import InlineExecutor
 
 Ints = npt.NDArray[np.int64]
 
-WINDOW = 300_000  # articles that are live: rules.yaml, events.live_reach and copies.passage_reach
+WINDOW = 300_000  # articles that are live: config/tuning.yaml, events.live_reach and copies.passage_reach
 BLOCK = 10_000  # articles of the stream in a database
 START = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 MINUTES_AN_ARTICLE = 4 * 24 * 60 / BLOCK  # so that most stories of a block are told to their end
@@ -458,7 +460,7 @@ def _own_keys(
     held = {n for (n,) in raw.execute("SELECT DISTINCT article FROM base.lsh_band")}
     story_of = dict(raw.execute("SELECT n, story FROM base.article"))
     holders = [(n, mark) for n, mark in signed if n in held]
-    own = np.array([signature.bands(mark, count=rules.bands, rows=rules.rows) for _, mark in holders])
+    own = np.array([minhash.bands(mark, count=rules.bands, rows=rules.rows) for _, mark in holders])
     stories: dict[int, set[str]] = {}
     for (n, _), keys in zip(holders, own.tolist(), strict=True):
         for key in keys:
@@ -547,7 +549,7 @@ class _Changes:
     def sums(self, blob: bytes) -> bytes:
         if not self._is_live or not blob:  # a story that gave way has none
             return blob
-        known = sums.from_bytes(blob)
+        known = centroid.from_bytes(blob)
         ids = known.ids ^ self._flips(known.ids.astype(np.uint32)).astype(np.int64)
         order = np.argsort(ids)
         moved = dataclasses.replace(
@@ -557,12 +559,12 @@ class _Changes:
             times=known.times - self._minutes,
             silent_times=known.silent_times - self._minutes,
         )
-        return sums.to_bytes(moved, self._model)
+        return centroid.to_bytes(moved, self._model)
 
     def sketch(self, blob: bytes) -> bytes:
         if not self._is_live:
             return blob
-        hashes = passages.held(blob)
+        hashes = sampled_shingles.held(blob)
         upper = hashes >> np.uint32(15)
         changed = (upper * np.uint32(2654435761) >> np.uint32(20)) % np.uint32(100) < 96
         flips = np.where(changed, np.uint32((self._age * 12_345) & 0x7FFF), np.uint32(0))

@@ -16,15 +16,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from aggregator.dedup import sums
-from aggregator.dedup.entries import LinkRules, entry_marks
-from aggregator.dedup.events import Article, Scorer, is_open
-from aggregator.dedup.index import StoryIndex, StoryRow
-from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.weights import shipped_model
-from aggregator.model import CleanArticle, TimedEntry
-from aggregator.rules import rule_book
-from aggregator.text.sentences import split_sentences
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.live_entries import LinkRules, entry_marks
+from aggregator.cluster.events.scorer import Article, Scorer, is_open
+from aggregator.cluster.events.story_index import StoryIndex, StoryRow
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.weights import shipped_model
+from aggregator.config.tuning import rule_book
+from aggregator.extract.sentences import split_sentences
+from aggregator.model.core import CleanArticle, TimedEntry
 
 BOOK = rule_book()
 MODEL = shipped_model(BOOK)
@@ -54,12 +54,12 @@ def held_back(rows: list[dict[str, Any]]) -> tuple[list[tuple[dict[str, Any], in
         elif chance.random() < 0.6:
             entries.append((members[0], None))
             continue
-        whole = sums.Sums()
+        whole = centroid.Sums()
         for row in members:
             terms, words = PACKER.pack_counted(row["title"], row["text"], row.get("lang"))
-            whole = sums.add(whole, Article(terms, minutes(row), words).member(MODEL), MODEL)
+            whole = centroid.add(whole, Article(terms, minutes(row), words).member(MODEL), MODEL)
         number = len(stories)
-        stories.append(StoryRow(number, str(number), sums.to_bytes(whole, MODEL), number))
+        stories.append(StoryRow(number, str(number), centroid.to_bytes(whole, MODEL), number))
     return entries, stories
 
 

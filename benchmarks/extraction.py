@@ -27,10 +27,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from aggregator.model import CleanArticle, Entry
-from aggregator.rules import rule_book
-from aggregator.text.lines import folded
-from aggregator.text.prepare import clean_article
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.extract.lines import folded
+from aggregator.model.core import CleanArticle, Entry
 
 SHINGLE_WORDS = 4
 _WORD = re.compile(r"\w+")

@@ -24,12 +24,12 @@ from typing import Any
 
 import msgspec
 
-from aggregator.model import Entry, ParsedFeed
-from aggregator.rules import rule_book
-from aggregator.sources.entries import author_name, plain_title
-from aggregator.sources.feeds import read_feed
-from aggregator.sources.limits import source_rules
-from aggregator.sources.markup import decode_markup, entry_starts
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry, ParsedFeed
+from aggregator.sources.parse.entry_builder import author_name, plain_title
+from aggregator.sources.parse.feed import read_feed
+from aggregator.sources.parse.limits import source_rules
+from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
 
 SUITES = ("real", "feedparser", "gofeed")
 # Old samples are dated back to 2003, and none lies in the future of this moment.

@@ -8,12 +8,12 @@ Prints processor time, so that other work on the machine counts little.
 import datetime as dt
 import time
 
-from aggregator.publish.filters import parse_filter
-from aggregator.publish.frontpage import arranged
-from aggregator.publish.pages import feed_links
-from aggregator.publish.rendering import environment
-from aggregator.publish.settings import PublishSettings
-from aggregator.shelf import Teaser
+from aggregator.model.read_model import Teaser
+from aggregator.web.filters import parse_filter
+from aggregator.web.jinja import environment
+from aggregator.web.pages.front_page import arranged
+from aggregator.web.pages.pages import feed_links
+from aggregator.web.settings import PublishSettings
 
 STORIES = 30
 RUNS = 100

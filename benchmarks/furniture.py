@@ -18,12 +18,12 @@ from pathlib import Path
 
 import msgspec
 
-from aggregator.rules import rule_book
-from aggregator.text.characters import clean
-from aggregator.text.furniture import without_bullet
-from aggregator.text.limits import TextRules
-from aggregator.text.lines import count_words
-from aggregator.text.plain import Context, SavedText, read_saved_text, read_titled_text
+from aggregator.config.tuning import rule_book
+from aggregator.extract.language.unicode import clean
+from aggregator.extract.limits import TextRules
+from aggregator.extract.lines import count_words
+from aggregator.extract.plain.boilerplate import without_bullet
+from aggregator.extract.plain.saved_text import Context, SavedText, read_saved_text, read_titled_text
 
 SETS = ("dev", "check", "fresh")
 SAMPLES = Path(__file__).resolve().parents[1] / "tests" / "data" / "plain"

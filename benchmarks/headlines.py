@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.model import ArticleView
+from aggregator.model.core import ArticleView
 from aggregator.stories.headline import headline
 from aggregator.stories.tuning import StoryRules, shipped_rules
 from benchmarks.labelled import report, rows, stated_time

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aggregator.model import ArticleView
+from aggregator.model.core import ArticleView
 
 
 def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

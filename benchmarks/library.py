@@ -24,13 +24,15 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, event, insert, select, text, update
 
-from aggregator.model import Evidence
-from aggregator.store import blobs, search, sources, tables
-from aggregator.store.articles import Details
-from aggregator.store.database import Database
+from aggregator.model.core import Evidence
+from aggregator.store import codecs, tables
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import sources
+from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.migrate import upgrade
-from aggregator.store.sources import Source, source_id
-from aggregator.store.telling import tell_next
+from aggregator.store.search import index
+from aggregator.store.stories.articles import Details
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import shipped_rules
 
 END = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
@@ -310,23 +312,23 @@ _OLD_MARKS = _DAY_MARKS.format(at="(effective AT TIME ZONE 'UTC')")
 _NEW_MARKS = _DAY_MARKS.format(at="(effective AT TIME ZONE 'UTC' + interval '{days} days')")
 _COPIED_WORDS = (
     "INSERT INTO article_search (n, words, is_long) SELECT a.n + {more}, ts_delete(s.words, ARRAY["
-    + ", ".join(f"'_{mark}' || (a.n >> {bits})" for mark, bits in search.SPANS.items())
+    + ", ".join(f"'_{mark}' || (a.n >> {bits})" for mark, bits in index.SPANS.items())
     + f", {_OLD_MARKS}]) || array_to_tsvector(ARRAY["
-    + ", ".join(f"'_{mark}' || ((a.n + {{more}}) >> {bits})" for mark, bits in search.SPANS.items())
+    + ", ".join(f"'_{mark}' || ((a.n + {{more}}) >> {bits})" for mark, bits in index.SPANS.items())
     + f", {_NEW_MARKS}]), s.is_long FROM article a JOIN article_search s ON s.n = a.n "
     "WHERE a.n <= {block} AND EXISTS (SELECT 1 FROM story WHERE story.id = a.story)"
 )
 
 
 def _index_copies(connection: Connection, block: int) -> None:
-    named = search.Indexed._fields
+    named = index.Indexed._fields
     rows = connection.execute(
         select(*(tables.article.c[name] for name in named))
         .where(tables.article.c.n > block * BLOCK)
         .order_by(tables.article.c.n)
     )
     while some := rows.fetchmany(_AT_ONCE):
-        search.put(connection, some)
+        index.put(connection, some)
 
 
 def _flush(
@@ -339,9 +341,9 @@ def _flush(
         _write(connection, tables.story, [_story(found) for found in done])
         rows = [_article(one, source_of) for one in batch]
         _write(connection, tables.article, rows)
-        search.put(
+        index.put(
             connection,
-            [search.Indexed(**{name: row[name] for name in search.Indexed._fields}) for row in rows],
+            [index.Indexed(**{name: row[name] for name in index.Indexed._fields}) for row in rows],
         )
 
 
@@ -360,8 +362,8 @@ def _write(connection: Connection, table: Any, rows: Sequence[dict[str, Any]]) -
 
 
 _SIGNATURE = hashlib.shake_256(b"signature").digest(40_000)
-_EVIDENCE = blobs.pack(Evidence(stage="event", score=3.2, need=1.1, shared=tuple(range(40))))
-_DETAILS = blobs.pack(Details())
+_EVIDENCE = codecs.pack(Evidence(stage="event", score=3.2, need=1.1, shared=tuple(range(40))))
+_DETAILS = codecs.pack(Details())
 
 
 def _article(one: Invented, source_of: dict[str, str]) -> dict[str, Any]:

@@ -31,14 +31,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aggregator.model import ArticleView, Attributed, Entry, MergedStory
-from aggregator.rules import rule_book
-from aggregator.stories.facts import Likenesses, compare_all, fact_groups
-from aggregator.stories.likeness import read_features
-from aggregator.stories.merge import merge
-from aggregator.stories.reports import Report, read_reports
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.model.core import ArticleView, Attributed, Entry, MergedStory
+from aggregator.stories.facts.facts import Likenesses, compare_all, fact_groups
+from aggregator.stories.facts.sentence_similarity import read_features
+from aggregator.stories.facts.source_sentences import Report, read_reports
+from aggregator.stories.text.merged_text import merge
 from aggregator.stories.tuning import shipped_rules
-from aggregator.text.prepare import clean_article
 from training.dataset import is_held_out
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

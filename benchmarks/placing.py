@@ -34,16 +34,16 @@ from typing import Any
 
 import numpy as np
 
-from aggregator.dedup.fingerprint import fingerprinter
-from aggregator.model import Entry, Prepared
-from aggregator.pipeline import Pipeline
-from aggregator.placing import Placing
-from aggregator.preparing import TEXTS_A_JOB
-from aggregator.rules import rule_book
-from aggregator.stages import PrepareItem, PrepareJob, _prepared
-from aggregator.store import inbox
-from aggregator.store.database import Database
-from aggregator.work.executor import open_executor
+from aggregator.cluster.fingerprint import fingerprinter
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry, Prepared
+from aggregator.pipeline.jobs import PrepareItem, PrepareJob, _prepared
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.prepare import TEXTS_A_JOB
+from aggregator.pipeline.workers.executor import open_executor
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
 from benchmarks.corpus import Made, continuation, data_folder, database_of
 
 ACCEPTED_AT_ONCE = 100

@@ -21,15 +21,15 @@ from pathlib import Path
 
 import httpcore
 
-from aggregator.net.client import Client, ClientSettings
-from aggregator.polling import Polling
-from aggregator.rounds import TICK_SECONDS, Rounds
-from aggregator.rules import rule_book
-from aggregator.store.database import Database
+from aggregator.config.tuning import rule_book
+from aggregator.daemon.poll_scheduler import TICK_SECONDS, Rounds
+from aggregator.pipeline.poll import Polling
+from aggregator.pipeline.watch_folder import Watching
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import Source, add, all_sources, source_id
 from aggregator.store.migrate import upgrade
-from aggregator.store.sources import Source, add, all_sources, source_id
-from aggregator.watching import Watching
-from aggregator.work.executor import InlineExecutor
 from tests.loopback import LoopbackServer, Request, Response
 
 _PUBLIC = "93.184.216.34"  # where all names lead; never dialled

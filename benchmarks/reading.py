@@ -23,12 +23,12 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from sqlalchemy import select
 
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.shelf import SearchBounds, StoryFilter
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
+from aggregator.model.read_model import SearchBounds, StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
 from aggregator.store.tables import story
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from benchmarks.library import END, NAMES, vocabulary
 
 RUNS = 40

@@ -19,16 +19,17 @@ from pathlib import Path
 
 from sqlalchemy import select, text, update
 
-from aggregator.pipeline import Pipeline
-from aggregator.retaining import Plan
-from aggregator.rules import RuleBook, rule_book
-from aggregator.store import inbox, retention
-from aggregator.store.database import Database
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.placement.retention import Plan
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
+from aggregator.store.maintenance import retention
 from aggregator.store.migrate import upgrade
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import counter
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import shipped_rules
-from aggregator.work.executor import InlineExecutor
 from benchmarks.corpus import START, Stream, data_folder, database_of
 
 AT_ONCE = 100

@@ -20,16 +20,17 @@ from pathlib import Path
 
 import msgspec
 
-from aggregator.model import Entry
-from aggregator.placing import Placing
-from aggregator.rules import rule_book
-from aggregator.sources.files import FoundEntry, open_source
-from aggregator.sources.limits import source_rules
-from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, prepare
-from aggregator.store import inbox, search
-from aggregator.store.database import Database
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
+from aggregator.pipeline.placement.place import Placing
+from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.sources.parse.limits import source_rules
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
-from aggregator.store.telling import tell_next
+from aggregator.store.search import index
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import StoryRules
 
 WARM = 32
@@ -97,7 +98,7 @@ def measured(database: Database, entries: Sequence[Entry], kind: str) -> Costs:
             while left:
                 left = left[len(placing.place(left, as_it_is=True)) :]
     with costs.of("index"), database.write() as connection:
-        while search.index_next(connection, 200):
+        while index.index_next(connection, 200):
             pass
     with costs.of("tell"):
         while tell_next(database, 20, book.section("stories", StoryRules)):

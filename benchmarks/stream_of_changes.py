@@ -14,11 +14,11 @@ from collections.abc import Callable
 
 from sqlalchemy import insert, text
 
-from aggregator.shelf import StoryFilter
-from aggregator.store import changes
-from aggregator.store.database import Database
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read import change_stream
+from aggregator.store.read.reader import Reading
 from aggregator.store.tables import change, story
 
 CHANGES, STORIES, AT_ONCE = 1_000_000, 600_000, 10_000
@@ -82,7 +82,7 @@ def main() -> None:
 
     def following(last: int) -> object:
         with database.read() as connection:
-            return changes.following(connection, last, 100, indexed_to=2**62)
+            return change_stream.following(connection, last, 100, indexed_to=2**62)
 
     timed("the newest 100", lambda: reading.changes(StoryFilter(limit=100)))
     timed("of a filter that fits one in 20", lambda: reading.changes(StoryFilter(limit=100, min_reports=2)))

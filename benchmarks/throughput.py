@@ -16,15 +16,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.model import Entry
-from aggregator.pipeline import Pipeline
-from aggregator.rules import rule_book
-from aggregator.sources.files import FoundEntry, open_source
-from aggregator.sources.limits import source_rules
-from aggregator.store import inbox
-from aggregator.store.database import Database
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.sources.parse.limits import source_rules
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
-from aggregator.work.executor import InlineExecutor
 
 ENTRIES_A_TRANSACTION = 100
 ROUNDS = 3  # of the pages, in turns: what else the machine does then weighs on both

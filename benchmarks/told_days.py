@@ -13,11 +13,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from aggregator.model import ArticleView
+from aggregator.model.core import ArticleView
 from aggregator.stories.dates import days_told
-from aggregator.stories.facts import compare_all
-from aggregator.stories.likeness import read_features
-from aggregator.stories.reports import Report, read_reports
+from aggregator.stories.facts.facts import compare_all
+from aggregator.stories.facts.sentence_similarity import read_features
+from aggregator.stories.facts.source_sentences import Report, read_reports
 from aggregator.stories.tuning import StoryRules, shipped_rules
 from benchmarks.labelled import report, rows, stated_time
 

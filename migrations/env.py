@@ -5,8 +5,8 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection
 
-from aggregator.config_file import load
-from aggregator.store.database import Database
+from aggregator.config.loader import load
+from aggregator.store.engine.database import Database
 from aggregator.store.tables import metadata
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from sqlalchemy import select
 
-from aggregator.model import Entry, Published
-from aggregator.pipeline import Pipeline
-from aggregator.placing import Placed
-from aggregator.rules import RuleBook, rule_book
-from aggregator.store import inbox
-from aggregator.store.database import Database
-from aggregator.store.inbox import Accepted
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.model.core import Entry, Published
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.placement.place import Placed
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
+from aggregator.store.intake.inbox import Accepted
 from aggregator.store.tables import article, change, identity_key, sighting, story
-from aggregator.work.executor import InlineExecutor
 
 NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
 

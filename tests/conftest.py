@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from tests.fresh import emptied, shape, with_tables
 from tests.own_postgres import own_postgres, own_postgres_server
 from tests.waiting import PATIENCE_SECONDS

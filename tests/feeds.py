@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from aggregator.publish.feeds.channels import Which, address, channel, written
-from aggregator.publish.feeds.gathering import gather
-from aggregator.publish.feeds.nouns import Channel, Format
-from aggregator.publish.filters import parse_filter
-from aggregator.publish.settings import PublishSettings
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
+from aggregator.web.feeds.formats import Which, address, channel, written
+from aggregator.web.feeds.load_items import gather
+from aggregator.web.feeds.model import Channel, Format
+from aggregator.web.filters import parse_filter
+from aggregator.web.settings import PublishSettings
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 

@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy import DateTime, LargeBinary, MetaData, insert, select, text
 
-from aggregator.store.database import Connection, Database
+from aggregator.store.engine.database import Connection, Database
 from aggregator.store.migrate import make_file, migrations_folder
 from tests.conftest import REPOSITORY
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, select, text
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import counter, metadata
 

@@ -10,22 +10,22 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from aggregator.correcting import Corrected, Wish
-from aggregator.dedup import sums
-from aggregator.dedup.index import StoryIndex
-from aggregator.dedup.sums import Sums
-from aggregator.dedup.weights import shipped_model
-from aggregator.model import Entry
-from aggregator.placing import Placing
-from aggregator.reclustering import Reclustering
-from aggregator.rules import RuleBook, rule_book
-from aggregator.sources.files import FoundEntry, open_source
-from aggregator.sources.limits import source_rules
-from aggregator.store import article_views, articles
-from aggregator.store.database import Database
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.centroid import Sums
+from aggregator.cluster.events.story_index import StoryIndex
+from aggregator.cluster.events.weights import shipped_model
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.model.core import Entry
+from aggregator.pipeline.placement.apply_corrections import Corrected, Wish
+from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.recluster import Reclustering
+from aggregator.pipeline.workers.executor import Executor, InlineExecutor
+from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.sources.parse.limits import source_rules
+from aggregator.store.engine.database import Database
+from aggregator.store.stories import article_views, articles
 from aggregator.store.tables import article, counter, metadata, story
 from aggregator.stories.counts import count
-from aggregator.work.executor import Executor, InlineExecutor
 from tests.articles import NOON, Clock, Desk
 from tests.conftest import REPOSITORY
 from tests.fresh import emptied, numbered_on, with_tables
@@ -152,13 +152,13 @@ def what_is_wrong(database: Database, placing: Placing | None = None) -> list[st
             for member in members:
                 known = member.as_article()
                 folded = (
-                    sums.add(folded, known.member(model), model)
+                    centroid.add(folded, known.member(model), model)
                     if member.weighs
-                    else sums.add_silent(folded, known.minutes)
+                    else centroid.add_silent(folded, known.minutes)
                 )
             if folded.reports != sum(member.weighs for member in members):
                 wrong.append(f"in {row.id} more articles say that they weigh than do")
-            if sums.to_bytes(folded, model) != row.sums:
+            if centroid.to_bytes(folded, model) != row.sums:
                 wrong.append(f"the sums of {row.id} are not those of its {len(members)} articles")
             if not any(member.weighs for member in members):
                 wrong.append(f"nothing weighs in {row.id}")

@@ -3,7 +3,7 @@
 import datetime as dt
 import random
 
-from aggregator.model import Attributed, Disagreement, Enclosure, Fact, MergedStory, StoryView
+from aggregator.model.core import Attributed, Disagreement, Enclosure, Fact, MergedStory, StoryView
 from tests.memory_shelf import MORNING, a_story, an_article
 
 SCRIPTS = [

@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from aggregator.model import CleanArticle, Entry
-from aggregator.rules import RuleBook, rule_book
-from aggregator.text.prepare import clean_article
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.extract.article import clean_article
+from aggregator.model.core import CleanArticle, Entry
 from tests.articles import record
 from tests.conftest import REPOSITORY
 

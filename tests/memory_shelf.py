@@ -1,6 +1,7 @@
 """A complete shelf in memory, and stories of invented events to put on it.
 
-`MemoryShelf` answers every question of `aggregator.shelf.Shelf` from plain nouns, so that the output rooms
+`MemoryShelf` answers every question of `aggregator.model.read_model.Shelf` from plain nouns, so that the
+output rooms
 are tested with neither a database nor a mock.
 """
 
@@ -10,8 +11,8 @@ import itertools
 
 import msgspec
 
-from aggregator.errors import UsageError
-from aggregator.model import (
+from aggregator.config.tuning import RuleBook
+from aggregator.model.core import (
     ArticleView,
     Attributed,
     Disagreement,
@@ -22,9 +23,8 @@ from aggregator.model import (
     StoryView,
     TimelineItem,
 )
-from aggregator.publish.frontpage import teaser_of
-from aggregator.rules import RuleBook
-from aggregator.shelf import (
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import (
     Change,
     Glance,
     Growth,
@@ -41,7 +41,8 @@ from aggregator.shelf import (
     StoryPage,
     Teaser,
 )
-from aggregator.stories.weight import FrontRules, ranked
+from aggregator.stories.front_page_rank import FrontRules, ranked
+from aggregator.web.pages.front_page import teaser_of
 
 
 class MemoryShelf:

@@ -5,18 +5,18 @@ from typing import Any
 
 import httpx
 
-from aggregator.explaining import explanation
-from aggregator.publish.desk import NewsDesk
-from aggregator.publish.push import Letterbox
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.rules import rule_book
-from aggregator.store import tokens
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
-from aggregator.store.telling import tell_next
-from aggregator.store.tokens import Scope
+from aggregator.config.tuning import rule_book
+from aggregator.pipeline.placement.explain import explanation
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories import api_tokens
+from aggregator.store.stories.api_tokens import Scope
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import StoryRules
+from aggregator.web.api.push import Letterbox
+from aggregator.web.editor import NewsDesk
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}  # who asks with it is not at this machine
@@ -68,7 +68,7 @@ class Newsroom:
     def token(self, name: str, *scopes: Scope) -> str:
         """A new token's secret."""
         with self.database.write() as connection:
-            return tokens.create(connection, name, scopes, self.clock())[1]
+            return api_tokens.create(connection, name, scopes, self.clock())[1]
 
     def get(self, path: str, secret: str | None = None, **headers: str) -> httpx.Response:
         """With the secret as Bearer."""

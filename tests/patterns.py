@@ -176,24 +176,27 @@ def _print_all() -> None:
 
 def _make_tables() -> None:
     """Call what compiles expressions when it is first asked."""
-    from aggregator.dedup import scripts
-    from aggregator.stories import denial_cues, faults, figures, lexicon, likeness, tolls
-    from aggregator.text import clocks, verdict
+    from aggregator.cluster.events import scripts
+    from aggregator.extract import page_verdict
+    from aggregator.extract.liveblog import clock_times
+    from aggregator.stories import headline_faults, lexicon
+    from aggregator.stories.disagreements import casualties
+    from aggregator.stories.facts import denial_cues, figures, sentence_similarity
 
-    verdict._notices()
+    page_verdict._notices()
     scripts._any_token()
-    clocks.opening("Monday, 9 March, at 9.40 p.m.: The levee has given way.")
+    clock_times.opening("Monday, 9 March, at 9.40 p.m.: The levee has given way.")
     for language in (None, "en", *lexicon._languages()):
         figures._grammar(language)
-        tolls._patterns(language)
-        likeness._attribution(language)
+        casualties._patterns(language)
+        sentence_similarity._attribution(language)
         denial_cues.cues_of(language)
         words = lexicon.language_words(language)
         for text in (words.denial and words.denial.objects, words.counter):
             if text:
                 re.compile(text, re.IGNORECASE)
         for kind in ("bait", "label", "opener"):
-            faults._searched(kind, language)
+            headline_faults._searched(kind, language)
 
 
 def _assigned(path: str, line: int) -> str:
@@ -365,7 +368,7 @@ _CATEGORIES: Final = {
 # --- measuring ---------------------------------------------------------------------------------------------
 
 LIMIT: Final = 1.35  # the largest exponent that counts as linear; a quadratic expression has 2
-_LONGEST: Final = 204_800  # characters of a text (rules.yaml, text.max_text_chars)
+_LONGEST: Final = 204_800  # characters of a text (config/tuning.yaml, text.max_text_chars)
 _ENOUGH_SECONDS: Final = 0.0005  # a time that can be compared
 _FIRST_CHARS: Final = 8_192  # where a run is shorter than that even here, it is at most a second for a text
 _STOP_SECONDS: Final = 1.0  # of CPU; past it a run is given up as one that would take for ever

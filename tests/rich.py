@@ -7,17 +7,17 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import insert, select
 
-from aggregator.correcting import Wish
-from aggregator.forgetting import ForgetWish
-from aggregator.model import Entry
-from aggregator.placing import Placing
-from aggregator.rules import RuleBook, rule_book
-from aggregator.shelf import StoryFilter
-from aggregator.store import blobs, tables
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, add
-from aggregator.store.telling import tell_next
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.model.core import Entry
+from aggregator.model.read_model import StoryFilter
+from aggregator.pipeline.placement.apply_corrections import Wish
+from aggregator.pipeline.placement.erase import ForgetWish
+from aggregator.pipeline.placement.place import Placing
+from aggregator.store import codecs, tables
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import Source, add
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import StoryRules
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.fresh import with_tables
@@ -122,7 +122,7 @@ def _installation(database: Database, clock: Clock) -> None:
         )
         connection.execute(
             insert(tables.push).values(
-                token="t", key=b"k" * 16, body_hash=b"b", answer=blobs.squeeze(b"{}"), at=now
+                token="t", key=b"k" * 16, body_hash=b"b", answer=codecs.squeeze(b"{}"), at=now
             )
         )
         connection.execute(
@@ -148,7 +148,7 @@ def _installation(database: Database, clock: Clock) -> None:
                 change=3,
                 id="msg_1",
                 story="s",
-                body=blobs.squeeze(b"{}"),
+                body=codecs.squeeze(b"{}"),
                 state="waiting",
                 at=now,
                 tries=2,

@@ -15,9 +15,9 @@ from typing import Any
 
 import httpcore
 
-from aggregator.errors import FetchError
-from aggregator.net.client import Client, ClientSettings
-from aggregator.rules import RuleBook
+from aggregator.config.tuning import RuleBook
+from aggregator.model.errors import FetchError
+from aggregator.sources.fetch.client import Client, ClientSettings
 from tests.articles import NOON
 from tests.loopback import LoopbackServer, Request, Response, Route
 

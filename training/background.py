@@ -1,4 +1,4 @@
-"""Makes aggregator/dedup/background.tsv.gz: in how many events a word occurs.
+"""Makes aggregator/cluster/events/background.tsv.gz: in how many events a word occurs.
 
     python -m training.background            the shipped table: all events of the two labelled files
     python -m training.background --train    only the events of the training half
@@ -13,11 +13,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from aggregator.dedup.background import ANY_LANGUAGE, Background, Kind, write_background
-from aggregator.dedup.terms import special_terms
-from aggregator.dedup.tokens import Lexicon
-from aggregator.dedup.weights import EventRules
-from aggregator.rules import rule_book
+from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, Background, Kind, write_background
+from aggregator.cluster.events.terms import special_terms
+from aggregator.cluster.events.tokenizer import Lexicon
+from aggregator.cluster.events.weights import EventRules
+from aggregator.config.tuning import rule_book
 from training.dataset import Labelled, is_held_out, read_labelled
 
 TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "dedup" / "background.tsv.gz"

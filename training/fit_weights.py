@@ -1,4 +1,5 @@
-"""Learns aggregator/dedup/weights.json: a logistic regression on pairs of reports, by Newton's method.
+"""Learns aggregator/cluster/events/weights.json: a logistic regression on pairs of reports, by Newton's
+method.
 
     python -m training.fit_weights [--write]
 
@@ -26,11 +27,19 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.dedup.background import Background, shipped_background
-from aggregator.dedup.measures import measure
-from aggregator.dedup.packed import FIELD_COUNT, FIELDS, HASH_BITS, SCALE, ids_of, read, weights_of
-from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.weights import MINUTES_A_DAY, Weights, event_model, model_hash, shipped_weights
+from aggregator.cluster.bcubed import measure
+from aggregator.cluster.events.document_frequency import Background, shipped_background
+from aggregator.cluster.events.term_codec import (
+    FIELD_COUNT,
+    FIELDS,
+    HASH_BITS,
+    SCALE,
+    ids_of,
+    read,
+    weights_of,
+)
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.weights import MINUTES_A_DAY, Weights, event_model, model_hash, shipped_weights
 from training import background as background_table
 from training.dataset import Labelled, in_order_of_time, is_held_out, read_labelled
 from training.replay import line, run, shipped_rules
@@ -161,7 +170,7 @@ def main() -> None:
     if write:
         weights = msgspec.structs.replace(weights, about=about)
         TARGET.write_bytes(msgspec.json.format(msgspec.json.encode(weights), indent=2) + b"\n")
-        print(f"{TARGET}; put into rules.yaml: events: model: {model_hash()}")
+        print(f"{TARGET}; put into config/tuning.yaml: events: model: {model_hash()}")
 
 
 if __name__ == "__main__":

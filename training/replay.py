@@ -19,15 +19,15 @@ from pathlib import Path
 
 import yaml
 
-from aggregator.dedup import sums
-from aggregator.dedup.background import Background, read_background, shipped_background
-from aggregator.dedup.events import Article, Candidate, Decision, Scorer, decide
-from aggregator.dedup.index import StoryIndex, StoryRow
-from aggregator.dedup.measures import Report, measure, worst_merges, worst_misses
-from aggregator.dedup.second_look import Merge, Move, Unit, look
-from aggregator.dedup.sums import Sums
-from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.weights import (
+from aggregator.cluster.bcubed import Report, measure, worst_merges, worst_misses
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.centroid import Sums
+from aggregator.cluster.events.document_frequency import Background, read_background, shipped_background
+from aggregator.cluster.events.reassess import Merge, Move, Unit, look
+from aggregator.cluster.events.scorer import Article, Candidate, Decision, Scorer, decide
+from aggregator.cluster.events.story_index import StoryIndex, StoryRow
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.weights import (
     MINUTES_A_DAY,
     EventModel,
     EventRules,
@@ -35,8 +35,8 @@ from aggregator.dedup.weights import (
     read_weights,
     shipped_weights,
 )
-from aggregator.model import Reason
-from aggregator.rules import rule_book
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Reason
 from training.dataset import Labelled, in_order_of_time, is_held_out, read_labelled
 
 
@@ -69,16 +69,16 @@ class Replay:
         self.inbox += 1
         decision = decide(article, self.index.candidates(article), self.scorer)
         number = self._new_number() if decision.story is None else int(decision.story)
-        total = self.sums(number) if number in self.blobs else sums.Sums()
+        total = self.sums(number) if number in self.blobs else centroid.Sums()
         if decision.weighs:
-            total = sums.add(total, article.member(self.model), self.model)
+            total = centroid.add(total, article.member(self.model), self.model)
             self.members.setdefault(number, {})[name] = Unit(name, article.inbox, article.member(self.model))
         else:
-            total = sums.add_silent(total, article.minutes)
+            total = centroid.add_silent(total, article.minutes)
             self.silent.setdefault(number, set()).add(name)
         self.home[name] = number
         for taken in map(int, decision.takes_in):
-            total = sums.merge(total, self.sums(taken), self.model)
+            total = centroid.merge(total, self.sums(taken), self.model)
             moved = {*self.members.pop(taken), *self.silent.pop(taken, set())}
             self.silent.setdefault(number, set()).update(moved)
             self.home.update(dict.fromkeys(moved, number))
@@ -93,9 +93,9 @@ class Replay:
         self.numbers += 1
         return self.numbers
 
-    def _keep(self, number: int, total: sums.Sums, last_inbox: int) -> None:
+    def _keep(self, number: int, total: centroid.Sums, last_inbox: int) -> None:
         known = number in self.blobs
-        self.blobs[number] = sums.to_bytes(total, self.model)
+        self.blobs[number] = centroid.to_bytes(total, self.model)
         row = StoryRow(number, str(number), self.blobs[number], last_inbox)
         (self.index.replace_story if known else self.index.add_story)(row)
         self.touched.add(number)
@@ -118,19 +118,19 @@ class Replay:
         unit = self.members[move.source].pop(move.article)
         self._keep(
             move.source,
-            sums.remove(self.sums(move.source), unit.member, self.model),
+            centroid.remove(self.sums(move.source), unit.member, self.model),
             self.index.story(move.source).last_inbox,
         )
         target = self._new_number() if move.target is None else move.target
         self.members.setdefault(target, {})[move.article] = unit
         self.home[move.article] = target
         known = target in self.blobs
-        total = self.sums(target) if known else sums.Sums()
+        total = self.sums(target) if known else centroid.Sums()
         last_inbox = max(unit.inbox, self.index.story(target).last_inbox if known else 0)
-        self._keep(target, sums.add(total, unit.member, self.model), last_inbox)
+        self._keep(target, centroid.add(total, unit.member, self.model), last_inbox)
 
     def _merge(self, merge: Merge) -> None:
-        total = sums.merge(self.sums(merge.kept), self.sums(merge.gone), self.model)
+        total = centroid.merge(self.sums(merge.kept), self.sums(merge.gone), self.model)
         last_inbox = max(self.index.story(number).last_inbox for number in (merge.kept, merge.gone))
         units, silent = self.members.pop(merge.gone), self.silent.pop(merge.gone, set())
         self.members[merge.kept].update(units)
@@ -147,7 +147,7 @@ class Replay:
         return self.index.story(number) if number in self.index else None
 
     def sums(self, number: int) -> Sums:
-        return sums.from_bytes(self.blobs[number])
+        return centroid.from_bytes(self.blobs[number])
 
     def units(self, number: int, newest: int) -> list[Unit]:
         return sorted(self.members[number].values(), key=lambda unit: -unit.inbox)[:newest]

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from aggregator.cli import show
+from aggregator.cli import output
 from aggregator.cli.context import Settings, bring_up, missing_database
-from aggregator.text.numbers import counted
+from aggregator.config.messages import counted
 
 if TYPE_CHECKING:
-    from aggregator.doctor import Finding
+    from aggregator.admin.doctor.doctor import Finding
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
@@ -34,7 +34,7 @@ def upgrade(context: typer.Context) -> None:
       aggregator db upgrade
       aggregator db upgrade --database postgresql://me@localhost/news
     """
-    from aggregator.store.database import Database, shown_url
+    from aggregator.store.engine.database import Database, shown_url
 
     settings: Settings = context.obj
     loaded = settings.load()
@@ -42,7 +42,7 @@ def upgrade(context: typer.Context) -> None:
     before, after = bring_up(database, loaded, anew=True)
     database.close()
     where = shown_url(loaded.database_url)
-    show.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+    output.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
 
 
 @db.command()
@@ -53,12 +53,12 @@ def stats(context: typer.Context) -> None:
     Examples:
       aggregator db stats
     """
-    from aggregator.store.statistics import statistics
+    from aggregator.store.read.table_counts import statistics
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
         for name, value in statistics(database) if missing_database(config) is None else ():
-            show.out(f"{name:22}{value}\n")
+            output.out(f"{name:22}{value}\n")
 
 
 @config.command(name="show")
@@ -74,8 +74,8 @@ def show_(context: typer.Context) -> None:
     """
     import yaml
 
-    from aggregator.store.database import shown_url
-    from aggregator.text.redact import without_secrets
+    from aggregator.config.redact import without_secrets
+    from aggregator.store.engine.database import shown_url
 
     settings: Settings = context.obj
     loaded = settings.load()
@@ -83,7 +83,7 @@ def show_(context: typer.Context) -> None:
     values["sources"] = [
         {key: value for key, value in one.items() if value is not None} for one in values["sources"]
     ]
-    show.out(without_secrets(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)))
+    output.out(without_secrets(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)))
 
 
 @config.command()
@@ -96,9 +96,9 @@ def default() -> None:
     Examples:
       aggregator config default > config.yaml
     """
-    from aggregator.config_file import starting_config_text
+    from aggregator.config.loader import starting_config_text
 
-    show.out(starting_config_text())
+    output.out(starting_config_text())
 
 
 @config.command()
@@ -112,16 +112,16 @@ def check(context: typer.Context) -> None:
       aggregator config check
       aggregator config check --config /etc/aggregator/config.yaml
     """
-    from aggregator.configured import check as check_config
+    from aggregator.daemon.factories import check as check_config
 
     settings: Settings = context.obj
     loaded = settings.load()
     check_config(loaded)
     if loaded.work.is_in_the_clear:
-        from aggregator.doctor.settings import IN_THE_CLEAR, USE_TLS
+        from aggregator.admin.doctor.configuration import IN_THE_CLEAR, USE_TLS
 
-        show.say(f"warning: work.executor: {IN_THE_CLEAR}; {USE_TLS}")
-    show.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}")
+        output.say(f"warning: work.executor: {IN_THE_CLEAR}; {USE_TLS}")
+    output.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}")
 
 
 def doctor(
@@ -144,19 +144,19 @@ def doctor(
     for finding in _findings(settings):
         bad = bad or finding.level == "problem"
         if format_ == "jsonl":
-            show.out(msgspec.json.encode(finding) + b"\n")
+            output.out(msgspec.json.encode(finding) + b"\n")
         else:
             advice = f"\n         → {finding.advice}" if finding.advice else ""
-            show.out(
-                f"{show.coloured(f'{finding.level:8}', _COLOURS[finding.level])} {finding.what}{advice}\n"
+            output.out(
+                f"{output.coloured(f'{finding.level:8}', _COLOURS[finding.level])} {finding.what}{advice}\n"
             )
     if bad:
         raise typer.Exit(1)
 
 
 def _findings(settings: Settings) -> Iterator["Finding"]:
-    from aggregator.doctor import examine, mistakes
-    from aggregator.errors import ConfigError
+    from aggregator.admin.doctor.doctor import examine, mistakes
+    from aggregator.model.errors import ConfigError
 
     try:
         config = settings.load()

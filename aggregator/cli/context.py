@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aggregator.cli import show
+from aggregator.cli import output
 from aggregator.cli.progress import progress_bar
-from aggregator.errors import UsageError
+from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.config import Config
-    from aggregator.store.database import Database
+    from aggregator.config.settings import Config
+    from aggregator.store.engine.database import Database
     from aggregator.store.migrate import Step
 
 
@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.log_format not in (None, "text", "json"):
             raise UsageError(f"--log-format {self.log_format}: choose text or json")
         if self.log_format:
-            from aggregator.ops.logs import set_up
+            from aggregator.config.logging import set_up
 
             set_up("info", self.log_format)  # a configuration with mistakes is told in this form, too
         config = self.read()
@@ -40,13 +40,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def read(self) -> "Config":
         """The configuration as it is now. Raises ConfigError."""
-        from aggregator.config_file import load
+        from aggregator.config.loader import load
 
         return load(Path(self.config) if self.config else None, database=self.database)
 
     def set_up_logs(self, config: "Config") -> None:
         """Logging as `config` and the options ask for."""
-        from aggregator.ops.logs import set_up
+        from aggregator.config.logging import set_up
 
         set_up("debug" if self.verbose else config.log.level, self.log_format or config.log.format)
 
@@ -63,7 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             with _opened(config.database_url, config) as database:
                 yield config, database
         else:
-            show.say(
+            output.say(
                 f"there is no database at {missing} yet; "
                 "`aggregator ingest FOLDER` or `aggregator run` makes it"
             )
@@ -88,7 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def missing_database(config: "Config") -> Path | None:
     """Where the database's file will be, if it is not there yet; None for what is there, and for servers."""
-    from aggregator.store.database import Database
+    from aggregator.store.engine.database import Database
 
     file = Database(config.database_url).file
     return None if file is None or file.exists() else file
@@ -96,7 +96,7 @@ def missing_database(config: "Config") -> Path | None:
 
 def tell_step(step: "Step") -> None:
     """A line for each step of an upgrade: on a large database one may take minutes."""
-    show.say(f"upgrading the database: step {step.number} of {step.total}, {step.title} ({step.revision})")
+    output.say(f"upgrading the database: step {step.number} of {step.total}, {step.title} ({step.revision})")
 
 
 def bring_up(database: "Database", config: "Config", *, anew: bool = False) -> tuple[str | None, str]:
@@ -108,10 +108,10 @@ def bring_up(database: "Database", config: "Config", *, anew: bool = False) -> t
     from aggregator.store.migrate import upgrade
 
     def keep(revision: str) -> None:
-        from aggregator.configured import utc_now
-        from aggregator.ops.backup import keep_before_upgrade
+        from aggregator.admin.backup import keep_before_upgrade
+        from aggregator.daemon.factories import utc_now
 
-        show.say(keep_before_upgrade(config, database, revision, utc_now(), progress_bar))
+        output.say(keep_before_upgrade(config, database, revision, utc_now(), progress_bar))
 
     return upgrade(database, tell_step, keep, anew=anew)
 
@@ -124,8 +124,8 @@ def _opened(
 
     One that is empty or older is brought up to date: nobody should have to type two commands.
     """
-    from aggregator.store.bounds import DatabaseRules
-    from aggregator.store.database import Database
+    from aggregator.store.engine.database import Database
+    from aggregator.store.engine.timeouts import DatabaseRules
 
     database = Database(url, config.rule_book.section("database", DatabaseRules))
     try:

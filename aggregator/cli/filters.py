@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aggregator.cli import show
-from aggregator.cli.completing import complete_saved
+from aggregator.cli import output
+from aggregator.cli.completion import complete_saved
 
 if TYPE_CHECKING:
-    from aggregator.config import Config
-    from aggregator.shelf import StoryFilter
+    from aggregator.config.settings import Config
+    from aggregator.model.read_model import StoryFilter
 
 Saved = Annotated[
     str,
@@ -60,14 +60,14 @@ def story_filter(
     """
     import msgspec
 
-    from aggregator.shelf import StoryFilter
+    from aggregator.model.read_model import StoryFilter
 
     now = dt.datetime.now(dt.UTC)
     below = config.saved_query(saved).wanted(now, limit) if saved else StoryFilter(limit=limit)
     given = {
         "query": query,
-        "since": show.moment(since, now) if since else None,
-        "until": show.end(until, now) if until else None,
+        "since": output.moment(since, now) if since else None,
+        "until": output.end(until, now) if until else None,
         "min_outlets": min_outlets if min_outlets > 1 else None,
         "min_reports": min_reports if min_reports > 1 else None,
         "outlet": outlet,

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from aggregator.cli import show
-from aggregator.cli.completing import complete_source
+from aggregator.cli import output
+from aggregator.cli.completion import complete_source
 from aggregator.cli.context import Settings, missing_database
-from aggregator.errors import UsageError
-from aggregator.ops.logs import one_line
-from aggregator.text.numbers import counted
+from aggregator.config.logging import one_line
+from aggregator.config.messages import counted
+from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.config import Config
-    from aggregator.listing import ListedSource
-    from aggregator.sourcing import Added, Wanted
-    from aggregator.store.database import Database
-    from aggregator.store.sources import Source
+    from aggregator.admin.listing import ListedSource
+    from aggregator.admin.manage_sources import Added, Wanted
+    from aggregator.config.settings import Config
+    from aggregator.store.engine.database import Database
+    from aggregator.store.intake.sources import Source
 
 sources = typer.Typer(help="Where articles come from, and how that goes.", no_args_is_help=True)
 
@@ -59,8 +59,8 @@ def list_(
     """
     import msgspec
 
-    from aggregator.configured import utc_now
-    from aggregator.listing import listed
+    from aggregator.admin.listing import listed
+    from aggregator.daemon.factories import utc_now
 
     settings: Settings = context.obj
     with settings.reading() as (config, database), database.read() as connection:
@@ -68,18 +68,18 @@ def list_(
         is_there = missing_database(config) is None
     shown = [one for one in everything if one.is_in_trouble or not failing]
     if format_ == "json":
-        show.out(msgspec.json.encode({"sources": shown}) + b"\n")
+        output.out(msgspec.json.encode({"sources": shown}) + b"\n")
     elif format_ == "jsonl":
-        show.out(b"".join(msgspec.json.encode(one) + b"\n" for one in shown))
+        output.out(b"".join(msgspec.json.encode(one) + b"\n" for one in shown))
     elif format_ == "csv":
-        show.write_csv(_COLUMNS_CSV, (_csv_row(one) for one in shown))
+        output.write_csv(_COLUMNS_CSV, (_csv_row(one) for one in shown))
     elif shown:
         _table(shown)
         _summary(everything, failing=failing)
     elif everything:
-        show.say(f"{counted(len(everything), 'source')}, none in trouble")
+        output.say(f"{counted(len(everything), 'source')}, none in trouble")
     elif is_there:
-        show.say("no sources yet; name some in config.yaml, or type: aggregator sources add URL")
+        output.say("no sources yet; name some in config.yaml, or type: aggregator sources add URL")
 
 
 _COLUMNS_CSV = (
@@ -106,9 +106,9 @@ def show_(
     """
     import msgspec
 
-    from aggregator.configured import utc_now
-    from aggregator.listing import listed
-    from aggregator.store.verdicts import judged_lately
+    from aggregator.admin.listing import listed
+    from aggregator.daemon.factories import utc_now
+    from aggregator.store.read.verdict_stats import judged_lately
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
@@ -117,15 +117,15 @@ def show_(
             judged = judged_lately(connection, wanted.entry_source, limit)
             (found,) = (one for one in listed(connection, utc_now(), config.rule_book) if one.id == wanted.id)
     if format_ == "jsonl":
-        show.out(b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
+        output.out(b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
         return
     _table([found])
     if not judged:
-        show.say("every text of it was taken as it is")
+        output.say("every text of it was taken as it is")
         return
     columns = ("came", "verdict", "page", "what", "reason")
     rows = [[one.at, one.verdict, one.page_verdict, one.title or one.url, one.reason] for one in judged]
-    show.table(columns, rows, wide=("what", "reason"))
+    output.table(columns, rows, wide=("what", "reason"))
 
 
 def _csv_row(one: "ListedSource") -> Sequence[object]:
@@ -137,7 +137,7 @@ def _csv_row(one: "ListedSource") -> Sequence[object]:
 
 
 def _table(shown: Sequence["ListedSource"]) -> None:
-    width = show.terminal_width()
+    width = output.terminal_width()
     columns = ["source", "health", "a day", "last success", "next due", "texts", "cause"]
     rows = [
         [
@@ -155,7 +155,7 @@ def _table(shown: Sequence["ListedSource"]) -> None:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     if width is None or width >= _ROOM_FOR_IDS:
         columns, rows = ["id", *columns], [[one.id, *row] for one, row in zip(shown, rows, strict=True)]
-    show.table(columns, rows, wide=("source", "texts", "cause"))
+    output.table(columns, rows, wide=("source", "texts", "cause"))
 
 
 def _cause(one: "ListedSource") -> str:
@@ -181,7 +181,7 @@ def _summary(everything: Sequence["ListedSource"], *, failing: bool) -> None:
     troubled = sum(one.is_in_trouble for one in everything)
     hint = "; those in trouble alone: aggregator sources list --failing" if troubled and not failing else ""
     shown = ", ".join(f"{n} {state}" for state, n in states)
-    show.say(f"{counted(len(everything), 'source')}: {shown}{hint}")
+    output.say(f"{counted(len(everything), 'source')}: {shown}{hint}")
 
 
 # --- add, remove, pause, resume ----------------------------------------------------------------------------
@@ -217,20 +217,20 @@ def add(
       aggregator sources add URL
       aggregator sources add URL --name Courier --folder Europe --interval 30m
     """
-    from aggregator.sourcing import add as run
+    from aggregator.admin.manage_sources import add as run
 
     settings: Settings = context.obj
     wanted = _wanted(name=name, outlet=outlet, folder=folder, interval=interval, language=language)
     with settings.writing() as (config, database):
         added = run(config, database, url, wanted)
     for line in _added_in_words(added):
-        show.say(line)
+        output.say(line)
 
 
 def _wanted(*, name: str, outlet: str, folder: str, interval: str, language: str) -> "Wanted":
-    from aggregator.config import LONGEST_INTERVAL_DAYS, bounded_seconds
-    from aggregator.sources.entries import primary_language
-    from aggregator.sourcing import Wanted
+    from aggregator.admin.manage_sources import Wanted
+    from aggregator.config.settings import LONGEST_INTERVAL_DAYS, bounded_seconds
+    from aggregator.sources.parse.entry_builder import primary_language
 
     try:
         every = bounded_seconds(interval, LONGEST_INTERVAL_DAYS) if interval else None
@@ -284,8 +284,8 @@ def remove(context: typer.Context, source: _Named) -> None:
     Examples:
       aggregator sources remove SOURCE
     """
-    from aggregator.store.refused import forget_source
-    from aggregator.store.sources import remove as drop
+    from aggregator.store.intake.rejected import forget_source
+    from aggregator.store.intake.sources import remove as drop
 
     settings: Settings = context.obj
     with settings.writing() as (config, database):
@@ -294,7 +294,7 @@ def remove(context: typer.Context, source: _Named) -> None:
         with database.write() as connection:
             drop(connection, found.id)
             forget_source(connection, found.entry_source)
-    show.say(f"removed {found.shown_name} ({found.asked_at}); its articles stay")
+    output.say(f"removed {found.shown_name} ({found.asked_at}); its articles stay")
 
 
 @sources.command()
@@ -305,7 +305,7 @@ def pause(context: typer.Context, source: _Named) -> None:
     Examples:
       aggregator sources pause SOURCE
     """
-    from aggregator.store.sources import set_paused
+    from aggregator.store.intake.sources import set_paused
 
     settings: Settings = context.obj
     with settings.writing() as (config, database):
@@ -313,7 +313,7 @@ def pause(context: typer.Context, source: _Named) -> None:
         _refuse_of_config(config, found, "delete its lines there, or put # before them")
         with database.write() as connection:
             set_paused(connection, found.id, True)
-    show.say(f"paused {found.shown_name}; type: aggregator sources resume {found.id}")
+    output.say(f"paused {found.shown_name}; type: aggregator sources resume {found.id}")
 
 
 @sources.command()
@@ -326,8 +326,8 @@ def resume(context: typer.Context, source: _Named) -> None:
     Examples:
       aggregator sources resume SOURCE
     """
-    from aggregator.configured import utc_now
-    from aggregator.store.sources import choose, revive
+    from aggregator.daemon.factories import utc_now
+    from aggregator.store.intake.sources import choose, revive
 
     settings: Settings = context.obj
     with settings.writing() as (_, database):
@@ -336,11 +336,11 @@ def resume(context: typer.Context, source: _Named) -> None:
             if found.paused and found.origin == "config":
                 choose(connection, found.id, origin="user")  # the file dropped it: it is the person's now
             revive(connection, found.id, utc_now())
-    show.say(f"resumed {found.shown_name}; a running daemon asks it within seconds")
+    output.say(f"resumed {found.shown_name}; a running daemon asks it within seconds")
 
 
 def _the_one(database: "Database", words: str) -> "Source":
-    from aggregator.store.sources import sources_named
+    from aggregator.store.intake.sources import sources_named
 
     with database.read() as connection:
         found = sources_named(connection, words)
@@ -354,7 +354,7 @@ def _the_one(database: "Database", words: str) -> "Source":
 
 def _refuse_of_config(config: "Config", found: "Source", advice: str) -> None:
     """A source of the file would come back at the next start."""
-    from aggregator.sourcing import place_in_config
+    from aggregator.admin.manage_sources import place_in_config
 
     if found.origin == "config" and not found.paused:
         raise UsageError(f"{found.address} stands in {place_in_config(config, found)}: {advice}")
@@ -380,7 +380,7 @@ def check(
     """
     import msgspec
 
-    from aggregator.sourcing import check as run
+    from aggregator.admin.manage_sources import check as run
 
     settings: Settings = context.obj
     config = settings.load()
@@ -388,10 +388,10 @@ def check(
     for one in run(config, what):
         bad = bad or one.problem is not None
         if format_ == "jsonl":
-            show.out(msgspec.json.encode(one) + b"\n")
+            output.out(msgspec.json.encode(one) + b"\n")
         else:
             words = one.problem or f"{one.format}, {counted(one.entries, 'entry', 'entries')}, {one.title!r}"
-            show.out(f"{one.what}: {words}\n")
+            output.out(f"{one.what}: {words}\n")
     if bad:
         raise typer.Exit(3)
 
@@ -406,22 +406,22 @@ def import_(context: typer.Context, opml: Annotated[str, typer.Argument(metavar=
     Examples:
       aggregator sources import subscriptions.opml
     """
-    from aggregator.sourcing import import_opml
+    from aggregator.admin.manage_sources import import_opml
 
     settings: Settings = context.obj
     with settings.writing() as (config, database):
         done = import_opml(config, database, Path(opml))
     filed = f"; {done.filed} of them have a folder now" if done.filed else ""
-    show.say(
+    output.say(
         f"added {counted(done.added, 'feed')}, {counted(done.known, 'was', 'were')} known already{filed}"
     )
     if done.refused:
         feeds, shown = counted(len(done.refused), "feed"), ", ".join(done.refused[:_SHOWN_OTHERS])
         more = ", ..." if len(done.refused) > _SHOWN_OTHERS else ""
-        show.say(f"left out {feeds} with a name or password in the address: {shown}{more}")
+        output.say(f"left out {feeds} with a name or password in the address: {shown}{more}")
     if done.added:
         minutes = math.ceil(done.spread_seconds / 60)
-        show.say(f"a running daemon asks them within {f'{minutes} minutes' if minutes > 1 else 'a minute'}")
+        output.say(f"a running daemon asks them within {f'{minutes} minutes' if minutes > 1 else 'a minute'}")
 
 
 @sources.command()
@@ -432,8 +432,8 @@ def export(context: typer.Context) -> None:
     Examples:
       aggregator sources export > subscriptions.opml
     """
-    from aggregator.sourcing import export_opml
+    from aggregator.admin.manage_sources import export_opml
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
-        show.out(export_opml(config, database))
+        output.out(export_opml(config, database))

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from aggregator.cli import show
+from aggregator.cli import output
 from aggregator.cli.context import Settings
-from aggregator.errors import AggregatorError, UsageError
-from aggregator.text.numbers import counted
+from aggregator.config.messages import counted
+from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
-    from aggregator.config import Config
-    from aggregator.publish.hooks.hook import Hook
+    from aggregator.config.settings import Config
+    from aggregator.web.webhooks.model import Hook
 
 webhooks = typer.Typer(help="Webhooks: what is sent where, and what waits.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="As it is called in config.yaml.")]
@@ -38,7 +38,7 @@ def list_(
     """
     import msgspec
 
-    from aggregator.store.outbox import tallies
+    from aggregator.store.stories.outbox import tallies
 
     settings: Settings = context.obj
     with settings.reading() as (config, database), database.read() as connection:
@@ -48,7 +48,7 @@ def list_(
             values = msgspec.to_builtins(one)
             row = values.pop("row")
             shown = {name: row[name] for name in _SHOWN}
-            show.out(msgspec.json.encode(shown | values) + b"\n")
+            output.out(msgspec.json.encode(shown | values) + b"\n")
     elif listed:
         columns = ("name", "state", "waiting", "done", "given up", "last success", "problem")
         rows = (
@@ -58,11 +58,11 @@ def list_(
             )
             for one in listed
         )  # fmt: skip
-        show.table(columns, rows, wide=("problem",))
+        output.table(columns, rows, wide=("problem",))
     elif config.webhooks:
-        show.say("none has begun yet; `aggregator run` takes them up")
+        output.say("none has begun yet; `aggregator run` takes them up")
     else:
-        show.say("no webhooks; `webhooks:` in config.yaml names them")
+        output.say("no webhooks; `webhooks:` in config.yaml names them")
 
 
 _SHOWN = ("name", "state", "problem", "failures", "failing_since", "resumes_at", "last_success_at")
@@ -81,11 +81,11 @@ def test(context: typer.Context, name: _Name) -> None:
     import secrets
     import time
 
-    from aggregator.configured import utc_now
-    from aggregator.net.posting import host_of
-    from aggregator.publish.hooks.body import trial_body
-    from aggregator.publish.hooks.configured import poster_of
-    from aggregator.publish.hooks.sending import send
+    from aggregator.daemon.factories import utc_now
+    from aggregator.sources.fetch.webhook_post import host_of
+    from aggregator.web.webhooks.from_config import poster_of
+    from aggregator.web.webhooks.payload import trial_body
+    from aggregator.web.webhooks.sender import send
 
     settings: Settings = context.obj
     config = settings.load()
@@ -97,7 +97,7 @@ def test(context: typer.Context, name: _Name) -> None:
     if not posted.is_taken:
         raise AggregatorError(f"{host_of(hook.url)}: {posted.problem}")
     milliseconds = (time.monotonic() - began) * 1000
-    show.say(f"{host_of(hook.url)} took it: {posted.status}, {milliseconds:.0f} ms")
+    output.say(f"{host_of(hook.url)} took it: {posted.status}, {milliseconds:.0f} ms")
 
 
 @webhooks.command()
@@ -110,8 +110,8 @@ def resume(context: typer.Context, name: _Name) -> None:
     Examples:
       aggregator webhooks resume desk
     """
-    from aggregator.configured import utc_now
-    from aggregator.store import outbox
+    from aggregator.daemon.factories import utc_now
+    from aggregator.store.stories import outbox
 
     settings: Settings = context.obj
     with settings.writing() as (config, database):
@@ -121,16 +121,16 @@ def resume(context: typer.Context, name: _Name) -> None:
             waiting = {one.row.name: one.waiting for one in outbox.tallies(connection)}
     number = waiting.get(name, 0)
     if not known:
-        show.say(f"{name} has not begun yet; `aggregator run` takes it up")
+        output.say(f"{name} has not begun yet; `aggregator run` takes it up")
     elif number:
         waits = counted(number, "delivery waits", "deliveries wait")
-        show.say(f"{name}: {waits}; the running daemon sends within half a minute")
+        output.say(f"{name}: {waits}; the running daemon sends within half a minute")
     else:
-        show.say(f"{name}: nothing waits")
+        output.say(f"{name}: nothing waits")
 
 
 def _hook(config: "Config", name: str) -> "Hook":
-    from aggregator.publish.hooks.configured import hooks_of
+    from aggregator.web.webhooks.from_config import hooks_of
 
     found = {hook.name: hook for hook in hooks_of(config)}
     if name not in found:

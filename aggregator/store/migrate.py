@@ -13,7 +13,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from aggregator.errors import (
+from aggregator.model.core import Noun
+from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
     ConfigError,
@@ -23,9 +24,8 @@ from aggregator.errors import (
     DatabaseTooNewError,
     NotWritableError,
 )
-from aggregator.model import Noun
-from aggregator.store.database import Database, shown_url
-from aggregator.store.exclusive import exclusive
+from aggregator.store.engine.database import Database, shown_url
+from aggregator.store.engine.process_lock import exclusive
 from aggregator.store.tables import metadata
 
 log = logging.getLogger(__name__)

@@ -150,7 +150,7 @@ claim = Table(
     "claim",
     metadata,
     # Which daemon asks a host at present, where several share one server: nobody else does before `until`.
-    Column("host", Text, primary_key=True),  # the key of the gate (net/manners.py)
+    Column("host", Text, primary_key=True),  # the key of the gate (sources/fetch/rate_limiter.py)
     Column("holder", Text, nullable=False),
     Column("until", UtcTime, nullable=False),  # by the server's clock
 )
@@ -159,7 +159,8 @@ writer = Table(
     "writer",
     metadata,
     # One row: who writes stories. The epoch grows with each new writer; what the writer commits is bound to
-    # its epoch (store/lock.py), so that one that was suspended cannot write after another took over.
+    # its epoch (store/engine/writer_lease.py), so that one that was suspended cannot write after another
+    # took over.
     Column("epoch", BigInteger, primary_key=True, autoincrement=False),
     Column("holder", Text, nullable=False),
     Column("since", UtcTime, nullable=False),
@@ -190,7 +191,7 @@ entry = Table(
     Column("page", LargeBinary),  # the fetched page: zstd; dropped when the entry is done
     Column("page_url", Text),
     Column("page_charset", Text),
-    Column("page_robots", Text),  # what its headers forbid, see text/permissions.py
+    Column("page_robots", Text),  # what its headers forbid, see extract/html/robots_meta.py
     Column("page_due_at", UtcTime),
     Column("page_tries", Integer, nullable=False, server_default=text("0")),
     Column("bumps_by_clock", Boolean, nullable=False, server_default=false()),  # polled or pushed
@@ -212,7 +213,7 @@ entry = Table(
 intake = Table(
     "intake",
     metadata,
-    # All that ever came to the door, by what its entries call their source (store/intake.py).
+    # All that ever came to the door, by what its entries call their source (store/intake/intake_counts.py).
     Column("source", Text, primary_key=True),
     Column("outcome", Text, primary_key=True),
     Column("count", BigInteger, nullable=False),
@@ -224,7 +225,7 @@ intake = Table(
 identity_key = Table(
     "identity_key",
     metadata,
-    # 16-byte hash of a source and GUID, a canonical URL, or an outlet and text (dedup/identity.py).
+    # 16-byte hash of a source and GUID, a canonical URL, or an outlet and text (cluster/entry_identity.py).
     Column("key", LargeBinary, primary_key=True),
     Column("article", Text, nullable=False),  # "": the key says nothing, different entries share it
     Index(None, "article"),
@@ -246,7 +247,7 @@ sighting = Table(
     # Of polled sources: the last look there, and how often it became that again.
     Column("is_current", Boolean, nullable=False, server_default=true()),
     Column("reverts", Integer, nullable=False, server_default=text("0")),
-    # Of polled sources: by what the article is recognised under new keys (dedup/familiar.py).
+    # Of polled sources: by what the article is recognised under new keys (cluster/rekeyed_entries.py).
     Column("title_hash", LargeBinary),
     Column("title_key", LargeBinary),
     Column("text_key", LargeBinary),
@@ -421,7 +422,7 @@ article = Table(
     Column("url", Text),
     Column("title", Text, nullable=False),
     Column("lead", Text, nullable=False),
-    # Empty where `packed` holds the text; read by store/texts.py, the one door to both.
+    # Empty where `packed` holds the text; read by store/stories/article_text.py, the one door to both.
     Column("text", Text, nullable=False),
     Column("packed", LargeBinary),  # null: the text is plain; b"": it is kept no more; else zstd
     Column("language", Text),
@@ -439,7 +440,7 @@ article = Table(
     Column("terms", LargeBinary, nullable=False),
     Column("body_words", Integer, nullable=False),
     Column("text_hash", LargeBinary, nullable=False),
-    Column("evidence", LargeBinary, nullable=False),  # msgpack, pressed (store/blobs.py)
+    Column("evidence", LargeBinary, nullable=False),  # msgpack, pressed (store/codecs.py)
     Column("placed_at", UtcTime, nullable=False),
     Index(None, "story", "copy_of", "effective"),
     Index(None, "root", "generation"),
@@ -505,7 +506,8 @@ tombstone = Table(
 outlet_line = Table(
     "outlet_line",
     metadata,
-    # The lines of each outlet's last articles, as hashes: what it repeats is told from them (repeating.py).
+    # The lines of each outlet's last articles, as hashes: what it repeats is told from them
+    # (pipeline/placement/boilerplate.py).
     Column("outlet", Text, primary_key=True),  # its key
     Column(
         "article",
@@ -530,7 +532,8 @@ lsh_band = Table(
 sketch = Table(
     "sketch",
     metadata,
-    # Sampled shingles by which cuts and excerpts of an article are found (dedup/passages.py); empty where
+    # Sampled shingles by which cuts and excerpts of an article are found
+    # (cluster/copies/sampled_shingles.py); empty where
     # other articles stand for all of them. A table of its own: reading those of 300,000 articles must not
     # drag their texts along.
     Column(
@@ -546,7 +549,8 @@ sketch = Table(
 across = Table(
     "across",
     metadata,
-    # By what an article is compared with articles of other languages (dedup/across.py); no rows where
+    # By what an article is compared with articles of other languages (cluster/cross_language/features.py);
+    # no rows where
     # config.yaml does not ask for that.
     Column(
         "article",
@@ -596,7 +600,7 @@ story_log = Table(
     Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("story", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),  # store/ledger.py lists the kinds
+    Column("kind", Text, nullable=False),  # store/stories/placement_batch.py lists the kinds
     Column("article", Text),
     Column("detail", Text),
     Index(None, "story", "n"),
@@ -691,7 +695,7 @@ correction = Table(
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),  # merge | split | move
     Column("undone_at", UtcTime),
-    # What the correction did to rows, for its undoing: JSON (correcting.py).
+    # What the correction did to rows, for its undoing: JSON (pipeline/placement/apply_corrections.py).
     Column("detail", Text, nullable=False),
 )
 

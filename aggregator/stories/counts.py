@@ -19,8 +19,8 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from aggregator.model import ArticleView, Reprint, Role, Trail
-from aggregator.text.agencies import agency_of, outlet_key, shipped_families
+from aggregator.extract.wire.agencies import agency_of, outlet_key, shipped_families
+from aggregator.model.core import ArticleView, Reprint, Role, Trail
 
 COUNTED_ROLES: Final = ("report", "copy")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -106,7 +106,7 @@ def counts(standing: Standing, families: Mapping[str, str] | None = None) -> Cou
     """The three numbers of a story.
 
     `families` maps the key of an outlet to its publisher's name where several outlets are one publisher
-    (`text.agencies.family_table` makes it); such a family is one origin. None: the shipped families.
+    (`extract.wire.agencies.family_table` makes it); such a family is one origin. None: the shipped families.
     """
     table = shipped_families() if families is None else families
     groups = [group for group in standing.groups if group.is_counted] or standing.groups

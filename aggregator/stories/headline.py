@@ -15,15 +15,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from aggregator.model import ArticleView, Role
+from aggregator.extract.wire.agencies import outlet_key
+from aggregator.model.core import ArticleView, Role
 from aggregator.stories.counts import with_originals
-from aggregator.stories.faults import WEIGHTS, WORDS, faults
-from aggregator.stories.figures import figures_in
+from aggregator.stories.facts.figures import figures_in
+from aggregator.stories.headline_faults import WEIGHTS, WORDS, faults
 from aggregator.stories.lexicon import words_of
-from aggregator.stories.titles import TITLE_CHARS, clean_title, cleaned
+from aggregator.stories.title_cleanup import TITLE_CHARS, clean_title, cleaned
 from aggregator.stories.tuning import StoryRules, shipped_rules
 from aggregator.stories.words import Token, heads, tokens
-from aggregator.text.agencies import outlet_key
 
 LEAD_CHARS = 500  # two sentences of a lead, seldom more
 OPENING_CHARS = 200  # the first sentence: news says there what it is about, columns and features do not

@@ -1,10 +1,10 @@
-"""The room's constants: section `stories` of rules.yaml; units and origins stand there."""
+"""The room's constants: section `stories` of config/tuning.yaml; units and origins stand there."""
 
 from functools import cache
 
 import msgspec
 
-from aggregator.rules import RuleBook
+from aggregator.config.tuning import RuleBook
 
 
 class StoryRules(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,12 @@
 """A story of one article tells what that article says: SQL reads it there.
 
-From here on the evidence of articles is pressed (store/blobs.py); what is there is when its text is packed.
+From here on the evidence of articles is pressed (store/codecs.py); what is there is when its text is packed.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-from aggregator.store import blobs
+from aggregator.store import codecs
 
 revision = "0018"
 down_revision = "0017"
@@ -56,7 +56,7 @@ def downgrade() -> None:
     while rows := connection.execute(at_once.where(article.c.n > last)).all():
         last = rows[-1].n
         for row in rows:
-            plain = blobs.unpressed(row.evidence)
+            plain = codecs.unpressed(row.evidence)
             if plain != row.evidence:
                 connection.execute(sa.update(article).where(article.c.n == row.n).values(evidence=plain))
     op.execute(

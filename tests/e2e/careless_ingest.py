@@ -11,11 +11,11 @@ from pathlib import Path
 
 from sqlalchemy import update
 
-from aggregator import pipeline
-from aggregator.cli import main
-from aggregator.model import Prepared
-from aggregator.placing import Placed, Placing
-from aggregator.store.inbox import Waiting
+from aggregator.cli.app import main
+from aggregator.model.core import Prepared
+from aggregator.pipeline import pipeline
+from aggregator.pipeline.placement.place import Placed, Placing
+from aggregator.store.intake.inbox import Waiting
 from aggregator.store.tables import entry
 
 

@@ -23,7 +23,7 @@ import yaml
 from tests.e2e import forked
 from tests.waiting import PATIENCE_SECONDS
 
-PROGRAM = [sys.executable, "-c", "from aggregator.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from aggregator.cli.app import main; main()"]
 _LISTENING = re.compile(r"listening on (http://\S+),")
 
 Got = TypeVar("Got")

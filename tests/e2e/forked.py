@@ -128,7 +128,7 @@ def _main() -> NoReturn:
     import py3langid
 
     import aggregator
-    from aggregator.cli import main
+    from aggregator.cli.app import main
 
     for module in pkgutil.walk_packages(aggregator.__path__, "aggregator."):
         if not module.name.endswith("__main__"):

@@ -15,19 +15,19 @@ from concurrent.futures import Future
 import msgspec
 from sqlalchemy import func, select
 
-from aggregator.configured import utc_now
-from aggregator.ingesting import Ingest
-from aggregator.model import Entry
-from aggregator.net.client import Client, ClientSettings
-from aggregator.pipeline import Pipeline
-from aggregator.polling import Polling
-from aggregator.rules import rule_book
-from aggregator.stages import PrepareItem, PrepareJob, prepare
-from aggregator.store.database import Database
-from aggregator.store.lock import writer_lock
+from aggregator.admin.ingest import Ingest
+from aggregator.config.tuning import rule_book
+from aggregator.daemon.factories import utc_now
+from aggregator.model.core import Entry
+from aggregator.pipeline.jobs import PrepareItem, PrepareJob, prepare
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.poll import Polling
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.pipeline.workers.function_names import JobFunction
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import writer_lock
 from aggregator.store.tables import entry
-from aggregator.work.executor import InlineExecutor
-from aggregator.work.functions import JobFunction
 
 KILLS = 5
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from aggregator.store.database import Database
-from aggregator.store.matching import newest
-from aggregator.store.search import unindexed_count
+from aggregator.store.engine.database import Database
+from aggregator.store.search.index import unindexed_count
+from aggregator.store.search.match import newest
+from aggregator.store.search.query_syntax import parse_query
 from aggregator.store.tables import article, entry, lsh_band, outlet_line, revision, sketch, story, story_log
-from aggregator.text.query import parse_query
 from tests.articles import settled
 from tests.waiting import PATIENCE_SECONDS
 

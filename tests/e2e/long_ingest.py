@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
-from aggregator.rules import rule_book
-from aggregator.store.database import Database
-from aggregator.store.search import unindexed_count
+from aggregator.config.tuning import rule_book
+from aggregator.store.engine.database import Database
+from aggregator.store.search.index import unindexed_count
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import article, entry, source
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
 from tests.conftest import REPOSITORY
 from tests.e2e.daemon_process import DaemonProcess

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from aggregator.cli import main as command_line
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.shelf import StoryFilter
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
+from aggregator.cli.app import main as command_line
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
 
 REPOSITORY = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, literal, select, text
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, entry
 from tests.conftest import REPOSITORY, postgres_server

@@ -22,10 +22,10 @@ import pytest
 import zstandard
 from sqlalchemy import text as sql
 
-from aggregator.publish.story_json import page_json
-from aggregator.shelf import StoryFilter
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
+from aggregator.web.story_json import page_json
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY, Postgres
 from tests.e2e import forked
@@ -229,7 +229,7 @@ def test_a_start_of_the_program_itself_does_as_the_forked_ones(filled: Terminal)
 
 
 def test_the_program_starts_without_its_heavy_libraries() -> None:
-    code = "import sys, aggregator.cli; print(*sorted(sys.modules))"
+    code = "import sys, aggregator.cli.app; print(*sorted(sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -822,8 +822,8 @@ def test_where_another_process_is_the_writer_the_command_waits_or_leaves_it(term
 
 HOLDS_THE_LOCK = """
 import sys
-from aggregator.store.database import Database
-from aggregator.store.lock import writer_lock
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import writer_lock
 assert writer_lock(Database("sqlite:///" + sys.argv[1])).acquire()
 print("held", flush=True)
 sys.stdin.read()

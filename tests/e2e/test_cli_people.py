@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import typer
 
-from aggregator.cli import app, main
+from aggregator.cli.app import app, main
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.e2e import forked
 from tests.e2e.test_cli import DAY, SCRIPT, Terminal, jsonl, reports
@@ -327,7 +327,7 @@ def test_ctrl_c_says_what_became_of_the_work(tmp_path: Path) -> None:
 LOSING = """
 import gc, sys, time
 from pathlib import Path
-from aggregator.cli import main
+from aggregator.cli.app import main
 
 def wait_to_be_interrupted():
     Path("inside").touch()

@@ -8,11 +8,11 @@ import os
 import pytest
 from rich.cells import cell_len
 
-from aggregator.cli import show
-from aggregator.publish.story_json import page_json
-from aggregator.shelf import StoryFilter
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
+from aggregator.cli import output
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
+from aggregator.web.story_json import page_json
 from tests.articles import NOON, Clock, Desk, record
 from tests.e2e.test_cli import DAY, Terminal, jsonl, on_screen
 from tests.homes import fill, small_set
@@ -133,7 +133,7 @@ def test_the_json_of_many_pages_is_the_json_of_one(listed: Terminal) -> None:
 
 def test_rows_flow_through_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     """More rows than are looked at for the widths: one header, none lost."""
-    show.table(("n", "word"), ((n, "x" * (n % 7)) for n in range(1203)))
+    output.table(("n", "word"), ((n, "x" * (n % 7)) for n in range(1203)))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["n", "word"]
     assert [int(line.split()[0]) for line in lines[1:]] == list(range(1203))

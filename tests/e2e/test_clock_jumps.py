@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from tests.conftest import Postgres
 from tests.e2e.daemon_process import DaemonProcess
 from tests.e2e.outlets import Outlet, Report, report

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from aggregator.config import Config
-from aggregator.config_file import load
-from aggregator.configured import configured_sources, utc_now
-from aggregator.rules import rule_book
+from aggregator.config.loader import load
+from aggregator.config.settings import Config
+from aggregator.config.tuning import rule_book
+from aggregator.daemon.factories import configured_sources, utc_now
 from tests.e2e.daemon_process import DaemonProcess
 from tests.e2e.outlets import Outlet
 from tests.e2e.test_reloading import DAM, FIRE, reload, rows, title

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from aggregator.store import requests
-from aggregator.store.database import Database
-from aggregator.store.lock import writer_lock
-from aggregator.store.rows import PASSING
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import writer_lock
+from aggregator.store.maintenance.dump_rows import PASSING
+from aggregator.store.stories import commands
 from aggregator.store.tables import metadata, request
 from tests.articles import NOON
 from tests.e2e.daemon_process import PROGRAM, DaemonProcess
@@ -266,8 +266,8 @@ def test_who_waits_takes_the_place_of_a_writer_that_ends(bench: Bench) -> None:
 
 def test_a_request_that_breaks_the_writer_is_refused_and_asked_no_more(bench: Bench) -> None:
     with bench.database.write() as connection:
-        requests.leave(connection, NOON, "correct", '{"kind":"merge","stories":7}')
-        requests.leave(connection, NOON, "recluster", "not even JSON")
+        commands.leave(connection, NOON, "correct", '{"kind":"merge","stories":7}')
+        commands.leave(connection, NOON, "recluster", "not even JSON")
     with bench.program as daemon:
         daemon.wait_for(lambda: all(state == "refused" for state, _ in bench.requests()), "two answers")
         assert daemon.stop() == 0

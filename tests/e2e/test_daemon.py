@@ -349,8 +349,8 @@ def test_each_broken_source_is_told_and_the_rest_goes_on(tmp_path: Path) -> None
 # Parsers and what only commands use: in the process that lives for weeks they would be so much memory.
 ELSEWHERE = {
     *("trafilatura", "feedparser", "py3langid", "datasketch", "scipy", "distributed"),
-    *("rich", "pygments", "prometheus_client", "aggregator.evaluating"),
-    *("aggregator.text.prepare", "aggregator.text.wire"),
+    *("rich", "pygments", "prometheus_client", "aggregator.admin.evaluate"),
+    *("aggregator.extract.article", "aggregator.extract.wire.wire"),
 }
 MOST_MIB = 130.0  # of the main process (quality.md)
 

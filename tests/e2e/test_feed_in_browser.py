@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
 from tests.memory_shelf import a_full_shelf
 

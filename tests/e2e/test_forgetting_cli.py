@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from tests.e2e.daemon_process import DaemonProcess
 from tests.homes import TRIPWIRE, by_title, homes, members, what_is_wrong
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from aggregator.store.tables import entry
 from tests.conftest import Postgres
 from tests.e2e.daemon_process import PROGRAM, DaemonProcess

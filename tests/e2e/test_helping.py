@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.store import inbox
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
 from tests.articles import settled
 from tests.conftest import Postgres
 from tests.e2e.daemon_process import DaemonProcess

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from aggregator.store import inbox
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
 from aggregator.store.tables import article
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY, Postgres

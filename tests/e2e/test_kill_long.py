@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.store.checking import faults
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance.integrity_check import faults
 from tests.conftest import Postgres
 from tests.e2e.kill_records import records
 from tests.e2e.kills import CARELESS, assert_same, rounds

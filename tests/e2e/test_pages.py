@@ -23,8 +23,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from tests.memory_shelf import MemoryShelf, a_full_shelf
 from tests.waiting import PATIENCE_SECONDS
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, entry
 from tests.e2e.daemon_process import DaemonProcess
 from tests.e2e.test_soak import Newsroom, rss

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from aggregator.cli import main
-from aggregator.store.database import Database
+from aggregator.cli.app import main
+from aggregator.store.engine.database import Database
 from aggregator.store.tables import entry
 from tests.articles import FLOOD, STRIKE
 from tests.conftest import REPOSITORY
@@ -81,16 +81,16 @@ def test_tokens_on_the_command_line(
 SCRIPT = """
 import sys
 import httpx
-from aggregator.configured import utc_now
-from aggregator.publish.push import Letterbox
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.rules import rule_book
-from aggregator.store import tokens
-from aggregator.cli import main
-from aggregator.store.database import Database
+from aggregator.daemon.factories import utc_now
+from aggregator.web.api.push import Letterbox
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from aggregator.config.tuning import rule_book
+from aggregator.store.stories import api_tokens as tokens
+from aggregator.cli.app import main
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read.reader import Reading
 
 database = Database("sqlite:///" + sys.argv[1])
 upgrade(database)

@@ -13,19 +13,19 @@ import pytest
 from lxml import html
 from playwright.sync_api import Browser, Page, expect
 
-from aggregator.model import StoryView
-from aggregator.publish.desk import NewsDesk
-from aggregator.publish.push import Letterbox
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.rules import RuleBook, rule_book
-from aggregator.shelf import StoryFilter
-from aggregator.store import tokens
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
-from aggregator.store.telling import tell_next
-from aggregator.store.tokens import Scope
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.model.core import StoryView
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories import api_tokens
+from aggregator.store.stories.api_tokens import Scope
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import StoryRules
+from aggregator.web.api.push import Letterbox
+from aggregator.web.editor import NewsDesk
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from tests.articles import NOON, Clock, Desk
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
 from tests.fresh import with_tables
@@ -55,7 +55,7 @@ class Newsroom:
 
     def token(self, *scopes: Scope) -> str:
         with self.database.write() as connection:
-            return tokens.create(connection, "-".join(scopes), scopes, self._clock())[1]
+            return api_tokens.create(connection, "-".join(scopes), scopes, self._clock())[1]
 
     def titles(self) -> dict[str, str]:
         """Of all stories, by id."""

@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from aggregator.cli import main
-from aggregator.store.database import Database
+from aggregator.cli.app import main
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import Source, add
 from aggregator.store.migrate import upgrade
-from aggregator.store.sources import Source, add
 from tests.articles import NOON
 from tests.e2e.test_cli import Said, Terminal
 from tests.loopback import LoopbackServer, Response

@@ -22,10 +22,10 @@ READERS = 4
 # read, and ends at any error.
 READER = """
 import sys, threading
-from aggregator.rules import rule_book
-from aggregator.shelf import StoryFilter
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
+from aggregator.config.tuning import rule_book
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
 
 shelf = Reading(Database(sys.argv[1]), rule_book())
 over = threading.Event()

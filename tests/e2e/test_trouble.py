@@ -160,7 +160,7 @@ def problems_of(daemon: DaemonProcess, words: str) -> list[str]:
 # A daemon that may open few files from its start.
 FEW_FILES = """
 import resource
-from aggregator.cli import main
+from aggregator.cli.app import main
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 main()
 """
@@ -189,7 +189,7 @@ def test_open_connections_leave_files_to_the_rest_of_the_daemon(
 DYING = """
 import sys, threading, time
 from pathlib import Path
-from aggregator.cli import main
+from aggregator.cli.app import main
 
 def wait_and_die():
     while not Path("die").exists():

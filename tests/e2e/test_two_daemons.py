@@ -15,9 +15,9 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from aggregator.store import inbox
-from aggregator.store.database import Database
-from aggregator.store.search import unindexed_count
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
+from aggregator.store.search.index import unindexed_count
 from aggregator.store.tables import article
 from tests.conftest import Postgres
 from tests.e2e.daemon_process import PROGRAM, DaemonProcess

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from aggregator.store.tables import change
 from tests.conftest import Postgres
 from tests.e2e.daemon_process import DaemonProcess

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, event, func, select
 
-from aggregator.config_file import load
-from aggregator.correcting import Wish
-from aggregator.errors import ConfigError
-from aggregator.model import Entry, Evidence
-from aggregator.placing import Placing
-from aggregator.rules import RuleBook, rule_book
-from aggregator.store import articles, blobs, stories
-from aggregator.store.database import Database
+from aggregator.config.loader import load
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.model.core import Entry, Evidence
+from aggregator.model.errors import ConfigError
+from aggregator.pipeline.placement.apply_corrections import Wish
+from aggregator.pipeline.placement.place import Placing
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.stories import articles, stories
 from aggregator.store.tables import across, article
 from tests.across import half, make_model
 from tests.articles import Clock, Desk, record
@@ -64,7 +65,7 @@ def placed(database: Database) -> list[Any]:
 
 
 def evidence(row: Any) -> Evidence:
-    return blobs.unpack(row.evidence, Evidence)
+    return codecs.unpack(row.evidence, Evidence)
 
 
 def is_guest(row: Any) -> bool:
@@ -96,8 +97,8 @@ def test_by_default_nothing_is_joined_kept_or_worked_out(sqlite: Database) -> No
 
 
 def test_without_the_choice_rules_and_fingerprints_are_as_if_there_were_none(tmp_path: Path) -> None:
-    from aggregator.dedup.fingerprint import fingerprinter
-    from aggregator.model import CleanArticle
+    from aggregator.cluster.fingerprint import fingerprinter
+    from aggregator.model.core import CleanArticle
 
     (tmp_path / "config.yaml").write_text("grouping:\n  across_languages: off\n", encoding="utf-8")
     config = load(tmp_path / "config.yaml")
@@ -268,8 +269,8 @@ def configured(folder: Path, words: str) -> Path:
 def test_vectors_bring_together_what_no_name_and_number_does(
     sqlite: Database, tmp_path: Path, executor: str
 ) -> None:
-    from aggregator.pipeline import Pipeline
-    from aggregator.work.executor import open_executor
+    from aggregator.pipeline.pipeline import Pipeline
+    from aggregator.pipeline.workers.executor import open_executor
 
     make_model(tmp_path / "model")
     words = "  across_languages: vectors\n  vectors: model\n"

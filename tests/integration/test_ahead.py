@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from aggregator.ahead import Ahead
-from aggregator.errors import WorkError
-from aggregator.model import Entry
-from aggregator.pipeline import Pipeline
-from aggregator.preparing import made_for
-from aggregator.rules import RuleBook, rule_book
-from aggregator.store import prepared
-from aggregator.store.database import Database
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.model.core import Entry
+from aggregator.model.errors import WorkError
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.prefetch import Ahead
+from aggregator.pipeline.prepare import made_for
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.pipeline.workers.function_names import JobFunction
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import prefetched
 from aggregator.store.tables import prepared as rows
-from aggregator.work.executor import InlineExecutor
-from aggregator.work.functions import JobFunction
 from tests.articles import NOON, Clock, Desk, record, settled
 from tests.conftest import Postgres
 from tests.e2e.kill_records import invented
@@ -140,7 +140,7 @@ def test_helpers_that_come_and_go_change_nothing(database: Database, alone: dict
                 Ahead(database, Counting(breaks=True), rule_book(EAGER), holder="broken").step()
             case 2:  # killed in the middle: claimed, and never prepared
                 with database.write() as connection:
-                    prepared.claim(
+                    prefetched.claim(
                         connection,
                         "gone",
                         made_for=made_for(rule_book(EAGER)),

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from aggregator.explaining import Explanation
-from aggregator.publish import desk
-from aggregator.publish.answers import PROBLEMS
-from aggregator.publish.article_json import OneArticleJson, SearchJson, SourcesJson
-from aggregator.publish.described import document
-from aggregator.store.database import Database
-from aggregator.store.sources import Source, add
+from aggregator.pipeline.placement.explain import Explanation
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import Source, add
+from aggregator.web import editor
+from aggregator.web.api.openapi import document
+from aggregator.web.article_json import OneArticleJson, SearchJson, SourcesJson
+from aggregator.web.responses import PROBLEMS
 from tests.articles import FLOOD, NOON, STRIKE, record
 from tests.newsroom import STRANGER, Newsroom, problem_of
 
@@ -116,8 +116,8 @@ def test_explaining_holds_up_nobody_else_on_pages_either(
     monkeypatch: pytest.MonkeyPatch, room: Newsroom
 ) -> None:
     article = next(iter(room.stories().values()))["articles"][0]["id"]
-    monkeypatch.setattr(desk, "EXPLAINING_AT_ONCE", 0)
-    monkeypatch.setattr(desk, "EXPLAINING_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(editor, "EXPLAINING_AT_ONCE", 0)
+    monkeypatch.setattr(editor, "EXPLAINING_PATIENCE_SECONDS", 0.01)
     busy = Newsroom(room.database)
     try:
         for path in (f"/api/v1/explain?article={article}", f"/explain/{article}"):
@@ -308,11 +308,12 @@ def test_saved_queries_are_described_by_their_names() -> None:
 
 
 def test_examples_are_what_the_types_say() -> None:
-    from aggregator.publish import examples, story_json
-    from aggregator.publish.correcting_api import Merge, Move, Split
-    from aggregator.publish.desk import Asked, CorrectionPage
-    from aggregator.publish.health import HealthJson
-    from aggregator.publish.push import Pushed
+    from aggregator.web import story_json
+    from aggregator.web.api import examples
+    from aggregator.web.api.corrections import Merge, Move, Split
+    from aggregator.web.api.push import Pushed
+    from aggregator.web.editor import Asked, CorrectionPage
+    from aggregator.web.health import HealthJson
 
     pairs: list[tuple[object, Any]] = [
         (examples.PAGE, story_json.PageJson), (examples.STORY, story_json.WholeStoryJson),

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.publish.answers import PROBLEMS
-from aggregator.publish.described import document
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
+from aggregator.web.api.openapi import document
+from aggregator.web.responses import PROBLEMS
 from tests.conftest import REPOSITORY
 from tests.newsroom import Newsroom
 

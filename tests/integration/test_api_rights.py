@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.model import Entry, Published
-from aggregator.publish.bounds import bounded_explanation
-from aggregator.publish.rights import count_words
-from aggregator.store.database import Database
+from aggregator.model.core import Entry, Published
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.telling import tell_next
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import StoryRules
+from aggregator.web.bounds import bounded_explanation
+from aggregator.web.excerpts import count_words
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.newsroom import STRANGER, Newsroom
 

@@ -14,20 +14,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select, text
 
-from aggregator.config import BackupConfig, Config
-from aggregator.config_file import load
-from aggregator.errors import (
-    AggregatorError,
-    AnotherDaemonError,
-    DatabaseOutdatedError,
-    DatabaseTooNewError,
-    NotWritableError,
-    ReadError,
-    UsageError,
-)
-from aggregator.exporting import exported
-from aggregator.ops import backup_file
-from aggregator.ops.backup import (
+from aggregator.admin import backup_file
+from aggregator.admin.backup import (
     back_up_as_configured,
     back_up_gently,
     backup_folder,
@@ -37,14 +25,26 @@ from aggregator.ops.backup import (
     standing,
     told,
 )
-from aggregator.ops.backup_file import Advance, Progress, back_up
-from aggregator.ops.restore import copy, restore
-from aggregator.store import copying, rows
-from aggregator.store.checking import faults
-from aggregator.store.database import Database
-from aggregator.store.exclusive import exclusive
+from aggregator.admin.backup_file import Advance, Progress, back_up
+from aggregator.admin.export import exported
+from aggregator.admin.restore import copy, restore
+from aggregator.config.loader import load
+from aggregator.config.settings import BackupConfig, Config
+from aggregator.model.errors import (
+    AggregatorError,
+    AnotherDaemonError,
+    DatabaseOutdatedError,
+    DatabaseTooNewError,
+    NotWritableError,
+    ReadError,
+    UsageError,
+)
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.process_lock import exclusive
+from aggregator.store.maintenance import copy_database, dump_rows
+from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import newest_revision, revision_of, upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read.reader import Reading
 from aggregator.store.tables import entry, metadata, prepared
 from tests.articles import NOON, STRIKE, Clock, Desk, record
 from tests.conftest import Postgres
@@ -64,7 +64,7 @@ def export(database: Database) -> bytes:
 
 def installation(database: Database) -> dict[str, list[tuple[object, ...]]]:
     """What an export leaves out."""
-    kept = [table for table in metadata.sorted_tables if table.name in rows.LEFT_OUT - rows.PASSING]
+    kept = [table for table in metadata.sorted_tables if table.name in dump_rows.LEFT_OUT - dump_rows.PASSING]
     with database.read() as connection:
         return {table.name: [tuple(row) for row in connection.execute(select(table))] for table in kept}
 
@@ -115,7 +115,7 @@ def test_the_database_of_these_tests_has_rows_in_every_table(full: Database) -> 
             for table in metadata.sorted_tables
             if not connection.execute(select(func.count()).select_from(table)).scalar_one()
         }
-    assert empty <= rows.PASSING
+    assert empty <= dump_rows.PASSING
 
 
 # --- copy --------------------------------------------------------------------------------------------------
@@ -457,7 +457,7 @@ def killed(work: Callable[[Progress], object], unit: str, after: int) -> int:
 def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
     full: Database, tmp_path: Path, unit: str, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "_PAGES_A_STEP", 50)
+    monkeypatch.setattr(copy_database, "_PAGES_A_STEP", 50)
     full.close()
     folder = tmp_path / "backups"
     file = folder / "one.db.zst"
@@ -473,7 +473,7 @@ def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
 def test_a_restore_that_was_killed_leaves_the_old_content(
     full: Database, kept: Path, database: Database, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copying, "_PAGES_A_STEP", 50)
+    monkeypatch.setattr(copy_database, "_PAGES_A_STEP", 50)
     full.close()
     Desk(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
     before, url = export(database), database.url

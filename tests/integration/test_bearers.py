@@ -11,17 +11,17 @@ import httpx
 import msgspec
 import pytest
 
-from aggregator.errors import ConfigError
-from aggregator.publish import forms
-from aggregator.publish.bearers import COOKIE, BadTokens, form_of, secret_in
-from aggregator.publish.connections import OF_ONE_ADDRESS
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.queries import SavedQuery
-from aggregator.shelf import StoryFilter
-from aggregator.store import tokens
-from aggregator.store.database import Database
+from aggregator.config.saved_queries import SavedQuery
+from aggregator.model.errors import ConfigError
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
+from aggregator.store.stories import api_tokens
+from aggregator.web.pages import editor_forms
+from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
+from aggregator.web.security.token_auth import COOKIE, BadTokens, form_of, secret_in
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from tests.newsroom import STRANGER, Newsroom, problem_of
 from tests.waiting import PATIENCE_SECONDS
 
@@ -190,7 +190,7 @@ def test_a_password_that_is_no_token_is_for_a_proxy(room: Newsroom) -> None:
 def test_an_old_cookie_locks_nobody_out_and_goes(room: Newsroom) -> None:
     secret = room.token("reader", "read")
     with room.database.write() as connection:
-        tokens.revoke(connection, "reader", room.clock())
+        api_tokens.revoke(connection, "reader", room.clock())
     answer = room.client.get("/", headers={"Cookie": f"{COOKIE}={secret}"})
     assert answer.status_code == 200
     assert f"{COOKIE}=;" in answer.headers["set-cookie"]
@@ -332,7 +332,7 @@ def test_elsewhere_nothing_starts_without_a_token_that_may_read(room: Newsroom, 
         server.start()
     room.token("gone", "read")
     with room.database.write() as connection:
-        tokens.revoke(connection, "gone", room.clock())
+        api_tokens.revoke(connection, "gone", room.clock())
     with pytest.raises(ConfigError, match="none that may read"):
         server.start()
 
@@ -410,7 +410,7 @@ def test_a_secret_is_kept_as_a_hash_alone(room: Newsroom) -> None:
 
 
 def test_in_a_crowd_of_one_address_a_token_is_let_in(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forms, "BODY_DEADLINE_SECONDS", 120.0)
+    monkeypatch.setattr(editor_forms, "BODY_DEADLINE_SECONDS", 120.0)
     secret, port = room.token("reader", "read"), room.client.base_url.port or 0
     head = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"  # the body never comes
     with ExitStack() as stack:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.model import StoryView
-from aggregator.publish.hooks.body import delivery_body
-from aggregator.publish.hooks.hook import Hook, HookRules
-from aggregator.publish.settings import PublishSettings
-from aggregator.rules import rule_book
-from aggregator.shelf import StoryFilter
-from aggregator.store.database import Database
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import StoryView
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.web.settings import PublishSettings
+from aggregator.web.webhooks.model import Hook, HookRules
+from aggregator.web.webhooks.payload import delivery_body
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.newsroom import STRANGER, Newsroom
 

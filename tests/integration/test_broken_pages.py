@@ -6,17 +6,17 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.errors import WorkError
-from aggregator.model import Entry
-from aggregator.pipeline import Pipeline
-from aggregator.rules import rule_book
-from aggregator.stages import PrepareJob
-from aggregator.store import awaited, inbox
-from aggregator.store.database import Database
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.model.errors import WorkError
+from aggregator.pipeline.jobs import PrepareJob
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.pipeline.workers.function_names import JobFunction
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.read.verdict_stats import page_verdicts_by_source, verdicts_by_source
 from aggregator.store.tables import article, entry
-from aggregator.store.verdicts import page_verdicts_by_source, verdicts_by_source
-from aggregator.work.executor import InlineExecutor
-from aggregator.work.functions import JobFunction
 from tests.articles import NOON, Clock
 
 OWN = "The board of Sennick harbour has agreed to sell its eastern quay to traders for 84 million crowns."
@@ -51,7 +51,7 @@ def test_a_page_that_breaks_its_worker(database: Database, broken: str, verdict:
     with database.write() as connection:
         for one in inbox.accept(connection, entries, seen=[NOON] * 3, wants_page=[True] * 3):
             assert one.n is not None
-            awaited.arrived(connection, one.n, page=b"<p>x</p>", url=None, charset="utf-8")
+            pending_pages.arrived(connection, one.n, page=b"<p>x</p>", url=None, charset="utf-8")
     list(Pipeline(database, Breaking(broken), rule_book(), Clock(), summary_words=60).place_waiting())
     with database.read() as connection:
         columns = (entry.c.verdict, entry.c.page_verdict, entry.c.outcome)

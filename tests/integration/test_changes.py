@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from aggregator.rules import rule_book
-from aggregator.shelf import Change, StoryFilter
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
-from aggregator.store.search import index_next
+from aggregator.config.tuning import rule_book
+from aggregator.model.read_model import Change, StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
+from aggregator.store.search.index import index_next
 from aggregator.store.tables import change
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.homes import by_title, correct, fill, partition, placing_of, reclustering, rows_of, undo

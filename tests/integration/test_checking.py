@@ -12,20 +12,23 @@ import msgspec
 import pytest
 from sqlalchemy import Executable, Select, delete, func, insert, literal, select, text, update
 
-from aggregator import asking
-from aggregator.dedup.identity import story_id
-from aggregator.errors import DamagedError
-from aggregator.forgetting import ForgetWish
-from aggregator.model import StoryView
-from aggregator.placing import Placing
-from aggregator.repairing import Repaired, RepairWish, pieces
-from aggregator.rules import rule_book
-from aggregator.store import regrouping, search
-from aggregator.store.checking import Fault, balance, faults
-from aggregator.store.database import Database
-from aggregator.store.matching import newest
-from aggregator.store.reading import Reading
-from aggregator.store.statistics import statistics
+from aggregator.cluster.entry_identity import story_id
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import StoryView
+from aggregator.model.errors import DamagedError
+from aggregator.pipeline import command_queue
+from aggregator.pipeline.placement.erase import ForgetWish
+from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.repair import Repaired, RepairWish, pieces
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance import recluster
+from aggregator.store.maintenance.integrity_check import Fault, balance, faults
+from aggregator.store.read.reader import Reading
+from aggregator.store.read.table_counts import statistics
+from aggregator.store.search import index
+from aggregator.store.search.match import newest
+from aggregator.store.search.query_syntax import parse_query
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import (
     article,
     change,
@@ -41,9 +44,7 @@ from aggregator.store.tables import (
     story_log,
     tombstone,
 )
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
-from aggregator.text.query import parse_query
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.conftest import Postgres
 from tests.fresh import with_tables
@@ -104,7 +105,7 @@ class Sound:
         placing = Placing(self.database, rule_book(), Clock(), summary_words=60)
         done = sum(placing.repair(wish).rows for wish in pieces(self.found()))
         with self.database.write() as connection:
-            while search.index_older(connection, 100):
+            while index.index_older(connection, 100):
                 pass
         self.tell()
         return done
@@ -121,7 +122,7 @@ class Sound:
             emptied = "INSERT INTO article_search(article_search) VALUES ('delete-all')"
             connection.execute(text(emptied if self.database.is_sqlite else "DELETE FROM article_search"))
             connection.execute(counter.update().where(counter.c.name == "searchable").values(value=0))
-            search.index_next(connection, 100)
+            index.index_next(connection, 100)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -148,7 +149,7 @@ def test_a_damaged_text_stops_neither_placing_nor_its_story(sound: Sound) -> Non
     with sound.database.read() as connection:
         row = connection.execute(select(article.c.id, article.c.story).where(article.c.n == 4)).one()
         with pytest.raises(DamagedError, match=row.id):
-            regrouping.placed_from(connection, 1, 10)
+            recluster.placed_from(connection, 1, 10)
     with pytest.raises(DamagedError, match=rf"{row.id}.*aggregator db check"):
         reading.article(row.id)
     [placed] = Desk(sound.database, Clock()).place()  # the same words once more
@@ -290,8 +291,8 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
         before = newest(connection, wanted, 10, reach=10)
         rows = [connection.execute(search_rows(n)).one() for n in (1, 2)]
         for row in rows:
-            search.take_out(connection, row.n)
-        search.put(connection, [search.Indexed(**{**rows[0]._mapping, "title": "Other words altogether"})])
+            index.take_out(connection, row.n)
+        index.put(connection, [index.Indexed(**{**rows[0]._mapping, "title": "Other words altogether"})])
     found = " ".join(one.what for one in sound.found())
     assert "missing in the full-text index" in found
     assert "with other words" in found
@@ -312,7 +313,7 @@ def test_a_torn_full_text_index_is_made_anew(sound: Sound) -> None:
 
 
 def search_rows(n: int) -> Select[Any]:
-    columns = (article.c[name] for name in search.Indexed._fields)
+    columns = (article.c[name] for name in index.Indexed._fields)
     return select(*columns).where(article.c.n == n)
 
 
@@ -422,9 +423,9 @@ def test_a_daemon_repairs_what_a_command_found(sound: Sound) -> None:
     with sound.database.write() as connection:
         connection.execute(update(story).where(LIVE).values(outlet_count=7))
     (wish,) = pieces(sound.found())
-    number = asking.leave(sound.database, NOON, "repair", msgspec.json.encode(wish))
+    number = command_queue.leave(sound.database, NOON, "repair", msgspec.json.encode(wish))
     assert desk.pipeline.answer_requests() == 1
-    answer = asking.answer_to(sound.database, number, patience_seconds=0)
+    answer = command_queue.answer_to(sound.database, number, patience_seconds=0)
     assert msgspec.json.decode(answer or "", type=Repaired) == Repaired(rows=1)
     assert sound.found() == []
 

@@ -10,18 +10,18 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import select, update
 
-from aggregator.errors import AggregatorError
-from aggregator.polling import Polling
-from aggregator.rounds import Rounds
-from aggregator.rules import RuleBook, rule_book
-from aggregator.store.claims import Claims
-from aggregator.store.database import Database
-from aggregator.store.hosts import Host, save_hosts
-from aggregator.store.lock import SharingRules
-from aggregator.store.sources import Source, add, all_sources, save, source_id
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.daemon.poll_scheduler import Rounds
+from aggregator.model.errors import AggregatorError
+from aggregator.pipeline.poll import Polling
+from aggregator.pipeline.watch_folder import Watching
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import SharingRules
+from aggregator.store.intake.host_backoff import Host, save_hosts
+from aggregator.store.intake.host_leases import Claims
+from aggregator.store.intake.sources import Source, add, all_sources, save, source_id
 from aggregator.store.tables import claim, entry, source
-from aggregator.watching import Watching
-from aggregator.work.executor import InlineExecutor
 from tests.articles import NOON
 from tests.conftest import Postgres
 from tests.loopback import Response, Route

@@ -4,9 +4,9 @@ import datetime as dt
 
 from sqlalchemy import select
 
-from aggregator.rules import RuleBook
-from aggregator.store.bumps import ClockRules, pull_back
-from aggregator.store.database import Database
+from aggregator.config.tuning import RuleBook
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance.clock_skew import ClockRules, pull_back
 from aggregator.store.tables import story
 from tests.articles import NOON, Clock, Desk, record
 

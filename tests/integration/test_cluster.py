@@ -17,14 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.errors import ConfigError, NoWorkersError, WorkError
-from aggregator.model import Entry
-from aggregator.pipeline import Pipeline
-from aggregator.rules import rule_book
-from aggregator.store import inbox
-from aggregator.store.database import Database
-from aggregator.work import probes
-from aggregator.work.executor import Executor, InlineExecutor, open_executor
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.workers import fault_jobs
+from aggregator.pipeline.workers.executor import Executor, InlineExecutor, open_executor
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
 from tests.articles import Clock, Desk, record, settled
 from tests.cluster import Cluster, children_of
 from tests.e2e.kill_records import invented
@@ -93,16 +93,16 @@ def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
     executor: Executor, cluster: Running
 ) -> None:
     for function, job, verdict in (
-        (probes.fail, b"no such feed", "failed"),
-        (probes.crash, b"", "died"),
-        (probes.swell, str(1 << 31).encode(), "memory"),
+        (fault_jobs.fail, b"no such feed", "failed"),
+        (fault_jobs.crash, b"", "died"),
+        (fault_jobs.swell, str(1 << 31).encode(), "memory"),
     ):
         error = executor.submit(function, job).exception(timeout=PATIENCE_SECONDS)
         assert isinstance(error, WorkError)
         assert error.verdict == verdict
-    assert executor.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+    assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
     own = {str(process.pid).encode() for process in cluster.workers}
-    worker = executor.submit(probes.process_id, b"").result(timeout=PATIENCE_SECONDS)
+    worker = executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS)
     assert worker not in own, "strangers' bytes stay out"
 
 
@@ -110,7 +110,10 @@ def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -
     book = rule_book({"work": {"parse_deadline_seconds": 0.3, "answer_cap_bytes": 1000}})
     limited = open_executor(cluster.executor, 0, book)
     try:
-        for function, job, verdict in ((probes.spin, b"", "timeout"), (probes.echo, bytes(2000), "died")):
+        for function, job, verdict in (
+            (fault_jobs.spin, b"", "timeout"),
+            (fault_jobs.echo, bytes(2000), "died"),
+        ):
             error = limited.submit(function, job).exception(timeout=PATIENCE_SECONDS)
             assert isinstance(error, WorkError)
             assert error.verdict == verdict
@@ -126,7 +129,7 @@ def test_submit_waits_while_enough_is_under_way_and_close_ends_all(cluster: Runn
     def feed() -> None:
         with suppress(WorkError):
             while True:
-                handed_out.append(executor.submit(probes.sleep, b"5"))
+                handed_out.append(executor.submit(fault_jobs.sleep, b"5"))
 
     feeder = threading.Thread(target=feed)
     feeder.start()
@@ -141,7 +144,7 @@ def test_submit_waits_while_enough_is_under_way_and_close_ends_all(cluster: Runn
     errors = [future.exception(timeout=PATIENCE_SECONDS) for future in handed_out if not future.cancelled()]
     assert {type(error) for error in errors} == {WorkError}
     with pytest.raises(WorkError):
-        executor.submit(probes.echo, b"late")
+        executor.submit(fault_jobs.echo, b"late")
 
 
 def test_an_executor_that_is_closed_leaves_no_thread_and_no_file(cluster: Running) -> None:
@@ -155,7 +158,7 @@ def test_an_executor_that_is_closed_leaves_no_thread_and_no_file(cluster: Runnin
     before = files(), threading.active_count()
     for _ in range(2):
         opened.append(open_executor(cluster.executor, 0, rule_book()))
-        assert opened[-1].submit(probes.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
+        assert opened[-1].submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
         opened[-1].close()
     assert (files(), threading.active_count()) == before
 
@@ -203,7 +206,7 @@ def test_where_all_workers_have_another_program_it_is_told_what_differs(cluster:
 def test_a_scheduler_without_workers_is_told_until_there_is_one(
     cluster: Running, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from aggregator.work import cluster as dask
+    from aggregator.pipeline.workers import dask
 
     monkeypatch.setattr(dask, "_COUNTING_SECONDS", 0.1)
     kill(cluster.stranger)
@@ -237,8 +240,8 @@ def test_a_scheduler_that_is_started_again_costs_time_alone(tmp_path: Path) -> N
     try:
         cluster.start_worker()
         executor = open_executor(cluster.executor, 0, rule_book())
-        assert executor.submit(probes.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
-        futures = [executor.submit(probes.sleep, b"0.3") for _ in range(4)]
+        assert executor.submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
+        futures = [executor.submit(fault_jobs.sleep, b"0.3") for _ in range(4)]
         kill(cluster.scheduler)
         cluster.start_scheduler()
         cluster.start_worker()

@@ -11,17 +11,17 @@ from collections.abc import Callable
 import msgspec
 from sqlalchemy import delete, select
 
-from aggregator.dedup.familiar import IdentityRules
-from aggregator.forgetting import ForgetWish
-from aggregator.model import Entry
-from aggregator.retaining import Plan
-from aggregator.rules import rule_book
-from aggregator.store import awaited, inbox, intake
-from aggregator.store.awaited import PageWanted
-from aggregator.store.checking import balance, faults
-from aggregator.store.checks import conservation
-from aggregator.store.database import Database
-from aggregator.store.recognising import Poll
+from aggregator.cluster.rekeyed_entries import IdentityRules
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.pipeline.placement.erase import ForgetWish
+from aggregator.pipeline.placement.retention import Plan
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, intake_counts, pending_pages
+from aggregator.store.intake.identify import Poll
+from aggregator.store.intake.pending_pages import PageWanted
+from aggregator.store.maintenance.checks import conservation
+from aggregator.store.maintenance.integrity_check import balance, faults
 from aggregator.store.tables import article, entry
 from tests.articles import NOON, Clock, Desk, record
 from tests.e2e.kill_records import invented
@@ -99,9 +99,9 @@ class Life:
 
     def have_pages(self) -> None:
         with self.database.write() as connection:
-            wanted: list[PageWanted] = awaited.wanted(connection, self.clock(), 3)
+            wanted: list[PageWanted] = pending_pages.wanted(connection, self.clock(), 3)
             for one in wanted:
-                awaited.given_up(connection, one.n, verdict=None, reason="it does not answer")
+                pending_pages.given_up(connection, one.n, verdict=None, reason="it does not answer")
 
     def be_empty(self) -> None:
         self.desk.take(record("Void", str(self.rng.randrange(1000)), "", ""))
@@ -144,6 +144,6 @@ def test_what_is_let_go_is_still_counted(database: Database) -> None:
         connection.execute(delete(entry).where(entry.c.n == 1))
     assert [one.rows for one in conservation.faults(database)] == [1]
     with database.write() as connection:
-        intake.let_go(connection, {("Void", False): 1})
+        intake_counts.let_go(connection, {("Void", False): 1})
     assert list(conservation.faults(database)) == []
     assert balance(database).let_go == 1

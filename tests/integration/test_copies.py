@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.dedup.copies import CopyRules
-from aggregator.dedup.passages import held
-from aggregator.errors import AggregatorError
-from aggregator.model import Entry, Evidence
-from aggregator.rules import rule_book
-from aggregator.store import blobs
-from aggregator.store.database import Database
+from aggregator.cluster.copies.copy_check import CopyRules
+from aggregator.cluster.copies.sampled_shingles import held
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry, Evidence
+from aggregator.model.errors import AggregatorError
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, lsh_band, sketch
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record, settled
@@ -93,7 +93,7 @@ def test_an_excerpt_is_linked_to_its_whole_whichever_came_first(desk: Desk) -> N
     with desk.database.read() as connection:
         rows = connection.execute(select(article.c.title, article.c.id, article.c.evidence)).all()
     id_of = {row.title: row.id for row in rows}
-    evidence = {row.title: blobs.unpack(row.evidence, Evidence) for row in rows}
+    evidence = {row.title: codecs.unpack(row.evidence, Evidence) for row in rows}
     held = evidence["Whole that came later"].excerpts
     assert [(one.other, one.kind) for one in held] == [(id_of["Excerpt that came first"], "excerpt")]
     assert found["Whole that came later"][0] == "report", "linked, never merged"

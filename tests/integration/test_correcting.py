@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select
 
-from aggregator.correcting import Wish
-from aggregator.errors import UsageError
-from aggregator.evaluating import evaluate, evaluate_corrections, read_dataset
-from aggregator.labelling import labelled_records, labels
-from aggregator.model import Evidence
-from aggregator.rules import rule_book
-from aggregator.shelf import Moved
-from aggregator.store import blobs
-from aggregator.store.corrections import all_bonds, all_corrections
-from aggregator.store.database import Database
+from aggregator.admin.evaluate import evaluate, evaluate_corrections, read_dataset
+from aggregator.admin.labelling import labelled_records, labels
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Evidence
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import Moved
+from aggregator.pipeline.placement.apply_corrections import Wish
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.corrections import all_bonds, all_corrections
 from aggregator.store.tables import (
     article,
     bond,
@@ -100,7 +100,7 @@ def logged(database: Database, id_: str) -> list[tuple[str, dict[str, object]]]:
 def evidence_of(database: Database, id_: str) -> Evidence:
     with database.read() as connection:
         blob = connection.execute(select(article.c.evidence).where(article.c.id == id_)).scalar_one()
-    return blobs.unpack(blob, Evidence)
+    return codecs.unpack(blob, Evidence)
 
 
 def everything(database: Database) -> dict[str, object]:

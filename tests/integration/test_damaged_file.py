@@ -15,17 +15,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-from aggregator.errors import DamagedFileError, ReadError
-from aggregator.exporting import exported, import_into, salvaged
-from aggregator.placing import Placing
-from aggregator.repairing import pieces
-from aggregator.rules import rule_book
-from aggregator.store import search
-from aggregator.store.checking import Fault, balance, faults
-from aggregator.store.database import Database
+from aggregator.admin.export import exported, import_into, salvaged
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import DamagedFileError, ReadError
+from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.repair import pieces
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance.integrity_check import Fault, balance, faults
 from aggregator.store.migrate import upgrade
+from aggregator.store.search import index
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import article, story
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
 from tests.articles import Clock
 from tests.homes import fill, what_is_wrong
@@ -44,7 +44,7 @@ def with_all_rows(file: Path) -> Database:
     upgrade(database)
     fill(database)
     with database.write() as connection:
-        assert search.index_next(connection, 1000)
+        assert index.index_next(connection, 1000)
     while tell_next(database, 50, rule_book().section("stories", StoryRules)):
         pass
     return database

@@ -15,20 +15,20 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from aggregator.errors import (
+from aggregator.config.tuning import RuleBook
+from aggregator.model.counters import TRANSACTION_RETRIES, Tally
+from aggregator.model.errors import (
     AggregatorError,
     DatabaseAwayError,
     DatabaseBusyError,
     DatabaseLockedError,
     NotWritableError,
 )
-from aggregator.rules import RuleBook
-from aggregator.store import bounds, engines, silence
-from aggregator.store.bounds import DatabaseRules
-from aggregator.store.database import Connection, Database
-from aggregator.store.fair_lock import FairLock
+from aggregator.store.engine import dead_peer, engines, timeouts
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.engine.fair_lock import FairLock
+from aggregator.store.engine.timeouts import DatabaseRules
 from aggregator.store.migrate import make_file
-from aggregator.tally import TRANSACTION_RETRIES, Tally
 from tests.own_postgres import OwnPostgres
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -336,7 +336,7 @@ def test_a_server_that_is_not_there_is_said_in_words_and_waited_for(
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent server is given up soon."""
-    monkeypatch.setattr(silence, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(dead_peer, "SILENT_SECONDS", 0.2)
     monkeypatch.setitem(engines._CONNECTING, "connect_timeout", 2)
 
 
@@ -365,7 +365,7 @@ def test_an_answer_that_one_process_of_a_server_owes_is_given_up_by_who_is_in_a_
     own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where its disk hangs: the server lets everybody in, and its own time-out does not come."""
-    monkeypatch.setattr(bounds, "_LATE_SECONDS", 0.1)
+    monkeypatch.setattr(timeouts, "_LATE_SECONDS", 0.1)
     with closing(prepared(own_postgres.make(), IMPATIENT)) as server:
 
         def ask() -> None:

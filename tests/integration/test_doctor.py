@@ -23,14 +23,14 @@ import pytest
 import yaml
 from sqlalchemy import insert, text, update
 
-from aggregator.config_file import load
-from aggregator.doctor import Finding, examine, mistakes
-from aggregator.doctor.files import file_system
-from aggregator.errors import ConfigError
-from aggregator.store.database import Database
-from aggregator.store.sources import source_id
+from aggregator.admin.doctor.doctor import Finding, examine, mistakes
+from aggregator.admin.doctor.files import file_system
+from aggregator.config.loader import load
+from aggregator.model.errors import ConfigError
+from aggregator.model.health_report import Process
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import source_id
 from aggregator.store.tables import counter, entry, hook, source
-from aggregator.vitals import Process
 from tests.articles import NOON, Clock, Desk, record
 from tests.fresh import with_tables
 from tests.integration.test_watch import Watched
@@ -184,10 +184,10 @@ def test_an_address_for_others_without_a_token(patient: Patient) -> None:
         "problem", "no token that may read", "aggregator token create",
         server={"host": "0.0.0.0", "port": 0}, public_url=named,
     )  # fmt: skip
-    from aggregator.store import tokens
+    from aggregator.store.stories import api_tokens
 
     with patient.database.write() as connection:
-        tokens.create(connection, "reader", ("read",), NOW)
+        api_tokens.create(connection, "reader", ("read",), NOW)
     patient.the_one("warning", "links lead to 0.0.0.0", "public_url", server={"host": "0.0.0.0", "port": 0})
 
 
@@ -216,7 +216,7 @@ def test_names_of_files_in_no_alphabet(patient: Patient) -> None:
         "database: stories.db\nserver: {port: 0}\nbackup: {every: never}\n"
     )
     said = subprocess.run(
-        [sys.executable, "-c", "from aggregator.cli import main; main()", "doctor"],
+        [sys.executable, "-c", "from aggregator.cli.app import main; main()", "doctor"],
         cwd=patient.folder,
         env={"PATH": os.environ["PATH"], "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "POSIX"},
         capture_output=True,
@@ -299,7 +299,7 @@ def test_a_database_on_a_network_file_system(patient: Patient, monkeypatch: pyte
     mounts.write_text(
         f"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 22 0:40 / {patient.folder} rw - nfs nas:/a rw\n"
     )
-    monkeypatch.setattr("aggregator.doctor.files._MOUNTS", mounts)
+    monkeypatch.setattr("aggregator.admin.doctor.files._MOUNTS", mounts)
     patient.the_one("problem", "network file system (nfs)", "set `database:`")
 
 

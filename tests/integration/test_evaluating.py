@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from aggregator.cli import main
-from aggregator.errors import UsageError
-from aggregator.evaluating import (
+from aggregator.admin.evaluate import (
     Assignment,
     Evaluation,
     Shown,
@@ -19,7 +17,9 @@ from aggregator.evaluating import (
     evaluate_corrections,
     read_dataset,
 )
-from aggregator.rules import RuleBook, rule_book
+from aggregator.cli.app import main
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.model.errors import UsageError
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY
 

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.errors import UsageError
-from aggregator.evaluating import read_dataset
-from aggregator.explaining import explanation
-from aggregator.model import Evidence
-from aggregator.store import blobs
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
+from aggregator.admin.evaluate import read_dataset
+from aggregator.model.core import Evidence
+from aggregator.model.errors import UsageError
+from aggregator.pipeline.placement.explain import explanation
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
 from aggregator.store.tables import article
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.fresh import with_tables
@@ -34,7 +34,7 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
 def evidence_of_all(database: Database) -> list[Evidence]:
     with database.read() as connection:
         rows = connection.execute(select(article.c.evidence).order_by(article.c.n)).scalars().all()
-    return [blobs.unpack(row, Evidence) for row in rows]
+    return [codecs.unpack(row, Evidence) for row in rows]
 
 
 def wrong_sums(found: Sequence[Evidence]) -> list[Evidence]:

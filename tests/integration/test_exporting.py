@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.errors import AggregatorError, AnotherDaemonError, ReadError, UsageError
-from aggregator.exporting import exported, import_into, opened, written
-from aggregator.rules import rule_book
-from aggregator.shelf import StoryFilter
-from aggregator.store import rows
-from aggregator.store.database import Database
-from aggregator.store.lock import writer_lock
+from aggregator.admin.export import exported, import_into, opened, written
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import AggregatorError, AnotherDaemonError, ReadError, UsageError
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import writer_lock
+from aggregator.store.maintenance import dump_rows
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import metadata
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
 from tests.articles import FLOOD, NOON, Clock, Desk, record
 from tests.conftest import Postgres
@@ -104,8 +104,8 @@ def test_a_daemon_goes_on_where_the_export_ended(filled: Database, database: Dat
 
 
 def test_every_table_is_in_an_export_or_left_out_by_name() -> None:
-    assert set(rows.tables()) | rows.LEFT_OUT == set(metadata.tables)
-    assert not set(rows.tables()) & rows.LEFT_OUT
+    assert set(dump_rows.tables()) | dump_rows.LEFT_OUT == set(metadata.tables)
+    assert not set(dump_rows.tables()) & dump_rows.LEFT_OUT
 
 
 def _one_more(last: bytes) -> bytes:

@@ -5,16 +5,16 @@ from typing import Any, Literal
 
 import pytest
 
-from aggregator.correcting import Wish
-from aggregator.homes import BUMPS
-from aggregator.model import Entry
-from aggregator.pipeline import Pipeline
-from aggregator.placing import Placing
-from aggregator.rules import rule_book
-from aggregator.store.database import Database
-from aggregator.store.telling import tell_next
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.placement.apply_corrections import Wish
+from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.story_writer import BUMPS
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store.engine.database import Database
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import StoryRules
-from aggregator.work.executor import InlineExecutor
 from tests import feed_rules
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.feeds import NOW, channel_of, feed_of

@@ -13,28 +13,30 @@ import pytest
 import zstandard
 from sqlalchemy import func, select, text
 
-from aggregator import asking
-from aggregator.dedup.passages import PassageIndex
-from aggregator.errors import UsageError
-from aggregator.exporting import exported, import_into
-from aggregator.forgetting import Forgetting, ForgetWish, Forgotten
-from aggregator.model import Entry, Evidence, StoryView
-from aggregator.publish.hooks.filling import Filling
-from aggregator.publish.hooks.hook import Hook, HookRules
-from aggregator.publish.push import Letterbox
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.reclustering import Difference, Regrouped
-from aggregator.rules import rule_book
-from aggregator.shelf import StoryFilter
-from aggregator.store import articles, blobs, refused, requests, tokens, tombstones
-from aggregator.store.database import Database
+from aggregator.admin.export import exported, import_into
+from aggregator.cluster.copies.sampled_shingles import PassageIndex
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry, Evidence, StoryView
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import StoryFilter
+from aggregator.pipeline import command_queue
+from aggregator.pipeline.placement.erase import Forgetting, ForgetWish, Forgotten
+from aggregator.pipeline.placement.recluster import Difference, Regrouped
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import rejected, tombstones
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories import api_tokens, articles, commands
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import article, lsh_band, metadata, request, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
+from aggregator.web.api.push import Letterbox
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from aggregator.web.webhooks.dispatcher import Filling
+from aggregator.web.webhooks.model import Hook, HookRules
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.homes import (
     by_title,
@@ -107,7 +109,7 @@ def plain(value: object) -> str:
         try:
             raw += zstandard.decompress(raw, max_output_size=1 << 24)
         except zstandard.ZstdError:
-            raw += blobs.pack(blobs.unpack(raw, Evidence))
+            raw += codecs.pack(codecs.unpack(raw, Evidence))
     return raw.decode("latin-1")
 
 
@@ -129,9 +131,9 @@ def settle(desk: Desk) -> None:
 def forget(desk: Desk, name: str) -> Forgotten:
     """As a running daemon is asked by the command."""
     wish = msgspec.json.encode(ForgetWish(name=name))
-    number = asking.leave(desk.database, desk.clock(), "forget", wish)
+    number = command_queue.leave(desk.database, desk.clock(), "forget", wish)
     desk.pipeline.answer_requests()
-    answer = asking.answer_to(desk.database, number, patience_seconds=0)
+    answer = command_queue.answer_to(desk.database, number, patience_seconds=0)
     assert answer is not None
     return msgspec.json.decode(answer, type=Forgotten)
 
@@ -177,7 +179,7 @@ def test_no_word_of_it_is_left(desk: Desk, tmp_path: Path) -> None:
     assert correct(database, "merge", flood, gave_way).stories == (flood,)
     settle(desk)
     with database.write() as connection:
-        refused.note(
+        rejected.note(
             connection,
             source="ingest",
             item=f"https://herald.example/{MARK}-1",
@@ -194,8 +196,8 @@ def test_no_word_of_it_is_left(desk: Desk, tmp_path: Path) -> None:
             pairs_kept=1,
             changes=(regrouped,),
         )
-        number = requests.leave(connection, NOON, "recluster", "{}")
-        requests.answer(connection, number, NOON, "done", msgspec.json.encode(answer).decode())
+        number = commands.leave(connection, NOON, "recluster", "{}")
+        commands.answer(connection, number, NOON, "done", msgspec.json.encode(answer).decode())
     desk.accept(marked("1", f"{FLOOD_ELSEWHERE} Still {MARK}."))  # waits to be placed
     places = words_in(database)
     assert {"article.text", "entry.payload", "revision.text", "story.merged", "outbox.body"} <= set(places)
@@ -291,7 +293,7 @@ def test_it_does_not_come_back_by_any_door(desk: Desk, tmp_path: Path) -> None:
     ], "it is known by the keys that it came under since"
 
     with database.write() as connection:
-        _, secret = tokens.create(connection, "newsroom", ("push",), desk.clock())
+        _, secret = api_tokens.create(connection, "newsroom", ("push",), desk.clock())
     letterbox = Letterbox(database, BOOK, desk.clock)
     holder = letterbox.holder(secret)
     assert holder is not None
@@ -408,7 +410,7 @@ def test_what_a_stop_left_over_goes_at_the_next_start(desk: Desk) -> None:
         desk.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
     desk.place()
     wish = msgspec.json.encode(ForgetWish(name="Herald"))
-    number = asking.leave(desk.database, NOON, "forget", wish)
+    number = command_queue.leave(desk.database, NOON, "forget", wish)
     asked = iter([False, False, True])
     assert desk.pipeline.answer_requests(lambda: next(asked)) == 0
     with desk.database.read() as connection:
@@ -416,7 +418,7 @@ def test_what_a_stop_left_over_goes_at_the_next_start(desk: Desk) -> None:
     assert 0 < left < 45
     desk.restart()
     assert desk.pipeline.answer_requests() == 1
-    assert asking.answer_to(desk.database, number, patience_seconds=0) is not None
+    assert command_queue.answer_to(desk.database, number, patience_seconds=0) is not None
     assert words_in(desk.database) == []
     assert what_is_wrong(desk.database) == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from tests.articles import NOON, Clock, Desk
 from tests.homes import fill

@@ -5,16 +5,16 @@ import datetime as dt
 import pytest
 from sqlalchemy import event, text
 
-from aggregator.publish.frontpage import teaser_of
-from aggregator.rules import RuleBook
-from aggregator.shelf import StoryFilter
-from aggregator.store import sources
-from aggregator.store.database import Database
-from aggregator.store.front import CLASSES
-from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, source_id
-from aggregator.store.telling import tell_next
+from aggregator.config.tuning import RuleBook
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import sources
+from aggregator.store.intake.sources import Source, source_id
+from aggregator.store.read.front_page import CLASSES
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import StoryRules
+from aggregator.web.pages.front_page import teaser_of
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.homes import correct, fill, undo
 

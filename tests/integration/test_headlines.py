@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from aggregator.model import Entry
-from aggregator.pipeline import Pipeline
-from aggregator.store.database import Database
+from aggregator.model.core import Entry
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, story, story_log
-from aggregator.work.executor import InlineExecutor
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 
 BAIT = "Why did the levee at Pennmouth break?"

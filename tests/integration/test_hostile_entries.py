@@ -8,14 +8,14 @@ import pytest
 from lxml import etree
 from sqlalchemy import func, select
 
-from aggregator.model import Enclosure, Entry
-from aggregator.rules import rule_book
-from aggregator.shelf import StoryFilter
-from aggregator.sources.feeds import read_feed
-from aggregator.sources.limits import source_rules
-from aggregator.store import blobs
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Enclosure, Entry
+from aggregator.model.read_model import StoryFilter
+from aggregator.sources.parse.feed import read_feed
+from aggregator.sources.parse.limits import source_rules
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
 from aggregator.store.tables import article, entry
 from tests.articles import NOON, Clock, Desk
 from tests.feeds import feed_of
@@ -90,7 +90,7 @@ def test_chance_strings_go_through_feed_database_and_output(strings: int, databa
         desk.take(*entries)
         placed += len(entries)
     with database.read() as connection:
-        kept = [blobs.expand_noun(one, Entry) for (one,) in connection.execute(select(entry.c.payload))]
+        kept = [codecs.expand_noun(one, Entry) for (one,) in connection.execute(select(entry.c.payload))]
         lengths = connection.execute(
             select(article.c.title, func.length(article.c.title), article.c.text, func.length(article.c.text))
         ).all()
@@ -132,7 +132,7 @@ def test_all_that_an_entry_declares_is_kept_in_the_database(database: Database) 
     Desk(database, Clock()).take(*read(rss(item).encode()))
     with database.read() as connection:
         payload = connection.execute(select(entry.c.payload)).scalar_one()
-    kept = blobs.expand_noun(payload, Entry)
+    kept = codecs.expand_noun(payload, Entry)
     assert kept.enclosures == (
         Enclosure(url="https://news.example.org/1.mp3", type="audio/mpeg", length_bytes=77),
         Enclosure(url="https://news.example.org/1.mp4", type="video/mp4", length_bytes=99),

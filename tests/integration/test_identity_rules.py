@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.model import Entry
-from aggregator.rules import rule_book
-from aggregator.shelf import StoryFilter
-from aggregator.store import awaited, inbox
-from aggregator.store.database import Database
-from aggregator.store.folders import folder_name, known_as
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake.folder_names import folder_name, known_as
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read.reader import Reading
 from aggregator.store.tables import article, identity_key
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record, settled
 
@@ -77,7 +77,7 @@ def test_a_link_whose_page_is_known_meanwhile_is_that_article_for_ever(desk: Des
     desk.take(own())
     with desk.database.write() as connection:
         page = f"<html><body><article><h1>Levee</h1><p>{FLOOD}</p></article></body></html>".encode()
-        awaited.arrived(connection, accepted.n, page=page, url=ADDRESS, charset="utf-8")
+        pending_pages.arrived(connection, accepted.n, page=page, url=ADDRESS, charset="utf-8")
     assert [one.outcome for one in desk.place()] == ["unchanged"]
     assert desk.take(linked(STRIKE, "x")) == [], "its GUID means the site's own article now"
     assert len(texts(desk)) == 1
@@ -142,7 +142,7 @@ def test_the_site_of_an_address_goes_before_what_a_page_calls_itself(desk: Desk)
     (accepted,) = desk.accept(with_page, wants_page=[True])
     assert accepted.n is not None
     with desk.database.write() as connection:
-        awaited.arrived(connection, accepted.n, page=page.encode(), url=ADDRESS, charset="utf-8")
+        pending_pages.arrived(connection, accepted.n, page=page.encode(), url=ADDRESS, charset="utf-8")
     desk.place()
     desk.take(record("feed", "2", "Strike", STRIKE, url=ADDRESS + "/2", authority="own", outlet=None))
     assert {outlet for _, outlet in texts(desk)} == {"gazette.example"}

@@ -20,23 +20,23 @@ import feedparser
 import pytest
 from sqlalchemy import func, select
 
-from aggregator.model import StoryView
-from aggregator.net.client import Client, ClientSettings
-from aggregator.polling import Polled, Polling
-from aggregator.publish.story_json import whole_story_json
-from aggregator.rules import rule_book
-from aggregator.store import awaited, habits, inbox, recognising
-from aggregator.store.checking import faults
-from aggregator.store.database import Database
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import StoryView
+from aggregator.pipeline.poll import Polled, Polling
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import identify, inbox, pending_pages, unstable_keys
+from aggregator.store.intake.sources import Source, add, all_sources, follow_config, remove, source_id
+from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, add, all_sources, follow_config, remove, source_id
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import article, entry, identity_key, revision, story_log
 from aggregator.store.tables import sighting as sightings
 from aggregator.store.tables import source as sources
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
-from aggregator.work.executor import InlineExecutor
+from aggregator.web.story_json import whole_story_json
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, settled
 from tests.feeds import feed_of
 from tests.loopback import LoopbackServer, Resource
@@ -296,7 +296,7 @@ def test_nothing_comes_back_whatever_changes_about_the_keys(everywhere: Office, 
 def test_guids_that_are_new_at_every_poll_are_not_believed(
     office: Office, caplog: pytest.LogCaptureFixture, *, url: bool, long: bool
 ) -> None:
-    caplog.set_level(logging.INFO, "aggregator.polling")
+    caplog.set_level(logging.INFO, "aggregator.pipeline.poll")
     paper = Paper(reports(long=long, dated=False))
     if not url:
         paper.url = lambda one: None
@@ -312,7 +312,9 @@ def test_guids_that_are_new_at_every_poll_are_not_believed(
     assert keys[-1] == keys[3], "keys that are not asked are not kept"
     assert "from now on they are not asked" in caplog.text
     with office.database.read() as connection:
-        assert habits.distrusted(connection) == {source: "the GUIDs of its entries change by themselves"}
+        assert unstable_keys.distrusted(connection) == {
+            source: "the GUIDs of its entries change by themselves"
+        }
 
 
 def test_fifty_entries_with_fresh_guids_ten_times_are_fifty_rows(office: Office) -> None:
@@ -341,7 +343,7 @@ def test_addresses_that_are_new_at_every_poll_are_not_believed_either(everywhere
     assert everywhere.left() == before
     assert keys[-1] == keys[3]
     with everywhere.database.read() as connection:
-        assert list(habits.distrusted(connection)) == [source]
+        assert list(unstable_keys.distrusted(connection)) == [source]
 
 
 def test_a_feed_whose_guids_are_not_believed_still_tells_edits_and_news(office: Office) -> None:
@@ -363,7 +365,7 @@ def test_a_feed_whose_guids_are_not_believed_still_tells_edits_and_news(office: 
 def test_a_new_system_is_told_in_the_log_and_links_follow(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "aggregator.polling")
+    caplog.set_level(logging.INFO, "aggregator.pipeline.poll")
     paper, source = Paper(reports()), office.source()
     office.poll(paper, source)
     paper.guid, paper.url = (lambda one: f"n{one.number}"), at("https://gazette.test/{slug}")
@@ -418,7 +420,7 @@ def test_a_section_feed_that_only_repeats_the_main_one_is_believed(office: Offic
         paper.guid = lambda one: f"section/{one.number}"
         office.poll(paper, section, "/section")
     with office.database.read() as connection:
-        assert habits.distrusted(connection) == {}
+        assert unstable_keys.distrusted(connection) == {}
     assert office.count(article) == 20
 
 
@@ -530,7 +532,7 @@ def test_episodes_with_one_description_stay_apart(office: Office) -> None:
 def test_entries_that_share_one_address_are_told_by_their_guids(
     everywhere: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "aggregator.polling")
+    caplog.set_level(logging.INFO, "aggregator.pipeline.poll")
     for path, address in (("/a", "http://gazette.example/"), ("/b", "http://gazette.example/all?x=1")):
         paper = Paper([replace(one, number=one.number) for one in reports()], url=lambda one, to=address: to)
         if path == "/b":
@@ -559,7 +561,7 @@ def test_a_key_that_says_nothing_is_nobodys_when_a_page_claims_it(office: Office
     office.poll(paper, office.source())
     with office.database.write() as connection:
         (void,) = connection.execute(
-            select(identity_key.c.key).where(identity_key.c.article == recognising.NOBODY)
+            select(identity_key.c.key).where(identity_key.c.article == identify.NOBODY)
         ).scalars()
         assert inbox.claim(connection, bytes(void), "claimant") == "claimant"
 
@@ -656,7 +658,7 @@ def test_a_canonical_link_to_another_site_is_only_a_hint(office: Office) -> None
     source = office.source("/rival", host="rival.test", pages="always")
     office.poll(rival, source, "/rival")
     with office.database.read() as connection:
-        (wanted,) = awaited.wanted(connection, office.clock(), 10)
+        (wanted,) = pending_pages.wanted(connection, office.clock(), 10)
     office.polling.fetch_page(wanted)
     office.desk.place()
     assert office.count(article) == 2
@@ -720,7 +722,7 @@ def test_a_thousand_rewritten_entries_keep_their_stories(everywhere: Office) -> 
 def test_an_archive_under_new_keys_is_matched_before_it_is_a_flood(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "aggregator.polling")
+    caplog.set_level(logging.INFO, "aggregator.pipeline.poll")
     told = [
         Report(n, f"Item{n} of the council{n}", f"Decision {n}. {tail(n)}", NOON - dt.timedelta(days=30 + n))
         for n in range(40)

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.model import Entry
-from aggregator.store import awaited, inbox, refused
-from aggregator.store.database import Database
+from aggregator.model.core import Entry
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, pending_pages, rejected
 from aggregator.store.tables import entry
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
 
@@ -88,10 +88,10 @@ def test_numbers_are_given_when_all_of_an_article_is_stored(desk: Desk) -> None:
     assert accepted[0].n is not None
     with desk.database.read() as connection:
         assert [one.entry.guid for one in inbox.ready(connection, 10)] == ["2"]
-        assert [one.n for one in awaited.wanted(connection, desk.clock(), 10)] == [accepted[0].n]
+        assert [one.n for one in pending_pages.wanted(connection, desk.clock(), 10)] == [accepted[0].n]
     with desk.database.write() as connection:
         page = f"<html><p>{FLOOD}</p></html>".encode()
-        awaited.arrived(
+        pending_pages.arrived(
             connection, accepted[0].n, page=page, url="https://gazette.example/1", charset="utf-8"
         )
     with desk.database.read() as connection:
@@ -106,10 +106,10 @@ def test_a_page_that_does_not_come_is_asked_for_again_later(desk: Desk) -> None:
     assert accepted.n is not None
     later = NOON + dt.timedelta(hours=1)
     with desk.database.write() as connection:
-        awaited.later(connection, accepted.n, later)
+        pending_pages.later(connection, accepted.n, later)
     with desk.database.read() as connection:
-        assert awaited.wanted(connection, later - dt.timedelta(seconds=1), 10) == []
-        assert [one.tries for one in awaited.wanted(connection, later, 10)] == [1]
+        assert pending_pages.wanted(connection, later - dt.timedelta(seconds=1), 10) == []
+        assert [one.tries for one in pending_pages.wanted(connection, later, 10)] == [1]
 
 
 def test_nothing_half_done_is_left_by_a_transaction_that_fails(desk: Desk) -> None:
@@ -132,11 +132,11 @@ def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(desk: 
 
     with desk.database.write() as connection:
         for reason in ("the file is empty", "the file is still empty"):
-            refused.note(connection, source="ingest", item="x.txt", verdict="empty", reason=reason, at=NOON)
+            rejected.note(connection, source="ingest", item="x.txt", verdict="empty", reason=reason, at=NOON)
     with desk.database.read() as connection:
         rows = connection.execute(select(refusal.c.reason)).scalars().all()
     assert rows == ["the file is still empty"]
     with desk.database.write() as connection:
-        refused.forget(connection, source="ingest", items=["x.txt"])
+        rejected.forget(connection, source="ingest", items=["x.txt"])
     with desk.database.read() as connection:
         assert connection.execute(select(refusal)).all() == []

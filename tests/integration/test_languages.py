@@ -13,9 +13,9 @@ from collections import defaultdict
 
 import pytest
 
-from aggregator.dedup.measures import measure
-from aggregator.evaluating import Assignment, Evaluation, evaluate, read_dataset
-from aggregator.rules import rule_book
+from aggregator.admin.evaluate import Assignment, Evaluation, evaluate, read_dataset
+from aggregator.cluster.bcubed import measure
+from aggregator.config.tuning import rule_book
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "data" / "languages"

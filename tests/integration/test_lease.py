@@ -14,13 +14,13 @@ import msgspec
 import pytest
 from sqlalchemy import NullPool, create_engine, make_url, select, text, update
 
-from aggregator.errors import AggregatorError, DatabaseAwayError, DatabaseBusyError, LeaseLostError
-from aggregator.rules import RuleBook, rule_book
-from aggregator.store import inbox
-from aggregator.store.bounds import DatabaseRules
-from aggregator.store.database import Database
-from aggregator.store.exclusive import ADVISORY_KEY, SessionLock
-from aggregator.store.lock import SharingRules, WriterLock, standing, writer_lock
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.model.errors import AggregatorError, DatabaseAwayError, DatabaseBusyError, LeaseLostError
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.process_lock import ADVISORY_KEY, SessionLock
+from aggregator.store.engine.timeouts import DatabaseRules
+from aggregator.store.engine.writer_lease import SharingRules, WriterLock, standing, writer_lock
+from aggregator.store.intake import inbox
 from aggregator.store.tables import article, counter, writer
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
 from tests.conftest import REPOSITORY, Postgres
@@ -35,10 +35,10 @@ RULES = rule_book().section("sharing", SharingRules)
 WRITER = """
 import sys
 from sqlalchemy import text
-from aggregator.errors import AggregatorError
-from aggregator.rules import RuleBook
-from aggregator.store.database import Database
-from aggregator.store.lock import writer_lock
+from aggregator.model.errors import AggregatorError
+from aggregator.config.tuning import RuleBook
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import writer_lock
 
 database = Database(sys.argv[1])
 lock = writer_lock(database, RuleBook.from_json(sys.argv[2]))

@@ -7,16 +7,24 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aggregator.listing import ListedSource, listed
-from aggregator.net.client import Client, ClientSettings
-from aggregator.polling import Polling
-from aggregator.rules import rule_book
-from aggregator.store.database import Database
-from aggregator.store.hosts import Host, save_hosts
-from aggregator.store.refused import note as note_refusal
-from aggregator.store.sources import Source, add, all_sources, revive, set_paused, source_id, sources_named
-from aggregator.store.verdicts import judged_lately
-from aggregator.work.executor import InlineExecutor
+from aggregator.admin.listing import ListedSource, listed
+from aggregator.config.tuning import rule_book
+from aggregator.pipeline.poll import Polling
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.host_backoff import Host, save_hosts
+from aggregator.store.intake.rejected import note as note_refusal
+from aggregator.store.intake.sources import (
+    Source,
+    add,
+    all_sources,
+    revive,
+    set_paused,
+    source_id,
+    sources_named,
+)
+from aggregator.store.read.verdict_stats import judged_lately
 from tests.articles import NOON, Clock, Desk
 from tests.fresh import with_tables
 from tests.loopback import LoopbackServer, Resource, Response

@@ -9,19 +9,19 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.explaining import explanation
-from aggregator.model import Entry
-from aggregator.net.client import Client, ClientSettings
-from aggregator.polling import Polling
-from aggregator.rules import rule_book
-from aggregator.shelf import Moved
-from aggregator.store import awaited
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, add, all_sources, source_id
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.model.read_model import Moved
+from aggregator.pipeline.placement.explain import explanation
+from aggregator.pipeline.poll import Polling
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import pending_pages
+from aggregator.store.intake.sources import Source, add, all_sources, source_id
+from aggregator.store.read.reader import Reading
 from aggregator.store.tables import article, entry, entry_link, live_blog
 from aggregator.store.tables import story as stories
-from aggregator.work.executor import InlineExecutor
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.fresh import with_tables
 from tests.homes import correct, reclustering, rows_of, small_set, undo, what_is_wrong
@@ -143,7 +143,7 @@ class Office:
             source = all_sources(connection)[0]
         self.polling.poll(source)
         with self.database.read() as connection:
-            wanted = awaited.wanted(connection, self.clock(), 10)
+            wanted = pending_pages.wanted(connection, self.clock(), 10)
         for one in wanted:
             self.polling.fetch_page(one)
         self.desk.place()

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from aggregator.dedup import sums
-from aggregator.dedup.events import Article, Candidate, Scorer, decide
-from aggregator.dedup.index import StoryIndex, StoryRow
-from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.vetoes import Telling, VetoRules, objections
-from aggregator.dedup.weights import shipped_model
-from aggregator.model import Reason
-from aggregator.rules import rule_book
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.scorer import Article, Candidate, Scorer, decide
+from aggregator.cluster.events.story_index import StoryIndex, StoryRow
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.weights import shipped_model
+from aggregator.cluster.vetoes.vetoes import Telling, VetoRules, objections
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Reason
 
 CASES = Path(__file__).parent.parent / "data" / "lookalikes.jsonl"
 RULES = rule_book()
@@ -46,7 +46,7 @@ class Desk:
     def __init__(self, packer: TermPacker, scorer: Scorer) -> None:
         self._packer, self._scorer = packer, scorer
         self._index = StoryIndex(MODEL)
-        self._sums: dict[int, sums.Sums] = {}
+        self._sums: dict[int, centroid.Sums] = {}
         self._tellings: dict[int, list[Telling]] = {}
 
     def place(self, record: dict[str, str], language: str, inbox: int) -> str:
@@ -68,10 +68,10 @@ class Desk:
         decision = decide(article, self._index.candidates(article), self._scorer, objections=against)
         number = inbox if decision.story is None else int(decision.story)
         known = number in self._sums
-        total = sums.add(self._sums.get(number, sums.Sums()), article.member(MODEL), MODEL)
+        total = centroid.add(self._sums.get(number, centroid.Sums()), article.member(MODEL), MODEL)
         self._sums[number] = total
         self._tellings.setdefault(number, []).append(telling)
-        row = StoryRow(number, str(number), sums.to_bytes(total, MODEL), inbox)
+        row = StoryRow(number, str(number), centroid.to_bytes(total, MODEL), inbox)
         (self._index.replace_story if known else self._index.add_story)(row)
         return str(number)
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from aggregator.errors import AggregatorError
-from aggregator.polling import Polled, Polling
-from aggregator.rules import rule_book
-from aggregator.store import awaited
-from aggregator.store.database import Database
-from aggregator.store.health import health_of, health_rules
-from aggregator.store.hosts import all_hosts, held_hosts
-from aggregator.store.migrate import upgrade
-from aggregator.store.sources import (
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import AggregatorError
+from aggregator.pipeline.poll import Polled, Polling
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import pending_pages
+from aggregator.store.intake.host_backoff import all_hosts, held_hosts
+from aggregator.store.intake.source_health import health_of, health_rules
+from aggregator.store.intake.sources import (
     Source,
     add,
     all_sources,
@@ -30,9 +30,9 @@ from aggregator.store.sources import (
     set_paused,
     source_id,
 )
+from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, entry
 from aggregator.store.tables import source as source_table
-from aggregator.work.executor import InlineExecutor
 from tests.articles import FLOOD, NOON, STRIKE, Desk, record
 from tests.loopback import Request, Resource, Response, redirect
 from tests.world import World
@@ -472,9 +472,9 @@ def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World)
         week.database, week.client, InlineExecutor(), BOOK, world.time, robots=True, pages="always"
     )
 
-    def wanted() -> list[awaited.PageWanted]:
+    def wanted() -> list[pending_pages.PageWanted]:
         with week.database.read() as connection:
-            return awaited.wanted(connection, world.time(), 10)
+            return pending_pages.wanted(connection, world.time(), 10)
 
     assert not polling.fetch_page(wanted()[0])
     assert wanted() == [], "later again"
@@ -499,7 +499,7 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
     )
     for _ in range(4):
         with week.database.read() as connection:
-            wanted = awaited.wanted(connection, world.time() + dt.timedelta(days=1), 10)
+            wanted = pending_pages.wanted(connection, world.time() + dt.timedelta(days=1), 10)
         assert [one.tries for one in wanted] == [0]
         assert not polling.fetch_page(wanted[0])
     assert world.paths("big.example") == ["/feed"], "nothing was sent"

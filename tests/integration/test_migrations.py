@@ -18,7 +18,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, func, inspect, select, text
 
-from aggregator.errors import (
+from aggregator.admin.export import exported
+from aggregator.model.core import Evidence
+from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
     ConfigError,
@@ -26,12 +28,11 @@ from aggregator.errors import (
     DatabaseTooNewError,
     NotWritableError,
 )
-from aggregator.exporting import exported
-from aggregator.model import Evidence
-from aggregator.store import blobs
-from aggregator.store.checking import faults
-from aggregator.store.database import Connection, Database
-from aggregator.store.exclusive import exclusive
+from aggregator.store import codecs
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.engine.process_lock import exclusive
+from aggregator.store.intake.sources import Source, add, all_sources
+from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import (
     check,
     make_file,
@@ -40,10 +41,9 @@ from aggregator.store.migrate import (
     revision_of,
     upgrade,
 )
-from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, add, all_sources
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import article, counter, metadata, story
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import shipped_rules
 from tests.articles import NOON, STRIKE, Clock, Desk, record
 from tests.first_release import FIRST, Rows, first_rows, migrate_to, of_first_release, rows_now
@@ -401,7 +401,7 @@ def test_the_program_before_reads_evidence_and_tells_stories_of_one_article_agai
     with database.read() as connection:
         (plain,) = connection.execute(select(article.c.evidence)).scalars()
         assert connection.execute(select(story.c.text, story.c.merged)).all() == [(None, None)]
-    assert msgspec.msgpack.decode(plain, type=Evidence) == blobs.unpack(held, Evidence)
+    assert msgspec.msgpack.decode(plain, type=Evidence) == codecs.unpack(held, Evidence)
     upgrade(database)
 
 

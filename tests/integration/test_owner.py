@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from tests.newsroom import Newsroom
 

@@ -9,16 +9,17 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.errors import AggregatorError
-from aggregator.model import Evidence
-from aggregator.rules import rule_book
-from aggregator.shelf import Moved, StoryFilter
-from aggregator.sources.files import FoundEntry, open_source
-from aggregator.sources.limits import source_rules
-from aggregator.store import awaited, blobs, inbox
-from aggregator.store.database import Database
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Evidence
+from aggregator.model.errors import AggregatorError
+from aggregator.model.read_model import Moved, StoryFilter
+from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.sources.parse.limits import source_rules
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read.reader import Reading
 from aggregator.store.tables import article, story
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record, settled
 
@@ -61,7 +62,7 @@ def test_every_decision_is_stored_with_evidence_that_adds_up(desk: Desk) -> None
     )
     with desk.database.read() as connection:
         found = [
-            blobs.unpack(blob, Evidence)
+            codecs.unpack(blob, Evidence)
             for blob in connection.execute(select(article.c.evidence).order_by(article.c.n)).scalars()
         ]
     assert [one.stage for one in found] == ["founded", "event"]
@@ -368,7 +369,7 @@ def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database
     )
     with database.write() as connection:
         assert first.n is not None
-        awaited.given_up(connection, first.n, verdict=None, reason="it does not answer")
+        pending_pages.given_up(connection, first.n, verdict=None, reason="it does not answer")
     (waited,) = desk.place()
     assert (later.outcome, waited.outcome) == ("founded", "unchanged")
     assert waited.article == later.article

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import event, func, select
 
-from aggregator.dedup.weights import EventRules
-from aggregator.model import Entry
-from aggregator.rules import rule_book
-from aggregator.store.database import Database
+from aggregator.cluster.events.weights import EventRules
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, lsh_band, sketch, story, story_log
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record

@@ -13,18 +13,18 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.errors import DatabaseBusyError
-from aggregator.model import Entry
-from aggregator.net.client import Client, ClientSettings
-from aggregator.polling import Polling
-from aggregator.rules import rule_book
-from aggregator.store import awaited, inbox
-from aggregator.store.database import Database
-from aggregator.store.sources import Source, add, all_sources, follow_config, source_id
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.model.errors import DatabaseBusyError
+from aggregator.pipeline.poll import Polling
+from aggregator.pipeline.watch_folder import Watching
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake.sources import Source, add, all_sources, follow_config, source_id
 from aggregator.store.tables import entry, story
 from aggregator.store.tables import source as sources
-from aggregator.watching import Watching
-from aggregator.work.executor import InlineExecutor
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
 from tests.loopback import LoopbackServer, Resource, Response
 from tests.waiting import PATIENCE_SECONDS, wait_until
@@ -131,7 +131,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     database: Database, client: Client, server: LoopbackServer, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
     """Longer than a transaction waits: it is stored then, and neither lost nor asked for again."""
-    caplog.set_level("INFO", "aggregator.polling")
+    caplog.set_level("INFO", "aggregator.pipeline.poll")
     rules = msgspec.structs.replace(database.rules, lock_seconds=0.2)
     impatient = Database(database.url, rules)
     wants = "always" if what == "a page" else "never"
@@ -145,7 +145,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
         server.routes["/feed"] = Response(500)
     source, asked = office.source, len(server.requests)
     with database.read() as connection:
-        pages = awaited.wanted(connection, NOON + dt.timedelta(hours=1), 10)
+        pages = pending_pages.wanted(connection, NOON + dt.timedelta(hours=1), 10)
     outcome: list[Any] = []
 
     def run() -> None:
@@ -165,14 +165,14 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     assert len(office.entries()) == (0 if what == "a failure" else 1)
     if what == "a page":
         with database.read() as connection:
-            assert not awaited.wanted(connection, NOON + dt.timedelta(hours=1), 10)
+            assert not pending_pages.wanted(connection, NOON + dt.timedelta(hours=1), 10)
     impatient.close()
 
 
 def test_an_answer_that_waits_does_not_hold_up_a_stop(
     database: Database, client: Client, server: LoopbackServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "aggregator.polling")
+    caplog.set_level("INFO", "aggregator.pipeline.poll")
     impatient = Database(database.url, msgspec.structs.replace(database.rules, lock_seconds=0.2))
     office = Office(impatient, client, feed_of(server.url("/feed")))
     server.routes["/feed"] = Resource(rss(item("g1", "Strike", STRIKE)))
@@ -336,13 +336,13 @@ def test_an_entry_gets_its_number_with_its_page(
     office.polling.poll(office.source)
     assert [row.inbox_no for row in office.entries()] == [None, None]
     with database.read() as connection:
-        slow, quick = awaited.wanted(connection, office.clock(), 10)
+        slow, quick = pending_pages.wanted(connection, office.clock(), 10)
     assert slow.feed == server.url("/feed")
     assert office.polling.fetch_page(quick)
     assert [row.inbox_no for row in office.entries()] == [None, 1]
     server.routes["/slow"] = Response(500)
     assert not office.polling.fetch_page(slow), "later again"
-    assert office.polling.fetch_page(awaited.PageWanted(n=slow.n, url=slow.url, tries=2)), "now without"
+    assert office.polling.fetch_page(pending_pages.PageWanted(n=slow.n, url=slow.url, tries=2)), "now without"
     assert [(row.inbox_no, row.page is None) for row in office.entries()] == [(2, True), (1, False)]
 
 
@@ -357,7 +357,7 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     server.routes |= {"/feed": Resource(rss(entry)), "/away": Response(status)}
     office.polling.poll(office.source)
     with database.read() as connection:
-        (wanted,) = awaited.wanted(connection, office.clock(), 10)
+        (wanted,) = pending_pages.wanted(connection, office.clock(), 10)
     office.polling.fetch_page(msgspec.structs.replace(wanted, tries=2))
     Desk(database, office.clock).place()
     (row,) = office.entries()
@@ -385,7 +385,7 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
         with database.write() as connection:
             connection.execute(sources.delete() if by == "a feed that was removed" else moved)
     with database.read() as connection:
-        (wanted,) = awaited.wanted(connection, office.clock(), 10)
+        (wanted,) = pending_pages.wanted(connection, office.clock(), 10)
     assert office.polling.fetch_page(wanted), "it is done without"
     assert "/off" not in server.paths()
     assert [(row.state, row.page) for row in office.entries()] == [("ready", None)]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import select, text
 
-from aggregator.store.database import Connection, Database
+from aggregator.store.engine.database import Connection, Database
 from aggregator.store.tables import metadata
 from tests.articles import Clock, Desk, record, settled
 from tests.fresh import with_tables

@@ -20,22 +20,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, func, select, text
 
-from aggregator.model import Entry
-from aggregator.publish.answers import RefusedError
-from aggregator.publish.push import Letterbox, read_push
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.rules import rule_book
-from aggregator.sources.records import read_record
-from aggregator.store import awaited, inbox, tokens
-from aggregator.store.database import Connection, Database
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.sources.parse.jsonl import read_record
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories import api_tokens
+from aggregator.store.stories.api_tokens import Scope
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import article, entry, push, story
 from aggregator.store.tables import token as token_table
-from aggregator.store.telling import tell_next
-from aggregator.store.tokens import Scope
 from aggregator.stories.tuning import StoryRules
+from aggregator.web.api.push import Letterbox, read_push
+from aggregator.web.responses import RefusedError
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
 from tests.waiting import PATIENCE_SECONDS
 
@@ -63,7 +64,7 @@ class Office:
 
     def token(self, name: str, *scopes: Scope) -> str:
         with self.database.write() as connection:
-            return tokens.create(connection, name, scopes, self.clock())[1]
+            return api_tokens.create(connection, name, scopes, self.clock())[1]
 
     def push(
         self, body: Any, *, key: str | None = None, secret: str | None = "", **more: str
@@ -203,7 +204,7 @@ def test_an_article_that_a_feed_gave_is_not_rewritten_by_a_push(office: Office) 
 def test_the_page_of_a_bare_address_is_fetched_by_the_daemon(office: Office) -> None:
     assert office.push({"url": "https://herald.example/2"}).json()["accepted"] == 1
     with office.database.read() as connection:
-        (wanted,) = awaited.wanted(connection, office.clock(), 10)
+        (wanted,) = pending_pages.wanted(connection, office.clock(), 10)
     assert wanted.url == "https://herald.example/2"
 
 
@@ -265,7 +266,7 @@ def test_pushing_needs_a_token_that_may_push(local: Office) -> None:
     assert "may not push" in problem_of(local.push(RECORD, secret=local.token("reader", "read")), 403)
     assert local.push(RECORD, secret=local.token("boss", "admin")).status_code == 202
     with local.database.write() as connection:
-        tokens.revoke(connection, "newsroom", local.clock())
+        api_tokens.revoke(connection, "newsroom", local.clock())
     problem_of(local.push(RECORD), 401)
     assert local.entries() == 1
 

@@ -13,15 +13,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, insert, select, text
 
-from aggregator.shelf import SearchBounds, StoryFilter
-from aggregator.store import choosing, erasing, gauges, sources
-from aggregator.store.database import Database
-from aggregator.store.fitting import fitting
+from aggregator.model.read_model import SearchBounds, StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import sources
+from aggregator.store.intake.sources import Source, source_id
+from aggregator.store.maintenance import erase
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, source_id
+from aggregator.store.read import health_gauges, story_list
+from aggregator.store.read.reader import Reading
+from aggregator.store.read.story_filter import fitting
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import article, story
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import shipped_rules
 from tests.articles import NOON, Clock, Desk, record
 from tests.conftest import Postgres
@@ -140,15 +142,15 @@ def fitting_some(database: Database) -> set[str]:
         return fitting(connection, wanted, [f"story{n}" for n in range(2, 300)])
 
 
-def to_forget_by_address(database: Database) -> erasing.Meant:
+def to_forget_by_address(database: Database) -> erase.Meant:
     with database.read() as connection:
-        return erasing.meant(connection, "https://ports.example/7")
+        return erase.meant(connection, "https://ports.example/7")
 
 
 def what_probes_ask(database: Database) -> object:
     with database.read() as connection:
-        end = gauges.log_end(connection)
-        return gauges.stored(connection, NOON, 3), gauges.log_kinds(connection, end - 50, end)
+        end = health_gauges.log_end(connection)
+        return health_gauges.stored(connection, NOON, 3), health_gauges.log_kinds(connection, end - 50, end)
 
 
 CASES: dict[str, Callable[[Database], object]] = {
@@ -261,8 +263,8 @@ def test_the_check_tells_a_scan(database: Database) -> None:
 def test_a_page_that_has_to_look_too_far_is_short_and_goes_on(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "_LOOKED_AT", 500)
-    monkeypatch.setattr(choosing, "FEW", 10)
+    monkeypatch.setattr(story_list, "_LOOKED_AT", 500)
+    monkeypatch.setattr(story_list, "FEW", 10)
     wanted = StoryFilter(outlet="Outlet 7", limit=30)
     reading = Reading(database)
     found, after, pages = [], None, 0
@@ -281,8 +283,8 @@ def test_a_page_that_has_to_look_too_far_is_short_and_goes_on(
 def test_by_its_own_index_or_on_the_way_the_answer_is_the_same(
     database: Database, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(choosing, "FEW", few)
-    monkeypatch.setattr(choosing, "FEW_WITH_WORDS", few)
+    monkeypatch.setattr(story_list, "FEW", few)
+    monkeypatch.setattr(story_list, "FEW_WITH_WORDS", few)
     reading = Reading(database)
 
     def numbers(**wanted: Any) -> list[int]:

@@ -4,12 +4,12 @@ import datetime as dt
 
 import pytest
 
-from aggregator.errors import UsageError
-from aggregator.shelf import Moved, StoryFilter
-from aggregator.store import sources
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, source_id
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import Moved, StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import sources
+from aggregator.store.intake.sources import Source, source_id
+from aggregator.store.read.reader import Reading
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 
 DAY = dt.timedelta(days=1)

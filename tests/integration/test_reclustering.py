@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select, update
 
-from aggregator.model import Entry
-from aggregator.pipeline import Pipeline
-from aggregator.reclustering import Difference, Reclustering
-from aggregator.rules import RuleBook, rule_book
-from aggregator.sources.files import FoundEntry, open_source
-from aggregator.sources.limits import source_rules
-from aggregator.store.database import Database
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.model.core import Entry
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.placement.recluster import Difference, Reclustering
+from aggregator.pipeline.workers.executor import open_executor
+from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.sources.parse.limits import source_rules
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.requests import leave, one
+from aggregator.store.stories.commands import leave, one
 from aggregator.store.tables import article, bond, correction, metadata, story
-from aggregator.work.executor import open_executor
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.conftest import REPOSITORY
 from tests.homes import (

@@ -14,18 +14,19 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.model import Entry
-from aggregator.pipeline import Pipeline
-from aggregator.rules import rule_book
-from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, prepare
-from aggregator.store import awaited, blobs, inbox
-from aggregator.store.articles import Details
-from aggregator.store.database import Database
+from aggregator.config.tuning import rule_book
+from aggregator.extract.learned_boilerplate import original
+from aggregator.model.core import Entry
+from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.workers.executor import Executor, open_executor
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.migrate import upgrade
+from aggregator.store.read.verdict_stats import page_verdicts_by_source, told, verdicts_by_source
+from aggregator.store.stories.articles import Details
 from aggregator.store.tables import article, entry, outlet_line, story
-from aggregator.store.verdicts import page_verdicts_by_source, told, verdicts_by_source
-from aggregator.text.outlet_lines import original
-from aggregator.work.executor import Executor, open_executor
 from tests.articles import NOON, Clock, Desk, record, settled
 from tests.homes import placing_of, reclustering
 
@@ -104,7 +105,7 @@ def taken_out(database: Database, outlet: str) -> list[tuple[str, ...]]:
         rows = connection.execute(
             select(article.c.details).where(article.c.outlet == outlet).order_by(article.c.n)
         )
-        return [tuple(one.text for one in blobs.unpack(row.details, Details).repeated) for row in rows]
+        return [tuple(one.text for one in codecs.unpack(row.details, Details).repeated) for row in rows]
 
 
 def fresh(folder: Path, name: str) -> Database:
@@ -121,7 +122,7 @@ def test_a_footer_is_learnt_and_taken_out_of_the_next_article(database: Database
     assert taken_out(database, "Courier") == [()] * 25
     with database.read() as connection:
         rows = connection.execute(select(article.c.text, article.c.details).order_by(article.c.n)).all()
-    whole = [original(row.text, blobs.unpack(row.details, Details).repeated) for row in rows]
+    whole = [original(row.text, codecs.unpack(row.details, Details).repeated) for row in rows]
     assert whole == [one.text for one in articles_of(75)], "nothing is lost"
     assert not any(row.text.endswith(FOOTERS["Lantern"]) for row in rows[60:])
 
@@ -246,7 +247,7 @@ def with_pages(desk: Desk, given: list[tuple[Entry, str]]) -> None:
     with desk.database.write() as connection:
         for result, (one, page) in zip(accepted, given, strict=True):
             assert result.n is not None
-            awaited.arrived(connection, result.n, page=page.encode(), url=one.url, charset="utf-8")
+            pending_pages.arrived(connection, result.n, page=page.encode(), url=one.url, charset="utf-8")
     desk.place()
 
 

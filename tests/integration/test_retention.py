@@ -10,18 +10,23 @@ import msgspec
 import pytest
 from sqlalchemy import func, select, text, update
 
-from aggregator.dedup import sums
-from aggregator.exporting import exported, import_into
-from aggregator.forgetting import ForgetWish
-from aggregator.model import Evidence, MergedStory, StoryView
-from aggregator.retaining import Plan, Retaining
-from aggregator.rules import RuleBook, rule_book
-from aggregator.shelf import SearchBounds, StoryFilter
-from aggregator.store import blobs, inbox, refused, retention, search, texts
-from aggregator.store.checking import faults
-from aggregator.store.database import Database
+from aggregator.admin.export import exported, import_into
+from aggregator.cluster.events import centroid
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.model.core import Evidence, MergedStory, StoryView
+from aggregator.model.read_model import SearchBounds, StoryFilter
+from aggregator.pipeline.placement.erase import ForgetWish
+from aggregator.pipeline.placement.retention import Plan, Retaining
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, rejected
+from aggregator.store.maintenance import retention
+from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read.reader import Reading
+from aggregator.store.search import index
+from aggregator.store.stories import article_text
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import (
     article,
     change,
@@ -34,7 +39,6 @@ from aggregator.store.tables import (
     story_log,
     tombstone,
 )
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.homes import correct, fill, placing_of, undo, what_is_wrong
@@ -114,7 +118,7 @@ def test_packed_texts_are_read_as_before_by_everything_that_reads_texts(desk: De
     told = {one.id: reading.merged(one.id) for one in stories}
     with desk.database.write() as connection:  # as an older program wrote half of them
         for n, held in connection.execute(select(article.c.n, article.c.evidence)).all()[::2]:
-            values = {"evidence": blobs.pack(blobs.unpack(held, Evidence))}
+            values = {"evidence": codecs.pack(codecs.unpack(held, Evidence))}
             connection.execute(update(article).where(article.c.n == n).values(values))
     before_sizes = sum(len(row[1]) for row in stored(desk.database, article.c.n, article.c.evidence))
     kept(desk, compress_after=30 * DAY, book=rule_book())
@@ -152,8 +156,8 @@ def test_search_knows_headlines_and_first_paragraphs_of_packed_articles(desk: De
     kept(desk, compress_after=30 * DAY)
     assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [0, 1, 1]
     with desk.database.write() as connection:  # made anew it holds the same
-        search.take_out(connection, retention.newest(connection))
-        search.put_back(connection, retention.newest(connection))
+        index.take_out(connection, retention.newest(connection))
+        index.put_back(connection, retention.newest(connection))
     assert [found("zyzzogeton"), found("quiet evening")] == [0, 1]
     assert wrong(desk.database) == []
 
@@ -205,7 +209,7 @@ def test_a_stripped_story_keeps_counts_and_dates_and_is_told_on_demand(desk: Des
     assert [bytes_of(desk.database, lsh_band), bytes_of(desk.database, sketch)] == [0, 0]
     assert {row[1] for row in stored(desk.database, story.c.n, story.c.merged)} == {None}
     rows = stored(desk.database, story.c.n, story.c.sums, story.c.article_count, story.c.redirect_to)
-    for light, count in [(sums.from_bytes(row[1]), row[2]) for row in rows if row[3] is None]:
+    for light, count in [(centroid.from_bytes(row[1]), row[2]) for row in rows if row[3] is None]:
         assert (len(light.ids), light.members) == (0, count)
     assert reading.stories(StoryFilter(limit=100)).stories == stories
     assert {one.id: reading.merged(one.id) for one in stories} == told
@@ -238,7 +242,7 @@ def test_texts_go_and_the_merged_stories_stay(desk: Desk) -> None:
     kept(desk, compress_after=30 * DAY, text_after=180 * DAY)
     assert {
         (row[1], row[2]) for row in stored(desk.database, article.c.n, article.c.text, article.c.packed)
-    } == {("", texts.GONE)}
+    } == {("", article_text.GONE)}
     assert {one.id: reading.merged(one.id) for one in stories} == {
         key: stays(one) for key, one in told.items()
     }
@@ -283,7 +287,7 @@ def test_a_text_that_went_does_not_come_back(desk: Desk) -> None:
     assert [one.outcome for one in again] == ["unchanged"]
     with desk.database.read() as connection:
         row = connection.execute(
-            select(texts.TEXT, texts.IS_GONE).where(article.c.id == placed.article)
+            select(article_text.TEXT, article_text.IS_GONE).where(article.c.id == placed.article)
         ).one()
     assert tuple(row) == ("", True)
 
@@ -291,7 +295,7 @@ def test_a_text_that_went_does_not_come_back(desk: Desk) -> None:
 def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(desk: Desk) -> None:
     at = NOON + dt.timedelta(days=20)
     kept(desk, at=at, text_after=7 * DAY, book=rule_book())
-    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {texts.GONE}
+    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {article_text.GONE}
     after = desk.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
     assert [one.outcome for one in after] == ["founded"], "what has no words is like nothing"
     before = homes_of(desk)
@@ -404,10 +408,10 @@ def test_texts_go_from_a_story_whose_newest_article_was_forgotten(desk: Desk) ->
         last = select(article.c.n).where(article.c.id == strike[0].article).scalar_subquery()
         connection.execute(update(article).where(article.c.n <= last).values(placed_at=NOON))
     kept(desk, at=later + dt.timedelta(days=20), text_after=100 * DAY)
-    assert texts.GONE not in packed_of(desk, old[0].story)
+    assert article_text.GONE not in packed_of(desk, old[0].story)
     forget(desk, "https://c.example/z")
     kept(desk, at=later + dt.timedelta(days=20), text_after=100 * DAY)
-    assert packed_of(desk, old[0].story) == [texts.GONE] * 3
+    assert packed_of(desk, old[0].story) == [article_text.GONE] * 3
     assert is_nothing_late(desk)
     assert checked(desk.database) == []
 
@@ -427,7 +431,7 @@ def test_damaged_sums_hold_up_no_retention(desk: Desk) -> None:
         connection.execute(update(story).values(sums=b"noise"))
     desk.restart()
     kept(desk, text_after=180 * DAY)
-    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {texts.GONE}
+    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {article_text.GONE}
 
 
 def test_a_copy_of_what_went_is_an_original(desk: Desk) -> None:
@@ -464,7 +468,7 @@ def test_what_a_copy_told_for_the_last_time_stays_when_its_original_goes(desk: D
 
 def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(desk: Desk) -> None:
     kept(desk, text_after=180 * DAY, stories_after=300 * DAY, compress_after=30 * DAY, steady=False)
-    assert texts.GONE not in {row[1] for row in stored(desk.database, article.c.n, article.c.packed)}
+    assert article_text.GONE not in {row[1] for row in stored(desk.database, article.c.n, article.c.packed)}
     clock = Clock(YEAR)
     desk.clock = clock
     desk.restart()
@@ -473,7 +477,7 @@ def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(desk: Desk) -> No
         clock.time += dt.timedelta(hours=8)
         while retaining.step():
             pass
-    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {texts.GONE}
+    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {article_text.GONE}
 
 
 def test_no_stream_is_shortened_on_the_word_of_a_clock_that_jumped(desk: Desk) -> None:
@@ -494,7 +498,7 @@ def test_above_its_size_the_oldest_texts_go_first_then_the_oldest_stories(desk: 
     kept(desk, size=room.used)
     assert stored(desk.database, tombstone.c.article) == []
     kept(desk, size=room.used - 100_000)
-    gone = [row[1] == texts.GONE for row in stored(desk.database, article.c.n, article.c.packed)]
+    gone = [row[1] == article_text.GONE for row in stored(desk.database, article.c.n, article.c.packed)]
     assert 0 < sum(gone) < len(gone)
     assert all(gone[: sum(gone) // 2])
     kept(desk, size=1)
@@ -558,7 +562,7 @@ def test_what_could_not_be_read_is_noted_for_some_time(desk: Desk) -> None:
     with desk.database.write() as connection:
         for days, item in ((0, "old.html"), (350, "new.html")):
             at = NOON + dt.timedelta(days=days)
-            refused.note(connection, source="f", item=item, verdict="empty", reason="no words", at=at)
+            rejected.note(connection, source="f", item=item, verdict="empty", reason="no words", at=at)
     kept(desk)
     assert [row[0] for row in stored(desk.database, refusal.c.item)] == ["new.html"]
 

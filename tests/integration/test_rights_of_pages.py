@@ -7,20 +7,20 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from aggregator.model import ArticleView
-from aggregator.net.client import Client, ClientSettings
-from aggregator.polling import Polling
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.rules import rule_book
-from aggregator.shelf import Moved, StoryFilter
-from aggregator.store import awaited
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, add, all_sources, source_id
-from aggregator.store.telling import tell_next
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import ArticleView
+from aggregator.model.read_model import Moved, StoryFilter
+from aggregator.pipeline.poll import Polling
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import pending_pages
+from aggregator.store.intake.sources import Source, add, all_sources, source_id
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import shipped_rules
-from aggregator.work.executor import InlineExecutor
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from tests.articles import NOON, Clock, Desk
 from tests.loopback import LoopbackServer, Response
 
@@ -108,7 +108,7 @@ def polled(database: Database, outlet: LoopbackServer) -> Reading:
         (source,) = all_sources(connection)
     polling.poll(source)
     with database.read() as connection:
-        wanted = awaited.wanted(connection, clock() + dt.timedelta(hours=1), 100)
+        wanted = pending_pages.wanted(connection, clock() + dt.timedelta(hours=1), 100)
     for one in wanted:
         assert polling.fetch_page(one)
     client.close()

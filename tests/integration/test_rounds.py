@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from aggregator.net.client import Client, ClientSettings
-from aggregator.polling import Polling
-from aggregator.rounds import Rounds
-from aggregator.rules import RuleBook, rule_book
-from aggregator.store.database import Database
-from aggregator.store.hosts import Host, save_hosts
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.daemon.poll_scheduler import Rounds
+from aggregator.pipeline.poll import Polling
+from aggregator.pipeline.watch_folder import Watching
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.host_backoff import Host, save_hosts
+from aggregator.store.intake.sources import Source, add, all_sources, due, source_id
 from aggregator.store.migrate import upgrade
-from aggregator.store.sources import Source, add, all_sources, due, source_id
-from aggregator.watching import Watching
-from aggregator.work.executor import InlineExecutor
 from tests.articles import NOON, Desk, record
 from tests.loopback import LoopbackServer, Request, Response, redirect
 from tests.world import Time, World

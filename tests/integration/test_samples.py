@@ -7,15 +7,15 @@ from collections import Counter
 import pytest
 from sqlalchemy import select
 
-from aggregator.dedup.measures import measure
-from aggregator.model import Entry, StoryView
-from aggregator.rules import rule_book
-from aggregator.shelf import StoryFilter
-from aggregator.sources.files import FoundEntry, open_source
-from aggregator.sources.limits import source_rules
-from aggregator.store import blobs
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
+from aggregator.cluster.bcubed import measure
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry, StoryView
+from aggregator.model.read_model import StoryFilter
+from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.sources.parse.limits import source_rules
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
 from aggregator.store.tables import article, entry
 from tests.articles import Clock, Desk
 from tests.conftest import REPOSITORY
@@ -43,7 +43,7 @@ def homes(desk: Desk) -> dict[str, str]:
     statement = select(entry.c.payload, article.c.story).join(article, article.c.id == entry.c.article)
     with desk.database.read() as connection:
         rows = connection.execute(statement).all()
-    return {str(blobs.expand_noun(row.payload, Entry).guid): row.story for row in rows}
+    return {str(codecs.expand_noun(row.payload, Entry).guid): row.story for row in rows}
 
 
 def test_every_event_is_one_story_and_no_story_holds_two(desk: Desk) -> None:

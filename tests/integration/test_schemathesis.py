@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from tests.newsroom import Newsroom
 

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
-from aggregator.errors import UsageError
-from aggregator.rules import RuleBook
-from aggregator.shelf import StoryFilter
-from aggregator.store import search
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
-from aggregator.store.snippets import snippet
-from aggregator.text.query import Phrase, parse_query
-from aggregator.text.words import search_words
+from aggregator.config.tuning import RuleBook
+from aggregator.extract.language.search_tokens import search_words
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
+from aggregator.store.search import index
+from aggregator.store.search.query_syntax import Phrase, parse_query
+from aggregator.store.search.snippets import snippet
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.fresh import with_tables
 
@@ -135,10 +135,10 @@ def test_a_revised_text_is_found_by_its_new_words_alone(desk: Desk) -> None:
 
 def test_indexing_follows_the_articles_and_can_be_done_again(desk: Desk) -> None:
     with desk.database.read() as connection:
-        assert search.unindexed_count(connection) == 0
+        assert index.unindexed_count(connection) == 0
     desk.take(record("Post", "1", "Ferries resume", "The ferry Quillon sails again from Isk harbour today."))
     with desk.database.read() as connection:
-        assert search.unindexed_count(connection) == 1
+        assert index.unindexed_count(connection) == 1
     assert found(desk, "quillon") == []
     assert desk.pipeline.index_text() == 1
     assert desk.pipeline.index_text() == 0
@@ -193,8 +193,8 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(desk: Desk) -
     desk.take(record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD.replace("Brandt", "Quill")))
     assert found(desk, "quill") == [], "not indexed yet, and so not taken out"
     with desk.database.write() as connection:
-        assert search.unindexed_count(connection) == 7
-        assert search.index_older(connection, 2) == 2
+        assert index.unindexed_count(connection) == 7
+        assert index.index_older(connection, 2) == 2
     assert found(desk, "the") == ["Post", "Courier"]
     assert desk.pipeline.index_older() == 5
     assert desk.pipeline.index_older() == 0
@@ -202,7 +202,7 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(desk: Desk) -
     assert found(desk, "brandt") == []
     assert not Reading(desk.database).search("the", 5).partial
     with desk.database.read() as connection:
-        assert search.unindexed_count(connection) == 0
+        assert index.unindexed_count(connection) == 0
 
 
 def empty_index(connection: Connection) -> None:

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregator.errors import UsageError
-from aggregator.shelf import SearchBounds
-from aggregator.store import matching
-from aggregator.store.database import Database
+from aggregator.extract.language.search_tokens import search_words
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import SearchBounds
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
-from aggregator.text.query import Query, Wording, parse_query
-from aggregator.text.words import search_words
+from aggregator.store.read.reader import Reading
+from aggregator.store.search import match
+from aggregator.store.search.query_syntax import Query, Wording, parse_query
 from tests.articles import NOON, Clock, Desk, record
 from tests.conftest import REPOSITORY, Postgres
 
@@ -137,22 +137,22 @@ def test_those_among_a_few_articles_are_told(both: list[Database], typed: str) -
     query = parse_query(typed)
     for database in both:
         with database.read() as connection:
-            every = matching.newest(connection, query, 100, reach=100)
+            every = match.newest(connection, query, 100, reach=100)
             assert every
             numbers = range(1, len(ARTICLES) + 1)
-            assert matching.among(connection, query, numbers) == set(every)
-            assert matching.among(connection, query, every[:1]) == set(every[:1])
-            assert matching.all_of(connection, query, len(ARTICLES)) == every
-            assert matching.all_of(connection, query, 0) is None
+            assert match.among(connection, query, numbers) == set(every)
+            assert match.among(connection, query, every[:1]) == set(every[:1])
+            assert match.all_of(connection, query, len(ARTICLES)) == every
+            assert match.all_of(connection, query, 0) is None
             around = {min(every) - 1, max(every) + 1}
-            assert matching.among(connection, query, around) == set()
+            assert match.among(connection, query, around) == set()
 
 
 def test_phrases_are_looked_for_among_the_newest_with_their_words(both: list[Database]) -> None:
     query = parse_query('"في المئة" OR "في شرق" OR "في ميناء"')  # articles 9 to 12 hold في somewhere
     for database in both:
         with database.read() as connection:
-            assert matching.newest(connection, query, 10, reach=100) == [11, 10, 9]
-            assert matching.newest(connection, query, 2, reach=100) == [11, 10]
-            assert matching.newest(connection, query, 10, reach=2) == [11, 10]
-            assert matching.newest(connection, query, 10, reach=1) == [11]
+            assert match.newest(connection, query, 10, reach=100) == [11, 10, 9]
+            assert match.newest(connection, query, 2, reach=100) == [11, 10]
+            assert match.newest(connection, query, 10, reach=2) == [11, 10]
+            assert match.newest(connection, query, 10, reach=1) == [11]

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.dedup.weights import shipped_model
-from aggregator.errors import AggregatorError
-from aggregator.model import Evidence
-from aggregator.rules import rule_book
-from aggregator.store import blobs
-from aggregator.store.database import Database
+from aggregator.cluster.events.weights import shipped_model
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Evidence
+from aggregator.model.errors import AggregatorError
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, bond, correction, story, story_log
 from tests.articles import NOON, STRIKE, Clock, Desk, record, settled
 from tests.homes import (
@@ -63,7 +63,7 @@ def log_of(database: Database, id_: str, kind: str) -> list[dict[str, Any]]:
 def evidence_of(database: Database, id_: str) -> Evidence:
     with database.read() as connection:
         blob = connection.execute(select(article.c.evidence).where(article.c.id == id_)).scalar_one()
-    return blobs.unpack(blob, Evidence)
+    return codecs.unpack(blob, Evidence)
 
 
 def test_two_stories_of_one_event_become_one_again_with_the_reason_in_both_logs(grouped: Database) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aggregator.evaluating import evaluate, read_dataset
-from aggregator.model import Entry
-from aggregator.rules import rule_book
-from aggregator.sources.records import Labelled
+from aggregator.admin.evaluate import evaluate, read_dataset
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.sources.parse.jsonl import Labelled
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
 ORDERS = ("first", "last", "shuffled 1", "shuffled 2")

@@ -3,15 +3,15 @@
 import pytest
 from sqlalchemy import select, text, update
 
-from aggregator.errors import DamagedError
-from aggregator.placing import Placing
-from aggregator.repairing import pieces
-from aggregator.rules import rule_book
-from aggregator.store.checking import faults
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import DamagedError
+from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.repair import pieces
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance.integrity_check import faults
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import entry, story
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
 

@@ -10,15 +10,15 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from aggregator.config import Config
-from aggregator.config_file import load
-from aggregator.configured import utc_now
-from aggregator.errors import AggregatorError, UsageError
-from aggregator.sources.opml import read_opml
-from aggregator.sourcing import Wanted, add, check, export_opml, import_opml
-from aggregator.store.database import Database
+from aggregator.admin.manage_sources import Wanted, add, check, export_opml, import_opml
+from aggregator.config.loader import load
+from aggregator.config.settings import Config
+from aggregator.daemon.factories import utc_now
+from aggregator.model.errors import AggregatorError, UsageError
+from aggregator.sources.parse.opml import read_opml
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import Source, all_sources, follow_config, save, set_paused, source_id
 from aggregator.store.migrate import upgrade
-from aggregator.store.sources import Source, all_sources, follow_config, save, set_paused, source_id
 from aggregator.store.tables import entry
 from tests.loopback import LoopbackServer, Response, redirect
 
@@ -458,6 +458,6 @@ def test_a_long_list_does_not_ask_all_at_once(
 
 
 def _limits(config: Config) -> Any:
-    from aggregator.sources.limits import source_rules
+    from aggregator.sources.parse.limits import source_rules
 
     return source_rules(config.rule_book)

@@ -13,14 +13,14 @@ import pytest
 from datasette.app import Datasette
 from sqlalchemy import text
 
-from aggregator.model import StoryView
-from aggregator.rules import rule_book
-from aggregator.store import refused
-from aggregator.store.database import Database
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import StoryView
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import rejected
+from aggregator.store.intake.sources import Source, add
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, add
-from aggregator.store.telling import tell_next
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import StoryRules
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Desk, record
 from tests.conftest import REPOSITORY, Postgres
@@ -78,7 +78,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     )  # fmt: skip
     with database.write() as connection:
         add(connection, source)
-        refused.note(
+        rejected.note(
             connection, source="s", item="broken.jsonl, line 3", verdict="empty", reason="no text", at=NOW
         )
     _tell(database)

@@ -5,10 +5,10 @@ import datetime as dt
 import msgspec
 from sqlalchemy import select, text, update
 
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.merged_texts import tell_next, telling_version
 from aggregator.store.tables import counter, story
-from aggregator.store.telling import tell_next, telling_version
 from aggregator.stories.tuning import shipped_rules
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from aggregator.model import Entry, MergedStory, Published, StoryView
-from aggregator.publish.story_json import whole_story_json
-from aggregator.shelf import Moved, StoryFilter
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
-from aggregator.store.telling import tell_next
+from aggregator.model.core import Entry, MergedStory, Published, StoryView
+from aggregator.model.read_model import Moved, StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import shipped_rules
+from aggregator.web.story_json import whole_story_json
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Desk, record
 
 CLOCKS = ["19:50", "21:14", "21:43", "21:44", "21:55", "23:10", "23:30"]

@@ -9,8 +9,8 @@ the precision was .850, with a window of half a day the recall .934.
 
 import pytest
 
-from aggregator.evaluating import Evaluation, evaluate, read_dataset
-from aggregator.rules import rule_book
+from aggregator.admin.evaluate import Evaluation, evaluate, read_dataset
+from aggregator.config.tuning import rule_book
 from tests.conftest import REPOSITORY
 
 SET = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"

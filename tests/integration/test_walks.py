@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
-from aggregator.errors import UsageError
-from aggregator.publish.described import document
-from aggregator.publish.walks import moment_of, next_of
-from aggregator.shelf import StoryFilter
-from aggregator.store.database import Database
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read.reader import Reading
 from aggregator.store.tables import story
+from aggregator.web.api.openapi import document
+from aggregator.web.pagination import moment_of, next_of
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.newsroom import Newsroom
 
@@ -84,8 +84,8 @@ def served(room: Newsroom, clock: Any) -> Any:
     """The application with a clock of the test's own."""
     from starlette.testclient import TestClient
 
-    from aggregator.publish.app import create_app
-    from aggregator.publish.settings import PublishSettings
+    from aggregator.web.app import create_app
+    from aggregator.web.settings import PublishSettings
 
     return TestClient(create_app(room.reading, PublishSettings(), clock), base_url="http://127.0.0.1")
 

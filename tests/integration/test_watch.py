@@ -16,21 +16,21 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_metrics
 from sqlalchemy import event, insert, text, update
 
-from aggregator.config_file import load
-from aggregator.configured import publish_settings
-from aggregator.doctor import examine
-from aggregator.ops.metrics import names
-from aggregator.ops.vitals import Vitals
-from aggregator.publish.desk import NewsDesk
-from aggregator.publish.push import Letterbox
-from aggregator.publish.serve import Server
-from aggregator.store import tokens
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
-from aggregator.store.sources import source_id
+from aggregator.admin.doctor.doctor import examine
+from aggregator.config.loader import load
+from aggregator.daemon.factories import publish_settings
+from aggregator.daemon.health import Vitals
+from aggregator.daemon.metrics import names
+from aggregator.model.counters import FETCH_SECONDS, FETCHES, PLACED, Tally
+from aggregator.model.health_report import Process, Reload
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import source_id
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories import api_tokens
 from aggregator.store.tables import entry, source
-from aggregator.tally import FETCH_SECONDS, FETCHES, PLACED, Tally
-from aggregator.vitals import Process, Reload
+from aggregator.web.api.push import Letterbox
+from aggregator.web.editor import NewsDesk
+from aggregator.web.server import Server
 from tests.articles import NOON, Clock, Desk, record
 from tests.conftest import REPOSITORY
 from tests.fresh import with_tables
@@ -291,7 +291,7 @@ def test_details_are_for_the_owner(watched: Watched) -> None:
             watched.client.get(path, headers=STRANGER | {"Authorization": "Bearer agg_x"}).status_code == 401
         )
     with watched.database.write() as connection:
-        _, secret = tokens.create(connection, "prometheus", ("read",), watched.clock())
+        _, secret = api_tokens.create(connection, "prometheus", ("read",), watched.clock())
     key = {"Authorization": f"Bearer {secret}"}
     for path in OWNERS:
         assert watched.client.get(path, headers=STRANGER | key).status_code == 200
@@ -302,7 +302,7 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(own_postgres: OwnPostgres,
     database = with_tables(Database(own_postgres.make()))
     watched = Watched(tmp_path, database, rules={"watch": {"probe_seconds": 1.5}})
     with database.write() as connection:
-        _, secret = tokens.create(connection, "probe", ("read",), watched.clock())
+        _, secret = api_tokens.create(connection, "probe", ("read",), watched.clock())
     key = {"Authorization": f"Bearer {secret}"}
     assert watched.client.get("/readyz").status_code == 200
     stopped = _family(int((own_postgres.data / "postmaster.pid").read_text().split()[0]))

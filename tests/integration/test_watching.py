@@ -12,22 +12,23 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from aggregator import watching
-from aggregator.ingesting import Ingest, Summary
-from aggregator.model import Entry
-from aggregator.net.client import Client, ClientSettings
-from aggregator.pipeline import Pipeline
-from aggregator.polling import Polled, Polling
-from aggregator.rules import rule_book
-from aggregator.sources.folders import Changes, scan
-from aggregator.store import blobs, refused
-from aggregator.store.database import Database
-from aggregator.store.reading import Reading
-from aggregator.store.sources import Source, add, all_sources, source_id
+from aggregator.admin.ingest import Ingest, Summary
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry
+from aggregator.pipeline import watch_folder
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.poll import Polled, Polling
+from aggregator.pipeline.watch_folder import Watching
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.parse.folder_scan import Changes, scan
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import rejected
+from aggregator.store.intake.sources import Source, add, all_sources, source_id
+from aggregator.store.read.reader import Reading
 from aggregator.store.tables import article as articles
 from aggregator.store.tables import entry, revision
-from aggregator.watching import Watching
-from aggregator.work.executor import InlineExecutor
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
 
 BOOK = rule_book()
@@ -152,9 +153,9 @@ def test_a_name_that_begins_alike_is_another_file(database: Database) -> None:
     items = ["/d/a.txt", "/d/a.txt.gz", "/d/a.txt, line 3", "/d/a.txtual, line 3", "/d/a.txt, x, line 1"]
     with database.write() as connection:
         for item in items:
-            refused.note(connection, source="s", item=item, verdict="v", reason="r", at=NOON)
-        refused.forget_files(connection, ["/d/a.txt"])
-        left = {one.item for one in refused.latest(connection, 10)}
+            rejected.note(connection, source="s", item=item, verdict="v", reason="r", at=NOON)
+        rejected.forget_files(connection, ["/d/a.txt"])
+        left = {one.item for one in rejected.latest(connection, 10)}
     assert left == {"/d/a.txt.gz", "/d/a.txtual, line 3"}
 
 
@@ -191,7 +192,7 @@ def looks(folder: Folder) -> int:
 def titles(folder: Folder) -> list[str]:
     with folder.database.read() as connection:
         packed = connection.execute(select(entry.c.payload)).scalars().all()
-    return sorted(str(blobs.expand_noun(one, Entry).title) for one in packed)
+    return sorted(str(codecs.expand_noun(one, Entry).title) for one in packed)
 
 
 def test_a_file_of_empty_lines_holds_up_no_other(folder: Folder) -> None:
@@ -264,7 +265,7 @@ def test_a_folder_of_many_files_is_read_in_several_looks(folder: Folder) -> None
 
 
 def test_nothing_is_read_while_placing_is_far_behind(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "MOST_WAITING", 150)
+    monkeypatch.setattr(watch_folder, "MOST_WAITING", 150)
     folder.write("a.jsonl", "".join(GOOD % (n, n, n) for n in range(260)))
     assert len(folder.look().accepted) == 200
     assert folder.look().read == 0
@@ -323,7 +324,7 @@ def test_a_folder_that_takes_long_to_look_at_is_looked_at_less_often(
     clock = SimpleNamespace(
         thread_time=lambda: next(moments, 103.0), monotonic=time.monotonic, sleep=time.sleep
     )
-    monkeypatch.setattr(watching, "time", clock)  # of the look alone: the database has a clock of its own
+    monkeypatch.setattr(watch_folder, "time", clock)  # of the look alone: the database has a clock of its own
     folder.look()
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=60)
 
@@ -335,6 +336,6 @@ def test_a_look_during_which_the_machine_stood_still_is_no_costly_one(
         time.sleep(0.6)  # 12 s of rest, were it work
         return scan(*arguments, **options)
 
-    monkeypatch.setattr(watching, "scan", suspended)
+    monkeypatch.setattr(watch_folder, "scan", suspended)
     folder.look()
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)

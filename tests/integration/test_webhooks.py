@@ -14,25 +14,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from sqlalchemy import event, func, select, text, update
 
-from aggregator.exporting import exported, import_into
-from aggregator.net.client import ClientSettings
-from aggregator.net.posting import Poster
-from aggregator.publish.hooks.body import delivery_body, delivery_id
-from aggregator.publish.hooks.filling import Filling
-from aggregator.publish.hooks.hook import Hook, HookRules
-from aggregator.publish.hooks.running import Webhooks
-from aggregator.publish.hooks.sending import Sending
-from aggregator.publish.rights import count_words
-from aggregator.publish.settings import PublishSettings
-from aggregator.queries import SavedQuery
-from aggregator.rules import rule_book
-from aggregator.shelf import Change, StoryFilter
-from aggregator.signatures import signing_key
-from aggregator.store import outbox, retention
-from aggregator.store.database import Database
+from aggregator.admin.export import exported, import_into
+from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.tuning import rule_book
+from aggregator.config.webhook_signature import signing_key
+from aggregator.model.read_model import Change, StoryFilter
+from aggregator.sources.fetch.client import ClientSettings
+from aggregator.sources.fetch.webhook_post import Poster
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance import retention
 from aggregator.store.migrate import upgrade
-from aggregator.store.reading import Reading
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
+from aggregator.web.excerpts import count_words
+from aggregator.web.settings import PublishSettings
+from aggregator.web.webhooks.dispatcher import Filling
+from aggregator.web.webhooks.model import Hook, HookRules
+from aggregator.web.webhooks.payload import delivery_body, delivery_id
+from aggregator.web.webhooks.sender import Sending
+from aggregator.web.webhooks.threads import Webhooks
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.fresh import emptied
 from tests.homes import correct

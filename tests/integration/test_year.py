@@ -21,27 +21,28 @@ import pytest
 import yaml
 from sqlalchemy import func, select
 
-from aggregator.chores import Failures, Job, Step, Steps
-from aggregator.config import Config
-from aggregator.config_file import load
-from aggregator.configured import configured_sources, publish_settings, retention_plan
-from aggregator.ops import backup
-from aggregator.ops.backup_file import Advance
-from aggregator.ops.memory import process_tree
-from aggregator.pipeline import Pipeline
-from aggregator.polling import Polling
-from aggregator.publish.serve import Server
-from aggregator.rounds import Rounds
-from aggregator.store import checking, migrate
-from aggregator.store.database import Database
-from aggregator.store.lock import writer_lock
-from aggregator.store.reading import Reading
-from aggregator.store.sources import due, follow_config, source_id
+from aggregator.admin import backup
+from aggregator.admin.backup_file import Advance
+from aggregator.config.loader import load
+from aggregator.config.settings import Config
+from aggregator.daemon.factories import configured_sources, publish_settings, retention_plan
+from aggregator.daemon.maintenance import Failures, Job, Step, Steps
+from aggregator.daemon.poll_scheduler import Rounds
+from aggregator.daemon.process_memory import process_tree
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.poll import Polling
+from aggregator.pipeline.watch_folder import Watching
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store import migrate
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import writer_lock
+from aggregator.store.intake.sources import due, follow_config, source_id
+from aggregator.store.maintenance import integrity_check
+from aggregator.store.read.reader import Reading
+from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import article, entry, intake, story, tombstone
-from aggregator.store.telling import tell_next
 from aggregator.stories.tuning import StoryRules
-from aggregator.watching import Watching
-from aggregator.work.executor import InlineExecutor
+from aggregator.web.server import Server
 from tests.first_release import migrate_to
 from tests.loopback import Request, Response
 from tests.newswire import DAY, HOUR, Feed, Wire
@@ -405,10 +406,10 @@ class Year:
     def check(self) -> None:
         at, scale = self.at, self.scale
         now = at.world.time()
-        found = checking.faults(at.database, at.config.rule_book, thorough=True, now=now)
+        found = integrity_check.faults(at.database, at.config.rule_book, thorough=True, now=now)
         wrong = [one for one in found if not one.is_note]  # notes: what came while the clock ran ahead
         assert wrong == []
-        told = checking.balance(at.database)
+        told = integrity_check.balance(at.database)
         print(told)
         assert told.seen == told.stored + told.known + told.refused_at_the_door + told.earlier
         assert told.stored == told.placed + told.waiting + told.refused + told.let_go

@@ -11,14 +11,22 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from aggregator.model import ArticleView, Attributed, Disagreement, Fact, MergedStory, StoryView, TimelineItem
-from aggregator.publish.app import create_app
-from aggregator.publish.hooks.body import delivery_body
-from aggregator.publish.hooks.hook import Hook, HookRules
-from aggregator.publish.rights import CHARS_A_WORD
-from aggregator.publish.settings import PublishSettings
-from aggregator.rules import rule_book
-from aggregator.shelf import Change
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import (
+    ArticleView,
+    Attributed,
+    Disagreement,
+    Fact,
+    MergedStory,
+    StoryView,
+    TimelineItem,
+)
+from aggregator.model.read_model import Change
+from aggregator.web.app import create_app
+from aggregator.web.excerpts import CHARS_A_WORD
+from aggregator.web.settings import PublishSettings
+from aggregator.web.webhooks.model import Hook, HookRules
+from aggregator.web.webhooks.payload import delivery_body
 from tests.memory_shelf import MORNING, MemoryShelf, a_story, an_article
 
 PATHS = (

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html
 
-from aggregator.model import ArticleView, Attributed, Disagreement, Fact, MergedStory
-from aggregator.publish.feeds.items import story_items
-from aggregator.publish.feeds.updates import change_items
-from aggregator.publish.rights import count_words
-from aggregator.publish.settings import PublishSettings
-from aggregator.shelf import Change
+from aggregator.model.core import ArticleView, Attributed, Disagreement, Fact, MergedStory
+from aggregator.model.read_model import Change
+from aggregator.web.excerpts import count_words
+from aggregator.web.feeds.items import story_items
+from aggregator.web.feeds.updates import change_items
+from aggregator.web.settings import PublishSettings
 from tests.memory_shelf import MORNING, a_story, an_article
 
 Sentences = list[str]

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregator.correcting import Wish
-from aggregator.dedup.bonds import BondTable
-from aggregator.errors import UsageError
-from aggregator.placing import Placing
-from aggregator.store.corrections import all_bonds
-from aggregator.store.database import Database
+from aggregator.cluster.constraints import BondTable
+from aggregator.model.errors import UsageError
+from aggregator.pipeline.placement.apply_corrections import Wish
+from aggregator.pipeline.placement.place import Placing
+from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
+from aggregator.store.stories.corrections import all_bonds
 from aggregator.store.tables import bond, story_log
 from tests.homes import (
     fill,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from aggregator.store.database import Database
+from aggregator.store.engine.database import Database
 from tests.newsroom import STRANGER, Newsroom
 
 FILTERS = (

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from aggregator.dedup.familiar import IdentityRules
-from aggregator.model import Entry, Published
-from aggregator.rules import rule_book
-from aggregator.store import inbox
-from aggregator.store.database import Database
+from aggregator.cluster.rekeyed_entries import IdentityRules
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry, Published
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
+from aggregator.store.intake.identify import Poll
 from aggregator.store.migrate import upgrade
-from aggregator.store.recognising import Poll
 from aggregator.store.tables import entry, identity_key, sighting
 from tests.articles import NOON
 

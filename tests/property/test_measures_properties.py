@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.dedup.measures import (
+from aggregator.cluster.bcubed import (
     Report,
     measure,
     measure_copies,

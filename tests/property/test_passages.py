@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.dedup.passages import MOST_REACH, Look, PassageIndex, held, kept, scan, sketch
-from aggregator.dedup.shingles import shingle_sequence, winnowed
+from aggregator.cluster.copies.sampled_shingles import (
+    MOST_REACH,
+    Look,
+    PassageIndex,
+    held,
+    kept,
+    scan,
+    sketch,
+)
+from aggregator.cluster.copies.shingles import shingle_sequence, winnowed
 
 REACH, CAP = 40, 5
 ROUND = 90_000  # numbers in which the sweep has been everywhere

@@ -6,18 +6,18 @@ import unicodedata
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aggregator.model import Entry, TimedEntry
-from aggregator.rules import rule_book
-from aggregator.text.characters import clean, decode
-from aggregator.text.dates import parse_declared, published_from_text
-from aggregator.text.limits import TextRules
-from aggregator.text.live import timed_entries
-from aggregator.text.markup import html_to_text
-from aggregator.text.plain import Context, read_saved_text
-from aggregator.text.prepare import clean_article
-from aggregator.text.sentences import split_sentences
-from aggregator.text.urls import canonical_url, registrable_domain
-from aggregator.text.wire import find_wire
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.extract.html.dom import html_to_text
+from aggregator.extract.language.dates import parse_declared, published_from_text
+from aggregator.extract.language.unicode import clean, decode
+from aggregator.extract.limits import TextRules
+from aggregator.extract.liveblog.detect import timed_entries
+from aggregator.extract.plain.saved_text import Context, read_saved_text
+from aggregator.extract.sentences import split_sentences
+from aggregator.extract.urls import canonical_url, registrable_domain
+from aggregator.extract.wire.wire import find_wire
+from aggregator.model.core import Entry, TimedEntry
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 BOOK = rule_book()

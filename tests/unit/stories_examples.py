@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from aggregator.model import ArticleView
+from aggregator.model.core import ArticleView
 
 NOON = dt.datetime(2025, 3, 12, 12, tzinfo=dt.UTC)  # a Wednesday
 

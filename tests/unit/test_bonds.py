@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.dedup.bonds import Bond, BondTable
+from aggregator.cluster.constraints import Bond, BondTable
 
 
 def together(correction: int, *articles: str) -> list[Bond]:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from aggregator import chores
-from aggregator.chores import Failures, Job, Jobs, Step, Steps, Stops
-from aggregator.errors import AggregatorError, DatabaseAwayError, DatabaseLockedError, LeaseLostError
+from aggregator.daemon import maintenance
+from aggregator.daemon.maintenance import Failures, Job, Jobs, Step, Steps, Stops
+from aggregator.model.errors import AggregatorError, DatabaseAwayError, DatabaseLockedError, LeaseLostError
 
 NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
 
@@ -61,7 +61,7 @@ def test_a_step_that_fails_rests_and_is_told_and_the_others_go_on(caplog: pytest
     assert said.count("good") == 5
     assert failures.words() == ("bad: no room",)
     assert [getattr(record, "job", None) for record in caplog.records] == ["bad"]
-    clock.passed += chores.REST_SECONDS + 1
+    clock.passed += maintenance.REST_SECONDS + 1
     steps.next(never)
     steps.next(never)
     assert said.count("bad") == 2
@@ -83,7 +83,7 @@ def test_a_database_in_trouble_is_no_failure_of_a_step(error: AggregatorError) -
 
 
 def test_jobs_run_when_they_are_due_and_only_on_the_writer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chores, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(maintenance, "LOOK_SECONDS", 0.01)
     done: list[str] = []
     ran, is_writer = threading.Event(), threading.Event()
     failures = Failures()
@@ -124,7 +124,7 @@ def test_jobs_run_when_they_are_due_and_only_on_the_writer(monkeypatch: pytest.M
 
 def test_jobs_are_looked_at_when_the_clock_jumped(monkeypatch: pytest.MonkeyPatch) -> None:
     """APScheduler waits by the clock: after one that went back by hours it would wait for hours."""
-    monkeypatch.setattr(chores, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(maintenance, "LOOK_SECONDS", 3600.0)
     ran = threading.Event()
     jobs = Jobs(
         [Job("due", lambda: NOON, lambda _stops: ran.set())], Failures(), lambda: NOON, is_writer=lambda: True

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from aggregator.config import Config, SourceConfig, absolute_database_url, seconds
-from aggregator.config_file import load, shipped_config_text
-from aggregator.configured import check
-from aggregator.errors import ConfigError
+from aggregator.config.loader import load, shipped_config_text
+from aggregator.config.settings import Config, SourceConfig, absolute_database_url, seconds
+from aggregator.daemon.factories import check
+from aggregator.model.errors import ConfigError
 from tests.conftest import REPOSITORY
 from tests.unit.committed import committed
 

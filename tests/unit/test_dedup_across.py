@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.dedup.across import (
+from aggregator.cluster.cross_language.features import (
     AcrossRules,
     FeatureMaker,
     Features,
@@ -21,10 +21,10 @@ from aggregator.dedup.across import (
     packed_vector,
     unpack,
 )
-from aggregator.dedup.across_index import AcrossIndex
-from aggregator.dedup.forms import numbers_said, skeleton
-from aggregator.dedup.scripts import written_out
-from aggregator.rules import rule_book
+from aggregator.cluster.cross_language.index import AcrossIndex
+from aggregator.cluster.cross_language.normal_forms import numbers_said, skeleton
+from aggregator.cluster.events.scripts import written_out
+from aggregator.config.tuning import rule_book
 from tests.across import half
 
 NAMES = rule_book({"across": {"mode": "names"}}).section("across", AcrossRules)

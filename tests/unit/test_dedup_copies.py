@@ -8,11 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.dedup.copies import CopyRules, Proposal, Wording, best_copy, excerpts_in, ranked, verdict
-from aggregator.dedup.passages import held, sketch
-from aggregator.dedup.shingles import shingle_hashes, shingle_sequence
-from aggregator.dedup.signature import sign
-from aggregator.rules import rule_book
+from aggregator.cluster.copies.copy_check import (
+    CopyRules,
+    Proposal,
+    Wording,
+    best_copy,
+    excerpts_in,
+    ranked,
+    verdict,
+)
+from aggregator.cluster.copies.minhash import sign
+from aggregator.cluster.copies.sampled_shingles import held, sketch
+from aggregator.cluster.copies.shingles import shingle_hashes, shingle_sequence
+from aggregator.config.tuning import rule_book
 
 RULES = rule_book().section("copies", CopyRules)
 TITLE = "Harbour bridge closed after storm damages two pillars"

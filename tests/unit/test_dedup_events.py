@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.dedup import sums
-from aggregator.dedup.events import Article, Decision, Scorer, decide
-from aggregator.dedup.index import StoryIndex, StoryRow
-from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.weights import EventModel, shipped_model
-from aggregator.model import Reason
-from aggregator.rules import rule_book
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.scorer import Article, Decision, Scorer, decide
+from aggregator.cluster.events.story_index import StoryIndex, StoryRow
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.weights import EventModel, shipped_model
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Reason
 
 DAY = 24 * 60
 NOON = 29_000_000
@@ -75,24 +75,26 @@ class Desk:
     def place(self, one: Article) -> tuple[str, Decision]:
         decision = self.decide(one)
         story = decision.story or f"s{one.inbox}"
-        before = sums.from_bytes(self.rows[story].blob) if story in self.rows else sums.Sums()
+        before = centroid.from_bytes(self.rows[story].blob) if story in self.rows else centroid.Sums()
         member = one.member(self.model)
         after = (
-            sums.add(before, member, self.model) if decision.weighs else sums.add_silent(before, one.minutes)
+            centroid.add(before, member, self.model)
+            if decision.weighs
+            else centroid.add_silent(before, one.minutes)
         )
         for taken in decision.takes_in:
             row = self.rows.pop(taken)
-            after = sums.merge(after, sums.from_bytes(row.blob), self.model)
+            after = centroid.merge(after, centroid.from_bytes(row.blob), self.model)
             self.index.remove_story(row.number)
         number = self.rows[story].number if story in self.rows else one.inbox
-        row = StoryRow(number, story, sums.to_bytes(after, self.model), one.inbox)
+        row = StoryRow(number, story, centroid.to_bytes(after, self.model), one.inbox)
         (self.index.replace_story if story in self.rows else self.index.add_story)(row)
         self.rows[story] = row
         return story, decision
 
 
 def blob_of(one: Article) -> bytes:
-    return sums.to_bytes(sums.add(sums.Sums(), one.member(MODEL), MODEL), MODEL)
+    return centroid.to_bytes(centroid.add(centroid.Sums(), one.member(MODEL), MODEL), MODEL)
 
 
 def model_with(**rules: float) -> EventModel:
@@ -159,8 +161,8 @@ def test_a_copy_carries_the_window_without_weight():
     desk = Desk(model_with(threshold=-99.0, cohesion=0.0))
     desk.place(article(GRAIN[0]))
     row = desk.rows["s1"]
-    with_copy = sums.add_silent(sums.from_bytes(row.blob), NOON + 10 * DAY)
-    desk.index.replace_story(row._replace(blob=sums.to_bytes(with_copy, MODEL)))
+    with_copy = centroid.add_silent(centroid.from_bytes(row.blob), NOON + 10 * DAY)
+    desk.index.replace_story(row._replace(blob=centroid.to_bytes(with_copy, MODEL)))
     assert desk.decide(article(GRAIN[1], NOON + 20 * DAY, 2)).story == "s1"
 
 
@@ -233,7 +235,7 @@ def test_answers_do_not_depend_on_how_the_index_grew(order, replaced, minutes):
     rows = []
     for number, text in enumerate(TEXTS):
         one = article(text, NOON, number)
-        blob = sums.to_bytes(sums.add(sums.Sums(), one.member(MODEL), MODEL), MODEL)
+        blob = centroid.to_bytes(centroid.add(centroid.Sums(), one.member(MODEL), MODEL), MODEL)
         rows.append(StoryRow(number, f"s{number}", blob, number))
     loaded = StoryIndex(MODEL, rows)
     grown = StoryIndex(MODEL)
@@ -394,7 +396,7 @@ def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer():
     index = StoryIndex(MODEL)
     for number in (1, 2, 3):
         one = article(GRAIN[0], NOON, number)
-        blob = sums.to_bytes(sums.add(sums.Sums(), one.member(MODEL), MODEL), MODEL)
+        blob = centroid.to_bytes(centroid.add(centroid.Sums(), one.member(MODEL), MODEL), MODEL)
         index.add_story(StoryRow(number, f"s{number}", blob, number))
     newcomer = article(GRAIN[1], NOON, 3 + MODEL.rules.live_reach)
     before = index.candidates(newcomer)
@@ -406,7 +408,7 @@ def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer():
 
 def test_the_index_refuses_what_it_has_and_what_it_has_not():
     index = StoryIndex(MODEL)
-    row = StoryRow(1, "s1", sums.to_bytes(sums.Sums(), MODEL), 1)
+    row = StoryRow(1, "s1", centroid.to_bytes(centroid.Sums(), MODEL), 1)
     index.add_story(row)
     with pytest.raises(ValueError, match="already"):
         index.add_story(row)

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from aggregator.dedup.measures import measure
-from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.weights import shipped_model
-from aggregator.rules import rule_book
+from aggregator.cluster.bcubed import measure
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.weights import shipped_model
+from aggregator.config.tuning import rule_book
 from training.dataset import Labelled, data_folder, in_order_of_time, read_labelled
 from training.replay import agreement, in_another_order, run
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.dedup.measures import measure, measure_copies, worst_merges, worst_misses
+from aggregator.cluster.bcubed import measure, measure_copies, worst_merges, worst_misses
 
 CLUSTERS = {"a": "1", "b": "1", "c": "1", "d": "2", "e": "3"}
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.dedup import sums
-from aggregator.dedup.packed import ids_of, read
-from aggregator.dedup.sums import Member, Sums
-from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.weights import shipped_model
-from aggregator.rules import rule_book
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.centroid import Member, Sums
+from aggregator.cluster.events.term_codec import ids_of, read
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.weights import shipped_model
+from aggregator.config.tuning import rule_book
 
 MODEL = shipped_model(rule_book())
 PACKER = TermPacker(MODEL)
@@ -31,19 +31,19 @@ members = st.builds(
 def summed(given_members, start=None) -> Sums:
     total = start or Sums()
     for member in given_members:
-        total = sums.add(total, member, MODEL)
+        total = centroid.add(total, member, MODEL)
     return total
 
 
 def blob(total: Sums) -> bytes:
-    return sums.to_bytes(total, MODEL)
+    return centroid.to_bytes(total, MODEL)
 
 
 @given(st.lists(members, max_size=5), members)
 @settings(max_examples=60, deadline=None)
 def test_removing_undoes_adding(others, one):
     before = summed(others)
-    assert blob(sums.remove(sums.add(before, one, MODEL), one, MODEL)) == blob(before)
+    assert blob(centroid.remove(centroid.add(before, one, MODEL), one, MODEL)) == blob(before)
 
 
 @given(st.lists(members, max_size=6), st.randoms(use_true_random=False))
@@ -58,7 +58,11 @@ def test_order_leaves_no_trace(some, chance):
 @settings(max_examples=40, deadline=None)
 def test_merging_commutes_and_equals_adding(left, right):
     a, b = summed(left), summed(right)
-    assert blob(sums.merge(a, b, MODEL)) == blob(sums.merge(b, a, MODEL)) == blob(summed([*left, *right]))
+    assert (
+        blob(centroid.merge(a, b, MODEL))
+        == blob(centroid.merge(b, a, MODEL))
+        == blob(summed([*left, *right]))
+    )
 
 
 @given(st.lists(members, max_size=5), st.lists(st.none() | st.integers(0, 10**6), max_size=3))
@@ -66,63 +70,65 @@ def test_merging_commutes_and_equals_adding(left, right):
 def test_bytes_and_back(some, silent):
     total = summed(some)
     for minutes in silent:
-        total = sums.add_silent(total, minutes)
-    again = sums.from_bytes(blob(total))
+        total = centroid.add_silent(total, minutes)
+    again = centroid.from_bytes(blob(total))
     assert blob(again) == blob(total)
-    front = sums.read_front(blob(total))
-    assert front.trimmed == sums.trimmed(total, MODEL).astype("<u4").tobytes()
+    front = centroid.read_front(blob(total))
+    assert front.trimmed == centroid.trimmed(total, MODEL).astype("<u4").tobytes()
     assert (front.reports, front.silent, front.members) == (len(some), len(silent), len(some) + len(silent))
-    assert front.cohesion == sums.cohesion(total, MODEL)
+    assert front.cohesion == centroid.cohesion(total, MODEL)
 
 
 @given(st.lists(members, min_size=2, max_size=5))
 @settings(max_examples=40, deadline=None)
 def test_cohesion_is_the_mean_of_the_pairs(some):
     pairs = [
-        sums.mean_logit(summed([a]), summed([b]), MODEL) for i, a in enumerate(some) for b in some[i + 1 :]
+        centroid.mean_logit(summed([a]), summed([b]), MODEL)
+        for i, a in enumerate(some)
+        for b in some[i + 1 :]
     ]
     expected = (sum(pairs) + MODEL.rules.cohesion_prior) / (len(pairs) + 1)
-    assert sums.cohesion(summed(some), MODEL) == pytest.approx(expected, abs=1e-6)
+    assert centroid.cohesion(summed(some), MODEL) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_silent_member_changes_nothing_but_count_and_dates():
     total = summed([Member(PACKER.pack("Harbour", "grain crane", "en"), 500)])
-    with_copy = sums.add_silent(total, 700)
+    with_copy = centroid.add_silent(total, 700)
     assert with_copy.members == 2
     assert with_copy.reports == 1
-    assert sums.trimmed(with_copy, MODEL).tobytes() == sums.trimmed(total, MODEL).tobytes()
-    assert blob(sums.remove_silent(with_copy, 700)) == blob(total)
+    assert centroid.trimmed(with_copy, MODEL).tobytes() == centroid.trimmed(total, MODEL).tobytes()
+    assert blob(centroid.remove_silent(with_copy, 700)) == blob(total)
 
 
 def test_a_container_falls_silent_when_reports_come():
     report = summed([Member(PACKER.pack("Harbour", "grain crane", "en"), 500)])
     container = summed([Member(PACKER.pack("Live: harbour", "grain mayor", "en"), 600, is_container=True)])
-    both = sums.merge(report, container, MODEL)
-    assert blob(both) == blob(sums.add_silent(report, 600))
-    assert blob(sums.merge(container, report, MODEL)) == blob(both)
+    both = centroid.merge(report, container, MODEL)
+    assert blob(both) == blob(centroid.add_silent(report, 600))
+    assert blob(centroid.merge(container, report, MODEL)) == blob(both)
 
 
 def test_what_is_no_member_cannot_be_removed():
     one = Member(PACKER.pack("Harbour", "grain crane", "en"), 500)
     with pytest.raises(ValueError, match="no member"):
-        sums.remove(summed([one]), Member(PACKER.pack("Strike", "union wages", "en"), 500), MODEL)
+        centroid.remove(summed([one]), Member(PACKER.pack("Strike", "union wages", "en"), 500), MODEL)
     with pytest.raises(ValueError, match="no member"):
-        sums.remove(summed([one]), Member(one.terms, 501), MODEL)
+        centroid.remove(summed([one]), Member(one.terms, 501), MODEL)
     with pytest.raises(ValueError, match="no silent member"):
-        sums.remove_silent(summed([one]), None)
+        centroid.remove_silent(summed([one]), None)
 
 
 def test_other_bytes_are_refused():
     with pytest.raises(ValueError, match="layout"):
-        sums.from_bytes(b"\xff\xff" + bytes(200))
+        centroid.from_bytes(b"\xff\xff" + bytes(200))
     with pytest.raises(ValueError, match="layout"):
-        sums.read_front(b"")
+        centroid.read_front(b"")
 
 
 def test_one_report_is_stored_once():
     packed = PACKER.pack("Harbour", "grain crane flood river bridge", "en")
     one = blob(summed([Member(packed, 500)]))
     assert len(one) < len(packed) + 200
-    assert sorted(ids_of(read(sums.read_front(one).trimmed)).tolist()) == sorted(
+    assert sorted(ids_of(read(centroid.read_front(one).trimmed)).tolist()) == sorted(
         ids_of(read(packed)).tolist()
     )

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.dedup.background import LISTS, Background, common_words, shipped_background
-from aggregator.dedup.names import find_names
-from aggregator.dedup.packed import FIELDS, HASH_BITS, ids_of, read, weights_of
-from aggregator.dedup.scripts import fitting_language, written_out
-from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.tokens import SILENT, Lexicon, plain_number
-from aggregator.dedup.weights import shipped_model
-from aggregator.rules import rule_book
+from aggregator.cluster.events.document_frequency import LISTS, Background, common_words, shipped_background
+from aggregator.cluster.events.entity_names import find_names
+from aggregator.cluster.events.scripts import fitting_language, written_out
+from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read, weights_of
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.tokenizer import SILENT, Lexicon, plain_number
+from aggregator.cluster.events.weights import shipped_model
+from aggregator.config.tuning import rule_book
 
 MODEL = shipped_model(rule_book())
 PACKER = TermPacker(MODEL)

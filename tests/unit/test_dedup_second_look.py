@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.dedup import sums
-from aggregator.dedup.events import Article, Candidate, Scorer
-from aggregator.dedup.index import StoryIndex, StoryRow
-from aggregator.dedup.second_look import Merge, Move, Unit, look
-from aggregator.dedup.sums import Member, Sums
-from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.weights import EventModel, shipped_model
-from aggregator.model import Reason
-from aggregator.rules import rule_book
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.centroid import Member, Sums
+from aggregator.cluster.events.reassess import Merge, Move, Unit, look
+from aggregator.cluster.events.scorer import Article, Candidate, Scorer
+from aggregator.cluster.events.story_index import StoryIndex, StoryRow
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.weights import EventModel, shipped_model
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Reason
 
 DAY = 24 * 60
 NOON = 29_000_000
@@ -78,7 +78,7 @@ class Shelf:
         self.index = StoryIndex(model)
         for number, units in self.stories.items():
             last = max(one.inbox for one in units)
-            blob = sums.to_bytes(self.sums(number), model)
+            blob = centroid.to_bytes(self.sums(number), model)
             self.index.add_story(StoryRow(number, f"s{number}", blob, last))
         self.held: set[str] = set()
         self.apart: set[tuple[str, int]] = set()
@@ -88,7 +88,7 @@ class Shelf:
     def sums(self, number: int) -> Sums:
         total = Sums()
         for one in self.stories[number]:
-            total = sums.add(total, one.member, self.model)
+            total = centroid.add(total, one.member, self.model)
         return total
 
     def story(self, number: int) -> Candidate | None:
@@ -238,7 +238,7 @@ def test_any_sorting_is_looked_at_the_same_way_twice_and_only_gets_better(places
     mixed.index = StoryIndex(MODEL)
     for number in order:
         last = max(one.inbox for one in mixed.stories[number])
-        blob = sums.to_bytes(mixed.sums(number), MODEL)
+        blob = centroid.to_bytes(mixed.sums(number), MODEL)
         mixed.index.add_story(StoryRow(number, f"s{number}", blob, last))
     assert mixed.look(*order) == changes
     after = carried_out(shelf, changes)

@@ -11,7 +11,8 @@ from datasketch import MinHash, MinHashLSH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.dedup.shingles import (
+from aggregator.cluster.copies.minhash import PERMUTATIONS, bands, comparable, estimate, estimates, sign
+from aggregator.cluster.copies.shingles import (
     shared_count,
     shared_passages,
     shingle_hashes,
@@ -19,7 +20,6 @@ from aggregator.dedup.shingles import (
     winnowed,
     words,
 )
-from aggregator.dedup.signature import PERMUTATIONS, bands, comparable, estimate, estimates, sign
 
 SEED = 1
 PINNED_HASHES = "5b88d0094c72ae1246187c052339ab0a"
@@ -257,7 +257,7 @@ def test_keys_meet_exactly_where_datasketchs_lsh_meets() -> None:
 def test_estimates_and_keys_do_not_load_datasketch() -> None:
     """The main process ranks candidates and must stay small: datasketch brings scipy along."""
     code = (
-        "import sys; from aggregator.dedup import copies, signature;"
+        "import sys; from aggregator.cluster.copies import copy_check, minhash as signature;"
         "s = bytes([1, 1, 0, 0, 0]) + bytes(512);"
         "assert signature.estimate(s, s) == 1.0 and signature.bands(s, count=42, rows=3);"
         "assert not {'datasketch', 'scipy'} & set(sys.modules)"

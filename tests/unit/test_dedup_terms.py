@@ -5,12 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.dedup.background import Background, read_background, shipped_background, write_background
-from aggregator.dedup.packed import FIELDS, SCALE, fields_of, ids_of, read, weights_of
-from aggregator.dedup.terms import TermPacker
-from aggregator.dedup.tokens import SILENT, Lexicon, plain_number, primary_tag
-from aggregator.dedup.weights import model_hash, shipped_model
-from aggregator.rules import rule_book
+from aggregator.cluster.events.document_frequency import (
+    Background,
+    read_background,
+    shipped_background,
+    write_background,
+)
+from aggregator.cluster.events.term_codec import FIELDS, SCALE, fields_of, ids_of, read, weights_of
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.tokenizer import SILENT, Lexicon, plain_number, primary_tag
+from aggregator.cluster.events.weights import model_hash, shipped_model
+from aggregator.config.tuning import rule_book
 
 MODEL = shipped_model(rule_book())
 PACKER = TermPacker(MODEL)

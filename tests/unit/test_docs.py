@@ -14,8 +14,8 @@ import typer
 import yaml
 from pydantic import BaseModel
 
-from aggregator.cli import app
-from aggregator.config import Config, SourceConfig
+from aggregator.cli.app import app
+from aggregator.config.settings import Config, SourceConfig
 from tests.conftest import REPOSITORY
 from tests.unit.committed import committed
 
@@ -196,11 +196,13 @@ def test_operations_names_every_key() -> None:
 
 
 def test_names_of_code_in_the_documents_exist() -> None:
-    """`placing.py`, `inbox.accept`, `fetch.threads`: files, or words of code, rules or settings."""
+    """`pipeline/placement/place.py`, `inbox.accept`, `fetch.threads`: files, or words of code, rules or
+    settings.
+    """
     sources = [*(REPOSITORY / "aggregator").rglob("*.py"), *(REPOSITORY / "training").glob("*.py")]
     texts = [path.read_text(encoding="utf-8") for path in sources]
     texts += [committed("config.yaml"), (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")]
-    texts.append((REPOSITORY / "aggregator" / "rules.yaml").read_text(encoding="utf-8"))
+    texts.append((REPOSITORY / "aggregator" / "config/tuning.yaml").read_text(encoding="utf-8"))
     words = {word for text in texts for word in re.findall(r"\w+", text)}
     missing = []
     for path in (REPOSITORY / "docs").rglob("*.md"):

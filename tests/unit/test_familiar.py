@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.dedup.familiar import (
+from aggregator.cluster.rekeyed_entries import (
     Claim,
     IdentityRules,
     Look,
@@ -19,8 +19,8 @@ from aggregator.dedup.familiar import (
     shared_keys,
     strikes_after,
 )
-from aggregator.model import Entry, Published
-from aggregator.rules import rule_book
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import Entry, Published
 from tests.articles import FLOOD, NOON
 
 RULES = rule_book().section("identity", IdentityRules)

@@ -5,10 +5,10 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.publish.frontpage import BESIDE, arranged, teaser_of
-from aggregator.rules import rule_book
-from aggregator.shelf import Glance
-from aggregator.stories.weight import FrontRules, ranked, weight
+from aggregator.config.tuning import rule_book
+from aggregator.model.read_model import Glance
+from aggregator.stories.front_page_rank import FrontRules, ranked, weight
+from aggregator.web.pages.front_page import BESIDE, arranged, teaser_of
 from tests.memory_shelf import MORNING, a_story
 
 RULES = rule_book().section("front", FrontRules)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.dedup.identity import identify, next_generation_id, short_id, story_id, url_key
-from aggregator.model import Entry
-from aggregator.text.urls import canonical_url
+from aggregator.cluster.entry_identity import identify, next_generation_id, short_id, story_id, url_key
+from aggregator.extract.urls import canonical_url
+from aggregator.model.core import Entry
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 ENTRIES = st.builds(

@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from aggregator.explaining import log_words
-from aggregator.store.ledger import LogKind
-from aggregator.store.reading import LogLine
+from aggregator.pipeline.placement.explain import log_words
+from aggregator.store.read.reader import LogLine
+from aggregator.store.stories.placement_batch import LogKind
 
 
 def line(kind: str, **detail: object) -> LogLine:

@@ -7,14 +7,14 @@ from functools import partial
 import msgspec
 import pytest
 
-from aggregator.dedup.fingerprint import fingerprinter
-from aggregator.model import ArticleView, CleanArticle, Entry
-from aggregator.rules import rule_book
-from aggregator.sources.feeds import read_feed
-from aggregator.sources.limits import source_rules
-from aggregator.stories.merge import merge
-from aggregator.text.prepare import clean_article
-from aggregator.text.sentences import split_sentences
+from aggregator.cluster.fingerprint import fingerprinter
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.extract.sentences import split_sentences
+from aggregator.model.core import ArticleView, CleanArticle, Entry
+from aggregator.sources.parse.feed import read_feed
+from aggregator.sources.parse.limits import source_rules
+from aggregator.stories.text.merged_text import merge
 from tests.articles import FLOOD, NOON
 from tests.patterns import LIMIT, seconds
 

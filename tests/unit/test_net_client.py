@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.errors import ConfigError, FetchError
-from aggregator.net.client import Client, ClientSettings, user_agent
-from aggregator.rules import rule_book
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import ConfigError, FetchError
+from aggregator.sources.fetch.client import Client, ClientSettings, user_agent
 from tests.loopback import LoopbackServer, Request, Resource, Response, Route, redirect, slowly
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -320,9 +320,9 @@ def test_a_closed_port_is_a_failed_connection(client: Client) -> None:
 
 _BOMB_RUN = """
 import resource, sys
-from aggregator.errors import FetchError
-from aggregator.net.client import Client, ClientSettings
-from aggregator.rules import rule_book
+from aggregator.model.errors import FetchError
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.config.tuning import rule_book
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), rule_book())
 for url in sys.argv[1:]:

@@ -10,12 +10,12 @@ from types import TracebackType
 import httpx
 import pytest
 
-from aggregator.errors import FetchError
-from aggregator.net.addresses import networks_of
-from aggregator.net.client import Client, ClientSettings
-from aggregator.net.guard import Guard, system_dial, system_resolve
-from aggregator.net.transport import GuardedTransport, tls_of
-from aggregator.rules import rule_book
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import FetchError
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.fetch.ip_ranges import networks_of
+from aggregator.sources.fetch.ssrf_guard import Guard, system_dial, system_resolve
+from aggregator.sources.fetch.transport import GuardedTransport, tls_of
 
 STOLEN = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nSTOLEN"
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.net.due import (
+from aggregator.config.tuning import rule_book
+from aggregator.sources.fetch.poll_schedule import (
     NextPoll,
     after_failure,
     after_gone,
@@ -17,8 +18,7 @@ from aggregator.net.due import (
     is_overdue_by_jump,
     longest_wait,
 )
-from aggregator.net.rulebook import net_rules
-from aggregator.rules import rule_book
+from aggregator.sources.limits import net_rules
 
 RULES = net_rules(rule_book())
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)

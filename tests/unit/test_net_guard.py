@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.errors import ConfigError, FetchError
-from aggregator.net.addresses import address_of, is_public
-from aggregator.net.client import Client, ClientSettings
-from aggregator.rules import rule_book
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import ConfigError, FetchError
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.fetch.ip_ranges import address_of, is_public
 from tests.loopback import LoopbackServer, redirect
 from tests.waiting import PATIENCE_SECONDS
 

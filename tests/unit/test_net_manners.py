@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.errors import FetchError
-from aggregator.net.manners import HostGate, HostState, parse_retry_after
-from aggregator.net.rulebook import net_rules
-from aggregator.rules import rule_book
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import FetchError
+from aggregator.sources.fetch.rate_limiter import HostGate, HostState, parse_retry_after
+from aggregator.sources.limits import net_rules
 from tests.waiting import PATIENCE_SECONDS
 
 RULES = net_rules(rule_book())

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.errors import ConfigError
-from aggregator.net.client import ClientSettings
-from aggregator.net.posting import Posted, Poster
-from aggregator.rules import rule_book
-from aggregator.signatures import signed_headers, signing_key
+from aggregator.config.tuning import rule_book
+from aggregator.config.webhook_signature import signed_headers, signing_key
+from aggregator.model.errors import ConfigError
+from aggregator.sources.fetch.client import ClientSettings
+from aggregator.sources.fetch.webhook_post import Posted, Poster
 from tests.loopback import LoopbackServer, Request, Response, Route, slowly
 from tests.waiting import PATIENCE_SECONDS, wait_until
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.net.answer import fresh_seconds
-from aggregator.net.due import after_outage
-from aggregator.net.outage import Outage, Silence
-from aggregator.net.rulebook import net_rules
-from aggregator.pace import decayed, expected_gap_seconds, first_rate, later_rate
-from aggregator.rules import rule_book
-from aggregator.sources.rhythm import asked_seconds
-from aggregator.store.health import health_of, health_rules
-from aggregator.store.sources import Source
+from aggregator.config.tuning import rule_book
+from aggregator.model.news_rate import decayed, expected_gap_seconds, first_rate, later_rate
+from aggregator.sources.fetch.outage import Outage, Silence
+from aggregator.sources.fetch.poll_schedule import after_outage
+from aggregator.sources.fetch.response import fresh_seconds
+from aggregator.sources.limits import net_rules
+from aggregator.sources.parse.feed_ttl import asked_seconds
+from aggregator.store.intake.source_health import health_of, health_rules
+from aggregator.store.intake.sources import Source
 
 BOOK = rule_book()
 RULES = net_rules(BOOK)

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from protego import Protego
 
-from aggregator.errors import FetchError
-from aggregator.net.client import Client, ClientSettings
-from aggregator.net.robots import Robots, relevant_lines
-from aggregator.rules import rule_book
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import FetchError
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.fetch.robots import Robots, relevant_lines
 from tests.loopback import LoopbackServer, Response, redirect
 
 HOME = ClientSettings(allow_private=("127.0.0.0/8",))

@@ -16,9 +16,9 @@ from tests.e2e import forked
 
 SPEAK = """
 import logging, sys, threading, warnings
-from aggregator.ops.logs import set_up
+from aggregator.config.logging import set_up
 set_up(sys.argv[1], sys.argv[2])
-log = logging.getLogger("aggregator.rounds")
+log = logging.getLogger("aggregator.daemon.poll_scheduler")
 log.debug("a title\\nwith \\x1b[31mlines\\u2028in it")
 log.info("%s: 3 new", "https://me:hunter2@news.example/feed", extra={"source": "s1", "story": None})
 log.warning("slow")
@@ -58,7 +58,7 @@ def test_json_is_one_record_a_line_whatever_goes_wrong() -> None:
     assert records[1]["message"] == "https://***@news.example/feed: 3 new"
     assert records[1]["source"] == "s1"
     assert "story" not in records[1], "what is not known is not there"
-    assert records[1]["room"] == "rounds"
+    assert records[1]["room"] == "daemon.poll_scheduler"
     assert "ValueError: key=***\nsecond line" in records[3]["trace"]
     assert "DeprecationWarning: an old call" in records[4]["message"]
     assert records[5]["message"] == "placing ended by ZeroDivisionError"
@@ -108,7 +108,7 @@ def test_another_stream_than_the_journals_gets_no_marks() -> None:
 def test_any_words_make_one_line_of_json(words: str, source: str) -> None:
     import logging
 
-    from aggregator.ops.logs import _Json
+    from aggregator.config.logging import _Json
 
     record = logging.LogRecord("aggregator.x", logging.INFO, __file__, 1, "%s", (words,), None)
     record.source = source

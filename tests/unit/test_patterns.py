@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from aggregator.model import Entry
-from aggregator.rules import rule_book
-from aggregator.text.prepare import clean_article
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.model.core import Entry
 from tests.articles import FLOOD, NOON
 from tests.patterns import Expression, expressions, growing
 
@@ -43,9 +43,9 @@ def test_the_expressions_are_all_there() -> None:
     files = {one.where.split(":")[0] for one in expressions()}
     assert len(expressions()) > 600
     assert {
-        "aggregator/text/verdict.py",
-        "aggregator/stories/figures.py",
-        "aggregator/text/plain.py",
+        "aggregator/extract/page_verdict.py",
+        "aggregator/stories/facts/figures.py",
+        "aggregator/extract/plain/saved_text.py",
     } <= files
 
 

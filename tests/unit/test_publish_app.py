@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from lxml import html
 
-from aggregator.errors import NotWritableError
-from aggregator.publish.filters import FILTER_NAMES
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.shelf import Health, SourceView, StoryFilter, StoryPage
+from aggregator.model.errors import NotWritableError
+from aggregator.model.read_model import Health, SourceView, StoryFilter, StoryPage
+from aggregator.web.filters import FILTER_NAMES
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from tests.memory_shelf import MORNING, MemoryShelf, a_full_shelf, a_story, an_article, the_ferry
 from tests.waiting import PATIENCE_SECONDS
 

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from aggregator.model import StoryView
-from aggregator.publish.app import create_app
-from aggregator.publish.settings import PublishSettings
-from aggregator.queries import SavedQuery
-from aggregator.shelf import Change, SourceView, StoryFilter, StoryPage
+from aggregator.config.saved_queries import SavedQuery
+from aggregator.model.core import StoryView
+from aggregator.model.read_model import Change, SourceView, StoryFilter, StoryPage
+from aggregator.web.app import create_app
+from aggregator.web.settings import PublishSettings
 from tests import feed_rules
 from tests.memory_shelf import MORNING, MemoryShelf, a_full_shelf, a_story, an_article, the_ferry
 

@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree, html
 
-from aggregator.model import Attributed, Disagreement, Enclosure, Fact, MergedStory, StoryView
-from aggregator.publish.feeds.channels import Which, address, channel, written
-from aggregator.publish.feeds.items import best_article, story_guid, story_items
-from aggregator.publish.feeds.nouns import Format
-from aggregator.publish.feeds.texts import feed_title, feed_url
-from aggregator.publish.filters import Wanted, parse_filter
-from aggregator.publish.rights import first_words
-from aggregator.publish.settings import PublishSettings
-from aggregator.queries import SavedQuery
-from aggregator.shelf import StoryFilter
+from aggregator.config.saved_queries import SavedQuery
+from aggregator.model.core import Attributed, Disagreement, Enclosure, Fact, MergedStory, StoryView
+from aggregator.model.read_model import StoryFilter
+from aggregator.web.excerpts import first_words
+from aggregator.web.feeds.formats import Which, address, channel, written
+from aggregator.web.feeds.items import best_article, story_guid, story_items
+from aggregator.web.feeds.model import Format
+from aggregator.web.feeds.texts import feed_title, feed_url
+from aggregator.web.filters import Wanted, parse_filter
+from aggregator.web.settings import PublishSettings
 from tests import feed_rules
 from tests.hostile_titles import ADDRESSES, TEXTS, hostile_stories
 from tests.memory_shelf import MORNING, a_full_shelf, a_story, an_article, the_ferry

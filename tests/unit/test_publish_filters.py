@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from aggregator.errors import UsageError
-from aggregator.publish.filters import Wanted, parse_filter
+from aggregator.model.errors import UsageError
+from aggregator.web.filters import Wanted, parse_filter
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 

@@ -7,9 +7,9 @@ from typing import get_args
 import msgspec
 import pytest
 
-from aggregator.model import Attributed, CopyEvidence, Evidence, Fact, Reason, Rival, Stage
-from aggregator.publish.reasons import reason_in_words
-from aggregator.publish.story_json import jsonl, page_json, whole_story_json
+from aggregator.model.core import Attributed, CopyEvidence, Evidence, Fact, Reason, Rival, Stage
+from aggregator.web.placement_reason import reason_in_words
+from aggregator.web.story_json import jsonl, page_json, whole_story_json
 from tests.memory_shelf import a_story, an_article, the_ferry
 
 STORY_KEYS = [

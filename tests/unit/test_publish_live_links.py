@@ -6,11 +6,11 @@ import json
 import httpx
 import pytest
 
-from aggregator.model import LiveLink, StoryView
-from aggregator.publish.rights import Access, count_words, for_reader
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.publish.story_json import whole_story_json
+from aggregator.model.core import LiveLink, StoryView
+from aggregator.web.excerpts import Access, count_words, for_reader
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from aggregator.web.story_json import whole_story_json
 from tests.memory_shelf import MemoryShelf, a_story
 from tests.waiting import PATIENCE_SECONDS
 

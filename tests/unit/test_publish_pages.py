@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from lxml import html
 
-from aggregator.model import (
+from aggregator.config.saved_queries import SavedQuery
+from aggregator.model.core import (
     AgreedFigure,
     ArticleView,
     Attributed,
@@ -19,12 +20,11 @@ from aggregator.model import (
     TimelineItem,
     Trail,
 )
-from aggregator.publish.pages import days_shown, only_by_outlet, timeline_days
-from aggregator.publish.rendering import counted, day, iso, later, moment, pieces, pips
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
-from aggregator.queries import SavedQuery
-from aggregator.shelf import Growth, Quality, SearchHit, SourceView
+from aggregator.model.read_model import Growth, Quality, SearchHit, SourceView
+from aggregator.web.jinja import counted, day, iso, later, moment, pieces, pips
+from aggregator.web.pages.pages import days_shown, only_by_outlet, timeline_days
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from tests.memory_shelf import MORNING, MemoryShelf, a_story, an_article, the_ferry
 from tests.waiting import PATIENCE_SECONDS
 

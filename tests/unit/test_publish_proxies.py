@@ -10,11 +10,11 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from aggregator.config_file import load
-from aggregator.errors import ConfigError
-from aggregator.publish.guard import Guard, is_owner
-from aggregator.publish.limits import Pace
-from aggregator.publish.settings import PublishSettings
+from aggregator.config.loader import load
+from aggregator.model.errors import ConfigError
+from aggregator.web.security.middleware import Guard, is_owner
+from aggregator.web.security.rate_limit import Pace
+from aggregator.web.settings import PublishSettings
 
 PROXY, STRANGER = "10.0.0.5", "203.0.113.9"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.model import (
+from aggregator.model.core import (
     AgreedFigure,
     Attributed,
     Disagreement,
@@ -16,9 +16,9 @@ from aggregator.model import (
     StoryView,
     TimelineItem,
 )
-from aggregator.publish.bounds import bounded_article
-from aggregator.publish.rights import count_words, first_words, for_item, for_reader
-from aggregator.shelf import OneArticle
+from aggregator.model.read_model import OneArticle
+from aggregator.web.bounds import bounded_article
+from aggregator.web.excerpts import count_words, first_words, for_item, for_reader
 from tests.memory_shelf import a_story, an_article, the_ferry
 
 

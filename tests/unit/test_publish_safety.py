@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from aggregator.publish.safety import one_line, plain_title, safe_url, visible
+from aggregator.web.sanitise import one_line, plain_title, safe_url, visible
 
 
 @pytest.mark.parametrize(

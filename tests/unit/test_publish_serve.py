@@ -17,10 +17,11 @@ from typing import Any
 import httpx
 import pytest
 
-from aggregator.errors import AggregatorError, ConfigError
-from aggregator.publish import connections, forms
-from aggregator.publish.serve import Server
-from aggregator.publish.settings import PublishSettings
+from aggregator.model.errors import AggregatorError, ConfigError
+from aggregator.web.pages import editor_forms
+from aggregator.web.security import connection_limits
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
 from tests.memory_shelf import MemoryShelf, a_full_shelf
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -191,8 +192,8 @@ HEAD = b"GET /robots.txt HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server that waits half a second for a request, and a second for an answer to be read."""
-    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "UNREAD_SECONDS", 1)
+    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(connection_limits, "UNREAD_SECONDS", 1)
     server = Server(a_full_shelf(), PublishSettings(port=0))
     server.start()
     yield server
@@ -250,7 +251,7 @@ def test_a_byte_now_and_then_wins_no_time(hurried: Server) -> None:
 
 
 def test_a_connection_that_is_used_stays(monkeypatch: pytest.MonkeyPatch, hurried: Server) -> None:
-    monkeypatch.setattr(connections, "REQUEST_SECONDS", 3.0)  # a busy machine lets a second pass
+    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 3.0)  # a busy machine lets a second pass
     with httpx.Client(base_url=hurried.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         own = [client.get("/robots.txt").extensions["network_stream"].get_extra_info("client_addr")]
         began = time.monotonic()
@@ -294,8 +295,8 @@ SIGN_IN = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExitStack]:
     """Keeps sockets open; a request may take long here, so that a slow machine ends none by itself."""
-    monkeypatch.setattr(connections, "REQUEST_SECONDS", 120.0)
-    monkeypatch.setattr(forms, "BODY_DEADLINE_SECONDS", 120.0)
+    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 120.0)
+    monkeypatch.setattr(editor_forms, "BODY_DEADLINE_SECONDS", 120.0)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     with ExitStack() as stack:
@@ -373,7 +374,9 @@ def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack) -> None:
 
 def test_an_address_with_many_requests_under_way_waits_and_others_do_not(opened: ExitStack) -> None:
     server = serving(opened)
-    for _ in range(4 * connections.OF_ONE_ADDRESS):  # one whose head is not read yet may give way to the next
+    for _ in range(
+        4 * connection_limits.OF_ONE_ADDRESS
+    ):  # one whose head is not read yet may give way to the next
         connect(opened, server, 1, SIGN_IN, "127.0.0.1")
         if get(server, "/robots.txt") == 429:
             break
@@ -468,7 +471,7 @@ def test_malformed_requests_hear_400_and_fill_no_log(caplog: pytest.LogCaptureFi
 def test_what_happens_often_is_counted_in_the_log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "NOTE_SECONDS", 0.3)
+    monkeypatch.setattr(connection_limits, "NOTE_SECONDS", 0.3)
     server = Server(a_full_shelf(), PublishSettings(port=0))
     server.start()
     deadline = time.monotonic() + 20

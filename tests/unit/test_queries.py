@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config import Config
-from aggregator.config_file import load
-from aggregator.errors import ConfigError, UsageError
-from aggregator.queries import SavedQuery, is_query_name, is_relative, parse_end, parse_moment
-from aggregator.shelf import StoryFilter
+from aggregator.config.loader import load
+from aggregator.config.saved_queries import SavedQuery, is_query_name, is_relative, parse_end, parse_moment
+from aggregator.config.settings import Config
+from aggregator.model.errors import ConfigError, UsageError
+from aggregator.model.read_model import StoryFilter
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 

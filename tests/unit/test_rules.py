@@ -7,36 +7,36 @@ import msgspec
 import pytest
 import yaml
 
-from aggregator.ahead import AheadRules
-from aggregator.dedup.across import AcrossRules
-from aggregator.dedup.copies import CopyRules
-from aggregator.dedup.entries import LinkRules
-from aggregator.dedup.familiar import IdentityRules
-from aggregator.dedup.vetoes import VetoRules
-from aggregator.dedup.weights import EventRules
-from aggregator.errors import ConfigError
-from aggregator.net.rulebook import NetRules
-from aggregator.ops.heart import ServiceRules
-from aggregator.ops.vitals import WatchRules
-from aggregator.placing import PlacingRules
-from aggregator.polling import PollRules
-from aggregator.publish.desk import DeskRules
-from aggregator.publish.hooks.hook import HookRules
-from aggregator.publish.push import PushRules
-from aggregator.retaining import RetentionRules
-from aggregator.rules import RuleBook, rule_book
-from aggregator.sources.limits import SourceRules
-from aggregator.store.bounds import DatabaseRules
-from aggregator.store.bumps import ClockRules
-from aggregator.store.changes import ChangeRules
-from aggregator.store.checks.fault import CheckRules
-from aggregator.store.lock import SharingRules
-from aggregator.store.searching import SearchRules
+from aggregator.cluster.copies.copy_check import CopyRules
+from aggregator.cluster.cross_language.features import AcrossRules
+from aggregator.cluster.events.live_entries import LinkRules
+from aggregator.cluster.events.weights import EventRules
+from aggregator.cluster.rekeyed_entries import IdentityRules
+from aggregator.cluster.vetoes.vetoes import VetoRules
+from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.daemon.health import WatchRules
+from aggregator.daemon.watchdog import ServiceRules
+from aggregator.extract.learned_boilerplate import RepeatRules
+from aggregator.extract.limits import TextRules
+from aggregator.model.errors import ConfigError
+from aggregator.pipeline.placement.place import PlacingRules
+from aggregator.pipeline.placement.retention import RetentionRules
+from aggregator.pipeline.poll import PollRules
+from aggregator.pipeline.prefetch import AheadRules
+from aggregator.pipeline.workers.executor import WorkRules
+from aggregator.sources.limits import NetRules
+from aggregator.sources.parse.limits import SourceRules
+from aggregator.store.engine.timeouts import DatabaseRules
+from aggregator.store.engine.writer_lease import SharingRules
+from aggregator.store.maintenance.checks.finding import CheckRules
+from aggregator.store.maintenance.clock_skew import ClockRules
+from aggregator.store.read.change_stream import ChangeRules
+from aggregator.store.search.search import SearchRules
+from aggregator.stories.front_page_rank import FrontRules
 from aggregator.stories.tuning import StoryRules
-from aggregator.stories.weight import FrontRules
-from aggregator.text.limits import TextRules
-from aggregator.text.outlet_lines import RepeatRules
-from aggregator.work.executor import WorkRules
+from aggregator.web.api.push import PushRules
+from aggregator.web.editor import DeskRules
+from aggregator.web.webhooks.model import HookRules
 from tests.conftest import REPOSITORY
 
 SHAPES: dict[str, type[msgspec.Struct]] = {
@@ -70,9 +70,11 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "sharing": SharingRules,
 }
 PACKAGE = REPOSITORY / "aggregator"
-SHIPPED = yaml.safe_load((PACKAGE / "rules.yaml").read_text())
+SHIPPED = yaml.safe_load((PACKAGE / "config/tuning.yaml").read_text())
 CODE = {
-    path: path.read_text() for path in sorted(PACKAGE.rglob("*.py")) if path != Path(PACKAGE / "rules.py")
+    path: path.read_text()
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path != Path(PACKAGE / "config/tuning.py")
 }
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config_file import load, starting_config_text
-from aggregator.errors import NotWritableError
-from aggregator.ops import service_unit
-from aggregator.ops.service_unit import complaints, obstacles, shipped_unit, unit_text, write_unit
+from aggregator.admin import systemd_unit
+from aggregator.admin.systemd_unit import complaints, obstacles, shipped_unit, unit_text, write_unit
+from aggregator.config.loader import load, starting_config_text
+from aggregator.model.errors import NotWritableError
 from tests.conftest import REPOSITORY
 
 MOST_EXPOSED = 1.5  # of 10 (hardening.md, table of promises)
@@ -116,7 +116,7 @@ def found(tmp_path: Path, text: str, program: Path = PROGRAM) -> str:
 
 
 def test_what_the_service_cannot_see_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service_unit, "_HIDDEN", (Path("/home"),))
+    monkeypatch.setattr(systemd_unit, "_HIDDEN", (Path("/home"),))
     tmp_path.chmod(0o755)
     said = found(tmp_path, "database: news.db\nsources: [{folder: nowhere}]\n")
     assert "delete the line `database:`" in said

@@ -15,8 +15,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.rules import rule_book
-from aggregator.sources.files import (
+from aggregator.config.tuning import rule_book
+from aggregator.sources.parse.files import (
     Found,
     FoundBytes,
     FoundEntry,
@@ -26,9 +26,9 @@ from aggregator.sources.files import (
     place_below,
     read_file,
 )
-from aggregator.sources.limits import source_rules
-from aggregator.sources.opening import Progress, unzipped
-from aggregator.sources.pieces import pieces
+from aggregator.sources.parse.json_stream import pieces
+from aggregator.sources.parse.limits import source_rules
+from aggregator.sources.parse.streams import Progress, unzipped
 from tests.unit.test_sources_files import PAGE, answer, warc_record
 
 RULES = source_rules(rule_book())

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 import zstandard
 
-from aggregator.errors import UsageError
-from aggregator.rules import rule_book
-from aggregator.sources.files import Found, FoundBytes, FoundEntry, FoundProblem, open_source
-from aggregator.sources.limits import source_rules
-from aggregator.sources.opening import Progress
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import UsageError
+from aggregator.sources.parse.files import Found, FoundBytes, FoundEntry, FoundProblem, open_source
+from aggregator.sources.parse.limits import source_rules
+from aggregator.sources.parse.streams import Progress
 
 RULES = source_rules(rule_book())
 STORY = "Lock gate mended\n\nThe lock gate holds again, the harbour office said on Friday."

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.errors import FetchError
-from aggregator.model import ParsedFeed
-from aggregator.polling import parse_feed
-from aggregator.rules import rule_book
-from aggregator.sources.feeds import read_feed
-from aggregator.sources.limits import source_rules
-from aggregator.stages import FeedJob
-from aggregator.work.executor import Executor, open_executor
+from aggregator.config.tuning import rule_book
+from aggregator.model.core import ParsedFeed
+from aggregator.model.errors import FetchError
+from aggregator.pipeline.jobs import FeedJob
+from aggregator.pipeline.poll import parse_feed
+from aggregator.pipeline.workers.executor import Executor, open_executor
+from aggregator.sources.parse.feed import read_feed
+from aggregator.sources.parse.limits import source_rules
 from tests.conftest import REPOSITORY
 from tests.hostile_feeds import GOOD, TOKENS, Hostile, all_hostile, floods, rss
 from tests.loopback import LoopbackServer
@@ -158,8 +158,8 @@ def test_only_one_place_calls_feedparser_and_it_hands_over_bytes() -> None:
         calls += [(path.name, call) for call in re.findall(r"\b(?:fast)?feedparser\.parse\([^)]*", text)]
         assert not re.search(r"from (?:fast)?feedparser import", text), path
     assert [(name, "".join(call.split())[:40]) for name, call in calls] == [
-        ("feeds.py", "feedparser.parse(io.BytesIO(data"),
-        ("feeds.py", "fastfeedparser.parse(data"),
+        ("feed.py", "feedparser.parse(io.BytesIO(data"),
+        ("feed.py", "fastfeedparser.parse(data"),
     ]
 
 

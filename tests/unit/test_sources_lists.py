@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.errors import ReadError
-from aggregator.rules import rule_book
-from aggregator.sources.discovery import (
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import ReadError
+from aggregator.sources.parse.feed_discovery import (
     Discovered,
     PageJob,
     discover,
@@ -15,8 +15,8 @@ from aggregator.sources.discovery import (
     sitemaps_of_robots,
     usual_places,
 )
-from aggregator.sources.limits import source_rules
-from aggregator.sources.opml import OpmlFeed, read_opml, write_opml
+from aggregator.sources.parse.limits import source_rules
+from aggregator.sources.parse.opml import OpmlFeed, read_opml, write_opml
 
 RULES = source_rules(rule_book())
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.errors import ReadError
-from aggregator.model import Entry
-from aggregator.sources.records import read_labelled, read_record
+from aggregator.model.core import Entry
+from aggregator.model.errors import ReadError
+from aggregator.sources.parse.jsonl import read_labelled, read_record
 
 
 def read(record: object, **more: object) -> Entry:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model import ArticleView
+from aggregator.extract.wire.agencies import agency_of, family_table
+from aggregator.model.core import ArticleView
 from aggregator.stories.counts import (
     Counts,
     Member,
@@ -25,7 +26,6 @@ from aggregator.stories.counts import (
     with_member,
     with_originals,
 )
-from aggregator.text.agencies import agency_of, family_table
 from tests.unit.stories_examples import NOON, view
 
 

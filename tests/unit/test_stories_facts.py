@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from aggregator.model import ArticleView, MergedStory
+from aggregator.model.core import ArticleView, MergedStory
 from aggregator.stories.counts import count
-from aggregator.stories.merge import merge
-from aggregator.stories.render import as_text
+from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.plain_text import as_text
 from aggregator.stories.tuning import shipped_rules
 from tests.unit.stories_examples import NOON, view
 

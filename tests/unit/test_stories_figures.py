@@ -2,8 +2,8 @@
 
 import pytest
 
-from aggregator.stories.denial_cues import denies
-from aggregator.stories.figures import figures_in
+from aggregator.stories.facts.denial_cues import denies
+from aggregator.stories.facts.figures import figures_in
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model import ArticleView
-from aggregator.stories.faults import faults
+from aggregator.model.core import ArticleView
 from aggregator.stories.headline import headline
-from aggregator.stories.summary import summary
+from aggregator.stories.headline_faults import faults
+from aggregator.stories.text.summary import summary
 from tests.unit.stories_examples import NOON, ferry, view
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.model import ArticleView, MergedStory
-from aggregator.stories.denial_cues import denies
-from aggregator.stories.figures import figures_in
-from aggregator.stories.merge import merge
-from aggregator.stories.render import as_text
+from aggregator.model.core import ArticleView, MergedStory
+from aggregator.stories.facts.denial_cues import denies
+from aggregator.stories.facts.figures import figures_in
+from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.plain_text import as_text
 from aggregator.stories.words import heads, tokens
 from tests.unit.stories_examples import NOON, view
 

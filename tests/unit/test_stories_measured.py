@@ -62,8 +62,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import msgspec
-from aggregator.stories.merge import merge
-from aggregator.stories.render import as_text
+from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.plain_text import as_text
 from benchmarks.merged import seed, stories
 told = [[seed(path) for path in sorted(Path(sys.argv[1]).glob("seeds/*.txt"))]]
 told += list(stories(Path(sys.argv[1]) / "events-fulltext.jsonl.gz", least=3))[:4]

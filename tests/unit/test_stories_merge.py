@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.model import ArticleView, Attributed, MergedStory, TimedEntry
-from aggregator.stories.merge import merge
-from aggregator.stories.render import as_text
+from aggregator.model.core import ArticleView, Attributed, MergedStory, TimedEntry
+from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.plain_text import as_text
 from tests.unit.stories_examples import NOON, ferry, view
 
 
@@ -273,8 +273,8 @@ HASH_SEED_SCRIPT = """
     import sys
     sys.path.insert(0, sys.argv[1])
     from stories_examples import ferry
-    from aggregator.stories.merge import merge
-    from aggregator.stories.render import as_text
+    from aggregator.stories.text.merged_text import merge
+    from aggregator.stories.text.plain_text import as_text
     import msgspec
     merged = merge(ferry())
     sys.stdout.buffer.write(msgspec.json.encode(merged) + as_text(merged, ferry()).encode())

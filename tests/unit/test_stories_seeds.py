@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.model import ArticleView, Entry, MergedStory
-from aggregator.rules import rule_book
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.model.core import ArticleView, Entry, MergedStory
 from aggregator.stories.headline import headline
-from aggregator.stories.merge import merge
-from aggregator.text.prepare import clean_article
+from aggregator.stories.text.merged_text import merge
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[3] / "shared" / "data"))
 SEEDS = sorted((DATA / "seeds").glob("*.txt"))

@@ -4,10 +4,10 @@ import datetime as dt
 
 import pytest
 
-from aggregator.model import TimedEntry
+from aggregator.model.core import TimedEntry
 from aggregator.stories.dates import days_inferred, days_told
-from aggregator.stories.merge import merge
-from aggregator.stories.render import as_text
+from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.plain_text import as_text
 from aggregator.stories.tuning import shipped_rules
 from tests.unit.stories_examples import NOON, view
 

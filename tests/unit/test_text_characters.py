@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.text.characters import clean, decode, looks_binary
+from aggregator.extract.language.unicode import clean, decode, looks_binary
 
 RUSSIAN = "Это новость из Москвы: сегодня утром прошёл сильный дождь. " * 3
 JAPANESE = "これは日本語のニュース記事です。東京で地震がありました。" * 3

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from aggregator.text.dates import parse_declared, published_from_text
+from aggregator.extract.language.dates import parse_declared, published_from_text
 
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

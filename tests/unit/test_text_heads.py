@@ -2,12 +2,12 @@
 
 import pytest
 
-from aggregator.rules import rule_book
-from aggregator.text.bylines import read_signature, stated_byline
-from aggregator.text.furniture import is_furniture, is_navigation
-from aggregator.text.limits import TextRules
-from aggregator.text.outlets import is_masthead, split_title
-from aggregator.text.plain import Context, SavedText, read_saved_text
+from aggregator.config.tuning import rule_book
+from aggregator.extract.limits import TextRules
+from aggregator.extract.plain.boilerplate import is_furniture, is_navigation
+from aggregator.extract.plain.bylines import read_signature, stated_byline
+from aggregator.extract.plain.outlet_names import is_masthead, split_title
+from aggregator.extract.plain.saved_text import Context, SavedText, read_saved_text
 
 RULES = rule_book().section("text", TextRules)
 BODY = (

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aggregator.errors import WorkError
-from aggregator.model import CleanArticle, Entry
-from aggregator.rules import rule_book
-from aggregator.stages import PrepareItem, PrepareJob, PrepareResult, prepare
-from aggregator.text.markup import bounded
-from aggregator.work.executor import Executor, WorkRules, open_executor
+from aggregator.config.tuning import rule_book
+from aggregator.extract.html.dom import bounded
+from aggregator.model.core import CleanArticle, Entry
+from aggregator.model.errors import WorkError
+from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
+from aggregator.pipeline.workers.executor import Executor, WorkRules, open_executor
 from tests.hostile_pages import (
     CHARACTERS,
     MORE,

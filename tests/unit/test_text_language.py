@@ -2,9 +2,9 @@
 
 import pytest
 
-from aggregator.rules import rule_book
-from aggregator.text.language import find_language
-from aggregator.text.limits import TextRules
+from aggregator.config.tuning import rule_book
+from aggregator.extract.language.detect import find_language
+from aggregator.extract.limits import TextRules
 
 RULES = rule_book().section("text", TextRules)
 

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model import Published
-from aggregator.rules import rule_book
-from aggregator.stories.reports import read_reports
-from aggregator.stories.timeline import timeline
+from aggregator.config.tuning import rule_book
+from aggregator.extract.html.live_blog import read_live_page
+from aggregator.extract.limits import TextRules
+from aggregator.extract.liveblog.clock_times import StatedDay, day_heading, minutes_ago, opening
+from aggregator.extract.liveblog.detect import entries_of, is_container_title, looks_live, timed_entries
+from aggregator.extract.liveblog.ordering import Found, Known, timed
+from aggregator.model.core import Published
+from aggregator.pipeline.workers.executor import WorkRules
+from aggregator.stories.facts.source_sentences import read_reports
+from aggregator.stories.text.timeline import timeline
 from aggregator.stories.tuning import StoryRules
-from aggregator.text.clocks import StatedDay, day_heading, minutes_ago, opening
-from aggregator.text.limits import TextRules
-from aggregator.text.live import entries_of, is_container_title, looks_live, timed_entries
-from aggregator.text.live_page import read_live_page
-from aggregator.text.timing import Found, Known, timed
-from aggregator.work.executor import WorkRules
 from tests.live_blogs import cases, is_right, read, told
 from tests.memory_shelf import an_article
 

@@ -4,11 +4,11 @@ import datetime as dt
 
 import pytest
 
-from aggregator.model import Published
-from aggregator.rules import rule_book
-from aggregator.text.limits import TextRules
-from aggregator.text.live import is_container_title, opens_with_clock, timed_entries
-from aggregator.text.wire import find_wire
+from aggregator.config.tuning import rule_book
+from aggregator.extract.limits import TextRules
+from aggregator.extract.liveblog.detect import is_container_title, opens_with_clock, timed_entries
+from aggregator.extract.wire.wire import find_wire
+from aggregator.model.core import Published
 
 RULES = rule_book().section("text", TextRules)
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model import Enclosure, Entry
-from aggregator.rules import rule_book
-from aggregator.text.limits import TextRules
-from aggregator.text.media import is_image, media_of
+from aggregator.config.tuning import rule_book
+from aggregator.extract.html.media import is_image, media_of
+from aggregator.extract.limits import TextRules
+from aggregator.model.core import Enclosure, Entry
 from tests.unit.test_text_prepare import HEAD, clean, page
 
 RULES = rule_book().section("text", TextRules)

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model import Repeats
-from aggregator.rules import rule_book
-from aggregator.text.outlet_lines import (
+from aggregator.config.tuning import rule_book
+from aggregator.extract.learned_boilerplate import (
     RepeatRules,
     learnt,
     marks,
@@ -17,6 +16,7 @@ from aggregator.text.outlet_lines import (
     together,
     without,
 )
+from aggregator.model.core import Repeats
 
 RULES = rule_book().section("repeats", RepeatRules)
 FOOTER = "The Lantern has been read on this coast since the year 1871."

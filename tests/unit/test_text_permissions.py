@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.text.permissions import Permissions, header_rules, permissions
+from aggregator.extract.html.robots_meta import Permissions, header_rules, permissions
 
 NOTHING = Permissions()
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.rules import rule_book
-from aggregator.text.characters import clean
-from aggregator.text.furniture import is_furniture
-from aggregator.text.limits import TextRules
-from aggregator.text.live import timed_entries
-from aggregator.text.plain import Context, SavedText, read_saved_text, read_titled_text
+from aggregator.config.tuning import rule_book
+from aggregator.extract.language.unicode import clean
+from aggregator.extract.limits import TextRules
+from aggregator.extract.liveblog.detect import timed_entries
+from aggregator.extract.plain.boilerplate import is_furniture
+from aggregator.extract.plain.saved_text import Context, SavedText, read_saved_text, read_titled_text
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 RULES = rule_book().section("text", TextRules)

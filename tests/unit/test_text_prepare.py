@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from aggregator.model import CleanArticle, Entry, Published
-from aggregator.rules import rule_book
-from aggregator.text.prepare import clean_article
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.model.core import CleanArticle, Entry, Published
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 RULES = rule_book()

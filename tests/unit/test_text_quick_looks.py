@@ -9,12 +9,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregator.text.calendars import plain_digits
-from aggregator.text.lines import count_words, folded
-from aggregator.text.live_page import may_be_live
-from aggregator.text.phrases import words
+from aggregator.extract.html.live_blog import may_be_live
+from aggregator.extract.language.calendars import plain_digits
+from aggregator.extract.lines import count_words, folded
+from aggregator.extract.phrases import words
 
-_NOTICES = yaml.safe_load(files("aggregator.text").joinpath("notices.yaml").read_text(encoding="utf-8"))
+_NOTICES = yaml.safe_load(files("aggregator.extract").joinpath("notices.yaml").read_text(encoding="utf-8"))
 _PRINTED = st.text(alphabet=[*map(chr, range(32, 127)), *"\t\xa0«»–—‘’“”„…•"], max_size=120)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.model import CleanArticle, Entry
-from aggregator.rules import rule_book
-from aggregator.text.lines import count_words, ends_sentence
-from aggregator.text.prepare import clean_article
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.extract.lines import count_words, ends_sentence
+from aggregator.model.core import CleanArticle, Entry
 
 ARTICLES = Path(__file__).parents[2] / "examples" / "articles"
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)

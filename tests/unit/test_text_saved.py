@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.rules import rule_book
-from aggregator.text import furniture, outlets
-from aggregator.text.bylines import stated_byline
-from aggregator.text.calendars import from_jalali
-from aggregator.text.characters import clean
-from aggregator.text.dates import is_clock_line, is_labelled_date, published_from_text
-from aggregator.text.limits import TextRules
-from aggregator.text.phrases import label_of, words
-from aggregator.text.plain import Context, SavedText, read_saved_text
+from aggregator.config.tuning import rule_book
+from aggregator.extract.language.calendars import from_jalali
+from aggregator.extract.language.dates import is_clock_line, is_labelled_date, published_from_text
+from aggregator.extract.language.unicode import clean
+from aggregator.extract.limits import TextRules
+from aggregator.extract.phrases import label_of, words
+from aggregator.extract.plain import boilerplate, outlet_names
+from aggregator.extract.plain.bylines import stated_byline
+from aggregator.extract.plain.saved_text import Context, SavedText, read_saved_text
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("AGGREGATOR_DATA", ROOT.parent / "shared" / "data"))
@@ -186,7 +186,7 @@ def test_the_iranian_calendar_has_no_gaps(day: dt.date) -> None:
     ],
 )
 def test_more_furniture_lines(line: str) -> None:
-    assert furniture.is_furniture(line) or furniture.breadcrumb_pieces(line)
+    assert boilerplate.is_furniture(line) or boilerplate.breadcrumb_pieces(line)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_more_furniture_lines(line: str) -> None:
     ],
 )
 def test_sentences_that_look_like_furniture(line: str) -> None:
-    assert not furniture.is_furniture(line)
+    assert not boilerplate.is_furniture(line)
 
 
 @pytest.mark.parametrize(
@@ -215,14 +215,14 @@ def test_sentences_that_look_like_furniture(line: str) -> None:
     ],
 )
 def test_outlets_in_notices_of_rights(line: str, name: str | None) -> None:
-    assert outlets.outlet_of_copyright(line) == name
+    assert outlet_names.outlet_of_copyright(line) == name
 
 
 def test_outlets_beside_menus() -> None:
-    assert outlets.outlet_beside("Matchday Herald > Football > League One") == "Matchday Herald"
-    assert outlets.outlet_beside("The Tarrow Observer - Back to home") == "The Tarrow Observer"
-    assert outlets.outlet_beside("Home > World > Syria") is None
-    assert outlets.outlet_beside("Curated by: News Desk") is None
+    assert outlet_names.outlet_beside("Matchday Herald > Football > League One") == "Matchday Herald"
+    assert outlet_names.outlet_beside("The Tarrow Observer - Back to home") == "The Tarrow Observer"
+    assert outlet_names.outlet_beside("Home > World > Syria") is None
+    assert outlet_names.outlet_beside("Curated by: News Desk") is None
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.text.urls import canonical_url, registrable_domain, same_site
+from aggregator.extract.urls import canonical_url, registrable_domain, same_site
 
 SAME = [
     # tracking parameters

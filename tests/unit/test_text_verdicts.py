@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.model import CleanArticle, Entry
-from aggregator.rules import rule_book
-from aggregator.text.prepare import clean_article
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.model.core import CleanArticle, Entry
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)

@@ -7,12 +7,12 @@ import json
 import lxml.html
 import pytest
 
-from aggregator.model import CleanArticle, Entry
-from aggregator.rules import rule_book
-from aggregator.text.boxes import with_whole_words, without_boxes, without_unread
-from aggregator.text.html import Page, read_page
-from aggregator.text.limits import TextRules
-from aggregator.text.prepare import clean_article
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.extract.html.boxes import with_whole_words, without_boxes, without_unread
+from aggregator.extract.html.page import Page, read_page
+from aggregator.extract.limits import TextRules
+from aggregator.model.core import CleanArticle, Entry
 from tests.web_pages import FERRY, FERRY_TITLE, WebPage, web_pages
 
 SEEN = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model import Entry
-from aggregator.rules import rule_book
-from aggregator.text.prepare import clean_article
-from aggregator.text.widgets import without_widgets
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.extract.html.widgets import without_widgets
+from aggregator.model.core import Entry
 
 NOW = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
 

@@ -4,11 +4,11 @@ import datetime as dt
 
 import pytest
 
-from aggregator.errors import WorkError
-from aggregator.model import ACCEPTED_VERDICTS, CleanArticle, Entry
-from aggregator.rules import rule_book
-from aggregator.stages import broken
-from aggregator.text.prepare import clean_article
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.model.core import ACCEPTED_VERDICTS, CleanArticle, Entry
+from aggregator.model.errors import WorkError
+from aggregator.pipeline.jobs import broken
 from tests.verdict_pages import CHECK, DEV, LATER, Sample, article, framed, paragraphs
 
 SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)

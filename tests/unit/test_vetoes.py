@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.dedup.headlines import lists_hash
-from aggregator.dedup.vetoes import Telling, VetoRules, objection, objections
-from aggregator.rules import rule_book
+from aggregator.cluster.vetoes.headline_tokens import lists_hash
+from aggregator.cluster.vetoes.vetoes import Telling, VetoRules, objection, objections
+from aggregator.config.tuning import rule_book
 
 RULES = rule_book().section("vetoes", VetoRules)
 DAY = 24 * 60
@@ -17,7 +17,7 @@ NOON = 29_000_000
 
 
 def test_the_rules_name_the_word_lists_they_were_measured_with() -> None:
-    assert RULES.word_lists == lists_hash(), "put it into rules.yaml: vetoes: word_lists"
+    assert RULES.word_lists == lists_hash(), "put it into config/tuning.yaml: vetoes: word_lists"
 
 
 def telling(title: str, lead: str = "", **more: object) -> Telling:

@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from aggregator.model import Entry, Wire
-from aggregator.rules import rule_book
-from aggregator.text.agencies import copied_wire
-from aggregator.text.limits import TextRules
-from aggregator.text.prepare import clean_article
-from aggregator.text.wire import find_wire
+from aggregator.config.tuning import rule_book
+from aggregator.extract.article import clean_article
+from aggregator.extract.limits import TextRules
+from aggregator.extract.wire.agencies import copied_wire
+from aggregator.extract.wire.wire import find_wire
+from aggregator.model.core import Entry, Wire
 
 BOOK = rule_book()
 RULES = BOOK.section("text", TextRules)
-COUNTS_FROM = 0.55  # rules.yaml, placing.wire_confidence
+COUNTS_FROM = 0.55  # config/tuning.yaml, placing.wire_confidence
 CASES = [
     json.loads(line)
     for line in (Path(__file__).parents[1] / "data" / "wire_cases.jsonl").read_text("utf-8").splitlines()

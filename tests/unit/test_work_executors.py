@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.errors import ConfigError, WorkError
-from aggregator.rules import rule_book
-from aggregator.work import probes
-from aggregator.work.executor import InlineExecutor, open_executor
-from aggregator.work.functions import function_named, name_of
-from aggregator.work.processes import ProcessExecutor
+from aggregator.config.tuning import rule_book
+from aggregator.model.errors import ConfigError, WorkError
+from aggregator.pipeline.workers import fault_jobs
+from aggregator.pipeline.workers.executor import InlineExecutor, open_executor
+from aggregator.pipeline.workers.function_names import function_named, name_of
+from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 MIB = 1 << 20
@@ -55,22 +55,22 @@ def is_alive(process_id: int) -> bool:
 
 def test_answers_are_the_functions_and_each_goes_to_its_own_job(pool: ProcessExecutor) -> None:
     jobs = [str(number).encode() * number for number in range(100)]
-    futures = [pool.submit(probes.echo, job) for job in jobs]
+    futures = [pool.submit(fault_jobs.echo, job) for job in jobs]
     assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == jobs
 
 
 def test_megabytes_pass_both_ways(pool: ProcessExecutor) -> None:
     job = os.urandom(9 * MIB)
-    assert pool.submit(probes.echo, job).result(timeout=PATIENCE_SECONDS) == job
+    assert pool.submit(fault_jobs.echo, job).result(timeout=PATIENCE_SECONDS) == job
 
 
 def test_what_a_parser_prints_never_reaches_the_answers(pool: ProcessExecutor) -> None:
-    assert pool.submit(probes.chatter, b"quiet").result(timeout=PATIENCE_SECONDS) == b"quiet"
-    assert pool.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+    assert pool.submit(fault_jobs.chatter, b"quiet").result(timeout=PATIENCE_SECONDS) == b"quiet"
+    assert pool.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
 def test_an_exception_is_a_verdict_with_its_words_in_one_line(pool: ProcessExecutor) -> None:
-    error = pool.submit(probes.fail, b"no\n\x1b[31msuch \xff feed").exception(timeout=PATIENCE_SECONDS)
+    error = pool.submit(fault_jobs.fail, b"no\n\x1b[31msuch \xff feed").exception(timeout=PATIENCE_SECONDS)
     assert isinstance(error, WorkError)
     assert error.verdict == "failed"
     assert error.detail.startswith("ValueError: no")
@@ -79,45 +79,47 @@ def test_an_exception_is_a_verdict_with_its_words_in_one_line(pool: ProcessExecu
 
 @pytest.mark.parametrize(
     ("function", "job", "verdict"),
-    [(probes.swell, str(1 << 30).encode(), "memory"), (probes.crash, b"", "died")],
+    [(fault_jobs.swell, str(1 << 30).encode(), "memory"), (fault_jobs.crash, b"", "died")],
 )
 def test_a_job_that_breaks_its_worker_is_named_and_the_next_is_answered(
     pool: ProcessExecutor, function: object, job: bytes, verdict: str
 ) -> None:
     assert verdict_of(pool.submit(function, job)) == verdict  # type: ignore[arg-type]
-    assert pool.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+    assert pool.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
 def test_a_late_job_is_killed_alone() -> None:
     with processes(2, parse_deadline_seconds=0.5) as executor:
-        bystander = executor.submit(probes.process_id, b"").result(timeout=PATIENCE_SECONDS)
-        assert verdict_of(executor.submit(probes.spin, b"")) == "timeout"
+        bystander = executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS)
+        assert verdict_of(executor.submit(fault_jobs.spin, b"")) == "timeout"
         answers = {
-            executor.submit(probes.process_id, b"").result(timeout=PATIENCE_SECONDS) for _ in range(20)
+            executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS) for _ in range(20)
         }
         assert answers <= {bystander, *(str(number).encode() for number in executor.process_ids())}
 
 
 def test_memory_within_the_limit_is_had(pool: ProcessExecutor) -> None:
     wanted = str(100 * MIB).encode()
-    assert pool.submit(probes.swell, wanted).result(timeout=PATIENCE_SECONDS) == wanted
+    assert pool.submit(fault_jobs.swell, wanted).result(timeout=PATIENCE_SECONDS) == wanted
 
 
 def test_an_answer_that_is_too_long_is_refused() -> None:
     with processes(answer_cap_bytes=1000) as executor:
-        assert verdict_of(executor.submit(probes.echo, bytes(2000))) == "died"
-        assert executor.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+        assert verdict_of(executor.submit(fault_jobs.echo, bytes(2000))) == "died"
+        assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
 def test_workers_retire() -> None:
     with processes(jobs_before_retiring=3) as executor:
-        seen = [executor.submit(probes.process_id, b"").result(timeout=PATIENCE_SECONDS) for _ in range(7)]
+        seen = [
+            executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS) for _ in range(7)
+        ]
     assert [len(set(seen[:3])), len(set(seen[3:6])), len(set(seen))] == [1, 1, 3]
 
 
 def test_kills_from_outside_cost_no_job() -> None:
     with processes(2, queued_jobs_per_worker=60, outside_deaths_per_job=50) as executor:
-        futures = [executor.submit(probes.sleep, b"0.02") for _ in range(100)]
+        futures = [executor.submit(fault_jobs.sleep, b"0.02") for _ in range(100)]
         for done in range(8, 100, 16):  # a kill for every sixteen answers
             futures[done].result(timeout=PATIENCE_SECONDS)
             victims = executor.process_ids()
@@ -128,17 +130,17 @@ def test_kills_from_outside_cost_no_job() -> None:
 
 def test_a_job_whose_workers_are_always_killed_ends_with_a_verdict() -> None:
     with processes(outside_deaths_per_job=2) as executor:
-        error = executor.submit(probes.be_killed, b"").exception(timeout=PATIENCE_SECONDS)
+        error = executor.submit(fault_jobs.be_killed, b"").exception(timeout=PATIENCE_SECONDS)
         assert isinstance(error, WorkError)
         assert error.verdict == "died"
         assert "again and again" in error.detail
-        assert executor.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+        assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
 def test_nothing_is_started_before_the_first_job_and_all_ends_with_close() -> None:
     with processes(3) as executor:
         assert executor.process_ids() == []
-        assert executor.submit(probes.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
+        assert executor.submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
         (worker,) = executor.process_ids()
         executor.close()
         assert not is_alive(worker)
@@ -146,11 +148,11 @@ def test_nothing_is_started_before_the_first_job_and_all_ends_with_close() -> No
 
 def test_close_ends_what_runs_and_what_waits() -> None:
     with processes(1) as executor:
-        futures = [executor.submit(probes.sleep, b"600") for _ in range(4)]
+        futures = [executor.submit(fault_jobs.sleep, b"600") for _ in range(4)]
         executor.close()
         assert {verdict_of(future) for future in futures} == {"died"}
         with pytest.raises(WorkError):
-            executor.submit(probes.echo, b"late")
+            executor.submit(fault_jobs.echo, b"late")
 
 
 def test_submit_waits_while_the_queue_is_full() -> None:
@@ -160,7 +162,7 @@ def test_submit_waits_while_the_queue_is_full() -> None:
         def feed() -> None:
             with suppress(WorkError):
                 for number in range(10):
-                    executor.submit(probes.sleep, b"600")
+                    executor.submit(fault_jobs.sleep, b"600")
                     queued.append(number)
 
         feeder = threading.Thread(target=feed)
@@ -175,19 +177,19 @@ def test_submit_waits_while_the_queue_is_full() -> None:
 
 def test_a_cancelled_job_is_never_run() -> None:
     with processes(1) as executor:
-        first = executor.submit(probes.sleep, b"1")
-        second = executor.submit(probes.echo, b"unwanted")
+        first = executor.submit(fault_jobs.sleep, b"1")
+        second = executor.submit(fault_jobs.echo, b"unwanted")
         assert second.cancel()
         assert first.result(timeout=PATIENCE_SECONDS) == b"1"
-        assert executor.submit(probes.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+        assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
 def test_workers_end_when_their_parent_is_killed() -> None:
     script = (
         "import sys, time\n"
-        "from aggregator.rules import rule_book\n"
-        "from aggregator.work import probes\n"
-        "from aggregator.work.executor import open_executor\n"
+        "from aggregator.config.tuning import rule_book\n"
+        "from aggregator.pipeline.workers import fault_jobs as probes\n"
+        "from aggregator.pipeline.workers.executor import open_executor\n"
         "executor = open_executor('processes', 1, rule_book())\n"
         "print(executor.submit(probes.process_id, b'').result().decode(), flush=True)\n"
         "executor.submit(probes.spin, b'')\n"
@@ -206,16 +208,18 @@ def test_workers_end_when_their_parent_is_killed() -> None:
 def test_a_worker_sees_no_secrets_of_ours(pool: ProcessExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/db")
     with processes() as executor:
-        names = executor.submit(probes.environment, b"").result(timeout=PATIENCE_SECONDS).decode().split("\n")
+        names = (
+            executor.submit(fault_jobs.environment, b"").result(timeout=PATIENCE_SECONDS).decode().split("\n")
+        )
     assert "DATABASE_URL" not in names
     assert "OPENBLAS_NUM_THREADS" in names
 
 
 def test_the_parsers_are_loaded_there_and_not_here() -> None:
     with processes() as executor:
-        there = executor.submit(probes.modules, b"").result(timeout=PATIENCE_SECONDS).decode().split("\n")
+        there = executor.submit(fault_jobs.modules, b"").result(timeout=PATIENCE_SECONDS).decode().split("\n")
     assert {"trafilatura", "feedparser"} <= set(there)
-    script = "import sys, aggregator.work.processes; print(*sys.modules)"
+    script = "import sys, aggregator.pipeline.workers.process_pool; print(*sys.modules)"
     here = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert not {"trafilatura", "feedparser", "datasketch", "numpy"} & set(here.split())
 
@@ -224,14 +228,14 @@ def test_files_beside_the_user_are_no_modules(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "lxml.py").write_text("raise SystemExit(7)", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with processes() as executor:
-        assert executor.submit(probes.echo, b"fine").result(timeout=PATIENCE_SECONDS) == b"fine"
+        assert executor.submit(fault_jobs.echo, b"fine").result(timeout=PATIENCE_SECONDS) == b"fine"
 
 
 def test_inline_runs_here_and_names_failures_alike() -> None:
     executor = open_executor("inline", 4, rule_book())
     assert isinstance(executor, InlineExecutor)
-    assert executor.submit(probes.process_id, b"").result() == str(os.getpid()).encode()
-    assert verdict_of(executor.submit(probes.fail, b"x")) == "failed"
+    assert executor.submit(fault_jobs.process_id, b"").result() == str(os.getpid()).encode()
+    assert verdict_of(executor.submit(fault_jobs.fail, b"x")) == "failed"
     executor.close()
 
 
@@ -242,8 +246,8 @@ def test_an_unknown_executor_is_a_configuration_error() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["os:system", "aggregatorx.work:echo", "aggregator:x", "aggregator.work.probes:echo.__globals__",
-     "aggregator.work.probes:<lambda>", "aggregator.work.probes:echo\n", "aggregator.work.probes:absent", ""],
+    ["os:system", "aggregatorx.work:echo", "aggregator:x", "aggregator.pipeline.workers.fault_jobs:echo.__globals__",
+     "aggregator.pipeline.workers.fault_jobs:<lambda>", "aggregator.pipeline.workers.fault_jobs:echo\n", "aggregator.pipeline.workers.fault_jobs:absent", ""],
 )  # fmt: skip
 def test_only_functions_of_this_program_can_be_named(name: str) -> None:
     with pytest.raises(ValueError):
@@ -254,4 +258,4 @@ def test_a_lambda_cannot_be_submitted() -> None:
     for kind in ("inline", "processes"):
         with pytest.raises(ValueError):
             open_executor(kind, 1, rule_book()).submit(lambda job: job, b"")
-    assert function_named(name_of(probes.echo)) is probes.echo
+    assert function_named(name_of(fault_jobs.echo)) is fault_jobs.echo

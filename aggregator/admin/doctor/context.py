@@ -1,0 +1,76 @@
+"""Whom the doctor looks at, and how long he waits for an answer."""
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+from aggregator.admin.doctor.finding import Finding, problem
+from aggregator.config.settings import Config
+from aggregator.daemon.health import WatchRules
+from aggregator.store.engine.database import Database
+
+
+class Patient:
+    """A configuration with its database, opened at the first use."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.book = config.rule_book
+        self.rules = self.book.section("watch", WatchRules)
+        self.now = dt.datetime.now(dt.UTC)
+        self.file_name = str(config.file or "config.yaml")
+
+    @cached_property
+    def database(self) -> Database:
+        """Raises AggregatorError where its driver is missing."""
+        return Database(self.config.database_url)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database."""
+        return self.database.file if self.config.database_url.startswith("sqlite") else None
+
+    @property
+    def has_database(self) -> bool:
+        """False where its file is not there yet."""
+        return self.file is None or self.file.exists()
+
+    def close(self) -> None:
+        """Let the database go."""
+        if "database" in self.__dict__:
+            self.database.close()
+
+
+def within(
+    seconds: float, look: Callable[[], Iterable[Finding]], what: str, late: Finding | None = None
+) -> Iterator[Finding]:
+    """What `look` finds, or, where it hangs, `late`, or that `what` does not answer.
+
+    What this user may not look at is a finding, too; what else `look` raises is raised.
+    """
+    found: list[Finding] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.extend(look())
+        except BaseException as error:  # noqa: BLE001 - raised below
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    yield from list(found)
+    if thread.is_alive():
+        yield late or problem(
+            f"{what} did not answer within {seconds:g} s",
+            "look at the disk, the network mount or the server it lies on, then: aggregator doctor",
+        )
+    elif raised and isinstance(raised[0], OSError):
+        yield problem(
+            f"{what} cannot be looked at: {raised[0]}", "as the user of the service: aggregator doctor"
+        )
+    elif raised:
+        raise raised[0]

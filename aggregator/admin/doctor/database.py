@@ -1,0 +1,130 @@
+"""The database: whether it is there, whole, and of this program."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+from aggregator.admin.backup import backups
+from aggregator.admin.doctor.context import Patient
+from aggregator.admin.doctor.finding import Finding, ok, problem
+from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
+from aggregator.store.engine.database import Database, shown_url
+from aggregator.store.migrate import check
+from aggregator.store.read import health_gauges
+
+_STEPS = 10_000  # of SQLite's machine between two looks at the clock
+_CHECKED_SHARE = 0.5  # of a look's time that reading the file through may take
+
+_LOOKED_AT = "; `aggregator doctor` looks at it"  # of an error that others read
+
+# What a server or its driver says, and what to type then.
+_ADVICE = (
+    ("password authentication failed", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
+    ("no password supplied", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
+    (
+        "no pg_hba.conf entry",
+        "let this machine in: a line for it in the server's pg_hba.conf, then: pg_ctl reload",
+    ),
+    ("does not exist", "as its owner: createuser USER; createdb --owner USER --encoding UTF8 NAME"),
+    ("pip install", "pip install 'psycopg[binary]'"),
+    ("could not translate host name", "getent hosts HOST says whether its name is known; see `database:`"),
+    ("failed to resolve host", "getent hosts HOST says whether its name is known; see `database:`"),
+    ("permission denied", "as its owner: GRANT ALL ON SCHEMA public TO USER"),
+    ("no tables yet", "aggregator db upgrade"),
+    ("nothing says by which version", "aggregator db restore BACKUP --replace"),
+)
+
+
+def look(patient: Patient) -> Iterator[Finding]:
+    """Whether it can be used; nothing else can be asked of it where a problem is found."""
+    shown = shown_url(patient.config.database_url)
+    try:
+        database = patient.database
+        if not patient.has_database:
+            yield _first_use(patient, shown)
+            return
+        damage = [] if database.file is None else list(_whole(patient))
+        if damage:
+            yield from damage  # and whatever else is said of it comes from that
+            return
+        if not database.is_sqlite:
+            yield from _server(database)
+        check(database)
+        with database.read() as connection:
+            why = database.why_not_writable(connection)
+    except DatabaseTooNewError as error:
+        back = f"aggregator db restore {_newest_backup(patient)} --replace"
+        yield problem(str(error), f"install that version of aggregator again, or: {back}")
+    except DatabaseOutdatedError as error:
+        yield problem(str(error), "aggregator db upgrade")
+    except AggregatorError as error:
+        words = str(error).removesuffix(_LOOKED_AT)
+        advice = next((advice for sign, advice in _ADVICE if sign in words), _otherwise(patient))
+        if "BACKUP" in advice:
+            advice = advice.replace("BACKUP", _newest_backup(patient))
+        yield problem(words, advice)
+    else:
+        # A full disk and a file of somebody else are told with the place where it lies.
+        if why is not None and not database.is_sqlite:
+            yield problem(why, f"a server that may be written: see `database:` in {patient.file_name}")
+
+
+def _first_use(patient: Patient, shown: str) -> Finding:
+    folder = None if patient.file is None else patient.file.parent
+    if folder is not None and not folder.is_dir():
+        return problem(f"the folder of the database {shown} is not there", f"mkdir -p {folder}")
+    if patient.file is not None and patient.file.with_name(patient.file.name + ".lock").exists():
+        return problem(
+            f"the database {shown} is missing, and it was there before",
+            f"put it back, or: aggregator db restore {_newest_backup(patient)}; to begin with an empty one: "
+            "aggregator db upgrade",
+        )
+    return ok(f"database: {shown} is made at the first use")
+
+
+def _newest_backup(patient: Patient) -> str:
+    return next((str(one.path) for one in backups(patient.config)), "BACKUP")
+
+
+def _otherwise(patient: Patient) -> str:
+    if patient.config.database_url.startswith("sqlite"):
+        return "aggregator db check"
+    return f"systemctl status postgresql; pg_isready; see `database:` in {patient.file_name}"
+
+
+def _whole(patient: Patient) -> Iterator[Finding]:
+    """Whether SQLite's file is what it should be, as far as that can be read in time."""
+    file = patient.database.file
+    assert file is not None
+    deadline = time.monotonic() + patient.rules.doctor_seconds * _CHECKED_SHARE
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+            connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+            said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        if error.sqlite_errorname == "SQLITE_INTERRUPT":
+            return  # `db check` reads all of it
+        if error.sqlite_errorname not in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+            return  # it is told below, in words
+        said = str(error)
+    if said != "ok":
+        away = f"mkdir damaged; mv {file}* damaged/"
+        kept = _newest_backup(patient)
+        saved = "what-is-left.jsonl.zst"
+        if kept != "BACKUP":
+            advice = f"stop the daemon; {away}; aggregator db restore {kept}"
+        else:
+            salvage = f"aggregator export --salvage --output {saved}; {away}; aggregator import {saved}"
+            advice = f"stop the daemon; `aggregator db restore` of a backup, or without one: {salvage}"
+        yield problem(f"the database {file} is damaged: {said}", advice)
+
+
+def _server(database: Database) -> Iterator[Finding]:
+    with database.read() as connection:
+        encoding = health_gauges.server_encoding(connection)
+    if encoding != "UTF8":
+        yield problem(
+            f"the database {shown_url(database.url)} is encoded as {encoding}, and not every text fits in",
+            "createdb --encoding UTF8 --template template0 NAME, then: aggregator db copy OLD NEW",
+        )

@@ -1,0 +1,51 @@
+"""`aggregator doctor`: what is wrong, and what to type next.
+
+Looks at the settings, the machine, the files, the database, what is in it, and the daemon, in that order.
+Each look has so many seconds and no more, changes nothing, and works with a daemon beside it or without one.
+"""
+
+from collections.abc import Iterator
+
+from aggregator.admin.doctor import configuration, contents, daemon, database, files, machine
+from aggregator.admin.doctor.context import Patient, within
+from aggregator.admin.doctor.finding import Finding, ok, problem
+from aggregator.config.settings import Config
+from aggregator.model.errors import AggregatorError, ConfigError
+
+__all__ = ["Finding", "examine", "mistakes"]
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """All findings, the fundamental ones first."""
+    patient = Patient(config)
+    seconds = patient.rules.doctor_seconds
+    try:
+        yield from configuration.look(config)
+        yield from within(seconds, lambda: machine.look(patient), "the machine")
+        yield from within(seconds, lambda: files.folders(patient), "the watched folders")
+        yield from within(seconds, lambda: files.place(patient), "the disk of the database")
+        found = list(within(seconds, lambda: database.look(patient), "the database"))
+        yield from found
+        if any(one.level == "problem" for one in found):
+            return  # what is in it cannot be asked, nor who works on it
+        yield from within(seconds, lambda: files.modes(patient), "the folder of backups")
+        if patient.has_database:
+            yield from within(seconds, lambda: contents.look(patient), "the database")
+        else:
+            yield from within(seconds, lambda: contents.look_ahead(patient), "the folder of backups")
+        yield from within(seconds, lambda: daemon.look(patient), "the daemon")
+        address, late = patient.config.public_url or "", "it did not answer in time"
+        yield from within(
+            seconds, lambda: daemon.look_from_outside(patient), address, daemon.not_reached(address, late)
+        )
+    except AggregatorError as error:
+        yield problem(str(error), "see the message; if it says nothing to you: aggregator db check")
+    finally:
+        patient.close()
+
+
+def mistakes(error: ConfigError) -> Iterator[Finding]:
+    """What can be said where the settings cannot be read: every mistake, and how the machine does."""
+    for line in str(error).splitlines():
+        yield problem(line, "mend that line, then: aggregator config check")
+    yield ok("nothing else was looked at: what is to be run is not known")

@@ -1,0 +1,136 @@
+"""`aggregator extract`: what would be kept of an input, one answer for every input, in any case."""
+
+import datetime as dt
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from aggregator.config.settings import Config
+from aggregator.daemon.factories import client_of, utc_now
+from aggregator.model.core import Entry, Noun, Verdict
+from aggregator.model.errors import AggregatorError, FetchError, WorkError
+from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken, prepare
+from aggregator.pipeline.poll import verdict_of
+from aggregator.pipeline.workers.executor import Executor, open_executor
+from aggregator.sources.parse.files import FoundBytes, FoundEntry, FoundProblem, open_source
+from aggregator.sources.parse.limits import source_rules
+
+
+class Extracted(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """A line of `extract --format jsonl`. `text` is what was found, whatever the verdict."""
+
+    what: str
+    verdict: Verdict
+    title: str = ""
+    text: str = ""
+    published: str | None = None
+    language: str | None = None
+    author: str | None = None
+    outlet: str | None = None
+    wire: str | None = None
+    reason: str | None = None
+
+    def as_json(self) -> bytes:
+        """One line of JSON."""
+        return msgspec.json.encode(self)
+
+    def as_text(self) -> str:
+        """For people."""
+        facts = [self.outlet, self.author, self.published, self.language, self.wire]
+        head = f"{self.what}: {self.verdict}" + (f" ({self.reason})" if self.reason else "")
+        known = " · ".join(fact for fact in facts if fact)
+        return "\n".join(part for part in (head, self.title, known, "", self.text, "") if part is not None)
+
+
+def extract(config: Config, what: Sequence[str]) -> Iterator[Extracted]:
+    """Read `what` (files, folders, addresses) and say for each input what would be kept."""
+    book = config.rule_book
+    executor = open_executor(config.work.executor, config.work.worker_count, book)
+    try:
+        for one in what:
+            if one.startswith(("http://", "https://")):
+                yield _page(config, executor, one)
+                continue
+            nothing = "there is no file in it that can be read"
+            try:
+                for found in open_source(one, rules=source_rules(book), seen=utc_now()):
+                    nothing = ""
+                    yield _found(config, executor, _named(one, found.where), found)
+            except AggregatorError as error:
+                nothing = str(error)
+            if nothing:
+                yield Extracted(what=_writable(one), verdict="empty", reason=nothing)
+    finally:
+        executor.close()
+
+
+def _named(typed: str, where: str) -> str:
+    """What was found, called as it was typed: the file, or the folder and the path below it."""
+    prefix = "stdin" if typed == "-" else str(Path(typed))
+    if typed != "-" and Path(typed).is_dir():
+        below = where if prefix == "." else where.removeprefix(prefix)
+        return _writable(f"{typed.rstrip('/')}/{below.lstrip('/')}")
+    return _writable(typed + where.removeprefix(prefix))
+
+
+def _writable(name: str) -> str:
+    """A name as text: a file's name may hold bytes that are no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _found(
+    config: Config, executor: Executor, named: str, found: FoundEntry | FoundBytes | FoundProblem
+) -> Extracted:
+    if isinstance(found, FoundProblem):
+        return Extracted(what=named, verdict=found.verdict or "not_article", reason=found.reason)
+    if isinstance(found, FoundBytes):
+        reason = "this is a feed; `aggregator sources check` reads feeds"
+        return Extracted(what=named, verdict="not_article", reason=reason)
+    return _prepared(config, executor, named, PrepareItem(entry=found.entry, seen=utc_now()))
+
+
+def _page(config: Config, executor: Executor, url: str) -> Extracted:
+    client = client_of(config)
+    try:
+        fetched = client.fetch(url, accept="page")
+    except FetchError as error:
+        return Extracted(what=url, verdict=verdict_of(error) or "empty", reason=str(error))
+    finally:
+        client.close()
+    item = PrepareItem(
+        entry=Entry(source=url, url=url, authority="page"),
+        seen=utc_now(),
+        page=fetched.body,
+        page_url=fetched.url_final,
+        page_charset=fetched.charset,
+    )
+    return _prepared(config, executor, url, item)
+
+
+def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) -> Extracted:
+    job = PrepareJob(items=(item,), rules=config.rule_book.to_json(), extract_only=True)
+    try:
+        answer = executor.submit(prepare, msgspec.msgpack.encode(job)).result()
+    except WorkError as error:
+        said = broken(error)
+        return Extracted(what=what, verdict=said.verdict, reason=said.reason)
+    article = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0].article
+    published = article.published
+    return Extracted(
+        what=what,
+        verdict=article.verdict,
+        title=article.title,
+        text=article.text,
+        published=None if published is None else _written(published.time),
+        language=article.language,
+        author=article.author,
+        outlet=item.entry.outlet or article.outlet,
+        wire=article.wire.agency if article.wire else None,
+        reason=article.reason,
+    )
+
+
+def _written(time: dt.datetime) -> str:
+    return time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

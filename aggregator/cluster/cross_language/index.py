@@ -1,0 +1,132 @@
+"""Finds the articles that may tell of the same event in another language: postings of the newest, in memory.
+
+Everything here is derived from rows and can be built again from them. An answer depends on the rows alone:
+what is beyond `reach` but not swept yet counts nowhere.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from aggregator.cluster.cross_language.features import AcrossRules, Features
+
+_FIRST_ROOM: Final = 1024
+_FREE: Final = -(1 << 62)  # the number of a row that no article has: before all others
+
+
+class Near(NamedTuple):
+    """Numbers of articles, those that share most first."""
+
+    others: tuple[int, ...]  # of other languages than the article that asks
+    own: tuple[int, ...]  # of its own: guests of a story that it may belong to
+
+
+class AcrossIndex:
+    """The newest articles, by the names and numbers in them, and by their sentence vectors."""
+
+    def __init__(self, rules: AcrossRules, rows: Iterable[tuple[int, Features]] = ()) -> None:
+        """`rows`: inbox numbers with the features stored for them."""
+        self._rules = rules
+        self._postings: dict[int, array[int]] = {}
+        self._held: dict[int, Features] = {}
+        self._vectors = _Vectors()
+        for number, features in rows:
+            self.add(number, features)
+
+    def add(self, number: int, features: Features) -> None:
+        """Puts in an article, or new features in the place of those that it had."""
+        self.remove(number)
+        self._held[number] = features
+        for key in features.finders():
+            insort(self._postings.setdefault(key, array("q")), number)
+        if features.vector and features.model == self._rules.model:
+            self._vectors.put(number, features.vector)
+
+    def remove(self, number: int) -> None:
+        """Takes an article out, if it is there."""
+        features = self._held.pop(number, None)
+        if features is None:
+            return
+        for key in features.finders():
+            numbers = self._postings[key]
+            del numbers[bisect_left(numbers, number)]
+            if not numbers:
+                del self._postings[key]
+        self._vectors.drop(number)
+
+    def sweep(self, newest: int) -> None:
+        """Takes out what no article after `newest` reaches; changes no answer."""
+        for number in [one for one in self._held if one <= newest - self._rules.reach]:
+            self.remove(number)
+
+    def near(self, number: int, features: Features) -> Near:
+        """The articles before `number` that share most with it, at most `candidates` of each kind.
+
+        Those of other languages by names and numbers, then (as many again) by their vectors.
+        """
+        after = number - self._rules.reach
+        votes: Counter[int] = Counter()
+        for key in features.finders():
+            numbers = self._postings.get(key)
+            if numbers is None:
+                continue
+            start, end = bisect_right(numbers, after), bisect_left(numbers, number)
+            if end - start <= self._rules.longest_list:
+                votes.update(numbers[start:end])
+        most = self._rules.candidates
+        ranked = sorted(votes, key=lambda one: (-votes[one], -one))
+        own = [one for one in ranked if self._held[one].language == features.language]
+        others = [one for one in ranked if self._held[one].language != features.language][:most]
+        if features.vector:
+            nearest = self._vectors.nearest(features.vector, after, number)
+            abroad = (one for one in nearest if self._held[one].language != features.language)
+            others += islice(abroad, most)
+        return Near(tuple(dict.fromkeys(others)), tuple(own[:most]))
+
+
+class _Vectors:
+    """Packed vectors as rows of one matrix; products are sums of whole numbers below 2^24, so exact."""
+
+    def __init__(self) -> None:
+        self._matrix: npt.NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
+        self._numbers = np.zeros(0, dtype=np.int64)  # by row
+        self._rows: dict[int, int] = {}
+        self._free: list[int] = []
+
+    def put(self, number: int, vector: bytes) -> None:
+        if not self._free:
+            self._grow(len(vector))
+        row = self._free.pop()
+        self._matrix[row] = np.frombuffer(vector, np.int8)
+        self._numbers[row] = number
+        self._rows[number] = row
+
+    def drop(self, number: int) -> None:
+        row = self._rows.pop(number, None)
+        if row is not None:
+            self._numbers[row] = _FREE
+            self._free.append(row)
+
+    def nearest(self, vector: bytes, after: int, before: int) -> list[int]:
+        """The numbers between both, the nearest first (a tie: the newer)."""
+        if not self._rows:
+            return []
+        dots = self._matrix @ np.frombuffer(vector, np.int8).astype(np.float32)
+        rows = np.flatnonzero((self._numbers > after) & (self._numbers < before))
+        order = np.lexsort((-self._numbers[rows], -dots[rows]))
+        return [int(one) for one in self._numbers[rows[order]]]
+
+    def _grow(self, length: int) -> None:
+        had = len(self._numbers)
+        more = max(_FIRST_ROOM, had)
+        grown = np.zeros((had + more, length), dtype=np.float32)
+        grown[:had] = self._matrix.reshape(had, -1) if had else 0.0
+        self._matrix = grown
+        self._numbers = np.concatenate((self._numbers, np.full(more, _FREE, dtype=np.int64)))
+        self._free += range(had + more - 1, had - 1, -1)

@@ -1,0 +1,407 @@
+"""A story as the running sums of its reports: exact, so the order of arrival leaves no trace.
+
+The score of an article against a story is the mean of a linear pair score, and the mean of dot products is
+the dot product with the mean: sums of the members' term weights are all that scoring needs. Weights are
+integers (packed.SCALE), so adding and removing are exact inverses and two stories merge by adding up.
+
+A *silent* member (a copy; a container in a story with reports) is counted and dated, and adds nothing else.
+
+Cohesion, the mean logit of two reports inside the story, comes from the sums too: a field's summed pair
+cosine is (|sum|^2 - q) / 2, q the sum of the members' squared lengths. It is a function of the *set* of
+members, bit for bit.
+
+Blob (little-endian): header, trimmed mean (packed), dates of reports and of silent members (int32, minutes
+since 1970, sorted), terms whose sum is a packed weight (most are: one member has them), other terms (ids
+uint32, sums int32). A story of one report holds its terms once, as the trimmed mean. The front, all that the
+index needs, is read without the rest (`read_front`).
+"""
+
+import dataclasses
+import itertools
+import struct
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from aggregator.cluster.events.term_codec import (
+    DOT_SCALE,
+    FIELD_COUNT,
+    FIELDS,
+    HASH_BITS,
+    Ints,
+    Words,
+    heaviest,
+    ids_of,
+    pack,
+    read,
+    weights_of,
+)
+from aggregator.cluster.events.weights import MINUTES_A_DAY, TIME_SCALE, EventModel, time_shares
+from aggregator.model.core import Reason
+
+Floats = npt.NDArray[np.float64]
+
+# The names of the shares of a score, in their order everywhere.
+REASONS: Final = (*FIELDS, "days", "undated", "no_body")
+
+_LAYOUT: Final = 1
+# layout, packed terms in the front, reports, bodyless, containers, silent, dates, silent dates, packed terms
+# in the back, wide terms, time pairs, squares by field, cohesion
+_HEADER: Final = struct.Struct(f"<HH8Iq{FIELD_COUNT}qd")
+_NOTHING: Final[Ints] = np.zeros(0, dtype=np.int64)
+_PAIRS_AT_ONCE: Final = 1 << 18  # of dates: 2 MB
+_FIELD_BOUNDS: Final[Ints] = np.arange(FIELD_COUNT + 1, dtype=np.int64) << HASH_BITS
+
+
+def _nothing() -> Ints:
+    return _NOTHING
+
+
+class Member(msgspec.Struct, frozen=True):
+    """What a story sums up of one article."""
+
+    terms: bytes
+    minutes: int | None = None  # published, minutes since 1970; None: unknown
+    bodyless: bool = False
+    is_container: bool = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sums:
+    """All of a story's members, summed. Never changed in place."""
+
+    ids: Ints = dataclasses.field(default_factory=_nothing)  # field and hash, sorted
+    weights: Ints = dataclasses.field(default_factory=_nothing)  # summed weights, all above 0
+    squares: tuple[int, ...] = (0,) * FIELD_COUNT  # by field: sum of the members' squared lengths
+    reports: int = 0  # members that weigh
+    bodyless: int = 0  # of them without a body
+    containers: int = 0  # of them live blogs and round-ups: all or none
+    times: Ints = dataclasses.field(default_factory=_nothing)  # of the dated reports, sorted
+    time_pairs: int = 0  # sum of the time shares of all dated pairs, in steps of 1/TIME_SCALE
+    silent: int = 0  # members without weight
+    silent_times: Ints = dataclasses.field(default_factory=_nothing)
+
+    @property
+    def members(self) -> int:
+        """Reports and silent members."""
+        return self.reports + self.silent
+
+    @property
+    def is_container_only(self) -> bool:
+        """Whether the story has no report but live blogs and round-ups."""
+        return self.reports > 0 and self.containers == self.reports
+
+
+def add(sums: Sums, member: Member, model: EventModel) -> Sums:
+    """The sums with one more report (or container, in a story that has nothing else)."""
+    return merge(sums, _of_one(member), model)
+
+
+def remove(sums: Sums, member: Member, model: EventModel) -> Sums:
+    """The sums before `member` was added. Raises ValueError when it is no member."""
+    one = _of_one(member)
+    times = _without(sums.times, one.times)
+    spots = np.searchsorted(sums.ids, one.ids)
+    if sums.reports < 1 or not np.array_equal(sums.ids[np.minimum(spots, len(sums.ids) - 1)], one.ids):
+        raise ValueError("the article is no member of this story's sums")
+    weights = sums.weights.copy()
+    weights[spots] -= one.weights
+    kept = weights > 0
+    return dataclasses.replace(
+        sums,
+        ids=sums.ids[kept],
+        weights=weights[kept],
+        squares=tuple(a - b for a, b in zip(sums.squares, one.squares, strict=True)),
+        reports=sums.reports - 1,
+        bodyless=sums.bodyless - one.bodyless,
+        containers=sums.containers - one.containers,
+        times=times,
+        time_pairs=sums.time_pairs - _time_between(times, one.times, model),
+    )
+
+
+def merge(left: Sums, right: Sums, model: EventModel) -> Sums:
+    """The sums of both stories' members. Where only one has reports, the other's containers fall silent."""
+    if left.is_container_only != right.is_container_only and left.reports and right.reports:
+        left, right = _silenced_container(left), _silenced_container(right)
+    ids, weights = _added(left, right)
+    return Sums(
+        ids=ids,
+        weights=weights,
+        squares=tuple(a + b for a, b in zip(left.squares, right.squares, strict=True)),
+        reports=left.reports + right.reports,
+        bodyless=left.bodyless + right.bodyless,
+        containers=left.containers + right.containers,
+        times=np.sort(np.concatenate((left.times, right.times))),
+        time_pairs=left.time_pairs + right.time_pairs + _time_between(left.times, right.times, model),
+        silent=left.silent + right.silent,
+        silent_times=np.sort(np.concatenate((left.silent_times, right.silent_times))),
+    )
+
+
+def of_members(weighing: Iterable[Member], silent: Iterable[int | None], model: EventModel) -> Sums:
+    """The sums of a story from nothing: reports that weigh, and the minutes of members that do not."""
+    parts = [_of_one(member) for member in weighing]
+    while len(parts) > 1:  # two and two: one after the other takes 2,000 passes over all terms
+        pairs = itertools.zip_longest(parts[::2], parts[1::2], fillvalue=Sums())
+        parts = [merge(one, other, model) for one, other in pairs]
+    whole = parts[0] if parts else Sums()
+    for minutes in silent:
+        whole = add_silent(whole, minutes)
+    return whole
+
+
+def add_silent(sums: Sums, minutes: int | None) -> Sums:
+    """The sums with one more member that weighs nothing."""
+    times = sums.silent_times if minutes is None else np.sort(np.append(sums.silent_times, minutes))
+    return dataclasses.replace(sums, silent=sums.silent + 1, silent_times=times)
+
+
+def remove_silent(sums: Sums, minutes: int | None) -> Sums:
+    """The sums before `add_silent`. Raises ValueError when there is no such member."""
+    if sums.silent < 1:
+        raise ValueError("the story has no silent member")
+    gone = _NOTHING if minutes is None else np.array([minutes], dtype=np.int64)
+    return dataclasses.replace(sums, silent=sums.silent - 1, silent_times=_without(sums.silent_times, gone))
+
+
+def without_terms(sums: Sums) -> Sums:
+    """The sums of the same members with no terms: counts and dates are left, nothing is like it any more."""
+    return dataclasses.replace(sums, ids=_NOTHING, weights=_NOTHING, squares=(0,) * FIELD_COUNT)
+
+
+def cohesion(sums: Sums, model: EventModel) -> float:
+    """Mean logit of two reports of the story, with one pseudo-pair of `cohesion_prior`."""
+    pairs = sums.reports * (sums.reports - 1) // 2
+    dated = len(sums.times) * (len(sums.times) - 1) // 2
+    bodied = sums.reports - sums.bodyless
+    total = model.bias * pairs + sums.time_pairs / TIME_SCALE + model.undated * (pairs - dated)
+    total += model.bodyless * (pairs - bodied * (bodied - 1) // 2)
+    for field, squared in enumerate(_squares(sums.ids, sums.weights)):
+        total += float(model.field_weights[field]) * ((squared - sums.squares[field]) / (2 * DOT_SCALE))
+    return (total + model.rules.cohesion_prior) / (pairs + 1)
+
+
+class Shares(NamedTuple):
+    """A mean pair score in its parts, by reason: what they come from, and the logits they give.
+
+    The logits sum up to the score together with the model's bias.
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+    logits: Floats
+
+    def score(self, model: EventModel) -> float:
+        """The mean logit."""
+        return model.bias + float(self.logits.sum())
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """The parts that count at all."""
+        return tuple(
+            Reason(name=name, value=float(value), share=float(logit))
+            for name, value, logit in zip(self.names, self.values, self.logits, strict=True)
+            if logit != 0.0
+        )
+
+
+def pair_shares(left: Sums, right: Sums, model: EventModel) -> Shares:
+    """The mean logit of a report of one story with a report of the other, in parts. Both have reports."""
+    if len(left.ids) > len(right.ids):
+        left, right = right, left
+    pairs = left.reports * right.reports
+    dated = len(left.times) * len(right.times)
+    bodied = (left.reports - left.bodyless) * (right.reports - right.bodyless)
+    spots = np.searchsorted(right.ids, left.ids)
+    known = spots < len(right.ids)
+    both = np.flatnonzero(known)[right.ids[spots[known]] == left.ids[known]]
+    products = left.weights[both] * right.weights[spots[both]]
+    bounds = np.searchsorted(left.ids[both], _FIELD_BOUNDS)
+    dots = [int(products[start:end].sum()) for start, end in itertools.pairwise(bounds)]
+    cosines = np.array(dots, dtype=np.float64) / DOT_SCALE / pairs
+    time = _time_between(left.times, right.times, model) / TIME_SCALE / pairs
+    undated, bodyless = 1.0 - dated / pairs, 1.0 - bodied / pairs
+    days = _days_between(left.times, right.times)
+    return Shares(
+        REASONS,
+        np.array((*cosines, days, undated, bodyless)),
+        np.array(
+            (*(cosines * model.field_weights), time, undated * model.undated, bodyless * model.bodyless)
+        ),
+    )
+
+
+def mean_logit(left: Sums, right: Sums, model: EventModel) -> float:
+    """Mean logit of a report of one story with a report of the other. Both must have reports."""
+    return pair_shares(left, right, model).score(model)
+
+
+def trimmed(sums: Sums, model: EventModel) -> Words:
+    """The mean report, packed and cut: what articles are scored against."""
+    if not sums.reports:
+        return np.zeros(0, dtype=np.uint32)
+    mean = (sums.weights + sums.reports // 2) // sums.reports
+    return heaviest(sums.ids, mean, model.field_weights, model.rules.packed_terms)
+
+
+class Front(msgspec.Struct, frozen=True):
+    """What the index keeps of a story."""
+
+    trimmed: bytes
+    cohesion: float
+    reports: int
+    bodyless: int
+    silent: int
+    is_container_only: bool
+    times: bytes  # int32 little-endian, of dated reports
+    silent_times: bytes
+
+    @property
+    def members(self) -> int:
+        """Reports and silent members."""
+        return self.reports + self.silent
+
+
+def to_bytes(sums: Sums, model: EventModel) -> bytes:
+    """The story's blob. Equal sets of members under one model give equal bytes."""
+    front = trimmed(sums, model)
+    codes = pack(sums.ids, sums.weights)
+    narrow = weights_of(codes) == sums.weights
+    if sums.reports == 1:
+        codes, narrow = codes[:0], np.zeros(0, dtype=bool)
+    wide_ids, wide = (sums.ids, sums.weights) if len(narrow) else (_NOTHING, _NOTHING)
+    wide_ids, wide = wide_ids[~narrow], wide[~narrow]
+    counts = (sums.reports, sums.bodyless, sums.containers, sums.silent)
+    lengths = (len(sums.times), len(sums.silent_times), int(narrow.sum()), len(wide))
+    header = _HEADER.pack(
+        _LAYOUT, len(front), *counts, *lengths, sums.time_pairs, *sums.squares, cohesion(sums, model)
+    )
+    parts = (
+        (front, "<u4"), (sums.times, "<i4"), (sums.silent_times, "<i4"),
+        (codes[narrow], "<u4"), (wide_ids, "<u4"), (wide, "<i4"),
+    )  # fmt: skip
+    return header + b"".join(array.astype(kind).tobytes() for array, kind in parts)
+
+
+def read_front(blob: bytes) -> Front:
+    """The part of a blob that the index needs."""
+    head = _header(blob)
+    front, (reports, bodyless, containers, silent, dated, silent_dated) = head[1], head[2:8]
+    at = _HEADER.size
+    ends = (at + 4 * front, at + 4 * (front + dated), at + 4 * (front + dated + silent_dated))
+    return Front(
+        trimmed=blob[at : ends[0]],
+        cohesion=float(head[-1]),
+        reports=reports,
+        bodyless=bodyless,
+        silent=silent,
+        is_container_only=reports > 0 and containers == reports,
+        times=blob[ends[0] : ends[1]],
+        silent_times=blob[ends[1] : ends[2]],
+    )
+
+
+def from_bytes(blob: bytes) -> Sums:
+    """The sums of a blob. Raises ValueError for another layout."""
+    head = _header(blob)
+    front, (dated, silent_dated, narrow, wide) = head[1], head[6:10]
+    at = _HEADER.size
+    arrays: list[Ints] = []
+    for length, kind in zip((front, dated, silent_dated, narrow, wide, wide), "uiiuui", strict=True):
+        arrays.append(np.frombuffer(blob, f"<{kind}4", length, at).astype(np.int64))
+        at += 4 * length
+    packed = (arrays[0] if head[2] == 1 else arrays[3]).astype(np.uint32)
+    ids = np.concatenate((ids_of(packed).astype(np.int64), arrays[4]))
+    order = np.argsort(ids)
+    return Sums(
+        ids=ids[order],
+        weights=np.concatenate((weights_of(packed), arrays[5]))[order],
+        squares=tuple(head[11 : 11 + FIELD_COUNT]),
+        reports=head[2],
+        bodyless=head[3],
+        containers=head[4],
+        times=arrays[1],
+        time_pairs=head[10],
+        silent=head[5],
+        silent_times=arrays[2],
+    )
+
+
+def _header(blob: bytes) -> tuple[int, ...]:
+    if len(blob) < _HEADER.size or int.from_bytes(blob[:2], "little") != _LAYOUT:
+        raise ValueError("these bytes are no story's sums of this layout")
+    head: tuple[int, ...] = _HEADER.unpack_from(blob)
+    dated, silent_dated, narrow, wide = head[6:10]
+    if len(blob) != _HEADER.size + 4 * (head[1] + dated + silent_dated + narrow + 2 * wide):
+        raise ValueError("these bytes are a story's sums that were cut off")
+    return head
+
+
+def _of_one(member: Member) -> Sums:
+    words = read(member.terms)
+    ids = ids_of(words).astype(np.int64)
+    order = np.argsort(ids)
+    ids, weights = ids[order], weights_of(words)[order]
+    return Sums(
+        ids=ids,
+        weights=weights,
+        squares=_squares(ids, weights),
+        reports=1,
+        bodyless=int(member.bodyless),
+        containers=int(member.is_container),
+        times=_NOTHING if member.minutes is None else np.array([member.minutes], dtype=np.int64),
+    )
+
+
+def _squares(ids: Ints, weights: Ints) -> tuple[int, ...]:
+    """Sum of squares by field; ids sorted, so each field is one run."""
+    bounds = np.searchsorted(ids, _FIELD_BOUNDS)
+    runs = (weights[start:end] for start, end in itertools.pairwise(bounds))
+    return tuple(int(run @ run) for run in runs)
+
+
+def _added(left: Sums, right: Sums) -> tuple[Ints, Ints]:
+    ids = np.concatenate((left.ids, right.ids))
+    order = np.argsort(ids, kind="stable")
+    ids = ids[order]
+    weights = np.concatenate((left.weights, right.weights))[order]
+    first = np.ones(len(ids), dtype=bool)
+    first[1:] = ids[1:] != ids[:-1]
+    starts = np.flatnonzero(first)
+    return ids[starts], np.add.reduceat(weights, starts) if len(starts) else weights
+
+
+def _time_between(left: Ints, right: Ints, model: EventModel) -> int:
+    """Sum of the time shares of all pairs of a date on the left and one on the right."""
+    if len(left) < len(right):
+        left, right = right, left
+    rows = max(1, _PAIRS_AT_ONCE // max(1, len(left)))
+    parts = (right[start : start + rows, None] for start in range(0, len(right), rows))
+    return sum(int(time_shares(model.time_table, left - part).sum()) for part in parts)
+
+
+def _days_between(left: Ints, right: Ints) -> float:
+    """Days between the nearest two dates; 0 where a side has none."""
+    if not len(left) or not len(right):
+        return 0.0
+    spots = np.searchsorted(left, right)
+    below = np.abs(left[np.maximum(spots - 1, 0)] - right)
+    above = np.abs(left[np.minimum(spots, len(left) - 1)] - right)
+    return float(np.minimum(below, above).min()) / MINUTES_A_DAY
+
+
+def _without(times: Ints, gone: Ints) -> Ints:
+    spots = np.searchsorted(times, gone)
+    if len(gone) and (int(spots[0]) >= len(times) or times[spots[0]] != gone[0]):
+        raise ValueError("no member has this date")
+    return np.delete(times, spots)
+
+
+def _silenced_container(sums: Sums) -> Sums:
+    if not sums.is_container_only:
+        return sums
+    dates = np.sort(np.concatenate((sums.times, sums.silent_times)))
+    return Sums(silent=sums.members, silent_times=dates)

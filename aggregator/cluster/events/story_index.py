@@ -1,0 +1,238 @@
+"""Finds the stories that may be the home of an article: postings of keys over live stories, in memory.
+
+A story's keys are the first 32 ids of its trimmed mean, an article's the first 32 of its terms. Stories are
+ranked by the number of keys they share; the best 32 that a window may let in are scored exactly (events.py).
+A list of more than `longest_list` stories is skipped, not cut: its word is common, and a cut would depend on
+the order of arrival.
+
+Everything here is derived from story rows and can be built again from them. Answers depend on the rows alone:
+ties go by story number, never by slot (placing.md section 8 has the structure and what it was compared with).
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from aggregator.cluster.events.centroid import Front, read_front
+from aggregator.cluster.events.scorer import Article, Candidate
+from aggregator.cluster.events.term_codec import HASH_BITS, Ints, ids_of, read
+from aggregator.cluster.events.weights import MINUTES_A_DAY, EventModel
+
+_BUCKET_BITS: Final = 18
+_FIRST_ROOM: Final = 1024
+_NEVER: Final = 1 << 40  # later than any date, in minutes
+
+
+class StoryRow(NamedTuple):
+    """A live story as its row tells it."""
+
+    number: int  # running number, larger for later stories
+    story: str
+    blob: bytes  # sums.to_bytes
+    last_inbox: int  # inbox number of the member placed last
+
+
+class Postings:
+    """Bucket -> slots. A bucket stands for a key's hash; two keys may share one."""
+
+    def __init__(self) -> None:
+        self._lists: list[array[int] | None] = [None] * (1 << _BUCKET_BITS)
+
+    def load(self, slots: Ints, buckets: Ints) -> None:
+        """Fills empty lists: each slot goes into the list of the bucket beside it, once."""
+        if not len(buckets):
+            return
+        pairs = np.sort(buckets << 32 | slots)
+        pairs = pairs[np.diff(pairs, prepend=-1) != 0]
+        starts = np.flatnonzero(np.diff(pairs >> 32, prepend=-1))
+        filled = pairs[starts] >> 32
+        values = (pairs & 0xFFFFFFFF).astype(np.uint32).tobytes()
+        ends = np.append(starts, len(pairs))[1:].tolist()
+        for bucket, start, end in zip(filled.tolist(), starts.tolist(), ends, strict=True):
+            self._lists[bucket] = array("I", values[4 * start : 4 * end])
+
+    def add(self, slot: int, buckets: Iterable[int]) -> None:
+        """Puts the slot into the lists of these buckets (each once)."""
+        for bucket in buckets:
+            known = self._lists[bucket]
+            if known is None:
+                self._lists[bucket] = array("I", (slot,))
+            else:
+                known.append(slot)
+
+    def remove(self, slot: int, buckets: Iterable[int]) -> None:
+        """Takes the slot out of the lists of these buckets."""
+        for bucket in buckets:
+            known = self._lists[bucket]
+            if known is not None:
+                known.remove(slot)
+                if not known:
+                    self._lists[bucket] = None
+
+    def look(self, buckets: Iterable[int], longest: int) -> Ints:
+        """All slots in these lists, with repetition; lists longer than `longest` are skipped."""
+        lists = (self._lists[bucket] for bucket in buckets)
+        joined = b"".join(known for known in lists if known is not None and len(known) <= longest)
+        return np.frombuffer(joined, dtype=np.uint32).astype(np.int64)
+
+
+class StoryIndex:
+    """The live stories, by key."""
+
+    def __init__(self, model: EventModel, rows: Iterable[StoryRow] = ()) -> None:
+        self._model = model
+        self._postings = Postings()
+        self._slot_of: dict[int, int] = {}
+        self._free: list[int] = []
+        self._stories: list[Candidate | None] = []
+        self._first = np.zeros(_FIRST_ROOM, dtype=np.int64)  # oldest date by slot; _NEVER: no date
+        self._last = np.zeros(_FIRST_ROOM, dtype=np.int64)
+        self._inbox = np.zeros(_FIRST_ROOM, dtype=np.int64)
+        self._number = np.zeros(_FIRST_ROOM, dtype=np.int64)
+        self._load(rows)
+
+    def _load(self, rows: Iterable[StoryRow]) -> None:
+        """As `add_story` for each row, but the lists are filled at once."""
+        heads: list[bytes] = []
+        for row in rows:
+            if row.number in self._slot_of:
+                raise ValueError(f"story {row.number} is there twice")
+            slot = self._take_slot()
+            self._slot_of[row.number] = slot
+            heads.append(self._set(slot, row).trimmed[: 4 * self._model.rules.key_terms])
+        ids = ids_of(read(b"".join(heads)))
+        buckets = ((ids & ((1 << HASH_BITS) - 1)) >> (HASH_BITS - _BUCKET_BITS)).astype(np.int64)
+        self._postings.load(np.repeat(np.arange(len(heads)), [len(head) // 4 for head in heads]), buckets)
+
+    def __len__(self) -> int:
+        return len(self._slot_of)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._slot_of
+
+    def add_story(self, row: StoryRow) -> None:
+        """Puts in a story that is not there yet. Raises ValueError when it is."""
+        if row.number in self._slot_of:
+            raise ValueError(f"story {row.number} is in the index already")
+        slot = self._take_slot()
+        self._slot_of[row.number] = slot
+        front = self._set(slot, row)
+        self._postings.add(slot, self._buckets(front.trimmed))
+
+    def replace_story(self, row: StoryRow) -> None:
+        """Puts a changed story in the place of what was known of it. Raises KeyError when nothing was."""
+        slot = self._slot_of[row.number]
+        old = self._buckets(self._at(slot).front.trimmed)
+        new = self._buckets(self._set(slot, row).trimmed)
+        self._postings.remove(slot, sorted(old - new))
+        self._postings.add(slot, sorted(new - old))
+
+    def remove_story(self, number: int) -> None:
+        """Takes a story out. Raises KeyError when it is not there."""
+        slot = self._slot_of.pop(number)
+        self._postings.remove(slot, self._buckets(self._at(slot).front.trimmed))
+        self._stories[slot] = None
+        self._free.append(slot)
+
+    def story(self, number: int) -> Candidate:
+        """What the index knows of a story. Raises KeyError when it is not there."""
+        return self._at(self._slot_of[number])
+
+    def candidates(self, article: Article) -> list[Candidate]:
+        """The stories that share most keys with the article and may be open to it, best first."""
+        rules = self._model.rules
+        found = self._postings.look(self._buckets(article.terms), rules.longest_list)
+        slots, votes = np.unique(found, return_counts=True)
+        open_ones = self._may_be_open(slots, article)
+        slots, votes = slots[open_ones], votes[open_ones]
+        # Of equally many votes the newer story: events are reported close together.
+        order = np.lexsort((-self._number[slots], -votes))[: rules.candidates]
+        return [self._at(slot) for slot in slots[order].tolist()]
+
+    def neighbours(self, number: int) -> list[Candidate]:
+        """The other stories that share most keys with this one and may be in its window, best first.
+
+        Raises KeyError when the story is not there.
+        """
+        rules = self._model.rules
+        own = self._slot_of[number]
+        story = self._at(own)
+        found = self._postings.look(self._buckets(story.front.trimmed), rules.longest_list)
+        slots, votes = np.unique(found[found != own], return_counts=True)
+        reach = int(rules.window_days * MINUTES_A_DAY)
+        live = np.abs(self._inbox[slots] - story.last_inbox) <= rules.live_reach
+        undated = (self._first[slots] == _NEVER) | (self._first[own] == _NEVER)
+        recent = np.abs(self._inbox[slots] - story.last_inbox) <= rules.undated_reach
+        near = (self._first[slots] - reach <= self._last[own]) & (
+            self._first[own] <= self._last[slots] + reach
+        )
+        open_ones = np.flatnonzero(live & np.where(undated, recent, near))
+        slots, votes = slots[open_ones], votes[open_ones]
+        order = np.lexsort((-self._number[slots], -votes))[: rules.candidates]
+        return [self._at(slot) for slot in slots[order].tolist()]
+
+    def sweep(self, oldest_inbox: int) -> list[int]:
+        """Takes out the stories that did not grow since inbox number `oldest_inbox`; returns their numbers.
+
+        They are beyond `live_reach`, so no article asks for them: a sweep changes no answer.
+        """
+        gone = [number for number, slot in sorted(self._slot_of.items()) if self._inbox[slot] < oldest_inbox]
+        for number in gone:
+            self.remove_story(number)
+        return gone
+
+    def _may_be_open(self, slots: Ints, article: Article) -> Ints:
+        """Those slots (as places in `slots`) that the window does not shut out at first sight."""
+        rules = self._model.rules
+        live = self._inbox[slots] >= article.inbox - rules.live_reach
+        recent = self._inbox[slots] >= article.inbox - rules.undated_reach
+        if article.minutes is None:
+            return np.flatnonzero(live & recent)
+        reach = int(rules.window_days * MINUTES_A_DAY)
+        undated = self._first[slots] == _NEVER
+        near = (self._first[slots] - reach <= article.minutes) & (
+            article.minutes <= self._last[slots] + reach
+        )
+        return np.flatnonzero(live & np.where(undated, recent, near))
+
+    def _buckets(self, packed: bytes) -> set[int]:
+        ids = ids_of(read(packed[: 4 * self._model.rules.key_terms]))
+        return {int(bucket) for bucket in (ids & ((1 << HASH_BITS) - 1)) >> (HASH_BITS - _BUCKET_BITS)}
+
+    def _at(self, slot: int) -> Candidate:
+        story = self._stories[slot]
+        assert story is not None, "postings name a slot that is free"
+        return story
+
+    def _set(self, slot: int, row: StoryRow) -> Front:
+        front = read_front(row.blob)
+        self._stories[slot] = Candidate(row.number, row.story, row.last_inbox, front)
+        self._number[slot] = row.number
+        self._inbox[slot] = row.last_inbox
+        self._first[slot], self._last[slot] = _range(front)
+        return front
+
+    def _take_slot(self) -> int:
+        if self._free:
+            return self._free.pop()
+        slot = len(self._stories)
+        self._stories.append(None)
+        if slot == len(self._number):
+            for name in ("_first", "_last", "_inbox", "_number"):
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate((old, np.zeros_like(old))))
+        return slot
+
+
+def _range(front: Front) -> tuple[int, int]:
+    dates = list(_ends(front.times)) + list(_ends(front.silent_times))
+    return (min(dates), max(dates)) if dates else (_NEVER, -_NEVER)
+
+
+def _ends(times: bytes) -> Iterator[int]:
+    """First and last date of a sorted list."""
+    for piece in (times[:4], times[-4:]):
+        if piece:
+            yield int.from_bytes(piece, "little", signed=True)

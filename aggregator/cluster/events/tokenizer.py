@@ -1,0 +1,302 @@
+"""Text to tokens: words and their stems, names, numbers; aware of the language where that changes something.
+
+One scan by one regular expression finds words and numbers; what a word becomes (stem, hash, document
+frequency) is looked up in a memo by language, so a stemmer sees each word once. The memo is derived: results
+never depend on it.
+
+Each token becomes one integer, a *code*: hash, document frequency above it, and on top a mark for tokens that
+say a number; SILENT for a stop word. So one `numpy.unique` counts an article's terms and carries along what
+their weights need.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+
+import Stemmer
+import xxhash
+
+from aggregator.cluster.events.arabic_stemmer import ArabicStemmer
+from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, LISTS, Background, Kind, common_words
+from aggregator.cluster.events.entity_names import find_names
+from aggregator.cluster.events.scripts import EVERYDAY, needs_splitting, pieces, simplified
+from aggregator.cluster.events.term_codec import HASH_BITS
+from aggregator.cluster.events.weights import EventRules
+from aggregator.extract.language.stopwords import stop_words
+
+HASH_MASK: Final = (1 << HASH_BITS) - 1
+SILENT: Final = -1
+_DF_BITS: Final = 24
+DF_MASK: Final = (1 << _DF_BITS) - 1
+NUMBER: Final = 1 << HASH_BITS + _DF_BITS  # codes from here on say a number ("72,000", "two")
+_MEMO_LIMIT: Final = 50_000  # tokens a language; about 6 MB. When full the memo starts anew
+_LONGEST_TOKEN: Final = 64  # characters; what is longer is no word, its beginning stands for it
+
+# A word, or a number with its separators; "12th" and "3-year" are words.
+_TOKEN: Final = re.compile(r"[^\W\d_][\w'’-]*|\d(?:[\d.,]*\d(?![\w-])|[\w'’-]*)")
+
+_SNOWBALL: Final = {
+    "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek",
+    "en": "english", "es": "spanish", "et": "estonian", "eu": "basque", "fa": "persian", "fi": "finnish",
+    "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian", "id": "indonesian",
+    "it": "italian", "lt": "lithuanian", "ne": "nepali", "nb": "norwegian", "nl": "dutch", "nn": "norwegian",
+    "no": "norwegian", "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian",
+    "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
+}  # fmt: skip
+# Languages that tie short words to the next one with an apostrophe: l'Iran, dell'Iran.
+_ELIDING: Final = frozenset({"fr", "it", "ca", "ga"})
+# From two on; forms of one number are joined by "/".
+_NUMBER_WORDS: Final = {
+    "en": "two three four five six seven eight nine ten eleven twelve",
+    "de": "zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
+    "fr": "deux trois quatre cinq six sept huit neuf dix onze douze",
+    "es": "dos tres cuatro cinco seis siete ocho nueve diez once doce",
+    "it": "due tre quattro cinque sei sette otto nove dieci undici dodici",
+    "pt": "dois/duas três quatro cinco seis sete oito nove dez onze doze",
+    "nl": "twee drie vier vijf zes zeven acht negen tien elf twaalf",
+    "sv": "två tre fyra fem sex sju åtta nio tio elva tolv",
+    "da": "to tre fire fem seks syv otte ni ti elleve tolv",
+    "nb": "to tre fire fem seks sju åtte ni ti elleve tolv",
+    "pl": "dwa/dwie/dwóch/dwoje trzy/trzech/troje cztery/czterech pięć/pięciu sześć/sześciu siedem/siedmiu "
+    "osiem/ośmiu dziewięć/dziewięciu dziesięć/dziesięciu jedenaście dwanaście",
+    "ru": "два/две/двух/двое/двоих/двумя три/трех/трое/троих/тремя четыре/четырех/четверо/четверых "
+    "пять/пяти/пятеро/пятерых "
+    "шесть/шести/шестеро/шестерых семь/семи/семеро восемь/восьми/восьмеро девять/девяти десять/десяти "
+    "одиннадцать/одиннадцати двенадцать/двенадцати",
+    "ar": "اثنان/اثنين ثلاثة/ثلاث أربعة/أربع خمسة/خمس ستة/ست سبعة/سبع ثمانية/ثماني تسعة/تسع عشرة/عشر",
+    "tr": "iki üç dört beş altı yedi sekiz dokuz",
+}
+# Languages that decline names, and share few names with others as they are spelt: names are stems there.
+_DECLINING: Final = frozenset({"ru", "uk", "be", "bg", "sr", "mk"})
+# Where one pass leaves forms of one noun apart: "паром" gives "пар", "пароме" gives "паром".
+_STEMMED_TWICE: Final = frozenset({"ru"})
+_YEAR: Final = re.compile(r"(?:19|20)\d\d")
+_FIRST_HAN: Final = "\u3400"
+_TURKIC: Final = frozenset({"tr", "az"})
+# Hebrew points, Arabic vowels and the stroke that only widens a word.
+_VOWEL_SIGNS: Final = re.compile(
+    "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670]"
+)
+_BEFORE_DIGIT: Final = re.compile(r"\b([وفبلك]|ال)(?=\d)")  # "و34": and 34
+_SEPARATORS: Final = str.maketrans("٫٬", ".,")
+_THOUSANDS: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}")
+
+
+def primary_tag(language: str | None) -> str:
+    """ "en" for "en", "en-GB" and "EN_us"; "und" for an unknown language."""
+    tag = re.split(r"[-_]", (language or "").strip().lower(), maxsplit=1)[0]
+    return tag if tag.isalpha() and tag.isascii() and 2 <= len(tag) <= 3 else "und"
+
+
+def plain_number(token: str) -> str:
+    """The number without thousands separators: "72,000" and "1.250.000" lose them, "7.4" keeps its point.
+
+    Digits of other scripts become 0-9.
+    """
+    if not token.isascii():
+        token = "".join(str(unicodedata.decimal(c, c)) for c in token).translate(_SEPARATORS)
+    if _THOUSANDS.fullmatch(token) is None:
+        return token.replace(",", ".")
+    return token.replace(",", "") if "," in token else token.replace(".", "")
+
+
+class Lexicon(dict[str, int]):
+    """Token -> code for one language; fills itself. Keys are tokens as they stand in the text.
+
+    Without `rules` it knows stems, names and which words are common, but not how common.
+    """
+
+    def __init__(self, language: str, background: Background, rules: EventRules | None = None) -> None:
+        super().__init__()
+        self.language = language
+        self.elides = language in _ELIDING
+        self._stops = stop_words(language)
+        self._listed = _listed(language)
+        self._words = _words_of_han(language, self._listed)
+        self._stemmer = _stemmer(language, self._listed)
+        words = _NUMBER_WORDS.get(language, "").split()
+        self._small = {form: str(n) for n, forms in enumerate(words, start=2) for form in forms.split("/")}
+        self._background = background
+        self._memo: dict[tuple[Kind, str], int] = {}
+        self._shares = _shares(rules)
+        self._df, self.unlisted_df = self._frequencies()
+        events = background.events.get(ANY_LANGUAGE, 0)
+        self._everyday_df = round(self._shares["topical"] * events)
+        self._common_df = round(self._shares["common"] * events)
+        self.named_df = round(self._shares["named"] * events)
+
+    @property
+    def knows_common(self) -> bool:
+        """Whether common words are told from others: only then does "rare" mean anything."""
+        return bool(self._df)
+
+    @property
+    def has_lists_only(self) -> bool:
+        """Whether all that is known of the words is which are common."""
+        return self.unlisted_df > 0
+
+    def _frequencies(self) -> tuple[Mapping[str, int], int]:
+        """Document frequency by stem and that of other stems: as counted, else by the common words."""
+        if self._background.knows(self.language):
+            return self._background.table("w", self.language), 0
+        events = self._background.events.get(ANY_LANGUAGE, 0)
+        listed: dict[str, int] = {}
+        for heading, words in self._listed if events else ():
+            for word in words:
+                listed.setdefault(self.stem(word), round(self._shares[heading] * events))
+        listed.pop("", None)
+        return listed, round(self._shares["unlisted"] * events) if listed else 0
+
+    def __missing__(self, token: str) -> int:
+        code = self._word_code(token)
+        if len(self) >= _MEMO_LIMIT:
+            self.clear()
+        if len(token) <= _LONGEST_TOKEN:
+            self[token] = code
+        return code
+
+    def stem(self, token: str) -> str:
+        """The stem that stands for `token`; "" for a stop word and for a lone letter."""
+        word = token[:_LONGEST_TOKEN].lower().replace("’", "'").rstrip("'-")
+        if not word.isascii():
+            word = _plain_letters(word, self.language)
+        if word in self._stops:
+            return ""
+        if self.elides and "'" in word:
+            word = word.rpartition("'")[2]
+        elif word.endswith("'s"):
+            word = word[:-2]
+        if word in self._stops or (len(word) < 2 and word < _FIRST_HAN):
+            return ""
+        if word[:1].isdigit():
+            return plain_number(word)
+        if self._stemmer is None:
+            return word
+        word = str(self._stemmer.stemWord(word))
+        return str(self._stemmer.stemWord(word)) if self.language in _STEMMED_TWICE else word
+
+    def number(self, token: str) -> str | None:
+        """The number that `token` says ("two" says "2"), None for every other word."""
+        if token[0].isdigit():
+            return plain_number(token)
+        return self._small.get(token.lower().replace("ё", "е"))
+
+    def tokens(self, text: str, limit: int) -> list[str]:
+        """Words and numbers in order, at most `limit`; see scripts where no spaces are written."""
+        # A word is rarely longer than 12 characters: this bounds the scan of a huge text, not a normal one.
+        text = text[: limit * 12]
+        if self.language == "ar":
+            text = _BEFORE_DIGIT.sub(r"\1 ", text)
+        if needs_splitting(text):
+            if self.language == "zh":
+                text = simplified(text)
+            return pieces(text, is_japanese=self.language == "ja", known=self._words)[:limit]
+        tokens: list[str] = _TOKEN.findall(text)
+        return tokens[:limit]
+
+    def code(self, kind: Kind, term: str) -> int:
+        """The code of a name, a number or a number with its unit: these belong to no language."""
+        known = self._memo.get((kind, term))
+        if known is None:
+            df = self._background.table(kind, ANY_LANGUAGE).get(term[:_LONGEST_TOKEN], 0)
+            known = _code(kind, ANY_LANGUAGE, term, df)
+            if len(self._memo) >= _MEMO_LIMIT:
+                self._memo.clear()
+            self._memo[kind, term] = known
+        return known
+
+    def names(self, text: str) -> list[str]:
+        """The names in `text`, lower-case, as often as they occur."""
+        if self.language == "zh":
+            text = simplified(text)
+        names = find_names(text, self.language, self._is_common)
+        if self.language in _DECLINING:
+            return [" ".join(self.stem(word) or word for word in name.split()) for name in names]
+        return names
+
+    def words_of_names(self, names: Iterable[str]) -> list[int]:
+        """The hashes of the words that these names (as `names` gives them) are made of."""
+        said = " ".join(dict.fromkeys(names))
+        if self.language in _DECLINING:
+            return [_code("w", self.language, stem, 0) & HASH_MASK for stem in said.split()]
+        return [self[token] & HASH_MASK for token in self.tokens(said, len(said)) if self[token] != SILENT]
+
+    def _is_common(self, word: str) -> bool:
+        return self.stem(word) in self._df
+
+    def _word_code(self, token: str) -> int:
+        stem = self.stem(token)
+        if not stem or (len(stem) == 1 and stem >= _FIRST_HAN):
+            return SILENT
+        mark = NUMBER if self.number(token) is not None else 0
+        df = self._df.get(stem[:_LONGEST_TOKEN])
+        return mark | _code("w", self.language, stem, self._usual_df(stem) if df is None else df)
+
+    def _usual_df(self, stem: str) -> int:
+        """The document frequency of a stem that stands nowhere: small numbers, years and lone characters are
+        as frequent as common words, pairs with an everyday character as topical ones."""
+        if not self.has_lists_only:
+            return 0
+        if (len(stem) < 3 and (stem.isdigit() or len(stem) == 1)) or _YEAR.fullmatch(stem):
+            return self._common_df
+        if stem.isdigit():
+            return 0
+        if len(stem) == 2 and self.language == "zh" and not EVERYDAY.isdisjoint(stem):
+            return self._everyday_df
+        return self.unlisted_df
+
+
+def _listed(language: str) -> tuple[tuple[str, list[str]], ...]:
+    """The lists of common words, each by its heading, as the words stand there."""
+    return tuple(
+        (heading, simplified(words).split() if language == "zh" else words.split())
+        for heading, words in common_words(language)
+    )
+
+
+def _words_of_han(language: str, listed: tuple[tuple[str, list[str]], ...]) -> frozenset[str]:
+    """The listed words in Chinese characters alone, of two and more."""
+    if language not in ("ja", "zh"):
+        return frozenset()
+    return frozenset(
+        word for _, words in listed for word in words if len(word) > 1 and min(word) >= _FIRST_HAN
+    )
+
+
+class _Stemming(Protocol):
+    def stemWord(self, word: str, /) -> str: ...  # noqa: N802
+
+
+def _stemmer(language: str, listed: tuple[tuple[str, list[str]], ...]) -> _Stemming | None:
+    if language == "ar":
+        return ArabicStemmer(_plain_letters(word, language) for _, words in listed for word in words)
+    algorithm = _SNOWBALL.get(language)
+    return Stemmer.Stemmer(algorithm, 0) if algorithm else None
+
+
+def _shares(rules: EventRules | None) -> dict[str, float]:
+    """The share of events that hold a word, by what is known of it."""
+    if rules is None:
+        return dict.fromkeys((*LISTS, "unlisted"), 0.0)
+    return {
+        "very common": rules.listed_very_common,
+        "common": rules.listed_common,
+        "named": rules.listed_named,
+        "topical": rules.listed_topical,
+        "unlisted": rules.unlisted,
+    }
+
+
+def _plain_letters(word: str, language: str) -> str:
+    """Without vowel signs that are mostly left out, and with the small letters that Turkish has."""
+    if language in _TURKIC:
+        word = word.replace("i\u0307", "i")
+    if language == "ru":
+        return word.replace("ё", "е")
+    return _VOWEL_SIGNS.sub("", word)
+
+
+def _code(kind: Kind, language: str, term: str, df: int) -> int:
+    hashed: int = xxhash.xxh3_64_intdigest(f"{kind}:{language}:{term[:_LONGEST_TOKEN]}".encode())
+    return min(df, DF_MASK) << HASH_BITS | hashed & HASH_MASK

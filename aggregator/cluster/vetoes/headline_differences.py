@@ -1,0 +1,360 @@
+"""What two headlines of one build differ in, where newsrooms that tell of one event would not differ.
+
+Counts are not here: newsrooms count the dead, the hurt and the jobs differently, and later differently again.
+"""
+
+from typing import Final, Literal
+
+from aggregator.cluster.vetoes.headline_alignment import Pair, Slot, beside, is_all, is_one_build, loose
+from aggregator.cluster.vetoes.headline_tokens import (
+    NAME,
+    NO_NAME,
+    Headline,
+    Word,
+    are_near,
+    is_deed,
+    month_of,
+    name_likeness,
+    places,
+    plain_words,
+    read_headline,
+    states_of,
+    weekday_of,
+    words_of,
+)
+from aggregator.cluster.vetoes.veto_input import Telling, VetoRules
+
+Difference = Literal["actors", "row", "day", "figure", "score", "name", "deed", "object"]
+Units = Literal["magnitude", "measures", "prices"]
+_MOST_BESIDE: Final = 1  # words on either side that may differ beside a number, a day or a deed
+_MOST_BESIDE_OBJECT: Final = 2  # the same beside a thing recalled: the reason of the recall differs too
+_LONGEST_ACTOR: Final = 3  # words; "El Real Madrid"
+_LONGEST_ACTOR_CHARS: Final = 5  # where no spaces are written
+_LONGEST_NAME: Final = 4  # words that are swapped for others
+_STEM: Final = 4  # first characters by which a name is looked for in a lead: endings change
+
+
+def difference(pair: Pair, rules: VetoRules) -> Difference | None:
+    """The first difference found that makes two events of two headlines; None where there is none."""
+    if _actors(pair):
+        return "actors"
+    if _places(pair, rules):
+        return "name"
+    for slot in pair.slots:
+        kind = _in_slot(pair, slot, rules)
+        if kind is not None:
+            return kind
+    if _deeds(pair, rules):
+        return "deed"
+    return "object" if _objects(pair) else None
+
+
+def _in_slot(pair: Pair, slot: Slot, rules: VetoRules) -> Difference | None:
+    """Of what kind the things of two events are that fill the slot."""
+    if not is_all(pair, slot, _MOST_BESIDE) or not is_one_build(pair, slot, rules):
+        return None
+    left = [pair.left.words[at] for at in slot.left]
+    right = [pair.right.words[at] for at in slot.right]
+    found: tuple[tuple[Difference, bool], ...] = (
+        ("row", _rows(pair, slot)),
+        ("day", _days(pair, left, right)),
+        ("figure", _figures(pair, left, right, rules)),
+        ("score", _scores(left, right)),
+        ("name", _names(pair, slot)),
+    )
+    return next((kind for kind, is_so in found if is_so), None)
+
+
+# --- numbers and days --------------------------------------------------------------------------------------
+
+
+def _rows(pair: Pair, slot: Slot) -> bool:
+    """Another place in one row: an ordinal before the same word, or a number behind the same "stage"."""
+    left = [row for at in slot.left if (row := _place_in_row(pair.left, at))]
+    right = [row for at in slot.right if (row := _place_in_row(pair.right, at))]
+    for of, mine in left:
+        for same, theirs in right:
+            if of & same and mine != theirs:
+                return not (_has_value(pair.other, mine) or _has_value(pair.one, theirs))
+    return False
+
+
+def _place_in_row(headline: Headline, at: int) -> tuple[frozenset[str], float] | None:
+    """What is in a row, and its place: ({"sanctions", "package"}, 12) for "12th sanctions package"."""
+    word = headline.words[at]
+    if word.sort == "ordinal":
+        following = frozenset(headline.keys[at + 1 : at + 3]) or frozenset({""})
+        versions = words_of("versions", "any")
+        return None if any(versions.holds(key) for key in following) else (following, word.value)
+    if word.sort == "number" and at and words_of("numbered", headline.language).holds(headline.keys[at - 1]):
+        return frozenset({headline.keys[at - 1]}), word.value
+    return None
+
+
+def _has_value(telling: Telling, value: float) -> bool:
+    """Whether the lead says this place in a row."""
+    if not telling.lead:
+        return False
+    said = read_headline(telling.lead, telling.language).words
+    return any(word.sort == "ordinal" and word.value == value for word in said)
+
+
+def _days(pair: Pair, left: list[Word], right: list[Word]) -> bool:
+    """Another weekday, month or day of the month."""
+    language, versions = pair.left.language, words_of("versions", "any")
+    if versions.met_in(pair.left) or versions.met_in(pair.right):
+        return False  # "last updated at": a date of the page, not of what it tells
+    for sense in (weekday_of, month_of):
+        mine = {found for word in left if (found := sense(word, language))}
+        theirs = {found for word in right if (found := sense(word, language))}
+        if mine and theirs and not mine & theirs:
+            return True
+    mine_days, their_days = _month_days(pair.left, left), _month_days(pair.right, right)
+    return bool(mine_days and their_days and not mine_days & their_days)
+
+
+def _month_days(headline: Headline, some: list[Word]) -> set[float]:
+    """Numbers beside the name of a month."""
+    found = set()
+    for word in some:
+        if word.sort not in ("number", "ordinal") or not 1 <= word.value <= 31:
+            continue
+        at = headline.words.index(word)
+        near = headline.words[max(0, at - 1) : at] + headline.words[at + 1 : at + 3]
+        if any(month_of(one, headline.language) for one in near) or headline.title.startswith(
+            ("月", "日"), word.end
+        ):
+            found.add(word.value)
+    return found - {0.0}
+
+
+def _figures(pair: Pair, left: list[Word], right: list[Word], rules: VetoRules) -> bool:
+    """Another measured number of the same unit: a magnitude, points, a price, an age; never a count."""
+    mine = [word for word in left if word.sort == "number"]
+    theirs = [word for word in right if word.sort == "number"]
+    for a, b in zip(mine, theirs, strict=False):
+        if _measured(pair.left, a, "magnitude") and _measured(pair.right, b, "magnitude"):
+            return abs(a.value - b.value) > rules.same_magnitude
+        units: Units = "prices" if _have_prices(pair) else "measures"
+        measured = _measured(pair.left, a, units) and _measured(pair.right, b, units)
+        if measured or (_is_age(pair.left, a) and _is_age(pair.right, b)):
+            low, high = sorted((a.value, b.value))
+            return high > low * (rules.same_price if units == "prices" else rules.same_measure)
+    return False
+
+
+def _have_prices(pair: Pair) -> bool:
+    """Whether both tell of a market price or a jackpot: other sums newsrooms tell differently."""
+    priced = words_of("priced", "any")
+    return priced.met_in(pair.left) and priced.met_in(pair.right)
+
+
+def _measured(headline: Headline, word: Word, of: Units) -> bool:
+    """Whether the number has one of these units before or behind it."""
+    units = plain_words(of)
+    if not headline.has_spaces:
+        before, behind = headline.title[: word.start], headline.title[word.end :].lstrip("个強弱.0")
+        return any(before.endswith(unit) or behind.startswith(unit) for unit in units.exact)
+    at = headline.words.index(word)
+    near = headline.words[max(0, at - 1) : at] + headline.words[at + 1 : at + 2]
+    return any(units.holds(one.key) for one in near)
+
+
+def _is_age(headline: Headline, word: Word) -> bool:
+    """ ", 24," and "(24)" behind a person."""
+    before, behind = headline.title[: word.start].rstrip()[-1:], headline.title[word.end :][:1]
+    return before in (",", "(") and behind in (",", ")") and 1 <= word.value <= 115
+
+
+def _scores(left: list[Word], right: list[Word]) -> bool:
+    """Another result; "3-1" and "1-3" are one, told from two sides."""
+    mine = [sorted(word.key.split("-")) for word in left if word.sort == "score"]
+    theirs = [sorted(word.key.split("-")) for word in right if word.sort == "score"]
+    return bool(mine and theirs) and mine[0] != theirs[0]
+
+
+# --- names -------------------------------------------------------------------------------------------------
+
+
+def _names(pair: Pair, slot: Slot) -> bool:
+    """One name in the place of another."""
+    left = [at for at in slot.left if _can_fill(pair.left, at)]
+    right = [at for at in slot.right if _can_fill(pair.right, at)]
+    if not left or not right or max(len(left), len(right)) > _LONGEST_NAME:
+        return False
+    if _small_words(pair.left, slot.left) != _small_words(pair.right, slot.right):
+        return False
+    if not _are_names(pair, left, right) or not _is_frame(pair, slot):
+        return False
+    return not _are_one_name(pair, left, right)
+
+
+def _are_one_name(pair: Pair, left: list[int], right: list[int]) -> bool:
+    """Whether either name stands elsewhere in the other report, or one may be short for the other."""
+    mine, theirs = [pair.left.keys[at] for at in left], [pair.right.keys[at] for at in right]
+    if any(are_near(name, key) for name in mine for key in pair.right.keys):
+        return True
+    if any(are_near(name, key) for name in theirs for key in pair.left.keys):
+        return True
+    if _may_abbreviate(pair.left, left, theirs) or _may_abbreviate(pair.right, right, mine):
+        return True
+    return _named_in(mine[-1], pair.other) or _named_in(theirs[-1], pair.one)
+
+
+def _may_abbreviate(headline: Headline, slot: list[int], names: list[str]) -> bool:
+    """Whether one word of capitals may stand for several words: "IE" for "Internet Explorer"."""
+    word = headline.words[slot[0]]
+    if len(slot) != 1 or len(names) < 2 or not word.spelt.isupper():
+        return False
+    return any(name[0] in word.key for name in names)
+
+
+def _small_words(headline: Headline, slot: tuple[int, ...]) -> list[str]:
+    """Prepositions and the like: "marries Jared Pobre" and "marries in Mexico" have no names swapped."""
+    return [headline.keys[at] for at in slot if not headline.words[at].is_content]
+
+
+def _are_names(pair: Pair, left: list[int], right: list[int]) -> bool:
+    """Whether both slots end with a name; in title case, where any word has a capital, hold nothing else."""
+    ends = name_likeness(pair.left, left[-1]), name_likeness(pair.right, right[-1])
+    if NO_NAME in ends:
+        return False
+    if pair.left.is_title_case or pair.right.is_title_case:
+        inner = [name_likeness(pair.left, at) for at in left] + [
+            name_likeness(pair.right, at) for at in right
+        ]
+        are_last = left[-1] == len(pair.left.words) - 1 and right[-1] == len(pair.right.words) - 1
+        return NO_NAME not in inner and (NAME in ends or (are_last and len(left) == len(right)))
+    return NAME in ends
+
+
+def _is_frame(pair: Pair, slot: Slot) -> bool:
+    """Whether nothing differs beside the slot, or one more word with a capital in the same place."""
+    if is_all(pair, slot, 0):
+        return True
+    others = [one for one in pair.slots if one is not slot and (one.left or one.right)]
+    if not is_all(pair, slot, 1) or len(others) != 1 or pair.left.is_title_case or pair.right.is_title_case:
+        return False
+    further = zip((pair.left, pair.right), beside(pair, slot), others[0], strict=True)
+    return all(
+        len(words) == 1 and words <= set(filled) and headline.words[min(words)].spelt[0].isupper()
+        for headline, words, filled in further
+    )
+
+
+def _can_fill(headline: Headline, at: int) -> bool:
+    word = headline.words[at]
+    return word.sort == "word" and word.is_content
+
+
+def _named_in(name: str, telling: Telling) -> bool:
+    stem = name[: max(_STEM, len(name) - 2)]
+    return stem in telling.lead.lower()
+
+
+def _places(pair: Pair, rules: VetoRules) -> bool:
+    """Another place, where the script has no capitals to tell names by."""
+    known = places(pair.left.language)
+    mine = {place for place in known if place in pair.left.title}
+    theirs = {place for place in known if place in pair.right.title}
+    if not mine - theirs or not theirs - mine or pair.shared < rules.one_build * pair.shorter:
+        return False
+    leads = pair.one.lead, pair.other.lead
+    return not any(place in leads[1] for place in mine - theirs) and not any(
+        place in leads[0] for place in theirs - mine
+    )
+
+
+# --- deeds, actors, objects --------------------------------------------------------------------------------
+
+
+def _deeds(pair: Pair, rules: VetoRules) -> bool:
+    """The opposite deed: "holds rates" and "cuts rates"."""
+    if pair.in_order < rules.one_build_in_order:
+        return False
+    mine, theirs = states_of(pair.left), states_of(pair.right)
+    return any(
+        _are_opposite(pair, family, mine[family], theirs[family]) for family in mine if family in theirs
+    )
+
+
+def _are_opposite(pair: Pair, family: str, mine: frozenset[int], theirs: frozenset[int]) -> bool:
+    """Whether each headline names one state and no lead has both.
+
+    A headline that names two states tells of a change of mind, or of two things.
+    """
+    if len(mine) != 1 or len(theirs) != 1 or mine == theirs or not _are_all(pair, family):
+        return False
+    return not _does(pair.other, family, mine) and not _does(pair.one, family, theirs)
+
+
+def _are_all(pair: Pair, family: str) -> bool:
+    """Whether little but the deeds differs."""
+    for headline, only_here in zip((pair.left, pair.right), loose(pair), strict=True):
+        if sum(not is_deed(headline, at, family) for at in only_here) > _MOST_BESIDE:
+            return False
+    return True
+
+
+def _does(telling: Telling, family: str, states: frozenset[int]) -> bool:
+    """Whether the lead names these states too."""
+    if not telling.lead:
+        return False
+    return states <= states_of(read_headline(telling.lead, telling.language)).get(family, frozenset())
+
+
+def _actors(pair: Pair) -> bool:
+    """The same two in the other order: "A beat B", "B beat A"; not where they do something together."""
+    left, right = pair.left, pair.right
+    if left.keys == right.keys or len(left.keys) != len(right.keys):
+        return False
+    together = words_of("together", left.language)
+    if together.met_in(left) or together.met_in(right):
+        return False
+    start = 0
+    while left.keys[start] == right.keys[start]:
+        start += 1
+    end = len(left.keys)
+    while left.keys[end - 1] == right.keys[end - 1]:
+        end -= 1
+    longest = _LONGEST_ACTOR if left.has_spaces else _LONGEST_ACTOR_CHARS
+    lengths = range(1, longest + 1)
+    return any(
+        _are_swapped(left, left.words[start:end], right.keys[start:end], first, last)
+        for first in lengths
+        for last in lengths
+        if first + last < end - start
+    )
+
+
+def _are_swapped(left: Headline, words: tuple[Word, ...], theirs: tuple[str, ...], x: int, y: int) -> bool:
+    """Whether `words` are X deed Y and `theirs` Y deed X, X of `x` and Y of `y` words."""
+    mine = tuple(word.key for word in words)
+    deed = words[x : len(words) - y]
+    if mine[x : len(mine) - y] != theirs[y : len(theirs) - x]:
+        return False
+    together = words_of("alongside", left.language)
+    if not any(word.is_content for word in deed) or any(together.holds(word.key) for word in deed):
+        return False
+    return _same(mine[:x], theirs[-x:]) and _same(mine[-y:], theirs[:y])
+
+
+def _same(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
+    """ "India" for "Indian" as well: who does it to whom changes the ending."""
+    return all(a == b or (len(a) > 3 and a[:_STEM] == b[:_STEM]) for a, b in zip(left, right, strict=True))
+
+
+def _objects(pair: Pair) -> bool:
+    """Another thing recalled."""
+    slot = next((slot for slot in pair.slots if slot.left and slot.right), None)
+    if slot is None or not is_all(pair, slot, _MOST_BESIDE_OBJECT):
+        return False
+    left = [at for at in slot.left if _can_fill(pair.left, at)]
+    right = [at for at in slot.right if _can_fill(pair.right, at)]
+    verbs, generic = words_of("objects", pair.left.language), plain_words("objects_generic")
+    if not left or not right or not any(map(verbs.holds, pair.left.keys[max(0, left[0] - 2) : left[0]])):
+        return False
+    mine, theirs = [pair.left.keys[at] for at in left], [pair.right.keys[at] for at in right]
+    if any(map(generic.holds, (*mine, *theirs))) or any(are_near(a, b) for a in mine for b in theirs):
+        return False
+    return not (_named_in(mine[-1], pair.other) or _named_in(theirs[-1], pair.one))

@@ -1,0 +1,407 @@
+"""Headlines as words that can be set side by side: what each says of numbers, days, names and deeds.
+
+The vetoes (vetoes.py) compare headlines word by word. Here a headline becomes a row of words with all that
+the comparison asks of each; the lists behind it stand in vetoes.yaml. Reading is memoised: results never
+depend on the memo.
+"""
+
+import functools
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+import Stemmer
+import yaml
+
+from aggregator.cluster.events.document_frequency import shipped_background
+from aggregator.cluster.events.tokenizer import primary_tag
+from aggregator.extract.language.stopwords import stop_words
+
+Sort = Literal["word", "number", "ordinal", "score"]
+# How sure it is that a word is a name.
+NO_NAME: Final = 0
+MAY_BE_NAME: Final = 1
+NAME: Final = 2
+
+_UNSPACED: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_TOKEN: Final = re.compile(
+    rf"(?P<score>(?<![\d.,])\d{{1,3}}[-–:]\d{{1,3}}(?![\w:.-]))"
+    rf"|(?P<number>\d+(?:[.,]\d+)*)(?P<suffix>(?:-?(?:st|nd|rd|th|er|ère|e|è|º|ª|й|я|е|го|му|ю))?(?![\w]))?"
+    rf"|(?P<hanzi>(?<![〇一二三四五六七八九十百])[〇一二三四五六七八九十百]++)(?=[轮次届弹弾回位季度月日级級名人])"
+    rf"|(?P<sign>[$€£¥₹%])"
+    rf"|(?P<unspaced>[{_UNSPACED}])"
+    rf"|(?P<word>[^\W\d_](?:(?![{_UNSPACED}])[\w'’-])*)"
+)
+_GERMAN_ORDINAL: Final = re.compile(r"\. ?(?=[^\W\d_])")
+_ELISION: Final = re.compile(r"^(?:l|d|dell|all|dall|nell|sull|un|qu|s|n|j|c|m|t)['’](?=\w{2})")
+# What divides a headline; a capital behind it is the capital of a beginning.
+_DIVIDERS: Final = frozenset(":|–—-.!?…\"“„«»'‘’·()")
+_COMPOUND: Final = re.compile(r"-[a-z]|-Based")  # "Rest-stop": a description, whatever its first part is
+_DIGITS: Final = {c: n for n, c in enumerate("〇一二三四五六七八九")}
+_UNSPACED_TAGS: Final = frozenset({"zh", "ja", "yue", "wuu"})
+# Of the events that hold a word, the share in which it also stands alone as a name in mid-sentence: from here
+# on it is one ("Spain" .7, "Boeing" .55, "Microsoft" .4; "Judge" .03, "President" .16, "Court" .24).
+_NAME_SHARE: Final = 0.35
+_LEAST_NAME_EVENTS: Final = 2
+
+
+class Word(NamedTuple):
+    """One word of a headline."""
+
+    key: str  # what must be equal for two words to be the same: "12th" and "twelfth" are "#12"
+    sort: Sort
+    value: float  # of a number or ordinal; 0.0 for words
+    spelt: str
+    start: int  # place in the title
+    end: int
+    is_initial: bool  # at the beginning of the headline or of a part of it
+    is_content: bool  # no stop word
+
+
+class Headline(NamedTuple):
+    """A title, read."""
+
+    title: str  # in lower case
+    language: str
+    words: tuple[Word, ...]
+    keys: tuple[str, ...]
+    is_title_case: bool
+    is_shouted: bool  # all capitals
+    has_spaces: bool
+
+    @property
+    def joined(self) -> str:
+        """The words in a row, for phrases; with a blank at either end where words are spaced."""
+        return f" {' '.join(self.keys)} " if self.has_spaces else "".join(self.keys)
+
+
+class WordSet(NamedTuple):
+    """A list of words, beginnings of words and phrases."""
+
+    exact: frozenset[str]
+    beginnings: tuple[str, ...]
+    phrases: tuple[str, ...]
+
+    def holds(self, key: str) -> bool:
+        """Whether this one word is in the list."""
+        return key in self.exact or (bool(self.beginnings) and key.startswith(self.beginnings))
+
+    def met_in(self, headline: Headline) -> bool:
+        """Whether any entry stands in the headline."""
+        if not headline.has_spaces:
+            return any(entry in headline.title for entry in (*self.exact, *self.phrases))
+        if any(self.holds(key) for key in headline.keys):
+            return True
+        return bool(self.phrases) and any(f" {phrase} " in headline.joined for phrase in self.phrases)
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """vetoes.yaml as it stands there."""
+
+    counting: dict[str, list[str]]
+    ordinals: dict[str, list[str]]
+    numbered: dict[str, str]
+    weekdays: dict[str, list[str]]
+    months: dict[str, list[str]]
+    magnitude: str
+    measures: str
+    prices: str
+    priced: dict[str, str]
+    versions: dict[str, str]
+    actions: dict[str, list[dict[str, str]]]
+    together: dict[str, str]
+    alongside: dict[str, str]
+    labels: dict[str, str]
+    daily: dict[str, str]
+    objects: dict[str, str]
+    objects_generic: str
+    outlets: dict[str, str]
+    common: dict[str, str]
+    aliases: list[str]
+    place_prepositions: dict[str, str]
+    places: dict[str, str]
+
+
+@functools.cache
+def _file() -> _File:
+    raw: dict[str, Any] = yaml.safe_load(
+        files("aggregator.cluster.vetoes").joinpath("vetoes.yaml").read_text(encoding="utf-8")
+    )
+    return msgspec.convert(raw, _File)
+
+
+def lists_hash() -> str:
+    """12 hex digits over vetoes.yaml; stands as `vetoes.word_lists` in config/tuning.yaml."""
+    data = files("aggregator.cluster.vetoes").joinpath("vetoes.yaml").read_bytes()
+    return hashlib.blake2b(data, digest_size=6).hexdigest()
+
+
+def _word_set(text: str) -> WordSet:
+    entries = [entry.strip('"') for entry in re.findall(r'"[^"]+"|\S+', text)]
+    phrases = [entry for entry in entries if " " in entry]
+    single = [entry for entry in entries if " " not in entry]
+    return WordSet(
+        frozenset(entry for entry in single if not entry.endswith("*")),
+        tuple(entry[:-1] for entry in single if entry.endswith("*")),
+        tuple(entry.removesuffix("*") for entry in phrases),
+    )
+
+
+NamedList = Literal[
+    "numbered",
+    "together",
+    "labels",
+    "daily",
+    "objects",
+    "common",
+    "place_prepositions",
+    "outlets",
+    "versions",
+    "priced",
+    "alongside",
+]
+
+
+@functools.cache
+def words_of(name: NamedList, language: str) -> WordSet:
+    """The list `name` of a language; empty where there is none."""
+    lists: Mapping[str, str] = getattr(_file(), name)
+    return _word_set(lists.get(language, ""))
+
+
+@functools.cache
+def plain_words(name: Literal["magnitude", "measures", "prices", "objects_generic"]) -> WordSet:
+    """The list `name`, which holds words of all languages."""
+    return _word_set(getattr(_file(), name))
+
+
+@functools.cache
+def places(language: str) -> tuple[str, ...]:
+    """Names of places, for languages without capitals; the longest first."""
+    return tuple(sorted(_file().places.get(language, "").split(), key=len, reverse=True))
+
+
+@functools.cache
+def _aliases() -> dict[str, int]:
+    return {word: number for number, line in enumerate(_file().aliases) for word in line.split()}
+
+
+@functools.cache
+def _families(language: str) -> tuple[tuple[str, tuple[WordSet, ...]], ...]:
+    found = _file().actions.items()
+    return tuple(
+        (name, tuple(_word_set(state.get(language, "")) for state in states)) for name, states in found
+    )
+
+
+class _Rows(NamedTuple):
+    """Words that stand for a place in a row."""
+
+    exact: dict[str, int]
+    beginnings: tuple[tuple[str, int], ...]
+
+    def find(self, word: str) -> int | None:
+        if word in self.exact:
+            return self.exact[word]
+        return next((number for start, number in self.beginnings if word.startswith(start)), None)
+
+
+RowList = Literal["counting", "ordinals", "weekdays", "months"]
+_IN_ROWS: Final[tuple[tuple[RowList, Sort, str], ...]] = (
+    ("ordinals", "ordinal", "#"),
+    ("counting", "number", ""),
+)
+
+
+@functools.cache
+def _rows(name: RowList, language: str) -> _Rows:
+    lists: Mapping[str, list[str]] = getattr(_file(), name)
+    exact: dict[str, int] = {}
+    beginnings: list[tuple[str, int]] = []
+    for number, forms in enumerate(lists.get(language, []), start=1):
+        for form in forms.split("|"):
+            if form.endswith("*"):
+                beginnings.append((form[:-1], number))
+            elif form != "-":
+                exact[form] = number
+    # Of two beginnings the longer one: "zweite" before "zwei".
+    return _Rows(exact, tuple(sorted(beginnings, key=lambda one: -len(one[0]))))
+
+
+@functools.lru_cache(maxsize=1024)
+def read_headline(title: str, language: str | None) -> Headline:
+    """The title as words. `language` as declared ("en-GB"); an unknown one is read without lists."""
+    tag = primary_tag(language)
+    words = tuple(_words(title, tag))
+    spaced = [word for word in words if word.is_content and word.sort == "word" and len(word.key) > 2]
+    return Headline(
+        title=title.lower(),
+        language=tag,
+        words=words,
+        keys=tuple(word.key for word in words),
+        # German writes every noun with a capital: there is no title case to tell.
+        is_title_case=tag != "de" and not any(word.spelt[0].islower() for word in spaced),
+        is_shouted=title.isupper(),
+        has_spaces=tag not in _UNSPACED_TAGS,
+    )
+
+
+def _words(title: str, language: str) -> Iterable[Word]:
+    stops = stop_words(language)
+    for found in _TOKEN.finditer(title):
+        spelt = found.group()
+        start, end = found.span()
+        before = title[:start].rstrip()
+        initial = not before or before[-1] in _DIVIDERS
+        sort, value, key = _sense(found, title, language)
+        content = sort != "word" or (key not in stops and (len(key) > 1 or found["unspaced"] is not None))
+        yield Word(key, sort, value, spelt, start, end, initial, content)
+
+
+def _sense(found: re.Match[str], title: str, language: str) -> tuple[Sort, float, str]:
+    """What a token is, its value, and its key."""
+    if found["score"]:
+        return "score", 0.0, re.sub(r"[–:]", "-", found["score"])
+    if found["number"] or found["hanzi"]:
+        value = _value(found["number"]) if found["number"] else float(_hanzi(found["hanzi"]))
+        german = language == "de" and found["number"] and _GERMAN_ORDINAL.match(title, found.end())
+        if found["suffix"] or german or title[: found.start()].endswith("第"):
+            return "ordinal", value, f"#{value:g}"
+        return "number", value, f"{value:.10g}"
+    word = found.group().lower().replace("’", "'")
+    if language in ("fr", "it"):
+        word = _ELISION.sub("", word)
+    word = word.removesuffix("'s").rstrip("'-")
+    if re.fullmatch(r"q[1-4]", word):
+        return "ordinal", float(word[1]), f"#{word[1]}"
+    for name, sort, mark in _IN_ROWS:
+        row = _rows(name, language).find(word)
+        if row is not None:
+            return sort, float(row), f"{mark}{row}"
+    return "word", 0.0, word
+
+
+def _value(digits: str) -> float:
+    """ "3,500" and "3.500" are 3500, "4,2" and "4.2" are 4.2."""
+    if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", digits):
+        return float(re.sub(r"[.,]", "", digits))
+    whole, _, rest = digits.replace(",", ".").partition(".")
+    return float(f"{whole}.{rest.replace('.', '') or 0}")
+
+
+def _hanzi(text: str) -> int:
+    total, digit = 0, 0
+    for c in text:
+        if c in "十百":
+            total += (digit or 1) * (10 if c == "十" else 100)
+            digit = 0
+        else:
+            digit = _DIGITS[c]
+    return total + digit
+
+
+# --- what a word is ----------------------------------------------------------------------------------------
+
+
+def weekday_of(word: Word, language: str) -> int | None:
+    """1 for Monday to 7 for Sunday; None for any other word."""
+    return _rows("weekdays", language).find(word.key) if word.sort == "word" else None
+
+
+def month_of(word: Word, language: str) -> int | None:
+    """1 for January to 12 for December; None for any other word."""
+    return _rows("months", language).find(word.key) if word.sort == "word" else None
+
+
+@functools.lru_cache(maxsize=1024)
+def states_of(headline: Headline) -> dict[str, frozenset[int]]:
+    """For each family of deeds the states that the headline names (vetoes.yaml, `actions`)."""
+    found = {}
+    for name, states in _families(headline.language):
+        met = frozenset(number for number, words in enumerate(states) if words.met_in(headline))
+        if met:
+            found[name] = met
+    return found
+
+
+def is_deed(headline: Headline, at: int, family: str) -> bool:
+    """Whether the word is one of a family of deeds, or a part of one's phrase."""
+    key = headline.keys[at]
+    states = dict(_families(headline.language))[family]
+    return any(words.holds(key) or any(key in phrase.split() for phrase in words.phrases) for words in states)
+
+
+def are_near(left: str, right: str) -> bool:
+    """Whether two words are one in another form ("Israel", "Israeli"), parts of one compound, or aliases."""
+    if left == right:
+        return True
+    left, right = folded(left), folded(right)
+    aliases = _aliases()
+    if left in aliases and aliases[left] == aliases.get(right):
+        return True
+    if min(len(left), len(right)) < 4:
+        return False
+    if left[:4] == right[:4] or left.endswith(f"-{right}") or right.endswith(f"-{left}"):
+        return True
+    return min(len(left), len(right)) > 6 and left[-4:] == right[-4:]
+
+
+@functools.lru_cache(maxsize=16384)
+def folded(word: str) -> str:
+    """The word without accents: "Moïse" is "Moise"."""
+    if word.isascii():
+        return word
+    return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+
+
+def name_likeness(headline: Headline, at: int) -> int:
+    """NO_NAME, MAY_BE_NAME or NAME for the word at this place."""
+    word = headline.words[at]
+    if not _has_capital_of_its_own(headline, word):
+        return NO_NAME
+    if len(word.spelt) > 1 and word.spelt.isupper() and not headline.is_shouted:
+        return NAME
+    if headline.language == "de":
+        return _german_name(headline, at)
+    if headline.language != "und" and not word.is_initial and not headline.is_title_case:
+        return NAME
+    if headline.language == "en":
+        return _known_name(headline, word)
+    return NO_NAME if headline.language == "und" else MAY_BE_NAME
+
+
+def _has_capital_of_its_own(headline: Headline, word: Word) -> bool:
+    if word.sort != "word" or not word.is_content or not word.spelt[0].isupper():
+        return False
+    return not words_of("common", headline.language).holds(word.key) and not _COMPOUND.search(word.spelt)
+
+
+def _german_name(headline: Headline, at: int) -> int:
+    before = headline.words[at - 1] if at else None
+    if before is not None and words_of("place_prepositions", "de").holds(before.key):
+        return NAME
+    neighbours = headline.words[max(0, at - 1) : at] + headline.words[at + 1 : at + 2]
+    with_capital = [
+        one for one in neighbours if one.spelt[0].isupper() and one.sort == "word" and one.is_content
+    ]
+    return NAME if with_capital and not headline.words[at].is_initial else MAY_BE_NAME
+
+
+@functools.cache
+def _english() -> Stemmer.Stemmer:
+    return Stemmer.Stemmer("english", 0)
+
+
+def _known_name(headline: Headline, word: Word) -> int:
+    """Where capitals do not tell: whether news have the word as a name more often than not."""
+    background = shipped_background()
+    as_word = background.table("w", "en").get(_english().stemWord(word.key), 0)
+    as_name = background.table("n", "*").get(word.key, 0)
+    if as_word == 0 and as_name == 0:
+        return MAY_BE_NAME if headline.is_title_case else NAME
+    is_name = as_name >= _LEAST_NAME_EVENTS and as_name >= _NAME_SHARE * as_word
+    return NAME if is_name else NO_NAME if as_word > 20 else MAY_BE_NAME

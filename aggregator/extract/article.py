@@ -1,0 +1,410 @@
+"""The one door of this room: an entry, with its page where it was fetched, becomes a clean article.
+
+The fullest source goes first: the fetched page, a page that came with the entry, a saved text, the entry's
+own text, its HTML fragment, and at last its title alone. Where a page turns out to be a wall, a list or
+nothing, the entry's own text is taken instead.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import msgspec
+
+from aggregator.config.tuning import RuleBook
+from aggregator.extract.html import live_blog
+from aggregator.extract.html.dom import html_to_text
+from aggregator.extract.html.media import media_of
+from aggregator.extract.html.page import Page, read_page
+from aggregator.extract.html.page_signals import read_signs
+from aggregator.extract.html.robots_meta import permissions
+from aggregator.extract.html.widgets import without_widgets
+from aggregator.extract.language import dates
+from aggregator.extract.language.detect import find_language
+from aggregator.extract.language.unicode import clean, decode, looks_binary
+from aggregator.extract.learned_boilerplate import RepeatRules, marks, repeated, together, without
+from aggregator.extract.limits import TextRules
+from aggregator.extract.lines import count_words, one_space
+from aggregator.extract.liveblog import detect, ordering
+from aggregator.extract.liveblog.clock_times import day_heading
+from aggregator.extract.liveblog.ordering import Found, Known
+from aggregator.extract.page_verdict import Surroundings, judge, judge_remains, needs_signs
+from aggregator.extract.plain import saved_text
+from aggregator.extract.sentences import split_sentences
+from aggregator.extract.wire import wire
+from aggregator.model.core import (
+    ACCEPTED_VERDICTS,
+    CleanArticle,
+    Enclosure,
+    Entry,
+    LineMarks,
+    Published,
+    Repeats,
+    TimedEntry,
+    Verdict,
+)
+
+NOTICE = "its text stands under other headlines of its outlet: a notice"
+
+
+class Cleaned(msgspec.Struct, frozen=True):
+    """An article, and by what the lines of its text are known again (None: nothing is learnt from them)."""
+
+    article: CleanArticle
+    lines: LineMarks | None = None
+
+
+def clean_article(  # noqa: PLR0917 - callers name what was fetched in this order
+    entry: Entry,
+    page: bytes | None,
+    page_charset: str | None,
+    page_url: str | None,
+    seen: dt.datetime,
+    rules: RuleBook,
+) -> CleanArticle:
+    """The article of `entry` alone, whatever its outlet repeats; arguments as of `clean_entry`."""
+    return clean_entry(
+        entry, page=page, page_charset=page_charset, page_url=page_url, seen=seen, rules=rules
+    ).article
+
+
+def clean_entry(
+    entry: Entry,
+    *,
+    page: bytes | None,
+    page_charset: str | None,
+    page_url: str | None,
+    seen: dt.datetime,
+    rules: RuleBook,
+    repeats: Repeats | None = None,
+    without_text: bool = False,
+) -> Cleaned:
+    """The article of `entry`, whatever the entry is: what cannot be read has a verdict that says so.
+
+    `page`: the bytes fetched from `page_url` (`page_charset`: as its headers declare), None when there are
+    none. `seen`: when the entry was accepted; dates more than a day later are not believed. `repeats`: lines
+    of its outlet that are taken out. `without_text`: its text is known to be a notice; the entry's own words
+    are taken for that of a page, the headline alone for that of the entry.
+    """
+    room = rules.section("text", TextRules)
+    lines = rules.section("repeats", RepeatRules)
+    html = decode(page, page_charset) if page is not None and not looks_binary(page) else ""
+    draft = None
+    if page is not None:
+        draft = _from_html(entry, html, page_url, seen, room) if html.strip() else _unreadable(page)
+    if draft is not None:
+        draft = _without_notice(draft) if without_text else _without_repeats(draft, repeats, room, lines)
+    if draft is not None and draft.article.verdict == "ok":
+        return Cleaned(_finished(entry, draft, seen, room), draft.marks)
+    own = _from_entry(entry, seen, room)
+    if without_text and draft is None:
+        own = _without_notice(own)
+    elif own.article.text:
+        own = _without_repeats(own, repeats, room, lines)
+    if draft is not None and not _is_better(own.article, draft.article):
+        return Cleaned(_finished(entry, draft, seen, room), together(draft.marks, own.marks))
+    if draft is not None:
+        own = msgspec.structs.replace(
+            own,
+            article=_with_page_facts(own.article, draft.article),
+            image=draft.image,
+            image_base=draft.image_base,
+            no_images=draft.no_images,
+        )
+    known = own.marks if draft is None else together(draft.marks, own.marks)
+    return Cleaned(_finished(entry, own, seen, room), known)
+
+
+def _is_better(own: CleanArticle, page: CleanArticle) -> bool:
+    """Whether the entry's own text goes before that of a page with hardly any."""
+    if own.verdict not in ACCEPTED_VERDICTS:
+        return False
+    return page.verdict not in ACCEPTED_VERDICTS or len(own.text) > len(page.text)
+
+
+class _Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """An article before what all kinds have in common is added; `lines`: with its furniture, for the wire."""
+
+    article: CleanArticle
+    lines: tuple[str, ...] = ()
+    declared_language: str | None = None
+    is_live: bool = False
+    sources: tuple[str, ...] = ()  # what the page calls the source of its text
+    image: Enclosure | None = None  # that the page is shared with, as the page writes its address ...
+    image_base: str | None = None  # ... which is meant from here
+    no_images: bool = False  # the page forbids passing pictures on
+    entries: tuple[Found, ...] = ()  # of a live blog, as the page's markup has them
+    before: tuple[str, ...] = ()  # its paragraphs before lines were taken out that the outlet repeats
+    marks: LineMarks | None = None  # of these, where something may be learnt from them
+
+
+# --- where it comes from -----------------------------------------------------------------------------------
+
+
+def _unreadable(page: bytes) -> _Draft:
+    if page.strip():
+        return _Draft(article=CleanArticle(verdict="binary", reason="the page is no text"))
+    return _Draft(article=CleanArticle(verdict="empty", reason="the page has no bytes"))
+
+
+def _from_html(entry: Entry, html: str, url: str | None, seen: dt.datetime, room: TextRules) -> _Draft:
+    read = read_page(html, rules=room, url=url, zone=entry.zone, seen=seen)
+    if read is None:
+        return _Draft(article=CleanArticle(verdict="empty", reason="the page holds no markup"))
+    facts = read.facts
+    title = _title(entry.title) or facts.title
+    context = saved_text.Context(
+        rules=room, headings=facts.headings, outlet=entry.outlet or facts.site, zone=entry.zone, seen=seen
+    )
+    announced = facts.is_live or detect.announces_live(title)
+    entries: tuple[Found, ...] = ()
+    if announced or live_blog.may_be_live(html):
+        known = Known(modified=facts.modified, seen=seen, zone=entry.zone)
+        entries = live_blog.read_live_page(html, known, rules=room, announced=announced)
+    body = saved_text.read_titled_text(live_blog.completed(read.text, entries), title, context)
+    text = "\n".join(body.paragraphs)
+    around = _around(html, text, read, room)
+    judged = judge(title, text, room, around)
+    article = CleanArticle(
+        verdict=judged.verdict,
+        reason=judged.reason,
+        title=title,
+        text=text,
+        author=facts.author or body.author,
+        outlet=facts.site,
+        published=facts.published or body.published,
+        modified=facts.modified,
+        canonical_url=facts.canonical,
+        noarchive=facts.forbids.noarchive,
+        nosnippet=facts.forbids.nosnippet,
+        tdm_reserved=facts.forbids.tdm_reserved,
+        truncated=read.truncated,
+    )
+    return _Draft(
+        article=article,
+        lines=body.lines,
+        declared_language=facts.language,
+        is_live=facts.is_live,
+        sources=facts.sources,
+        entries=entries,
+        image=facts.image,
+        image_base=url,
+        no_images=facts.forbids.noimage,
+    )
+
+
+def _around(html: str, text: str, read: Page, room: TextRules) -> Surroundings:
+    facts = read.facts
+    around = Surroundings(
+        title=facts.title,
+        headings=facts.headings,
+        opening=read.opening,
+        found=read.text,
+        words=read.words,
+        link_share=read.link_share,
+        kinds=facts.kinds,
+        is_free=facts.is_free,
+    )
+    if needs_signs(count_words(text), around, room):
+        return msgspec.structs.replace(around, signs=read_signs(html, room))
+    return around
+
+
+def _from_entry(entry: Entry, seen: dt.datetime, room: TextRules) -> _Draft:
+    if entry.html is not None and entry.is_page:
+        return _from_html(entry, entry.html, entry.url, seen, room)
+    context = saved_text.Context(rules=room, outlet=entry.outlet, zone=entry.zone, seen=seen)
+    is_saved = entry.text is not None and entry.is_saved_text
+    has_text = is_saved or (entry.text is not None and bool(entry.text.strip()))
+    text = clean(entry.text or "") if has_text else html_to_text(entry.html or "")
+    text, title = text[: room.max_text_chars * 2], _title(entry.title)
+    if title and not is_saved:
+        saved = saved_text.read_titled_text(text, title, context)
+    else:  # a record or entry without a headline may hold it inside, as a saved text does
+        saved = saved_text.read_saved_text(text, context)
+    return _drafted(saved, title or _title(saved.title), room)
+
+
+def _drafted(saved: saved_text.SavedText, title: str, room: TextRules) -> _Draft:
+    text = "\n".join(saved.paragraphs)
+    judged = judge(title, text, room)
+    article = CleanArticle(
+        verdict=judged.verdict,
+        reason=judged.reason,
+        title=title,
+        text=text,
+        author=saved.author,
+        outlet=saved.outlet,
+        published=saved.published,
+    )
+    return _Draft(article=article, lines=saved.lines)
+
+
+def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
+    """The entry's own text, with what a page without a usable text still says about itself."""
+    return msgspec.structs.replace(
+        own,
+        reason=f"its page: {page.reason}; the entry's own words are taken" if page.reason else own.reason,
+        page_verdict=_verdict_on_page(page),
+        author=own.author or page.author,
+        published=own.published or page.published,
+        noarchive=page.noarchive,
+        nosnippet=page.nosnippet,
+        tdm_reserved=page.tdm_reserved,
+    )
+
+
+def _verdict_on_page(page: CleanArticle) -> Verdict | None:
+    """Of a page whose entry's own words are taken; a notice that only placing recognised is of consent."""
+    return None if page.verdict == "ok" else "consent" if page.reason == NOTICE else page.verdict
+
+
+# --- what an outlet repeats --------------------------------------------------------------------------------
+
+
+def _without_repeats(draft: _Draft, repeats: Repeats | None, room: TextRules, rules: RepeatRules) -> _Draft:
+    """The draft without the lines that its outlet repeats; live blogs and refused texts stay as they are."""
+    article = draft.article
+    before = _paragraphs(article.text, room)
+    if article.verdict not in ACCEPTED_VERDICTS or not before or _is_live(draft, before, room):
+        return draft
+    known = marks(before, rules)
+    gone = repeated(known, repeats or Repeats())
+    known = msgspec.structs.replace(known, removed=gone)
+    if not gone:
+        return msgspec.structs.replace(draft, marks=known)
+    kept, taken = without(before, gone, rules)
+    text = "\n".join(kept)
+    judged = judge_remains(article.title, text, room)
+    article = msgspec.structs.replace(
+        article, text=text, repeated=taken, verdict=judged.verdict, reason=judged.reason
+    )
+    return msgspec.structs.replace(draft, article=article, before=before, marks=known)
+
+
+def _without_notice(draft: _Draft) -> _Draft:
+    """The draft without its text, which its outlet shows under other headlines too."""
+    article = msgspec.structs.replace(
+        draft.article,
+        verdict="stub" if draft.article.title else "consent",
+        reason=NOTICE,
+        text="",
+    )
+    return msgspec.structs.replace(draft, article=article, lines=(), entries=())
+
+
+def _is_live(draft: _Draft, paragraphs: tuple[str, ...], room: TextRules) -> bool:
+    title = draft.article.title
+    return bool(
+        draft.is_live
+        or draft.entries
+        or detect.is_container_title(title)
+        or detect.looks_live(paragraphs, room)
+    )
+
+
+# --- what all have in common -------------------------------------------------------------------------------
+
+
+def _paragraphs(text: str, room: TextRules) -> tuple[str, ...]:
+    text = _cut("\n".join(map(without_widgets, text.split("\n"))), room.max_text_chars)
+    return tuple(line for line in text.split("\n") if line)
+
+
+def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -> CleanArticle:
+    article = draft.article
+    paragraphs = _paragraphs(article.text, room)
+    text = "\n".join(paragraphs)
+    author = one_space(clean(entry.author)) if entry.author else article.author
+    published = _declared(entry, seen) or article.published
+    announced = draft.is_live or detect.announces_live(article.title)
+    known = Known(published=published, modified=article.modified, seen=seen, zone=entry.zone)
+    timed = _timed(draft, paragraphs, known, room, announced=announced)
+    forbids = permissions(entry.robots)
+    return msgspec.structs.replace(
+        article,
+        title=_cut(article.title, room.max_title_chars),
+        text=text,
+        lead=_lead(paragraphs, room.lead_words),
+        language=find_language(article.title, text, entry.language or draft.declared_language, room),
+        author=_cut(author, 200) if author else None,
+        outlet=_cut(article.outlet, 200) if article.outlet else None,
+        published=published,
+        wire=wire.find_wire(
+            draft.before or paragraphs,
+            room,
+            draft.lines,
+            author,
+            outlet=entry.outlet or article.outlet,
+            title=article.title,
+            sources=draft.sources,
+        ),
+        is_container=bool(timed) or announced or detect.is_container_title(article.title),
+        timed=timed,
+        noarchive=article.noarchive or forbids.noarchive,
+        nosnippet=article.nosnippet or forbids.nosnippet,
+        tdm_reserved=article.tdm_reserved or forbids.tdm_reserved,
+        media=media_of(
+            entry.enclosures,
+            () if draft.image is None else (draft.image,),
+            draft.image_base or entry.url,
+            room,
+            no_images=draft.no_images or forbids.noimage,
+        ),
+        truncated=article.truncated or len(article.text) > room.max_text_chars,
+    )
+
+
+def _timed(
+    draft: _Draft, paragraphs: tuple[str, ...], known: Known, room: TextRules, *, announced: bool
+) -> tuple[TimedEntry, ...]:
+    """The entries of a live blog as the page marks them up, or as the text tells them: the more of both."""
+    told = _under_opening_day(draft.lines, paragraphs)
+    if announced and not any(map(detect.opens_with_clock, told)):
+        kept = frozenset(told)  # clocks that stand alone may have gone as furniture ("Posted at 14:35")
+        told = tuple(line for line in draft.lines if line in kept or detect.is_bare_clock(line))
+    by_text: tuple[TimedEntry, ...] = ()
+    if announced or detect.looks_live(told, room):
+        by_text = detect.entries_of(told, room, known, announced=announced)
+    if draft.entries and len(draft.entries) >= len(by_text):
+        return ordering.timed(draft.entries, known, room)
+    return by_text
+
+
+def _under_opening_day(lines: Sequence[str], paragraphs: tuple[str, ...]) -> tuple[str, ...]:
+    """`paragraphs` with the day heading above the first clock, where it was taken for a date line."""
+    first = next((place for place, line in enumerate(lines) if detect.opens_with_clock(line)), 0)
+    heading = lines[first - 1] if first else ""
+    if not heading or day_heading(heading) is None or heading in paragraphs:
+        return paragraphs
+    start = next((n for n, paragraph in enumerate(paragraphs) if detect.opens_with_clock(paragraph)), 0)
+    return (*paragraphs[:start], heading, *paragraphs[start:])
+
+
+def _declared(entry: Entry, seen: dt.datetime) -> Published | None:
+    declared = entry.published
+    return declared if declared is not None and dates.plausible(declared.time, seen) else None
+
+
+def _title(raw: str) -> str:
+    return " ".join(html_to_text(raw).split())
+
+
+def _cut(text: str, max_chars: int) -> str:
+    """`text` within `max_chars`, cut at a space."""
+    if len(text) <= max_chars:
+        return text
+    head = text[:max_chars]
+    return (head.rpartition("\n")[0] if "\n" in head[max_chars // 2 :] else head.rpartition(" ")[0]) or head
+
+
+def _lead(paragraphs: tuple[str, ...], max_words: int) -> str:
+    """The first sentences within `max_words` words; the first one is always whole."""
+    kept: list[str] = []
+    words = 0
+    for paragraph in paragraphs[:6]:
+        for sentence in split_sentences(paragraph):
+            words += count_words(sentence)
+            if kept and words > max_words:
+                return " ".join(kept)
+            kept.append(sentence)
+    return " ".join(kept) or (paragraphs[0] if paragraphs else "")

@@ -1,0 +1,245 @@
+"""Boxes of a page that are no part of its article: cards of other articles, sign-ups, captions, biographies.
+
+They stand between the paragraphs, so a reader that takes the article's container takes them too. They are
+told by how they are built (a whole card inside one link, another post inside the post, a list of links) and
+by what their makers call them, and are taken out of the tree before any reader sees it. No box goes that
+holds the page's headline or a large part of its text: then its name means something else.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any, Literal
+
+from aggregator.extract.limits import TextRules
+from aggregator.extract.lines import count_words, ends_sentence
+
+# JSON-LD stays: in it trafilatura finds the text of pages that are filled by scripts.
+_UNREAD = " | ".join((
+    "//script[not(contains(@type, 'ld+json'))]",
+    *(f"//{tag}" for tag in ("style", "svg", "template", "canvas", "noscript", "select", "button", "link")),
+    *(f"//{tag}[not(.//h1)]" for tag in ("nav", "footer", "aside", "menu", "dialog")),
+))  # fmt: skip
+_BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "section", "article", "figure")
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_NAMED_TAGS = frozenset(
+    {"div", "section", "aside", "ul", "ol", "p", "dl", "table", "figure", "form", "details", "span", "li",
+     "fieldset"}
+)  # fmt: skip
+_LOOKED_AT = (*_NAMED_TAGS, "a", "article", "figcaption")
+_NAMES_STAND_IN = ("class", "id", "aria-label", "data-testid")
+# What the box is, whatever stands in it.
+_NAME = re.compile(
+    r"(?:^|[-_ ])(?:newsletters?|biography|author-?(?:bio|info|box|card)|about-the-author|"
+    r"info-?box(?:es)?|fact-?box(?:es)?|polls?|quiz|comments?-(?:list|section|area)|"
+    r"most-?(?:read|viewed|popular)|notification-bar|debug|media-?info|video-(?:heading|title|description)|"
+    r"captions?|image-?(?:widget|credit|caption)|photo-?credit|bildunterschrift|copyright)(?:$|[-_ ])"
+)
+# Where it leads to: a name that counts only with a link inside.
+_LEADING_NAME = re.compile(
+    r"(?:^|[-_ ])(?:related|teasers?|recommend(?:ed|ations?)|recirc\w*|read-?(?:more|also|next)|promos?|"
+    r"promotion|trending|more-(?:from|on|stories)|also-read|see-also|latest-(?:news|box))(?:$|[-_ ])"
+)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_NAME_CHARS = 500
+_MARKED = "x-taken-out"
+_POST = re.compile(r"post-\d+")  # how WordPress numbers its articles
+_LABEL_END = (":", "|", "»", ">", "–", "—", "-", "：", "｜", "▸", "►")
+_LABEL_WORDS = 6
+_MARKS = re.compile(r"[\W_]+")
+
+
+def without_unread(root: Any) -> None:
+    """Take out of `root`, in place, what is never an article's text and no reader of ours would take."""
+    take_out(root, root.xpath(_UNREAD))
+
+
+def without_boxes(root: Any, headlines: Iterable[str], rules: TextRules) -> int:
+    """Take the boxes out of the parsed page `root`, in place; returns how many there were.
+
+    `headlines`: what the page calls its article; a box that holds one of them is not a box.
+    """
+    own = {letters for letters in map(_letters, headlines) if letters}
+    most = rules.aside_largest * _unlinked_length(root)
+    boxes = [box for box in _boxes(root, rules) if _may_go(box, most, own)]
+    cards = [box for box in boxes if box.tag == "article" and not _is_other_post(box)]
+    if sum(map(_length, cards)) > most:  # the entries of one live blog, with links to themselves
+        boxes = [box for box in boxes if box not in cards]
+    take_out(root, boxes)
+    return len(boxes)
+
+
+def take_out(root: Any, elements: Iterable[Any]) -> None:
+    """Remove `elements` of the tree `root`, with all that is in them, in time linear in their number.
+
+    Not one by one: what follows each would be copied to what goes before it, again and again.
+    """
+    import lxml.etree
+
+    for element in elements:
+        element.tag = _MARKED
+    lxml.etree.strip_elements(root, _MARKED, with_tail=False)
+
+
+def with_whole_words(root: Any) -> None:
+    """Drop caps are put back to their word: `<span>T</span>he` is read as "T he" else."""
+    for letter in list(root.iter("span", "strong", "b", "big", "font")):
+        text = (letter.text or "").strip()
+        if len(text) == 1 and text.isalpha() and len(letter) == 0 and _opens_a_word(letter):
+            letter.text = text
+            letter.drop_tag()
+
+
+def _opens_a_word(letter: Any) -> bool:
+    box = letter.getparent()
+    is_first = box is not None and not (box.text or "").strip() and letter.getprevious() is None
+    return is_first and (letter.tail or "")[:1].isalpha()
+
+
+def without_layout_tables(root: Any) -> None:
+    """Tables that lay out a page (a cell holds the headline, a table, paragraphs) become plain blocks.
+
+    Else the whole article is read as one cell of a table, in one line.
+    """
+    for table in list(root.iter("table")):
+        if any(_lays_out(cell) for cell in table.iter("td")):
+            for part in list(table.iter("table", "thead", "tbody", "tfoot", "tr", "td", "th")):
+                part.tag = "div"
+
+
+def _lays_out(cell: Any) -> bool:
+    if cell.find(".//h1") is not None or cell.find(".//table") is not None:
+        return True
+    return len(cell.findall("p")) >= 3
+
+
+def _boxes(root: Any, rules: TextRules) -> Iterator[Any]:
+    for element in root.iter(*_LOOKED_AT):
+        tag = element.tag
+        if tag == "a":
+            if _is_card(element, rules):
+                yield element
+        elif tag == "figure" and not _is_named(element):
+            yield from _captions(element)
+        elif _is_box(element, tag, rules):
+            yield element
+
+
+def _is_box(element: Any, tag: str, rules: TextRules) -> bool:
+    if tag == "article":
+        return _leads_elsewhere(element) or _is_other_post(element)
+    if tag == "figcaption" or (tag in _NAMED_TAGS and _is_named(element)):
+        return True
+    if tag in {"ul", "ol"}:
+        return _is_list_of_links(element, rules)
+    return tag == "p" and _is_label_and_link(element, rules)
+
+
+# --- what a box looks like ---------------------------------------------------------------------------------
+
+
+def _is_card(link: Any, rules: TextRules) -> bool:
+    """A link around blocks: picture, headline and lead of another article."""
+    if len(link) == 0 or link.get("href") is None:
+        return False
+    has_block = next(link.iterdescendants(*_BLOCKS), None) is not None
+    return has_block and count_words(_text(link)) >= rules.teaser_words
+
+
+def _leads_elsewhere(article: Any) -> bool:
+    """Whether an <article> has a heading that links to another page, as a card has."""
+    for heading in article.iter(*_HEADINGS):
+        link = heading.find(".//a")
+        if link is None:
+            link = next(heading.iterancestors("a"), None)
+        if link is not None and not (link.get("href") or "#").startswith("#"):
+            return True
+    return False
+
+
+def _is_other_post(article: Any) -> bool:
+    outer = next(article.iterancestors("article"), None)
+    if outer is None:
+        return False
+    inner_post, outer_post = (_POST.fullmatch(e.get("id") or "") for e in (article, outer))
+    return bool(inner_post and outer_post and inner_post.group() != outer_post.group())
+
+
+def _is_named(element: Any) -> bool:
+    names = [name for name in map(element.get, _NAMES_STAND_IN) if name]
+    if not names:
+        return False
+    meaning = _meaning(" ".join(names)[:_NAME_CHARS])
+    return meaning == "box" or (meaning == "leads" and element.find(".//a") is not None)
+
+
+@lru_cache(maxsize=4096)  # a page repeats its names, and so does its outlet
+def _meaning(name: str) -> Literal["box", "leads", ""]:
+    plain = _CAMEL.sub("-", name).lower()
+    if _NAME.search(plain):
+        return "box"
+    return "leads" if _LEADING_NAME.search(plain) else ""
+
+
+def _captions(figure: Any) -> Iterator[Any]:
+    if figure.find(".//blockquote") is None:
+        yield from figure.iter("p")
+
+
+def _is_list_of_links(box: Any, rules: TextRules) -> bool:
+    items = box.findall("li")
+    return len(items) >= 2 and all(_is_teaser(item, rules) for item in items)
+
+
+def _is_teaser(item: Any, rules: TextRules) -> bool:
+    """Most of it is a link, it is as long as a headline, and it ends no sentence."""
+    linked = sum(_length(link) for link in item.iter("a"))
+    if not linked or 2 * linked < _length(item):
+        return False
+    text = _text(item)
+    return count_words(text) >= rules.teaser_words and not text.endswith(".")
+
+
+def _is_label_and_link(paragraph: Any, rules: TextRules) -> bool:
+    """ "READ ALSO | Headline of another article": a label, then a link to the end."""
+    links = paragraph.findall(".//a")
+    if len(links) != 1:
+        return False
+    text, linked = _text(paragraph), _text(links[0])
+    if not linked or not text.endswith(linked) or ends_sentence(linked):
+        return False
+    if count_words(linked) < rules.teaser_words:
+        return False
+    label = text[: -len(linked)].strip()
+    return bool(label) and count_words(label) <= _LABEL_WORDS and label.endswith(_LABEL_END)
+
+
+# --- whether it may go -------------------------------------------------------------------------------------
+
+
+def _may_go(box: Any, most: float, own: set[str]) -> bool:
+    if box.get("itemprop") == "articleBody" or _length(box) > most:
+        return False
+    if box.tag != "a" and box.find(".//h1") is not None:
+        return False
+    return not any(_letters(_text(heading)) in own for heading in box.iter(*_HEADINGS))
+
+
+def _length(element: Any) -> int:
+    return len("".join(element.text_content().split()))
+
+
+def _unlinked_length(root: Any) -> int:
+    """Letters of the page that stand in no link."""
+    body = next(iter(root.iter("body")), root)
+    linked = sum(_length(link) for link in body.iter("a"))
+    data = sum(_length(script) for script in body.iter("script"))
+    return max(0, _length(body) - linked - data)
+
+
+def _text(element: Any) -> str:
+    return " ".join(element.text_content().split())
+
+
+def _letters(line: str) -> str:
+    return _MARKS.sub("", line).casefold()

@@ -1,0 +1,161 @@
+"""Markup made safe to parse, and fragments of it as text.
+
+A parser's time can be quadratic in what a page's author chooses: attributes of one tag, elements, size. The
+limits are taken here, before any parser sees the page (hardening I9, I10); a deadline stands behind them.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from aggregator.extract.language.unicode import clean
+from aggregator.extract.limits import TextRules
+
+_TAG_START = re.compile(r"<[a-zA-Z]")
+_LONG_STRETCH = re.compile(r"<[a-zA-Z][^<]{2000,}")
+_ATTRIBUTE = re.compile(r"""[^\s"'=<>/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?|(?P<end>>)|["'=/]""")
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>", re.IGNORECASE)
+_ENTITIES = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
+
+_REFERENCE = re.compile(r"&#(?:[xX](?P<hex>[0-9a-fA-F]{1,8})|(?P<dec>[0-9]{1,10}));?")
+_LAST_CHARACTER = 0x10FFFF
+_RETURN = 0x0D
+
+
+class Bounded(msgspec.Struct, frozen=True):
+    """A page within the limits; `truncated` tells whether something was cut off."""
+
+    html: str
+    truncated: bool
+
+
+def bounded(html: str, *, max_chars: int, max_elements: int, max_attributes: int) -> Bounded:
+    """`html` cut to what may be parsed: at `max_chars`, before element number `max_elements` + 1."""
+    text = _DECLARATION.sub(
+        "", clean(html[:max_chars]), count=1
+    )  # lxml refuses a str that declares a charset
+    if "&#" in text:
+        text = _REFERENCE.sub(_legal, text)
+    truncated = len(html) > max_chars
+    if text.count("<") > max_elements:
+        for number, tag in enumerate(_TAG_START.finditer(text)):
+            if number == max_elements:
+                text, truncated = text[: tag.start()], True
+                break
+    text = _LONG_STRETCH.sub(lambda m: _few_attributes(m.group(), max_attributes), text)
+    return Bounded(text, truncated)
+
+
+def within_limits(html: str, rules: TextRules) -> Bounded:
+    """`html` cut to what a whole page may have."""
+    return bounded(
+        html,
+        max_chars=rules.max_html_chars,
+        max_elements=rules.max_elements,
+        max_attributes=rules.max_attributes,
+    )
+
+
+def tree_of(html: str) -> Any:
+    """The element tree of a page within the limits, without comments; None when there is none."""
+    import lxml.etree
+    import lxml.html
+
+    try:
+        return lxml.html.document_fromstring(
+            html, parser=lxml.html.HTMLParser(huge_tree=False, remove_comments=True, remove_pis=True)
+        )
+    except (lxml.etree.LxmlError, ValueError, AssertionError):
+        return None
+
+
+def _legal(reference: re.Match[str]) -> str:
+    """The reference, if it is to a character that a text may hold; one such takes the whole text with it."""
+    code = int(reference["hex"], 16) if reference["hex"] else int(reference["dec"])
+    if code > _LAST_CHARACTER:
+        return ""
+    character = chr(code)
+    kept = clean(character) if code != _RETURN else character
+    return reference.group() if kept == character else kept
+
+
+def _few_attributes(stretch: str, limit: int) -> str:
+    """`stretch` (a tag and the text after it) with the attributes past `limit` left out."""
+    cut_at: int | None = None
+    for number, token in enumerate(_ATTRIBUTE.finditer(stretch, 1)):
+        if token["end"]:
+            return stretch if cut_at is None else stretch[:cut_at] + stretch[token.start() :]
+        if number == limit:
+            cut_at = token.start()
+    return stretch if cut_at is None else stretch[:cut_at] + ">"
+
+
+# --- fragments ---------------------------------------------------------------------------------------------
+
+_DROPPED = frozenset(
+    {"script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "math", "head", "title",
+     "form", "button", "select", "textarea", "audio", "video", "canvas", "figcaption"}
+)  # fmt: skip
+_BLOCKS = frozenset(
+    {"p", "div", "br", "li", "ul", "ol", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote",
+     "table", "tr", "section", "article", "header", "footer", "aside", "figure", "pre", "hr", "main", "nav",
+     "address"}
+)  # fmt: skip
+_FRAGMENT_CHARS = 1_048_576
+
+
+def html_to_text(fragment: str) -> str:
+    """The text of a feed entry's HTML, one paragraph a line; scripts, forms and captions left out.
+
+    Also for text that only carries entities. Empty when nothing is left; never raises.
+    """
+    fragment = clean(fragment)
+    if "<" not in fragment and not _ENTITIES.search(fragment):
+        return "\n".join(line for line in (" ".join(raw.split()) for raw in fragment.split("\n")) if line)
+    limits = bounded(fragment, max_chars=_FRAGMENT_CHARS, max_elements=20_000, max_attributes=256)
+    return "\n".join(_paragraphs(limits.html))
+
+
+def _paragraphs(html: str) -> Iterator[str]:
+    import lxml.etree
+    import lxml.html
+
+    try:
+        root = lxml.html.fragment_fromstring(html, create_parent="div")
+    except (lxml.etree.LxmlError, ValueError, AssertionError):
+        return
+    pieces: list[str] = []
+    for text in _texts(root):
+        if text is None:
+            paragraph = " ".join("".join(pieces).split())
+            pieces.clear()
+            if paragraph:
+                yield clean(paragraph)
+        else:
+            pieces.append(text)
+
+
+def _texts(root: object) -> Iterator[str | None]:
+    """Text in document order, None where a paragraph ends; without recursion, for any depth."""
+    import lxml.etree
+
+    skipping: object = None
+    for event, element in lxml.etree.iterwalk(root, events=("start", "end", "comment", "pi")):
+        tag = element.tag if isinstance(element.tag, str) else None
+        if event == "start" and tag is not None:
+            if skipping is None and tag in _DROPPED:
+                skipping = element
+            if skipping is None:
+                if tag in _BLOCKS:
+                    yield None
+                yield element.text or ""
+        else:
+            if skipping is None and tag in _BLOCKS:
+                yield None
+            if skipping is element:
+                skipping = None
+            if skipping is None and element is not root:
+                yield element.tail or ""
+    yield None

@@ -1,0 +1,420 @@
+"""The entries of a live blog out of a page's markup: its JSON-LD or microdata, else the clocks in it.
+
+A page often keeps its clocks in <time> elements or short headings that a reader of text drops, and some pages
+have their entries in JSON-LD alone. A clock's entry is the largest box that holds no other clock, or, where
+clocks stand between paragraphs, what follows up to the next one.
+"""
+
+import datetime as dt
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
+from aggregator.extract.language import dates
+from aggregator.extract.language.unicode import clean
+from aggregator.extract.limits import TextRules
+from aggregator.extract.lines import count_words, ends_sentence, folded
+from aggregator.extract.liveblog import clock_times
+from aggregator.extract.liveblog.ordering import Found, Known
+from aggregator.extract.plain import boilerplate
+
+_CUE = re.compile(
+    r"\b(?:live[-_]?(?:blog|ticker|entr|post|update|event|feed|text)|newsblog|newsticker|news-ticker|"
+    r"ticker[-_](?:entr|item|post))"
+)
+_CUE_PARTS = {"live": 0, "newsblog": 0, "ticker": len("news-")}  # what may stand before each in its cue
+_CUE_CHARS = 20
+_NAME_BEFORE = re.compile(r"""(?:class|id)\s*=\s*["']?[^"'<>]{0,200}\Z""")
+_NAME_CHARS = 230  # before a cue, in which its attribute begins
+_ASIDE = re.compile(
+    r"(?:^|[-_\s])(?:comments?|related|recommend\w*|teasers?|sidebar|footer|nav\w*|share|social|newsletter|"
+    r"most-?read|promos?|advert\w*|ads?|breadcrumbs?|byline|author)(?:$|[-_\s])",
+    re.IGNORECASE,
+)
+_DROPPED = frozenset(
+    {"script", "style", "noscript", "template", "iframe", "object", "svg", "math", "head", "nav", "aside",
+     "footer", "form", "button", "select", "textarea", "audio", "video", "canvas", "figcaption"}
+)  # fmt: skip
+_BLOCKS = frozenset(
+    {"p", "div", "br", "li", "ul", "ol", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote",
+     "table", "tr", "td", "section", "article", "header", "figure", "pre", "hr", "main"}
+)  # fmt: skip
+_FLAT = frozenset({"p", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "b", "span", "time", "em"})
+_JSON_LD_CHARS = 2_097_152
+_NODES = 2_000
+_CLIMB = 60  # levels; deeper nesting is no page of a person's
+_CLOCK_CHARS = 40
+
+
+def may_be_live(html: str) -> bool:
+    """Whether the markup has anything of a live blog: a cheap look before the page is parsed again."""
+    if "LiveBlogPosting" in html:
+        return True
+    page = html.lower()
+    return any(
+        _has_cue_in_name(page, place - before)
+        for part, before in _CUE_PARTS.items()
+        for place in _places(page, part)
+    )
+
+
+def _places(page: str, part: str) -> Iterator[int]:
+    place = page.find(part)
+    while place >= 0:
+        yield place
+        place = page.find(part, place + 1)
+
+
+def _has_cue_in_name(page: str, place: int) -> bool:
+    """Whether a cue stands at `place` of the page (in lower case), in the value of a class or an id."""
+    cue = _CUE.search(page, max(0, place), place + _CUE_CHARS)
+    if cue is None:
+        return False
+    return _NAME_BEFORE.search(page, max(0, cue.start() - _NAME_CHARS), cue.start()) is not None
+
+
+def read_live_page(html: str, known: Known, *, rules: TextRules, announced: bool) -> tuple[Found, ...]:
+    """The entries in the markup, in the order of the page; () where it has too few.
+
+    `announced`: headline or data say that it is a live blog; otherwise its boxes must hold sentences.
+    """
+    root = tree_of(within_limits(html, rules).html)
+    if root is None:
+        return ()
+    read = _Reader(known)
+    ways = (read.of_json_ld(root), read.of_microdata(root), read.of_clocks(root))
+    best = max(ways, key=len)
+    least = 1 if best is not ways[2] else 2 if announced else rules.live_entries
+    if len(best) < least or not (announced or _are_told(best, rules)):
+        return ()
+    return tuple(best[: rules.live_entries_kept])
+
+
+def completed(text: str, found: Sequence[Found]) -> str:
+    """`text` (one paragraph a line) with the entries in it, each under its clock, where most are missing."""
+    if not found:
+        return text
+    held = folded(text)
+    here = sum(folded(_opening_words(one.text)) in held for one in found)
+    if here >= 0.8 * len(found):
+        return text
+    told = {folded(line) for one in found for line in one.text.split("\n")}
+    intro = [
+        line for line in text.split("\n") if line and folded(line) not in told and not _is_inside(line, found)
+    ]
+    entries = [f"{one.clock_minutes // 60:02}:{one.clock_minutes % 60:02}: {one.text}" for one in found]
+    return "\n".join([*intro, *entries])
+
+
+def _opening_words(text: str) -> str:
+    line = max(text.split("\n")[:2], key=len)
+    return " ".join(line.split()[:8])
+
+
+def _is_inside(line: str, found: Sequence[Found]) -> bool:
+    return any(line in one.text or one.text in line for one in found)
+
+
+def _are_told(found: Sequence[Found], rules: TextRules) -> bool:
+    told = sum(any(map(ends_sentence, one.text.split("\n"))) for one in found)
+    words = sorted(count_words(one.text) for one in found)
+    return 2 * told >= len(found) and words[len(words) // 2] >= rules.live_entry_words
+
+
+class _Reader:
+    """Reads one page, each way of marking entries up by a method."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._zone = known.zone
+
+    # --- what the page declares --------------------------------------------------------------------------
+
+    def of_json_ld(self, root: Any) -> list[Found]:
+        """The liveBlogUpdate of the page's LiveBlogPosting."""
+        for element in root.iter("script"):
+            raw = (element.text or "").strip().removeprefix("<!--").removesuffix("-->").strip(" ;")
+            if "LiveBlogPosting" not in raw or len(raw) > _JSON_LD_CHARS:
+                continue
+            try:
+                data = json.loads(raw, strict=False)
+            except (ValueError, RecursionError):
+                continue
+            for updates in _updates(data):
+                found = [one for update in updates if (one := self._declared(update)) is not None]
+                if found:
+                    return found
+        return []
+
+    def _declared(self, update: Any) -> Found | None:
+        if not isinstance(update, dict):
+            return None
+        stated = (update.get(name) for name in ("datePublished", "dateCreated", "dateModified"))
+        value = next((one for one in stated if isinstance(one, str)), "")
+        headline, body = (_plain(update.get(name)) for name in ("headline", "articleBody"))
+        return self._found(value, "", _joined(headline, body or _plain(update.get("description"))))
+
+    def of_microdata(self, root: Any) -> list[Found]:
+        """Elements marked as liveBlogUpdate, with a declared time inside."""
+        found = []
+        for box in root.xpath("//*[@itemprop='liveBlogUpdate' or contains(@itemprop, 'liveBlogUpdate ')]")[
+            :_NODES
+        ]:
+            times = box.xpath(".//*[@itemprop='datePublished']")
+            value = (times[0].get("content") or times[0].get("datetime") or "") if times else ""
+            bodies = box.xpath(".//*[@itemprop='articleBody']")
+            heads = [
+                " ".join(head.text_content().split()) for head in box.xpath(".//*[@itemprop='headline']")[:1]
+            ]
+            body = "\n".join(line for part in bodies for line in _lines(part, frozenset()))
+            text = (
+                _joined(heads[0] if heads else "", body)
+                if bodies
+                else "\n".join(_lines(box, frozenset(times)))
+            )
+            one = self._found(value, "", text)
+            if one is not None:
+                found.append(one)
+        return found
+
+    # --- clocks in the page ------------------------------------------------------------------------------
+
+    def of_clocks(self, root: Any) -> list[Found]:
+        """Boxes with one clock each, or what stands between clocks."""
+        marks = list(self._marks(root))
+        holders = Counter(above for mark in marks for above in _ancestors(mark[0]))
+        boxes = [_box(mark[0], holders) for mark in marks]
+        kinds = [_kind(mark[0], box) for mark, box in zip(marks, boxes, strict=True)]
+        usual = Counter(kinds).most_common(1)
+        found = []
+        for (element, one), box, kind in zip(marks, boxes, kinds, strict=True):
+            if kind != usual[0][0] or next(box.iter("h1"), None) is not None:
+                continue  # the time of publication, not of an entry
+            lines = _lines(box, frozenset((element,)))
+            if box.tag in _FLAT or not lines:
+                lines += _following(box, holders)
+            kept = [line for line in lines if not boilerplate.is_furniture(line)]
+            if kept and not _is_teaser(box, kept):
+                found.append(one._replace(text="\n".join(kept)))
+        return found
+
+    def _marks(self, root: Any) -> Iterator[tuple[Any, Found]]:
+        """Elements that are a clock and nothing else, with what each says and the day above it."""
+        day: clock_times.StatedDay | None = None
+        inside: Any = None
+        for element in _visible(next(iter(root.iter("body")), root)):
+            if inside is not None and inside in element.iterancestors():
+                continue
+            inside = None
+            words = _short_text(element)
+            if words is None or not words:
+                if element.tag != "time":
+                    continue
+                words = ""
+            one = self._mark(element, words, day)
+            if one is not None:
+                inside = element
+                yield element, one
+            elif (heading := clock_times.day_heading(words)) is not None:
+                day = heading
+
+    def _mark(self, element: Any, words: str, day: clock_times.StatedDay | None) -> Found | None:
+        if element.tag == "time":
+            return self._found(element.get("datetime") or words, words, "", day=day)
+        if element.tag == "a" or any(True for _ in element.iter("time")):
+            return None
+        opening = clock_times.opening(words)
+        if opening is None:
+            ago = clock_times.minutes_ago(words)
+            at = None if ago is None else self._known.before(ago)
+            return None if at is None else Found(clock_minutes=at.hour * 60 + at.minute, moment=at)
+        if opening.end < len(words):
+            return None
+        return Found(
+            clock_minutes=opening.clock_minutes, day=opening.day or day, is_utc=opening.zone == "utc"
+        )
+
+    def _found(
+        self, value: str, words: str, text: str, *, day: clock_times.StatedDay | None = None
+    ) -> Found | None:
+        """An entry at a declared time, by the clock that the page shows for it (`words`) where it does."""
+        shown = clock_times.opening(words) if words else None
+        moment = self._moment(value)
+        if moment is None:
+            if shown is None:
+                return None
+            return Found(clock_minutes=shown.clock_minutes, text=text, day=shown.day or day)
+        if shown is not None:
+            moment = _as_shown(moment, shown.clock_minutes)
+        elif self._zone is not None:
+            moment = moment.astimezone(dates.zone_or_utc(self._zone))
+        return Found(clock_minutes=moment.hour * 60 + moment.minute, text=text, moment=moment)
+
+    def _moment(self, value: str) -> dt.datetime | None:
+        """A declared day and clock; a day alone is no moment."""
+        published = dates.parse_declared(value[:100], self._zone, self._known.seen)
+        if published is None or published.precision != "minute":
+            return None
+        try:
+            stated = dt.datetime.fromisoformat(value.strip())
+        except ValueError:
+            return published.time
+        return published.time if stated.tzinfo is None else stated
+
+
+def _as_shown(moment: dt.datetime, clock: int) -> dt.datetime:
+    """`moment` in the zone in which it is that clock; unchanged where no zone is."""
+    in_utc = moment.astimezone(dt.UTC)
+    offset = (clock - in_utc.hour * 60 - in_utc.minute + 720) % 1440 - 720
+    if offset % 15:
+        return moment
+    return in_utc.astimezone(dt.timezone(dt.timedelta(minutes=offset)))
+
+
+def _updates(data: Any) -> Iterator[list[Any]]:
+    waiting, seen = [data], 0
+    while waiting and seen < _NODES:
+        seen += 1
+        node = waiting.pop(0)
+        if isinstance(node, list):
+            waiting.extend(node[:_NODES])
+        elif isinstance(node, dict):
+            updates = node.get("liveBlogUpdate")
+            if updates:
+                yield updates[:_NODES] if isinstance(updates, list) else [updates]
+            waiting.extend(
+                node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage", "item") if key in node
+            )
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        value = "\n".join(part for part in value if isinstance(part, str))
+    return html_to_text(value) if isinstance(value, str) else ""
+
+
+def _joined(headline: str, body: str) -> str:
+    if not headline or folded(body).startswith(folded(headline)):
+        return body or headline
+    return f"{headline}\n{body}" if body else headline
+
+
+# --- boxes -------------------------------------------------------------------------------------------------
+
+
+def _visible(body: Any) -> Iterator[Any]:
+    """The elements of the page's own content, in its order."""
+    import lxml.etree
+
+    skipping: Any = None
+    for event, element in lxml.etree.iterwalk(body, events=("start", "end")):
+        if not isinstance(element.tag, str):
+            continue
+        if event == "end":
+            skipping = None if skipping is element else skipping
+        elif skipping is None:
+            if element.tag in _DROPPED or (element is not body and _is_aside(element)):
+                skipping = element
+            else:
+                yield element
+
+
+def _is_aside(element: Any) -> bool:
+    named = f"{element.get('class') or ''} {element.get('id') or ''}"
+    return len(named) > 1 and _ASIDE.search(named) is not None and element.tag not in ("body", "html", "main")
+
+
+def _short_text(element: Any) -> str | None:
+    """The words of an element that holds only a few; None for a larger one."""
+    pieces: list[str] = []
+    length = 0
+    for number, piece in enumerate(element.itertext()):
+        length += len(piece.strip())
+        if length > _CLOCK_CHARS or number > 12:
+            return None
+        pieces.append(piece)
+    return clean(" ".join("".join(pieces).split()))
+
+
+def _ancestors(element: Any) -> Iterator[Any]:
+    for level, above in enumerate(element.iterancestors()):
+        if level >= _CLIMB:
+            return
+        yield above
+
+
+def _box(element: Any, holders: Counter[Any]) -> Any:
+    """The largest element around a clock that holds no other one."""
+    box = element
+    for above in _ancestors(element):
+        if holders[above] > 1 or above.tag in ("body", "html", "main"):
+            break
+        box = above
+    return box
+
+
+def _kind(element: Any, box: Any) -> tuple[str, str, str]:
+    """What entries of one page are alike in: the element of the clock, and the box with its first class."""
+    named = (box.get("class") or "").split()
+    return element.tag, box.tag, re.sub(r"\d+", "", named[0]) if named else ""
+
+
+def _following(box: Any, holders: Counter[Any]) -> list[str]:
+    """What stands after a clock up to the next one."""
+    lines = [" ".join((box.tail or "").split())] if (box.tail or "").strip() else []
+    for sibling in box.itersiblings():
+        if not isinstance(sibling.tag, str):
+            continue
+        words = _short_text(sibling)
+        is_clock = (
+            words is not None and clock_times.opening(words) is not None and sibling.tag in (box.tag, "time")
+        )
+        if holders[sibling] or is_clock or sibling.tag in _DROPPED or _is_aside(sibling):
+            break
+        if words and (clock_times.day_heading(words) is not None or boilerplate.heads_related_links(words)):
+            break
+        lines += _lines(sibling, frozenset())
+    return lines
+
+
+def _is_teaser(box: Any, lines: Sequence[str]) -> bool:
+    """A box that is hardly more than links to other articles."""
+    linked = sum(count_words(link.text_content()) for link in box.iter("a"))
+    return linked >= 0.8 * sum(map(count_words, lines))
+
+
+def _lines(box: Any, without: frozenset[Any]) -> list[str]:
+    """The paragraphs of an element, its clocks left out."""
+    import lxml.etree
+
+    lines: list[str] = []
+    pieces: list[str] = []
+
+    def close() -> None:
+        line = " ".join(clean("".join(pieces)).split())
+        pieces.clear()
+        if line:
+            lines.append(line)
+
+    skipping: Any = None
+    for event, element in lxml.etree.iterwalk(box, events=("start", "end")):
+        is_block = element.tag in _BLOCKS
+        if event == "start":
+            if skipping is None and (element.tag in _DROPPED or element in without):
+                skipping = element
+            if skipping is None:
+                if is_block:
+                    close()
+                pieces.append(element.text or "")
+            continue
+        if skipping is None and is_block:
+            close()
+        if skipping is element:
+            skipping = None
+        if skipping is None and element is not box:
+            pieces.append(element.tail or "")
+    close()
+    return lines

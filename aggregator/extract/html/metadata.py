@@ -1,0 +1,421 @@
+"""What a page says about itself: headline, author, outlet, dates, language, what it forbids.
+
+Read from our own parse with every value cut, not by trafilatura's metadata reader (one long value costs it
+minutes: hardening I11). Order of trust: JSON-LD of an article, `<meta>`, the page's visible parts.
+"""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from aggregator.extract.html.robots_meta import TDM_RESERVED, Permissions, permissions
+from aggregator.extract.language import dates
+from aggregator.extract.language.detect import primary_tag
+from aggregator.extract.language.unicode import clean
+from aggregator.extract.lines import folded
+from aggregator.extract.plain.outlet_names import split_title
+from aggregator.extract.urls import canonical_url
+from aggregator.model.core import Enclosure, Published
+
+_ARTICLE_TYPES = re.compile(
+    r"(?:\w*NewsArticle|Article|ReportageNewsArticle|BlogPosting|LiveBlogPosting|Report|\w*Article)"
+)
+_JSON_LD_CHARS = 524_288
+_JSON_LD_NODES = 2_000
+_AUTHORS = 5
+_ARTICLES_COMPARED = 20
+_KINDS = 20
+
+
+class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page declares; None or "" where it does not."""
+
+    title: str = ""
+    headings: tuple[str, ...] = ()  # the visible headlines, and what data and browser tab call it
+    author: str | None = None
+    sources: tuple[str, ...] = ()  # whose text it is, where the page names another than itself
+    site: str | None = None
+    canonical: str | None = None
+    language: str | None = None
+    description: str = ""
+    published: Published | None = None
+    modified: dt.datetime | None = None
+    forbids: Permissions = Permissions()
+    image: Enclosure | None = None  # its picture, the address still as written
+    is_live: bool = False
+    body: str = ""  # JSON-LD's articleBody
+    kinds: tuple[str, ...] = ()  # og:type and the types of its JSON-LD, in lower case
+    is_free: bool | None = None  # whether it says that everybody may read it (JSON-LD); None: it does not say
+
+
+def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_chars: int) -> PageFacts:
+    """The facts of a parsed page (an lxml element); values longer than `max_chars` are cut there."""
+    meta = _meta(root, max_chars)
+    nodes = _json_ld(root)
+    linked = _article_among(nodes, root, meta, max_chars)
+    site = _first(meta, "og:site_name", "application-name") or _name(linked.get("publisher"), max_chars)
+    published, modified = _times(root, meta, linked, zone, seen)
+    return PageFacts(
+        title=_title(root, meta, linked, site, max_chars),
+        headings=_headings(root, linked, max_chars),
+        author=_author(root, meta, linked, site, max_chars),
+        sources=_sources(meta, linked, max_chars),
+        site=site,
+        canonical=_canonical(root, meta),
+        language=primary_tag(_text_of(linked.get("inLanguage"), 40)) or _declared_language(root, meta),
+        description=_first(meta, "og:description", "description", "twitter:description") or "",
+        published=published,
+        modified=modified,
+        forbids=permissions(
+            *(meta.get(name, "") for name in _ROBOTS_NAMES),
+            TDM_RESERVED if meta.get(TDM_RESERVED) == "1" else "",
+        ),
+        image=_image(meta, linked, max_chars),
+        is_live="LiveBlogPosting" in _types(linked),
+        body=_text_of(linked.get("articleBody"), _JSON_LD_CHARS, keep_lines=True),
+        kinds=_kinds(meta, nodes),
+        is_free=_is_free(linked),
+    )
+
+
+# --- <meta> and JSON-LD ------------------------------------------------------------------------------------
+
+
+def _meta(root: Any, max_chars: int) -> dict[str, str]:
+    """The first value of every <meta>, names in lower case; all rules for robots, with semicolons between."""
+    found: dict[str, str] = {}
+    for element in root.iter("meta"):
+        name = (
+            (element.get("property") or element.get("name") or element.get("itemprop") or "").strip().lower()
+        )
+        value = _one_line(element.get("content") or "", max_chars)
+        if name and value and len(found) < 500:
+            rules = found.get(name) if name in _ROBOTS_NAMES else None
+            if rules is not None:
+                found[name] = f"{rules}; {value}"[:max_chars]
+            found.setdefault(name[:100], value)
+    return found
+
+
+def _json_ld(root: Any) -> list[dict[str, Any]]:
+    """The nodes of the page's JSON-LD, the first `_JSON_LD_NODES` of them."""
+    found: list[dict[str, Any]] = []
+    for element in root.iter("script"):
+        if "ld+json" not in (element.get("type") or "").lower():
+            continue
+        raw = (element.text or "").strip().removeprefix("<!--").removesuffix("-->").strip(" ;")
+        if len(raw) > _JSON_LD_CHARS:
+            continue
+        try:
+            data = json.loads(raw, strict=False)
+        except (ValueError, RecursionError):
+            continue
+        found.extend(_nodes(data))
+        if len(found) >= _JSON_LD_NODES:
+            break
+    return found
+
+
+def _article_among(
+    nodes: list[dict[str, Any]], root: Any, meta: dict[str, str], max_chars: int
+) -> dict[str, Any]:
+    """The node of this page's article: of several the one under its headline, else the first; {} without."""
+    articles = [node for node in nodes if any(_ARTICLE_TYPES.fullmatch(name) for name in _types(node))]
+    if len(articles) > 1:
+        shown = {folded(_visible(heading, max_chars)) for heading in _headlines(root)[:2]}
+        shown.add(folded(meta.get("og:title", "")))
+        for article in articles[:_ARTICLES_COMPARED]:
+            headline = folded(_unescaped(_text_of(article.get("headline"), max_chars)))
+            if headline and headline in shown:
+                return article
+    return articles[0] if articles else {}
+
+
+def _kinds(meta: dict[str, str], nodes: list[dict[str, Any]]) -> tuple[str, ...]:
+    names = (meta.get("og:type", ""), *(name for node in nodes for name in _types(node)))
+    return tuple(dict.fromkeys(name.lower()[:40] for name in names if name))[:_KINDS]
+
+
+def _is_free(linked: dict[str, Any]) -> bool | None:
+    stated = linked.get("isAccessibleForFree")
+    if isinstance(stated, bool):
+        return stated
+    word = _text_of(stated, 10).lower()
+    return {"true": True, "false": False}.get(word)
+
+
+def _nodes(data: Any) -> Iterator[dict[str, Any]]:
+    waiting, seen = [data], 0
+    while waiting and seen < _JSON_LD_NODES:
+        seen += 1
+        node = waiting.pop(0)
+        if isinstance(node, list):
+            waiting.extend(node[:_JSON_LD_NODES])
+        elif isinstance(node, dict):
+            yield node
+            waiting.extend(
+                node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage", "item") if key in node
+            )
+
+
+def _types(node: dict[str, Any]) -> list[str]:
+    kinds = node.get("@type")
+    return [k for k in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(k, str)]
+
+
+def _text_of(value: Any, max_chars: int, *, keep_lines: bool = False) -> str:
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if not isinstance(value, str):
+        return ""
+    return clean(value[:max_chars]).strip() if keep_lines else _one_line(value, max_chars)
+
+
+def _name(value: Any, max_chars: int) -> str | None:
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, dict):
+        given, family = value.get("givenName"), value.get("familyName")
+        both = f"{given} {family}" if isinstance(given, str) and isinstance(family, str) else None
+        value = value.get("name") or both
+    return _text_of(value, max_chars) or None
+
+
+def _one_line(value: str, max_chars: int) -> str:
+    return " ".join(clean(value[:max_chars]).split())
+
+
+def _first(meta: dict[str, str], *names: str) -> str | None:
+    return next((meta[name] for name in names if meta.get(name)), None)
+
+
+# --- single facts ------------------------------------------------------------------------------------------
+
+
+def _title(root: Any, meta: dict[str, str], linked: dict[str, Any], site: str | None, max_chars: int) -> str:
+    """The headline as the page shares it, else as its data or its one visible headline has it.
+
+    Measured on 119 news pages: shared .85, JSON-LD .76, visible headline .71, browser tab .59 exactly right;
+    where data and visible headline agree against the shared one, they are right as often as it is.
+    """
+    shared = _first(meta, "og:title", "twitter:title", "dc.title") or ""
+    headings = [text for h in _headlines(root) if len(text := _visible(h, max_chars)) >= 10]
+    data = _unescaped(_text_of(linked.get("headline"), max_chars))
+    stated = (
+        next((text for text in (*headings, data) if _goes_on(shared, text)), ""),
+        next((text for text in (data, *headings) if _is_framed_by(text, shared)), ""),
+        shared,
+        data,
+        headings[0] if len(headings) == 1 else "",
+        next((_visible(t, max_chars) for t in _some(root, "title", 1)), ""),
+        *headings,
+    )
+    named = ((site or "").casefold(), "")
+    titles = (split_title(title, site)[0] for title in stated if title.casefold() not in named)
+    return next(titles, "")
+
+
+def _headings(root: Any, linked: dict[str, Any], max_chars: int) -> tuple[str, ...]:
+    visible = (_visible(heading, max_chars) for heading in _headlines(root)[:2])
+    return (*visible, _unescaped(_text_of(linked.get("headline"), max_chars)))
+
+
+def _headlines(root: Any) -> list[Any]:
+    """The first h1 elements; those inside a link are other articles'."""
+    return [h for h in _some(root, "h1", 8) if next(h.iterancestors("a"), None) is None][:4]
+
+
+def _is_framed_by(text: str, shared: str) -> bool:
+    """Whether `shared` is `text` with a mark between it and a few words, the outlet's name or a topic."""
+    inner, outer = folded(text), folded(shared)
+    if not inner or len(outer) - len(inner) > _FRAME_CHARS:
+        return False
+    start = shared.casefold().find(text.casefold())
+    rest = (shared[:start].rstrip(), shared[start + len(text) :].lstrip()) if start >= 0 else ("", "")
+    return start >= 0 and (rest[0][-1:] in _FRAME_MARKS if rest[0] else rest[1][:1] in _FRAME_MARKS)
+
+
+def _goes_on(shared: str, text: str) -> bool:
+    """Whether `shared` is `text` up to a quotation mark, at which its writer's template cut it off."""
+    start = shared.rstrip()
+    return bool(start) and text.startswith(start) and text[len(start) :].lstrip()[:1] in _QUOTES
+
+
+_QUOTES = frozenset('"“„«”»')
+_FRAME_CHARS = 45
+_FRAME_MARKS = frozenset("|-–—•»:：｜")
+
+
+def _unescaped(text: str) -> str:
+    from html import unescape
+
+    return " ".join(unescape(text).split()) if "&" in text else text
+
+
+def _some(root: Any, tag: str, limit: int) -> list[Any]:
+    found = []
+    for element in root.iter(tag):
+        found.append(element)
+        if len(found) == limit:
+            break
+    return found
+
+
+def _visible(element: Any, max_chars: int) -> str:
+    """Its text in one line; parts that are set apart, as a topic before a headline, get a space between."""
+    pieces: list[str] = []
+    for part in element.iter():
+        if isinstance(part.tag, str) and part.tag not in _UNSEEN:
+            apart = "" if part.tag in _RUN_IN else " "
+            pieces.extend((apart, part.text or "", apart))
+        if part is not element:
+            pieces.extend((" " if part.tag not in _RUN_IN else "", part.tail or ""))
+    return _one_line("".join(pieces), max_chars)
+
+
+_RUN_IN = frozenset(
+    {"a", "b", "i", "em", "strong", "u", "sup", "sub", "mark", "q", "font", "abbr", "wbr", "big"}
+)
+_UNSEEN = frozenset({"script", "style", "svg", "noscript", "template", "button"})
+
+
+def _author(
+    root: Any, meta: dict[str, str], linked: dict[str, Any], site: str | None, max_chars: int
+) -> str | None:
+    """Who wrote it: people before the outlet itself, which many pages name where nobody signed."""
+    publisher = _name(linked.get("publisher"), max_chars)
+    outlet = {folded(name) for name in (site, publisher) if name}
+    for nobody in (outlet, set[str]()):
+        for names in _stated_authors(root, meta, linked, max_chars):
+            stated = [name for name in names if name and _may_write(name, nobody)]
+            if stated:
+                whole = ", ".join(dict.fromkeys(stated))
+                return re.sub(r"^(?:by|von|par|por|di|door)\s+", "", whole, flags=re.IGNORECASE) or None
+    return None
+
+
+def _stated_authors(
+    root: Any, meta: dict[str, str], linked: dict[str, Any], max_chars: int
+) -> Iterator[Sequence[str | None]]:
+    """What a page says of its authors, most reliable first; it is searched only when it comes to that."""
+    people = linked.get("author")
+    people = people if isinstance(people, list) else [people]
+    yield [_name(person, max_chars) for person in people[:_AUTHORS]]
+    for name in _AUTHOR_NAMES:
+        yield [meta.get(name)]
+    yield [_visible(link, 100) for link in root.xpath(_AUTHOR_LINKS)[:_AUTHORS]]
+    lines = (_visible(part, 100) for part in root.xpath(_BYLINES)[:_AUTHORS])
+    yield [line for line in lines if 0 < len(line) <= _BYLINE_CHARS][:1]
+
+
+def _may_write(name: str | None, nobody: set[str]) -> bool:
+    if not name or name.startswith("http") or name.isdigit() or len(name) > _AUTHOR_CHARS:
+        return False
+    return folded(name) not in nobody
+
+
+_AUTHOR_LINKS = "//*[@rel='author' or @itemprop='author']"
+_BYLINES = "//*[@class='author' or @class='byline' or @class='author-name' or @class='byline-name']"
+
+
+_AUTHOR_NAMES = (
+    "author", "article:author", "dc.creator", "byl", "parsely-author", "sailthru.author", "article:byline",
+    "cxenseparse:author",
+)  # fmt: skip
+_AUTHOR_CHARS = 200
+_BYLINE_CHARS = 60
+
+
+def _sources(meta: dict[str, str], linked: dict[str, Any], max_chars: int) -> tuple[str, ...]:
+    in_data = ("sourceOrganization", "copyrightHolder", "creditText")
+    in_head = ("source", "dc.source", "syndication-source", "original-source")
+    names = (*(_name(linked.get(key), max_chars) for key in in_data), *(meta.get(name) for name in in_head))
+    return tuple(dict.fromkeys(name for name in names if name and len(name) <= 200))
+
+
+_ROBOTS_NAMES = ("robots", "googlebot", "googlebot-news", "aggregator")
+_IMAGE_NAMES = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src")
+
+
+def _image(meta: dict[str, str], linked: dict[str, Any], max_chars: int) -> Enclosure | None:
+    """The picture that the page is shared with."""
+    stated = linked.get("image")
+    stated = stated[0] if isinstance(stated, list) and stated else stated
+    if isinstance(stated, dict):
+        stated = stated.get("url") or stated.get("contentUrl")
+    shared = _first(meta, *_IMAGE_NAMES)
+    address = shared or _text_of(stated, max_chars)
+    kind = meta.get("og:image:type", "") if shared else ""
+    return Enclosure(url=address, type=kind or "image") if address else None
+
+
+def _canonical(root: Any, meta: dict[str, str]) -> str | None:
+    links = [
+        e.get("href") or "" for e in _some(root, "link", 300) if (e.get("rel") or "").lower() == "canonical"
+    ]
+    for address in (*links, meta.get("og:url", "")):
+        if canonical_url(address) is not None:
+            return address.strip()
+    return None
+
+
+def _declared_language(root: Any, meta: dict[str, str]) -> str | None:
+    html = root if root.tag == "html" else next(iter(root.iter("html")), None)
+    stated = (
+        html.get("lang") or html.get("{http://www.w3.org/XML/1998/namespace}lang")
+        if html is not None
+        else None
+    )
+    return primary_tag(stated) or primary_tag(_first(meta, "content-language", "og:locale", "language"))
+
+
+def _times(
+    root: Any, meta: dict[str, str], linked: dict[str, Any], zone: str | None, seen: dt.datetime | None
+) -> tuple[Published | None, dt.datetime | None]:
+    declared = (
+        _text_of(linked.get("datePublished"), 100),
+        *(meta.get(name, "") for name in _PUBLISHED_NAMES),
+        _text_of(linked.get("dateCreated"), 100),
+        *_time_elements(root),
+    )
+    changed = (_text_of(linked.get("dateModified"), 100), *(meta.get(name, "") for name in _MODIFIED_NAMES))
+    published = next((p for p in (dates.parse_declared(v, zone, seen) for v in declared if v) if p), None)
+    modified = next((p for p in (dates.parse_declared(v, zone, seen) for v in changed if v) if p), None)
+    if published is not None:
+        published = msgspec.structs.replace(published, origin="page")
+    return published, modified.time if modified else None
+
+
+_PUBLISHED_NAMES = (
+    "article:published_time", "og:article:published_time", "og:published_time", "datepublished", "pubdate",
+    "publishdate",
+    "publish-date", "publish_date", "article.published", "parsely-pub-date", "sailthru.date",
+    "dc.date.issued",
+    "dcterms.created", "dcterms.date", "dc.date", "dc.date.created", "article_date_original",
+    "cxenseparse:recs:publishtime",
+    "ptime", "date", "last-published", "displaydate",
+)  # fmt: skip
+_MODIFIED_NAMES = (
+    "article:modified_time",
+    "og:updated_time",
+    "datemodified",
+    "lastmod",
+    "last-modified",
+    "dcterms.modified",
+)
+
+
+def _time_elements(root: Any) -> Iterator[str]:
+    """Values of <time> above or in the article; those marked as publication first."""
+    times = _some(root, "time", 12)
+    marked = [
+        t
+        for t in times
+        if t.get("pubdate") is not None or "ublish" in (t.get("itemprop") or "") + (t.get("class") or "")
+    ]
+    for element in (*marked, *times[:3]):
+        yield (element.get("datetime") or _visible(element, 100))[:100]

@@ -1,0 +1,162 @@
+"""What a page shows around its text: its visible lines, which of them are links, rows of cards, forms.
+
+Asked only where the text found is short or the page does not call itself an article: it costs a parse.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from aggregator.extract.html.dom import tree_of, within_limits
+from aggregator.extract.language.unicode import clean
+from aggregator.extract.limits import TextRules
+from aggregator.extract.lines import count_words
+
+_HIDDEN = frozenset({
+    "script", "style", "template", "svg", "math", "head", "title", "select", "option", "textarea", "audio",
+    "video", "canvas", "iframe", "object", "nav", "footer",
+})  # fmt: skip
+_INLINE = frozenset({
+    "a", "abbr", "b", "bdi", "cite", "code", "em", "font", "i", "label", "mark", "q", "s", "small", "span",
+    "strong", "sub", "sup", "time", "u", "wbr",
+})  # fmt: skip
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_MARKS = re.compile(r"[\W_]+")
+_LINES = 3_000
+_LINK_SHARE = 0.8  # of a line's characters: then the line is a link
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line that a visitor sees."""
+
+    text: str
+    is_link: bool = False
+    is_heading: bool = False
+
+
+class Signs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page shows around its text."""
+
+    lines: tuple[Line, ...] = ()  # without menus and footers that are marked as such
+    cards: int = 0  # headlines in the longest row of cards: linked headlines with a few words under each
+    carded: frozenset[str] = frozenset()  # the lines of rows that are long enough, letters and digits alone
+    asks_password: bool = False
+    is_product: bool = False
+
+    @property
+    def said(self) -> list[str]:
+        """The lines that are no links."""
+        return [line.text for line in self.lines if not line.is_link]
+
+    def carded_share(self, text: str) -> float:
+        """The share of the words of `text` in lines that stand in rows of cards, 0 to 1."""
+        words = {line: count_words(line) for line in text.split("\n")}
+        total = sum(words.values())
+        return sum(count for line, count in words.items() if letters(line) in self.carded) / (total or 1)
+
+
+def read_signs(html: str, rules: TextRules) -> Signs:
+    """The signs of `html`; empty ones when there is no page to parse."""
+    root = tree_of(within_limits(html, rules).html)
+    if root is None:
+        return Signs()
+    lines = tuple(_lines(root))
+    rows = list(_rows(lines, rules))
+    return Signs(
+        lines=lines,
+        cards=max((row.count(None) for row in rows), default=0),
+        carded=frozenset(
+            piece for row in rows if row.count(None) >= rules.list_cards for piece in row if piece is not None
+        ),
+        asks_password=any(
+            (field.get("type") or "").strip().lower() == "password" for field in root.iter("input")
+        ),
+        is_product=_is_product(root),
+    )
+
+
+def letters(line: str) -> str:
+    """Letters and digits alone, by which a line is known again."""
+    return _MARKS.sub("", line)
+
+
+def _is_product(root: Any) -> bool:
+    """Whether the page says that it sells something."""
+    for element in root.iter("meta"):
+        name = (element.get("property") or element.get("name") or "").strip().lower()
+        if name == "og:type" and (element.get("content") or "").strip().lower().startswith("product"):
+            return True
+    return False
+
+
+# --- lines -------------------------------------------------------------------------------------------------
+
+
+def _lines(root: Any) -> Iterator[Line]:
+    """The visible lines in document order, at most `_LINES`; without recursion, for any depth."""
+    import lxml.etree
+
+    skipping: Any = None
+    in_link = in_heading = 0
+    pieces: list[tuple[str, bool]] = []
+    has_heading = False
+    count = 0
+    for event, element in lxml.etree.iterwalk(root, events=("start", "end")):
+        tag = element.tag if isinstance(element.tag, str) else ""
+        is_block = tag not in _INLINE
+        if skipping is None and is_block and pieces:
+            line = _line(pieces, is_heading=has_heading)
+            pieces, has_heading = [], False
+            if line is not None:
+                yield line
+                count += 1
+                if count >= _LINES:
+                    return
+        step = 1 if event == "start" else -1
+        in_link += step * (tag == "a")
+        in_heading += step * (tag in _HEADINGS)
+        if event == "start":
+            if skipping is None and (tag in _HIDDEN or not tag):
+                skipping = element
+            text = element.text if skipping is None else None
+        else:
+            if skipping is element:
+                skipping = None
+            text = element.tail if skipping is None else None
+        if text and skipping is None:
+            pieces.append((text, in_link > 0))
+            has_heading = has_heading or in_heading > 0
+    line = _line(pieces, is_heading=has_heading)
+    if line is not None:
+        yield line
+
+
+def _line(pieces: Sequence[tuple[str, bool]], *, is_heading: bool) -> Line | None:
+    text = " ".join(clean("".join(piece for piece, _ in pieces)).split())
+    if not any(c.isalnum() for c in text):
+        return None
+    linked = sum(len("".join(piece.split())) for piece, is_link in pieces if is_link)
+    return Line(text, linked >= _LINK_SHARE * len("".join(text.split())), is_heading)
+
+
+def _rows(lines: Sequence[Line], rules: TextRules) -> Iterator[list[str | None]]:
+    """Rows of cards: for each row its lines' letters, with a None before each linked headline.
+
+    A heading that is no link ends a row, and so does more text than a card has.
+    """
+    row: list[str | None] = []
+    under: list[str] = []
+    for line in lines:
+        words = count_words(line.text)
+        if line.is_link and words >= rules.teaser_words:
+            row += [*under, None, letters(line.text)]
+            under = []
+        elif row and not line.is_link:
+            under.append(letters(line.text))
+            is_card = words <= rules.card_words and len(under) <= rules.card_lines
+            if not is_card or (line.is_heading and words >= rules.teaser_words):
+                yield row
+                row, under = [], []
+    yield [*row, *under]

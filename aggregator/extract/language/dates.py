@@ -1,0 +1,533 @@
+"""When an article says it was published: declared by a feed or record, or standing in its first lines.
+
+Only a full day, month and year is a date; a bare year, a weekday or a clock never is. What is absurd is
+unknown: dates before 1990 or more than a day after the moment they were seen (hardening I17).
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+from email.utils import parsedate_tz
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from aggregator.extract.language.calendars import ERAS, JALALI_MONTHS, from_jalali, plain_digits, year_of_era
+from aggregator.extract.lines import is_name_like, is_prose, same_line
+from aggregator.extract.phrases import phrases, single_words, words
+from aggregator.model.core import Published, PublishedOrigin
+
+EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
+_AHEAD = dt.timedelta(hours=24)
+_MAX_DECLARED_CHARS = 100
+
+# One line a month, all languages together; "_" stands for a space. Croatian "listopad" is left out: it is the
+# tenth month there and the eleventh in Poland and Bohemia.
+_MONTH_NAMES = """
+january jan januar janvier janv enero ene gennaio gen janeiro januari января янв stycznia ocak січня jänner sty oca ledna leden januára tammikuuta tammikuu január ianuarie ian ιανουαρίου ιανουάριος януари јануар siječnja januara gener يناير كانون_الثاني جانفي ژانویه जनवरी জানুয়ারি ינואר בינואר มกราคม
+february feb februar février fevrier févr fevr fév febrero febbraio fevereiro fev februari февраля фев февр lutego lut şubat şub лютого února únor februára helmikuuta február februarie φεβρουαρίου φεβρουάριος февруари фебруар veljače februara febrer فبراير شباط فيفري فوریه फरवरी फ़रवरी ফেব্রুয়ারি פברואר בפברואר กุมภาพันธ์
+march mar märz maerz mrz mars marzo março marco maart mrt марта мар marca mart березня března březen maaliskuuta március martie μαρτίου μάρτιος март ožujka marts març maret مارس آذار اذار मार्च মার্চ מרץ במרץ มีนาคม
+april apr avril avr abril abr aprile апреля апр kwietnia kwi nisan nis квітня dubna duben apríla huhtikuuta április aprilie απριλίου απρίλιος април travnja aprila أبريل ابريل إبريل نيسان أفريل آوریل अप्रैल এপ্রিল אפריל באפריל เมษายน
+may mai mayo maggio mag maio mei maj мая maja mayıs травня května květen mája toukokuuta május μαΐου μάιος май мај svibnja maig مايو أيار ايار ماي मई মে מאי במאי พฤษภาคม
+june jun juni juin junio giugno giu junho июня июн czerwca cze haziran haz червня června červen júna kesäkuuta június iunie ιουνίου ιούνιος юни јун lipnja juna juny يونيو حزيران جوان ژوئن जून জুন יוני ביוני มิถุนายน
+july jul juli juillet juil julio luglio lug julho июля июл lipca lip temmuz tem липня července červenec júla heinäkuuta július iulie ιουλίου ιούλιος юли јул srpnja jula juliol يوليو تموز جويلية ژوئیه जुलाई জুলাই יולי ביולי กรกฎาคม
+august aug août aout agosto ago augustus augusti августа авг sierpnia sie ağustos ağu серпня srpna srpen augusta elokuuta augusztus αυγούστου αύγουστος август kolovoza avgusta agost agustus أغسطس اغسطس آب غشت أوت اوت अगस्त আগস্ট אוגוסט באוגוסט สิงหาคม
+september sep sept septembre septiembre settembre set setembro сентября сен сент września wrz eylül eyl вересня září septembra syyskuuta szeptember septembrie σεπτεμβρίου σεπτέμβριος септември септембар rujna setembre سبتمبر أيلول ايلول شتنبر سپتامبر सितंबर सितम्बर সেপ্টেম্বর ספטמבר בספטמבר กันยายน
+october oct oktober okt octobre octubre ottobre ott outubro out октября окт października paź ekim eki жовтня října říjen októbra lokakuuta október octombrie οκτωβρίου οκτώβριος октомври октобар oktobra أكتوبر اكتوبر تشرين_الأول تشرين_الاول اکتبر अक्टूबर अक्तूबर অক্টোবর אוקטובר באוקטובר ตุลาคม
+november nov noviembre noviembre novembre novembro ноября ноя нояб listopada listopadu listopad lis kasım kas листопада novembra marraskuuta noiembrie νοεμβρίου νοέμβριος ноември новембар studenoga studenog نوفمبر تشرين_الثاني نونبر نوامبر नवंबर नवम्बर নভেম্বর נובמבר בנובמבר พฤศจิกายน
+december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro декабря дек grudnia gru aralık ara грудня prosince prosinec decembra joulukuuta decembrie δεκεμβρίου δεκέμβριος декември децембар prosinca desember desembre ديسمبر كانون_الأول كانون_الاول دجنبر دسامبر दिसंबर दिसम्बर ডিসেম্বর דצמבר בדצמבר ธันวาคม
+"""  # noqa: E501 - a table
+_NAMES_OF_MONTHS = {
+    name.replace("_", " "): number
+    for number, names in enumerate(_MONTH_NAMES.strip().split("\n"), start=1)
+    for name in names.split()
+}
+_MONTHS = {words(name): number for name, number in _NAMES_OF_MONTHS.items()}
+_JALALI = {words(name): number for name, number in JALALI_MONTHS.items()}
+
+
+def _any_of(names: Iterator[str]) -> str:
+    return "|".join(
+        re.escape(name).replace(r"\ ", r"\s+") for name in sorted(names, key=lambda n: (-len(n), n))
+    )
+
+
+_NAME = _any_of(iter(_NAMES_OF_MONTHS))
+_JALALI_NAME = _any_of(spelt for name in JALALI_MONTHS for spelt in {name, name.replace("ی", "ي")})
+_NO_LETTER = r"(?![^\W\d_])"
+_DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
+_MONTH = r"(?P<m>0?[1-9]|1[0-2])"
+_YEAR = r"(?P<y>(?:19|20)\d\d)(?!\d)"
+_DATE_FORMS = (
+    re.compile(rf"(?<!\d){_DAY}(?:st|nd|rd|th|er|\.|º|°|ª)?\s*(?:of\s+|de\s+|di\s+|d['’]|-|/|\s)\s*(?P<b>{_NAME}){_NO_LETTER}\.?,?"
+               rf"\s*(?:de\s+|del\s+|-|/)?\s*{_YEAR}", re.I),
+    re.compile(rf"(?<!\d){_DAY}\.\s?(?P<b>{_NAME}){_NO_LETTER}\.?,?\s*{_YEAR}", re.I),
+    re.compile(rf"(?<![^\W\d_])(?P<b>{_NAME}){_NO_LETTER}\.?\s*{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}", re.I),
+    re.compile(rf"(?<![\d./-]){_YEAR}\.?,?\s+(?P<b>{_NAME}){_NO_LETTER}\.?\s+{_DAY}(?!\d)", re.I),
+    re.compile(rf"(?<![\d./-]){_YEAR}(?P<sep>[-./])\s?{_MONTH}(?P=sep)\s?(?P<d>0?[1-9]|[12]\d|3[01])(?![\d-])"),
+    re.compile(rf"(?<![\d.]){_DAY}\.\s?{_MONTH}\.\s?{_YEAR}"),
+    re.compile(rf"(?<![\d/-])(?P<s1>\d{{1,2}})(?P<sep>[/-])(?P<s2>\d{{1,2}})(?P=sep){_YEAR}"),
+    re.compile(rf"{_YEAR[:-6]}\s?[年년]\s?{_MONTH}\s?[月월]\s?{_DAY}\s?[日일]"),
+)  # fmt: skip
+_OTHER_FORMS = (  # for lines beyond ASCII
+    re.compile(rf"(?P<era>{'|'.join(ERAS)})\s?(?P<ey>元|\d{{1,2}})\s?年\s?{_MONTH}\s?月\s?{_DAY}\s?日"),
+    re.compile(rf"(?<!\d){_DAY}\s+(?P<jb>{_JALALI_NAME}){_NO_LETTER}(?:\s?ماه)?\s*(?P<jy>1[34]\d\d)(?!\d)"),
+    re.compile(rf"(?<![\d/-])(?P<jy>1[34]\d\d)(?P<sep>[/-]){_MONTH}(?P=sep){_DAY}(?![\d/-])"),
+    re.compile(rf"(?<!\d){_DAY}\s+(?P<b>{_NAME}){_NO_LETTER}\s+(?:พ\.ศ\.\s?)?(?P<by>25\d\d)(?!\d)"),
+)  # fmt: skip
+_DIGIT = re.compile(r"\d")
+_COMMON_YEAR = re.compile(r"(?:19|20)\d\d")
+_SHORT_YEAR = re.compile(rf"(?<![\d.]){_DAY}\.\s?{_MONTH}\.\s?(?P<yy>\d\d)(?![\d.])")
+_CLOCK = re.compile(
+    r"(?<![\d.:])(?:(?P<early>上午|午前|오전|凌晨|早上)|(?P<late>下午|午後|오후|晚上|中午))?\s?"
+    r"(?:(?P<h>[01]?\d|2[0-3])\s?(?:[:.h]|Uhr\s|[时時시点點])\s?(?P<n>[0-5]\d)(?::[0-5]\d(?:[.,]\d{1,9})?)?(?!\d)\s?[分분]?"
+    r"|(?P<h2>0?[1-9]|1[0-2])(?=\s?[ap]\.?\s?m))\s?(?P<half>[ap]\.?\s?m\b\.?|[ap]\.?\s?m(?=[A-Z])|"
+    r"(?:ص|صباحا|صباحًا|م|مساء|مساءً)(?![^\W\d_]))?"
+    r"\s*(?:Uhr|hrs?|h\b|น\.)?\s*\(?(?P<zone>Z\b|UTC|GMT|CES?T|MES?Z|E[SD]T|C[SD]T|M[SD]T|P[SD]T|BST|MSK|JST|KST|AEDT|AEST|"
+    r"WES?T|EES?T|IST|WIB|WITA|PKT|SGT|HKT|TRT|SAST|EAT|WAT|(?-i:ET|CT|MT|PT)\b)?"
+    r"(?P<off>\s?[+-]\d{2}:?\d{2})?",
+    re.IGNORECASE,
+)
+_ZONE_HOURS = {
+    "z": 0, "utc": 0, "gmt": 0, "cet": 1, "cest": 2, "mez": 1, "mesz": 2, "est": -5, "edt": -4, "cst": -6,
+    "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7, "bst": 1, "msk": 3, "jst": 9, "kst": 9, "aedt": 11,
+    "aest": 10, "wet": 0, "west": 1, "eet": 2, "eest": 3, "ist": 5.5, "wib": 7, "wita": 8, "pkt": 5, "sgt": 8,
+    "hkt": 8, "trt": 3, "sast": 2, "eat": 3, "wat": 1,
+}  # fmt: skip
+_ZONES_BY_SEASON = {
+    "et": "America/New_York", "ct": "America/Chicago", "mt": "America/Denver", "pt": "America/Los_Angeles",
+}  # fmt: skip
+_MONTH_FIRST = frozenset({"et", "ct", "mt", "pt", "est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt"})
+_AMERICAN = re.compile(r"\b(?:E[SD]?T|C[SD]T|M[SD]T|P[SD]?T)\b")
+_BRITISH = re.compile(r"\b(?:GMT|BST|IST|AES?DT|AEST|CES?T|MES?Z)\b")
+
+
+def _every_word(text: str) -> frozenset[str]:
+    return frozenset(word for line in text.split("\n") for word in words(line))
+
+
+_WEEKDAYS = _every_word("""
+    mon monday tue tues tuesday wed weds wednesday thu thur thurs thursday fri friday sat saturday
+    sun sunday montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag mo di mi do fr
+    sa so lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miercoles jueves viernes
+    sabado domingo lunedi martedi mercoledi giovedi venerdi sabato domenica segunda terca quarta
+    quinta sexta feira maandag dinsdag woensdag donderdag vrijdag zaterdag zondag poniedzialek
+    wtorek sroda czwartek piatek sobota niedziela pazartesi sali carsamba persembe cuma cumartesi
+    pazar понедельник вторник среда четверг пятница суббота воскресенье понеділок вівторок середа
+    четвер пʼятниця субота неділя pondeli utery streda ctvrtek patek nedele mandag tirsdag onsdag
+    torsdag fredag lordag sondag måndag tisdag lördag söndag senin selasa rabu kamis jumat sabtu
+    minggu الاثنين الإثنين الثلاثاء الأربعاء الخميس الجمعة السبت الأحد دوشنبه سه شنبه چهارشنبه
+    پنجشنبه جمعه شنبه یکشنبه सोमवार मंगलवार बुधवार गुरुवार शुक्रवार शनिवार रविवार δευτερα τριτη
+    τεταρτη πεμπτη παρασκευη σαββατο κυριακη
+""")
+_BESIDE_DATES = _every_word("""
+    on at am um le el il op de a as uhr reading time min mins minute minutes read lesezeit minuten
+    temps lecture tiempo lectura tempo lettura leestijd last first date stand ist om kl klo o saat
+    год года г р о в ob alle ore às hora horas the les der den dem la las los et und and wib gmt utc
+    ngày tháng năm की को בשעה الساعة ساعت في hrs hr uhr pm am p m est edt cet cest
+""")
+_EDGE_BEFORE = re.compile(r"(?:^|[\s,|•·–—:;(\[/@-])\W*$")
+_EDGE = re.compile(r"\W*(?:[,|•·–—;()\[\]/-]|$)")
+_LINE_CHARS = 200
+_MAX_DATES = 8  # in one line, read in whatever form
+
+
+def published_from_text(
+    lines: Sequence[str],
+    zone: str | None,
+    seen: dt.datetime | None = None,
+    *,
+    closing: Sequence[str] = (),
+    title: str = "",
+    day_first: bool | None = None,
+) -> Published | None:
+    """The date line among `lines` (an article's first ones): a full date with little beside it, or None.
+
+    `zone` is the IANA name taken for a clock without one (None: UTC, and `zone_assumed` says so). A date
+    inside a sentence or a headline (`title`) tells of an event, not of the article, and is passed over. Of
+    several the one that says "published" goes first, one that says "updated" last. Of the `closing` lines
+    only those count that say it. `day_first`: how 3/4/2024 is to be read; None: not at all.
+    """
+    texts = [plain_digits(line) for line in lines if len(line) <= _LINE_CHARS]
+    order = _order_of(texts, day_first=day_first)
+    found = list(_told_dates(texts, title, order))
+    ends = [plain_digits(line) for line in closing if len(line) <= _LINE_CHARS]
+    found += [one for one in _told_dates(ends, title, order) if one.rank in (_PUBLISHED, _UPDATED)]
+    found.sort(key=lambda one: one.rank)
+    for one in found:
+        published = one.published(zone, seen)
+        if published is not None:
+            same = (other.published(zone, seen) for other in found if other.rank < _UPDATED)
+            return _with_clock(published, [other for other in same if other is not None])
+    return None
+
+
+def is_date_line(line: str) -> bool:
+    """Whether the line is there to tell the date of publication."""
+    return _may_hold_date(line) and any(
+        _stands_apart(text, match, _rank(text, match, ""))
+        for text in (plain_digits(line),)
+        for match in _date_matches(text)
+    )
+
+
+def is_labelled_date(line: str) -> bool:
+    """Whether the line says of a date that the article was published or changed then."""
+    if not _may_hold_date(line):
+        return False
+    text = plain_digits(line)
+    ranks = ((match, _rank(text, match, "")) for match in _date_matches(text))
+    return any(rank in (_PUBLISHED, _UPDATED) and _stands_apart(text, match, rank) for match, rank in ranks)
+
+
+def _may_hold_date(line: str) -> bool:
+    return len(line) <= _LINE_CHARS and _DIGIT.search(line) is not None
+
+
+def is_clock_line(line: str) -> bool:
+    """Whether the line is a time of the day, perhaps with a weekday, and nothing else ("Tuesday, 18:30")."""
+    if len(line) > 40:
+        return False
+    text = plain_digits(line)
+    return _has_clock(text) and all(word in _label_words() for word in words(_CLOCK.sub(" ", text)))
+
+
+def parse_declared(text: str, zone: str | None, seen: dt.datetime | None = None) -> Published | None:
+    """A date as feeds, records and pages declare it: RFC 3339, RFC 822, a day alone, or one written out.
+
+    None for anything else and for what is implausible.
+    """
+    text = text.strip()
+    if not text or len(text) > _MAX_DECLARED_CHARS:
+        return None
+    for read in (_read_iso, _read_epoch, _read_rfc822):
+        parts = read(text)
+        if parts is not None:
+            return _made(*parts, zone=zone, seen=seen, origin="feed")
+    text = plain_digits(text)
+    match = next(iter(_date_matches(text)), None)
+    day = _day_of(match) if match is not None else None
+    if match is None or day is None:
+        return None
+    clock, offset = _clock_beside(text, match, day)
+    return _made(day, clock, offset, zone=zone, seen=seen, origin="feed")
+
+
+def plausible(time: dt.datetime, seen: dt.datetime | None) -> bool:
+    """Between 1990 and a day after `seen` (the sender's clock may be wrong, and zones are guessed)."""
+    return time >= EARLIEST and (seen is None or time <= seen + _AHEAD)
+
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+_Parts = tuple[dt.date | None, dt.time | None, dt.timedelta | None]
+_ISO = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt_ ]+(\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d{1,9})?)?)?\s*"
+    r"(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
+    re.IGNORECASE,
+)
+
+
+def _read_iso(text: str) -> _Parts | None:
+    match = _ISO.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, zone = match.groups()
+    clock = None
+    if hour is not None:
+        clock = _time(int(hour), int(minute), min(int(second or 0), 59))
+        if clock is None:
+            return None, None, None
+    return _date(int(year), int(month), int(day)), clock, _offset(zone) if zone else None
+
+
+_RFC822 = re.compile(
+    r"(?:[A-Za-z]{3,9}\.?,?\s*)?\d{1,2}[\s-]+[A-Za-z]{3,9}\.?[\s-]+(?:\d\d|\d{4})\s+\d{1,2}:\d\d(?::\d\d)?"
+    r"\s*(?:UTC?|GMT|Z|[ECMP][SD]T|[+-]\d{4})?"
+)
+
+
+def _read_epoch(text: str) -> _Parts | None:
+    if not re.fullmatch(r"[0-9]{10}|[0-9]{13}", text):
+        return None
+    moment = dt.datetime.fromtimestamp(int(text[:10]), dt.UTC)
+    return moment.date(), moment.time(), dt.timedelta(0)
+
+
+def _read_rfc822(text: str) -> _Parts | None:
+    if not _RFC822.fullmatch(text):
+        return None
+    try:
+        found = parsedate_tz(text)
+    except (ValueError, IndexError, TypeError, OverflowError):
+        return None  # the standard library's parser trips over some malformed dates
+    if found is None:
+        return None
+    if f"{found[0]:04}" not in text and re.search(r"\b\d{4}\s+\d{1,2}:", text):
+        return None, None, None  # the parser makes 2001 of the year 0001, which .NET writes for "no date"
+    day, clock = _date(*found[:3]), _time(found[3], found[4], min(found[5], 59))
+    if day is None or clock is None:
+        return None
+    offset = dt.timedelta(seconds=found[9]) if found[9] is not None else None
+    return day, clock, dt.timedelta(0) if text.endswith("-0000") else offset
+
+
+# What a date says it is the date of, the better before the worse.
+_PUBLISHED, _UNSAID, _UPDATED, _OTHER = range(4)
+_KINDS = (("published", _PUBLISHED), ("stand", _UNSAID), ("updated", _UPDATED), ("other_dates", _OTHER))
+
+
+class _Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A date that stands in a line, and what the line says of it."""
+
+    rank: int
+    day: dt.date
+    clock: dt.time | None
+    offset: dt.timedelta | None
+
+    def published(self, zone: str | None, seen: dt.datetime | None) -> Published | None:
+        return _made(self.day, self.clock, self.offset, zone=zone, seen=seen, origin="text")
+
+
+def _told_dates(lines: Sequence[str], title: str, order: bool | None) -> Iterator[_Told]:
+    above = ""
+    for line in lines:
+        if title and same_line(line, title):
+            continue
+        for match in _date_matches(line):
+            rank = _rank(line, match, above)
+            day = _day_of(match, day_first=order)
+            if day is not None and rank != _OTHER and _stands_apart(line, match, rank):
+                clock, offset = _clock_beside(line, match, day)
+                yield _Told(rank=rank, day=day, clock=clock, offset=offset)
+        above = line
+
+
+def _with_clock(found: Published, others: Sequence[Published]) -> Published:
+    """`found`, or another look at the same day that has a clock too."""
+    if found.precision == "minute":
+        return found
+    same = (other for other in others if other.precision == "minute")
+    return next((other for other in same if other.time.date() == found.time.date()), found)
+
+
+def _order_of(lines: Sequence[str], *, day_first: bool | None) -> bool | None:
+    """Whether 3/4/2024 begins with the day: told by a date that can be read one way only, by a zone, by the
+    language (`day_first`)."""
+    for line in lines:
+        for match in _date_matches(line):
+            if match.groupdict().get("s1") is not None:
+                first, second = int(match["s1"]), int(match["s2"])
+                if first > 12 or second > 12:
+                    return first > 12
+    if any(_AMERICAN.search(line) for line in lines):
+        return False
+    return True if any(_BRITISH.search(line) for line in lines) else day_first
+
+
+def _rank(line: str, match: re.Match[str], above: str) -> int:
+    """What the words before the date say of it; where there are none, the line `above` if it is a label."""
+    before = line[_end_of_date_before(line, match) : match.start()]
+    told = words(_CLOCK.sub(" ", before))
+    if not told or all(word in _WEEKDAYS for word in told):
+        told = words(above) if len(above) <= 40 and _is_label(words(above)) else ()
+    places = [
+        (place, rank) for kind, rank in _KINDS for place in range(len(told)) if phrases(kind).at(told, place)
+    ]
+    return max(places, default=(0, _UNSAID))[1]
+
+
+def _is_label(told: Sequence[str]) -> bool:
+    return any(tuple(told) in phrases(kind).whole for kind, _ in _KINDS)
+
+
+def _end_of_date_before(line: str, match: re.Match[str]) -> int:
+    return max((one.end() for one in _date_matches(line) if one.end() <= match.start()), default=0)
+
+
+def _stands_apart(line: str, match: re.Match[str], rank: int) -> bool:
+    """Whether little else stands in the line, and the date is no part of its words."""
+    beside = _words_beside(line, match)
+    has_clock = _has_clock(f"{line[: match.start()]} | {line[match.end() :]}")
+    if is_prose(line) and beside > 4:
+        return False
+    if match.groupdict().get("yy") and rank == _UNSAID and not has_clock:
+        return False
+    if rank != _UNSAID or beside == 0:
+        return beside <= 8
+    if beside > 6:
+        return False
+    if has_clock:
+        return True
+    before, after = line[: match.start()], line[match.end() :]
+    is_open = (
+        not words(before)
+        or is_name_like(before.strip(" ,|•–—-"))
+        or _EDGE.fullmatch(before[-2:].strip() or ",")
+    )
+    return bool(is_open and _EDGE.match(after))
+
+
+def _has_clock(line: str) -> bool:
+    return _CLOCK.search(line) is not None
+
+
+@lru_cache(maxsize=64)
+def _date_matches(line: str) -> tuple[re.Match[str], ...]:
+    """The dates in `line`; none where there are too many for a date line."""
+    found: list[re.Match[str]] = []
+    if _DIGIT.search(line) is None:
+        return ()
+    if _COMMON_YEAR.search(line):
+        found += [match for form in _DATE_FORMS for match in form.finditer(line)]
+    if not line.isascii():
+        found += [match for form in _OTHER_FORMS for match in form.finditer(line)]
+    found += _SHORT_YEAR.finditer(line)
+    return tuple(found) if len(found) <= _MAX_DATES else ()
+
+
+def _day_of(match: re.Match[str], *, day_first: bool | None = None) -> dt.date | None:
+    """None for a day that does not exist, and for 3/4/2024 where the order is not known."""
+    got = match.groupdict()
+    if got.get("s1") is not None:
+        return _day_of_numbers(int(got["y"]), int(got["s1"]), int(got["s2"]), day_first=day_first)
+    day = int(got["d"])
+    if got.get("jy"):
+        month = _JALALI.get(words(got["jb"]), 0) if got.get("jb") else int(got["m"])
+        return from_jalali(int(got["jy"]), month, day)
+    month = _MONTHS.get(words(got["b"]), 0) if got.get("b") else int(got["m"])
+    if got.get("era"):
+        return _date(year_of_era(got["era"], 1 if got["ey"] == "元" else int(got["ey"])), month, day)
+    if got.get("by"):
+        return _date(int(got["by"]) - 543, month, day)  # the Buddhist era
+    return _date(int(got["y"] or 0) if got.get("y") else 2000 + int(got["yy"]), month, day)
+
+
+def _day_of_numbers(year: int, first: int, second: int, *, day_first: bool | None) -> dt.date | None:
+    if first <= 12 and second <= 12 and first != second:
+        if day_first is None:
+            return None
+        return _date(year, second, first) if day_first else _date(year, first, second)
+    return _date(year, first, second) if second > 12 else _date(year, second, first)
+
+
+def _clock_beside(
+    line: str, match: re.Match[str], day: dt.date
+) -> tuple[dt.time | None, dt.timedelta | None]:
+    """The clock right after the date and before the next one, else right before it, with its zone."""
+    stop = min((one.start() for one in _date_matches(line) if one.start() >= match.end()), default=len(line))
+    after = _CLOCK.search(line, match.end(), min(match.end() + 45, stop))
+    is_near = after is not None and after.start() - match.end() <= 20
+    clock = (
+        after if is_near and not _is_labelled(line[match.end() : after.start()] if after else "") else None
+    )
+    if clock is None:
+        start = max(_end_of_date_before(line, match), match.start() - 30, 0)
+        before = list(_CLOCK.finditer(line, start, match.start()))
+        clock = before[-1] if before else None
+    if clock is None:
+        return None, None
+    hour, minute = int(clock["h"] or clock["h2"]), int(clock["n"] or 0)
+    half = _half_of(clock)
+    if half is not None:
+        if not 1 <= hour <= 12:
+            return (None, None) if clock["half"] else (_time(hour, minute, 0), None)
+        hour = hour % 12 + half
+    time = _time(hour, minute, 0)
+    zone = (clock["off"] or clock["zone"] or "").strip()
+    return time, _offset(zone, day, time) if zone and time else None
+
+
+def _is_labelled(between: str) -> bool:
+    """Whether the words between a date and a clock say that the clock is another time's."""
+    told = words(between)
+    return any(phrases(kind).stand_in(told) for kind in ("published", "updated") if told)
+
+
+def _half_of(clock: re.Match[str]) -> int | None:
+    """0 before noon, 12 after; None where the clock does not say."""
+    if clock["half"]:
+        return 12 if clock["half"].lower().startswith(("p", "م")) else 0
+    if clock["late"]:
+        return 12
+    return 0 if clock["early"] else None
+
+
+def _offset(zone: str, day: dt.date | None = None, time: dt.time | None = None) -> dt.timedelta | None:
+    if zone[0] in "+-":
+        digits = re.sub(r"\D", "", zone).ljust(4, "0")
+        size = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
+        return -size if zone[0] == "-" else size
+    place = _ZONES_BY_SEASON.get(zone.lower())
+    if place is not None and day is not None and time is not None:
+        return dt.datetime.combine(day, time, zone_or_utc(place)).utcoffset()
+    hours = _ZONE_HOURS.get(zone.lower())
+    return None if hours is None else dt.timedelta(hours=hours)
+
+
+def _words_beside(line: str, match: re.Match[str]) -> int:
+    """Words of the line that are neither date, clock nor label; many: the date stands in a sentence."""
+    rest = line[: match.start()] + " " + line[match.end() :]
+    for other in _date_matches(line):
+        rest = rest.replace(other.group(), " ")
+    rest = _CLOCK.sub(" ", rest)
+    return sum(1 for word in words(rest) if not word.isnumeric() and word not in _label_words())
+
+
+@cache
+def _label_words() -> frozenset[str]:
+    labels = (single_words(kind) for kind in ("published", "updated", "stand"))
+    return frozenset().union(*labels) | _WEEKDAYS | _BESIDE_DATES
+
+
+# --- making ------------------------------------------------------------------------------------------------
+
+
+def _made(
+    day: dt.date | None,
+    clock: dt.time | None,
+    offset: dt.timedelta | None,
+    *,
+    zone: str | None,
+    seen: dt.datetime | None,
+    origin: PublishedOrigin,
+) -> Published | None:
+    if day is None:
+        return None
+    assumed = offset is None
+    try:
+        tz: dt.tzinfo = dt.timezone(offset) if offset is not None else zone_or_utc(zone)
+        time = dt.datetime.combine(day, clock or dt.time(0), tz).astimezone(dt.UTC)
+    except (OverflowError, ValueError):
+        return None  # year 9999 west of Greenwich, an offset of a day or more
+    if not plausible(time, seen):
+        return None
+    return Published(time=time, precision="minute" if clock else "day", origin=origin, zone_assumed=assumed)
+
+
+def zone_or_utc(zone: str | None) -> dt.tzinfo:
+    """The IANA zone of that name; UTC for None and for a name that no database knows."""
+    try:
+        return ZoneInfo(zone) if zone else dt.UTC
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return dt.UTC
+
+
+def _date(year: int, month: int, day: int) -> dt.date | None:
+    try:
+        return dt.date(year, month, day)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _time(hour: int, minute: int, second: int) -> dt.time | None:
+    try:
+        return dt.time(hour, minute, second)
+    except (ValueError, OverflowError):
+        return None
+
+
+def is_month(word: str) -> bool:
+    """Whether `word` names a month in one of the languages read here."""
+    return words(word) in _MONTHS

@@ -1,0 +1,232 @@
+"""Characters first: what comes in as bytes or as someone's string becomes text that every store can hold.
+
+`clean` is the promise behind `model/core.py`: no NUL, no lone surrogate, no control character but newline
+and tab.
+One such character makes parsers drop a whole feed, is refused by Postgres and cuts strings in SQLite
+(docs: hardening I12, P9). `decode` never asks a codec that is not a real text codec (I13).
+"""
+
+import codecs
+import re
+import unicodedata
+
+from aggregator.extract.language.charset import charset_by_alphabet
+
+# C1 controls are, in practice, Windows-1252 bytes that someone decoded as Latin-1: give them back.
+_C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
+_TABLE: dict[int, str | None] = {
+    **dict.fromkeys(range(0x20)),
+    **_C1,
+    0x09: "\t",
+    0x0A: "\n",
+    0x0B: "\n",
+    0x0C: "\n",
+    0x0D: "\n",
+    0x7F: None,
+    0xAD: None,  # soft hyphen: invisible, but splits a word into two terms
+    0x2028: "\n",
+    0x2029: "\n",
+    0xFEFF: None,
+    **dict.fromkeys(range(0xD800, 0xE000)),
+    **dict.fromkeys(range(0xFDD0, 0xFDF0)),
+    0xFFFE: None,
+    0xFFFF: None,
+}
+_BAD = re.compile("[" + "".join(re.escape(chr(c)) for c in sorted(_TABLE) if c not in (0x09, 0x0A)) + "]")
+# Apart from `_BAD`: one character beyond the basic plane in a class makes the whole search ten times slower.
+_BEYOND_BASIC = re.compile("[\U00010000-\U0010ffff]")
+# All that the two look for, told by what is good: two searches are twice as slow.
+_SUSPECT = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\xac\xae-\u2027\u202a-\ud7ff\ue000-\ufdcf\ufdf0-\ufefe\uff00-\ufffd]"
+)
+_SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+
+def clean(text: str) -> str:
+    """`text` in NFC, with line ends as newlines and without characters that no store or XML can hold.
+
+    Surrogate pairs become their character, C1 controls the Windows-1252 character they stand for. Idempotent.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if _SUSPECT.search(text):  # one search of most texts; substitution costs by the bad character
+        text = _BAD.sub(_replaced, _SURROGATE_PAIR.sub(_joined, text))
+        text = _BEYOND_BASIC.sub(_unless_noncharacter, text)
+    if text.isascii() or unicodedata.is_normalized("NFC", text):
+        return text
+    return unicodedata.normalize("NFC", text)
+
+
+def _replaced(bad: re.Match[str]) -> str:
+    return _TABLE[ord(bad.group())] or ""
+
+
+def _unless_noncharacter(found: re.Match[str]) -> str:
+    return "" if ord(found.group()) & 0xFFFE == 0xFFFE else found.group()
+
+
+def _joined(pair: re.Match[str]) -> str:
+    return pair.group().encode("utf-16", "surrogatepass").decode("utf-16")
+
+
+# --- bytes to text -----------------------------------------------------------------------------------------
+
+# Labels as pages and feeds write them, folded by `_folded`. Latin-1 and ASCII mean Windows-1252, as browsers
+# have it; the older East Asian sets are read by their supersets.
+_CODECS: dict[str, str] = {
+    "utf8": "utf-8",
+    "utf16": "utf-16",
+    "utf16le": "utf-16-le",
+    "utf16be": "utf-16-be",
+    "utf32": "utf-32",
+    **dict.fromkeys(("ascii", "usascii", "latin1", "iso88591", "cp819", "cp1252", "windows1252"), "cp1252"),
+    **{f"iso8859{n}": f"iso8859-{n}" for n in (*range(2, 12), 13, 14, 15, 16)},
+    **{f"{prefix}125{n}": f"cp125{n}" for n in (0, 1, 3, 4, 5, 6, 7, 8) for prefix in ("cp", "windows")},
+    **dict.fromkeys(("latin2", "latin5", "latin9"), "cp1252"),
+    "latin2": "iso8859-2",
+    "latin5": "iso8859-9",
+    "latin9": "iso8859-15",
+    "koi8r": "koi8-r",
+    "koi8u": "koi8-u",
+    "cp866": "cp866",
+    "ibm866": "cp866",
+    "macintosh": "mac-roman",
+    "macroman": "mac-roman",
+    "xmaccyrillic": "mac-cyrillic",
+    **dict.fromkeys(("shiftjis", "sjis", "xsjis", "windows31j", "cp932", "mskanji"), "cp932"),
+    **dict.fromkeys(("eucjp", "xeucjp"), "euc-jp"),
+    "iso2022jp": "iso2022-jp",
+    **dict.fromkeys(("gb2312", "gbk", "cp936", "gb18030", "xgbk", "euccn"), "gb18030"),
+    **dict.fromkeys(("big5", "big5hkscs", "cp950", "xxbig5"), "big5hkscs"),
+    **dict.fromkeys(("euckr", "cp949", "ksc5601", "ksc56011987", "uhc", "windows949"), "cp949"),
+    **dict.fromkeys(("tis620", "windows874", "cp874", "iso885911"), "cp874"),
+}
+_MULTIBYTE = frozenset({"cp932", "euc-jp", "iso2022-jp", "gb18030", "big5hkscs", "cp949"})
+_WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be", "utf-32"})
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: it begins with the same two bytes
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SNIFFED_BYTES = 4096
+_DETECTED_BYTES = 16384  # the detector tries every codec on all it is given
+_INNER = (
+    re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([\w.:-]{1,40})""", re.IGNORECASE),
+    re.compile(rb"""<meta[^>]{0,400}?charset\s*=\s*+(?:["']\s*+)?([\w.:-]{1,40})""", re.IGNORECASE),
+)
+
+
+def decode(data: bytes, declared: str | None = None) -> str:
+    """The text of `data`: BOM, then `declared` (a charset label), then its own declaration, then detection.
+
+    A single-byte label on bytes that are valid UTF-8 is taken for a mistake, as is a UTF-8 label on bytes
+    that mostly are not. Unknown labels and codecs that are not text codecs are passed over. Never raises;
+    what cannot be read becomes U+FFFD. The result still wants `clean`.
+    """
+    for bom, codec in _BOMS:
+        if data.startswith(bom):
+            return data.decode(codec, "replace")
+    wide = _wide_by_zeros(data)
+    if wide:
+        return data.decode(wide, "replace")
+    for label in (declared, _inner_label(data)):
+        codec_name = _CODECS.get(_folded(label)) if label else None
+        text = _decode_as(data, codec_name) if codec_name else None
+        if text is not None:
+            return text
+    return _decode_unlabelled(data)
+
+
+def _folded(label: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", label.lower()[:40])
+
+
+def _inner_label(data: bytes) -> str | None:
+    head = data[:_SNIFFED_BYTES]
+    for pattern in _INNER:
+        found = pattern.search(head)
+        if found:
+            return found.group(1).decode("ascii", "ignore")
+    return None
+
+
+def _wide_by_zeros(data: bytes) -> str | None:
+    """UTF-16 without a BOM: markup or Latin text has a zero in every second byte."""
+    head = data[:256]
+    if len(head) < 8 or b"\0" not in head:
+        return None
+    even, odd = head[0::2], head[1::2]
+    if odd.count(0) > 0.6 * len(odd) and even.count(0) < 0.1 * len(even):
+        return "utf-16-le"
+    if even.count(0) > 0.6 * len(even) and odd.count(0) < 0.1 * len(odd):
+        return "utf-16-be"
+    return None
+
+
+def _decode_as(data: bytes, codec: str) -> str | None:
+    """None when the label cannot be right."""
+    if codec in _WIDE:
+        return None  # really wide bytes were recognised before; the label is left over from elsewhere
+    if codec not in _MULTIBYTE:
+        strict = _strict(data, "utf-8")
+        if strict is not None or codec != "utf-8":
+            return strict if strict is not None else data.decode(codec, "replace")
+    text = data.decode(codec, "replace")
+    beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
+    return text if text.count("\ufffd") <= 0.1 * beyond_ascii else None
+
+
+def _strict(data: bytes, codec: str) -> str | None:
+    try:
+        return data.decode(codec)
+    except UnicodeDecodeError:
+        return None
+
+
+def _decode_unlabelled(data: bytes) -> str:
+    text = _strict(data, "utf-8")
+    if text is not None:
+        return text
+    mostly = _decode_as(data, "utf-8")
+    if mostly is not None:
+        return mostly
+    sample = _sample(data)
+    return data.decode(charset_by_alphabet(sample) or _detected(sample), "replace")
+
+
+def _detected(sample: bytes) -> str:
+    """The detector's opinion, for what no alphabet explains: East Asian, right to left, mixtures."""
+    import charset_normalizer
+
+    candidates = sorted({codec for codec in _CODECS.values() if codec not in _WIDE and codec != "utf-8"})
+    best = charset_normalizer.from_bytes(sample, cp_isolation=candidates).best()
+    return best.encoding if best is not None else "cp1252"
+
+
+def _sample(data: bytes) -> bytes:
+    """A bounded piece of `data` around its first byte beyond ASCII, cut at a space."""
+    found = re.search(rb"[\x80-\xff]", data)
+    start = max(0, found.start() - 64) if found else 0
+    piece = data[start : start + _DETECTED_BYTES]
+    return piece if len(piece) < _DETECTED_BYTES else piece.rpartition(b" ")[0] or piece
+
+
+_MAGIC = (
+    b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"\x1f\x8b", b"\x7fELF", b"RIFF", b"OggS",
+    b"ID3", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd", b"\xd0\xcf\x11\xe0", b"MZ\x90",
+    b"SQLite format 3", b"\0\0\x01\0", b"wOF",
+)  # fmt: skip
+_CONTROLS = bytes(c for c in range(32) if c not in b"\t\n\r\f\v\x1b")
+
+
+def looks_binary(data: bytes) -> bool:
+    """True for images, archives, documents and noise: bytes that no charset makes text of. Reads 8 KiB."""
+    head = data[:8192]
+    if head.startswith(_MAGIC):
+        return True
+    if head.startswith(tuple(bom for bom, _ in _BOMS)) or _wide_by_zeros(head):
+        return False
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return controls > 0.02 * len(head)

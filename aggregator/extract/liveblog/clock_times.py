@@ -1,0 +1,294 @@
+"""Clocks and days as the entries of a live blog open with them, in the ways of many languages.
+
+    "11.30 p.m.:"  "+++ 14.35 Uhr: "  "14h05 -"  "Ore 18.20 –"  "[02h15]"  "下午2时35分"  "14.35 น."
+    "Sunday, 8 December, 14:35:"  "08.12.2025, 14:35 Uhr"
+
+A clock inside a sentence, a span of two clocks ("9:00 – 17:00") and a decimal ("3.5 million") open nothing.
+"""
+
+import datetime as dt
+import re
+from functools import lru_cache
+from typing import Final, Literal
+
+import msgspec
+
+from aggregator.extract.language.dates import is_month, parse_declared
+
+_REACH: Final = 90  # characters of a paragraph in which its clock stands
+_DIGITS: Final = str.maketrans(
+    "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９：．", "012345678901234567890123456789:."
+)
+_DIGIT = re.compile(r"\d")
+
+
+class StatedDay(msgspec.Struct, frozen=True):
+    """A day as it is written. `weekday` is 0 for Monday; `ago` counts days before a known one."""
+
+    month: int | None = None
+    day: int | None = None
+    year: int | None = None
+    weekday: int | None = None
+    ago: int | None = None
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """What a paragraph opens with; its text begins at `end`.
+
+    `sure`: a mark stands between clock and text, or nothing follows. Otherwise ("14:35 The bridge ...") only
+    several such paragraphs say that it is no prose.
+    """
+
+    clock_minutes: int
+    end: int
+    sure: bool
+    day: StatedDay | None = None
+    zone: Literal["utc"] | None = None
+
+
+# --- clocks ------------------------------------------------------------------------------------------------
+
+_LATE = r"下午|傍晚|晚上|夜间|夜晚|晚间|午後|夜|오후|저녁|밤"
+_EARLY = r"上午|凌晨|早上|清晨|早晨|午前|朝|未明|오전|새벽|아침"
+_HALF_AFTER = r"[ap]\.?\s?m\b\.?|[πμ]\.?\s?μ\b\.?|ص(?!\w)|م(?!\w)"
+_ZONES = (
+    r"GMT\b|UTC\b|CES?T\b|MES?Z\b|E[SD]T\b|[CMP][SD]T\b|BST\b|IST\b|MSK\b|МСК\b|EES?T\b|WES?T\b|JST\b|KST\b|"
+    r"AE[SD]T\b|Ortszeit\b|local time\b|heure locale\b|hora local\b|ora locale\b|"
+    r"Uhr\b|hrs?\b|horas?\b|uur\b|น\."
+)
+_LEADING = re.compile(
+    r"[^\w\s]{0,6}\s*(?:(?:update|updated(?: at)?|(?:posted|published) at|aktualisiert(?: um)?|mise à jour|"
+    r"publié à|actualización|actualizado a las|aggiornamento|aggiornato alle|atualização|обновлено(?: в)?|"
+    r"ore|h|kl|klo|saat|godz|ώρα|更新)\b\.?[\s,:–-]*)?",
+    re.IGNORECASE,
+)
+_CLOCK = re.compile(
+    rf"(?:北京时间\s?)?(?P<before>{_LATE}|{_EARLY}|中午|正午|정오)?\s?"
+    r"(?P<h>[01]?\d|2[0-4])"
+    r"(?:(?:\s?(?P<mid>[:.])\s?|\s?h\s?|\sUhr\s)(?P<m>[0-5]\d)(?::[0-5]\d)?(?![\d%])"
+    r"|\s?(?P<cjk>[时時点點]|시)\s?(?:(?P<m2>[0-5]?\d)\s?[分분]|(?P<m3>半|반))?"
+    rf"|(?P<hour>\s?(?:[ap]\.?\s?m\b\.?|Uhr\b|h\b)))"
+    rf"\s*(?P<after>{_HALF_AFTER})?\s*(?:\(?(?P<mark>{_ZONES}|h\b\.?)\)?)?",
+    re.IGNORECASE,
+)
+_SEPARATOR = re.compile(
+    r"\s*(?P<mark>\s(?:-|--)\s|[:：–—―|｜•»>\])】）]+|[-](?=\s|\D)|\+{2,}|$|\n)[\s:–—|\-]*"
+)
+_SECOND_CLOCK = re.compile(
+    r"\s*(?:-|–|—|to|bis|à|a|al|until)\s*[012]?\d(?:\s?[:.h]\s?[0-5]\d|\s?(?:Uhr|[ap]\.?m))", re.I
+)
+_SPACE = re.compile(r"\s*")
+_GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
+
+
+def opening(paragraph: str) -> Opening | None:
+    """The clock, and the day before it, that `paragraph` opens with; None where it opens with none."""
+    return _opening(paragraph[:_REACH])
+
+
+@lru_cache(maxsize=512)  # of one text: several rules ask about the same paragraphs
+def _opening(head: str) -> Opening | None:
+    if _DIGIT.search(head) is None:
+        return None
+    head = head.translate(_DIGITS)
+    start = _end_of(_LEADING, head, 0)
+    day, at = _day_before_clock(head, start)
+    match = _CLOCK.match(head, at)
+    minutes = None if match is None else _minutes(match)
+    if match is None or minutes is None or _SECOND_CLOCK.match(head, match.end()):
+        return None
+    found = _text_begins(match, head)
+    if found is None:
+        return None
+    zone: Literal["utc"] | None = "utc" if (match["mark"] or "").upper() in ("GMT", "UTC") else None
+    return Opening(minutes, found[0], sure=found[1], day=day, zone=zone)
+
+
+def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
+    """Where the text after a clock begins, and whether that is sure; None where the clock is part of it."""
+    separator = _SEPARATOR.match(head, match.end())
+    if separator is not None and not _is_short(match, separator):
+        return separator.end(), True
+    if _stands_apart(match, head):
+        return _end_of(_SPACE, head, match.end()), True
+    following = _GOES_ON.match(head, match.end())
+    if following is None or not _may_stand_alone(match, head[following.end() :]):
+        return None
+    return following.end(), False
+
+
+def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return match.end() if match is not None else at
+
+
+def _is_short(match: re.Match[str], separator: re.Match[str]) -> bool:
+    """An hour that only stands there: "5 h", "10 Uhr" at the end of a line are a length and a sentence."""
+    return match["hour"] is not None and match["after"] is None and not separator["mark"].strip()
+
+
+def _stands_apart(match: re.Match[str], head: str) -> bool:
+    """A clock with its minutes and a space, in scripts that write without spaces."""
+    is_whole = match["m2"] is not None or match["mark"] == "น."
+    return is_whole and head[match.end() : match.end() + 1].isspace()
+
+
+def _may_stand_alone(match: re.Match[str], text: str) -> bool:
+    """Whether a clock without a mark after it may open an entry: a decimal or a lower-case word may not."""
+    if match["hour"] is not None:
+        return match["hour"].strip()[0] in "apAP" and text[:1].isupper()
+    if match["cjk"] is not None:
+        return match["m2"] is not None or match["before"] is not None
+    is_marked = bool(match["mark"] or match["after"])
+    return (match["mid"] != "." or is_marked) and not text[:1].islower()
+
+
+def _minutes(match: re.Match[str]) -> int | None:
+    """Minutes after midnight."""
+    hour = int(match["h"])
+    minute = 30 if match["m3"] else int(match["m"] or match["m2"] or 0)
+    before = match["before"]
+    after = (match["after"] or match["hour"] or "").strip().lower()
+    if before is not None:
+        if hour > 24:
+            return None
+        late = re.fullmatch(_LATE, before) is not None or (before in ("中午", "正午", "정오") and hour < 10)
+        early = re.fullmatch(_EARLY, before) is not None
+        hour = hour + 12 if late and hour < 12 else 0 if early and hour == 12 else hour
+    elif after[:1] in ("a", "p", "π", "μ", "ص", "م"):
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if after[0] in ("p", "μ", "م") else 0)
+    return hour % 24 * 60 + minute if minute < 60 and (hour < 24 or minute == 0) else None
+
+
+# --- days --------------------------------------------------------------------------------------------------
+
+_WEEKDAY_NAMES = """
+monday tuesday wednesday thursday friday saturday sunday
+mon tue wed thu fri sat sun
+montag dienstag mittwoch donnerstag freitag samstag sonntag
+mo di mi do fr sonnabend so
+lundi mardi mercredi jeudi vendredi samedi dimanche
+lunes martes miércoles jueves viernes sábado domingo
+lunedì martedì mercoledì giovedì venerdì sabato domenica
+segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado domingo
+segunda terça quarta quinta sexta sábado domingo
+maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
+понедельник вторник среда четверг пятница суббота воскресенье
+пн вт ср чт пт сб вс
+понеділок вівторок середа четвер п'ятниця субота неділя
+poniedziałek wtorek środa czwartek piątek sobota niedziela
+pazartesi salı çarşamba perşembe cuma cumartesi pazar
+الاثنين الثلاثاء الأربعاء الخميس الجمعة السبت الأحد
+الإثنين الثلاثاء الأربعاء الخميس الجمعة السبت الأحد
+星期一 星期二 星期三 星期四 星期五 星期六 星期日
+周一 周二 周三 周四 周五 周六 周日
+月曜日 火曜日 水曜日 木曜日 金曜日 土曜日 日曜日
+월요일 화요일 수요일 목요일 금요일 토요일 일요일
+δευτέρα τρίτη τετάρτη πέμπτη παρασκευή σάββατο κυριακή
+"""
+_WEEKDAYS: Final = {
+    name: number for names in _WEEKDAY_NAMES.strip().split("\n") for number, name in enumerate(names.split())
+}
+_TODAY = "today heute aujourd'hui hoy oggi hoje vandaag сегодня сьогодні dziś bugün 今天 今日 오늘 اليوم"
+_YESTERDAY = "yesterday gestern hier ayer ieri ontem gisteren вчера вчора wczoraj dün 昨天 昨日 어제 أمس"
+_AGO: Final = {name: ago for ago, names in enumerate((_TODAY, _YESTERDAY)) for name in names.split()}
+_LETTERS = r"[^\W\d_][^\W\d_'’.\-]*(?:-feira)?"
+_WEEKDAY = rf"(?:(?P<weekday>{_LETTERS})\.?\s?,?\s+(?:(?:den|the|le|el|il|il giorno|dia|op|dnia)\s+)?)?"
+_YEAR = r"(?P<y>(?:19|20)\d\d)"
+_D = r"(?P<d>0?[1-9]|[12]\d|3[01])"
+_DAY_FORMS: Final = (
+    re.compile(rf"{_WEEKDAY}{_D}(?:st|nd|rd|th|er|º)?\.?\s(?:de\s|of\s)?(?P<month>{_LETTERS})\.?(?:,?\s(?:de\s|del\s)?{_YEAR})?(?!\w)"),
+    re.compile(rf"{_WEEKDAY}(?P<month>{_LETTERS})\.?\s{_D}(?:st|nd|rd|th)?(?![\d:.]\d)(?:,?\s{_YEAR})?(?!\w)"),
+    re.compile(rf"{_WEEKDAY}{_D}[./](?P<m>0?[1-9]|1[0-2])(?:[./]{_YEAR}|\.)(?!\d)"),
+    re.compile(rf"{_YEAR}[-./](?P<m>0?[1-9]|1[0-2])[-./]{_D}(?!\d)"),
+    re.compile(rf"(?:{_YEAR}\s?[年년]\s?)?(?P<m>0?[1-9]|1[0-2])\s?[月월]\s?{_D}\s?[日일](?:\s?[(（]?(?:[月火水木金土日](?:曜日)?|[월화수목금토일](?:요일)?|星期.|周.)[)）]?)?"),
+)  # fmt: skip
+_NAMED = re.compile(
+    rf"(?P<name>[月火水木金土日]曜日|[월화수목금토일]요일|星期.|周.|[今昨][天日]|{_LETTERS})\.?(?!\w)"
+)
+
+
+def day_heading(line: str) -> StatedDay | None:
+    """The day that the whole line names ("Sunday, 8 December", "8. Dezember", "Yesterday"), or None."""
+    if len(line) > 60:
+        return None
+    text = line.translate(_DIGITS).strip(" \t+*•-–—:|[]()【】#")
+    found = _read_day(text)
+    if found is None or text[found[1] :].strip(" .,:"):
+        return None
+    return found[0]
+
+
+def _day_before_clock(head: str, start: int) -> tuple[StatedDay | None, int]:
+    """The day that stands before the clock, and where the clock begins."""
+    found = _read_day(head[start:])
+    if found is None:
+        return None, start
+    rest = re.compile(r"\s*[,|–—-]?\s*(?:(?:at|um|à|a las|alle|às|om|о|в|ore)\s+)?").match(
+        head, start + found[1]
+    )
+    at = rest.end() if rest is not None else start + found[1]
+    return (found[0], at) if _CLOCK.match(head, at) is not None else (None, start)
+
+
+def _read_day(text: str) -> tuple[StatedDay, int] | None:
+    for form in _DAY_FORMS:
+        match = form.match(text)
+        day = None if match is None else _made(match)
+        if match is not None and day is not None:
+            return day, match.end()
+    match = _NAMED.match(text)
+    if match is None:
+        return None
+    name = match["name"].casefold()
+    if name in _WEEKDAYS and len(name) > 2:
+        return StatedDay(weekday=_WEEKDAYS[name]), match.end()
+    return (StatedDay(ago=_AGO[name]), match.end()) if name in _AGO else None
+
+
+def _made(match: re.Match[str]) -> StatedDay | None:
+    groups = match.groupdict()
+    month = int(groups["m"]) if groups.get("m") else _month(groups.get("month") or "")
+    weekday = groups.get("weekday")
+    if month is None or (weekday and weekday.casefold() not in _WEEKDAYS):
+        return None
+    day, year = int(groups["d"]), int(groups["y"]) if groups.get("y") else None
+    try:
+        dt.date(year or 2000, month, day)
+    except ValueError:
+        return None
+    return StatedDay(
+        month=month, day=day, year=year, weekday=_WEEKDAYS[weekday.casefold()] if weekday else None
+    )
+
+
+@lru_cache(maxsize=512)
+def _month(word: str) -> int | None:
+    if not is_month(word):
+        return None
+    published = parse_declared(f"1 {word} 2000", None)
+    return None if published is None else published.time.month
+
+
+# --- times that count back ---------------------------------------------------------------------------------
+
+_MINUTES = r"min(?:ute)?s?\.?|minuten?|minut[oi]s?|мин(?:ут[уы]?)?\.?|分钟?|분|دقيقة|دقائق"
+_HOURS = r"h(?:ou)?rs?|h|stunden?|heures?|horas?|or[ae]|uur|час(?:а|ов)?|小时|時間|시간|ساعات|ساعة"
+_LONG = rf"(?P<n>\d{{1,3}})\s?(?:{_MINUTES}|(?P<hour>{_HOURS}))"
+_AGO_FORMS: Final = (
+    re.compile(rf"{_LONG}\s?(?:ago|fa|atrás|geleden|назад|前|전)", re.IGNORECASE),
+    re.compile(rf"(?:vor|il y a|hace|há|قبل|منذ)\s{_LONG}", re.IGNORECASE),
+)
+
+
+def minutes_ago(line: str) -> int | None:
+    """How long ago the whole line says that it was ("12 min ago", "vor 2 Stunden"), in minutes; else None."""
+    if len(line) > 40:
+        return None
+    for form in _AGO_FORMS:
+        match = form.fullmatch(line.translate(_DIGITS).strip())
+        if match is not None:
+            return int(match["n"]) * (60 if match["hour"] else 1)
+    return None

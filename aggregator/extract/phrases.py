@@ -1,0 +1,149 @@
+"""Words of many languages by which a line is known to be furniture (phrases.yaml).
+
+A line is compared by its `words`: no letter case, no marks, no accents of Latin letters, one word for each
+character where a script has no spaces. Every question costs no more than the length of the line.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, lru_cache
+from importlib.resources import files
+
+import msgspec
+import yaml
+
+Words = tuple[str, ...]
+
+_WIDE = re.compile("([\u3005\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af])")
+_DROPPED = re.compile("[\u0300-\u036f\u064b-\u0655\u0670\u0640\u0591-\u05c7\u200b\u200d-\u200f\u2060\ufeff]")
+_LETTERS = {
+    "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "ð": "d", "þ": "th",
+    "أ": "ا", "إ": "ا", "آ": "ا", "ى": "ي", "ی": "ي", "ې": "ي", "ك": "ک", "ة": "ه", "ۀ": "ه", "ؤ": "و",
+    "।": " ", "॥": " ", "・": " ", "_": " ",
+}  # fmt: skip
+_TRANSLATED = str.maketrans(_LETTERS)
+_BREAKS = re.compile(r"[^\w\u0900-\u0dff\u0e00-\u0e7f]+")  # vowel signs of India and Thailand are no \w
+_PLAIN_WORD = re.compile("[a-z0-9]+")
+# Anything but ASCII and the marks of print, which stand between words.
+_LETTER_BEYOND = re.compile("[^\x00-\x7f\xa0«»–—‘’“”„…•]")
+_MARK = re.compile(r"\s?[:|»›>•\]】］》=→]|\s[-–—](?=\s)|(?<=[^\W\d_])-(?=\s)|(?<=[\u0900-\u0dff])-(?=\s)")
+_OPENING = "[【（(《「［<›»>•–—- "
+_MARK_CHARS = 80  # of a line in which the mark after a label stands
+_LABEL_WORDS = 8  # words before that mark
+_LINE_CHARS = 700  # no longer line is compared
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """phrases.yaml as it stands there: language → phrases, for each kind."""
+
+    alone: dict[str, tuple[str, ...]]
+    weak: dict[str, tuple[str, ...]]
+    label: dict[str, tuple[str, ...]]
+    opens: dict[str, tuple[str, ...]]
+    calls: dict[str, tuple[str, ...]]
+    channels: dict[str, tuple[str, ...]]
+    holds: dict[str, tuple[str, ...]]
+    never: dict[str, tuple[str, ...]]
+    links: dict[str, tuple[str, ...]]
+    ends: dict[str, tuple[str, ...]]
+    home: dict[str, tuple[str, ...]]
+    sections: dict[str, tuple[str, ...]]
+    published: dict[str, tuple[str, ...]]
+    updated: dict[str, tuple[str, ...]]
+    stand: dict[str, tuple[str, ...]]
+    other_dates: dict[str, tuple[str, ...]]
+    bylines: dict[str, tuple[str, ...]]
+    signed: dict[str, tuple[str, ...]]
+    desks: dict[str, tuple[str, ...]]
+    credits: dict[str, tuple[str, ...]]
+    outlets: dict[str, tuple[str, ...]]
+
+
+class Phrases(msgspec.Struct, frozen=True, kw_only=True):
+    """The phrases of one kind, of all languages; `lengths`: by their first word, the longest first."""
+
+    whole: frozenset[Words]
+    lengths: Mapping[str, tuple[int, ...]]
+
+    def at(self, line: Words, place: int = 0) -> int:
+        """How many words of `line` from `place` on are the longest phrase that stands there; 0: none does."""
+        left = len(line) - place
+        for length in self.lengths.get(line[place], ()) if left > 0 else ():
+            if length <= left and line[place : place + length] in self.whole:
+                return length
+        return 0
+
+    def stand_in(self, line: Words) -> bool:
+        return any(self.at(line, place) for place, word in enumerate(line) if word in self.lengths)
+
+
+@cache
+def table() -> Table:
+    """The shipped words; a wrong table is our mistake, not a user's."""
+    raw = files("aggregator.extract").joinpath("phrases.yaml").read_text(encoding="utf-8")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return msgspec.convert(yaml.load(raw, Loader=loader), Table)  # noqa: S506 - both loaders are the safe ones
+
+
+@cache
+def phrases(kind: str) -> Phrases:
+    """The phrases of one list of the table, whatever their language."""
+    lists: Mapping[str, Sequence[str]] = getattr(table(), kind)
+    return _phrases(word for some in lists.values() for word in some)
+
+
+@cache
+def single_words(kind: str, part: str = "") -> frozenset[str]:
+    """The words of a list, each for itself; `part`: of one of its languages or parts only."""
+    lists: Mapping[str, Sequence[str]] = getattr(table(), kind)
+    chosen = [lists[part]] if part else lists.values()
+    return frozenset(word for some in chosen for phrase in some for word in words(phrase))
+
+
+def words(line: str) -> Words:
+    """The words of `line` as phrases are compared by; () for a line that is too long to be furniture."""
+    if len(line) > _LINE_CHARS:
+        return ()
+    return _words(line)
+
+
+@lru_cache(maxsize=512)  # of one text: every rule asks for the words of the same lines
+def _words(line: str) -> Words:
+    if _LETTER_BEYOND.search(line) is None:
+        return tuple(_PLAIN_WORD.findall(line.lower()))
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", line).casefold())
+    plain = unicodedata.normalize("NFC", _DROPPED.sub("", plain)).translate(_TRANSLATED)
+    return tuple(_WIDE.sub(r" \1 ", _BREAKS.sub(" ", plain.replace("\u200c", " "))).split())
+
+
+def without_numbers(line: Words) -> Words:
+    """`line` without the counts at its ends ("Comments (12)")."""
+    start, end = 0, len(line)
+    while start < end and line[start].isnumeric():
+        start += 1
+    while end > start and line[end - 1].isnumeric():
+        end -= 1
+    return line[start:end]
+
+
+def label_of(line: str) -> tuple[Words, str]:
+    """(words before the first mark that can end a label, what stands after it); ((), "") without one."""
+    plain = line.lstrip(_OPENING)
+    found = _MARK.search(plain.replace("：", ":").replace("｜", "|"), 0, _MARK_CHARS)
+    if found is None:
+        return (), ""
+    label = without_numbers(words(plain[: found.start()]))
+    rest = plain[found.end() :].strip(" :|»›>•]】-–—")
+    is_label = 0 < sum(2 if len(word) > 1 else 1 for word in label) <= 2 * _LABEL_WORDS
+    return (label, rest) if is_label else ((), "")
+
+
+def _phrases(lines: Iterable[str]) -> Phrases:
+    whole = frozenset(filter(None, map(words, lines)))
+    lengths: dict[str, set[int]] = {}
+    for one in whole:
+        lengths.setdefault(one[0], set()).add(len(one))
+    return Phrases(
+        whole=whole, lengths={first: tuple(sorted(some, reverse=True)) for first, some in lengths.items()}
+    )

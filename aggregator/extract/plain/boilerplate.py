@@ -1,0 +1,440 @@
+"""Furniture: lines of a page that are no part of its article.
+
+Whole lines only, so that a true sentence is never cut; each pattern is anchored at both ends or needs a mark
+(a colon, a bar) that sentences do not have. The patterns here are of English, German, French, Spanish,
+Italian, Portuguese and Dutch; the words of some thirty languages are in phrases.yaml. What depends on where a
+line stands is in `plain.py`.
+"""
+
+import re
+from collections.abc import Sequence
+
+from aggregator.extract.lines import count_words, ends_sentence, is_prose
+from aggregator.extract.phrases import Words, label_of, phrases, single_words, without_numbers, words
+from aggregator.extract.wire.wire import is_agency_name
+
+_ANY_LENGTH = (
+    # Labels with a bar, a colon or a bracket: what follows is a link or a caption, never the story.
+    r"(?:video|videos|photos?|fotos?|gallery|photo gallery|bilder|bildergalerie|fotostrecke|podcast|audio|"
+    r"watch|watch live|"
+    r"listen|en images|vidéos?|diaporama|vídeos?|galería|galleria|galeria|infografik|infographic|grafik|"
+    r"kijk|bekijk|"
+    r"guarda|mira|veja|ver vídeo)\s?[|:•].*",
+    r"(?:read|see|read also|also read|lire|lire aussi|à lire|à lire aussi|lesen sie auch|lesen sie mehr|"
+    r"mehr dazu|mehr zum thema|"
+    r"lea también|lee también|le puede interesar|leer más|leggi anche|leggi|leia também|leia mais|"
+    r"veja também|saiba mais|lees ook|"
+    r"lees meer|read more|see also|also|more on this(?: story)?|related|más información|voir aussi|"
+    r"sur le même sujet|siehe auch|"
+    r"vedi anche|zie ook|don't miss|must read|recommended|editor's picks?)\s?[:|•»>].*",
+    r"(?:related|recommended|further|more|weitere|ähnliche|verwandte) (?:articles|stories|news|links|content|"
+    r"posts|topics|reading|artikel|themen)\s?[:|•»>].*|articles (?:liés|similaires)\s?:.*|"
+    r"(?:artículos|noticias) relacionad[oa]s\s?:.*|articoli correlati\s?:.*",
+    r"(?:[^.]{0,60}[.?!] )?(?:send us your|share your|tell us your|email us your|schicken sie uns ihre|"
+    r"envoyez-nous vos|envíenos sus) (?:pictures|photos|videos|stories|story|views|tips|fotos|bilder|"
+    r"geschichten?|photos|histoires|fotos|historias)\b[^.]{0,40}",
+    r"\(?(?:with|mit|avec|con|com|met) (?:agency|agencies|pti|ani|ians|reuters|afp|ap|material|agence|"
+    r"agences|informaciones?|"
+    r"informações|input|inputs)\b.{0,60}\)?",
+    r"(?:©|\(c\)|copyright\s*(?:©|\(c\)|:|\d{4}|by\b)).{0,120}",
+    r"(?:photo|image|picture|foto|bild|imagen|immagine|crédit|credit|crédits|credits|fotografía|source|"
+    r"quelle|fuente|fonte|bron|"
+    r"photograph|illustration|graphic|photo by|image credit|photo credit|bildquelle)s?\s?[:/©].{0,160}",
+    r"\((?:photo|image|picture|file photo|representative image|foto|bild|source|ap photo|afp photo|"
+    r"reuters)\b[^()]{0,160}\)",
+    r"(?:image|file|video) (?:caption|source|copyright)\b.{0,200}",
+    r"enlarge this image toggle caption\b.{0,200}|slideshow \(\d{1,3} images?\)",
+    r"(?:our file on|our dossier on|notre dossier|unser dossier|nuestro especial|il nostro speciale|"
+    r"o nosso especial|ons dossier)\b.{0,100}",
+    r"(?:this (?:article|story|report|copy)|the (?:article|story) above) (?:was|has been|is|first) .{0,120}"
+    r"(?:published|syndicated|edited|generated|appeared|translated).{0,120}",
+    r".{0,60}has not been edited by .{0,120}",
+    r"(?:reporting|additional reporting|writing|editing|compiled) by .{0,240}",
+    r".{2,120} contributed to this (?:report|article|story)\.?",
+    r"(?:get|receive|subscribe|sign up|sign in|log in|register|download|follow|join|like) (?:the|our|us|to|"
+    r"for|all|free|now|more|here|on)\b"
+    r".{0,80}(?:newsletters?|alerts?|app|apps|whatsapp|telegram|facebook|twitter|instagram|google news|"
+    r"channel|inbox|account|"
+    r"subscri\w+|updates)\b.{0,80}",
+    r"(?:abonnieren sie|abonnez-vous|inscrivez-vous|suscr[ií]bete|suscríbase|iscriviti|assine|inscreva-se|"
+    r"schrijf je in|melden sie sich|"
+    r"folgen sie uns|suivez-nous|síguenos|seguici|siga-nos|volg ons)\b(?!,).{0,100}",
+    r"an dieser stelle finden sie einen .{0,200}externen inhalt.{0,300}|"
+    r"ich bin damit einverstanden, dass mir .{0,300}",
+    r"(?:this|the) copy is for your personal, non-commercial use.{0,300}|"
+    r".{0,40}an error (?:has )?occurred.{0,80}",
+    r"(?:thanks|thank you|danke|merci|gracias|grazie|obrigado) for (?:signing up|subscribing|reading).{0,80}",
+    r"(?:click|tap) here (?:to|for) .{0,120}",
+    r"sign up (?:for|to) [^.]{2,100}(?:newsletters?|news|alerts?|deals|updates|inbox|briefing|"
+    r"more)\b[^.]{0,40}\.?",
+    r"(?:you must|please) (?:be logged|log ?in|log ?out|sign in|register|confirm)\b.{0,140}|"
+    r"(?:du musst dich|sie müssen sich|sie müssen|bitte) (?:einloggen|anmelden|angemeldet sein|"
+    r"registrieren)\b(?! lassen).{0,100}|"
+    r"(?:vous devez|veuillez) (?:vous connecter|être connecté|vous identifier)\b.{0,100}|"
+    r"(?:debes|debe|tienes que) (?:iniciar sesión|estar registrado|registrarte)\b.{0,100}",
+    r"(?:[^.:]{0,20}: )?(?:comments?|kommentare|commentaires|comentarios|comentários|commenti|reacties)\b"
+    r".{0,160}\b(?:moderat|moderier|modér|moder|gemodereerd)\w*.{0,60}",
+    r"keep an eye on your inbox.{0,80}|there was an error processing your .{0,80}",
+    r"like this story\? .{0,80}|hat ihnen dieser artikel gefallen\?.{0,300}|folgst du schon .{0,100}",
+    r"https?://\S+|www\.\S+",
+    r"write to .{2,60} at \S+@\S+|(?:e-?mail|contact|reach) .{2,60} (?:at|on|via) \S+@\S+|"
+    r"follow \S.{1,60} on (?:twitter|x|facebook|instagram|google news|whatsapp|tiktok|youtube|bluesky|"
+    r"telegram)\b.{0,140}",
+    r"(?:we use cookies|this (?:web)?site uses cookies|diese (?:web)?seite verwendet cookies|"
+    r"ce site utilise des cookies).{0,200}",
+)  # fmt: skip
+_SHORT = (
+    # At most 14 words.
+    r"read (?:the )?(?:breaking|latest|more|full|all|next|on|our)\b.{0,80}",
+    r"(?:see|show|load|view|read|learn|watch) (?:more|all|less|full story|full article|comments|"
+    r"gallery)\b.{0,40}",
+    r"(?:enlarge|expand|zoom|open|close|view|hide|toggle) (?:the )?(?:image|photo|picture|caption|gallery|"
+    r"full ?screen)\b.{0,30}",
+    r"(?:bild|foto) (?:vergrößern|öffnen)|(?:agrandir|voir|ouvrir) (?:l'|l’|la )?(?:image|photo)|(?:ampliar|"
+    r"ver) (?:la )?(?:imagen|foto)|"
+    r"(?:ingrandisci|apri) (?:l'|l’)?(?:immagine|foto)|(?:ampliar|ver) (?:a )?(?:imagem|foto)|(?:vergroot|"
+    r"open) (?:de )?(?:afbeelding|foto)",
+    r"(?:related|recommended|trending|most read|most popular|popular|latest|top|other|more|further|similar|"
+    r"breaking) "
+    r"(?:news|stories|story|articles?|topics?|coverage|posts?|reading|videos?|links?|headlines?|content|"
+    r"now)\b\s?(?:from .{0,30})?[:.…]{0,3}",
+    r"(?:most (?:read|popular|viewed)(?: in .{2,40})?|trending(?: now)?|"
+    r"you (?:may|might) (?:also )?like|"
+    r"recommended(?: for you)?|more from .{2,40}|"
+    r"more on (?:this|the) (?:story|topic)|around the web|sponsored(?: content)?|promoted|advertise?ment|"
+    r"publicité|anzeige|werbung|"
+    r"publicidad|publicidade|pubblicità|advertentie|- ?advertisement ?-|"
+    r"story continues below(?: advertisement)?|article continues below|"
+    r"continue reading(?: below)?|scroll (?:down )?(?:for more|to continue)|skip (?:to|past) .{2,40}|"
+    r"back to top|jump to .{2,40})\s?[:.…]{0,3}",
+    r"(?:mehr|weitere) (?:zum thema|nachrichten|artikel|meldungen|themen|news|aus .{2,40})\s?:?|"
+    r"das könnte sie (?:auch )?interessieren:?|"
+    r"(?:ähnliche|verwandte) (?:artikel|themen|beiträge)\s?:?|mehr themen auf .{2,30}|"
+    r"(?:einen )?kommentare? (?:abgeben|schreiben|verfassen)|(?:laisser un|ajouter un) commentaire|"
+    r"(?:deja|dejar|escribe) un comentario|(?:post|leave|write|add) a (?:comment|reply)|"
+    r"(?:lire|voir) (?:la suite|plus|aussi)|(?:sur le même|à propos du même) (?:sujet|thème)|"
+    r"articles? (?:liés|similaires|recommandés)|"
+    r"(?:noticias|artículos|temas) (?:relacionad[oa]s|destacad[oa]s)|(?:notizie|articoli) correlat[ei]|"
+    r"potrebbe interessarti(?: anche)?|"
+    r"(?:notícias|artigos) relacionad[oa]s|(?:gerelateerde|ander|meer) (?:artikelen|nieuws)|ver más|"
+    r"mostra altro|ver mais|toon meer|mehr anzeigen|"
+    r"weiterlesen|leggi tutto|leer más|leia mais|lees verder|lees meer|mehr lesen",
+    r"(?:here are|these are|check|check out) (?:the |some |all )?(?:other |more |key |live |latest )*(?:top |"
+    r"latest |key |live )?"
+    r"(?:updates?|developments|headlines|highlights|stories|news|points)(?: (?:here|so far|"
+    r"on this story))?\s?[:.]?",
+    r"(?:estimated )?(?:reading time|read time|lesezeit|lesedauer|temps de lecture|lecture|tiempo de lectura|"
+    r"tempo di lettura|tempo de leitura|"
+    r"leestijd)\s?:?\s?(?:about |ca\.? )?\d+.{0,20}|\d+[- ]?(?:min(?:ute)?s?\.?|minuten|minutos?|minuti|"
+    r"minuut) (?:read|lesezeit|de lecture|de lectura|"
+    r"di lettura|de leitura|lezen|leestijd)",
+    r"(?:share|share this(?: .{2,20})?|share on .{2,30}|tweet|print|print this page|email|e-mail|email this|"
+    r"comments?|comment now|leave a comment|"
+    r"\d+ comments?|copy link|link copied!?|save|bookmark|listen|listen to this article|facebook|twitter|"
+    r"whatsapp|linkedin|reddit|telegram|"
+    r"pinterest|teilen|drucken|kommentare?|kommentieren|merken|vorlesen|partager|imprimer|commenter|"
+    r"commentaires?|compartir|imprimir|"
+    r"comentarios?|comentar|condividi|stampa|commenti|partilhar|compartilhar|comentários?|delen|afdrukken|"
+    r"reacties|share article|gift this article)",
+    r"(?:tags?|topics?|keywords?|themen|schlagworte|stichworte|sujets|mots-clés|etiquetas|temas|argomenti|"
+    r"tópicos|onderwerpen|filed under|more on)\s?:.*",
+    r"(?:order reprints|print article|auch interessant|darum gehts|empfohlener redaktioneller inhalt|"
+    r"externer inhalt|"
+    r"sorry!?|thank you!?|tell us what you think.{0,5}|see tweets?\s?:?|this article has been sent to|"
+    r"showpaywall:?|"
+    r"werbung|links zum thema|mehr zum artikel|zum thema|tambi[eé]n te puede interesar|à lire également|"
+    r"lire également|"
+    r"(?:sign up|register) (?:here|now|for free)|download (?:the )?app|most watched|in this article|"
+    r"in this story)",
+    r"(?:home|homepage|startseite|accueil|inicio|início)\s?[/>»›|].*",
+    r"(?:all rights reserved|alle rechte vorbehalten|tous droits réservés|todos los derechos reservados|"
+    r"tutti i diritti riservati|"
+    r"todos os direitos reservados|alle rechten voorbehouden)\.?",
+    r"(?:first published|last updated|last modified|updated?|published|posted|publié|mis à jour|"
+    r"veröffentlicht|aktualisiert|stand|publicado|"
+    r"actualizado|pubblicato|aggiornato|atualizado|gepubliceerd|bijgewerkt)\b[\s:]*(?:(?:on|at|le|el|il|am|"
+    r"um|op|em|vor|il y a|hace)\b)?[\s:]*"
+    r"[^.]{0,20}\d[^.]{0,40}(?:[ap]\.?m\.?)?[^.]{0,20}",
+    r"\d+ (?:seconds?|minutes?|hours?|days?|weeks?|months?) ago|"
+    r"(?:vor|il y a|hace|há) \d+ (?:min|sek|sec|seg|stunde|tag|heure|jour|hora|d[ií]a)\w*|just now",
+    r"(?:follow|contact|about|join|support|folgen sie|über|suivez-|contactez-|síguenos en|chi) ?"
+    r"(?:us|uns|nous|siamo)|refresh (?:this|the) page|impressum|kontakt|mentions légales|"
+    r"newsletter (?:abonnieren|bestellen)|s['’]abonner (?:à|au|aux)\b.{0,60}",
+    r"(?:subscribe|subscribe now|sign up|sign in|log in|register|login|subscribers? only|premium|exclusive|"
+    r"abonnieren|s'abonner|suscribirse|"
+    r"abbonati|assinar|abonneren|newsletter|menu|search|suche|recherche|buscar|cerca|zoeken|"
+    r"news in pictures)",
+    r"(?:correction|editor's note|editor’s note|note to readers)\s?:.*",
+    r"(?:end of|ende der|fin de la|fin de|fine) (?:story|article|twitter post|video|meldung|mitteilung|"
+    r"citation|.{2,20} post)\.?",
+    r"(?:with inputs? from|inputs? from|source|agencies|via)\s?:?\s?[\w ,&.-]{0,40}",
+)  # fmt: skip
+_SHORT_WORDS = 14
+_SAID_WORDS = 4  # of a sentence behind a label that leads to links
+_SOURCE_LABEL = re.compile(r"(?:source|quelle|fuente|fonte|bron)s?\s?", re.IGNORECASE)
+_PLAIN_LABEL = re.compile(
+    r"(?:watch|listen|read|see|also|mira|guarda|veja|leggi|leia|kijk|bekijk|lire|"
+    r"source|quelle|fuente|fonte|bron)s?\s?",
+    re.IGNORECASE,
+)
+_LETTER = re.compile(r"[^\W_]")
+_BREADCRUMB = re.compile(r"\s*[/>»›|]\s*")
+_BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s+")
+_LONG_RE = re.compile("|".join(f"(?:{p})" for p in _ANY_LENGTH), re.IGNORECASE)
+_SHORT_RE = re.compile("|".join(f"(?:{p})" for p in _SHORT), re.IGNORECASE)
+_RELATED = re.compile(
+    r"(?:(?:related|recommended|trending|most read|most popular|you may also like)"
+    r"(?: (?:news|stories|articles?|posts?|coverage|topics?|reading))?|"
+    r"(?:more|other|latest|top|further|similar) (?:news|stories|articles?|posts?|coverage|topics?|reading))"
+    r"\s?:?|"
+    r"(?:tags?|themen|schlagworte|stichworte|etiquetas|mots-clés|etiketler)\s?:?|"
+    r"(?:mehr zum thema|auch interessant|weitere artikel|ähnliche artikel|"
+    r"das könnte sie auch interessieren|sur le même sujet|articles liés|à lire aussi|lire aussi|"
+    r"lea también|leggi anche|leia também|noticias relacionadas|"
+    r"articoli correlati|notícias relacionadas|lees ook|gerelateerd(?:e artikelen)?)\s?:?",
+    re.IGNORECASE,
+)
+_READING_TIME = re.compile(
+    r"\W*\d{1,3}\s?(?:min|мин|хв|dk|分|분)[^\W\d]{0,5}\.?(?: (?:read|listen))?\W*", re.IGNORECASE
+)
+_INITIALS = re.compile(r"\(?[a-zäöü]{2,5}(?:[/,][ ]?[A-Za-z]{2,5}){1,3}\)?")
+_COUNT = re.compile(r"\+?[\d.,]{1,6}\s?[kKmM+]?|A[-+](?:\s?A[-+])?")
+_LEADS_AWAY = re.compile(r"[^«“\"]{1,60}[›»>→]")
+_ARROW = re.compile(r"\s+(?:>{1,2}|›|»|→|/)\s+")
+_CREDIT = re.compile(r"(?:^|[\s(\[|/©.▲（【])(?P<label>[^\W\d_]+(?:\s[^\W\d_]+)?)\s?[:=/©／][^:]{2,70}$")
+_CREDITED = re.compile(r"(?:\s/|©|\s[|–])\s?(?P<name>[^/©|]{2,40})[)\]]?")
+_SHORT_CREDIT = re.compile(
+    r"(?:^|.*[\s(/.])fot\.\s[^.]{2,50}|.*\S\s?©\s?\S[^.©]{1,60}|"
+    r".*[＝=].{1,20}(?:提供|撮影|写す|共同)|.*\s\S{2,8}\s?[摄攝]",
+    re.IGNORECASE,
+)
+_CREDIT_MARKS = ":=/©／"  # one of these stands in every credit, ...
+_SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")  # ... one of these in every short one: looked for first
+_CHINESE_BYLINE = re.compile(
+    r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
+)
+_ADDRESS = re.compile(r"(?<!\S)(?>\S+?@)\S+?\.\w")
+_WIDE_HEADING = 14  # characters of a heading that ends with such words, in scripts without spaces
+_LABELLED_SENTENCE = 10  # words of a sentence that a label of one word does not make a link
+_NOTICE = re.compile(
+    r"\W*(?:©|\(c\) |copyright\s(?:©|\(c\)|\d{4}|by\b)|版权所有|版權所有|저작권자)", re.IGNORECASE
+)
+_BRACKETS = re.compile(r"[(\[（【](?P<inside>[^()\[\]]{2,40})[)\]）】]")
+_CAPTION_WORDS = 60  # a longer line is no caption
+_LABELLED_WORDS = 40  # nor what a label can stand before
+_OPENED_WORDS = 25  # nor what words at its beginning can tell
+_CALLED_WORDS = 8  # of a sentence that may be told by its first words alone
+_BUTTON_WORDS = 3  # a line of so few words that ends like a sentence is one
+_JOINING = frozenset(words("and und et y e en & of the der die das de la le des dos das i og och и та ve"))
+
+
+def is_section(line: str) -> bool:
+    """Whether all of `line` names sections of a newspaper ("World News", "Middle East")."""
+    found = words(line)
+    place, sections, home = 0, phrases("sections"), phrases("home")
+    while place < len(found):
+        step = max(sections.at(found, place), home.at(found, place))
+        if step == 0 and (found[place] not in _JOINING or place == 0):
+            return False
+        place += step or 1
+    return bool(found)
+
+
+def is_furniture(line: str) -> bool:
+    """Whether the whole `line` is furniture wherever it stands; a paragraph of prose never is by length."""
+    if _LETTER.search(line) is None:
+        return True
+    plain = without_bullet(line)
+    if _LONG_RE.fullmatch(plain):
+        return not _says_something(plain)
+    count = count_words(plain)
+    is_sentence = (
+        plain.endswith(".") and not plain.endswith("..") and (count > _CALLED_WORDS or ". " in plain)
+    )
+    if count <= _SHORT_WORDS and not is_sentence and _is_short_furniture(plain):
+        return True
+    return is_caption(plain) or _is_told_by_phrase(plain, count)
+
+
+def _says_something(line: str) -> bool:
+    """Whether a label is part of a sentence: "Watch: that was all he said." Links have no stop."""
+    label, _, said = line.partition(":")
+    return (
+        _PLAIN_LABEL.fullmatch(label) is not None
+        and ends_sentence(said)
+        and not said.endswith(("...", "…", "?"))
+        and count_words(said) >= (_LABELLED_SENTENCE if _SOURCE_LABEL.fullmatch(label) else _SAID_WORDS)
+    )
+
+
+def is_weak(line: str) -> bool:
+    """Whether `line` is furniture beside other furniture, or where nothing of the article follows."""
+    if _COUNT.fullmatch(line):
+        return True
+    if len(line) > 120 or (ends_sentence(line) and not line.endswith(("...", "…"))):
+        return False
+    core = without_numbers(words(line))
+    return core in phrases("weak").whole or core in phrases("label").whole or is_section(line)
+
+
+def heads_related_links(line: str) -> bool:
+    """Whether `line` announces links to other articles ("Related news:")."""
+    plain = without_bullet(line)
+    found = without_numbers(words(plain))
+    if _RELATED.fullmatch(plain) is not None:
+        return True
+    if len(found) <= _WIDE_HEADING and all(len(word) == 1 for word in found) and not ends_sentence(plain):
+        return any(found[place:] in phrases("links").whole for place in range(len(found) - 1))
+    return not plain.endswith((".", "!")) and found in phrases("links").whole
+
+
+def opens_box(line: str) -> bool:
+    """Whether `line` opens a box for readers to leave an address in, or to follow the outlet."""
+    return count_words(line) <= _SHORT_WORDS and not single_words("channels").isdisjoint(words(line))
+
+
+def ends_article(line: str) -> bool:
+    """Whether nothing of an article follows `line`: a notice of rights, the author's portrait, "END"."""
+    if without_numbers(words(line)) in phrases("ends").whole:
+        return True
+    is_notice = _NOTICE.match(line) is not None and count_words(line) <= _CAPTION_WORDS
+    return is_notice and not phrases("credits").stand_in(words(line[:40]))
+
+
+def is_caption(line: str) -> bool:
+    """Whether `line` closes with whom its picture is by: "A ferry. Photo: Bo Marsh", "On Sunday. / EFE"."""
+    if count_words(line) > _CAPTION_WORDS:
+        return False
+    bare = line.rstrip(" )]）】.")
+    if _is_credited_shortly(bare[-160:]) and not ends_sentence(line):
+        return True
+    tail = bare[-90:]
+    found = _CREDIT.search(tail) if any(mark in tail for mark in _CREDIT_MARKS) else None
+    if found is not None and not phrases("credits").whole.isdisjoint(_endings(words(found["label"]))):
+        return True
+    if ends_sentence(line) and not line.endswith(")"):
+        return False
+    named = list(_CREDITED.finditer(line[-50:]))
+    if named and is_agency_name(named[-1]["name"].strip(" )]")):
+        return True
+    return _ends_in_capitals(line)
+
+
+def _is_credited_shortly(tail: str) -> bool:
+    small = tail.lower()
+    return any(sign in small for sign in _SHORT_SIGNS) and _SHORT_CREDIT.fullmatch(tail) is not None
+
+
+def _endings(found: Words) -> set[Words]:
+    return {found[n:] for n in range(len(found))}
+
+
+def _ends_in_capitals(line: str) -> bool:
+    """Whether `line` ends with a name in capitals, with small letters before: "On Sunday. BO MARSH / EFE"."""
+    before, _, inside = line.rstrip(")").rpartition("(")
+    tail = before if before and line.endswith(")") and inside.isupper() else line
+    pieces = re.split(r"[\s.]+", tail.rstrip(" «»“”\"'/"))
+    loud = 0
+    while loud < len(pieces) and _is_loud(pieces[-1 - loud]):
+        loud += 1
+    names = [piece for piece in pieces[len(pieces) - loud :] if len(piece) >= 2 and piece.isalpha()]
+    rest = " ".join(pieces[: len(pieces) - loud])
+    return len(names) >= 2 and any(len(name) >= 4 for name in names) and any(c.islower() for c in rest)
+
+
+def _is_loud(piece: str) -> bool:
+    letters = [c for c in piece if c.isalpha()]
+    return piece.isupper() if letters else piece in ("/", "«", "»", "&", "-", "–")
+
+
+def _is_short_furniture(plain: str) -> bool:
+    forms = (_SHORT_RE, _READING_TIME, _INITIALS, _LEADS_AWAY, _CHINESE_BYLINE)
+    return any(form.fullmatch(plain) for form in forms)
+
+
+def _is_told_by_phrase(line: str, count: int) -> bool:
+    found = words(line)
+    if not found:
+        return False
+    core, is_sentence = without_numbers(found), ends_sentence(line)
+    if core in phrases("alone").whole:
+        return not (is_sentence and count <= _BUTTON_WORDS and line[-1] in ".!?")
+    return (
+        (count <= _LABELLED_WORDS and _is_labelled(line))
+        or (count <= _SHORT_WORDS and _is_address_or_agency(line))
+        or phrases("never").stand_in(found)
+        or (not is_sentence and phrases("holds").stand_in(found))
+        or _opens_like_furniture(found, count, is_sentence=is_sentence)
+    )
+
+
+def _is_labelled(line: str) -> bool:
+    label, rest = label_of(line)
+    return label in phrases("label").whole and not _is_said(label, rest)
+
+
+def _is_address_or_agency(line: str) -> bool:
+    """Whether `line` asks for mail ("Got a story? Email news@..."), or is an agency in brackets."""
+    inside = _BRACKETS.fullmatch(line)
+    if inside is not None and is_agency_name(inside["inside"]):
+        return True
+    return _ADDRESS.search(line) is not None and not line.endswith(".")
+
+
+def _is_said(label: Words, rest: str) -> bool:
+    """Whether a sentence follows a label that may be its first word ("Next: the council will vote.")."""
+    is_sentence = ends_sentence(rest) and count_words(rest) >= _LABELLED_SENTENCE
+    return is_sentence and len(label) == 1 and label not in phrases("credits").whole
+
+
+def _opens_like_furniture(found: Words, count: int, *, is_sentence: bool) -> bool:
+    if count > _OPENED_WORDS:
+        return False
+    channels = phrases("channels")
+    if phrases("opens").at(found):
+        return not is_sentence or count <= _CALLED_WORDS or channels.stand_in(found)
+    return phrases("calls").at(found) > 0 and channels.stand_in(found)
+
+
+def without_bullet(line: str) -> str:
+    return line if line[:1].isalnum() else _BULLET.sub("", line, count=1)
+
+
+def is_teaser_bullet(line: str) -> bool:
+    """A bulleted headline of another article: no sentence of this one."""
+    return without_bullet(line) != line and not is_prose(line) and not ends_sentence(line)
+
+
+def is_navigation(line: str) -> bool:
+    """A row of links as pages end with ("About us | Contact | Shop"); a table's row looks the same, so only
+    what stands after the last sentence may be judged by it."""
+    pieces = [piece.strip() for piece in re.split(r"[|•·]", line)]
+    return (
+        len(pieces) >= 2 and all(0 < len(piece.split()) <= 5 for piece in pieces) and not ends_sentence(line)
+    )
+
+
+def breadcrumb_pieces(line: str) -> tuple[str, ...]:
+    """The pieces of a breadcrumb line ("News/World/ Headline | Section"), or () when it is none."""
+    if len(line) > 300 or _BREADCRUMB.search(line) is None or is_prose(line):
+        return ()
+    _, _, below = line.partition(":")
+    told = below.strip() if words(_BREADCRUMB.split(below)[0]) in phrases("home").whole else line
+    pieces = tuple(p.strip() for p in _BREADCRUMB.split(told) if p.strip())
+    if len(pieces) < 2:
+        return ()
+    if words(pieces[0]) in phrases("home").whole or _is_path(told, pieces):
+        return pieces
+    short = sum(1 for piece in pieces if is_section(piece))
+    return pieces if is_section(pieces[0]) and (short >= 2 or len(pieces) <= 3) else ()
+
+
+def _is_path(line: str, pieces: Sequence[str]) -> bool:
+    """Whether arrows lead from step to step ("Gazette > Football > League One"), one of them a section."""
+    steps = pieces[:-1]
+    return (
+        len(_ARROW.findall(line)) == len(pieces) - 1
+        and not ends_sentence(line)
+        and all(count_words(step) <= 5 for step in steps)
+        and any(is_section(piece) for piece in pieces)
+    )

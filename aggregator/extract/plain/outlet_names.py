@@ -1,0 +1,177 @@
+"""Names of outlets as texts show them: masthead lines, copyright lines, the tail of a title."""
+
+import re
+from collections.abc import Sequence
+
+from aggregator.extract.lines import count_words, ends_sentence, folded
+from aggregator.extract.phrases import label_of, phrases, single_words, table, words
+from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_furniture, is_section, is_weak
+
+_CAMEL = re.compile(r"\b[A-Z][a-z]+[A-Z]{1,3}(?:[a-z]*)\b|\b[a-z]+[A-Z]\w+")
+_DOMAIN = re.compile(r"(?:www\.)?[a-z0-9-]{2,40}(?:\.[a-z]{2,12}){1,2}", re.IGNORECASE)
+_RIGHTS = re.compile(
+    r"(?:©|\(c\)|copyright\b|版权所有|版權所有|著作権|저작권자)[\s:：,]*(?:©|ⓒ|\(c\)|copyright\b)?"
+    r"[\s:,]*(?:by\s+)?"
+    r"(?:\d{4}(?:\s?[-–]\s?\d{4})?)?[\s,]*(?:by\s+)?(?P<rest>.*)",
+    re.IGNORECASE,
+)
+_RIGHTS_END = re.compile(r"\s*(?:[.,;|:©]|\s[-–—]\s|\d{4})")
+_NAME_CHARS = 50
+_SEPARATED = re.compile(r"\s+[|\-–—•»]\s+|\s+::\s+")
+
+
+def looks_like_outlet(line: str) -> bool:
+    """A few capitalised words with a newspaper's sign among them ("The Daily Example", "DayFR Euro")."""
+    parts = line.split()
+    if not 1 <= len(parts) <= 5 or len(line) > 45 or ends_sentence(line) or is_section(line):
+        return False
+    if len(parts) == 1 and _DOMAIN.fullmatch(line):
+        return True
+    told = words(line)
+    if not is_proper(line) or phrases("desks").stand_in(told) or phrases("calls").at(told):
+        return False
+    is_signed = any(word in single_words("outlets", "words") for word in told if len(word) > 1)
+    return (
+        bool(_CAMEL.search(line))
+        or (is_signed and told not in phrases("outlets").whole)
+        or _ends_like_one(line)
+    )
+
+
+def is_proper(line: str) -> bool:
+    """Whether every word begins as names do; in scripts without capitals every word may."""
+    return all(not w[0].islower() or w.lower() in _SMALL or _CAMEL.match(w) is not None for w in line.split())
+
+
+def _ends_like_one(line: str) -> bool:
+    last = line.rpartition(" ")[2].casefold()
+    return any(last.endswith(end) and len(last) > len(end) for end in table().outlets["ends"])
+
+
+_SMALL = frozenset(
+    {
+        "&",
+        "and",
+        "da",
+        "das",
+        "de",
+        "dei",
+        "del",
+        "delle",
+        "den",
+        "der",
+        "des",
+        "di",
+        "die",
+        "do",
+        "dos",
+        "du",
+        "e",
+    }
+    | {"el", "et", "für", "het", "i", "il", "la", "le", "les", "of", "the", "und", "van", "y"}
+)
+
+
+def is_masthead(line: str, outlet: str) -> bool:
+    """Whether `line` shows the name `outlet` and nothing but it, an edition or a section.
+
+    Letter case, marks, "&" and articles aside; a web address counts by its name.
+    """
+    name = _key(_HOST.sub(r"\g<name>", outlet.strip()) if _DOMAIN.fullmatch(outlet.strip()) else outlet)
+    pieces = [piece for piece in _PIECES.split(line) if piece.strip()]
+    if not name or name not in map(_key, pieces):
+        return False
+    return all(_key(piece) == name or len(piece.split()) <= _EDITION_WORDS for piece in pieces)
+
+
+_HOST = re.compile(r"^(?:www\.)?(?P<name>[^.]+)\..*")
+_PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+|:\s+")
+_EDITION_WORDS = 4  # "Saturday Sports Final"; a longer piece beside the name is a headline
+_UNWEIGHED = _SMALL | {"und", "et", "y", "e", "en", "les", "los", "las", "den", "il", "lo", "het", "o", "a"}
+
+
+def _key(name: str) -> str:
+    words = folded(name).split()
+    return "".join(word for word in words if word not in _UNWEIGHED) or "".join(words)
+
+
+def outlet_of_copyright(line: str) -> str | None:
+    """The name in "© 2024 The Example Times. All rights reserved."; None when the line is none."""
+    found = _RIGHTS.fullmatch(line.strip()[:300])
+    if found is None:
+        return None
+    rest = found["rest"].strip()
+    end = _RIGHTS_END.search(rest)
+    parts = (rest[: end.start()] if end else rest).split()
+    for place in range(len(parts)):
+        if phrases("never").at(words(" ".join(parts[place:]))):
+            parts = parts[:place]
+            break
+    name = " ".join(parts).strip(" .-–")
+    is_name = 2 <= len(name) <= _NAME_CHARS and count_words(name) <= 6 and not name[0].islower()
+    return name if is_name and not phrases("credits").stand_in(words(name)) else None
+
+
+def outlet_beside(line: str) -> str | None:
+    """The name that stands in `line` beside nothing but what pages say ("The Lantern - Back to home",
+    "Lantern > World > Syria"); None for any other line."""
+    steps = breadcrumb_pieces(line)
+    if steps:
+        first = steps[0]
+        is_name = not is_section(first) and words(first) not in phrases("home").whole
+        return first if is_name and _may_be_name(first) else None
+    if label_of(line)[0] in phrases("label").whole | phrases("bylines").whole:
+        return None
+    pieces = [piece.strip() for piece in _PIECES.split(line) if piece.strip()]
+    names = [piece for piece in pieces if not (is_furniture(piece) or is_weak(piece))]
+    return names[0] if len(names) == 1 < len(pieces) and looks_like_outlet(names[0]) else None
+
+
+def confirmed_names(lines: Sequence[str]) -> frozenset[str]:
+    """Folded names that notices of rights and sources in `lines` give the outlet."""
+    found = {name for line in lines if (name := outlet_of_copyright(line))}
+    for line in lines:
+        label, rest = label_of(line)
+        if " ".join(label) in _SOURCES and count_words(rest) <= 5:
+            found.add(rest)
+    return frozenset(filter(None, map(_key, found)))
+
+
+def is_confirmed(line: str, names: frozenset[str]) -> bool:
+    """Whether `line` is one of the `names` that `confirmed_names` gave."""
+    return _key(line) in names
+
+
+def _may_be_name(line: str) -> bool:
+    return count_words(line) <= 5 and is_proper(line) and not is_furniture(line)
+
+
+_SOURCES = frozenset(
+    map(
+        " ".join,
+        map(words, ("source", "quelle", "fuente", "fonte", "bron", "źródło", "来源", "來源", "출처")),
+    )
+)
+
+
+def split_title(title: str, outlet: str | None = None) -> tuple[str, str | None]:
+    """(headline, outlet) of a title that carries its outlet's name: "Rain expected | The Example Times".
+
+    The tail goes when it is `outlet` or has the look of one, the head when it is `outlet`; else the title
+    stays whole and the name is None.
+    """
+    breaks = list(_SEPARATED.finditer(title))
+    if breaks and outlet and _key(title[: breaks[0].start()]) == _key(outlet):
+        headline = title[breaks[0].end() :].strip()
+        if count_words(headline) >= 3:
+            return split_title(headline, outlet)[0], title[: breaks[0].start()].strip()
+    for at in reversed(breaks):
+        tail, head = title[at.end() :].strip(), title[: at.start()].strip()
+        if count_words(head) < 3:
+            continue
+        if (outlet and _key(tail) == _key(outlet)) or looks_like_outlet(tail):
+            return split_title(head, outlet)[0], tail
+        if at.group().strip() in ("|", "::") and count_words(tail) <= 4:
+            return split_title(head, outlet)[0], None
+        break
+    return title, None

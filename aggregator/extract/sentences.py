@@ -1,0 +1,100 @@
+"""Sentences of an article, for the rooms that quote it: split only, never changed.
+
+Every sentence given stands word for word in its paragraph. Splitting is careful: two sentences left together
+do less harm than one torn apart.
+"""
+
+import re
+from collections import deque
+
+from aggregator.extract.lines import count_words, ends_sentence
+from aggregator.extract.liveblog.detect import without_clock
+
+_ABBREVIATIONS = frozenset({
+    "mr", "mrs", "ms", "dr", "prof", "gen", "col", "lt", "sgt", "capt", "maj", "adm", "gov", "sen", "rep",
+    "rev", "hon", "st", "sr", "jr", "vs", "etc", "inc", "ltd", "corp", "co", "no", "nos", "dept", "est",
+    "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sept", "sep", "oct", "nov", "dec", "mon", "tue",
+    "wed", "thu", "fri", "sat", "sun", "fig", "vol", "approx", "pres", "sec", "supt", "messrs", "bzw",
+    "ca", "usw", "ggf", "evtl", "vgl", "nr", "str", "tel", "abs", "art", "bsp", "geb", "mio", "mrd",
+    "inkl", "sog", "zb", "dh", "hr", "fr", "mme", "mlle", "mm", "m", "av", "env", "p.ex", "sra", "srta",
+    "ud", "uds", "pág", "núm", "dña", "d.h", "z.b", "u.a", "i.e", "e.g", "a.k.a", "dott", "ing", "avv",
+    "sig", "on", "drs", "dhr", "mevr", "jl", "blz", "g", "гг", "г", "им", "ул", "тыс", "млн", "млрд",
+    "руб",
+})  # fmt: skip
+_AFTER_DOTTED = frozenset({
+    "the", "a", "in", "but", "it", "he", "she", "they", "on", "at", "this", "that", "and", "however",
+    "according", "police", "officials", "president", "mr", "as", "after", "we", "i",
+})  # fmt: skip
+_BOUNDARY = re.compile(
+    r"(?<![.!?…])[.!?…]++[\"”’)\]»]*+(?=\s+[\"“‘«„(\[¿¡—–-]*\s?[^\W_a-zß-öø-ÿа-я])|[。！？｡]+[」』”）]*|(?<![।۔؟])[।۔؟]++(?=\s)"
+)
+_DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
+_WORD_CHARS = 80  # before a full stop in which the word stands that it may belong to
+_MAX_QUOTE = 600  # characters: a quotation that closes later than this was never closed
+_QUOTATION = re.compile(
+    "|".join(
+        rf"{opener}[^{closer}]{{0,{_MAX_QUOTE}}}{closer}"
+        for opener, closer in ("“”", "«»", "„“", "「」", '""')
+    )
+)
+
+
+def paragraphs(text: str) -> list[str]:
+    """The non-empty lines of an article's text."""
+    return [line for line in (raw.strip() for raw in text.split("\n")) if line]
+
+
+def split_sentences(paragraph: str) -> list[str]:
+    """The sentences of one paragraph, in order, each a substring of it; a heading gives none.
+
+    The clock of a live blog's entry is left out. A quotation of several sentences stays whole. A line under
+    25 words that does not end a sentence (heading, caption, label) and anything under 4 words is no sentence.
+    """
+    text = without_clock(paragraph.strip()).strip()
+    if not ends_sentence(text) and count_words(text) < 25:
+        return []
+    quoted = deque(_quotations(text))  # they do not overlap, and both go forwards
+    pieces, start = [], 0
+    for match in _BOUNDARY.finditer(text):
+        end = match.end()
+        while quoted and quoted[0][1] <= end:
+            quoted.popleft()
+        if (quoted and quoted[0][0] < end) or not _is_end(text, start, match):
+            continue
+        pieces.append(text[start:end].strip())
+        start = end
+    pieces.append(text[start:].strip())
+    return [piece for piece in pieces if count_words(piece) >= 4]
+
+
+def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
+    if not match.group().startswith(".") or match.group().startswith(".."):
+        return True
+    before = text[max(start, match.start() - _WORD_CHARS) : match.start()]
+    word = before.rsplit(None, 1)[-1].lstrip('"“‘«„([') if before.split() else ""
+    following = re.match(r"\W*(\w+)", text[match.end() :])
+    next_word = following.group(1).lower() if following else ""
+    if _DOTTED.search(before[-12:] + "."):  # "U.S.", "p.m.", an initial
+        is_initial = len(word) == 1 and word.isupper()
+        return not is_initial and next_word in _AFTER_DOTTED
+    if word.lower() in _ABBREVIATIONS:
+        return False
+    # "6. Dezember": an ordinal of one or two digits before a word.
+    return not (re.fullmatch(r"\d{1,2}", word) and not next_word.isdigit() and _is_ordinal_context(next_word))
+
+
+def _is_ordinal_context(next_word: str) -> bool:
+    from aggregator.extract.language.dates import is_month
+
+    return is_month(next_word) or next_word in _ORDINAL_NOUNS
+
+
+_ORDINAL_NOUNS = frozenset({
+    "jahrhundert", "weltkrieg", "stock", "platz", "spieltag", "runde", "klasse", "bundesliga", "jahrestag",
+    "minute", "geburtstag",
+})  # fmt: skip
+
+
+def _quotations(text: str) -> list[tuple[int, int]]:
+    """Spans of quotations that close in the paragraph."""
+    return [found.span() for found in _QUOTATION.finditer(text)]

@@ -1,0 +1,489 @@
+"""The news agency behind a text: told by dateline, byline, credit line or meta data, never by a quotation.
+
+"told the AFP news agency" makes AFP a voice in the story, not its author. "Photo: AFP" is the photo's mark.
+"(With agency inputs)" says that agencies were used and names none, "dpa/AFP" that the text is of neither
+alone. An outlet that marks its own dateline ("(CNN)") is no agency.
+
+Every form below cuts a few words out of its line and asks `agencies_named` whether they are agencies and
+nothing else. Which names there are, in which scripts, stands in agencies.yaml alone.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from aggregator.extract.limits import TextRules
+from aggregator.extract.lines import count_words, is_prose, same_line
+from aggregator.extract.urls import registrable_domain
+from aggregator.extract.wire.agencies import (
+    Named,
+    agencies_named,
+    agency_names,
+    agency_of,
+    may_name,
+    same_marks,
+)
+from aggregator.model.core import Wire
+
+_HEAD_CHARS = 200  # of a paragraph in which a dateline ends
+_MAX_LINE = 300  # characters of a credit line
+_MAX_BYLINE = 120
+_CLOSED_WORDS = 6  # of a paragraph that a credit may close
+
+
+def is_agency_name(line: str) -> bool:
+    """Whether the whole line is the name of one or several agencies."""
+    if len(line) > 60:
+        return False
+    found = agencies_named(same_marks(line))
+    return found is not None and bool(found.agencies)
+
+
+def find_wire(
+    paragraphs: Sequence[str],
+    rules: TextRules,
+    lines: Sequence[str] = (),
+    author: str | None = None,
+    *,
+    outlet: str | None = None,
+    title: str | None = None,
+    sources: Sequence[str] = (),
+) -> Wire | None:
+    """The agency behind a text of `paragraphs`; `lines` are all lines before furniture was taken off.
+
+    Asked in the order of what they are worth: dateline, byline, meta data (`sources`: what the page or feed
+    calls the text's source), credit line, dateline of an agency that we do not list. A mark that names one
+    agency goes before a surer one that names several. None when no agency shows, a Wire without a name when
+    agencies were used but the text is of none of them alone. `outlet`: its own mark in a dateline is no
+    agency's. `title`: no byline, wherever it is repeated.
+    """
+    lines = [line for line in lines or paragraphs if not title or not same_line(line, title)]
+    marks = [
+        *_by_dateline(paragraphs[: rules.wire_paragraphs]),
+        *_by_byline(author, _above_the_text(lines[: rules.closing_lines]), rules),
+        *_by_source(sources),
+        *_by_credit(_below_the_text(lines)[-rules.closing_lines :], rules),
+        *_by_unlisted_dateline(paragraphs[: rules.wire_paragraphs], outlet, rules.unlisted_agency),
+    ]
+    shared = [mark for mark in marks if mark.agency is not None and mark.confidence <= rules.wire_shared]
+    named = [mark for mark in marks if mark.agency is not None and mark not in shared]
+    return next(iter([*named, *(mark for mark in marks if mark not in shared), *shared]), None)
+
+
+# --- datelines ---------------------------------------------------------------------------------------------
+
+_MONTH_OR_LINK = re.compile(
+    r"(?:de|da|do|del|di|du|des|la|le|les|los|las|el|al|am|an|der|den|dem|im|sur|sous|lès|upon|on|of|ob|nad|und|"
+    r"jan|feb|mar|apr|abr|avr|mai|may|mag|jun|giu|lug|jul|ago|aug|set|sep|oct|okt|ott|out|nov|dec|dez|dic|déc)\b.*",
+    re.IGNORECASE,
+)
+_BRACKETED = re.compile(
+    r"(?P<place>[^()\[\]/|【】]{0,60}?(?:/[^()\[\]/|【】]{2,30})?)[(\[【](?P<named>[^()\[\]【】]{2,45})[)\]】](?P<after>.*)"
+)
+_AFTER = re.compile(
+    r"(?P<dash>\s?(?:[-–—_:=|]|\.\s?[-–—]|।|\.(?=\s)|\w{1,20} 기자 =))|\s?[^\W\d_]|\s?[\"“„«'‘¿¡(\d]|$"
+)
+_SLASHED = re.compile(
+    r"(?P<place>[^/]{0,60}?)/\s?(?:Корр\.?\s+)?(?P<named>[^/]{2,40})/(?:[\s.:–—-]|$)", re.IGNORECASE
+)
+_BARRED = re.compile(r"(?P<place>[^|]{3,50})(?:\s\|\s|(?<=[A-ZÄÖÜ])\s)(?P<named>[\w/-]{2,30})\s\|\s")
+_MARK = re.compile(r"\s?[-–—,.]\s?|(?<=\d)\s")
+_DASHED_CHARS = 80  # of the head in which place and date end
+_AGENCY_NEXT = re.compile(r"(?P<named>[^\W\d_][\w. ]{1,28}?)(?:\s?(?P<dash>[-–—:])|[.,](?=\s))")
+_BARE_OPENING = re.compile(r"(?P<named>[A-Z]{3,8})(?:\s?\.?[-–—]\s?)(?=[A-ZÀ-Þ])")
+_TOO_SHORT = re.compile(r"[A-Z]{2}")  # "Pittsburgh, PA —": after a comma two letters are a state
+_CASELESS = re.compile("[\u0590-\u08ff\u0900-\u0dff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_ARABIC = re.compile(
+    rf"(?P<place>[\u0600-\u06ff\s\d.-]{{2,60}}?)\s?(?:[-–—]\s?|(?<=\d)\s|(?<=\d\sم)\s)"
+    rf"(?P<named>{'|'.join(map(re.escape, agency_names('؀-ۿ')))})(?=[\s:-])"
+)
+_WIDE_NAMES = "|".join(map(re.escape, agency_names("\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af")))
+_CHINESE = re.compile(
+    rf"\(?[据據]?(?P<named>{_WIDE_NAMES})(?:[^。,:()]{{0,12}}\d{{1,2}}日[^。,:()]{{0,12}}[电電讯訊]|记者[^。()]{{2,20}}电|"
+    rf"[^。,:()]{{1,20}}\d{{1,2}}日\S{{0,6}}報導|[^。,:()]{{1,8}}\d{{1,2}}日\s?-)"
+)
+_JAPANESE = re.compile(r"\S{1,8}?\d{1,2}日(?P<named>共同|時事)\s")
+_PLACE_BEFORE_NAME = re.compile(
+    rf"(?P<place>.{{0,14}}?)[\s=]?(?P<named>{_WIDE_NAMES}|A[FP]P?)(?:=\w{{1,10}})?"
+)
+
+
+def _by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
+    for paragraph in paragraphs:
+        found = _dateline_of(same_marks(paragraph[:_HEAD_CHARS]))
+        if found is not None and not _PICTURE.match(found[1]):
+            named, evidence = found
+            yield Wire(agency=named.agency, evidence=evidence.strip(), kind="dateline")
+            return
+
+
+def _dateline_of(head: str) -> tuple[Named, str] | None:
+    if not may_name(head):
+        return None
+    return _bracketed(head) or _slashed(head) or _barred(head) or _dashed(head) or _in_script(head)
+
+
+_REGION = re.compile(
+    r"(?:\s\([A-Z][\w ]{2,30}\))?\s\[[A-Z][\w ]{2,30}\](?=,)"
+)  # "New Delhi [India], March 6"
+
+
+def _bracketed(head: str) -> tuple[Named, str] | None:
+    found = _BRACKETED.match(_REGION.sub("", head))
+    if found is None:
+        return None
+    place, named, after = found["place"].strip(), found["named"], _AFTER.match(found["after"])
+    if after is None:
+        return None
+    inside = _PLACE_BEFORE_NAME.fullmatch(named) if _CASELESS.search(named) else None
+    if (
+        inside is not None
+        and not place
+        and ("【" in found.group() or "[" in found.group() or inside["place"])
+    ):
+        listed = agencies_named(inside["named"])
+        return (listed, found.group()[: found.end("named") + 1]) if listed else None
+    opens = after["dash"] is not None or _opens_sentence(found["after"].lstrip())
+    listed = agencies_named(named, doubtful=bool(place))
+    if listed is None or not listed.agencies or not opens or not _is_place(place, listed):
+        return None
+    return listed, found.group()[: found.end("named") + 1]
+
+
+def _opens_sentence(rest: str) -> bool:
+    return bool(rest) and (rest[0].isupper() or rest[0] in "\"“„«¿¡'‘" or _CASELESS.match(rest) is not None)
+
+
+def _is_place(place: str, named: Named) -> bool:
+    """Whether the words before the agency are a place and a date at most, and not what it stands for."""
+    words = place.replace("/", " ").split()
+    if not words:
+        return True
+    if len(words) > 9 or agencies_named(place.rstrip(" -–—"), doubtful=True) is not None:
+        return False
+    if any(word.strip(".,") in named.agencies for word in place.replace("-", " ").split()):
+        return False
+    if _CASELESS.search(place):
+        return len(words) <= 6 and not _speaks(words)
+    initials = "".join(word[0] for word in words if word[0].isalpha() and word[0].isupper())
+    if any(initials.endswith(name.upper()) and len(name) <= 5 for name in named.agencies):
+        return False
+    near_date = [False, *(any(c.isdigit() for c in word) for word in words), False]
+    return all(
+        not word[0].islower() or near_date[n] or near_date[n + 2] or _MONTH_OR_LINK.fullmatch(word)
+        for n, word in enumerate(words)
+    )
+
+
+def _is_arabic_place(words: Sequence[str]) -> bool:
+    """A town, or a town and a date in one calendar or both."""
+    return not _speaks(words) and len(words) <= (11 if any(c.isdigit() for c in "".join(words)) else 4)
+
+
+def _speaks(words: Sequence[str]) -> bool:
+    """Arabic, Hindi: "agency", "said to", "according to" before the name make it a voice."""
+    return any(
+        re.match(r"ل?وكالة|لوكالة|قال|ذكر|نقل|وفق|حسب|بحسب|تصريح|صورة|تصوير|المصدر", word) for word in words
+    )
+
+
+def _slashed(head: str) -> tuple[Named, str] | None:
+    found = _SLASHED.match(head)
+    if found is None:
+        return None
+    words = found["named"].split()
+    candidates = [found["named"], *(" ".join(words[:n]) for n in (2, 1))]
+    listed = next((n for c in candidates if (n := agencies_named(c, doubtful=bool(found["place"])))), None)
+    if listed is None or not listed.agencies or not _is_place(found["place"].strip(" .,"), listed):
+        return None
+    return listed, found.group()
+
+
+def _barred(head: str) -> tuple[Named, str] | None:
+    found = _BARRED.match(head)
+    listed = agencies_named(_without_own_desk(found["named"])) if found else None
+    if found is None or listed is None or not listed.agencies or not _is_place(found["place"], listed):
+        return None
+    return listed, found.group()
+
+
+def _without_own_desk(words: str) -> str:
+    return "/".join(part for part in words.split("/") if part != "taz")
+
+
+def _dashed(head: str) -> tuple[Named, str] | None:
+    bare = _BARE_OPENING.match(head)
+    if bare is not None and (listed := agencies_named(bare["named"])) is not None:
+        return listed, bare.group()
+    for mark in _MARK.finditer(head, 3, _DASHED_CHARS):
+        place, found = head[: mark.start()], _AGENCY_NEXT.match(head, mark.end())
+        if found is None or _TOO_SHORT.fullmatch(found["named"]):
+            continue
+        has_date = any(c.isdigit() for c in place)
+        listed = agencies_named(found["named"], doubtful=has_date and found["dash"] is not None)
+        is_closed = found["dash"] is not None or has_date
+        if listed and listed.agencies and is_closed and _is_place(place.strip(" ,.-–—"), listed):
+            return listed, head[: found.end()]
+    return None
+
+
+def _in_script(head: str) -> tuple[Named, str] | None:
+    if not _CASELESS.search(head):
+        return None
+    arabic = _ARABIC.match(head)
+    if arabic is not None and _is_arabic_place(arabic["place"].split()):
+        listed = agencies_named(arabic["named"], doubtful=True)
+        return (listed, arabic.group()) if listed else None
+    for form in (_CHINESE, _JAPANESE):
+        found = form.match(head)
+        listed = agencies_named(found["named"]) if found else None
+        if found is not None and listed is not None:
+            return listed, found.group()
+    return None
+
+
+# Place and code in capitals, as agencies alone write them: "HALVERNE (MNA) —".
+_UNLISTED = re.compile(
+    r"[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я.’' -]{2,40}(?:,\s[\w. ]{2,30})?\s"
+    r"\((?P<code>[A-ZÀ-ÞА-Я]{3,6})\)\s?(?:[-–—]+|\.-)\s"
+)
+# Stations that mark their own reports like that (networks, and the call signs of North American ones), and
+# bodies whose initials stand behind a town: parties, leagues, clubs.
+_STATION = re.compile(
+    r"CNN|BBC|CBS|NBC|ABC|CBC|CTV|FOX|MSNBC|CNBC|NPR|PBS|RT|DW|VOA|RFE|RFI|TRT|NHK|RTE|RTL|HT|TNN|"
+    r"[KW][A-Z]{2,3}|NYSE|NASDAQ|RTVE|ARD|ZDF|ORF|SRF|RAI|CDU|CSU|SPD|FDP|AFD|ÖVP|SPÖ|FPÖ|SVP|LFI|PSOE|VOX|"
+    r"GOP|DEM|NATO|ONU|OMS|FIFA|UEFA|IOC|NBA|NFL|NHL|MLB|UFC|PSG|FCB|BVB|HSV|USA|GER|FRA|GBR"
+)
+
+
+def _by_unlisted_dateline(paragraphs: Sequence[str], outlet: str | None, confidence: float) -> Iterator[Wire]:
+    first = next((paragraph for paragraph in paragraphs if is_prose(paragraph)), "")
+    found = _UNLISTED.match(first[:160])
+    if found is None or _STATION.fullmatch(found["code"]) or found["code"] == _initials(outlet or ""):
+        return
+    yield Wire(agency=found["code"], evidence=found.group().strip(), kind="dateline", confidence=confidence)
+
+
+def _initials(outlet: str) -> str:
+    words = outlet.split()
+    return "".join(word[0] for word in words).upper() if len(words) > 1 else outlet.upper()
+
+
+# --- bylines and meta data ---------------------------------------------------------------------------------
+
+# What marks a picture and not the text.
+_PICTURE = re.compile(
+    r".{0,60}(?:\b(?:photo\w*|foto\w*|fot\.|picture|image[ns]?|imagen|imagem|bild(?:er)?|grafik|graphic|video|"
+    r"getty|credit|cr[ée]dit(?:o|os)?(?: photo)?|epa|archiv\w*|reuters/|(?:pa|ap|afp) wire)\b|"
+    r"фото|صورة|تصوير|[图圖]|摄|攝|写真|사진)",
+    re.IGNORECASE,
+)
+_BY = re.compile(
+    r"(?:by|von|par|por|di|da|de|door|av|af|od|от|text|texte|texto|testo)\s*:?\s+(?:the\s+)?", re.IGNORECASE
+)
+_PERSON = r"[A-ZÀ-ÞА-ЯЁ][\w.’'-]*(?:\s(?:[a-z]{1,3}\s)?[A-ZÀ-ÞА-ЯЁ][\w.’'-]*){1,3}"
+_PEOPLE = rf"{_PERSON}(?:(?:,| and| und| et| y| e| &)\s{_PERSON}){{0,3}}"
+_STAFF = (
+    r"(?i:(?:[\w ]{2,30} )?(?:staff|correspondents?|reporters?|redaktion|rédaction|redacción)(?: writers?)?)"
+)
+_AND = r"(?:,| and| und| et| y| e| &)"
+_WITH = r"(?i:with|mit|avec|con|com|met)\s+(?:(?i:l['’]|der\s|the\s|la\s)\s?)?"
+_DESK_WORD = r"(?i:redazione|redacci[óo]n|redaktion|redação|rédaction|redactie|desk|bureau|agencia|agência)"
+_OFFICE = (
+    r"(?i:rep[óo]rter|correspondente|enviad[oa]|journaliste|giornalista|periodista) (?:da|de|do|of|for|di)"
+)
+_OUTLET = r"(?:Le|La|El|Il|O|A|De|Der|Die|Das) [A-ZÀ-Þ]\w+|[a-z]{3,12}"
+_OWN = rf"(?:{_PERSON}|(?:La |Die |De )?{_DESK_WORD}|{_OUTLET})"
+# Whole bylines with an agency in them; what is named must be agencies and nothing else.
+_SIGNED = (
+    re.compile(r"(?P<named>.{2,40}?)\s(?:in|à|en|a|aus|da|em)\s[A-ZÀ-Þ][\w.' -]{2,30}"),
+    re.compile(rf"{_DESK_WORD}\s?[/,|-]?\s?(?P<named>.{{2,30}})"),
+    re.compile(rf".{{3,60}}\s?[–,-]\s{_OFFICE}\s(?P<named>.{{2,30}})"),
+    re.compile(r"(?P<named>[^,|]{2,40}?)\s?[,|]\s?[^,]*\d.*"),  # "AFP, 6 March 2025", "ANI | Updated ..."
+    re.compile(r"(?P<named>[^,|/]{2,30}?)\s?[|/]\s?[A-ZÀ-Þ][a-zà-ÿ]+"),  # "EFE | Madrid"
+    re.compile(rf"{_PEOPLE}(?:,\s|\s[|(–-]\s?|\s?\(|\sof\s)(?:[Tt]he\s)?(?P<named>[^()|]{{2,40}}?)\)?"),
+    re.compile(rf"(?:{_OWN} )?{_WITH}(?P<named>.{{2,40}})"),
+    re.compile(rf"(?P<named>.{{2,30}}?) {_WITH}{_OWN}"),
+)
+# The outlet's own people and an agency: of neither alone.
+_SIGNED_TOGETHER = (
+    re.compile(rf"(?:{_STAFF}|{_PERSON}){_AND}\s(?P<named>.{{2,40}}?)(?:\sin\s\w+)?"),
+    re.compile(rf"(?P<named>.{{2,60}}?){_AND}\s(?:our|own|unsere?|nos|nuestros)\s\w+", re.IGNORECASE),
+)
+_ROLE = re.compile(
+    r"(?:.{3,50}, )?(?P<named>[\w-]{2,20}(?: \w+)??) "
+    r"(?:reporters?|staff|(?:\w+ ){0,2}(?:correspondent|editor|writer)s?|sport|business)",
+    re.IGNORECASE,
+)
+_PERSON_SLASH = re.compile(rf"(?:{_PERSON}\s?/\s?(?P<last>.{{2,20}})|(?P<first>.{{2,20}}?)\s?/\s?{_PERSON})")
+
+
+def _above_the_text(lines: Sequence[str]) -> Sequence[str]:
+    """The lines before the first paragraph: where a byline stands."""
+    return lines[: next((n for n, line in enumerate(lines) if is_prose(line)), len(lines))]
+
+
+def _below_the_text(lines: Sequence[str]) -> Sequence[str]:
+    """The lines from the first paragraph on: above it "© AFP" is the picture's."""
+    return lines[next((n for n, line in enumerate(lines) if is_prose(line)), 0) :]
+
+
+def _by_byline(author: str | None, lines: Sequence[str], rules: TextRules) -> Iterator[Wire]:
+    if author and len(author) <= _MAX_BYLINE and not _PICTURE.match(author):
+        words = same_marks(author)
+        named = _signed(words) or _named_by(
+            _PERSON_SLASH, words
+        )  # under a picture, too, but not as an author
+        if named is not None:
+            yield Wire(agency=named.agency, evidence=author.strip(), kind="byline")
+    for line in lines:
+        if len(line) > _MAX_BYLINE or line.startswith("©") or _PICTURE.match(line):
+            continue
+        named = _signed(same_marks(line)) or _labelled(same_marks(line))
+        if named is not None:
+            yield Wire(agency=named.agency, evidence=line, kind="byline", confidence=rules.wire_line)
+
+
+def _signed(words: str) -> Named | None:
+    """The agencies in a byline: by themselves, behind a person, a desk or the outlet's own staff."""
+    if not may_name(words):
+        return None
+    by = _BY.match(words)
+    words = words[by.end() :] if by else words
+    found = agencies_named(words) or _named_by(_ROLE, words, doubtful=True)
+    found = found or next((named for form in _SIGNED if (named := _named_by(form, words))), None)
+    if found is not None:
+        return found
+    together = next((named for form in _SIGNED_TOGETHER if (named := _named_by(form, words))), None)
+    return together._replace(unnamed=True) if together else _ending(words)
+
+
+def _named_by(form: re.Pattern[str], words: str, *, doubtful: bool = False) -> Named | None:
+    """What a form that fits the whole of `words` names."""
+    found = form.fullmatch(words)
+    if found is None:
+        return None
+    return agencies_named(next(filter(None, found.groups()), ""), doubtful=doubtful)
+
+
+def _ending(words: str) -> Named | None:
+    """The agency whose name of several words ends a byline of capitals: "ADA LORNE Associated Press"."""
+    parts = words.split()
+    for start in range(2, len(parts) - 1):
+        if all(part.isupper() or part in ("and", "und", "et", "y", "e") for part in parts[:start]):
+            named = agencies_named(" ".join(parts[start:]))
+            if named is not None:
+                return named
+    return None
+
+
+def _by_source(sources: Sequence[str]) -> Iterator[Wire]:
+    for source in sources:
+        for piece in source.split("|"):
+            agency = agency_of(registrable_domain(piece) if "://" in piece else piece)
+            named = Named(frozenset({agency})) if agency else agencies_named(same_marks(piece))
+            if named is not None:
+                yield Wire(agency=named.agency, evidence=source.strip(), kind="metadata")
+                break
+
+
+# --- credit lines ------------------------------------------------------------------------------------------
+
+_LABEL = re.compile(
+    r"[(*]?(?:sources?|quellen?|verwendete quellen|fuentes?|fonte|fonti|bron|źródło|zdroj|forrás|kaynak|"
+    r"kilde|källa|lähde|agency|agencia|agência|distributed by|inputs? from|источники?|джерело|المصدر|المصادر|"
+    r"来源|來源|提供|配信|出典)\s*(?:[:—–-]|\s(?=\S))\s*(?P<named>.{2,80})",
+    re.IGNORECASE,
+)
+_MATERIAL = (
+    r"(?i:inputs?\s+from|reporting\s+(?:by|from)|material\s+from|"
+    r"(?:material|informationen|inhalten)\s+(?:von|der|des)|"
+    r"informaci[óo]n\s+del?|datos\s+de|informa[çc][õo]es\s+d[aeo]|dados\s+d[aeo]|l['’]|les)"
+)
+_PREFIX = rf"(?:(?:{_OWN}|(?:The|This) (?:story|article|report)),?\s)?"
+# Whole lines below a text; what is named must be agencies and nothing else.
+_CREDITS = (
+    re.compile(rf"(?P<named>[^\s(].{{1,30}}?) (?:avec|mit|con|com) {_OWN}"),
+    re.compile(
+        rf"[(*]?{_PREFIX}(?i:with|uses|mit|avec|con|com|met)\s+(?:{_MATERIAL}\s*)?(?P<named>.{{2,70}})"
+    ),
+    re.compile(r"(?i:compiled from|по материалам:?|по сообщениям|за матеріалами:?)\s*(?P<named>.{2,70})"),
+    re.compile(
+        r"(?:[A-ZÀ-Þ ]{4,40}\s)?(?i:©|\(c\)|copyright)\s*(?i:©|\(c\)|copyright)?\s*(?:\d{4})?,?\s*(?:by\s+)?"
+        r"(?P<named>[^\d.,(]{2,40}?(?:L\.P)?)(?:[.,-].{0,200}|\s\d{4}.{0,100}|\s?\(.{0,100})?"
+    ),
+    re.compile(
+        r"(?i:this|dies\w{1,2}|cet?(?:te)?|questo|este|esta)\s.{0,80}?(?i:"
+        r"(?:was|has been|is)\s(?:originally |first )?"
+        r"(?:published|produced|syndicated|provided|written)\s(?:by|from)|"
+        r"(?:stammt|kommt|wurde übernommen)\svon|à partir d['’]une dépêche d[eu]|(?<=this )report by)"
+        r"\s?(?:the\s|der\s|l['’]\s?)?(?P<named>.{2,40}?)(?:\s(?:und|and|was|on|et)\b.{0,120}|[.)]*)",
+    ),
+    re.compile(r"\(?.{0,150}\bsyndicated feed\s?[-–—:]\s?(?P<named>.{2,40})", re.IGNORECASE),
+    re.compile(r"\(?(?:综合|綜合)(?P<named>.{2,30}?)(?:报道|報導|电|電)\)?"),
+    re.compile(r"(?P<named>\(?[A-Z]{3,5}\)?)(?:\s[A-Z]{2,4}){1,4}"),  # "PTI ADA BOM": the desk's initials
+    re.compile(r"(?P<named>\(?[A-Z]{3,4}\)?)\s[a-z]{2,4}/(?:\s?[a-z]{2,4}/?)?"),  # "(PAP) adl/ bom/"
+)
+_CONTRIBUTED = (
+    re.compile(
+        r"(?:the\s+)?(?P<named>.{2,60}?)(?:\s(?:writers?|reporters?|journalists?)\b.{0,120})?"
+        r"\s(?:also )?contributed\b.{0,60}",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r".{2,200}(?:\b(?:of|from|and)|[.,])\s(?:and )?(?:the\s)?(?P<named>.{2,60}?)"
+        r"\s(?:also )?contributed\b.{0,60}",
+        re.IGNORECASE,
+    ),
+)
+_REUTERS = re.compile(
+    r"\(?(?:(?:Reporting|Additional reporting|Writing) by .{3,200};\s*"
+    r"(?:Editing|Writing|Additional) .{3,200}|"
+    r"(?:Reporte|Reportaje|Información) de .{3,150};\s*(?:editado|edición|editada) .{3,150}|"
+    r"Our Standards: The Thomson Reuters Trust Principles.{0,20})\)?",
+    re.IGNORECASE,
+)
+_AP_HUB = re.compile(r"(?:AP|More AP) [\w\s]{2,40}: https?://(?:www\.)?apnews\.com/\S*")
+_TAIL_CHARS = 60
+_TAIL = re.compile(
+    r"[.!?。！？؟।…][”\"»’]?\s?"
+    r"(?P<named>\([^()]{2,30}\)|/\w{3,20}/|[-–—]{1,2}\s?[^\s.][^.]{1,24}|[A-Z]{3,5})[.]?$"
+)
+
+
+def _by_credit(lines: Sequence[str], rules: TextRules) -> Iterator[Wire]:
+    """From the last line upwards: what stands below the text, and what closes its last paragraph."""
+    below = True
+    for line in reversed(lines):
+        if below and count_words(line) >= _CLOSED_WORDS:
+            tail = _TAIL.search(same_marks(line[-_TAIL_CHARS:]))
+            words = tail["named"] if tail else ""
+            named = agencies_named(words, doubtful=words[0] in "(/") if tail else None
+            if named is not None and not _PICTURE.match(words):
+                yield Wire(agency=named.agency, evidence=words, kind="credit", confidence=rules.wire_line)
+            below = named is None and not is_prose(line)
+        if len(line) <= _MAX_LINE:
+            yield from _credit_of(line, same_marks(line), rules)
+
+
+def _credit_of(line: str, words: str, rules: TextRules) -> Iterator[Wire]:
+    for habit, agency in ((_REUTERS, "Reuters"), (_AP_HUB, "AP")):
+        if habit.fullmatch(words):
+            yield Wire(agency=agency, evidence=line, kind="credit", confidence=rules.wire_habit)
+            return
+    if not may_name(words) or _PICTURE.match(words):
+        return
+    contributed = (_named_by(form, words) for form in _CONTRIBUTED if "contributed" in words)
+    named = next(filter(None, contributed), None)
+    if named is not None:  # beside the outlet's own reporters
+        yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=rules.wire_shared)
+        return
+    named = agencies_named(words) or _labelled(words)
+    named = named or next((found for form in _CREDITS if (found := _named_by(form, words))), None)
+    if named is not None:
+        sure = rules.wire_line if named.agency else rules.wire_shared
+        yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=sure)
+
+
+def _labelled(words: str) -> Named | None:
+    """What "Source:" names; a label vouches for short forms with other meanings, too."""
+    return _named_by(_LABEL, words, doubtful=True)

@@ -1,0 +1,136 @@
+"""What each outlet repeats, and which texts are its walls: asked and kept up while articles are placed.
+
+What an outlet repeats when an article is placed follows from the rows of the articles before it alone.
+Workers prepare articles ahead, by what was known then; placing asks whether that still holds, and what was
+prepared by outdated lines is prepared once more (pipeline/pipeline.py). So neither the number of workers nor
+a crash
+changes a text.
+"""
+
+from collections import Counter, OrderedDict
+
+from aggregator.cluster.notice_texts import is_wall
+from aggregator.config.tuning import RuleBook
+from aggregator.extract.learned_boilerplate import RepeatRules, learnt, packed, repeated
+from aggregator.extract.lines import count_words
+from aggregator.extract.urls import registrable_domain
+from aggregator.extract.wire.agencies import outlet_key
+from aggregator.model.core import Entry, LineMarks, Noun, Repeats
+from aggregator.pipeline.placement.incoming_article import Coming
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import articles, learned_boilerplate
+
+_NOTHING = Repeats()
+
+
+class Wanted(Noun, frozen=True, kw_only=True):
+    """How an entry is to be prepared, by what is known now."""
+
+    repeats: Repeats = _NOTHING  # the lines to take out
+    without_text: bool = False  # its text is a notice: what else there is has to do
+
+
+class Repeating:
+    """Belongs to the one writer of stories; one thread. Memory is derived from the rows."""
+
+    def __init__(self, book: RuleBook) -> None:
+        self._rules = book.section("repeats", RepeatRules)
+        self._windows: OrderedDict[str, list[tuple[int, bytes]]] = OrderedDict()
+        self._learnt: dict[str, Repeats] = {}
+        self._walls: set[int] = set()  # entries found to be walls, until they are placed
+
+    def forget(self) -> None:
+        """Drop what is kept in memory; it is read again from the rows."""
+        self._windows.clear()
+        self._learnt.clear()
+        self._walls.clear()
+
+    def wanted(self, connection: Connection, n: int, entry: Entry) -> Wanted:
+        """How entry number `n` is to be prepared."""
+        outlet = outlet_of(entry)
+        repeats = _NOTHING if outlet is None else self._repeats(connection, outlet)
+        return Wanted(repeats=repeats, without_text=n in self._walls)
+
+    def is_current(self, connection: Connection, entry: Entry, lines: LineMarks | None) -> bool:
+        """Whether a text with these lines was prepared as it would be now."""
+        outlet = outlet_of(entry)
+        if lines is None or outlet is None:
+            return True
+        return repeated(lines, self._repeats(connection, outlet)) == lines.removed
+
+    def note(self, connection: Connection, entry: Entry, number: int, lines: LineMarks | None) -> None:
+        """Learn from article `number`, which was just written."""
+        outlet = outlet_of(entry)
+        if lines is None or outlet is None:
+            return
+        window = self._window(connection, outlet)
+        row = packed(lines)
+        learned_boilerplate.add(connection, outlet, number, row)
+        window.append((number, row))
+        surplus = len(window) - self._rules.window
+        if surplus > 0:
+            learned_boilerplate.drop(connection, outlet, [old for old, _ in window[:surplus]])
+            del window[:surplus]
+        self._learnt.pop(outlet, None)
+
+    def finds_wall(self, connection: Connection, coming: Coming, lines: LineMarks | None) -> bool:
+        """Whether its outlet shows this text under other headlines; it is remembered until it is placed."""
+        rules, clean, outlet = self._rules, coming.clean, outlet_of(coming.waiting.entry)
+        n = coming.waiting.n
+        if lines is None or outlet is None or n in self._walls or not clean.title or not coming.mark.bands:
+            return False
+        if clean.is_container or count_words(clean.text) > rules.wall_words:
+            return False
+        rows = articles.band_rows(
+            connection, coming.mark.bands, before=coming.waiting.inbox_no, limit=50 * len(coming.mark.bands)
+        )
+        votes = Counter(number for _, number in rows)
+        likely = sorted(votes, key=lambda number: (-votes[number], number))[: rules.wall_asked]
+        for other in articles.signed(connection, likely).values():
+            if articles.source_of(connection, other.id) != coming.waiting.entry.source:
+                continue  # whoever calls himself that outlet
+            told = articles.wording(connection, other.id)
+            same_outlet = _name_key(told.outlet) == _name_key(coming.outlet)
+            if same_outlet and is_wall(clean.title, clean.text, told.title, told.text, rules):
+                self._walls.add(n)
+                return True
+        return False
+
+    def placed(self, n: int) -> None:
+        """Entry number `n` is placed: nobody asks for it any more."""
+        self._walls.discard(n)
+
+    def _repeats(self, connection: Connection, outlet: str) -> Repeats:
+        known = self._learnt.get(outlet)
+        if known is None:
+            window = self._window(connection, outlet)
+            known = self._learnt[outlet] = learnt((lines for _, lines in window), self._rules)
+        return known
+
+    def _window(self, connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
+        window = self._windows.get(outlet)
+        if window is None:
+            window = self._windows[outlet] = learned_boilerplate.lines_of(connection, outlet)
+            while len(self._windows) > self._rules.outlets_kept:
+                gone, _ = self._windows.popitem(last=False)
+                self._learnt.pop(gone, None)
+        self._windows.move_to_end(outlet)
+        return window
+
+
+def outlet_of(entry: Entry) -> str | None:
+    """The key of the outlet that an entry is of, as far as it is known before its text is read.
+
+    A feed may call its entries what it likes. So the key has the site that it speaks for, else its source:
+    nobody teaches lines in the name of another.
+    """
+    site = registrable_domain(entry.url) if entry.url else None
+    name = _name_key(entry.outlet or site)
+    if name is None or entry.authority == "handed":
+        return name
+    giver = site if entry.authority in {"own", "page"} and site else entry.source
+    return f"{name} {giver}"
+
+
+def _name_key(name: str | None) -> str | None:
+    return outlet_key(name) if name else None

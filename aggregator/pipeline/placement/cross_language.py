@@ -1,0 +1,162 @@
+"""Stories across languages: the home of an article that no story of its own language is the home of.
+
+Only where config.yaml asks for it. Such an article is a report of the story and counts as one, but its terms
+are in no sum: what a story is stays with its own language, and reports of that language are weighed as ever.
+The next article of the guest's language is weighed against the guests, as it would be in a story of theirs.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import msgspec
+
+from aggregator.cluster.cross_language.features import AcrossRules, Features, Likeness, likeness, mean, unpack
+from aggregator.cluster.cross_language.index import AcrossIndex
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.centroid import Sums, read_front
+from aggregator.cluster.events.scorer import Article, Candidate, Decision, Scorer, decide, is_open
+from aggregator.cluster.events.story_index import StoryIndex
+from aggregator.cluster.events.weights import MINUTES_A_DAY
+from aggregator.cluster.vetoes.vetoes import Telling, VetoRules, objections
+from aggregator.config.tuning import RuleBook
+from aggregator.model.core import Evidence
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import articles, cross_language, stories
+
+_MARGIN = 1_000  # numbers: a batch that failed comes again from its first article
+
+
+class Own(NamedTuple):
+    """The article that is decided about."""
+
+    article: Article
+    features: bytes  # packed; b"" where its language is unknown, then nothing is compared
+    telling: Telling
+
+
+class Across:
+    """Belongs to the one writer of stories; one thread."""
+
+    def __init__(self, book: RuleBook, scorer: Scorer) -> None:
+        self._rules = book.section("across", AcrossRules)
+        self._scorer = scorer
+        self._veto_rules = book.section("vetoes", VetoRules)
+        self._index: AcrossIndex | None = None
+
+    @property
+    def is_on(self) -> bool:
+        return self._rules.is_on
+
+    def forget(self) -> None:
+        """Drop what is kept in memory; it is built again from the rows."""
+        self._index = None
+
+    def settled(self, newest: int) -> None:
+        """Say that a batch is committed whose highest number is `newest`."""
+        if self._index is not None:
+            self._index.sweep(newest)
+
+    def put(self, connection: Connection, n: int, features: bytes) -> None:
+        """Write the features of an article whose row was written, new or revised."""
+        cross_language.put(connection, n, features)
+        if self._index is not None:
+            self._index.remove(n)
+            if features:
+                self._index.add(n, unpack(features))
+
+    def decide(
+        self,
+        connection: Connection,
+        own: Own,
+        live: StoryIndex,
+        *,
+        barred: Collection[str],
+        founds: Decision,
+    ) -> Decision:
+        """The story that the article joins across languages, else `founds`: it opens one of its own."""
+        article = own.article
+        if not own.features or article.is_container:
+            return founds
+        features = unpack(own.features)
+        near = self._built(connection, article.inbox).near(article.inbox, features)
+        found: list[tuple[float, int, Decision]] = []
+        oldest = article.inbox - self._scorer.model.rules.live_reach
+        for row in (stories.row_of(connection, one) for one in cross_language.stories_of(connection, *near)):
+            # Not "is it in the index" alone: that holds dead stories until it is swept.
+            if row is None or row.id in barred or row.last_inbox_no < oldest or row.n not in live:
+                continue
+            story = live.story(row.n)
+            if not is_open(article, story, self._scorer.model):
+                continue
+            joins = self._as_guest(connection, own, features, story)
+            if joins is not None:
+                found.append((-(joins.evidence.score or 0.0), row.n, joins))
+        return min(found)[2] if found else founds
+
+    def _as_guest(
+        self, connection: Connection, own: Own, features: Features, story: Candidate
+    ) -> Decision | None:
+        """The join of a story of another language, None where it does not fit there."""
+        rules = self._rules
+        told = cross_language.reports(connection, story.story, rules.members)
+        read = [(unpack(one.features), one.minutes) for one in told]
+        if not read or any(theirs.language == features.language for theirs, _ in read):
+            return None
+        beside = self._beside_guests(connection, own, features.language, story)
+        if beside is not None:
+            return beside
+        apart = [_apart(own.article.minutes, minutes) for _, minutes in read]
+        known = [minutes for minutes in apart if minutes is not None]
+        if known and min(known) > rules.apart_days * MINUTES_A_DAY:
+            return None
+        parts = [
+            likeness(features, theirs, minutes, rules)
+            for (theirs, _), minutes in zip(read, apart, strict=True)
+        ]
+        return _joins(story.story, mean(parts), rules.need)
+
+    def _beside_guests(
+        self, connection: Connection, own: Own, language: str, story: Candidate
+    ) -> Decision | None:
+        """Weighed as an event against the guests of the article's own language."""
+        model = self._scorer.model
+        guests = [
+            row
+            for row, features in cross_language.guests(connection, story.story, self._rules.members)
+            if features.language == language
+        ]
+        if not guests:
+            return None
+        theirs = Sums()
+        for row in guests:
+            theirs = centroid.add(theirs, row.as_article().member(model), model)
+        front = read_front(centroid.to_bytes(theirs, model))
+        words = model.rules.bodyless_words
+        decided = decide(
+            own.article,
+            [msgspec.structs.replace(story, front=front)],
+            self._scorer,
+            objections=lambda _: objections(
+                own.telling,
+                [articles.telling(connection, row.id, bodyless_words=words) for row in guests],
+                self._veto_rules,
+            ),
+        )
+        return None if decided.story is None else msgspec.structs.replace(decided, weighs=False)
+
+    def _built(self, connection: Connection, number: int) -> AcrossIndex:
+        if self._index is None:
+            after = number - self._rules.reach - _MARGIN
+            self._index = AcrossIndex(self._rules, cross_language.newest(connection, after=after))
+        return self._index
+
+
+def _joins(story: str, found: Likeness, need: float) -> Decision | None:
+    if found.score < need:
+        return None
+    evidence = Evidence(stage="event", score=found.score, need=need, bias=found.start, reasons=found.reasons)
+    return Decision(story=story, role="report", weighs=False, evidence=evidence)
+
+
+def _apart(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else abs(one - other)

@@ -1,0 +1,457 @@
+"""`aggregator explain`: the evidence of a decision, how it stands today, and two articles side by side."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from aggregator.cluster.constraints import BondTable, Relation
+from aggregator.cluster.copies.copy_check import CopyRules, Wording, verdict
+from aggregator.cluster.copies.shingles import shared_passages
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.centroid import Sums
+from aggregator.cluster.events.scorer import Article, Candidate, is_within_window
+from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read
+from aggregator.cluster.events.terms import TermPacker
+from aggregator.cluster.events.weights import EventModel, shipped_model
+from aggregator.cluster.vetoes.vetoes import Telling, VetoRules, objections
+from aggregator.config.messages import counted
+from aggregator.config.tuning import RuleBook
+from aggregator.model.core import ArticleView, CopyEvidence, Evidence, LiveLink, Noun, Reason
+from aggregator.model.errors import UsageError
+from aggregator.store.read.reader import Explained, LogLine, Reading
+
+_SHOWN = 12  # names, numbers or words of one kind
+_PASSAGES = 3
+_ENTRY_CHARS = 80  # shown of an entry of a live blog
+_NAMES = {
+    "all": "words of the whole text",
+    "title": "words of the title",
+    "lead": "words of the lead",
+    "names": "names",
+    "num": "numbers",
+    "numu": "numbers with their unit",
+    "rare": "rare words of the lead",
+    "days": "time (to the nearest report)",
+    "undated": "a date is missing",
+    "no_body": "only a title",
+    "across:names": "names in any language",
+    "across:numbers": "numbers in any language",
+    "across:days": "time to it",
+    "across:vector": "meaning (sentence vectors)",
+}
+
+
+class Shared(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """What two texts, or a text and a story, both have; the heaviest first."""
+
+    names: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+class Fit(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """How an article fits a story today: its mean likeness to the (other) reports, and what they ask."""
+
+    story: str
+    story_title: str
+    score: float
+    need: float  # without what a crowd of other stories near it asks in addition
+    asked_then: float | None = None  # what was asked when the article was placed, where it was the runner-up
+    obstacle: str | None = None  # why it may not join at all, whatever the score
+
+
+class Pair(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """Two articles weighed against each other as they are today."""
+
+    article: str
+    title: str
+    story: str
+    same_story: bool
+    score: float
+    bias: float
+    reasons: tuple[Reason, ...]
+    copy: CopyEvidence | None
+    passages: tuple[str, ...]
+    shared: Shared
+    bond: Relation | None  # what a correction says of the two
+    fits: tuple[Fit, ...]  # each in the story of the other, where the stories differ
+    nosnippet: bool = False  # one of the two asks that nothing of its text be shown
+
+
+class Explanation(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """Why an article is in its story; with `pair`, why two are (not) together."""
+
+    article: str
+    title: str
+    outlet: str | None
+    story: str
+    story_title: str
+    evidence: Evidence
+    weights: dict[str, float]  # of the likenesses, in logits
+    shared: Shared  # with its story
+    passages: tuple[str, ...]  # with the text that it is a copy or an excerpt of
+    runner_up_title: str | None
+    today: Fit | None  # None: nobody else is in the story, or the article weighs nothing in it
+    log: tuple[LogLine, ...]  # what happened since: moves, merges, corrections
+    links: tuple[LiveLink, ...] = ()  # of a live blog: the further stories that its entries tell of
+    pair: Pair | None = None
+    nosnippet: bool = False  # it, or the text that it copies, asks that nothing of its text be shown
+
+    def as_text(self) -> str:
+        """For people."""
+        return "\n".join(_lines(self))
+
+
+def explanation(reading: Reading, article: str, other: str | None, book: RuleBook) -> Explanation:
+    """Explain the placing of `article` (id or address), and its likeness to `other`.
+
+    Raises UsageError for an article that is not there.
+    """
+    told = _Telling(reading, book)
+    one = told.found(article)
+    rival = one.evidence.runner_up
+    twin = one.evidence.copy
+    return Explanation(
+        article=one.article.id,
+        title=one.article.title,
+        outlet=one.article.outlet,
+        story=one.story,
+        story_title=one.story_title,
+        evidence=one.evidence,
+        weights=dict(zip(FIELDS, told.model.field_weights.tolist(), strict=True)),
+        shared=told.shared_ids(one.article, one.evidence.shared),
+        passages=() if twin is None else told.passages_with(one.article, twin.other),
+        nosnippet=one.article.nosnippet or (twin is not None and told.asks_for_no_snippet(twin.other)),
+        runner_up_title=None if rival is None else reading.title_of(rival.story),
+        today=told.fit_today(one),
+        log=tuple(line for line in one.log if line.kind not in ("created", "joined")),
+        links=one.links,
+        pair=None if other is None else told.pair(one, told.found(other)),
+    )
+
+
+class _Telling:
+    """What an explanation is worked out with."""
+
+    def __init__(self, reading: Reading, book: RuleBook) -> None:
+        self._reading = reading
+        self.model: EventModel = shipped_model(book)
+        self._packer = TermPacker(self.model)
+        self._copy_rules = book.section("copies", CopyRules)
+        self._veto_rules = book.section("vetoes", VetoRules)
+
+    def found(self, article: str) -> Explained:
+        found = self._reading.explained(article)
+        if found is None:
+            raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
+        return found
+
+    def shared_ids(self, article: ArticleView, ids: Iterable[int]) -> Shared:
+        """The words behind ids of terms, by kind."""
+        words = self._packer.readable_terms(article.title, article.text, article.language)
+        kinds: dict[str, dict[str, None]] = {"names": {}, "numbers": {}, "words": {}}
+        for id_ in ids:
+            if id_ in words:
+                field = FIELDS[id_ >> HASH_BITS]
+                kind = {"names": "names", "num": "numbers", "numu": "numbers"}.get(field, "words")
+                kinds[kind].setdefault(words[id_] if kind == "names" else words[id_].casefold())
+        only_words = [word for word in kinds["words"] if word not in map(str.casefold, kinds["names"])]
+        return Shared(
+            names=tuple(kinds["names"])[:_SHOWN],
+            numbers=tuple(kinds["numbers"])[:_SHOWN],
+            words=tuple(only_words)[:_SHOWN],
+        )
+
+    def passages_with(self, article: ArticleView, other: str) -> tuple[str, ...]:
+        twin = self._reading.explained(other)
+        if twin is None:
+            return ()
+        return tuple(p.text for p in shared_passages(article.text, twin.article.text, _PASSAGES))
+
+    def asks_for_no_snippet(self, article: str) -> bool:
+        twin = self._reading.explained(article)
+        return twin is not None and twin.article.nosnippet
+
+    def fit_today(self, one: Explained) -> Fit | None:
+        """How well the article agrees with the others of its story as they are now."""
+        whole = centroid.from_bytes(one.story_sums)
+        if not one.weighs or whole.reports < 2 or one.article.role == "container":
+            return None
+        article = self._weighed(one.article)
+        try:
+            rest = centroid.remove(whole, article.member(self.model), self.model)
+        except ValueError:  # its terms were made under other rules than today's
+            return None
+        return self._fit(article, rest, one)
+
+    def _fit(self, article: Article, story: Sums, home: Explained) -> Fit:
+        single = centroid.add(Sums(), article.member(self.model), self.model)
+        rules = self.model.rules
+        asked = rules.threshold
+        if not article.bodyless(self.model):
+            asked = max(asked, rules.cohesion * centroid.cohesion(story, self.model))
+        return Fit(
+            story=home.story,
+            story_title=home.story_title,
+            score=centroid.pair_shares(single, story, self.model).score(self.model),
+            need=asked,
+        )
+
+    def pair(self, one: Explained, two: Explained) -> Pair:
+        left, right = self._weighed(one.article), self._weighed(two.article)
+        shares = centroid.pair_shares(
+            centroid.add(Sums(), left.member(self.model), self.model),
+            centroid.add(Sums(), right.member(self.model), self.model),
+            self.model,
+        )
+        vetoes = objections(self._telling(one.article), [self._telling(two.article)], self._veto_rules)
+        together, apart = BondTable(one.bonds).partners(one.article.id)
+        bond: Relation | None = None
+        if two.article.id in together | apart:
+            bond = "together" if two.article.id in together else "apart"
+        same = one.story == two.story
+        passages = shared_passages(one.article.text, two.article.text, _PASSAGES)
+        return Pair(
+            article=two.article.id,
+            title=two.article.title,
+            story=two.story,
+            same_story=same,
+            score=shares.score(self.model) + sum(veto.share for veto in vetoes),
+            bias=self.model.bias,
+            reasons=(*shares.reasons(), *vetoes),
+            copy=verdict(_wording(one.article), _wording(two.article), self._copy_rules),
+            passages=tuple(passage.text for passage in passages),
+            shared=self._shared(one.article, left, right),
+            bond=bond,
+            fits=() if same else tuple(self._crosswise(one, two)),
+            nosnippet=one.article.nosnippet or two.article.nosnippet,
+        )
+
+    def _crosswise(self, one: Explained, two: Explained) -> Iterable[Fit]:
+        for article, home in ((one, two), (two, one)):
+            story = centroid.from_bytes(home.story_sums)
+            if story.reports:
+                fit = self._fit(self._weighed(article.article), story, home)
+                rival = article.evidence.runner_up
+                yield msgspec.structs.replace(
+                    fit,
+                    asked_then=rival.need if rival is not None and rival.story == home.story else None,
+                    obstacle=self._obstacle(article, home, story),
+                )
+
+    def _obstacle(self, one: Explained, home: Explained, story: Sums) -> str | None:
+        """Why the article may not join the story, however alike they are."""
+        front = centroid.read_front(centroid.to_bytes(story, self.model))
+        candidate = Candidate(home.story_n, home.story, home.story_last_inbox_no, front)
+        article = msgspec.structs.replace(self._weighed(one.article), inbox=one.inbox_no)
+        if not is_within_window(article, candidate, self.model):
+            return f"outside the window of {self.model.rules.window_days:.0f} days"
+        if front.members >= self.model.rules.story_cap:
+            return "the story is full and takes copies only"
+        return None
+
+    def _shared(self, article: ArticleView, left: Article, right: Article) -> Shared:
+        theirs = set(ids_of(read(right.terms)).tolist())
+        return self.shared_ids(article, [id_ for id_ in ids_of(read(left.terms)).tolist() if id_ in theirs])
+
+    def _weighed(self, article: ArticleView) -> Article:
+        terms, words = self._packer.pack_counted(
+            article.title, article.text, article.language, is_container=article.role == "container"
+        )
+        return Article(terms=terms, minutes=_minutes(article), body_words=words)
+
+    def _telling(self, article: ArticleView) -> Telling:
+        return Telling(
+            title=article.title,
+            lead=article.lead,
+            language=article.language,
+            outlet=article.outlet,
+            minutes=_minutes(article),
+            bodyless=self._weighed(article).bodyless(self.model),
+        )
+
+
+def _minutes(article: ArticleView) -> int | None:
+    return None if article.published is None else int(article.published.timestamp() // 60)
+
+
+def _wording(article: ArticleView) -> Wording:
+    return Wording(id=article.id, text=article.text, title=article.title, outlet=article.outlet)
+
+
+# --- for people --------------------------------------------------------------------------------------------
+
+
+def _lines(told: Explanation) -> list[str]:
+    lines = [f"{told.title}", f"  article {told.article} by {told.outlet or 'an unknown outlet'}"]
+    lines += [f"  in story {told.story}: {told.story_title}", "", *_evidence(told)]
+    lines += _shared_lines(told.shared, "shared with the story then")
+    lines += [f'  both texts have: "{_on_one_line(passage)}"' for passage in told.passages]
+    if told.today is not None:
+        lines += [
+            "",
+            f"Today it agrees with the others of its story at {told.today.score:+.2f}; "
+            f"they ask for {told.today.need:+.2f}.",
+        ]
+    if told.log:
+        since = (f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in told.log)
+        lines += ["", "What happened since:", *since]
+    if told.links:
+        lines += ["", "Its entries tell of further stories:", *map(_link_line, told.links)]
+    if told.pair is not None:
+        lines += ["", *_pair_lines(told.pair, told.weights)]
+    return lines
+
+
+def _evidence(told: Explanation) -> list[str]:
+    evidence = told.evidence
+    lines = [_verdict(evidence)]
+    if evidence.score is not None:
+        lines += _shares(evidence.bias, evidence.reasons, evidence.score, told.weights)
+    if evidence.copy is not None and evidence.stage != "copy":
+        lines.append(f"  {evidence.copy.kind} of another text: {_copy(evidence.copy)}")
+    lines += [f"  it holds article {one.other} as an excerpt: {_copy(one)}" for one in evidence.excerpts]
+    if evidence.runner_up is not None:
+        rival = evidence.runner_up
+        title = f" ({told.runner_up_title})" if told.runner_up_title else ""
+        lines.append(
+            f"  next best: story {rival.story}{title}, score {rival.score:+.2f}, asked for {rival.need:+.2f}"
+        )
+        if evidence.score is None and rival.reasons:
+            lines += _shares(evidence.bias, rival.reasons, rival.score, told.weights)
+    if evidence.vetoes:
+        lines.append(f"  vetoes were raised: {', '.join(map(reason_name, evidence.vetoes))}")
+    return lines
+
+
+def _verdict(evidence: Evidence) -> str:
+    if evidence.stage == "copy" and evidence.copy is not None:
+        return f"It is a copy: {_copy(evidence.copy)}."
+    if evidence.stage == "second look" and evidence.score is not None:
+        return (
+            f"The second look brought it here, with the score {evidence.score:+.2f} where "
+            f"{evidence.need or 0.0:+.2f} was asked for."
+        )
+    if evidence.score is not None:
+        return f"It joined by its score {evidence.score:+.2f}; the story asked for {evidence.need:+.2f}."
+    if evidence.stage == "founded":
+        return "It opened this story: no live story was near enough."
+    return f"It is here by {evidence.stage}."
+
+
+def _pair_lines(pair: Pair, weights: dict[str, float]) -> list[str]:
+    together = "are in one story" if pair.same_story else "are in different stories"
+    lines = [
+        f"With {pair.title!r} ({pair.article}): they {together}.",
+        f"  as a pair they score {pair.score:+.2f}",
+    ]
+    if pair.bond is not None:
+        lines.append(f"  a person's correction holds them {pair.bond}")
+    lines += _shares(pair.bias, pair.reasons, pair.score, weights)
+    if pair.copy is not None:
+        lines.append(f"  {pair.copy.kind}: {_copy(pair.copy)}")
+    lines += _shared_lines(pair.shared, "both have")
+    lines += [f'  both have: "{_on_one_line(passage)}"' for passage in pair.passages]
+    for who, fit in zip(("the first", "the second"), pair.fits, strict=False):
+        words = f"  {who} in the other's story {fit.story}: score {fit.score:+.2f}, asked for {fit.need:+.2f}"
+        if fit.asked_then is not None:
+            words += f" ({fit.asked_then:+.2f} when it was placed, with other stories as near)"
+        lines.append(words if fit.obstacle is None else f"{words}; {fit.obstacle}")
+    return lines
+
+
+def _on_one_line(passage: str) -> str:
+    return " ".join(passage.split())
+
+
+def _shared_lines(shared: Shared, words: str) -> list[str]:
+    kinds = (("names", shared.names), ("numbers", shared.numbers), ("words", shared.words))
+    return [f"  {words}, {kind}: {', '.join(found)}" for kind, found in kinds if found]
+
+
+def _link_line(link: LiveLink) -> str:
+    day = f"{link.day} " if link.day else ""
+    clock = f"{link.clock_minutes // 60:02}:{link.clock_minutes % 60:02}"
+    words = _on_one_line(link.text)
+    shown = words if len(words) <= _ENTRY_CHARS else words[:_ENTRY_CHARS].rpartition(" ")[0] + " …"
+    return f"  {day}{clock} story {link.story} (score {link.score:+.2f}): {shown}"
+
+
+def log_words(line: LogLine) -> str:
+    """What happened, for a person: which story, and why. Without a title, so anybody may see it."""
+    detail: dict[str, object] = json.loads(line.detail) if line.detail else {}
+    why = _WHY.get(str(detail.get("reason")), "")
+    score = detail.get("score")
+    if why and isinstance(score, float):
+        why += f", with the score {score:+.2f}"
+    if line.kind == "merged":
+        words = f"gave way to {detail['into']}" if "into" in detail else f"took in {detail.get('other')}"
+    elif line.kind == "moved":
+        words = f"moved to {detail['to']}" if "to" in detail else f"came from {detail.get('from')}"
+    elif line.kind == "regrouped":
+        came = counted(_count(detail, "came"), "article")
+        words = f"decided again: {came} came, {_count(detail, 'went'):,} went"
+    else:
+        words = str(detail.get("words") or _HAPPENED.get(line.kind, line.kind))
+    return f"{words} ({why})" if why else words
+
+
+def _count(detail: dict[str, object], name: str) -> int:
+    value = detail.get(name)
+    return value if isinstance(value, int) else 0
+
+
+_WHY = {
+    "container": "it held nothing but a live blog or round-up",
+    "correction": "a correction",
+    "undone": "a correction was undone",
+    "recluster": "everything was decided again",
+    "second look": "the second look",
+    "empty": "nothing was left in it",
+}
+_HAPPENED = {
+    "created": "the story began",
+    "joined": "it joined the story",
+    "headline": "the headline changed",
+    "revised": "it has a new text",
+    "corrected": "corrected by a person",
+    "full": "the story takes copies only from here on",
+    "forgotten": "an article was removed for good",
+}
+
+
+def _copy(copy: CopyEvidence) -> str:
+    return (
+        f"{copy.resemblance:.0%} of all word triples are in both texts, {copy.containment:.0%} of the "
+        f"smaller in the larger (of {copy.other})"
+    )
+
+
+def _shares(bias: float, reasons: Sequence[Reason], score: float, weights: dict[str, float]) -> list[str]:
+    rows = [
+        f"  {reason_name(one.name):30}{reason_value(one):>8}{_weight(one, weights):>9}"
+        f"  gives {one.share:+7.2f}"
+        for one in reasons
+    ]
+    start = f"  {'start':30}{'':17}  gives {bias:+7.2f}"
+    return [start, *rows, f"  {'sum':30}{'':17}        {score:+7.2f}"]
+
+
+def _weight(reason: Reason, weights: dict[str, float]) -> str:
+    return f" × {weights[reason.name]:5.2f}" if reason.name in weights else ""
+
+
+def reason_name(name: str) -> str:
+    """What a share of a score comes from, in words."""
+    return _NAMES.get(name) or name.replace("veto:", "veto: ")
+
+
+def reason_value(reason: Reason) -> str:
+    """Likenesses as they are, a time in the unit that people would say it in."""
+    if reason.name != "days":
+        return f"{reason.value:.2f}"
+    hours = reason.value * 24
+    if hours < 1:
+        return f"{hours * 60:.0f} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{reason.value:.1f} d"

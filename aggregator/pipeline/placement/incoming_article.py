@@ -1,0 +1,106 @@
+"""An entry on its way to its place: with its clean text and fingerprint, before anything is decided."""
+
+import datetime as dt
+from typing import NamedTuple
+
+import msgspec
+
+from aggregator.cluster.events.scorer import Article
+from aggregator.extract.urls import registrable_domain
+from aggregator.model.core import CleanArticle, Fingerprint, Placement, Published
+from aggregator.store.intake.inbox import Waiting
+from aggregator.store.stories.articles import NewArticle, Stored
+
+_OUTLET_CHARS = 300  # as what is read is cut; a row of an index on Postgres has at most 2,700 bytes
+
+
+class Coming(NamedTuple):
+    """An entry on its way to its place."""
+
+    waiting: Waiting
+    clean: CleanArticle
+    mark: Fingerprint
+
+    @property
+    def outlet(self) -> str | None:
+        """The declared outlet, else the site of the article's own address, else what the text itself says."""
+        entry = self.waiting.entry
+        site = registrable_domain(entry.url) if entry.url else None
+        declared = entry.outlet or site or self.clean.outlet
+        return declared[:_OUTLET_CHARS].rstrip() if declared else None
+
+    def with_date_of(self, old: Stored) -> "Coming":
+        """A date that is only the time of a poll does not move when the same article is polled again."""
+        if self.clean.published is None or self.clean.published.origin != "poll":
+            return self
+        kept = None
+        if old.published and old.published_origin and old.published_precision:
+            kept = Published(
+                time=old.published, origin=old.published_origin, precision=old.published_precision
+            )
+        return self._replace(clean=msgspec.structs.replace(self.clean, published=kept))
+
+    def as_article(self) -> Article:
+        """As the event level sees it."""
+        published = self.clean.published
+        return Article(
+            terms=self.mark.terms,
+            minutes=None if published is None else _minutes(published.time),
+            body_words=self.mark.body_words,
+            is_container=self.clean.is_container,
+            inbox=self.waiting.inbox_no,
+        )
+
+    def row(
+        self,
+        now: dt.datetime,
+        placement: Placement,
+        *,
+        id_: str,
+        root: str,
+        generation: int,
+        weighs: bool,
+        wire_confidence: float,
+    ) -> NewArticle:
+        """The article's row.
+
+        Its effective time is when it was published, or seen where that is unknown. An agency counts as the
+        one behind the text when that is as sure as `wire_confidence`: "Reuters contributed" is not.
+        """
+        entry, seen = self.waiting.entry, self.waiting.accepted_at
+        published = self.clean.published.time if self.clean.published else seen
+        wire = self.clean.wire
+        return NewArticle(
+            n=self.waiting.inbox_no,
+            id=id_,
+            root=root,
+            generation=generation,
+            source=entry.source,
+            outlet=self.outlet,
+            url=entry.url or self.waiting.page_url or self.clean.canonical_url,
+            author=self.clean.author or entry.author,
+            seen=seen,
+            effective=min(published, seen),
+            placed_at=now,
+            clean=self.clean,
+            fingerprint=self.mark,
+            wire=wire.agency if wire is not None and wire.confidence >= wire_confidence else None,
+            placement=placement,
+            weighs=weighs,
+            bumps_by_clock=self.waiting.bumps_by_clock,
+        )
+
+
+def as_article(old: Stored) -> Article:
+    """A stored article as the event level saw it."""
+    return Article(
+        terms=old.terms,
+        minutes=None if old.published is None else _minutes(old.published),
+        body_words=old.body_words,
+        is_container=old.role == "container",
+        inbox=old.n,
+    )
+
+
+def _minutes(time: dt.datetime) -> int:
+    return int(time.timestamp() // 60)

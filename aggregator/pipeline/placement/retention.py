@@ -1,0 +1,445 @@
+"""Retention: what old articles give up, a rung of a ladder after the other, in steps of bounded length.
+
+    packed     the text is compressed; the full-text index keeps headline, lead and marks (compress_after)
+    unlinked   nothing finds it as the same text any more (compress_after, and beyond the live reach)
+    stripped   no article joins its story any more; the merged text is told on demand (as before)
+    texts      the text goes, the merged text of its story is told for the last time, without what only one
+               outlet has (text_after, size)
+    stories    the story and its articles go; ids and hashes stay, by which they are refused (stories_after)
+
+Age is the time since an article was placed, so an archive of last century that is read today is new. Each
+step is one transaction of the writer, and is done again without harm.
+"""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+
+import msgspec
+
+from aggregator.config.tuning import RuleBook
+from aggregator.model.core import MergedStory, Noun
+from aggregator.pipeline.placement.copy_lookup import Twins
+from aggregator.pipeline.placement.erase import Forgetting
+from aggregator.pipeline.placement.story_writer import Desk, Homes
+from aggregator.store import codecs
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.maintenance import erase, retention
+from aggregator.store.maintenance.retention import OldStory, Rung
+from aggregator.store.read.last_changed import merged_of
+from aggregator.store.stories import article_views, articles, stories
+from aggregator.stories.counts import with_originals
+from aggregator.stories.tuning import StoryRules
+
+log = logging.getLogger(__name__)
+
+
+class RetentionRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `retention` of config/tuning.yaml."""
+
+    step_seconds: float
+    articles_at_once: int
+    stories_at_once: int
+    members_a_step: int
+    rows_a_step: int
+    look_seconds: float
+    steady_days: float
+    youngest_days: float
+    least_days: float
+    change_days: float
+    request_days: float
+    refusal_days: float
+    enough_share: float
+    free_share: float
+    free_pages: int
+    pages_a_step: int
+    merge_share: float
+    merge_least: int
+    merge_pages: int
+
+
+class Plan(Noun, frozen=True, kw_only=True):
+    """What a person chose: ages in seconds, None for never; the size in bytes, on SQLite alone."""
+
+    compress_after: int | None = None
+    text_after: int | None = None
+    stories_after: int | None = None
+    size: int | None = None
+
+
+class Due(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """What waits for each rung: articles or stories."""
+
+    packed: int = 0
+    untold: int = 0
+    unlinked: int = 0
+    stripped: int = 0
+    texts: int = 0
+    stories: int = 0
+    bytes_over: int = 0  # of `size`
+    bytes_free: int = 0  # pages of SQLite's file that hold nothing
+
+    @property
+    def total(self) -> int:
+        """Articles and stories of all rungs."""
+        return self.packed + self.untold + self.unlinked + self.stripped + self.texts + self.stories
+
+
+class Pruned(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """The answer to one who asks for retention; `is_done`: nothing is left to do."""
+
+    is_done: bool
+
+
+class _Bounds(Noun, frozen=True, kw_only=True):
+    """The number up to which each rung may go now."""
+
+    packed: int
+    untold: int
+    unlinked: int
+    stripped: int
+    texts: int
+    stories: int
+    youngest: int  # as far as `size` may reach
+
+
+class Retaining:
+    """Belongs to the one writer of stories; one thread."""
+
+    def __init__(
+        self,
+        database: Database,
+        book: RuleBook,
+        plan: Plan,
+        *,
+        now: Callable[[], dt.datetime],
+        desk: Callable[[], AbstractContextManager[Desk]],
+        homes: Homes,
+        twins: Twins,
+        is_asked: bool = False,
+    ) -> None:
+        """`desk` opens a placing transaction; `homes` and `twins` are what placing has in memory.
+
+        `is_asked`: a person asks for it now, so what the clock says is taken as it is.
+        """
+        self._database = database
+        self._plan = plan
+        self._now = now
+        self._desk = desk
+        self._is_asked = is_asked
+        self._homes = homes
+        self._twins = twins
+        self._forgetting = Forgetting(homes, twins)
+        self._rules = book.section("retention", RetentionRules)
+        self._story_rules = book.section("stories", StoryRules)
+        self._bounds: _Bounds | None = None
+        self._looked_at: dt.datetime | None = None
+        self._is_done = False  # with all that these bounds allow
+        self._is_over = False  # over `size`, and not yet well below it
+
+    def step(self, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Do a little of what is due, in one transaction; False where nothing is left to do now."""
+        if stop():
+            return False
+        bounds = self._looked()
+        if self._is_done:
+            return False
+        try:
+            done = self._next_rung(bounds) or self._housekeeping()
+        except (ValueError, *codecs.UNREADABLE):
+            if not self._housekeeping():  # which a damaged row does not hold up
+                raise
+            done = True
+        self._is_done = not done
+        return done
+
+    def _next_rung(self, bounds: _Bounds) -> bool:
+        return (
+            self._while_time(self._pack, bounds.packed)
+            or self._while_time(self._untell, bounds.untold)
+            or self._while_time(self._unlink, bounds.unlinked)
+            or self._while_time(self._strip, bounds.stripped)
+            or self._drop_texts(bounds)
+            or self._drop_stories(bounds)
+            or self._come_back(bounds)
+        )
+
+    def _housekeeping(self) -> bool:
+        return self._settle() or self._drop_streams() or self._merge_index() or self._give_back()
+
+    def due(self) -> Due:
+        """What waits now; changes nothing."""
+        bounds = self._bounds_now(self._now())
+        with self._database.read() as connection:
+            counts = {
+                rung: retention.due(connection, rung, getattr(bounds, rung)) for rung in retention.RUNGS
+            }
+            room = retention.room(connection)
+        over = max(0, room.used - self._plan.size) if room and self._plan.size is not None else 0
+        return Due(**counts, bytes_over=over, bytes_free=room.free if room else 0)
+
+    # --- how far each rung may go -------------------------------------------------------------------------
+
+    def _looked(self) -> _Bounds:
+        """The bounds, asked anew from time to time."""
+        now = self._now()
+        age = None if self._looked_at is None else (now - self._looked_at).total_seconds()
+        if self._bounds is None or age is None or not 0 <= age < self._rules.look_seconds:
+            self._bounds, self._looked_at, self._is_done = self._bounds_now(now, is_look=True), now, False
+        return self._bounds
+
+    def _bounds_now(self, now: dt.datetime, *, is_look: bool = False) -> _Bounds:
+        plan = self._plan
+        if is_look:
+            with self._database.write() as connection:
+                day = dt.timedelta(days=self._rules.steady_days)
+                steady = retention.steady_since(connection, now, day)
+            # What cannot be undone waits where the clock has jumped: it may jump back.
+            is_sure = self._is_asked or now - steady >= day
+        else:
+            is_sure = True
+        with self._database.read() as connection:
+            packed = self._upto(connection, now, plan.compress_after)
+            dead = retention.newest(connection) - max(self._homes.live_reach, self._twins.reach)
+            texts = self._upto(connection, now, plan.text_after)
+            stories = self._upto(connection, now, plan.stories_after)
+            youngest = self._upto(connection, now, int(self._rules.youngest_days * 86_400))
+        return _Bounds(
+            packed=max(packed, texts),
+            untold=packed,
+            unlinked=max(min(packed, dead), texts),
+            stripped=max(min(packed, dead), texts),
+            texts=texts if is_sure else 0,
+            stories=stories if is_sure else 0,
+            youngest=youngest if is_sure else 0,
+        )
+
+    @staticmethod
+    def _upto(connection: Connection, now: dt.datetime, age: int | None) -> int:
+        if age is None:
+            return 0
+        return retention.placed_before(connection, now - dt.timedelta(seconds=age), now)
+
+    # --- the rungs ----------------------------------------------------------------------------------------
+
+    def _while_time(self, piece: Callable[[Desk, int], bool], upto: int) -> bool:
+        """Pieces of a rung in one transaction, until its time is up; whether there was any."""
+        ends = time.monotonic() + self._rules.step_seconds
+        is_any = False
+        with self._desk() as desk:
+            while piece(desk, upto):
+                is_any = True
+                if time.monotonic() >= ends:
+                    break
+        return is_any
+
+    def _pack(self, desk: Desk, upto: int) -> bool:
+        old = self._next_articles(desk, "packed", upto)
+        if old:
+            retention.pack(desk.connection, old)
+            retention.reach(desk.connection, "packed", old[-1].n)
+        return bool(old)
+
+    def _untell(self, desk: Desk, upto: int) -> bool:
+        old = self._next_stories(desk, "untold", upto)
+        if old:
+            retention.untell(desk.connection, old)
+            retention.reach(desk.connection, "untold", old[-1].last_inbox_no)
+        return bool(old)
+
+    def _unlink(self, desk: Desk, upto: int) -> bool:
+        old = self._next_articles(desk, "unlinked", upto)
+        if old:
+            self._unlink_these(desk.connection, old)
+            retention.reach(desk.connection, "unlinked", old[-1].n)
+        return bool(old)
+
+    def _next_articles(self, desk: Desk, rung: Rung, upto: int) -> list[retention.OldArticle]:
+        return retention.next_articles(desk.connection, rung, upto, self._rules.articles_at_once)
+
+    def _unlink_these(self, connection: Connection, old: list[retention.OldArticle]) -> None:
+        for one in old:
+            self._twins.let_go(one.n, articles.sketch_of(connection, one.n))
+        retention.unlink(connection, old, {one.n: self._twins.keys(one.signature) for one in old})
+
+    def _strip(self, desk: Desk, upto: int) -> bool:
+        old = self._next_stories(desk, "stripped", upto)
+        if old:
+            lights = {one.n: self._light(desk.connection, one) for one in old}
+            retention.set_aside(desk.connection, old, lights)
+            retention.reach(desk.connection, "stripped", old[-1].last_inbox_no)
+        return bool(old)
+
+    def _drop_texts(self, bounds: _Bounds) -> bool:
+        upto = max(bounds.texts, self._for_size("texts", bounds))
+        with self._database.read() as connection:
+            found = retention.next_stories(connection, "texts", upto, 1)
+            if not found:
+                return False
+        self._drop_texts_of(found[0])
+        return True
+
+    def _drop_texts_of(self, old: OldStory) -> None:
+        with self._database.read() as connection:
+            # Told in front of the transaction: the merged text of a large story takes its time.
+            told = self._told(connection, old)
+        with self._desk() as desk:
+            kept = None if told is None else _what_stays(told)
+            retention.keep_told(desk.connection, old, self._light(desk.connection, old), kept)
+        self._while_time(lambda desk, _: self._some_texts(desk, old), 0)
+
+    def _told(self, connection: Connection, old: OldStory) -> MergedStory | None:
+        """The merged text of a story: as it was told, else told now if its articles have their texts."""
+        told = merged_of(connection, [old.id]).get(old.id) if old.is_told else None
+        if told is not None or not retention.worded(connection, old.id, 1):
+            return told
+        # Its patterns cost what nobody else who places needs.
+        from aggregator.stories.text.merged_text import merge
+
+        views = with_originals(article_views.views_of_stories(connection, [old.id], "text")[old.id])
+        return merge(views, old.title, self._story_rules)
+
+    def _some_texts(self, desk: Desk, old: OldStory) -> bool:
+        """Take some texts of a story away, after it was told for the last time; whether more are left."""
+        connection = desk.connection
+        some = retention.worded(connection, old.id, self._rules.articles_at_once)
+        self._unlink_these(connection, some)
+        retention.drop_texts(connection, some)
+        is_more = len(some) == self._rules.articles_at_once
+        if not is_more:
+            retention.done_with(connection, "texts", old)
+        return is_more
+
+    def _light(self, connection: Connection, old: OldStory) -> bytes:
+        """The sums without terms; damaged ones are worked out anew, or stay where that cannot be."""
+        try:
+            return self._homes.lightened(old.n, old.id, old.sums, old.last_inbox_no)
+        except ValueError as error:
+            log.warning("story %s: its sums are damaged (%s); `aggregator db check --repair`", old.id, error)
+        try:
+            self._homes.mend(connection, old.id)
+            whole = stories.sums_of(connection, old.n)
+            return self._homes.lightened(old.n, old.id, whole, old.last_inbox_no)
+        except ValueError:
+            return old.sums
+
+    def _drop_stories(self, bounds: _Bounds) -> bool:
+        upto = max(bounds.stories, self._for_size("stories", bounds))
+        with self._desk() as desk:
+            found = retention.next_stories(desk.connection, "stories", upto, 1)
+            for one in found:
+                self._drop_part(desk, one)
+        return bool(found)
+
+    def _drop_part(self, desk: Desk, old: OldStory) -> None:
+        """Of a large story some articles at a time, the one with its headline last."""
+        connection = desk.connection
+        ids = retention.last_to_first(connection, old.id, self._rules.members_a_step)
+        former = erase.with_redirects(connection, {old.id})
+        self._forgetting.carry_out(desk, ids, {id_: [old.id] for id_ in ids}, "retention")
+        if retention.last_to_first(connection, old.id, 1):
+            return
+        retention.drop_history(connection, former)
+        retention.done_with(connection, "stories", old)
+
+    # --- those that were passed ---------------------------------------------------------------------------
+
+    def _come_back(self, bounds: _Bounds) -> bool:
+        """Do for one story that a rung has passed what that rung does; whether there was one.
+
+        Forgetting, correcting, and taking a large story away in parts leave stories that end before the
+        numbers where their rungs are by now.
+        """
+        with self._database.read() as connection:
+            noted = retention.late(connection)
+            passed = retention.progress(connection)
+        return any(self._come_back_to(number, one, passed, bounds) for number, one in noted.items())
+
+    def _come_back_to(
+        self, number: int, old: OldStory | None, passed: Mapping[str, int], bounds: _Bounds
+    ) -> bool:
+        """Whether something was done: not where the clock says that it is too early."""
+        plan, end = self._plan, 0 if old is None else old.last_inbox_no
+        youngest = bounds.youngest if plan.size is not None else 0
+        if old is not None and end <= passed["stories"] and (plan.stories_after, plan.size) != (None, None):
+            if end > max(bounds.stories, youngest):
+                return False
+            with self._desk() as desk:
+                self._drop_part(desk, old)
+            return True
+        if old is not None and end <= passed["texts"] and (plan.text_after, plan.size) != (None, None):
+            if end > max(bounds.texts, youngest):
+                return False
+            self._drop_texts_of(old)
+            return True
+        with self._desk() as desk:
+            if old is not None and end <= passed["stripped"]:
+                retention.set_aside(desk.connection, [old], {number: self._light(desk.connection, old)})
+            elif old is not None and end <= passed["untold"]:
+                retention.untell(desk.connection, [old])
+            retention.drop_late(desk.connection, number)
+        return True
+
+    def _next_stories(self, desk: Desk, rung: Rung, upto: int) -> list[OldStory]:
+        return retention.next_stories(desk.connection, rung, upto, self._rules.stories_at_once)
+
+    def _settle(self) -> bool:
+        with self._database.write() as connection:
+            entries = retention.settle_entries(connection, self._rules.rows_a_step)
+            return entries + retention.settle_articles(connection, self._rules.members_a_step) > 0
+
+    def _drop_streams(self) -> bool:
+        now, rules = self._now(), self._rules
+        with self._database.write() as connection:
+            steady = dt.timedelta(days=rules.steady_days)
+            if not self._is_asked and not retention.is_steady(connection, now, steady):
+                return False
+            before = now - dt.timedelta(days=rules.change_days)
+            gone = retention.drop_changes(connection, before, rules.rows_a_step)
+            before = now - dt.timedelta(days=rules.request_days)
+            gone += retention.drop_requests(connection, before, rules.rows_a_step)
+            before = now - dt.timedelta(days=rules.refusal_days)
+            gone += retention.drop_refusals(connection, before, rules.rows_a_step)
+        return gone > 0
+
+    def _merge_index(self) -> bool:
+        """Have the full-text index drop the words that were taken out, where those are many by now."""
+        rules = self._rules
+        with self._database.write() as connection:
+            least = max(rules.merge_least, int(rules.merge_share * retention.newest(connection)))
+            return retention.merge_index(connection, least, rules.merge_pages)
+
+    # --- room ---------------------------------------------------------------------------------------------
+
+    def _for_size(self, rung: Rung, bounds: _Bounds) -> int:
+        """How far a rung goes for the sake of `size`: texts first, stories where those are all gone."""
+        if self._plan.size is None:
+            return 0
+        with self._database.read() as connection:
+            room = retention.room(connection)
+            texts_left = retention.next_stories(connection, "texts", bounds.youngest, 1)
+        if room is None:
+            return 0
+        enough = self._plan.size * (self._rules.enough_share if self._is_over else 1.0)
+        self._is_over = room.used > enough
+        is_its_turn = rung == "texts" or not texts_left
+        return bounds.youngest if self._is_over and is_its_turn else 0
+
+    def _give_back(self) -> bool:
+        """Take free pages out of SQLite's file, where much of it is free."""
+        with self._database.read() as connection:
+            room = retention.room(connection)
+        if room is None or not room.gives_back:
+            return False
+        rules = self._rules
+        if room.free < max(room.file * rules.free_share, rules.free_pages * room.page):
+            return False
+        self._database.give_back(rules.pages_a_step)
+        return True
+
+
+def _what_stays(told: MergedStory) -> MergedStory:
+    """Lead, facts, what differs and the times: what only one outlet has would be its text, which goes."""
+    return msgspec.structs.replace(told, only=(), beside=())

@@ -1,0 +1,652 @@
+"""Asking one feed for news, and for the pages behind it: bytes from the net, entries into the inbox.
+
+The entries and the source's new state (ETag, due time, health) are one transaction: either both are there, or
+the source is asked again, which changes nothing.
+"""
+
+import datetime as dt
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from aggregator.cluster.rekeyed_entries import IdentityRules
+from aggregator.config.messages import counted
+from aggregator.config.tuning import RuleBook
+from aggregator.extract.urls import same_site
+from aggregator.model.core import Entry, Noun, ParsedFeed, Published, Verdict
+from aggregator.model.errors import (
+    DatabaseAwayError,
+    DatabaseBusyError,
+    FetchError,
+    NotWritableError,
+    WorkError,
+)
+from aggregator.model.news_rate import decayed, expected_gap_seconds, first_rate, later_rate, silence_seconds
+from aggregator.pipeline.jobs import FeedJob, read_feed
+from aggregator.pipeline.workers.executor import Executor
+from aggregator.sources.fetch.client import Client, Fetched
+from aggregator.sources.fetch.outage import Outage, Silence
+from aggregator.sources.fetch.poll_schedule import (
+    after_failure,
+    after_gone,
+    after_hold,
+    after_outage,
+    after_success,
+)
+from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
+from aggregator.sources.fetch.redirects import Move, is_gone, is_ripe, watched
+from aggregator.sources.fetch.robots import Robots
+from aggregator.sources.limits import net_rules
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake.host_backoff import Host, save_hosts
+from aggregator.store.intake.identify import Poll
+from aggregator.store.intake.inbox import Accepted
+from aggregator.store.intake.pending_pages import PageWanted
+from aggregator.store.intake.reread_limits import LiveRules
+from aggregator.store.intake.sources import Source, feed_at, host_of, hosts_asked, part_again, pull_in, save
+
+log = logging.getLogger(__name__)
+Stored = TypeVar("Stored")
+
+_FINAL = frozenset(
+    {"refused", "redirect", "address", "too_large", "encoding", "robots", "http 404", "http 410"}
+)
+_OUT_OF_REACH = frozenset({"dns", "connect"})
+# What a feed generator writes anew each time it is asked, though nothing else changed.
+_BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
+
+
+_BLOCKED = frozenset({401, 403, 407, 429, 451})  # the site keeps this visitor out, the page may be there
+
+
+class PollRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `polling` of config/tuning.yaml."""
+
+    full_text_words: int
+    page_tries: int
+    store_seconds: float
+    store_pause_seconds: float
+    store_pause_most_seconds: float
+    page_retry_seconds: float
+    flood_entries: int
+    flood_age_hours: float
+    live_rereads: int
+    live_reread_hours: float
+    entry_rereads: int
+
+
+class Polled(Noun, frozen=True, kw_only=True):
+    """What one look at a source brought. `accepted` are the numbers of the entries that came in."""
+
+    accepted: tuple[int, ...] = ()
+    read: int = 0
+    revised: int = 0  # of those accepted
+    known: int = 0
+    forgotten: int = 0  # refused, because a person had them forgotten
+    problem: str | None = None
+    unchanged: bool = False  # 304, or the very bytes of the last time
+
+
+class Polling:
+    """Polls feeds and fetches pages. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: Client,
+        executor: Executor,
+        book: RuleBook,
+        now: Callable[[], dt.datetime],
+        *,
+        robots: bool,
+        pages: str,
+        stops: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`stops` says that the program is ending: what breaks off then is not written down as failed."""
+        self._database = database
+        self._client = client
+        self._executor = executor
+        self._book = book
+        self._rules = book.section("polling", PollRules)
+        self._net = net_rules(book)
+        self._identity = book.section("identity", IdentityRules)
+        self._live = LiveRules(
+            most=self._rules.live_rereads,
+            others=self._rules.entry_rereads,
+            hours=self._rules.live_reread_hours,
+        )
+        self._now = now
+        self._robots = Robots(client) if robots else None
+        self._outage = Outage(self._net.outage_hosts)
+        self._pages = pages
+        self._stops = stops
+        self._hosts: dict[str, Host] = {}  # what hosts asked of us, and is not written down yet
+
+    # --- feeds --------------------------------------------------------------------------------------------
+
+    def poll(self, source: Source) -> Polled:
+        """Ask the feed once and write down what came of it; strangers' faults become health, not errors."""
+        now = self._now()
+        try:
+            fetched = self._fetched(source, now)
+            body_hash = None if fetched.not_modified else _hash(fetched.body)
+            if body_hash is None or body_hash == source.body_hash:
+                return self._unchanged(source, fetched, now)
+            parsed = self._parsed(fetched, source, now)
+        except FetchError as error:
+            return self._failed(source, error, now)
+        fresh = msgspec.structs.replace(
+            source,
+            body_hash=body_hash,
+            title=parsed.title or source.title,
+            health_cause=parsed.problem,
+            asked_seconds=max(parsed.asked_seconds or 0.0, fetched.fresh_seconds or 0.0),
+        )
+        accept = partial(self._accept, fresh, fetched, parsed.entries, now)
+        return self._stored(source.shown_name, lambda: self._database.again(accept))
+
+    def _stored(self, name: str, store: Callable[[], Stored]) -> Stored:
+        """What `store` returns, which writes an answer down; tried again while the database is in trouble.
+
+        So the answer is neither lost nor asked for again. After `store_seconds`, or where it is not known
+        whether it was written, the error is raised, and the source is asked anew.
+        """
+        ends = time.monotonic() + self._rules.store_seconds
+        pause = self._rules.store_pause_seconds
+        while True:
+            try:
+                return store()
+            except (DatabaseBusyError, DatabaseAwayError, NotWritableError) as error:
+                unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
+                if unknown or self._stops() or time.monotonic() >= ends:
+                    raise
+                log.info("%s: its answer is stored later: %s", name, error)
+            time.sleep(pause)
+            pause = min(2 * pause, self._rules.store_pause_most_seconds)
+
+    def _fetched(self, source: Source, now: dt.datetime) -> Fetched:
+        """The feed as it is now; from an address that it newly says it moved to, its entries in any case.
+
+        A feed that fell silent may have a server that says 304 to everything: it is asked for its entries
+        once a day.
+        """
+        if self._is_first_of_a_silent_day(source, now):
+            fetched = self._client.fetch(source.asked_at)
+        else:
+            fetched = self._client.fetch(
+                source.asked_at, etag=source.etag, last_modified=source.last_modified
+            )
+        self._answered()
+        if fetched.not_modified and fetched.permanent_url not in (None, source.moved_to):
+            return self._client.fetch(source.asked_at)  # a 304 would not show whose entries these are
+        return fetched
+
+    def _is_first_of_a_silent_day(self, source: Source, now: dt.datetime) -> bool:
+        if source.last_polled_at is None or source.last_polled_at.date() == now.date():
+            return False
+        silent = silence_seconds(
+            source.per_day,
+            source.last_new_at,
+            now,
+            gaps=self._net.silent_gaps,
+            days=self._net.silent_days,
+        )
+        return silent is not None
+
+    def _parsed(self, fetched: Fetched, source: Source, now: dt.datetime) -> ParsedFeed:
+        parsed = parse_feed(
+            self._executor,
+            FeedJob(
+                data=fetched.body,
+                source=source.entry_source,
+                seen=now,
+                url=fetched.url_final,
+                content_type=_content_type(fetched),
+                outlet=source.outlet,
+                zone=source.timezone,
+                rules=self._book.to_json(),
+            ),
+        )
+        if parsed.problem and not parsed.entries:
+            raise FetchError("no feed", parsed.problem)
+        return parsed
+
+    def _accept(self, source: Source, fetched: Fetched, entries: Sequence[Entry], now: dt.datetime) -> Polled:
+        """The feed's entries, oldest first (feeds put the newest first), with the source's state."""
+        given = [self._completed(entry, source, now) for entry in reversed(entries)]
+        with self._database.write() as connection:
+            taken = inbox.accept_polled(
+                connection,
+                given,
+                seen=now,
+                wants_page=[self.wants_page(entry, source.pages) for entry in given],
+                bumps_by_clock=source.first_poll_done,
+                poll=Poll(
+                    outlet=source.outlet,
+                    is_first=not source.first_poll_done,
+                    rules=self._identity,
+                    live=self._live,
+                ),
+            )
+            accepted = taken.accepted
+            polled = polled_of(accepted, source.health_cause)
+            new = len(polled.accepted) - polled.revised
+            flood = 0
+            if source.first_poll_done:
+                flood = self._hush_flood(connection, source, accepted, given, now)
+            shares = not source.first_poll_done or any(item.outcome != "new" for item in accepted)
+            counted = self._counted(source, given, new - flood, now)
+            if flood:
+                counted = msgspec.structs.replace(counted, flooded_at=now, flood_entries=flood)
+            state = msgspec.structs.replace(
+                self._succeeded(connection, counted, fetched, now, new=len(polled.accepted), shares=shares),
+                first_poll_done=True,
+                entries_new=source.entries_new + new,
+                entries_known=source.entries_known + polled.read - new - polled.forgotten,
+                entries_refused=source.entries_refused + polled.forgotten,
+                health_cause=source.health_cause,
+            )
+            save(connection, state, source)
+        for note in taken.notes:
+            log.info("%s: %s", source.shown_name, note, extra={"source": source.id})
+        return polled
+
+    def _hush_flood(
+        self,
+        connection: Connection,
+        source: Source,
+        accepted: Sequence[Accepted],
+        given: Sequence[Entry],
+        now: dt.datetime,
+    ) -> int:
+        """Many old-dated "new" entries at once are an archive that came by: stored, not announced.
+
+        Returns how many they were.
+        """
+        oldest_news = now - dt.timedelta(hours=self._rules.flood_age_hours)
+        old = [
+            item.n
+            for item, entry in zip(accepted, given, strict=True)
+            if item.outcome == "new"
+            and item.n is not None
+            and entry.published is not None
+            and entry.published.time < oldest_news
+        ]
+        if len(old) < self._rules.flood_entries:
+            return 0
+        inbox.hush(connection, old)
+        words = "%s: %s at once; stored, not announced"
+        said = counted(len(old), "old entry", "old entries")
+        log.warning(words, source.shown_name, said, extra={"source": source.id})
+        return len(old)
+
+    def _completed(self, entry: Entry, source: Source, now: dt.datetime) -> Entry:
+        """With what the source says for all; an undated entry that is new since the last poll is of today."""
+        published = entry.published
+        if published is None and source.first_poll_done:
+            published = Published(time=now, origin="poll")
+        return msgspec.structs.replace(of_source(entry, source), published=published)
+
+    def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
+        """Whether the page of `entry` is to be fetched; `pages` as its source says."""
+        wanted = self._pages if pages == "auto" else pages
+        if wanted == "never" or not entry.url:
+            return False
+        words = len((entry.text or entry.html or "").split())
+        return wanted == "always" or words < self._rules.full_text_words
+
+    def _unchanged(self, source: Source, fetched: Fetched, now: dt.datetime) -> Polled:
+        def work(connection: Connection) -> None:
+            succeeded = self._succeeded(connection, source, fetched, now, new=0, shares=True)
+            save(connection, succeeded, source)
+
+        self._stored(source.shown_name, lambda: self._database.transact(work))
+        return Polled(unchanged=True)
+
+    def _counted(self, source: Source, given: Sequence[Entry], new: int, now: dt.datetime) -> Source:
+        """With the rate of its news: of a feed that is new to us by its dates, later by what came."""
+        if not source.first_poll_done:
+            times = [entry.published.time for entry in given if entry.published is not None]
+            newest = max((time for time in times if time <= now), default=now)
+            rate = first_rate(times, now, self._net.rate_days)
+            return msgspec.structs.replace(source, per_day=rate, per_day_at=now, last_new_at=newest)
+        if new == 0:
+            return source
+        rate = later_rate(source.per_day, source.per_day_at, now, new, self._net.rate_days)
+        return msgspec.structs.replace(source, per_day=rate, per_day_at=now, last_new_at=now)
+
+    def _succeeded(
+        self,
+        connection: Connection,
+        source: Source,
+        fetched: Fetched,
+        now: dt.datetime,
+        *,
+        new: int,
+        shares: bool,
+    ) -> Source:
+        """The source after a good answer; `shares`: it held an entry that was known before."""
+        next_poll = after_success(
+            source.id,
+            now,
+            configured_seconds=source.interval_seconds,
+            interval_seconds=source.rhythm_seconds,
+            new_entries=new,
+            asked_seconds=source.asked_seconds,
+            gap_seconds=expected_gap_seconds(
+                decayed(source.per_day, source.per_day_at, now, self._net.rate_days)
+            ),
+            rules=self._net,
+        )
+        moved = self._moved(connection, source, fetched, now, shares=shares)
+        return msgspec.structs.replace(
+            moved,
+            etag=fetched.etag or (source.etag if fetched.not_modified else None),
+            last_modified=fetched.last_modified or (source.last_modified if fetched.not_modified else None),
+            rhythm_seconds=next_poll.interval_seconds,
+            next_due_at=next_poll.due,
+            last_polled_at=now,
+            last_success_at=now,
+            failures=0,
+            failing_since=None,
+            gone_count=0,
+            gone_since=None,
+            health="merged" if moved.merged_into else "ok",
+            health_cause=None if source.health == "failing" else source.health_cause,
+        )
+
+    def _moved(
+        self, connection: Connection, source: Source, fetched: Fetched, now: dt.datetime, *, shares: bool
+    ) -> Source:
+        """With what the answer says about a new address: noted, and one day believed.
+
+        The source keeps its id and the address that was typed; so its articles stay known. Where the new
+        address is a source already, that one is asked, and this one gives way with all that it has.
+        """
+        if fetched.permanent_url is None and source.moved_to is None:
+            return source
+        before = Move(
+            to=source.moved_to,
+            count=source.moved_count,
+            since=source.moved_since,
+            proven=source.moved_proven,
+        )
+        move = watched(before, fetched.permanent_url, now=now, shares=shares)
+        if move.to is None or not is_ripe(move, now, self._net):
+            return msgspec.structs.replace(
+                source,
+                moved_to=move.to,
+                moved_count=move.count,
+                moved_since=move.since,
+                moved_proven=move.proven,
+            )
+        settled = msgspec.structs.replace(
+            source, moved_to=None, moved_count=0, moved_since=None, moved_proven=False
+        )
+        other = feed_at(connection, move.to)
+        if other is None or other.id == source.id or other.health in ("gone", "merged"):
+            words = "%s moved for ever to %s; it is asked there from now on"
+            log.info(words, source.shown_name, move.to, extra={"source": source.id})
+            return msgspec.structs.replace(settled, adopted=move.to, host=host_of(move.to))
+        if other.paused:
+            return source  # whoever paused that feed did not mean this one
+        words = "%s moved for ever to %s, which is a source already"
+        log.info(words, source.shown_name, move.to, extra={"source": source.id})
+        return msgspec.structs.replace(settled, merged_into=other.id)
+
+    def _failed(self, source: Source, error: FetchError, now: dt.datetime) -> Polled:
+        if error.cause == "stopped" or self._stops():
+            return Polled()
+        silence = self._silence(source, now) if error.cause in _OUT_OF_REACH else None
+        if error.cause == ASKED_TO_WAIT:
+            failed = self._held(source, error, now)
+        elif silence is not None:
+            failed = self._unreachable(source, error, now, silence)
+        elif error.status == HTTPStatus.GONE:
+            failed = self._gone(source, error, now)
+        else:
+            failed = self._later(source, error, now)
+        hosts = self._hosts_changed(now)
+
+        def work(connection: Connection) -> None:
+            save(connection, failed, source)
+            if silence is not None:  # each time: one that failed first may have been written down last
+                pull_in(connection, silence.before, _OUT_OF_REACH, failed.next_due_at)
+            if failed.health == "gone":
+                part_again(connection)
+            save_hosts(connection, hosts)
+
+        self._stored(source.shown_name, lambda: self._database.transact(work))
+        self._hosts_saved(hosts)
+        return Polled(problem=None if error.cause == ASKED_TO_WAIT else str(error))
+
+    def _silence(self, source: Source, now: dt.datetime) -> Silence | None:
+        """Where nobody answers, and that is an outage of our own."""
+        with self._database.read() as connection:
+            known = hosts_asked(connection)
+        return self._outage.unreachable(source.host or source.id, now, known, source.id)
+
+    def _unreachable(self, source: Source, error: FetchError, now: dt.datetime, silence: Silence) -> Source:
+        """Nobody answers: that is us. Not counted, and asked again soon, as are those that failed before."""
+        seconds = source.interval_seconds
+        due = after_outage(source.id, now, since=silence.since, configured_seconds=seconds, rules=self._net)
+        if silence.is_new:
+            log.warning("no source can be reached (%s): taken for an outage of our own", error)
+        return self._failing(source, error, now, due)
+
+    def _answered(self) -> None:
+        since = self._outage.answered()
+        if since is not None:
+            seconds = max(0, int((self._now() - since).total_seconds()))
+            log.info("sources can be reached again, after %s", counted(seconds, "second"))
+
+    @staticmethod
+    def _failing(source: Source, error: FetchError, now: dt.datetime, due: dt.datetime) -> Source:
+        return msgspec.structs.replace(
+            source,
+            next_due_at=due,
+            last_polled_at=now,
+            failing_since=source.failing_since or now,
+            health="failing",
+            health_cause=str(error),
+        )
+
+    def _later(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
+        """The source after a failure: asked again after its back-off."""
+        if error.status is not None:
+            self._answered()
+        next_poll = after_failure(
+            source.id,
+            now,
+            configured_seconds=source.interval_seconds,
+            interval_seconds=source.rhythm_seconds,
+            failures=source.failures,
+            retry_after_seconds=error.retry_after_seconds,
+            rules=self._net,
+        )
+        failed = self._failing(source, error, now, next_poll.due)
+        return self._back_home(msgspec.structs.replace(failed, failures=next_poll.failures), now)
+
+    def _back_home(self, source: Source, now: dt.datetime) -> Source:
+        """An address that was adopted and fails for days was a mistake: the one that was typed is asked."""
+        if source.adopted is None or source.failures < self._net.adopt_times:
+            return source
+        if now - (source.failing_since or now) < dt.timedelta(hours=self._net.adopt_hours):
+            return source
+        words = "%s: %s fails for days; %s is asked"
+        log.info(words, source.shown_name, source.adopted, source.address, extra={"source": source.id})
+        return msgspec.structs.replace(
+            source, adopted=None, host=host_of(source.address), etag=None, last_modified=None, body_hash=None
+        )
+
+    def _gone(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
+        """After a 410: asked a few times more; then no more, until somebody says so."""
+        count, since = source.gone_count + 1, source.gone_since or now
+        failed = self._later(source, error, now)
+        next_poll = after_gone(source.id, now, failures=source.failures, rules=self._net)
+        failed = msgspec.structs.replace(
+            failed, next_due_at=next_poll.due, gone_count=count, gone_since=since
+        )
+        if not is_gone(count, since, now, self._net):
+            return failed
+        if failed.adopted is not None:  # the address that was typed may still be there
+            return msgspec.structs.replace(failed, adopted=None, host=host_of(source.address), gone_count=0)
+        words = "%s says that it is gone for ever (410); it is not asked any more"
+        log.warning(words, source.shown_name, extra={"source": source.id})
+        return msgspec.structs.replace(failed, health="gone")
+
+    def _held(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
+        """The host holds us for what another of its feeds was told: nothing was sent, nothing failed."""
+        due = after_hold(source.id, now, seconds=error.retry_after_seconds or 0.0, rules=self._net)
+        return msgspec.structs.replace(source, next_due_at=due)
+
+    def _hosts_changed(self, now: dt.datetime) -> list[Host]:
+        """What hosts asked of us and is not written down yet; `_hosts_saved` is told when it is."""
+        for one in self._client.gate.changes():
+            until = now + dt.timedelta(seconds=one.held_seconds)
+            self._hosts[one.name] = Host(name=one.name, held_until=until, gap_factor=one.gap_factor)
+        return list(self._hosts.values())
+
+    def _hosts_saved(self, hosts: Sequence[Host]) -> None:
+        for one in hosts:
+            if self._hosts.get(one.name) is one:  # else it asked for something else meanwhile
+                self._hosts.pop(one.name, None)
+
+    # --- pages --------------------------------------------------------------------------------------------
+
+    def fetch_page(self, wanted: PageWanted) -> bool:
+        """Fetch the page of an entry, or decide to do without; whether the entry is ready now."""
+        try:
+            port = _own_port(wanted)
+            linked_from = wanted.feed or ""  # not the operator: a push, or a feed removed since
+            self._ask_robots(wanted, port, linked_from)
+            fetched = self._client.fetch(wanted.url, accept="page", source_port=port, linked_from=linked_from)
+        except FetchError as error:
+            return self._without_page(wanted, error)
+        page = fetched.body if same_site(wanted.url, fetched.url_final) else None
+        robots = fetched.robots if page is not None else ""
+
+        def work(connection: Connection) -> None:
+            pending_pages.arrived(
+                connection,
+                wanted.n,
+                page=page,
+                url=fetched.url_final,
+                charset=fetched.charset,
+                robots=robots,
+            )
+
+        self._stored(wanted.url, lambda: self._database.transact(work))
+        return True
+
+    def _ask_robots(self, wanted: PageWanted, port: int | None, linked_from: str) -> None:
+        """FetchError where the site does not want the page to be fetched, or cannot be asked now."""
+        if self._robots is None:
+            return
+        answer = self._robots.answer(wanted.url, source_port=port, linked_from=linked_from)
+        if answer == "no":
+            raise FetchError("robots", "the site asks programs not to fetch this page")
+        if answer == "not now":
+            raise FetchError("no robots", "the site's robots.txt cannot be read")
+
+    def _without_page(self, wanted: PageWanted, error: FetchError) -> bool:
+        is_asked = error.cause != "asked to wait"  # else its host holds us, and nothing was sent
+        tries = wanted.tries + is_asked
+        if error.cause == "stopped" or self._stops():
+            return False
+        final = _cause(error) in _FINAL or tries >= self._rules.page_tries
+        now = self._now()
+        hosts = self._hosts_changed(now)
+
+        def work(connection: Connection) -> None:
+            save_hosts(connection, hosts)
+            if final:
+                reason = f"its page: {error}; the feed's own words are taken"
+                pending_pages.given_up(connection, wanted.n, verdict=verdict_of(error), reason=reason)
+            else:
+                wait = self._rules.page_retry_seconds * 2 ** max(tries - 1, 0)
+                due = now + dt.timedelta(seconds=wait)
+                pending_pages.later(connection, wanted.n, due, counts=is_asked)
+
+        self._stored(wanted.url, lambda: self._database.transact(work))
+        self._hosts_saved(hosts)
+        log.info(
+            "page %s: %s; %s", wanted.url, error, "the feed's own text is taken" if final else "later again"
+        )
+        return final
+
+
+def verdict_of(error: FetchError) -> Verdict | None:
+    """The verdict on a page that could not be had; None where no site answered, or it was not asked."""
+    if error.cause == "bot wall" or error.status in _BLOCKED:
+        return "block"
+    if error.cause == "too_large":
+        return "too_long"
+    if error.cause == "timeout":
+        return "timeout"
+    return "not_article" if error.status is not None else None
+
+
+def polled_of(accepted: Sequence[Accepted], problem: str | None) -> Polled:
+    """The tally of what was accepted."""
+    forgotten = sum(item.outcome == "forgotten" for item in accepted)
+    return Polled(
+        accepted=tuple(item.n for item in accepted if item.n is not None),
+        read=len(accepted),
+        revised=sum(item.outcome == "revision" for item in accepted),
+        known=sum(item.n is None for item in accepted) - forgotten,
+        forgotten=forgotten,
+        problem=problem,
+    )
+
+
+def _own_port(wanted: PageWanted) -> int | None:
+    """The port that the feed itself is read from, where the page is on the feed's site."""
+    if wanted.feed is None or not same_site(wanted.feed, wanted.url):
+        return None
+    try:
+        return urlsplit(wanted.feed).port
+    except ValueError:
+        return None
+
+
+def of_source(entry: Entry, source: Source) -> Entry:
+    """The entry with what its source says for all of its entries."""
+    return msgspec.structs.replace(
+        entry,
+        outlet=source.outlet or entry.outlet,
+        language=entry.language or source.language,
+        zone=entry.zone or source.timezone,
+    )
+
+
+def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:
+    """A feed's entries, read by a worker. Raises FetchError where the bytes broke it."""
+    try:
+        answer = executor.submit(read_feed, msgspec.msgpack.encode(job)).result()
+    except WorkError as error:
+        raise FetchError(error.verdict, f"the feed could not be read: {error.detail}") from error
+    return msgspec.msgpack.decode(answer, type=ParsedFeed)
+
+
+def _content_type(fetched: Fetched) -> str | None:
+    if not fetched.content_type:
+        return None
+    return f"{fetched.content_type}; charset={fetched.charset}" if fetched.charset else fetched.content_type
+
+
+def _cause(error: FetchError) -> str:
+    return f"http {error.status}" if error.status and error.cause == "http" else error.cause
+
+
+def _hash(body: bytes) -> bytes:
+    return hashlib.blake2b(_BUILT.sub(b"", body), digest_size=16).digest()

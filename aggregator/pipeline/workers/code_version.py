@@ -1,0 +1,80 @@
+"""What decides the result of a pure stage besides its job: our code, the libraries, the version of Python.
+
+A worker on another machine must have the same, or the same page would give one text here and another there.
+"""
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import MappingProxyType
+
+import aggregator
+
+# The packages and modules that the stages are made of (pipeline/jobs.py imports nothing else that decides).
+_DECIDING = (
+    "dedup",
+    "sources",
+    "text",
+    "model/core.py",
+    "config/tuning.py",
+    "config/tuning.yaml",
+    "pipeline/jobs.py",
+)
+# The libraries whose answers go into an entry, a text, a language, a date or a signature.
+_LIBRARIES = (
+    "charset-normalizer",
+    "courlan",
+    "datasketch",
+    "fastfeedparser",
+    "feedparser",
+    "htmldate",
+    "justext",
+    "lxml",
+    "numpy",
+    "py3langid",
+    "PyStemmer",
+    "tld",
+    "trafilatura",
+)
+
+
+@cache
+def program() -> Mapping[str, str]:
+    """The parts that decide, by name, each with its version; `code` is a hash of our own files."""
+    parts = {
+        "aggregator": aggregator.__version__,
+        "code": _hash_of(Path(aggregator.__file__).parent),
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+    }
+    return MappingProxyType(parts | {name: _version(name) for name in _LIBRARIES})
+
+
+def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str | None:
+    """In words, what another program has otherwise; None where nothing differs."""
+    found = [
+        f"{name} {theirs.get(name, 'missing')} (here {ours.get(name, 'missing')})"
+        for name in sorted({*ours, *theirs})
+        if ours.get(name) != theirs.get(name)
+    ]
+    return ", ".join(found) or None
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _hash_of(package: Path) -> str:
+    digest = hashlib.blake2b(digest_size=6)
+    for name in _DECIDING:
+        top = package / name
+        for file in sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top]:
+            if file.suffix != ".pyc":
+                digest.update(f"{file.relative_to(package).as_posix()}\n".encode())
+                digest.update(hashlib.blake2b(file.read_bytes()).digest())
+    return digest.hexdigest()

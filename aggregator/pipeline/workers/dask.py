@@ -1,0 +1,295 @@
+"""The executor whose workers are on other machines: a Dask cluster.
+
+A job travels as bytes through the scheduler to a Dask worker, which has an isolated process of its own
+machine run it (on_cluster.py). Whatever befalls the cluster (workers that die, a scheduler that is started
+again) costs time and never a job's good name: the job is handed out again, and where nobody answers in time
+the caller is told that there are no workers, which says nothing about the job.
+"""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from typing import Any
+
+import msgspec
+from distributed import Client
+from distributed.scheduler import KilledWorker
+
+from aggregator.model.errors import NoWorkersError, WorkError
+from aggregator.pipeline.workers.code_version import differences, program
+from aggregator.pipeline.workers.executor import WorkRules, describe
+from aggregator.pipeline.workers.function_names import JobFunction, name_of
+from aggregator.pipeline.workers.on_cluster import Order, Outcome, run_isolated
+
+log = logging.getLogger(__name__)
+
+_COUNTING_SECONDS = 5.0  # between two looks how many workers there are
+_CLOSING_SECONDS = 2.0
+_BREATH_SECONDS = 0.1  # before a job is handed out again that the scheduler took with it
+_MESSAGE_BYTES = 4096  # what an answer has besides its payload
+
+
+class DaskExecutor:
+    """Jobs go to the Dask scheduler at `address` (tcp:// or tls://); see `Executor` for the calls."""
+
+    def __init__(self, address: str, rules: WorkRules) -> None:
+        """Raises NoWorkersError where no scheduler answers, or all workers have other programs."""
+        self._address = address
+        self._rules = rules
+        self._program = dict(program())
+        self._threads = 1
+        self._trouble: str | None = None
+        self._unfit: dict[str, str] = {}  # addresses of workers with other programs → what differs
+        self._client: Client | None = None
+        self._under_way: set[Future[bytes]] = set()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="work-dask", daemon=True)
+        self._thread.start()
+        try:
+            self._run(self._begin()).result()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def workers(self) -> int:
+        """How many jobs run at the same time: the threads of all Dask workers, counted lately."""
+        return self._threads
+
+    @property
+    def trouble(self) -> str | None:
+        """That no scheduler answers, or has no workers, as was seen lately."""
+        return self._trouble
+
+    def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
+        """Hand out one job, or wait until fewer are under way; WorkError when the executor is closed."""
+        order = msgspec.msgpack.encode(Order(name_of(function), job, self._rules, self._program))
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._under_way) < self._room)
+            if self._closed:
+                raise WorkError("died", "the workers are stopped")
+            task = self._run(self._answered(order))
+            self._under_way.add(task)
+        future: Future[bytes] = Future()
+        task.add_done_callback(functools.partial(self._end, future))
+        future.add_done_callback(lambda ended: task.cancel() if ended.cancelled() else None)
+        return future
+
+    def close(self) -> None:
+        """Leave the cluster; jobs under way end with WorkError("died"). May be called twice."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            left = list(self._under_way)
+            self._changed.notify_all()
+        for task in left:  # whatever the cluster does: who waits for an answer waits no longer
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            self._run(self._leave()).result(timeout=2 * _CLOSING_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_CLOSING_SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()  # its files: a daemon reads its configuration again and again
+
+    @property
+    def _room(self) -> int:
+        return (self._rules.queued_jobs_per_worker + 1) * self._threads
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _end(self, future: Future[bytes], task: Future[bytes]) -> None:
+        with self._changed:
+            self._under_way.discard(task)
+            self._changed.notify_all()
+        with contextlib.suppress(InvalidStateError):  # cancelled meanwhile: nobody waits for it
+            if task.cancelled():
+                future.set_exception(WorkError("died", "the workers are stopped"))
+            elif error := task.exception():
+                future.set_exception(error)
+            else:
+                future.set_result(task.result())
+
+    # --- in the thread of the loop ------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        self._connecting = asyncio.Lock()
+        client = await self._connected()
+        await self._look_at_workers(client)
+        self._counting = asyncio.create_task(self._count())
+
+    async def _connected(self) -> Client:
+        """The client; a new one where the last gave up, as after a scheduler that was away for long."""
+        async with self._connecting:
+            if self._client is None or self._client.status == "closed":
+                try:
+                    self._client = await Client(  # type: ignore[no-untyped-call]
+                        self._address,
+                        asynchronous=True,
+                        set_as_default=False,
+                        timeout=self._rules.connect_seconds,
+                        name="aggregator",
+                    )
+                except (OSError, TimeoutError) as error:
+                    raise NoWorkersError(
+                        f"no Dask scheduler answers at {self._address} ({describe(error)}); "
+                        "start it with: dask scheduler"
+                    ) from error
+            return self._client
+
+    async def _look_at_workers(self, client: Client) -> None:
+        """Whose program is another one: they get no jobs. Workers that come later are found out by a job."""
+        workers = [at for at, _ in await asyncio.wait_for(_threads(client), self._rules.connect_seconds)]
+        found = await asyncio.gather(*(self._program_at(client, worker) for worker in workers))
+        answers = dict(zip(workers, found, strict=True))
+        for worker, theirs in answers.items():
+            if theirs is None:
+                continue  # it stands still: a job finds out
+            if isinstance(theirs, BaseException):
+                self._refuse(worker, f"aggregator is not there: {describe(theirs)}")
+            elif (other := differences(self._program, theirs)) is not None:
+                self._refuse(worker, other)
+        self._threads = max(1, await self._fit_threads(client))
+        if answers and set(answers) <= set(self._unfit):
+            raise NoWorkersError(self._nobody())
+
+    async def _program_at(self, client: Client, worker: str) -> Any:
+        """What `_program_there` says on that worker, or raises there; None where nothing came in time."""
+        asked = client.run(_program_there, workers=[worker], on_error="return")
+        try:
+            return (await asyncio.wait_for(asked, self._rules.connect_seconds)).get(worker)
+        except (TimeoutError, OSError):
+            return None
+
+    async def _count(self) -> None:
+        while True:
+            await asyncio.sleep(_COUNTING_SECONDS)
+            with contextlib.suppress(OSError, TimeoutError):
+                try:
+                    client = await self._connected()
+                except NoWorkersError as error:
+                    self._note(str(error))
+                    continue
+                found = await asyncio.wait_for(self._fit_threads(client), self._rules.connect_seconds)
+                self._note(None if found else self._nobody())
+                with self._changed:
+                    self._threads = max(1, found)
+                    self._changed.notify_all()
+
+    def _nobody(self) -> str:
+        if self._unfit:
+            return f"no Dask worker has the program that runs here; {self._unfit_words()}"
+        return (
+            f"the Dask scheduler at {self._address} has no workers; "
+            f"start some with: dask worker {self._address}"
+        )
+
+    def _note(self, trouble: str | None) -> None:
+        """Tell that nothing can run, and that it can again, once each."""
+        if (trouble is None) != (self._trouble is None):
+            log.warning("%s", trouble or f"the Dask scheduler at {self._address} has workers again")
+        self._trouble = trouble
+
+    async def _fit_threads(self, client: Client) -> int:
+        return sum(threads for at, threads in await _threads(client) if at not in self._unfit)
+
+    async def _leave(self) -> None:
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        if self._client is not None:
+            with contextlib.suppress(TimeoutError, OSError):
+                await self._client.close(timeout=_CLOSING_SECONDS)  # type: ignore[no-untyped-call]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _answered(self, order: bytes) -> bytes:
+        try:
+            async with asyncio.timeout(self._rules.remote_deadline_seconds):
+                return await self._handed_out(order)
+        except TimeoutError:
+            seconds = f"{self._rules.remote_deadline_seconds:g} s"
+            there = await self._known_workers()
+            raise NoWorkersError(
+                f"no Dask worker of {self._address} answered in {seconds}; {there}"
+            ) from None
+
+    async def _handed_out(self, order: bytes) -> bytes:
+        """The answer of the first worker that has one."""
+        deaths = 0
+        while True:
+            client = await self._connected()
+            fit = await self._fit(client)
+            try:
+                made = await client.submit(run_isolated, order, pure=False, workers=fit)
+            except CancelledError:  # the scheduler went away, and our jobs with it
+                await asyncio.sleep(_BREATH_SECONDS)
+                continue
+            except KilledWorker:  # several workers died under it, which Dask counts
+                deaths += 1
+                if deaths >= self._rules.outside_deaths_per_job:
+                    raise NoWorkersError("Dask workers died again and again while they ran a job") from None
+                continue
+            except Exception as error:
+                raise NoWorkersError(f"a Dask worker could not run a job: {describe(error)}") from error
+            outcome = _read(made, self._rules)
+            if outcome.verdict == "stranger":
+                self._refuse(outcome.worker, outcome.detail)
+            elif outcome.verdict == "ok":
+                return outcome.payload
+            else:
+                raise WorkError(outcome.verdict, outcome.detail)
+
+    async def _fit(self, client: Client) -> list[str] | None:
+        """The workers that may be asked; None for whichever."""
+        if not self._unfit:
+            return None
+        there = [at for at, _ in await _threads(client)]
+        fit = [at for at in there if at not in self._unfit]
+        if there and not fit:
+            raise NoWorkersError(self._nobody())
+        return fit or None
+
+    def _refuse(self, worker: str, words: str) -> None:
+        if worker not in self._unfit:
+            log.warning("the Dask worker at %s gets no jobs: it has another program: %s", worker, words)
+            self._unfit[worker] = words
+
+    def _unfit_words(self) -> str:
+        return "; ".join(f"the worker at {at} has {words}" for at, words in sorted(self._unfit.items())[:3])
+
+    async def _known_workers(self) -> str:
+        try:
+            assert self._client is not None
+            found = await asyncio.wait_for(_threads(self._client), 1.0)
+        except (OSError, TimeoutError, RuntimeError):
+            return "it does not answer either"
+        return f"it has {len(found)} of them"
+
+
+def _program_there() -> dict[str, str]:
+    return dict(program())
+
+
+async def _threads(client: Client) -> list[tuple[str, int]]:
+    """Address and number of threads of each worker."""
+    found: dict[str, int] = await client.nthreads()  # type: ignore[no-untyped-call]
+    return sorted(found.items())
+
+
+def _read(made: object, rules: WorkRules) -> Outcome:
+    """An answer, of which nothing is believed before it is checked."""
+    if not isinstance(made, bytes) or len(made) > rules.answer_cap_bytes + _MESSAGE_BYTES:
+        raise WorkError(
+            "died", f"an answer that is too long, or none; at most {rules.answer_cap_bytes} bytes are allowed"
+        )
+    try:
+        return msgspec.msgpack.decode(made, type=Outcome)
+    except msgspec.DecodeError as error:
+        raise WorkError("died", "an answer that is none") from error

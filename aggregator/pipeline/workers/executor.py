@@ -1,0 +1,139 @@
+"""Running pure functions over strangers' bytes: here, in killable processes, or on other machines.
+
+A job is one function of this program and the bytes it is given; the result is bytes. What the bytes mean
+(mostly msgpack of a Noun) is the business of the room that submits them.
+"""
+
+from concurrent.futures import Future
+from importlib.util import find_spec
+from typing import Protocol
+
+import msgspec
+
+from aggregator.config.tuning import RuleBook
+from aggregator.model.counters import Tally
+from aggregator.model.errors import ConfigError, WorkError
+from aggregator.pipeline.workers.function_names import JobFunction, name_of
+
+_DETAIL_CHARS = 500
+_CLUSTERS = {"dask": "tcp", "dask+tls": "tls"}  # how Dask calls it
+
+
+class WorkRules(msgspec.Struct, frozen=True, kw_only=True):
+    """The section `work` of config/tuning.yaml; units stand there."""
+
+    parse_deadline_seconds: float
+    start_deadline_seconds: float
+    memory_extra_bytes: int
+    answer_cap_bytes: int
+    jobs_before_retiring: int
+    queued_jobs_per_worker: int
+    outside_deaths_per_job: int
+    connect_seconds: float
+    remote_deadline_seconds: float
+
+
+class Executor(Protocol):
+    """Where jobs run. Safe to use from several threads."""
+
+    @property
+    def workers(self) -> int:
+        """How many jobs run at the same time."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can run, in words; None where it can, or nobody knows better."""
+        ...
+
+    def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
+        """Queue one job; blocks while the queue is full.
+
+        `function` is a top-level function below `aggregator`. The future ends with the result or with a
+        WorkError whose verdict is "timeout", "memory", "died" or "failed", or, where the workers are on other
+        machines and cannot be had, with NoWorkersError: then the job is to be tried again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
+        ...
+
+
+def failure(error: BaseException) -> WorkError:
+    """What a job's own exception becomes: "memory" or "failed", with the exception's name and words."""
+    if isinstance(error, MemoryError):
+        return WorkError("memory", "the job asked for more memory than a worker may have")
+    return WorkError("failed", describe(error))
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one bounded line that is safe to log and to encode."""
+    words = f"{type(error).__name__}: {error}"[:_DETAIL_CHARS]
+    return "".join(sign if sign.isprintable() else " " for sign in words)
+
+
+class InlineExecutor:
+    """Runs each job in the caller, without limits: for one-off commands, tests and bytes that are our own."""
+
+    workers = 1
+    trouble = None
+
+    def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
+        """Run the job now; the future is done when this returns."""
+        name_of(function)
+        future: Future[bytes] = Future()
+        try:
+            future.set_result(function(job))
+        except Exception as error:  # noqa: BLE001 - the boundary: parsers raise whatever they like
+            future.set_exception(failure(error))
+        return future
+
+    def close(self) -> None:
+        """Nothing is ever waiting."""
+
+
+def open_executor(kind: str, workers: int, rules: RuleBook, tally: Tally | None = None) -> Executor:
+    """The executor that config.yaml asks for: "inline", "processes", "dask://HOST:PORT" or "dask+tls://...".
+
+    `workers` below 1 means one for each processor; of a cluster its own number counts. No process is started
+    before the first job. Raises NoWorkersError where no scheduler answers. `tally` counts the
+    processes that end.
+    """
+    section = rules.section("work", WorkRules)
+    if kind == "inline":
+        return InlineExecutor()
+    if kind == "processes":
+        from aggregator.pipeline.workers.process_pool import ProcessExecutor
+
+        return ProcessExecutor(workers, section, tally)
+    scheme, _, at = kind.partition("://")
+    refuse_missing_library(kind)
+    if at and scheme in _CLUSTERS:
+        return _cluster(f"{_CLUSTERS[scheme]}://{at}", section)
+    raise ConfigError(
+        f"work.executor: there is no executor {kind!r}; choose processes, inline or dask://HOST:PORT"
+    )
+
+
+def refuse_missing_library(kind: str) -> None:
+    """Raises ConfigError where the executor of that kind needs a library that is not installed."""
+    if kind.partition("://")[0] in _CLUSTERS and find_spec("distributed") is None:
+        raise ConfigError(
+            "work.executor: Dask needs a library that is not installed; type: "
+            "pip install 'distributed>=2026.3'"
+        )
+
+
+def _cluster(address: str, rules: WorkRules) -> Executor:
+    from distributed.security import Security
+
+    from aggregator.pipeline.workers.dask import DaskExecutor  # 0.4 s that nobody else waits for
+
+    certificates = Security().get_connection_args("client")  # type: ignore[no-untyped-call]
+    if address.startswith("tls:") and certificates.get("ssl_context") is None:
+        raise ConfigError(
+            "work.executor: dask+tls:// needs certificates: name them in Dask's own configuration, "
+            "distributed.comm.tls in ~/.config/dask/ (ca-file, client.cert, client.key)"
+        )
+    return DaskExecutor(address, rules)

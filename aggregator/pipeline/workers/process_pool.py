@@ -1,0 +1,314 @@
+"""The executor that runs jobs in processes which can be killed one by one.
+
+Not ProcessPoolExecutor: its timeout leaves the job burning, and one dead worker breaks the pool for ever.
+Each lane is a thread of ours with one worker process: it takes a job from the common queue, sends it, and
+waits for the answer until the deadline. A worker that is late, too big or dead is killed and replaced; no
+other lane notices.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future, InvalidStateError
+from pathlib import Path
+
+import msgspec
+
+import aggregator
+from aggregator.model.counters import WORKERS_ENDED, Tally
+from aggregator.model.errors import NoWorkersError, WorkError
+from aggregator.pipeline.workers.executor import WorkRules
+from aggregator.pipeline.workers.function_names import JobFunction, name_of
+from aggregator.pipeline.workers.ipc import Answer, Job, LateError, PipeClosedError, receive, send
+
+log = logging.getLogger(__name__)
+
+# Deaths that say nothing about the job: somebody, or the kernel short of memory, killed the worker.
+_OUTSIDE_SIGNALS = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
+# A worker reads strangers' bytes: it gets nothing of our environment (passwords, tokens) beyond its needs.
+_KEPT_ENVIRONMENT = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LD_LIBRARY_PATH",
+    "TMPDIR",
+    "PYTHONHASHSEED",
+)
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_CLOSING_SECONDS = 1.0
+_START_AGAIN_SECONDS = 0.5  # after the system refused a new process
+_LAST_BREATH_SECONDS = 2.0  # a pipe closes before the kernel tells how its process ended
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    job: Job
+    future: Future[bytes]
+
+
+class ProcessExecutor:
+    """`workers` processes, started with the first jobs, each replaced alone; see `Executor` for the calls."""
+
+    trouble: str | None = None  # why no worker can be started, in words
+
+    def __init__(self, workers: int, rules: WorkRules, tally: Tally | None = None) -> None:
+        self.tally = tally or Tally()
+        self.workers = workers if workers > 0 else (os.cpu_count() or 1)
+        self._rules = rules
+        self._queue: deque[_Waiting] = deque()
+        self._room = self.workers * rules.queued_jobs_per_worker
+        self._changed = threading.Condition()
+        self._closed = False
+        self._idle = 0
+        self._lanes: list[_Lane] = []
+
+    def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
+        """Queue one job, or wait until there is room; WorkError when the executor is closed."""
+        waiting = _Waiting(Job(name_of(function), job), Future())
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._queue) < self._room)
+            if self._closed:
+                raise WorkError("died", "the workers are stopped")
+            self._queue.append(waiting)
+            if len(self._queue) > self._idle and len(self._lanes) < self.workers:
+                self._lanes.append(_Lane(self, self._rules))
+            self._changed.notify_all()
+        return waiting.future
+
+    def close(self) -> None:
+        """Kill the workers and end what is waiting; returns within about a second. May be called twice."""
+        with self._changed:
+            self._closed = True
+            left = list(self._queue)
+            self._queue.clear()
+            self._changed.notify_all()
+        for waiting in left:
+            _end(waiting.future, WorkError("died", "the workers were stopped before the job's turn"))
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        for lane in self._lanes:
+            lane.stop()
+        for lane in self._lanes:
+            lane.thread.join(max(0.0, deadline - time.monotonic()))
+
+    def process_ids(self) -> list[int]:
+        """The workers that are alive now."""
+        workers = [lane.worker for lane in list(self._lanes)]
+        return [worker.process.pid for worker in workers if worker is not None]
+
+    def note(self, trouble: str | None) -> None:
+        """For a lane: why no worker can be started, or None where one was."""
+        if (trouble is None) != (self.trouble is None):
+            log.warning("%s", trouble or "workers can be started again")
+        self.trouble = trouble
+
+    def next_job(self) -> _Waiting | None:
+        """For a lane: the job that waits longest, or None when there is nothing more to do."""
+        with self._changed:
+            self._idle += 1
+            self._changed.wait_for(lambda: self._closed or self._queue)
+            self._idle -= 1
+            if self._closed:
+                return None
+            waiting = self._queue.popleft()
+            self._changed.notify_all()
+            return waiting
+
+
+class _Lane:
+    """One thread and the worker it feeds."""
+
+    def __init__(self, executor: ProcessExecutor, rules: WorkRules) -> None:
+        self.worker: _Worker | None = None
+        self._executor = executor
+        self._rules = rules
+        self._stopped = False
+        self._lock = threading.Lock()
+        self.thread = threading.Thread(target=self._run, name="work-lane", daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """Kill the worker and let the thread end."""
+        with self._lock:
+            self._stopped = True
+            if self.worker is not None:
+                self.worker.kill()
+
+    def _run(self) -> None:
+        while (waiting := self._executor.next_job()) is not None:
+            if not waiting.future.set_running_or_notify_cancel():
+                continue
+            try:
+                _end(waiting.future, self._result(waiting.job))
+            except (WorkError, NoWorkersError) as error:
+                _end(waiting.future, error)
+            except Exception as error:  # noqa: BLE001 - no process to be had, no memory here: the lane lives on
+                _end(waiting.future, WorkError("died", f"no worker could be asked: {error}"))
+        self._discard()
+
+    def _result(self, job: Job) -> bytes:
+        """One job's answer; a worker that was killed from outside costs a try, never the job's good name."""
+        for _ in range(self._rules.outside_deaths_per_job):
+            try:
+                return self._ask(job)
+            except _KilledFromOutsideError:
+                if self._stopped:
+                    break
+        detail = "the workers were stopped" if self._stopped else "its workers were killed again and again"
+        raise WorkError("died", detail)
+
+    def _ask(self, job: Job) -> bytes:
+        worker = self._ready_worker()
+        try:
+            answer = worker.ask(job, self._rules)
+        except LateError:
+            self._discard()
+            self._executor.tally.count(WORKERS_ENDED, "timeout")
+            raise WorkError("timeout", f"no answer within {self._rules.parse_deadline_seconds:g} s") from None
+        except PipeClosedError:
+            self._raise_for_death()
+        except WorkError:
+            self._discard()
+            raise
+        if worker.jobs >= self._rules.jobs_before_retiring or answer.verdict == "memory":
+            self._discard()
+            self._executor.tally.count(WORKERS_ENDED, "memory" if answer.verdict == "memory" else "retired")
+        if answer.verdict != "ok":
+            raise WorkError(answer.verdict, answer.detail)
+        return answer.payload
+
+    def _raise_for_death(self) -> None:
+        code = self._discard(_LAST_BREATH_SECONDS)
+        self._executor.tally.count(WORKERS_ENDED, "killed" if code in _OUTSIDE_SIGNALS else "died")
+        if code in _OUTSIDE_SIGNALS:
+            raise _KilledFromOutsideError
+        raise WorkError("died", _cause_of_death(code))
+
+    def _ready_worker(self) -> "_Worker":
+        """The lane's worker, started anew as often as it takes; WorkError when none comes up in time.
+
+        A worker that is killed while it starts has not seen the job: only the time counts.
+        """
+        if self.worker is not None and self.worker.process.poll() is not None:
+            self._discard()  # it was killed between two jobs
+            self._executor.tally.count(WORKERS_ENDED, "killed")
+        deadline = time.monotonic() + self._rules.start_deadline_seconds
+        while self.worker is None:
+            try:
+                with self._lock:
+                    if self._stopped:
+                        raise _KilledFromOutsideError
+                    self.worker = _Worker(self._rules)
+            except OSError as error:  # no files, processes or memory left: it says nothing about the job
+                self._executor.note(f"no worker can be started: {error.strerror}")
+                if time.monotonic() > deadline:
+                    raise NoWorkersError(f"no worker can be started: {error.strerror}") from error
+                time.sleep(_START_AGAIN_SECONDS)
+                continue
+            self._executor.note(None)
+            try:
+                self.worker.await_ready(self._rules, deadline)
+            except LateError:
+                self._discard()
+                raise WorkError("died", "a new worker did not start in time") from None
+            except PipeClosedError:
+                with contextlib.suppress(_KilledFromOutsideError):
+                    self._raise_for_death()
+        return self.worker
+
+    def _discard(self, patience_seconds: float = 0.0) -> int | None:
+        """Forget the worker, killing it if it has not ended; how it ended, None if there was none."""
+        with self._lock:
+            worker, self.worker = self.worker, None
+        return None if worker is None else worker.bury(patience_seconds)
+
+
+class _Worker:
+    """One process and the pipes to it."""
+
+    def __init__(self, rules: WorkRules) -> None:
+        self.jobs = 0
+        arguments = [str(os.getpid()), str(rules.memory_extra_bytes)]
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, nothing typed
+            # -P: the folder in which the program runs may hold strangers' files; none of them is a module.
+            [sys.executable, "-P", "-m", "aggregator.pipeline.workers.worker_main", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_worker_environment(),
+            start_new_session=True,  # Ctrl-C at the terminal is for the daemon alone
+            bufsize=0,
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._inbox = self.process.stdout.fileno()
+        self._outbox = self.process.stdin.fileno()
+        os.set_blocking(self._inbox, False)
+        os.set_blocking(self._outbox, False)
+
+    def await_ready(self, rules: WorkRules, deadline: float) -> None:
+        """Return when the parsers are loaded and the limits set; `deadline` is monotonic."""
+        self._receive(rules, deadline)
+
+    def ask(self, job: Job, rules: WorkRules) -> Answer:
+        """One job through the worker; raises LateError, PipeClosedError, or WorkError for nonsense."""
+        self.jobs += 1
+        deadline = time.monotonic() + rules.parse_deadline_seconds
+        send(self._outbox, job, deadline)
+        return self._receive(rules, deadline)
+
+    def _receive(self, rules: WorkRules, deadline: float) -> Answer:
+        return receive(self._inbox, Answer, cap_bytes=rules.answer_cap_bytes, deadline=deadline)
+
+    def kill(self) -> None:
+        """End the process and whatever it may have started."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+
+    def bury(self, patience_seconds: float) -> int:
+        """Close the pipes and tell how the process ended; it is killed after `patience_seconds`."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            return self.process.wait(timeout=patience_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.process.wait()
+
+
+class _KilledFromOutsideError(Exception):
+    """The worker's end has nothing to do with its job."""
+
+
+def _end(future: Future[bytes], outcome: bytes | WorkError | NoWorkersError) -> None:
+    with contextlib.suppress(InvalidStateError):  # cancelled meanwhile: nobody waits for it
+        if isinstance(outcome, WorkError | NoWorkersError):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+
+def _cause_of_death(code: int | None) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"the worker was ended by {signal.Signals(-code).name}"
+    return f"the worker ended with code {code}"
+
+
+def _worker_environment() -> dict[str, str]:
+    environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    environment.update(dict.fromkeys(_ONE_THREAD, "1"))
+    above_package = str(Path(aggregator.__file__).resolve().parent.parent)
+    environment["PYTHONPATH"] = above_package  # a checkout that is not installed is found as well
+    return environment

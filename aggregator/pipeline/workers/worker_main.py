@@ -1,0 +1,95 @@
+"""A worker process: reads jobs from its standard input, runs them, writes answers to its standard output.
+
+Started by exec (`python -P -m aggregator.pipeline.workers.worker_main`), never by fork: the daemon has
+threads. It ends when
+its parent does, and it cannot grow beyond a limit that is set after the parsers are loaded.
+"""
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import logging
+import os
+import resource
+import signal
+import sys
+import warnings
+
+from aggregator.pipeline.workers.executor import describe
+from aggregator.pipeline.workers.function_names import function_named
+from aggregator.pipeline.workers.ipc import Answer, Job, PipeClosedError, receive, send
+
+# Loaded before the memory limit is taken, so that the limit is about the job and not about the libraries.
+_WARM_UP = ("lxml.html", "trafilatura", "feedparser", "py3langid", "datasketch")
+_PR_SET_PDEATHSIG = 1
+_JOB_CAP_BYTES = 1 << 30
+
+
+def main(arguments: list[str]) -> None:
+    """`arguments`: the parent's process id and the bytes of memory allowed above the size after the start."""
+    parent, memory_extra = int(arguments[0]), int(arguments[1])
+    _die_with(parent)
+    inbox, outbox = _take_the_pipes()
+    _be_quiet()
+    _warm_up()
+    _limit_memory(memory_extra)
+    with contextlib.suppress(PipeClosedError):  # the parent closed its end: the ordinary way to stop
+        send(outbox, Answer("ready"))
+        while True:
+            send(outbox, _answer(receive(inbox, Job, cap_bytes=_JOB_CAP_BYTES)))
+
+
+def _answer(job: Job) -> Answer:
+    try:
+        return Answer("ok", function_named(job.function)(job.payload))
+    except MemoryError:
+        gc.collect()
+        return Answer("memory", detail="the job asked for more memory than a worker may have")
+    except Exception as error:  # noqa: BLE001 - the boundary: parsers raise whatever they like
+        return Answer("failed", detail=describe(error))
+
+
+def _die_with(parent: int) -> None:
+    """Ask the kernel to kill this process when the parent's thread that started it ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
+    # A service manager signals the whole group; the parent decides when its workers end.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _take_the_pipes() -> tuple[int, int]:
+    """Move the protocol to descriptors of its own, so that nothing a parser prints can get into it."""
+    inbox, outbox = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
+    os.close(nowhere)
+    return inbox, outbox
+
+
+def _be_quiet() -> None:
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _warm_up() -> None:
+    for name in _WARM_UP:
+        with contextlib.suppress(ImportError):  # a job that needs it will say so
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # the libraries' objects need not be walked again after every job
+
+
+def _limit_memory(extra: int) -> None:
+    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - no need of pathlib here
+        pages = int(statm.read().split()[0])
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + extra
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

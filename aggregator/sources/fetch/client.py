@@ -1,0 +1,376 @@
+"""Fetching one address: the only door to httpx.
+
+httpx gives addresses, requests and answers their form; what it would do by itself is left out on purpose:
+redirects (each hop is judged here), cookies, proxies from the environment, decoding (its decoders hand over a
+whole gigabyte at once) and timeouts (they are for one read, a dripping server has no last one).
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Literal, NoReturn
+
+import httpcore
+import httpx
+import msgspec
+
+from aggregator import __version__
+from aggregator.config.tuning import RuleBook
+from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Tally
+from aggregator.model.errors import AggregatorError, ConfigError, FetchError
+from aggregator.sources.fetch.bot_wall import wall_in
+from aggregator.sources.fetch.decompress import decoded
+from aggregator.sources.fetch.ip_ranges import address_of, is_permitted, is_public, networks_of
+from aggregator.sources.fetch.rate_limiter import HostGate, parse_retry_after
+from aggregator.sources.fetch.response import Fetched, Route, fetched, is_printable, validator
+from aggregator.sources.fetch.ssrf_guard import (
+    Dial,
+    Guard,
+    Journey,
+    Resolve,
+    Server,
+    system_dial,
+    system_resolve,
+)
+from aggregator.sources.fetch.transport import (
+    GuardedTransport,
+    as_our_error,
+    meaning,
+    name_of,
+    parsed,
+    port_of,
+    short,
+    tls_of,
+)
+from aggregator.sources.limits import net_rules
+
+__all__ = ["Client", "ClientSettings", "Fetched", "Kind", "user_agent"]
+
+Kind = Literal["feed", "page", "robots"]
+
+_ACCEPT: dict[Kind, str] = {
+    "feed": "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, "
+    "text/xml;q=0.9, application/json;q=0.8, */*;q=0.5",
+    "page": "text/html, application/xhtml+xml, */*;q=0.5",
+    "robots": "text/plain, */*;q=0.5",
+}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FOR_EVER = frozenset({301, 308})
+_NOT_MODIFIED = 304
+_ASKED_TO_WAIT = frozenset({429, 503})
+
+
+class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user chooses about fetching."""
+
+    contact: str = ""  # an address or page where server owners reach the operator; goes into User-Agent
+    allow_private: tuple[
+        str, ...
+    ] = ()  # networks (CIDR) that may be fetched from although they are not public
+    allow_private_links: tuple[
+        str, ...
+    ] = ()  # servers in them (addresses) that sources from there may lead to beside their own
+    ca_file: str | None = None  # further certificate authorities (PEM), for a company's own
+
+
+class Client:
+    """Fetches addresses, politely and within limits. Safe to use from many threads; connections are shared.
+
+    `resolve` and `dial` are there for tests: a test never leaves loopback.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        book: RuleBook,
+        *,
+        resolve: Resolve = system_resolve,
+        dial: Dial = system_dial,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        """`clock` (seconds, monotonic) and `pause` are what the gaps between requests go by.
+
+        `tally` counts what becomes of requests.
+        """
+        self._tally = tally or Tally()
+        self.rules = net_rules(book)
+        self.user_agent = user_agent(settings.contact)
+        self.gate = HostGate(self.rules, clock, pause)
+        self._now = now
+        try:
+            self._exceptions = networks_of(settings.allow_private)
+        except ValueError as error:
+            raise ConfigError(f"fetch.allow_private: {error}") from error
+        self._linked = frozenset(self._linked_server(text) for text in settings.allow_private_links)
+        self._guard = Guard(self._exceptions, resolve, dial)
+        tls = tls_of(settings.ca_file)
+        self._transport = GuardedTransport(self._guard, tls)
+        self._unshared = GuardedTransport(self._guard, tls, most_idle_connections=0)
+
+    def fetch(
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        accept: Kind = "feed",
+        source_port: int | None = None,
+        linked_from: str | None = None,
+    ) -> Fetched:
+        """One GET with its redirects; waits for the host's turn first, then holds everything to one deadline.
+
+        `etag` and `last_modified` are what an earlier Fetched said. A feed's address was typed by somebody,
+        so its own port is allowed; a page may use 80, 443 and `source_port`. `linked_from` is the address of
+        the feed that named this one (None: somebody typed it): what a feed on the internet names never leads
+        into the operator's own networks, though he allowed them, and what one from there names leads there
+        to its own host and port only, and to the servers in `allow_private_links`.
+
+        Raises FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
+        redirect, refused, protocol, bot wall, stopped, asked to wait, or "http" with the status ("http 404").
+        Else TooManyFilesError, where this process may open no connection: that says nothing of the server.
+        """
+        with self._tally.timed(FETCH_SECONDS, accept):
+            try:
+                found = self._fetched(url, etag, last_modified, accept, linked_from, source_port=source_port)
+            except FetchError as error:
+                self._tally.count(FETCHES, accept, error.cause)
+                raise
+        self._tally.count(FETCHES, accept, str(found.status))
+        self._tally.count(FETCHED_BYTES, accept, by=len(found.body))
+        return found
+
+    def _fetched(
+        self,
+        url: str,
+        etag: str | None,
+        last_modified: str | None,
+        accept: Kind,
+        linked_from: str | None,
+        *,
+        source_port: int | None,
+    ) -> Fetched:
+        try:
+            first = self._parsed(url)
+            headers = self._headers(accept, etag, last_modified)
+            ports = frozenset({port_of(first)} if accept == "feed" else ()) | {source_port or 443}
+            journey = Journey(
+                self.rules.fetch_deadline_seconds,
+                self.rules.wire_cap_bytes,
+                ports,
+                home=self._home_of(first if linked_from is None else linked_from),
+            )
+            return self._follow(first, headers, journey)
+        except AggregatorError:
+            raise
+        except Exception as error:  # the one boundary for whatever servers make libraries raise
+            raise as_our_error(error, url) from error
+
+    def host_of(self, url: str) -> str:
+        """The key of the gate that requests to this address go through; "" for an address that is none."""
+        return _key_of(url)
+
+    def widen_gap(self, url: str, gap_seconds: float) -> None:
+        """Keep a host's own wish for the gap between requests (its crawl delay)."""
+        self.gate.widen(_host_key(self._parsed(url)), gap_seconds)
+
+    def close(self) -> None:
+        """Stop: requests under way end with FetchError, later ones are turned away."""
+        self.gate.close()
+        self._guard.stop()
+        self._transport.close()
+        self._unshared.close()
+
+    def _follow(self, first: httpx.URL, headers: dict[str, str], journey: Journey) -> Fetched:
+        url, before, permanent, is_for_ever = first, None, None, True
+        for _ in range(self.rules.max_redirects + 1):
+            is_same_host = before is not None and _host_key(url) == _host_key(before)
+            with (
+                self._turn(url, journey, at_once=is_same_host),
+                self._sent(url, headers, journey) as response,
+            ):
+                self._take_manners(url, response)
+                if response.status_code not in _REDIRECTS:
+                    route = Route(str(first), str(url), permanent)
+                    return self._read(response, headers, journey, route)
+                target = self._redirect_target(url, response)
+            if not self._guard.is_home(name_of(url)):
+                journey.home = frozenset()
+            is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not _is_downgrade(url, target)
+            permanent = str(target) if is_for_ever else None
+            before, url = url, target
+        raise FetchError(
+            "redirect", f"more than {self.rules.max_redirects} redirects, the last to {short(url)}"
+        )
+
+    @contextmanager
+    def _turn(self, url: httpx.URL, journey: Journey, *, at_once: bool) -> Iterator[None]:
+        """The host's turn; the time waited for it does not count for the journey.
+
+        No turn is held while another is waited for, so that two hosts that redirect to each other cannot
+        lock us up.
+        """
+        began = time.monotonic()
+        with self.gate.turn(_host_key(url), at_home=self._is_at_home(url), at_once=at_once):
+            journey.rested(time.monotonic() - began)
+            with self._guard.journey(journey):
+                yield
+
+    @contextmanager
+    def _sent(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> Iterator[httpx.Response]:
+        self._guard.check_kept(*_server(url))
+        with closing(self._send(url, headers, journey)) as response:
+            yield response
+
+    def _take_manners(self, url: httpx.URL, response: httpx.Response) -> None:
+        """What an answer says about how often the host wants to be asked. Not at home: that is our own."""
+        key, status = _host_key(url), response.status_code
+        if status not in _ASKED_TO_WAIT:
+            self.gate.answered(key)
+        elif not (self._guard.is_home(name_of(url)) or self._is_at_home(url)):
+            self.gate.asked_to_wait(key, str(url), status, self._retry_after(response))
+
+    def _retry_after(self, response: httpx.Response) -> float | None:
+        return parse_retry_after(response.headers.get("retry-after"), self._now(), self.rules)
+
+    def _linked_server(self, text: str) -> Server:
+        try:
+            return _server(self._parsed(text))
+        except FetchError as error:
+            raise ConfigError(f"fetch.allow_private_links: {error.detail}") from error
+
+    def _home_of(self, leads: httpx.URL | str) -> frozenset[Server]:
+        """The servers in the operator's own networks that an address opens: one that was typed (a URL), or
+        that of a source which leads on (text).
+        """
+        if isinstance(leads, str):
+            try:
+                leads = self._parsed(leads)
+            except FetchError:
+                return frozenset()
+            if not (self._is_at_home(leads) or self._guard.is_home(*_server(leads))):
+                return frozenset()
+        return self._linked | {_server(leads)}
+
+    def _send(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> httpx.Response:
+        """Send a GET; on a kept connection that fails before the answer begins, once more on a new one."""
+        connections = journey.connections
+        try:
+            return self._transport.handle_request(httpx.Request("GET", url, headers=headers))
+        except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError):
+            self._guard.seconds_left(None)  # FetchError where we stopped it ourselves, or no time is left
+            if journey.connections != connections:
+                raise  # the connection was new: this is the server's answer
+        return self._unshared.handle_request(httpx.Request("GET", url, headers=headers))
+
+    def _redirect_target(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
+        location = response.headers.get("location", "").strip()
+        if not location:
+            raise FetchError("redirect", f"status {response.status_code} without an address to go to")
+        try:
+            target = self._parsed(str(url.join(location)))
+        except FetchError as error:
+            raise FetchError("redirect", error.detail) from error
+        except Exception as error:
+            raise FetchError("redirect", f"to an address that is none: {short(location)}") from error
+        return target.copy_with(fragment=None)
+
+    def _read(
+        self, response: httpx.Response, sent: dict[str, str], journey: Journey, route: Route
+    ) -> Fetched:
+        status = response.status_code
+        is_not_modified = status == _NOT_MODIFIED
+        if not response.is_success and not (is_not_modified and _is_conditional(sent)):
+            self._refuse(response, journey)
+        body = b"" if is_not_modified else self._body(response, journey, self.rules.decoded_cap_bytes)
+        if (wall := wall_in(status, response.headers, body)) is not None:
+            raise FetchError("bot wall", wall, status=status)
+        return fetched(
+            route,
+            status,
+            response.headers,
+            body,
+            elapsed_seconds=journey.elapsed(),
+            validator_cap_chars=self.rules.validator_cap_chars,
+        )
+
+    def _body(self, response: httpx.Response, journey: Journey, cap_bytes: int) -> bytes:
+        encoding = response.headers.get("content-encoding", "")
+        return decoded(_timed(response.iter_raw(), journey), encoding, cap_bytes)
+
+    def _refuse(self, response: httpx.Response, journey: Journey) -> NoReturn:
+        """Raise what a status other than success means, with the time the server asks us to wait."""
+        status = response.status_code
+        try:
+            page = self._body(response, journey, self.rules.error_page_bytes)
+        except (FetchError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
+            page = b""  # the status says enough
+        wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None
+        wall = wall_in(status, response.headers, page)
+        cause, detail = ("bot wall", wall) if wall else (f"http {status}", meaning(status))
+        raise FetchError(cause, detail, status=status, retry_after_seconds=wait)
+
+    def _parsed(self, text: str) -> httpx.URL:
+        return parsed(text, self.rules.url_cap_chars)
+
+    def _headers(self, accept: Kind, etag: str | None, last_modified: str | None) -> dict[str, str]:
+        headers = {
+            "User-Agent": self.user_agent,
+            "Accept": _ACCEPT[accept],
+            "Accept-Encoding": "gzip, deflate",  # only what `inflate` undoes in bounded steps
+        }
+        if kept := validator(etag, self.rules.validator_cap_chars):
+            headers["If-None-Match"] = kept
+        if kept := validator(last_modified, self.rules.validator_cap_chars):
+            headers["If-Modified-Since"] = kept
+        return headers
+
+    def _is_at_home(self, url: httpx.URL) -> bool:
+        """Whether the address is the operator's own: written as an address inside `allow_private`."""
+        address = address_of("127.0.0.1" if url.host == "localhost" else url.host)
+        return address is not None and not is_public(address) and is_permitted(address, self._exceptions)
+
+
+def user_agent(contact: str) -> str:
+    """Who we say we are: the program, its version and where the operator is reached."""
+    words = contact.strip()
+    if words and not is_printable(words):
+        raise ConfigError("fetch.contact: only printable ASCII can be sent to servers")
+    return f"aggregator/{__version__} (+{words})" if words else f"aggregator/{__version__}"
+
+
+def _timed(parts: Iterator[bytes], journey: Journey) -> Iterator[bytes]:
+    for part in parts:
+        journey.left()
+        yield part
+
+
+def _server(url: httpx.URL) -> Server:
+    return name_of(url), port_of(url)
+
+
+def _host_key(url: httpx.URL) -> str:
+    """One gate for a host; on a machine of the operator's own each port is a server of its own."""
+    address = address_of(url.host)
+    is_own = url.host == "localhost" or (address is not None and not is_public(address))
+    return f"{url.host}:{port_of(url)}" if is_own else url.host
+
+
+@lru_cache(maxsize=20_000)
+def _key_of(url: str) -> str:
+    try:
+        return _host_key(httpx.URL(url.strip()))
+    except (httpx.InvalidURL, UnicodeError, ValueError):
+        return ""
+
+
+def _is_downgrade(url: httpx.URL, target: httpx.URL) -> bool:
+    return url.scheme == "https" and target.scheme == "http"
+
+
+def _is_conditional(sent: dict[str, str]) -> bool:
+    return "If-None-Match" in sent or "If-Modified-Since" in sent

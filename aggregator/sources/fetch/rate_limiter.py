@@ -1,0 +1,238 @@
+"""Manners towards other people's servers: few requests at a time, and coming back when they say."""
+
+import datetime as dt
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from aggregator.model.errors import FetchError
+from aggregator.sources.limits import NetRules
+
+_DIGITS = re.compile(r"[0-9]{1,19}\Z")
+_HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z:, -]{5,40}\Z")
+_HOSTS_KEPT = 10_000
+_LARGEST_WISHED_GAP_SECONDS = 30.0
+_WIDE_GAP_KEPT_SECONDS = 86400.0
+ASKED_TO_WAIT = "asked to wait"  # the cause of a FetchError for which nothing was sent
+
+
+def parse_retry_after(value: str | None, now: dt.datetime, rules: NetRules) -> float | None:
+    """Seconds to wait by a Retry-After header, clamped to [60 s, 24 h]; None for what is neither form.
+
+    Only ASCII digits or an HTTP date count (RFC 9110 10.2.3); `now` is aware.
+    """
+    text = (value or "").strip()
+    if _DIGITS.match(text):
+        seconds = float(text)
+    elif text and set(text) <= set("0123456789"):  # more digits than any float of use: "never", clamped
+        seconds = rules.retry_after_most_seconds
+    elif _HTTP_DATE.match(text):
+        try:
+            moment = parsedate_to_datetime(text)
+            aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+            seconds = (aware - now).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    else:
+        return None
+    return min(max(seconds, rules.retry_after_least_seconds), rules.retry_after_most_seconds)
+
+
+class HostState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host asked of us and a restart may not forget."""
+
+    name: str
+    held_seconds: float  # from now
+    gap_factor: float
+
+
+class _Host(msgspec.Struct):
+    running: int = 0
+    waiting: int = 0
+    next_start: float = 0.0
+    wished_gap: float = 0.0
+    held_until: float = 0.0
+    gap_factor: float = 1.0
+    answers: int = 0  # in a row, since the gap was changed last
+    busy: dict[str, float] = {}  # addresses that were told to wait with 503 → until when
+
+
+class HostGate:
+    """Lets requests to one host through one after the other, with a gap between their starts.
+
+    Safe to use from many threads. Waiting in the gate is not part of a fetch's deadline. `clock` and `pause`
+    (wait so many seconds) are there for tests that live through a week.
+    """
+
+    def __init__(
+        self,
+        rules: NetRules,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] | None = None,
+    ) -> None:
+        self._rules = rules
+        self._clock = clock
+        self._hosts: dict[str, _Host] = {}
+        self._told: set[str] = set()  # hosts whose state changed since `changes` was asked
+        self._changed = threading.Condition()
+        self._pause = pause or self._changed.wait
+        self._closed = False
+
+    @contextmanager
+    def turn(self, host: str, *, at_home: bool = False, at_once: bool = False) -> Iterator[None]:
+        """Wait for a turn at `host` and hold it inside.
+
+        Raises FetchError: "stopped" when the gate is closed, "asked to wait" when the host's answers said so.
+        `at_home` is for a server of the operator's own: no gap, only the bound on requests at the same time.
+        `at_once` is for the next step of a redirect: it does not wait, the gap after it is longer instead.
+        """
+        self._enter(host, at_home, at_once)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._hosts[host].running -= 1
+                self._changed.notify_all()
+
+    def ready_in(self, host: str) -> float:
+        """Seconds until a request to `host` could start; a guess while others wait there too."""
+        with self._changed:
+            state = self._hosts.get(host)
+            if state is None:
+                return 0.0
+            ahead = state.waiting + max(0, state.running + 1 - self._rules.host_concurrency)
+            start = max(state.next_start, state.held_until)
+            return max(0.0, start - self._clock()) + ahead * self._rules.host_gap_seconds
+
+    def not_ready(self, within_seconds: float) -> list[str]:
+        """Hosts at which no request could start within so many seconds."""
+        with self._changed:
+            latest = self._clock() + within_seconds
+            return [
+                name
+                for name, state in self._hosts.items()
+                if max(state.next_start, state.held_until) > latest
+                or state.running + state.waiting >= self._rules.host_concurrency
+            ]
+
+    def asked_to_wait(self, host: str, url: str, status: int, seconds: float | None) -> None:
+        """Take in a 429, or a 503 that names a time.
+
+        A 429 is about us and holds the whole host; a 503 may be about one address, and holds the host only
+        when several addresses were told so at the same time. However long one feed is to wait, the others of
+        the host wait an hour at most, and then come with longer gaps.
+        """
+        with self._changed:
+            state, now = self._state(host), self._clock()
+            if state.held_until > now:
+                return  # sent before the first of its kind came back: nothing new
+            if status == 429:
+                hold = seconds or self._rules.host_hold_seconds
+                state.gap_factor = min(state.gap_factor * 2, self._rules.host_gap_factor_most)
+            elif seconds is not None:
+                state.busy = {other: until for other, until in state.busy.items() if until > now}
+                state.busy[url] = now + seconds
+                if len(state.busy) < self._rules.host_witnesses:
+                    return
+                hold = min(until - now for until in state.busy.values())
+            else:
+                return
+            state.answers = 0
+            state.held_until = now + min(hold, self._rules.host_hold_most_seconds)
+            self._told.add(host)
+            self._changed.notify_all()
+
+    def answered(self, host: str) -> None:
+        """Take in any other answer: enough of them in a row make the gap smaller again."""
+        with self._changed:
+            state = self._hosts.get(host)
+            if state is None or state.gap_factor <= 1.0:
+                return
+            state.answers += 1
+            if state.answers >= self._rules.host_ease_answers:
+                state.answers = 0
+                state.gap_factor = max(1.0, state.gap_factor / 2)
+                self._told.add(host)
+
+    def changes(self) -> list[HostState]:
+        """The hosts whose holds or gaps changed since this was asked last, to be written down."""
+        if not self._told:
+            return []
+        with self._changed:
+            names, self._told, now = sorted(self._told), set(), self._clock()
+            return [
+                HostState(
+                    name=name, held_seconds=max(0.0, state.held_until - now), gap_factor=state.gap_factor
+                )
+                for name in names
+                if (state := self._hosts.get(name)) is not None
+            ]
+
+    def restore(self, host: HostState) -> None:
+        """Take up what was written down before a restart; never a longer hold than one answer can cause."""
+        with self._changed:
+            state = self._state(host.name)
+            held = min(host.held_seconds, self._rules.host_hold_most_seconds)
+            state.held_until = self._clock() + max(0.0, held)
+            state.gap_factor = min(max(1.0, host.gap_factor), self._rules.host_gap_factor_most)
+
+    def close(self) -> None:
+        """Turn away everybody who waits, now and later."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def widen(self, host: str, gap_seconds: float) -> None:
+        """Keep at least this gap at `host`: its own wish (a crawl delay), honoured up to 30 seconds."""
+        with self._changed:
+            self._state(host).wished_gap = min(gap_seconds, _LARGEST_WISHED_GAP_SECONDS)
+
+    def _state(self, host: str) -> _Host:
+        if len(self._hosts) >= _HOSTS_KEPT:
+            self._forget_idle()
+        return self._hosts.setdefault(host, _Host())
+
+    def _enter(self, host: str, at_home: bool, at_once: bool) -> None:
+        with self._changed:
+            state = self._state(host)
+            state.waiting += 1
+            try:
+                self._await_turn(host, state, at_once)
+            finally:
+                state.waiting -= 1
+            state.running += 1
+            gap = 0.0 if at_home else self._gap(state)
+            state.next_start = max(self._clock(), state.next_start if at_once else 0.0) + gap
+            self._changed.notify_all()
+
+    def _gap(self, state: _Host) -> float:
+        return max(self._rules.host_gap_seconds * state.gap_factor, state.wished_gap)
+
+    def _await_turn(self, host: str, state: _Host, at_once: bool) -> None:
+        while True:
+            if self._closed:
+                raise FetchError("stopped", "the program is stopping")
+            now = self._clock()
+            if state.held_until > now:
+                left = state.held_until - now
+                words = f"{host} said that we ask too often; nothing is sent for {left:.0f} s"
+                raise FetchError(ASKED_TO_WAIT, words, retry_after_seconds=left)
+            if state.running >= self._rules.host_concurrency:
+                self._changed.wait()
+            elif state.next_start > now and not at_once:
+                self._pause(state.next_start - now)
+            else:
+                return
+
+    def _forget_idle(self) -> None:
+        now = self._clock()
+        for host, state in list(self._hosts.items()):
+            is_idle = state.running == 0 and state.waiting == 0
+            kept_seconds = _WIDE_GAP_KEPT_SECONDS if state.gap_factor > 1.0 else 0.0
+            if is_idle and max(state.next_start, state.held_until) + kept_seconds <= now:
+                del self._hosts[host]

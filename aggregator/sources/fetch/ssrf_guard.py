@@ -1,0 +1,366 @@
+"""The guard between us and our own network: what an address on the web leads to is decided when we connect.
+
+A feed, a link in it or a redirect may name anything: the machine's own services, the router, a cloud's
+metadata service. Names are no evidence (they resolve to whatever their owner likes, differently each time),
+so the guard sits where httpcore opens connections: it resolves once, refuses when any answer is not public,
+and connects to the very address it has checked. TLS and the Host header still use the name.
+
+The same place holds each journey (one fetch with its redirects) to its deadline and to its bytes, because
+only here are headers, chunk marks and handshakes seen too.
+"""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import IPv6Address, IPv6Network
+from typing import Any
+
+import httpcore
+
+from aggregator.model.errors import FetchError, TooManyFilesError
+from aggregator.sources.fetch.ip_ranges import (
+    NAT64_NAME,
+    Address,
+    Network,
+    address_of,
+    is_permitted,
+    nat64_prefixes,
+)
+
+Resolve = Callable[[str, int, float], list[str]]  # name, port, seconds left -> addresses
+Dial = Callable[[str, int, float], httpcore.NetworkStream]  # checked address, port, seconds left
+
+Server = tuple[str, int]  # host, as it is written in an address, and port
+
+WEB_PORTS = frozenset({80, 443})
+_NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a journey
+_SMALLEST_WAIT_SECONDS = 0.001
+_NAMES_KEPT = 100_000
+_NAT64_SECONDS = 600.0  # so long the answer about the network's NAT64 gateway holds
+_NAT64_ASK_SECONDS = 5.0  # for that answer
+
+
+class Journey:
+    """What one fetch may still use up: time, bytes from the wire, and where it may knock.
+
+    `home` are the servers (host and port) in the operator's own networks, the guard's exceptions, that are
+    open to it.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        wire_cap_bytes: int,
+        ports: frozenset[int],
+        *,
+        home: frozenset[Server] = frozenset(),
+    ) -> None:
+        self.started = time.monotonic()
+        self.ports = ports
+        self.home = home
+        self.connections = 0  # opened so far
+        self._seconds = seconds
+        self._wire_cap_bytes = wire_cap_bytes
+        self._wire_bytes = 0
+
+    def left(self) -> float:
+        """Seconds left; FetchError("timeout") when there are none."""
+        seconds = self._seconds - self.elapsed()
+        if seconds <= 0:
+            raise FetchError("timeout", f"no full answer within {self._seconds:g} s")
+        return max(seconds, _SMALLEST_WAIT_SECONDS)
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def rested(self, seconds: float) -> None:
+        """Do not count this time: it was spent waiting for a host's turn."""
+        self.started += seconds
+
+    def count(self, size_bytes: int) -> None:
+        """Account for bytes that came in; FetchError("too_large") past the cap."""
+        self._wire_bytes += size_bytes
+        if self._wire_bytes > self._wire_cap_bytes:
+            raise FetchError("too_large", f"the answer is longer than {self._wire_cap_bytes} bytes")
+
+
+class Guard(httpcore.NetworkBackend):
+    """httpcore's door to the network, guarded. `exceptions` are networks that the operator allows besides."""
+
+    def __init__(self, exceptions: Iterable[Network], resolve: Resolve, dial: Dial) -> None:
+        self._exceptions = tuple(exceptions)
+        self._resolve = resolve
+        self._dial = dial
+        self._current = threading.local()
+        self._open: weakref.WeakSet[GuardedStream] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._stopped = False
+        # Where names ever led, remembered only where there are exceptions.
+        self._home: set[str] = set()  # into these
+        self._abroad: set[str] = set()  # to the internet
+        self._nat64: tuple[IPv6Network, ...] = ()
+        self._nat64_until = 0.0
+        self._nat64_lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def journey(self, journey: Journey) -> Iterator[Journey]:
+        """Everything this thread reads and writes inside counts for `journey`."""
+        self._current.journey = journey
+        try:
+            yield journey
+        finally:
+            self._current.journey = None
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - httpcore's signature
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        """Connect to a checked address of `host`; FetchError("refused") when there is any that is not."""
+        addresses = self._checked(host, port)
+        if (journey := self._journey()) is not None:
+            journey.connections += 1
+        stream = GuardedStream(self._dial_first(addresses, port, timeout), self)
+        with self._lock:
+            self._open.add(stream)
+        self.seconds_left(None)  # a stop that came while dialling has not seen this connection
+        return stream
+
+    def is_home(self, host: str, port: int | None = None) -> bool:
+        """Whether `host` is in the operator's own networks; with `port` a name not met yet is resolved.
+
+        A name that ever led to the internet is not: its owner may let it lead anywhere for a moment.
+        """
+        if port is not None and self._exceptions and host not in self._home:
+            with contextlib.suppress(FetchError):
+                self._note_sides(host, self._answers(host, port))
+        return host in self._home and host not in self._abroad and len(self._abroad) < _NAMES_KEPT
+
+    def check_kept(self, host: str, port: int) -> None:
+        """FetchError("refused") where a connection that another journey left open is not for this one."""
+        journey = self._journey()
+        if journey is not None and host in self._home and (host, port) not in journey.home:
+            raise _not_named(host, port)
+
+    def connect_unix_socket(self, *_: object, **__: object) -> httpcore.NetworkStream:
+        """Never: a socket on this machine is not on the web."""
+        raise FetchError("refused", "a socket of this machine")
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, as httpcore does between tries; never beyond the journey's end."""
+        time.sleep(min(seconds, self.seconds_left(None)))
+
+    def stop(self) -> None:
+        """Break every open connection, so that threads waiting in one come back at once with "stopped"."""
+        self._stopped = True
+        with self._lock:
+            streams = list(self._open)
+        for stream in streams:
+            stream.cut()
+
+    def seconds_left(self, timeout: float | None) -> float:
+        """The smaller of httpcore's timeout for one step and what the journey has left."""
+        if self._stopped:
+            raise FetchError("stopped", "the program is stopping")
+        journey = self._journey()
+        left = _NO_DEADLINE_SECONDS if journey is None else journey.left()
+        return left if timeout is None else min(left, timeout)
+
+    def count(self, size_bytes: int) -> None:
+        """Bytes that came in for this thread's journey."""
+        journey = self._journey()
+        if journey is not None:
+            journey.count(size_bytes)
+
+    def _journey(self) -> Journey | None:
+        journey: Journey | None = getattr(self._current, "journey", None)
+        return journey
+
+    def _answers(self, host: str, port: int) -> list[str]:
+        literal = address_of(host.strip("[]"))
+        return [str(literal)] if literal else self._resolve(host, port, self.seconds_left(None))
+
+    def _checked(self, host: str, port: int) -> list[str]:
+        answers = self._answers(host, port)
+        if not answers:
+            raise FetchError("dns", f"{host} has no address")
+        journey = self._journey()
+        for answer in answers:
+            address = address_of(answer)
+            if address is None or not self._is_permitted(address, self._exceptions):
+                raise _refused(host, answer)
+            if self._is_permitted(address):
+                self._check_port(host, port)
+            elif journey is not None and (host, port) not in journey.home:
+                raise _not_named(host, port)
+        self._note_sides(host, answers)
+        return answers
+
+    def _is_permitted(self, address: Address, exceptions: tuple[Network, ...] = ()) -> bool:
+        is_asked = isinstance(address, IPv6Address) and is_permitted(address, exceptions)
+        return is_permitted(address, exceptions, self._nat64_prefixes() if is_asked else ())
+
+    def _nat64_prefixes(self) -> tuple[IPv6Network, ...]:
+        """The prefixes of the network's NAT64 gateway, as the resolver shows them (RFC 7050).
+
+        Behind such a prefix lies every IPv4 host, those of our own network included. Where the resolver does
+        not answer, the prefixes known before stay.
+        """
+        with self._nat64_lock:
+            if time.monotonic() >= self._nat64_until:
+                with contextlib.suppress(FetchError):
+                    answers = self._resolve(NAT64_NAME, 80, min(_NAT64_ASK_SECONDS, self.seconds_left(None)))
+                    found = (address_of(answer) for answer in answers)
+                    self._nat64 = nat64_prefixes(one for one in found if one is not None)
+                self._nat64_until = time.monotonic() + _NAT64_SECONDS
+            return self._nat64
+
+    def _note_sides(self, host: str, answers: list[str]) -> None:
+        """Remember where a name led; a rebinding name changes sides, and was then on both."""
+        if not self._exceptions:
+            return
+        for answer in answers:
+            address = address_of(answer)
+            if address is None:
+                continue
+            if self._is_permitted(address):
+                side = self._abroad
+            elif self._is_permitted(address, self._exceptions):
+                side = self._home
+            else:
+                continue
+            with self._lock:
+                if len(side) < _NAMES_KEPT:
+                    side.add(host)
+
+    def _check_port(self, host: str, port: int) -> None:
+        journey = self._journey()
+        allowed = WEB_PORTS if journey is None else WEB_PORTS | journey.ports
+        if port not in allowed:
+            raise FetchError("refused", f"port {port} of {host}: only 80, 443 and the source's own are asked")
+
+    def _dial_first(self, addresses: list[str], port: int, timeout: float | None) -> httpcore.NetworkStream:
+        """The first address that answers; a dead one may use up only its share of the time."""
+        for position, address in enumerate(addresses):
+            share = self.seconds_left(timeout) / (len(addresses) - position)
+            try:
+                return self._dial(address, port, share)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if position == len(addresses) - 1:
+                    raise
+        raise FetchError("dns", "no address")
+
+
+class GuardedStream(httpcore.NetworkStream):
+    """A connection whose every read and write is charged to the journey of the thread that does it."""
+
+    def __init__(self, inner: httpcore.NetworkStream, guard: Guard) -> None:
+        self._inner = inner
+        self._guard = guard
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read within the journey's time and bytes."""
+        got = self._inner.read(max_bytes, self._guard.seconds_left(timeout))
+        self._guard.count(len(got))
+        return got
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write within the journey's time."""
+        self._inner.write(buffer, self._guard.seconds_left(timeout))
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """TLS over this connection, charged in the same way; the name is checked, not the address."""
+        left = self._guard.seconds_left(timeout)
+        self._inner = self._inner.start_tls(ssl_context, server_hostname, left)
+        return self
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """What httpcore asks about a connection: whether it is readable, its TLS object."""
+        return self._inner.get_extra_info(info)
+
+    def cut(self) -> None:
+        """End the connection under a thread that is reading from it."""
+        handle = self._inner.get_extra_info("socket")
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                handle.shutdown(socket.SHUT_RDWR)
+
+
+def system_dial(address: str, port: int, seconds: float) -> httpcore.NetworkStream:
+    """Connect to an address (never a name) with the operating system's sockets."""
+    return httpcore.SyncBackend().connect_tcp(address, port, timeout=seconds)
+
+
+def system_resolve(name: str, port: int, seconds: float) -> list[str]:
+    """All addresses of a name, in the system's order; FetchError("dns") when there is none in time.
+
+    The C library's resolver cannot be interrupted: it runs in a thread of its own, which is left behind when
+    it is late and ends by itself after the resolver's own time (resolv.conf).
+    """
+    outcome: list[list[str] | OSError | UnicodeError] = []
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+            outcome.append(list(dict.fromkeys(str(answer[4][0]) for answer in found)))
+        except (OSError, UnicodeError) as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=ask, name="resolve", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise FetchError("dns", f"no answer about {name} within {seconds:.0f} s")
+    if isinstance(outcome[0], list):
+        return outcome[0]
+    _refuse_without_files()  # the C library has other words for it
+    raise FetchError("dns", f"{name}: {_dns_words(outcome[0])}")
+
+
+def _refused(host: str, answer: str) -> FetchError:
+    return FetchError(
+        "refused",
+        f"{host} leads to {answer}, which is not on the public internet; "
+        "if it is yours, name its network under fetch.allow_private",
+    )
+
+
+def _not_named(host: str, port: int) -> FetchError:
+    return FetchError(
+        "refused",
+        f"port {port} of {host} is in a network of your own: a source from there leads to its own host and "
+        "port only, and to what you name under fetch.allow_private_links; one on the internet never",
+    )
+
+
+_NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
+
+
+def _refuse_without_files() -> None:
+    try:
+        socket.socket().close()
+    except OSError as error:
+        if TooManyFilesError.is_behind(error):
+            raise TooManyFilesError from error
+
+
+def _dns_words(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError) or error.errno in _NO_SUCH_NAME:
+        return "there is no such name"
+    if error.errno == socket.EAI_AGAIN:
+        return "no name server answers at the moment"
+    return error.strerror or "the name cannot be looked up"

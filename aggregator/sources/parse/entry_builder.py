@@ -1,0 +1,199 @@
+"""From what a feed declares to one `Entry`: what RSS, Atom, JSON Feed and sitemaps have in common."""
+
+import datetime as dt
+import hashlib
+import html
+import re
+from collections.abc import Iterable
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from aggregator.extract import urls
+from aggregator.extract.language import dates, unicode
+from aggregator.model.core import Authority, Enclosure, Entry, Published
+from aggregator.sources.parse.limits import SourceRules
+
+_MAX_URL_CHARS = 4096  # longer addresses are data, not places
+_MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a text put into the title is cut
+_MAX_NAME_CHARS = 300
+
+# Only tags that feeds really put into titles: "Why <T> matters" is a headline, "<i>Titanic</i>" is markup.
+_TITLE_TAG = re.compile(
+    r"</?(?:a|abbr|b|big|br|cite|code|div|em|font|h[1-6]|i|img|mark|p|q|s|small|span|strike|strong|su[bp]|tt|u)"
+    r"(?:\s[^<>]{0,500})?/?>",
+    re.IGNORECASE,
+)
+_DATA_URI = re.compile(r"data:[\w.+-]{1,40}/[\w.+-]{1,60}(?:;[\w=-]{1,40}){0,3},[A-Za-z0-9+/=%\s]{64,}")
+_LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?=$|[-_\s,;])")
+_MAIL_AND_NAME = re.compile(r"^(?>\S+?@)\S++\s+\((.+)\)$")
+_MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
+
+
+class FeedContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What all entries of one feed share. `seen` is when its bytes were read, the measure of the absurd."""
+
+    source: str
+    url: str | None
+    home: str | None = None
+    outlet: str | None = None
+    zone: str | None = None
+    language: str | None = None
+    seen: dt.datetime
+    rules: SourceRules
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry as its feed declares it: strings still as written, HTML still as given."""
+
+    guid: str = ""
+    url: str = ""
+    title: str = ""
+    html: str = ""
+    text: str = ""
+    published: str = ""
+    updated: str = ""
+    author: str = ""
+    outlet: str = ""
+    language: str = ""
+    categories: tuple[str, ...] = ()
+    enclosures: tuple[Enclosure, ...] = ()
+
+
+def entry_of(declared: Declared, context: FeedContext) -> Entry | None:
+    """The entry, or None when nothing in it says what it is about (hardening I16)."""
+    rules = context.rules
+    url = absolute_url(declared.url, context.home or context.url)
+    title = plain_title(declared.title)
+    body = bounded_html(declared.html, rules.max_entry_chars)
+    text = unicode.clean(declared.text)[: rules.max_entry_chars].strip()
+    guid = short_key(declared.guid, rules.max_key_chars)
+    enclosures = _enclosures(declared.enclosures, context)
+    if not (url or title or body or text or guid or enclosures):
+        return None
+    updated = declared_time(declared.updated, context)
+    published = declared_time(declared.published, context)
+    return Entry(
+        source=context.source,
+        guid=guid,
+        url=url,
+        title=title,
+        html=body or None,
+        text=text or None,
+        published=published,
+        updated=updated.time if updated else None,
+        outlet=context.outlet or _name(declared.outlet),
+        author=author_name(declared.author),
+        language=primary_language(declared.language) or context.language,
+        categories=_categories(declared.categories, rules.max_categories),
+        enclosures=enclosures,
+        authority=authority_of(url, context.url),
+        zone=context.zone,
+    )
+
+
+def authority_of(url: str | None, feed_url: str | None) -> Authority:
+    """Whether a feed may speak for an address: only for its own site (house.md, Identity 2).
+
+    A feed without an address of its own is a file that somebody handed us. An entry without one speaks of
+    itself alone.
+    """
+    if feed_url is None:
+        return "handed"
+    return "own" if url is None or urls.same_site(url, feed_url) else "foreign"
+
+
+def declared_time(raw: str, context: FeedContext) -> Published | None:
+    """The time `raw` says, in UTC; None when it says none or an absurd one (before 1990, after `seen`)."""
+    return dates.parse_declared(unicode.clean(raw), context.zone, context.seen)
+
+
+def absolute_url(raw: str, base: str | None) -> str | None:
+    """`raw` as an http(s) address, taken from `base` where it is relative; None for anything else."""
+    raw = re.sub(r"[\t\r\n]", "", unicode.clean(raw)).strip()
+    if not raw or len(raw) > _MAX_URL_CHARS:
+        return None
+    try:
+        full = urljoin(base, raw) if base else raw
+        parts = urlsplit(full)
+        known = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return None
+    return full.replace(" ", "%20") if known and len(full) <= _MAX_URL_CHARS else None
+
+
+def plain_title(raw: str) -> str:
+    """A headline as plain text on one line: tags gone, entities resolved (twice, as feeds escape twice)."""
+    text = raw[: 4 * _MAX_TITLE_CHARS]
+    if "&" in text:
+        text = html.unescape(text)
+    if "<" in text:
+        text = _TITLE_TAG.sub(" " if "<br" in text.lower() or "<p" in text.lower() else "", text)
+    if "&" in text:
+        text = html.unescape(text)
+    return " ".join(unicode.clean(text).split())[:_MAX_TITLE_CHARS]
+
+
+def bounded_html(raw: str, limit_chars: int) -> str:
+    """`raw` cleaned, without inlined images, and cut before the tag that crosses `limit_chars`."""
+    markup = unicode.clean(raw).strip()
+    if "data:" in markup:
+        markup = _DATA_URI.sub("", markup)
+    if len(markup) <= limit_chars:
+        return markup
+    kept = markup[:limit_chars]
+    opened = kept.rfind("<")
+    return kept[:opened] if opened > kept.rfind(">") else kept
+
+
+def html_of_text(text: str) -> str:
+    """Plain text as HTML paragraphs, so that "3 < 5" stays what it is."""
+    blocks = (block.strip() for block in re.split(r"\n\s*\n", text))
+    return "".join(f"<p>{html.escape(block, quote=False)}</p>" for block in blocks if block)
+
+
+def primary_language(raw: str) -> str | None:
+    """ "de-AT" → "de"; None for what is no language tag."""
+    found = _LANGUAGE.match(raw)
+    return found.group(1).lower() if found else None
+
+
+def author_name(raw: str) -> str | None:
+    """The name without the address that RSS puts before or behind it; None where there is only an address."""
+    name = plain_title(raw[: 4 * _MAX_NAME_CHARS])
+    both = _MAIL_AND_NAME.match(name)
+    if both:
+        name = both.group(1)
+    else:
+        before, _, last = name.rpartition(" ")
+        name = before if _MAIL.fullmatch(last) else name
+    return name.strip(" ,;")[:_MAX_NAME_CHARS] or None
+
+
+def short_key(raw: str | None, limit_chars: int) -> str | None:
+    """A GUID that can be indexed: a longer one keeps its start and a hash of the whole."""
+    key = unicode.clean(raw or "").strip()
+    if len(key) <= limit_chars:
+        return key or None
+    digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+    return f"{key[: limit_chars - 33]}#{digest}"
+
+
+def _name(raw: str) -> str | None:
+    return plain_title(raw)[:_MAX_NAME_CHARS] or None
+
+
+def _categories(raw: Iterable[str], limit: int) -> tuple[str, ...]:
+    names = (plain_title(name)[:_MAX_NAME_CHARS] for name in raw)
+    return tuple(dict.fromkeys(name for name in names if name))[:limit]
+
+
+def _enclosures(given: Iterable[Enclosure], context: FeedContext) -> tuple[Enclosure, ...]:
+    kept: dict[str, Enclosure] = {}
+    for one in given:
+        url = absolute_url(one.url, context.home or context.url)
+        if url and url not in kept and len(kept) < context.rules.max_enclosures:
+            kind = unicode.clean(one.type).strip()[:100]
+            title = plain_title(one.title)[:_MAX_NAME_CHARS]
+            kept[url] = Enclosure(url=url, type=kind, length_bytes=one.length_bytes, title=title)
+    return tuple(kept.values())

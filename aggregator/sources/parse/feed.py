@@ -1,0 +1,331 @@
+"""Feeds: bytes in any of the formats that people publish → `ParsedFeed`. Runs in a worker process.
+
+The one door to feedparser and fastfeedparser. feedparser gets bytes in a BytesIO and nothing else: a string
+may be a path or an address to it, and it would open either (hardening I2). Its sanitizer is off: it takes
+minutes on hostile input and lets scripts through (I6); output is cleaned where it is shown.
+"""
+
+import datetime as dt
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Callable
+from typing import Any
+from xml.sax import SAXParseException
+
+import msgspec
+
+from aggregator.model.core import Enclosure, Entry, ParsedFeed
+from aggregator.sources.parse import json_feed, not_a_feed, sitemap, xml_repair
+from aggregator.sources.parse.entry_builder import (
+    Declared,
+    FeedContext,
+    absolute_url,
+    declared_time,
+    entry_of,
+    html_of_text,
+    plain_title,
+    primary_language,
+)
+from aggregator.sources.parse.feed_ttl import asked_seconds
+from aggregator.sources.parse.limits import SourceRules
+
+_UTF8_HEADER = {"content-type": "application/xml; charset=utf-8"}
+# feedparser takes the caption of a picture for the summary of the entry, even where it has one.
+_CAPTION = re.compile(r"<(/?)media:description(?:\s[^<>]{0,400}(?<!/))?>", re.IGNORECASE)
+# It also takes any `uri` of a link for its address, and drops the text that is.
+_LINK_URI = re.compile(r"(<link\b[^<>]{0,400}?)\suri=(?:\"[^\"<>]{0,400}\"|'[^'<>]{0,400}')", re.IGNORECASE)
+# A long top-level domain is torn apart: "a@b.online (Jo Doe)" becomes the name "ne (Jo Doe".
+_TORN_NAME = re.compile(r"[a-z]{0,20} ?\(([^()]+)")
+
+
+def read_feed(
+    data: bytes,
+    *,
+    source: str,
+    url: str | None,
+    content_type: str | None,
+    outlet: str | None,
+    zone: str | None,
+    seen: dt.datetime,
+    rules: SourceRules,
+) -> ParsedFeed:
+    """The entries of a feed in any format, newest end first where there are more than `max_entries`.
+
+    `url` is where the bytes came from (None: a file), `seen` when. Never raises for what the bytes hold: what
+    is no feed comes back with `problem`, in the user's words. `entry_count` above `len(entries)` says that
+    some were left out, as too many or as empty.
+    """
+    context = FeedContext(source=source, url=url, outlet=outlet, zone=zone, seen=seen, rules=rules)
+    try:
+        return _read(_unzipped(data, rules.max_feed_bytes), content_type, context)
+    except Exception as error:  # noqa: BLE001 - the boundary: parsers raise anything on strangers' bytes (I12)
+        return ParsedFeed(problem=f"this could not be read as a feed ({type(error).__name__})")
+
+
+def parser_versions() -> str:
+    """The C libraries that read strangers' XML; old ones expand what these refuse (I1)."""
+    import pyexpat
+
+    from lxml import etree
+
+    return f"{pyexpat.EXPAT_VERSION.replace('_', ' ')}, libxml2 {'.'.join(map(str, etree.LIBXML_VERSION))}"
+
+
+def _unzipped(data: bytes, limit_bytes: int) -> bytes:
+    """Served or saved as .gz: opened, within the limit; other bytes as they are."""
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as opened:
+            return opened.read(limit_bytes)
+    except (OSError, EOFError, zlib.error):
+        return data
+
+
+def _read(data: bytes, content_type: str | None, context: FeedContext) -> ParsedFeed:
+    problem = not_a_feed.of_bytes(data)
+    if problem:
+        return ParsedFeed(problem=problem)
+    text = xml_repair.decode_markup(data, content_type)
+    if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
+        return json_feed.read_json_feed(text, context)
+    problem = not_a_feed.of_markup(text)
+    if problem:
+        return ParsedFeed(problem=problem)
+    if sitemap.is_sitemap(text):
+        return sitemap.read_sitemap(xml_repair.well_prepared(text), context)
+    return _read_xml(data, text, context)
+
+
+def _read_xml(data: bytes, text: str, context: FeedContext) -> ParsedFeed:
+    """feedparser on what we prepared; then fastfeedparser on that; then feedparser on the bytes as they came.
+
+    The second and third are asked only where the markup has entries and the one before found none. Where it
+    has more than they found, each entry is read alone.
+    """
+    cut = _cut(xml_repair.well_prepared(text), context)
+    prepared = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", cut.text)).encode()
+    first = _attempted(lambda: _with_feedparser(prepared, context, prepared_by_us=True))
+    feed = first
+    if cut.entries and not (feed and feed.entry_count):
+        feed = _attempted(lambda: _with_fastfeedparser(prepared, context))
+    if cut.entries and not (feed and feed.entry_count):
+        feed = _attempted(lambda: _with_feedparser(data, context, prepared_by_us=False))
+    if min(cut.entries, context.rules.max_entries) > (feed.entry_count if feed else 0):
+        alone = _attempted(lambda: _one_by_one(prepared.decode(), context))
+        feed = alone if alone and alone.entry_count > (feed.entry_count if feed else 0) else feed
+    if feed and feed.entry_count:
+        return _as_given(feed, cut, context.rules.max_entries)
+    if first and first.format:
+        return first  # a feed that has none today
+    return ParsedFeed(problem="this begins like a feed but holds no entries that can be read")
+
+
+def _attempted(attempt: Callable[[], ParsedFeed]) -> ParsedFeed | None:
+    try:
+        return attempt()
+    except Exception:  # noqa: BLE001 - one parser's failure is the next one's turn
+        return None
+
+
+def _as_given(feed: ParsedFeed, cut: xml_repair.Cut, limit: int) -> ParsedFeed:
+    """The feed with the count it had before we cut it, newest end first."""
+    named = feed.format or ("atom" if "entry>" in cut.text else "rss")
+    entries = feed.entries[::-1] if cut.newest_last else feed.entries
+    count = cut.entries if cut.entries > limit else feed.entry_count
+    return msgspec.structs.replace(feed, format=named, entries=entries, entry_count=count)
+
+
+def _cut(text: str, context: FeedContext) -> xml_repair.Cut:
+    """At most `max_entries` of them: the first, but the last of a feed that runs from old to new."""
+    limit = context.rules.max_entries
+    cut = xml_repair.cut_entries(text, limit)
+    if cut.entries <= limit:
+        return cut
+    outer = xml_repair.outer_dates(text)
+    first, last = (declared_time(raw, context) for raw in outer) if outer else (None, None)
+    if first and last and first.time < last.time:
+        return xml_repair.cut_entries(text, limit, newest_last=True)
+    return cut
+
+
+# --- feedparser --------------------------------------------------------------------------------------------
+
+
+def _with_feedparser(data: bytes, context: FeedContext, *, prepared_by_us: bool) -> ParsedFeed:
+    import feedparser
+
+    if not isinstance(data, bytes):
+        raise TypeError("feedparser reads bytes only: a str may be a path")
+    parsed: dict[str, Any] = feedparser.parse(
+        io.BytesIO(data),
+        response_headers=dict(_UTF8_HEADER) if prepared_by_us else None,
+        sanitize_html=False,
+        resolve_relative_uris=False,
+    )
+    head: dict[str, Any] = parsed["feed"]
+    context = _with_head(context, home=_string(head, "link"), language=_string(head, "language"))
+    entries = [entry_of(_declared(raw), context) for raw in parsed["entries"]]
+    torn = not entries and isinstance(dict.get(parsed, "bozo_exception"), SAXParseException)
+    version = "" if torn else _string(parsed, "version")  # "it has none today" is said of whole feeds only
+    feed = _parsed(version, _string(head, "title"), context, entries)
+    asked = (_string(head, name) for name in ("ttl", "sy_updateperiod", "sy_updatefrequency"))
+    return msgspec.structs.replace(feed, asked_seconds=asked_seconds(*asked))
+
+
+def _one_by_one(text: str, context: FeedContext) -> ParsedFeed:
+    """Each entry as a feed of its own: one that is torn or never closed costs none of the others."""
+    head, *alone = (document.encode() for document in xml_repair.entries_alone(text))
+    feed = _with_feedparser(head, context, prepared_by_us=True)
+    context = msgspec.structs.replace(context, home=feed.home, language=feed.language)
+    entries = [_only_entry(document, context) for document in alone]
+    read = _parsed(feed.format, feed.title, context, entries)
+    return msgspec.structs.replace(read, asked_seconds=feed.asked_seconds)
+
+
+def _only_entry(document: bytes, context: FeedContext) -> Entry | None:
+    feed = _attempted(lambda: _with_feedparser(document, context, prepared_by_us=True))
+    return feed.entries[0] if feed and feed.entries else None
+
+
+def _with_head(context: FeedContext, *, home: str, language: str) -> FeedContext:
+    """The feed's own say: relative addresses hang on its home, entries without a language speak its."""
+    return msgspec.structs.replace(
+        context,
+        home=absolute_url(home, context.url) or context.home,
+        language=primary_language(language) or context.language,
+    )
+
+
+def _parsed(version: str, title: str, context: FeedContext, entries: list[Entry | None]) -> ParsedFeed:
+    return ParsedFeed(
+        format=version,
+        title=plain_title(title),
+        language=context.language,
+        home=context.home,
+        entries=tuple(entry for entry in entries if entry is not None)[: context.rules.max_entries],
+        entry_count=len(entries),
+    )
+
+
+def _declared(raw: dict[str, Any]) -> Declared:
+    source = raw.get("source")
+    return Declared(
+        guid=_string(raw, "id"),
+        url=_string(raw, "feedburner_origlink") or _string(raw, "link"),
+        title=_string(raw, "title"),
+        html=_fullest(raw),
+        published=_first_string(raw, ("published", "created", "updated")),
+        updated=_string(raw, "updated"),
+        author=_author(raw),
+        outlet=_string(source, "title") if isinstance(source, dict) else "",
+        language=_string(raw, "language") or _content_language(raw),
+        categories=tuple(_string(tag, "label") or _string(tag, "term") for tag in _dicts(raw, "tags")),
+        enclosures=_enclosures(raw),
+    )
+
+
+def _fullest(raw: dict[str, Any]) -> str:
+    """The longest of content:encoded, content and summary, as HTML."""
+    candidates = [*_dicts(raw, "content")]
+    detail = raw.get("summary_detail")
+    if isinstance(detail, dict):
+        candidates.append(detail)
+    elif _string(raw, "summary"):
+        candidates.append({"value": _string(raw, "summary"), "type": "text/html"})
+    fullest = max((_as_html(one) for one in candidates), key=len, default="")
+    return fullest or html_of_text(_string(raw, "media_caption"))
+
+
+def _as_html(content: dict[str, Any]) -> str:
+    value = _string(content, "value")
+    return html_of_text(value) if _string(content, "type") == "text/plain" else value
+
+
+def _content_language(raw: dict[str, Any]) -> str:
+    details = [raw.get("title_detail"), *_dicts(raw, "content"), raw.get("summary_detail")]
+    return next((_string(one, "language") for one in details if isinstance(one, dict)), "")
+
+
+def _author(raw: dict[str, Any]) -> str:
+    people = _dicts(raw, "authors")
+    if len(people) < 2:
+        return _string(raw, "author") or (_string(people[0], "name") if people else "")
+    names = [_whole_name(_string(one, "name")) for one in people]
+    return ", ".join(dict.fromkeys(name for name in names if name))
+
+
+def _whole_name(name: str) -> str:
+    torn = _TORN_NAME.fullmatch(name)
+    return torn.group(1) if torn else name
+
+
+def _enclosures(raw: dict[str, Any]) -> tuple[Enclosure, ...]:
+    found = [
+        _enclosure(_string(one, "href") or _string(one, "url"), one)
+        for key in ("enclosures", "media_content")
+        for one in _dicts(raw, key)
+    ]
+    pictures = [*_dicts(raw, "media_thumbnail"), raw.get("image")]
+    found += [
+        Enclosure(url=_string(one, "url") or _string(one, "href"), type="image")
+        for one in pictures
+        if isinstance(one, dict)
+    ]
+    return tuple(one for one in found if one.url)
+
+
+def _enclosure(url: str, attributes: dict[str, Any]) -> Enclosure:
+    length = _string(attributes, "length") or _string(attributes, "filesize")
+    known = re.fullmatch(r"[0-9]{1,15}", length)
+    kind = _string(attributes, "type") or _string(attributes, "medium")
+    return Enclosure(url=url, type=kind, length_bytes=int(length) if known else None)
+
+
+# --- fastfeedparser ----------------------------------------------------------------------------------------
+
+
+def _with_fastfeedparser(data: bytes, context: FeedContext) -> ParsedFeed:
+    import fastfeedparser
+
+    parsed = fastfeedparser.parse(data)
+    head: dict[str, Any] = parsed["feed"]
+    context = _with_head(context, home=_string(head, "link"), language=_string(head, "language"))
+    entries = [entry_of(_declared_fast(raw), context) for raw in parsed["entries"]]
+    return _parsed("", _string(head, "title"), context, entries)
+
+
+def _declared_fast(raw: dict[str, Any]) -> Declared:
+    bodies = [_string(one, "value") for one in _dicts(raw, "content")]
+    return Declared(
+        guid=_string(raw, "id"),
+        url=_string(raw, "link"),
+        title=_string(raw, "title"),
+        html=max([*bodies, _string(raw, "description")], key=len),
+        published=_first_string(raw, ("published", "updated")),
+        updated=_string(raw, "updated"),
+        author=_string(raw, "author"),
+        categories=tuple(_string(tag, "term") for tag in _dicts(raw, "tags")),
+        enclosures=_enclosures(raw),
+    )
+
+
+# --- values of unknown kind --------------------------------------------------------------------------------
+
+
+def _string(values: dict[str, Any], key: str) -> str:
+    """A plain `dict.get`: feedparser's own hands out other keys' values with a warning."""
+    value = dict.get(values, key)
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+
+
+def _first_string(values: dict[str, Any], keys: tuple[str, ...]) -> str:
+    return next((text for text in (_string(values, key) for key in keys) if text), "")
+
+
+def _dicts(values: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """`values[key]` where it is a list of mappings; feedparser computes some ("enclosures") when asked."""
+    found = values.get(key)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -1,0 +1,196 @@
+"""Finding the feed of a site: what its page declares, and where feeds usually are. Others fetch.
+
+Of several feeds the one of the page itself comes first: that of its section where the page is one's, else the
+one of the whole site. Feeds of comments, of sound and of film come last.
+"""
+
+import html as html_entities
+import re
+from typing import Literal
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from aggregator.model.core import Noun
+from aggregator.sources.parse import sitemap, xml_repair
+from aggregator.sources.parse.entry_builder import absolute_url, plain_title
+
+_SNIFFED_CHARS = 1_048_576
+_MAX_LINKS = 50
+_TYPES = {
+    "application/rss+xml": "rss",
+    "application/atom+xml": "atom",
+    "application/rdf+xml": "rdf",
+    "application/feed+json": "jsonfeed",
+    "application/json": "jsonfeed",
+    "text/xml": "xml",
+    "application/xml": "xml",
+    "text/rss+xml": "rss",
+}
+_TAG = re.compile(r"<(link|a|base|meta)\s([^<>]{1,4000})>", re.IGNORECASE)
+_REFRESH = re.compile(r"\s*+(?:[0-9.]{1,9}\s*+)?[;,]\s*url\s*=\s*['\"]?([^'\"]{1,2000})", re.IGNORECASE)
+_SITEMAP_LINE = re.compile(r"[ \t]*sitemap[ \t]*:[ \t]*(\S{1,2000})", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"([a-zA-Z-]{1,30})\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]{1,2000}))")
+_FEEDLIKE = re.compile(r"(?:^|[/._-])(?:rss|atom|feeds?|rdf)(?:[/._-]|\.xml|\.json|$)", re.IGNORECASE)
+_ASIDE = re.compile(
+    r"comment|kommentar|comentario|comentári|reacties|комментар|replies|podcast|audio|videos?\b",
+    re.IGNORECASE,
+)
+_FEED_WORD = re.compile(  # words of a path that name no section
+    r"(?:feeds?|rss2?0?|atom|rdf|index|xml|json|php|all|home|main|latest|news|top|default|full|articles?|posts?|"
+    r"blog)\Z"
+)
+_USUAL_PATHS = (
+    "/feed", "/rss", "/rss.xml", "/feed.xml", "/atom.xml", "/index.xml", "/feeds/all.atom.xml", "/feed.json",
+    "/index.rdf", "/news/rss.xml", "/news-sitemap.xml",
+)  # fmt: skip
+
+
+class FeedLink(Noun, frozen=True, kw_only=True):
+    """An address that may be a feed: declared by the page, linked in it, a usual place, named by an index."""
+
+    url: str
+    title: str = ""
+    kind: str = ""  # "rss", "atom", "rdf", "jsonfeed", "xml"; "" where nothing says
+    origin: Literal["declared", "linked", "usual", "index"] = "declared"
+
+
+class PageJob(Noun, frozen=True, kw_only=True):
+    """A page in which feeds are looked for."""
+
+    page: bytes
+    url: str
+    charset: str | None = None
+
+
+class Discovered(Noun, frozen=True, kw_only=True):
+    """What a page names; `leads_to` is where it sends its readers on at once (meta refresh)."""
+
+    links: tuple[FeedLink, ...] = ()
+    leads_to: str | None = None
+
+
+def discover(job: bytes) -> bytes:
+    """PageJob → Discovered, for a worker. Of an index of sitemaps the links are the sitemaps."""
+    wanted = msgspec.msgpack.decode(job, type=PageJob)
+    text = xml_repair.decode_markup(wanted.page, f"charset={wanted.charset}" if wanted.charset else None)
+    if sitemap.is_sitemap(text):
+        named = sitemap.sitemaps_of_index(xml_repair.well_prepared(text), wanted.url)[:_MAX_LINKS]
+        links = [FeedLink(url=url, kind="sitemap", origin="index") for url in named]
+        return msgspec.msgpack.encode(Discovered(links=tuple(links)))
+    found = Discovered(links=tuple(feed_links(text, wanted.url)), leads_to=_refresh(text, wanted.url))
+    return msgspec.msgpack.encode(found)
+
+
+def feed_links(page: str, base_url: str) -> list[FeedLink]:
+    """Feeds that a page names, the likeliest first, each once.
+
+    Reads the first 1 MiB of `page`. Pure, and linear for any input.
+    """
+    base = base_url
+    declared: list[FeedLink] = []
+    linked: list[FeedLink] = []
+    for found in _TAG.finditer(_without_comments(page[:_SNIFFED_CHARS])):
+        name, attributes = found.group(1).lower(), _attributes(found.group(2))
+        if name == "base":
+            base = absolute_url(attributes.get("href", ""), base_url) or base
+        elif name == "link" and len(declared) < _MAX_LINKS:
+            declared += _declared(attributes, base)
+        elif name == "a" and len(linked) < _MAX_LINKS:
+            linked += _linked(attributes, base)
+    links = {link.url: link for link in reversed([*declared, *linked])}
+    once = [links.pop(link.url) for link in [*declared, *linked] if link.url in links]
+    return sorted(once, key=lambda link: _unlikeliness(link, base_url))
+
+
+def _unlikeliness(link: FeedLink, page_url: str) -> tuple[bool, bool, bool, int]:
+    """Less is likelier. Equals keep the page's own order: there the main feed comes first."""
+    parts, page = urlsplit(link.url), urlsplit(page_url)
+    section = page.path.strip("/").lower()
+    is_of_section = bool(section) and f"{parts.path.lower()}/".startswith(f"/{section}/")
+    words = [word for word in re.split(r"[/._-]+", parts.path.lower()) if word]
+    named = 0 if section else sum(_FEED_WORD.match(word) is None for word in words)
+    aside = bool(_ASIDE.search(f"{link.title} {parts.path} {parts.query}"))
+    return aside, link.origin != "declared", bool(section) and not is_of_section, named
+
+
+def _refresh(page: str, base_url: str) -> str | None:
+    """Where a page sends its readers on at once."""
+    for found in _TAG.finditer(_without_comments(page[:_SNIFFED_CHARS])):
+        if found.group(1).lower() == "meta":
+            attributes = _attributes(found.group(2))
+            to = _REFRESH.match(attributes.get("content", ""))
+            if attributes.get("http-equiv", "").lower() == "refresh" and to is not None:
+                return absolute_url(to.group(1), base_url)
+    return None
+
+
+def sitemaps_of_robots(robots: str) -> list[str]:
+    """The sitemaps that a robots.txt names, those called news first."""
+    lines = (_SITEMAP_LINE.match(line) for line in robots[:_SNIFFED_CHARS].splitlines())
+    places = (absolute_url(found.group(1), None) for found in lines if found is not None)
+    return sorted(
+        dict.fromkeys(place for place in places if place), key=lambda url: "news" not in url.lower()
+    )
+
+
+def usual_places(base_url: str) -> list[FeedLink]:
+    """Where sites have their feed when the page does not say: the page's own, then the root's."""
+    page = absolute_url(base_url, None)
+    if page is None:
+        return []
+    parts = urlsplit(page)
+    folder = parts._replace(query="", fragment="").geturl().rstrip("/") + "/"
+    is_root = not parts.path.strip("/")
+    own = [] if is_root else [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:2]]
+    own += [] if is_root or "." in parts.path.rpartition("/")[2] else [folder.rstrip("/") + ".rss"]
+    root = [f"{parts.scheme}://{parts.netloc}{path}" for path in _USUAL_PATHS]
+    return [FeedLink(url=url, origin="usual") for url in dict.fromkeys([*own, *root])]
+
+
+def _declared(attributes: dict[str, str], base: str) -> list[FeedLink]:
+    rels = attributes.get("rel", "").lower().split()
+    kind = _TYPES.get(attributes.get("type", "").split(";")[0].strip().lower(), "")
+    is_feed = ("alternate" in rels and _says_feed(kind, attributes)) or "feed" in rels
+    url = absolute_url(attributes.get("href", ""), base) if is_feed else None
+    return [FeedLink(url=url, title=plain_title(attributes.get("title", "")), kind=kind)] if url else []
+
+
+def _says_feed(kind: str, attributes: dict[str, str]) -> bool:
+    """JSON and bare XML types are used for much else: there, name or address must speak of a feed."""
+    if attributes.get("type", "").lower().startswith(("application/json", "text/xml", "application/xml")):
+        return bool(_FEEDLIKE.search(attributes.get("href", "") + "/" + attributes.get("title", "")))
+    return bool(kind)
+
+
+def _linked(attributes: dict[str, str], base: str) -> list[FeedLink]:
+    href = attributes.get("href", "")
+    url = absolute_url(href, base) if _FEEDLIKE.search(_path_of(href)) else None
+    return [FeedLink(url=url, title=plain_title(attributes.get("title", "")), origin="linked")] if url else []
+
+
+def _path_of(href: str) -> str:
+    """The path of a link without raising for what is no address."""
+    try:
+        return urlsplit(href).path
+    except ValueError:
+        return ""
+
+
+def _attributes(raw: str) -> dict[str, str]:
+    found = (match.groups() for match in _ATTRIBUTE.finditer(raw))
+    return {
+        name.lower(): html_entities.unescape(double or single or bare or "")
+        for name, double, single, bare in found
+    }
+
+
+def _without_comments(page: str) -> str:
+    kept, position = [], 0
+    while (start := page.find("<!--", position)) >= 0:
+        kept.append(page[position:start])
+        end = page.find("-->", start)
+        if end < 0:
+            return "".join(kept)
+        position = end + 3
+    return "".join([*kept, page[position:]])

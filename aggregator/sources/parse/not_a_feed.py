@@ -1,0 +1,72 @@
+"""What stands where a feed should be, in the words that `sources check` and `sources list` show."""
+
+import re
+
+from aggregator.extract.language import unicode
+
+_SNIFFED_CHARS = 65_536
+_MAGIC = (
+    (b"%PDF-", "a PDF document"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"GIF8", "an image"),
+    (b"RIFF", "an image or a sound"),
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
+    (b"\x1f\x8b", "a gzip file that cannot be opened"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+)
+_FEED_ROOTS = r"rss|feed|rdf|channel|item|entry|urlset|sitemapindex"
+_FEED_ELEMENT = re.compile(rf"<(?:[\w.-]{{1,40}}:)?(?:{_FEED_ROOTS})[\s>/]", re.IGNORECASE)
+_PAGE = frozenset({"html", "head", "body"})
+_PIECE_OF_PAGE = frozenset(
+    {"div", "p", "script", "style", "meta", "title", "link", "h1", "center", "table", "b"}
+)
+_MARKUP_BYTES = re.compile(rb"<\0{0,3}[?!A-Za-z]|^\x4c\x6f\xa7\x94")  # UTF-32 and EBCDIC included
+_ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,60})")
+
+
+def of_bytes(data: bytes) -> str | None:
+    """Why these bytes can be no feed, or None."""
+    if not data.strip():
+        return "the feed is empty (0 bytes)" if not data else "the feed is empty (nothing but spaces)"
+    for magic, name in _MAGIC:
+        if data.startswith(magic):
+            return f"this is {name}, not a feed"
+    # Some real feeds hold a few control characters: only what has no markup at all is refused as binary.
+    is_binary = unicode.looks_binary(data) and _MARKUP_BYTES.search(data, 0, 512) is None
+    return "this is binary data, not a feed" if is_binary else None
+
+
+def of_markup(text: str) -> str | None:
+    """What this XML, page or text is, when no element of any feed is in its first part; None for a feed."""
+    head = text[:_SNIFFED_CHARS]
+    root = _root(head)
+    if root not in _PAGE and _FEED_ELEMENT.search(head):
+        return None
+    if root in _PAGE or root in _PIECE_OF_PAGE:
+        return "this is a web page, not a feed"
+    if root is None:
+        return "this is plain text, not a feed"
+    if root == "opml":
+        return "this is a list of feeds (OPML), not a feed; read it with `aggregator sources import`"
+    return f"this is XML but not a feed (it begins with <{root}>)"
+
+
+def looks_like_page(text: str) -> bool:
+    """Whether the first element is one of HTML's."""
+    root = _root(text[:_SNIFFED_CHARS])
+    return root in _PAGE or root in _PIECE_OF_PAGE
+
+
+def _root(head: str) -> str | None:
+    """The name of the first element, in small letters; comments before it are passed over."""
+    position = 0
+    while (found := _ELEMENT.search(head, position)) is not None:
+        comment = head.find("<!--", position, found.start())
+        if comment < 0:
+            return found.group(1).lower()
+        end = head.find("-->", comment)
+        if end < 0:
+            return None
+        position = end
+    return None

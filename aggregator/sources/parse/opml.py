@@ -1,0 +1,116 @@
+"""OPML: lists of feeds with folders, as every feed reader imports and exports them."""
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from aggregator.extract.language import unicode
+from aggregator.model.core import Noun
+from aggregator.model.errors import ReadError
+from aggregator.sources.parse import xml_repair
+from aggregator.sources.parse.entry_builder import absolute_url, plain_title
+from aggregator.sources.parse.limits import SourceRules
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
+_MAX_DEPTH = 20
+_TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed"})
+# "?a=1&b=2" as people write it: without its `amp;` a parser drops the rest of the address.
+_BARE_SIGN = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
+_MAX_NAME_CHARS = 200
+
+
+class OpmlFeed(Noun, frozen=True, kw_only=True):
+    """One feed of a list; `folder` holds the names of the folders around it, outermost first."""
+
+    url: str
+    title: str = ""
+    home: str | None = None
+    folder: tuple[str, ...] = ()
+
+
+def read_opml(data: bytes, *, rules: SourceRules) -> tuple[OpmlFeed, ...]:
+    """The feeds of a list in its order, each address once, at most `max_outlines`.
+
+    Forgiving: any case of attribute names, missing types, broken XML, `feed:` addresses, `category` instead
+    of nesting. Of a feed that is named several times the first folder counts. Raises ReadError where there is
+    no outline at all.
+    """
+    from lxml import etree
+
+    text = _BARE_SIGN.sub("&amp;", xml_repair.well_prepared(xml_repair.decode_markup(data)))
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, load_dtd=False)
+    root = etree.fromstring(text.encode(), parser)
+    if root is None or next(root.iter("outline", "{*}outline", "OUTLINE"), None) is None:
+        raise ReadError("this is no OPML: it has no <outline>")
+    feeds: dict[str, OpmlFeed] = {}
+    waiting: list[tuple[Element, tuple[str, ...]]] = [(root, ())]
+    while waiting and len(feeds) < rules.max_outlines:
+        node, folder = waiting.pop()
+        attributes = {str(name).lower(): str(value) for name, value in node.attrib.items()}
+        feed = _feed(attributes, folder)
+        if feed is not None:
+            known = feeds.setdefault(feed.url, feed)
+            if not known.folder and feed.folder:
+                feeds[feed.url] = msgspec.structs.replace(known, folder=feed.folder)
+        elif _is_outline(node):
+            folder = (*folder, _name(attributes))[:_MAX_DEPTH] if _name(attributes) else folder
+        waiting.extend((child, folder) for child in reversed(node) if isinstance(child.tag, str))
+    return tuple(feeds.values())
+
+
+def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
+    """An OPML 2.0 document in UTF-8 with folders as nested outlines; reading it gives the same feeds."""
+    from lxml import etree
+
+    root = etree.Element("opml", version="2.0")
+    etree.SubElement(etree.SubElement(root, "head"), "title").text = unicode.clean(title)
+    folders: dict[tuple[str, ...], Element] = {(): etree.SubElement(root, "body")}
+    for feed in feeds:
+        for depth in range(1, len(feed.folder) + 1):
+            path = feed.folder[:depth]
+            if path not in folders:
+                name = unicode.clean(path[-1])
+                folders[path] = etree.SubElement(folders[path[:-1]], "outline", text=name, title=name)
+        name = unicode.clean(feed.title or feed.url)
+        attributes = {"type": "rss", "text": name, "title": name, "xmlUrl": unicode.clean(feed.url)}
+        attributes |= {"htmlUrl": unicode.clean(feed.home)} if feed.home else {}
+        etree.SubElement(folders[feed.folder], "outline", attributes)
+    return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
+
+
+def web_address(raw: str) -> str | None:
+    """The http(s) address of a feed that somebody wrote down, `feed://` and `feed:https://` included."""
+    written = raw.strip()
+    if written[:5].lower() == "feed:":
+        rest = written[5:]
+        written = f"http:{rest}" if rest.startswith("//") else rest
+    return absolute_url(written, None)
+
+
+def _feed(attributes: dict[str, str], folder: tuple[str, ...]) -> OpmlFeed | None:
+    is_feed = attributes.get("type", "").strip().lower() in _TYPES
+    url = web_address(attributes.get("xmlurl", "") or (attributes.get("url", "") if is_feed else ""))
+    if url is None:
+        return None
+    home = absolute_url(attributes.get("htmlurl", ""), None)
+    return OpmlFeed(url=url, title=_name(attributes), home=home, folder=folder or _category(attributes))
+
+
+def _category(attributes: dict[str, str]) -> tuple[str, ...]:
+    """`category="/News/World,/Daily"`: the first one, when it is written as a path."""
+    first = attributes.get("category", "").split(",")[0].strip()
+    if not first.startswith("/"):
+        return ()
+    return tuple(part.strip()[:_MAX_NAME_CHARS] for part in first.split("/") if part.strip())[:_MAX_DEPTH]
+
+
+def _name(attributes: dict[str, str]) -> str:
+    return plain_title(attributes.get("title", "") or attributes.get("text", ""))[:_MAX_NAME_CHARS]
+
+
+def _is_outline(node: "Element") -> bool:
+    return str(node.tag).rpartition("}")[2].lower() == "outline"

@@ -1,0 +1,279 @@
+"""Web archives (WARC 1.0 and 1.1): the HTML pages in them, one at a time.
+
+Reads `response` records with an HTML answer of status 200 and passes over all others. Compressed archives
+are one gzip member a record; whoever opens the file has joined them again.
+"""
+
+import datetime as dt
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Generator, Iterator, Sequence
+
+from aggregator.extract.html.robots_meta import header_rules
+from aggregator.model.core import Noun
+from aggregator.model.errors import ReadError
+from aggregator.sources.parse.streams import MOST_EMPTY, pass_empty_lines
+
+_MAX_HEADER_LINES = 300
+_MAX_HEADER_BYTES = 65_536
+_HTTP_HEADER_BYTES = 131_072  # allowed on top of the page itself
+_CHUNK_BYTES = 1_048_576
+_LINES_AT_ONCE = 1000  # that are passed over in search of the next record
+_HTML = re.compile(r"\s*(?:text/html|application/xhtml\+xml)\b", re.IGNORECASE)
+_RECORD_LINE = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n\Z")
+_RECORD = re.compile(
+    rb"WARC/[01]\.[0-9]{1,2}\r?\n(?:WARC-|Content-)", re.IGNORECASE
+)  # within another's block
+_STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
+
+
+class ArchivedPage(Noun, frozen=True, kw_only=True):
+    """One page of an archive. `body` is None where it was larger than allowed or cannot be unpacked."""
+
+    url: str
+    record_id: str
+    content_type: str
+    body: bytes | None
+    robots: str = ""  # what its headers forbid, see extract/html/robots_meta.py
+    archived_at: dt.datetime | None = None  # WARC-Date: when it was fetched
+
+
+class BrokenRecord(Noun, frozen=True, kw_only=True):
+    """A record that cannot be read; `number` counts records from 1, whatever is in them."""
+
+    number: int
+    reason: str
+
+
+def read_pages(
+    stream: io.BufferedReader, *, max_page_bytes: int
+) -> Iterator[ArchivedPage | BrokenRecord | None]:
+    """The pages of an unzipped archive in order; past a broken record it goes on at the next whole one.
+
+    None where something else was passed over, so that who reads may do something else. Raises ReadError for
+    what is no archive at all.
+    """
+    tape = _Tape(stream)
+    number = 0
+    while (line := (yield from _first_line(tape))) != b"":
+        number += 1
+        if not line.startswith(b"WARC/"):
+            if number == 1:
+                raise ReadError("this is no WARC archive: it does not begin with WARC/")
+            yield BrokenRecord(number=number, reason="it does not begin with WARC/")
+            yield from _go_on(tape)
+            continue
+        headers = _headers(_header_lines(tape))
+        found = yield from _record(headers, tape, max_page_bytes)
+        yield BrokenRecord(number=number, reason=found) if isinstance(found, str) else found
+
+
+class _Tape:
+    """A stream of which something can be put back."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self._back = b""
+        self._at = 0
+
+    def readline(self, limit: int) -> bytes:
+        if self._at == len(self._back):
+            return self._stream.readline(limit)
+        end = self._back.find(b"\n", self._at, self._at + limit) + 1
+        if end or len(self._back) - self._at >= limit:
+            return self._taken(end or self._at + limit)
+        part = self._taken(len(self._back))
+        return part + self._stream.readline(limit - len(part))
+
+    def read(self, length: int) -> bytes:
+        part = self._taken(min(len(self._back), self._at + length))
+        return part + self._stream.read(length - len(part))
+
+    def pass_empty_lines(self) -> bool:
+        """Pass over those that are in the buffer; whether there were any."""
+        return self._at == len(self._back) and pass_empty_lines(self._stream) > 0
+
+    def put_back(self, data: bytes) -> None:
+        self._back, self._at = data + self._back[self._at :], 0
+
+    def _taken(self, end: int) -> bytes:
+        part = self._back[self._at : end]
+        self._at = end
+        if end == len(self._back):
+            self._back, self._at = b"", 0
+        return part
+
+
+def _first_line(tape: _Tape) -> Generator[None, None, bytes]:
+    """Of the next record, empty lines passed over; empty at the end."""
+    empty = 0
+    while (line := tape.readline(_MAX_HEADER_BYTES)) in {b"\r\n", b"\n"}:
+        empty += 1
+        while empty >= MOST_EMPTY and tape.pass_empty_lines():
+            yield
+    return line
+
+
+def _header_lines(tape: _Tape) -> Iterator[bytes]:
+    """Up to the next record at most, where this one is cut in its headers."""
+    while line := tape.readline(_MAX_HEADER_BYTES):
+        if _RECORD_LINE.match(line):
+            tape.put_back(line)
+            return
+        yield line
+
+
+def _record(
+    headers: dict[str, str], tape: _Tape, limit: int
+) -> Generator[None, None, ArchivedPage | str | None]:
+    """A record's page, None where it is something else, or what is wrong with it."""
+    length = _length(headers)
+    if length is None:
+        yield from _go_on(tape)
+        return "it does not say how long it is"
+    is_page = headers.get("warc-type", "").lower() == "response"
+    if length > limit + _HTTP_HEADER_BYTES:
+        wrong = yield from _skip(tape, length)
+        return wrong or (_page(headers, "", None) if is_page else None)
+    block = tape.read(length)
+    wrong = yield from _wrong_length(tape, block, length)
+    if wrong is not None:
+        return wrong
+    return _page_of(headers, block, limit) if is_page else None
+
+
+def _wrong_length(tape: _Tape, block: bytes, length: int) -> Generator[None, None, str | None]:
+    """What is wrong where the record does not end where it says; the tape is then at the next one."""
+    behind = tape.read(4)
+    tape.put_back(behind)
+    if len(block) == length and (not behind.strip(b"\r\n") or behind == b"WARC"):
+        return None
+    inside = _RECORD.search(block)
+    if inside is not None:
+        tape.put_back(block[inside.start() :])
+    else:
+        yield from _go_on(tape)
+    return "it is cut short" if len(block) < length and inside is None else "it is not as long as it says"
+
+
+def _go_on(tape: _Tape) -> Generator[None, None, None]:
+    """To the next line that begins a record."""
+    passed = empty = 0
+    while line := tape.readline(_MAX_HEADER_BYTES):
+        passed += 1
+        empty = 0 if line.strip() else empty + 1
+        if passed % _LINES_AT_ONCE == 0:
+            yield
+        while empty >= MOST_EMPTY and tape.pass_empty_lines():
+            yield
+        begins = _RECORD_LINE.search(line)  # after what is left of a damaged one, perhaps
+        if begins is not None:
+            tape.put_back(line[begins.start() :])
+            return
+
+
+def _headers(lines: Iterator[bytes]) -> dict[str, str]:
+    """Names in small letters; the first of a repeated one; ends at the empty line."""
+    return _first_of_each(_pairs(lines))
+
+
+def _pairs(lines: Iterator[bytes]) -> list[tuple[str, str]]:
+    """Name, in small letters, and value of each line up to the empty one."""
+    found: list[tuple[str, str]] = []
+    for line in lines:
+        if not line.strip() or len(found) >= _MAX_HEADER_LINES:
+            break
+        name, _, value = line.decode("utf-8", "replace").partition(":")
+        found.append((name.strip().lower(), value.strip()))
+    return found
+
+
+def _first_of_each(lines: Sequence[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in lines:
+        found.setdefault(name, value)
+    return found
+
+
+def _length(headers: dict[str, str]) -> int | None:
+    length = headers.get("content-length", "")
+    return int(length) if re.fullmatch(r"[0-9]{1,15}", length) else None
+
+
+def _skip(tape: _Tape, length: int) -> Generator[None, None, str | None]:
+    """Pass over a record that is too long to be held; what is wrong where it is cut short."""
+    while length > 0:
+        skipped = len(tape.read(min(length, _CHUNK_BYTES)))
+        if not skipped:
+            return "it is cut short"
+        length -= skipped
+        yield
+    return None
+
+
+def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage | None:
+    head, separator, body = block.partition(b"\r\n\r\n")
+    if not separator or not _STATUS_OK.match(head):
+        return None
+    stated = _pairs(iter(head.split(b"\r\n")[1:]))
+    headers = _first_of_each(stated)
+    content_type = headers.get("content-type", "")
+    if not _HTML.match(content_type):
+        return None
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        body = _unchunked(body)
+    opened = _decompressed(body, headers.get("content-encoding", ""), limit)
+    return _page(record, content_type, opened, header_rules(stated))
+
+
+def _page(record: dict[str, str], content_type: str, body: bytes | None, robots: str = "") -> ArchivedPage:
+    url = record.get("warc-target-uri", "").strip("<>")
+    record_id = record.get("warc-record-id", "").strip("<>")
+    return ArchivedPage(
+        url=url,
+        record_id=record_id,
+        content_type=content_type,
+        body=body,
+        robots=robots,
+        archived_at=_moment(record.get("warc-date", "")),
+    )
+
+
+def _moment(date: str) -> dt.datetime | None:
+    """A date of WARC: ISO 8601 in UTC, in WARC 1.1 with fractions of a second; None for another."""
+    try:
+        moment = dt.datetime.fromisoformat(date)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+
+
+def _unchunked(body: bytes) -> bytes:
+    """HTTP chunks joined. Crawlers often store the body joined but keep the header: then as it is."""
+    stream = io.BytesIO(body)
+    kept: list[bytes] = []
+    while size := re.fullmatch(rb"\s*([0-9a-fA-F]{1,8})\s*(?:;[^\r\n]*)?\r?\n", stream.readline(1024)):
+        length = int(size.group(1), 16)
+        if length == 0:
+            return b"".join(kept)
+        kept.append(stream.read(length))
+        stream.readline(16)
+    return b"".join(kept) if kept else body
+
+
+def _decompressed(body: bytes, coding: str, limit: int) -> bytes | None:
+    """The body unpacked, at most `limit` bytes; as it is where the header was left from before unpacking."""
+    coding = coding.strip().lower()
+    try:
+        if coding in {"gzip", "x-gzip"} and body.startswith(b"\x1f\x8b"):
+            with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
+                body = stream.read(limit + 1)
+        elif coding == "deflate":
+            body = zlib.decompressobj(zlib.MAX_WBITS).decompress(body, limit + 1)
+        elif coding in {"br", "zstd"}:
+            return body if b"<" in body[:1024] else None
+    except (OSError, EOFError, zlib.error):
+        return body if b"<" in body[:1024] else None
+    return body if len(body) <= limit else None

@@ -1,1 +1,0 @@
-"""What must hold between any two transactions, asked of the rows; see store/checking.py."""

@@ -1,0 +1,84 @@
+"""How often a polled article is read again: when its feed entry changes, so often within a time.
+
+A live blog grows under one address; its entry in the feed says when (other words, or only a later `updated`).
+Any other article is followed too, but there are feeds whose entries are other ones at every poll: a counter
+of comments, the time of the answer as their date. A change past the limit is not taken and not remembered
+either: it is a change still when the limit allows it.
+"""
+
+import datetime as dt
+from collections.abc import Collection
+from typing import Literal, NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from aggregator.model.core import Entry, Noun
+from aggregator.store.sql import in_parts
+from aggregator.store.tables import article, entry
+
+Outcome = Literal["new", "known", "revision", "forgotten"]
+
+
+class LiveRules(Noun, frozen=True, kw_only=True):
+    """At most `most` times within `hours` for a live blog's page, `others` for any other article."""
+
+    most: int
+    others: int
+    hours: float
+
+
+class _Reads(NamedTuple):
+    """What was read of one live blog."""
+
+    lately: int  # times within the hours of the rule, without the first
+    last: dt.datetime  # when its newest entry came in
+
+
+class LiveBlogs:
+    """Those of some articles that are live blogs (or briefings), and how often each was read lately."""
+
+    def __init__(
+        self, connection: Connection, articles: Collection[str], now: dt.datetime, rules: LiveRules | None
+    ) -> None:
+        """`rules` None: nothing is held back and nothing read more often."""
+        self._connection = connection
+        self._now = now
+        self._rules = rules
+        self._reads: dict[str, _Reads] = {}
+        if rules is None:
+            return
+        for some in in_parts(sorted(articles)):
+            containers = select(article.c.id).where(article.c.id.in_(some), article.c.role == "container")
+            for id_ in connection.execute(containers).scalars().all():
+                self._reads[id_] = _reads(connection, id_, now, rules)
+
+    def is_read_enough(self, id_: str, judged: Outcome, *, by_page: bool) -> bool:
+        """Whether article `id_` may not be read again now; `by_page`: its page would be fetched for that."""
+        if self._rules is None:
+            return False
+        reads = self._reads.get(id_)
+        if reads is not None:
+            return by_page and reads.lately >= self._rules.most
+        if judged != "revision":
+            return False
+        return _lately(self._connection, id_, self._now, self._rules) >= self._rules.others
+
+    def outcome(self, id_: str, item: Entry, judged: Outcome) -> Outcome:
+        """A revision also where the feed only says that the live blog has changed since it was read."""
+        reads = self._reads.get(id_)
+        if judged != "known" or reads is None or item.updated is None:
+            return judged
+        return "revision" if item.updated > reads.last else "known"
+
+
+def _reads(connection: Connection, id_: str, now: dt.datetime, rules: LiveRules) -> _Reads:
+    newest = select(func.max(entry.c.accepted_at)).where(entry.c.article == id_)
+    last: dt.datetime | None = connection.execute(newest).scalar_one()
+    return _Reads(lately=_lately(connection, id_, now, rules), last=last or now)
+
+
+def _lately(connection: Connection, id_: str, now: dt.datetime, rules: LiveRules) -> int:
+    since = now - dt.timedelta(hours=rules.hours)
+    again = select(func.count()).where(entry.c.article == id_, entry.c.revises, entry.c.accepted_at > since)
+    count: int = connection.execute(again).scalar_one()
+    return count

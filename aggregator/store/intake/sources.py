@@ -1,0 +1,372 @@
+"""Source rows: where articles come from, when each is due, and how it does."""
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import PurePath
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, update
+
+from aggregator.cluster.entry_identity import short_id
+from aggregator.extract.urls import address_key
+from aggregator.model.core import Noun
+from aggregator.model.errors import AggregatorError
+from aggregator.store.sql import in_parts
+from aggregator.store.tables import article, source
+
+
+class Source(Noun, frozen=True, kw_only=True):
+    """One source. `id` is made of its name, else of its address: keep the name when the address changes."""
+
+    id: str
+    kind: Literal["feed", "folder"]
+    address: str
+    name: str | None = None
+    known_as: str | None = None
+    outlet: str | None = None
+    folder: str | None = None
+    language: str | None = None
+    timezone: str | None = None
+    interval_seconds: int
+    rhythm_seconds: float = 0.0
+    pages: Literal["auto", "always", "never"] = "auto"
+    origin: Literal["config", "user"] = "user"
+    paused: bool = False
+    title: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    body_hash: bytes | None = None
+    stamps: bytes | None = None
+    first_poll_done: bool = False
+    next_due_at: dt.datetime
+    last_polled_at: dt.datetime | None = None
+    last_success_at: dt.datetime | None = None
+    failures: int = 0
+    health: Literal["new", "ok", "failing", "gone", "merged"] = "new"
+    health_cause: str | None = None
+    entries_new: int = 0
+    entries_known: int = 0
+    entries_refused: int = 0
+    host: str | None = None
+    adopted: str | None = None
+    moved_to: str | None = None
+    moved_count: int = 0
+    moved_since: dt.datetime | None = None
+    moved_proven: bool = False
+    merged_into: str | None = None
+    gone_count: int = 0
+    gone_since: dt.datetime | None = None
+    asked_seconds: float = 0.0
+    per_day: float = 0.0
+    per_day_at: dt.datetime | None = None
+    last_new_at: dt.datetime | None = None
+    flooded_at: dt.datetime | None = None
+    flood_entries: int = 0
+    failing_since: dt.datetime | None = None
+
+    @property
+    def asked_at(self) -> str:
+        """Where it is asked: its own address, or the one that took its place for ever."""
+        return self.adopted or self.address
+
+    @property
+    def shown_name(self) -> str:
+        return self.name or self.outlet or self.title or self.address
+
+    @property
+    def entry_source(self) -> str:
+        """What its entries call their source: a folder's own name, so that `ingest` knows them too."""
+        return (self.known_as or PurePath(self.address).name) if self.kind == "folder" else self.id
+
+
+_CHOSEN = (
+    "kind",
+    "address",
+    "name",
+    "outlet",
+    "folder",
+    "language",
+    "timezone",
+    "interval_seconds",
+    "pages",
+    "origin",
+)
+
+
+def source_id(kind: str, name: str | None, address: str) -> str:
+    """The id of a source: of its name where it has one, so that a new address keeps its history."""
+    return short_id(b"source", kind.encode(), (name or address).encode())
+
+
+_AFRESH: dict[str, Any] = {
+    "failures": 0,
+    "failing_since": None,
+    "health": "new",
+    "health_cause": None,
+    "gone_count": 0,
+    "gone_since": None,
+    "merged_into": None,
+}  # of a source that is to be asked as if nothing had been wrong
+_ELSEWHERE: dict[str, Any] = {
+    "etag": None,
+    "last_modified": None,
+    "body_hash": None,
+    "adopted": None,
+    "moved_to": None,
+    "moved_count": 0,
+    "moved_since": None,
+    "moved_proven": False,
+    **_AFRESH,
+}  # what is no longer known of a source whose address changed
+_NOT_ASKED = ("gone", "merged")  # health of sources that are not due
+
+
+_OURS = ("refused", "address")  # causes that a changed configuration may have mended
+
+
+def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
+    """Make the sources of the configuration file what the file says; those it dropped are paused.
+
+    A source with a new address or a shorter interval is due as early as a new one would be, and so is one
+    that failed for a cause of ours. One whose new address is where it had moved to stays what it is.
+    Of a feed that was also added by command the file's source is asked, and the other one gives way while
+    the file has it; one that was added by command and has the name of another feed stays beside that.
+    """
+    before = {row.id: row for row in connection.execute(select(source))}
+    items = [_beside(before.get(item.id), item) for item in wanted]
+    named = {item.id for item in items}
+    at = {
+        address: row
+        for row in before.values()
+        if row.id not in named and (row.origin == "config" or row.name is None)
+        for address in _addresses(row)
+    }
+    for item in items:
+        # Without a name the address makes the id: who typed the new address himself means the same feed.
+        old = before.get(item.id) or (at.get(item.address) if item.name is None else None)
+        if old is None or (old.id != item.id and old.id in named):
+            add(connection, item)
+            continue
+        named.add(old.id)
+        values = {name: getattr(item, name) for name in _CHOSEN} | {"paused": False}
+        if item.address not in _addresses(old):
+            values |= _ELSEWHERE | {"host": host_of(item.address)}
+        elif item.address == old.adopted:
+            values |= {"adopted": None, "host": host_of(item.address)}
+        if item.address not in _addresses(old) or old.interval_seconds > item.interval_seconds:
+            values["next_due_at"] = min(old.next_due_at, item.next_due_at)
+        if (old.health_cause or "").startswith(_OURS):
+            values["next_due_at"] = item.next_due_at
+        connection.execute(update(source).where(source.c.id == old.id).values(**values))
+    for id_, row in before.items():
+        if row.origin == "config" and id_ not in named:
+            connection.execute(update(source).where(source.c.id == id_).values(paused=True))
+    part_again(connection)
+    _give_way(connection)
+
+
+def _beside(old: Row[Any] | None, item: Source) -> Source:
+    """`item` under an id of its own where another feed, added by command, has its name."""
+    if old is None or old.origin == "config" or address_key(old.address) == address_key(item.address):
+        return item
+    return msgspec.structs.replace(item, id=source_id(item.kind, None, item.address))
+
+
+def _give_way(connection: Connection) -> None:
+    """Let feeds that were added by command not be asked where the file has them too."""
+    is_asked = source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED)
+    feeds = connection.execute(select(source).where(source.c.kind == "feed", *is_asked)).all()
+    of_file = {address_key(row.address): row.id for row in feeds if row.origin == "config"}
+    for row in feeds:
+        other = next((of_file[key] for key in map(address_key, _addresses(row)) if key in of_file), None)
+        if row.origin == "user" and other is not None:
+            its_own = update(source).where(source.c.id == row.id)
+            connection.execute(its_own.values(health="merged", merged_into=other))
+
+
+def _addresses(row: Row[Any]) -> tuple[str, ...]:
+    """The address of a source, and the one that took its place."""
+    return tuple(address for address in (row.address, row.adopted) if address is not None)
+
+
+def part_again(connection: Connection) -> None:
+    """Let sources that gave way to another one be asked again where that is not asked any more."""
+    other = source.alias()
+    asked = select(other.c.id).where(other.c.paused.is_(False), other.c.health.not_in(_NOT_ASKED))
+    connection.execute(
+        update(source)
+        .where(source.c.health == "merged", source.c.merged_into.not_in(asked))
+        .values(**_AFRESH)
+    )
+
+
+def host_of(address: str) -> str | None:
+    """The host of an address as it is written there, with its port; None where it is none."""
+    try:
+        return urlsplit(address).netloc.rpartition("@")[2].lower() or None
+    except ValueError:
+        return None
+
+
+def add(connection: Connection, item: Source) -> None:
+    """Write a new source."""
+    values = {name: getattr(item, name) for name in Source.__struct_fields__}
+    if item.kind == "feed":
+        values["host"] = host_of(item.asked_at)
+    connection.execute(insert(source), [values])
+
+
+def remove(connection: Connection, id: str) -> None:  # noqa: A002
+    """Take a source out; what came from it stays."""
+    connection.execute(source.delete().where(source.c.id == id))
+    part_again(connection)
+
+
+def revive(connection: Connection, id: str, now: dt.datetime) -> None:  # noqa: A002
+    """Ask a source again that was given up, gave way or waits after failures: at once, as if it were new."""
+    connection.execute(
+        update(source).where(source.c.id == id).values(**_AFRESH, paused=False, next_due_at=now)
+    )
+
+
+def set_paused(
+    connection: Connection,
+    id: str,  # noqa: A002
+    paused: bool,
+    now: dt.datetime | None = None,
+) -> None:
+    """Pause a source, or ask it again: at `now`, else when it was due anyway."""
+    values = {"paused": paused} | ({} if paused or now is None else {"next_due_at": now})
+    connection.execute(update(source).where(source.c.id == id).values(**values))
+    part_again(connection)
+
+
+def choose(connection: Connection, id: str, **chosen: Any) -> None:  # noqa: A002
+    """Change what a person chose of a source: its folder, its name, ...; nothing of its state."""
+    unknown = set(chosen) - set(_CHOSEN)
+    if unknown:
+        raise ValueError(f"{sorted(unknown)} is nothing that a person chooses")
+    connection.execute(update(source).where(source.c.id == id).values(**chosen))
+
+
+def save(connection: Connection, item: Source, before: Source | None = None) -> None:
+    """Write a source's state after a poll; stamps of None (they can be megabytes) leave those in the row.
+
+    `before` is what the poll began with. Raises AggregatorError where another process polled it since (this
+    one was suspended): what that one wrote counts.
+    """
+    kept = {"id", "paused", *_CHOSEN} | ({"stamps"} if item.stamps is None else set())
+    values = {name: getattr(item, name) for name in Source.__struct_fields__ if name not in kept}
+    its_own = source.c.id == item.id
+    if before is not None:
+        found = connection.execute(select(source.c.last_polled_at).where(its_own).with_for_update()).first()
+        if found is not None and found.last_polled_at != before.last_polled_at:
+            raise AggregatorError("another process asked it meanwhile, and what that one found counts")
+    connection.execute(update(source).where(its_own).values(**values))
+
+
+def pull_in(
+    connection: Connection, ids: Collection[str], causes: Collection[str], latest: dt.datetime
+) -> None:
+    """Let those of these sources that fail by one of `causes` be asked by `latest`, and forgive it."""
+    is_one = [source.c.health_cause.startswith(f"{cause}:", autoescape=True) for cause in causes]
+    failing = source.c.health == "failing", or_(*is_one), source.c.next_due_at > latest
+    fewer = case((source.c.failures > 0, source.c.failures - 1), else_=0)
+    for some in in_parts(sorted(ids)):
+        chosen = update(source).where(source.c.id.in_(some), *failing)
+        connection.execute(chosen.values(next_due_at=latest, failures=fewer))
+
+
+def all_due(connection: Connection) -> list[Row[Any]]:
+    """Of every source what decides when it may be due at the latest; for a clock that went back."""
+    columns = ("id", "next_due_at", "failures", "gone_count", "interval_seconds", "rhythm_seconds")
+    return list(connection.execute(select(*(source.c[name] for name in columns), source.c.asked_seconds)))
+
+
+def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
+    """Give sources other due times."""
+    if due_at:
+        statement = update(source).where(source.c.id == bindparam("which"))
+        rows = [{"which": id_, "due": moment} for id_, moment in due_at.items()]
+        connection.execute(
+            statement.values(next_due_at=bindparam("due", type_=source.c.next_due_at.type)), rows
+        )
+
+
+def all_sources(connection: Connection) -> list[Source]:
+    """Every source, in the order of folders and names."""
+    rows = [_source(row) for row in connection.execute(select(source))]
+    return sorted(rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id))
+
+
+def in_folder(connection: Connection, folder: str) -> list[Source]:
+    """The sources that are filed under `folder`."""
+    return [_source(row) for row in connection.execute(select(source).where(source.c.folder == folder))]
+
+
+def sources_named(connection: Connection, words: str) -> list[Source]:
+    """The sources that a person may mean: by id, address or name, else by the beginning of an id."""
+    everything = all_sources(connection)
+    exact = [one for one in everything if words in (one.id, one.address, one.asked_at, one.name)]
+    called = [one for one in everything if one.shown_name.casefold() == words.casefold()]
+    return exact or called or [one for one in everything if len(words) >= 4 and one.id.startswith(words)]
+
+
+def article_counts(connection: Connection) -> dict[str, int]:
+    """How many articles each source founded, by what its entries call it (`entry_source`)."""
+    statement = select(article.c.source, func.count().label("articles")).group_by(article.c.source)
+    return {row.source: row.articles for row in connection.execute(statement)}
+
+
+def feed_at(connection: Connection, address: str) -> Source | None:
+    """The feed that is, or is asked, at this address, where it is a source."""
+    statement = select(source).where(
+        source.c.kind == "feed", or_(source.c.address == address, source.c.adopted == address)
+    )
+    row = connection.execute(statement.order_by(source.c.adopted.is_(None).desc(), source.c.id)).first()
+    return None if row is None else _source(row)
+
+
+def due(
+    connection: Connection,
+    kind: str,
+    now: dt.datetime,
+    limit: int,
+    *,
+    a_host: int | None = None,
+    without_hosts: Collection[str] = (),
+) -> list[Source]:
+    """Sources that are due, the longest waiting first; of one host at most `a_host`.
+
+    So a host that is slow, or holds us, cannot fill the list with its hundred feeds.
+    """
+    is_due = (
+        source.c.kind == kind,
+        source.c.paused.is_(False),
+        source.c.next_due_at <= now,
+        source.c.health.not_in(_NOT_ASKED),
+    )
+    order = (source.c.next_due_at, source.c.id)
+    if a_host is None:
+        statement = select(source).where(*is_due).order_by(*order).limit(limit)
+        return [_source(row) for row in connection.execute(statement)]
+    place = func.row_number().over(partition_by=source.c.host, order_by=order).label("place")
+    waiting = select(source.c.id, source.c.host, source.c.next_due_at, place).where(*is_due).subquery()
+    first = select(waiting.c.id).where(waiting.c.place <= a_host)
+    if without_hosts:
+        first = first.where(or_(waiting.c.host.is_(None), waiting.c.host.not_in(without_hosts)))
+    first = first.order_by(waiting.c.next_due_at, waiting.c.id).limit(limit)
+    statement = select(source).where(source.c.id.in_(first)).order_by(*order)
+    return [_source(row) for row in connection.execute(statement)]
+
+
+def hosts_asked(connection: Connection) -> int:
+    """How many hosts there are whose feeds are asked."""
+    asked = (source.c.kind == "feed", source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
+    return connection.execute(select(func.count(source.c.host.distinct())).where(*asked)).scalar_one()
+
+
+def _source(row: Row[Any]) -> Source:
+    return Source(**{name: row._mapping[name] for name in Source.__struct_fields__})

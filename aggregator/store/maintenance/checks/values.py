@@ -1,0 +1,187 @@
+"""What columns may hold: words of a list, times that can be, bytes that can be read."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any, Final, get_args
+
+import msgspec
+import zstandard
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
+
+from aggregator.cluster.constraints import Relation
+from aggregator.cluster.copies.minhash import bands
+from aggregator.cluster.events import term_codec
+from aggregator.extract.language.dates import EARLIEST
+from aggregator.model.core import Entry, Evidence, MergedStory, Precision, PublishedOrigin, Role, Verdict
+from aggregator.model.read_model import ChangeKind
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.inbox import Outcome
+from aggregator.store.intake.intake_counts import Outcome as AtTheDoor
+from aggregator.store.maintenance.checks.finding import NOTED, Extent, Fault, Remedy, Step
+from aggregator.store.stories import article_text
+from aggregator.store.stories.articles import Details
+from aggregator.store.stories.commands import RequestKind
+from aggregator.store.stories.corrections import CorrectionKind, Detail
+from aggregator.store.stories.placement_batch import LogKind
+from aggregator.store.tables import (
+    UtcTime,
+    article,
+    bond,
+    change,
+    correction,
+    entry,
+    hook,
+    intake,
+    metadata,
+    outbox,
+    request,
+    source,
+    story,
+    story_log,
+    tombstone,
+)
+
+_AHEAD: Final = dt.timedelta(days=1)  # of the sender's clock, as extract/language/dates.py has it
+# Times that are meant to be ahead.
+_PLANNED: Final = frozenset(
+    {"next_due_at", "held_until", "page_due_at", "resumes_at", "next_at", "until", "claimed_until"}
+)
+_IS_AHEAD: Final = "is ahead of the clock: that was wrong then, or is now"
+_SQLITE_TIME: Final = "2026-11-20 08:00:00.000000"
+_CHUNK: Final = 500
+
+WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    (table.name, name): words
+    for table, name, words in (
+        (entry, "state", ("page", "ready", "done", "refused")),
+        (entry, "outcome", get_args(Outcome)),
+        (entry, "verdict", (*get_args(Verdict), "forgotten")),
+        (entry, "page_verdict", get_args(Verdict)),
+        (intake, "outcome", get_args(AtTheDoor)),
+        (article, "role", get_args(Role)),
+        (article, "verdict", get_args(Verdict)),
+        (article, "published_origin", get_args(PublishedOrigin)),
+        (article, "published_precision", get_args(Precision)),
+        (tombstone, "kind", ("forgotten", "retention")),
+        (story_log, "kind", get_args(LogKind)),
+        (change, "kind", get_args(ChangeKind)),
+        (correction, "kind", get_args(CorrectionKind)),
+        (bond, "relation", get_args(Relation)),
+        (outbox, "state", ("waiting", "done", "given_up")),
+        (hook, "state", ("ok", "failing", "gone")),
+        (request, "kind", get_args(RequestKind)),
+        (request, "state", ("waiting", "done", "refused")),
+        (source, "kind", ("feed", "folder")),
+        (source, "pages", ("auto", "always", "never")),
+        (source, "origin", ("config", "user")),
+        (source, "health", ("new", "ok", "failing", "gone", "merged")),
+    )
+}
+
+
+def faults(database: Database, now: dt.datetime) -> Iterator[Fault]:
+    """Words and times of all rows, a table at a time."""
+    for table in metadata.sorted_tables:
+        conditions = dict(_conditions(table, now, is_sqlite=database.is_sqlite))
+        if not conditions:
+            continue
+        counted = [func.count().filter(condition) for condition in conditions.values()]
+        with database.read() as connection:
+            row = connection.execute(select(*counted).select_from(table)).one()
+            for (what, condition), rows in zip(conditions.items(), row, strict=True):
+                if rows:
+                    named = _named(connection, table, condition)
+                    yield Fault(what=what, rows=rows, keys=named, is_note=what.endswith(_IS_AHEAD))
+
+
+def _named(connection: Connection, table: Table, condition: ColumnElement[bool]) -> tuple[str, ...]:
+    name = next(iter(table.primary_key.columns))
+    found = connection.execute(select(name).where(condition).limit(NOTED)).scalars()
+    return tuple(value.hex() if isinstance(value, bytes) else str(value) for value in found)
+
+
+def _conditions(
+    table: Table, now: dt.datetime, *, is_sqlite: bool
+) -> Iterator[tuple[str, ColumnElement[bool]]]:
+    """What must not be true of any row, by what is wrong then."""
+    for column in table.columns:
+        words = WORDS.get((table.name, column.name))
+        if words is not None:
+            yield f"{table.name}.{column.name} holds a word that means nothing", column.not_in(words)
+        if isinstance(column.type, UtcTime):
+            if column.name not in _PLANNED:  # whoever stored it had a clock that was ahead
+                yield f"{table.name}.{column.name} {_IS_AHEAD}", column > now + _AHEAD
+            wrong = [column < EARLIEST]
+            if is_sqlite:
+                wrong.append(_is_no_time(column))
+            held = and_(column.is_not(None), or_(*wrong))
+            yield f"{table.name}.{column.name} holds a time that cannot be", held
+
+
+def _is_no_time(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """SQLite takes anything into any column: not the text that times are stored as."""
+    return or_(func.typeof(column) != "text", func.length(column) != len(_SQLITE_TIME))
+
+
+# --- bytes -------------------------------------------------------------------------------------------------
+
+_Reader = Callable[[Any], object]
+_READ: Final[dict[str, _Reader]] = {
+    "entry.payload": lambda held: held and codecs.expand_noun(held, Entry),
+    "entry.page": codecs.expand,
+    "revision.text": lambda held: held and codecs.expand(held).decode(),
+    "article.evidence": lambda held: codecs.unpack(held, Evidence),
+    "article.signature": lambda held: held and bands(held, count=1, rows=1),
+    "article.details": lambda held: codecs.unpack(held, Details),
+    "article.terms": term_codec.read,
+    "article.packed": article_text.unpacked,
+    "story.merged": lambda held: codecs.expand_noun(held, MergedStory),
+    "correction.detail": lambda held: msgspec.json.decode(held, type=Detail),
+    "outbox.body": codecs.expand,
+}
+_TOLD_ANEW: Final[dict[str, Remedy]] = {"story.merged": "told"}
+
+
+def unreadable(database: Database, extent: Extent, step: Step) -> Iterator[Fault]:
+    """Bytes that are not what they should be; those that are dear to read only as far as `extent` says."""
+    for place, read in _READ.items():
+        yield from _of_column(database, place, read, extent, step)
+
+
+def _of_column(database: Database, place: str, read: _Reader, extent: Extent, step: Step) -> Iterator[Fault]:
+    table_name, name = place.split(".")
+    table = metadata.tables[table_name]
+    key = next(iter(table.primary_key.columns))
+    shown = story.c.id if table is story else key
+    wrong: list[str] = []
+    for chunk, (low, high) in enumerate(ranges(database, key)):
+        if not extent.has(chunk):
+            continue
+        held = select(shown, table.c[name]).where(table.c[name].is_not(None), key.between(low, high))
+        with database.read() as connection:
+            rows = connection.execute(held).all()
+        for row in rows:
+            try:
+                read(row[1])
+            except (msgspec.MsgspecError, zstandard.ZstdError, ValueError):
+                wrong.append(str(row[0]))
+        step(len(rows))
+    if wrong:
+        remedy = _TOLD_ANEW.get(place)
+        yield Fault(what=f"{place} cannot be read", rows=len(wrong), keys=tuple(wrong[:NOTED]), remedy=remedy)
+
+
+def ranges(database: Database, key: Any) -> Iterator[tuple[Any, Any]]:
+    """The first and last key of each few hundred rows, in their order; by the index of the keys alone."""
+    after = None
+    while True:
+        chosen = select(key).order_by(key).limit(_CHUNK)
+        if after is not None:
+            chosen = chosen.where(key > after)
+        with database.read() as connection:
+            keys = connection.execute(chosen).scalars().all()
+        if not keys:
+            return
+        yield keys[0], keys[-1]
+        after = keys[-1]

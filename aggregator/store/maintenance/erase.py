@@ -1,0 +1,432 @@
+"""What is deleted and overwritten where articles are forgotten, and which articles a name means.
+
+Left are hashes (identity keys, looks), ids and numbers: by them the same article is known and refused. The
+words go. Stories are restated by whoever calls (`forgetting`).
+"""
+
+import datetime as dt
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, or_, select, text, update
+
+from aggregator.cluster.entry_identity import url_key
+from aggregator.extract.urls import canonical_url, registrable_domain
+from aggregator.model.core import Entry, Noun
+from aggregator.store import codecs
+from aggregator.store.intake import prefetched, tombstones
+from aggregator.store.intake.identify import NOBODY
+from aggregator.store.maintenance.rewrite_rows import rewrite
+from aggregator.store.search import index
+from aggregator.store.sql import VALUES_AT_ONCE, in_parts
+from aggregator.store.stories import article_text
+from aggregator.store.tables import (
+    INDEXED_ADDRESS,
+    article,
+    change,
+    entry,
+    entry_link,
+    identity_key,
+    is_indexed,
+    lsh_band,
+    outbox,
+    refusal,
+    request,
+    revision,
+    sketch,
+    story,
+    story_log,
+    tombstone,
+)
+
+_MERGED_PAGES = 500  # of the full-text index, in one transaction: about 2 MB
+_GIVEN_UP = "an article of the story was forgotten before it was sent"
+
+
+class Meant(Noun, frozen=True, kw_only=True):
+    """What a name means: ids of articles, also of such that only wait or were refused."""
+
+    kind: Literal["address", "article", "outlet"]
+    articles: tuple[str, ...]
+
+
+class Toll(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """What goes. `copies` are articles that were copied from these: they stay."""
+
+    articles: int = 0
+    entries: int = 0
+    revisions: int = 0
+    stories: int = 0
+    emptied: int = 0
+    copies: int = 0
+
+
+class Gone(Noun, frozen=True, kw_only=True):
+    """An article that is about to be forgotten."""
+
+    n: int
+    id: str
+    story: str
+    copy_of: str | None
+    signature: bytes
+
+
+class Heir(Noun, frozen=True, kw_only=True):
+    """An article that was found to be a copy, or an excerpt, of one that is forgotten."""
+
+    n: int
+    id: str
+    story: str
+    role: str
+    copy_of: str
+    text: str
+    signature: bytes
+
+
+# --- what is meant -----------------------------------------------------------------------------------------
+
+
+def meant(connection: Connection, name: str) -> Meant:
+    """The articles of an address, an id or an outlet, in the order of their ids; none where it says nothing.
+
+    An address is one with a scheme. An outlet is meant with all that it has today, and all that waits.
+    """
+    if "://" in name:
+        return Meant(kind="address", articles=_of_address(connection, name))
+    if _is_article(connection, name):
+        return Meant(kind="article", articles=(name,))
+    return Meant(kind="outlet", articles=_of_outlet(connection, name))
+
+
+def _of_address(connection: Connection, address: str) -> tuple[str, ...]:
+    canonical = canonical_url(address)
+    forms = {address} | ({canonical} if canonical else set())
+    found: set[str] = set()
+    if canonical is not None:
+        owner = select(identity_key.c.article).where(identity_key.c.key == url_key(canonical))
+        owners = set(connection.execute(owner).scalars()) - {NOBODY}
+        roots = select(article.c.root).where(article.c.id.in_(owners))
+        found |= owners | set(
+            connection.execute(select(article.c.id).where(article.c.root.in_(roots))).scalars()
+        )
+    # What links to it without being it (a search engine's entry) is known by an address of another form only.
+    for column, its_article in (
+        (article.c.url, article.c.id),
+        (entry.c.url, entry.c.article),
+        (entry.c.page_url, entry.c.article),
+    ):  # apart, each by its own index
+        chosen = select(its_article).where(column.in_(forms))
+        if max(map(len, forms)) <= INDEXED_ADDRESS:
+            chosen = chosen.where(is_indexed(column.name))
+        found |= set(connection.execute(chosen).scalars())
+    return tuple(sorted(found))
+
+
+def _is_article(connection: Connection, name: str) -> bool:
+    chosen = (
+        select(article.c.id).where(article.c.id == name),
+        select(entry.c.article).where(entry.c.article == name),
+        select(tombstone.c.article).where(tombstone.c.article == name),
+    )
+    return any(connection.execute(one.limit(1)).first() is not None for one in chosen)
+
+
+def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
+    folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
+    key = name.casefold()
+    chosen = select(article.c.id).where(folded(article.c.outlet) == key)
+    found = set(connection.execute(chosen).scalars())
+    unplaced = select(entry.c.article, entry.c.payload).where(
+        entry.c.state != "done", or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
+    )
+    for row in connection.execute(unplaced.execution_options(yield_per=VALUES_AT_ONCE)):
+        given = codecs.expand_noun(row.payload, Entry)
+        outlet = given.outlet or (registrable_domain(given.url) if given.url else None)
+        if outlet is not None and outlet.casefold() == key:
+            found.add(row.article)
+    return tuple(sorted(found))
+
+
+def toll(connection: Connection, ids: Collection[str]) -> Toll:
+    """What would go with these articles."""
+    tally = dict.fromkeys(("articles", "entries", "revisions", "copies"), 0)
+    homes: dict[str, int] = {}
+    for part in in_parts(sorted(ids)):
+        for row in connection.execute(select(article.c.story).where(article.c.id.in_(part))):
+            tally["articles"] += 1
+            homes[row.story] = homes.get(row.story, 0) + 1
+        has_words = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
+        for name, counted in (
+            ("entries", select(func.count()).where(entry.c.article.in_(part), has_words)),
+            ("revisions", select(func.count()).where(revision.c.article.in_(part))),
+        ):
+            tally[name] += connection.execute(counted).scalar_one()
+        copies = connection.execute(select(article.c.id).where(article.c.copy_of.in_(part))).scalars()
+        tally["copies"] += len(set(copies) - set(ids))
+    emptied = 0
+    for part in in_parts(sorted(homes)):
+        sizes = select(article.c.story, func.count().label("size")).where(article.c.story.in_(part))
+        rows = connection.execute(sizes.group_by(article.c.story))
+        emptied += sum(row.size == homes[row.story] for row in rows)
+    return Toll(**tally, stories=len(homes), emptied=emptied)
+
+
+# --- one batch ---------------------------------------------------------------------------------------------
+
+
+def rows_of(connection: Connection, ids: Collection[str]) -> list[Gone]:
+    """Those of the articles that are placed, in the order of their placing."""
+    names = ("n", "id", "story", "copy_of", "signature")
+    found: list[Gone] = []
+    for part in in_parts(sorted(ids)):
+        chosen = select(*(article.c[name] for name in names)).where(article.c.id.in_(part))
+        found += [Gone(**row._mapping) for row in connection.execute(chosen)]
+    return sorted(found, key=lambda one: one.n)
+
+
+def heirs(connection: Connection, ids: Collection[str]) -> list[Heir]:
+    """The other articles that are linked to one of these as its copies or excerpts, in their order."""
+    chosen = [article_text.TEXT if name == "text" else article.c[name] for name in Heir.__struct_fields__]
+    found: list[Heir] = []
+    for part in in_parts(sorted(ids)):
+        rows = connection.execute(select(*chosen).where(article.c.copy_of.in_(part)))
+        found += [Heir(**row._mapping) for row in rows if row.id not in ids]
+    return sorted(found, key=lambda one: one.n)
+
+
+def link_to(connection: Connection, id: str, copy_of: str | None, role: str) -> None:  # noqa: A002
+    """From now on article `id` is a copy of that one (None: an original)."""
+    values = {"copy_of": copy_of, "role": role}
+    connection.execute(update(article).where(article.c.id == id).values(**values))
+
+
+def stories_of(connection: Connection, ids: Collection[str]) -> dict[str, set[str]]:
+    """By article every story that it is or was in."""
+    found: dict[str, set[str]] = {one: set() for one in ids}
+    for part in in_parts(sorted(ids)):
+        for asked in (
+            select(article.c.id, article.c.story).where(article.c.id.in_(part)),
+            select(story_log.c.article, story_log.c.story).where(story_log.c.article.in_(part)),
+            select(change.c.article, change.c.story).where(change.c.article.in_(part)),
+        ):
+            for id_, home in connection.execute(asked.distinct()):
+                found[id_].add(home)
+    return found
+
+
+def with_redirects(connection: Connection, stories: Collection[str]) -> set[str]:
+    """These stories with what they gave way to, and all that gave way to either."""
+    found = set(stories)
+    for part in in_parts(sorted(stories)):
+        targets = select(story.c.redirect_to).where(story.c.id.in_(part), story.c.redirect_to.is_not(None))
+        found |= set(connection.execute(targets).scalars()) - {""}
+    for part in in_parts(sorted(found)):
+        found |= set(connection.execute(select(story.c.id).where(story.c.redirect_to.in_(part))).scalars())
+    return found
+
+
+def erase_articles(
+    connection: Connection, gone: Sequence[Gone], bands: Mapping[int, Collection[int]]
+) -> None:
+    """Delete the rows of these articles and all that hangs on them. `bands`: the keys each may be under."""
+    for one in gone:
+        index.take_out(connection, one.n)
+        for keys in in_parts(sorted(bands[one.n])):
+            held = lsh_band.c.band.in_(keys), lsh_band.c.article == one.n
+            connection.execute(delete(lsh_band).where(*held))
+    ids = [one.id for one in gone]
+    for part in in_parts(sorted(ids)):
+        connection.execute(update(article).where(article.c.original.in_(part)).values(original=None))
+        connection.execute(delete(article).where(article.c.id.in_(part)))  # and by its number all that refers
+        connection.execute(delete(revision).where(revision.c.article.in_(part)))
+
+
+def found_by(
+    connection: Connection, n: int, bands: Collection[int], free: Collection[int], held: bytes
+) -> None:
+    """From now on article `n` is found by the keys `free` and these sampled shingles.
+
+    `bands` are all keys that it may have been under.
+    """
+    for part in in_parts(sorted(bands)):
+        connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(part), lsh_band.c.article == n))
+    connection.execute(delete(sketch).where(sketch.c.article == n))
+    if free:
+        connection.execute(insert(lsh_band), [{"band": band, "article": n} for band in sorted(set(free))])
+    if held:
+        connection.execute(insert(sketch), [{"article": n, "hashes": held}])
+
+
+def blank_entries(connection: Connection, ids: Collection[str], at: dt.datetime) -> None:
+    """Take the words out of all that was ever accepted for these articles; what waited is refused."""
+    for part in in_parts(sorted(ids)):
+        _blank(connection, entry.c.article.in_(part), at)
+
+
+def blank_entry(connection: Connection, n: int, at: dt.datetime) -> None:
+    """Take the words out of entry `n` and refuse it."""
+    _blank(connection, entry.c.n == n, at)
+
+
+def _blank(connection: Connection, which: ColumnElement[bool], at: dt.datetime) -> None:
+    names: set[str] = set()
+    columns = entry.c.n, entry.c.source, entry.c.url, entry.c.payload
+    for row in connection.execute(select(*columns).where(which)).all():
+        given = codecs.expand_noun(row.payload, Entry) if row.payload else Entry(source=row.source)
+        names |= {name for name in (row.url, given.url, given.guid) if name}
+        empty = codecs.squeeze_noun(Entry(source=row.source))
+        connection.execute(_BLANK, {"entry_n": row.n, "empty": empty, "now": at})
+        prefetched.drop(connection, [row.n])
+    for part in in_parts(sorted(names)):
+        connection.execute(delete(refusal).where(refusal.c.item.in_(part)))
+
+
+_BLANK = (
+    update(entry)
+    .where(entry.c.n == bindparam("entry_n"))
+    .values(
+        state="refused",
+        url=None,
+        payload=bindparam("empty"),
+        page=None,
+        page_url=None,
+        page_charset=None,
+        page_robots=None,
+        page_due_at=None,
+        done_at=func.coalesce(entry.c.done_at, bindparam("now", type_=entry.c.done_at.type)),
+        outcome="refused",
+        verdict=tombstones.VERDICT,
+        reason=tombstones.REASON,
+        page_verdict=None,
+    )
+)
+
+
+# --- stories -----------------------------------------------------------------------------------------------
+
+_BLANK_STORY: dict[str, Any] = {
+    "title": "",
+    "title_article": None,
+    "summary": "",
+    "text": None,
+    "merged": None,
+    "standing": None,
+    "sums": b"",
+    "disagreement_count": None,
+}
+
+
+def hide_title(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
+    """The headline of a story that goes on was the words of a forgotten article: another one is chosen."""
+    connection.execute(update(story).where(story.c.id == id).values(title="", title_article=None, summary=""))
+
+
+def close_story(connection: Connection, id: str) -> None:  # noqa: A002
+    """All articles of a story were forgotten: its row keeps the id, so that it is never given again."""
+    empty = {"article_count": 0, "outlet_count": 0, "report_count": 0, "redirect_to": ""}
+    ended = or_(story.c.id == id, story.c.redirect_to == id)
+    numbers = connection.execute(select(story.c.n).where(ended)).scalars().all()
+    rewrite(connection, story.c.n, {n: {**_BLANK_STORY, **empty} for n in numbers})
+    connection.execute(delete(entry_link).where(entry_link.c.story == id))
+
+
+def blank_given_way(connection: Connection, ids: Collection[str]) -> None:
+    """Take the words out of those of these stories that gave way; undoing a merge restates them."""
+    for part in in_parts(sorted(ids)):
+        ended = story.c.id.in_(part), story.c.redirect_to.is_not(None)
+        connection.execute(update(story).where(*ended).values(**_BLANK_STORY))
+
+
+def titles_of(connection: Connection, ids: Collection[str]) -> set[str]:
+    """The headlines of these stories and the titles of all articles in them: words that may stay."""
+    found: set[str] = set()
+    for part in in_parts(sorted(ids)):
+        live = select(story.c.title).where(story.c.id.in_(part), story.c.redirect_to.is_(None))
+        found |= set(connection.execute(live).scalars())
+        members = select(article.c.title).where(article.c.story.in_(part))
+        found |= set(connection.execute(members).scalars())
+    return found - {""}
+
+
+def blank_history(
+    connection: Connection, ids: Collection[str], stories: Collection[str], kept: Collection[str]
+) -> None:
+    """Take headlines that are not among `kept` out of the logs and changes of stories, and the articles."""
+    for part in in_parts(sorted(ids)):
+        connection.execute(update(change).where(change.c.article.in_(part)).values(title="", article=None))
+    for part in in_parts(sorted(stories)):
+        lines = select(story_log.c.n, story_log.c.detail).where(
+            story_log.c.story.in_(part), story_log.c.kind == "headline"
+        )
+        for row in connection.execute(lines).all():
+            cleaned = _without_titles(row.detail, kept)
+            if cleaned != row.detail:
+                connection.execute(update(story_log).where(story_log.c.n == row.n).values(detail=cleaned))
+        told = select(change.c.n, change.c.title, change.c.title_before).where(change.c.story.in_(part))
+        for one in connection.execute(told).all():
+            values = {
+                "title": one.title if one.title in kept else "",
+                "title_before": one.title_before if one.title_before in kept else None,
+            }
+            if values != {"title": one.title, "title_before": one.title_before}:
+                connection.execute(update(change).where(change.c.n == one.n).values(**values))
+
+
+def _without_titles(detail: str | None, kept: Collection[str]) -> str | None:
+    if detail is None:
+        return None
+    given = json.loads(detail)
+    for name in ("before", "after"):
+        if name in given and given[name] not in kept:
+            given[name] = ""
+    return json.dumps(given, ensure_ascii=False, sort_keys=True)
+
+
+def stop_deliveries(connection: Connection, stories: Collection[str], at: dt.datetime) -> None:
+    """Give up what waits for webhooks about these stories."""
+    values = {"state": "given_up", "body": None, "problem": _GIVEN_UP, "done_at": at}
+    for part in in_parts(sorted(stories)):
+        waiting = outbox.c.story.in_(part), outbox.c.body.is_not(None)
+        connection.execute(update(outbox).where(*waiting).values(**values))
+
+
+def blank_answers(connection: Connection, stories: Collection[str], kept: Collection[str]) -> None:
+    """Take headlines out of what `recluster` answered about these stories."""
+    chosen = select(request.c.n, request.c.answer).where(
+        request.c.kind == "recluster", request.c.state == "done", request.c.answer.is_not(None)
+    )
+    for row in connection.execute(chosen).all():
+        answer = msgspec.json.decode(row.answer)
+        changes = answer.get("changes", []) if isinstance(answer, dict) else []
+        wrong = [one for one in changes if one.get("story") in stories and one.get("title") not in kept]
+        for one in wrong:
+            one["title"] = ""
+        if wrong:
+            cleaned = msgspec.json.encode(answer).decode()
+            connection.execute(update(request).where(request.c.n == row.n).values(answer=cleaned))
+
+
+def blank_request(connection: Connection, n: int) -> None:
+    """Take out of request `n` what was asked for: an address is often the headline."""
+    connection.execute(update(request).where(request.c.n == n).values(payload="{}"))
+
+
+# --- what databases keep of deleted rows -------------------------------------------------------------------
+
+
+def merge_index(connection: Connection, *, is_first: bool, pages: int = _MERGED_PAGES) -> bool:
+    """Merge some of the full-text index, so that words of deleted rows go; whether there is more to do.
+
+    FTS5 keeps a deleted row's words until it merges. Postgres has nothing to do here: VACUUM is its own.
+    """
+    if connection.dialect.name != "sqlite":
+        return False
+    counted = text("SELECT total_changes()")
+    before = connection.execute(counted).scalar_one()
+    connection.execute(
+        text("INSERT INTO article_search(article_search, rank) VALUES ('merge', :pages)"),
+        {"pages": -pages if is_first else pages},
+    )
+    return bool(connection.execute(counted).scalar_one() - before >= 2)  # less: nothing was merged

@@ -1,0 +1,100 @@
+"""The rows of a damaged SQLite file, as far as they can be read.
+
+A page that holds what was never written to it hides its own rows; the pages before and behind it are whole.
+So a table is read from both of its ends up to the damage, and what lies between bit by bit.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import Connection, Label, Row, Select, Table, literal_column, select
+from sqlalchemy.exc import DatabaseError
+
+from aggregator.store.engine.db_errors import is_damage
+
+_AT: Final[Label[int]] = literal_column("rowid").label("_at")
+_SPAN: Final = 1024  # numbers of rows that are asked at once between two damaged places
+_WIDEST: Final = 1 << 24  # between the numbers of two rows: as many may have gone by retention
+_HIGHEST: Final = 1 << 40
+# What a value raises that is not of its column's kind.
+GARBLED: Final = (ValueError, TypeError, LookupError)
+
+
+def salvaged(connection: Connection, table: Table) -> Iterator[Row[Any] | None]:
+    """The rows that can be read, in no order; None for each that cannot, or for some at once."""
+    if table.dialect_options["sqlite"]["with_rowid"]:
+        yield from _by_numbers(connection, select(table, _AT))
+    else:
+        yield from _by_keys(connection, table)
+
+
+def _readable(connection: Connection, statement: Select[Any]) -> Iterator[Row[Any] | None]:
+    """Rows up to the first that cannot be read; then None."""
+    try:
+        yield from connection.execute(statement)
+    except DatabaseError as error:
+        if not is_damage(error.orig):
+            raise
+        yield None
+    except GARBLED:
+        yield None
+
+
+def _by_numbers(connection: Connection, statement: Select[Any]) -> Iterator[Row[Any] | None]:
+    low = 0
+    for row in _readable(connection, statement.order_by(_AT)):
+        if row is None or not low < row._at <= _most_after(low):
+            break
+        low = row._at
+        yield row
+    else:
+        return
+    high = None
+    behind = statement.where(_AT.between(low + 1, _HIGHEST)).order_by(_AT.desc())
+    for row in _readable(connection, behind):
+        if row is not None:
+            high = row._at
+            yield row
+    if high is None or high > _most_after(low):  # nobody knows how many were there
+        yield None
+        return
+    for first in range(low + 1, high, _SPAN):
+        yield from _within(connection, statement, first, min(first + _SPAN, high) - 1)
+
+
+def _most_after(number: int) -> int:
+    """The highest number that may follow this one; what is above it is no number of a row."""
+    return number + _WIDEST if number else _HIGHEST
+
+
+def _within(
+    connection: Connection, statement: Select[Any], first: int, last: int
+) -> Iterator[Row[Any] | None]:
+    """Rows `first` to `last`, by halves where one of them cannot be read."""
+    found = list(_readable(connection, statement.where(_AT.between(first, last)).order_by(_AT)))
+    if None not in found or first == last:
+        yield from found
+        return
+    middle = (first + last) // 2
+    yield from _within(connection, statement, first, middle)
+    yield from _within(connection, statement, middle + 1, last)
+
+
+def _by_keys(connection: Connection, table: Table) -> Iterator[Row[Any] | None]:
+    """Of a table without numbers of rows what comes before the first damage and behind the last."""
+    columns = list(table.primary_key.columns)
+    last: tuple[Any, ...] | None = None
+    for row in _readable(connection, select(table).order_by(*columns)):
+        if row is None:
+            break
+        last = tuple(row._mapping[column] for column in columns)
+        yield row
+    else:
+        return
+    yield None
+    backwards = select(table).order_by(*(column.desc() for column in columns))
+    for row in _readable(connection, backwards):
+        key = row and tuple(row._mapping[column] for column in columns)
+        if key is None or key == last:
+            return
+        yield row

@@ -1,0 +1,121 @@
+"""What the pages ask beyond lists: the stories that the front page weighs, and what happened to one story."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, get_args
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from aggregator.model.read_model import Glance, Growth, GrowthKind, Teaser
+from aggregator.store.read.story_list import with_reports
+from aggregator.store.tables import article, source, story, story_log
+
+# The newest stories of each class are weighed: any, at least two, at least five independent reports. So a
+# story with many reports is found however many single ones came after it, and the work stays the same at
+# any size. Each class has a (partial) index on `updated`.
+CLASSES: Final = (1, 2, 5)
+_KINDS: Final = frozenset(get_args(GrowthKind))
+
+
+def glances(
+    connection: Connection, wanted: Select[Any], window: int, prefer: Sequence[str], min_reports: int
+) -> list[Glance]:
+    """The newest `window` stories of each class among those that `wanted` selects, each once."""
+    light = wanted.with_only_columns(story.c.id, story.c.updated, story.c.report_count, story.c.language)
+    found: dict[str, Row[Any]] = {}
+    for least in CLASSES:
+        if least == 1 or least > min_reports:
+            chosen = light if least == 1 else light.where(with_reports(least))
+            found |= {row.id: row for row in connection.execute(chosen.limit(window))}
+    preferred = _with_outlet(connection, list(found), prefer)
+    return [Glance(**row._mapping, preferred=row.id in preferred) for row in found.values()]
+
+
+def _with_outlet(connection: Connection, ids: Sequence[str], outlets: Sequence[str]) -> frozenset[str]:
+    """Those of the stories that hold an article of one of the outlets."""
+    if not outlets or not ids:
+        return frozenset()
+    keys = [outlet.casefold() for outlet in outlets]
+    folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
+    held = select(article.c.story).where(article.c.story.in_(ids), folded(article.c.outlet).in_(keys))
+    return frozenset(connection.execute(held.distinct()).scalars())
+
+
+def rows_of(connection: Connection, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """The rows of live stories, by id."""
+    chosen = select(story).where(story.c.id.in_(list(ids)), story.c.redirect_to.is_(None))
+    return {row.id: row for row in connection.execute(chosen)}
+
+
+_SHOWN = [story.c[name] for name in Teaser.__struct_fields__ if name != "outlets"]
+
+
+def teasers(connection: Connection, ids: Sequence[str]) -> tuple[Teaser, ...]:
+    """The live ones of these stories, in their order."""
+    chosen = select(*_SHOWN).where(story.c.id.in_(ids), story.c.redirect_to.is_(None))
+    rows = {row.id: row for row in connection.execute(chosen)}
+    first = func.min(article.c.effective)
+    named = (
+        select(article.c.story, article.c.outlet)
+        .where(article.c.story.in_(list(rows)), article.c.outlet.is_not(None))
+        .group_by(article.c.story, article.c.outlet)
+        .order_by(first, article.c.outlet)
+    )
+    outlets: dict[str, list[str]] = {}
+    for story_id, outlet in connection.execute(named):
+        outlets.setdefault(story_id, []).append(outlet)
+    return tuple(
+        Teaser(**rows[one]._mapping, outlets=tuple(outlets.get(one, ()))) for one in ids if one in rows
+    )
+
+
+def folders(connection: Connection) -> tuple[str, ...]:
+    """The folders that sources are in, by name."""
+    named = select(source.c.folder).where(source.c.folder.is_not(None), source.c.folder != "")
+    return tuple(connection.execute(named.distinct().order_by(source.c.folder)).scalars())
+
+
+# --- how a story grew --------------------------------------------------------------------------------------
+
+
+def grown(connection: Connection, story_id: str, limit: int) -> tuple[Growth, ...]:
+    """What happened to a story, the oldest first: of more than `limit` lines the first and the last half."""
+    columns = (story_log.c.n, story_log.c.at, story_log.c.kind, story_log.c.article, story_log.c.detail)
+    of_story: Select[Any] = select(*columns).where(story_log.c.story == story_id)
+    newest = connection.execute(of_story.order_by(story_log.c.n.desc()).limit(limit)).all()
+    rows = {row.n: row for row in newest}
+    if len(newest) == limit:
+        oldest = connection.execute(of_story.order_by(story_log.c.n).limit(limit // 2)).all()
+        rows = {row.n: row for row in (*newest[: limit - limit // 2], *oldest)}
+    titles = _titles(connection, [row for row in rows.values() if row.kind == "merged"])
+    return tuple(_growth(rows[n], titles) for n in sorted(rows))
+
+
+def _titles(connection: Connection, merged: Iterable[Row[Any]]) -> dict[str, str]:
+    """The titles of stories that gave way, by id."""
+    others = {str(_detail(row).get("other", "")) for row in merged} - {""}
+    if not others:
+        return {}
+    chosen = select(story.c.id, story.c.title).where(story.c.id.in_(others))
+    return {row.id: row.title for row in connection.execute(chosen)}
+
+
+def _growth(row: Row[Any], titles: dict[str, str]) -> Growth:
+    detail = _detail(row)
+    kind: GrowthKind = row.kind if row.kind in _KINDS else "other"
+    before = str(detail.get("before") or "")
+    if kind == "merged":
+        before = titles.get(str(detail.get("other", "")), "")
+    return Growth(
+        at=row.at,
+        kind=kind,
+        article=row.article,
+        before=before,
+        after=str(detail.get("after") or ""),
+        words=str(detail.get("words") or detail.get("reason") or ""),
+    )
+
+
+def _detail(row: Row[Any]) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(row.detail) if row.detail else {}
+    return told

@@ -1,0 +1,358 @@
+"""The reading side: stories, articles and sources as the output rooms ask for them
+(aggregator/model/read_model.py).
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, and_, func, or_, select
+
+from aggregator.cluster.constraints import Bond
+from aggregator.config.tuning import RuleBook
+from aggregator.model.core import ArticleView, Evidence, LiveLink, MergedStory, Noun, StoryView
+from aggregator.model.read_model import (
+    Change,
+    Glance,
+    Growth,
+    Health,
+    Moved,
+    OneArticle,
+    Quality,
+    SearchBounds,
+    SearchResults,
+    SourceView,
+    StoryFilter,
+    StoryPage,
+    Teaser,
+)
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, rejected, sources, tombstones
+from aggregator.store.intake.source_health import SourceHealth, health_of, health_rules
+from aggregator.store.read import (
+    change_stream,
+    front_page,
+    health_gauges,
+    id_lookup,
+    last_changed,
+    quality_stats,
+    story_list,
+)
+from aggregator.store.read.change_stream import ChangeRules
+from aggregator.store.read.one_article import one_article
+from aggregator.store.search.search import SearchRules, search
+from aggregator.store.stories import (
+    article_text,
+    article_views,
+    articles,
+    corrections,
+    live_blog_links,
+    outbox,
+    stories,
+)
+from aggregator.store.tables import article, entry, story, story_log
+from aggregator.stories.counts import trails, with_originals
+from aggregator.stories.front_page_rank import FrontRules, ranked
+
+_MOST_ROWS = 2**31 - 2  # both databases take a LIMIT of that size, and one more
+
+
+class LogLine(Noun, frozen=True, kw_only=True):
+    """A line of a story's log. `detail` is JSON."""
+
+    at: dt.datetime
+    story: str
+    kind: str
+    article: str | None = None
+    detail: str | None = None
+
+
+class Explained(Noun, frozen=True, kw_only=True):
+    """An article with its home and the evidence of its placing."""
+
+    article: ArticleView
+    story: str
+    story_title: str
+    evidence: Evidence
+    weighs: bool  # whether its terms are in the sums of its story
+    inbox_no: int
+    story_n: int
+    story_sums: bytes  # dedup.sums
+    story_last_inbox_no: int
+    story_articles: int
+    log: tuple[LogLine, ...]  # what happened to it, and to its story as a whole, the oldest first
+    bonds: tuple[Bond, ...]  # of all corrections in force
+    links: tuple[LiveLink, ...] = ()  # of a live blog: further stories that its entries tell of
+
+
+class Reading:
+    """The Shelf of a database. Safe to share between threads: it keeps nothing."""
+
+    def __init__(
+        self, database: Database, book: RuleBook | None = None, now: Callable[[], dt.datetime] | None = None
+    ) -> None:
+        """`book`: the rules that merged texts are told by; the shipped ones where none are given.
+
+        `now` is asked for how long sources have been silent or wait.
+        """
+        self._database = database
+        self._book = book or RuleBook()
+        self._now = now or (lambda: dt.datetime.now(dt.UTC))
+
+    def stories(self, wanted: StoryFilter) -> StoryPage:
+        with self._database.read() as connection:
+            return _page(connection, wanted)
+
+    def pages(self, wanted: StoryFilter, at_once: int = 500) -> Iterator[StoryPage]:
+        """`stories` in pieces, of one state of the database: any number in the memory of `at_once`."""
+        with self._database.read() as connection:
+            left = wanted.limit
+            while left > 0:
+                page = _page(connection, msgspec.structs.replace(wanted, limit=min(left, at_once)))
+                yield page
+                if page.next is None:
+                    return
+                left -= len(page.stories)
+                wanted = msgspec.structs.replace(wanted, after=page.next)
+
+    def story(self, id: str) -> StoryView | Moved | None:  # noqa: A002 - the word that people type
+        with self._database.read() as connection:
+            row = connection.execute(select(story).where(story.c.id == id)).first()
+            if row is None or row.redirect_to == "":  # all that it told of was forgotten
+                return None
+            if row.redirect_to is not None:
+                return Moved(to=row.redirect_to)
+            members = article_views.views_of_stories(connection, [id], "text", "evidence")[id]
+            links = live_blog_links.told_of(connection, id)
+            stripped = select(article.c.n).where(article.c.story == id, article_text.IS_GONE).limit(1)
+            texts_gone = connection.execute(stripped).first() is not None
+        whole = _story_view(row, members)
+        copied = trails(whole.articles)
+        return msgspec.structs.replace(whole, links=links, trails=copied, texts_gone=texts_gone)
+
+    def gone(self, id: str) -> bool:  # noqa: A002
+        with self._database.read() as connection:
+            ended = select(story.c.n).where(story.c.id == id, story.c.redirect_to == "")
+            return connection.execute(ended).first() is not None or bool(tombstones.among(connection, {id}))
+
+    def article(self, id: str) -> OneArticle | None:  # noqa: A002
+        with self._database.read() as connection:
+            return one_article(connection, id)
+
+    def merged(self, id: str) -> MergedStory | None:  # noqa: A002
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(story.c.merged, story.c.title).where(story.c.id == id, story.c.redirect_to.is_(None))
+            ).first()
+            if row is None:
+                return None
+            if row.merged is not None and (held := last_changed.read_merged(id, row.merged)) is not None:
+                return held
+            members = article_views.views_of_stories(connection, [id], "text")[id]
+        # Its patterns cost what no list of stories needs.
+        from aggregator.stories.text.merged_text import merge
+        from aggregator.stories.tuning import StoryRules
+
+        rules = self._book.section("stories", StoryRules)
+        return merge(with_originals(members), row.title, rules)
+
+    def front(self, wanted: StoryFilter, prefer: tuple[str, ...] = ()) -> tuple[Glance, ...]:
+        rules = self._book.section("front", FrontRules)
+        with self._database.read() as connection:
+            chosen = story_list.selection(connection, wanted)
+            seen = front_page.glances(connection, chosen, rules.window, prefer, wanted.min_reports)
+        return tuple(ranked(seen, rules))
+
+    def these(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
+        with self._database.read() as connection:
+            rows = front_page.rows_of(connection, ids)
+            members = article_views.views_of_stories(connection, rows)
+        return tuple(_story_view(rows[one], members[one]) for one in ids if one in rows)
+
+    def teasers(self, ids: tuple[str, ...], /) -> tuple[Teaser, ...]:
+        with self._database.read() as connection:
+            return front_page.teasers(connection, ids)
+
+    def grown(self, story_id: str, limit: int) -> tuple[Growth, ...]:
+        with self._database.read() as connection:
+            return front_page.grown(connection, story_id, limit)
+
+    def quality(self, now: dt.datetime) -> Quality:
+        with self._database.read() as connection:
+            return quality_stats.measured(connection, now)
+
+    def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
+        rules = self._book.section("changes", ChangeRules)
+        with self._database.read() as connection:
+            return change_stream.newest(connection, wanted, looked_at=rules.looked_at)
+
+    def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
+        rules = self._book.section("search", SearchRules)
+        with self._database.read() as connection:
+            return search(connection, text, limit, bounds or SearchBounds(), rules)
+
+    def sources(self) -> tuple[SourceView, ...]:
+        with self._database.read() as connection:
+            listed = sources.all_sources(connection)
+            counted = connection.execute(
+                select(article.c.source, func.count().label("articles")).group_by(article.c.source)
+            )
+            counts = {row.source: row.articles for row in counted}
+        now, rules = self._now(), health_rules(self._book)
+        return tuple(_source_view(item, health_of(item, now, rules), counts) for item in listed)
+
+    def folders(self) -> tuple[str, ...]:
+        with self._database.read() as connection:
+            return front_page.folders(connection)
+
+    def state(self) -> Health:
+        with self._database.read() as connection:
+            waiting = inbox.waiting_count(connection)
+            last = connection.execute(
+                select(article.c.placed_at).order_by(article.c.n.desc()).limit(1)
+            ).scalar()
+            problem = self._database.why_not_writable(connection)
+            hooks = outbox.problems(connection, self._book.values("hooks")["recovered_after"])
+            failing = health_gauges.all_fail(connection)
+        problems = (*(one for one in (problem, failing) if one is not None), *hooks)
+        return Health(writable=problem is None, waiting=waiting, last_placed=last, problems=problems)
+
+    def refusals(self, limit: int) -> list[rejected.Refusal]:
+        """What could not be taken lately, the newest first."""
+        with self._database.read() as connection:
+            return rejected.latest(connection, limit)
+
+    def last_change(self) -> str:
+        with self._database.read() as connection:
+            newest = connection.execute(select(func.max(story_log.c.n))).scalar()
+        return str(newest or 0)
+
+    def last_change_at(self) -> dt.datetime | None:
+        with self._database.read() as connection:
+            return last_changed.last_change_at(connection)
+
+    def told(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
+        with self._database.read() as connection:
+            return last_changed.merged_of(connection, ids)
+
+    def explained(self, id: str) -> Explained | None:  # noqa: A002
+        """One article and why it is where it is; `id` may be the article's id or its address."""
+        with self._database.read() as connection:
+            statement = (
+                article_views.view_columns("text", "evidence")
+                .add_columns(story.c.title.label("story_title"), story.c.sums, story.c.article_count)
+                .add_columns(story.c.n.label("story_n"), story.c.last_inbox_no, article.c.n, article.c.weighs)
+                .join(story, story.c.id == article.c.story)
+                .where(article.c.id.in_(articles.ids_of(connection, id)))
+                .order_by(article.c.n.desc())
+            )
+            row = connection.execute(statement).first()
+            if row is None:
+                return None
+            log = _log_of(connection, row.id, row.story)
+            links = live_blog_links.links_of(connection, row.n)
+            bonds = corrections.all_bonds(connection)
+        return Explained(
+            article=article_views.view(row, copy_of=row.copy_of),
+            story=row.story,
+            story_title=row.story_title,
+            evidence=codecs.unpack(row.evidence, Evidence),
+            weighs=row.weighs,
+            inbox_no=row.n,
+            story_n=row.story_n,
+            story_sums=row.sums,
+            story_last_inbox_no=row.last_inbox_no,
+            story_articles=row.article_count,
+            log=log,
+            bonds=tuple(bonds),
+            links=links,
+        )
+
+    def meant(self, word: str) -> tuple[id_lookup.Meant, ...]:
+        """What somebody may have meant who typed an id that there is not."""
+        with self._database.read() as connection:
+            return id_lookup.meant(connection, word)
+
+    def title_of(self, story_id: str) -> str:
+        """The headline of a story, also of one that gave way; "" where there never was one."""
+        with self._database.read() as connection:
+            return stories.title_of(connection, story_id)
+
+
+_LOG_LINES = 40  # of one explanation: a story's joins are not among them, so more are rare
+
+
+def _log_of(connection: Connection, article_id: str, story_id: str) -> tuple[LogLine, ...]:
+    """What happened to an article, and what its story took in, lost or was corrected to."""
+    of_story = and_(
+        story_log.c.story == story_id,
+        story_log.c.article.is_(None),
+        story_log.c.kind.in_(("merged", "corrected", "regrouped")),
+    )
+    # By story, not by article alone: the log has an index on stories.
+    of_article = and_(story_log.c.story == story_id, story_log.c.article == article_id)
+    columns = [story_log.c[name] for name in LogLine.__struct_fields__]
+    rows = connection.execute(
+        select(*columns).where(or_(of_story, of_article)).order_by(story_log.c.n).limit(_LOG_LINES)
+    )
+    return tuple(LogLine(**row._mapping) for row in rows)
+
+
+class Assigned(Noun, frozen=True, kw_only=True):
+    """Where an entry's article is."""
+
+    n: int  # of the entry
+    article: str
+    story: str
+    copy_of: str | None
+    body_words: int
+
+
+def assignments(connection: Connection) -> list[Assigned]:
+    """Where every placed entry's article is, in the order of entries."""
+    statement = (
+        select(entry.c.n, entry.c.article, article.c.story, article.c.copy_of, article.c.body_words)
+        .join(article, article.c.id == entry.c.article)
+        .order_by(entry.c.n)
+    )
+    return [Assigned(**row._mapping) for row in connection.execute(statement)]
+
+
+def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
+    rows, following = story_list.page(connection, wanted, min(wanted.limit, _MOST_ROWS))
+    members = article_views.views_of_stories(connection, [row.id for row in rows])
+    return StoryPage(stories=tuple(_story_view(row, members[row.id]) for row in rows), next=following)
+
+
+def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
+    return StoryView(
+        id=row.id,
+        title=row.title,
+        summary=row.summary,
+        language=row.language,
+        first_published=row.first_published,
+        last_published=row.last_published,
+        updated=row.updated,
+        article_count=row.article_count,
+        outlet_count=row.outlet_count,
+        report_count=row.report_count,
+        articles=tuple(with_originals(members)),
+    )
+
+
+def _source_view(item: sources.Source, how: SourceHealth, counts: dict[str, int]) -> SourceView:
+    asked = not item.paused and item.health not in ("gone", "merged")
+    return SourceView(
+        id=item.id,
+        name=item.shown_name,
+        url=item.address,
+        folder=item.folder,
+        kind=item.kind,
+        state=how.state,
+        problem=(item.health_cause if item.kind == "folder" else how.words) or None,
+        article_count=counts.get(item.entry_source, 0),
+        last_success=item.last_success_at,
+        next_due=item.next_due_at if asked else None,
+    )

@@ -1,0 +1,113 @@
+"""Which of a few stories fit a filter, asked of those stories alone.
+
+`Reading.stories` goes through all stories in their order until it has enough; who has stories in hand already
+(the stream of changes, the webhooks) asks here, and pays by their number, not by how often a word was used.
+"""
+
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.intake import sources
+from aggregator.store.search import match
+from aggregator.store.search.query_syntax import Query, parse_query
+from aggregator.store.sql import in_parts
+from aggregator.store.tables import article, story
+
+
+def fitting(connection: Connection, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
+    """Those of the live stories `ids` that `wanted` asks for; its `limit` and `after` are not looked at.
+
+    Raises UsageError for a query that holds no word.
+    """
+    return Sieve(connection, wanted).through(connection, ids)
+
+
+class Sieve:
+    """A filter made ready to be asked of stories, more than once within one transaction."""
+
+    def __init__(self, connection: Connection, wanted: StoryFilter) -> None:
+        """Raises UsageError for a query that holds no word."""
+        self.of_stories = of_stories(wanted)
+        self._of_articles = of_articles(connection, wanted, by_story=True)
+        self._query = parse_query(wanted.query) if wanted.query else None
+        self.asks_articles = bool(self._of_articles) or self._query is not None
+
+    def through(self, connection: Connection, ids: Collection[str]) -> set[str]:
+        """Those of the live stories `ids` that fit."""
+        found: set[str] = set()
+        names = sorted(ids)
+        for part in in_parts(names):
+            few = story.c.id.in_(part)
+            left = set(connection.execute(select(story.c.id).where(few, *self.of_stories)).scalars())
+            for condition in self._of_articles:
+                left &= _with_article(connection, left, condition)
+            if self._query is not None and left:
+                left &= _with_words(connection, left, self._query)
+            found |= left
+        return found
+
+
+def _with_article(connection: Connection, ids: set[str], condition: ColumnElement[bool]) -> set[str]:
+    if not ids:
+        return set()
+    statement = select(article.c.story).where(article.c.story.in_(sorted(ids)), condition).distinct()
+    return set(connection.execute(statement).scalars())
+
+
+def _with_words(connection: Connection, ids: set[str], query: Query) -> set[str]:
+    statement = select(article.c.n, article.c.story).where(article.c.story.in_(sorted(ids)))
+    homes = {row.n: row.story for row in connection.execute(statement)}
+    return {homes[n] for n in match.among(connection, query, homes)}
+
+
+def of_stories(wanted: StoryFilter) -> list[ColumnElement[bool]]:
+    """What `wanted` asks of a story's own row."""
+    conditions: list[ColumnElement[bool]] = [story.c.redirect_to.is_(None)]
+    if wanted.since is not None:
+        conditions.append(story.c.last_published >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(story.c.last_published <= wanted.until)
+    if wanted.min_outlets > 1:
+        conditions.append(story.c.outlet_count >= wanted.min_outlets)
+    if wanted.min_reports > 1:
+        conditions.append(story.c.report_count >= wanted.min_reports)
+    return conditions
+
+
+def of_articles(
+    connection: Connection, wanted: StoryFilter, *, by_story: bool = False
+) -> list[ColumnElement[bool]]:
+    """What `wanted` asks of an article, each of which may be met by another one; not its query.
+
+    `by_story`: the articles of some stories are asked, so the index on sources is not to be used.
+    """
+    asked: list[ColumnElement[bool]] = []
+    if wanted.outlet is not None:
+        asked.append(article.c.outlet.in_(outlets_named(connection, wanted.outlet)))
+    if wanted.language is not None:
+        asked.append(article.c.language == wanted.language)
+    if wanted.folder is not None:
+        named = article.c.source.concat("") if by_story else article.c.source
+        asked.append(named.in_(sources_in(connection, wanted.folder)))
+    return asked
+
+
+def sources_in(connection: Connection, folder: str) -> list[str]:
+    """What the articles of a folder's sources call their source."""
+    return [one.entry_source for one in sources.in_folder(connection, folder)]
+
+
+def outlets_named(connection: Connection, name: str) -> list[str]:
+    """The outlets that are called `name`, whatever the case; SQLite's own lower() knows only ASCII.
+
+    Steps from one outlet to the next in their index: there are few outlets and many articles.
+    """
+    firsts = select(func.min(article.c.outlet).label("outlet")).cte(recursive=True)
+    following = select(func.min(article.c.outlet)).where(article.c.outlet > firsts.c.outlet)
+    every = firsts.union_all(
+        select(following.correlate(firsts).scalar_subquery()).where(firsts.c.outlet.is_not(None))
+    )
+    found = connection.execute(select(every.c.outlet).where(every.c.outlet.is_not(None))).scalars()
+    return [outlet for outlet in found if outlet.casefold() == name.casefold()]

@@ -1,0 +1,261 @@
+"""Which articles fit a search: FTS5 on SQLite, tsvector on Postgres, the same articles from both.
+
+The newest come first, and no more are looked at than were asked for. FTS5 walks its lists backwards; Postgres
+collects all that hold the words before it sorts them, so it is asked for the newest numbers first (`SPANS`).
+Phrases cost most where Postgres must read the words of an article to see whether they stand side by side, so
+they are looked for among the newest articles that hold all the words, on both databases.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
+
+from sqlalchemy import Connection, func, select, text
+
+from aggregator.model.core import Noun
+from aggregator.store.search.index import SPANS, mark_of_day, mark_of_language, marks_of
+from aggregator.store.search.query_syntax import Phrase, Query, Term, Wording
+from aggregator.store.sql import in_parts
+from aggregator.store.stories.article_text import TEXT
+from aggregator.store.tables import article
+
+_MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
+_GAP = 300  # article numbers: what lies between two that are asked is read too where it is no more
+_SPANS_ASKED = 2  # of each size: the newest one is hardly begun, so the one before as well
+
+
+class _Match(Noun, frozen=True, kw_only=True):
+    """A search in the words of a database. `loose` asks for its words wherever they stand."""
+
+    strict: str
+    loose: str
+    is_phrasal: bool  # they differ
+
+
+def newest(connection: Connection, query: Query, limit: int, *, reach: int) -> list[int]:
+    """Numbers of the newest articles that fit `query`, at most `limit`, the newest first.
+
+    Phrases are looked for among the newest `reach` articles that hold all the words.
+    """
+    limit = min(limit, _MOST_ROWS)
+    marks = _marks(connection, query)
+    if marks is None:
+        return []
+    is_sqlite = connection.dialect.name == "sqlite"
+    match = _fts5(query, marks) if is_sqlite else _tsquery(query, marks)
+    if not match.is_phrasal:
+        return _newest(connection, match.strict, limit)
+    if is_sqlite:
+        floor = _newest(connection, match.loose, 1, skip=reach - 1)
+        return _newest(connection, match.strict, limit, floor=floor[0] if floor else 0)
+    found: list[int] = []
+    within = _newest(connection, match.loose, reach)
+    for part in in_parts(within):
+        found += _of_these(connection, match, query, part)
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
+    """Numbers of all articles that fit `query`; None where more than `most` hold its words, or may."""
+    marks = _marks(connection, query)
+    if marks is None:
+        return []
+    match = _fts5(query, marks) if connection.dialect.name == "sqlite" else _tsquery(query, marks)
+    holding = _newest(connection, match.loose, most + 1)
+    if len(holding) > most:
+        return None
+    return newest(connection, query, most, reach=most + 1)
+
+
+def among(connection: Connection, query: Query, numbers: Collection[int]) -> set[int]:
+    """Those of the articles `numbers` that fit `query`."""
+    marks = _marks(connection, query)
+    found: set[int] = set()
+    if marks is None:
+        return found
+    ordered = sorted(numbers, reverse=True)
+    if connection.dialect.name == "sqlite":
+        match = _fts5(query, marks).strict
+        for upper, lower in _ranges(ordered):
+            asked = {"match": match, "upper": upper, "lower": lower}
+            found |= set(connection.execute(_IN_RANGE, asked).scalars())
+        return found & set(ordered)
+    for some in in_parts(ordered):
+        found |= set(_of_these(connection, _tsquery(query, marks), query, some))
+    return found
+
+
+# One number at a time, FTS5 would begin anew for each.
+_IN_RANGE = text(
+    "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid BETWEEN :lower AND :upper"
+)
+
+
+def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Falling numbers as ranges from high to low, without their large gaps."""
+    upper = lower = None
+    for n in numbers:
+        if upper is None or lower is None or lower - n > _GAP:
+            if upper is not None and lower is not None:
+                yield upper, lower
+            upper = n
+        lower = n
+    if upper is not None and lower is not None:
+        yield upper, lower
+
+
+def _newest(connection: Connection, match: str, limit: int, *, floor: int = 0, skip: int = 0) -> list[int]:
+    if connection.dialect.name == "sqlite":
+        statement = text(
+            "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :floor "
+            "ORDER BY rowid DESC LIMIT :limit OFFSET :skip"
+        )
+        asked = {"match": match, "limit": limit, "floor": floor, "skip": skip}
+        return list(connection.execute(statement, asked).scalars())
+    # "+ 0": not by the primary key, which would read the words of every article until enough are found.
+    statement = text(
+        "SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit"
+    )
+    last = connection.execute(text("SELECT max(n) FROM article_search")).scalar_one() or 0
+    found: list[int] = []
+    for span, bits in SPANS.items():
+        spans = " | ".join(f"'_{span}{(last >> bits) - back}'" for back in range(_SPANS_ASKED))
+        asked = {"match": f"({match}) & ({spans})", "limit": limit}
+        found = list(connection.execute(statement, asked).scalars())
+        if len(found) == limit:
+            return found
+    return list(connection.execute(statement, {"match": match, "limit": limit}).scalars())
+
+
+def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequence[int]) -> list[int]:
+    """Those of `numbers` in which the phrases stand. Of long texts Postgres forgets places: they are read."""
+    statement = text(
+        "SELECT n, is_long FROM article_search WHERE n = ANY(:numbers) "
+        "AND (is_long OR words @@ CAST(:match AS tsquery)) ORDER BY n DESC"
+    )
+    rows = connection.execute(statement, {"numbers": list(numbers), "match": match.strict}).all()
+    long = [row.n for row in rows if row.is_long]
+    wordings = select(article.c.n, article.c.title, TEXT).where(article.c.n.in_(long))
+    read = {row.n: row for row in connection.execute(wordings)} if long else {}
+    return [row.n for row in rows if not row.is_long or _holds(query, read[row.n].title, read[row.n].text)]
+
+
+def _holds(query: Query, title: str, body: str) -> bool:
+    return Wording(title, body, title=title).fits(query)
+
+
+# --- marks of what is asked beside words -------------------------------------------------------------------
+
+
+def _marks(connection: Connection, query: Query) -> list[tuple[str, ...]] | None:
+    """Marks of which an article must have one of each tuple; None where no article can."""
+    marks: list[tuple[str, ...]] = [(mark,) for mark in marks_of(query.outlet, "o")]
+    marks += [(mark,) for mark in marks_of(query.author, "a")]
+    if query.language is not None:
+        marks.append((mark_of_language(query.language),))
+    if query.since is not None or query.before is not None:
+        days = _days(connection, query)
+        if not days:
+            return None
+        marks.append(days)
+    return marks
+
+
+def _days(connection: Connection, query: Query) -> tuple[str, ...]:
+    """Marks of the days from `since` to `before`, whole months and years as one; of stored days only."""
+    first, last = connection.execute(
+        select(
+            select(func.min(article.c.effective)).scalar_subquery(),
+            select(func.max(article.c.effective)).scalar_subquery(),
+        )
+    ).one()
+    if first is None or (query.before is not None and query.before <= first):
+        return ()
+    begin = max(first, query.since).date() if query.since else first.date()
+    end = last.date()
+    if query.before is not None and query.before <= last:
+        end = (query.before - dt.timedelta(microseconds=1)).date()
+    return tuple(_spans(begin, end))
+
+
+def _spans(begin: dt.date, end: dt.date) -> Iterable[str]:
+    day = begin.toordinal()
+    while day <= end.toordinal():
+        at = dt.date.fromordinal(day)
+        year_end, month_end = dt.date(at.year, 12, 31), _end_of_month(at)
+        if (at.month, at.day) == (1, 1) and year_end <= end:
+            yield mark_of_day(at, year=True)
+            day = year_end.toordinal() + 1
+        elif at.day == 1 and month_end <= end:
+            yield mark_of_day(at, month=True)
+            day = month_end.toordinal() + 1
+        else:
+            yield mark_of_day(at)
+            day += 1
+
+
+def _end_of_month(day: dt.date) -> dt.date:
+    later = dt.date(day.year + day.month // 12, day.month % 12 + 1, 1) if day.year < dt.MAXYEAR else day
+    return later - dt.timedelta(days=1)
+
+
+# --- the languages of both databases -----------------------------------------------------------------------
+
+
+def _is_phrasal(terms: Iterable[Term]) -> bool:
+    return any(len(phrase.in_index) > 1 for term in terms for way in term.any_of for phrase in way)
+
+
+def _fts5(query: Query, marks: Sequence[tuple[str, ...]]) -> _Match:
+    asked = [_joined(" OR ", (f'"{mark}"' for mark in one)) for one in marks]
+    strict = " AND ".join([*map(partial(_fts5_term, is_loose=False), query.terms), *asked])
+    loose = " AND ".join([*map(partial(_fts5_term, is_loose=True), query.terms), *asked])
+    without = " OR ".join(_fts5_term(term, is_loose=False) for term in query.without)
+    return _Match(
+        strict=f"({strict}) NOT ({without})" if without else strict,
+        loose=loose,
+        is_phrasal=_is_phrasal((*query.terms, *query.without)),
+    )
+
+
+def _fts5_term(term: Term, *, is_loose: bool) -> str:
+    ways = (_joined(" AND ", (_fts5_phrase(one, is_loose=is_loose) for one in way)) for way in term.any_of)
+    return _joined(" OR ", ways)
+
+
+def _fts5_phrase(phrase: Phrase, *, is_loose: bool) -> str:
+    column = "title : " if phrase.in_title else ""
+    words = phrase.in_index
+    star = " *" if phrase.goes_on else ""
+    if not is_loose:
+        return f'{column}"{" ".join(words)}"{star}'
+    before = [f'{column}"{word}"' for word in words[:-1]]
+    return " AND ".join([*before, f'{column}"{words[-1]}"{star}'])
+
+
+def _tsquery(query: Query, marks: Sequence[tuple[str, ...]]) -> _Match:
+    asked = [_joined(" | ", (f"'{mark}'" for mark in one)) for one in marks]
+    strict = " & ".join([*map(partial(_tsquery_term, joint="<->"), query.terms), *asked])
+    loose = " & ".join([*map(partial(_tsquery_term, joint="&"), query.terms), *asked])
+    without = "".join(f" & !{_tsquery_term(term, joint='<->')}" for term in query.without)
+    return _Match(
+        strict=strict + without, loose=loose, is_phrasal=_is_phrasal((*query.terms, *query.without))
+    )
+
+
+def _tsquery_term(term: Term, *, joint: str) -> str:
+    ways = (_joined(" & ", (_tsquery_phrase(one, joint=joint) for one in way)) for way in term.any_of)
+    return _joined(" | ", ways)
+
+
+def _tsquery_phrase(phrase: Phrase, *, joint: str) -> str:
+    column = "_t" if phrase.in_title else ""
+    *before, last = phrase.in_index
+    words = [*(f"'{column}{word}'" for word in before), f"'{column}{last}'{':*' if phrase.goes_on else ''}"]
+    return _joined(f" {joint} ", words)
+
+
+def _joined(joint: str, parts: Iterable[str]) -> str:
+    return f"({joint.join(parts)})"

@@ -1,0 +1,256 @@
+"""Searching: the newest articles that fit, the best of them first, and the stories that they are in.
+
+The databases' own ranks (bm25, ts_rank) differ from each other and read every hit. Ours is made of what both
+have alike: where the words stand, how many tell the story, how old it is. Only so many articles are ranked
+(config/tuning.yaml, search); the order is the same on both databases and needs no clock.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, select
+
+from aggregator.extract.language.search_tokens import is_unspaced, search_words
+from aggregator.model.core import Noun, TimedEntry
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import EntryHit, SearchBounds, SearchHit, SearchResults, StoryHit
+from aggregator.store import codecs
+from aggregator.store.search import match
+from aggregator.store.search.index import unindexed_to
+from aggregator.store.search.query_syntax import Phrase, Query, Term, Wording, parse_query, with_title
+from aggregator.store.search.snippets import snippet
+from aggregator.store.sql import in_parts
+from aggregator.store.stories import article_views, articles
+from aggregator.store.tables import article, story
+
+_ENTRIES_SHOWN = 3  # of one live blog
+_ARTICLES_SHOWN = 3  # of one story
+
+
+class SearchRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `search` of the rule book."""
+
+    ranked: int
+    ranked_titles: int
+    phrase_reach: int
+    title_points: float
+    lead_points: float
+    phrase_points: float
+    report_points: float
+    most_reports: int
+    recent_points: float
+    half_life_days: float
+
+
+class _Ranked(Noun, frozen=True, kw_only=True):
+    n: int
+    story: str
+    points: float
+
+
+def search(
+    connection: Connection, text: str, limit: int, bounds: SearchBounds, rules: SearchRules
+) -> SearchResults:
+    """What fits `text` within `bounds`, best first."""
+    try:
+        query = within(parse_query(text), bounds)
+    except UsageError as error:
+        return SearchResults(problem=str(error))
+    ranked = _ranked(connection, query, max(rules.ranked, min(limit, 10**9) + 1), rules)
+    shown = ranked[:limit]
+    by_story: dict[str, list[_Ranked]] = {}
+    for one in ranked:
+        by_story.setdefault(one.story, []).append(one)
+    chosen = dict(list(by_story.items())[:limit])
+    wanted = [*shown, *(one for found in chosen.values() for one in found[:_ARTICLES_SHOWN])]
+    hits = _hits(connection, {one.n for one in wanted}, query)
+    stories = _story_hits(connection, chosen, hits)
+    return SearchResults(
+        hits=tuple(hits[one.n] for one in shown),
+        stories=stories,
+        more=len(ranked) > len(shown),
+        partial=unindexed_to(connection) > 0,
+    )
+
+
+def within(query: Query, bounds: SearchBounds) -> Query:
+    """`query` within further bounds; where both have one, both hold."""
+    since = max(filter(None, (query.since, bounds.since)), default=None)
+    after_until = _just_after(bounds.until) if bounds.until else None
+    language = bounds.language.strip().casefold() if bounds.language else query.language
+    return msgspec.structs.replace(
+        query,
+        since=since,
+        before=min(filter(None, (query.before, after_until)), default=None),
+        language=language,
+        outlet=(*query.outlet, *search_words(bounds.outlet or "")),
+    )
+
+
+def _just_after(moment: dt.datetime) -> dt.datetime:
+    try:
+        return moment + dt.timedelta(microseconds=1)
+    except OverflowError:
+        return moment
+
+
+# --- ranking -----------------------------------------------------------------------------------------------
+
+
+def _ranked(connection: Connection, query: Query, most: int, rules: SearchRules) -> list[_Ranked]:
+    """The newest that have all in the title, and the newest that have it anywhere, best first."""
+    reach = max(rules.phrase_reach, most)
+    titled = msgspec.structs.replace(query, terms=with_title(query.terms))
+    numbers = match.newest(connection, query, most, reach=reach)
+    if query.terms and len(numbers) == most:
+        numbers += match.newest(connection, titled, rules.ranked_titles, reach=reach)
+    rows = [row for row in _looks(connection, set(numbers)) if _is_within(row.effective, query)]
+    if not rows:
+        return []
+    latest, whole = max(row.effective for row in rows), _as_written(query)
+    ranked = []
+    for row in rows:
+        points = _points_of_words(row, query.terms, titled.terms, whole, rules)
+        points += _points_of_story(row, latest - row.effective, rules)
+        ranked.append(_Ranked(n=row.n, story=row.story, points=round(points, 6)))
+    return sorted(ranked, key=lambda one: (-one.points, -one.n))
+
+
+def _is_within(effective: dt.datetime, query: Query) -> bool:
+    """Marks know days only."""
+    return not (
+        (query.since is not None and effective < query.since)
+        or (query.before is not None and effective >= query.before)
+    )
+
+
+def _points_of_words(
+    row: Row[Any],
+    terms: Sequence[Term],
+    titled: Sequence[Term],
+    whole: tuple[Phrase, Phrase] | None,
+    rules: SearchRules,
+) -> float:
+    """For where the words stand; `titled` are the terms asked of the headline, `whole` all words in a row."""
+    wording = Wording(row.lead, title=row.title)
+    count = len(terms) or 1
+    points = rules.title_points * sum(map(wording.holds_term, titled)) / count
+    points += rules.lead_points * sum(map(wording.holds_term, terms)) / count
+    return points + rules.phrase_points * (whole is not None and any(map(wording.holds, whole)))
+
+
+def _points_of_story(row: Row[Any], age: dt.timedelta, rules: SearchRules) -> float:
+    """For how many tell it, and how old the article is beside the newest one found."""
+    told = math.log2(min(max(row.report_count, 1), rules.most_reports))
+    fresh = 2 ** (-(age / dt.timedelta(days=1)) / rules.half_life_days)
+    return rules.report_points * told + rules.recent_points * float(fresh)
+
+
+def _as_written(query: Query) -> tuple[Phrase, Phrase] | None:
+    """The words of a search in a row, anywhere and in the headline; None where they are less than two."""
+    firsts = [phrase for term in query.terms for phrase in term.any_of[0]]
+    words = tuple(word for phrase in firsts for word in phrase.words)
+    if len(words) < 2 and not any(len(word) > 2 and is_unspaced(word) for word in words):
+        return None
+    ends = firsts[-1].prefix
+    return Phrase(words=words, prefix=ends), Phrase(words=words, prefix=ends, in_title=True)
+
+
+_LOOK: Select[Any] = select(
+    article.c.n, article.c.story, article.c.title, article.c.lead, article.c.effective, story.c.report_count
+).join(story, story.c.id == article.c.story)
+
+
+def _looks(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
+    ordered = sorted(numbers, reverse=True)
+    found: list[Row[Any]] = []
+    for part in in_parts(ordered):
+        some = article.c.n.in_(part)
+        found += connection.execute(_LOOK.where(some)).all()
+    return found
+
+
+# --- what is shown -----------------------------------------------------------------------------------------
+
+
+def _hits(connection: Connection, numbers: Iterable[int], query: Query) -> dict[int, SearchHit]:
+    """The articles with what a hit shows, by their numbers."""
+    statement = (
+        article_views.view_columns("text", "n")
+        .add_columns(story.c.title.label("story_title"))
+        .join(story, story.c.id == article.c.story)
+    )
+    ordered = sorted(numbers)
+    found: dict[int, SearchHit] = {}
+    for part in in_parts(ordered):
+        chosen = statement.where(article.c.n.in_(part))
+        found |= {row.n: _hit(row, query) for row in connection.execute(chosen)}
+    return found
+
+
+def _hit(row: Row[Any], query: Query) -> SearchHit:
+    details = codecs.unpack(row.details, articles.Details)
+    shown, marks = snippet(row.text or row.lead, query.phrases)
+    return SearchHit(
+        article=row.id,
+        story=row.story,
+        story_title=row.story_title,
+        title=row.title,
+        outlet=row.outlet,
+        url=row.url,
+        effective=row.effective,
+        language=row.language,
+        snippet=shown,
+        marks=marks,
+        nosnippet=details.nosnippet,
+        entries=_entry_hits(details.timed, row.title, query),
+    )
+
+
+def _entry_hits(timed: Sequence[TimedEntry], title: str, query: Query) -> tuple[EntryHit, ...]:
+    """The entries of a live blog that hold all the words, the newest first, at most three."""
+    if not query.terms:
+        return ()
+    holding = (one for one in reversed(timed) if Wording(one.text, title=title).fits(query))
+    shown = ((one, *snippet(one.text, query.phrases)) for one in islice(holding, _ENTRIES_SHOWN))
+    return tuple(
+        EntryHit(clock_minutes=one.clock_minutes, day=one.day, snippet=told, marks=places)
+        for one, told, places in shown
+    )
+
+
+_STORY_COLUMNS = (
+    "id",
+    "title",
+    "language",
+    "first_published",
+    "last_published",
+    "updated",
+    "article_count",
+    "outlet_count",
+    "report_count",
+)
+
+
+def _story_hits(
+    connection: Connection, chosen: dict[str, list[_Ranked]], hits: dict[int, SearchHit]
+) -> tuple[StoryHit, ...]:
+    ids = list(chosen)
+    rows: dict[str, dict[str, Any]] = {}
+    for part in in_parts(ids):
+        columns = select(*(story.c[name] for name in _STORY_COLUMNS))
+        for row in connection.execute(columns.where(story.c.id.in_(part))):
+            rows[row.id] = {name: value for name, value in row._mapping.items() if name != "id"}
+    return tuple(
+        StoryHit(
+            story=id_,
+            found=len(found),
+            hits=tuple(hits[one.n] for one in found[:_ARTICLES_SHOWN]),
+            **rows[id_],
+        )
+        for id_, found in chosen.items()
+    )

@@ -1,0 +1,119 @@
+"""A few words around what was searched for."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
+from aggregator.store.search.query_syntax import Phrase
+
+_WORDS_SHOWN = 40
+_WORDS_BEFORE = 12
+_CHARS_SHOWN = 600
+_CHARS_SCANNED = 200 * 1024
+
+
+class _Place(NamedTuple):
+    """A phrase in a text: from which of its words on, how many."""
+
+    first: int
+    words: int
+    phrase: int
+
+
+def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """About 40 words of `text` where most of `phrases` stand together, and the ranges in them that are such.
+
+    Ranges are half-open and count code points. In scripts that write without spaces a character is a word.
+    """
+    spans = list(_spans(text))
+    if not spans:
+        return "", ()
+    places = _places([_folded(text[a:b]) for a, b in spans], phrases)
+    middle = _richest(places)
+    chosen = spans[max(0, middle - _WORDS_BEFORE) :][:_WORDS_SHOWN]
+    while len(chosen) > 1 and places and spans[middle][0] - chosen[0][0] > _CHARS_SHOWN // 2:
+        chosen = chosen[1:]  # enormous words before the hit
+    start = 0 if chosen[0] == spans[0] else chosen[0][0]
+    end = min(len(text) if chosen[-1] == spans[-1] else chosen[-1][1], start + _CHARS_SHOWN)
+    before = "… " if start else ""
+    shown = before + text[start:end].replace("\n", " ") + (" …" if end < len(text) else "")
+    shift = len(before) - start
+    hits = sorted({at for place in places for at in range(place.first, place.first + place.words)})
+    marks = [(a + shift, b + shift) for a, b in (spans[at] for at in hits) if start <= a and b <= end]
+    return shown, _joined(marks)
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    spaced = text.isascii()
+    for match in WORD.finditer(text, 0, _CHARS_SCANNED):
+        start, end = match.span()
+        if not spaced and is_unspaced(match[0]):
+            yield from ((at, at + 1) for at in range(start, end))
+        else:
+            yield start, end
+
+
+@lru_cache(maxsize=65536)
+def _folded(word: str) -> str:
+    return " ".join(search_words(word))
+
+
+def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
+    """Where the phrases stand, in order."""
+    single: dict[str, int] = {}
+    beginnings: list[tuple[str, int]] = []
+    longer: dict[str, list[tuple[int, tuple[str, ...], bool]]] = {}
+    for number, phrase in enumerate(dict.fromkeys(phrases)):
+        parts = tuple(part for word in phrase.words for part in (word if is_unspaced(word) else (word,)))
+        goes_on = phrase.prefix and not is_unspaced(parts[-1])
+        if len(parts) > 1:
+            longer.setdefault(parts[0], []).append((number, parts, goes_on))
+        elif goes_on:
+            beginnings.append((parts[0], number))
+        else:
+            single.setdefault(parts[0], number)
+    found = []
+    for at, word in enumerate(words):
+        if word in single:
+            found.append(_Place(at, 1, single[word]))
+        found += [_Place(at, 1, number) for start, number in beginnings if word.startswith(start)]
+        for number, parts, goes_on in longer.get(word, ()):
+            if _stands(words, at, parts, goes_on=goes_on):
+                found.append(_Place(at, len(parts), number))
+    return found
+
+
+def _stands(words: Sequence[str], at: int, parts: Sequence[str], *, goes_on: bool) -> bool:
+    *before, last = words[at : at + len(parts)]
+    if len(before) + 1 < len(parts) or before != list(parts[:-1]):
+        return False
+    return last.startswith(parts[-1]) if goes_on else last == parts[-1]
+
+
+def _richest(places: Sequence[_Place]) -> int:
+    """Where the first phrase begins that most different ones follow closely; 0 without any."""
+    best, most, last = 0, 0, 0
+    near: Counter[int] = Counter()
+    for place in places:
+        while last < len(places) and places[last].first < place.first + _WORDS_SHOWN - _WORDS_BEFORE:
+            near[places[last].phrase] += 1
+            last += 1
+        if len(near) > most:
+            best, most = place.first, len(near)
+        near[place.phrase] -= 1
+        if not near[place.phrase]:
+            del near[place.phrase]
+    return best
+
+
+def _joined(ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Ranges that touch as one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in ranges:
+        if joined and joined[-1][1] >= start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return tuple(joined)

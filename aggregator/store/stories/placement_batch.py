@@ -1,0 +1,171 @@
+"""One placing transaction's running numbers, log lines and finished entries, written together at its end.
+
+Numbers are taken from `counter` once and counted on in memory; they are the transaction's own, because the
+one writer of stories is the only one who takes numbers of stories and bumps.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, Text, bindparam, func, insert, update
+
+from aggregator.model.core import Entry
+from aggregator.model.read_model import ChangeKind
+from aggregator.store import codecs
+from aggregator.store.intake import prefetched
+from aggregator.store.intake.inbox import Outcome, take_numbers
+from aggregator.store.tables import change, counter, entry, story_log
+
+# "moved": an article went to another story; "regrouped": by `recluster`; "full": takes copies only now;
+# "forgotten": an article of it was forgotten
+LogKind = Literal[
+    "created",
+    "joined",
+    "merged",
+    "moved",
+    "headline",
+    "revised",
+    "corrected",
+    "regrouped",
+    "full",
+    "forgotten",
+]
+
+_REASON = bindparam("entry_reason", type_=Text)  # of the text; fetching may have left one of its page before
+_FINISH = (
+    update(entry)
+    .where(entry.c.n == bindparam("entry_n"))
+    .values(
+        state=bindparam("entry_state"),
+        article=bindparam("entry_article"),
+        done_at=bindparam("entry_done_at"),
+        outcome=bindparam("entry_outcome"),
+        verdict=bindparam("entry_verdict"),
+        reason=func.coalesce(entry.c.reason + "; " + _REASON, entry.c.reason, _REASON),
+        page_verdict=func.coalesce(bindparam("entry_page_verdict", type_=Text), entry.c.page_verdict),
+        payload=bindparam("entry_payload"),
+        page=None,
+    )
+)
+_LOG = insert(story_log)
+_CHANGE = insert(change)
+_COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
+
+
+class Ledger:
+    """Belongs to one transaction; `close` must be called before it is committed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._numbers: dict[str, int] = {}
+        self._logs: list[dict[str, Any]] = []
+        self._changes: list[dict[str, Any]] = []
+        self._finished: list[dict[str, Any]] = []
+
+    def number(self, name: Literal["story", "bump", "change"]) -> int:
+        """The next running number of this name."""
+        if name not in self._numbers:
+            self._numbers[name] = take_numbers(self._connection, name, 0)
+        self._numbers[name] += 1
+        return self._numbers[name]
+
+    def log(
+        self,
+        at: dt.datetime,
+        story: str,
+        kind: LogKind,
+        *,
+        article: str | None = None,
+        **detail: str | float | None,
+    ) -> None:
+        """A line in a story's log."""
+        self.log_with(at, story, kind, article, detail)
+
+    def log_with(
+        self,
+        at: dt.datetime,
+        story: str,
+        kind: LogKind,
+        article: str | None,
+        detail: Mapping[str, str | float | None],
+    ) -> None:
+        """A line in a story's log, its details as a mapping."""
+        text = json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
+        self._logs.append({"story": story, "at": at, "kind": kind, "article": article, "detail": text})
+
+    def change(
+        self,
+        at: dt.datetime,
+        story: str,
+        kind: ChangeKind,
+        *,
+        bump: dt.datetime,
+        title: str,
+        report_count: int,
+        title_before: str | None = None,
+        article: str | None = None,
+        others: Sequence[str] = (),
+    ) -> None:
+        """What readers of a story are told; `bump` is the time that it sorts by, to the second."""
+        n = self.number("change")
+        self._changes.append(
+            {
+                "n": n,
+                "story": story,
+                "at": at,
+                # The fraction tells changes of one second apart, in their order.
+                "updated": bump.replace(microsecond=n % 1_000_000),
+                "kind": kind,
+                "article": article,
+                "others": ",".join(others) or None,
+                "title": title,
+                "title_before": title_before,
+                "report_count": report_count,
+            }
+        )
+
+    def finish(
+        self,
+        n: int,
+        *,
+        at: dt.datetime,
+        outcome: Outcome,
+        article: str,
+        verdict: str,
+        reason: str | None,
+        page_verdict: str | None = None,
+        declared: Entry,
+    ) -> None:
+        """Take entry `n` out of the queue; its page and its words are dropped, what else it declared stays.
+
+        Its words are in the article by then: kept twice, they were a sixth of the database.
+        """
+        kept = msgspec.structs.replace(declared, html=None, text=None)
+        self._finished.append(
+            {
+                "entry_n": n,
+                "entry_state": "refused" if outcome == "refused" else "done",
+                "entry_article": article,
+                "entry_done_at": at,
+                "entry_outcome": outcome,
+                "entry_verdict": verdict,
+                "entry_reason": reason,
+                "entry_page_verdict": page_verdict,
+                "entry_payload": codecs.squeeze_noun(kept),
+            }
+        )
+
+    def close(self) -> None:
+        """Write all of it."""
+        if self._finished:
+            self._connection.execute(_FINISH, self._finished)
+            prefetched.drop(self._connection, [row["entry_n"] for row in self._finished])
+        if self._logs:
+            self._connection.execute(_LOG, self._logs)
+        if self._changes:
+            self._connection.execute(_CHANGE, self._changes)
+        for name, value in sorted(self._numbers.items()):
+            self._connection.execute(_COUNT.values(value=value), {"counter_name": name})

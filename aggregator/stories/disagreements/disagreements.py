@@ -1,0 +1,152 @@
+"""What differs in a story, as the nouns that readers get: figures, clocks, claims and denials."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aggregator.model.core import Attributed, Disagreement
+from aggregator.stories.disagreements.casualties import Toll, tolls_that_differ
+from aggregator.stories.disagreements.denials import Denied, denials
+from aggregator.stories.disagreements.figure_pairs import FigurePair, figures_that_differ, is_growth
+from aggregator.stories.disagreements.times import ClockPair, clocks_that_differ
+from aggregator.stories.facts.facts import FactGroup, Likenesses
+from aggregator.stories.facts.sentence_similarity import Features
+from aggregator.stories.facts.source_sentences import Report
+from aggregator.stories.tuning import StoryRules
+
+
+@dataclass(slots=True)
+class Telling:
+    """What is known of a story while it is told, and which sentences have been shown."""
+
+    reports: Sequence[Report]
+    likenesses: Likenesses
+    salience: Sequence[float]  # of each sentence: its share of the story's key terms
+    rules: StoryRules
+    shown: dict[int, None] = field(default_factory=dict)  # in order; a dict so that no hash decides
+
+    @property
+    def features(self) -> Sequence[Features]:
+        """The sentences of the story, report by report."""
+        return self.likenesses.features
+
+    @property
+    def voices(self) -> list[str]:
+        """Who says each sentence."""
+        return [self.voice(index) for index in range(len(self.features))]
+
+    def said(self, index: int) -> Attributed:
+        """The sentence with the name of who says it."""
+        sentence = self.features[index].sentence
+        return self.reports[sentence.report].said(sentence)
+
+    def voice(self, index: int) -> str:
+        """Who says it: an outlet, or a report whose outlet is not known."""
+        return self.reports[self.features[index].sentence.report].voice
+
+    def published(self, index: int) -> dt.datetime | None:
+        """When its report was published, to the minute; None where that is not declared."""
+        article = self.reports[self.features[index].sentence.report].article
+        if article.published is None or article.published_precision != "minute":
+            return None
+        return article.published.astimezone(dt.UTC)
+
+    def closeness(self, index: int) -> float:
+        """Likeness to what has been shown."""
+        return max((self.likenesses.of(index, other) for other in self.shown), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """What stands side by side, sentences by number."""
+
+    tolls: Sequence[Toll]
+    figures: Sequence[FigurePair]
+    clocks: Sequence[ClockPair]
+
+    @property
+    def sets(self) -> list[set[int]]:
+        """The sentences of each, which no fact may hold together."""
+        return [
+            *({index for index, _ in toll.sides} for toll in self.tolls),
+            *({pair.first, pair.second} for pair in self.figures),
+            *({pair.first, pair.second} for pair in self.clocks),
+        ]
+
+
+def what_differs(telling: Telling) -> Differing:
+    """Figures and clocks that stand against each other; what a toll holds is no other figure as well."""
+    rules, voices = telling.rules, telling.voices
+    tolls = tolls_that_differ(telling.likenesses, voices, list(telling.shown), rules)
+    tolls = [toll for toll in tolls if _may_be_one(telling, toll)]
+    kinds = {toll.kind for toll in tolls}
+    figures = [p for p in figures_that_differ(telling.likenesses, voices, rules) if p.kind not in kinds]
+    clocks = clocks_that_differ(telling.likenesses, voices, rules)
+    return Differing(tolls, figures[: rules.differ_cap], clocks[: rules.differ_cap])
+
+
+def disagreements(
+    telling: Telling, differing: Differing, groups: Sequence[FactGroup]
+) -> tuple[Disagreement, ...]:
+    """All that differs, figures first; marks the sentences as shown."""
+    found = [_toll(telling, toll) for toll in differing.tolls]
+    found += [_figures(telling, pair) for pair in differing.figures]
+    found += [
+        Disagreement(kind="times", sides=_shown(telling, (pair.first, pair.second)), values=pair.words)
+        for pair in differing.clocks
+    ]
+    denied = denials(telling.features, groups, telling.voices, telling.rules)
+    return (*found, *(_denied(telling, each) for each in denied[: telling.rules.differ_cap]))
+
+
+def _shown(telling: Telling, indices: Sequence[int]) -> tuple[Attributed, ...]:
+    telling.shown.update(dict.fromkeys(indices))
+    return tuple(telling.said(index) for index in indices)
+
+
+def _may_be_one(telling: Telling, toll: Toll) -> bool:
+    """Whether numbers so far apart may be of one event: a part against a whole is further; growth may be."""
+    times = [telling.published(index) for index, _ in toll.sides]
+    rose = is_growth(toll.kind, toll.stated, times, telling.rules)
+    most = telling.rules.toll_factor_rose if rose else telling.rules.toll_factor
+    return max(toll.stated) <= most * min(toll.stated)
+
+
+def _toll(telling: Telling, toll: Toll) -> Disagreement:
+    sides = [(index, f"{words} {toll.kind}") for index, words in toll.sides]
+    return _of_figures(telling, toll.kind, sides, toll.stated)
+
+
+def _figures(telling: Telling, pair: FigurePair) -> Disagreement:
+    sides = list(zip((pair.first, pair.second), pair.words, strict=True))
+    return _of_figures(telling, pair.kind, sides, pair.stated)
+
+
+def _of_figures(
+    telling: Telling, kind: str, sides: Sequence[tuple[int, str]], stated: Sequence[float]
+) -> Disagreement:
+    times = [telling.published(index) for index, _ in sides]
+    rose = is_growth(kind, stated, times, telling.rules)
+    order = sorted(range(len(sides)), key=lambda place: (str(times[place]) if rose else "", place))
+    return Disagreement(
+        kind="figures",
+        sides=_shown(telling, [sides[place][0] for place in order]),
+        values=tuple(sides[place][1] for place in order),
+        rose=rose,
+        times=tuple(times[place] for place in order) if rose else (),
+    )
+
+
+def _denied(telling: Telling, denied: Denied) -> Disagreement:
+    parts = [
+        ("claimed", denied.claim),
+        ("before", denied.before),
+        ("denied", denied.denial),
+        *(("denied", index) for index in denied.also),
+    ]
+    present = [(word, index) for word, index in parts if index is not None]
+    return Disagreement(
+        kind="denial",
+        sides=_shown(telling, [index for _, index in present]),
+        values=tuple(word for word, _ in present),
+    )

@@ -1,0 +1,237 @@
+"""The merged story as plain text, for a terminal and for the text column of the SQL views."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from aggregator.model.core import (
+    AgreedFigure,
+    ArticleView,
+    Attributed,
+    Disagreement,
+    Fact,
+    MergedStory,
+    TimelineItem,
+)
+from aggregator.stories.counts import count, with_originals
+from aggregator.stories.text.lead import lead_and_facts
+from aggregator.stories.title_cleanup import clean_title
+
+NO_OUTLET = "unknown outlet"
+DENIAL_LABELS = {"claimed": "claim", "before": "the sentence before it", "denied": "denial"}
+TITLE_WORDS = 5  # of a title that stands for an outlet
+NO_SHARED_FACT = "No two outlets tell a fact in like words here."
+
+
+def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
+    """Headline, counts, facts with how many outlets say them, what differs, timeline, reports.
+
+    Every sentence carries who says it: the outlet, or where that is unknown the beginning of the article's
+    title. Ends without a newline.
+    """
+    merged = _named(merged, _stand_ins(articles))
+    lead, facts = lead_and_facts(merged)
+    sections = [
+        [merged.title, _counts(articles)],
+        [NO_SHARED_FACT] if merged.no_shared_fact else [],
+        [] if lead is None else _lead(lead),
+        _titled("What several outlets say", [line for fact in facts for line in _fact(fact)]),
+        _titled("On the same point", [line for block in merged.beside for line in _block(block)]),
+        _titled(
+            differ_title(merged), [line for each in merged.disagreements for line in _disagreement(each)]
+        ),
+        _titled("Figures that agree", [line for same in merged.agreed for line in _agreed(same, merged)]),
+        _only(merged.only, with_originals(articles)),
+        _titled("Timeline", [line for item in merged.timeline for line in _timeline_lines(item)]),
+        _titled("Articles", _reports(articles)),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def _stand_ins(articles: Sequence[ArticleView]) -> dict[str, str]:
+    """What stands for the outlets that are unknown, by article."""
+    titles = {article.id: clean_title(article).split() for article in articles if article.outlet is None}
+    return {
+        id_: f"“{' '.join(words[:TITLE_WORDS]).rstrip(' ,:;–—-')}{'…' if len(words) > TITLE_WORDS else ''}”"
+        for id_, words in titles.items()
+        if words
+    }
+
+
+def _named(merged: MergedStory, names: Mapping[str, str]) -> MergedStory:
+    """With `names` in the place of unknown outlets; not beside a title, which says the same."""
+    if not names:
+        return merged
+
+    def of(said: Attributed) -> Attributed:
+        return msgspec.structs.replace(said, outlet=said.outlet or names.get(said.article))
+
+    def all_of(said: Sequence[Attributed]) -> tuple[Attributed, ...]:
+        return tuple(map(of, said))
+
+    replace = msgspec.structs.replace
+    return replace(
+        merged,
+        lead=None if merged.lead is None else of(merged.lead),
+        facts=tuple(replace(fact, said=all_of(fact.said)) for fact in merged.facts),
+        only=all_of(merged.only),
+        disagreements=tuple(replace(each, sides=all_of(each.sides)) for each in merged.disagreements),
+        beside=tuple(map(all_of, merged.beside)),
+        agreed=tuple(replace(same, said=all_of(same.said)) for same in merged.agreed),
+        timeline=tuple(
+            item if item.kind == "published" else replace(item, outlet=item.outlet or names.get(item.article))
+            for item in merged.timeline
+        ),
+    )
+
+
+def _lead(lead: Fact) -> list[str]:
+    support = f" ({_support(lead)})" if len(lead.said) > 1 else ""
+    return [_quoted(lead.said[0]) + support, *_in_other_words(lead)]
+
+
+def _titled(title: str, lines: list[str]) -> list[str]:
+    return [title, *lines] if lines else []
+
+
+def _outlet(outlet: str | None) -> str:
+    return outlet or NO_OUTLET
+
+
+def _quoted(said: Attributed) -> str:
+    return f"{said.text}  — {_outlet(said.outlet)}"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _counts(articles: Sequence[ArticleView]) -> str:
+    counts = count(articles)
+    parts = [
+        _plural(counts.article_count, "article"),
+        _plural(counts.outlet_count, "outlet"),
+        _plural(counts.report_count, "independent report"),
+    ]
+    return ", ".join(parts)
+
+
+def _fact(fact: Fact) -> list[str]:
+    return [f"- {_support(fact)}: {_quoted(fact.said[0])}", *_in_other_words(fact)]
+
+
+def _support(fact: Fact) -> str:
+    if fact.outlets > 1:
+        copied = [len({fact.said[p].outlet or fact.said[p].article for p in one}) for one in fact.same_words]
+        same = "".join(f", the same words in {_plural(n, 'outlet')}" for n in copied)
+        return f"{fact.outlets} of {fact.of} outlets{same}"
+    return "the same words in " + _plural(len({said.outlet or said.article for said in fact.said}), "outlet")
+
+
+def _in_other_words(fact: Fact) -> list[str]:
+    return [f"    {_outlet(said.outlet)}: {said.text}" for said in fact.said[1:]]
+
+
+def _block(block: Sequence[Attributed]) -> list[str]:
+    return [
+        f"{'- ' if place == 0 else '    '}{_outlet(said.outlet)}: {said.text}"
+        for place, said in enumerate(block)
+    ]
+
+
+def differ_title(merged: MergedStory) -> str:
+    """The heading of the disagreements: one side alone differs from nobody."""
+    compared = any(len(each.sides) > 1 for each in merged.disagreements)
+    return "Where they differ" if compared else "What is denied"
+
+
+def _disagreement(each: Disagreement) -> list[str]:
+    lines = [f"- {disagreement_title(each)}"]
+    times = each.times or (None,) * len(each.sides)
+    for value, said, time in zip(each.values, each.sides, times, strict=True):
+        at = f" ({time:%Y-%m-%d %H:%M} UTC)" if time is not None else ""
+        lines.append(f"    {DENIAL_LABELS.get(value, value)}{at}: {_quoted(said)}")
+    return lines
+
+
+def disagreement_title(each: Disagreement) -> str:
+    """What kind of difference it is, in words; never that one side contradicts the other."""
+    if each.kind == "figures":
+        return "Rose from report to report" if each.rose else "Figures side by side"
+    if each.kind == "times":
+        return "Times side by side"
+    return "Claimed and denied" if "claimed" in each.values else "Denied"
+
+
+def _agreed(same: AgreedFigure, merged: MergedStory) -> list[str]:
+    """The figure and who gives it; its sentence where it is not told elsewhere."""
+    outlets = ", ".join(dict.fromkeys(_outlet(said.outlet) for said in same.said))
+    line = f"- {same.words}: {same.outlets} of {same.of} outlets ({outlets})"
+    told = {said for fact in merged.facts for said in fact.said}
+    told.update(said for block in merged.beside for said in block)
+    told.update(side for each in merged.disagreements for side in each.sides)
+    return [line] if told.intersection(same.said) else [line, f"    {_quoted(same.said[0])}"]
+
+
+def _only(said: Sequence[Attributed], articles: Sequence[ArticleView]) -> list[str]:
+    """What only one report has, by outlet; without heading where there is no other report."""
+    by_outlet: dict[str, list[Attributed]] = {}
+    for each in said:
+        by_outlet.setdefault(each.outlet or each.article, []).append(each)
+    if count(articles).report_count < 2:
+        return [f"- {each.text}" for each in said]
+    lines = []
+    for group in by_outlet.values():
+        reprints = len(
+            {a.id for a in articles if a.copy_of in {each.article for each in group} and a.role != "excerpt"}
+        )
+        credit = f" and {_plural(reprints, 'reprint')}" if reprints else ""
+        lines += [_outlet(group[0].outlet) + credit, *(f"- {each.text}" for each in group)]
+    return _titled("Only one report says", lines)
+
+
+def _timeline_lines(item: TimelineItem) -> list[str]:
+    """The moment, and below a publication who printed its text."""
+    lines = [f"- {_moment(item)}  {_outlet(item.outlet)}: {item.text}"]
+    for copy in item.copies:
+        verb = "printed" if copy.is_whole else "excerpted"
+        lines.append(f"    {verb} by {_outlet(copy.outlet)}{_later(copy.minutes_later)}")
+    left = item.copy_count - len(item.copies)
+    return lines + ([f"    and {left} more"] if left else [])
+
+
+def _later(minutes: int | None) -> str:
+    """How long after the original; "" where that is not known to the minute."""
+    if minutes is None:
+        return ""
+    hours, rest = divmod(abs(minutes), 60)
+    parts = [_plural(hours, "hour")] if hours else []
+    parts += [_plural(rest, "minute")] if rest or not hours else []
+    return f", {' '.join(parts)} {'before it came from there' if minutes < 0 else 'later'}"
+
+
+def _moment(item: TimelineItem) -> str:
+    clock = (
+        "" if item.clock_minutes is None else f" {item.clock_minutes // 60:02d}:{item.clock_minutes % 60:02d}"
+    )
+    day = "day unknown" if item.day is None else item.day.isoformat()
+    inferred = " (day inferred)" if item.day_inferred else ""
+    return f"{day}{clock}{inferred} [{item.kind}]"
+
+
+def _reports(articles: Sequence[ArticleView]) -> list[str]:
+    settled = sorted(with_originals(articles), key=lambda a: (a.effective, a.id))
+    outlets = {article.id: _outlet(article.outlet) for article in settled}
+    return [_report(article, outlets) for article in settled]
+
+
+def _report(article: ArticleView, outlets: dict[str, str]) -> str:
+    line = f"- {_outlet(article.outlet)}: {article.title or article.id}"
+    if article.copy_of is not None:
+        relation = "excerpt of" if article.role == "excerpt" else "copy of"
+        line += f" ({relation} {outlets.get(article.copy_of, 'an article elsewhere')})"
+    if article.wire is not None:
+        line += f" (agency: {article.wire})"
+    if article.role == "container":
+        line += " (live blog or round-up)"
+    return line + (f"\n    {article.url}" if article.url else "")

@@ -1,0 +1,142 @@
+"""What happened when: publications, the timed entries of live blogs, and days that sentences tell.
+
+A day is only ever one that is declared, told against a declared one, or marked as inferred from another dated
+report of the story. What has no such day stands at the end, in its own order; the time at which we fetched an
+article is never shown as its time.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from aggregator.extract.sentences import paragraphs, split_sentences
+from aggregator.model.core import ArticleView, Reprint, TimedEntry, TimelineItem, Trail
+from aggregator.stories.dates import days_inferred, days_told
+from aggregator.stories.facts.source_sentences import CLOCK, Report, Sentence
+from aggregator.stories.facts.standalone_sentences import standalone
+from aggregator.stories.title_cleanup import clean_title
+from aggregator.stories.tuning import StoryRules
+
+UTC = dt.UTC
+TOLD_WORDS_MAX = 60  # longer sentences draw foreign dates into the timeline
+LEFT_OUT_FIRST = ("told", "live", "published")  # where there are too many moments, the oldest of a kind first
+
+
+def timeline(
+    reports: Sequence[Report], rules: StoryRules, trails: Sequence[Trail] = ()
+) -> tuple[TimelineItem, ...]:
+    """At most `timeline_cap` moments: known days in order (day-only before clocked), then the undated.
+
+    Publications go before entries of live blogs, and those before told days; of each kind the newest stay.
+
+    What the articles of `trails` printed of a report stands under its publication.
+    """
+    span = _dated_span(reports, rules)
+    printed = {trail.article: trail.reprints for trail in trails}
+    items: list[TimelineItem] = []
+    for report in reports:
+        items.append(_publication(report.article, printed.get(report.article.id, ()), rules))
+        items += _live(report.article)
+        items += [item for s in report.sentences if (item := _told(report, s, span, rules))]
+    ordered = sorted(items, key=_moment)  # a stable sort: else in the order they came
+    kept = sorted(range(len(ordered)), key=lambda place: (-LEFT_OUT_FIRST.index(ordered[place].kind), -place))
+    return tuple(ordered[place] for place in sorted(kept[: rules.timeline_cap]))
+
+
+def _moment(item: TimelineItem) -> tuple[int, dt.date, int]:
+    if item.day is None:
+        return 1, dt.date.max, 0 if item.kind == "published" else 1
+    return 0, item.day, -1 if item.clock_minutes is None else item.clock_minutes
+
+
+def _publication(article: ArticleView, printed: Sequence[Reprint], rules: StoryRules) -> TimelineItem:
+    text = clean_title(article)
+    copies = tuple(printed[: rules.timeline_copies])
+    if article.published is None:
+        return TimelineItem(
+            kind="published",
+            text=text,
+            article=article.id,
+            outlet=article.outlet,
+            precision="day",
+            copies=copies,
+            copy_count=len(printed),
+        )
+    published = article.published.astimezone(UTC)
+    exact = article.published_precision != "day"
+    return TimelineItem(
+        kind="published",
+        text=text,
+        article=article.id,
+        outlet=article.outlet,
+        time=published if exact else None,
+        day=published.date(),
+        clock_minutes=published.hour * 60 + published.minute if exact else None,
+        precision="minute" if exact else "day",
+        copies=copies,
+        copy_count=len(printed),
+    )
+
+
+def _live(article: ArticleView) -> list[TimelineItem]:
+    return [_entry(article, entry) for entry in article.timed if entry.text.strip()]
+
+
+def _entry(article: ArticleView, entry: TimedEntry) -> TimelineItem:
+    """An entry at its moment; where its zone is not known, its clock is taken as it stands."""
+    time = entry.time.astimezone(UTC) if entry.time is not None else None
+    if time is None and entry.day is not None:
+        midnight = dt.datetime.combine(entry.day, dt.time(), UTC)
+        time = midnight + dt.timedelta(minutes=entry.clock_minutes)
+    return TimelineItem(
+        kind="live",
+        text=_first_sentence(entry.text),
+        article=article.id,
+        outlet=article.outlet,
+        time=time,
+        day=time.date() if time is not None else None,
+        clock_minutes=entry.clock_minutes if time is None else time.hour * 60 + time.minute,
+    )
+
+
+def _first_sentence(text: str) -> str:
+    for paragraph in paragraphs(text):
+        for sentence in split_sentences(CLOCK.sub("", paragraph)):
+            return sentence
+    return text.strip()
+
+
+def _told(
+    report: Report, sentence: Sentence, span: tuple[dt.date, dt.date] | None, rules: StoryRules
+) -> TimelineItem | None:
+    """A sentence that names exactly one day other than that of publication."""
+    article = report.article
+    if article.language not in (None, "en") or len(sentence.text.split()) > TOLD_WORDS_MAX:
+        return None
+    if standalone(sentence.text) < rules.show_from:
+        return None
+    published = article.published.astimezone(UTC).date() if article.published else None
+    if published is not None:
+        days = days_told(sentence.text, published, rules)
+    elif span is not None:
+        days = days_inferred(sentence.text, *span, rules)
+    else:
+        return None
+    if len(days) != 1 or days[0] == published:
+        return None
+    return TimelineItem(
+        kind="told",
+        text=sentence.text,
+        article=article.id,
+        outlet=article.outlet,
+        day=days[0],
+        precision="day",
+        day_inferred=published is None,
+    )
+
+
+def _dated_span(reports: Sequence[Report], rules: StoryRules) -> tuple[dt.date, dt.date] | None:
+    """First and last day of the dated reports, where they lie close enough to lend their date to others."""
+    days = sorted(r.article.published.astimezone(UTC).date() for r in reports if r.article.published)
+    if not days or (days[-1] - days[0]).days > rules.reference_span_days:
+        return None
+    return days[0], days[-1]

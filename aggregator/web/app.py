@@ -1,0 +1,140 @@
+"""The web application: pages, feeds and the API over one shelf."""
+
+from http import HTTPStatus
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Mount
+from starlette.staticfiles import StaticFiles
+
+from aggregator import __version__
+from aggregator.model.errors import AggregatorError, UsageError
+from aggregator.model.read_model import Shelf
+from aggregator.web import health
+from aggregator.web.api import corrections, openapi, push
+from aggregator.web.api import routes as api
+from aggregator.web.dependencies import Clock, Site, utc_now
+from aggregator.web.editor import NewsDesk
+from aggregator.web.feeds import routes as feeds
+from aggregator.web.pages import editor_forms, pages
+from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem, refusal
+from aggregator.web.security.middleware import API, NO_DATABASE, PROBES, Guard, is_owner
+from aggregator.web.settings import PublishSettings
+
+COMPRESSED_FROM_BYTES = 1024  # below, the headers cost more than is saved
+IN_WORDS = {400: "That address has a mistake", 503: "The database does not answer"}  # headings of pages
+# An environment variable could otherwise send addresses and errors elsewhere.
+NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+
+def create_app(
+    shelf: Shelf,
+    settings: PublishSettings,
+    clock: Clock = utc_now,
+    letterbox: push.Letterbox | None = None,
+    desk: NewsDesk | None = None,
+    *,
+    watch: health.Watch | None = None,
+) -> FastAPI:
+    """All routes over `shelf`. `clock` is asked only for filters that are relative to now ("24h").
+
+    Without a `letterbox` nothing can be pushed, and no token opens anything; without a `desk` nothing is
+    corrected or explained; without a `watch` only `/healthz` tells how the daemon does.
+    """
+    site = Site(shelf, settings, clock, desk)
+    app = FastAPI(
+        title="aggregator",
+        version=__version__,
+        docs_url=None,  # both viewers load scripts from elsewhere
+        redoc_url=None,
+        openapi_url=None,  # described.py has more to say
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
+    )
+    app.include_router(api.router(site))
+    app.router.routes.append(
+        openapi.route(site, takes_articles=letterbox is not None, is_watched=watch is not None)
+    )
+    if letterbox is not None:
+        app.include_router(push.router(letterbox))
+    if desk is not None:
+        app.include_router(corrections.router(desk))
+    app.router.routes.extend([*pages.routes(site), *editor_forms.routes(site)])
+    app.router.routes.extend(feeds.routes(site))
+    app.router.routes.extend(health.routes(site, watch))
+    static = Path(str(files("aggregator.web").joinpath("static")))
+    app.mount("/static", StaticFiles(directory=static), name="static")
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
+    errors = _Errors(pages.Pages(site))
+    app.add_exception_handler(HTTPException, errors.http)
+    app.add_exception_handler(AggregatorError, errors.ours)
+    app.add_middleware(Guard, settings=settings, say=errors.say, tokens=letterbox)
+    return app
+
+
+class _Errors:
+    """Errors in the form of what was asked for: problem+json below /api/, a page elsewhere."""
+
+    def __init__(self, page: pages.Pages) -> None:
+        self._page = page
+
+    def http(self, request: Request, error: Exception) -> Response:
+        """No such address, no such method."""
+        assert isinstance(error, HTTPException)
+        response = self.say(request, error.status_code, error.detail)
+        response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(_methods_at(request))
+        return response
+
+    def ours(self, request: Request, error: Exception) -> Response:
+        """What was asked for cannot be, or the database does not answer: in the words of the error."""
+        if isinstance(error, RefusedError):
+            if request.url.path.startswith(API):
+                return refusal(error)
+            response = self.say(request, error.status, str(error))
+            response.headers.update(error.headers)
+            return response
+        if isinstance(error, UsageError):
+            return self.say(request, 400, str(error))
+        # Files, hosts and users of ours are in it.
+        return self.say(request, 503, str(error) if is_owner(request) else NO_DATABASE)
+
+    def say(self, request: Request, status: int, detail: str) -> Response:
+        """What is wrong, in the form of what was asked for."""
+        response = self._said(request, status, detail)
+        if status == 503:
+            response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+        return response
+
+    def _said(self, request: Request, status: int, detail: str) -> Response:
+        title = HTTPStatus(status).phrase
+        if request.url.path.startswith((API, health.METRICS)) or request.url.path in PROBES:
+            return problem(status, detail)
+        heading = IN_WORDS.get(status, title)
+        if status == 404:
+            return self._page.not_found(request)
+        return self._page.problem(request, status, heading, detail)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """What the address takes: a route alone knows only of its own method."""
+    routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
+    found = [
+        method
+        for method in ("GET", "POST", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return found or ["GET"]  # of a file

@@ -1,0 +1,205 @@
+"""The JSON of one article, of what a search finds, and of sources. Every function shows all that it is given.
+
+As in `story_json`: times in UTC, ids as strings, no key is ever left out.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+
+import msgspec
+
+from aggregator.model.read_model import (
+    EntryHit,
+    OneArticle,
+    SearchHit,
+    SearchResults,
+    SourceState,
+    SourceView,
+    StoryHit,
+)
+from aggregator.web.sanitise import visible_marked, without_bidi
+from aggregator.web.story_json import (
+    ArticleJson,
+    WholeArticleJson,
+    article_in_list,
+    clock,
+    in_utc,
+    whole_article,
+)
+
+COPIES_SHOWN = 100  # of one article; `copy_count` has all of them
+
+
+class OneArticleJson(WholeArticleJson, frozen=True, kw_only=True):
+    """One article. `text` is for the owner, else null, as where it is kept no more.
+
+    `reason` says why it is in its story.
+    """
+
+    text: str | None
+    story: str
+    story_title: str
+    revisions: int
+    copy_count: int
+    copies: tuple[ArticleJson, ...]
+
+
+class FoundEntryJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of a live blog that was found; `clock` ("21:43") is as the live blog shows it."""
+
+    clock: str
+    day: dt.date | None
+    snippet: str
+    marks: tuple[tuple[int, int], ...]
+
+
+class FoundArticleJson(msgspec.Struct, frozen=True, kw_only=True):
+    """An article that was found. `marks` are ranges of code points of `snippet`, the end not included."""
+
+    id: str
+    story: str
+    story_title: str
+    title: str
+    outlet: str | None
+    url: str | None
+    effective: dt.datetime
+    language: str | None
+    snippet: str
+    marks: tuple[tuple[int, int], ...]
+    entries: tuple[FoundEntryJson, ...]
+
+
+class FoundStoryJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A story with articles that were found; `articles` are the best of them, `found` counts them."""
+
+    id: str
+    title: str
+    language: str | None
+    first_published: dt.datetime
+    last_published: dt.datetime
+    updated: dt.datetime
+    article_count: int
+    outlet_count: int
+    report_count: int
+    found: int
+    articles: tuple[FoundArticleJson, ...]
+
+
+class SearchJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, best first; `more`: there are more articles than were asked for.
+
+    `problem` says in words why a text cannot be searched for; then nothing was.
+    """
+
+    stories: tuple[FoundStoryJson, ...]
+    articles: tuple[FoundArticleJson, ...]
+    more: bool
+    problem: str | None
+
+
+class SourceJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Where articles come from. `url` and `problem` are for the owner, else null."""
+
+    id: str
+    name: str
+    kind: str
+    url: str | None
+    home: str | None
+    folder: str | None
+    state: SourceState
+    problem: str | None
+    article_count: int
+    last_success: dt.datetime | None
+    next_due: dt.datetime | None
+
+
+class SourcesJson(msgspec.Struct, frozen=True, kw_only=True):
+    """All sources, by folder and name."""
+
+    sources: tuple[SourceJson, ...]
+
+
+def one_article_json(one: OneArticle) -> bytes:
+    """An article by itself; its `text` is null where it is empty."""
+    whole = whole_article(one.article)
+    told = OneArticleJson(
+        text=one.article.text or None,
+        story=one.story,
+        story_title=one.story_title,
+        revisions=one.revisions,
+        copy_count=len(one.copies),
+        copies=tuple(article_in_list(copy) for copy in one.copies[:COPIES_SHOWN]),
+        **msgspec.structs.asdict(whole),
+    )
+    return without_bidi(msgspec.json.encode(told)) + b"\n"
+
+
+def search_json(results: SearchResults) -> bytes:
+    """Articles and the stories that they are in."""
+    told = SearchJson(
+        stories=tuple(_story(story) for story in results.stories),
+        articles=tuple(_found(hit) for hit in results.hits),
+        more=results.more,
+        problem=results.problem,
+    )
+    return without_bidi(msgspec.json.encode(told)) + b"\n"
+
+
+def sources_json(sources: Iterable[SourceView]) -> bytes:
+    """All sources."""
+    told = SourcesJson(sources=tuple(_source(source) for source in sources))
+    return without_bidi(msgspec.json.encode(told)) + b"\n"
+
+
+def _found(hit: SearchHit) -> FoundArticleJson:
+    snippet, marks = visible_marked(hit.snippet, hit.marks)
+    return FoundArticleJson(
+        id=hit.article,
+        story=hit.story,
+        story_title=hit.story_title,
+        title=hit.title,
+        outlet=hit.outlet,
+        url=hit.url,
+        effective=in_utc(hit.effective),
+        language=hit.language,
+        snippet=snippet,
+        marks=marks,
+        entries=tuple(_entry(entry) for entry in hit.entries),
+    )
+
+
+def _entry(entry: EntryHit) -> FoundEntryJson:
+    snippet, marks = visible_marked(entry.snippet, entry.marks)
+    return FoundEntryJson(clock=clock(entry.clock_minutes) or "", day=entry.day, snippet=snippet, marks=marks)
+
+
+def _story(story: StoryHit) -> FoundStoryJson:
+    return FoundStoryJson(
+        id=story.story,
+        title=story.title,
+        language=story.language,
+        first_published=in_utc(story.first_published),
+        last_published=in_utc(story.last_published),
+        updated=in_utc(story.updated),
+        article_count=story.article_count,
+        outlet_count=story.outlet_count,
+        report_count=story.report_count,
+        found=story.found,
+        articles=tuple(_found(hit) for hit in story.hits),
+    )
+
+
+def _source(source: SourceView) -> SourceJson:
+    return SourceJson(
+        id=source.id,
+        name=source.name,
+        kind=source.kind,
+        url=source.url,
+        home=source.home,
+        folder=source.folder,
+        state=source.state,
+        problem=source.problem,
+        article_count=source.article_count,
+        last_success=source.last_success and in_utc(source.last_success),
+        next_due=source.next_due and in_utc(source.next_due),
+    )

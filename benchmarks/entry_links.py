@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.live_entries import LinkRules, entry_marks
 from aggregator.cluster.events.scorer import Article, Scorer, is_open
 from aggregator.cluster.events.story_index import StoryIndex, StoryRow
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
+from aggregator.cluster.fingerprint import LinkRules, entry_marks
 from aggregator.config.tuning import rule_book
 from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import CleanArticle, TimedEntry

@@ -26,9 +26,9 @@ import msgspec
 
 from aggregator.config.tuning import rule_book
 from aggregator.model.core import Entry, ParsedFeed
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.entry_builder import author_name, plain_title
 from aggregator.sources.parse.feed import read_feed
-from aggregator.sources.parse.limits import source_rules
 from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
 
 SUITES = ("real", "feedparser", "gofeed")

@@ -11,8 +11,7 @@ import time
 from aggregator.model.read_model import Teaser
 from aggregator.web.filters import parse_filter
 from aggregator.web.jinja import environment
-from aggregator.web.pages.front_page import arranged
-from aggregator.web.pages.pages import feed_links
+from aggregator.web.pages.pages import arranged, feed_links
 from aggregator.web.settings import PublishSettings
 
 STORIES = 30

@@ -24,8 +24,8 @@ from aggregator.config.tuning import rule_book
 from aggregator.model.core import Entry
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.pipeline.placement.place import Placing
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import FoundEntry, open_source
-from aggregator.sources.parse.limits import source_rules
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade

@@ -20,8 +20,8 @@ from aggregator.config.tuning import rule_book
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import FoundEntry, open_source
-from aggregator.sources.parse.limits import source_rules
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade

@@ -20,8 +20,8 @@ from aggregator.pipeline.placement.apply_corrections import Corrected, Wish
 from aggregator.pipeline.placement.place import Placing
 from aggregator.pipeline.placement.recluster import Reclustering
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import FoundEntry, open_source
-from aggregator.sources.parse.limits import source_rules
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles
 from aggregator.store.tables import article, counter, metadata, story

@@ -41,8 +41,8 @@ from aggregator.model.read_model import (
     StoryPage,
     Teaser,
 )
-from aggregator.stories.front_page_rank import FrontRules, ranked
-from aggregator.web.pages.front_page import teaser_of
+from aggregator.store.read.reader import FrontRules, ranked
+from aggregator.web.pages.pages import teaser_of
 
 
 class MemoryShelf:

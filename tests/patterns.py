@@ -179,7 +179,7 @@ def _make_tables() -> None:
     from aggregator.cluster.events import scripts
     from aggregator.extract import page_verdict
     from aggregator.extract.liveblog import clock_times
-    from aggregator.stories import headline_faults, lexicon
+    from aggregator.stories import headline, lexicon
     from aggregator.stories.disagreements import casualties
     from aggregator.stories.facts import denial_cues, figures, sentence_similarity
 
@@ -196,7 +196,7 @@ def _make_tables() -> None:
             if text:
                 re.compile(text, re.IGNORECASE)
         for kind in ("bait", "label", "opener"):
-            headline_faults._searched(kind, language)
+            headline._searched(kind, language)
 
 
 def _assigned(path: str, line: int) -> str:

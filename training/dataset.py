@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from aggregator.extract.html.widgets import without_widgets
+from aggregator.extract.html.boxes import without_widgets
 
 
 class Labelled(NamedTuple):

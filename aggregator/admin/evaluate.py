@@ -3,6 +3,11 @@
 Records go in the order of their times (an undated one keeps its place behind the record before it), and the
 clock of the run is the records' own. Every record is an article of its own, whatever its text or identity,
 and nothing is refused: a bad record is its own story.
+
+What corrections say, as labels: the user's own measure of how good the grouping is.
+
+A person who corrected a story looked at it. So the articles that corrections in force name are labelled with
+the story that they are in today.
 """
 
 import datetime as dt
@@ -12,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from io import BufferedReader
 from pathlib import Path
@@ -44,7 +49,36 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import Assigned, assignments
-from aggregator.store.stories import article_views
+from aggregator.store.stories import article_views, articles, corrections
+
+
+def labels(database: Database) -> dict[str, str]:
+    """Article to story, for every article that a correction in force names."""
+    with database.read() as connection:
+        return articles.homes(connection, corrections.bound_articles(connection))
+
+
+def labelled_records(database: Database) -> Iterator[bytes]:
+    """One line of an evaluation set for each labelled article, in the order of their ids, with its text."""
+    with database.read() as connection:
+        homes = articles.homes(connection, corrections.bound_articles(connection))
+        for view in article_views.views_with_text(connection, homes):
+            yield _record(view, homes[view.id])
+
+
+def _record(view: ArticleView, story: str) -> bytes:
+    record = {
+        "id": view.id,
+        "lang": view.language,
+        "source": view.outlet,
+        "url": view.url,
+        "published": view.published,
+        "title": view.title,
+        "text": view.text,
+        "cluster": story,
+    }
+    return msgspec.json.encode(record) + b"\n"
+
 
 STANDARD_INPUT = "-"
 

@@ -14,8 +14,8 @@ from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken, prepare
 from aggregator.pipeline.poll import verdict_of
 from aggregator.pipeline.workers.executor import Executor, open_executor
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import FoundBytes, FoundEntry, FoundProblem, open_source
-from aggregator.sources.parse.limits import source_rules
 
 
 class Extracted(Noun, frozen=True, kw_only=True, omit_defaults=False):

@@ -47,8 +47,8 @@ from aggregator.pipeline.watch_folder import (
 )
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.fetch.client import Client
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import FoundProblem, open_source
-from aggregator.sources.parse.limits import source_rules
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
 from aggregator.store.engine.database import Connection, Database
@@ -57,7 +57,7 @@ from aggregator.store.intake import rejected as refused
 from aggregator.store.intake.folder_names import folder_name, known_as
 from aggregator.store.intake.inbox import Accepted
 from aggregator.store.intake.sources import feed_at, source_id
-from aggregator.store.read import receipts
+from aggregator.store.read import reader
 from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import StoryRules
 
@@ -190,7 +190,7 @@ class Ingest:
         missing = [one for one in what if not _is_there(one)]
         if missing and len(missing) == len(what):
             raise UsageError("\n".join(f"{one}: {_MISSING}" for one in missing))
-        self._newest_before = self._read(receipts.newest_story)
+        self._newest_before = self._read(reader.newest_story)
         sizes = [_size(one) for one in what]
         done = 0
         for number, one in enumerate(what):
@@ -297,7 +297,7 @@ class Ingest:
             results = self._read(partial(inbox.results, numbers=numbers))
             grown = {one.story for one in results if one.story and one.outcome in ("joined", "copy")}
             grown -= self._extended
-            self._extended |= self._read(partial(receipts.of_before, ids=grown, newest=self._newest_before))
+            self._extended |= self._read(partial(reader.of_before, ids=grown, newest=self._newest_before))
             for one in results:
                 if one.outcome is not None:
                     self._count(one, self._pending.pop(one.n))

@@ -74,7 +74,7 @@ def show_(context: typer.Context) -> None:
     """
     import yaml
 
-    from aggregator.config.redact import without_secrets
+    from aggregator.config.messages import without_secrets
     from aggregator.store.engine.database import shown_url
 
     settings: Settings = context.obj

@@ -182,8 +182,8 @@ def export(
       aggregator correct export > labels.jsonl
       aggregator correct export --output labels.jsonl
     """
-    from aggregator.admin.labelling import labelled_records
-    from aggregator.cli.atomic_file import write_atomically
+    from aggregator.admin.evaluate import labelled_records
+    from aggregator.cli.output import write_atomically
 
     settings: Settings = context.obj
     with settings.reading() as (_, database):

@@ -150,7 +150,7 @@ class _Corrected(NamedTuple):
 
 def _corrected(config: "Config", database: "Database") -> _Corrected:
     """Decides again about every article, aside, as if nobody had corrected anything."""
-    from aggregator.admin.labelling import labels
+    from aggregator.admin.evaluate import labels
     from aggregator.pipeline.placement.recluster import Reclustering
     from aggregator.pipeline.workers.executor import open_executor
     from aggregator.store.stories import article_views

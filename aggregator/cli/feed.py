@@ -8,8 +8,8 @@ import typer
 
 from aggregator.cli import filters
 from aggregator.cli import output as show
-from aggregator.cli.atomic_file import write_atomically
 from aggregator.cli.context import Settings
+from aggregator.cli.output import write_atomically
 
 
 def register(app: typer.Typer) -> None:

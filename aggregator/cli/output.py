@@ -1,4 +1,7 @@
-"""Printing: tables that fit the terminal, exact JSON, JSON lines and CSV for programs."""
+"""Printing: tables that fit the terminal, exact JSON, JSON lines and CSV for programs.
+
+Files that commands write.
+"""
 
 import csv
 import datetime as dt
@@ -10,12 +13,40 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from aggregator.config.logging import one_line
 from aggregator.model.errors import UsageError
+
+
+def write_atomically(path: Path, data: bytes) -> bool:
+    """Put `data` in the place of the file; False where it holds that already, and is left alone.
+
+    Whoever reads the file sees the old or the new one, also after a power cut. Raises UsageError where it
+    cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if path.is_file() and path.read_bytes() == data:
+            return False
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    return True
+
 
 # A spreadsheet takes a cell that begins so for a formula; the last four are the full-width forms.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

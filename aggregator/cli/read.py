@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.completion import complete_story
 from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.filters import complete_story
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:

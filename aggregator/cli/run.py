@@ -14,7 +14,7 @@ from aggregator.cli.context import Settings
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.daemon.sd_notify import Notifier
+    from aggregator.daemon.watchdog import Notifier
     from aggregator.store.engine.database import Database
 
 log = logging.getLogger(__name__)
@@ -35,9 +35,9 @@ def run(context: typer.Context) -> None:
       aggregator run
       aggregator run --config /etc/aggregator/config.yaml -v
     """
-    from aggregator.daemon.allocator import give_back_freed_memory
     from aggregator.daemon.daemon import Daemon, end_with_hung_threads
-    from aggregator.daemon.sd_notify import Notifier
+    from aggregator.daemon.process_memory import give_back_freed_memory
+    from aggregator.daemon.watchdog import Notifier
 
     give_back_freed_memory()
     settings: Settings = context.obj

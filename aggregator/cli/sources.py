@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.completion import complete_source
 from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.filters import complete_source
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.admin.listing import ListedSource
-    from aggregator.admin.manage_sources import Added, Wanted
+    from aggregator.admin.manage_sources import Added, ListedSource, Wanted
     from aggregator.config.settings import Config
     from aggregator.store.engine.database import Database
     from aggregator.store.intake.sources import Source
@@ -59,7 +58,7 @@ def list_(
     """
     import msgspec
 
-    from aggregator.admin.listing import listed
+    from aggregator.admin.manage_sources import listed
     from aggregator.daemon.factories import utc_now
 
     settings: Settings = context.obj
@@ -106,7 +105,7 @@ def show_(
     """
     import msgspec
 
-    from aggregator.admin.listing import listed
+    from aggregator.admin.manage_sources import listed
     from aggregator.daemon.factories import utc_now
     from aggregator.store.read.verdict_stats import judged_lately
 

@@ -11,7 +11,7 @@ from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.web.webhooks.model import Hook
+    from aggregator.web.webhooks.payload import Hook
 
 webhooks = typer.Typer(help="Webhooks: what is sent where, and what waits.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="As it is called in config.yaml.")]

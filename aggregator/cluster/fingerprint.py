@@ -1,19 +1,92 @@
-"""What both levels of likeness need of one clean article, computed once, in a worker."""
+"""What both levels of likeness need of one clean article, computed once, in a worker.
+
+Sentence vectors of many languages in one space: the optional extra, loaded in the workers only.
+
+The model is a folder on disk (a static multilingual model in the format of model2vec); nothing is fetched.
+What a text becomes is the mean over its words' vectors, so an article costs well below a millisecond.
+
+The entries of a live blog as short texts of their own: what they are weighed by against stories.
+
+An entry has no headline. Its first line is taken for one where it is a heading, else its first sentence; the
+whole of it is the text.
+"""
 
 import hashlib
+import os
+from collections.abc import Sequence
 from functools import lru_cache
 
+import msgspec
 import numpy as np
 
 from aggregator.cluster.copies import minhash, sampled_shingles
 from aggregator.cluster.copies.copy_check import CopyRules
 from aggregator.cluster.copies.shingles import shingle_sequence
 from aggregator.cluster.cross_language import features
-from aggregator.cluster.events.live_entries import LinkRules, entry_marks
+from aggregator.cluster.cross_language.features import packed_vector
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import RuleBook
-from aggregator.model.core import CleanArticle, Fingerprint
+from aggregator.extract.lines import count_words, ends_sentence
+from aggregator.extract.sentences import split_sentences
+from aggregator.model.core import CleanArticle, EntryMark, Fingerprint
+
+
+class LinkRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `links` of config/tuning.yaml."""
+
+    entries: int
+    least_words: int
+    margin: float
+    again_after: int
+    again_factor: int
+    again_rounds: int
+    again_at_once: int
+
+
+def entry_marks(article: CleanArticle, packer: TermPacker, rules: LinkRules) -> tuple[EntryMark, ...]:
+    """The marks of the newest timed entries, those that are too short left out."""
+    first = max(0, len(article.timed) - rules.entries)
+    marks = []
+    for position, entry in enumerate(article.timed[first:], first):
+        if count_words(entry.text) >= rules.least_words:
+            title = entry_title(entry.text)
+            terms, words = packer.pack_counted(title, entry.text, article.language)
+            marks.append(EntryMark(position=position, terms=terms, body_words=words))
+    return tuple(marks)
+
+
+def entry_title(text: str) -> str:
+    """What stands for the headline of an entry."""
+    lines: Sequence[str] = [line for line in text.split("\n") if line]
+    if len(lines) > 1 and not ends_sentence(lines[0]):
+        return lines[0]
+    return next((sentence for line in lines for sentence in split_sentences(line)), text)
+
+
+class SentenceVectors:
+    """The model of one folder, read once."""
+
+    def __init__(self, folder: str) -> None:
+        """Raises what the library raises for files that are no model; config/settings.py has looked at
+        them before.
+        """
+        os.environ["HF_HUB_OFFLINE"] = "1"  # the library can also fetch; ours is never asked to
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the workers are what runs side by side
+        from model2vec import StaticModel
+
+        self._model = StaticModel.from_pretrained(folder)
+
+    def encode(self, texts: Sequence[str]) -> list[bytes]:
+        """One packed vector for each text; b"" where no word of it is known."""
+        vectors = self._model.encode(list(texts), use_multiprocessing=False)
+        return [packed_vector(vector) for vector in vectors]
+
+
+@lru_cache(maxsize=1)
+def sentence_vectors(folder: str) -> SentenceVectors:
+    """The model of `folder`; the same object for the same folder."""
+    return SentenceVectors(folder)
 
 
 class Fingerprinter:
@@ -53,7 +126,7 @@ class Fingerprinter:
             return b""
         vector = b""
         if self._across.has_vectors:
-            from aggregator.cluster.cross_language.embeddings import sentence_vectors
+            pass  # JOINED
 
             vector = sentence_vectors(self._across.folder).encode([f"{article.title}\n{article.lead}"])[0]
         found = self._features.features(article.title, article.text, article.language, vector)

@@ -13,7 +13,7 @@ import sys
 import threading
 from types import TracebackType
 
-from aggregator.config.redact import without_secrets
+from aggregator.config.messages import without_secrets
 
 # What a record may carry beside its words (`extra=` of the call), as keys of its JSON.
 FIELDS = ("source", "entry", "article", "story", "hook", "job")

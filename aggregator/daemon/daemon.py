@@ -23,8 +23,7 @@ from aggregator.config.messages import counted
 from aggregator.config.settings import Config
 from aggregator.daemon.factories import utc_now
 from aggregator.daemon.runtime import Lent, Shift
-from aggregator.daemon.sd_notify import Notifier, watchdog_interval_seconds
-from aggregator.daemon.watchdog import ServiceRules
+from aggregator.daemon.watchdog import Notifier, ServiceRules, watchdog_interval_seconds
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,

@@ -1,7 +1,7 @@
 """How the daemon does: asking the database, and saying in words what is wrong.
 
 Asking may take as long as the database likes, so it is apart from saying, which takes memory alone: a probe
-waits for the first within a bound (web/security/call_with_timeout.py) and does the second in any case.
+waits for the first within a bound (web/health.py) and does the second in any case.
 """
 
 import datetime as dt

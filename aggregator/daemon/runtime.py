@@ -41,7 +41,7 @@ from aggregator.pipeline.workers.executor import open_executor
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import SharingRules, WriterLock
 from aggregator.store.intake.sources import follow_config
-from aggregator.store.maintenance.clock_skew import Bumps, ClockRules
+from aggregator.store.maintenance.repair import Bumps, ClockRules
 from aggregator.store.read import health_gauges
 from aggregator.store.read.reader import Reading
 from aggregator.stories.tuning import StoryRules

@@ -151,7 +151,7 @@ class CleanArticle(Noun, frozen=True, kw_only=True):
     noarchive: bool = False
     nosnippet: bool = False
     tdm_reserved: bool = False
-    media: tuple[Enclosure, ...] = ()  # of the entry and its page, see extract/html/media.py
+    media: tuple[Enclosure, ...] = ()  # of the entry and its page, see extract/article.py
     truncated: bool = False
     repeated: tuple[RepeatedLine, ...] = ()  # taken out of `text`, see extract/learned_boilerplate.py
     page_verdict: Verdict | None = None  # of its page, where that failed and the entry's own text was taken

@@ -268,7 +268,7 @@ class Shelf(Protocol):
         """The heaviest first among the newest stories that fit (`limit` and `after` are not looked at).
 
         `prefer` are the outlets that the reader prefers. How many are weighed is bounded
-        (stories/front_page_rank.py).
+        (store/read/reader.py).
         """
         ...
 

@@ -131,8 +131,8 @@ def broken(error: WorkError, title: str = "") -> CleanArticle:
 
 def read_feed(job: bytes) -> bytes:
     """FeedJob → ParsedFeed."""
+    from aggregator.sources.limits import source_rules
     from aggregator.sources.parse import feed
-    from aggregator.sources.parse.limits import source_rules
 
     wanted = msgspec.msgpack.decode(job, type=FeedJob)
     parsed: ParsedFeed = feed.read_feed(

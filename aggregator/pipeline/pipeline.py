@@ -2,7 +2,7 @@
 
     who, when      bytes           entries          clean article       decision        story
     sources ─poll► net ─read_feed► inbox ─prepare─► text, dedup ─place► dedup, store ─► stories ─► readers
-    (pipeline/poll.py)                   (accept)         (pipeline/jobs.py)        
+    (pipeline/poll.py)                   (accept)         (pipeline/jobs.py)
     (pipeline/placement/place.py)
 
 What comes in is accepted into the inbox in one short transaction; from then on it cannot be lost. Each later

@@ -2,17 +2,26 @@
 
 The entries and the source's new state (ETag, due time, health) are one transaction: either both are there, or
 the source is asked again, which changes nothing.
+
+Addresses that move for ever (301, 308), and feeds that are gone (410). Pure.
+
+One such answer proves little: a hotel's network, a parked domain or a slip of an administrator give it too.
+So an answer must be the same several times over some days, and a new address must have shown an entry that
+we knew from the old one, before it is believed (docs/decisions/0017).
+
+Telling our own outage from that of others: when nobody can be reached, it is not everybody's fault.
 """
 
 import datetime as dt
 import hashlib
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,11 +38,16 @@ from aggregator.model.errors import (
     NotWritableError,
     WorkError,
 )
-from aggregator.model.news_rate import decayed, expected_gap_seconds, first_rate, later_rate, silence_seconds
+from aggregator.model.health_report import (
+    decayed,
+    expected_gap_seconds,
+    first_rate,
+    later_rate,
+    silence_seconds,
+)
 from aggregator.pipeline.jobs import FeedJob, read_feed
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.fetch.client import Client, Fetched
-from aggregator.sources.fetch.outage import Outage, Silence
 from aggregator.sources.fetch.poll_schedule import (
     after_failure,
     after_gone,
@@ -42,9 +56,8 @@ from aggregator.sources.fetch.poll_schedule import (
     after_success,
 )
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
-from aggregator.sources.fetch.redirects import Move, is_gone, is_ripe, watched
 from aggregator.sources.fetch.robots import Robots
-from aggregator.sources.limits import net_rules
+from aggregator.sources.limits import NetRules, net_rules
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.host_backoff import Host, save_hosts
@@ -53,6 +66,102 @@ from aggregator.store.intake.inbox import Accepted
 from aggregator.store.intake.pending_pages import PageWanted
 from aggregator.store.intake.reread_limits import LiveRules
 from aggregator.store.intake.sources import Source, feed_at, host_of, hosts_asked, part_again, pull_in, save
+
+_MOST_BEFORE = 500  # sources that are remembered: many may be at few hosts
+
+
+class Silence(NamedTuple):
+    """An outage of our own: since when, whether it was told before, and who failed before it was known."""
+
+    since: dt.datetime
+    is_new: bool
+    before: frozenset[str]
+
+
+class Outage:
+    """Counts the hosts that could not be reached one after the other. Safe to use from many threads."""
+
+    def __init__(self, hosts: int) -> None:
+        """So many different hosts in a row, without an answer from any, are an outage of our own."""
+        self._most = hosts
+        self._lock = threading.Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._silent: set[str] = set()
+        self._before: set[str] = set()
+        self._since: dt.datetime | None = None
+        self._is_known = False
+
+    def answered(self) -> dt.datetime | None:
+        """Somebody answered, with whatever; since when nobody had, where that was an outage."""
+        with self._lock:
+            since = self._since if self._is_known else None
+            self._forget()
+            return since
+
+    def unreachable(
+        self, host: str, at: dt.datetime, known: int | None = None, source: str = ""
+    ) -> Silence | None:
+        """Take in that `source` was asked `at` this time and its host not reached; an outage, if it looks so.
+
+        `known`: how many hosts there are to be asked; where that is less, all of them are enough. One alone
+        tells nothing.
+        """
+        most = self._most if known is None else min(self._most, max(known, 2))
+        with self._lock:
+            self._since = at if self._since is None else min(self._since, at)
+            if len(self._silent) < self._most:
+                self._silent.add(host)
+            if not self._is_known and len(self._silent) < most:
+                if len(self._before) < _MOST_BEFORE:
+                    self._before.add(source)
+                return None
+            was_known, self._is_known = self._is_known, True
+            return Silence(self._since, not was_known, frozenset(self._before - {source}))
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """A permanent redirect under observation; `to` is None where there is none."""
+
+    to: str | None = None
+    count: int = 0
+    since: dt.datetime | None = None
+    proven: bool = False  # the target showed what we knew before it was ever asked
+
+
+def watched(move: Move, to: str | None, *, now: dt.datetime, shares: bool) -> Move:
+    """The observation after one more good answer.
+
+    `to` is where the whole chain led for ever, None where it did not. `shares` says whether the answer held
+    an entry that was known before; it counts at the first answer from a target only, for afterwards its
+    entries are known from the target itself.
+    """
+    if to is None:
+        return Move()
+    if to != move.to:
+        return Move(to=to, count=1, since=now, proven=shares)
+    return msgspec.structs.replace(move, count=move.count + 1)
+
+
+def is_ripe(move: Move, now: dt.datetime, rules: NetRules) -> bool:
+    """Whether the target is to be asked from now on."""
+    return (
+        move.proven
+        and move.since is not None
+        and move.count >= rules.adopt_times
+        and now - move.since >= dt.timedelta(hours=rules.adopt_hours)
+    )
+
+
+def is_gone(count: int, since: dt.datetime | None, now: dt.datetime, rules: NetRules) -> bool:
+    """Whether a feed that answered 410 `count` times in a row, first at `since`, is asked no more."""
+    return (
+        since is not None
+        and count >= rules.gone_times
+        and now - since >= dt.timedelta(hours=rules.gone_hours)
+    )
+
 
 log = logging.getLogger(__name__)
 Stored = TypeVar("Stored")

@@ -14,7 +14,7 @@ from aggregator.model.core import Prepared
 from aggregator.model.errors import AggregatorError, DamagedError, UnreadableEntryError
 from aggregator.pipeline.placement.place import Placed, Placing
 from aggregator.store.intake.inbox import Waiting
-from aggregator.store.intake.quarantine import REASON
+from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
 

@@ -20,6 +20,7 @@ from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesErr
 from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.poll import Polled, of_source, parse_feed, polled_of
 from aggregator.pipeline.workers.executor import Executor
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import (
     Finding,
     FoundBytes,
@@ -30,7 +31,6 @@ from aggregator.sources.parse.files import (
     read_file,
 )
 from aggregator.sources.parse.folder_scan import Stamp, scan
-from aggregator.sources.parse.limits import source_rules
 from aggregator.sources.parse.streams import Progress
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database

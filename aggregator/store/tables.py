@@ -3,15 +3,19 @@
 What is derived and can be rebuilt from the rest: `lsh_band`, `sketch`, `across`, `live_blog`, `entry_link`,
 `story.sums`, the counts and texts of `story`, the full-text index. All times are UTC; `UtcTime` refuses naive
 values.
+
+What statements need on both databases: values in parts, and an INSERT that may meet what is there.
 """
 
 import datetime as dt
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     DateTime,
     Dialect,
     Float,
@@ -28,6 +32,22 @@ from sqlalchemy import (
     text,
     true,
 )
+from sqlalchemy.dialects import postgresql, sqlite
+
+VALUES_AT_ONCE: Final = 500  # SQLite takes 32,766 parameters, older builds 999
+
+Value = TypeVar("Value")
+
+
+def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """The values in their order, at most VALUES_AT_ONCE at a time."""
+    return (values[start : start + VALUES_AT_ONCE] for start in range(0, len(values), VALUES_AT_ONCE))
+
+
+def insert_or(connection: Connection, table: Table) -> Any:
+    """INSERT INTO `table`, which takes an ON CONFLICT in the words of this database."""
+    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(table)
 
 
 class UtcTime(TypeDecorator[dt.datetime]):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from aggregator.extract.language.stopwords import stop_words
+from aggregator.extract.language.detect import stop_words
 
 
 class Lexicon(msgspec.Struct, frozen=True):

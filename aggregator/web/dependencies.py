@@ -14,9 +14,8 @@ from aggregator.model.core import MergedStory, StoryView
 from aggregator.model.read_model import Moved, OneArticle, Shelf
 from aggregator.web.editor import NewsDesk
 from aggregator.web.excerpts import Access, for_reader
-from aggregator.web.filters import Wanted, parse_filter
+from aggregator.web.filters import Wanted, going_on, moment_of, parse_filter
 from aggregator.web.jinja import environment, output_version
-from aggregator.web.pagination import going_on, moment_of
 from aggregator.web.security.middleware import is_owner
 from aggregator.web.settings import PublishSettings
 

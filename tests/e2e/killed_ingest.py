@@ -22,8 +22,7 @@ from aggregator.model.core import Entry
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, prepare
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.poll import Polling
-from aggregator.pipeline.workers.executor import InlineExecutor
-from aggregator.pipeline.workers.function_names import JobFunction
+from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import writer_lock

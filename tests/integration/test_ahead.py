@@ -14,8 +14,7 @@ from aggregator.model.errors import WorkError
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.prefetch import Ahead
 from aggregator.pipeline.prepare import made_for
-from aggregator.pipeline.workers.executor import InlineExecutor
-from aggregator.pipeline.workers.function_names import JobFunction
+from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import prefetched
 from aggregator.store.tables import prepared as rows

@@ -309,18 +309,18 @@ def test_saved_queries_are_described_by_their_names() -> None:
 
 def test_examples_are_what_the_types_say() -> None:
     from aggregator.web import story_json
-    from aggregator.web.api import examples
+    from aggregator.web.api import openapi
     from aggregator.web.api.corrections import Merge, Move, Split
     from aggregator.web.api.push import Pushed
     from aggregator.web.editor import Asked, CorrectionPage
     from aggregator.web.health import HealthJson
 
     pairs: list[tuple[object, Any]] = [
-        (examples.PAGE, story_json.PageJson), (examples.STORY, story_json.WholeStoryJson),
-        (examples.ARTICLE, OneArticleJson), (examples.FOUND, SearchJson), (examples.SOURCES, SourcesJson),
-        (examples.HEALTH, HealthJson), (examples.DONE, Asked), (examples.WAITING, Asked),
-        (examples.CORRECTED, CorrectionPage), (examples.PUSHED, Pushed),
-        *((one, Merge | Split | Move) for one in examples.CORRECTIONS.values()),
+        (openapi.PAGE, story_json.PageJson), (openapi.STORY, story_json.WholeStoryJson),
+        (openapi.ARTICLE, OneArticleJson), (openapi.FOUND, SearchJson), (openapi.SOURCES, SourcesJson),
+        (openapi.HEALTH, HealthJson), (openapi.DONE, Asked), (openapi.WAITING, Asked),
+        (openapi.CORRECTED, CorrectionPage), (openapi.PUSHED, Pushed),
+        *((one, Merge | Split | Move) for one in openapi.CORRECTIONS.values()),
     ]  # fmt: skip
     for example, shape in pairs:
         read = msgspec.convert(example, shape)

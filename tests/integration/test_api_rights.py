@@ -11,8 +11,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import StoryRules
-from aggregator.web.bounds import bounded_explanation
-from aggregator.web.excerpts import count_words
+from aggregator.web.excerpts import bounded_explanation, count_words
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.newsroom import STRANGER, Newsroom
 

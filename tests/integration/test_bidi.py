@@ -15,8 +15,7 @@ from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.model import Hook, HookRules
-from aggregator.web.webhooks.payload import delivery_body
+from aggregator.web.webhooks.payload import Hook, HookRules, delivery_body
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.newsroom import STRANGER, Newsroom
 

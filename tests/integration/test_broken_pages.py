@@ -11,8 +11,7 @@ from aggregator.model.core import Entry
 from aggregator.model.errors import WorkError
 from aggregator.pipeline.jobs import PrepareJob
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.executor import InlineExecutor
-from aggregator.pipeline.workers.function_names import JobFunction
+from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.read.verdict_stats import page_verdicts_by_source, verdicts_by_source

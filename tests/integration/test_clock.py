@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import RuleBook
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.clock_skew import ClockRules, pull_back
+from aggregator.store.maintenance.repair import ClockRules, pull_back
 from aggregator.store.tables import story
 from tests.articles import NOON, Clock, Desk, record
 

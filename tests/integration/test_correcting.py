@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select
 
-from aggregator.admin.evaluate import evaluate, evaluate_corrections, read_dataset
-from aggregator.admin.labelling import labelled_records, labels
+from aggregator.admin.evaluate import evaluate, evaluate_corrections, labelled_records, labels, read_dataset
 from aggregator.config.tuning import rule_book
 from aggregator.model.core import Evidence
 from aggregator.model.errors import UsageError

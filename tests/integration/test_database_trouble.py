@@ -24,7 +24,8 @@ from aggregator.model.errors import (
     DatabaseLockedError,
     NotWritableError,
 )
-from aggregator.store.engine import dead_peer, engines, timeouts
+from aggregator.store.engine import engines, timeouts
+from aggregator.store.engine import engines as dead_peer
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.engine.fair_lock import FairLock
 from aggregator.store.engine.timeouts import DatabaseRules

@@ -36,7 +36,7 @@ from aggregator.web.api.push import Letterbox
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import Filling
-from aggregator.web.webhooks.model import Hook, HookRules
+from aggregator.web.webhooks.payload import Hook, HookRules
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.homes import (
     by_title,

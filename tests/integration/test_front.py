@@ -14,7 +14,7 @@ from aggregator.store.read.front_page import CLASSES
 from aggregator.store.read.reader import Reading
 from aggregator.store.stories.merged_texts import tell_next
 from aggregator.stories.tuning import StoryRules
-from aggregator.web.pages.front_page import teaser_of
+from aggregator.web.pages.pages import teaser_of
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.homes import correct, fill, undo
 

@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 from aggregator.config.tuning import rule_book
 from aggregator.model.core import Enclosure, Entry
 from aggregator.model.read_model import StoryFilter
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.feed import read_feed
-from aggregator.sources.parse.limits import source_rules
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import Reading

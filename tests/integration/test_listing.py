@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aggregator.admin.listing import ListedSource, listed
+from aggregator.admin.manage_sources import ListedSource, listed
 from aggregator.config.tuning import rule_book
 from aggregator.pipeline.poll import Polling
 from aggregator.pipeline.workers.executor import InlineExecutor

@@ -13,8 +13,8 @@ from aggregator.config.tuning import rule_book
 from aggregator.model.core import Evidence
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import Moved, StoryFilter
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import FoundEntry, open_source
-from aggregator.sources.parse.limits import source_rules
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages

@@ -12,8 +12,8 @@ from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.recluster import Difference, Reclustering
 from aggregator.pipeline.workers.executor import open_executor
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import FoundEntry, open_source
-from aggregator.sources.parse.limits import source_rules
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories.commands import leave, one

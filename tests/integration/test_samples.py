@@ -11,8 +11,8 @@ from aggregator.cluster.bcubed import measure
 from aggregator.config.tuning import rule_book
 from aggregator.model.core import Entry, StoryView
 from aggregator.model.read_model import StoryFilter
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import FoundEntry, open_source
-from aggregator.sources.parse.limits import source_rules
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import Reading

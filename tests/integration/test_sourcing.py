@@ -458,6 +458,6 @@ def test_a_long_list_does_not_ask_all_at_once(
 
 
 def _limits(config: Config) -> Any:
-    from aggregator.sources.parse.limits import source_rules
+    from aggregator.sources.limits import source_rules
 
     return source_rules(config.rule_book)

@@ -17,7 +17,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import Reading
 from aggregator.store.tables import story
 from aggregator.web.api.openapi import document
-from aggregator.web.pagination import moment_of, next_of
+from aggregator.web.filters import moment_of, next_of
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.newsroom import Newsroom
 

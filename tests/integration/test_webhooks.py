@@ -30,8 +30,7 @@ from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts import count_words
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import Filling
-from aggregator.web.webhooks.model import Hook, HookRules
-from aggregator.web.webhooks.payload import delivery_body, delivery_id
+from aggregator.web.webhooks.payload import Hook, HookRules, delivery_body, delivery_id
 from aggregator.web.webhooks.sender import Sending
 from aggregator.web.webhooks.threads import Webhooks
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record

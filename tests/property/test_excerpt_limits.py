@@ -25,8 +25,7 @@ from aggregator.model.read_model import Change
 from aggregator.web.app import create_app
 from aggregator.web.excerpts import CHARS_A_WORD
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.model import Hook, HookRules
-from aggregator.web.webhooks.payload import delivery_body
+from aggregator.web.webhooks.payload import Hook, HookRules, delivery_body
 from tests.memory_shelf import MORNING, MemoryShelf, a_story, an_article
 
 PATHS = (

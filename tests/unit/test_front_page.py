@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import rule_book
 from aggregator.model.read_model import Glance
-from aggregator.stories.front_page_rank import FrontRules, ranked, weight
-from aggregator.web.pages.front_page import BESIDE, arranged, teaser_of
+from aggregator.store.read.reader import FrontRules, ranked, weight
+from aggregator.web.pages.pages import BESIDE, arranged, teaser_of
 from tests.memory_shelf import MORNING, a_story
 
 RULES = rule_book().section("front", FrontRules)

@@ -12,8 +12,8 @@ from aggregator.config.tuning import rule_book
 from aggregator.extract.article import clean_article
 from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import ArticleView, CleanArticle, Entry
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.feed import read_feed
-from aggregator.sources.parse.limits import source_rules
 from aggregator.stories.text.merged_text import merge
 from tests.articles import FLOOD, NOON
 from tests.patterns import LIMIT, seconds

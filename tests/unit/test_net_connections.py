@@ -13,8 +13,7 @@ import pytest
 from aggregator.config.tuning import rule_book
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.fetch.ip_ranges import networks_of
-from aggregator.sources.fetch.ssrf_guard import Guard, system_dial, system_resolve
+from aggregator.sources.fetch.ssrf_guard import Guard, networks_of, system_dial, system_resolve
 from aggregator.sources.fetch.transport import GuardedTransport, tls_of
 
 STOLEN = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nSTOLEN"

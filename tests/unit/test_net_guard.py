@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import rule_book
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.fetch.ip_ranges import address_of, is_public
+from aggregator.sources.fetch.ssrf_guard import address_of, is_public
 from tests.loopback import LoopbackServer, redirect
 from tests.waiting import PATIENCE_SECONDS
 

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import rule_book
-from aggregator.model.news_rate import decayed, expected_gap_seconds, first_rate, later_rate
-from aggregator.sources.fetch.outage import Outage, Silence
+from aggregator.model.health_report import decayed, expected_gap_seconds, first_rate, later_rate
+from aggregator.pipeline.poll import Outage, Silence
 from aggregator.sources.fetch.poll_schedule import after_outage
 from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.limits import net_rules
-from aggregator.sources.parse.feed_ttl import asked_seconds
+from aggregator.sources.parse.feed import asked_seconds
 from aggregator.store.intake.source_health import health_of, health_rules
 from aggregator.store.intake.sources import Source
 

@@ -9,7 +9,7 @@ import pytest
 # Twenty threads hold and free memory at once; then the arenas are counted in what malloc_info writes.
 _PROGRAM = """
 import ctypes, sys, threading
-from aggregator.daemon.allocator import give_back_freed_memory
+from aggregator.daemon.process_memory import give_back_freed_memory
 if sys.argv[1] == "with":
     assert give_back_freed_memory()
 libc = ctypes.CDLL(None)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.daemon import sd_notify
-from aggregator.daemon.sd_notify import Notifier, watchdog_interval_seconds
-from aggregator.daemon.watchdog import Heart
+from aggregator.daemon import watchdog
+from aggregator.daemon.watchdog import Heart, Notifier, watchdog_interval_seconds
 
 
 @pytest.fixture
@@ -45,7 +44,7 @@ def test_no_words_can_make_a_state_of_their_own(systemd: socket.socket) -> None:
     Notifier("notify").status("a source named\nREADY=1 " + "x" * 5000)
     status = told(systemd)
     assert list(status) == ["STATUS"]
-    assert len(status["STATUS"]) == sd_notify.STATUS_CHARS
+    assert len(status["STATUS"]) == watchdog.STATUS_CHARS
 
 
 def test_an_abstract_name_is_one_too() -> None:
@@ -66,7 +65,7 @@ def test_who_is_not_there_stops_nothing(tmp_path: Path) -> None:
 def test_a_long_start_asks_for_more_time_until_it_is_over(
     systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sd_notify, "ASKED_EACH_SECONDS", 0.05)
+    monkeypatch.setattr(watchdog, "ASKED_EACH_SECONDS", 0.05)
     with Notifier("notify").starting("upgrading the database"):
         assert told(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000", "STATUS": "upgrading the database"}
         assert told(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000"}

@@ -20,7 +20,7 @@ from aggregator.web.excerpts import first_words
 from aggregator.web.feeds.formats import Which, address, channel, written
 from aggregator.web.feeds.items import best_article, story_guid, story_items
 from aggregator.web.feeds.model import Format
-from aggregator.web.feeds.texts import feed_title, feed_url
+from aggregator.web.feeds.xml import feed_title, feed_url
 from aggregator.web.filters import Wanted, parse_filter
 from aggregator.web.settings import PublishSettings
 from tests import feed_rules

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from aggregator.model.core import Attributed, CopyEvidence, Evidence, Fact, Reason, Rival, Stage
-from aggregator.web.placement_reason import reason_in_words
-from aggregator.web.story_json import jsonl, page_json, whole_story_json
+from aggregator.web.story_json import jsonl, page_json, reason_in_words, whole_story_json
 from tests.memory_shelf import a_story, an_article, the_ferry
 
 STORY_KEYS = [

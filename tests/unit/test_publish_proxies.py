@@ -12,8 +12,7 @@ from starlette.testclient import TestClient
 
 from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
-from aggregator.web.security.middleware import Guard, is_owner
-from aggregator.web.security.rate_limit import Pace
+from aggregator.web.security.middleware import Guard, Pace, is_owner
 from aggregator.web.settings import PublishSettings
 
 PROXY, STRANGER = "10.0.0.5", "203.0.113.9"

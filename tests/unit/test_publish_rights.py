@@ -17,8 +17,7 @@ from aggregator.model.core import (
     TimelineItem,
 )
 from aggregator.model.read_model import OneArticle
-from aggregator.web.bounds import bounded_article
-from aggregator.web.excerpts import count_words, first_words, for_item, for_reader
+from aggregator.web.excerpts import bounded_article, count_words, first_words, for_item, for_reader
 from tests.memory_shelf import a_story, an_article, the_ferry
 
 

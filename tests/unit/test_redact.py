@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.redact import without_secrets
+from aggregator.config.messages import without_secrets
 
 MARKER = "k9Xq7Lw2PzR4marker"
 

@@ -9,8 +9,8 @@ import yaml
 
 from aggregator.cluster.copies.copy_check import CopyRules
 from aggregator.cluster.cross_language.features import AcrossRules
-from aggregator.cluster.events.live_entries import LinkRules
 from aggregator.cluster.events.weights import EventRules
+from aggregator.cluster.fingerprint import LinkRules
 from aggregator.cluster.rekeyed_entries import IdentityRules
 from aggregator.cluster.vetoes.vetoes import VetoRules
 from aggregator.config.tuning import RuleBook, rule_book
@@ -24,19 +24,18 @@ from aggregator.pipeline.placement.retention import RetentionRules
 from aggregator.pipeline.poll import PollRules
 from aggregator.pipeline.prefetch import AheadRules
 from aggregator.pipeline.workers.executor import WorkRules
-from aggregator.sources.limits import NetRules
-from aggregator.sources.parse.limits import SourceRules
+from aggregator.sources.limits import NetRules, SourceRules
 from aggregator.store.engine.timeouts import DatabaseRules
 from aggregator.store.engine.writer_lease import SharingRules
 from aggregator.store.maintenance.checks.finding import CheckRules
-from aggregator.store.maintenance.clock_skew import ClockRules
+from aggregator.store.maintenance.repair import ClockRules
 from aggregator.store.read.change_stream import ChangeRules
+from aggregator.store.read.reader import FrontRules
 from aggregator.store.search.search import SearchRules
-from aggregator.stories.front_page_rank import FrontRules
 from aggregator.stories.tuning import StoryRules
 from aggregator.web.api.push import PushRules
 from aggregator.web.editor import DeskRules
-from aggregator.web.webhooks.model import HookRules
+from aggregator.web.webhooks.payload import HookRules
 from tests.conftest import REPOSITORY
 
 SHAPES: dict[str, type[msgspec.Struct]] = {

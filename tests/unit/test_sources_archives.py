@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import rule_book
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import (
     Found,
     FoundBytes,
@@ -26,8 +27,7 @@ from aggregator.sources.parse.files import (
     place_below,
     read_file,
 )
-from aggregator.sources.parse.json_stream import pieces
-from aggregator.sources.parse.limits import source_rules
+from aggregator.sources.parse.jsonl import pieces
 from aggregator.sources.parse.streams import Progress, unzipped
 from tests.unit.test_sources_files import PAGE, answer, warc_record
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import rule_book
 from aggregator.model.core import ParsedFeed
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.feed import read_feed
-from aggregator.sources.parse.limits import source_rules
 from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
 
 SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)

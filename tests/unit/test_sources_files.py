@@ -12,8 +12,8 @@ import zstandard
 
 from aggregator.config.tuning import rule_book
 from aggregator.model.errors import UsageError
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import Found, FoundBytes, FoundEntry, FoundProblem, open_source
-from aggregator.sources.parse.limits import source_rules
 from aggregator.sources.parse.streams import Progress
 
 RULES = source_rules(rule_book())

@@ -7,8 +7,8 @@ import pytest
 
 from aggregator.config.tuning import rule_book
 from aggregator.model.errors import ReadError
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.folder_scan import Changes, Stamp, listed, scan
-from aggregator.sources.parse.limits import source_rules
 
 RULES = source_rules(rule_book())
 START_NS = 1_700_000_000_000_000_000

@@ -16,8 +16,8 @@ from aggregator.model.errors import FetchError
 from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.poll import parse_feed
 from aggregator.pipeline.workers.executor import Executor, open_executor
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.feed import read_feed
-from aggregator.sources.parse.limits import source_rules
 from tests.conftest import REPOSITORY
 from tests.hostile_feeds import GOOD, TOKENS, Hostile, all_hostile, floods, rss
 from tests.loopback import LoopbackServer

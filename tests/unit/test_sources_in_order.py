@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import rule_book
 from aggregator.model.core import Entry, Published
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import Found, FoundBytes, FoundEntry, FoundProblem, open_source
-from aggregator.sources.parse.limits import source_rules
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
 from tests.unit.test_sources_files import answer, warc_record

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import rule_book
 from aggregator.model.errors import ReadError
+from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.feed_discovery import (
     Discovered,
     PageJob,
@@ -15,7 +16,6 @@ from aggregator.sources.parse.feed_discovery import (
     sitemaps_of_robots,
     usual_places,
 )
-from aggregator.sources.parse.limits import source_rules
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, write_opml
 
 RULES = source_rules(rule_book())

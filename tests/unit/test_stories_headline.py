@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.model.core import ArticleView
-from aggregator.stories.headline import headline
-from aggregator.stories.headline_faults import faults
+from aggregator.stories.headline import faults, headline
 from aggregator.stories.text.summary import summary
 from tests.unit.stories_examples import NOON, ferry, view
 

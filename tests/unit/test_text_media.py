@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import rule_book
-from aggregator.extract.html.media import is_image, media_of
+from aggregator.extract.article import is_image, media_of
 from aggregator.extract.limits import TextRules
 from aggregator.model.core import Enclosure, Entry
 from tests.unit.test_text_prepare import HEAD, clean, page

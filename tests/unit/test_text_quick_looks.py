@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aggregator.extract.html.live_blog import may_be_live
-from aggregator.extract.language.calendars import plain_digits
+from aggregator.extract.language.dates import plain_digits
 from aggregator.extract.lines import count_words, folded
 from aggregator.extract.phrases import words
 

@@ -12,8 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import rule_book
-from aggregator.extract.language.calendars import from_jalali
-from aggregator.extract.language.dates import is_clock_line, is_labelled_date, published_from_text
+from aggregator.extract.language.dates import (
+    from_jalali,
+    is_clock_line,
+    is_labelled_date,
+    published_from_text,
+)
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import TextRules
 from aggregator.extract.phrases import label_of, words

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import rule_book
 from aggregator.extract.article import clean_article
-from aggregator.extract.html.widgets import without_widgets
+from aggregator.extract.html.boxes import without_widgets
 from aggregator.model.core import Entry
 
 NOW = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)

@@ -15,8 +15,7 @@ import pytest
 from aggregator.config.tuning import rule_book
 from aggregator.model.errors import ConfigError, WorkError
 from aggregator.pipeline.workers import fault_jobs
-from aggregator.pipeline.workers.executor import InlineExecutor, open_executor
-from aggregator.pipeline.workers.function_names import function_named, name_of
+from aggregator.pipeline.workers.executor import InlineExecutor, function_named, name_of, open_executor
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from tests.waiting import PATIENCE_SECONDS, wait_until
 

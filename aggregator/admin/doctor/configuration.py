@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aggregator.admin.doctor.finding import Finding, ok, problem, warning
-from aggregator.config.messages import counted
-from aggregator.config.redact import without_secrets
+from aggregator.admin.doctor.context import Finding, ok, problem, warning
+from aggregator.config.messages import counted, without_secrets
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError, ConfigError
 from aggregator.sources.parse.feed import parser_versions

@@ -3,11 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from aggregator.admin.doctor import files
-from aggregator.admin.doctor.context import Patient
-from aggregator.admin.doctor.finding import Finding, ok, problem, warning
-from aggregator.admin.listing import ListedSource, listed
-from aggregator.config.messages import counted
-from aggregator.config.redact import without_secrets
+from aggregator.admin.doctor.context import Finding, Patient, ok, problem, warning
+from aggregator.admin.manage_sources import ListedSource, listed
+from aggregator.config.messages import counted, without_secrets
 from aggregator.model.health_report import Stored
 from aggregator.store.engine.database import Connection, shown_url
 from aggregator.store.intake import rejected

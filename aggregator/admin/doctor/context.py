@@ -1,15 +1,43 @@
-"""Whom the doctor looks at, and how long he waits for an answer."""
+"""Whom the doctor looks at, and how long he waits for an answer.
+
+What the doctor says.
+"""
 
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
-from aggregator.admin.doctor.finding import Finding, problem
+from aggregator.config.messages import without_secrets
 from aggregator.config.settings import Config
 from aggregator.daemon.health import WatchRules
+from aggregator.model.core import Noun
 from aggregator.store.engine.database import Database
+
+
+class Finding(Noun, frozen=True, kw_only=True, omit_defaults=False):
+    """One thing that was looked at; `advice` says what to type where it is not well."""
+
+    level: Literal["ok", "warning", "problem"]
+    what: str
+    advice: str = ""
+
+
+def ok(what: str, advice: str = "") -> Finding:
+    """Well, or nobody's fault."""
+    return Finding(level="ok", what=without_secrets(what), advice=advice)
+
+
+def warning(what: str, advice: str) -> Finding:
+    """To be looked at; the daemon does what it is for."""
+    return Finding(level="warning", what=without_secrets(what), advice=without_secrets(advice))
+
+
+def problem(what: str, advice: str) -> Finding:
+    """The daemon cannot do what it is for, or will not be able to."""
+    return Finding(level="problem", what=without_secrets(what), advice=without_secrets(advice))
 
 
 class Patient:

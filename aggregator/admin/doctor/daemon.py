@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aggregator.admin.doctor.context import Patient
-from aggregator.admin.doctor.finding import Finding, ok, problem, warning
+from aggregator.admin.doctor.context import Finding, Patient, ok, problem, warning
 from aggregator.config.messages import counted
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.process_lock import exclusive

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from aggregator.admin.backup import backups
-from aggregator.admin.doctor.context import Patient
-from aggregator.admin.doctor.finding import Finding, ok, problem
+from aggregator.admin.doctor.context import Finding, Patient, ok, problem
 from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.migrate import check

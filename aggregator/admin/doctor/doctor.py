@@ -6,9 +6,9 @@ Each look has so many seconds and no more, changes nothing, and works with a dae
 
 from collections.abc import Iterator
 
-from aggregator.admin.doctor import configuration, contents, daemon, database, files, machine
-from aggregator.admin.doctor.context import Patient, within
-from aggregator.admin.doctor.finding import Finding, ok, problem
+from aggregator.admin.doctor import configuration, contents, daemon, database, files
+from aggregator.admin.doctor import files as machine
+from aggregator.admin.doctor.context import Finding, Patient, ok, problem, within
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError, ConfigError
 

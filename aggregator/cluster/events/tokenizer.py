@@ -23,7 +23,7 @@ from aggregator.cluster.events.entity_names import find_names
 from aggregator.cluster.events.scripts import EVERYDAY, needs_splitting, pieces, simplified
 from aggregator.cluster.events.term_codec import HASH_BITS
 from aggregator.cluster.events.weights import EventRules
-from aggregator.extract.language.stopwords import stop_words
+from aggregator.extract.language.detect import stop_words
 
 HASH_MASK: Final = (1 << HASH_BITS) - 1
 SILENT: Final = -1

@@ -6,13 +6,15 @@ from typing import Final, NamedTuple
 
 from aggregator.cluster.vetoes.headline_tokens import (
     Headline,
+    Telling,
+    VetoRules,
     Word,
     are_near,
     month_of,
     read_headline,
     weekday_of,
+    without_outlet,
 )
-from aggregator.cluster.vetoes.veto_input import Telling, VetoRules, without_outlet
 
 _LONGEST_TITLE: Final = 40  # words (three times as many characters where no spaces stand): bounds the time
 

@@ -10,6 +10,8 @@ from aggregator.cluster.vetoes.headline_tokens import (
     NAME,
     NO_NAME,
     Headline,
+    Telling,
+    VetoRules,
     Word,
     are_near,
     is_deed,
@@ -22,7 +24,6 @@ from aggregator.cluster.vetoes.headline_tokens import (
     weekday_of,
     words_of,
 )
-from aggregator.cluster.vetoes.veto_input import Telling, VetoRules
 
 Difference = Literal["actors", "row", "day", "figure", "score", "name", "deed", "object"]
 Units = Literal["magnitude", "measures", "prices"]

@@ -3,6 +3,8 @@
 The vetoes (vetoes.py) compare headlines word by word. Here a headline becomes a row of words with all that
 the comparison asks of each; the lists behind it stand in vetoes.yaml. Reading is memoised: results never
 depend on the memo.
+
+What a veto knows of an article, and the rules that vetoes go by.
 """
 
 import functools
@@ -19,7 +21,7 @@ import yaml
 
 from aggregator.cluster.events.document_frequency import shipped_background
 from aggregator.cluster.events.tokenizer import primary_tag
-from aggregator.extract.language.stopwords import stop_words
+from aggregator.extract.language.detect import stop_words
 
 Sort = Literal["word", "number", "ordinal", "score"]
 # How sure it is that a word is a name.
@@ -405,3 +407,53 @@ def _known_name(headline: Headline, word: Word) -> int:
         return MAY_BE_NAME if headline.is_title_case else NAME
     is_name = as_name >= _LEAST_NAME_EVENTS and as_name >= _NAME_SHARE * as_word
     return NAME if is_name else NO_NAME if as_word > 20 else MAY_BE_NAME
+
+
+_WRAPPER: Final = re.compile(r"\s(?:-|–|—|\|)\s+(?P<name>[^|–—]{2,40})$")
+
+
+class VetoRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `vetoes` of config/tuning.yaml; units and origins stand there."""
+
+    headline_logits: float
+    text_logits: float
+    cannot_tell: float
+    one_build: float
+    one_build_in_order: float
+    same_magnitude: float
+    same_measure: float
+    same_price: float
+    daily_hours: float
+    word_lists: str
+
+
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """What a veto needs of an article."""
+
+    title: str
+    lead: str = ""  # first words of the text (text.lead_words); may be empty
+    language: str | None = None
+    outlet: str | None = None
+    minutes: int | None = None  # published, minutes since 1970; None: unknown
+    bodyless: bool = False
+
+
+@functools.lru_cache(maxsize=1024)
+def unwrapped(title: str) -> tuple[str, str]:
+    """The title without what stands behind its last dash, and that in lower case; "" where nothing does."""
+    found = _WRAPPER.search(title)
+    if found is None or not found.start():
+        return title, ""
+    return title[: found.start()], found["name"].lower()
+
+
+def without_outlet(telling: Telling) -> str:
+    """The title without the name of an outlet or agency behind it."""
+    title, wrapper = unwrapped(telling.title)
+    return title if wrapper and is_outlet(wrapper, telling) else telling.title
+
+
+def is_outlet(wrapper: str, telling: Telling) -> bool:
+    if wrapper == (telling.outlet or "").lower():
+        return True
+    return words_of("outlets", "any").met_in(read_headline(wrapper, telling.language))

@@ -29,13 +29,16 @@ from aggregator.cluster.vetoes.headline_tokens import (
     MAY_BE_NAME,
     NAME,
     Headline,
+    Telling,
+    VetoRules,
     are_near,
+    is_outlet,
     name_likeness,
     read_headline,
+    unwrapped,
     weekday_of,
     words_of,
 )
-from aggregator.cluster.vetoes.veto_input import Telling, VetoRules, is_outlet, unwrapped
 from aggregator.model.core import Reason
 
 __all__ = ["Kind", "Telling", "VetoRules", "objection", "objections"]

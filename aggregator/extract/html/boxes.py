@@ -4,6 +4,12 @@ They stand between the paragraphs, so a reader that takes the article's containe
 told by how they are built (a whole card inside one link, another post inside the post, a list of links) and
 by what their makers call them, and are taken out of the tree before any reader sees it. No box goes that
 holds the page's headline or a large part of its text: then its name means something else.
+
+Furniture inside a sentence: what a page's own boxes leave there when its text is taken.
+
+"President Trump Donald John TrumpSenators balk at long trial Warren goes local MORE said ...": beside a name
+stood a box with the full name, headlines about it, and a link "MORE". The name was told; all up to the link
+goes.
 """
 
 import re
@@ -13,6 +19,20 @@ from typing import Any, Literal
 
 from aggregator.extract.limits import TextRules
 from aggregator.extract.lines import count_words, ends_sentence
+
+_LINK = " MORE"
+# The name as told, the full name that ends in it again (glued to the first headline or not), headlines, link.
+_NAME_BOX = re.compile(
+    r"\b(?P<told>(?:[A-Z][\w.'’-]{0,30} ){0,2}(?P<name>[A-Z][\w'’-]{1,30}))"
+    r" (?:\(?[A-Z][\w.’'-]{0,30}\)?,? ){1,5}(?P=name)"
+    r"(?:(?! MORE\b)[^\n]){0,500} MORE\b"
+)
+
+
+def without_widgets(paragraph: str) -> str:
+    """The paragraph without boxes that stood beside a name in it."""
+    return _NAME_BOX.sub(lambda box: box["told"], paragraph) if _LINK in paragraph else paragraph
+
 
 # JSON-LD stays: in it trafilatura finds the text of pages that are filled by scripts.
 _UNREAD = " | ".join((

@@ -8,16 +8,25 @@ more harm than good (see `extract_text`). What it found is completed (`scattered
 Every reader is given what is within the limits of `markup.bounded`; trafilatura copies the tree it is given,
 so its changes do not reach ours. Its `deduplicate` stays off: it keeps state between documents and would
 empty the fourth copy of an agency's text.
+
+Lines that are links: teasers of other articles inside a text, and pages that hold nothing else.
+
+Lines that say again what is known: the headline, in other pieces; a paragraph a second time.
+
+What a reader took from behind the article: its box ended, and other boxes of the page follow.
+
+The box of the article is the smallest that holds nearly all words found. What stands behind it, in a box of
+another build, is about the outlet, the author or other articles.
 """
 
 import datetime as dt
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from aggregator.extract.html.after_body import without_what_follows
 from aggregator.extract.html.boxes import (
     with_whole_words,
     without_boxes,
@@ -25,12 +34,154 @@ from aggregator.extract.html.boxes import (
     without_unread,
 )
 from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
-from aggregator.extract.html.link_lines import Unlinked, without_teasers
 from aggregator.extract.html.metadata import PageFacts, read_facts
-from aggregator.extract.html.repeated_lines import without_repeats
 from aggregator.extract.html.split_body import gather
 from aggregator.extract.limits import TextRules
-from aggregator.extract.lines import count_words
+from aggregator.extract.lines import count_words, ends_sentence
+
+_TAGS = ("p", "li", "h2", "h3", "h4", "div", "blockquote", "td", "span", "section", "dd", "dt", "pre")
+_CONTAINERS = frozenset({"div", "section", "td", "blockquote", "li", "dd"})
+_LEVELS = 3
+_KEY_CHARS = 50
+
+
+class _Place(msgspec.Struct, frozen=True):
+    number: int  # in the order of the page
+    element: Any
+    above: tuple[Any, ...]  # from the element's box to the root
+
+
+def without_what_follows(root: Any, text: str, rules: TextRules) -> str:
+    """`text` (one paragraph a line) without the lines that stand behind the article's box on `root`."""
+    lines = text.split("\n")
+    words: dict[str, int] = {}
+    for line in lines:
+        words[_key(line)] = words.get(_key(line), 0) + count_words(line)
+    words.pop("", None)
+    places = _places(root, words)
+    box = _box_of(words, places, rules.article_share)
+    if box is None:
+        return text
+    inside = [place for found in places.values() for place in found if box in place.above]
+    last = max(place.number for place in inside)
+    builds = {_build(place) for place in inside}
+    behind = {key for key, found in places.items() if _is_behind(found, box, last, builds)}
+    return "\n".join(line for line in lines if _key(line) not in behind)
+
+
+def _is_behind(found: list[_Place], box: Any, last: int, builds: set[tuple[str, ...]]) -> bool:
+    return all(
+        place.number > last and box not in place.above and _build(place) not in builds for place in found
+    )
+
+
+def _places(root: Any, wanted: Collection[str]) -> dict[str, list[_Place]]:
+    found: dict[str, list[_Place]] = {}
+    for number, element in enumerate(root.iter(*_TAGS)):
+        if element.tag in _CONTAINERS and not (element.text or "").strip():
+            continue  # what opens it is looked at for itself
+        key = _opening_key(element)
+        if key in wanted:
+            found.setdefault(key, []).append(_Place(number, element, tuple(element.iterancestors())))
+    return found
+
+
+def _opening_key(element: Any) -> str:
+    """The key of the element's text, of which no more is read than the key takes."""
+    letters = ""
+    for piece in element.itertext():
+        letters += _MARKS.sub("", piece[: 4 * _KEY_CHARS])
+        if len(letters) >= _KEY_CHARS:
+            break
+    return letters[:_KEY_CHARS]
+
+
+def _box_of(lengths: Mapping[str, int], places: Mapping[str, list[_Place]], share: float) -> Any:
+    """The deepest element that holds `share` of the words that were found on the page; None without any."""
+    words: dict[Any, int] = {}
+    depth: dict[Any, int] = {}
+    for key, found in places.items():
+        above = {box: len(place.above) - n for place in found for n, box in enumerate(place.above)}
+        for box, level in above.items():
+            words[box] = words.get(box, 0) + lengths[key]
+            depth[box] = level
+    total = sum(lengths[key] for key in places)
+    enough = [box for box, count in words.items() if count >= share * total]
+    return max(enough, key=depth.__getitem__, default=None)
+
+
+def _build(place: _Place) -> tuple[str, ...]:
+    return tuple(f"{box.tag} {box.get('class') or ''}" for box in place.above[:_LEVELS])
+
+
+def _key(line: str) -> str:
+    return _MARKS.sub("", line[: 4 * _KEY_CHARS])[:_KEY_CHARS]
+
+
+_HEAD_LINES = 6  # a repeated headline stands above the text
+
+
+def without_repeats(text: str, headlines: Iterable[str], rules: TextRules) -> str:
+    """`text` (one paragraph a line) without repeated headlines and without paragraphs that stood before.
+
+    Letters alone are compared, since a topic and a headline are often glued together: "EuropeRain expected".
+    """
+    known = {letters for letters in map(_letters_of_line, headlines) if letters}
+    seen: set[str] = set()
+    kept = []
+    for number, line in enumerate(text.split("\n")):
+        letters = _letters_of_line(line)
+        is_headline = number < _HEAD_LINES and letters in known
+        is_again = letters in seen and not line.startswith("|") and count_words(line) >= rules.repeated_words
+        if not (is_headline or is_again):
+            kept.append(line)
+        seen.add(letters)
+    return "\n".join(kept)
+
+
+def _letters_of_line(line: str) -> str:
+    return _MARKS.sub("", line).casefold()
+
+
+_MARKS = re.compile(r"[\W_]+")
+
+
+class Unlinked(msgspec.Struct, frozen=True):
+    """A text without its teasers; `share` of its words stood in lines that are links, 0 to 1."""
+
+    text: str
+    words: int  # before
+    share: float
+
+
+def without_teasers(root: Any, text: str, rules: TextRules) -> Unlinked:
+    """`text` (one paragraph a line) without the lines that are, from end to end, a link on the page `root`.
+
+    Lines that end a sentence stay, and so do those of a few words, unless they stand above or below all
+    others, as menus and tags do: names and sources are linked, too.
+    """
+    links = {_letters(link.text_content()) for link in root.iter("a")}
+    lines = text.split("\n")
+    is_link = [_letters(line) in links and not ends_sentence(line) for line in lines]
+    first = next((n for n, is_one in enumerate(is_link) if not is_one), len(lines))
+    last = next((n for n in range(len(lines) - 1, -1, -1) if not is_link[n]), -1)
+    words = list(map(count_words, lines))
+    linked = sum(
+        count
+        for count, line in zip(words, lines, strict=True)
+        if _letters(line) in links and count >= rules.teaser_words
+    )
+    kept = [
+        line
+        for n, line in enumerate(lines)
+        if not is_link[n] or (words[n] < rules.teaser_words and first < n < last)
+    ]
+    return Unlinked("\n".join(kept), sum(words), linked / (sum(words) or 1))
+
+
+def _letters(line: str) -> str:
+    return _MARKS.sub("", line)
+
 
 _log = logging.getLogger(__name__)
 _HEAD_TAGS = frozenset({"title", "meta", "link", "script", "style", "base", "noscript", "template", "object"})

@@ -12,8 +12,8 @@ the same articles links at the same moments.
 import datetime as dt
 from collections.abc import Iterator
 
-from aggregator.cluster.events.live_entries import LinkRules, entry_title
 from aggregator.cluster.events.scorer import Article, Scored, Scorer, is_open
+from aggregator.cluster.fingerprint import LinkRules, entry_title
 from aggregator.cluster.vetoes.vetoes import Telling, VetoRules, objections
 from aggregator.model.core import CleanArticle, EntryMark, Fingerprint, TimedEntry
 from aggregator.pipeline.placement.reassess import TELLINGS

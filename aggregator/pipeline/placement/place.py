@@ -14,9 +14,9 @@ import msgspec
 
 from aggregator.cluster.copies.shingles import shared_count, shingle_hashes
 from aggregator.cluster.entry_identity import next_generation_id, story_id, url_key
-from aggregator.cluster.events.live_entries import LinkRules
 from aggregator.cluster.events.scorer import Article, Candidate, Decision, Scorer, decide, is_within_window
 from aggregator.cluster.events.weights import shipped_model
+from aggregator.cluster.fingerprint import LinkRules
 from aggregator.cluster.vetoes.vetoes import Telling, VetoRules, objections
 from aggregator.config.messages import counted
 from aggregator.config.tuning import RuleBook
@@ -53,7 +53,7 @@ from aggregator.pipeline.placement.repair import Repaired, Repairing, RepairWish
 from aggregator.pipeline.placement.retention import Plan, Retaining
 from aggregator.pipeline.placement.story_writer import BUMPS, Desk, Homes
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import inbox, quarantine, tombstones
+from aggregator.store.intake import inbox, rejected, tombstones
 from aggregator.store.intake.inbox import Outcome, Waiting
 from aggregator.store.maintenance import erase as erasing
 from aggregator.store.search import index as search
@@ -224,7 +224,7 @@ class Placing:
         """Take a waiting entry out of the queue that cannot be placed."""
         self._repeating.placed(n)
         self._database.transact(
-            lambda connection: quarantine.set_aside(connection, n, at=self._now(), reason=reason)
+            lambda connection: rejected.set_aside(connection, n, at=self._now(), reason=reason)
         )
 
     def retaining(self, plan: Plan, book: RuleBook, *, is_asked: bool = False) -> Retaining:

@@ -14,7 +14,7 @@ from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.copy_lookup import Twins
 from aggregator.pipeline.placement.story_writer import Desk, Homes
 from aggregator.store.engine.database import Connection
-from aggregator.store.intake import quarantine
+from aggregator.store.intake import rejected
 from aggregator.store.maintenance import erase, repair
 from aggregator.store.maintenance.checks.finding import Fault, Remedy
 from aggregator.store.stories import articles
@@ -86,7 +86,7 @@ class Repairing:
             "search": repair.indexed,
             "told": repair.untell,
             "index": repair.reindex,
-            "set aside": quarantine.wait_again,
+            "set aside": rejected.wait_again,
         }
         if wish.remedy in simple:
             return simple[wish.remedy](connection, wish.keys)

@@ -28,7 +28,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import erase, retention
 from aggregator.store.maintenance.retention import OldStory, Rung
-from aggregator.store.read.last_changed import merged_of
+from aggregator.store.read.reader import merged_of
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.stories.counts import with_originals
 from aggregator.stories.tuning import StoryRules

@@ -2,8 +2,16 @@
 
 A job is one function of this program and the bytes it is given; the result is bytes. What the bytes mean
 (mostly msgpack of a Noun) is the business of the room that submits them.
+
+Naming a function so that another process can call it.
+
+Only a top-level function of this program may be named: a message that went wrong can never make a worker call
+anything else.
 """
 
+import importlib
+import re
+from collections.abc import Callable
 from concurrent.futures import Future
 from importlib.util import find_spec
 from typing import Protocol
@@ -13,7 +21,31 @@ import msgspec
 from aggregator.config.tuning import RuleBook
 from aggregator.model.counters import Tally
 from aggregator.model.errors import ConfigError, WorkError
-from aggregator.pipeline.workers.function_names import JobFunction, name_of
+
+JobFunction = Callable[[bytes], bytes]
+
+_ALLOWED = re.compile(r"aggregator(?:\.[a-z_][a-z0-9_]*)+:[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+def name_of(function: JobFunction) -> str:
+    """ "module:function" of a top-level function below `aggregator`; ValueError for any other."""
+    name = f"{getattr(function, '__module__', '?')}:{getattr(function, '__qualname__', '?')}"
+    if not _ALLOWED.match(name):
+        raise ValueError(f"{name} cannot run in a worker: it is no top-level function below aggregator")
+    return name
+
+
+def function_named(name: str) -> JobFunction:
+    """The function of that name; ValueError when the name is not allowed or there is none."""
+    if not _ALLOWED.match(name):
+        raise ValueError(f"{name!r} is no top-level function below aggregator")
+    module, _, attribute = name.partition(":")
+    function = getattr(importlib.import_module(module), attribute, None)
+    if function is None:
+        raise ValueError(f"there is no function {name}")
+    found: JobFunction = function
+    return found
+
 
 _DETAIL_CHARS = 500
 _CLUSTERS = {"dask": "tcp", "dask+tls": "tls"}  # how Dask calls it

@@ -23,8 +23,7 @@ import msgspec
 import aggregator
 from aggregator.model.counters import WORKERS_ENDED, Tally
 from aggregator.model.errors import NoWorkersError, WorkError
-from aggregator.pipeline.workers.executor import WorkRules
-from aggregator.pipeline.workers.function_names import JobFunction, name_of
+from aggregator.pipeline.workers.executor import JobFunction, WorkRules, name_of
 from aggregator.pipeline.workers.ipc import Answer, Job, LateError, PipeClosedError, receive, send
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,7 @@ import signal
 import sys
 import warnings
 
-from aggregator.pipeline.workers.executor import describe
-from aggregator.pipeline.workers.function_names import function_named
+from aggregator.pipeline.workers.executor import describe, function_named
 from aggregator.pipeline.workers.ipc import Answer, Job, PipeClosedError, receive, send
 
 # Loaded before the memory limit is taken, so that the limit is about the job and not about the libraries.

@@ -3,10 +3,12 @@
 httpx gives addresses, requests and answers their form; what it would do by itself is left out on purpose:
 redirects (each hop is judged here), cookies, proxies from the environment, decoding (its decoders hand over a
 whole gigabyte at once) and timeouts (they are for one read, a dripping server has no last one).
+
+Pages that stand between a program and a site: they answer for the site, but are not it.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,9 +22,7 @@ from aggregator import __version__
 from aggregator.config.tuning import RuleBook
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Tally
 from aggregator.model.errors import AggregatorError, ConfigError, FetchError
-from aggregator.sources.fetch.bot_wall import wall_in
 from aggregator.sources.fetch.decompress import decoded
-from aggregator.sources.fetch.ip_ranges import address_of, is_permitted, is_public, networks_of
 from aggregator.sources.fetch.rate_limiter import HostGate, parse_retry_after
 from aggregator.sources.fetch.response import Fetched, Route, fetched, is_printable, validator
 from aggregator.sources.fetch.ssrf_guard import (
@@ -31,6 +31,10 @@ from aggregator.sources.fetch.ssrf_guard import (
     Journey,
     Resolve,
     Server,
+    address_of,
+    is_permitted,
+    is_public,
+    networks_of,
     system_dial,
     system_resolve,
 )
@@ -45,6 +49,39 @@ from aggregator.sources.fetch.transport import (
     tls_of,
 )
 from aggregator.sources.limits import net_rules
+
+_REFUSALS = frozenset({401, 403, 405, 406, 429, 503})
+# What the walls' own scripts and images are called; words that a reader sees could stand in an article too.
+_MARKS = (
+    (b"/cdn-cgi/challenge-platform/", "Cloudflare"),
+    (b"cf-error-details", "Cloudflare"),
+    (b"captcha-delivery.com", "DataDome"),
+    (b"_Incapsula_Resource", "Imperva"),
+    (b"px-captcha", "HUMAN"),
+    (b"errors.edgesuite.net", "Akamai"),
+    (b"awswaf.com", "AWS WAF"),
+    (b"g-recaptcha", "a captcha"),
+    (b"hcaptcha.com", "a captcha"),
+)
+_SMALL_PAGE_BYTES = 4096
+
+
+def wall_in(status: int, headers: Mapping[str, str], body: bytes) -> str | None:
+    """The words for `sources list` when an answer is a wall against programs, else None.
+
+    A page with a status of success counts only when the wall says so in a header, or is nearly empty but for
+    the wall's script: many sites carry these scripts in ordinary pages.
+    """
+    if headers.get("cf-mitigated", "").lower() == "challenge":
+        return "Cloudflare asks for a browser"
+    if headers.get("x-amzn-waf-action", "").lower() in ("challenge", "captcha"):
+        return "AWS WAF asks for a browser"
+    if status in _REFUSALS or (len(body) < _SMALL_PAGE_BYTES and b"_Incapsula_Resource" in body):
+        for mark, name in _MARKS:
+            if mark in body:
+                return f"{name} asks for a browser"
+    return None
+
 
 __all__ = ["Client", "ClientSettings", "Fetched", "Kind", "user_agent"]
 

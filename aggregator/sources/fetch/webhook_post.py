@@ -14,9 +14,16 @@ import msgspec
 from aggregator.config.tuning import RuleBook
 from aggregator.model.errors import ConfigError, FetchError, TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings, user_agent
-from aggregator.sources.fetch.ip_ranges import networks_of
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
-from aggregator.sources.fetch.ssrf_guard import Dial, Guard, Journey, Resolve, system_dial, system_resolve
+from aggregator.sources.fetch.ssrf_guard import (
+    Dial,
+    Guard,
+    Journey,
+    Resolve,
+    networks_of,
+    system_dial,
+    system_resolve,
+)
 from aggregator.sources.fetch.transport import (
     GuardedTransport,
     as_our_error,

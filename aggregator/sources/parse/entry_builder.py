@@ -12,7 +12,7 @@ import msgspec
 from aggregator.extract import urls
 from aggregator.extract.language import dates, unicode
 from aggregator.model.core import Authority, Enclosure, Entry, Published
-from aggregator.sources.parse.limits import SourceRules
+from aggregator.sources.limits import SourceRules
 
 _MAX_URL_CHARS = 4096  # longer addresses are data, not places
 _MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a text put into the title is cut

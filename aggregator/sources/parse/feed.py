@@ -3,6 +3,8 @@
 The one door to feedparser and fastfeedparser. feedparser gets bytes in a BytesIO and nothing else: a string
 may be a path or an address to it, and it would open either (hardening I2). Its sanitizer is off: it takes
 minutes on hostile input and lets scripts through (I6); output is cleaned where it is shown.
+
+How seldom a feed says it wants to be asked: RSS's ttl, and the syndication module's period.
 """
 
 import datetime as dt
@@ -17,6 +19,7 @@ from xml.sax import SAXParseException
 import msgspec
 
 from aggregator.model.core import Enclosure, Entry, ParsedFeed
+from aggregator.sources.limits import SourceRules
 from aggregator.sources.parse import json_feed, not_a_feed, sitemap, xml_repair
 from aggregator.sources.parse.entry_builder import (
     Declared,
@@ -28,8 +31,32 @@ from aggregator.sources.parse.entry_builder import (
     plain_title,
     primary_language,
 )
-from aggregator.sources.parse.feed_ttl import asked_seconds
-from aggregator.sources.parse.limits import SourceRules
+
+_MINUTES = re.compile(r"\s*([0-9]{1,6})\s*\Z")
+_TIMES = re.compile(r"\s*([0-9]{1,4})\s*\Z")
+_PERIODS = {
+    "hourly": 3600.0,
+    "daily": 86400.0,
+    "weekly": 604800.0,
+    "monthly": 2592000.0,
+    "yearly": 31536000.0,
+}
+
+
+def asked_seconds(ttl: str | None, period: str | None, frequency: str | None) -> float | None:
+    """Seconds between two looks that the feed asks for; None where it says nothing that can be read.
+
+    `ttl` is in minutes, `period` a word (hourly ... yearly) that is divided by `frequency`. The longer of
+    both counts. A feed may say what it likes: the caller bounds it.
+    """
+    asked = []
+    if (minutes := _MINUTES.match(ttl or "")) and int(minutes[1]) > 0:
+        asked.append(int(minutes[1]) * 60.0)
+    if (length := _PERIODS.get((period or "").strip().lower())) is not None:
+        times = _TIMES.match(frequency or "1")
+        asked.append(length / max(1, int(times[1])) if times else length)
+    return max(asked, default=None)
+
 
 _UTF8_HEADER = {"content-type": "application/xml; charset=utf-8"}
 # feedparser takes the caption of a picture for the summary of the entry, even where it has one.

@@ -20,11 +20,10 @@ import msgspec
 from aggregator.extract.language import unicode
 from aggregator.model.core import Entry, Noun, Verdict
 from aggregator.model.errors import ReadError, UsageError
+from aggregator.sources.limits import SourceRules
 from aggregator.sources.parse import folder_scan, json_feed, not_a_feed, warc
 from aggregator.sources.parse.entry_builder import absolute_url
-from aggregator.sources.parse.json_stream import pieces
-from aggregator.sources.parse.jsonl import as_record, decoded_record, entry_of_record
-from aggregator.sources.parse.limits import SourceRules
+from aggregator.sources.parse.jsonl import as_record, decoded_record, entry_of_record, pieces
 from aggregator.sources.parse.streams import (
     BLANK,
     Progress,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aggregator.model.core import Noun
 from aggregator.model.errors import ReadError, TooManyFilesError
-from aggregator.sources.parse.limits import SourceRules
+from aggregator.sources.limits import SourceRules
 
 COMPRESSIONS = (".gz", ".zst")
 SUFFIXES = frozenset({".txt", ".html", ".htm", ".json", ".jsonl", ".xml", ".rss", ".atom", ".warc"})

@@ -9,9 +9,9 @@ import msgspec
 from aggregator.extract.language import unicode
 from aggregator.model.core import Noun
 from aggregator.model.errors import ReadError
+from aggregator.sources.limits import SourceRules
 from aggregator.sources.parse import xml_repair
 from aggregator.sources.parse.entry_builder import absolute_url, plain_title
-from aggregator.sources.parse.limits import SourceRules
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element

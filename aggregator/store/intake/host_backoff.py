@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import Connection, delete, or_, select
 
 from aggregator.model.core import Noun
-from aggregator.store.sql import insert_or
-from aggregator.store.tables import host
+from aggregator.store.tables import host, insert_or
 
 
 class Host(Noun, frozen=True, kw_only=True):

@@ -10,8 +10,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from aggregator.model.core import Noun
 from aggregator.store import codecs
-from aggregator.store.sql import insert_or
-from aggregator.store.tables import push
+from aggregator.store.tables import insert_or, push
 
 _FORGOTTEN_AT_ONCE = 100
 

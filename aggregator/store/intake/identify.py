@@ -31,8 +31,7 @@ from aggregator.model.core import Entry, Noun
 from aggregator.store.intake import unstable_keys
 from aggregator.store.intake.reread_limits import LiveRules
 from aggregator.store.intake.unstable_keys import Habit
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import identity_key
+from aggregator.store.tables import identity_key, in_parts
 
 NOBODY = ""  # the article of a key that says nothing
 

@@ -20,8 +20,7 @@ from aggregator.store import codecs
 from aggregator.store.intake import identify, intake_counts, tombstones
 from aggregator.store.intake.identify import NOBODY, Caller, Met, Poll, claimed_url
 from aggregator.store.intake.reread_limits import LiveBlogs
-from aggregator.store.sql import in_parts, insert_or
-from aggregator.store.tables import article, counter, entry, identity_key, sighting
+from aggregator.store.tables import article, counter, entry, identity_key, in_parts, insert_or, sighting
 
 
 class Accepted(Noun, frozen=True, kw_only=True):

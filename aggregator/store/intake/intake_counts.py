@@ -11,8 +11,7 @@ from typing import Final, Literal
 
 from sqlalchemy import Connection, bindparam, update
 
-from aggregator.store.sql import insert_or
-from aggregator.store.tables import intake
+from aggregator.store.tables import insert_or, intake
 
 # "earlier": what came before it was counted by source, and left no row; its source is "".
 Outcome = Literal["new", "revision", "known", "forgotten", "earlier"]

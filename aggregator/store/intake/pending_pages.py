@@ -9,8 +9,7 @@ from sqlalchemy import Connection, func, select, update
 from aggregator.model.core import Noun, Verdict
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import take_numbers
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import entry, source
+from aggregator.store.tables import entry, in_parts, source
 
 
 class PageWanted(Noun, frozen=True, kw_only=True):

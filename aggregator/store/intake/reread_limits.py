@@ -13,8 +13,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from aggregator.model.core import Entry, Noun
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import article, entry
+from aggregator.store.tables import article, entry, in_parts
 
 Outcome = Literal["new", "known", "revision", "forgotten"]
 

@@ -8,7 +8,7 @@ import msgspec
 from aggregator.config.messages import counted
 from aggregator.config.tuning import RuleBook
 from aggregator.model.core import Noun
-from aggregator.model.news_rate import decayed, expected_gap_seconds, silence_seconds
+from aggregator.model.health_report import decayed, expected_gap_seconds, silence_seconds
 from aggregator.store.intake.sources import Source
 
 State = Literal["new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"]

@@ -13,8 +13,7 @@ from aggregator.cluster.entry_identity import short_id
 from aggregator.extract.urls import address_key
 from aggregator.model.core import Noun
 from aggregator.model.errors import AggregatorError
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import article, source
+from aggregator.store.tables import article, in_parts, source
 
 
 class Source(Noun, frozen=True, kw_only=True):

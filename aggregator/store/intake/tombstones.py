@@ -7,8 +7,7 @@ from typing import Literal
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from aggregator.model.core import Noun
-from aggregator.store.sql import in_parts, insert_or
-from aggregator.store.tables import tombstone
+from aggregator.store.tables import in_parts, insert_or, tombstone
 
 Kind = Literal["forgotten", "retention"]
 REASON = "it was forgotten; `aggregator forget --list` names it"

@@ -12,8 +12,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from aggregator.cluster.rekeyed_entries import Look, Marks
 from aggregator.model.core import Noun
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import habit, sighting, source
+from aggregator.store.tables import habit, in_parts, sighting, source
 
 
 class Habit(Noun, frozen=True, kw_only=True):

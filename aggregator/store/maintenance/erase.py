@@ -20,15 +20,16 @@ from aggregator.store.intake import prefetched, tombstones
 from aggregator.store.intake.identify import NOBODY
 from aggregator.store.maintenance.rewrite_rows import rewrite
 from aggregator.store.search import index
-from aggregator.store.sql import VALUES_AT_ONCE, in_parts
 from aggregator.store.stories import article_text
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
+    VALUES_AT_ONCE,
     article,
     change,
     entry,
     entry_link,
     identity_key,
+    in_parts,
     is_indexed,
     lsh_band,
     outbox,

@@ -10,8 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, delete, insert, select, text, update
 
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import metadata
+from aggregator.store.tables import in_parts, metadata
 
 
 def rewrite(connection: Connection, key: Column[Any], values: Mapping[Any, Mapping[str, Any]]) -> None:

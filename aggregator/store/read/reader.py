@@ -1,13 +1,32 @@
 """The reading side: stories, articles and sources as the output rooms ask for them
 (aggregator/model/read_model.py).
+
+Which stories were there before: for the summary of what an ingest did.
+
+One article by itself, for its address in the API.
+
+How well grouping does, as far as the database can tell: the newest stories, and what persons corrected.
+
+What a feed asks of the store beside its stories: merged texts, and when anything changed.
+
+Which story comes first on the front page: one number, made of what is stored.
+
+    weight = last bump (hours) + doubling_hours * log2(independent reports) + preferred_hours, if preferred
+
+It is measured in hours, so it can be read: twice as many independent reports are worth as much as being
+`doubling_hours` younger. No clock is in it. The order of two stories changes only when one of them does, the
+same rows give the same page at every hour, and a page can be answered with 304. Why not counts times a decay:
+docs/decisions/0028.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
-from typing import Any
+import logging
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
 
 from aggregator.cluster.constraints import Bond
 from aggregator.config.tuning import RuleBook
@@ -31,17 +50,8 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected, sources, tombstones
 from aggregator.store.intake.source_health import SourceHealth, health_of, health_rules
-from aggregator.store.read import (
-    change_stream,
-    front_page,
-    health_gauges,
-    id_lookup,
-    last_changed,
-    quality_stats,
-    story_list,
-)
+from aggregator.store.read import change_stream, front_page, health_gauges, id_lookup, story_list
 from aggregator.store.read.change_stream import ChangeRules
-from aggregator.store.read.one_article import one_article
 from aggregator.store.search.search import SearchRules, search
 from aggregator.store.stories import (
     article_text,
@@ -52,9 +62,170 @@ from aggregator.store.stories import (
     outbox,
     stories,
 )
-from aggregator.store.tables import article, entry, story, story_log
+from aggregator.store.stories.corrections import all_corrections
+from aggregator.store.tables import article, counter, entry, in_parts, revision, story, story_log
 from aggregator.stories.counts import trails, with_originals
-from aggregator.stories.front_page_rank import FrontRules, ranked
+
+
+class FrontRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `front` of config/tuning.yaml; units and origins stand there."""
+
+    doubling_hours: float
+    reports_cap: int
+    preferred_hours: float
+    window: int
+
+
+class Weighed(Protocol):
+    """What the rule asks of a story."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def updated(self) -> dt.datetime: ...
+    @property
+    def report_count(self) -> int: ...
+    @property
+    def preferred(self) -> bool: ...
+
+
+AnyWeighed = TypeVar("AnyWeighed", bound=Weighed)
+
+
+def weight(story: Weighed, rules: FrontRules) -> float:
+    """Hours since 1970 of the last bump, and the hours that its reports and the reader's choice are worth."""
+    reports = min(max(1, story.report_count), rules.reports_cap)
+    preferred = rules.preferred_hours if story.preferred else 0.0
+    return story.updated.timestamp() / 3600 + rules.doubling_hours * math.log2(reports) + preferred
+
+
+def ranked(stories: Iterable[AnyWeighed], rules: FrontRules) -> Sequence[AnyWeighed]:
+    """The heaviest first; equal ones by id, so that the order they come in leaves no trace."""
+    return sorted(stories, key=lambda story: (-weight(story, rules), story.id))
+
+
+log = logging.getLogger(__name__)
+
+_MERGED = select(story.c.id, story.c.merged).where(
+    story.c.id.in_(bindparam("ids", expanding=True)), story.c.merged.is_not(None)
+)
+_LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.n.desc()).limit(1)
+
+
+def merged_of(connection: Connection, ids: Sequence[str]) -> dict[str, MergedStory]:
+    """What the reports of these stories say together, of those where it is worked out already."""
+    found: dict[str, MergedStory] = {}
+    for part in in_parts(ids):
+        rows = connection.execute(_MERGED, {"ids": part})
+        found |= {row.id: merged for row in rows if (merged := read_merged(row.id, row.merged)) is not None}
+    return found
+
+
+def read_merged(id: str, blob: bytes) -> MergedStory | None:  # noqa: A002 - the word that people type
+    """The merged text of story `id`; None where it is damaged: as if it were not there."""
+    try:
+        return codecs.expand_noun(blob, MergedStory)
+    except codecs.UNREADABLE as error:
+        log.warning("story %s: its merged text is damaged (%s); `aggregator db check --repair`", id, error)
+        return None
+
+
+def last_change_at(connection: Connection) -> dt.datetime | None:
+    """When anything last happened to a story, by our clock; None in an empty database."""
+    at: dt.datetime | None = connection.execute(_LAST_CHANGE).scalar()
+    return at
+
+
+NEWEST: Final = 1000  # stories that are looked at: the page costs the same at any size
+DAYS: Final = 90  # whose corrections are counted
+FLOORS: Final = (1, 2, 3, 5, 10, 20)  # least number of independent reports of a row of the table
+REPORTS_TO_AGREE: Final = 3  # where so many report one event, two should say one thing alike
+_NAMED: Final = 10  # stories of one list
+
+
+def measured(connection: Connection, now: dt.datetime) -> Quality:
+    """Counts over the newest stories, and over the corrections of the last days."""
+    columns = (story.c.id, story.c.title, story.c.report_count, story.c.article_count)
+    live: Select[Any] = select(*columns).where(story.c.redirect_to.is_(None))
+    rows = connection.execute(live.order_by(story.c.updated.desc(), story.c.n.desc()).limit(NEWEST)).all()
+    largest = sorted(rows, key=lambda row: (-row.article_count, row.id))[:3]
+    told, without = _facts(connection, [row for row in rows if row.report_count >= REPORTS_TO_AGREE])
+    since = now - dt.timedelta(days=DAYS)
+    lately = all_corrections(connection, since)
+    standing = [one for one in lately if one.undone_at is None]
+    return Quality(
+        stories=len(rows),
+        by_reports=tuple(
+            (least, sum(1 for row in rows if least <= row.report_count < above))
+            for least, above in zip(FLOORS, (*FLOORS[1:], 2**31), strict=True)
+        ),
+        largest=tuple((row.id, row.title, row.article_count) for row in largest if row.article_count > 1),
+        told=told,
+        without_fact_count=len(without),
+        without_fact=tuple((row.id, row.title, row.report_count) for row in without[:_NAMED]),
+        days=DAYS,
+        merges=sum(1 for one in standing if one.kind == "merge"),
+        parted=sum(1 for one in standing if one.kind != "merge"),
+        undone=len(lately) - len(standing),
+    )
+
+
+def _facts(connection: Connection, rows: list[Row[Any]]) -> tuple[int, list[Row[Any]]]:
+    """How many of these stories have their merged text, and those of them in which no two outlets agree."""
+    by_id = {row.id: row for row in rows}
+    ids, told, without = list(by_id), 0, []
+    for some in in_parts(ids):
+        part = select(story.c.id, story.c.merged).where(story.c.id.in_(some), story.c.merged.is_not(None))
+        for id_, merged in connection.execute(part):
+            told += 1
+            held = read_merged(id_, merged)
+            if held is None or not any(fact.outlets > 1 for fact in held.facts):
+                without.append(by_id[id_])
+    return told, sorted(without, key=lambda row: (-row.report_count, row.id))
+
+
+def one_article(connection: Connection, id_: str) -> OneArticle | None:
+    """The article with this id, with its text and evidence; None when there is none.
+
+    Raises DamagedError where the text cannot be read.
+    """
+    statement = (
+        article_views.view_columns("text", "evidence")
+        .add_columns(story.c.title.label("story_title"))
+        .join(story, story.c.id == article.c.story)
+        .where(article.c.id == id_)
+    )
+    row = connection.execute(statement).first()
+    if row is None:
+        return None
+    article_text.refuse_damaged(row.text, id_)
+    kept = select(func.count()).select_from(revision).where(revision.c.article == id_)
+    # Whose text a copy prints is known of its whole group alone (stories.counts).
+    members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
+    original = next((one.copy_of for one in members if one.id == id_), row.copy_of)
+    return OneArticle(
+        article=article_views.view(row, copy_of=original),
+        story=row.story,
+        story_title=row.story_title,
+        revisions=connection.execute(kept).scalar_one(),
+        copies=tuple(one for one in members if one.copy_of == id_),
+    )
+
+
+def newest_story(connection: Connection) -> int:
+    """The number of the story that was opened last."""
+    number: int = connection.execute(select(counter.c.value).where(counter.c.name == "story")).scalar_one()
+    return number
+
+
+def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[str]:
+    """Those of the stories `ids` that are no younger than the number `newest`."""
+    asked, found = sorted(ids), set[str]()
+    for part in in_parts(asked):
+        some = story.c.id.in_(part)
+        found.update(connection.execute(select(story.c.id).where(some, story.c.n <= newest)).scalars())
+    return found
+
 
 _MOST_ROWS = 2**31 - 2  # both databases take a LIMIT of that size, and one more
 
@@ -148,7 +319,7 @@ class Reading:
             ).first()
             if row is None:
                 return None
-            if row.merged is not None and (held := last_changed.read_merged(id, row.merged)) is not None:
+            if row.merged is not None and (held := read_merged(id, row.merged)) is not None:
                 return held
             members = article_views.views_of_stories(connection, [id], "text")[id]
         # Its patterns cost what no list of stories needs.
@@ -181,7 +352,7 @@ class Reading:
 
     def quality(self, now: dt.datetime) -> Quality:
         with self._database.read() as connection:
-            return quality_stats.measured(connection, now)
+            return measured(connection, now)
 
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
         rules = self._book.section("changes", ChangeRules)
@@ -231,11 +402,11 @@ class Reading:
 
     def last_change_at(self) -> dt.datetime | None:
         with self._database.read() as connection:
-            return last_changed.last_change_at(connection)
+            return last_change_at(connection)
 
     def told(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
         with self._database.read() as connection:
-            return last_changed.merged_of(connection, ids)
+            return merged_of(connection, ids)
 
     def explained(self, id: str) -> Explained | None:  # noqa: A002
         """One article and why it is where it is; `id` may be the article's id or its address."""

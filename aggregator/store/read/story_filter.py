@@ -12,8 +12,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.intake import sources
 from aggregator.store.search import match
 from aggregator.store.search.query_syntax import Query, parse_query
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import article, story
+from aggregator.store.tables import article, in_parts, story
 
 
 def fitting(connection: Connection, wanted: StoryFilter, ids: Collection[str]) -> set[str]:

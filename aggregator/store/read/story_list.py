@@ -29,8 +29,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.read.story_filter import Sieve, fitting, of_articles, of_stories
 from aggregator.store.search import match
 from aggregator.store.search.query_syntax import parse_query
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import article, story
+from aggregator.store.tables import article, in_parts, story
 
 FEW = 1_000  # stories, or articles: what fits no more is found by its own index
 FEW_WITH_WORDS = 5_000  # articles: reading which stories they are of is all that they cost

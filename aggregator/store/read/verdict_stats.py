@@ -8,8 +8,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from aggregator.model.core import Entry, Noun
 from aggregator.store import codecs
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import entry, refusal
+from aggregator.store.tables import entry, in_parts, refusal
 
 
 class JudgedText(Noun, frozen=True, kw_only=True, omit_defaults=False):

@@ -15,9 +15,8 @@ from sqlalchemy import Connection, func, select, text
 from aggregator.model.core import Noun
 from aggregator.store.search.index import SPANS, mark_of_day, mark_of_language, marks_of
 from aggregator.store.search.query_syntax import Phrase, Query, Term, Wording
-from aggregator.store.sql import in_parts
 from aggregator.store.stories.article_text import TEXT
-from aggregator.store.tables import article
+from aggregator.store.tables import article, in_parts
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # article numbers: what lies between two that are asked is read too where it is no more

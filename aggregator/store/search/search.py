@@ -23,9 +23,8 @@ from aggregator.store.search import match
 from aggregator.store.search.index import unindexed_to
 from aggregator.store.search.query_syntax import Phrase, Query, Term, Wording, parse_query, with_title
 from aggregator.store.search.snippets import snippet
-from aggregator.store.sql import in_parts
 from aggregator.store.stories import article_views, articles
-from aggregator.store.tables import article, story
+from aggregator.store.tables import article, in_parts, story
 
 _ENTRIES_SHOWN = 3  # of one live blog
 _ARTICLES_SHOWN = 3  # of one story

@@ -7,10 +7,9 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from aggregator.model.core import ArticleView, Evidence
 from aggregator.store import codecs
-from aggregator.store.sql import in_parts
 from aggregator.store.stories import article_text
 from aggregator.store.stories.articles import Details, NewArticle
-from aggregator.store.tables import article
+from aggregator.store.tables import article, in_parts
 
 SHOWN_MEMBERS = 64  # of a larger story only so many articles are weighed for headline and summary
 

@@ -37,9 +37,8 @@ from aggregator.model.core import (
     Wire,
 )
 from aggregator.store import codecs
-from aggregator.store.sql import in_parts
 from aggregator.store.stories import article_text
-from aggregator.store.tables import article, identity_key, lsh_band, revision, sighting, sketch
+from aggregator.store.tables import article, identity_key, in_parts, lsh_band, revision, sighting, sketch
 
 _REVISIONS_KEPT = 5  # the first five and the last five
 _OTHER_NEWS = 1_000_000  # as `sighting.reverts`: words of another article, nothing to go back to

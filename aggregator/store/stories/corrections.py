@@ -10,8 +10,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from aggregator.cluster.constraints import Bond
 from aggregator.model.core import Evidence, Noun
 from aggregator.store import codecs
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import article, bond, correction
+from aggregator.store.tables import article, bond, correction, in_parts
 
 CorrectionKind = Literal["merge", "split", "move"]
 

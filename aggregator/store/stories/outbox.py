@@ -11,8 +11,7 @@ from sqlalchemy import Connection, Update, and_, delete, func, insert, or_, sele
 
 from aggregator.model.core import Noun
 from aggregator.store import codecs
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import change, hook, outbox
+from aggregator.store.tables import change, hook, in_parts, outbox
 
 _EARLIER = outbox.alias("earlier")
 

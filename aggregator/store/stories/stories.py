@@ -7,8 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from aggregator.model.core import Noun
-from aggregator.store.sql import in_parts
-from aggregator.store.tables import article, story
+from aggregator.store.tables import article, in_parts, story
 
 
 class StoryRow(Noun, frozen=True, kw_only=True):

@@ -5,6 +5,8 @@ agreement: from `count_from` on sentences are counted as one fact ("2 of 4 outle
 that they are only set side by side. A wrong "3 of 4" would be a lie, a wrong neighbour is only untidy.
 
     reports → sentences → features → likeness of pairs → facts, what differs, denials, what only one has
+
+The lead and the facts of a merged story, so that no sentence is told twice.
 """
 
 from collections.abc import Sequence
@@ -21,6 +23,20 @@ from aggregator.stories.headline import headline, key_terms
 from aggregator.stories.text.timeline import timeline
 from aggregator.stories.tuning import StoryRules, shipped_rules
 from aggregator.stories.words import word_count
+
+
+def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
+    """The lead with those who say the same, and the other facts.
+
+    A lead that nobody else says is a fact of one; None without a lead.
+    """
+    if merged.lead is None:
+        return None, merged.facts
+    lead = next((fact for fact in merged.facts if fact.said[0] == merged.lead), None)
+    if lead is None:
+        return Fact(said=(merged.lead,), outlets=1, of=1), merged.facts
+    return lead, tuple(fact for fact in merged.facts if fact is not lead)
+
 
 ALARM_VOICES = 3  # so many outlets without anything alike may not tell of one event ...
 ALARM_SENTENCES = 30  # ... when they say so much: short reports of one event may have nothing in common

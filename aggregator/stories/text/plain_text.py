@@ -14,7 +14,7 @@ from aggregator.model.core import (
     TimelineItem,
 )
 from aggregator.stories.counts import count, with_originals
-from aggregator.stories.text.lead import lead_and_facts
+from aggregator.stories.text.merged_text import lead_and_facts
 from aggregator.stories.title_cleanup import clean_title
 
 NO_OUTLET = "unknown outlet"

@@ -17,8 +17,7 @@ from aggregator.web.api.routes import refuse_others
 from aggregator.web.editor import Asked, NewsDesk
 from aggregator.web.responses import JSON, RefusedError, refusal
 from aggregator.web.sanitise import without_bidi
-from aggregator.web.security.body_limit import drained, received
-from aggregator.web.security.middleware import token_of
+from aggregator.web.security.middleware import drained, received, token_of
 
 PATH = "/api/v1/corrections"
 CORRECTIONS_AN_ANSWER = 50

@@ -31,8 +31,7 @@ from aggregator.store.intake.tombstones import REASON
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Token
 from aggregator.web.responses import JSON, RefusedError, refusal
-from aggregator.web.security.body_limit import drained, received, too_large
-from aggregator.web.security.middleware import token_of
+from aggregator.web.security.middleware import drained, received, token_of, too_large
 
 PATH = "/api/v1/articles"
 WRITING_AT_ONCE = 2  # threads: pushes wait for each other in the database, and must not keep readers waiting

@@ -10,16 +10,16 @@ from starlette.responses import RedirectResponse
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Moved, SearchBounds, StoryPage
 from aggregator.web.article_json import one_article_json, search_json, sources_json
-from aggregator.web.bounds import (
+from aggregator.web.dependencies import Site, conditional
+from aggregator.web.editor import NewsDesk
+from aggregator.web.excerpts import (
     bounded_article,
     bounded_explanation,
     bounded_hit,
     bounded_source,
     bounded_story_hit,
 )
-from aggregator.web.dependencies import Site, conditional
-from aggregator.web.editor import NewsDesk
-from aggregator.web.pagination import next_of
+from aggregator.web.filters import next_of
 from aggregator.web.responses import GONE, JSON, problem
 from aggregator.web.sanitise import without_bidi
 from aggregator.web.story_json import page_json, whole_story_json

@@ -12,7 +12,7 @@ from aggregator.web.feeds.json_feed import jsonfeed
 from aggregator.web.feeds.model import Channel, Format, Item
 from aggregator.web.feeds.rss import MEDIA_TYPE as RSS_TYPE
 from aggregator.web.feeds.rss import rss
-from aggregator.web.feeds.texts import feed_text, feed_title
+from aggregator.web.feeds.xml import feed_text, feed_title
 from aggregator.web.filters import SAVED, Wanted
 from aggregator.web.settings import PublishSettings
 

@@ -9,9 +9,9 @@ from html import escape
 
 from aggregator.config.messages import counted
 from aggregator.model.core import ArticleView, Attributed, Disagreement, Fact, MergedStory, StoryView
-from aggregator.stories.text.lead import lead_and_facts
+from aggregator.stories.text.merged_text import lead_and_facts
 from aggregator.stories.text.plain_text import DENIAL_LABELS, NO_OUTLET, differ_title
-from aggregator.web.feeds.texts import feed_text, feed_url
+from aggregator.web.feeds.xml import feed_text, feed_url
 from aggregator.web.jinja import moment
 
 LISTED_REPORTS = 20  # in one item, the newest; the story page has all

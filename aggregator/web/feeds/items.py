@@ -8,7 +8,7 @@ from aggregator.model.core import ArticleView, Enclosure, MergedStory, StoryView
 from aggregator.web.excerpts import for_item
 from aggregator.web.feeds.item_html import numbers, story_body
 from aggregator.web.feeds.model import Item
-from aggregator.web.feeds.texts import feed_language, feed_text, feed_title, feed_url, mime_type
+from aggregator.web.feeds.xml import feed_language, feed_text, feed_title, feed_url, mime_type
 from aggregator.web.settings import PublishSettings
 
 NAMED_OUTLETS = 5  # as authors of an item

@@ -6,8 +6,7 @@ import msgspec
 
 from aggregator.model.core import Enclosure
 from aggregator.web.feeds.model import Channel, Item
-from aggregator.web.feeds.texts import mime_type
-from aggregator.web.feeds.xml import rfc3339
+from aggregator.web.feeds.xml import mime_type, rfc3339
 
 MEDIA_TYPE = "application/feed+json"
 

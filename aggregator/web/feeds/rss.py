@@ -12,8 +12,7 @@ from lxml import etree
 
 from aggregator.model.core import Enclosure
 from aggregator.web.feeds.model import Channel, Item
-from aggregator.web.feeds.texts import mime_type
-from aggregator.web.feeds.xml import ATOM, add, document, rfc3339
+from aggregator.web.feeds.xml import ATOM, add, document, mime_type, rfc3339
 
 MEDIA_TYPE = "application/rss+xml"
 

@@ -2,8 +2,15 @@
 
 Nothing is done by a GET. A correction is asked for, shown with what it will do, and done when it is sent
 again (`sure`); the answer leads to the story, where it can be undone.
+
+Signing in with a browser: the token as a cookie, and what our own forms carry.
+
+The cookie goes with requests that come from pages of ours or from a link (SameSite=Lax), never with a form of
+another site. `form_is_ours` holds where a browser knows nothing of that, and for passwords (HTTP Basic),
+which browsers send along from anywhere.
 """
 
+import hmac
 import re
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -19,12 +26,57 @@ from aggregator.model.core import StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Moved
 from aggregator.pipeline.placement.apply_corrections import Corrected, Wish
+from aggregator.store.stories.api_tokens import Token
 from aggregator.web.dependencies import Site
 from aggregator.web.editor import Asked, NewsDesk
 from aggregator.web.pages.pages import Pages
-from aggregator.web.security.body_limit import received
-from aggregator.web.security.middleware import token_of
-from aggregator.web.security.session_cookie import form_is_ours, keep_signed_in, sign_in, sign_out
+from aggregator.web.security.middleware import BEARERS, form_value, received, token_of
+from aggregator.web.security.token_auth import COOKIE, Bearers, Given
+from aggregator.web.settings import PublishSettings
+
+REMEMBERED_SECONDS = 90 * 86400  # a browser keeps the cookie; a token that is revoked opens nothing before
+MAX_SECRET_CHARS = 200
+
+
+def sign_in(request: Request, secret: str) -> Token | None:
+    """The token with this secret; None for a wrong one. Asks the database: not for the event loop.
+
+    Raises RefusedError (429) after too many wrong ones from one address within a minute.
+    """
+    bearers: Bearers | None = request.scope.get(BEARERS)
+    if bearers is None:
+        return None
+    secret = secret.strip()[:MAX_SECRET_CHARS]
+    bearer = bearers.bearer(Given(secret, "cookie"))
+    if bearer is None:
+        bearers.refuse_more(request.client.host if request.client else "")
+        return None
+    return bearer.token
+
+
+def keep_signed_in(response: Response, secret: str, settings: PublishSettings, *, is_https: bool) -> None:
+    """Have the browser send the token with its further requests; `is_https`: this one came over TLS."""
+    response.set_cookie(
+        COOKIE,
+        secret.strip(),
+        max_age=REMEMBERED_SECONDS,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=is_https or settings.public_url.lower().startswith("https:"),
+    )
+
+
+def sign_out(response: Response) -> None:
+    """Have the browser forget the token."""
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
+
+
+def form_is_ours(request: Request, given: str) -> bool:
+    """Whether a form that was posted is one that this token's holder got from us."""
+    wanted = form_value(request)
+    return bool(wanted) and hmac.compare_digest(wanted.encode(), given.encode("utf-8", "surrogatepass"))
+
 
 MAX_BODY_BYTES = 65_536
 BODY_DEADLINE_SECONDS = 10.0

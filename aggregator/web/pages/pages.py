@@ -1,4 +1,9 @@
-"""The pages for reading: the front page, one story, search, sources, and how well grouping does."""
+"""The pages for reading: the front page, one story, search, sources, and how well grouping does.
+
+An explanation as rows of a page: every share of a score with its words, its value and its bar.
+
+The front page as a value: what leads, what stands beside it, what follows under which heading. Pure.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -12,23 +17,174 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from aggregator.config.saved_queries import parse_end, parse_moment
-from aggregator.model.core import ArticleView, Attributed, MergedStory, StoryView, TimelineItem
+from aggregator.model.core import (
+    ArticleView,
+    Attributed,
+    CopyEvidence,
+    Evidence,
+    MergedStory,
+    Reason,
+    StoryView,
+    TimelineItem,
+)
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Growth, Moved, SearchBounds, SearchResults, StoryPage, Teaser
-from aggregator.pipeline.placement.explain import log_words
-from aggregator.stories.text.lead import lead_and_facts
+from aggregator.pipeline.placement.explain import Explanation, Pair, log_words, reason_name, reason_value
+from aggregator.stories.text.merged_text import lead_and_facts
 from aggregator.stories.text.plain_text import differ_title
-from aggregator.web.bounds import bounded_explanation, bounded_quality, bounded_source, bounded_story_hit
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import NewsDesk
-from aggregator.web.excerpts import count_words, first_words
+from aggregator.web.excerpts import (
+    bounded_explanation,
+    bounded_quality,
+    bounded_source,
+    bounded_story_hit,
+    count_words,
+    first_words,
+)
 from aggregator.web.filters import MAX_TEXT_CHARS, Wanted
 from aggregator.web.jinja import day
-from aggregator.web.pages import explanation
-from aggregator.web.pages.front_page import arranged, by_day, teaser_of
 from aggregator.web.responses import GONE
 from aggregator.web.security.middleware import form_value, is_stranger, prefix_of, token_of
 from aggregator.web.settings import PublishSettings
+
+BESIDE = 3  # further stories of several reports beside the one that leads
+
+
+class FrontPage(msgspec.Struct, frozen=True):
+    """One page of stories by weight. `lead` and `beside` are empty on all but the first."""
+
+    lead: Teaser | None
+    beside: tuple[Teaser, ...]
+    groups: tuple[tuple[str, tuple[Teaser, ...]], ...]  # heading, stories; the newest group first
+
+
+def arranged(stories: Sequence[Teaser], today: dt.date, *, is_first: bool) -> FrontPage:
+    """`stories` are in the order of their weight, which is kept within each group."""
+    rest = list(stories)
+    lead = rest.pop(0) if is_first and rest else None
+    beside = tuple(story for story in rest if story.report_count > 1)[:BESIDE] if lead is not None else ()
+    named = {story.id for story in beside}
+    groups: dict[str, list[Teaser]] = {}
+    headings = sorted(
+        {_heading(story.updated, today) for story in rest if story.id not in named},
+        key=("Today", "Yesterday", "Earlier").index,
+    )
+    for heading in headings:
+        groups[heading] = [
+            story for story in rest if story.id not in named and _heading(story.updated, today) == heading
+        ]
+    return FrontPage(lead, beside, tuple((heading, tuple(them)) for heading, them in groups.items()))
+
+
+def teaser_of(story: StoryView) -> Teaser:
+    """A story as a list shows it."""
+    shared = {name: getattr(story, name) for name in Teaser.__struct_fields__ if name != "outlets"}
+    outlets = dict.fromkeys(article.outlet for article in story.articles if article.outlet)
+    return Teaser(**shared, outlets=tuple(outlets))
+
+
+def by_day(stories: Sequence[Teaser]) -> tuple[tuple[str, tuple[Teaser, ...]], ...]:
+    """The newest view: stories under their days, in the order they come."""
+    days: dict[str, list[Teaser]] = {}
+    for story in stories:
+        days.setdefault(day(story.updated), []).append(story)
+    return tuple((title, tuple(them)) for title, them in days.items())
+
+
+def _heading(moment: dt.datetime, today: dt.date) -> str:
+    """By the day in UTC; what a file or a wrong clock dates ahead of us is of today."""
+    before = (today - moment.astimezone(dt.UTC).date()).days
+    return "Today" if before <= 0 else "Yesterday" if before == 1 else "Earlier"
+
+
+BAR_STEPS = 20  # lengths that the style sheet knows (.w0 to .w20): a style attribute would break the policy
+
+
+class Share(msgspec.Struct, frozen=True):
+    """One line of the sum: `share` in logits, `bar` from 0 to BAR_STEPS, `value` as people say it."""
+
+    words: str
+    value: str
+    share: float
+    bar: int
+
+    @property
+    def speaks_for(self) -> bool:
+        """Whether it speaks for one event."""
+        return self.share >= 0
+
+
+class Weighing(msgspec.Struct, frozen=True):
+    """A score with its parts, the heaviest first; `need` is what was asked for, None where nothing was."""
+
+    score: float
+    need: float | None
+    shares: tuple[Share, ...]
+
+
+def weighing(evidence: Evidence) -> Weighing | None:
+    """The score that decided; None where none was needed."""
+    if evidence.score is None:
+        return None
+    return _weighing(evidence.score, evidence.need, evidence.bias, evidence.reasons)
+
+
+def rival(evidence: Evidence) -> Weighing | None:
+    """The score of the story that was weighed next; its parts only where they were kept."""
+    other = evidence.runner_up
+    if other is None:
+        return None
+    return _weighing(other.score, other.need, evidence.bias if other.reasons else 0.0, other.reasons)
+
+
+def pair(two: Pair) -> Weighing:
+    """The score of two articles with each other."""
+    return _weighing(two.score, None, two.bias, two.reasons)
+
+
+def _weighing(score: float, need: float | None, bias: float, reasons: Sequence[Reason]) -> Weighing:
+    longest = max([abs(bias), 1.0, *(abs(reason.share) for reason in reasons)])
+
+    def bar(share: float) -> int:
+        return min(BAR_STEPS, round(abs(share) / longest * BAR_STEPS))
+
+    parts = [
+        Share(reason_name(reason.name), reason_value(reason), reason.share, bar(reason.share))
+        for reason in sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
+    ]
+    start = [Share("two articles are strangers at first", "", bias, bar(bias))] if bias else []
+    return Weighing(score, need, (*start, *parts))
+
+
+def verdict(told: Explanation) -> str:
+    """Why the article is where it is, in one sentence."""
+    evidence = told.evidence
+    if evidence.copy is not None and evidence.stage == "copy":
+        return "It is the same text as another article of this story."
+    if evidence.stage == "founded":
+        return "It opened this story: no story that was still open was near enough."
+    if evidence.stage == "correction":
+        return "A person put it here."
+    if evidence.stage == "second look":
+        return "It was moved here when more was known, because it fits this story better."
+    if evidence.stage == "revision":
+        return "It is a later version of an article of this story."
+    return "It reports the same event as the others, by the words that they share."
+
+
+def objection(name: str) -> str:
+    """A veto in words."""
+    return reason_name(name).removeprefix("veto: ").replace("_", " ")
+
+
+def copied(copy: CopyEvidence) -> str:
+    """How much of two texts is the same."""
+    return (
+        f"{copy.resemblance:.0%} of all word triples are in both texts, "
+        f"{copy.containment:.0%} of the shorter one in the longer."
+    )
+
 
 STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
@@ -218,13 +374,13 @@ class Pages:
             here="/explain",
             told=told,
             language=language,
-            verdict=explanation.verdict(told),
-            weighing=explanation.weighing(told.evidence),
-            rival=explanation.rival(told.evidence),
-            vetoes=[explanation.objection(name) for name in told.evidence.vetoes],
-            copied=explanation.copied(told.evidence.copy) if told.evidence.copy else "",
-            pair=explanation.pair(told.pair) if told.pair else None,
-            pair_copied=explanation.copied(copy) if copy else "",
+            verdict=verdict(told),
+            weighing=weighing(told.evidence),
+            rival=rival(told.evidence),
+            vetoes=[objection(name) for name in told.evidence.vetoes],
+            copied=copied(told.evidence.copy) if told.evidence.copy else "",
+            pair=pair(told.pair) if told.pair else None,
+            pair_copied=copied(copy) if copy else "",
             log=[(line.at, log_words(line)) for line in told.log],
             others=others,
         )

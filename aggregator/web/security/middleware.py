@@ -1,22 +1,30 @@
 """The door of the web server: which requests come in, and what every answer carries.
 
 One ASGI layer around all routes, so that no route, error or static file can be without it.
+
+How often one address may ask: a bucket for each that fills up with time.
+
+Taking the body of a request in, within limits of size and time.
 """
 
+import asyncio
 import logging
+import math
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from anyio import CapacityLimiter, fail_after, to_thread
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator.model.errors import AggregatorError
 from aggregator.store.stories.api_tokens import Token
 from aggregator.web.responses import RefusedError, problem
-from aggregator.web.security.rate_limit import Pace
 from aggregator.web.security.request_origin import (
     CAME_BY_PROXY,
     allowed_names,
@@ -26,6 +34,7 @@ from aggregator.web.security.request_origin import (
     is_loopback,
     is_owner_on_loopback,
     is_sent_by_another_site,
+    network_of,
 )
 from aggregator.web.security.token_auth import (
     COOKIE,
@@ -40,6 +49,80 @@ from aggregator.web.security.token_auth import (
 )
 from aggregator.web.security.trusted_proxies import Proxies
 from aggregator.web.settings import PublishSettings
+
+DRAIN_SECONDS = 1.0
+
+
+async def received(
+    request: Request,
+    max_bytes: int,
+    deadline_seconds: float,
+    take_room: Callable[[int], None] = lambda _count: None,
+) -> bytes:
+    """The body, counted while it comes: neither its declared length nor its pace is believed.
+
+    `take_room` is told of each part before it is kept. Raises RefusedError.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
+        raise too_large(max_bytes)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            async for part in request.stream():
+                if len(body) + len(part) > max_bytes:
+                    raise too_large(max_bytes)
+                take_room(len(part))
+                body += part
+    except TimeoutError as error:
+        raise RefusedError(408, f"the body did not come within {deadline_seconds:.0f} s") from error
+    return bytes(body)
+
+
+def too_large(max_bytes: int) -> RefusedError:
+    """What is answered to a longer body."""
+    return RefusedError(413, f"the body is longer than {max_bytes} bytes; send it in several requests")
+
+
+async def drained(request: Request, limit_bytes: int) -> None:
+    """Let pass what is still being sent, for a moment: who is cut off while sending never sees the answer."""
+    left = limit_bytes
+    with suppress(ClientDisconnect, TimeoutError, RuntimeError):  # the last: the body was read to its end
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for part in request.stream():
+                left -= len(part)
+                if left < 0:
+                    return
+
+
+_MINUTE_SECONDS = 60.0
+_ADDRESSES = 10_000  # that are remembered; a flood of others makes us forget the oldest
+
+
+class Pace:
+    """So many requests a minute from one address (of IPv6: its first 64 bits), as many at once at most.
+
+    Safe to use from many threads.
+    """
+
+    def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = a_minute
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}  # what is left, and when that was so
+        self._lock = threading.Lock()
+
+    def wait_seconds(self, address: str) -> int:
+        """Takes one; 0, or after how many seconds there is one to be taken."""
+        network, now = network_of(address), self._clock()
+        with self._lock:
+            left, at = self._buckets.pop(network, (float(self._most), now))
+            left = min(self._most, left + (now - at) * self._most / _MINUTE_SECONDS)
+            taken = left >= 1
+            self._buckets[network] = (left - taken, now)  # at the end: the last to be forgotten
+            if len(self._buckets) > _ADDRESSES:
+                del self._buckets[next(iter(self._buckets))]
+        return 0 if taken else max(1, math.ceil((1 - left) * _MINUTE_SECONDS / self._most))
+
 
 # No script, style, image, form target or frame but our own; nothing inline.
 CONTENT_SECURITY_POLICY = (

@@ -19,8 +19,7 @@ from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import Parcel
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.model import Hook, HookRules
-from aggregator.web.webhooks.payload import delivery_body, delivery_id
+from aggregator.web.webhooks.payload import Hook, HookRules, delivery_body, delivery_id
 
 _ALL_INDEXED = 2**62
 _PRUNE_EVERY = dt.timedelta(hours=1)

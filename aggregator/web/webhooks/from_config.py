@@ -12,7 +12,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import Reading
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import Filling
-from aggregator.web.webhooks.model import Hook, HookRules
+from aggregator.web.webhooks.payload import Hook, HookRules
 from aggregator.web.webhooks.sender import Sending
 from aggregator.web.webhooks.threads import Webhooks
 

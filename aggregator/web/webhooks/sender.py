@@ -1,4 +1,7 @@
-"""One hook's deliveries, one after the other: the next that is due, and what came of it."""
+"""One hook's deliveries, one after the other: the next that is due, and what came of it.
+
+When a delivery that failed is tried again.
+"""
 
 import datetime as dt
 import logging
@@ -12,8 +15,21 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import retention
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import Delivery
-from aggregator.web.webhooks.model import Hook, HookRules
-from aggregator.web.webhooks.retry import gap_seconds, pause_seconds
+from aggregator.web.webhooks.payload import Hook, HookRules
+
+
+def gap_seconds(tries: int, rules: HookRules, chance: float) -> float:
+    """The gap after the `tries`-th failure in a row, from 1; `chance` from 0 to 1 is what makes it differ."""
+    exponent = min(max(tries, 1) - 1, 64)
+    gap = min(rules.retry_first_seconds * rules.retry_factor**exponent, rules.retry_most_seconds)
+    return gap * (1 + rules.retry_jitter * (2 * chance - 1))
+
+
+def pause_seconds(failures: int, asked_seconds: float | None, rules: HookRules, chance: float) -> float:
+    """How long a hook rests after so many failures in a row; `asked_seconds`: what its receiver asked for."""
+    own = min(gap_seconds(failures, rules, chance), rules.pause_most_seconds)
+    return own if asked_seconds is None else max(own, min(asked_seconds, rules.retry_most_seconds))
+
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from aggregator.model.core import Noun
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.intake_counts import STORED
-from aggregator.store.intake.quarantine import IS_ASIDE
+from aggregator.store.intake.rejected import IS_ASIDE
 from aggregator.store.maintenance.checks.finding import NOTED, Fault, pairs
 from aggregator.store.maintenance.checks.references import FOUNDING
 from aggregator.store.tables import article, change, counter, entry, intake, story

@@ -20,10 +20,9 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.checks.finding import Extent, Fault, Remedy, Step, gathered, pairs
 from aggregator.store.maintenance.checks.values import ranges
-from aggregator.store.sql import in_parts
 from aggregator.store.stories import article_text, article_views, merged_texts
 from aggregator.store.stories.articles import MemberRow
-from aggregator.store.tables import article, story
+from aggregator.store.tables import article, in_parts, story
 from aggregator.stories.counts import Counts, counts, from_bytes, standing_of
 from aggregator.stories.tuning import StoryRules
 

@@ -41,7 +41,7 @@ from aggregator.pipeline.jobs import PrepareItem, PrepareJob, _prepared
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import Placing
 from aggregator.pipeline.prepare import TEXTS_A_JOB
-from aggregator.pipeline.workers.executor import open_executor
+from aggregator.pipeline.workers.factory import open_executor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from benchmarks.corpus import Made, continuation, data_folder, database_of

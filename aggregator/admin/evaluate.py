@@ -42,7 +42,7 @@ from aggregator.model.core import ArticleView, Noun, Rival
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.pipeline.jobs import PARSER_FAILED
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.executor import open_executor
+from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.parse.jsonl import Labelled, read_labelled
 from aggregator.sources.parse.streams import Progress, bounded_lines, opened, unzipped
 from aggregator.store.engine.database import Connection, Database

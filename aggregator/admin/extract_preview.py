@@ -8,12 +8,13 @@ from pathlib import Path
 import msgspec
 
 from aggregator.config.settings import Config
-from aggregator.daemon.factories import client_of, utc_now
-from aggregator.model.core import Entry, Noun, Verdict
+from aggregator.model.core import Entry, Noun, Verdict, utc_now
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken, prepare
 from aggregator.pipeline.poll import verdict_of
-from aggregator.pipeline.workers.executor import Executor, open_executor
+from aggregator.pipeline.workers.executor import Executor
+from aggregator.pipeline.workers.factory import open_executor
+from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import FoundBytes, FoundEntry, FoundProblem, open_source
 

@@ -12,17 +12,17 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from aggregator.config.settings import Config
+from aggregator.config.settings import Config, SourceConfig
 from aggregator.config.tuning import RuleBook
-from aggregator.daemon.factories import client_of, configured_sources, utc_now
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import address_key
-from aggregator.model.core import Noun, ParsedFeed
-from aggregator.model.errors import AggregatorError, FetchError, UsageError, WorkError
+from aggregator.model.core import Noun, ParsedFeed, utc_now
+from aggregator.model.errors import AggregatorError, ConfigError, FetchError, UsageError, WorkError
 from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.poll import parse_feed
-from aggregator.pipeline.workers.executor import Executor, open_executor
-from aggregator.sources.fetch.client import Client, Fetched
+from aggregator.pipeline.workers.executor import Executor
+from aggregator.pipeline.workers.factory import open_executor
+from aggregator.sources.fetch.client import Client, Fetched, client_of
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.sources.limits import SourceRules, source_rules
 from aggregator.sources.parse.feed_discovery import (
@@ -536,4 +536,33 @@ def export_opml(config: Config, database: Database) -> bytes:
             for one in feeds
         ),
         title=config.publish.title,
+    )
+
+
+def configured_sources(config: Config, now: dt.datetime) -> list[Source]:
+    """The sources of the configuration file as rows; each feed's first poll at a moment of its own."""
+    return [_source_of(number, item, config, now) for number, item in enumerate(config.sources)]
+
+
+def _source_of(number: int, item: SourceConfig, config: Config, now: dt.datetime) -> Source:
+    kind = "feed" if item.feed is not None else "folder"
+    try:
+        address = item.feed if item.feed is not None else str(config.path(item.folder or ""))
+    except ConfigError as error:
+        raise ConfigError(f"sources.{number}.folder: {error}") from error
+    id_ = source_id(kind, item.name, address)
+    interval = item.interval or (config.fetch.interval if kind == "feed" else config.folders.interval)
+    return Source(
+        id=id_,
+        kind="feed" if item.feed is not None else "folder",
+        address=address,
+        name=item.name,
+        outlet=item.outlet,
+        folder=item.group,
+        language=item.language,
+        timezone=item.timezone,
+        interval_seconds=interval,
+        pages=item.pages or "auto",
+        origin="config",
+        next_due_at=first_due(id_, now, spread_seconds=min(interval, 30) if kind == "feed" else 0),
     )

@@ -112,7 +112,7 @@ def check(context: typer.Context) -> None:
       aggregator config check
       aggregator config check --config /etc/aggregator/config.yaml
     """
-    from aggregator.daemon.factories import check as check_config
+    from aggregator.admin.config_check import check as check_config
 
     settings: Settings = context.obj
     loaded = settings.load()

@@ -109,7 +109,7 @@ def bring_up(database: "Database", config: "Config", *, anew: bool = False) -> t
 
     def keep(revision: str) -> None:
         from aggregator.admin.backup import keep_before_upgrade
-        from aggregator.daemon.factories import utc_now
+        from aggregator.model.core import utc_now
 
         output.say(keep_before_upgrade(config, database, revision, utc_now(), progress_bar))
 

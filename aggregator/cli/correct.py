@@ -341,7 +341,7 @@ class Writer:
 
     def leave(self, kind: "RequestKind", payload: bytes) -> int:
         """Leave it for the process that is the writer."""
-        from aggregator.daemon.factories import utc_now
+        from aggregator.model.core import utc_now
         from aggregator.pipeline import command_queue
 
         return command_queue.leave(self._database, utc_now(), kind, payload)
@@ -367,11 +367,11 @@ class Writer:
 
     def _catch_up(self) -> None:
         """What others asked of a writer that is not there any more goes first."""
-        from aggregator.daemon.factories import utc_now
         from aggregator.extract.wire.agencies import family_table
+        from aggregator.model.core import utc_now
         from aggregator.pipeline import command_queue
         from aggregator.pipeline.pipeline import Pipeline
-        from aggregator.pipeline.workers.executor import open_executor
+        from aggregator.pipeline.workers.factory import open_executor
 
         if not command_queue.waiting(self._database):
             return
@@ -394,10 +394,10 @@ class Writer:
 
 @contextmanager
 def _reclustering(config: "Config", database: "Database") -> Iterator["Reclustering"]:
-    from aggregator.daemon.factories import utc_now
     from aggregator.extract.wire.agencies import family_table
+    from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.recluster import Reclustering
-    from aggregator.pipeline.workers.executor import open_executor
+    from aggregator.pipeline.workers.factory import open_executor
 
     executor = open_executor(config.work.executor, config.work.worker_count, config.rule_book)
     try:
@@ -415,8 +415,8 @@ def _reclustering(config: "Config", database: "Database") -> Iterator["Recluster
 
 
 def placing_of(config: "Config", database: "Database") -> "Placing":
-    from aggregator.daemon.factories import utc_now
     from aggregator.extract.wire.agencies import family_table
+    from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.place import Placing
 
     return Placing(

@@ -47,7 +47,7 @@ def backup(
     """
     from aggregator.admin.backup import back_up_as_configured, backup_file, told
     from aggregator.admin.backup_file import back_up
-    from aggregator.daemon.factories import utc_now
+    from aggregator.model.core import utc_now
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):

@@ -55,7 +55,7 @@ def prune(
       aggregator db prune
       aggregator db prune --vacuum
     """
-    from aggregator.daemon.factories import retention_plan
+    from aggregator.pipeline.placement.retention import retention_plan
 
     settings: Settings = context.obj
     with written_before(settings) as (config, database):

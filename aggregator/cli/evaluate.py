@@ -152,7 +152,7 @@ def _corrected(config: "Config", database: "Database") -> _Corrected:
     """Decides again about every article, aside, as if nobody had corrected anything."""
     from aggregator.admin.evaluate import labels
     from aggregator.pipeline.placement.recluster import Reclustering
-    from aggregator.pipeline.workers.executor import open_executor
+    from aggregator.pipeline.workers.factory import open_executor
     from aggregator.store.stories import article_views
 
     clusters = labels(database)

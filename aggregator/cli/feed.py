@@ -53,10 +53,10 @@ def feed(
     """
     import msgspec
 
-    from aggregator.daemon.factories import publish_settings
     from aggregator.store.read.reader import Reading
     from aggregator.web.feeds import formats, load_items
     from aggregator.web.filters import parse_filter
+    from aggregator.web.settings import publish_settings
 
     settings: Settings = context.obj
     typed = {

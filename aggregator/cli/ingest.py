@@ -74,11 +74,12 @@ def ingest(
 
 def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bool, lines: bool) -> "Summary":
     from aggregator.admin.ingest import Ingest
-    from aggregator.daemon.factories import client_of, utc_now
     from aggregator.extract.wire.agencies import family_table
+    from aggregator.model.core import utc_now
     from aggregator.pipeline.pipeline import Pipeline
     from aggregator.pipeline.poll import Polling
-    from aggregator.pipeline.workers.executor import open_executor
+    from aggregator.pipeline.workers.factory import open_executor
+    from aggregator.sources.fetch.client import client_of
     from aggregator.store.engine.writer_lease import writer_lock
 
     book = config.rule_book

@@ -66,7 +66,7 @@ def _prepare(config: "Config", database: "Database", notifier: "Notifier") -> No
 
     A server that comes up after us is waited for.
     """
-    from aggregator.daemon.factories import check
+    from aggregator.admin.config_check import check
 
     def say(words: str) -> None:
         log.warning("%s", words)
@@ -89,7 +89,7 @@ def _has_terminal() -> bool:
 
 def _again(settings: Settings, file: Path | None) -> "Config":
     """What `file` (where there was one at the start) says now."""
-    from aggregator.daemon.factories import check
+    from aggregator.admin.config_check import check
 
     again = settings if file is None else msgspec.structs.replace(settings, config=str(file))
     config = again.read()

@@ -59,7 +59,7 @@ def list_(
     import msgspec
 
     from aggregator.admin.manage_sources import listed
-    from aggregator.daemon.factories import utc_now
+    from aggregator.model.core import utc_now
 
     settings: Settings = context.obj
     with settings.reading() as (config, database), database.read() as connection:
@@ -106,7 +106,7 @@ def show_(
     import msgspec
 
     from aggregator.admin.manage_sources import listed
-    from aggregator.daemon.factories import utc_now
+    from aggregator.model.core import utc_now
     from aggregator.store.read.verdict_stats import judged_lately
 
     settings: Settings = context.obj
@@ -325,7 +325,7 @@ def resume(context: typer.Context, source: _Named) -> None:
     Examples:
       aggregator sources resume SOURCE
     """
-    from aggregator.daemon.factories import utc_now
+    from aggregator.model.core import utc_now
     from aggregator.store.intake.sources import choose, revive
 
     settings: Settings = context.obj

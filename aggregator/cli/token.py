@@ -38,7 +38,7 @@ def create(
       aggregator token create newsroom --scope push
       aggregator token create phone --scope read
     """
-    from aggregator.daemon.factories import utc_now
+    from aggregator.model.core import utc_now
     from aggregator.store.stories.api_tokens import SCOPES
     from aggregator.store.stories.api_tokens import create as run
 
@@ -98,7 +98,7 @@ def revoke(
     Examples:
       aggregator token revoke TOKEN
     """
-    from aggregator.daemon.factories import utc_now
+    from aggregator.model.core import utc_now
     from aggregator.store.stories.api_tokens import revoke as run
 
     settings: Settings = context.obj

@@ -11,7 +11,7 @@ from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.web.webhooks.payload import Hook
+    from aggregator.config.webhooks import Hook
 
 webhooks = typer.Typer(help="Webhooks: what is sent where, and what waits.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="As it is called in config.yaml.")]
@@ -81,7 +81,7 @@ def test(context: typer.Context, name: _Name) -> None:
     import secrets
     import time
 
-    from aggregator.daemon.factories import utc_now
+    from aggregator.model.core import utc_now
     from aggregator.sources.fetch.webhook_post import host_of
     from aggregator.web.webhooks.from_config import poster_of
     from aggregator.web.webhooks.payload import trial_body
@@ -110,7 +110,7 @@ def resume(context: typer.Context, name: _Name) -> None:
     Examples:
       aggregator webhooks resume desk
     """
-    from aggregator.daemon.factories import utc_now
+    from aggregator.model.core import utc_now
     from aggregator.store.stories import outbox
 
     settings: Settings = context.obj
@@ -130,7 +130,7 @@ def resume(context: typer.Context, name: _Name) -> None:
 
 
 def _hook(config: "Config", name: str) -> "Hook":
-    from aggregator.web.webhooks.from_config import hooks_of
+    from aggregator.config.webhooks import hooks_of
 
     found = {hook.name: hook for hook in hooks_of(config)}
     if name not in found:

@@ -21,9 +21,9 @@ from types import FrameType
 
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
-from aggregator.daemon.factories import utc_now
 from aggregator.daemon.runtime import Lent, Shift
 from aggregator.daemon.watchdog import Notifier, ServiceRules, watchdog_interval_seconds
+from aggregator.model.core import utc_now
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,

@@ -18,30 +18,13 @@ from aggregator.config.settings import Config
 from aggregator.daemon.process_memory import ProcessTree, process_tree, why_few_files
 from aggregator.model.counters import Tally
 from aggregator.model.errors import AggregatorError
-from aggregator.model.health_report import BackupState, Condition, Look, Process
+from aggregator.model.health_report import BackupState, Condition, Look, Process, WatchRules
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.retention import progress
 from aggregator.store.migrate import newest_revision
 from aggregator.store.read import health_gauges
 
 _HOUR_SECONDS = 3600.0
-
-
-class WatchRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `watch` of config/tuning.yaml; units stand there."""
-
-    probe_seconds: float
-    fresh_seconds: float
-    sources_labelled: int
-    waiting_hours: float
-    free_disk_bytes: int
-    log_bytes: int
-    unindexed_articles: int
-    future_seconds: float
-    open_files: int
-    doctor_seconds: float
-    daemon_bytes: int
-    worker_bytes: int
 
 
 class Vitals:
@@ -111,9 +94,10 @@ class Vitals:
 
     def metrics(self, look: Look | None, accept: str) -> tuple[bytes, str]:
         """All of it as Prometheus reads it, in the form that the header `accept` asks for; and its type."""
-        from aggregator.daemon.metrics import exposition  # 0.1 s that only who is scraped pays
+        from aggregator.daemon.metrics import Now, exposition  # 0.1 s that only who is scraped pays
 
-        return exposition(self, look, accept)
+        now = Now(self.process(), self.condition(look), self.memory())
+        return exposition(now, look, self.tally, self.rules_version, accept)
 
     def memory(self) -> ProcessTree:
         """What this process and its workers take."""

@@ -21,9 +21,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from aggregator import __version__
-from aggregator.daemon.health import Vitals
 from aggregator.daemon.process_memory import ProcessTree
-from aggregator.model.counters import COUNTED
+from aggregator.model.counters import COUNTED, Tally
 from aggregator.model.counters import Metric as Counted
 from aggregator.model.health_report import Condition, Look, Process
 
@@ -95,34 +94,37 @@ class Exposition(NamedTuple):
     content_type: str
 
 
-def exposition(vitals: Vitals, look: Look | None, accept: str) -> Exposition:
-    """All metrics in the form that `accept` (a header) asks for; plain text 0.0.4 by default."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(vitals, look))
-    encoder, content_type = choose_encoder(accept)
-    return Exposition(encoder(registry), content_type)
+class Now(NamedTuple):
+    """The state of the process at a scrape."""
 
-
-class _Now(NamedTuple):
     process: Process
     condition: Condition
     memory: ProcessTree
 
 
+def exposition(now: Now, look: Look | None, tally: Tally, rules_version: str, accept: str) -> Exposition:
+    """All metrics in the form that `accept` (a header) asks for; plain text 0.0.4 by default."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Families(now, look, tally, rules_version))
+    encoder, content_type = choose_encoder(accept)
+    return Exposition(encoder(registry), content_type)
+
+
 class _Families(Collector):
     """One scrape."""
 
-    def __init__(self, vitals: Vitals, look: Look | None) -> None:
-        self._vitals = vitals
+    def __init__(self, now: Now, look: Look | None, tally: Tally, rules_version: str) -> None:
+        self._now = now
         self._look = look
+        self._tally = tally
+        self._rules_version = rules_version
 
     def describe(self) -> Iterable[Metric]:
         return ()  # registering would collect everything once more to learn the names
 
     def collect(self) -> Iterator[Metric]:
-        vitals, look = self._vitals, self._look
-        now = _Now(vitals.process(), vitals.condition(look), vitals.memory())
-        build = {"version": __version__, "rules": vitals.rules_version}
+        now, look = self._now, self._look
+        build = {"version": __version__, "rules": self._rules_version}
         yield InfoMetricFamily(BUILD, "What runs", value=build)
         yield from _gauges(OF_THE_PROCESS, now)
         for metric in COUNTED:
@@ -132,7 +134,7 @@ class _Families(Collector):
             yield from _of_the_database(look)
 
     def _counted(self, metric: Counted) -> Metric:
-        series = self._vitals.tally.read(metric)
+        series = self._tally.read(metric)
         if not metric.buckets:
             counter = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
             for one in series:

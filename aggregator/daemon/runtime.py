@@ -21,9 +21,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aggregator.admin import backup
+from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
-from aggregator.daemon.factories import client_of, configured_sources, publish_settings, retention_plan
 from aggregator.daemon.maintenance import Failures, Job, Jobs, Step, Steps
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, Rounds
 from aggregator.daemon.watchdog import Heart, ServiceRules
@@ -34,10 +34,12 @@ from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import Process, Reload
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.poll import Polling
 from aggregator.pipeline.prefetch import Ahead, Helping
 from aggregator.pipeline.watch_folder import Watching
-from aggregator.pipeline.workers.executor import open_executor
+from aggregator.pipeline.workers.factory import open_executor
+from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import SharingRules, WriterLock
 from aggregator.store.intake.sources import follow_config
@@ -45,7 +47,7 @@ from aggregator.store.maintenance.repair import Bumps, ClockRules
 from aggregator.store.read import health_gauges
 from aggregator.store.read.reader import Reading
 from aggregator.stories.tuning import StoryRules
-from aggregator.web.settings import PublishSettings
+from aggregator.web.settings import PublishSettings, publish_settings
 
 if TYPE_CHECKING:
     from aggregator.daemon.health import Vitals

@@ -423,3 +423,8 @@ class MergedStory(Noun, frozen=True, kw_only=True, omit_defaults=False):
     ] = ()  # on the same point, but too unlike to be counted as one fact
     agreed: tuple[AgreedFigure, ...] = ()
     no_shared_fact: bool = False  # three outlets or more and nothing alike: they may not tell of one event
+
+
+def utc_now() -> dt.datetime:
+    """The clock of the program."""
+    return dt.datetime.now(dt.UTC)

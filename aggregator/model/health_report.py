@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
+
 from aggregator.model.core import Noun
 
 _DAY_SECONDS = 86400.0
@@ -185,3 +187,20 @@ class Condition(Noun, frozen=True, kw_only=True, omit_defaults=False):
         """How long it runs, as one says it."""
         days, rest = divmod(int(self.uptime_seconds), 86_400)
         return f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min"
+
+
+class WatchRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `watch` of config/tuning.yaml; units stand there."""
+
+    probe_seconds: float
+    fresh_seconds: float
+    sources_labelled: int
+    waiting_hours: float
+    free_disk_bytes: int
+    log_bytes: int
+    unindexed_articles: int
+    future_seconds: float
+    open_files: int
+    doctor_seconds: float
+    daemon_bytes: int
+    worker_bytes: int

@@ -14,6 +14,7 @@ import msgspec
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aggregator.config.hosts import is_loopback
 from aggregator.model.errors import AggregatorError, ConfigError
 from aggregator.model.read_model import Shelf
 from aggregator.web.api.push import Letterbox
@@ -27,7 +28,6 @@ from aggregator.web.security.connection_limits import (
     give_up_unread,
     tell_in_words,
 )
-from aggregator.web.security.request_origin import is_loopback
 from aggregator.web.security.token_auth import Tokens
 from aggregator.web.security.trusted_proxies import Proxies
 from aggregator.web.settings import PublishSettings

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import Config
 
 
 class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,3 +40,25 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
             return self.public_url.rstrip("/")
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+
+def publish_settings(config: Config) -> PublishSettings:
+    """What the output rooms need of the configuration."""
+    return PublishSettings(
+        host=config.server.host,
+        port=config.server.port,
+        public_url=config.public_url or "",
+        allowed_hosts=config.server.allowed_hosts,
+        owner_on_loopback=config.server.owner_on_loopback,
+        trusted_proxies=config.server.trusted_proxies,
+        requests_a_minute=config.server.requests_a_minute,
+        title=config.publish.title,
+        excerpt_words=config.publish.excerpt_words,
+        full_text=config.publish.full_text,
+        index=config.publish.index,
+        link=config.feeds.link,
+        items=config.feeds.items,
+        bump=config.feeds.bump,
+        queries=config.saved_queries,
+        prefer=config.publish.prefer,
+    )

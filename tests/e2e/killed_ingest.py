@@ -17,8 +17,7 @@ from sqlalchemy import func, select
 
 from aggregator.admin.ingest import Ingest
 from aggregator.config.tuning import rule_book
-from aggregator.daemon.factories import utc_now
-from aggregator.model.core import Entry
+from aggregator.model.core import Entry, utc_now
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, prepare
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.poll import Polling

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
+from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.config.tuning import rule_book
-from aggregator.daemon.factories import configured_sources, utc_now
+from aggregator.model.core import utc_now
 from tests.e2e.daemon_process import DaemonProcess
 from tests.e2e.outlets import Outlet
 from tests.e2e.test_reloading import DAM, FIRE, reload, rows, title

@@ -270,7 +270,7 @@ def test_vectors_bring_together_what_no_name_and_number_does(
     sqlite: Database, tmp_path: Path, executor: str
 ) -> None:
     from aggregator.pipeline.pipeline import Pipeline
-    from aggregator.pipeline.workers.executor import open_executor
+    from aggregator.pipeline.workers.factory import open_executor
 
     make_model(tmp_path / "model")
     words = "  across_languages: vectors\n  vectors: model\n"

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.tuning import rule_book
+from aggregator.config.webhooks import Hook
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.payload import Hook, HookRules, delivery_body
+from aggregator.web.webhooks.payload import HookRules, delivery_body
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.newsroom import STRANGER, Newsroom
 

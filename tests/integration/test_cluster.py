@@ -22,7 +22,8 @@ from aggregator.model.core import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers import fault_jobs
-from aggregator.pipeline.workers.executor import Executor, InlineExecutor, open_executor
+from aggregator.pipeline.workers.executor import Executor, InlineExecutor
+from aggregator.pipeline.workers.factory import open_executor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from tests.articles import Clock, Desk, record, settled

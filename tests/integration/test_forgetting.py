@@ -16,6 +16,7 @@ from sqlalchemy import func, select, text
 from aggregator.admin.export import exported, import_into
 from aggregator.cluster.copies.sampled_shingles import PassageIndex
 from aggregator.config.tuning import rule_book
+from aggregator.config.webhooks import Hook
 from aggregator.model.core import Entry, Evidence, StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
@@ -36,7 +37,7 @@ from aggregator.web.api.push import Letterbox
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import Filling
-from aggregator.web.webhooks.payload import Hook, HookRules
+from aggregator.web.webhooks.payload import HookRules
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.homes import (
     by_title,

@@ -11,7 +11,7 @@ from aggregator.config.tuning import RuleBook, rule_book
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.recluster import Difference, Reclustering
-from aggregator.pipeline.workers.executor import open_executor
+from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.files import FoundEntry, open_source
 from aggregator.store.engine.database import Database

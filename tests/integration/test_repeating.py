@@ -19,7 +19,8 @@ from aggregator.extract.learned_boilerplate import original
 from aggregator.model.core import Entry
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.executor import Executor, open_executor
+from aggregator.pipeline.workers.executor import Executor
+from aggregator.pipeline.workers.factory import open_executor
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from aggregator.admin.manage_sources import Wanted, add, check, export_opml, import_opml
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.daemon.factories import utc_now
+from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database

@@ -18,7 +18,6 @@ from sqlalchemy import event, insert, text, update
 
 from aggregator.admin.doctor.doctor import examine
 from aggregator.config.loader import load
-from aggregator.daemon.factories import publish_settings
 from aggregator.daemon.health import Vitals
 from aggregator.daemon.metrics import names
 from aggregator.model.counters import FETCH_SECONDS, FETCHES, PLACED, Tally
@@ -31,6 +30,7 @@ from aggregator.store.tables import entry, source
 from aggregator.web.api.push import Letterbox
 from aggregator.web.editor import NewsDesk
 from aggregator.web.server import Server
+from aggregator.web.settings import publish_settings
 from tests.articles import NOON, Clock, Desk, record
 from tests.conftest import REPOSITORY
 from tests.fresh import with_tables

@@ -18,6 +18,7 @@ from aggregator.admin.export import exported, import_into
 from aggregator.config.saved_queries import SavedQuery
 from aggregator.config.tuning import rule_book
 from aggregator.config.webhook_signature import signing_key
+from aggregator.config.webhooks import Hook
 from aggregator.model.read_model import Change, StoryFilter
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.webhook_post import Poster
@@ -30,7 +31,7 @@ from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts import count_words
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import Filling
-from aggregator.web.webhooks.payload import Hook, HookRules, delivery_body, delivery_id
+from aggregator.web.webhooks.payload import HookRules, delivery_body, delivery_id
 from aggregator.web.webhooks.sender import Sending
 from aggregator.web.webhooks.threads import Webhooks
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record

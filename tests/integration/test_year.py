@@ -23,13 +23,14 @@ from sqlalchemy import func, select
 
 from aggregator.admin import backup
 from aggregator.admin.backup_file import Advance
+from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.daemon.factories import configured_sources, publish_settings, retention_plan
 from aggregator.daemon.maintenance import Failures, Job, Step, Steps
 from aggregator.daemon.poll_scheduler import Rounds
 from aggregator.daemon.process_memory import process_tree
 from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.poll import Polling
 from aggregator.pipeline.watch_folder import Watching
 from aggregator.pipeline.workers.executor import InlineExecutor
@@ -43,6 +44,7 @@ from aggregator.store.stories.merged_texts import tell_next
 from aggregator.store.tables import article, entry, intake, story, tombstone
 from aggregator.stories.tuning import StoryRules
 from aggregator.web.server import Server
+from aggregator.web.settings import publish_settings
 from tests.first_release import migrate_to
 from tests.loopback import Request, Response
 from tests.newswire import DAY, HOUR, Feed, Wire

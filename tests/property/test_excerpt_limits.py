@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from aggregator.config.tuning import rule_book
+from aggregator.config.webhooks import Hook
 from aggregator.model.core import (
     ArticleView,
     Attributed,
@@ -25,7 +26,7 @@ from aggregator.model.read_model import Change
 from aggregator.web.app import create_app
 from aggregator.web.excerpts import CHARS_A_WORD
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.payload import Hook, HookRules, delivery_body
+from aggregator.web.webhooks.payload import HookRules, delivery_body
 from tests.memory_shelf import MORNING, MemoryShelf, a_story, an_article
 
 PATHS = (

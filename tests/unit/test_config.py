@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from aggregator.admin.config_check import check
 from aggregator.config.loader import load, shipped_config_text
 from aggregator.config.settings import Config, SourceConfig, absolute_database_url, seconds
-from aggregator.daemon.factories import check
 from aggregator.model.errors import ConfigError
 from tests.conftest import REPOSITORY
 from tests.unit.committed import committed

@@ -14,11 +14,11 @@ from aggregator.cluster.fingerprint import LinkRules
 from aggregator.cluster.rekeyed_entries import IdentityRules
 from aggregator.cluster.vetoes.vetoes import VetoRules
 from aggregator.config.tuning import RuleBook, rule_book
-from aggregator.daemon.health import WatchRules
 from aggregator.daemon.watchdog import ServiceRules
 from aggregator.extract.learned_boilerplate import RepeatRules
 from aggregator.extract.limits import TextRules
 from aggregator.model.errors import ConfigError
+from aggregator.model.health_report import WatchRules
 from aggregator.pipeline.placement.place import PlacingRules
 from aggregator.pipeline.placement.retention import RetentionRules
 from aggregator.pipeline.poll import PollRules

@@ -15,7 +15,8 @@ from aggregator.model.core import ParsedFeed
 from aggregator.model.errors import FetchError
 from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.poll import parse_feed
-from aggregator.pipeline.workers.executor import Executor, open_executor
+from aggregator.pipeline.workers.executor import Executor
+from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_rules
 from aggregator.sources.parse.feed import read_feed
 from tests.conftest import REPOSITORY

@@ -13,7 +13,8 @@ from aggregator.extract.html.dom import bounded
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.model.errors import WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
-from aggregator.pipeline.workers.executor import Executor, WorkRules, open_executor
+from aggregator.pipeline.workers.executor import Executor, WorkRules
+from aggregator.pipeline.workers.factory import open_executor
 from tests.hostile_pages import (
     CHARACTERS,
     MORE,

@@ -15,7 +15,8 @@ import pytest
 from aggregator.config.tuning import rule_book
 from aggregator.model.errors import ConfigError, WorkError
 from aggregator.pipeline.workers import fault_jobs
-from aggregator.pipeline.workers.executor import InlineExecutor, function_named, name_of, open_executor
+from aggregator.pipeline.workers.executor import InlineExecutor, function_named, name_of
+from aggregator.pipeline.workers.factory import open_executor
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -245,8 +246,14 @@ def test_an_unknown_executor_is_a_configuration_error() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["os:system", "aggregatorx.work:echo", "aggregator:x", "aggregator.pipeline.workers.fault_jobs:echo.__globals__",
-     "aggregator.pipeline.workers.fault_jobs:<lambda>", "aggregator.pipeline.workers.fault_jobs:echo\n", "aggregator.pipeline.workers.fault_jobs:absent", ""],
+    ["os:system",
+     "aggregatorx.work:echo",
+     "aggregator:x",
+     "aggregator.pipeline.workers.fault_jobs:echo.__globals__",
+     "aggregator.pipeline.workers.fault_jobs:<lambda>",
+     "aggregator.pipeline.workers.fault_jobs:echo\n",
+     "aggregator.pipeline.workers.fault_jobs:absent",
+     ""],
 )  # fmt: skip
 def test_only_functions_of_this_program_can_be_named(name: str) -> None:
     with pytest.raises(ValueError):

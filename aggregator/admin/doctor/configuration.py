@@ -34,7 +34,7 @@ def look(config: Config) -> Iterator[Finding]:
 
 
 def _mistakes(config: Config) -> Iterator[Finding]:
-    from aggregator.daemon.factories import check
+    from aggregator.admin.config_check import check
 
     try:
         check(config)
@@ -71,10 +71,13 @@ def _holds_secrets(config: Config) -> bool:
 
 
 def _open_address(config: Config) -> Iterator[Finding]:
-    from aggregator.daemon.factories import publish_settings
-    from aggregator.web.security.request_origin import is_loopback, is_owner_on_loopback
+    from aggregator.config.hosts import is_loopback, is_owner_on_loopback
 
-    if not is_owner_on_loopback(publish_settings(config)):
+    if not is_owner_on_loopback(
+        public_url=config.public_url or "",
+        allowed_hosts=config.server.allowed_hosts,
+        is_set=config.server.owner_on_loopback,
+    ):
         yield ok(
             "requests from loopback need a token to read whole articles, since public_url or "
             "server.allowed_hosts name more than loopback",
@@ -108,7 +111,7 @@ def _workers(config: Config) -> Iterator[Finding]:
         return
     if config.work.is_in_the_clear:
         yield warning(f"work.executor: {IN_THE_CLEAR}", USE_TLS)
-    from aggregator.pipeline.workers.executor import open_executor
+    from aggregator.pipeline.workers.factory import open_executor
 
     try:
         open_executor(config.work.executor, 0, config.rule_book).close()

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from aggregator.admin.doctor import files
 from aggregator.admin.doctor.context import Finding, Patient, ok, problem, warning
 from aggregator.admin.manage_sources import ListedSource, listed
+from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted, without_secrets
 from aggregator.model.health_report import Stored
 from aggregator.store.engine.database import Connection, shown_url
 from aggregator.store.intake import rejected
 from aggregator.store.read import health_gauges
 from aggregator.store.stories import api_tokens
-from aggregator.web.security.request_origin import is_loopback
 
 _REFUSALS_TOLD = 5
 _SOURCES_TOLD = 20

@@ -12,8 +12,8 @@ from typing import Literal
 
 from aggregator.config.messages import without_secrets
 from aggregator.config.settings import Config
-from aggregator.daemon.health import WatchRules
 from aggregator.model.core import Noun
+from aggregator.model.health_report import WatchRules
 from aggregator.store.engine.database import Database
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aggregator.admin.doctor.context import Finding, Patient, ok, problem, warning
+from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.process_lock import exclusive
-from aggregator.web.security.request_origin import is_loopback
 
 _ASKED_SHARE = 0.3  # of a look's time that the daemon has for an answer
 _MOST_BYTES = 1 << 20  # of an answer

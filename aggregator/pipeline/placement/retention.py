@@ -19,8 +19,10 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
+from aggregator.config.settings import Config
 from aggregator.config.tuning import RuleBook
 from aggregator.model.core import MergedStory, Noun
+from aggregator.model.errors import ConfigError
 from aggregator.pipeline.placement.copy_lookup import Twins
 from aggregator.pipeline.placement.erase import Forgetting
 from aggregator.pipeline.placement.story_writer import Desk, Homes
@@ -443,3 +445,18 @@ class Retaining:
 def _what_stays(told: MergedStory) -> MergedStory:
     """Lead, facts, what differs and the times: what only one outlet has would be its text, which goes."""
     return msgspec.structs.replace(told, only=(), beside=())
+
+
+def retention_plan(config: Config) -> Plan:
+    """What `retention:` asks for. Raises ConfigError where the database cannot do that."""
+    chosen = config.retention
+    if chosen.size is not None and not config.database_url.startswith("sqlite"):
+        raise ConfigError(
+            "retention.size: it is for SQLite; Postgres does not say what is free of its files: use ages"
+        )
+    return Plan(
+        compress_after=chosen.compress_after,
+        text_after=chosen.text_after,
+        stories_after=chosen.stories_after,
+        size=chosen.size,
+    )

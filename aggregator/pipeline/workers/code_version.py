@@ -15,9 +15,10 @@ import aggregator
 
 # The packages and modules that the stages are made of (pipeline/jobs.py imports nothing else that decides).
 _DECIDING = (
-    "dedup",
-    "sources",
-    "text",
+    "cluster",
+    "extract",
+    "sources/parse",
+    "sources/limits.py",
     "model/core.py",
     "config/tuning.py",
     "config/tuning.yaml",

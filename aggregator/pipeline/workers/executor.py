@@ -13,14 +13,11 @@ import importlib
 import re
 from collections.abc import Callable
 from concurrent.futures import Future
-from importlib.util import find_spec
 from typing import Protocol
 
 import msgspec
 
-from aggregator.config.tuning import RuleBook
-from aggregator.model.counters import Tally
-from aggregator.model.errors import ConfigError, WorkError
+from aggregator.model.errors import WorkError
 
 JobFunction = Callable[[bytes], bytes]
 
@@ -48,7 +45,6 @@ def function_named(name: str) -> JobFunction:
 
 
 _DETAIL_CHARS = 500
-_CLUSTERS = {"dask": "tcp", "dask+tls": "tls"}  # how Dask calls it
 
 
 class WorkRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,49 +119,3 @@ class InlineExecutor:
 
     def close(self) -> None:
         """Nothing is ever waiting."""
-
-
-def open_executor(kind: str, workers: int, rules: RuleBook, tally: Tally | None = None) -> Executor:
-    """The executor that config.yaml asks for: "inline", "processes", "dask://HOST:PORT" or "dask+tls://...".
-
-    `workers` below 1 means one for each processor; of a cluster its own number counts. No process is started
-    before the first job. Raises NoWorkersError where no scheduler answers. `tally` counts the
-    processes that end.
-    """
-    section = rules.section("work", WorkRules)
-    if kind == "inline":
-        return InlineExecutor()
-    if kind == "processes":
-        from aggregator.pipeline.workers.process_pool import ProcessExecutor
-
-        return ProcessExecutor(workers, section, tally)
-    scheme, _, at = kind.partition("://")
-    refuse_missing_library(kind)
-    if at and scheme in _CLUSTERS:
-        return _cluster(f"{_CLUSTERS[scheme]}://{at}", section)
-    raise ConfigError(
-        f"work.executor: there is no executor {kind!r}; choose processes, inline or dask://HOST:PORT"
-    )
-
-
-def refuse_missing_library(kind: str) -> None:
-    """Raises ConfigError where the executor of that kind needs a library that is not installed."""
-    if kind.partition("://")[0] in _CLUSTERS and find_spec("distributed") is None:
-        raise ConfigError(
-            "work.executor: Dask needs a library that is not installed; type: "
-            "pip install 'distributed>=2026.3'"
-        )
-
-
-def _cluster(address: str, rules: WorkRules) -> Executor:
-    from distributed.security import Security
-
-    from aggregator.pipeline.workers.dask import DaskExecutor  # 0.4 s that nobody else waits for
-
-    certificates = Security().get_connection_args("client")  # type: ignore[no-untyped-call]
-    if address.startswith("tls:") and certificates.get("ssl_context") is None:
-        raise ConfigError(
-            "work.executor: dask+tls:// needs certificates: name them in Dask's own configuration, "
-            "distributed.comm.tls in ~/.config/dask/ (ca-file, client.cert, client.key)"
-        )
-    return DaskExecutor(address, rules)

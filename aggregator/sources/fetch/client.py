@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 import httpcore
 import httpx
 import msgspec
 
 from aggregator import __version__
-from aggregator.config.tuning import RuleBook
+from aggregator.config.settings import Config
+from aggregator.config.tuning import RuleBook, rule_book
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Tally
 from aggregator.model.errors import AggregatorError, ConfigError, FetchError
 from aggregator.sources.fetch.decompress import decoded
@@ -411,3 +412,15 @@ def _is_downgrade(url: httpx.URL, target: httpx.URL) -> bool:
 
 def _is_conditional(sent: dict[str, str]) -> bool:
     return "If-None-Match" in sent or "If-Modified-Since" in sent
+
+
+def client_of(config: Config, tally: Tally | None = None) -> Client:
+    """The HTTP client as configured; `tally` counts its requests."""
+    overrides: dict[str, dict[str, Any]] = {name: dict(values) for name, values in config.rules.items()}
+    overrides.setdefault("net", {}).setdefault("host_gap_seconds", float(config.fetch.host_gap))
+    settings = ClientSettings(
+        contact=config.fetch.contact,
+        allow_private=config.fetch.allow_private,
+        allow_private_links=config.fetch.allow_private_links,
+    )
+    return Client(settings, rule_book(overrides), tally=tally)

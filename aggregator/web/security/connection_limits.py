@@ -21,10 +21,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted
 from aggregator.model.errors import TooManyFilesError
 from aggregator.web.security.middleware import CROWDED, PROBES
-from aggregator.web.security.request_origin import is_loopback, network_of
+from aggregator.web.security.request_origin import network_of
 from aggregator.web.security.trusted_proxies import Proxies
 
 CONNECTIONS = 512  # at once, of all addresses (chosen: well within the 1,024 open files that processes get)

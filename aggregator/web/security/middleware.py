@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aggregator.config.hosts import is_loopback, is_owner_on_loopback
 from aggregator.model.errors import AggregatorError
 from aggregator.store.stories.api_tokens import Token
 from aggregator.web.responses import RefusedError, problem
@@ -31,8 +32,6 @@ from aggregator.web.security.request_origin import (
     host_is_allowed,
     is_at_this_machine,
     is_from_loopback,
-    is_loopback,
-    is_owner_on_loopback,
     is_sent_by_another_site,
     network_of,
 )
@@ -214,7 +213,11 @@ class Guard:
         self._pace = Pace(settings.requests_a_minute) if settings.requests_a_minute else None
         self._probing = CapacityLimiter(_PROBES_AT_ONCE)  # apart from all other threads
         self._is_open_to_others = not is_loopback(settings.host)
-        self._is_owner_on_loopback = is_owner_on_loopback(settings)
+        self._is_owner_on_loopback = is_owner_on_loopback(
+            public_url=settings.public_url,
+            allowed_hosts=settings.allowed_hosts,
+            is_set=settings.owner_on_loopback,
+        )
         self._headers = dict(SECURITY_HEADERS)
         if not settings.index:
             self._headers["X-Robots-Tag"] = "noindex, nofollow"

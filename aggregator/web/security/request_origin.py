@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
+from aggregator.config.hosts import ip_address_of, is_loopback
 from aggregator.web.settings import PublishSettings
 
 # Headers that proxies add, by family. Every X- header counts but the few that clients send themselves, and so
@@ -30,26 +31,7 @@ def allowed_names(settings: PublishSettings) -> frozenset[str]:
 def host_is_allowed(host: str, names: frozenset[str]) -> bool:
     """Whether a Host header is one of `names`, or an IP address: a rebinding page's Host is always a name."""
     name = _host_name(host)
-    return name in names or _as_address(name) is not None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a server that listens on `host` can be reached from this machine alone."""
-    address = _as_address(host)
-    return host.lower() == "localhost" if address is None else address.is_loopback
-
-
-def is_owner_on_loopback(settings: PublishSettings) -> bool:
-    """Whether a request from loopback that shows no proxy is the owner's.
-
-    Not where `public_url` or `allowed_hosts` name anything but loopback: then a proxy is likely in front, and
-    one that adds no header makes every stranger's request look like this machine's.
-    """
-    if settings.owner_on_loopback:
-        return True
-    if settings.public_url and not is_loopback(urlsplit(settings.public_url).hostname or ""):
-        return False
-    return all(is_loopback(name) for name in settings.allowed_hosts)
+    return name in names or ip_address_of(name) is not None
 
 
 def is_at_this_machine(request: HTTPConnection) -> bool:
@@ -60,7 +42,7 @@ def is_at_this_machine(request: HTTPConnection) -> bool:
 
 def is_from_loopback(request: HTTPConnection) -> bool:
     """Whether this machine sent it: a program here, or a proxy here for somebody else."""
-    client = _as_address(request.client.host) if request.client else None
+    client = ip_address_of(request.client.host) if request.client else None
     return client is not None and client.is_loopback
 
 
@@ -98,7 +80,7 @@ def is_sent_by_another_site(headers: Headers, settings: PublishSettings, *, by_f
 
 def network_of(address: str) -> str:
     """An IPv6 address by its first 64 bits: all others are its owner's to choose."""
-    parsed = _as_address(address)
+    parsed = ip_address_of(address)
     if parsed is None or parsed.version == 4:
         return address if parsed is None else str(parsed)
     return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
@@ -110,13 +92,3 @@ def _host_name(host: str) -> str:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return ""
-
-
-def _as_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """None for a name. Where IPv6 is listened on, an IPv4 address comes as ::ffff:192.0.2.1."""
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address

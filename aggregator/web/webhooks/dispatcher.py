@@ -7,6 +7,7 @@ our clock (an archive, a flood). That a story gave way is told to whoever was to
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 
+from aggregator.config.webhooks import Hook
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import Change, Moved
 from aggregator.store.engine.database import Connection, Database
@@ -19,7 +20,7 @@ from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import Parcel
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.payload import Hook, HookRules, delivery_body, delivery_id
+from aggregator.web.webhooks.payload import HookRules, delivery_body, delivery_id
 
 _ALL_INDEXED = 2**62
 _PRUNE_EVERY = dt.timedelta(hours=1)

@@ -5,39 +5,17 @@ A webhook as configured, and the constants of this room.
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
 
-from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.webhooks import Hook
 from aggregator.model.core import ArticleView, StoryView
-from aggregator.model.read_model import Change, ChangeKind, StoryFilter
+from aggregator.model.read_model import Change, ChangeKind
 from aggregator.web.excerpts import count_words, first_words, for_reader
 from aggregator.web.sanitise import without_bidi
 from aggregator.web.settings import PublishSettings
 from aggregator.web.story_json import StoryJson, story_in_list
-
-_ANY_NUMBER = 2**31 - 2  # a query's own limit is for lists
-
-
-@dataclass(frozen=True)
-class Hook:
-    """Where to send what. Its printed form holds neither the address nor the key."""
-
-    name: str
-    url: str = field(repr=False)
-    key: bytes = field(repr=False)
-    query: SavedQuery | None = None  # None: all stories
-
-    @property
-    def place(self) -> bytes:
-        """By what another address is noticed."""
-        return hashlib.sha256(self.url.encode()).digest()
-
-    def wanted(self, now: dt.datetime) -> StoryFilter | None:
-        """Which stories it is told of; None for all."""
-        return None if self.query is None else self.query.wanted(now, _ANY_NUMBER)
 
 
 class HookRules(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,13 +9,14 @@ import random
 from collections.abc import Callable
 
 from aggregator.config.webhook_signature import signed_headers
+from aggregator.config.webhooks import Hook
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.webhook_post import Posted, Poster, host_of
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import retention
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import Delivery
-from aggregator.web.webhooks.payload import Hook, HookRules
+from aggregator.web.webhooks.payload import HookRules
 
 
 def gap_seconds(tries: int, rules: HookRules, chance: float) -> float:

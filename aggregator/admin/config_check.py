@@ -1,0 +1,97 @@
+"""What would fail later because of the configuration, found before it is used."""
+
+import os.path
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from aggregator.admin.backup import backup_folder
+from aggregator.admin.manage_sources import _source_of
+from aggregator.config.loader import lines_of, located
+from aggregator.config.settings import Config
+from aggregator.extract.urls import address_key
+from aggregator.model.core import utc_now
+from aggregator.model.errors import ConfigError, FetchError, UsageError
+from aggregator.pipeline.placement.retention import retention_plan
+from aggregator.pipeline.workers.factory import refuse_missing_library
+from aggregator.sources.fetch.client import user_agent
+from aggregator.sources.fetch.transport import parsed
+from aggregator.sources.limits import net_rules
+from aggregator.sources.parse.entry_builder import primary_language
+from aggregator.store.search.query_syntax import parse_query
+
+
+def check(config: Config) -> None:
+    """Raises ConfigError for what cannot be put into practice: a line for each mistake, with its line.
+
+    Only what the configuration itself decides: not whether a port is free, or a host answers.
+    """
+    from aggregator.config.webhooks import hooks_of
+
+    cap = net_rules(config.rule_book).url_cap_chars
+    mistakes = [*_source_mistakes(config, cap), *_query_mistakes(config)]
+    if config.public_url:
+        mistakes += _address_mistakes("public_url", config.public_url, cap)
+    for number, hook in enumerate(config.webhooks):
+        if any(_address_mistakes("", hook.url.get_secret_value(), cap)):  # the address is a secret
+            mistakes.append(f"webhooks.{number}.url: this is no http or https address")
+    looks: tuple[Callable[[], object], ...] = (
+        lambda: user_agent(config.fetch.contact),
+        lambda: config.backup.folder is not None and backup_folder(config),
+        lambda: refuse_missing_library(config.work.executor),
+        lambda: retention_plan(config),
+        lambda: hooks_of(config),
+    )
+    for look in looks:
+        try:
+            look()
+        except ConfigError as error:
+            mistakes += str(error).splitlines()
+    if mistakes:
+        name = config.file.name if config.file else ""
+        raise located(ConfigError("\n".join(mistakes)), lines_of(config), name)
+
+
+def _source_mistakes(config: Config, cap_chars: int) -> Iterator[str]:
+    lines, now = lines_of(config), utc_now()
+    first: dict[tuple[str, str], int] = {}  # what no two may have in common → the number of the first
+    for number, one in enumerate(config.sources):
+        at = f"sources.{number}"
+        if one.feed is not None:
+            yield from _address_mistakes(f"{at}.feed", one.feed, cap_chars)
+        if one.language is not None and primary_language(one.language) is None:
+            yield f"{at}.language: give a tag of two or three letters, like en or pt"
+        try:
+            source = _source_of(number, one, config, now)
+        except ConfigError as error:
+            yield str(error)
+            continue
+        # The id is of the name, or of the address where there is no name: one may be the other's.
+        place = address_key(source.address) if one.feed is not None else os.path.normpath(source.address)
+        unique = [(source.kind, place), ("name", one.name), ("name", source.id)]
+        for what, value in unique:
+            before = number if value is None else first.setdefault((what, value), number)
+            if before != number:
+                line = lines.get(("sources", before))
+                where = f"source {before + 1}" if line is None else f"line {line}"
+                yield f"{at}.{what}: this is the {what} of the source in {where}, too"
+                break
+
+
+def _query_mistakes(config: Config) -> Iterator[str]:
+    for name, query in config.queries.items():
+        try:
+            if query.query:
+                parse_query(query.query)
+        except UsageError as error:
+            yield f"queries.{name}.query: {error}"
+
+
+def _address_mistakes(key: str, address: str, cap_chars: int) -> Iterator[str]:
+    """Why this address would not be asked, or could not stand in links."""
+    try:
+        parsed(address, cap_chars)
+        _ = urlsplit(address).port
+    except FetchError as error:
+        yield f"{key}: {error.detail}"
+    except ValueError as error:
+        yield f"{key}: {error}"

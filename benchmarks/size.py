@@ -1,0 +1,142 @@
+"""How large the project is, and whether its layout keeps the rules of docs/development.md.
+
+    python -m benchmarks.size            the figures
+    python -m benchmarks.size --check    fails, with a line each, where a rule is broken
+
+A code line is a line that holds a token other than a comment or a docstring.
+"""
+
+import argparse
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "aggregator"
+PACKAGES = frozenset(
+    [
+        "model",
+        "config",
+        "extract",
+        "cluster",
+        "stories",
+        "sources",
+        "store",
+        "pipeline",
+        "web",
+        "admin",
+        "daemon",
+        "cli",
+    ]
+)
+IN_ROOT = frozenset({"__init__.py", "__main__.py"})
+MOST_FILES = 18  # in one folder, `__init__.py` counted; `cli` holds one per command
+MOST_BASENAMES = 2  # modules of one name
+MOST_FUNCTION_LINES = 80  # code lines
+TABLE_LINES = 50  # YAML and text tables above this are counted beside the code
+SHARED_CLASS_NAMES: frozenset[str] = frozenset()  # public class names that may occur twice, three at most
+_NO_CODE = frozenset(
+    (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+)
+_WITH_BODY = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class Source:
+    """One Python file: its tree and the numbers of its code lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        text = path.read_text(encoding="utf-8")
+        self.tree = ast.parse(text)
+        docstrings: set[int] = set()
+        for node in ast.walk(self.tree):
+            if isinstance(node, _WITH_BODY) and ast.get_docstring(node, clean=False) is not None:
+                docstrings |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+        lines: set[int] = set()
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type not in _NO_CODE:
+                lines |= set(range(token.start[0], token.end[0] + 1))
+        self.code = lines - docstrings
+
+    @property
+    def name(self) -> str:
+        return str(self.path.relative_to(ROOT))
+
+
+def misplaced_files() -> Iterator[str]:
+    """Breaches of what a folder may hold."""
+    for path in sorted(PACKAGE.iterdir()):
+        if path.name != "__pycache__" and path.name not in (PACKAGES if path.is_dir() else IN_ROOT):
+            yield f"aggregator/{path.name}: the root holds twelve packages, {' and '.join(sorted(IN_ROOT))}"
+    for folder, count in sorted(Counter(path.parent for path in PACKAGE.rglob("*.py")).items()):
+        if count > MOST_FILES and folder.name != "cli":
+            yield f"{folder.relative_to(ROOT)}: {count} files, {MOST_FILES} at most"
+
+
+def misnamed(sources: list[Source]) -> Iterator[str]:
+    """Names that stand for too many things."""
+    basenames = Counter(source.path.name for source in sources if source.path.name != "__init__.py")
+    for name, count in sorted(basenames.items()):
+        if count > MOST_BASENAMES:
+            yield f"{name}: {count} modules have this name, {MOST_BASENAMES} at most"
+    classes: defaultdict[str, list[str]] = defaultdict(list)
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes[node.name].append(source.name)
+    for name, places in sorted(classes.items()):
+        if len(places) > 1 and name not in SHARED_CLASS_NAMES:
+            yield f"class {name} is defined in {', '.join(places)}"
+
+
+def long_functions(sources: list[Source]) -> Iterator[str]:
+    """Functions that do not fit a screen or two."""
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = len(source.code & set(range(node.lineno, (node.end_lineno or 0) + 1)))
+                if lines > MOST_FUNCTION_LINES:
+                    yield f"{source.name}: {node.name} has {lines} code lines, {MOST_FUNCTION_LINES} at most"
+
+
+def figures(sources: list[Source]) -> Iterator[tuple[str, int]]:
+    """What `make size` prints, in its order."""
+    modules = [source for source in sources if source.path.name != "__init__.py"]
+    yield "code lines in aggregator/", sum(len(source.code) for source in sources)
+    tables = [p for p in PACKAGE.rglob("*") if p.suffix in {".yaml", ".txt", ".json"} and p.is_file()]
+    long = [lines for p in tables if (lines := len(p.read_text(encoding="utf-8").splitlines())) > TABLE_LINES]
+    yield "lines in tables (YAML, JSON, text) beside them", sum(long)
+    yield "modules", len(modules)
+    yield (
+        "most modules in one folder (without cli)",
+        max(Counter(s.path.parent for s in modules if s.path.parent.name != "cli").values()),
+    )
+    tuning = (PACKAGE / "config" / "tuning.yaml").read_text(encoding="utf-8")
+    yield "tuning constants", len(re.findall(r"^ {2,}\w+:[ \t]*[^\s#]", tuning, re.MULTILINE))
+    docs = [p for p in (ROOT / "docs").rglob("*.md") if "decisions" not in p.parts]
+    yield "words in docs (without decisions)", sum(len(p.read_text(encoding="utf-8").split()) for p in docs)
+    tests = (ROOT / "tests").rglob("*.py")
+    yield "test lines", sum(len(p.read_text(encoding="utf-8").splitlines()) for p in tests)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.size", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail where a rule of the layout is broken")
+    options = parser.parse_args()
+    sources = [Source(path) for path in sorted(PACKAGE.rglob("*.py"))]
+    if options.check:
+        broken = [*misplaced_files(), *misnamed(sources), *long_functions(sources)]
+        print("\n".join(broken) if broken else "layout: ok")
+        return 1 if broken else 0
+    for what, count in figures(sources):
+        print(f"{count:>8,}  {what}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

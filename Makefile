@@ -14,7 +14,7 @@ SHORT := -m "not torture and not soak"
 PYTEST := AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-e2e test-integration test-postgres lint format bench eval torture soak picture lock clean
+.PHONY: help run test test-unit test-e2e test-integration test-postgres lint size format bench eval torture soak picture lock clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,11 +40,15 @@ test-integration: $(VENV)/dev.done  ## run the tests of several parts together, 
 test-postgres: $(VENV)/dev.done  ## run the tests of several parts together, on Postgres
 	$(PYTEST) $(SHORT) $(POSTGRES)
 
-lint: $(VENV)/dev.done  ## check style, types and the direction of imports
+lint: $(VENV)/dev.done  ## check style, types, the direction of imports, and the layout
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m benchmarks.size --check
+
+size: $(VENV)/dev.done  ## print how large the project is
+	$(BIN)/python -m benchmarks.size
 
 format: $(VENV)/dev.done  ## format the code
 	$(BIN)/ruff format .

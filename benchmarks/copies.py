@@ -34,17 +34,17 @@ import numpy as np
 from sqlalchemy import create_engine, insert
 
 from aggregator.cluster.copies import sampled_shingles
-from aggregator.cluster.copies.copy_check import CopyRules, Wording, verdict
+from aggregator.cluster.copies.copy_check import ComparedText, CopyTuning, verdict
 from aggregator.cluster.copies.minhash import bands, sign
 from aggregator.cluster.copies.sampled_shingles import PassageIndex
 from aggregator.cluster.copies.shingles import shingle_hashes, shingle_sequence
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import CleanArticle, Entry, Evidence, Fingerprint, Placement
-from aggregator.pipeline.placement.copy_lookup import Found, Twins
-from aggregator.pipeline.placement.incoming_article import Coming
+from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
+from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.inbox import Waiting
+from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import articles as article_rows
 from aggregator.store.stories import stories
@@ -134,8 +134,8 @@ def thinned(share: float) -> Make:
 
     def make(article: Article, rng: random.Random, others: list[Article]) -> Derived:
         parts = sentences(article["text"])
-        kept = sorted(rng.sample(range(len(parts)), max(1, round(share * len(parts)))))
-        return article["title"], " ".join(parts[at] for at in kept)
+        filter_sketch = sorted(rng.sample(range(len(parts)), max(1, round(share * len(parts)))))
+        return article["title"], " ".join(parts[at] for at in filter_sketch)
 
     return make
 
@@ -207,20 +207,22 @@ MUST_BE_COPIES: dict[str, Make] = {
 EXCERPTS: dict[str, Make] = {"60-word excerpt": excerpt(60), "100-word excerpt": excerpt(100)}
 
 
-def wording(article: Article, text: str | None = None, title: str | None = None, **given: Any) -> Wording:
+def wording(
+    article: Article, text: str | None = None, title: str | None = None, **given: Any
+) -> ComparedText:
     """`given` goes over what the article has; the signature is made here."""
     body = article["text"] if text is None else text
     values: dict[str, Any] = {"id": article["id"], "outlet": article["source"], **given}
-    return Wording(
+    return ComparedText(
         title=article["title"] if title is None else title,
         text=body,
-        signature=sign(shingle_hashes(body), seed=rules().seed),
+        signature=sign(shingle_hashes(body), seed=tuning().seed),
         **values,
     )
 
 
-def rules() -> CopyRules:
-    return rule_book().section("copies", CopyRules)
+def tuning() -> CopyTuning:
+    return effective_tuning().section("copies", CopyTuning)
 
 
 NOON = dt.datetime(2026, 10, 12, 12, tzinfo=dt.UTC)
@@ -230,14 +232,14 @@ class Library:
     """Originals in a database, as placing leaves them there (in one story: the copy level asks for none)."""
 
     def __init__(self, articles: list[Article], folder: Path) -> None:
-        self.rules = rules()
+        self.tuning = tuning()
         self.originals = {
             article["id"]: wording(article, order=at) for at, article in enumerate(articles, start=1)
         }
         self.twins: dict[str, set[str]] = defaultdict(set)  # copies of each other as they came: not false
         self.database = Database(f"sqlite:///{folder / 'copies.db'}")
         upgrade(self.database)
-        self._finder = Twins(rule_book(), scans=0)
+        self._finder = CopyFinder(effective_tuning(), scans=0)
         with self.database.write() as connection:
             stories.insert_story(
                 connection, n=1, id="story", founder=articles[0]["id"], founding=0, state=_story_state()
@@ -252,15 +254,15 @@ class Library:
                         self.twins[original.id].add(evidence.other)
                         self.twins[evidence.other].add(original.id)
 
-    def find(self, text: Wording) -> Found:
+    def find(self, text: ComparedText) -> CopyMatch:
         """What the daemon would find for a text that comes after all originals."""
         with self.database.read() as connection:
             return self._finder.find(connection, _coming(text), text.id)
 
 
-def _coming(text: Wording) -> Coming:
+def _coming(text: ComparedText) -> IncomingArticle:
     """As if a worker had prepared it; only what the copy level looks at."""
-    at = rules()
+    at = tuning()
     sequence = shingle_sequence(text.text[: at.text_chars])
     mark = Fingerprint(
         signature=text.signature,
@@ -273,7 +275,7 @@ def _coming(text: Wording) -> Coming:
     )
     clean = CleanArticle(verdict="ok", title=text.title, text=text.text)
     entry = Entry(source="benchmark", outlet=text.outlet)
-    waiting = Waiting(
+    waiting = InboxEntry(
         n=text.order,
         inbox_no=text.order,
         article=text.id,
@@ -282,10 +284,10 @@ def _coming(text: Wording) -> Coming:
         accepted_at=NOON,
         entry=entry,
     )
-    return Coming(waiting, clean, mark)
+    return IncomingArticle(waiting, clean, mark)
 
 
-def _row(coming: Coming, id_: str, found: Found) -> article_rows.NewArticle:
+def _row(coming: IncomingArticle, id_: str, found: CopyMatch) -> article_rows.NewArticle:
     placement = Placement(story="story", founded=False, role="report", evidence=Evidence(stage="founded"))
     copy_of = found.copy.other if found.copy else None
     new = coming.row(
@@ -329,7 +331,7 @@ def measure(
     for article in articles:
         title, text = make(article, rng, others)
         derived = wording(article, text, title, id="derived", outlet="another outlet", order=10**5)
-        straight = verdict(derived, library.originals[article["id"]], library.rules)
+        straight = verdict(derived, library.originals[article["id"]], library.tuning)
         found = library.find(derived)
         family = {article["id"]} | library.twins[article["id"]]
         best = found.copy
@@ -361,7 +363,7 @@ def show_real_pairs(articles: list[Article], name: str) -> None:
     texts = [wording(article, order=at) for at, article in enumerate(articles)]
     counts: Counter[str] = Counter()
     for older, younger in real_pairs(articles):
-        found = verdict(texts[younger], texts[older], rules())
+        found = verdict(texts[younger], texts[older], tuning())
         one_event = articles[older]["cluster"] == articles[younger]["cluster"]
         counts[f"{found.kind if found else 'apart'}, {'one event' if one_event else 'two events'}"] += 1
         if found and (found.kind == "excerpt" or not one_event or name.startswith("events-full")):
@@ -372,7 +374,7 @@ def show_real_pairs(articles: list[Article], name: str) -> None:
 
 def stuffed(
     victim: Article, attacker: Article, own: int, stolen: int, own_first: bool
-) -> tuple[Wording, Wording]:
+) -> tuple[ComparedText, ComparedText]:
     """A text of `own` words with `stolen` words of another outlet's put to it, and that other text."""
     theirs = " ".join(victim["text"].split()[:stolen])
     parts = [" ".join(attacker["text"].split()[:own]), theirs]
@@ -394,8 +396,8 @@ def show_stuffing(chosen: list[Article], articles: list[Article], seed: int) -> 
                 attacker = rng.choice([one for one in attackers if one["cluster"] != victim["cluster"]])
                 attack, target = stuffed(victim, attacker, own, stolen, own_first)
                 for name, found in (
-                    ("attack later", verdict(attack, target, rules())),
-                    ("attack earlier", verdict(target, attack, rules())),
+                    ("attack later", verdict(attack, target, tuning())),
+                    ("attack earlier", verdict(target, attack, tuning())),
                 ):
                     counts[f"{name}: {found.kind if found else 'apart'}"] += 1
             side = "first" if own_first else "last"
@@ -404,7 +406,7 @@ def show_stuffing(chosen: list[Article], articles: list[Article], seed: int) -> 
 
 def show_index(sizes: list[int], articles: list[Article]) -> None:
     """Cost of the sampled shingles, CPU time: look and add while growing, loading, memory, scanning rows."""
-    at = rules()
+    at = tuning()
     real = [_sketched(article["text"]) for article in articles]
     shared = Counter(hash_ for blob in real for hash_ in sampled_shingles.held(blob).tolist())
     rng = np.random.default_rng(1)
@@ -419,10 +421,10 @@ def show_index(sizes: list[int], articles: list[Article]) -> None:
     def grown(index: PassageIndex, number: int) -> tuple[float, float, bytes]:
         blob = next_sketch()
         start = time.thread_time()
-        look = index.look(number, blob)
-        look.sharing(at.passage_shared)
+        look_up = index.look_up(number, blob)
+        look_up.overlaps(at.passage_shared)
         middle = time.thread_time()
-        blob = sampled_shingles.kept(blob, ~look.full)
+        blob = sampled_shingles.filter_sketch(blob, ~look_up.full)
         index.add(number, blob)
         index.sweep(number)
         return middle - start, time.thread_time() - middle, blob
@@ -434,7 +436,7 @@ def show_index(sizes: list[int], articles: list[Article]) -> None:
         while len(rows) < size:
             rows.append((len(rows) + 1, grown(index, len(rows) + 1)[2]))
         asked = [grown(index, len(rows) + 1 + step) for step in range(2_000)]
-        look, add = ([1e6 * one[column] for one in asked] for column in (0, 1))
+        look_up, add = ([1e6 * one[column] for one in asked] for column in (0, 1))
         for step in range(2_000):
             index.remove(size + 1 + step, asked[step][2])
         with tempfile.TemporaryDirectory() as folder:
@@ -456,15 +458,17 @@ def show_index(sizes: list[int], articles: list[Article]) -> None:
                 )
                 scan = time.thread_time() - began
             engine.dispose()
-        assert sorted(scanned.numbers.tolist()) == sorted(loaded.look(size + 1, asked[0][2]).numbers.tolist())
+        assert sorted(scanned.numbers.tolist()) == sorted(
+            loaded.look_up(size + 1, asked[0][2]).numbers.tolist()
+        )
         del loaded
-        figures = [np.median(look), np.percentile(look, 99), np.median(add), np.percentile(add, 99)]
+        figures = [np.median(look_up), np.percentile(look_up, 99), np.median(add), np.percentile(add, 99)]
         told = [f"{size:9}", *(f"{figure:9.0f}" for figure in figures)]
         print(" ".join([*told, f"{load:9.1f}", f"{memory:9.0f}", f"{scan:9.2f}"]), flush=True)
 
 
 def _sketched(text: str) -> bytes:
-    at = rules()
+    at = tuning()
     return sampled_shingles.sketch(shingle_sequence(text), window=at.window, limit=at.sketch_hashes)
 
 
@@ -493,7 +497,7 @@ def main() -> None:
 
 def show_copies(given: argparse.Namespace, articles: list[Article], library: Library) -> None:
     chosen = articles if not given.articles else random.Random(given.seed).sample(articles, given.articles)
-    print(f"seed {given.seed}, {len(chosen)} of {len(articles)} articles, rules {rule_book().version}")
+    print(f"seed {given.seed}, {len(chosen)} of {len(articles)} articles, rules {effective_tuning().version}")
     kinds: dict[str, Make] = MUST_BE_COPIES | EXCERPTS
     totals: Counter[str] = Counter()
     print(f"{'kind':42} {'check':>7} {'linked':>7} | {'found':>7} {'linked':>7} {'false':>6} {'f.exc':>6}")

@@ -39,10 +39,10 @@ import numpy.typing as npt
 from sqlalchemy import Connection, event, update
 
 from aggregator.cluster.copies import minhash, sampled_shingles
-from aggregator.cluster.copies.copy_check import CopyRules
+from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.weights import EventModel, EventRules, shipped_model
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.cluster.events.weights import EventModel, EventTuning, shipped_model
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import Entry, Published
 from aggregator.pipeline.pipeline import Pipeline
@@ -370,10 +370,10 @@ class _Clock:
         return self.time
 
 
-def _place(database: Database, made: Sequence[Made], book: RuleBook) -> None:
+def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None:
     """The program's own way, from accepting to the stored story."""
     clock = _Clock()
-    pipeline = Pipeline(database, InlineExecutor(), book, clock, summary_words=60)
+    pipeline = Pipeline(database, InlineExecutor(), all_tuning, clock, summary_words=60)
     began = time.perf_counter()
     for start in range(0, len(made), ACCEPTED_AT_ONCE):
         part = made[start : start + ACCEPTED_AT_ONCE]
@@ -421,16 +421,16 @@ def _first_of_each(sorted_values: Ints, most: int) -> npt.NDArray[np.bool_]:
 # --- blocks of older articles ------------------------------------------------------------------------------
 
 
-def _stack(connection: Connection, base: Path, blocks: int, book: RuleBook) -> None:
+def _stack(connection: Connection, base: Path, blocks: int, all_tuning: Tuning) -> None:
     """All rows from the database `base` as the newest block, and `blocks` - 1 made of them before it."""
-    rules = book.section("copies", CopyRules)
+    tuning = all_tuning.section("copies", CopyTuning)
     raw = connection.connection.driver_connection
     assert raw is not None, "the connection is open"
     raw.execute("ATTACH ? AS base", (str(base),))
     stories = raw.execute("SELECT max(n) FROM base.story").fetchone()[0]
     signed = raw.execute("SELECT n, signature FROM base.article ORDER BY n").fetchall()
-    holders, own, is_shared = _own_keys(raw, signed, rules)
-    model = shipped_model(book)
+    holders, own, is_shared = _own_keys(raw, signed, tuning)
+    model = shipped_model(all_tuning)
     keys, owners = [], []
     for age in range(blocks - 1, -1, -1):  # the oldest first
         draw = np.random.default_rng((2026, 11, age))
@@ -448,19 +448,19 @@ def _stack(connection: Connection, base: Path, blocks: int, book: RuleBook) -> N
         keys += columns
         owners += [holders + at] * len(columns)
         print(f"block {blocks - age} of {blocks}", file=sys.stderr, flush=True)
-    _insert_bands(connection, np.concatenate(keys), np.concatenate(owners), rules.band_cap)
+    _insert_bands(connection, np.concatenate(keys), np.concatenate(owners), tuning.band_cap)
     names = ("entry", "inbox", "searchable", "bump")
     _count_up(connection, dict.fromkeys(names, blocks * BLOCK) | {"story": blocks * stories})
 
 
 def _own_keys(
-    raw: Any, signed: Sequence[tuple[int, bytes]], rules: CopyRules
+    raw: Any, signed: Sequence[tuple[int, bytes]], tuning: CopyTuning
 ) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
     """The articles that hold LSH keys, their keys by band, and which of these another story has, too."""
     held = {n for (n,) in raw.execute("SELECT DISTINCT article FROM base.lsh_band")}
     story_of = dict(raw.execute("SELECT n, story FROM base.article"))
     holders = [(n, mark) for n, mark in signed if n in held]
-    own = np.array([minhash.bands(mark, count=rules.bands, rows=rules.rows) for _, mark in holders])
+    own = np.array([minhash.bands(mark, count=tuning.bands, rows=tuning.rows) for _, mark in holders])
     stories: dict[int, set[str]] = {}
     for (n, _), keys in zip(holders, own.tolist(), strict=True):
         for key in keys:
@@ -596,9 +596,9 @@ def database_of(count: int, cache: Path, data: Path) -> Path:
     Its name holds a hash of the tables, of the rules of both levels and of `_EDITION`: where one of them is
     another, a new file is made.
     """
-    book = rule_book()
-    rules = book.section("copies", CopyRules), book.section("events", EventRules)
-    parts = repr((_EDITION, rules, newest_revision())).encode()
+    all_tuning = effective_tuning()
+    tuning = all_tuning.section("copies", CopyTuning), all_tuning.section("events", EventTuning)
+    parts = repr((_EDITION, tuning, newest_revision())).encode()
     name = hashlib.blake2b(parts, digest_size=5).hexdigest()
     path = cache / f"corpus-{count}-{name}.db"
     if path.exists():
@@ -626,10 +626,10 @@ def database_of(count: int, cache: Path, data: Path) -> Path:
     began, cpu = time.perf_counter(), time.process_time()
     if base is None:
         stream = Stream(data, count)
-        _place(database, [stream.article(n) for n in range(1, count + 1)], book)
+        _place(database, [stream.article(n) for n in range(1, count + 1)], all_tuning)
     else:
         with database.engine.connect() as connection:  # ATTACH wants no transaction
-            _stack(connection, base, count // BLOCK, book)
+            _stack(connection, base, count // BLOCK, all_tuning)
             connection.connection.driver_connection.execute("COMMIT")
     database.close()
     unfinished.rename(path)

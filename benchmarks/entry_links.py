@@ -17,16 +17,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.scorer import Article, Scorer, is_open
-from aggregator.cluster.events.story_index import StoryIndex, StoryRow
+from aggregator.cluster.events.scorer import Scorer, ScoringInput, is_open
+from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.cluster.fingerprint import LinkRules, entry_marks
-from aggregator.config.tuning import rule_book
+from aggregator.cluster.fingerprint import LiveBlogLinkTuning, fingerprint_timed_entries
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import CleanArticle, TimedEntry
 
-BOOK = rule_book()
+BOOK = effective_tuning()
 MODEL = shipped_model(BOOK)
 PACKER = TermPacker(MODEL)
 ENTRY_WORDS = 35
@@ -40,26 +40,28 @@ def minutes(row: dict[str, Any]) -> int | None:
     return int(dt.datetime.fromisoformat(row["published"]).timestamp() // 60)
 
 
-def held_back(rows: list[dict[str, Any]]) -> tuple[list[tuple[dict[str, Any], int | None]], list[StoryRow]]:
+def held_back(
+    rows: list[dict[str, Any]],
+) -> tuple[list[tuple[dict[str, Any], int | None]], list[IndexedStory]]:
     """Entries, each with the number of its story, and the stories."""
     events = defaultdict(list)
     for row in rows:
         events[str(row["cluster"])].append(row)
     chance = random.Random(SEED)
     entries: list[tuple[dict[str, Any], int | None]] = []
-    stories: list[StoryRow] = []
+    stories: list[IndexedStory] = []
     for _, members in sorted(events.items()):
         if len(members) > 1:
             entries.append((members.pop(chance.randrange(len(members))), len(stories)))
         elif chance.random() < 0.6:
             entries.append((members[0], None))
             continue
-        whole = centroid.Sums()
+        whole = centroid.Centroid()
         for row in members:
             terms, words = PACKER.pack_counted(row["title"], row["text"], row.get("lang"))
-            whole = centroid.add(whole, Article(terms, minutes(row), words).member(MODEL), MODEL)
+            whole = centroid.add(whole, ScoringInput(terms, minutes(row), words).member(MODEL), MODEL)
         number = len(stories)
-        stories.append(StoryRow(number, str(number), centroid.to_bytes(whole, MODEL), number))
+        stories.append(IndexedStory(number, str(number), centroid.to_bytes(whole, MODEL), number))
     return entries, stories
 
 
@@ -78,13 +80,17 @@ def main(path: str) -> None:
     """Print precision and recall of links for margins."""
     with gzip.open(path, "rt") as file:
         entries, stories = held_back([json.loads(line) for line in file])
-    index, scorer, rules = StoryIndex(MODEL, stories), Scorer(MODEL), BOOK.section("links", LinkRules)
+    index, scorer, tuning = (
+        StoryIndex(MODEL, stories),
+        Scorer(MODEL),
+        BOOK.section("links", LiveBlogLinkTuning),
+    )
     found: list[tuple[float, bool, bool]] = []  # above what is asked, right, there is a story
     for row, home in entries:
         entry = TimedEntry(clock_minutes=0, text=" ".join(sentences(row["text"])))
         live = CleanArticle(verdict="ok", language=row.get("lang"), timed=(entry,))
-        for mark in entry_marks(live, PACKER, rules):
-            asked = Article(mark.terms, minutes(row), mark.body_words, inbox=len(stories))
+        for mark in fingerprint_timed_entries(live, PACKER, tuning):
+            asked = ScoringInput(mark.terms, minutes(row), mark.body_words, inbox=len(stories))
             near = [one for one in index.candidates(asked) if is_open(asked, one, MODEL)]
             best = min(
                 scorer.score(asked, near), key=lambda one: (-one.score, one.candidate.number), default=None

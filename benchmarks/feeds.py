@@ -24,9 +24,9 @@ from typing import Any
 
 import msgspec
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, ParsedFeed
-from aggregator.sources.limits import source_rules
+from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.entry_builder import author_name, plain_title
 from aggregator.sources.parse.feed import read_feed
 from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
@@ -34,7 +34,7 @@ from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
 SUITES = ("real", "feedparser", "gofeed")
 # Old samples are dated back to 2003, and none lies in the future of this moment.
 _SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
-_RULES = source_rules(rule_book())
+_RULES = source_tuning(effective_tuning())
 _EXPECT = re.compile(
     r"entries\[0\]\[?\.?'?(title|link|id|author|summary|description|content)'?\]?"
     r"(?:\[0\])?(?:\['value'\])?\s*==\s*(u?'(?:[^'\\\n]|\\.)*'|u?\"(?:[^\"\\\n]|\\.)*\")(?!\s*\[)"
@@ -60,7 +60,7 @@ def read(data: bytes) -> ParsedFeed:
         outlet=None,
         zone=None,
         seen=_SEEN,
-        rules=_RULES,
+        tuning=_RULES,
     )
 
 

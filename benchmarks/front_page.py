@@ -8,7 +8,7 @@ Prints processor time, so that other work on the machine counts little.
 import datetime as dt
 import time
 
-from aggregator.model.read_model import Teaser
+from aggregator.model.read_model import StoryListItem
 from aggregator.web.filters import parse_filter
 from aggregator.web.jinja import environment
 from aggregator.web.pages.pages import arranged, feed_links
@@ -23,10 +23,10 @@ SUMMARY = (
 ) * 2
 
 
-def story(number: int) -> Teaser:
+def story(number: int) -> StoryListItem:
     """An invented one."""
     outlets = tuple(f"Outlet {n}" for n in range(1 + number % 9))
-    return Teaser(
+    return StoryListItem(
         id=f"story{number}",
         title=f"Ferry {number} runs aground off Lind island ‘in fog’",
         summary=SUMMARY,

@@ -18,18 +18,18 @@ from pathlib import Path
 
 import msgspec
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words
 from aggregator.extract.plain.boilerplate import without_bullet
-from aggregator.extract.plain.saved_text import Context, SavedText, read_saved_text, read_titled_text
+from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text, read_titled_text
 
 SETS = ("dev", "check", "fresh")
 SAMPLES = Path(__file__).resolve().parents[1] / "tests" / "data" / "plain"
 # The moment at which the texts are read; all of them are older.
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-_RULES = rule_book().section("text", TextRules)
+_RULES = effective_tuning().section("text", ExtractTuning)
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +98,7 @@ def load(folder: Path) -> list[Sample]:
 
 
 def score(sample: Sample) -> Score:
-    saved = read_saved_text(clean(sample.text), Context(rules=_RULES, seen=SEEN))
+    saved = read_saved_text(clean(sample.text), SavedTextContext(tuning=_RULES, seen=SEEN))
     kept = " ".join(" ".join(saved.paragraphs).split())
     true = " ".join(sample.lines("+", "~"))
     paragraphs = Counter(saved.paragraphs)
@@ -178,7 +178,7 @@ def removed(articles: Iterable[dict[str, str]]) -> tuple[int, Counter[str]]:
     words, gone = 0, Counter[str]()
     for article in articles:
         text = clean(article["text"] or "")
-        saved = read_titled_text(text, article["title"] or "", Context(rules=_RULES, seen=SEEN))
+        saved = read_titled_text(text, article["title"] or "", SavedTextContext(tuning=_RULES, seen=SEEN))
         words += count_words(text)
         gone.update((Counter(map(without_bullet, saved.lines)) - Counter(saved.paragraphs)).elements())
     return words, gone

@@ -17,7 +17,7 @@ import msgspec
 
 from aggregator.model.core import ArticleView
 from aggregator.stories.headline import headline
-from aggregator.stories.tuning import StoryRules, shipped_rules
+from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from benchmarks.labelled import report, rows, stated_time
 
 LEAD_WORDS = 80  # as text.lead_words
@@ -46,13 +46,13 @@ def events(path: Path) -> list[list[ArticleView]]:
     return [sorted(one, key=lambda a: (a.effective, a.id)) for one in found.values() if len(one) > 1]
 
 
-def steadiness(stories: list[list[ArticleView]], rules: StoryRules) -> Steadiness:
+def steadiness(stories: list[list[ArticleView]], tuning: StoryTuning) -> Steadiness:
     """Each story told anew at every arrival."""
     changes, returns, reasons = 0, 0, Counter[str]()
     for articles in stories:
         titles: list[str] = []
         for end in range(1, len(articles) + 1):
-            chosen = headline(articles[:end], titles[-1] if titles else None, rules)
+            chosen = headline(articles[:end], titles[-1] if titles else None, tuning)
             if titles and chosen.title != titles[-1]:
                 changes += 1
                 returns += chosen.title in titles
@@ -74,13 +74,13 @@ def told(name: str, found: Steadiness) -> str:
 
 def main(paths: list[str]) -> None:
     """Print changes of each data set: for some margins, and the reasons under the shipped rules."""
-    shipped = shipped_rules()
+    shipped = shipped_tuning()
     for path in map(Path, paths):
         stories = events(path)
         print(path.name)
         for margin in MARGINS:
-            rules = msgspec.structs.replace(shipped, headline_keep_margin=margin)
-            print(told(f"margin {margin}", steadiness(stories, rules)))
+            tuning = msgspec.structs.replace(shipped, headline_keep_margin=margin)
+            print(told(f"margin {margin}", steadiness(stories, tuning)))
         first = [articles[: FIRST + 1] for articles in stories if len(articles) > FIRST]
         if first:
             print(told(f"first {FIRST}, shipped", steadiness(first, shipped)))

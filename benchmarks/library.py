@@ -31,9 +31,9 @@ from aggregator.store.intake import sources
 from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.migrate import upgrade
 from aggregator.store.search import index
-from aggregator.store.stories.articles import Details
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import shipped_rules
+from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import shipped_tuning
 
 END = dt.datetime(2026, 11, 20, 12, 0, tzinfo=dt.UTC)
 A_DAY = 10_000
@@ -266,7 +266,7 @@ def tell_newest(database: Database) -> None:
         untold = update(tables.story).where(tables.story.c.n.in_(numbers)).values(text=None)
         connection.execute(untold)
     for _ in range(0, TOLD, 50):
-        tell_next(database, 50, shipped_rules())
+        render_next(database, 50, shipped_tuning())
 
 
 def _copy(connection: Connection, block: int) -> None:
@@ -321,7 +321,7 @@ _COPIED_WORDS = (
 
 
 def _index_copies(connection: Connection, block: int) -> None:
-    named = index.Indexed._fields
+    named = index.IndexedText._fields
     rows = connection.execute(
         select(*(tables.article.c[name] for name in named))
         .where(tables.article.c.n > block * BLOCK)
@@ -343,7 +343,7 @@ def _flush(
         _write(connection, tables.article, rows)
         index.put(
             connection,
-            [index.Indexed(**{name: row[name] for name in index.Indexed._fields}) for row in rows],
+            [index.IndexedText(**{name: row[name] for name in index.IndexedText._fields}) for row in rows],
         )
 
 
@@ -363,7 +363,7 @@ def _write(connection: Connection, table: Any, rows: Sequence[dict[str, Any]]) -
 
 _SIGNATURE = hashlib.shake_256(b"signature").digest(40_000)
 _EVIDENCE = codecs.pack(Evidence(stage="event", score=3.2, need=1.1, shared=tuple(range(40))))
-_DETAILS = codecs.pack(Details())
+_DETAILS = codecs.pack(ArticleDetails())
 
 
 def _article(one: Invented, source_of: dict[str, str]) -> dict[str, Any]:

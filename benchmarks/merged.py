@@ -31,14 +31,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
-from aggregator.model.core import ArticleView, Attributed, Entry, MergedStory
-from aggregator.stories.facts.facts import Likenesses, compare_all, fact_groups
+from aggregator.model.core import ArticleView, AttributedSentence, Entry, MergedStory
+from aggregator.stories.facts.facts import SentenceSimilarities, compare_all, fact_groups
 from aggregator.stories.facts.sentence_similarity import read_features
-from aggregator.stories.facts.source_sentences import Report, read_reports
+from aggregator.stories.facts.source_sentences import SourceReport, read_reports
 from aggregator.stories.text.merged_text import merge
-from aggregator.stories.tuning import shipped_rules
+from aggregator.stories.tuning import shipped_tuning
 from training.dataset import is_held_out
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -77,7 +77,7 @@ def stories(path: Path, half: int | None = None, least: int = 2) -> Iterator[lis
 def seed(path: Path) -> ArticleView:
     """One of the four saved texts, cleaned as the product cleans it."""
     entry = Entry(source="seeds", text=path.read_text(encoding="utf-8"), is_saved_text=True, outlet=path.stem)
-    cleaned = clean_article(entry, None, None, None, SEEN, rule_book())
+    cleaned = clean_article(entry, None, None, None, SEEN, effective_tuning())
     published = cleaned.published
     return ArticleView(
         id=path.stem, outlet=path.stem, url=None, title=cleaned.title, seen=SEEN, copy_of=None,
@@ -88,7 +88,7 @@ def seed(path: Path) -> ArticleView:
     )  # fmt: skip
 
 
-def shown(merged: MergedStory) -> list[Attributed]:
+def shown(merged: MergedStory) -> list[AttributedSentence]:
     """Every sentence that a merged story shows, its timeline left out."""
     said = [merged.lead] if merged.lead else []
     said += [one for fact in merged.facts for one in fact.said]
@@ -98,7 +98,7 @@ def shown(merged: MergedStory) -> list[Attributed]:
     return list(dict.fromkeys([*said, *merged.only]))
 
 
-def is_faithful(said: Attributed, articles: Mapping[str, ArticleView]) -> bool:
+def is_faithful(said: AttributedSentence, articles: Mapping[str, ArticleView]) -> bool:
     """Whether the words stand in one paragraph of the article they are attributed to."""
     return any(said.text in line for line in articles[said.article].text.split("\n"))
 
@@ -107,13 +107,13 @@ def is_faithful(said: Attributed, articles: Mapping[str, ArticleView]) -> bool:
 class ReadStory:
     """The sentences of a story and how alike they are."""
 
-    reports: Sequence[Report]
-    likenesses: Likenesses
+    reports: Sequence[SourceReport]
+    similarities: SentenceSimilarities
 
     @property
     def ends(self) -> list[End]:
         """The article and number of each sentence."""
-        found = [each.sentence for each in self.likenesses.features]
+        found = [each.sentence for each in self.similarities.features]
         return [(self.reports[one.report].article.id, one.position) for one in found]
 
 
@@ -127,9 +127,9 @@ class Told:
 
 
 def read(articles: Sequence[ArticleView]) -> ReadStory:
-    rules = shipped_rules()
-    reports = read_reports(sorted(articles, key=lambda a: (a.effective, a.id)), rules)
-    return ReadStory(reports, compare_all(read_features(reports), rules))
+    tuning = shipped_tuning()
+    reports = read_reports(sorted(articles, key=lambda a: (a.effective, a.id)), tuning)
+    return ReadStory(reports, compare_all(read_features(reports), tuning))
 
 
 def tell(articles: Sequence[ArticleView]) -> Told:
@@ -168,18 +168,18 @@ def _share(flags: Iterator[bool]) -> float:
 def _redundant(told: Told) -> list[bool]:
     """For each shown sentence whether one outside its block says nearly the same."""
     merged = told.merged
-    blocks: list[Sequence[Attributed]] = [fact.said for fact in merged.facts]
+    blocks: list[Sequence[AttributedSentence]] = [fact.said for fact in merged.facts]
     blocks += [*merged.beside, *(each.sides for each in merged.disagreements)]
     blocks += [(said,) for said in merged.only]
     if merged.lead and all(merged.lead not in block for block in blocks):
         blocks.append((merged.lead,))
     number = {
         (end[0], f.sentence.text): index
-        for index, (end, f) in enumerate(zip(told.read.ends, told.read.likenesses.features, strict=True))
+        for index, (end, f) in enumerate(zip(told.read.ends, told.read.similarities.features, strict=True))
     }
     heads = [number[block[0].article, block[0].text] for block in blocks if block]
     return [
-        any(told.read.likenesses.of(a, b) >= REDUNDANT_FROM for b in heads if b != a)
+        any(told.read.similarities.of(a, b) >= REDUNDANT_FROM for b in heads if b != a)
         for a in dict.fromkeys(heads)
     ]
 
@@ -190,18 +190,18 @@ def _best_share(told: Told) -> float:
 
 
 def _partnered(told: Sequence[Told]) -> float:
-    rules = shipped_rules()
+    tuning = shipped_tuning()
     partnered = sum(
         len(
             {
                 i
-                for group in fact_groups(each.read.likenesses, each.read.reports, rules)
+                for group in fact_groups(each.read.similarities, each.read.reports, tuning)
                 for i in group.members
             }
         )
         for each in told
     )
-    return partnered / max(1, sum(len(each.read.likenesses.features) for each in told))
+    return partnered / max(1, sum(len(each.read.similarities.features) for each in told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ def counted_pairs(story: ReadStory) -> set[frozenset[End]]:
     ends = story.ends
     return {
         frozenset((ends[group.members[0]], ends[other]))
-        for group in fact_groups(story.likenesses, story.reports, shipped_rules())
+        for group in fact_groups(story.similarities, story.reports, shipped_tuning())
         for other in group.members[1:]
     }
 
@@ -245,10 +245,10 @@ def shown_pairs(told: Told, kind: str) -> set[frozenset[End]]:
     """The pairs that a story shows side by side, as figures that agree, or as what differs."""
     number = {
         (end[0], f.sentence.text): end
-        for end, f in zip(told.read.ends, told.read.likenesses.features, strict=True)
+        for end, f in zip(told.read.ends, told.read.similarities.features, strict=True)
     }
     merged = told.merged
-    groups: Sequence[Sequence[Attributed]] = {
+    groups: Sequence[Sequence[AttributedSentence]] = {
         "beside": merged.beside,
         "agreed": [same.said for same in merged.agreed],
         "differ": [each.sides for each in merged.disagreements if each.kind != "denial"],
@@ -271,7 +271,7 @@ def precision(
     text = {
         end: f.sentence.text
         for each in read_again
-        for end, f in zip(each.ends, each.likenesses.features, strict=True)
+        for end, f in zip(each.ends, each.similarities.features, strict=True)
     }
     known = [p for p in pairs if all(check(text.get(end, "")) == found for end, found in p.checks.items())]
     still = [pair for pair in known if pair.ends in now]

@@ -35,11 +35,11 @@ from typing import Any
 import numpy as np
 
 from aggregator.cluster.fingerprint import fingerprinter
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, Prepared
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, _prepared
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.prepare import TEXTS_A_JOB
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.store.engine.database import Database
@@ -115,16 +115,16 @@ def rss_mib(process: int | str = "self") -> float:
 
 def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> None:
     """Place one after the other in this process, watching the parts."""
-    book = rule_book()
+    all_tuning = effective_tuning()
     watch = Watch()
     before = rss_mib()
-    placing = Placing(database, book, now, summary_words=60)
+    placing = Placer(database, all_tuning, now, summary_words=60)
     began, cpu = time.perf_counter(), time.process_time()
     with database.read() as connection:
-        stories = len(placing.homes.index(connection))
+        stories = len(placing.story_writer.index(connection))
         after_stories = rss_mib()
         spent = time.perf_counter() - began
-        twins: Any = placing._twins
+        twins: Any = placing._copy_finder
         twins._asked = twins._scans  # as if it had been asked often: the index is built
     place_some(database, placing, made[:1], Watch())
     print(
@@ -149,19 +149,19 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
     watch.show(len(made) - warm)
 
 
-def _watch(placing: Placing, watch: Watch) -> None:
+def _watch(placing: Placer, watch: Watch) -> None:
     inner: Any = placing
-    inner._twins.find = watch.over("twin", inner._twins.find)
+    inner._copy_finder.find = watch.over("twin", inner._copy_finder.find)
     inner._decision = watch.over("event", inner._decision)
-    inner.homes.take_in = watch.over("story", inner.homes.take_in)
+    inner.story_writer.take_in = watch.over("story", inner.story_writer.take_in)
     inner._second_look.before = watch.over("look", inner._second_look.before)
 
 
 def place_some(
-    database: Database, placing: Placing, made: Sequence[Made], watch: Watch
+    database: Database, placing: Placer, made: Sequence[Made], watch: Watch
 ) -> collections.Counter[str]:
-    book = rule_book()
-    maker: Any = fingerprinter(book)
+    all_tuning = effective_tuning()
+    maker: Any = fingerprinter(all_tuning)
     pack = maker._packer.pack_counted
     place = watch.over("batch", placing.place)
     outcomes: collections.Counter[str] = collections.Counter()
@@ -183,7 +183,7 @@ def place_some(
 
 
 def _clean(entry: Entry, seen: dt.datetime) -> Prepared:
-    return _prepared(PrepareItem(entry=entry, seen=seen), rule_book(), PrepareJob(items=()))
+    return _prepared(PrepareItem(entry=entry, seen=seen), effective_tuning(), PrepareJob(items=()))
 
 
 def _truth(made: Sequence[Made]) -> collections.Counter[str]:
@@ -197,9 +197,9 @@ def accept(database: Database, entries: Sequence[Entry]) -> None:
 
 def whole(database: Database, made: Sequence[Made]) -> None:
     """The daemon's own way with a worker process: CPU of the whole tree."""
-    book = rule_book()
-    executor = open_executor("processes", 1, book)
-    pipeline = Pipeline(database, executor, book, now, summary_words=60)
+    all_tuning = effective_tuning()
+    executor = open_executor("processes", 1, all_tuning)
+    pipeline = Pipeline(database, executor, all_tuning, now, summary_words=60)
     entries = [one.entry() for one in made]
     warm = min(200, len(entries) // 4)
 

@@ -21,10 +21,10 @@ from pathlib import Path
 
 import httpcore
 
-from aggregator.config.tuning import rule_book
-from aggregator.daemon.poll_scheduler import TICK_SECONDS, Rounds
-from aggregator.pipeline.poll import Polling
-from aggregator.pipeline.watch_folder import Watching
+from aggregator.config.tuning import effective_tuning
+from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
+from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -97,21 +97,21 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     port = ours.recv()
     database = Database(f"sqlite:///{folder / 'polling.db'}")
     upgrade(database)
-    book = rule_book()
+    all_tuning = effective_tuning()
     client = Client(
         ClientSettings(ca_file=certificates[1]),
-        book,
+        all_tuning,
         resolve=lambda _name, _port, _seconds: [_PUBLIC],
         dial=lambda _address, _port, seconds: httpcore.SyncBackend().connect_tcp("127.0.0.1", port, seconds),
     )
     fill(database, arguments.feeds, arguments.minutes * 60.0, "http" if arguments.plain else "https")
     executor = InlineExecutor()
     clock = lambda: dt.datetime.now(dt.UTC)  # noqa: E731
-    rounds = Rounds(
+    rounds = PollScheduler(
         database,
         client,
-        Polling(database, client, executor, book, clock, robots=False, pages="never"),
-        Watching(database, executor, book, clock),
+        Poller(database, client, executor, all_tuning, clock, robots=False, pages="never"),
+        FolderWatcher(database, executor, all_tuning, clock),
         clock,
         threads=8,
         arrived=lambda: None,

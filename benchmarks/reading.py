@@ -25,7 +25,7 @@ from sqlalchemy import select
 
 from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import story
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
@@ -116,7 +116,7 @@ def tell(name: str, taken: Sequence[tuple[float, float]], wanted: str = "") -> N
 
 
 @contextmanager
-def serving(reading: Reading) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
+def serving(reading: DatabaseStoryReader) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
     """The real server, and how to ask it."""
     server = Server(reading, PublishSettings(port=0, full_text="never"))
     at = urlsplit(server.start())
@@ -136,7 +136,7 @@ def serving(reading: Reading) -> Iterator[Callable[..., tuple[int, dict[str, str
         server.stop()
 
 
-def pages(reading: Reading, database: Database) -> None:
+def pages(reading: DatabaseStoryReader, database: Database) -> None:
     """What a browser and a feed reader ask for."""
     with database.read() as connection:
         large = select(story.c.id).where(story.c.redirect_to.is_(None)).order_by(story.c.updated.desc())
@@ -168,8 +168,8 @@ def pages(reading: Reading, database: Database) -> None:
             tell(name, measured(RUNS * 3, lambda path=path, again=again: ask(path, **again)), "5")  # type: ignore[misc]
 
 
-def lists(reading: Reading) -> None:
-    """`Reading.stories`; a page may be short, so how many stories came is told."""
+def lists(reading: DatabaseStoryReader) -> None:
+    """`DatabaseStoryReader.stories`; a page may be short, so how many stories came is told."""
     for name, wanted in filters().items():
         found = reading.stories(wanted)
         more = " and more" if found.next else ""
@@ -193,7 +193,7 @@ def _run(program: Sequence[object]) -> None:
     subprocess.run([str(part) for part in program], check=True, capture_output=True)
 
 
-def search(reading: Reading) -> None:
+def search(reading: DatabaseStoryReader) -> None:
     """The searches, 20 hits each."""
     everything: list[tuple[float, float]] = []
     for name, asked in searches().items():
@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["pages", "lists", "search", "command"])
     given = parser.parse_args()
     database = Database(given.url)
-    reading = Reading(database)
+    reading = DatabaseStoryReader(database)
     print(f"{'milliseconds':<44} {'half':>8} {'95 %':>8} {'CPU half':>8} {'95 %':>8}   wanted")
     if given.only in (None, "pages"):
         pages(reading, database)

@@ -19,30 +19,30 @@ from pathlib import Path
 
 from sqlalchemy import select, text, update
 
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.retention import Plan
+from aggregator.pipeline.placement.retention import RetentionPlan
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.maintenance import retention
 from aggregator.store.migrate import upgrade
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import counter
-from aggregator.stories.tuning import shipped_rules
+from aggregator.stories.tuning import shipped_tuning
 from benchmarks.corpus import START, Stream, data_folder, database_of
 
 AT_ONCE = 100
 LATER = START + dt.timedelta(days=3 * 365)
-OUT_OF_REACH = rule_book({"events": {"live_reach": 0}, "copies": {"passage_reach": 0}})
+OUT_OF_REACH = effective_tuning({"events": {"live_reach": 0}, "copies": {"passage_reach": 0}})
 PLANS = (
-    ("in the window", Plan(), rule_book()),
-    ("packed", Plan(compress_after=86_400), rule_book()),
-    ("packed, out of reach", Plan(compress_after=86_400), OUT_OF_REACH),
-    ("texts gone", Plan(compress_after=86_400, text_after=2 * 86_400), OUT_OF_REACH),
+    ("in the window", RetentionPlan(), effective_tuning()),
+    ("packed", RetentionPlan(compress_after=86_400), effective_tuning()),
+    ("packed, out of reach", RetentionPlan(compress_after=86_400), OUT_OF_REACH),
+    ("texts gone", RetentionPlan(compress_after=86_400, text_after=2 * 86_400), OUT_OF_REACH),
     (
         "stories gone",
-        Plan(compress_after=86_400, text_after=2 * 86_400, stories_after=3 * 86_400),
+        RetentionPlan(compress_after=86_400, text_after=2 * 86_400, stories_after=3 * 86_400),
         OUT_OF_REACH,
     ),
 )
@@ -51,7 +51,7 @@ PLANS = (
 def fill(database: Database, stream: Stream) -> None:
     """Place, index and tell the stream."""
     moment = START
-    pipeline = Pipeline(database, InlineExecutor(), rule_book(), lambda: moment, summary_words=60)
+    pipeline = Pipeline(database, InlineExecutor(), effective_tuning(), lambda: moment, summary_words=60)
     for first in range(1, len(stream) + 1, AT_ONCE):
         some = [stream.article(n) for n in range(first, min(first + AT_ONCE, len(stream) + 1))]
         moment = some[-1].time
@@ -60,7 +60,7 @@ def fill(database: Database, stream: Stream) -> None:
         for _ in pipeline.place_waiting():
             pass
     pipeline.index_text()
-    while tell_next(database, 50, shipped_rules()):
+    while render_next(database, 50, shipped_tuning()):
         pass
 
 
@@ -68,16 +68,16 @@ def _index(database: Database) -> None:
     """The full-text index, which those files leave empty."""
     with database.write() as connection:
         connection.execute(update(counter).where(counter.c.name == "searchable").values(value=0))
-    Pipeline(database, InlineExecutor(), rule_book(), lambda: START, summary_words=60).index_text()
+    Pipeline(database, InlineExecutor(), effective_tuning(), lambda: START, summary_words=60).index_text()
 
 
 def used(database: Database) -> int:
     """Bytes without those of free pages."""
     if database.is_sqlite:
         with database.read() as connection:
-            room = retention.room(connection)
-        assert room is not None
-        return room.used
+            file_space = retention.file_space(connection)
+        assert file_space is not None
+        return file_space.used
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM FULL"))
         sizes = (
@@ -100,19 +100,19 @@ def parts(database: Database, articles: int) -> str:
     return " ".join(f"{name}={size / articles:.0f}" for name, size in rows)
 
 
-def run(database: Database, plan: Plan, book: RuleBook) -> list[float]:
+def run(database: Database, plan: RetentionPlan, all_tuning: Tuning) -> list[float]:
     """Do all that is due; the seconds of each step."""
-    pipeline = Pipeline(database, InlineExecutor(), book, lambda: LATER, summary_words=60)
+    pipeline = Pipeline(database, InlineExecutor(), all_tuning, lambda: LATER, summary_words=60)
     with database.write() as connection:  # the clock has gone on for a day
         for hours in (40, 16):
             retention.steady_since(connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1))
-    retaining = pipeline.retaining(plan)
-    retaining.step()  # reads the rules and where it is
+    retention_job = pipeline.retention_job(plan)
+    retention_job.step()  # reads the rules and where it is
     seconds = []
     more = True
     while more:
         began = time.perf_counter()
-        more = retaining.step()
+        more = retention_job.step()
         seconds.append(time.perf_counter() - began)
     return seconds
 
@@ -137,8 +137,8 @@ def main() -> None:
     print(f"{given.count} articles in {time.perf_counter() - began:.0f} s")
     print(f"{'whole':22} {used(database) / given.count:7.0f} bytes an article")
     print(f"{'':22} {parts(database, given.count)}")
-    for name, plan, book in PLANS:
-        seconds = sorted(run(database, plan, book))
+    for name, plan, all_tuning in PLANS:
+        seconds = sorted(run(database, plan, all_tuning))
         line = f"{name:22} {used(database) / given.count:7.0f} bytes an article, {len(seconds):5} steps"
         middle, most = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
         print(

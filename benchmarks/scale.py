@@ -20,18 +20,18 @@ from pathlib import Path
 
 import msgspec
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
-from aggregator.pipeline.placement.place import Placing
-from aggregator.sources.limits import source_rules
-from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.pipeline.placement.place import Placer
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
 from aggregator.store.search import index
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import StoryRules
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
 
 WARM = 32
 AT_ONCE = 32
@@ -57,8 +57,10 @@ class Costs:
 
 
 def texts(data: Path, most: int) -> list[Entry]:
-    found = open_source(data / "events-fulltext.jsonl.gz", rules=source_rules(rule_book()), seen=now())
-    return [one.entry for one in found if isinstance(one, FoundEntry)][:most]
+    found = open_source(
+        data / "events-fulltext.jsonl.gz", tuning=source_tuning(effective_tuning()), seen=now()
+    )
+    return [one.entry for one in found if isinstance(one, InputEntry)][:most]
 
 
 def pages(data: Path) -> list[Entry]:
@@ -75,8 +77,8 @@ def _text_of(path: Path) -> str:
 
 def measured(database: Database, entries: Sequence[Entry], kind: str) -> Costs:
     """Everything from accepted to told, a part of `entries` at a time."""
-    book, costs = rule_book(), Costs()
-    placing = Placing(database, book, now, summary_words=60)
+    all_tuning, costs = effective_tuning(), Costs()
+    placing = Placer(database, all_tuning, now, summary_words=60)
     for start in range(0, len(entries), AT_ONCE):
         if start == WARM:
             costs = Costs()  # libraries are loaded
@@ -85,10 +87,10 @@ def measured(database: Database, entries: Sequence[Entry], kind: str) -> Costs:
             inbox.accept(connection, part, seen=[now()] * len(part))
         with database.read() as connection:
             waiting = inbox.ready(connection, AT_ONCE)
-        wanted = placing.wanted(waiting)
+        prepare_options = placing.prepare_options(waiting)
         items = tuple(
             PrepareItem(entry=one.entry, seen=one.accepted_at, repeats=how.repeats)
-            for one, how in zip(waiting, wanted, strict=True)
+            for one, how in zip(waiting, prepare_options, strict=True)
         )
         with costs.of(f"prepare, {kind}"):
             answer = prepare(msgspec.msgpack.encode(PrepareJob(items=items)))
@@ -101,7 +103,7 @@ def measured(database: Database, entries: Sequence[Entry], kind: str) -> Costs:
         while index.index_next(connection, 200):
             pass
     with costs.of("tell"):
-        while tell_next(database, 20, book.section("stories", StoryRules)):
+        while render_next(database, 20, all_tuning.section("stories", StoryTuning)):
             pass
     return costs
 

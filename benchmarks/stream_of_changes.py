@@ -18,7 +18,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.read import change_stream
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import change, story
 
 CHANGES, STORIES, AT_ONCE = 1_000_000, 600_000, 10_000
@@ -78,7 +78,7 @@ def main() -> None:
     upgrade(database)
     fill(database)
     print(f"{size(database) / CHANGES:.0f} bytes a change")
-    reading = Reading(database)
+    reading = DatabaseStoryReader(database)
 
     def following(last: int) -> object:
         with database.read() as connection:

@@ -16,12 +16,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.executor import InlineExecutor
-from aggregator.sources.limits import source_rules
-from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
@@ -39,7 +39,7 @@ def place_all(entries: Sequence[Entry]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/bench.db")
         upgrade(database)
-        pipeline = Pipeline(database, InlineExecutor(), rule_book(), now, summary_words=60)
+        pipeline = Pipeline(database, InlineExecutor(), effective_tuning(), now, summary_words=60)
         _take(database, pipeline, entries[:32])
         started = time.process_time()
         for start in range(32, len(entries), ENTRIES_A_TRANSACTION):
@@ -57,8 +57,10 @@ def _take(database: Database, pipeline: Pipeline, entries: Sequence[Entry]) -> N
 
 
 def text_in(data: Path) -> None:
-    found = open_source(data / "events-fulltext.jsonl.gz", rules=source_rules(rule_book()), seen=now())
-    entries = [item.entry for item in found if isinstance(item, FoundEntry)]
+    found = open_source(
+        data / "events-fulltext.jsonl.gz", tuning=source_tuning(effective_tuning()), seen=now()
+    )
+    entries = [item.entry for item in found if isinstance(item, InputEntry)]
     spent = place_all(entries)
     print(f"text in, stored story out: {(len(entries) - 32) / spent:6.0f} articles a second of CPU")
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aggregator.model.core import ArticleView
-from aggregator.stories.dates import days_told
+from aggregator.stories.dates import days_stated
 from aggregator.stories.facts.facts import compare_all
 from aggregator.stories.facts.sentence_similarity import read_features
-from aggregator.stories.facts.source_sentences import Report, read_reports
-from aggregator.stories.tuning import StoryRules, shipped_rules
+from aggregator.stories.facts.source_sentences import SourceReport, read_reports
+from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from benchmarks.labelled import report, rows, stated_time
 
 LIKENESS = 0.55
@@ -43,37 +43,37 @@ def events(path: Path) -> list[list[ArticleView]]:
     return [one[:MOST_REPORTS] for one in found.values() if len(one) > 1]
 
 
-def pairs(articles: list[ArticleView], rules: StoryRules) -> list[Pair]:
+def pairs(articles: list[ArticleView], tuning: StoryTuning) -> list[Pair]:
     """The pairs of one event."""
-    reports = read_reports(articles, rules)
+    reports = read_reports(articles, tuning)
     features = read_features(reports)
-    told = [_told(reports[each.sentence.report], each.sentence.text, rules) for each in features]
+    told = [_told(reports[each.sentence.report], each.sentence.text, tuning) for each in features]
     found = []
-    for (a, b), s in sorted(compare_all(features, rules).pairs.items()):
+    for (a, b), s in sorted(compare_all(features, tuning).pairs.items()):
         one, other = (reports[features[index].sentence.report] for index in (a, b))
         days = told[a], told[b]
-        if s < LIKENESS or one.voice == other.voice or days[0] is None or days[1] is None:
+        if s < LIKENESS or one.origin == other.origin or days[0] is None or days[1] is None:
             continue
         texts = (features[a].sentence.text, features[b].sentence.text)
         found.append(Pair((days[0], days[1]), (_published(one), _published(other)), texts))
     return found
 
 
-def _published(report: Report) -> dt.date:
+def _published(report: SourceReport) -> dt.date:
     assert report.article.published is not None
     return report.article.published.date()
 
 
-def _told(report: Report, sentence: str, rules: StoryRules) -> dt.date | None:
-    days = days_told(sentence, _published(report), rules)
+def _told(report: SourceReport, sentence: str, tuning: StoryTuning) -> dt.date | None:
+    days = days_stated(sentence, _published(report), tuning)
     return days[0] if len(days) == 1 else None
 
 
 def main(paths: list[str]) -> None:
     """Print how many agree, and those that do not."""
-    rules = shipped_rules()
+    tuning = shipped_tuning()
     for path in map(Path, paths):
-        found = [pair for articles in events(path) for pair in pairs(articles, rules)]
+        found = [pair for articles in events(path) for pair in pairs(articles, tuning)]
         same = Counter(pair.sentences[0] == pair.sentences[1] for pair in found)
         agree = sum(pair.days[0] == pair.days[1] for pair in found)
         share = agree / max(1, len(found))

@@ -6,14 +6,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry, Published
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.place import Placed
+from aggregator.pipeline.placement.place import PlacementResult
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from aggregator.store.intake.inbox import Accepted
+from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.tables import article, change, identity_key, sighting, story
 
 NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
@@ -73,32 +73,32 @@ class Desk:
     """A database with its pipeline, for tests that only want to hand articles in."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], dt.datetime], book: RuleBook | None = None
+        self, database: Database, clock: Callable[[], dt.datetime], all_tuning: Tuning | None = None
     ) -> None:
         self.database = database
         self.clock = clock
-        self.book = book or rule_book()
+        self.all_tuning = all_tuning or effective_tuning()
         self.restart()
 
     def restart(self) -> None:
         """Forget all that is kept in memory."""
         executor = InlineExecutor()
-        self.pipeline = Pipeline(self.database, executor, self.book, self.clock, summary_words=60)
+        self.pipeline = Pipeline(self.database, executor, self.all_tuning, self.clock, summary_words=60)
 
     def accept(
         self, *entries: Entry, wants_page: Sequence[bool] | None = None, **more: Any
-    ) -> list[Accepted]:
+    ) -> list[AcceptResult]:
         """Into the inbox, nothing more."""
         with self.database.write() as connection:
             return inbox.accept(
                 connection, entries, seen=[self.clock()] * len(entries), wants_page=wants_page, **more
             )
 
-    def place(self) -> list[Placed]:
+    def place(self) -> list[PlacementResult]:
         """All that waits."""
         return [one for batch in self.pipeline.place_waiting() for one in batch]
 
-    def take(self, *entries: Entry) -> list[Placed]:
+    def take(self, *entries: Entry) -> list[PlacementResult]:
         """Accept and place."""
         self.accept(*entries)
         return self.place()

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
-from aggregator.web.feeds.formats import Which, address, channel, written
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.web.feeds.formats import FeedSelection, address, channel, written
 from aggregator.web.feeds.load_items import gather
 from aggregator.web.feeds.model import Channel, Format
 from aggregator.web.filters import parse_filter
@@ -21,9 +21,9 @@ def channel_of(
 ) -> Channel:
     """The feed of all stories, or of all changes."""
     settings = msgspec.convert(chosen, PublishSettings)
-    which = Which(updates=updates)
+    which = FeedSelection(updates=updates)
     wanted = parse_filter([], NOW, default_limit=limit)
-    items = gather(Reading(database), which, wanted, settings, patient=True).items
+    items = gather(DatabaseStoryReader(database), which, wanted, settings, patient=True).items
     here = settings.base_url + address(which, form)
     return channel(which, wanted, items, settings, self_url=here, css_url="../static/feed.css")
 

@@ -11,17 +11,17 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, insert, select
 
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Sums
+from aggregator.cluster.events.centroid import Centroid
 from aggregator.cluster.events.story_index import StoryIndex
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
-from aggregator.pipeline.placement.apply_corrections import Corrected, Wish
-from aggregator.pipeline.placement.place import Placing
-from aggregator.pipeline.placement.recluster import Reclustering
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
+from aggregator.pipeline.placement.place import Placer
+from aggregator.pipeline.placement.recluster import Reclusterer
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor
-from aggregator.sources.limits import source_rules
-from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles
 from aggregator.store.tables import article, counter, metadata, story
@@ -36,8 +36,8 @@ TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 @cache
 def small_set() -> tuple[Entry, ...]:
     """63 invented articles: events, look-alikes, copies, headlines, a live blog, a briefing."""
-    found = open_source(TRIPWIRE, rules=source_rules(rule_book()), seen=NOON)
-    return tuple(one.entry for one in found if isinstance(one, FoundEntry))
+    found = open_source(TRIPWIRE, tuning=source_tuning(effective_tuning()), seen=NOON)
+    return tuple(one.entry for one in found if isinstance(one, InputEntry))
 
 
 @cache
@@ -76,28 +76,30 @@ def members(database: Database, story_id: str) -> list[str]:
         return [one.id for one in articles.members(connection, story_id)]
 
 
-def placing_of(database: Database, book: RuleBook | None = None) -> Placing:
+def placing_of(database: Database, all_tuning: Tuning | None = None) -> Placer:
     """A writer that has nothing in memory yet."""
-    return Placing(database, book or rule_book(), Clock(NOON + dt.timedelta(days=9)), summary_words=60)
+    return Placer(
+        database, all_tuning or effective_tuning(), Clock(NOON + dt.timedelta(days=9)), summary_words=60
+    )
 
 
-def correct(database: Database, kind: Any, *stories: str, **more: Any) -> Corrected:
+def correct(database: Database, kind: Any, *stories: str, **more: Any) -> CorrectionResult:
     """A correction by a writer of its own."""
-    return placing_of(database).correct(Wish(kind=kind, stories=stories, **more))
+    return placing_of(database).correct(CorrectionCommand(kind=kind, stories=stories, **more))
 
 
-def undo(database: Database, number: int | None = None) -> Corrected:
+def undo(database: Database, number: int | None = None) -> CorrectionResult:
     """Undo, by a writer of its own."""
-    return placing_of(database).correct(Wish(undo=number))
+    return placing_of(database).correct(CorrectionCommand(undo=number))
 
 
 def reclustering(
-    database: Database, book: RuleBook | None = None, executor: Executor | None = None
-) -> Reclustering:
+    database: Database, all_tuning: Tuning | None = None, executor: Executor | None = None
+) -> Reclusterer:
     """Ready to decide again."""
     clock = Clock(NOON + dt.timedelta(days=10))
-    return Reclustering(
-        database, executor or InlineExecutor(), book or rule_book(), summary_words=60, now=clock
+    return Reclusterer(
+        database, executor or InlineExecutor(), all_tuning or effective_tuning(), summary_words=60, now=clock
     )
 
 
@@ -130,9 +132,9 @@ def rows_of(database: Database, table: Any, *leave_out: str) -> list[tuple[Any, 
         return [tuple(row) for row in connection.execute(select(*columns).order_by(*order))]
 
 
-def what_is_wrong(database: Database, placing: Placing | None = None) -> list[str]:
+def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str]:
     """Everything that the rows of stories and articles, and memory, do not agree on; nothing may be."""
-    model = shipped_model(rule_book())
+    model = shipped_model(effective_tuning())
     wrong: list[str] = []
     with database.read() as connection:
         rows = connection.execute(select(story).order_by(story.c.n)).all()
@@ -148,7 +150,7 @@ def what_is_wrong(database: Database, placing: Placing | None = None) -> list[st
             if not members:
                 wrong.append(f"{row.id} lives without articles")
                 continue
-            folded = Sums()
+            folded = Centroid()
             for member in members:
                 known = member.as_article()
                 folded = (
@@ -181,8 +183,8 @@ def what_is_wrong(database: Database, placing: Placing | None = None) -> list[st
         if orphans:
             wrong.append(f"{orphans} articles are in no live story")
         if placing is not None:
-            fresh = placing_of(database).homes.index(connection)
-            wrong += differences(placing.homes.index(connection), fresh)
+            fresh = placing_of(database).story_writer.index(connection)
+            wrong += differences(placing.story_writer.index(connection), fresh)
     return wrong
 
 

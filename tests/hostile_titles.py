@@ -3,7 +3,7 @@
 import datetime as dt
 import random
 
-from aggregator.model.core import Attributed, Disagreement, Enclosure, Fact, MergedStory, StoryView
+from aggregator.model.core import AttributedSentence, Disagreement, Enclosure, Fact, MergedStory, StoryView
 from tests.memory_shelf import MORNING, a_story, an_article
 
 SCRIPTS = [
@@ -137,7 +137,7 @@ def hostile_stories(count: int, seed: int = 5) -> list[tuple[StoryView, MergedSt
         )
         merged = None
         if rolls.random() < 0.7:
-            said = [Attributed(text=text(), article=one.id, outlet=one.outlet) for one in articles]
+            said = [AttributedSentence(text=text(), article=one.id, outlet=one.outlet) for one in articles]
             merged = MergedStory(
                 title=story.title,
                 lead=said[0],

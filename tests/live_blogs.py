@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import CleanArticle, Entry
 from tests.articles import record
@@ -22,7 +22,7 @@ def cases(name: str) -> tuple[dict[str, Any], ...]:
     return tuple(yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
-def read(case: dict[str, Any], book: RuleBook | None = None) -> CleanArticle:
+def read(case: dict[str, Any], all_tuning: Tuning | None = None) -> CleanArticle:
     """The article of a case."""
     given = case.get("entry", {})
     page = case["body"].encode() if case["kind"] == "page" else None
@@ -33,7 +33,7 @@ def read(case: dict[str, Any], book: RuleBook | None = None) -> CleanArticle:
         page_charset="utf-8",
         page_url=given.get("url"),
         seen=SEEN,
-        rules=book or rule_book(),
+        tuning=all_tuning or effective_tuning(),
     )
 
 
@@ -49,9 +49,9 @@ def told(article: CleanArticle) -> list[tuple[str | None, str, str]]:
     ]
 
 
-def is_right(case: dict[str, Any], book: RuleBook | None = None) -> bool:
+def is_right(case: dict[str, Any], all_tuning: Tuning | None = None) -> bool:
     """Whether every entry is found, in the right order and on the right day; of a look-alike: nothing is."""
-    article = read(case, book)
+    article = read(case, all_tuning)
     if case.get("is_live") is False:
         return not article.timed and not article.is_container
     found, wanted = told(article), case["entries"]

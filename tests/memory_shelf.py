@@ -11,10 +11,10 @@ import itertools
 
 import msgspec
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import (
     ArticleView,
-    Attributed,
+    AttributedSentence,
     Disagreement,
     Evidence,
     Fact,
@@ -25,12 +25,11 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
+    ArticleDetail,
     Change,
-    Glance,
-    Growth,
+    FrontPageStory,
     Health,
-    Moved,
-    OneArticle,
+    HistoryEvent,
     Quality,
     SearchBounds,
     SearchHit,
@@ -38,11 +37,12 @@ from aggregator.model.read_model import (
     SourceView,
     StoryFilter,
     StoryHit,
+    StoryListItem,
     StoryPage,
-    Teaser,
+    StoryRedirect,
 )
-from aggregator.store.read.reader import FrontRules, ranked
-from aggregator.web.pages.pages import teaser_of
+from aggregator.store.read.reader import FrontPageTuning, ranked
+from aggregator.web.pages.pages import list_item_of
 
 
 class MemoryShelf:
@@ -57,17 +57,17 @@ class MemoryShelf:
         self._sources: tuple[SourceView, ...] = ()
         self._health = Health()
         self._folders: dict[str, str] = {}  # outlet → folder
-        self._grown: dict[str, list[Growth]] = {}
+        self._grown: dict[str, list[HistoryEvent]] = {}
         self._quality = Quality(
             stories=0,
             by_reports=(),
             largest=(),
-            told=0,
+            rendered=0,
             without_fact_count=0,
             without_fact=(),
             days=90,
             merges=0,
-            parted=0,
+            split_count=0,
             undone=0,
         )
 
@@ -116,17 +116,17 @@ class MemoryShelf:
     def _in_folder(self, article: ArticleView, folder: str) -> bool:
         return self._folders.get(article.outlet or "") == folder
 
-    def story(self, story_id: str, /) -> StoryView | Moved | None:
+    def story(self, story_id: str, /) -> StoryView | StoryRedirect | None:
         if story_id in self._moved:
-            return Moved(to=self._moved[story_id])
+            return StoryRedirect(to=self._moved[story_id])
         return self._stories.get(story_id)
 
-    def article(self, article_id: str, /) -> OneArticle | None:
+    def article(self, article_id: str, /) -> ArticleDetail | None:
         for story in self._stories.values():
             for article in story.articles:
                 if article.id == article_id:
                     copies = tuple(a for a in story.articles if a.copy_of == article_id)
-                    return OneArticle(
+                    return ArticleDetail(
                         article=article,
                         story=story.id,
                         story_title=story.title,
@@ -141,12 +141,12 @@ class MemoryShelf:
     def merged(self, story_id: str, /) -> MergedStory | None:
         return self._merged.get(story_id)
 
-    def told(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
+    def rendered(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
         return {id_: self._merged[id_] for id_ in ids if id_ in self._merged}
 
-    def front(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[Glance, ...]:
+    def rank_front_page(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
         glances = [
-            Glance(
+            FrontPageStory(
                 id=one.id,
                 updated=one.updated,
                 report_count=one.report_count,
@@ -156,19 +156,19 @@ class MemoryShelf:
             for one in self._stories.values()
             if self._fits(one, wanted)
         ]
-        return tuple(ranked(glances, RuleBook().section("front", FrontRules)))
+        return tuple(ranked(glances, Tuning().section("front", FrontPageTuning)))
 
-    def these(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
+    def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         return tuple(_for_list(self._stories[one]) for one in ids if one in self._stories)
 
-    def grow(self, story_id: str, *steps: Growth) -> None:
+    def grow(self, story_id: str, *steps: HistoryEvent) -> None:
         """Further steps of a story."""
         self._grown.setdefault(story_id, []).extend(steps)
 
-    def teasers(self, ids: tuple[str, ...], /) -> tuple[Teaser, ...]:
-        return tuple(teaser_of(story) for story in self.these(ids))
+    def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
+        return tuple(list_item_of(story) for story in self.stories_by_id(ids))
 
-    def grown(self, story_id: str, limit: int) -> tuple[Growth, ...]:
+    def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         return tuple(self._grown.get(story_id, [])[:limit])
 
     def set_quality(self, quality: Quality) -> None:
@@ -421,8 +421,8 @@ _ISLAND = (
 def _ferry_merged(story: StoryView) -> MergedStory:
     outlet_of = {article.id: article.outlet for article in story.articles}
 
-    def said(article: str, text: str) -> Attributed:
-        return Attributed(text=text, article=article, outlet=outlet_of[article])
+    def said(article: str, text: str) -> AttributedSentence:
+        return AttributedSentence(text=text, article=article, outlet=outlet_of[article])
 
     post, wire, island = _POST.split("\n"), _WIRE.split("\n"), _ISLAND.split("\n")
     lifeboats = wire[0].removeprefix("LIND (NPA) - ")

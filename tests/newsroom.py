@@ -5,16 +5,16 @@ from typing import Any
 
 import httpx
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.pipeline.placement.explain import explanation
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import StoryRules
-from aggregator.web.api.push import Letterbox
-from aggregator.web.editor import NewsDesk
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.api.push import PushEndpoint
+from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
@@ -25,16 +25,16 @@ STRANGER = {"X-Forwarded-For": "203.0.113.9"}  # who asks with it is not at this
 class Newsroom:
     """A server over a database, with a thread that carries corrections out as the daemon's does."""
 
-    def __init__(self, database: Database, *, rules: dict[str, Any] | None = None, **chosen: Any) -> None:
+    def __init__(self, database: Database, *, tuning: dict[str, Any] | None = None, **chosen: Any) -> None:
         self.database = database
         self.clock = Clock()
-        self.book = rule_book(rules)
-        self.writer = Desk(database, self.clock, self.book)
+        self.all_tuning = effective_tuning(tuning)
+        self.writer = Desk(database, self.clock, self.all_tuning)
         self._left = threading.Event()
         self._ended = threading.Event()
-        letterbox = Letterbox(database, self.book, self.clock)
-        desk = NewsDesk(database, self.book, self.clock, arrived=self._left.set)
-        self.reading = Reading(database, self.book)
+        letterbox = PushEndpoint(database, self.all_tuning, self.clock)
+        desk = EditorService(database, self.all_tuning, self.clock, arrived=self._left.set)
+        self.reading = DatabaseStoryReader(database, self.all_tuning)
         self.server = Server(
             self.reading, PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)), letterbox, desk
         )
@@ -50,7 +50,7 @@ class Newsroom:
         while not self._ended.is_set():
             self._left.wait()
             self._left.clear()
-            self.writer.pipeline.answer_requests()
+            self.writer.pipeline.run_commands()
 
     def fill(self) -> "Newsroom":
         """A story with two reports and a reprint, and another story."""
@@ -61,7 +61,7 @@ class Newsroom:
             record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON),
         )
         self.writer.pipeline.index_text(lambda: False)
-        while tell_next(self.database, 10, self.book.section("stories", StoryRules)):
+        while render_next(self.database, 10, self.all_tuning.section("stories", StoryTuning)):
             pass
         return self
 
@@ -88,7 +88,7 @@ class Newsroom:
 
     def explained(self, article: str) -> Any:
         """What the command line would say."""
-        return explanation(self.reading, article, None, self.book)
+        return explanation(self.reading, article, None, self.all_tuning)
 
     def close(self) -> None:
         self._ended.set()

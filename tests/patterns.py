@@ -377,11 +377,11 @@ _STOP_SECONDS: Final = 1.0  # of CPU; past it a run is given up as one that woul
 _GET_RAW: Final = tuple(
     f"aggregator/{path}"
     for path in (
-        "text/characters", "text/html", "text/live_page", "text/markup", "text/media", "text/metadata",
-        "text/permissions", "text/plain", "text/query", "text/redact", "text/urls",
+        "extract/article", "extract/html/", "extract/language/unicode", "extract/plain/saved_text",
+        "extract/urls",
     )
 )  # fmt: skip
-_GET_LINES: Final = ("aggregator/text/", "aggregator/stories/", "aggregator/dedup/")
+_GET_LINES: Final = ("aggregator/extract/", "aggregator/stories/", "aggregator/cluster/")
 
 
 class Growing(NamedTuple):

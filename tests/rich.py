@@ -7,23 +7,23 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import insert, select
 
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryFilter
-from aggregator.pipeline.placement.apply_corrections import Wish
-from aggregator.pipeline.placement.erase import ForgetWish
-from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
+from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.pipeline.placement.place import Placer
 from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import StoryRules
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.fresh import with_tables
 from tests.homes import small_set
 
-BOOK: RuleBook = rule_book({"across": {"mode": "names"}})
+BOOK: Tuning = effective_tuning({"across": {"mode": "names"}})
 LATER = NOON + dt.timedelta(days=9)
 
 
@@ -54,7 +54,7 @@ def _file() -> bytes:
     with TemporaryDirectory() as folder:
         database = with_tables(Database(f"sqlite:///{folder}/rich.db"))
         _fill(database)
-        database.fold_log()
+        database.checkpoint_log()
         database.close()
         return (Path(folder) / "rich.db").read_bytes()
 
@@ -68,13 +68,13 @@ def _fill(database: Database) -> None:
     desk.take(record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
     desk.take(record("Herald", "r1", "Pennmouth: five dead", FLOOD_ELSEWHERE + " Five died.", published=NOON))
     gone = desk.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))
-    placing = Placing(database, BOOK, clock, summary_words=60)
-    found = [one.id for one in Reading(database).stories(StoryFilter(limit=100)).stories]
+    placing = Placer(database, BOOK, clock, summary_words=60)
+    found = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter(limit=100)).stories]
     for pair in (found[:2], found[4:6], found[8:10]):
-        placing.correct(Wish(kind="merge", stories=tuple(pair)))
-    placing.correct(Wish(undo=None))
-    placing.erase(ForgetWish(name=gone[0].article))
-    while tell_next(database, 50, BOOK.section("stories", StoryRules)):
+        placing.correct(CorrectionCommand(kind="merge", stories=tuple(pair)))
+    placing.correct(CorrectionCommand(undo=None))
+    placing.erase(ForgetCommand(name=gone[0].article))
+    while render_next(database, 50, BOOK.section("stories", StoryTuning)):
         pass
     desk.restart()
     desk.pipeline.index_text()
@@ -122,7 +122,7 @@ def _installation(database: Database, clock: Clock) -> None:
         )
         connection.execute(
             insert(tables.push).values(
-                token="t", key=b"k" * 16, body_hash=b"b", answer=codecs.squeeze(b"{}"), at=now
+                token="t", key=b"k" * 16, body_hash=b"b", answer=codecs.compress_bytes(b"{}"), at=now
             )
         )
         connection.execute(
@@ -148,7 +148,7 @@ def _installation(database: Database, clock: Clock) -> None:
                 change=3,
                 id="msg_1",
                 story="s",
-                body=codecs.squeeze(b"{}"),
+                body=codecs.compress_bytes(b"{}"),
                 state="waiting",
                 at=now,
                 tries=2,

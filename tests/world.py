@@ -15,7 +15,7 @@ from typing import Any
 
 import httpcore
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from tests.articles import NOON
@@ -61,11 +61,11 @@ class World:
         self._names: dict[str, str] = {}
         self._server = LoopbackServer({"*": self._answer})
 
-    def client(self, book: RuleBook, **settings: Any) -> Client:
+    def client(self, all_tuning: Tuning, **settings: Any) -> Client:
         """A client whose network is this world."""
         return Client(
             ClientSettings(**settings),
-            book,
+            all_tuning,
             resolve=self._resolve,
             dial=self._dial,
             now=self.time,

@@ -13,26 +13,31 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, Background, Kind, write_background
+from aggregator.cluster.events.document_frequency import (
+    ANY_LANGUAGE,
+    BackgroundFrequencies,
+    Kind,
+    write_background,
+)
 from aggregator.cluster.events.terms import special_terms
-from aggregator.cluster.events.tokenizer import Lexicon
-from aggregator.cluster.events.weights import EventRules
-from aggregator.config.tuning import rule_book
+from aggregator.cluster.events.tokenizer import Vocabulary
+from aggregator.cluster.events.weights import EventTuning
+from aggregator.config.tuning import effective_tuning
 from training.dataset import Labelled, is_held_out, read_labelled
 
 TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "dedup" / "background.tsv.gz"
 FILES = ("events-fulltext.jsonl.gz", "events-leads.jsonl.gz")
-RULES = rule_book().section("events", EventRules)
-EMPTY = Background(events={}, counts={})
+RULES = effective_tuning().section("events", EventTuning)
+EMPTY = BackgroundFrequencies(events={}, counts={})
 
 
-def count(articles: Iterable[Labelled]) -> Background:
+def count(articles: Iterable[Labelled]) -> BackgroundFrequencies:
     """Number of events by term."""
-    lexicons: dict[str, Lexicon] = {}
+    lexicons: dict[str, Vocabulary] = {}
     seen: dict[str, set[tuple[Kind, str, str]]] = defaultdict(set)
     languages: dict[str, str] = {}
     for article in articles:
-        lexicon = lexicons.setdefault(article.language, Lexicon(article.language, EMPTY))
+        lexicon = lexicons.setdefault(article.language, Vocabulary(article.language, EMPTY))
         languages[article.cluster] = article.language
         tokens = set(lexicon.tokens(f"{article.title}\n{article.text}", RULES.longest_words))
         terms = seen[article.cluster]
@@ -45,7 +50,7 @@ def count(articles: Iterable[Labelled]) -> Background:
         if df >= 2 and len(term) <= 64:
             tables[kind, language][term] = df
     events = Counter(languages.values())
-    return Background(events={**events, ANY_LANGUAGE: len(seen)}, counts=tables)
+    return BackgroundFrequencies(events={**events, ANY_LANGUAGE: len(seen)}, counts=tables)
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.cluster.bcubed import measure
-from aggregator.cluster.events.document_frequency import Background, shipped_background
+from aggregator.cluster.events.document_frequency import BackgroundFrequencies, shipped_background
 from aggregator.cluster.events.term_codec import (
     FIELD_COUNT,
     FIELDS,
@@ -42,7 +42,7 @@ from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import MINUTES_A_DAY, Weights, event_model, model_hash, shipped_weights
 from training import background as background_table
 from training.dataset import Labelled, in_order_of_time, is_held_out, read_labelled
-from training.replay import line, run, shipped_rules
+from training.replay import line, run, shipped_tuning
 
 Floats = npt.NDArray[np.float64]
 
@@ -124,9 +124,9 @@ def fit_logistic(features: Floats, labels: Floats) -> Floats:
     raise RuntimeError("Newton's method did not settle")
 
 
-def fit(articles: Sequence[Labelled], background: Background, start: Weights) -> Weights:
+def fit(articles: Sequence[Labelled], background: BackgroundFrequencies, start: Weights) -> Weights:
     """The weights learnt from these articles; `start` only has to be of the right shape."""
-    packer = TermPacker(event_model(start, shipped_rules(UNCUT)), background)
+    packer = TermPacker(event_model(start, shipped_tuning(UNCUT)), background)
     parts = [pair_features(view, packer) for _, view in views(articles)]
     features, labels = np.vstack([f for f, _ in parts]), np.concatenate([y for _, y in parts])
     print(f"{len(labels)} pairs, {int(labels.sum())} positive")
@@ -137,9 +137,11 @@ def fit(articles: Sequence[Labelled], background: Background, start: Weights) ->
     return Weights(bias=beta[0], fields=fields, near_days=near, week_days=week, far_days=far, undated=undated)
 
 
-def figures(articles: Sequence[Labelled], weights: Weights, background: Background) -> dict[str, float]:
+def figures(
+    articles: Sequence[Labelled], weights: Weights, background: BackgroundFrequencies
+) -> dict[str, float]:
     """What the replay of these articles reaches."""
-    model = event_model(weights, shipped_rules())
+    model = event_model(weights, shipped_tuning())
     replay, _, _ = run(in_order_of_time(list(articles)), TermPacker(model, background), model)
     report = measure(replay.story_of, {a.id: a.cluster for a in articles})
     print(line("", report))

@@ -19,23 +19,27 @@ from pathlib import Path
 
 import yaml
 
-from aggregator.cluster.bcubed import Report, measure, worst_merges, worst_misses
+from aggregator.cluster.bcubed import GroupingMetrics, measure, worst_merges, worst_misses
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Sums
-from aggregator.cluster.events.document_frequency import Background, read_background, shipped_background
-from aggregator.cluster.events.reassess import Merge, Move, Unit, look
-from aggregator.cluster.events.scorer import Article, Candidate, Decision, Scorer, decide
-from aggregator.cluster.events.story_index import StoryIndex, StoryRow
+from aggregator.cluster.events.centroid import Centroid
+from aggregator.cluster.events.document_frequency import (
+    BackgroundFrequencies,
+    read_background,
+    shipped_background,
+)
+from aggregator.cluster.events.reassess import CountedReport, ReportMove, StoryMerge, reassess_stories
+from aggregator.cluster.events.scorer import Candidate, Decision, Scorer, ScoringInput, decide
+from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import (
     MINUTES_A_DAY,
     EventModel,
-    EventRules,
+    EventTuning,
     event_model,
     read_weights,
     shipped_weights,
 )
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Reason
 from training.dataset import Labelled, in_order_of_time, is_held_out, read_labelled
 
@@ -49,7 +53,7 @@ class Replay:
         self.scorer = Scorer(model)
         self.looks = looks
         self.blobs: dict[int, bytes] = {}
-        self.members: dict[int, dict[str, Unit]] = {}
+        self.members: dict[int, dict[str, CountedReport]] = {}
         self.silent: dict[int, set[str]] = {}
         self.home: dict[str, int] = {}
         self.inbox = 0
@@ -64,28 +68,30 @@ class Replay:
         """Article to story."""
         return {name: str(number) for name, number in self.home.items()}
 
-    def place(self, name: str, article: Article) -> Decision:
+    def place(self, name: str, article: ScoringInput) -> Decision:
         """Decides about one article, keeps what was decided, and looks again when that is due."""
         self.inbox += 1
         decision = decide(article, self.index.candidates(article), self.scorer)
         number = self._new_number() if decision.story is None else int(decision.story)
-        total = self.sums(number) if number in self.blobs else centroid.Sums()
+        total = self.story_centroid(number) if number in self.blobs else centroid.Centroid()
         if decision.weighs:
             total = centroid.add(total, article.member(self.model), self.model)
-            self.members.setdefault(number, {})[name] = Unit(name, article.inbox, article.member(self.model))
+            self.members.setdefault(number, {})[name] = CountedReport(
+                name, article.inbox, article.member(self.model)
+            )
         else:
             total = centroid.add_silent(total, article.minutes)
             self.silent.setdefault(number, set()).add(name)
         self.home[name] = number
-        for taken in map(int, decision.takes_in):
-            total = centroid.merge(total, self.sums(taken), self.model)
+        for taken in map(int, decision.absorbed_stories):
+            total = centroid.merge(total, self.story_centroid(taken), self.model)
             moved = {*self.members.pop(taken), *self.silent.pop(taken, set())}
             self.silent.setdefault(number, set()).update(moved)
             self.home.update(dict.fromkeys(moved, number))
             del self.blobs[taken]
             self.index.remove_story(taken)
         self._keep(number, total, self.inbox)
-        if self.looks and self.inbox % self.model.rules.look_every == 0:
+        if self.looks and self.inbox % self.model.tuning.look_every == 0:
             self._look()
         return decision
 
@@ -93,10 +99,10 @@ class Replay:
         self.numbers += 1
         return self.numbers
 
-    def _keep(self, number: int, total: centroid.Sums, last_inbox: int) -> None:
+    def _keep(self, number: int, total: centroid.Centroid, last_inbox: int) -> None:
         known = number in self.blobs
         self.blobs[number] = centroid.to_bytes(total, self.model)
-        row = StoryRow(number, str(number), self.blobs[number], last_inbox)
+        row = IndexedStory(number, str(number), self.blobs[number], last_inbox)
         (self.index.replace_story if known else self.index.add_story)(row)
         self.touched.add(number)
 
@@ -105,32 +111,32 @@ class Replay:
     def _look(self) -> None:
         started = time.process_time()
         touched, self.touched = self.touched, set()
-        for change in look(touched, self, self.scorer):
+        for change in reassess_stories(touched, self, self.scorer):
             self.changes[type(change).__name__] += 1
-            if isinstance(change, Move):
+            if isinstance(change, ReportMove):
                 self._move(change)
             else:
                 self._merge(change)
         self.look_seconds += time.process_time() - started
 
-    def _move(self, move: Move) -> None:
+    def _move(self, move: ReportMove) -> None:
         self._moved.add(move.article)
         unit = self.members[move.source].pop(move.article)
         self._keep(
             move.source,
-            centroid.remove(self.sums(move.source), unit.member, self.model),
+            centroid.remove(self.story_centroid(move.source), unit.member, self.model),
             self.index.story(move.source).last_inbox,
         )
         target = self._new_number() if move.target is None else move.target
         self.members.setdefault(target, {})[move.article] = unit
         self.home[move.article] = target
         known = target in self.blobs
-        total = self.sums(target) if known else centroid.Sums()
+        total = self.story_centroid(target) if known else centroid.Centroid()
         last_inbox = max(unit.inbox, self.index.story(target).last_inbox if known else 0)
         self._keep(target, centroid.add(total, unit.member, self.model), last_inbox)
 
-    def _merge(self, merge: Merge) -> None:
-        total = centroid.merge(self.sums(merge.kept), self.sums(merge.gone), self.model)
+    def _merge(self, merge: StoryMerge) -> None:
+        total = centroid.merge(self.story_centroid(merge.kept), self.story_centroid(merge.gone), self.model)
         last_inbox = max(self.index.story(number).last_inbox for number in (merge.kept, merge.gone))
         units, silent = self.members.pop(merge.gone), self.silent.pop(merge.gone, set())
         self.members[merge.kept].update(units)
@@ -146,16 +152,16 @@ class Replay:
     def story(self, number: int) -> Candidate | None:
         return self.index.story(number) if number in self.index else None
 
-    def sums(self, number: int) -> Sums:
+    def story_centroid(self, number: int) -> Centroid:
         return centroid.from_bytes(self.blobs[number])
 
-    def units(self, number: int, newest: int) -> list[Unit]:
+    def counted_reports(self, number: int, newest: int) -> list[CountedReport]:
         return sorted(self.members[number].values(), key=lambda unit: -unit.inbox)[:newest]
 
     def neighbours(self, number: int) -> list[Candidate]:
         return self.index.neighbours(number)
 
-    def candidates(self, article: Article) -> list[Candidate]:
+    def candidates(self, article: ScoringInput) -> list[Candidate]:
         return self.index.candidates(article)
 
     def may_leave(self, article: str) -> bool:
@@ -180,11 +186,11 @@ def run(
     terms_done = time.process_time()
     replay = Replay(model, looks=looks)
     for number, (a, (terms, words)) in enumerate(zip(articles, packed, strict=True), start=1):
-        replay.place(a.id, Article(terms, a.minutes, words, inbox=number))
+        replay.place(a.id, ScoringInput(terms, a.minutes, words, inbox=number))
     return replay, terms_done - started, time.process_time() - terms_done
 
 
-def line(name: str, report: Report) -> str:
+def line(name: str, report: GroupingMetrics) -> str:
     """One line of figures."""
     b, p = report.bcubed, report.pairs
     return (
@@ -224,10 +230,10 @@ def view(article: Labelled, words: int | None, titles: bool, undated: bool) -> L
     return article._replace(text=text, minutes=None if undated else article.minutes)
 
 
-def shipped_rules(changes: Sequence[str] = ()) -> EventRules:
+def shipped_tuning(changes: Sequence[str] = ()) -> EventTuning:
     """The shipped rules, with "name=value" laid over them."""
     values = {name: yaml.safe_load(value) for name, value in (change.split("=") for change in changes)}
-    return rule_book({"events": values}).section("events", EventRules)
+    return effective_tuning({"events": values}).section("events", EventTuning)
 
 
 def main() -> None:
@@ -247,10 +253,10 @@ def main() -> None:
     parser.add_argument("--background", type=Path)
     given = parser.parse_args()
     weights = read_weights(given.weights.read_bytes()) if given.weights else shipped_weights()
-    background: Background = (
+    background: BackgroundFrequencies = (
         read_background(given.background.read_bytes()) if given.background else shipped_background()
     )
-    model = event_model(weights, shipped_rules(given.set))
+    model = event_model(weights, shipped_tuning(given.set))
     packer = TermPacker(model, background)
     for name in given.files:
         articles = [view(a, given.words, given.titles, given.undated) for a in read_labelled(name)]

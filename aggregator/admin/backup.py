@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aggregator.admin.backup_file import PACKED, Advance, Progress, ask_for_room, back_up, bytes_needed
+from aggregator.admin.backup_file import PACKED, Advance, Progress, back_up, bytes_needed, check_free_disk
 from aggregator.config.settings import Config, expanded
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError, ConfigError, NotWritableError
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import copy_database
@@ -26,7 +26,7 @@ _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-before-(\w+))?\.db\.zst", re.DOTALL)
 _TIME = "%Y%m%dT%H%M%SZ"
 
 
-class Backup(Noun, frozen=True, kw_only=True):
+class Backup(FrozenStruct, frozen=True, kw_only=True):
     """A backup in the folder of backups. `before`: made before an upgrade to that revision."""
 
     path: Path
@@ -35,7 +35,7 @@ class Backup(Noun, frozen=True, kw_only=True):
     before: str | None = None
 
 
-class Standing(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class BackupStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """How it stands with the backups that the daemon makes. `problem` says in words why none can be made."""
 
     every_seconds: int | None  # None: the daemon makes none
@@ -86,12 +86,12 @@ def _found(folder: Path, name: str) -> list[Backup]:
     return sorted(found, key=lambda one: (one.made_at, one.path), reverse=True)
 
 
-def standing(config: Config, database: Database, now: dt.datetime) -> Standing:
+def backup_status(config: Config, database: Database, now: dt.datetime) -> BackupStatus:
     """How it stands with the daemon's backups; asks the database for one row at most."""
     every, folder = config.backup.every, backup_folder(config)
     due = due_at(config, database, now)
     late = due is not None and now > due + dt.timedelta(seconds=_LATE_SHARE * (every or 0))
-    return Standing(
+    return BackupStatus(
         every_seconds=every,
         folder=folder,
         last=_last(config, now),
@@ -132,7 +132,7 @@ def why_not(folder: Path, needed: int) -> str | None:
     ):
         return f"{there} cannot be written by this user"
     try:
-        ask_for_room(there, needed)
+        check_free_disk(there, needed)
     except NotWritableError as error:
         return str(error)
     return None

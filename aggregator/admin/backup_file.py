@@ -48,7 +48,7 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
         if file.with_name(f"{file.name}-wal").exists() or _is_file_of(database, file):
             raise UsageError(f"{file} is a database that is in use; name another file")
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ask_for_room(file.parent, bytes_needed(database, packed=packed))
+        check_free_disk(file.parent, bytes_needed(database, packed=packed))
         with scratch_in(file.parent) as scratch:
             plain = scratch / "plain.db"
             _copy(database, plain, progress)
@@ -76,7 +76,7 @@ def bytes_needed(database: Database, *, packed: bool) -> int:
     return int(copy_database.size_bytes(database) * (1 + _PACKED_SHARE if packed else 1))
 
 
-def ask_for_room(folder: Path, needed: int) -> None:
+def check_free_disk(folder: Path, needed: int) -> None:
     """Raise NotWritableError unless so many bytes have room there, with some to spare."""
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE_BYTES:

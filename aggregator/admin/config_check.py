@@ -15,7 +15,7 @@ from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.workers.factory import refuse_missing_library
 from aggregator.sources.fetch.client import user_agent
 from aggregator.sources.fetch.transport import parsed
-from aggregator.sources.limits import net_rules
+from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.entry_builder import primary_language
 from aggregator.store.search.query_syntax import parse_query
 
@@ -25,9 +25,9 @@ def check(config: Config) -> None:
 
     Only what the configuration itself decides: not whether a port is free, or a host answers.
     """
-    from aggregator.config.webhooks import hooks_of
+    from aggregator.config.webhooks import webhooks_from
 
-    cap = net_rules(config.rule_book).url_cap_chars
+    cap = net_tuning(config.effective_tuning).url_cap_chars
     mistakes = [*_source_mistakes(config, cap), *_query_mistakes(config)]
     if config.public_url:
         mistakes += _address_mistakes("public_url", config.public_url, cap)
@@ -39,7 +39,7 @@ def check(config: Config) -> None:
         lambda: config.backup.folder is not None and backup_folder(config),
         lambda: refuse_missing_library(config.work.executor),
         lambda: retention_plan(config),
-        lambda: hooks_of(config),
+        lambda: webhooks_from(config),
     )
     for look in looks:
         try:

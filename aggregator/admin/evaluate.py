@@ -26,8 +26,8 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from aggregator.cluster.bcubed import (
-    Fault,
-    Report,
+    GroupingFault,
+    GroupingMetrics,
     Score,
     measure,
     measure_copies,
@@ -36,34 +36,34 @@ from aggregator.cluster.bcubed import (
     worst_misses,
 )
 from aggregator.cluster.entry_identity import story_id
-from aggregator.cluster.events.weights import EventRules
-from aggregator.config.tuning import RuleBook
-from aggregator.model.core import ArticleView, Noun, Rival
+from aggregator.cluster.events.weights import EventTuning
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import ArticleView, FrozenStruct, RunnerUp
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.pipeline.jobs import PARSER_FAILED
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.factory import open_executor
-from aggregator.sources.parse.jsonl import Labelled, read_labelled
+from aggregator.sources.parse.jsonl import LabelledRecord, read_labelled
 from aggregator.sources.parse.streams import Progress, bounded_lines, opened, unzipped
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Assigned, assignments
+from aggregator.store.read.reader import AssignedEntry, assignments
 from aggregator.store.stories import article_views, articles, corrections
 
 
 def labels(database: Database) -> dict[str, str]:
     """Article to story, for every article that a correction in force names."""
     with database.read() as connection:
-        return articles.homes(connection, corrections.bound_articles(connection))
+        return articles.assigned_stories(connection, corrections.constrained_articles(connection))
 
 
 def labelled_records(database: Database) -> Iterator[bytes]:
     """One line of an evaluation set for each labelled article, in the order of their ids, with its text."""
     with database.read() as connection:
-        homes = articles.homes(connection, corrections.bound_articles(connection))
-        for view in article_views.views_with_text(connection, homes):
-            yield _record(view, homes[view.id])
+        assigned_stories = articles.assigned_stories(connection, corrections.constrained_articles(connection))
+        for view in article_views.views_with_text(connection, assigned_stories):
+            yield _record(view, assigned_stories[view.id])
 
 
 def _record(view: ArticleView, story: str) -> bytes:
@@ -94,7 +94,7 @@ _NAMED = 5  # ids beside a reason
 _WORKER_VERDICTS = frozenset({"timeout", "memory"})  # what the pipeline says of a text that broke its job
 
 
-class Assignment(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class Assignment(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Where one record of the dataset went: a line of `--assignments`."""
 
     id: str
@@ -102,7 +102,7 @@ class Assignment(Noun, frozen=True, kw_only=True, omit_defaults=False):
     copy_of: str | None
 
 
-class Came(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class ArticleDecision(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """How an article came to its story. `score` and `need` are logits, None where nothing was scored."""
 
     stage: str  # "founded", "copy", "event", ...: as in Evidence
@@ -111,10 +111,10 @@ class Came(Noun, frozen=True, kw_only=True, omit_defaults=False):
     need: float | None = None
     resemblance: float | None = None  # of a copy: share of all word triples that are in both texts, ...
     containment: float | None = None  # ... and share of the smaller text's in the larger
-    runner_up: Rival | None = None  # the best story that it did not join
+    runner_up: RunnerUp | None = None  # the best story that it did not join
 
 
-class Shown(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class ShownArticle(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """An article as a person knows it again. `came` is None where that is not known."""
 
     id: str
@@ -122,10 +122,10 @@ class Shown(Noun, frozen=True, kw_only=True, omit_defaults=False):
     outlet: str | None = None
     published: dt.datetime | None = None
     story: str | None = None
-    came: Came | None = None
+    came: ArticleDecision | None = None
 
 
-class FaultPart(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class FaultPart(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What of a wrong story is one event, or of a torn event one story; the first to arrive comes first.
 
     In a wrong story, how the first one came is the join that did it; in a torn event it is why it did not go
@@ -133,10 +133,10 @@ class FaultPart(Noun, frozen=True, kw_only=True, omit_defaults=False):
     """
 
     name: str  # of the event, or of the story
-    articles: tuple[Shown, ...]
+    articles: tuple[ShownArticle, ...]
 
 
-class ListedFault(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class ListedFault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A story that holds several events, or an event spread over several stories; the largest part first."""
 
     name: str
@@ -144,14 +144,14 @@ class ListedFault(Noun, frozen=True, kw_only=True, omit_defaults=False):
     parts: tuple[FaultPart, ...]
 
 
-class Slice(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class EvaluationSlice(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What the grouping did with the articles of one language or kind, measured against all articles."""
 
     name: str
-    report: Report
+    report: GroupingMetrics
 
 
-class NotRead(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class UnreadArticles(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Articles that got no fingerprint, for one reason; each counts as a story of its own."""
 
     cause: Literal["worker", "record", "text"]  # a job failed; the record is broken; there is no text to read
@@ -160,25 +160,25 @@ class NotRead(Noun, frozen=True, kw_only=True, omit_defaults=False):
     ids: tuple[str, ...]  # the first few
 
 
-class Judged(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class GroupingEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A grouping against labels. `labelled` is None where no article has a label."""
 
-    labelled: Report | None
+    labelled: GroupingMetrics | None
     worst_merges: tuple[ListedFault, ...]
     worst_misses: tuple[ListedFault, ...]
 
 
-class Evaluation(Judged, frozen=True, kw_only=True, omit_defaults=False):
+class Evaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=False):
     """What `aggregator eval DATASET` prints."""
 
     dataset: str
     articles: int
     stories: int
-    languages: tuple[Slice, ...]
-    kinds: tuple[Slice, ...]  # an undated article is in "undated" and in the kind of its length
+    languages: tuple[EvaluationSlice, ...]
+    kinds: tuple[EvaluationSlice, ...]  # an undated article is in "undated" and in the kind of its length
     copies: Score | None  # None: the data carries no `copy_of`
     copies_found: int
-    not_read: tuple[NotRead, ...]
+    not_read: tuple[UnreadArticles, ...]
     failed_jobs: int  # articles that were not read because a worker's job failed
     repeated_ids: int  # records whose id another record had before; each is measured on its own
     seconds: float
@@ -189,7 +189,7 @@ class Evaluation(Judged, frozen=True, kw_only=True, omit_defaults=False):
     rules_version: str
 
 
-class CorrectionsEvaluation(Judged, frozen=True, kw_only=True, omit_defaults=False):
+class CorrectionsEvaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=False):
     """What `aggregator eval --from-corrections` prints."""
 
     articles: int  # with a cluster by the person's corrections
@@ -199,7 +199,7 @@ class CorrectionsEvaluation(Judged, frozen=True, kw_only=True, omit_defaults=Fal
 # --- reading a dataset -------------------------------------------------------------------------------------
 
 
-def read_dataset(path: Path | str, stdin: BinaryIO | None = None) -> list[Labelled]:
+def read_dataset(path: Path | str, stdin: BinaryIO | None = None) -> list[LabelledRecord]:
     """All records of a JSONL file (also .gz, .zst; "-" is standard input), in the order `eval` takes them.
 
     Raises UsageError where there is no such file, where it is damaged, and where no line is in it.
@@ -235,7 +235,7 @@ def _stream(path: Path | str, stdin: BinaryIO | None) -> AbstractContextManager[
     return opened(path, Progress())
 
 
-def _labelled(line: bytes | None, name: str, number: int) -> Labelled:
+def _labelled(line: bytes | None, name: str, number: int) -> LabelledRecord:
     record = read_labelled(line or b"", file_name=name, line_number=number)
     if line is None:
         too_long = f"the line is longer than {_LINE_BYTES // 2**20} MiB"
@@ -243,7 +243,7 @@ def _labelled(line: bytes | None, name: str, number: int) -> Labelled:
     return record
 
 
-def _in_time(records: Sequence[Labelled]) -> list[Labelled]:
+def _in_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
     keyed = []
     last = dt.datetime.min.replace(tzinfo=dt.UTC)
     for number, record in enumerate(records):
@@ -256,13 +256,13 @@ def _in_time(records: Sequence[Labelled]) -> list[Labelled]:
 # --- running -----------------------------------------------------------------------------------------------
 
 
-class _Ran(Noun, frozen=True, kw_only=True):
+class _EvaluatedRecord(FrozenStruct, frozen=True, kw_only=True):
     """What became of one record. `key` is its place in the order: ids may be the same."""
 
     key: str
-    record: Labelled
-    home: Assigned | None = None  # None: it got no fingerprint, ...
-    result: inbox.Result | None = None  # ... and this says why
+    record: LabelledRecord
+    home: AssignedEntry | None = None  # None: it got no fingerprint, ...
+    result: inbox.EntryResult | None = None  # ... and this says why
     view: ArticleView | None = None
 
     @property
@@ -271,8 +271,8 @@ class _Ran(Noun, frozen=True, kw_only=True):
 
 
 def evaluate(
-    records: Sequence[Labelled],
-    book: RuleBook,
+    records: Sequence[LabelledRecord],
+    all_tuning: Tuning,
     *,
     executor: str,
     workers: int,
@@ -287,11 +287,11 @@ def evaluate(
     started, cpu_before = time.perf_counter(), _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
         database = Database(f"sqlite:///{folder}/eval.db")
-        work = open_executor(executor, workers, book)
+        work = open_executor(executor, workers, all_tuning)
         try:
             upgrade(database)
             numbers = _run(records, database, Pipeline(
-                database, work, book, _clock, summary_words=_SUMMARY_WORDS, keep_all=True
+                database, work, all_tuning, _clock, summary_words=_SUMMARY_WORDS, keep_all=True
             ), progress)  # fmt: skip
             seconds = time.perf_counter() - started
             with database.read() as connection:
@@ -300,7 +300,7 @@ def evaluate(
             work.close()
             database.close()
     cost = _Cost(seconds, _cpu_seconds() - cpu_before)
-    return _evaluation(ran, book, dataset, worst, cost), _assignments(ran)
+    return _evaluation(ran, all_tuning, dataset, worst, cost), _assignments(ran)
 
 
 def _clock() -> dt.datetime:
@@ -308,7 +308,7 @@ def _clock() -> dt.datetime:
 
 
 def _run(
-    records: Sequence[Labelled],
+    records: Sequence[LabelledRecord],
     database: Database,
     pipeline: Pipeline,
     progress: Callable[[int], None],
@@ -336,16 +336,18 @@ def _run(
     return numbers
 
 
-def _what_became(connection: Connection, records: Sequence[Labelled], numbers: Sequence[int]) -> list[_Ran]:
-    homes = {one.n: one for one in assignments(connection)}
+def _what_became(
+    connection: Connection, records: Sequence[LabelledRecord], numbers: Sequence[int]
+) -> list[_EvaluatedRecord]:
+    assigned_stories = {one.n: one for one in assignments(connection)}
     results = {one.n: one for one in inbox.results(connection, numbers)}
-    views = _views(connection, {home.story for home in homes.values()})
+    views = _views(connection, {home.story for home in assigned_stories.values()})
     found = []
     for place, (n, record) in enumerate(zip(numbers, records, strict=True)):
-        home = homes.get(n)
+        home = assigned_stories.get(n)
         view = views.get(home.article) if home else None
         result = results.get(n)
-        found.append(_Ran(key=f"{place:09}", record=record, home=home, result=result, view=view))
+        found.append(_EvaluatedRecord(key=f"{place:09}", record=record, home=home, result=result, view=view))
     return found
 
 
@@ -370,11 +372,13 @@ class _Cost(msgspec.Struct, frozen=True):
     cpu: float
 
 
-def _evaluation(ran: Sequence[_Ran], book: RuleBook, dataset: str, worst: int, cost: _Cost) -> Evaluation:
+def _evaluation(
+    ran: Sequence[_EvaluatedRecord], all_tuning: Tuning, dataset: str, worst: int, cost: _Cost
+) -> Evaluation:
     stories = {one.key: one.story for one in ran}
     clusters = {one.key: one.record.cluster for one in ran if one.record.cluster is not None}
-    bodyless_words = book.section("events", EventRules).bodyless_words
-    found, labelled_twins = _twins(ran), _labelled_twins(ran)
+    bodyless_words = all_tuning.section("events", EventTuning).bodyless_words
+    found, labelled_twins = _copies_of(ran), _labelled_copies(ran)
     not_read = _not_read(ran)
     judged = _judged(stories, clusters, {one.key: _shown(one) for one in ran}, worst)
     return Evaluation(
@@ -387,7 +391,7 @@ def _evaluation(ran: Sequence[_Ran], book: RuleBook, dataset: str, worst: int, c
         languages=_slices(stories, clusters, {one.key: (_language(one),) for one in ran}),
         kinds=_slices(stories, clusters, {one.key: _kinds(one, bodyless_words) for one in ran}, _KINDS),
         copies=measure_copies(found, labelled_twins) if any(labelled_twins.values()) else None,
-        copies_found=sum(twin is not None for twin in found.values()),
+        copies_found=sum(original is not None for original in found.values()),
         not_read=not_read,
         failed_jobs=sum(group.articles for group in not_read if group.cause == "worker"),
         repeated_ids=len(ran) - len({one.record.id for one in ran}),
@@ -396,7 +400,7 @@ def _evaluation(ran: Sequence[_Ran], book: RuleBook, dataset: str, worst: int, c
         articles_per_second=len(ran) / cost.seconds,
         articles_per_cpu_second=len(ran) / cost.cpu if cost.cpu else 0.0,
         peak_memory_mib=max(resource.getrusage(who).ru_maxrss for who in _WHO) / 1024,
-        rules_version=book.version,
+        rules_version=all_tuning.version,
     )
 
 
@@ -404,7 +408,7 @@ def evaluate_corrections(
     assigned: Mapping[str, str],
     clusters: Mapping[str, str],
     *,
-    shown: Mapping[str, Shown] | None = None,
+    shown: Mapping[str, ShownArticle] | None = None,
     worst: int = 10,
 ) -> CorrectionsEvaluation:
     """How far what the program decides by itself is from what a person made of it.
@@ -422,9 +426,9 @@ def evaluate_corrections(
     )
 
 
-def shown_view(view: ArticleView, story: str | None) -> Shown:
+def shown_view(view: ArticleView, story: str | None) -> ShownArticle:
     """An article of the database as the lists show it, with how it came where `view` carries the evidence."""
-    return Shown(
+    return ShownArticle(
         id=view.id,
         title=view.title,
         outlet=view.outlet,
@@ -435,14 +439,14 @@ def shown_view(view: ArticleView, story: str | None) -> Shown:
 
 
 def _judged(
-    stories: Mapping[str, str], clusters: Mapping[str, str], shown: Mapping[str, Shown], worst: int
-) -> Judged:
+    stories: Mapping[str, str], clusters: Mapping[str, str], shown: Mapping[str, ShownArticle], worst: int
+) -> GroupingEvaluation:
     arrival = {key: place for place, key in enumerate(shown)}
 
-    def listed(faults: Iterable[Fault], names: Mapping[str, str]) -> tuple[ListedFault, ...]:
+    def listed(faults: Iterable[GroupingFault], names: Mapping[str, str]) -> tuple[ListedFault, ...]:
         return tuple(_listed(fault, names, shown, arrival) for fault in faults)
 
-    return Judged(
+    return GroupingEvaluation(
         labelled=measure(stories, clusters) if clusters else None,
         worst_merges=listed(worst_merges(stories, clusters, worst), clusters),
         worst_misses=listed(worst_misses(stories, clusters, worst), stories),
@@ -450,12 +454,15 @@ def _judged(
 
 
 def _listed(
-    fault: Fault, names: Mapping[str, str], shown: Mapping[str, Shown], arrival: Mapping[str, int]
+    fault: GroupingFault,
+    names: Mapping[str, str],
+    shown: Mapping[str, ShownArticle],
+    arrival: Mapping[str, int],
 ) -> ListedFault:
     parts = []
     for keys in fault.parts:
         in_order = sorted(keys, key=lambda key: (arrival.get(key, len(arrival)), key))
-        known = tuple(shown.get(key) or Shown(id=key, title="") for key in in_order)
+        known = tuple(shown.get(key) or ShownArticle(id=key, title="") for key in in_order)
         parts.append(FaultPart(name=names[keys[0]], articles=known))
     return ListedFault(name=fault.name, wrong_pairs=fault.wrong_pairs, parts=tuple(parts))
 
@@ -465,7 +472,7 @@ def _slices(
     clusters: Mapping[str, str],
     groups: Mapping[str, Sequence[str]],
     order: Sequence[str] = (),
-) -> tuple[Slice, ...]:
+) -> tuple[EvaluationSlice, ...]:
     """One for each group with a labelled article: in the given order, else the largest first."""
     members = defaultdict(list)
     for key in clusters:
@@ -473,13 +480,15 @@ def _slices(
             members[name].append(key)
     names = [name for name in order if name in members]
     names = names or sorted(members, key=lambda name: (-len(members[name]), name))
-    return tuple(Slice(name=name, report=measure_part(stories, clusters, members[name])) for name in names)
+    return tuple(
+        EvaluationSlice(name=name, report=measure_part(stories, clusters, members[name])) for name in names
+    )
 
 
 _KINDS = ("full text", "title with lead", "title only", "live blog", "not read", "undated")
 
 
-def _kinds(one: _Ran, bodyless_words: int) -> tuple[str, ...]:
+def _kinds(one: _EvaluatedRecord, bodyless_words: int) -> tuple[str, ...]:
     """What an article is for the grouping, after its text was cleaned."""
     if one.home is None or one.view is None:
         return ("not read",)
@@ -492,40 +501,43 @@ def _kinds(one: _Ran, bodyless_words: int) -> tuple[str, ...]:
     return (kind,) if one.view.published else (kind, "undated")
 
 
-def _language(one: _Ran) -> str:
+def _language(one: _EvaluatedRecord) -> str:
     """As the record declares it, else as it was recognised."""
     recognised = one.view.language if one.view else None
     return one.record.entry.language or recognised or "unknown"
 
 
-def _twins(ran: Sequence[_Ran]) -> dict[str, str | None]:
+def _copies_of(ran: Sequence[_EvaluatedRecord]) -> dict[str, str | None]:
     key_of = {one.home.article: one.key for one in ran if one.home}
     return {one.key: key_of.get(one.home.copy_of) if one.home and one.home.copy_of else None for one in ran}
 
 
-def _labelled_twins(ran: Sequence[_Ran]) -> dict[str, str | None]:
+def _labelled_copies(ran: Sequence[_EvaluatedRecord]) -> dict[str, str | None]:
     """By key; of records with one id the first is meant, and a twin that is no record keeps its name."""
     key_of: dict[str, str] = {}
     for one in ran:
         key_of.setdefault(one.record.id, one.key)
-    twins = {one.key: one.record.copy_of for one in ran}
-    return {key: key_of.get(twin, f"?{twin}") if twin else None for key, twin in twins.items()}
+    copy_links = {one.key: one.record.copy_of for one in ran}
+    return {
+        key: key_of.get(original, f"?{original}") if original else None
+        for key, original in copy_links.items()
+    }
 
 
-def _not_read(ran: Sequence[_Ran]) -> tuple[NotRead, ...]:
+def _not_read(ran: Sequence[_EvaluatedRecord]) -> tuple[UnreadArticles, ...]:
     """By cause and reason: failed jobs first, then the most frequent."""
     ids: dict[tuple[Literal["worker", "record", "text"], str], list[str]] = defaultdict(list)
     for one in ran:
         if one.home is None:
             ids[_cause(one)].append(one.record.id)
     groups = [
-        NotRead(cause=cause, reason=reason, articles=len(members), ids=tuple(members[:_NAMED]))
+        UnreadArticles(cause=cause, reason=reason, articles=len(members), ids=tuple(members[:_NAMED]))
         for (cause, reason), members in ids.items()
     ]
     return tuple(sorted(groups, key=lambda group: (group.cause != "worker", -group.articles, group.reason)))
 
 
-def _cause(one: _Ran) -> tuple[Literal["worker", "record", "text"], str]:
+def _cause(one: _EvaluatedRecord) -> tuple[Literal["worker", "record", "text"], str]:
     verdict, reason = (one.result.verdict, one.result.reason) if one.result else (None, None)
     if verdict in _WORKER_VERDICTS or (reason or "").startswith(PARSER_FAILED):
         return "worker", (reason or verdict or "")[:_REASON_CHARS]
@@ -534,10 +546,10 @@ def _cause(one: _Ran) -> tuple[Literal["worker", "record", "text"], str]:
     return "text", (reason or verdict or "it was not placed")[:_REASON_CHARS]
 
 
-def _shown(one: _Ran) -> Shown:
+def _shown(one: _EvaluatedRecord) -> ShownArticle:
     entry, view = one.record.entry, one.view
     published = view.published if view else entry.published.time if entry.published else None
-    return Shown(
+    return ShownArticle(
         id=one.record.id,
         title=entry.title or (view.title if view else ""),
         outlet=entry.outlet or (view.outlet if view else None),
@@ -547,11 +559,11 @@ def _shown(one: _Ran) -> Shown:
     )
 
 
-def _came(view: ArticleView, story: str | None) -> Came | None:
+def _came(view: ArticleView, story: str | None) -> ArticleDecision | None:
     evidence = view.evidence
     if evidence is None:
         return None
-    return Came(
+    return ArticleDecision(
         stage=evidence.stage,
         moved=evidence.stage == "founded" and story_id(view.id, 0) != story,
         score=evidence.score,
@@ -562,13 +574,15 @@ def _came(view: ArticleView, story: str | None) -> Came | None:
     )
 
 
-def _assignments(ran: Sequence[_Ran]) -> list[Assignment]:
+def _assignments(ran: Sequence[_EvaluatedRecord]) -> list[Assignment]:
     id_of = {one.key: one.record.id for one in ran}
-    twins = _twins(ran)
+    copy_links = _copies_of(ran)
     found = []
     for one in ran:
-        twin = twins[one.key]
-        found.append(Assignment(id=one.record.id, story=one.story, copy_of=id_of[twin] if twin else None))
+        original = copy_links[one.key]
+        found.append(
+            Assignment(id=one.record.id, story=one.story, copy_of=id_of[original] if original else None)
+        )
     return found
 
 

@@ -20,10 +20,10 @@ import msgspec
 import zstandard
 
 from aggregator.config.messages import counted
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AnotherDaemonError, ReadError, UsageError
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.engine.process_lock import exclusive
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance import dump_rows
 from aggregator.store.migrate import newest_revision
 from aggregator.store.search import index
@@ -43,14 +43,14 @@ class Writable(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
-class _Head(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class _Head(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     export: str
     version: int
     revision: str  # of the tables, as migrations count them
     incomplete: bool = False  # of a damaged file: what refers to lost rows is no mistake
 
 
-class _Line(Noun, frozen=True, kw_only=True):
+class _Line(FrozenStruct, frozen=True, kw_only=True):
     table: str = ""
     row: dict[str, Any] | None = None
     pairs: tuple[tuple[int, int], ...] = ()
@@ -83,7 +83,7 @@ def salvaged(database: Database, progress: Progress, lost: Counter[str]) -> Iter
                 yield row
 
     yield _first_line(incomplete=True)
-    yield from _lines_of(database.forgiving(), read, progress)
+    yield from _lines_of(database.lossy_text(), read, progress)
 
 
 def _first_line(**more: bool) -> bytes:
@@ -170,10 +170,10 @@ def opened(name: str) -> Iterator[Iterable[bytes]]:
 
 def _begun(lines: Iterable[bytes]) -> Iterable[bytes]:
     """The same lines, of which the first one has been looked at."""
-    coming = iter(lines)
-    first = next(coming, b"")
+    incoming = iter(lines)
+    first = next(incoming, b"")
     _head(first)
-    return chain([first], coming)
+    return chain([first], incoming)
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
@@ -196,10 +196,10 @@ def import_into(
     or the export is of another version, ReadError for a line that is no part of an export, AnotherDaemonError
     where a daemon runs.
     """
-    coming = iter(lines)
-    first = next(coming, b"")
+    incoming = iter(lines)
+    first = next(incoming, b"")
     put = dump_rows.put_what_fits if _head(first).incomplete else _put
-    lock = exclusive(database)
+    lock = open_process_lock(database)
     if not lock.acquire():
         raise AnotherDaemonError("another process writes to this database; stop it, then import")
     try:
@@ -208,14 +208,14 @@ def import_into(
                 raise UsageError("this database is not empty; name a new one: --database sqlite:///new.db")
             total = 0
             lost = Counter[str]() if left_out is None else left_out
-            for name, chunk in _chunks(chain([first], coming), lost):
+            for name, chunk in _chunks(chain([first], incoming), lost):
                 done = put(connection, name, chunk)
                 total += done
                 if done < len(chunk):
                     lost[name] += len(chunk) - done
                 progress(len(chunk))
             dump_rows.continue_numbers(connection)
-            outbox.begin_anew(connection)  # what came with the import is no news
+            outbox.skip_backlog(connection)  # what came with the import is no news
         _index(database)
     finally:
         lock.release()

@@ -8,18 +8,18 @@ from pathlib import Path
 import msgspec
 
 from aggregator.config.settings import Config
-from aggregator.model.core import Entry, Noun, Verdict, utc_now
+from aggregator.model.core import Entry, FrozenStruct, Verdict, utc_now
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
-from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken, prepare
+from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
 from aggregator.pipeline.poll import verdict_of
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
-from aggregator.sources.limits import source_rules
-from aggregator.sources.parse.files import FoundBytes, FoundEntry, FoundProblem, open_source
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, InputFeed, InputProblem, open_source
 
 
-class Extracted(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class ExtractPreview(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A line of `extract --format jsonl`. `text` is what was found, whatever the verdict."""
 
     what: str
@@ -45,10 +45,10 @@ class Extracted(Noun, frozen=True, kw_only=True, omit_defaults=False):
         return "\n".join(part for part in (head, self.title, known, "", self.text, "") if part is not None)
 
 
-def extract(config: Config, what: Sequence[str]) -> Iterator[Extracted]:
+def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
     """Read `what` (files, folders, addresses) and say for each input what would be kept."""
-    book = config.rule_book
-    executor = open_executor(config.work.executor, config.work.worker_count, book)
+    all_tuning = config.effective_tuning
+    executor = open_executor(config.work.executor, config.work.worker_count, all_tuning)
     try:
         for one in what:
             if one.startswith(("http://", "https://")):
@@ -56,13 +56,13 @@ def extract(config: Config, what: Sequence[str]) -> Iterator[Extracted]:
                 continue
             nothing = "there is no file in it that can be read"
             try:
-                for found in open_source(one, rules=source_rules(book), seen=utc_now()):
+                for found in open_source(one, tuning=source_tuning(all_tuning), seen=utc_now()):
                     nothing = ""
                     yield _found(config, executor, _named(one, found.where), found)
             except AggregatorError as error:
                 nothing = str(error)
             if nothing:
-                yield Extracted(what=_writable(one), verdict="empty", reason=nothing)
+                yield ExtractPreview(what=_writable(one), verdict="empty", reason=nothing)
     finally:
         executor.close()
 
@@ -82,22 +82,22 @@ def _writable(name: str) -> str:
 
 
 def _found(
-    config: Config, executor: Executor, named: str, found: FoundEntry | FoundBytes | FoundProblem
-) -> Extracted:
-    if isinstance(found, FoundProblem):
-        return Extracted(what=named, verdict=found.verdict or "not_article", reason=found.reason)
-    if isinstance(found, FoundBytes):
+    config: Config, executor: Executor, named: str, found: InputEntry | InputFeed | InputProblem
+) -> ExtractPreview:
+    if isinstance(found, InputProblem):
+        return ExtractPreview(what=named, verdict=found.verdict or "not_article", reason=found.reason)
+    if isinstance(found, InputFeed):
         reason = "this is a feed; `aggregator sources check` reads feeds"
-        return Extracted(what=named, verdict="not_article", reason=reason)
+        return ExtractPreview(what=named, verdict="not_article", reason=reason)
     return _prepared(config, executor, named, PrepareItem(entry=found.entry, seen=utc_now()))
 
 
-def _page(config: Config, executor: Executor, url: str) -> Extracted:
+def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
     client = client_of(config)
     try:
         fetched = client.fetch(url, accept="page")
     except FetchError as error:
-        return Extracted(what=url, verdict=verdict_of(error) or "empty", reason=str(error))
+        return ExtractPreview(what=url, verdict=verdict_of(error) or "empty", reason=str(error))
     finally:
         client.close()
     item = PrepareItem(
@@ -110,16 +110,16 @@ def _page(config: Config, executor: Executor, url: str) -> Extracted:
     return _prepared(config, executor, url, item)
 
 
-def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) -> Extracted:
-    job = PrepareJob(items=(item,), rules=config.rule_book.to_json(), extract_only=True)
+def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) -> ExtractPreview:
+    job = PrepareJob(items=(item,), tuning=config.effective_tuning.to_json(), extract_only=True)
     try:
         answer = executor.submit(prepare, msgspec.msgpack.encode(job)).result()
     except WorkError as error:
-        said = broken(error)
-        return Extracted(what=what, verdict=said.verdict, reason=said.reason)
+        said = broken_article(error)
+        return ExtractPreview(what=what, verdict=said.verdict, reason=said.reason)
     article = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0].article
     published = article.published
-    return Extracted(
+    return ExtractPreview(
         what=what,
         verdict=article.verdict,
         title=article.title,

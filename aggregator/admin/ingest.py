@@ -22,10 +22,10 @@ from typing import TypeVar
 
 import msgspec
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import registrable_domain
-from aggregator.model.core import Entry, Noun
+from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseAwayError,
@@ -37,36 +37,36 @@ from aggregator.model.errors import (
 )
 from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.pipeline import More, Pipeline
-from aggregator.pipeline.poll import Polling, parse_feed
+from aggregator.pipeline.poll import Poller, parse_feed
 from aggregator.pipeline.watch_folder import (
     CHARS_A_TRANSACTION,
     ENTRIES_A_TRANSACTION,
     MOST_WAITING,
-    REFUSALS_TOLD,
+    REJECTED_LISTED,
     entries_of,
 )
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.fetch.client import Client
-from aggregator.sources.limits import source_rules
-from aggregator.sources.parse.files import FoundProblem, open_source
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputProblem, open_source
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages, tombstones
 from aggregator.store.intake import rejected as refused
 from aggregator.store.intake.folder_names import folder_name, known_as
-from aggregator.store.intake.inbox import Accepted
+from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.sources import feed_at, source_id
 from aggregator.store.read import reader
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import StoryRules
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 _LAST_TRY = 99  # a page that cannot be had now is done without: the command ends, nobody comes back to it
 _MISSING = "there is no such file or folder"
-TELLING_SECONDS = 5.0
+RENDER_SECONDS = 5.0
 INDEXED_ANEW = 5_000  # articles of an index that is made anew: the rest waits for the daemon or the next run
 _ASKED_SECONDS = 1.0  # between two looks whether a daemon wants to place
 _POLL_SECONDS = 0.2  # between two looks whether the daemon has placed what we left
@@ -81,17 +81,17 @@ CHUNKS_AHEAD = 10
 def samples_folder() -> Path:
     """The sample articles that come with the program, for a checkout and for an installed wheel."""
     installed = Path(str(files("aggregator").joinpath("_shipped", "examples", "articles")))
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "examples" / "articles"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "examples" / "articles"
 
 
-class Rejected(Noun, frozen=True, kw_only=True):
+class RejectedItem(FrozenStruct, frozen=True, kw_only=True):
     """One thing that was not taken, and why."""
 
     where: str
     reason: str
 
 
-class Summary(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class IngestSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What an ingest did. `waiting` entries are accepted, and another process will place them.
 
     `new` is `stories_created` + `joined` + `copies`: an article opens a story, joins one, or is a copy in it.
@@ -108,14 +108,14 @@ class Summary(Noun, frozen=True, kw_only=True, omit_defaults=False):
     stories_created: int = 0
     stories_extended: int = 0
     waiting: int = 0
-    rejected: tuple[Rejected, ...] = ()
+    rejected: tuple[RejectedItem, ...] = ()
     rejected_count: int = 0
 
 
-class _Found(Noun, frozen=True, kw_only=True):
+class _ReadItem(FrozenStruct, frozen=True, kw_only=True):
     """An entry or a problem, with words for where it is: `file`, and a place in it."""
 
-    item: Entry | FoundProblem
+    item: Entry | InputProblem
     where: str
     file: str
 
@@ -124,7 +124,7 @@ class _Found(Noun, frozen=True, kw_only=True):
         return len(self.item.html or "") + len(self.item.text or "") if isinstance(self.item, Entry) else 0
 
 
-class Step(Noun, frozen=True, kw_only=True):
+class IngestProgress(FrozenStruct, frozen=True, kw_only=True):
     """How far an ingest is, for a progress bar; bytes are those of all files, as they lie on the disk."""
 
     what: str
@@ -141,10 +141,10 @@ class Ingest:
         database: Database,
         *,
         become_writer: Callable[[], Pipeline | None],
-        polling: Polling,
+        poller: Poller,
         client: Client,
         executor: Executor,
-        book: RuleBook,
+        all_tuning: Tuning,
         now: Callable[[], dt.datetime],
         holds_back: bool = True,
         is_awaited: Callable[[], bool] = lambda: False,
@@ -163,17 +163,17 @@ class Ingest:
         self._give_up = give_up
         self._is_wanted, self._asked_at = False, 0.0  # whether a daemon waits, and when that was asked
         self._away_since: float | None = None  # the server does not answer, monotonic
-        self._polling = polling
+        self._polling = poller
         self._client = client
         self._executor = executor
-        self._book = book
+        self._all_tuning = all_tuning
         self._now = now
         self._holds_back = holds_back
         self._pending: dict[int, str] = {}  # where entries are of which it is not known yet what became
         self._tally: Counter[str] = Counter()
         self._newest_before = 0  # story, when this began
         self._extended: set[str] = set()  # of the stories that were there before
-        self._rejected: list[Rejected] = []
+        self._rejected: list[RejectedItem] = []
         self._file = ""  # that is being read
         self._folder_names: dict[Path, str] = {}
 
@@ -182,7 +182,7 @@ class Ingest:
         """Whether this process places; else it leaves that to the one that does."""
         return self._pipeline is not None
 
-    def run(self, what: Sequence[str]) -> Iterator[Step]:
+    def run(self, what: Sequence[str]) -> Iterator[IngestProgress]:
         """Read all of `what`, in order; `summary` then tells what came of it.
 
         Raises UsageError where there is nothing at all of what was named; a part of it is rejected.
@@ -198,7 +198,7 @@ class Ingest:
             for _ in self._taken(_chunks(self._found(one, progress))):
                 total = progress.total_bytes
                 behind = sum(sizes[number + 1 :])
-                yield Step(
+                yield IngestProgress(
                     what=one,
                     read=self._tally["read"],
                     read_bytes=done + progress.read_bytes,
@@ -269,11 +269,11 @@ class Ingest:
 
     # --- what came of it ----------------------------------------------------------------------------------
 
-    def summary(self) -> Summary:
+    def summary(self) -> IngestSummary:
         """What came of all that was read so far."""
         self._settle()
         tally = self._tally
-        return Summary(
+        return IngestSummary(
             read=tally["read"],
             new=tally["founded"] + tally["joined"] + tally["copy"],
             known=tally["known"] + tally["unchanged"],
@@ -305,7 +305,7 @@ class Ingest:
                 break
         return len(self._pending)
 
-    def _count(self, result: inbox.Result, where: str) -> None:
+    def _count(self, result: inbox.EntryResult, where: str) -> None:
         if result.outcome == "refused":
             self._reject(where, result.reason or "refused")
             return
@@ -313,32 +313,32 @@ class Ingest:
 
     def _reject(self, where: str, reason: str) -> None:
         self._tally["refused"] += 1
-        if len(self._rejected) < REFUSALS_TOLD:
-            self._rejected.append(Rejected(where=where, reason=reason))
+        if len(self._rejected) < REJECTED_LISTED:
+            self._rejected.append(RejectedItem(where=where, reason=reason))
 
     # --- reading ------------------------------------------------------------------------------------------
 
-    def _found(self, what: str, progress: Progress) -> Iterator[_Found]:
+    def _found(self, what: str, progress: Progress) -> Iterator[_ReadItem]:
         """Entries and problems of one of the things that were named."""
         if what.startswith(("http://", "https://")):
-            yield from (_Found(item=item, where=what, file=what) for item in self._fetched(what))
+            yield from (_ReadItem(item=item, where=what, file=what) for item in self._fetched(what))
             return
         if not _is_there(what):
-            yield _Found(item=FoundProblem(where=what, reason=_MISSING), where=what, file=what)
+            yield _ReadItem(item=InputProblem(where=what, reason=_MISSING), where=what, file=what)
             return
         try:
-            rules = source_rules(self._book)
-            found = open_source(what, rules=rules, progress=progress, seen=self._now())
+            tuning = source_tuning(self._all_tuning)
+            found = open_source(what, tuning=tuning, progress=progress, seen=self._now())
         except AggregatorError as error:  # a folder that cannot be listed, a file that went away
-            yield _Found(item=FoundProblem(where=what, reason=str(error)), where=what, file=what)
+            yield _ReadItem(item=InputProblem(where=what, reason=str(error)), where=what, file=what)
             return
         folder = _folder_of(what)
         if what != "-":  # what comes in through a pipe may never end
-            found = in_order_of_time(found, progress, run_chars=rules.run_chars)
+            found = in_order_of_time(found, progress, run_chars=tuning.run_chars)
         for item in found:
-            for one in entries_of(item, self._now(), self._executor, self._book):
+            for one in entries_of(item, self._now(), self._executor, self._all_tuning):
                 entry = self._known_as(one, folder) if isinstance(one, Entry) and folder else one
-                yield _Found(item=entry, where=item.where, file=item.file)
+                yield _ReadItem(item=entry, where=item.where, file=item.file)
 
     def _known_as(self, entry: Entry, folder: Path) -> Entry:
         if folder not in self._folder_names:
@@ -347,7 +347,7 @@ class Ingest:
             )
         return known_as(entry, folder, self._folder_names[folder])
 
-    def _fetched(self, url: str) -> list[Entry | FoundProblem]:
+    def _fetched(self, url: str) -> list[Entry | InputProblem]:
         """A feed's entries, as the daemon would know them, or the one article of a page."""
         polled = self._read(lambda connection: feed_at(connection, url))
         try:
@@ -362,11 +362,11 @@ class Ingest:
                     seen=self._now(),
                     url=fetched.url_final,
                     content_type=fetched.content_type or None,
-                    rules=self._book.to_json(),
+                    tuning=self._all_tuning.to_json(),
                 ),
             )
         except FetchError as error:
-            return [FoundProblem(where=url, reason=str(error))]
+            return [InputProblem(where=url, reason=str(error))]
         if parsed.entries:
             return list(reversed(parsed.entries))
         if "html" in fetched.content_type:
@@ -382,9 +382,9 @@ class Ingest:
                     robots=fetched.robots,
                 )
             ]
-        return [FoundProblem(where=url, reason=parsed.problem or "neither a feed nor an article's page")]
+        return [InputProblem(where=url, reason=parsed.problem or "neither a feed nor an article's page")]
 
-    def _taken(self, chunks: Iterator[list[_Found]]) -> Iterator[None]:
+    def _taken(self, chunks: Iterator[list[_ReadItem]]) -> Iterator[None]:
         """Accept all of it, and place it where that is ours to do; yields whenever some of it is done."""
         is_read = False
         while not is_read:
@@ -398,7 +398,7 @@ class Ingest:
             else:
                 is_read = yield from self._placed_along(chunks)
 
-    def _placed_along(self, chunks: Iterator[list[_Found]]) -> Generator[None, None, bool]:
+    def _placed_along(self, chunks: Iterator[list[_ReadItem]]) -> Generator[None, None, bool]:
         """Place while it is read; whether all is read, and not left to a daemon that came meanwhile."""
         reached: deque[int] = deque()
         is_read = False
@@ -419,7 +419,7 @@ class Ingest:
 
         for _ in self._placed(more):
             yield
-        return not self._makes_way() and is_read
+        return not self._yield_placing() and is_read
 
     def _placed(self, more: More | None = None) -> Iterator[None]:
         """Place what waits, batch by batch, while this process is the writer."""
@@ -441,7 +441,7 @@ class Ingest:
         self._is_wanted = self._patiently(self._is_awaited)
         return self._is_wanted
 
-    def _makes_way(self) -> bool:
+    def _yield_placing(self) -> bool:
         """Leave placing to a daemon where one waits; it goes on with what is in the inbox."""
         if self._pipeline is None or not self._is_wanted:
             return False
@@ -449,23 +449,23 @@ class Ingest:
         self._give_up()
         return True
 
-    def _take(self, chunk: Sequence[_Found]) -> list[Accepted]:
+    def _take(self, chunk: Sequence[_ReadItem]) -> list[AcceptResult]:
         entries = [found.item for found in chunk if isinstance(found.item, Entry)]
         places = [found.where for found in chunk if isinstance(found.item, Entry)]
         now = self._now()
         wants_page = [self._wants_page(entry) for entry in entries]
 
-        def work(connection: Connection) -> list[Accepted]:
+        def work(connection: Connection) -> list[AcceptResult]:
             seen = [now] * len(entries)
             accepted = inbox.accept(connection, entries, seen=seen, wants_page=wants_page)
-            self._note_refusals(connection, chunk, now)
+            self._note_rejected(connection, chunk, now)
             return accepted
 
         accepted = self._patiently(lambda: self._database.transact(work))
         self._file = chunk[-1].file
         self._tally["read"] += len(chunk)
         for found in chunk:
-            if isinstance(found.item, FoundProblem):
+            if isinstance(found.item, InputProblem):
                 self._reject(found.where, found.item.reason)
         for item, where in zip(accepted, places, strict=True):
             if item.outcome == "forgotten":
@@ -477,13 +477,13 @@ class Ingest:
         self._fetch_pages(accepted, chunk[-1].file)
         return accepted
 
-    def _note_refusals(self, connection: Connection, chunk: Sequence[_Found], now: dt.datetime) -> None:
+    def _note_rejected(self, connection: Connection, chunk: Sequence[_ReadItem], now: dt.datetime) -> None:
         """What is refused of a file now, in the place of what was refused of it before."""
         begun = {found.file for found in chunk} - {self._file}
-        refused.forget_files(connection, [_absolute(file) for file in begun])
-        problems = [found for found in chunk if isinstance(found.item, FoundProblem)]
-        for found in problems[: max(0, REFUSALS_TOLD - self._tally["refused"])]:
-            assert isinstance(found.item, FoundProblem)
+        refused.clear_files(connection, [_absolute(file) for file in begun])
+        problems = [found for found in chunk if isinstance(found.item, InputProblem)]
+        for found in problems[: max(0, REJECTED_LISTED - self._tally["refused"])]:
+            assert isinstance(found.item, InputProblem)
             refused.note(
                 connection,
                 source="ingest",
@@ -505,7 +505,7 @@ class Ingest:
         """A feed given by hand is read like a polled one; what comes from files has all there is."""
         return entry.authority in ("own", "foreign") and self._polling.wants_page(entry)
 
-    def _fetch_pages(self, accepted: Sequence[Accepted], feed: str) -> None:
+    def _fetch_pages(self, accepted: Sequence[AcceptResult], feed: str) -> None:
         """The pages of what was just accepted, and of what a run that was stopped accepted and left.
 
         `feed` is the address that was typed: where it is the operator's own, its pages may be so too.
@@ -513,27 +513,27 @@ class Ingest:
         if self._pipeline is None:
             return  # the writer fetches them
         articles = [item.article for item in accepted]
-        for wanted in self._read(lambda connection: pending_pages.left(connection, articles)):
+        for wanted in self._read(lambda connection: pending_pages.unfetched_pages(connection, articles)):
             last = msgspec.structs.replace(wanted, tries=_LAST_TRY, feed=feed)
             self._patiently(partial(self._polling.fetch_page, last))
 
     def _finish(self) -> None:
         for _ in self._placed():
             pass
-        if not self._makes_way():
+        if not self._yield_placing():
             self._patiently(self._index)
 
     def _index(self) -> None:
         if self._pipeline is not None:
             self._pipeline.index_text()
             self._pipeline.index_older(most=INDEXED_ANEW)
-            self._tell()
+            self._render_texts()
 
-    def _tell(self) -> None:
+    def _render_texts(self) -> None:
         """The merged texts, for those who read with SQL; a large archive's are left to the daemon."""
-        rules = self._book.section("stories", StoryRules)
-        ends = time.monotonic() + TELLING_SECONDS
-        while time.monotonic() < ends and tell_next(self._database, 20, rules):
+        tuning = self._all_tuning.section("stories", StoryTuning)
+        ends = time.monotonic() + RENDER_SECONDS
+        while time.monotonic() < ends and render_next(self._database, 20, tuning):
             pass
 
 
@@ -565,8 +565,8 @@ def _size(what: str) -> int:
         return 0
 
 
-def _chunks(found: Iterator[_Found]) -> Iterator[list[_Found]]:
-    chunk: list[_Found] = []
+def _chunks(found: Iterator[_ReadItem]) -> Iterator[list[_ReadItem]]:
+    chunk: list[_ReadItem] = []
     chars = 0
     for one in found:
         chunk.append(one)

@@ -13,21 +13,21 @@ from urllib.parse import urlsplit
 import msgspec
 
 from aggregator.config.settings import Config, SourceConfig
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import address_key
-from aggregator.model.core import Noun, ParsedFeed, utc_now
+from aggregator.model.core import FrozenStruct, ParsedFeed, utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, FetchError, UsageError, WorkError
 from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.poll import parse_feed
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.pipeline.workers.factory import open_executor
-from aggregator.sources.fetch.client import Client, Fetched, client_of
+from aggregator.sources.fetch.client import Client, FetchResult, client_of
 from aggregator.sources.fetch.poll_schedule import first_due
-from aggregator.sources.limits import SourceRules, source_rules
+from aggregator.sources.limits import SourceTuning, source_tuning
 from aggregator.sources.parse.feed_discovery import (
-    Discovered,
-    FeedLink,
+    DiscoveredFeeds,
+    FeedCandidate,
     PageJob,
     discover,
     sitemaps_of_robots,
@@ -35,8 +35,8 @@ from aggregator.sources.parse.feed_discovery import (
 )
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, web_address, write_opml
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake.host_backoff import held_hosts
-from aggregator.store.intake.source_health import State, health_of, health_rules
+from aggregator.store.intake.host_backoff import backing_off_hosts
+from aggregator.store.intake.source_health import HealthState, health_of, health_rules
 from aggregator.store.intake.sources import Source, all_sources, article_counts, choose, source_id
 from aggregator.store.intake.sources import add as store_source
 from aggregator.store.intake.unstable_keys import distrusted
@@ -45,7 +45,7 @@ from aggregator.store.read.verdict_stats import page_verdicts_by_source, verdict
 _IN_TROUBLE = frozenset({"failing", "gone", "silent", "flood"})
 
 
-class ListedSource(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class ListedSource(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A source as the list shows it. `url` may hold a secret: for the owner's eyes only."""
 
     id: str
@@ -57,7 +57,7 @@ class ListedSource(Noun, frozen=True, kw_only=True, omit_defaults=False):
     outlet: str | None
     language: str | None
     origin: str  # config | user
-    state: State
+    state: HealthState
     cause: str  # the short word: dns, tls, http 429, silent, ...
     problem: str | None  # the same as a sentence
     article_count: int
@@ -74,15 +74,15 @@ class ListedSource(Noun, frozen=True, kw_only=True, omit_defaults=False):
         return self.state in _IN_TROUBLE
 
 
-def listed(connection: Connection, now: dt.datetime, book: RuleBook) -> list[ListedSource]:
+def listed(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> list[ListedSource]:
     """Every source, in the order of folders and names."""
-    rules = health_rules(book)
+    tuning = health_rules(all_tuning)
     articles = article_counts(connection)
     texts, pages = verdicts_by_source(connection), page_verdicts_by_source(connection)
-    habits, held = distrusted(connection), held_hosts(connection, now)
+    habits, held = distrusted(connection), backing_off_hosts(connection, now)
     found = []
     for item in all_sources(connection):
-        health = health_of(item, now, rules)
+        health = health_of(item, now, tuning)
         words = item.health_cause if item.kind == "folder" else health.words
         told = [one for one in (words, habits.get(item.id)) if one]
         found.append(
@@ -122,7 +122,7 @@ _FOLDERS_APART = " / "  # between the names of nested folders, as they are kept 
 _SPREAD_LEAST_SECONDS = 30.0
 
 
-class Checked(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class FeedCheck(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A line of `sources check --format jsonl`; `entries` as the feed has them, before limits."""
 
     what: str
@@ -132,9 +132,9 @@ class Checked(Noun, frozen=True, kw_only=True, omit_defaults=False):
     problem: str | None
 
 
-def check(config: Config, what: Sequence[str]) -> Iterator[Checked]:
+def check(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
     """Read feeds, files or addresses, without storing: one line for each, in their order."""
-    executor = open_executor(config.work.executor, config.work.worker_count, config.rule_book)
+    executor = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
     client = client_of(config)
     reader = _Reader(config, client, executor)
     try:
@@ -151,16 +151,16 @@ class _Reader:
     def __init__(self, config: Config, client: Client, executor: Executor) -> None:
         self._client = client
         self._executor = executor
-        self._rules = config.rule_book.to_json()
-        self._limits = source_rules(config.rule_book)
+        self._tuning = config.effective_tuning.to_json()
+        self._limits = source_tuning(config.effective_tuning)
 
-    def checked(self, what: str) -> Checked:
+    def checked(self, what: str) -> FeedCheck:
         try:
             parsed = self._feed_of(what)
             problem = parsed.problem
         except FetchError as error:
             parsed, problem = ParsedFeed(), str(error)
-        return Checked(
+        return FeedCheck(
             what=what, format=parsed.format, title=parsed.title, entries=parsed.entry_count, problem=problem
         )
 
@@ -183,7 +183,7 @@ class _Reader:
             raise FetchError("too_large", f"a feed may have {limit} bytes")
         return data
 
-    def fetch(self, url: str, linked_from: str | None = None) -> Fetched:
+    def fetch(self, url: str, linked_from: str | None = None) -> FetchResult:
         """What the address answers. Raises FetchError.
 
         What a page names (`linked_from`) is no address that a person typed: it may have the page's own port
@@ -193,18 +193,18 @@ class _Reader:
             raise FetchError("refused", f"{url} has a port of its own, and nobody typed it")
         return self._client.fetch(url, linked_from=linked_from)
 
-    def feed_in(self, fetched: Fetched) -> ParsedFeed:
+    def feed_in(self, fetched: FetchResult) -> ParsedFeed:
         """The feed that came; `problem` says why it is none. Raises FetchError where it broke the parser."""
         return self._parsed(fetched.body, fetched.url_final, fetched.content_type or None)
 
-    def links_in(self, fetched: Fetched) -> Discovered:
+    def links_in(self, fetched: FetchResult) -> DiscoveredFeeds:
         """The feeds that a page names; nothing where the page broke the reader."""
         job = PageJob(page=fetched.body, url=fetched.url_final, charset=fetched.charset)
         try:
             answer = self._executor.submit(discover, msgspec.msgpack.encode(job)).result()
         except WorkError:
-            return Discovered()
-        return msgspec.msgpack.decode(answer, type=Discovered)
+            return DiscoveredFeeds()
+        return msgspec.msgpack.decode(answer, type=DiscoveredFeeds)
 
     def _parsed(self, data: bytes, url: str | None, content_type: str | None) -> ParsedFeed:
         job = FeedJob(
@@ -213,7 +213,7 @@ class _Reader:
             seen=utc_now(),
             url=url,
             content_type=content_type,
-            rules=self._rules,
+            tuning=self._tuning,
         )
         return parse_feed(self._executor, job)
 
@@ -221,7 +221,7 @@ class _Reader:
 # --- adding ------------------------------------------------------------------------------------------------
 
 
-class Wanted(Noun, frozen=True, kw_only=True):
+class SourceOptions(FrozenStruct, frozen=True, kw_only=True):
     """What a person says about a source beside its address; None leaves it open."""
 
     name: str | None = None
@@ -231,24 +231,24 @@ class Wanted(Noun, frozen=True, kw_only=True):
     interval_seconds: int | None = None
 
 
-class Found(Noun, frozen=True, kw_only=True):
+class ResolvedFeed(FrozenStruct, frozen=True, kw_only=True):
     """A feed, and how it was found."""
 
     address: str
     final: str  # where it was read: the address after passing redirects
     feed: ParsedFeed
     origin: Literal["typed", "declared", "linked", "usual", "index"] = "typed"
-    others: tuple[FeedLink, ...] = ()  # what else the page declares
+    others: tuple[FeedCandidate, ...] = ()  # what else the page declares
 
 
-class Added(Noun, frozen=True, kw_only=True):
+class AddedSource(FrozenStruct, frozen=True, kw_only=True):
     """A source that is new, with what was found behind the address that was typed."""
 
     source: Source
-    found: Found
+    found: ResolvedFeed
 
 
-def add(config: Config, database: Database, typed: str, wanted: Wanted) -> Added:
+def add(config: Config, database: Database, typed: str, wanted: SourceOptions) -> AddedSource:
     """Add the feed at `typed`, or the one behind it; nothing is polled.
 
     Raises UsageError where none is found or it is known already, AggregatorError where nothing answers.
@@ -256,11 +256,11 @@ def add(config: Config, database: Database, typed: str, wanted: Wanted) -> Added
     addresses = _addresses_typed(typed)
     with database.read() as connection:
         _refuse_known(connection, addresses[0])
-    executor = open_executor(config.work.executor, 1, config.rule_book)
+    executor = open_executor(config.work.executor, 1, config.effective_tuning)
     client = client_of(config)
     try:
         reader = _Reader(config, client, executor)
-        found = _Search(reader, source_rules(config.rule_book)).feed_behind(addresses)
+        found = _Search(reader, source_tuning(config.effective_tuning)).feed_behind(addresses)
     finally:
         client.close()
         executor.close()
@@ -269,7 +269,7 @@ def add(config: Config, database: Database, typed: str, wanted: Wanted) -> Added
         _refuse_known(connection, found.address, source.id)
         _refuse_known(connection, found.final)
         store_source(connection, source)
-    return Added(source=source, found=found)
+    return AddedSource(source=source, found=found)
 
 
 def _addresses_typed(typed: str) -> list[str]:
@@ -304,20 +304,20 @@ def _refuse_known(connection: Connection, address: str, id_: str = "") -> None:
 class _Search:
     """The search for the feed behind an address; asks only so many addresses in all."""
 
-    def __init__(self, reader: _Reader, rules: SourceRules) -> None:
+    def __init__(self, reader: _Reader, tuning: SourceTuning) -> None:
         self._reader = reader
-        self._left = rules.discovery_tries
+        self._left = tuning.discovery_tries
         self._asked: dict[str, ParsedFeed | None] = {}  # address → the feed there; None: no answer
         self._linked_from: str | None = None  # the page that names what is asked; None: a person does
-        self._empty: Found | None = None  # a feed without entries, taken where there is no better one
+        self._empty: ResolvedFeed | None = None  # a feed without entries, taken where there is no better one
 
-    def feed_behind(self, addresses: Sequence[str]) -> Found:
+    def feed_behind(self, addresses: Sequence[str]) -> ResolvedFeed:
         """Raises UsageError where there is none, AggregatorError where nothing answers."""
         page = self._first_answer(addresses)
         self._linked_from = page.url_final
         parsed = self._reader.feed_in(page)
         if parsed.format:
-            return Found(address=page.permanent_url or page.url, final=page.url_final, feed=parsed)
+            return ResolvedFeed(address=page.permanent_url or page.url, final=page.url_final, feed=parsed)
         named = self._reader.links_in(page)
         if not named.links and named.leads_to:
             return self._behind_redirect(named.leads_to)
@@ -333,7 +333,7 @@ class _Search:
         others = tuple(one for one in named.links if one.url != found.address and one.origin != "linked")
         return msgspec.structs.replace(found, others=others)
 
-    def _first_answer(self, addresses: Sequence[str]) -> Fetched:
+    def _first_answer(self, addresses: Sequence[str]) -> FetchResult:
         for number, address in enumerate(addresses, start=1):
             try:
                 return self._reader.fetch(address, self._linked_from)
@@ -347,13 +347,13 @@ class _Search:
                     raise AggregatorError(words) from error
         raise AssertionError("there is an address")
 
-    def _behind_redirect(self, address: str) -> Found:
+    def _behind_redirect(self, address: str) -> ResolvedFeed:
         if self._left <= 0:
             raise UsageError(f"no feed was found: {address} leads on and on")
         self._left -= 1
         return self.feed_behind([address])
 
-    def _among(self, links: Iterable[FeedLink]) -> Found | None:
+    def _among(self, links: Iterable[FeedCandidate]) -> ResolvedFeed | None:
         """The first of the addresses that is a feed with entries."""
         for link in links:
             feed = self._feed_at(link.url)
@@ -361,7 +361,7 @@ class _Search:
                 continue
             if feed.format == "sitemap" and not any(entry.title for entry in feed.entries):
                 continue  # a list of all pages of the site, with nothing said about them
-            found = Found(address=link.url, final=link.url, feed=feed, origin=link.origin)
+            found = ResolvedFeed(address=link.url, final=link.url, feed=feed, origin=link.origin)
             if feed.entry_count:
                 return found
             self._empty = self._empty or found
@@ -378,7 +378,7 @@ class _Search:
         self._asked[address] = feed
         return feed
 
-    def _fetched(self, address: str) -> Fetched | None:
+    def _fetched(self, address: str) -> FetchResult | None:
         if self._left <= 0:
             return None
         self._left -= 1
@@ -387,19 +387,19 @@ class _Search:
         except FetchError:
             return None
 
-    def _of_front_page(self, page_url: str) -> tuple[FeedLink, ...]:
+    def _of_front_page(self, page_url: str) -> tuple[FeedCandidate, ...]:
         """What the front page declares: where somebody gave an article's address."""
         front = web_address(_at_root(page_url, "/"))
         page = self._fetched(front) if front and front != page_url else None
         return self._reader.links_in(page).links if page else ()
 
-    def _among_sitemaps(self, page_url: str) -> Found | None:
+    def _among_sitemaps(self, page_url: str) -> ResolvedFeed | None:
         robots = self._fetched(_at_root(page_url, "/robots.txt"))
         places = sitemaps_of_robots(decode(robots.body, robots.charset)) if robots else []
         for place in places:
             page = self._fetched(place)
             named = self._reader.links_in(page).links if page else ()
-            found = self._among(named or [FeedLink(url=place, kind="sitemap", origin="index")])
+            found = self._among(named or [FeedCandidate(url=place, kind="sitemap", origin="index")])
             if found is not None:
                 return found
         return None
@@ -428,7 +428,7 @@ def _at_root(url: str, path: str) -> str:
 
 
 def _new_source(
-    config: Config, address: str, title: str | None, wanted: Wanted, *, spread_seconds: float
+    config: Config, address: str, title: str | None, wanted: SourceOptions, *, spread_seconds: float
 ) -> Source:
     id_ = source_id("feed", wanted.name, address)
     return Source(
@@ -463,7 +463,7 @@ def place_in_config(config: Config, source: Source) -> str:
 # --- OPML --------------------------------------------------------------------------------------------------
 
 
-class Imported(Noun, frozen=True, kw_only=True):
+class OpmlImportResult(FrozenStruct, frozen=True, kw_only=True):
     """What became of the feeds of a list: `filed` were known and have a folder now.
 
     `refused`: titles, or hosts, of those with a name or password in the address.
@@ -476,7 +476,7 @@ class Imported(Noun, frozen=True, kw_only=True):
     spread_seconds: float = 0.0
 
 
-def import_opml(config: Config, database: Database, path: Path) -> Imported:
+def import_opml(config: Config, database: Database, path: Path) -> OpmlImportResult:
     """Add the feeds of an OPML file; done again, nothing changes. Raises UsageError.
 
     A known feed that was added by command and is in no folder goes into the list's.
@@ -485,13 +485,13 @@ def import_opml(config: Config, database: Database, path: Path) -> Imported:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    rules = source_rules(config.rule_book)
-    feeds = read_opml(data, rules=rules)
+    tuning = source_tuning(config.effective_tuning)
+    feeds = read_opml(data, tuning=tuning)
     if not feeds:
         raise UsageError(f"{path}: there is no feed in it; a feed is an <outline> with an xmlUrl")
     added = filed = 0
     refused: list[str] = []
-    spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / rules.first_asked_a_second), config.fetch.interval)
+    spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / tuning.first_asked_a_second), config.fetch.interval)
     with database.write() as connection:
         listed = all_sources(connection)
         known = {address_key(place): one for one in listed for place in (one.address, one.asked_at)}
@@ -503,7 +503,7 @@ def import_opml(config: Config, database: Database, path: Path) -> Imported:
                 refused.append(feed.title or urlsplit(feed.url).hostname or "")
             elif before is None:
                 item = _new_source(
-                    config, feed.url, feed.title or None, Wanted(folder=folder), spread_seconds=spread
+                    config, feed.url, feed.title or None, SourceOptions(folder=folder), spread_seconds=spread
                 )
                 store_source(connection, item)
                 known[address_key(feed.url)] = item
@@ -512,7 +512,7 @@ def import_opml(config: Config, database: Database, path: Path) -> Imported:
                 choose(connection, before.id, folder=folder)
                 filed += 1
     known_already = len(feeds) - added - len(refused)
-    return Imported(
+    return OpmlImportResult(
         added=added, known=known_already, filed=filed, refused=tuple(refused), spread_seconds=spread
     )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import zstandard
 
-from aggregator.admin.backup_file import Progress, ask_for_room, check_file, pieces, scratch_in
-from aggregator.model.core import Noun
+from aggregator.admin.backup_file import Progress, check_file, check_free_disk, pieces, scratch_in
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import (
     AnotherDaemonError,
     DatabaseTooNewError,
@@ -18,7 +18,7 @@ from aggregator.model.errors import (
     UsageError,
 )
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.process_lock import exclusive
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance import copy_database
 from aggregator.store.migrate import check, clear, is_known, is_of_newer, make_file, revision_of, upgrade
 from aggregator.store.search import index
@@ -29,14 +29,14 @@ _HEADER_BYTES = 18  # of zstd, at most: what it says of the size of the content
 _INDEXED_A_TRANSACTION = 500
 
 
-class Restored(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class RestoreResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What was put back: of which revision the backup was, and how many articles are there now."""
 
     revision: str
     articles: int
 
 
-def restore(file: Path, database: Database, progress: Progress, *, replace: bool = False) -> Restored:
+def restore(file: Path, database: Database, progress: Progress, *, replace: bool = False) -> RestoreResult:
     """Put a backup into a database of either kind; an older one is brought up to date on the way.
 
     The backup is unpacked and proven sound before the database is touched. Raises ReadError for a file that
@@ -54,7 +54,7 @@ def restore(file: Path, database: Database, progress: Progress, *, replace: bool
         finally:
             source.close()
     with database.read() as connection:
-        return Restored(revision=revision, articles=copy_database.article_count(connection))
+        return RestoreResult(revision=revision, articles=copy_database.article_count(connection))
 
 
 def copy(source: Database, target: Database, progress: Progress) -> bool:
@@ -65,7 +65,7 @@ def copy(source: Database, target: Database, progress: Progress) -> bool:
     works on the target.
     """
     check(source)
-    lock = exclusive(source)
+    lock = open_process_lock(source)
     alone = lock.acquire()
     try:
         _fill(target, source, progress, advice="name a new one (on Postgres: createdb NAME)")
@@ -112,7 +112,7 @@ def _unpack(file: Path, plain: Path, progress: Progress) -> None:
 
 def _take_over(file: Path, plain: Path, progress: Progress) -> None:
     """An unpacked one by SQLite itself: what stands in a log beside it belongs to it."""
-    ask_for_room(plain.parent, file.stat().st_size)
+    check_free_disk(plain.parent, file.stat().st_size)
     given = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
     target = sqlite3.connect(plain)
     try:
@@ -135,7 +135,7 @@ def _unzip(file: Path, plain: Path, progress: Progress) -> None:
             said = zstandard.get_frame_parameters(packed.read(_HEADER_BYTES)).content_size
             size = None if said == zstandard.CONTENTSIZE_UNKNOWN else said  # ours say it
             packed.seek(0)
-            ask_for_room(plain.parent, size or 0)
+            check_free_disk(plain.parent, size or 0)
             unpacking = zstandard.ZstdDecompressor().stream_reader(packed)
             with progress("MiB", size and size >> 20) as advance, unpacking:
                 for piece in pieces(unpacking):
@@ -192,7 +192,7 @@ def _fill(
         if replaces_pages:
             with progress("pages", copy_database.page_count(source)) as advance:
                 copy_database.take_pages(target, source, advance)
-            target.fold_log()
+            target.checkpoint_log()
             return
         with source.read() as read, target.write(durable=True, unhurried=True) as written:
             if replace:
@@ -210,7 +210,7 @@ def _refuse_content(database: Database, advice: str) -> None:
 
 @contextmanager
 def _alone(database: Database) -> Iterator[None]:
-    lock = exclusive(database)
+    lock = open_process_lock(database)
     if not lock.acquire():
         raise AnotherDaemonError(
             f"another process works on {shown_url(database.url)}; stop it, then type this again"

@@ -74,7 +74,7 @@ def show_(context: typer.Context) -> None:
     """
     import yaml
 
-    from aggregator.config.messages import without_secrets
+    from aggregator.config.messages import redact
     from aggregator.store.engine.database import shown_url
 
     settings: Settings = context.obj
@@ -83,7 +83,7 @@ def show_(context: typer.Context) -> None:
     values["sources"] = [
         {key: value for key, value in one.items() if value is not None} for one in values["sources"]
     ]
-    output.out(without_secrets(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)))
+    output.out(redact(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)))
 
 
 @config.command()

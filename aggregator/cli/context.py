@@ -15,7 +15,7 @@ from aggregator.model.errors import UsageError
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.store.engine.database import Database
-    from aggregator.store.migrate import Step
+    from aggregator.store.migrate import MigrationStep
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ def missing_database(config: "Config") -> Path | None:
     return None if file is None or file.exists() else file
 
 
-def tell_step(step: "Step") -> None:
+def print_step(step: "MigrationStep") -> None:
     """A line for each step of an upgrade: on a large database one may take minutes."""
     output.say(f"upgrading the database: step {step.number} of {step.total}, {step.title} ({step.revision})")
 
@@ -113,7 +113,7 @@ def bring_up(database: "Database", config: "Config", *, anew: bool = False) -> t
 
         output.say(keep_before_upgrade(config, database, revision, utc_now(), progress_bar))
 
-    return upgrade(database, tell_step, keep, anew=anew)
+    return upgrade(database, print_step, keep, anew=anew)
 
 
 @contextmanager
@@ -125,9 +125,9 @@ def _opened(
     One that is empty or older is brought up to date: nobody should have to type two commands.
     """
     from aggregator.store.engine.database import Database
-    from aggregator.store.engine.timeouts import DatabaseRules
+    from aggregator.store.engine.timeouts import DatabaseTuning
 
-    database = Database(url, config.rule_book.section("database", DatabaseRules))
+    database = Database(url, config.effective_tuning.section("database", DatabaseTuning))
     try:
         if first is not None:
             first(config, database)

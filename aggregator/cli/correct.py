@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from aggregator.config.settings import Config
-    from aggregator.pipeline.placement.apply_corrections import Corrected, Wish
-    from aggregator.pipeline.placement.erase import ForgetWish, Forgotten
-    from aggregator.pipeline.placement.place import Placing
-    from aggregator.pipeline.placement.recluster import Difference, Reclustering
-    from aggregator.pipeline.placement.repair import Repaired, RepairWish
-    from aggregator.pipeline.placement.retention import Plan, Retaining
+    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
+    from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult
+    from aggregator.pipeline.placement.place import Placer
+    from aggregator.pipeline.placement.recluster import GroupingDifference, Reclusterer
+    from aggregator.pipeline.placement.repair import RepairCommand, RepairResult
+    from aggregator.pipeline.placement.retention import Retention, RetentionPlan
     from aggregator.store.engine.database import Database
-    from aggregator.store.stories.commands import RequestKind
+    from aggregator.store.stories.commands import CommandKind
 
 PATIENCE_SECONDS = 60.0  # for a running daemon to carry a correction out; it does so between two batches
 RECLUSTER_PATIENCE_SECONDS = 24 * 3600.0
@@ -66,11 +66,13 @@ def merge(
     Examples:
       aggregator correct merge STORY ANOTHER-STORY
     """
-    from aggregator.pipeline.placement.apply_corrections import Wish
+    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 
     if len(stories) < 2:
         raise UsageError("name two stories or more: aggregator correct merge STORY STORY")
-    _carried_out(context.obj, Wish(kind="merge", stories=tuple(stories)), format_, wait=not no_wait)
+    _carried_out(
+        context.obj, CorrectionCommand(kind="merge", stories=tuple(stories)), format_, wait=not no_wait
+    )
 
 
 def split(
@@ -88,10 +90,10 @@ def split(
     Examples:
       aggregator correct split STORY ARTICLE
     """
-    from aggregator.pipeline.placement.apply_corrections import Wish
+    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 
-    wish = Wish(kind="split", stories=(story,), articles=tuple(articles))
-    _carried_out(context.obj, wish, format_, wait=not no_wait)
+    command = CorrectionCommand(kind="split", stories=(story,), articles=tuple(articles))
+    _carried_out(context.obj, command, format_, wait=not no_wait)
 
 
 def move(
@@ -109,10 +111,10 @@ def move(
     Examples:
       aggregator correct move ARTICLE STORY
     """
-    from aggregator.pipeline.placement.apply_corrections import Wish
+    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 
-    wish = Wish(kind="move", stories=(story,), articles=(article,))
-    _carried_out(context.obj, wish, format_, wait=not no_wait)
+    command = CorrectionCommand(kind="move", stories=(story,), articles=(article,))
+    _carried_out(context.obj, command, format_, wait=not no_wait)
 
 
 def undo(
@@ -133,9 +135,9 @@ def undo(
       aggregator correct undo
       aggregator correct undo 1
     """
-    from aggregator.pipeline.placement.apply_corrections import Wish
+    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 
-    _carried_out(context.obj, Wish(undo=number), format_, wait=not no_wait)
+    _carried_out(context.obj, CorrectionCommand(undo=number), format_, wait=not no_wait)
 
 
 def list_(
@@ -225,26 +227,26 @@ def recluster(
     elif format_ == "json":
         show.out(msgspec.json.encode(difference) + b"\n")
     else:
-        show.out(_told(difference))
+        show.out(_describe(difference))
 
 
 # --- carrying out ------------------------------------------------------------------------------------------
 
 
-def _carried_out(settings: Settings, wish: "Wish", format_: str, *, wait: bool) -> None:
+def _carried_out(settings: Settings, command: "CorrectionCommand", format_: str, *, wait: bool) -> None:
     import msgspec
 
-    from aggregator.pipeline.placement.apply_corrections import Corrected
+    from aggregator.pipeline.placement.apply_corrections import CorrectionResult
 
     with written_before(settings) as (config, database):
-        writer = Writer(config, database)
+        writer = WriterSession(config, database)
         with writer:
             if writer.is_here:
-                corrected: Corrected | None = writer.correct(wish)
+                corrected: CorrectionResult | None = writer.correct(command)
             else:
-                number = writer.leave("correct", msgspec.json.encode(wish))
-                answer = writer.answer_to(number, PATIENCE_SECONDS if wait else 0.0)
-                corrected = None if answer is None else msgspec.json.decode(answer, type=Corrected)
+                number = writer.enqueue("correct", msgspec.json.encode(command))
+                answer = writer.wait_for_answer(number, PATIENCE_SECONDS if wait else 0.0)
+                corrected = None if answer is None else msgspec.json.decode(answer, type=CorrectionResult)
     if corrected is None:
         show.say(
             f"left as request {number} for the process that is the writer now; "
@@ -254,31 +256,31 @@ def _carried_out(settings: Settings, wish: "Wish", format_: str, *, wait: bool) 
         show.out(msgspec.json.encode(corrected) + b"\n")
     else:
         show.out(f"{corrected.words}\nstories: {' '.join(corrected.stories)}\n")
-        if wish.kind is not None:
+        if command.kind is not None:
             show.say(f"`aggregator correct undo {corrected.n}` takes it back")
 
 
 def _reclustered(
     config: "Config", database: "Database", since: str, *, dry_run: bool, wait: bool
-) -> "Difference | None":
+) -> "GroupingDifference | None":
     import datetime as dt
 
     import msgspec
 
-    from aggregator.pipeline.placement.recluster import Difference, ReclusterWish
+    from aggregator.pipeline.placement.recluster import GroupingDifference, ReclusterCommand
 
     start = show.moment(since, dt.datetime.now(dt.UTC)) if since else None
     if dry_run:
         with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
             return run.difference(start, as_steps(advance))
-    with Writer(config, database) as writer:
+    with WriterSession(config, database) as writer:
         if writer.is_here:
             return writer.recluster(start)
-        number = writer.leave("recluster", msgspec.json.encode(ReclusterWish(since=start)))
+        number = writer.enqueue("recluster", msgspec.json.encode(ReclusterCommand(since=start)))
         if wait:
             show.say("another process is the writer; waiting until it has decided again (--no-wait: do not)")
-        answer = writer.answer_to(number, RECLUSTER_PATIENCE_SECONDS if wait else 0.0)
-        return None if answer is None else msgspec.json.decode(answer, type=Difference)
+        answer = writer.wait_for_answer(number, RECLUSTER_PATIENCE_SECONDS if wait else 0.0)
+        return None if answer is None else msgspec.json.decode(answer, type=GroupingDifference)
 
 
 @contextmanager
@@ -291,7 +293,7 @@ def written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
         yield opened
 
 
-class Writer:
+class WriterSession:
     """The writer of stories: this process where nobody else is it, and what was left for the writer before.
 
     Requests are carried out in the order in which they were made, so one that was left for a process that
@@ -299,61 +301,61 @@ class Writer:
     """
 
     def __init__(self, config: "Config", database: "Database") -> None:
-        from aggregator.store.engine.writer_lease import writer_lock
+        from aggregator.store.engine.writer_lease import open_writer_lease
 
         self._config = config
         self._database = database
-        self._lock = writer_lock(database, config.rule_book)
+        self._lock = open_writer_lease(database, config.effective_tuning)
         self.is_here = False
 
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> "WriterSession":
         self._try()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
-    def correct(self, wish: "Wish") -> "Corrected":
+    def correct(self, command: "CorrectionCommand") -> "CorrectionResult":
         """Carry it out here."""
-        return placing_of(self._config, self._lock.fenced).correct(wish)
+        return make_placer(self._config, self._lock.fenced).correct(command)
 
-    def forget(self, wish: "ForgetWish") -> "Forgotten":
+    def forget(self, command: "ForgetCommand") -> "ForgetResult":
         """Forget it here."""
         from aggregator.pipeline.placement.recluster import drop_scratch
 
         drop_scratch(self._lock.fenced)
-        return placing_of(self._config, self._lock.fenced).erase(wish)
+        return make_placer(self._config, self._lock.fenced).erase(command)
 
-    def retaining(self, plan: "Plan") -> "Retaining":
+    def retention_job(self, plan: "RetentionPlan") -> "Retention":
         """What does here what `plan` asks for."""
-        placing = placing_of(self._config, self._lock.fenced)
-        return placing.retaining(plan, self._config.rule_book, is_asked=True)
+        placer = make_placer(self._config, self._lock.fenced)
+        return placer.retention_job(plan, self._config.effective_tuning, is_asked=True)
 
-    def repair(self, wish: "RepairWish") -> "Repaired":
+    def repair(self, command: "RepairCommand") -> "RepairResult":
         """Put a piece right here."""
-        return placing_of(self._config, self._lock.fenced).repair(wish)
+        return make_placer(self._config, self._lock.fenced).repair(command)
 
-    def recluster(self, since: "dt.datetime | None", request: int | None = None) -> "Difference":
+    def recluster(self, since: "dt.datetime | None", request: int | None = None) -> "GroupingDifference":
         """Decide again here."""
-        placing = placing_of(self._config, self._lock.fenced)
+        placer = make_placer(self._config, self._lock.fenced)
         with _reclustering(self._config, self._lock.fenced) as run, progress_bar("articles", None) as advance:
-            return run.take_over(placing, since, as_steps(advance), request=request)
+            return run.take_over(placer, since, as_steps(advance), request=request)
 
-    def leave(self, kind: "RequestKind", payload: bytes) -> int:
+    def enqueue(self, kind: "CommandKind", payload: bytes) -> int:
         """Leave it for the process that is the writer."""
         from aggregator.model.core import utc_now
         from aggregator.pipeline import command_queue
 
-        return command_queue.leave(self._database, utc_now(), kind, payload)
+        return command_queue.enqueue(self._database, utc_now(), kind, payload)
 
-    def answer_to(self, number: int, patience_seconds: float) -> str | None:
+    def wait_for_answer(self, number: int, patience_seconds: float) -> str | None:
         """Wait for the answer; where the writer has ended meanwhile, this process takes its place."""
         from aggregator.pipeline import command_queue
 
         ends = time.monotonic() + patience_seconds
         while True:
             left = ends - time.monotonic()
-            answer = command_queue.answer_to(
+            answer = command_queue.wait_for_answer(
                 self._database, number, patience_seconds=min(1.0, max(0.0, left))
             )
             if answer is not None or left <= 0:
@@ -373,38 +375,38 @@ class Writer:
         from aggregator.pipeline.pipeline import Pipeline
         from aggregator.pipeline.workers.factory import open_executor
 
-        if not command_queue.waiting(self._database):
+        if not command_queue.pending_commands(self._database):
             return
         config = self._config
-        executor = open_executor(config.work.executor, config.work.worker_count, config.rule_book)
+        executor = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
         try:
             Pipeline(
                 self._lock.fenced,
                 executor,
-                config.rule_book,
+                config.effective_tuning,
                 utc_now,
                 summary_words=config.publish.excerpt_words,
                 families=family_table(config.families),
                 bumps=config.feeds.bump,
                 prefer=config.publish.prefer,
-            ).answer_requests()
+            ).run_commands()
         finally:
             executor.close()
 
 
 @contextmanager
-def _reclustering(config: "Config", database: "Database") -> Iterator["Reclustering"]:
+def _reclustering(config: "Config", database: "Database") -> Iterator["Reclusterer"]:
     from aggregator.extract.wire.agencies import family_table
     from aggregator.model.core import utc_now
-    from aggregator.pipeline.placement.recluster import Reclustering
+    from aggregator.pipeline.placement.recluster import Reclusterer
     from aggregator.pipeline.workers.factory import open_executor
 
-    executor = open_executor(config.work.executor, config.work.worker_count, config.rule_book)
+    executor = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
     try:
-        yield Reclustering(
+        yield Reclusterer(
             database,
             executor,
-            config.rule_book,
+            config.effective_tuning,
             summary_words=config.publish.excerpt_words,
             now=utc_now,
             families=family_table(config.families),
@@ -414,14 +416,14 @@ def _reclustering(config: "Config", database: "Database") -> Iterator["Recluster
         executor.close()
 
 
-def placing_of(config: "Config", database: "Database") -> "Placing":
+def make_placer(config: "Config", database: "Database") -> "Placer":
     from aggregator.extract.wire.agencies import family_table
     from aggregator.model.core import utc_now
-    from aggregator.pipeline.placement.place import Placing
+    from aggregator.pipeline.placement.place import Placer
 
-    return Placing(
+    return Placer(
         database,
-        config.rule_book,
+        config.effective_tuning,
         utc_now,
         summary_words=config.publish.excerpt_words,
         families=family_table(config.families),
@@ -430,7 +432,7 @@ def placing_of(config: "Config", database: "Database") -> "Placing":
     )
 
 
-def _told(difference: "Difference") -> str:
+def _describe(difference: "GroupingDifference") -> str:
     done = "" if difference.written else "  (nothing was written)"
     lines = [
         f"articles decided again {difference.articles:9}",

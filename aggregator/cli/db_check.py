@@ -7,7 +7,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.admin import db
 from aggregator.cli.context import Settings, missing_database
-from aggregator.cli.correct import PATIENCE_SECONDS, Writer
+from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession
 from aggregator.cli.progress import progress_bar
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aggregator.config.settings import Config
-    from aggregator.pipeline.placement.repair import RepairWish
+    from aggregator.pipeline.placement.repair import RepairCommand
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.integrity_check import Balance, Fault
 
@@ -58,7 +58,7 @@ def check(
         repaired = 0
         if repair:
             found, repaired = _repaired(config, database, found, thorough=thorough, lines=lines)
-        _told(_balance(database), found, repaired, format_)
+        _print_result(_balance(database), found, repaired, format_)
     if any(not one.is_note for one in found):
         raise typer.Exit(1)
 
@@ -67,12 +67,12 @@ def _found(config: "Config", database: "Database", *, thorough: bool, lines: boo
     from aggregator.extract.wire.agencies import family_table
     from aggregator.store.maintenance import integrity_check
 
-    book = config.rule_book
-    length = integrity_check.walk_length(database, book, thorough=thorough)
+    all_tuning = config.effective_tuning
+    length = integrity_check.step_count(database, all_tuning, thorough=thorough)
     with progress_bar("rows", length, lines=lines) as advance:
         families = family_table(config.families)
         return list(
-            integrity_check.faults(database, book, families=families, thorough=thorough, step=advance)
+            integrity_check.faults(database, all_tuning, families=families, thorough=thorough, step=advance)
         )
 
 
@@ -96,8 +96,11 @@ def _repaired(
         wanted = list(pieces(found))
         if not wanted:
             break
-        with Writer(config, database) as writer, progress_bar("pieces", len(wanted), lines=lines) as advance:
-            done = sum(_carried_out(writer, wish, advance) for wish in wanted)
+        with (
+            WriterSession(config, database) as writer,
+            progress_bar("pieces", len(wanted), lines=lines) as advance,
+        ):
+            done = sum(_carried_out(writer, command, advance) for command in wanted)
             if writer.is_here:
                 _caught_up(config, database)
         total += done
@@ -107,23 +110,23 @@ def _repaired(
     return found, total
 
 
-def _carried_out(writer: Writer, wish: "RepairWish", advance: "Callable[[int], None]") -> int:
+def _carried_out(writer: WriterSession, command: "RepairCommand", advance: "Callable[[int], None]") -> int:
     import msgspec
 
-    from aggregator.pipeline.placement.repair import Repaired
+    from aggregator.pipeline.placement.repair import RepairResult
 
     if writer.is_here:
-        rows = writer.repair(wish).rows
+        rows = writer.repair(command).rows
     else:
-        if wish.remedy == "index":
+        if command.remedy == "index":
             raise UsageError(
                 "an index of the file has to be made anew: stop the daemon first, then repair again"
             )
-        number = writer.leave("repair", msgspec.json.encode(wish))
-        answer = writer.answer_to(number, PATIENCE_SECONDS)
+        number = writer.enqueue("repair", msgspec.json.encode(command))
+        answer = writer.wait_for_answer(number, PATIENCE_SECONDS)
         if answer is None:
             raise UsageError("the process that is the writer now does not answer; it goes on by itself")
-        rows = msgspec.json.decode(answer, type=Repaired).rows
+        rows = msgspec.json.decode(answer, type=RepairResult).rows
     advance(1)
     return rows
 
@@ -131,22 +134,22 @@ def _carried_out(writer: Writer, wish: "RepairWish", advance: "Callable[[int], N
 def _caught_up(config: "Config", database: "Database") -> None:
     """What a daemon does by itself afterwards: the index of what waits for it, and merged texts."""
     from aggregator.store.search import index
-    from aggregator.store.stories.merged_texts import tell_next
-    from aggregator.stories.tuning import StoryRules
+    from aggregator.store.stories.merged_texts import render_next
+    from aggregator.stories.tuning import StoryTuning
 
     more = True
     while more:
         with database.write() as connection:
             more = bool(index.index_older(connection, 200))
-    rules = config.rule_book.section("stories", StoryRules)
-    while tell_next(database, 20, rules):
+    tuning = config.effective_tuning.section("stories", StoryTuning)
+    while render_next(database, 20, tuning):
         pass
 
 
 # --- telling -----------------------------------------------------------------------------------------------
 
 
-def _told(told: "Balance | None", found: "Sequence[Fault]", repaired: int, format_: str) -> None:
+def _print_result(told: "Balance | None", found: "Sequence[Fault]", repaired: int, format_: str) -> None:
     if format_ == "json":
         import msgspec
 
@@ -155,7 +158,7 @@ def _told(told: "Balance | None", found: "Sequence[Fault]", repaired: int, forma
     if told is None:
         output.out("     what came cannot be counted: damage is in the way\n")
     else:
-        _sums(told)
+        _print_balance(told)
     for fault in found:
         named = f": {', '.join(fault.keys[:3])}{' ...' if len(fault.keys) > 3 else ''}" if fault.keys else ""
         output.out(f"{fault.rows:9,}  {'(note) ' if fault.is_note else ''}{fault.what}{named}\n")
@@ -171,7 +174,7 @@ def _told(told: "Balance | None", found: "Sequence[Fault]", repaired: int, forma
         output.say("nothing is wrong")
 
 
-def _sums(told: "Balance") -> None:
+def _print_balance(told: "Balance") -> None:
     refused = ", ".join(f"{count:,} {verdict}" for verdict, count in told.refused_as)
     earlier = f" + {told.earlier:,} earlier, not counted apart" if told.earlier else ""
     gone = f" + {told.let_go:,} not kept any more" if told.let_go else ""

@@ -7,7 +7,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.admin import db
 from aggregator.cli.context import Settings
-from aggregator.cli.correct import PATIENCE_SECONDS, Writer, placing_of, written_before
+from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_placer, written_before
 from aggregator.cli.progress import progress_bar
 from aggregator.model.errors import AnotherDaemonError, UsageError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aggregator.config.settings import Config
-    from aggregator.pipeline.placement.retention import Due, Plan
+    from aggregator.pipeline.placement.retention import RetentionBacklog, RetentionPlan
     from aggregator.store.engine.database import Database
 
 _LINES = (
@@ -61,10 +61,10 @@ def prune(
     with written_before(settings) as (config, database):
         plan = retention_plan(config)
 
-        def due() -> "Due":
-            return placing_of(config, database).retaining(plan, config.rule_book).due()
+        def due() -> "RetentionBacklog":
+            return make_placer(config, database).retention_job(plan, config.effective_tuning).due()
 
-        _told(due(), format_)
+        _print_backlog(due(), format_)
         if dry_run:
             return
         with progress_bar("steps", None, lines=settings.verbose > 0) as advance:
@@ -77,7 +77,7 @@ def prune(
         output.say(f"{left:,} bytes above `size` are left: the articles of the last days stay")
 
 
-def _told(due: "Due", format_: str) -> None:
+def _print_backlog(due: "RetentionBacklog", format_: str) -> None:
     import msgspec
 
     if format_ == "json":
@@ -86,35 +86,37 @@ def _told(due: "Due", format_: str) -> None:
     output.out("".join(f"{getattr(due, name):15,}  {words}\n" for name, words in _LINES))
 
 
-def _done(config: "Config", database: "Database", plan: "Plan", advance: "Callable[[int], None]") -> None:
+def _done(
+    config: "Config", database: "Database", plan: "RetentionPlan", advance: "Callable[[int], None]"
+) -> None:
     import msgspec
 
-    from aggregator.pipeline.placement.retention import Pruned
+    from aggregator.pipeline.placement.retention import PruneResult
 
-    with Writer(config, database) as writer:
-        retaining = None
+    with WriterSession(config, database) as writer:
+        retention_job = None
         while True:
             if writer.is_here:
-                retaining = retaining or writer.retaining(plan)
-                more = retaining.step()
+                retention_job = retention_job or writer.retention_job(plan)
+                more = retention_job.step()
             else:
-                number = writer.leave("prune", msgspec.json.encode(plan))
-                answer = writer.answer_to(number, PATIENCE_SECONDS)
+                number = writer.enqueue("prune", msgspec.json.encode(plan))
+                answer = writer.wait_for_answer(number, PATIENCE_SECONDS)
                 if answer is None:
                     raise UsageError(
                         "the process that is the writer now does not answer; it goes on by itself"
                     )
-                more = not msgspec.json.decode(answer, type=Pruned).is_done
+                more = not msgspec.json.decode(answer, type=PruneResult).is_done
             advance(1)
             if not more:
                 return
 
 
 def _written_anew(config: "Config", database: "Database") -> None:
-    with Writer(config, database) as writer:
+    with WriterSession(config, database) as writer:
         if not writer.is_here:
             raise AnotherDaemonError(
                 "stop the daemon first: nobody else may write while the file is written anew"
             )
-        before, after = database.write_anew()
+        before, after = database.vacuum()
     output.say(f"the file had {before / 2**20:,.1f} MiB, and has {after / 2**20:,.1f} now")

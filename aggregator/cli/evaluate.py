@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from aggregator.admin.evaluate import (
+        ArticleDecision,
         Assignment,
-        Came,
         CorrectionsEvaluation,
         Evaluation,
         FaultPart,
-        Judged,
+        GroupingEvaluation,
         ListedFault,
-        NotRead,
-        Shown,
+        ShownArticle,
+        UnreadArticles,
     )
-    from aggregator.cluster.bcubed import Report, Score
+    from aggregator.cluster.bcubed import GroupingMetrics, Score
     from aggregator.config.settings import Config
     from aggregator.model.core import ArticleView
     from aggregator.store.engine.database import Database
@@ -122,7 +122,7 @@ def _evaluate_one(
     with progress_bar("articles", len(records), lines=lines) as advance:
         return evaluate(
             records,
-            config.rule_book,
+            config.effective_tuning,
             executor=config.work.executor,
             workers=config.work.worker_count,
             progress=advance,
@@ -140,7 +140,7 @@ def _of_corrections(settings: Settings, worst: int) -> "CorrectionsEvaluation":
     return evaluate_corrections(known.assigned, known.clusters, shown=shown, worst=worst)
 
 
-class _Corrected(NamedTuple):
+class _CorrectedGrouping(NamedTuple):
     """What a person's corrections say and what the program would do without them, by article id."""
 
     clusters: "Mapping[str, str]"
@@ -148,10 +148,10 @@ class _Corrected(NamedTuple):
     views: "Sequence[ArticleView]"  # of the corrected articles, oldest first
 
 
-def _corrected(config: "Config", database: "Database") -> _Corrected:
+def _corrected(config: "Config", database: "Database") -> _CorrectedGrouping:
     """Decides again about every article, aside, as if nobody had corrected anything."""
     from aggregator.admin.evaluate import labels
-    from aggregator.pipeline.placement.recluster import Reclustering
+    from aggregator.pipeline.placement.recluster import Reclusterer
     from aggregator.pipeline.workers.factory import open_executor
     from aggregator.store.stories import article_views
 
@@ -160,16 +160,16 @@ def _corrected(config: "Config", database: "Database") -> _Corrected:
         raise UsageError("there are no corrections to measure on; `aggregator correct` makes them")
     with database.read() as connection:
         views = article_views.views_of(connection, clusters)
-    work = open_executor(config.work.executor, config.work.worker_count, config.rule_book)
+    work = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
     try:
-        again = Reclustering(
-            database, work, config.rule_book, summary_words=config.publish.excerpt_words, now=_now
+        again = Reclusterer(
+            database, work, config.effective_tuning, summary_words=config.publish.excerpt_words, now=_now
         )
         with progress_bar("articles", None) as advance:
             assigned = again.assignments(as_steps(advance), corrected=False)
     finally:
         work.close()
-    return _Corrected(clusters, assigned, views)
+    return _CorrectedGrouping(clusters, assigned, views)
 
 
 def _now() -> "dt.datetime":
@@ -199,7 +199,7 @@ def _check_writable(out: str) -> None:
         raise UsageError(f"{out} cannot be written: {error.strerror}") from error
 
 
-def _print(result: "Judged", format_: str, lines: Iterable[str]) -> None:
+def _print(result: "GroupingEvaluation", format_: str, lines: Iterable[str]) -> None:
     import msgspec
 
     output.out(msgspec.json.encode(result) + b"\n" if format_ == "json" else "\n".join(lines) + "\n")
@@ -274,7 +274,7 @@ def _warnings(result: "Evaluation") -> list[str]:
 _CAUSES = {"worker": "worker's job failed", "record": "bad record", "text": "nothing to read"}
 
 
-def _not_read_line(group: "NotRead") -> str:
+def _not_read_line(group: "UnreadArticles") -> str:
     ids = " ".join(group.ids) + (" ..." if group.articles > len(group.ids) else "")
     return f"  {group.articles:6,}  {_CAUSES[group.cause]}: {one_line(group.reason)} ({one_line(ids)})"
 
@@ -287,7 +287,7 @@ def _table(rows: "list[str]") -> list[str]:
     return ["", head, *(f"  {row}" for row in rows)] if rows else []
 
 
-def _report_row(name: str, report: "Report") -> str:
+def _report_row(name: str, report: "GroupingMetrics") -> str:
     score = report.bcubed
     return (
         f"{name[:22]:22}{report.articles:12,}{report.clusters:12,}{score.precision:12.3f}{score.recall:12.3f}"
@@ -299,7 +299,7 @@ def _score_row(name: str, score: "Score", alone: float) -> str:
     return f"{name:22}{'':24}{score.precision:12.3f}{score.recall:12.3f}{score.f1:12.3f}{alone:12.3f}"
 
 
-def _worst_lines(result: "Judged") -> list[str]:
+def _worst_lines(result: "GroupingEvaluation") -> list[str]:
     lines = []
     if result.worst_merges:
         lines += ["", "worst false merges: stories that hold several events"]
@@ -338,7 +338,7 @@ def _articles(count: int) -> str:
     return counted(count, "article")
 
 
-def _article_line(article: "Shown") -> str:
+def _article_line(article: "ShownArticle") -> str:
     outlet, title = one_line(article.outlet or "-"), one_line(article.title) or "(no title)"
     return (
         f"         {_moment(article.published):16}  {_shortened(outlet, _OUTLET_CHARS):{_OUTLET_CHARS}}  "
@@ -353,7 +353,7 @@ def _moment(when: "dt.datetime | None") -> str:
     return when.strftime("%Y-%m-%d %H:%M" if when.hour or when.minute else "%Y-%m-%d")
 
 
-def _came(came: "Came", stories: "set[str]") -> str:
+def _came(came: "ArticleDecision", stories: "set[str]") -> str:
     """The join that did it, or why there was none; `stories`: those of a torn event."""
     if came.stage == "copy" and came.resemblance is not None and came.containment is not None:
         return (
@@ -369,7 +369,7 @@ def _came(came: "Came", stories: "set[str]") -> str:
     return f"{by} with score {came.score:.2f}, asked {came.need:.2f}" + _runner_up(came, stories)
 
 
-def _runner_up(came: "Came", stories: "set[str]") -> str:
+def _runner_up(came: "ArticleDecision", stories: "set[str]") -> str:
     """What else was near; told only of a torn event, where it says why the article did not go there."""
     if not stories:
         return ""

@@ -53,7 +53,7 @@ def feed(
     """
     import msgspec
 
-    from aggregator.store.read.reader import Reading
+    from aggregator.store.read.reader import DatabaseStoryReader
     from aggregator.web.feeds import formats, load_items
     from aggregator.web.filters import parse_filter
     from aggregator.web.settings import publish_settings
@@ -78,9 +78,9 @@ def feed(
                 wanted, filter=msgspec.structs.replace(wanted.filter, limit=limit)
             )
         publish = publish_settings(config)
-        which = formats.Which(updates=updates, saved=query_of)
-        shelf = Reading(database, config.rule_book)
-        items = load_items.gather(shelf, which, wanted, publish, patient=True).items
+        which = formats.FeedSelection(updates=updates, saved=query_of)
+        reader = DatabaseStoryReader(database, config.effective_tuning)
+        items = load_items.gather(reader, which, wanted, publish, patient=True).items
         address = publish.base_url + formats.address(which, format_)
         whole = formats.channel(
             which,

@@ -7,15 +7,15 @@ import typer
 
 from aggregator.cli import output
 from aggregator.cli.context import Settings, missing_database
-from aggregator.cli.correct import PATIENCE_SECONDS, NoWait, Writer, written_before
+from aggregator.cli.correct import PATIENCE_SECONDS, NoWait, WriterSession, written_before
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.pipeline.placement.erase import Forgotten
+    from aggregator.pipeline.placement.erase import ForgetResult
     from aggregator.store.engine.database import Database
-    from aggregator.store.maintenance.erase import Meant, Toll
+    from aggregator.store.maintenance.erase import EraseSummary, EraseTarget
 
 _LISTED = 1_000
 
@@ -56,17 +56,17 @@ def forget(
     if not name:
         raise UsageError("name what is to go: aggregator forget URL, an article's id, or an outlet")
     with written_before(settings) as (config, database):
-        meant, toll = _meant(database, name)
+        meant, toll = _resolve_target(database, name)
         if dry_run:
-            _told(toll, format_, "would go")
+            _print_summary(toll, format_, "would go")
             return
         if not yes:
-            _told(toll, "text", f"will go, for the {meant.kind} {name}")
+            _print_summary(toll, "text", f"will go, for the {meant.kind} {name}")
             _confirmed()
         forgotten = _forgotten(config, database, name, wait=not no_wait)
     if forgotten is None:
         return
-    _told(forgotten.toll, format_, "forgotten")
+    _print_summary(forgotten.toll, format_, "forgotten")
     if not forgotten.log_folded:
         output.say("another process was reading: SQLite's log holds the words until it is written back")
     _name_backups(config)
@@ -82,7 +82,7 @@ def _name_backups(config: "Config") -> None:
         output.say(f"the backup {one.path} was made before and still holds it")
 
 
-def _meant(database: "Database", name: str) -> "tuple[Meant, Toll]":
+def _resolve_target(database: "Database", name: str) -> "tuple[EraseTarget, EraseSummary]":
     from aggregator.pipeline.placement.erase import to_forget
 
     with database.read() as connection:
@@ -97,24 +97,24 @@ def _confirmed() -> None:
         raise UsageError("nothing was changed")
 
 
-def _forgotten(config: "Config", database: "Database", name: str, *, wait: bool) -> "Forgotten | None":
+def _forgotten(config: "Config", database: "Database", name: str, *, wait: bool) -> "ForgetResult | None":
     import msgspec
 
-    from aggregator.pipeline.placement.erase import ForgetWish, Forgotten
+    from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult
 
-    wish = ForgetWish(name=name)
-    with Writer(config, database) as writer:
+    command = ForgetCommand(name=name)
+    with WriterSession(config, database) as writer:
         if writer.is_here:
-            return writer.forget(wish)
-        number = writer.leave("forget", msgspec.json.encode(wish))
-        answer = writer.answer_to(number, PATIENCE_SECONDS if wait else 0.0)
+            return writer.forget(command)
+        number = writer.enqueue("forget", msgspec.json.encode(command))
+        answer = writer.wait_for_answer(number, PATIENCE_SECONDS if wait else 0.0)
     if answer is None:
         output.say(f"left as request {number} for the process that is the writer now; it is under way there")
         return None
-    return msgspec.json.decode(answer, type=Forgotten)
+    return msgspec.json.decode(answer, type=ForgetResult)
 
 
-def _told(toll: "Toll", format_: str, what: str) -> None:
+def _print_summary(toll: "EraseSummary", format_: str, what: str) -> None:
     import msgspec
 
     if format_ == "json":
@@ -133,13 +133,13 @@ def _told(toll: "Toll", format_: str, what: str) -> None:
 def _listed(settings: Settings, format_: str) -> None:
     import msgspec
 
-    from aggregator.store.intake.tombstones import stones
+    from aggregator.store.intake.tombstones import newest_tombstones
 
     with settings.reading() as (config, database):
         if missing_database(config) is not None:
             return
         with database.read() as connection:
-            found = stones(connection, _LISTED)
+            found = newest_tombstones(connection, _LISTED)
     if format_ == "json":
         output.out(msgspec.json.encode(found) + b"\n")
         return

@@ -11,7 +11,7 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.admin.ingest import Ingest, Summary
+    from aggregator.admin.ingest import Ingest, IngestSummary
     from aggregator.config.settings import Config
     from aggregator.store.engine.database import Database
 
@@ -72,23 +72,31 @@ def ingest(
         raise typer.Exit(3)
 
 
-def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bool, lines: bool) -> "Summary":
+def _ingest(
+    config: "Config", database: "Database", what: list[str], *, wait: bool, lines: bool
+) -> "IngestSummary":
     from aggregator.admin.ingest import Ingest
     from aggregator.extract.wire.agencies import family_table
     from aggregator.model.core import utc_now
     from aggregator.pipeline.pipeline import Pipeline
-    from aggregator.pipeline.poll import Polling
+    from aggregator.pipeline.poll import Poller
     from aggregator.pipeline.workers.factory import open_executor
     from aggregator.sources.fetch.client import client_of
-    from aggregator.store.engine.writer_lease import writer_lock
+    from aggregator.store.engine.writer_lease import open_writer_lease
 
-    book = config.rule_book
-    lock = writer_lock(database, book)
-    executor = open_executor(config.work.executor, config.work.worker_count, book)
+    all_tuning = config.effective_tuning
+    lock = open_writer_lease(database, all_tuning)
+    executor = open_executor(config.work.executor, config.work.worker_count, all_tuning)
     client = client_of(config)
     try:
-        polling = Polling(
-            database, client, executor, book, utc_now, robots=config.fetch.robots, pages=config.fetch.pages
+        poller = Poller(
+            database,
+            client,
+            executor,
+            all_tuning,
+            utc_now,
+            robots=config.fetch.robots,
+            pages=config.fetch.pages,
         )
 
         def become_writer() -> Pipeline | None:
@@ -99,36 +107,36 @@ def _ingest(config: "Config", database: "Database", what: list[str], *, wait: bo
             pipeline = Pipeline(
                 lock.fenced,
                 executor,
-                book,
+                all_tuning,
                 utc_now,
                 summary_words=words,
                 families=families,
                 bumps=config.feeds.bump,
                 prefer=config.publish.prefer,
             )
-            pipeline.answer_requests()  # what was left for a daemon that ended
+            pipeline.run_commands()  # what was left for a daemon that ended
             return pipeline
 
         run = Ingest(
             database,
             become_writer=become_writer,
-            polling=polling,
+            poller=poller,
             client=client,
             executor=executor,
-            book=book,
+            all_tuning=all_tuning,
             now=utc_now,
             holds_back=wait,
             is_awaited=lock.is_awaited,
             give_up=lock.release,
         )
-        return _followed(run, what, wait=wait, lines=lines)
+        return _run_with_progress(run, what, wait=wait, lines=lines)
     finally:
         client.close()
         executor.close()
         lock.release()
 
 
-def _followed(run: "Ingest", what: list[str], *, wait: bool, lines: bool) -> "Summary":
+def _run_with_progress(run: "Ingest", what: list[str], *, wait: bool, lines: bool) -> "IngestSummary":
     with reading_progress(lines=lines) as tell:
         for step in run.run(what):
             tell(step.read, step.read_bytes, step.total_bytes)
@@ -141,7 +149,7 @@ def _followed(run: "Ingest", what: list[str], *, wait: bool, lines: bool) -> "Su
     return run.summary()
 
 
-def _print(summary: "Summary") -> None:
+def _print(summary: "IngestSummary") -> None:
     rows = [
         ("read", summary.read),
         ("new", summary.new),

@@ -12,9 +12,9 @@ from aggregator.cli.filters import complete_story
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.model.core import ArticleView, LiveLink, StoryView
+    from aggregator.model.core import ArticleView, LiveBlogLink, StoryView
     from aggregator.model.read_model import SearchHit
-    from aggregator.store.read.reader import Reading
+    from aggregator.store.read.reader import DatabaseStoryReader
 
 _LINK_WORDS = 40  # shown of an entry of a live blog
 _CSV = ("article", "story", "story_title", "title", "outlet", "url", "effective", "language", "snippet")
@@ -67,7 +67,7 @@ def search(
     import msgspec
 
     from aggregator.model.read_model import SearchBounds
-    from aggregator.store.read.reader import Reading
+    from aggregator.store.read.reader import DatabaseStoryReader
 
     now = dt.datetime.now(dt.UTC)
     bounds = SearchBounds(
@@ -78,7 +78,7 @@ def search(
     )
     settings: Settings = context.obj
     with settings.reading() as (config, database):
-        results = Reading(database).search(text, limit, bounds)
+        results = DatabaseStoryReader(database).search(text, limit, bounds)
     if results.problem:
         raise UsageError(results.problem)
     if results.partial:
@@ -139,39 +139,39 @@ def story(
       aggregator story STORY
       aggregator story STORY --format json
     """
-    from aggregator.model.read_model import Moved
-    from aggregator.store.read.reader import Reading
+    from aggregator.model.read_model import StoryRedirect
+    from aggregator.store.read.reader import DatabaseStoryReader
     from aggregator.stories.text.plain_text import as_text
     from aggregator.web import story_json
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
-        reading = Reading(database, config.rule_book)
+        reading = DatabaseStoryReader(database, config.effective_tuning)
         found = reading.story(id_)
-        if isinstance(found, Moved):
+        if isinstance(found, StoryRedirect):
             output.say(f"{id_} was merged into {found.to}")
             found = reading.story(found.to)
-        if found is None or isinstance(found, Moved):
-            raise UsageError(f"there is no story {id_}; {_meant(reading, id_, 'story')}")
+        if found is None or isinstance(found, StoryRedirect):
+            raise UsageError(f"there is no story {id_}; {_suggest(reading, id_, 'story')}")
         merged = reading.merged(found.id)
     if format_ == "json":
         output.out(story_json.whole_story_json(found, merged))
     else:
         assert merged is not None, "a story that exists can be told"
         told = as_text(merged, found.articles).rstrip("\n")
-        lines = [told, "", *_articles(found.articles), *_trails(found), *_links(found.links)]
+        lines = [told, "", *_articles(found.articles), *_copy_trails(found), *_links(found.links)]
         output.out(output.wrapped("\n".join(lines)))
 
 
-def _meant(reading: "Reading", word: str, kind: str) -> str:
+def _suggest(reading: "DatabaseStoryReader", word: str, kind: str) -> str:
     """What to type instead of an id that there is not."""
-    meant = reading.meant(word)
-    for one in meant:
+    suggest_ids = reading.suggest_ids(word)
+    for one in suggest_ids:
         if one.id == word.lower() and kind == "story":
             return f"that is an article, its story: aggregator story {one.story}"
         if one.id == word.lower():
             return f"that is a story, its articles: aggregator story {one.id}"
-    same = [one for one in meant if one.kind == kind]
+    same = [one for one in suggest_ids if one.kind == kind]
     if same:
         return "did you mean " + " or ".join(f"{one.id} ({one.title})" for one in same) + "?"
     shows = "aggregator stories" if kind == "story" else "aggregator story ID"
@@ -191,7 +191,7 @@ def _articles(members: "Sequence[ArticleView]") -> list[str]:
     ]
 
 
-def _trails(story: "StoryView") -> list[str]:
+def _copy_trails(story: "StoryView") -> list[str]:
     """Who copied whom, and how much later."""
     from aggregator.stories.text.plain_text import NO_OUTLET
 
@@ -213,7 +213,7 @@ def _later(minutes: int | None) -> str:
     return f" {long} {'later' if minutes >= 0 else 'earlier'}"
 
 
-def _links(links: "Sequence[LiveLink]") -> list[str]:
+def _links(links: "Sequence[LiveBlogLink]") -> list[str]:
     """A line an entry of a live blog of another story that tells of this one."""
     from aggregator.stories.text.plain_text import NO_OUTLET
     from aggregator.web.excerpts import first_words
@@ -245,13 +245,13 @@ def explain(
     import msgspec
 
     from aggregator.pipeline.placement.explain import explanation
-    from aggregator.store.read.reader import Reading
+    from aggregator.store.read.reader import DatabaseStoryReader
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
-        reading = Reading(database)
+        reading = DatabaseStoryReader(database)
         for one in filter(None, (article, other)):
-            if reading.explained(one) is None:
-                raise UsageError(f"there is no article {one}; {_meant(reading, one, 'article')}")
-        told = explanation(reading, article, other or None, config.rule_book)
+            if reading.explained_article(one) is None:
+                raise UsageError(f"there is no article {one}; {_suggest(reading, one, 'article')}")
+        told = explanation(reading, article, other or None, config.effective_tuning)
     output.out(msgspec.json.encode(told) + b"\n" if format_ == "json" else output.wrapped(told.as_text()))

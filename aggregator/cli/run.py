@@ -73,8 +73,8 @@ def _prepare(config: "Config", database: "Database", notifier: "Notifier") -> No
         notifier.status(words)
 
     check(config)
-    database.refuse_little_room()
-    database.wait_until_there(say=say)
+    database.check_free_disk()
+    database.wait_for_server(say=say)
     notifier.status("bringing the database up to date")
 
 

@@ -16,7 +16,7 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.admin.manage_sources import Added, ListedSource, Wanted
+    from aggregator.admin.manage_sources import AddedSource, ListedSource, SourceOptions
     from aggregator.config.settings import Config
     from aggregator.store.engine.database import Database
     from aggregator.store.intake.sources import Source
@@ -63,7 +63,7 @@ def list_(
 
     settings: Settings = context.obj
     with settings.reading() as (config, database), database.read() as connection:
-        everything = listed(connection, utc_now(), config.rule_book)
+        everything = listed(connection, utc_now(), config.effective_tuning)
         is_there = missing_database(config) is None
     shown = [one for one in everything if one.is_in_trouble or not failing]
     if format_ == "json":
@@ -107,14 +107,16 @@ def show_(
 
     from aggregator.admin.manage_sources import listed
     from aggregator.model.core import utc_now
-    from aggregator.store.read.verdict_stats import judged_lately
+    from aggregator.store.read.verdict_stats import problem_texts
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
         wanted = _the_one(database, source)
         with database.read() as connection:
-            judged = judged_lately(connection, wanted.entry_source, limit)
-            (found,) = (one for one in listed(connection, utc_now(), config.rule_book) if one.id == wanted.id)
+            judged = problem_texts(connection, wanted.entry_source, limit)
+            (found,) = (
+                one for one in listed(connection, utc_now(), config.effective_tuning) if one.id == wanted.id
+            )
     if format_ == "jsonl":
         output.out(b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
         return
@@ -130,7 +132,8 @@ def show_(
 def _csv_row(one: "ListedSource") -> Sequence[object]:
     return (
         one.id, one.name, one.kind, one.url, one.folder, one.outlet, one.language, one.origin, one.state,
-        one.cause, one.problem, one.article_count, one.per_day, _told(one.texts), _told(one.pages),
+        one.cause, one.problem, one.article_count, one.per_day, _describe_counts(one.texts),
+        _describe_counts(one.pages),
         one.last_success, one.next_due, one.interval_seconds,
     )  # fmt: skip
 
@@ -163,10 +166,12 @@ def _cause(one: "ListedSource") -> str:
 
 
 def _texts(one: "ListedSource") -> str:
-    return "; pages: ".join(words for words in (_told(one.texts), _told(one.pages)) if words)
+    return "; pages: ".join(
+        words for words in (_describe_counts(one.texts), _describe_counts(one.pages)) if words
+    )
 
 
-def _told(texts: dict[str, int]) -> str:
+def _describe_counts(texts: dict[str, int]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in texts.items())
 
 
@@ -226,8 +231,8 @@ def add(
         output.say(line)
 
 
-def _wanted(*, name: str, outlet: str, folder: str, interval: str, language: str) -> "Wanted":
-    from aggregator.admin.manage_sources import Wanted
+def _wanted(*, name: str, outlet: str, folder: str, interval: str, language: str) -> "SourceOptions":
+    from aggregator.admin.manage_sources import SourceOptions
     from aggregator.config.settings import LONGEST_INTERVAL_DAYS, bounded_seconds
     from aggregator.sources.parse.entry_builder import primary_language
 
@@ -240,7 +245,7 @@ def _wanted(*, name: str, outlet: str, folder: str, interval: str, language: str
         raise UsageError(f"--language {language}: give a tag of two or three letters, like en or pt")
     texts = (text.strip() or None for text in (name, outlet, folder))
     called, by, group = texts
-    return Wanted(name=called, outlet=by, folder=group, language=tag, interval_seconds=every)
+    return SourceOptions(name=called, outlet=by, folder=group, language=tag, interval_seconds=every)
 
 
 _HOW = {
@@ -251,7 +256,7 @@ _HOW = {
 }
 
 
-def _added_in_words(added: "Added") -> list[str]:
+def _added_in_words(added: "AddedSource") -> list[str]:
     """What was found, what else there is, and when it is asked."""
     source, found = added.source, added.found
     how = f" ({_HOW[found.origin]})" if found.origin in _HOW else ""
@@ -270,7 +275,7 @@ def _added_in_words(added: "Added") -> list[str]:
     return lines
 
 
-def _newest(added: "Added") -> str:
+def _newest(added: "AddedSource") -> str:
     times = [entry.published.time for entry in added.found.feed.entries if entry.published]
     return f", the newest of {max(times):%Y-%m-%d %H:%M} UTC" if times else ""
 
@@ -283,7 +288,7 @@ def remove(context: typer.Context, source: _Named) -> None:
     Examples:
       aggregator sources remove SOURCE
     """
-    from aggregator.store.intake.rejected import forget_source
+    from aggregator.store.intake.rejected import clear_source
     from aggregator.store.intake.sources import remove as drop
 
     settings: Settings = context.obj
@@ -292,7 +297,7 @@ def remove(context: typer.Context, source: _Named) -> None:
         _refuse_of_config(config, found, "delete its lines there")
         with database.write() as connection:
             drop(connection, found.id)
-            forget_source(connection, found.entry_source)
+            clear_source(connection, found.entry_source)
     output.say(f"removed {found.shown_name} ({found.asked_at}); its articles stay")
 
 

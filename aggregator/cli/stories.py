@@ -66,7 +66,7 @@ def stories(
     """
     from msgspec.structs import replace
 
-    from aggregator.store.read.reader import Reading
+    from aggregator.store.read.reader import DatabaseStoryReader
     from aggregator.store.read.table_counts import statistics
 
     settings: Settings = context.obj
@@ -84,7 +84,7 @@ def stories(
             folder=folder,
             language=language,
         )
-        pages = Reading(database).pages(replace(wanted, after=after or None))
+        pages = DatabaseStoryReader(database).pages(replace(wanted, after=after or None))
         any_shown = _shown(pages, format_)
         stored = 0 if any_shown else dict(statistics(database))["stories"]
     if any_shown or format_ != "table":

@@ -11,7 +11,7 @@ from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.config.webhooks import Hook
+    from aggregator.config.webhooks import Webhook
 
 webhooks = typer.Typer(help="Webhooks: what is sent where, and what waits.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="As it is called in config.yaml.")]
@@ -38,11 +38,11 @@ def list_(
     """
     import msgspec
 
-    from aggregator.store.stories.outbox import tallies
+    from aggregator.store.stories.outbox import webhook_stats
 
     settings: Settings = context.obj
     with settings.reading() as (config, database), database.read() as connection:
-        listed = tallies(connection)
+        listed = webhook_stats(connection)
     if format_ == "jsonl":
         for one in listed:
             values = msgspec.to_builtins(one)
@@ -89,15 +89,15 @@ def test(context: typer.Context, name: _Name) -> None:
 
     settings: Settings = context.obj
     config = settings.load()
-    hook = _hook(config, name)
+    webhook = _webhook(config, name)
     poster = poster_of(config, utc_now)
     began = time.monotonic()
-    posted = send(poster, hook, f"msg_{secrets.token_hex(16)}", trial_body(hook, utc_now()), utc_now())
+    posted = send(poster, webhook, f"msg_{secrets.token_hex(16)}", trial_body(webhook, utc_now()), utc_now())
     poster.close()
-    if not posted.is_taken:
-        raise AggregatorError(f"{host_of(hook.url)}: {posted.problem}")
+    if not posted.is_accepted:
+        raise AggregatorError(f"{host_of(webhook.url)}: {posted.problem}")
     milliseconds = (time.monotonic() - began) * 1000
-    output.say(f"{host_of(hook.url)} took it: {posted.status}, {milliseconds:.0f} ms")
+    output.say(f"{host_of(webhook.url)} took it: {posted.status}, {milliseconds:.0f} ms")
 
 
 @webhooks.command()
@@ -115,10 +115,10 @@ def resume(context: typer.Context, name: _Name) -> None:
 
     settings: Settings = context.obj
     with settings.writing() as (config, database):
-        _hook(config, name)
+        _webhook(config, name)
         with database.write() as connection:
             known = outbox.resume(connection, name, utc_now())
-            waiting = {one.row.name: one.waiting for one in outbox.tallies(connection)}
+            waiting = {one.row.name: one.waiting for one in outbox.webhook_stats(connection)}
     number = waiting.get(name, 0)
     if not known:
         output.say(f"{name} has not begun yet; `aggregator run` takes it up")
@@ -129,10 +129,10 @@ def resume(context: typer.Context, name: _Name) -> None:
         output.say(f"{name}: nothing waits")
 
 
-def _hook(config: "Config", name: str) -> "Hook":
-    from aggregator.config.webhooks import hooks_of
+def _webhook(config: "Config", name: str) -> "Webhook":
+    from aggregator.config.webhooks import webhooks_from
 
-    found = {hook.name: hook for hook in hooks_of(config)}
+    found = {webhook.name: webhook for webhook in webhooks_from(config)}
     if name not in found:
         known = ", ".join(sorted(found)) or "none"
         raise UsageError(f"there is no webhook {name[:40]!r}; config.yaml has: {known}")

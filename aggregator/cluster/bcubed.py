@@ -30,7 +30,7 @@ class Score(msgspec.Struct, frozen=True):
         msgspec.structs.force_setattr(self, "f1", f1)
 
 
-class Report(msgspec.Struct, frozen=True):
+class GroupingMetrics(msgspec.Struct, frozen=True):
     """All figures of one grouping, or of what it did with some of the articles."""
 
     articles: int
@@ -43,12 +43,14 @@ class Report(msgspec.Struct, frozen=True):
     alone: Score  # BCubed of "every article its own story"
 
 
-def measure(stories: Mapping[str, str], clusters: Mapping[str, str]) -> Report:
+def measure(stories: Mapping[str, str], clusters: Mapping[str, str]) -> GroupingMetrics:
     """The figures of a grouping."""
     return measure_part(stories, clusters, clusters.keys())
 
 
-def measure_part(stories: Mapping[str, str], clusters: Mapping[str, str], chosen: Collection[str]) -> Report:
+def measure_part(
+    stories: Mapping[str, str], clusters: Mapping[str, str], chosen: Collection[str]
+) -> GroupingMetrics:
     """What the grouping did with the articles `chosen`, measured against all articles, not only these.
 
     BCubed is the mean over the chosen articles, pairs are those with a chosen article in them, and
@@ -67,7 +69,7 @@ def measure_part(stories: Mapping[str, str], clusters: Mapping[str, str], chosen
     recall = math.fsum(n * cells[cell] / by_cluster[cell[1]] for cell, n in mine.items())
     alone = math.fsum(n / by_cluster[cluster] for cluster, n in my_clusters.items())
     hits = _pairs_with(cells, mine)
-    return Report(
+    return GroupingMetrics(
         articles=total,
         clusters=len(my_clusters),
         stories=len(my_stories),
@@ -76,30 +78,30 @@ def measure_part(stories: Mapping[str, str], clusters: Mapping[str, str], chosen
             _share(hits, _pairs_with(by_story, my_stories)),
             _share(hits, _pairs_with(by_cluster, my_clusters)),
         ),
-        over_merge=_torn((story for story, _ in cells), by_story, my_stories),
-        split=_torn((cluster for _, cluster in cells), by_cluster, my_clusters),
+        over_merge=_split_share((story for story, _ in cells), by_story, my_stories),
+        split=_split_share((cluster for _, cluster in cells), by_cluster, my_clusters),
         alone=Score(1.0, _share(alone, total)),
     )
 
 
-def measure_copies(found: Mapping[str, str | None], labelled: Mapping[str, str | None]) -> Score:
+def measure_copies(predicted: Mapping[str, str | None], labelled: Mapping[str, str | None]) -> Score:
     """Copies: pairs of articles in one copy group, found against labelled. Values name the twin or None.
 
     `labelled` says which articles there are: a twin that is none of its keys links its copies with each
     other, but is in no pair itself.
     """
-    theirs, ours = _groups(labelled), _groups(found)
+    theirs, ours = _groups(labelled), _groups(predicted)
     ids = sorted(labelled)
     hits = Counter((ours[i], theirs[i]) for i in ids if i in ours and i in theirs)
-    found_pairs, labelled_pairs = (Counter(side[i] for i in ids if i in side) for side in (ours, theirs))
+    predicted_pairs, labelled_pairs = (Counter(side[i] for i in ids if i in side) for side in (ours, theirs))
     shared = _pair_count(hits)
     return Score(
-        _share(shared, _pair_count(found_pairs)),
+        _share(shared, _pair_count(predicted_pairs)),
         _share(shared, _pair_count(labelled_pairs)),
     )
 
 
-class Fault(msgspec.Struct, frozen=True):
+class GroupingFault(msgspec.Struct, frozen=True):
     """A story that holds several clusters, or a cluster spread over several stories."""
 
     name: str
@@ -107,12 +109,12 @@ class Fault(msgspec.Struct, frozen=True):
     parts: tuple[tuple[str, ...], ...]  # ids, the largest part first
 
 
-def worst_merges(stories: Mapping[str, str], clusters: Mapping[str, str], limit: int) -> list[Fault]:
+def worst_merges(stories: Mapping[str, str], clusters: Mapping[str, str], limit: int) -> list[GroupingFault]:
     """Stories with the most pairs of articles that belong apart; parts by cluster."""
     return _faults(stories, clusters, limit)
 
 
-def worst_misses(stories: Mapping[str, str], clusters: Mapping[str, str], limit: int) -> list[Fault]:
+def worst_misses(stories: Mapping[str, str], clusters: Mapping[str, str], limit: int) -> list[GroupingFault]:
     """Clusters with the most pairs of articles that belong together; parts by story."""
     return _faults(clusters, stories, limit)
 
@@ -136,7 +138,7 @@ def _pair_count(sizes: Counter[_Group]) -> int:
     return sum(map(_choose_two, sizes.values()))
 
 
-def _torn(parts: Iterable[str], sizes: Counter[str], asked: Counter[str]) -> float:
+def _split_share(parts: Iterable[str], sizes: Counter[str], asked: Counter[str]) -> float:
     """Share of the asked groups of two or more that have members in two or more groups of the other kind."""
     spread = Counter(parts)
     several = [group for group in asked if sizes[group] > 1]
@@ -151,7 +153,7 @@ def _choose_two(n: int) -> int:
     return n * (n - 1) // 2
 
 
-def _faults(groups: Mapping[str, str], parts: Mapping[str, str], limit: int) -> list[Fault]:
+def _faults(groups: Mapping[str, str], parts: Mapping[str, str], limit: int) -> list[GroupingFault]:
     members: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for article in sorted(groups.keys() & parts.keys()):
         members[groups[article]][parts[article]].append(article)
@@ -161,11 +163,11 @@ def _faults(groups: Mapping[str, str], parts: Mapping[str, str], limit: int) -> 
         together = _choose_two(sum(map(len, split)))
         wrong = together - sum(_choose_two(len(ids)) for ids in split)
         if wrong:
-            faults.append(Fault(name, wrong, tuple(split)))
+            faults.append(GroupingFault(name, wrong, tuple(split)))
     return sorted(faults, key=lambda fault: (-fault.wrong_pairs, fault.name))[:limit]
 
 
-def _groups(twins: Mapping[str, str | None]) -> dict[str, str]:
+def _groups(copy_links: Mapping[str, str | None]) -> dict[str, str]:
     """The group of each article that is linked with another, directly or through others."""
     root: dict[str, str] = {}
 
@@ -175,7 +177,7 @@ def _groups(twins: Mapping[str, str | None]) -> dict[str, str]:
             article = root[article]
         return article
 
-    for article, twin in twins.items():
-        if twin is not None:
-            root[find(article)] = find(twin)
+    for article, original in copy_links.items():
+        if original is not None:
+            root[find(article)] = find(original)
     return {article: find(article) for article in list(root)}

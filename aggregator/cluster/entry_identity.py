@@ -17,12 +17,12 @@ import hashlib
 import unicodedata
 from collections.abc import Collection
 
-from aggregator.model.core import Entry, Noun
+from aggregator.model.core import Entry, FrozenStruct
 
 _ID_BYTES = 10  # 80 bits: 16 characters; two of 10 million articles meet with a chance of 4e-11
 
 
-class Identity(Noun, frozen=True, kw_only=True):
+class Identity(FrozenStruct, frozen=True, kw_only=True):
     """The keys that an entry may be known by, and the id it gets when none of them is."""
 
     keys: tuple[bytes, ...]
@@ -35,24 +35,24 @@ def identify(
     canonical_url: str | None,
     *,
     void: Collection[bytes] = (),
-    asks_guid: bool = True,
-    asks_url: bool = True,
+    use_guid: bool = True,
+    use_url: bool = True,
 ) -> Identity:
     """The identity of `entry`, whose URL has the canonical form `canonical_url`.
 
     A foreign source (an aggregator that links to another site) does not claim the URL: its entry is kept
-    under its own GUID until the site itself is read. Keys in `void` say nothing; `asks_guid` and `asks_url`
+    under its own GUID until the site itself is read. Keys in `void` say nothing; `use_guid` and `use_url`
     are false where those of the source change by themselves. An entry that is left with no key at all is
     known by its words and its declared time.
     """
     guid, url = raw_keys(entry, canonical_url)
-    keys = [key for key in (url if asks_url else None, guid if asks_guid else None) if key is not None]
+    keys = [key for key in (url if use_url else None, guid if use_guid else None) if key is not None]
     keys = [key for key in keys if key not in void]
     if not keys and (entry.guid or canonical_url is not None):
         keys = [_key("text", entry.outlet or entry.source, _folded(entry), _declared(entry))]
     elif not keys:
         keys = [_key("text", entry.outlet or entry.source, _folded(entry))]
-    content = _content_hash(entry, (canonical_url or entry.url or "") if asks_url else "")
+    content = _content_hash(entry, (canonical_url or entry.url or "") if use_url else "")
     return Identity(keys=tuple(keys), article=short_id(keys[0]), content_hash=content)
 
 
@@ -62,7 +62,7 @@ def raw_keys(entry: Entry, canonical_url: str | None) -> tuple[bytes | None, byt
     The home page of a site is the address of no article, where there is a GUID to tell entries apart.
     """
     guid = _key("guid", entry.source, entry.guid) if entry.guid else None
-    if canonical_url is None or (guid is not None and _is_home(canonical_url)):
+    if canonical_url is None or (guid is not None and _is_home_page(canonical_url)):
         return guid, None
     if entry.authority != "foreign":
         return guid, _key("url", canonical_url)
@@ -102,7 +102,7 @@ def _folded(entry: Entry) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _is_home(canonical_url: str) -> bool:
+def _is_home_page(canonical_url: str) -> bool:
     return canonical_url.removeprefix("https://").partition("/")[2] == ""
 
 

@@ -20,19 +20,19 @@ import msgspec
 import numpy as np
 
 from aggregator.cluster.copies import minhash, sampled_shingles
-from aggregator.cluster.copies.copy_check import CopyRules
+from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.copies.shingles import shingle_sequence
 from aggregator.cluster.cross_language import features
-from aggregator.cluster.cross_language.features import packed_vector
+from aggregator.cluster.cross_language.features import pack_vector
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.extract.lines import count_words, ends_sentence
 from aggregator.extract.sentences import split_sentences
-from aggregator.model.core import CleanArticle, EntryMark, Fingerprint
+from aggregator.model.core import CleanArticle, Fingerprint, TimedEntryFingerprint
 
 
-class LinkRules(msgspec.Struct, frozen=True, kw_only=True):
+class LiveBlogLinkTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `links` of config/tuning.yaml."""
 
     entries: int
@@ -44,16 +44,18 @@ class LinkRules(msgspec.Struct, frozen=True, kw_only=True):
     again_at_once: int
 
 
-def entry_marks(article: CleanArticle, packer: TermPacker, rules: LinkRules) -> tuple[EntryMark, ...]:
+def fingerprint_timed_entries(
+    article: CleanArticle, packer: TermPacker, tuning: LiveBlogLinkTuning
+) -> tuple[TimedEntryFingerprint, ...]:
     """The marks of the newest timed entries, those that are too short left out."""
-    first = max(0, len(article.timed) - rules.entries)
-    marks = []
+    first = max(0, len(article.timed) - tuning.entries)
+    fingerprints = []
     for position, entry in enumerate(article.timed[first:], first):
-        if count_words(entry.text) >= rules.least_words:
+        if count_words(entry.text) >= tuning.least_words:
             title = entry_title(entry.text)
             terms, words = packer.pack_counted(title, entry.text, article.language)
-            marks.append(EntryMark(position=position, terms=terms, body_words=words))
-    return tuple(marks)
+            fingerprints.append(TimedEntryFingerprint(position=position, terms=terms, body_words=words))
+    return tuple(fingerprints)
 
 
 def entry_title(text: str) -> str:
@@ -80,7 +82,7 @@ class SentenceVectors:
     def encode(self, texts: Sequence[str]) -> list[bytes]:
         """One packed vector for each text; b"" where no word of it is known."""
         vectors = self._model.encode(list(texts), use_multiprocessing=False)
-        return [packed_vector(vector) for vector in vectors]
+        return [pack_vector(vector) for vector in vectors]
 
 
 @lru_cache(maxsize=1)
@@ -92,32 +94,36 @@ def sentence_vectors(folder: str) -> SentenceVectors:
 class Fingerprinter:
     """Makes fingerprints under one rule book; keeps a memo of words, so one should serve many articles."""
 
-    def __init__(self, book: RuleBook) -> None:
-        self._rules = book.section("copies", CopyRules)
-        self._links = book.section("links", LinkRules)
-        self._packer = TermPacker(shipped_model(book))
-        self._across = book.section("across", features.AcrossRules)
-        self._features = features.FeatureMaker(self._across) if self._across.is_on else None
+    def __init__(self, all_tuning: Tuning) -> None:
+        self._tuning = all_tuning.section("copies", CopyTuning)
+        self._links = all_tuning.section("links", LiveBlogLinkTuning)
+        self._packer = TermPacker(shipped_model(all_tuning))
+        self._cross_language = all_tuning.section("across", features.CrossLanguageTuning)
+        self._features = (
+            features.FeatureExtractor(self._cross_language) if self._cross_language.is_on else None
+        )
 
     def fingerprint(self, article: CleanArticle) -> Fingerprint:
         """The signature, LSH keys, sampled shingles and packed terms of `article`."""
-        rules = self._rules
-        sequence = shingle_sequence(article.text[: rules.text_chars])
+        tuning = self._tuning
+        sequence = shingle_sequence(article.text[: tuning.text_chars])
         shingles = np.unique(sequence)
-        signed = minhash.sign(shingles, seed=rules.seed)
+        signed = minhash.sign(shingles, seed=tuning.seed)
         terms, words = self._packer.pack_counted(
             article.title, article.text, article.language, is_container=article.is_container
         )
         return Fingerprint(
             signature=signed,
-            bands=minhash.bands(signed, count=rules.bands, rows=rules.rows),
-            sketch=sampled_shingles.sketch(sequence, window=rules.window, limit=rules.sketch_hashes),
+            bands=minhash.bands(signed, count=tuning.bands, rows=tuning.rows),
+            sketch=sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes),
             shingle_count=len(shingles),
             terms=terms,
             body_words=words,
             text_hash=text_hash(article.title, article.text),
             across=self._across_languages(article),
-            entries=entry_marks(article, self._packer, self._links) if article.is_container else (),
+            entries=fingerprint_timed_entries(article, self._packer, self._links)
+            if article.is_container
+            else (),
         )
 
     def _across_languages(self, article: CleanArticle) -> bytes:
@@ -125,10 +131,12 @@ class Fingerprinter:
         if self._features is None:
             return b""
         vector = b""
-        if self._across.has_vectors:
+        if self._cross_language.has_vectors:
             pass  # JOINED
 
-            vector = sentence_vectors(self._across.folder).encode([f"{article.title}\n{article.lead}"])[0]
+            vector = sentence_vectors(self._cross_language.folder).encode(
+                [f"{article.title}\n{article.lead}"]
+            )[0]
         found = self._features.features(article.title, article.text, article.language, vector)
         return b"" if found is None else features.pack(found)
 
@@ -138,11 +146,11 @@ def text_hash(title: str, text: str) -> bytes:
     return hashlib.blake2b(f"{title}\0{text}".encode(), digest_size=16).digest()
 
 
-def fingerprinter(book: RuleBook) -> Fingerprinter:
-    """The fingerprinter of `book`; the same object for the same rules."""
-    return _fingerprinter(book.to_json())
+def fingerprinter(all_tuning: Tuning) -> Fingerprinter:
+    """The fingerprinter of `all_tuning`; the same object for the same rules."""
+    return _fingerprinter(all_tuning.to_json())
 
 
 @lru_cache(maxsize=2)
-def _fingerprinter(book_json: str) -> Fingerprinter:
-    return Fingerprinter(RuleBook.from_json(book_json))
+def _fingerprinter(tuning_json: str) -> Fingerprinter:
+    return Fingerprinter(Tuning.from_json(tuning_json))

@@ -29,13 +29,13 @@ from typing import Literal
 
 import msgspec
 
-from aggregator.model.core import Entry, Noun
+from aggregator.model.core import Entry, FrozenStruct
 
 _TAG = re.compile(r"<[^<>]*>")  # stops at the next "<": linear whatever strangers write
 _ADDRESS = re.compile(r"https?://\S+")
 
 
-class IdentityRules(msgspec.Struct, frozen=True, kw_only=True):
+class IdentityTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `identity` of config/tuning.yaml."""
 
     least_chars: int
@@ -48,7 +48,7 @@ class IdentityRules(msgspec.Struct, frozen=True, kw_only=True):
     reverts: int
 
 
-class Marks(Noun, frozen=True, kw_only=True):
+class EntryHashes(FrozenStruct, frozen=True, kw_only=True):
     """What an entry says beside its keys, as hashes. None: too little to tell it from others."""
 
     title: bytes  # of the title alone
@@ -58,7 +58,7 @@ class Marks(Noun, frozen=True, kw_only=True):
     is_long: bool = False
 
 
-class Look(Noun, frozen=True, kw_only=True):
+class Observation(FrozenStruct, frozen=True, kw_only=True):
     """How a known article once looked at a source."""
 
     article: str
@@ -70,34 +70,34 @@ class Look(Noun, frozen=True, kw_only=True):
     seen: dt.datetime
 
 
-class Stranger(Noun, frozen=True, kw_only=True):
+class UnknownEntry(FrozenStruct, frozen=True, kw_only=True):
     """An entry of a poll that no key knows; `place` is its place among the entries."""
 
     place: int
-    marks: Marks
+    entry_hashes: EntryHashes
 
 
-class Match(Noun, frozen=True, kw_only=True):
+class EntryMatch(FrozenStruct, frozen=True, kw_only=True):
     """The article that a stranger is, and what told so."""
 
     article: str
     by: Literal["words", "title"]
 
 
-def marks_of(entry: Entry, rules: IdentityRules) -> Marks:
+def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
     """The marks of `entry`. Markup and addresses inside the text are left out: they move with the site."""
     title, text = _folded(entry.title), _folded(_plain(entry))
     declared = entry.published if entry.published and entry.published.origin != "poll" else None
     minute = declared.time.replace(second=0, microsecond=0) if declared else None
     moment = minute.isoformat() if minute else ""
-    is_long = len(text) >= rules.long_chars
+    is_long = len(text) >= tuning.long_chars
     text_key = None
     if is_long:
         text_key = _hash("long", text)
-    elif len(title) + len(text) >= rules.least_chars:
+    elif len(title) + len(text) >= tuning.least_chars:
         text_key = _hash("short", title, text, moment)
-    tells = minute is not None and len(title) >= rules.least_chars
-    return Marks(
+    tells = minute is not None and len(title) >= tuning.least_chars
+    return EntryHashes(
         title=_hash("title", title),
         text_key=text_key,
         title_key=_hash("at", entry.source, title, moment) if tells else None,
@@ -106,131 +106,160 @@ def marks_of(entry: Entry, rules: IdentityRules) -> Marks:
     )
 
 
-def recognised(
-    strangers: Sequence[Stranger],
-    looks: Iterable[Look],
+def match_entries(
+    unknown_entries: Sequence[UnknownEntry],
+    observations: Iterable[Observation],
     *,
     source: str,
-    kin: Collection[str],
+    related_sources: Collection[str],
     taken: Collection[str],
-    rules: IdentityRules,
-) -> dict[int, Match]:
+    tuning: IdentityTuning,
+) -> dict[int, EntryMatch]:
     """Which articles the strangers of one poll of `source` are, by their places.
 
-    `looks` are all that share a key of their marks; `kin` the sources that speak for the same outlet; `taken`
+    `observations` are all that share a key of their marks; `related_sources` the sources that speak for the
+    same outlet; `taken`
     the articles that this poll has under known keys.
     """
-    own: list[Look] = []
-    beside: list[Look] = []
-    for look in sorted(looks, key=lambda one: (one.seen, one.article)):
-        (own if look.source == source else beside).append(look)
+    own: list[Observation] = []
+    beside: list[Observation] = []
+    for observation in sorted(observations, key=lambda one: (one.seen, one.article)):
+        (own if observation.source == source else beside).append(observation)
     texts, titles = _by(own, "text_key"), _by(own, "title_key")
-    of_kin = _by([look for look in beside if look.source in kin], "text_key")
-    found: dict[int, Match] = {}
+    of_related = _by(
+        [observation for observation in beside if observation.source in related_sources], "text_key"
+    )
+    found: dict[int, EntryMatch] = {}
     used = set(taken)
 
-    def take(stranger: Stranger, articles: list[str], by: Literal["words", "title"]) -> None:
+    def take(unknown_entry: UnknownEntry, articles: list[str], by: Literal["words", "title"]) -> None:
         if len(articles) == 1 and articles[0] not in used:
             used.add(articles[0])
-            found[stranger.place] = Match(article=articles[0], by=by)
+            found[unknown_entry.place] = EntryMatch(article=articles[0], by=by)
 
-    for one in strangers:
-        take(one, _articles(look for look in texts[one.marks.text_key] if _is_sure(one.marks, look)), "words")
+    for one in unknown_entries:
+        take(
+            one,
+            _articles(
+                observation
+                for observation in texts[one.entry_hashes.text_key]
+                if _is_sure(one.entry_hashes, observation)
+            ),
+            "words",
+        )
         if one.place not in found:
-            near = [look for look in of_kin[one.marks.text_key] if _is_same(one.marks, look)]
+            near = [
+                observation
+                for observation in of_related[one.entry_hashes.text_key]
+                if _is_same(one.entry_hashes, observation)
+            ]
             take(one, _articles(near), "words")
-    for one in strangers:
+    for one in unknown_entries:
         if one.place not in found:
-            take(one, _articles(titles[one.marks.title_key]), "title")
-    left = [one for one in strangers if one.place not in found]
-    undated, dated = _in_turn(left, texts, used)
-    if _is_mass(len(found) + len(undated), len(strangers), rules):
+            take(one, _articles(titles[one.entry_hashes.title_key]), "title")
+    left = [one for one in unknown_entries if one.place not in found]
+    undated, dated = _match_in_order(left, texts, used)
+    if _is_mass(len(found) + len(undated), len(unknown_entries), tuning):
         found |= undated
-    if _is_mass(len(dated), len(left) - len(undated), rules):
+    if _is_mass(len(dated), len(left) - len(undated), tuning):
         found |= dated
     return found
 
 
-def moved_from(
-    strangers: Sequence[Stranger], looks: Iterable[Look], silent: Collection[str], rules: IdentityRules
+def find_moved_source(
+    unknown_entries: Sequence[UnknownEntry],
+    observations: Iterable[Observation],
+    silent: Collection[str],
+    tuning: IdentityTuning,
 ) -> str | None:
     """The one source, of those in `silent`, that said nearly all of this before; None: none, or several."""
     said: dict[str, set[int]] = defaultdict(set)
-    texts = _by([look for look in looks if look.source in silent], "text_key")
-    for one in strangers:
-        for look in texts[one.marks.text_key]:
-            if _is_same(one.marks, look):
-                said[look.source].add(one.place)
+    texts = _by([observation for observation in observations if observation.source in silent], "text_key")
+    for one in unknown_entries:
+        for observation in texts[one.entry_hashes.text_key]:
+            if _is_same(one.entry_hashes, observation):
+                said[observation.source].add(one.place)
     fitting = [
         source
         for source, places in sorted(said.items())
-        if len(places) >= rules.moved_entries and len(places) > rules.mass_share * len(strangers)
+        if len(places) >= tuning.moved_entries and len(places) > tuning.mass_share * len(unknown_entries)
     ]
     return fitting[0] if len(fitting) == 1 else None
 
 
-def strikes_after(strikes: int, restless: int, settled: int, rules: IdentityRules) -> int:
-    """Polls running in which a kind of key was new for articles known otherwise (`restless` entries)."""
-    if restless + settled == 0:
+def update_strikes(strikes: int, changed_entries: int, stable_entries: int, tuning: IdentityTuning) -> int:
+    """Polls running in which a kind of key was new for articles known otherwise (`changed_entries`
+    entries).
+    """
+    if changed_entries + stable_entries == 0:
         return strikes
-    return strikes + 1 if restless > rules.distrust_share * (restless + settled) else 0
+    return strikes + 1 if changed_entries > tuning.distrust_share * (changed_entries + stable_entries) else 0
 
 
-def _is_sure(marks: Marks, look: Look) -> bool:
-    if marks.minute is not None and look.minute is not None:
-        return marks.minute == look.minute
-    return marks.is_long and marks.title == look.title
+def _is_sure(entry_hashes: EntryHashes, observation: Observation) -> bool:
+    if entry_hashes.minute is not None and observation.minute is not None:
+        return entry_hashes.minute == observation.minute
+    return entry_hashes.is_long and entry_hashes.title == observation.title
 
 
-def _is_same(marks: Marks, look: Look) -> bool:
+def _is_same(entry_hashes: EntryHashes, observation: Observation) -> bool:
     """Sure across sources: words and title and, where both have one, the minute."""
-    return marks.title == look.title and _is_sure(marks, look)
+    return entry_hashes.title == observation.title and _is_sure(entry_hashes, observation)
 
 
-def _is_mass(count: int, of: int, rules: IdentityRules) -> bool:
-    return count >= rules.mass_entries and count > rules.mass_share * of
+def _is_mass(count: int, of: int, tuning: IdentityTuning) -> bool:
+    return count >= tuning.mass_entries and count > tuning.mass_share * of
 
 
-def _in_turn(
-    strangers: Sequence[Stranger], texts: Mapping[bytes | None, list[Look]], used: Collection[str]
-) -> tuple[dict[int, Match], dict[int, Match]]:
+def _match_in_order(
+    unknown_entries: Sequence[UnknownEntry],
+    texts: Mapping[bytes | None, list[Observation]],
+    used: Collection[str],
+) -> tuple[dict[int, EntryMatch], dict[int, EntryMatch]]:
     """One article of the same title and words for each stranger, the oldest first.
 
     Those where a date is missing, and those where two dates disagree.
     """
-    undated: dict[int, Match] = {}
-    dated: dict[int, Match] = {}
+    undated: dict[int, EntryMatch] = {}
+    dated: dict[int, EntryMatch] = {}
     gone = set(used)
-    for one in strangers:
-        alike = [look for look in texts[one.marks.text_key] if look.title == one.marks.title]
-        look = next((look for look in alike if look.article not in gone), None)
-        if look is None:
+    for one in unknown_entries:
+        alike = [
+            observation
+            for observation in texts[one.entry_hashes.text_key]
+            if observation.title == one.entry_hashes.title
+        ]
+        observation = next((observation for observation in alike if observation.article not in gone), None)
+        if observation is None:
             continue
-        gone.add(look.article)
-        disagree = one.marks.minute is not None and look.minute not in (None, one.marks.minute)
-        (dated if disagree else undated)[one.place] = Match(article=look.article, by="words")
+        gone.add(observation.article)
+        disagree = one.entry_hashes.minute is not None and observation.minute not in (
+            None,
+            one.entry_hashes.minute,
+        )
+        (dated if disagree else undated)[one.place] = EntryMatch(article=observation.article, by="words")
     return undated, dated
 
 
 def _by(
-    looks: Iterable[Look], key: Literal["text_key", "title_key"]
-) -> defaultdict[bytes | None, list[Look]]:
-    found: defaultdict[bytes | None, list[Look]] = defaultdict(list)
-    for look in looks:
-        if (value := getattr(look, key)) is not None:
-            found[value].append(look)
+    observations: Iterable[Observation], key: Literal["text_key", "title_key"]
+) -> defaultdict[bytes | None, list[Observation]]:
+    found: defaultdict[bytes | None, list[Observation]] = defaultdict(list)
+    for observation in observations:
+        if (value := getattr(observation, key)) is not None:
+            found[value].append(observation)
     return found
 
 
-def _articles(looks: Iterable[Look]) -> list[str]:
+def _articles(observations: Iterable[Observation]) -> list[str]:
     """Each once, in their order."""
-    return list(dict.fromkeys(look.article for look in looks))
+    return list(dict.fromkeys(observation.article for observation in observations))
 
 
 # --- keys that say nothing ---------------------------------------------------------------------------------
 
 
-class Claim(Noun, frozen=True, kw_only=True):
+class EntryKeys(FrozenStruct, frozen=True, kw_only=True):
     """The keys that one entry of a poll comes with, and its title with its declared time."""
 
     guid: bytes | None
@@ -238,7 +267,7 @@ class Claim(Noun, frozen=True, kw_only=True):
     headline: str
 
 
-def shared_keys(claims: Sequence[Claim]) -> set[bytes]:
+def shared_keys(claims: Sequence[EntryKeys]) -> set[bytes]:
     """Keys that entries of one poll share although they differ in title or time, and in the other key.
 
     A feed whose entries all link to the home page, or whose GUIDs are all "0", tells nothing by them.
@@ -247,16 +276,16 @@ def shared_keys(claims: Sequence[Claim]) -> set[bytes]:
 
 
 def _shared(
-    claims: Sequence[Claim], one: Literal["guid", "url"], other: Literal["guid", "url"]
+    claims: Sequence[EntryKeys], one: Literal["guid", "url"], other: Literal["guid", "url"]
 ) -> set[bytes]:
-    held: dict[bytes, list[Claim]] = defaultdict(list)
+    held: dict[bytes, list[EntryKeys]] = defaultdict(list)
     for claim in claims:
         if (key := getattr(claim, one)) is not None:
             held[key].append(claim)
     return {key for key, holders in held.items() if _are_different(holders, other)}
 
 
-def _are_different(holders: Sequence[Claim], other: Literal["guid", "url"]) -> bool:
+def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) -> bool:
     """Whether two of them differ in the headline and in the other key, or have no such key."""
     headlines: dict[bytes | None, set[str]] = defaultdict(set)
     for one in holders:

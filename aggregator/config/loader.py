@@ -68,7 +68,7 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
         for name in (DATABASE_VARIABLE, DATABASE_FILE_VARIABLE):
             os.environ.pop(name, None)
     try:
-        _ = config.database_url, config.rule_book
+        _ = config.database_url, config.effective_tuning
     except ConfigError as error:
         raise located(error, lines, path.name if path else "") from error
     return config
@@ -207,12 +207,12 @@ def _checked(values: dict[str, Any], lines: dict[KeyPath, int], name: str) -> Co
             path = tuple(part for part in detail["loc"] if isinstance(part, str | int))
             known = next(path[:end] for end in range(len(path), -1, -1) if path[:end] in lines)
             dotted = ".".join(str(part) for part in path)
-            words = f"{name}:{lines[known]}: {dotted}: {_in_words(detail['type'], detail['msg'])}"
+            words = f"{name}:{lines[known]}: {dotted}: {_error_text(detail['type'], detail['msg'])}"
             problems.append((lines[known], words))
         raise ConfigError("\n".join(words for _, words in sorted(problems))) from error
 
 
-def _in_words(kind: str, message: str) -> str:
+def _error_text(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return "there is no such key"
     if kind == "tuple_type":

@@ -13,7 +13,7 @@ import sys
 import threading
 from types import TracebackType
 
-from aggregator.config.messages import without_secrets
+from aggregator.config.messages import redact
 
 # What a record may carry beside its words (`extra=` of the call), as keys of its JSON.
 FIELDS = ("source", "entry", "article", "story", "hook", "job")
@@ -36,8 +36,10 @@ def set_up(level: str, form: str) -> None:
     What nobody caught, and warnings of Python, become records too.
     """
     handler = logging.StreamHandler(sys.stderr)
-    marked = goes_to_journal()
-    handler.setFormatter(_Json(marked=marked) if form == "json" else _Text(marked=marked))
+    with_priority = goes_to_journal()
+    handler.setFormatter(
+        _Json(with_priority=with_priority) if form == "json" else _Text(with_priority=with_priority)
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -69,29 +71,29 @@ def one_line(text: str) -> str:
 
 
 class _Formatter(logging.Formatter):
-    def __init__(self, *, marked: bool) -> None:
+    def __init__(self, *, with_priority: bool) -> None:
         super().__init__()
-        self._marked = marked
+        self._with_priority = with_priority
 
-    def _mark(self, record: logging.LogRecord) -> str:
-        return f"<{_NUMBER_OF.get(record.levelname.lower(), 6)}>" if self._marked else ""
+    def _priority_prefix(self, record: logging.LogRecord) -> str:
+        return f"<{_NUMBER_OF.get(record.levelname.lower(), 6)}>" if self._with_priority else ""
 
     def _message(self, record: logging.LogRecord) -> str:
-        return one_line(without_secrets(record.getMessage()))
+        return one_line(redact(record.getMessage()))
 
     def _trace(self, record: logging.LogRecord) -> list[str]:
         if not record.exc_info:
             return []
-        lines = without_secrets(self.formatException(record.exc_info)).split("\n")
+        lines = redact(self.formatException(record.exc_info)).split("\n")
         return [one_line(line) for line in lines]
 
 
 class _Text(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        mark = self._mark(record)
+        prefix = self._priority_prefix(record)
         when = dt.datetime.fromtimestamp(record.created, dt.UTC).strftime("%Y-%m-%d %H:%M:%S ")
-        first = f"{'' if self._marked else when}{record.levelname.lower():7} {self._message(record)}"
-        return "\n".join(mark + line for line in (first, *self._trace(record)))
+        first = f"{'' if self._with_priority else when}{record.levelname.lower():7} {self._message(record)}"
+        return "\n".join(prefix + line for line in (first, *self._trace(record)))
 
 
 class _Json(_Formatter):
@@ -104,10 +106,10 @@ class _Json(_Formatter):
             "message": self._message(record),
         }
         given = {name: getattr(record, name, None) for name in FIELDS}
-        line |= {name: one_line(without_secrets(str(value))) for name, value in given.items() if value}
+        line |= {name: one_line(redact(str(value))) for name, value in given.items() if value}
         if record.exc_info:
             line["trace"] = "\n".join(self._trace(record))
-        return self._mark(record) + json.dumps(line, ensure_ascii=False)
+        return self._priority_prefix(record) + json.dumps(line, ensure_ascii=False)
 
 
 def _on_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

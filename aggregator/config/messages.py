@@ -24,7 +24,7 @@ def _kept(match: re.Match[str]) -> str:
     return match[1] + _HIDDEN
 
 
-def without_secrets(text: str) -> str:
+def redact(text: str) -> str:
     """`text` with what must not be read by others taken out; mostly the same string."""
     if not _SIGNS.search(text):
         return text

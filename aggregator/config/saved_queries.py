@@ -6,7 +6,7 @@ Also how people write a point in time. Nothing here asks a clock: `now` is alway
 import datetime as dt
 import re
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 
@@ -18,7 +18,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-class SavedQuery(Noun, frozen=True, kw_only=True):
+class SavedQuery(FrozenStruct, frozen=True, kw_only=True):
     """What config.yaml says of one query. Empty is as good as not given.
 
     `since` and `until` stay as written: "24h" means another moment every time it is asked. `title`, `items`

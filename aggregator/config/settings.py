@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from aggregator.config.saved_queries import RESERVED_NAMES, SavedQuery, is_query_name, parse_moment
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.config.webhook_signature import signing_key
 from aggregator.model.errors import ConfigError, UsageError
 
@@ -262,7 +262,7 @@ class RetentionConfig(_Part):
 
     @field_validator("size", mode="before")
     @classmethod
-    def _room(cls, value: object) -> int | None:
+    def _size(cls, value: object) -> int | None:
         match = _SIZE.fullmatch(value) if isinstance(value, str) else None
         if value is None or match is not None:
             return None if match is None else int(float(match[1]) * _BYTES[match[2]])
@@ -277,7 +277,7 @@ class RetentionConfig(_Part):
         return f"{value // _SECONDS[unit]}{unit}"
 
     @field_serializer("size", when_used="json")
-    def _room_as_typed(self, value: int | None) -> str | None:
+    def _size_as_typed(self, value: int | None) -> str | None:
         return None if value is None else f"{value / 10**6:.15g} MB"
 
     @model_validator(mode="after")
@@ -358,8 +358,8 @@ class SourceConfig(_Timed):
         return self
 
 
-_HOOK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-_HOOK_ADDRESS = re.compile(r"https?://[^/\s?#@]+([/?#]\S*)?")
+_WEBHOOK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_WEBHOOK_ADDRESS = re.compile(r"https?://[^/\s?#@]+([/?#]\S*)?")
 
 
 class WebhookConfig(_Part):
@@ -374,14 +374,14 @@ class WebhookConfig(_Part):
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        if not _HOOK_NAME.fullmatch(value):
+        if not _WEBHOOK_NAME.fullmatch(value):
             raise ValueError("use letters, digits, - and _, at most 40")
         return value
 
     @field_validator("url")
     @classmethod
     def _address(cls, value: SecretStr) -> SecretStr:
-        if not _HOOK_ADDRESS.fullmatch(value.get_secret_value()):
+        if not _WEBHOOK_ADDRESS.fullmatch(value.get_secret_value()):
             raise ValueError("give an http or https address, without a name or password in it")
         return value
 
@@ -444,15 +444,17 @@ class Config(_Part):
 
     @field_validator("webhooks")
     @classmethod
-    def _hooks(cls, value: tuple[WebhookConfig, ...], info: ValidationInfo) -> tuple[WebhookConfig, ...]:
-        names = [hook.name for hook in value]
+    def _check_webhooks(
+        cls, value: tuple[WebhookConfig, ...], info: ValidationInfo
+    ) -> tuple[WebhookConfig, ...]:
+        names = [webhook.name for webhook in value]
         queries = info.data.get("queries")  # absent where it has mistakes of its own
-        for hook in value:
-            if names.count(hook.name) > 1:
-                raise ValueError(f"two are called {hook.name!r}")
-            if hook.query is not None and queries is not None and hook.query not in queries:
+        for webhook in value:
+            if names.count(webhook.name) > 1:
+                raise ValueError(f"two are called {webhook.name!r}")
+            if webhook.query is not None and queries is not None and webhook.query not in queries:
                 raise ValueError(
-                    f"{hook.name!r} asks for the query {hook.query!r}; `queries:` has none so called"
+                    f"{webhook.name!r} asks for the query {webhook.query!r}; `queries:` has none so called"
                 )
         return value
 
@@ -496,13 +498,13 @@ class Config(_Part):
         return absolute_database_url(given, self._base)
 
     @property
-    def rule_book(self) -> RuleBook:
+    def effective_tuning(self) -> Tuning:
         """The rules in force, with what `grouping` chooses. Raises ConfigError for what cannot be."""
         chosen = sorted({"mode", "model", "folder"} & set(self.rules.get("across", {})))
         if chosen:
             raise ConfigError(f"rules.across.{chosen[0]}: this is chosen by `grouping:`")
-        book = rule_book(_laid_over(self._across_languages(), self.rules))
-        least = float(book.values("retention")["least_days"]) * _SECONDS["d"]
+        all_tuning = effective_tuning(_merge_overrides(self._across_languages(), self.rules))
+        least = float(all_tuning.values("retention")["least_days"]) * _SECONDS["d"]
         for name in ("text_after", "stories_after"):
             age = getattr(self.retention, name)
             if age is not None and age < least:
@@ -510,7 +512,7 @@ class Config(_Part):
                     f"retention.{name}: what is younger than a day would be deleted for good; "
                     "give a day or more, such as 180d"
                 )
-        return book
+        return all_tuning
 
     def _across_languages(self) -> dict[str, dict[str, Any]]:
         """The rules that follow from `grouping`; {} where it is off."""
@@ -528,7 +530,7 @@ class Config(_Part):
             )
         folder = self.path(given)
         model, size = _model_of(folder)
-        work: dict[str, Any] = rule_book().values("work")
+        work: dict[str, Any] = effective_tuning().values("work")
         return {
             "across": {"mode": mode, "model": model, "folder": str(folder)},
             "work": {
@@ -539,16 +541,16 @@ class Config(_Part):
 
     def secret_path(self, given: str) -> Path:
         """Where a secret lies: among what systemd handed over (LoadCredential=), else as `path` says."""
-        handed_over = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / given
-        is_there = handed_over.is_absolute() and os.path.isfile(handed_over)  # noqa: PTH113 - a Path raises
-        return handed_over if is_there else self.path(given)
+        credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / given
+        is_there = credential.is_absolute() and os.path.isfile(credential)  # noqa: PTH113 - a Path raises
+        return credential if is_there else self.path(given)
 
     def path(self, given: str) -> Path:
         """A path of the file, meant from the file's own folder."""
         return (self._base / expanded(given)).absolute()
 
 
-def _laid_over(
+def _merge_overrides(
     below: Mapping[str, Mapping[str, Any]], above: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     return {name: {**below.get(name, {}), **above.get(name, {})} for name in {**below, **above}}

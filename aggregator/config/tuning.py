@@ -1,7 +1,7 @@
 """The rule book: every constant that decides something, read from the one file `config/tuning.yaml`.
 
 What users choose stands in config.yaml; what we measured stands here, each with its unit and its origin.
-config.yaml may override single values under `rules:`. `RuleBook.version` is a hash of all that can change a
+config.yaml may override single values under `rules:`. `Tuning.version` is a hash of all that can change a
 decision and is stored beside every decision, so that a replay can be compared.
 """
 
@@ -31,11 +31,11 @@ Section = TypeVar("Section", bound=msgspec.Struct)
 @cache
 def _shipped() -> dict[str, dict[str, Any]]:
     text = files("aggregator.config").joinpath("tuning.yaml").read_text(encoding="utf-8")
-    book: dict[str, dict[str, Any]] = yaml.safe_load(text)
-    return book
+    all_tuning: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    return all_tuning
 
 
-class RuleBook(msgspec.Struct, frozen=True):
+class Tuning(msgspec.Struct, frozen=True):
     """The constants in force: the shipped ones with the user's overrides laid over them."""
 
     overrides: dict[str, dict[str, Any]] = {}
@@ -66,7 +66,7 @@ class RuleBook(msgspec.Struct, frozen=True):
         return json.dumps(self.overrides, sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> "RuleBook":
+    def from_json(cls, text: str) -> "Tuning":
         """The book that `to_json` wrote."""
         return cls(overrides=json.loads(text))
 
@@ -77,10 +77,10 @@ class RuleBook(msgspec.Struct, frozen=True):
             name: {key: value for key, value in values.items() if (name, key) not in _PLACES}
             for name, values in self.overrides.items()
         }
-        return _version(RuleBook(overrides=deciding).to_json())
+        return _version(Tuning(overrides=deciding).to_json())
 
 
-def rule_book(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> RuleBook:
+def effective_tuning(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Tuning:
     """The shipped rules with `overrides` (the `rules:` of config.yaml) checked and laid over them.
 
     Raises ConfigError with a line for every override that does not exist or is of another type.
@@ -90,7 +90,7 @@ def rule_book(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> RuleB
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     changed = {name: _changed(values, _shipped()[name]) for name, values in given.items()}
-    return RuleBook(overrides={name: values for name, values in changed.items() if values})
+    return Tuning(overrides={name: values for name, values in changed.items() if values})
 
 
 def _changed(values: Mapping[str, Any], shipped: Mapping[str, Any]) -> dict[str, Any]:

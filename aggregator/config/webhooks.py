@@ -14,7 +14,7 @@ _ANY_NUMBER = 2**31 - 2  # a query's own limit is for lists
 
 
 @dataclass(frozen=True)
-class Hook:
+class Webhook:
     """Where to send what. Its printed form holds neither the address nor the key."""
 
     name: str
@@ -35,21 +35,21 @@ class Hook:
 _LONGEST_SECRET = 1000  # characters read of a file
 
 
-def hooks_of(config: Config) -> tuple[Hook, ...]:
+def webhooks_from(config: Config) -> tuple[Webhook, ...]:
     """All of them, in the order of the file.
 
     Raises ConfigError for a file of a secret that cannot be read or holds none.
     """
-    return tuple(_hook(config, number, one) for number, one in enumerate(config.webhooks))
+    return tuple(_webhook(config, number, one) for number, one in enumerate(config.webhooks))
 
 
-def _hook(config: Config, number: int, one: WebhookConfig) -> Hook:
+def _webhook(config: Config, number: int, one: WebhookConfig) -> Webhook:
     query = None if one.query is None else config.saved_query(one.query)
     try:
         key = signing_key(_secret(config, one))
     except ConfigError as error:
         raise ConfigError(f"webhooks.{number}: {one.name}: {error}") from error
-    return Hook(name=one.name, url=one.url.get_secret_value(), key=key, query=query)
+    return Webhook(name=one.name, url=one.url.get_secret_value(), key=key, query=query)
 
 
 def _secret(config: Config, one: WebhookConfig) -> str:

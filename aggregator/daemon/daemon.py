@@ -21,8 +21,8 @@ from types import FrameType
 
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
-from aggregator.daemon.runtime import Lent, Shift
-from aggregator.daemon.watchdog import Notifier, ServiceRules, watchdog_interval_seconds
+from aggregator.daemon.runtime import DaemonServices, Runtime
+from aggregator.daemon.watchdog import Notifier, ServiceTuning, watchdog_interval_seconds
 from aggregator.model.core import utc_now
 from aggregator.model.errors import (
     AggregatorError,
@@ -31,13 +31,13 @@ from aggregator.model.errors import (
     ConfigError,
     DatabaseReplacedError,
 )
-from aggregator.model.health_report import Process, Reload
+from aggregator.model.health_report import ProcessState, Reload
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.writer_lease import writer_lock
+from aggregator.store.engine.writer_lease import open_writer_lease
 
 log = logging.getLogger(__name__)
 
-SAME_WISH_SECONDS = 1.0  # Ctrl-C reaches make and us, and make passes it on: that is one wish
+SAME_SIGNAL_SECONDS = 1.0  # Ctrl-C reaches make and us, and make passes it on: that is one wish
 STOP_SECONDS = 8.0  # what is under way may end in this time; then it is left (nothing of it is lost)
 HUNG_SECONDS = 0.2  # for a thread to end after all was closed
 BEGIN_SECONDS = (1.0, 2.0, 5.0, 10.0)  # between tries to begin a shift while the database is in trouble
@@ -86,22 +86,22 @@ class Daemon:
         self._asked = threading.Event()  # a signal wants something of the main thread
         self._reread = threading.Event()
         self._notifier = Notifier()
-        self._lock = writer_lock(database, config.rule_book, stands_by=True)
-        look_seconds = config.rule_book.section("service", ServiceRules).look_seconds
+        self._lock = open_writer_lease(database, config.effective_tuning, is_standby=True)
+        look_seconds = config.effective_tuning.section("service", ServiceTuning).look_seconds
         self._look_seconds = min(look_seconds, watchdog_interval_seconds() or look_seconds)
-        self._lent = Lent(
+        self._services = DaemonServices(
             database=database,
             lock=self._lock,
             now=now,
             look_seconds=self._look_seconds,
             arrived=threading.Event(),
             placed=self._count_placed,
-            status=self._tell,
+            status=self._notify_status,
             failed=self._fail,
-            tally=database.tally,
-            began_at=now(),
+            metrics_registry=database.metrics_registry,
+            started_at=now(),
             last_reload=lambda: self._last_reload,
-            process=self._how_it_does,
+            process=self._process_state,
         )
         self._failed: AggregatorError | None = None
         self._asked_to_stop = 0.0
@@ -119,7 +119,7 @@ class Daemon:
         try:
             self._take_lock()
             if not self._stop.is_set():
-                self._serve_and_work(Shift(self._config, self._lent))
+                self._serve_and_work(Runtime(self._config, self._services))
         finally:
             self._lock.release()
         if self._failed is not None:
@@ -133,7 +133,7 @@ class Daemon:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._stop.is_set():
-            if time.monotonic() - self._asked_to_stop > SAME_WISH_SECONDS:
+            if time.monotonic() - self._asked_to_stop > SAME_SIGNAL_SECONDS:
                 raise SystemExit(1)  # a second wish: at once
             return
         self._asked_to_stop = time.monotonic()
@@ -159,26 +159,26 @@ class Daemon:
                 "way; stop that one first (ingest, stories and the like work beside it)"
             )
 
-    def _serve_and_work(self, shift: Shift) -> None:
+    def _serve_and_work(self, runtime: Runtime) -> None:
         from aggregator.web.server import Server  # 0.1 s of imports that no other command needs
 
-        self._shift = shift
-        self._server = Server(*shift.front())
+        self._runtime = runtime
+        self._server = Server(*runtime.web_services())
         try:
-            shift.start()
+            runtime.start()
             url = self._server.start()
             log.info("listening on %s, stories in %s", url, shown_url(self._database.url))
             self._notifier.ready("listening")
             while not self._stop.is_set():
                 if self._reread.is_set():
                     self._read_again()
-                self._look_after(until=self._asked)
+                self._supervise(until=self._asked)
         finally:
             self.stop()
             self._notifier.stopping()
             self._end()
 
-    def _look_after(self, *, until: threading.Event, seconds: float | None = None) -> None:
+    def _supervise(self, *, until: threading.Event, seconds: float | None = None) -> None:
         """The main thread: sleep, and tell systemd that we get on as long as all of us do.
 
         Returns when `until` is set, or after about so many seconds.
@@ -191,7 +191,7 @@ class Daemon:
             if not self._server.is_serving:
                 self._fail(BrokenDaemonError("the web server ended; the log says why"))
                 return
-            stalled = self._shift.heart.stalled()
+            stalled = self._runtime.watchdog.stalled()
             if stalled:
                 log.error("no progress in: %s", ", ".join(stalled))
             else:
@@ -207,22 +207,22 @@ class Daemon:
             self._asked.set()
             return
         log.info("SIGHUP: reading the configuration again")
-        old = self._shift
+        old = self._runtime
         try:
             config = self._again()
             words = f"the configuration is in force; {self._changed(config)}"
-            shift = Shift(config, self._lent, old)
-            self._show(shift)
+            runtime = Runtime(config, self._services, old)
+            self._show(runtime)
         except Exception as error:  # noqa: BLE001 - whatever a new configuration raises, the old one stays
             self._refuse(error)
             return
         self._end_shift(old)
         try:
-            self._begin_shift(shift)
+            self._begin_shift(runtime)
         except (AnotherDaemonError, DatabaseReplacedError):
             raise
         except Exception as error:  # noqa: BLE001 - as above
-            self._go_back(shift)
+            self._go_back(runtime)
             self._refuse(error)
             return
         if not self._stop.is_set():
@@ -246,65 +246,65 @@ class Daemon:
         self._last_reload = Reload(at=self._now(), ok=False, words=words)
         self._notifier.ready(words)
 
-    def _go_back(self, new: Shift) -> None:
+    def _go_back(self, new: Runtime) -> None:
         """Put the old configuration in force again after the new one could not begin."""
         self._end_shift(new)
-        shift = Shift(self._config, self._lent, new)
+        runtime = Runtime(self._config, self._services, new)
         try:
-            self._show(shift)
+            self._show(runtime)
         except AggregatorError as error:
             log.error("the web server goes on as the new configuration says: %s", error)  # noqa: TRY400 - in words
-            shift = Shift(self._config, self._lent, new)
-        self._begin_shift(shift)
+            runtime = Runtime(self._config, self._services, new)
+        self._begin_shift(runtime)
 
-    def _show(self, shift: Shift) -> None:
-        """Let the web server show what `shift` would; on failure nothing of that is left."""
+    def _show(self, runtime: Runtime) -> None:
+        """Let the web server show what `runtime` would; on failure nothing of that is left."""
         try:
             url = self._server.url
-            if self._server.change(*shift.front()) != url:
+            if self._server.change(*runtime.web_services()) != url:
                 log.info("listening on %s from now on", self._server.url)
         except Exception:
-            shift.stop()
+            runtime.stop()
             raise
 
-    def _end_shift(self, old: Shift) -> None:
+    def _end_shift(self, old: Runtime) -> None:
         """End a shift wholly before the next one begins: two may not place side by side."""
         old.stop()
         behind = old.drain(STOP_SECONDS)
         while old.is_placing and not self._stop.is_set():
-            self._look_after(until=self._stop, seconds=self._look_seconds)
+            self._supervise(until=self._stop, seconds=self._look_seconds)
         if behind:
             log.warning("left behind: %s", ", ".join(behind))
 
-    def _begin_shift(self, new: Shift) -> None:
+    def _begin_shift(self, new: Runtime) -> None:
         """Begin a shift; while the database is in trouble it is tried again and again."""
-        self._shift = new
-        shift: Shift | None = new
+        self._runtime = new
+        runtime: Runtime | None = new
         for seconds in chain(BEGIN_SECONDS, repeat(BEGIN_SECONDS[-1])):
             if self._stop.is_set():
                 return
             try:
-                if shift is None:
-                    shift = self._shift = Shift(new.config, self._lent, self._shift)
-                shift.start()
+                if runtime is None:
+                    runtime = self._runtime = Runtime(new.config, self._services, self._runtime)
+                runtime.start()
                 return
             except (AnotherDaemonError, ConfigError, DatabaseReplacedError):
                 raise
             except AggregatorError as error:
                 log.warning("the new configuration waits %.0f s: %s", seconds, error)
-            if shift is not None:
-                shift.stop()
-                shift.drain(STOP_SECONDS)
-                shift = None
-            self._look_after(until=self._stop, seconds=seconds)
+            if runtime is not None:
+                runtime.stop()
+                runtime.drain(STOP_SECONDS)
+                runtime = None
+            self._supervise(until=self._stop, seconds=seconds)
 
     def _end(self) -> None:
         """Let what is under way end, all of it within STOP_SECONDS."""
         deadline = time.monotonic() + STOP_SECONDS
         web = threading.Thread(target=self._server.stop, name="web-stop", daemon=True)
         web.start()
-        self._shift.stop()
-        behind = self._shift.drain(deadline - time.monotonic())
+        self._runtime.stop()
+        behind = self._runtime.drain(deadline - time.monotonic())
         web.join(max(0.0, deadline - time.monotonic()))
         if behind:
             log.warning("left behind: %s", ", ".join(behind))
@@ -312,16 +312,16 @@ class Daemon:
     def _count_placed(self, count: int) -> None:
         self._placed += count
 
-    def _tell(self, words: str) -> None:
+    def _notify_status(self, words: str) -> None:
         """A line of status for systemd."""
         said = [f"placed {counted(self._placed, 'article')}", words]
         if self._last_reload is not None and not self._last_reload.ok:
             said.insert(0, self._last_reload.words)
         self._notifier.status("; ".join(said))
 
-    def _how_it_does(self) -> Process:
+    def _process_state(self) -> ProcessState:
         """Of the shift that runs: the one that the web server was given may have been begun anew."""
-        return self._shift.process()
+        return self._runtime.process()
 
     def _on_dead_thread(self, died: threading.ExceptHookArgs) -> None:
         """No thread of ours ends with an exception; where one does, none of its kind is there any more."""

@@ -12,13 +12,19 @@ from collections.abc import Callable
 import msgspec
 
 from aggregator import __version__
-from aggregator.admin.backup import Standing, standing
+from aggregator.admin.backup import BackupStatus, backup_status
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
 from aggregator.daemon.process_memory import ProcessTree, process_tree, why_few_files
-from aggregator.model.counters import Tally
+from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
-from aggregator.model.health_report import BackupState, Condition, Look, Process, WatchRules
+from aggregator.model.health_report import (
+    BackupState,
+    HealthCheckTuning,
+    HealthReport,
+    HealthSnapshot,
+    ProcessState,
+)
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.retention import progress
 from aggregator.store.migrate import newest_revision
@@ -27,53 +33,53 @@ from aggregator.store.read import health_gauges
 _HOUR_SECONDS = 3600.0
 
 
-class Vitals:
-    """One daemon's state. `look` may hang with the database; everything else answers at once."""
+class HealthMonitor:
+    """One daemon's state. `snapshot` may hang with the database; everything else answers at once."""
 
     def __init__(
         self,
         config: Config,
         database: Database,
-        tally: Tally,
-        process: Callable[[], Process],
+        metrics_registry: Metrics,
+        process: Callable[[], ProcessState],
         now: Callable[[], dt.datetime],
     ) -> None:
         """`process` tells what only the daemon knows; it must not wait for anything."""
         self._config = config
         self._database = database
         self._now = now
-        self.tally = tally
+        self.metrics_registry = metrics_registry
         self.process = process
-        book = config.rule_book
-        self.rules = book.section("watch", WatchRules)
-        self.rules_version = book.version
-        self._recovered_after: int = book.values("hooks")["recovered_after"]
+        all_tuning = config.effective_tuning
+        self.tuning = all_tuning.section("watch", HealthCheckTuning)
+        self.rules_version = all_tuning.version
+        self._recovered_after: int = all_tuning.values("hooks")["recovered_after"]
         self._events: Counter[str] = Counter()  # lines of the stories' log since the start, by kind
         self._log_read_to: int | None = None
         self._counting = threading.Lock()
 
     @property
     def probe_seconds(self) -> float:
-        """How long a probe waits for `look`."""
-        return self.rules.probe_seconds
+        """How long a probe waits for `snapshot`."""
+        return self.tuning.probe_seconds
 
     @property
     def fresh_seconds(self) -> float:
-        """How long what `look` found may be shown again."""
-        return self.rules.fresh_seconds
+        """How long what `snapshot` found may be shown again."""
+        return self.tuning.fresh_seconds
 
-    def look(self) -> Look:
+    def snapshot(self) -> HealthSnapshot:
         """Ask the database how it goes. Raises AggregatorError where it does not answer."""
         now = self._now()
         before = self._log_read_to
         with self._database.read() as connection:
             end = health_gauges.log_end(connection)
             lines = {} if before is None else health_gauges.log_kinds(connection, before, end)
-            found = Look(
+            found = HealthSnapshot(
                 at=now,
                 stored=health_gauges.stored(connection, now, self._recovered_after),
                 place=health_gauges.place(self._database, connection),
-                sources=tuple(health_gauges.sources(connection, self.rules.sources_labelled)),
+                sources=tuple(health_gauges.sources(connection, self.tuning.sources_labelled)),
                 why_not_writable=self._database.why_not_writable(connection),
                 revision=health_gauges.revision(connection),
                 retention=progress(connection),
@@ -82,7 +88,7 @@ class Vitals:
 
     def backups(self) -> BackupState:
         """How it stands with the backups. Their folder may be on a disk that does not answer."""
-        return _backup(standing(self._config, self._database, self._now()))
+        return _backup(backup_status(self._config, self._database, self._now()))
 
     def _counted(self, before: int | None, end: int, lines: dict[str, int]) -> dict[str, int]:
         """All events since the first look; of two looks at once one counts."""
@@ -92,47 +98,47 @@ class Vitals:
                 self._log_read_to = end
             return dict(self._events)
 
-    def metrics(self, look: Look | None, accept: str) -> tuple[bytes, str]:
+    def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
         """All of it as Prometheus reads it, in the form that the header `accept` asks for; and its type."""
         from aggregator.daemon.metrics import Now, exposition  # 0.1 s that only who is scraped pays
 
-        now = Now(self.process(), self.condition(look), self.memory())
-        return exposition(now, look, self.tally, self.rules_version, accept)
+        now = Now(self.process(), self.condition(snapshot), self.memory())
+        return exposition(now, snapshot, self.metrics_registry, self.rules_version, accept)
 
     def memory(self) -> ProcessTree:
         """What this process and its workers take."""
         return process_tree()
 
-    def condition(self, look: Look | None) -> Condition:
-        """How everything does; `look` is None where the database did not answer."""
+    def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
+        """How everything does; `snapshot` is None where the database did not answer."""
         process, now = self.process(), self._now()
-        own = tuple(self._of_the_process(process, look))
-        problems = (*own, *(self._of_the_database(look) if look else ()))
-        writable = look is not None and look.why_not_writable is None
-        right_tables = look is not None and look.revision == newest_revision()
-        return Condition(
-            status="down" if look is None or not writable else "degraded" if problems else "ok",
+        own = tuple(self._of_the_process(process, snapshot))
+        problems = (*own, *(self._of_the_database(snapshot) if snapshot else ()))
+        writable = snapshot is not None and snapshot.why_not_writable is None
+        right_tables = snapshot is not None and snapshot.revision == newest_revision()
+        return HealthReport(
+            status="down" if snapshot is None or not writable else "degraded" if problems else "ok",
             role=process.role,
             version=__version__,
             rules_version=self.rules_version,
-            uptime_seconds=max(0.0, (now - process.began_at).total_seconds()),
+            uptime_seconds=max(0.0, (now - process.started_at).total_seconds()),
             writable=writable,
             ready=right_tables
             and not process.stalled
-            and (process.role == "standby" or process.placing_began),
+            and (process.role == "standby" or process.placing_started),
             problems=problems,
             process_problems=own,
-            stored=None if look is None else look.stored,
-            place=None if look is None else look.place,
-            backup=None if look is None else look.backup,
-            retention=None if look is None else look.retention,
+            stored=None if snapshot is None else snapshot.stored,
+            place=None if snapshot is None else snapshot.place,
+            backup=None if snapshot is None else snapshot.backup,
+            retention=None if snapshot is None else snapshot.retention,
             last_reload=process.last_reload,
         )
 
-    def _of_the_process(self, process: Process, look: Look | None) -> list[str]:
+    def _of_the_process(self, process: ProcessState, snapshot: HealthSnapshot | None) -> list[str]:
         found = []
-        if look is None:
-            found.append(f"the database did not answer within {self.rules.probe_seconds:g} s")
+        if snapshot is None:
+            found.append(f"the database did not answer within {self.tuning.probe_seconds:g} s")
         if process.role == "starting":
             found.append("the daemon is starting")
         if process.trouble is not None:
@@ -145,32 +151,32 @@ class Vitals:
             found.append(f"config.yaml was not taken up: {process.last_reload.words}")
         if (few_files := why_few_files()) is not None:
             found.append(few_files)
-        return [*found, *process.chores]
+        return [*found, *process.failed_tasks]
 
-    def _of_the_database(self, look: Look) -> list[str]:
-        found = [] if look.why_not_writable is None else [look.why_not_writable]
-        if look.revision != newest_revision():
+    def _of_the_database(self, snapshot: HealthSnapshot) -> list[str]:
+        found = [] if snapshot.why_not_writable is None else [snapshot.why_not_writable]
+        if snapshot.revision != newest_revision():
             found.append(
                 "the database was changed by another version of this program; start the daemon again"
             )
-        waits = look.stored.oldest_seconds / _HOUR_SECONDS
-        if waits >= self.rules.waiting_hours:
+        waits = snapshot.stored.oldest_seconds / _HOUR_SECONDS
+        if waits >= self.tuning.waiting_hours:
             found.append(f"an article has waited for its place for {counted(round(waits), 'hour')}")
-        free = look.place.free_disk_bytes
-        if free is not None and free < self.rules.free_disk_bytes:
+        free = snapshot.place.free_disk_bytes
+        if free is not None and free < self.tuning.free_disk_bytes:
             found.append(f"only {free >> 20} MiB are free where the database is")
-        if look.place.log_bytes is not None and look.place.log_bytes > self.rules.log_bytes:
+        if snapshot.place.log_bytes is not None and snapshot.place.log_bytes > self.tuning.log_bytes:
             found.append(
-                f"the log of the database has {look.place.log_bytes >> 20} MiB: something reads for long"
+                f"the log of the database has {snapshot.place.log_bytes >> 20} MiB: something reads for long"
             )
-        if look.stored.all_fail is not None:
-            found.append(look.stored.all_fail)
-        if look.backup is not None and (words := look.backup.words):
+        if snapshot.stored.all_fail is not None:
+            found.append(snapshot.stored.all_fail)
+        if snapshot.backup is not None and (words := snapshot.backup.words):
             found.append(words)
-        return [*found, *look.stored.problems]
+        return [*found, *snapshot.stored.problems]
 
 
-def _backup(found: Standing) -> BackupState:
+def _backup(found: BackupStatus) -> BackupState:
     words = found.problem
     if words is None and found.is_late:
         words = (
@@ -186,9 +192,9 @@ def _backup(found: Standing) -> BackupState:
     )
 
 
-def asked(look: Callable[[], Look]) -> Look | None:
+def asked(snapshot: Callable[[], HealthSnapshot]) -> HealthSnapshot | None:
     """What was found; None where the database does not answer."""
     try:
-        return look()
+        return snapshot()
     except AggregatorError:
         return None

@@ -16,12 +16,12 @@ from aggregator.model.errors import AggregatorError, DatabaseAwayError, Database
 log = logging.getLogger(__name__)
 
 REST_SECONDS = 600.0  # after a failure
-LOOK_SECONDS = 10.0  # between two looks at which job is due
+CHECK_SECONDS = 10.0  # between two looks at which job is due
 
 Stops = Callable[[], bool]
 
 
-class Step(NamedTuple):
+class MaintenanceStep(NamedTuple):
     """Short pieces of work for the thread that places: one transaction each, well under 100 ms.
 
     `run` does the next piece and says whether there is more.
@@ -31,7 +31,7 @@ class Step(NamedTuple):
     run: Callable[[Stops], bool]
 
 
-class Job(NamedTuple):
+class MaintenanceJob(NamedTuple):
     """Long work. `due_at` is asked every LOOK_SECONDS (None: it is not due); `run` should ask its `stops`."""
 
     name: str
@@ -39,7 +39,7 @@ class Job(NamedTuple):
     run: Callable[[Stops], object]
 
 
-class Failures:
+class TaskFailures:
     """Which chores failed lately: they rest, and are told of."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -57,7 +57,7 @@ class Failures:
         """It went well."""
         self._failed.pop(name, None)
 
-    def rests(self, name: str) -> bool:
+    def is_backing_off(self, name: str) -> bool:
         """Whether it failed so lately that it is not to be tried."""
         return name in self._failed and self._failed[name][0] > self._clock()
 
@@ -66,10 +66,10 @@ class Failures:
         return tuple(f"{name}: {words}" for name, (_, words) in sorted(self._failed.copy().items()))
 
 
-class Steps:
+class MaintenanceSteps:
     """All steps, taken in turn by the thread that places."""
 
-    def __init__(self, steps: Sequence[Step], failures: Failures) -> None:
+    def __init__(self, steps: Sequence[MaintenanceStep], failures: TaskFailures) -> None:
         self._steps = list(steps)
         self._failures = failures
 
@@ -82,11 +82,11 @@ class Steps:
         for _ in range(len(self._steps)):
             step = self._steps.pop(0)
             self._steps.append(step)
-            if not self._failures.rests(step.name) and self._is_more(step, stops):
+            if not self._failures.is_backing_off(step.name) and self._is_more(step, stops):
                 return True
         return False
 
-    def _is_more(self, step: Step, stops: Stops) -> bool:
+    def _is_more(self, step: MaintenanceStep, stops: Stops) -> bool:
         try:
             is_more = step.run(stops)
         except (LeaseLostError, DatabaseAwayError, DatabaseLockedError):
@@ -98,13 +98,13 @@ class Steps:
         return is_more
 
 
-class Jobs:
+class MaintenanceJobs:
     """All long jobs, one at a time, while this process is the writer."""
 
     def __init__(
         self,
-        jobs: Sequence[Job],
-        failures: Failures,
+        jobs: Sequence[MaintenanceJob],
+        failures: TaskFailures,
         now: Callable[[], dt.datetime],
         *,
         is_writer: Callable[[], bool],
@@ -123,7 +123,7 @@ class Jobs:
             self._scheduler = _scheduler()
             for job in self._jobs:
                 self._scheduler.add_job(
-                    self._look_at, "interval", seconds=LOOK_SECONDS, args=(job,), id=job.name
+                    self._run_if_due, "interval", seconds=CHECK_SECONDS, args=(job,), id=job.name
                 )
             self._scheduler.start()
 
@@ -149,12 +149,12 @@ class Jobs:
     def _stops(self) -> bool:
         return self._stopping.is_set() or not self._is_writer()
 
-    def _look_at(self, job: Job) -> None:
+    def _run_if_due(self, job: MaintenanceJob) -> None:
         with self._running:
-            if not self._stops() and not self._failures.rests(job.name):
+            if not self._stops() and not self._failures.is_backing_off(job.name):
                 self._run(job)
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: MaintenanceJob) -> None:
         try:
             due = job.due_at()
             if due is None or due > self._now():

@@ -22,9 +22,9 @@ from prometheus_client.registry import Collector
 
 from aggregator import __version__
 from aggregator.daemon.process_memory import ProcessTree
-from aggregator.model.counters import COUNTED, Tally
+from aggregator.model.counters import COUNTED, Metrics
 from aggregator.model.counters import Metric as Counted
-from aggregator.model.health_report import Condition, Look, Process
+from aggregator.model.health_report import HealthReport, HealthSnapshot, ProcessState
 
 
 class Gauge(NamedTuple):
@@ -36,17 +36,25 @@ class Gauge(NamedTuple):
 
 
 OF_THE_PROCESS = (
-    Gauge("aggregator_start_time_seconds", "When the process began", "process.began_at"),
+    Gauge("aggregator_start_time_seconds", "When the process began", "process.started_at"),
     Gauge("aggregator_writer", "1 for the daemon that places, 0 for one that stands by", "process.is_writer"),
     Gauge("aggregator_ready", "1 while it serves from the right tables: /readyz", "condition.ready"),
     Gauge("aggregator_writable", "1 while articles can be accepted: /healthz", "condition.writable"),
     Gauge("aggregator_problems", "How many problems /status names", "condition.problems"),
     Gauge("aggregator_stalled_threads", "Parts of the daemon that do not get on", "process.stalled"),
-    Gauge("aggregator_placing_rests", "1 while the database keeps placing from going on", "process.rests"),
+    Gauge(
+        "aggregator_placing_rests",
+        "1 while the database keeps placing from going on",
+        "process.is_backing_off",
+    ),
     Gauge(
         "aggregator_reload_failed", "1 while a changed config.yaml is not taken up", "process.reload_failed"
     ),
-    Gauge("aggregator_failed_chores", "Backups and the like that failed at their last try", "process.chores"),
+    Gauge(
+        "aggregator_failed_chores",
+        "Backups and the like that failed at their last try",
+        "process.failed_tasks",
+    ),
     Gauge("aggregator_memory_bytes", "Resident memory of the daemon without its workers", "memory.own_bytes"),
     Gauge("aggregator_workers_memory_bytes", "Resident memory of its workers", "memory.workers_bytes"),
     Gauge("aggregator_workers", "Worker processes", "memory.workers"),
@@ -97,26 +105,30 @@ class Exposition(NamedTuple):
 class Now(NamedTuple):
     """The state of the process at a scrape."""
 
-    process: Process
-    condition: Condition
+    process: ProcessState
+    condition: HealthReport
     memory: ProcessTree
 
 
-def exposition(now: Now, look: Look | None, tally: Tally, rules_version: str, accept: str) -> Exposition:
+def exposition(
+    now: Now, look: HealthSnapshot | None, metrics_registry: Metrics, rules_version: str, accept: str
+) -> Exposition:
     """All metrics in the form that `accept` (a header) asks for; plain text 0.0.4 by default."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(now, look, tally, rules_version))
+    registry.register(_MetricsCollector(now, look, metrics_registry, rules_version))
     encoder, content_type = choose_encoder(accept)
     return Exposition(encoder(registry), content_type)
 
 
-class _Families(Collector):
+class _MetricsCollector(Collector):
     """One scrape."""
 
-    def __init__(self, now: Now, look: Look | None, tally: Tally, rules_version: str) -> None:
+    def __init__(
+        self, now: Now, look: HealthSnapshot | None, metrics_registry: Metrics, rules_version: str
+    ) -> None:
         self._now = now
         self._look = look
-        self._tally = tally
+        self._tally = metrics_registry
         self._rules_version = rules_version
 
     def describe(self) -> Iterable[Metric]:
@@ -173,7 +185,7 @@ def _number(value: object) -> float | None:
     return value
 
 
-def _of_the_database(look: Look) -> Iterator[Metric]:
+def _of_the_database(look: HealthSnapshot) -> Iterator[Metric]:
     yield from _gauges(OF_THE_DATABASE, look)
     yield _by_label(INBOX, "Entries without a place, by what they wait for", "waits_for", look.stored.inbox)
     yield _by_label(SOURCES, "Sources by their state", "state", look.stored.sources)
@@ -192,7 +204,7 @@ def _by_label(name: str, words: str, label: str, values: dict[str, int]) -> Metr
     return family
 
 
-def _of_the_sources(look: Look) -> Iterator[Metric]:
+def _of_the_sources(look: HealthSnapshot) -> Iterator[Metric]:
     up = GaugeMetricFamily(SOURCE_UP, "1 for a source whose last look succeeded", labels=("source",))
     success = GaugeMetricFamily(SOURCE_SUCCESS, "When a source was last read", labels=("source",))
     entries = CounterMetricFamily(

@@ -24,175 +24,191 @@ from aggregator.admin import backup
 from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
-from aggregator.daemon.maintenance import Failures, Job, Jobs, Step, Steps
-from aggregator.daemon.poll_scheduler import TICK_SECONDS, Rounds
-from aggregator.daemon.watchdog import Heart, ServiceRules
-from aggregator.daemon.writer_loop import Tell, Writing
+from aggregator.daemon.maintenance import (
+    MaintenanceJob,
+    MaintenanceJobs,
+    MaintenanceStep,
+    MaintenanceSteps,
+    TaskFailures,
+)
+from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
+from aggregator.daemon.watchdog import ServiceTuning, Watchdog
+from aggregator.daemon.writer_loop import WriterCallbacks, WriterLoop
 from aggregator.extract.wire.agencies import family_table
-from aggregator.model.counters import Tally
+from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
-from aggregator.model.health_report import Process, Reload
+from aggregator.model.health_report import ProcessState, Reload
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.retention import retention_plan
-from aggregator.pipeline.poll import Polling
-from aggregator.pipeline.prefetch import Ahead, Helping
-from aggregator.pipeline.watch_folder import Watching
+from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.prefetch import Prefetcher, PrefetchThread
+from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import SharingRules, WriterLock
-from aggregator.store.intake.sources import follow_config
-from aggregator.store.maintenance.repair import Bumps, ClockRules
+from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease
+from aggregator.store.intake.sources import sync_config
+from aggregator.store.maintenance.repair import ClockTuning, FutureBumpRepair
 from aggregator.store.read import health_gauges
-from aggregator.store.read.reader import Reading
-from aggregator.stories.tuning import StoryRules
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.stories.tuning import StoryTuning
 from aggregator.web.settings import PublishSettings, publish_settings
 
 if TYPE_CHECKING:
-    from aggregator.daemon.health import Vitals
-    from aggregator.web.api.push import Letterbox
-    from aggregator.web.editor import NewsDesk
-    from aggregator.web.webhooks.threads import Webhooks
+    from aggregator.daemon.health import HealthMonitor
+    from aggregator.web.api.push import PushEndpoint
+    from aggregator.web.editor import EditorService
+    from aggregator.web.webhooks.threads import WebhookThreads
 
 log = logging.getLogger(__name__)
 
 _JUMP_SECONDS = 5.0  # by so much the clock moves against the monotonic one where somebody set it
 
 
-class Lent(NamedTuple):
+class DaemonServices(NamedTuple):
     """What the daemon lends to a shift."""
 
     database: Database
-    lock: WriterLock
+    lock: WriterLease
     now: Callable[[], dt.datetime]
     look_seconds: float  # how often the daemon looks at who gets on
     arrived: threading.Event  # set when something waits to be placed
     placed: Callable[[int], None]  # told how many articles were placed
     status: Callable[[str], None]  # told now and then how it goes, in a few words
     failed: Callable[[BaseException], None]  # told of what ends the daemon
-    tally: Tally
-    began_at: dt.datetime
+    metrics_registry: Metrics
+    started_at: dt.datetime
     last_reload: Callable[[], Reload | None]
-    process: Callable[[], Process]  # how the shift does that runs
+    process: Callable[[], ProcessState]  # how the shift does that runs
 
 
-class Front(NamedTuple):
+class WebServices(NamedTuple):
     """What the web server of a shift shows and takes."""
 
-    shelf: Reading
+    reader: DatabaseStoryReader
     settings: PublishSettings
-    letterbox: "Letterbox"
-    desk: "NewsDesk"
-    watch: "Vitals"
+    push_endpoint: "PushEndpoint"
+    editor: "EditorService"
+    health: "HealthMonitor"
 
 
-class Shift:
+class Runtime:
     """One configuration at work. Not started by itself; made, it has changed nothing."""
 
-    def __init__(self, config: Config, lent: Lent, before: "Shift | None" = None) -> None:
+    def __init__(self, config: Config, services: DaemonServices, before: "Runtime | None" = None) -> None:
         """`before`: the shift that ended or is to end, whose memory is taken over where it would be the same.
 
         Raises ConfigError or another AggregatorError for a configuration that cannot be run.
         """
         self.config = config
-        self._lent = lent
+        self._services = services
         self._stopping = threading.Event()
-        self._failures = Failures(time.monotonic)
-        book = config.rule_book
-        service = book.section("service", ServiceRules)
-        self.heart = Heart(service.stalled_seconds, lent.look_seconds)
+        self._failures = TaskFailures(time.monotonic)
+        all_tuning = config.effective_tuning
+        service = all_tuning.section("service", ServiceTuning)
+        self.watchdog = Watchdog(service.stalled_seconds, services.look_seconds)
         self._status_seconds, self._status_at = service.status_seconds, 0.0
-        self._had_begun = before is not None and before.process().placing_began
+        self._had_begun = before is not None and before.process().placing_started
         self._plan = retention_plan(config)
-        self._client = client_of(config, lent.tally)
+        self._client = client_of(config, services.metrics_registry)
         # After all that may raise: nobody would close it.
-        self._executor = open_executor(config.work.executor, config.work.worker_count, book, lent.tally)
-        self._webhooks = self._made_webhooks()
-        self._rounds = self._made_rounds()
-        self._bumps = Bumps(lent.lock.fenced, book.section("clock", ClockRules))
-        self._pipeline = self._made_pipeline(before)
-        self.writing = Writing(
-            lent.database,
-            lent.lock,
+        self._executor = open_executor(
+            config.work.executor, config.work.worker_count, all_tuning, services.metrics_registry
+        )
+        self._webhooks = self._make_webhooks()
+        self._poll_scheduler = self._make_poll_scheduler()
+        self._bump_repair = FutureBumpRepair(services.lock.fenced, all_tuning.section("clock", ClockTuning))
+        self._pipeline = self._make_pipeline(before)
+        self.writer_loop = WriterLoop(
+            services.database,
+            services.lock,
             self._pipeline,
-            Steps(self._steps(), self._failures),
-            story_rules=book.section("stories", StoryRules),
-            standby_seconds=book.section("sharing", SharingRules).standby_seconds,
+            MaintenanceSteps(self._maintenance_steps(), self._failures),
+            story_rules=all_tuning.section("stories", StoryTuning),
+            standby_seconds=all_tuning.section("sharing", LeaseTuning).standby_seconds,
             shown_seconds=service.shown_seconds,
-            arrived=lent.arrived,
-            tell=Tell(
-                beat=lambda: self.heart.beat("placing"),
+            arrived=services.arrived,
+            tell=WriterCallbacks(
+                heartbeat=lambda: self.watchdog.heartbeat("placing"),
                 took_over=self._took_over,
-                placed=lent.placed,
+                placed=services.placed,
                 indexed=self._webhooks.wake,
-                failed=lent.failed,
+                failed=services.failed,
             ),
         )
-        self._jobs = Jobs(self._long_jobs(), self._failures, lent.now, is_writer=lambda: lent.lock.is_held)
-        self._helping = self._made_helping()
+        self._jobs = MaintenanceJobs(
+            self._long_jobs(), self._failures, services.now, is_writer=lambda: services.lock.is_held
+        )
+        self._prefetch_thread = self._make_prefetch_thread()
         self._told_without_sources = False
         self._ticking = threading.Thread(target=self._tick_each_second, name="scheduler", daemon=True)
-        self._stands_still = False  # at the last tick the database was in trouble
+        self._is_stopped = False  # at the last tick the database was in trouble
 
-    def front(self) -> Front:
+    def web_services(self) -> WebServices:
         """What is to be shown while this shift runs."""
-        from aggregator.daemon.health import Vitals  # 0.1 s of imports that no other command needs
-        from aggregator.web.api.push import Letterbox
-        from aggregator.web.editor import NewsDesk
+        from aggregator.daemon.health import HealthMonitor  # 0.1 s of imports that no other command needs
+        from aggregator.web.api.push import PushEndpoint
+        from aggregator.web.editor import EditorService
 
-        lent = self._lent
-        database, now, arrived = lent.database.hurried(), lent.now, lent.arrived.set
-        book = self.config.rule_book
-        letterbox = Letterbox(
-            database, book, now, fetch_pages=self.config.fetch.pages != "never", arrived=arrived
+        services = self._services
+        database, now, arrived = services.database.with_read_timeout(), services.now, services.arrived.set
+        all_tuning = self.config.effective_tuning
+        push_endpoint = PushEndpoint(
+            database, all_tuning, now, fetch_pages=self.config.fetch.pages != "never", arrived=arrived
         )
-        desk = NewsDesk(database, book, now, arrived=arrived)
-        watch = Vitals(self.config, database, lent.tally, lent.process, now)
-        return Front(Reading(database, book), publish_settings(self.config), letterbox, desk, watch)
+        editor = EditorService(database, all_tuning, now, arrived=arrived)
+        health = HealthMonitor(self.config, database, services.metrics_registry, services.process, now)
+        return WebServices(
+            DatabaseStoryReader(database, all_tuning),
+            publish_settings(self.config),
+            push_endpoint,
+            editor,
+            health,
+        )
 
-    def process(self) -> Process:
+    def process(self) -> ProcessState:
         """How it does, as far as it knows without asking anybody."""
-        return Process(
-            role="writer" if self._lent.lock.is_held else "standby",
-            began_at=self._lent.began_at,
-            placing_began=self._had_begun or self.writing.has_begun,
-            stalled=tuple(self.heart.stalled()),
-            trouble=self.writing.trouble,
+        return ProcessState(
+            role="writer" if self._services.lock.is_held else "standby",
+            started_at=self._services.started_at,
+            placing_started=self._had_begun or self.writer_loop.has_begun,
+            stalled=tuple(self.watchdog.stalled()),
+            trouble=self.writer_loop.trouble,
             workers=self._executor.trouble,
-            last_reload=self._lent.last_reload(),
-            chores=self.failed_chores,
+            last_reload=self._services.last_reload(),
+            failed_tasks=self.failed_tasks,
         )
 
     @property
     def is_placing(self) -> bool:
         """Whether its placing thread is alive; no other shift may begin meanwhile."""
-        return self.writing.join(0.0)
+        return self.writer_loop.join(0.0)
 
     @property
-    def failed_chores(self) -> tuple[str, ...]:
+    def failed_tasks(self) -> tuple[str, ...]:
         """The chores that failed at their last try, in words."""
         return self._failures.words()
 
     def start(self) -> None:
         """Begin all of it. The writer's sources and hooks are the configuration's when this returns."""
-        self._rounds.take_up(self._lent.now())
-        self.writing.start()
+        self._poll_scheduler.take_up(self._services.now())
+        self.writer_loop.start()
         self._webhooks.start()
         self._jobs.start()
-        if self._helping is not None:
-            self._helping.start()
-        self.heart.beat("scheduler")
+        if self._prefetch_thread is not None:
+            self._prefetch_thread.start()
+        self.watchdog.heartbeat("scheduler")
         self._ticking.start()
 
     def stop(self) -> None:
         """Start nothing more and break off what is under way; `drain` waits for its end."""
         self._stopping.set()
-        self._rounds.stop()
-        self.writing.stop()
+        self._poll_scheduler.stop()
+        self.writer_loop.stop()
         self._jobs.stop()
-        if self._helping is not None:
-            self._helping.stop()
+        if self._prefetch_thread is not None:
+            self._prefetch_thread.stop()
         self._webhooks.stop()
         self._client.close()  # wakes whoever waits for a host or reads from one
         self._executor.close()  # wakes whoever waits for a worker
@@ -204,111 +220,115 @@ class Shift:
         def left() -> float:
             return max(0.0, deadline - time.monotonic())
 
-        behind = ["placing"] if self.writing.join(left()) else []
+        behind = ["placing"] if self.writer_loop.join(left()) else []
         behind += ["a chore"] if self._jobs.join(left()) else []
-        behind += ["preparing"] if self._helping is not None and self._helping.join(left()) else []
-        if fetches := self._rounds.join(left):
+        behind += (
+            ["preparing"] if self._prefetch_thread is not None and self._prefetch_thread.join(left()) else []
+        )
+        if fetches := self._poll_scheduler.join(left):
             behind.append(counted(fetches, "fetch", "fetches"))
-        if sending := self._webhooks.join(left()):
-            behind.append(counted(sending, "webhook"))
-        self.heart.drop("scheduler", "webhooks")
+        if sender := self._webhooks.join(left()):
+            behind.append(counted(sender, "webhook"))
+        self.watchdog.drop("scheduler", "webhooks")
         return behind
 
     # --- its parts ----------------------------------------------------------------------------------------
 
-    def _made_webhooks(self) -> "Webhooks":
-        from aggregator.web.webhooks.from_config import webhooks_of
+    def _make_webhooks(self) -> "WebhookThreads":
+        from aggregator.web.webhooks.from_config import webhook_threads
 
-        lent = self._lent
-        return webhooks_of(
+        services = self._services
+        return webhook_threads(
             self.config,
             publish_settings(self.config),
-            lent.lock.fenced,
-            lent.now,
-            is_writer=lambda: lent.lock.is_held,
-            beat=lambda: self.heart.beat("webhooks"),
-            failed=lent.failed,
+            services.lock.fenced,
+            services.now,
+            is_writer=lambda: services.lock.is_held,
+            heartbeat=lambda: self.watchdog.heartbeat("webhooks"),
+            failed=services.failed,
         )
 
-    def _made_helping(self) -> Helping | None:
+    def _make_prefetch_thread(self) -> PrefetchThread | None:
         """What a daemon that stands by does for the writer; of SQLite there is none."""
-        lent = self._lent
-        if lent.database.is_sqlite:
+        services = self._services
+        if services.database.is_sqlite:
             return None
-        ahead = Ahead(lent.database, self._executor, self.config.rule_book)
-        return Helping(ahead, is_writer=lambda: lent.lock.is_held)
+        prefetcher = Prefetcher(services.database, self._executor, self.config.effective_tuning)
+        return PrefetchThread(prefetcher, is_writer=lambda: services.lock.is_held)
 
-    def _made_rounds(self) -> Rounds:
-        config, lent, stops = self.config, self._lent, self._stopping.is_set
-        polling = Polling(
-            lent.database,
+    def _make_poll_scheduler(self) -> PollScheduler:
+        config, services, stops = self.config, self._services, self._stopping.is_set
+        poller = Poller(
+            services.database,
             self._client,
             self._executor,
-            config.rule_book,
-            lent.now,
+            config.effective_tuning,
+            services.now,
             robots=config.fetch.robots,
             pages=config.fetch.pages,
             stops=stops,
         )
-        watching = Watching(lent.database, self._executor, config.rule_book, lent.now, stops)
-        return Rounds(
-            lent.database,
+        folder_watcher = FolderWatcher(
+            services.database, self._executor, config.effective_tuning, services.now, stops
+        )
+        return PollScheduler(
+            services.database,
             self._client,
-            polling,
-            watching,
-            lent.now,
+            poller,
+            folder_watcher,
+            services.now,
             threads=config.fetch.threads,
-            arrived=lent.arrived.set,
+            arrived=services.arrived.set,
             stops=stops,
-            leads=lambda: lent.lock.is_held,
-            book=config.rule_book,
+            leads=lambda: services.lock.is_held,
+            all_tuning=config.effective_tuning,
         )
 
-    def _made_pipeline(self, before: "Shift | None") -> Pipeline:
+    def _make_pipeline(self, before: "Runtime | None") -> Pipeline:
         config = self.config
         return Pipeline(
-            self._lent.lock.fenced,
+            self._services.lock.fenced,
             self._executor,
-            config.rule_book,
-            self._lent.now,
+            config.effective_tuning,
+            self._services.now,
             summary_words=config.publish.excerpt_words,
             families=family_table(config.families),
             bumps=config.feeds.bump,
             prefer=config.publish.prefer,
-            tally=self._lent.tally,
-            placing=before._placing_for(config) if before is not None else None,
+            metrics_registry=self._services.metrics_registry,
+            placer=before._placer_for(config) if before is not None else None,
         )
 
-    def _placing_for(self, config: Config) -> Placing | None:
+    def _placer_for(self, config: Config) -> Placer | None:
         """What this shift has in memory, where another one with `config` would have the same."""
-        return self._pipeline.placing if _choices(config) == _choices(self.config) else None
+        return self._pipeline.placer if _placing_settings(config) == _placing_settings(self.config) else None
 
-    def _steps(self) -> list[Step]:
+    def _maintenance_steps(self) -> list[MaintenanceStep]:
         """The small chores of the writer."""
-        retaining = self._pipeline.retaining(self._plan)
+        retention_job = self._pipeline.retention_job(self._plan)
         return [
-            Step("log", self._shrink_log),
-            Step("clock", self._pull_back),
-            Step("retention", retaining.step),
+            MaintenanceStep("log", self._shrink_log),
+            MaintenanceStep("clock", self._pull_back),
+            MaintenanceStep("retention", retention_job.step),
         ]
 
     def _shrink_log(self, _stops: Callable[[], bool]) -> bool:
         """Nothing more is to be done now, whatever came of it."""
-        self._lent.database.shrink_log()
+        self._services.database.truncate_log()
         return False
 
     def _pull_back(self, _stops: Callable[[], bool]) -> bool:
         """Stories that a wrong clock put before all others."""
-        if count := self._bumps.look(self._lent.now()):
+        if count := self._bump_repair.run(self._services.now()):
             said = counted(count, "story with a time to come is", "stories with a time to come are")
             log.warning("the clock was ahead: %s dated now", said)
         return False
 
-    def _long_jobs(self) -> list[Job]:
+    def _long_jobs(self) -> list[MaintenanceJob]:
         """The long ones."""
-        config, database, now = self.config, self._lent.database, self._lent.now
+        config, database, now = self.config, self._services.database, self._services.now
         return [
-            Job(
+            MaintenanceJob(
                 "backup",
                 lambda: backup.due_at(config, database, now()),
                 lambda stops: backup.back_up_gently(config, database, now(), stops),
@@ -319,41 +339,41 @@ class Shift:
 
     def _tick_each_second(self) -> None:
         """By the monotonic clock: the clock of the machine may jump, and what is due follows from it."""
-        ahead = time.time() - time.monotonic()
+        prefetcher = time.time() - time.monotonic()
         while not self._stopping.is_set():
             self._tick()
-            before, ahead = ahead, time.time() - time.monotonic()
-            if abs(ahead - before) > _JUMP_SECONDS:
+            before, prefetcher = prefetcher, time.time() - time.monotonic()
+            if abs(prefetcher - before) > _JUMP_SECONDS:
                 self._jobs.clock_jumped()
             self._stopping.wait(TICK_SECONDS)
 
     def _tick(self) -> None:
-        self.heart.beat("scheduler")
+        self.watchdog.heartbeat("scheduler")
         try:
-            self._rounds.tick()
+            self._poll_scheduler.tick()
             if time.monotonic() >= self._status_at:
                 self._status_at = time.monotonic() + self._status_seconds
-                self._lent.status(self._in_words())
+                self._services.status(self._status_line())
         except AggregatorError as error:  # the database is in trouble; in a second it is asked again
-            if not self._stands_still:
+            if not self._is_stopped:
                 log.error("nothing is fetched meanwhile: %s", error)  # noqa: TRY400 - in words
-            self._stands_still = True
+            self._is_stopped = True
         except Exception as error:  # noqa: BLE001 - else it would fail each second, and nothing be fetched
-            self._lent.failed(error)
+            self._services.failed(error)
         else:
-            self._stands_still = False
+            self._is_stopped = False
 
-    def _in_words(self) -> str:
+    def _status_line(self) -> str:
         """How it goes, for one line."""
-        if self.writing.trouble is not None:
-            return f"placing rests: {self.writing.trouble}"
-        with self._lent.database.read() as connection:
+        if self.writer_loop.trouble is not None:
+            return f"placing rests: {self.writer_loop.trouble}"
+        with self._services.database.read() as connection:
             states = health_gauges.source_states(connection)
         asked = sum(number for state, number in states.items() if state not in ("paused", "gone", "merged"))
-        if not asked and not self.config.sources and self._lent.lock.is_held:
+        if not asked and not self.config.sources and self._services.lock.is_held:
             self._tell_what_to_read()
         words = f"{states.get('failing', 0)} of {counted(asked, 'source')} failing" if asked else "no sources"
-        return words if self._lent.lock.is_held else f"{words}; standing by: another daemon places"
+        return words if self._services.lock.is_held else f"{words}; standing by: another daemon places"
 
     def _tell_what_to_read(self) -> None:
         """Once: how to add sources, and whether a configuration file was read."""
@@ -369,15 +389,21 @@ class Shift:
 
     def _took_over(self) -> None:
         """This process became the writer: from now on its configuration counts."""
-        now = self._lent.now()
-        with self._lent.lock.fenced.write() as connection:
-            follow_config(connection, configured_sources(self.config, now))
-        self._rounds.pull_in(now)
-        self._webhooks.follow()
+        now = self._services.now()
+        with self._services.lock.fenced.write() as connection:
+            sync_config(connection, configured_sources(self.config, now))
+        self._poll_scheduler.cap_due_times(now)
+        self._webhooks.sync_webhooks()
 
 
-def _choices(config: Config) -> tuple[Any, ...]:
+def _placing_settings(config: Config) -> tuple[Any, ...]:
     """What decides where an article goes and what its story is called."""
     publish = config.publish
     families = sorted(family_table(config.families).items())
-    return config.rule_book.to_json(), publish.excerpt_words, families, config.feeds.bump, publish.prefer
+    return (
+        config.effective_tuning.to_json(),
+        publish.excerpt_words,
+        families,
+        config.feeds.bump,
+        publish.prefer,
+    )

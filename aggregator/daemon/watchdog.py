@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import msgspec
 
 EXTENDED_SECONDS = 60  # how much longer systemd is asked to wait for the start, ...
-ASKED_EACH_SECONDS = 20.0  # ... and how often: three are lost before it gives up
+EXTEND_EACH_SECONDS = 20.0  # ... and how often: three are lost before it gives up
 STATUS_CHARS = 300  # `systemctl status` has one line for it
 
 
@@ -59,7 +59,7 @@ class Notifier:
 
         def ask() -> None:
             self._send(f"EXTEND_TIMEOUT_USEC={EXTENDED_SECONDS * 1_000_000}", words=words)
-            while not over.wait(ASKED_EACH_SECONDS):
+            while not over.wait(EXTEND_EACH_SECONDS):
                 self._send(f"EXTEND_TIMEOUT_USEC={EXTENDED_SECONDS * 1_000_000}")
 
         asking = threading.Thread(target=ask, name="still-starting", daemon=True)
@@ -90,7 +90,7 @@ def watchdog_interval_seconds() -> float | None:
     return int(given) / 2_000_000 if given.isdigit() and int(given) > 0 and watched else None
 
 
-class ServiceRules(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceTuning(msgspec.Struct, frozen=True, kw_only=True):
     """The section `service` of config/tuning.yaml; units stand there."""
 
     look_seconds: float
@@ -99,7 +99,7 @@ class ServiceRules(msgspec.Struct, frozen=True, kw_only=True):
     status_seconds: float
 
 
-class Heart:
+class Watchdog:
     """Beats of the threads that must get on. Safe to use from all of them.
 
     Its clock runs only while somebody looks: when the whole process did not run (SIGSTOP, a suspended or
@@ -118,25 +118,27 @@ class Heart:
         self._clock = clock
         self._lock = threading.Lock()
         self._awake = 0.0
-        self._looked_at = clock()
-        self._beats: dict[str, float] = {}
+        self._checked_at = clock()
+        self._heartbeats: dict[str, float] = {}
 
-    def beat(self, name: str) -> None:
+    def heartbeat(self, name: str) -> None:
         """The part `name` gets on; from its first beat to `drop` it is expected to."""
         with self._lock:
-            self._beats[name] = self._now()
+            self._heartbeats[name] = self._now()
 
     def drop(self, *names: str) -> None:
         """Nothing more is expected of them."""
         with self._lock:
             for name in names:
-                self._beats.pop(name, None)
+                self._heartbeats.pop(name, None)
 
     def stalled(self) -> list[str]:
         """The parts without progress."""
         with self._lock:
-            self._awake, self._looked_at = self._now(), self._clock()
-            return [name for name, last in self._beats.items() if self._awake - last > self._stalled_seconds]
+            self._awake, self._checked_at = self._now(), self._clock()
+            return [
+                name for name, last in self._heartbeats.items() if self._awake - last > self._stalled_seconds
+            ]
 
     def _now(self) -> float:
-        return self._awake + min(self._clock() - self._looked_at, self._most_seconds)
+        return self._awake + min(self._clock() - self._checked_at, self._most_seconds)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from aggregator.config.messages import counted
-from aggregator.daemon.maintenance import Steps
+from aggregator.daemon.maintenance import MaintenanceSteps
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
@@ -26,43 +26,43 @@ from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.thread_pool import is_left_behind
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.writer_lease import WriterLock
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import StoryRules
+from aggregator.store.engine.writer_lease import WriterLease
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0  # how long it sleeps when nothing waits, unless it is woken
-TOLD_AT_ONCE = 20  # stories whose merged text is worked out between two looks at the inbox
+RENDERED_AT_ONCE = 20  # stories whose merged text is worked out between two looks at the inbox
 STEP_SECONDS = 1.0  # between two steps of chores while articles wait
 REST_SECONDS = (1.0, 2.0, 3.0)  # after the database refused, the first time, the second, ...
 
 
-class Tell(NamedTuple):
+class WriterCallbacks(NamedTuple):
     """Whom the thread tells what."""
 
-    beat: Callable[[], None]  # it gets on
+    heartbeat: Callable[[], None]  # it gets on
     took_over: Callable[[], None]  # this process became the writer
     placed: Callable[[int], None]  # so many articles were placed
     indexed: Callable[[], None]  # ... and can be found
     failed: Callable[[BaseException], None]  # the daemon is to end with this
 
 
-class Writing:
+class WriterLoop:
     """Placing, answering, indexing, telling and the small chores, in one thread."""
 
     def __init__(
         self,
         database: Database,
-        lock: WriterLock,
+        lock: WriterLease,
         pipeline: Pipeline,
-        steps: Steps,
+        steps: MaintenanceSteps,
         *,
-        story_rules: StoryRules,
+        story_rules: StoryTuning,
         standby_seconds: float,
         shown_seconds: float,
         arrived: threading.Event,
-        tell: Tell,
+        tell: WriterCallbacks,
     ) -> None:
         """`arrived` is set when something waits; a standby tries to take over each `standby_seconds`.
 
@@ -76,7 +76,7 @@ class Writing:
         self._standby_seconds = standby_seconds
         self._shown_seconds = shown_seconds
         self._arrived = arrived
-        self._tell = tell
+        self._callbacks = tell
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
         self._is_ready = False  # the writer, and all that comes with it is done
@@ -90,7 +90,7 @@ class Writing:
             self._take_up()
         else:
             log.info("standing by: another daemon is the writer; this one fetches and serves")
-        self._tell.beat()
+        self._callbacks.heartbeat()
         self._thread.start()
 
     def stop(self) -> None:
@@ -105,29 +105,29 @@ class Writing:
     # --- whose turn it is ---------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        refusals = 0
+        rejected = 0
         try:
             while not self._stopping.is_set():
                 try:
-                    self._look()
+                    self._run_once()
                     if self.trouble is not None:
                         log.info("placing goes on")
-                    self.trouble, refusals = None, 0
+                    self.trouble, rejected = None, 0
                 except (DatabaseTooNewError, DatabaseOutdatedError, DatabaseReplacedError):
                     raise  # another program's tables by now, or another file
                 except LeaseLostError as error:
-                    self._stand_by(error)
+                    self._become_standby(error)
                 except AnotherDaemonError:
                     raise
                 except AggregatorError as error:
-                    self._rest(error, REST_SECONDS[min(refusals, len(REST_SECONDS) - 1)])
-                    refusals += 1
+                    self._back_off(error, REST_SECONDS[min(rejected, len(REST_SECONDS) - 1)])
+                    rejected += 1
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
-            self._tell.failed(error)
+            self._callbacks.failed(error)
 
-    def _look(self) -> None:
+    def _run_once(self) -> None:
         """One look at what waits, or at whether this process can be the writer."""
-        self._tell.beat()
+        self._callbacks.heartbeat()
         self._database.check_file()
         if self._is_ready and not self._lock.is_held:
             raise LeaseLostError("nothing was heard of its session")
@@ -153,10 +153,10 @@ class Writing:
     def _take_up(self) -> None:
         """Begin to write what others left, with a memory that is built from the rows."""
         migrate.check(self._database)
-        self._tell.took_over()
+        self._callbacks.took_over()
         self._is_ready = True
 
-    def _stand_by(self, error: LeaseLostError) -> None:
+    def _become_standby(self, error: LeaseLostError) -> None:
         self._is_ready = False
         self._pipeline.forget()
         if self._database.is_sqlite:
@@ -167,7 +167,7 @@ class Writing:
         log.warning("this daemon is not the writer any more (%s); it stands by", error)
         self._lock.release()
 
-    def _rest(self, error: AggregatorError, seconds: float) -> None:
+    def _back_off(self, error: AggregatorError, seconds: float) -> None:
         """The database refused, and what it committed at last is unknown: the rows say it."""
         is_new = str(error) != self.trouble  # an outage of hours is one line, not thousands
         self.trouble = str(error)
@@ -179,11 +179,11 @@ class Writing:
     # --- the writer's work --------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        self._answer()  # also where nothing can be placed: a repair may be asked for
+        self._run_commands()  # also where nothing can be placed: a repair may be asked for
         trouble = self._place()
-        self._answer()
+        self._run_commands()
         self._index()
-        while not self._stops() and tell_next(self._lock.fenced, TOLD_AT_ONCE, self._story_rules):
+        while not self._stops() and render_next(self._lock.fenced, RENDERED_AT_ONCE, self._story_rules):
             if self._arrived.is_set():
                 break
         self._pipeline.index_older(self._is_needed)
@@ -211,7 +211,7 @@ class Writing:
 
     def _say(self, count: int) -> None:
         log.info("placed %s", counted(count, "article"))
-        self._tell.placed(count)
+        self._callbacks.placed(count)
 
     def _show(self, count: int) -> None:
         """Let what was placed be found, while much more waits."""
@@ -221,23 +221,23 @@ class Writing:
     def _index(self) -> None:
         """Let what was placed be found, and be told to whoever waits for it."""
         self._pipeline.index_text(self._stops)
-        self._tell.indexed()
+        self._callbacks.indexed()
 
     def _between_batches(self) -> None:
         """Nobody waits for an archive to be placed, and no chore is put off for its sake."""
-        self._answer()
+        self._run_commands()
         if time.monotonic() - self._stepped_at >= STEP_SECONDS:
             self._steps.next(self._stops)
             self._stepped_at = time.monotonic()
 
-    def _answer(self) -> None:
-        answered = self._pipeline.answer_requests(self._stops)
+    def _run_commands(self) -> None:
+        answered = self._pipeline.run_commands(self._stops)
         if answered:
             log.info("answered %s", counted(answered, "request"))
 
     def _stops(self) -> bool:
         """Asked between two steps, so each time it is asked this thread has got on."""
-        self._tell.beat()
+        self._callbacks.heartbeat()
         return self._stopping.is_set() or not self._lock.is_held
 
     def _is_needed(self) -> bool:

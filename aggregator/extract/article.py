@@ -17,23 +17,29 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.extract.html import live_blog
 from aggregator.extract.html.boxes import without_widgets
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.html.page import Page, read_page
-from aggregator.extract.html.page_signals import read_signs
+from aggregator.extract.html.page_signals import read_page_signals
 from aggregator.extract.html.robots_meta import permissions
 from aggregator.extract.language import dates
 from aggregator.extract.language.detect import find_language
 from aggregator.extract.language.unicode import clean, decode, looks_binary
-from aggregator.extract.learned_boilerplate import RepeatRules, marks, repeated, together, without
-from aggregator.extract.limits import TextRules
+from aggregator.extract.learned_boilerplate import (
+    BoilerplateTuning,
+    combine_lines,
+    hash_lines,
+    remove_lines,
+    repeated,
+)
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, one_space
 from aggregator.extract.liveblog import detect, ordering
 from aggregator.extract.liveblog.clock_times import day_heading
-from aggregator.extract.liveblog.ordering import Found, Known
-from aggregator.extract.page_verdict import Surroundings, judge, judge_remains, needs_signs
+from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
+from aggregator.extract.page_verdict import PageContext, judge, judge_remains, needs_page_signals
 from aggregator.extract.plain import saved_text
 from aggregator.extract.sentences import split_sentences
 from aggregator.extract.wire import wire
@@ -42,9 +48,9 @@ from aggregator.model.core import (
     CleanArticle,
     Enclosure,
     Entry,
-    LineMarks,
+    LearnedBoilerplate,
+    LineHashes,
     Published,
-    Repeats,
     TimedEntry,
     Verdict,
 )
@@ -67,7 +73,7 @@ def media_of(
     declared: Sequence[Enclosure],
     page: Sequence[Enclosure],
     base: str | None,
-    rules: TextRules,
+    tuning: ExtractTuning,
     *,
     no_images: bool,
 ) -> tuple[Enclosure, ...]:
@@ -77,11 +83,11 @@ def media_of(
     document (a player's page) is left out, as is what no reader could open.
     """
     kept: dict[str, Enclosure] = {}
-    for one in _known([*declared, *page], base, rules):
+    for one in _known([*declared, *page], base, tuning):
         kept.setdefault(one.url, one)
     pictures = [one for one in kept.values() if is_image(one) and not no_images][:1]
     others = [one for one in kept.values() if not is_image(one)]
-    return tuple([*pictures, *others][: rules.media_kept])
+    return tuple([*pictures, *others][: tuning.media_kept])
 
 
 def is_image(media: Enclosure) -> bool:
@@ -89,9 +95,9 @@ def is_image(media: Enclosure) -> bool:
     return media.type.split("/")[0] == "image"
 
 
-def _known(given: Iterable[Enclosure], base: str | None, rules: TextRules) -> Iterable[Enclosure]:
+def _known(given: Iterable[Enclosure], base: str | None, tuning: ExtractTuning) -> Iterable[Enclosure]:
     for one in given:
-        url = _address(one.url, base, rules.media_url_chars)
+        url = _address(one.url, base, tuning.media_url_chars)
         kind = _kind(one.type, url) if url else ""
         if url and kind:
             title = " ".join(clean(one.title[:_TITLE_CHARS]).split())
@@ -124,11 +130,11 @@ def _kind(declared: str, url: str) -> str:
 NOTICE = "its text stands under other headlines of its outlet: a notice"
 
 
-class Cleaned(msgspec.Struct, frozen=True):
+class CleanedEntry(msgspec.Struct, frozen=True):
     """An article, and by what the lines of its text are known again (None: nothing is learnt from them)."""
 
     article: CleanArticle
-    lines: LineMarks | None = None
+    lines: LineHashes | None = None
 
 
 def clean_article(  # noqa: PLR0917 - callers name what was fetched in this order
@@ -137,11 +143,11 @@ def clean_article(  # noqa: PLR0917 - callers name what was fetched in this orde
     page_charset: str | None,
     page_url: str | None,
     seen: dt.datetime,
-    rules: RuleBook,
+    tuning: Tuning,
 ) -> CleanArticle:
     """The article of `entry` alone, whatever its outlet repeats; arguments as of `clean_entry`."""
     return clean_entry(
-        entry, page=page, page_charset=page_charset, page_url=page_url, seen=seen, rules=rules
+        entry, page=page, page_charset=page_charset, page_url=page_url, seen=seen, tuning=tuning
     ).article
 
 
@@ -152,10 +158,10 @@ def clean_entry(
     page_charset: str | None,
     page_url: str | None,
     seen: dt.datetime,
-    rules: RuleBook,
-    repeats: Repeats | None = None,
+    tuning: Tuning,
+    repeats: LearnedBoilerplate | None = None,
     without_text: bool = False,
-) -> Cleaned:
+) -> CleanedEntry:
     """The article of `entry`, whatever the entry is: what cannot be read has a verdict that says so.
 
     `page`: the bytes fetched from `page_url` (`page_charset`: as its headers declare), None when there are
@@ -163,23 +169,27 @@ def clean_entry(
     of its outlet that are taken out. `without_text`: its text is known to be a notice; the entry's own words
     are taken for that of a page, the headline alone for that of the entry.
     """
-    room = rules.section("text", TextRules)
-    lines = rules.section("repeats", RepeatRules)
+    text_tuning = tuning.section("text", ExtractTuning)
+    lines = tuning.section("repeats", BoilerplateTuning)
     html = decode(page, page_charset) if page is not None and not looks_binary(page) else ""
     draft = None
     if page is not None:
-        draft = _from_html(entry, html, page_url, seen, room) if html.strip() else _unreadable(page)
+        draft = _from_html(entry, html, page_url, seen, text_tuning) if html.strip() else _unreadable(page)
     if draft is not None:
-        draft = _without_notice(draft) if without_text else _without_repeats(draft, repeats, room, lines)
+        draft = (
+            _without_notice(draft) if without_text else _without_repeats(draft, repeats, text_tuning, lines)
+        )
     if draft is not None and draft.article.verdict == "ok":
-        return Cleaned(_finished(entry, draft, seen, room), draft.marks)
-    own = _from_entry(entry, seen, room)
+        return CleanedEntry(_finish(entry, draft, seen, text_tuning), draft.hash_lines)
+    own = _from_entry(entry, seen, text_tuning)
     if without_text and draft is None:
         own = _without_notice(own)
     elif own.article.text:
-        own = _without_repeats(own, repeats, room, lines)
+        own = _without_repeats(own, repeats, text_tuning, lines)
     if draft is not None and not _is_better(own.article, draft.article):
-        return Cleaned(_finished(entry, draft, seen, room), together(draft.marks, own.marks))
+        return CleanedEntry(
+            _finish(entry, draft, seen, text_tuning), combine_lines(draft.hash_lines, own.hash_lines)
+        )
     if draft is not None:
         own = msgspec.structs.replace(
             own,
@@ -188,8 +198,8 @@ def clean_entry(
             image_base=draft.image_base,
             no_images=draft.no_images,
         )
-    known = own.marks if draft is None else together(draft.marks, own.marks)
-    return Cleaned(_finished(entry, own, seen, room), known)
+    known = own.hash_lines if draft is None else combine_lines(draft.hash_lines, own.hash_lines)
+    return CleanedEntry(_finish(entry, own, seen, text_tuning), known)
 
 
 def _is_better(own: CleanArticle, page: CleanArticle) -> bool:
@@ -210,9 +220,9 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     image: Enclosure | None = None  # that the page is shared with, as the page writes its address ...
     image_base: str | None = None  # ... which is meant from here
     no_images: bool = False  # the page forbids passing pictures on
-    entries: tuple[Found, ...] = ()  # of a live blog, as the page's markup has them
+    entries: tuple[ExtractedEntry, ...] = ()  # of a live blog, as the page's markup has them
     before: tuple[str, ...] = ()  # its paragraphs before lines were taken out that the outlet repeats
-    marks: LineMarks | None = None  # of these, where something may be learnt from them
+    hash_lines: LineHashes | None = None  # of these, where something may be learnt from them
 
 
 # --- where it comes from -----------------------------------------------------------------------------------
@@ -224,27 +234,33 @@ def _unreadable(page: bytes) -> _Draft:
     return _Draft(article=CleanArticle(verdict="empty", reason="the page has no bytes"))
 
 
-def _from_html(entry: Entry, html: str, url: str | None, seen: dt.datetime, room: TextRules) -> _Draft:
-    read = read_page(html, rules=room, url=url, zone=entry.zone, seen=seen)
+def _from_html(
+    entry: Entry, html: str, url: str | None, seen: dt.datetime, text_tuning: ExtractTuning
+) -> _Draft:
+    read = read_page(html, tuning=text_tuning, url=url, zone=entry.zone, seen=seen)
     if read is None:
         return _Draft(article=CleanArticle(verdict="empty", reason="the page holds no markup"))
     facts = read.facts
     title = _title(entry.title) or facts.title
-    context = saved_text.Context(
-        rules=room, headings=facts.headings, outlet=entry.outlet or facts.site, zone=entry.zone, seen=seen
+    context = saved_text.SavedTextContext(
+        tuning=text_tuning,
+        headings=facts.headings,
+        outlet=entry.outlet or facts.site,
+        zone=entry.zone,
+        seen=seen,
     )
     announced = facts.is_live or detect.announces_live(title)
-    entries: tuple[Found, ...] = ()
+    entries: tuple[ExtractedEntry, ...] = ()
     if announced or live_blog.may_be_live(html):
-        known = Known(modified=facts.modified, seen=seen, zone=entry.zone)
-        entries = live_blog.read_live_page(html, known, rules=room, announced=announced)
+        known = ArticleTimes(modified=facts.modified, seen=seen, zone=entry.zone)
+        entries = live_blog.read_live_page(html, known, tuning=text_tuning, announced=announced)
     body = saved_text.read_titled_text(live_blog.completed(read.text, entries), title, context)
     text = "\n".join(body.paragraphs)
-    around = _around(html, text, read, room)
-    judged = judge(title, text, room, around)
+    page_context = _page_context(html, text, read, text_tuning)
+    judgement = judge(title, text, text_tuning, page_context)
     article = CleanArticle(
-        verdict=judged.verdict,
-        reason=judged.reason,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
         title=title,
         text=text,
         author=facts.author or body.author,
@@ -270,9 +286,9 @@ def _from_html(entry: Entry, html: str, url: str | None, seen: dt.datetime, room
     )
 
 
-def _around(html: str, text: str, read: Page, room: TextRules) -> Surroundings:
+def _page_context(html: str, text: str, read: Page, text_tuning: ExtractTuning) -> PageContext:
     facts = read.facts
-    around = Surroundings(
+    page_context = PageContext(
         title=facts.title,
         headings=facts.headings,
         opening=read.opening,
@@ -282,32 +298,32 @@ def _around(html: str, text: str, read: Page, room: TextRules) -> Surroundings:
         kinds=facts.kinds,
         is_free=facts.is_free,
     )
-    if needs_signs(count_words(text), around, room):
-        return msgspec.structs.replace(around, signs=read_signs(html, room))
-    return around
+    if needs_page_signals(count_words(text), page_context, text_tuning):
+        return msgspec.structs.replace(page_context, signals=read_page_signals(html, text_tuning))
+    return page_context
 
 
-def _from_entry(entry: Entry, seen: dt.datetime, room: TextRules) -> _Draft:
+def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> _Draft:
     if entry.html is not None and entry.is_page:
-        return _from_html(entry, entry.html, entry.url, seen, room)
-    context = saved_text.Context(rules=room, outlet=entry.outlet, zone=entry.zone, seen=seen)
+        return _from_html(entry, entry.html, entry.url, seen, text_tuning)
+    context = saved_text.SavedTextContext(tuning=text_tuning, outlet=entry.outlet, zone=entry.zone, seen=seen)
     is_saved = entry.text is not None and entry.is_saved_text
     has_text = is_saved or (entry.text is not None and bool(entry.text.strip()))
     text = clean(entry.text or "") if has_text else html_to_text(entry.html or "")
-    text, title = text[: room.max_text_chars * 2], _title(entry.title)
+    text, title = text[: text_tuning.max_text_chars * 2], _title(entry.title)
     if title and not is_saved:
         saved = saved_text.read_titled_text(text, title, context)
     else:  # a record or entry without a headline may hold it inside, as a saved text does
         saved = saved_text.read_saved_text(text, context)
-    return _drafted(saved, title or _title(saved.title), room)
+    return _draft_from_saved(saved, title or _title(saved.title), text_tuning)
 
 
-def _drafted(saved: saved_text.SavedText, title: str, room: TextRules) -> _Draft:
+def _draft_from_saved(saved: saved_text.SavedText, title: str, text_tuning: ExtractTuning) -> _Draft:
     text = "\n".join(saved.paragraphs)
-    judged = judge(title, text, room)
+    judgement = judge(title, text, text_tuning)
     article = CleanArticle(
-        verdict=judged.verdict,
-        reason=judged.reason,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
         title=title,
         text=text,
         author=saved.author,
@@ -339,24 +355,26 @@ def _verdict_on_page(page: CleanArticle) -> Verdict | None:
 # --- what an outlet repeats --------------------------------------------------------------------------------
 
 
-def _without_repeats(draft: _Draft, repeats: Repeats | None, room: TextRules, rules: RepeatRules) -> _Draft:
+def _without_repeats(
+    draft: _Draft, repeats: LearnedBoilerplate | None, text_tuning: ExtractTuning, tuning: BoilerplateTuning
+) -> _Draft:
     """The draft without the lines that its outlet repeats; live blogs and refused texts stay as they are."""
     article = draft.article
-    before = _paragraphs(article.text, room)
-    if article.verdict not in ACCEPTED_VERDICTS or not before or _is_live(draft, before, room):
+    before = _paragraphs(article.text, text_tuning)
+    if article.verdict not in ACCEPTED_VERDICTS or not before or _is_live(draft, before, text_tuning):
         return draft
-    known = marks(before, rules)
-    gone = repeated(known, repeats or Repeats())
+    known = hash_lines(before, tuning)
+    gone = repeated(known, repeats or LearnedBoilerplate())
     known = msgspec.structs.replace(known, removed=gone)
     if not gone:
-        return msgspec.structs.replace(draft, marks=known)
-    kept, taken = without(before, gone, rules)
+        return msgspec.structs.replace(draft, hash_lines=known)
+    kept, taken = remove_lines(before, gone, tuning)
     text = "\n".join(kept)
-    judged = judge_remains(article.title, text, room)
+    judgement = judge_remains(article.title, text, text_tuning)
     article = msgspec.structs.replace(
-        article, text=text, repeated=taken, verdict=judged.verdict, reason=judged.reason
+        article, text=text, repeated=taken, verdict=judgement.verdict, reason=judgement.reason
     )
-    return msgspec.structs.replace(draft, article=article, before=before, marks=known)
+    return msgspec.structs.replace(draft, article=article, before=before, hash_lines=known)
 
 
 def _without_notice(draft: _Draft) -> _Draft:
@@ -370,46 +388,46 @@ def _without_notice(draft: _Draft) -> _Draft:
     return msgspec.structs.replace(draft, article=article, lines=(), entries=())
 
 
-def _is_live(draft: _Draft, paragraphs: tuple[str, ...], room: TextRules) -> bool:
+def _is_live(draft: _Draft, paragraphs: tuple[str, ...], text_tuning: ExtractTuning) -> bool:
     title = draft.article.title
     return bool(
         draft.is_live
         or draft.entries
         or detect.is_container_title(title)
-        or detect.looks_live(paragraphs, room)
+        or detect.looks_live(paragraphs, text_tuning)
     )
 
 
 # --- what all have in common -------------------------------------------------------------------------------
 
 
-def _paragraphs(text: str, room: TextRules) -> tuple[str, ...]:
-    text = _cut("\n".join(map(without_widgets, text.split("\n"))), room.max_text_chars)
+def _paragraphs(text: str, text_tuning: ExtractTuning) -> tuple[str, ...]:
+    text = _cut("\n".join(map(without_widgets, text.split("\n"))), text_tuning.max_text_chars)
     return tuple(line for line in text.split("\n") if line)
 
 
-def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -> CleanArticle:
+def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: ExtractTuning) -> CleanArticle:
     article = draft.article
-    paragraphs = _paragraphs(article.text, room)
+    paragraphs = _paragraphs(article.text, text_tuning)
     text = "\n".join(paragraphs)
     author = one_space(clean(entry.author)) if entry.author else article.author
     published = _declared(entry, seen) or article.published
     announced = draft.is_live or detect.announces_live(article.title)
-    known = Known(published=published, modified=article.modified, seen=seen, zone=entry.zone)
-    timed = _timed(draft, paragraphs, known, room, announced=announced)
+    known = ArticleTimes(published=published, modified=article.modified, seen=seen, zone=entry.zone)
+    timed = _timed(draft, paragraphs, known, text_tuning, announced=announced)
     forbids = permissions(entry.robots)
     return msgspec.structs.replace(
         article,
-        title=_cut(article.title, room.max_title_chars),
+        title=_cut(article.title, text_tuning.max_title_chars),
         text=text,
-        lead=_lead(paragraphs, room.lead_words),
-        language=find_language(article.title, text, entry.language or draft.declared_language, room),
+        lead=_lead(paragraphs, text_tuning.lead_words),
+        language=find_language(article.title, text, entry.language or draft.declared_language, text_tuning),
         author=_cut(author, 200) if author else None,
         outlet=_cut(article.outlet, 200) if article.outlet else None,
         published=published,
         wire=wire.find_wire(
             draft.before or paragraphs,
-            room,
+            text_tuning,
             draft.lines,
             author,
             outlet=entry.outlet or article.outlet,
@@ -425,26 +443,33 @@ def _finished(entry: Entry, draft: _Draft, seen: dt.datetime, room: TextRules) -
             entry.enclosures,
             () if draft.image is None else (draft.image,),
             draft.image_base or entry.url,
-            room,
+            text_tuning,
             no_images=draft.no_images or forbids.noimage,
         ),
-        truncated=article.truncated or len(article.text) > room.max_text_chars,
+        truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
     )
 
 
 def _timed(
-    draft: _Draft, paragraphs: tuple[str, ...], known: Known, room: TextRules, *, announced: bool
+    draft: _Draft,
+    paragraphs: tuple[str, ...],
+    known: ArticleTimes,
+    text_tuning: ExtractTuning,
+    *,
+    announced: bool,
 ) -> tuple[TimedEntry, ...]:
     """The entries of a live blog as the page marks them up, or as the text tells them: the more of both."""
-    told = _under_opening_day(draft.lines, paragraphs)
-    if announced and not any(map(detect.opens_with_clock, told)):
-        kept = frozenset(told)  # clocks that stand alone may have gone as furniture ("Posted at 14:35")
-        told = tuple(line for line in draft.lines if line in kept or detect.is_bare_clock(line))
+    stated_lines = _under_opening_day(draft.lines, paragraphs)
+    if announced and not any(map(detect.opens_with_clock, stated_lines)):
+        kept = frozenset(
+            stated_lines
+        )  # clocks that stand alone may have gone as furniture ("Posted at 14:35")
+        stated_lines = tuple(line for line in draft.lines if line in kept or detect.is_bare_clock(line))
     by_text: tuple[TimedEntry, ...] = ()
-    if announced or detect.looks_live(told, room):
-        by_text = detect.entries_of(told, room, known, announced=announced)
+    if announced or detect.looks_live(stated_lines, text_tuning):
+        by_text = detect.entries_of(stated_lines, text_tuning, known, announced=announced)
     if draft.entries and len(draft.entries) >= len(by_text):
-        return ordering.timed(draft.entries, known, room)
+        return ordering.timed(draft.entries, known, text_tuning)
     return by_text
 
 

@@ -15,13 +15,13 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from aggregator.extract.lines import count_words, folded
-from aggregator.model.core import LineMarks, RepeatedLine, Repeats
+from aggregator.model.core import BoilerplateLine, LearnedBoilerplate, LineHashes
 
 _CLOSING = " \"”“»«’')]"
 _SENTENCE_ENDS = frozenset(".!?…。！？؟।")
 
 
-class RepeatRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BoilerplateTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Section `repeats` of config/tuning.yaml."""
 
     first_lines: int
@@ -41,52 +41,52 @@ class RepeatRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     wall_asked: int
 
 
-def marks(paragraphs: Sequence[str], rules: RepeatRules) -> LineMarks:
+def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHashes:
     """By what the lines of a text are known again; `removed` is empty."""
     count = len(paragraphs)
-    ends = [line for number, line in enumerate(paragraphs) if _is_edge(number, count, rules)]
-    inner = paragraphs[rules.first_lines : max(count - rules.last_lines, 0)]
-    short = [line for line in inner if count_words(line) <= rules.middle_words]
+    ends = [line for number, line in enumerate(paragraphs) if _is_edge(number, count, tuning)]
+    inner = paragraphs[tuning.first_lines : max(count - tuning.last_lines, 0)]
+    short = [line for line in inner if count_words(line) <= tuning.middle_words]
     sentences = [line for line in ends if _ends_sentence(line)]
-    return LineMarks(
+    return LineHashes(
         edges=_keys(line for line in ends if not _ends_sentence(line)),
-        middles=_distinct((*_keys(sentences), *_keys(short)[: rules.middle_lines])),
+        middles=_distinct((*_keys(sentences), *_keys(short)[: tuning.middle_lines])),
     )
 
 
-def repeated(lines: LineMarks, repeats: Repeats) -> tuple[int, ...]:
+def repeated(lines: LineHashes, repeats: LearnedBoilerplate) -> tuple[int, ...]:
     """Which of these lines are to be taken out, in the order of their keys."""
     found = set(lines.edges).intersection(repeats.edges) | set(lines.middles).intersection(repeats.middles)
     return tuple(sorted(found))
 
 
-def together(one: LineMarks | None, other: LineMarks | None) -> LineMarks | None:
+def combine_lines(one: LineHashes | None, other: LineHashes | None) -> LineHashes | None:
     """The lines of a page and of the entry that it belongs to, where both were read."""
     if one is None or other is None:
         return one or other
-    return LineMarks(
+    return LineHashes(
         edges=_distinct((*one.edges, *other.edges)),
         middles=_distinct((*one.middles, *other.middles)),
         removed=tuple(sorted({*one.removed, *other.removed})),
     )
 
 
-def without(
-    paragraphs: Sequence[str], gone: Iterable[int], rules: RepeatRules
-) -> tuple[list[str], tuple[RepeatedLine, ...]]:
+def remove_lines(
+    paragraphs: Sequence[str], gone: Iterable[int], tuning: BoilerplateTuning
+) -> tuple[list[str], tuple[BoilerplateLine, ...]]:
     """`paragraphs` without the lines whose keys are `gone`, and those lines with their places."""
     keys = frozenset(gone)
     kept, taken = [], []
     for number, line in enumerate(paragraphs):
-        may_go = _is_edge(number, len(paragraphs), rules) or count_words(line) <= rules.middle_words
+        may_go = _is_edge(number, len(paragraphs), tuning) or count_words(line) <= tuning.middle_words
         if may_go and _key(line) in keys:
-            taken.append(RepeatedLine(line=number, text=line))
+            taken.append(BoilerplateLine(line=number, text=line))
         else:
             kept.append(line)
     return kept, tuple(taken)
 
 
-def original(text: str, taken: Iterable[RepeatedLine]) -> str:
+def restore_text(text: str, taken: Iterable[BoilerplateLine]) -> str:
     """The text as it was before `taken` were taken out of it."""
     lines = text.split("\n") if text else []
     for one in sorted(taken, key=lambda one: one.line):
@@ -97,29 +97,29 @@ def original(text: str, taken: Iterable[RepeatedLine]) -> str:
 # --- learning ----------------------------------------------------------------------------------------------
 
 
-def packed(lines: LineMarks) -> bytes:
+def pack_lines(lines: LineHashes) -> bytes:
     """The keys of a text's lines as a row holds them."""
     keys = sorted({*lines.edges, *lines.middles})
     return struct.pack(f"<{len(keys)}q", *keys)
 
 
-def learnt(rows: Iterable[bytes], rules: RepeatRules) -> Repeats:
+def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> LearnedBoilerplate:
     """What an outlet repeats, by the packed lines of its last articles; a text printed again counts once."""
     texts = set(rows)
-    if len(texts) < rules.least:
-        return Repeats()
+    if len(texts) < tuning.least:
+        return LearnedBoilerplate()
     counted: Counter[int] = Counter()
     for one in texts:
         counted.update(struct.unpack(f"<{len(one) // 8}q", one))
-    many = {key: count for key, count in counted.items() if count >= rules.least}
-    return Repeats(
-        edges=tuple(sorted(key for key, count in many.items() if count > rules.share * len(texts))),
-        middles=tuple(sorted(key for key, count in many.items() if count > rules.middle_share * len(texts))),
+    many = {key: count for key, count in counted.items() if count >= tuning.least}
+    return LearnedBoilerplate(
+        edges=tuple(sorted(key for key, count in many.items() if count > tuning.share * len(texts))),
+        middles=tuple(sorted(key for key, count in many.items() if count > tuning.middle_share * len(texts))),
     )
 
 
-def _is_edge(number: int, count: int, rules: RepeatRules) -> bool:
-    return number < rules.first_lines or number >= count - rules.last_lines
+def _is_edge(number: int, count: int, tuning: BoilerplateTuning) -> bool:
+    return number < tuning.first_lines or number >= count - tuning.last_lines
 
 
 def _ends_sentence(line: str) -> bool:

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class TextRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Constants of this room; units and origins stand in config/tuning.yaml."""
 
     max_text_chars: int

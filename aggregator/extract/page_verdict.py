@@ -14,8 +14,8 @@ import msgspec
 import yaml
 
 from aggregator.config.messages import counted
-from aggregator.extract.html.page_signals import Signs
-from aggregator.extract.limits import TextRules
+from aggregator.extract.html.page_signals import PageSignals
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, same_line
 from aggregator.model.core import Verdict
 
@@ -25,14 +25,14 @@ _ENDS = re.compile(r"(?<=[.!?…؟])\s+|(?<=[。！？])")  # an abbreviation to
 _LEADING = re.compile(r"^[\s•·–—>»→*!¡-]+")
 
 
-class Judged(msgspec.Struct, frozen=True):
+class Judgement(msgspec.Struct, frozen=True):
     """A verdict with its reason; the reason is None for "ok"."""
 
     verdict: Verdict
     reason: str | None = None
 
 
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+class PageContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a web page shows around its text; walls and lists are told by it."""
 
     title: str
@@ -41,14 +41,14 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     found: str = ""  # the text with the notices in it
     words: int = 0  # of it, links included
     link_share: float = 0.0  # of them in lines that are links, 0 to 1
-    signs: Signs | None = None  # None: the text is long enough, nobody asked
+    signals: PageSignals | None = None  # None: the text is long enough, nobody asked
     kinds: tuple[str, ...] = ()  # what the page calls itself (og:type, JSON-LD), lower case
     is_free: bool | None = None  # what it says of its price
 
 
-def needs_signs(words: int, page: Surroundings, rules: TextRules) -> bool:
+def needs_page_signals(words: int, page: PageContext, tuning: ExtractTuning) -> bool:
     """Whether a page of so many words of text must be looked at more closely to be judged."""
-    return words < rules.enough_words or (words < rules.list_words and not is_article_page(page.kinds))
+    return words < tuning.enough_words or (words < tuning.list_words and not is_article_page(page.kinds))
 
 
 def is_article_page(kinds: Iterable[str]) -> bool:
@@ -56,35 +56,37 @@ def is_article_page(kinds: Iterable[str]) -> bool:
     return any(kind.endswith(("article", "posting", "report")) for kind in kinds)
 
 
-def judge(title: str, text: str, rules: TextRules, page: Surroundings | None = None) -> Judged:
+def judge(title: str, text: str, tuning: ExtractTuning, page: PageContext | None = None) -> Judgement:
     """The verdict on clean `title` and `text`; `page` when they come from a web page, which may be a wall."""
     words = count_words(text)
     if page is not None:
-        refused = _refused(text, words, page, rules)
+        refused = _refused(text, words, page, tuning)
         if refused is not None:
             return refused
     if not title and not any(c.isalnum() for c in text):
-        return Judged("empty", "neither a headline nor a text")
-    if words >= rules.stub_words:
-        return Judged("ok")
+        return Judgement("empty", "neither a headline nor a text")
+    if words >= tuning.stub_words:
+        return Judgement("ok")
     if title:
-        return Judged("stub", "a headline with hardly any text" if words else "a headline without text")
-    return Judged("too_short", f"{counted(words, 'word')} and no headline")
+        return Judgement("stub", "a headline with hardly any text" if words else "a headline without text")
+    return Judgement("too_short", f"{counted(words, 'word')} and no headline")
 
 
-def judge_remains(title: str, text: str, rules: TextRules) -> Judged:
+def judge_remains(title: str, text: str, tuning: ExtractTuning) -> Judgement:
     """The verdict on what is left of a text after lines were taken out that its outlet repeats."""
-    if count_words(text) >= rules.stub_words:
-        return Judged("ok")
+    if count_words(text) >= tuning.stub_words:
+        return Judgement("ok")
     if title:
-        return Judged("stub", "its text is nothing but lines that its outlet repeats")
-    return Judged("consent", "its text is nothing but lines that its outlet repeats, and it has no headline")
+        return Judgement("stub", "its text is nothing but lines that its outlet repeats")
+    return Judgement(
+        "consent", "its text is nothing but lines that its outlet repeats, and it has no headline"
+    )
 
 
 # --- pages -------------------------------------------------------------------------------------------------
 
 
-class _Said(msgspec.Struct, frozen=True):
+class _PageText(msgspec.Struct, frozen=True):
     """What a page says: its names, its lines, and its sentences with the words of each."""
 
     names: tuple[str, ...]
@@ -104,114 +106,118 @@ class _Said(msgspec.Struct, frozen=True):
         return any(pattern.fullmatch(name) for name in self.names)
 
 
-def _refused(text: str, words: int, page: Surroundings, rules: TextRules) -> Judged | None:
-    if words <= rules.consent_words + _HEADLINES_WORDS:  # else too long for any notice: saves splitting it up
-        notice = _in_its_place(text, words, page, rules)
+def _refused(text: str, words: int, page: PageContext, tuning: ExtractTuning) -> Judgement | None:
+    if (
+        words <= tuning.consent_words + _HEADLINES_WORDS
+    ):  # else too long for any notice: saves splitting it up
+        notice = _in_its_place(text, words, page, tuning)
         if notice is not None:
             return notice
-    if page.signs is not None and page.signs.is_product and words < rules.wall_words:
-        return Judged("not_article", "the page sells something")
-    return _list(text, words, page, rules)
+    if page.signals is not None and page.signals.is_product and words < tuning.wall_words:
+        return Judgement("not_article", "the page sells something")
+    return _list(text, words, page, tuning)
 
 
-def _in_its_place(text: str, words: int, page: Surroundings, rules: TextRules) -> Judged | None:
-    shown = _said(page, text if words >= rules.stub_words else "", rules)
-    is_whole = words < rules.stub_words or page.found in ("", text)
-    full = shown if is_whole else _said(page, page.found, rules)
+def _in_its_place(text: str, words: int, page: PageContext, tuning: ExtractTuning) -> Judgement | None:
+    shown = _read_page_text(page, text if words >= tuning.stub_words else "", tuning)
+    is_whole = words < tuning.stub_words or page.found in ("", text)
+    full = shown if is_whole else _read_page_text(page, page.found, tuning)
     for said in (shown,) if full is shown else (shown, full):
-        notice = _notice(said, page, rules)
+        notice = _notice(said, page, tuning)
         if notice is not None:
             return notice
     return None
 
 
-def _notice(said: _Said, page: Surroundings, rules: TextRules) -> Judged | None:
+def _notice(said: _PageText, page: PageContext, tuning: ExtractTuning) -> Judgement | None:
     """What stands in the article's place, where a notice does."""
-    book = _notices()
-    if said.words > rules.consent_words:
+    notices = _notices()
+    if said.words > tuning.consent_words:
         return None
-    if said.words <= rules.short_wall_words:
-        if said.is_named(book.block_is) or said.share(book.blocks) >= rules.notice_share:
-            return Judged("block", "the site answered with a page against robots")
-        if said.is_named(book.missing_is) or said.share(book.misses) >= rules.notice_share:
-            return Judged("not_article", "the page says that it was not found or failed")
-        if _asks_login(said, page, rules):
-            return Judged("not_article", "the page asks to log in")
-    share = said.share(book.consents)
-    if share >= rules.consent_share or (said.is_named(book.consent_is) and share >= rules.consent_share / 2):
-        return Judged("consent", "the site answered with its cookie dialogue")
-    return _paywall(said, page, rules)
+    if said.words <= tuning.short_wall_words:
+        if said.is_named(notices.block_is) or said.share(notices.blocks) >= tuning.notice_share:
+            return Judgement("block", "the site answered with a page against robots")
+        if said.is_named(notices.missing_is) or said.share(notices.misses) >= tuning.notice_share:
+            return Judgement("not_article", "the page says that it was not found or failed")
+        if _asks_login(said, page, tuning):
+            return Judgement("not_article", "the page asks to log in")
+    share = said.share(notices.consents)
+    if share >= tuning.consent_share or (
+        said.is_named(notices.consent_is) and share >= tuning.consent_share / 2
+    ):
+        return Judgement("consent", "the site answered with its cookie dialogue")
+    return _paywall(said, page, tuning)
 
 
-def _asks_login(said: _Said, page: Surroundings, rules: TextRules) -> bool:
-    if page.signs is None or not page.signs.asks_password:
+def _asks_login(said: _PageText, page: PageContext, tuning: ExtractTuning) -> bool:
+    if page.signals is None or not page.signals.asks_password:
         return False
-    book = _notices()
-    return said.is_named(book.login_is) or (
-        said.words < rules.block_words and said.share(book.logins) >= rules.notice_share
+    notices = _notices()
+    return said.is_named(notices.login_is) or (
+        said.words < tuning.block_words and said.share(notices.logins) >= tuning.notice_share
     )
 
 
-def _paywall(said: _Said, page: Surroundings, rules: TextRules) -> Judged | None:
-    book = _notices()
-    if said.words > rules.wall_words:
+def _paywall(said: _PageText, page: PageContext, tuning: ExtractTuning) -> Judgement | None:
+    notices = _notices()
+    if said.words > tuning.wall_words:
         return None
-    locked = next((n for n, (one, _) in enumerate(said.sentences) if book.locks(one)), None)
-    if locked is not None and _says_little_after(said, locked, rules):
-        return Judged("paywall", "the text is for subscribers")
-    if said.words <= rules.short_wall_words and said.count(book.offers) >= 2:
-        return Judged("paywall", "the text is for subscribers: the page offers a subscription instead")
-    if page.is_free is False and said.words <= rules.hardly_any_words:
-        return Judged("paywall", "the page says that its text is not free, and shows little of it")
+    locked = next((n for n, (one, _) in enumerate(said.sentences) if notices.locks(one)), None)
+    if locked is not None and _says_little_after(said, locked, tuning):
+        return Judgement("paywall", "the text is for subscribers")
+    if said.words <= tuning.short_wall_words and said.count(notices.offers) >= 2:
+        return Judgement("paywall", "the text is for subscribers: the page offers a subscription instead")
+    if page.is_free is False and said.words <= tuning.hardly_any_words:
+        return Judgement("paywall", "the page says that its text is not free, and shows little of it")
     return None
 
 
-def _says_little_after(said: _Said, place: int, rules: TextRules) -> bool:
+def _says_little_after(said: _PageText, place: int, tuning: ExtractTuning) -> bool:
     """A notice closes what may be read; an article goes on after a call to subscribe."""
-    book = _notices()
+    notices = _notices()
     rest = said.sentences[place + 1 :]
-    after = (words for one, words in rest if not book.locks(one) and not book.offers(one))
-    return sum(after) < rules.hardly_any_words
+    after = (words for one, words in rest if not notices.locks(one) and not notices.offers(one))
+    return sum(after) < tuning.hardly_any_words
 
 
-def _list(text: str, words: int, page: Surroundings, rules: TextRules) -> Judged | None:
-    signs = page.signs
-    names, book = _names(page), _notices()
-    is_named_list = any(book.list_is.fullmatch(name) for name in names)
-    has_headline = not is_named_list and any(count_words(name) > rules.list_name_words for name in names)
-    is_about = has_headline and (words < rules.stub_words or is_article_page(page.kinds))
-    linked = page.link_share >= rules.list_link_share and page.words >= rules.list_link_words
+def _list(text: str, words: int, page: PageContext, tuning: ExtractTuning) -> Judgement | None:
+    signals = page.signals
+    names, notices = _names(page), _notices()
+    is_named_list = any(notices.list_is.fullmatch(name) for name in names)
+    has_headline = not is_named_list and any(count_words(name) > tuning.list_name_words for name in names)
+    is_about = has_headline and (words < tuning.stub_words or is_article_page(page.kinds))
+    linked = page.link_share >= tuning.list_link_share and page.words >= tuning.list_link_words
     if linked and not is_about:
-        return Judged("list", "most of it is links to other articles")
-    if signs is None or is_about:
+        return Judgement("list", "most of it is links to other articles")
+    if signals is None or is_about:
         return None
-    if signs.cards >= rules.list_cards and (
-        words < rules.stub_words or signs.carded_share(text) >= rules.list_card_share
+    if signals.cards >= tuning.list_cards and (
+        words < tuning.stub_words or signals.carded_share(text) >= tuning.list_card_share
     ):
-        return Judged("list", "it is a list of other articles, with a few words about each")
-    says_so = is_named_list or _said(page, text, rules).count(book.counts)
-    if says_so and signs.cards >= rules.list_cards_named:
-        return Judged("list", "it is a list of other articles, as its title says")
+        return Judgement("list", "it is a list of other articles, with a few words about each")
+    says_so = is_named_list or _read_page_text(page, text, tuning).count(notices.counts)
+    if says_so and signals.cards >= tuning.list_cards_named:
+        return Judgement("list", "it is a list of other articles, as its title says")
     return None
 
 
-def _names(page: Surroundings) -> tuple[str, ...]:
+def _names(page: PageContext) -> tuple[str, ...]:
     return tuple(name.strip() for name in (page.title, *page.headings) if name.strip())
 
 
-def _said(page: Surroundings, text: str, rules: TextRules) -> _Said:
+def _read_page_text(page: PageContext, text: str, tuning: ExtractTuning) -> _PageText:
     """What is said in `text`; where that is "", what a visitor sees."""
     names = _names(page)
     lines: Sequence[str]
     if text:
         lines = [line for line in text.split("\n") if not any(same_line(line, name) for name in names)]
-    elif page.signs is not None:
-        lines = _within(page.signs.said, rules.opening_chars)
+    elif page.signals is not None:
+        lines = _within(page.signals.said, tuning.opening_chars)
     else:
         lines = [page.opening]
     pieces = (piece.strip() for line in lines for piece in _ENDS.split(line))
     sentences = tuple((piece, count_words(piece)) for piece in pieces if piece)
-    return _Said(names, tuple(lines), sentences, sum(words for _, words in sentences))
+    return _PageText(names, tuple(lines), sentences, sum(words for _, words in sentences))
 
 
 def _within(lines: Sequence[str], chars: int) -> list[str]:
@@ -231,14 +237,14 @@ class _Notices:
     """notices.yaml, ready to be asked."""
 
     def __init__(self) -> None:
-        book = yaml.safe_load(
+        notices = yaml.safe_load(
             files("aggregator.extract").joinpath("notices.yaml").read_text(encoding="utf-8")
         )
 
         def one(kind: str, where: str) -> re.Pattern[str]:
-            return re.compile("|".join(f"(?:{words})" for words in book[kind][where]), re.IGNORECASE)
+            return re.compile("|".join(f"(?:{words})" for words in notices[kind][where]), re.IGNORECASE)
 
-        self.consent_is, self._consent_says = one("consent", "is"), _by_word(book["consent"]["says"])
+        self.consent_is, self._consent_says = one("consent", "is"), _by_word(notices["consent"]["says"])
         self.block_is, self._block_opens = one("block", "is"), one("block", "opens")
         self.missing_is, self._missing_opens = one("missing", "is"), one("missing", "opens")
         self.login_is, self._login_opens = one("login", "is"), one("login", "opens")

@@ -34,7 +34,7 @@ _LABEL_WORDS = 8  # words before that mark
 _LINE_CHARS = 700  # no longer line is compared
 
 
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PhraseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """phrases.yaml as it stands there: language → phrases, for each kind."""
 
     alone: dict[str, tuple[str, ...]]
@@ -79,11 +79,11 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @cache
-def table() -> Table:
+def table() -> PhraseTable:
     """The shipped words; a wrong table is our mistake, not a user's."""
     raw = files("aggregator.extract").joinpath("phrases.yaml").read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return msgspec.convert(yaml.load(raw, Loader=loader), Table)  # noqa: S506 - both loaders are the safe ones
+    return msgspec.convert(yaml.load(raw, Loader=loader), PhraseTable)  # noqa: S506 - both loaders are the safe ones
 
 
 @cache

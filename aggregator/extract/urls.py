@@ -35,7 +35,7 @@ _TRACKING_VALUE = re.compile(
     r"social|share|sharing|tw|web|amp|mobile|homepage|home|google\w*|flipboard|applenews|copy(?:-?link)?)",
     re.IGNORECASE,
 )
-_TWIN_LABELS = frozenset({"www", "www1", "www2", "www3", "m", "mobile", "amp", "wap", "touch"})
+_ALTERNATE_HOST_LABELS = frozenset({"www", "www1", "www2", "www3", "m", "mobile", "amp", "wap", "touch"})
 _DEFAULT_PORTS = frozenset({None, 80, 443})
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 _WRAPPED = re.compile(r"^/amp/(?:s/)?(?=[\w-]+(?:\.[\w-]+)+(?:/|$))")
@@ -164,7 +164,7 @@ def _plain_host(host: str) -> str:
     if base is None or not host.endswith("." + base):
         return host
     below = host[: -len(base) - 1].split(".")
-    return ".".join([label for label in below if label not in _TWIN_LABELS] + [base])
+    return ".".join([label for label in below if label not in _ALTERNATE_HOST_LABELS] + [base])
 
 
 def _plain_path(path: str) -> str:

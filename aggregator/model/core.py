@@ -34,7 +34,7 @@ Role = Literal["report", "copy", "excerpt", "container"]
 Authority = Literal["own", "page", "handed", "foreign"]
 
 
-class Noun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FrozenStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of what travels between rooms, between processes and into JSON columns.
 
     msgspec's frozen Structs are dataclasses with typed encoding: what a worker sends back is checked against
@@ -45,7 +45,7 @@ class Noun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 # --- what comes in -----------------------------------------------------------------------------------------
 
 
-class Published(Noun, frozen=True, kw_only=True):
+class Published(FrozenStruct, frozen=True, kw_only=True):
     """When an article says it was published; never a guess of ours."""
 
     time: dt.datetime
@@ -54,7 +54,7 @@ class Published(Noun, frozen=True, kw_only=True):
     zone_assumed: bool = False  # the text gave no zone: the source's, or UTC, was taken
 
 
-class Enclosure(Noun, frozen=True, kw_only=True):
+class Enclosure(FrozenStruct, frozen=True, kw_only=True):
     """An image, sound or film by reference: never fetched."""
 
     url: str
@@ -63,7 +63,7 @@ class Enclosure(Noun, frozen=True, kw_only=True):
     title: str = ""
 
 
-class Entry(Noun, frozen=True, kw_only=True):
+class Entry(FrozenStruct, frozen=True, kw_only=True):
     """One thing a feed, a folder, a file or a person gave us, before anything is decided about it.
 
     `source` is the identity of where it came from (see identity.py), never an absolute path or our own
@@ -90,7 +90,7 @@ class Entry(Noun, frozen=True, kw_only=True):
     zone: str | None = None  # IANA name for times without one
 
 
-class ParsedFeed(Noun, frozen=True, kw_only=True):
+class ParsedFeed(FrozenStruct, frozen=True, kw_only=True):
     """What was read out of a feed's bytes. `problem` is in the user's words, None when all is well."""
 
     format: str = ""  # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ... ; "" when it is no feed
@@ -106,7 +106,7 @@ class ParsedFeed(Noun, frozen=True, kw_only=True):
 # --- what the text room makes of it ------------------------------------------------------------------------
 
 
-class TimedEntry(Noun, frozen=True, kw_only=True):
+class TimedEntry(FrozenStruct, frozen=True, kw_only=True):
     """One entry of a live blog: its clock as the page shows it, its day and its moment only where known."""
 
     clock_minutes: int  # after midnight
@@ -115,7 +115,7 @@ class TimedEntry(Noun, frozen=True, kw_only=True):
     time: dt.datetime | None = None  # known where the zone is
 
 
-class Wire(Noun, frozen=True, kw_only=True):
+class Wire(FrozenStruct, frozen=True, kw_only=True):
     """The news agency behind a text, and how we know."""
 
     agency: str | None  # canonical name ("AFP"); None: agencies were used but none is named
@@ -124,14 +124,14 @@ class Wire(Noun, frozen=True, kw_only=True):
     confidence: float = 1.0
 
 
-class RepeatedLine(Noun, frozen=True, kw_only=True):
+class BoilerplateLine(FrozenStruct, frozen=True, kw_only=True):
     """A line that was taken out of a text since its outlet repeats it; `line` is its place there, from 0."""
 
     line: int
     text: str
 
 
-class CleanArticle(Noun, frozen=True, kw_only=True):
+class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
     """An article without furniture: paragraphs are separated by one newline."""
 
     verdict: Verdict
@@ -153,18 +153,18 @@ class CleanArticle(Noun, frozen=True, kw_only=True):
     tdm_reserved: bool = False
     media: tuple[Enclosure, ...] = ()  # of the entry and its page, see extract/article.py
     truncated: bool = False
-    repeated: tuple[RepeatedLine, ...] = ()  # taken out of `text`, see extract/learned_boilerplate.py
+    repeated: tuple[BoilerplateLine, ...] = ()  # taken out of `text`, see extract/learned_boilerplate.py
     page_verdict: Verdict | None = None  # of its page, where that failed and the entry's own text was taken
 
 
-class Repeats(Noun, frozen=True, kw_only=True):
+class LearnedBoilerplate(FrozenStruct, frozen=True, kw_only=True):
     """Which lines an outlet repeats, by their keys: at the ends of a text, and in its middle."""
 
     edges: tuple[int, ...] = ()
     middles: tuple[int, ...] = ()
 
 
-class LineMarks(Noun, frozen=True, kw_only=True):
+class LineHashes(FrozenStruct, frozen=True, kw_only=True):
     """The lines of one text by their keys, before any was taken out (`removed`), see
     extract/learned_boilerplate.py.
     """
@@ -174,7 +174,7 @@ class LineMarks(Noun, frozen=True, kw_only=True):
     removed: tuple[int, ...] = ()
 
 
-class EntryMark(Noun, frozen=True, kw_only=True):
+class TimedEntryFingerprint(FrozenStruct, frozen=True, kw_only=True):
     """What an entry of a live blog is weighed by, see cluster/events/terms.py."""
 
     position: int  # among the timed entries, from 0
@@ -182,7 +182,7 @@ class EntryMark(Noun, frozen=True, kw_only=True):
     body_words: int
 
 
-class Fingerprint(Noun, frozen=True, kw_only=True):
+class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
     """What the dedup room computes of one text, alone; layouts are described in dedup/."""
 
     signature: bytes  # MinHash, see cluster/copies/minhash.py; empty for a text with no shingle
@@ -194,21 +194,21 @@ class Fingerprint(Noun, frozen=True, kw_only=True):
     text_hash: bytes  # 16 bytes over the clean title and text
     # what other languages compare it by, see cluster/cross_language/features.py; b"" where that is off
     across: bytes = b""
-    entries: tuple[EntryMark, ...] = ()  # of a live blog, the newest ones
+    entries: tuple[TimedEntryFingerprint, ...] = ()  # of a live blog, the newest ones
 
 
-class Prepared(Noun, frozen=True, kw_only=True):
+class Prepared(FrozenStruct, frozen=True, kw_only=True):
     """All that placing needs of one entry; a pure function of the entry (and its page)."""
 
     article: CleanArticle
     fingerprint: Fingerprint | None = None  # None when the verdict refuses the article
-    lines: LineMarks | None = None  # None where nothing is learnt from it: a live blog, a text stored before
+    lines: LineHashes | None = None  # None where nothing is learnt from it: a live blog, a text stored before
 
 
 # --- what is decided and kept ------------------------------------------------------------------------------
 
 
-class Reason(Noun, frozen=True, kw_only=True):
+class Reason(FrozenStruct, frozen=True, kw_only=True):
     """One share of a score, in logits; `value` is what it comes from: a likeness, a number of days."""
 
     name: str
@@ -216,7 +216,7 @@ class Reason(Noun, frozen=True, kw_only=True):
     share: float
 
 
-class CopyEvidence(Noun, frozen=True, kw_only=True):
+class CopyEvidence(FrozenStruct, frozen=True, kw_only=True):
     """Why two texts are one: shares of word 3-shingles, both ways."""
 
     other: str  # article id
@@ -226,7 +226,7 @@ class CopyEvidence(Noun, frozen=True, kw_only=True):
     kind: Literal["copy", "excerpt"] = "copy"
 
 
-class Rival(Noun, frozen=True, kw_only=True):
+class RunnerUp(FrozenStruct, frozen=True, kw_only=True):
     """A story that was weighed, with its score and what it asked for."""
 
     story: str
@@ -238,7 +238,7 @@ class Rival(Noun, frozen=True, kw_only=True):
 Stage = Literal["founded", "copy", "event", "second look", "correction", "revision"]
 
 
-class Evidence(Noun, frozen=True, kw_only=True):
+class Evidence(FrozenStruct, frozen=True, kw_only=True):
     """Why an article is where it is. `score` is None when no score was needed (a copy, nothing alike)."""
 
     stage: Stage
@@ -249,13 +249,13 @@ class Evidence(Noun, frozen=True, kw_only=True):
     shared: tuple[int, ...] = ()  # ids of the terms that say most; explaining gives them their words back
     copy: CopyEvidence | None = None
     excerpts: tuple[CopyEvidence, ...] = ()  # stored articles that are cut from this one
-    runner_up: Rival | None = None
+    runner_up: RunnerUp | None = None
     vetoes: tuple[str, ...] = ()
     rules_version: str = ""
     term_snapshot: int = 0
 
 
-class Placement(Noun, frozen=True, kw_only=True):
+class Placement(FrozenStruct, frozen=True, kw_only=True):
     """The decision about one article."""
 
     story: str
@@ -263,13 +263,13 @@ class Placement(Noun, frozen=True, kw_only=True):
     role: Role
     evidence: Evidence
     copy_of: str | None = None  # the twin that was found; the group's original is derived when read
-    takes_in: tuple[str, ...] = ()  # stories that give way to `story` (a container's home)
+    absorbed_stories: tuple[str, ...] = ()  # stories that give way to `story` (a container's home)
 
 
 # --- what people see ---------------------------------------------------------------------------------------
 
 
-class ArticleView(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """One article of a story as the output rooms need it."""
 
     id: str
@@ -296,7 +296,7 @@ class ArticleView(Noun, frozen=True, kw_only=True, omit_defaults=False):
     media: tuple[Enclosure, ...] = ()  # each with a type; for feeds, never for pages
 
 
-class Reprint(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class Reprint(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """An article that prints another one's text, whole (a copy) or in part (an excerpt)."""
 
     article: str
@@ -307,7 +307,7 @@ class Reprint(Noun, frozen=True, kw_only=True, omit_defaults=False):
     is_whole: bool = True
 
 
-class Trail(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class CopyTrail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """An original and who copied it, in the order of time."""
 
     article: str
@@ -317,7 +317,7 @@ class Trail(Noun, frozen=True, kw_only=True, omit_defaults=False):
     reprints: tuple[Reprint, ...] = ()
 
 
-class LiveLink(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class LiveBlogLink(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """An entry of a live blog that tells of a story which is not the live blog's home."""
 
     article: str  # the live blog
@@ -335,7 +335,7 @@ class LiveLink(Noun, frozen=True, kw_only=True, omit_defaults=False):
     nosnippet: bool = False
 
 
-class StoryView(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A story and its articles, oldest first by effective time."""
 
     id: str
@@ -349,12 +349,12 @@ class StoryView(Noun, frozen=True, kw_only=True, omit_defaults=False):
     outlet_count: int
     report_count: int
     articles: tuple[ArticleView, ...] = ()
-    links: tuple[LiveLink, ...] = ()  # only for one story: what live blogs of other stories tell of it
-    trails: tuple[Trail, ...] = ()  # only for one story: who copied whom
+    links: tuple[LiveBlogLink, ...] = ()  # only for one story: what live blogs of other stories tell of it
+    trails: tuple[CopyTrail, ...] = ()  # only for one story: who copied whom
     texts_gone: bool = False  # only for one story: old texts of it are kept no more
 
 
-class Attributed(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class AttributedSentence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A sentence that stands in an article, word for word."""
 
     text: str
@@ -362,38 +362,38 @@ class Attributed(Noun, frozen=True, kw_only=True, omit_defaults=False):
     outlet: str | None
 
 
-class Fact(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class Fact(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What several reports say: the shown sentence first, then the others that say the same."""
 
-    said: tuple[Attributed, ...]
+    said: tuple[AttributedSentence, ...]
     outlets: int  # voices: outlets that print the same words count once
     of: int
     same_words: tuple[tuple[int, ...], ...] = ()  # places in `said` whose words are one text, each one voice
 
 
-class Disagreement(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class Disagreement(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Statements that differ, side by side.
 
     `values`: the figure or clock of each side; of a denial its part ("claimed", "before", "denied").
     """
 
     kind: Literal["figures", "denial", "times"]
-    sides: tuple[Attributed, ...]
+    sides: tuple[AttributedSentence, ...]
     values: tuple[str, ...] = ()
     rose: bool = False  # the later report gives the higher number: it grew, and nobody is wrong
     times: tuple[dt.datetime | None, ...] = ()  # where it rose: when the report of each side was published
 
 
-class AgreedFigure(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class AgreedFigure(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A figure that several outlets give; the shown sentence first."""
 
     words: str  # as the shown sentence writes it
-    said: tuple[Attributed, ...]
+    said: tuple[AttributedSentence, ...]
     outlets: int
     of: int
 
 
-class TimelineItem(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class TimelineItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A moment. `time` is None where day or clock is unknown; `day` and `clock` as far as known."""
 
     kind: Literal["published", "live", "told"]
@@ -409,17 +409,17 @@ class TimelineItem(Noun, frozen=True, kw_only=True, omit_defaults=False):
     copy_count: int = 0  # all of them
 
 
-class MergedStory(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class MergedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What the reports say together; every sentence stands in the article it is attributed to."""
 
     title: str
-    lead: Attributed | None
+    lead: AttributedSentence | None
     facts: tuple[Fact, ...]
-    only: tuple[Attributed, ...]  # what only one outlet has, grouped by article in order
+    only: tuple[AttributedSentence, ...]  # what only one outlet has, grouped by article in order
     disagreements: tuple[Disagreement, ...]
     timeline: tuple[TimelineItem, ...]
     beside: tuple[
-        tuple[Attributed, ...], ...
+        tuple[AttributedSentence, ...], ...
     ] = ()  # on the same point, but too unlike to be counted as one fact
     agreed: tuple[AgreedFigure, ...] = ()
     no_shared_fact: bool = False  # three outlets or more and nothing alike: they may not tell of one event

@@ -66,7 +66,7 @@ COUNTED: tuple[Metric, ...] = (
 )
 
 
-class Count(msgspec.Struct, frozen=True):
+class MetricSample(msgspec.Struct, frozen=True):
     """One series: `value` is the sum; of a duration `buckets` count each bound and "more", not summed up."""
 
     labels: tuple[str, ...]
@@ -74,49 +74,49 @@ class Count(msgspec.Struct, frozen=True):
     buckets: tuple[int, ...] = ()
 
 
-class Tally:
+class Metrics:
     """Counts, from any thread. Never fails and never grows without bound."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sums: dict[Metric, dict[tuple[str, ...], float]] = {metric: {} for metric in COUNTED}
+        self._totals: dict[Metric, dict[tuple[str, ...], float]] = {metric: {} for metric in COUNTED}
         self._buckets: dict[Metric, dict[tuple[str, ...], list[int]]] = {metric: {} for metric in COUNTED}
 
     def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
         """Count `by` more; `labels` in the order of the metric's."""
         with self._lock:
-            sums = self._sums[metric]
-            labels = _kept(labels, sums)
-            sums[labels] = sums.get(labels, 0) + by
+            totals = self._totals[metric]
+            labels = _bounded_labels(labels, totals)
+            totals[labels] = totals.get(labels, 0) + by
 
-    def took(self, metric: Metric, seconds: float, *labels: str) -> None:
+    def observe(self, metric: Metric, seconds: float, *labels: str) -> None:
         """Note a duration."""
         with self._lock:
-            sums = self._sums[metric]
-            labels = _kept(labels, sums)
-            sums[labels] = sums.get(labels, 0) + seconds
+            totals = self._totals[metric]
+            labels = _bounded_labels(labels, totals)
+            totals[labels] = totals.get(labels, 0) + seconds
             counts = self._buckets[metric].setdefault(labels, [0] * (len(metric.buckets) + 1))
             counts[bisect_left(metric.buckets, seconds)] += 1
 
     @contextmanager
-    def timed(self, metric: Metric, *labels: str) -> Iterator[None]:
+    def timer(self, metric: Metric, *labels: str) -> Iterator[None]:
         """Note how long the block took, also where it raised."""
         began = monotonic()
         try:
             yield
         finally:
-            self.took(metric, monotonic() - began, *labels)
+            self.observe(metric, monotonic() - began, *labels)
 
-    def read(self, metric: Metric) -> list[Count]:
+    def read(self, metric: Metric) -> list[MetricSample]:
         """All series of a metric, by their labels."""
         with self._lock:
             buckets = self._buckets[metric]
             return [
-                Count(labels, value, tuple(buckets.get(labels, ())))
-                for labels, value in sorted(self._sums[metric].items())
+                MetricSample(labels, value, tuple(buckets.get(labels, ())))
+                for labels, value in sorted(self._totals[metric].items())
             ]
 
 
-def _kept(labels: tuple[str, ...], known: dict[tuple[str, ...], float]) -> tuple[str, ...]:
+def _bounded_labels(labels: tuple[str, ...], known: dict[tuple[str, ...], float]) -> tuple[str, ...]:
     """The same labels; where a metric has very many already, one series for all new ones."""
     return labels if labels in known or len(known) < _MOST_SERIES else tuple("other" for _ in labels)

@@ -13,13 +13,13 @@ from typing import Literal
 
 import msgspec
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 
 _DAY_SECONDS = 86400.0
 _LEAST_SPAN_DAYS = 1 / 24  # a feed whose entries are all of the last minutes has not thousands a day
 
 
-def first_rate(published: Iterable[dt.datetime], now: dt.datetime, rate_days: float) -> float:
+def initial_rate(published: Iterable[dt.datetime], now: dt.datetime, rate_days: float) -> float:
     """New entries a day, told from the dates in a feed that is seen for the first time; 0 without dates."""
     ages = [(now - time).total_seconds() / _DAY_SECONDS for time in published]
     known = sorted(age for age in ages if age >= 0)
@@ -31,7 +31,7 @@ def first_rate(published: Iterable[dt.datetime], now: dt.datetime, rate_days: fl
     return len(known) / max(known[-1], rate_days) if known else 0.0
 
 
-def decayed(per_day: float, at: dt.datetime | None, now: dt.datetime, rate_days: float) -> float:
+def decay_rate(per_day: float, at: dt.datetime | None, now: dt.datetime, rate_days: float) -> float:
     """What a rate as of `at` is worth now, when nothing came since."""
     if at is None:
         return 0.0
@@ -39,9 +39,11 @@ def decayed(per_day: float, at: dt.datetime | None, now: dt.datetime, rate_days:
     return per_day * math.exp(-days / rate_days)
 
 
-def later_rate(per_day: float, at: dt.datetime | None, now: dt.datetime, new: int, rate_days: float) -> float:
+def update_rate(
+    per_day: float, at: dt.datetime | None, now: dt.datetime, new: int, rate_days: float
+) -> float:
     """The rate after `new` entries that came since the last look."""
-    return decayed(per_day, at, now, rate_days) + new / rate_days
+    return decay_rate(per_day, at, now, rate_days) + new / rate_days
 
 
 def silence_seconds(
@@ -63,10 +65,10 @@ def expected_gap_seconds(per_day: float) -> float | None:
     return _DAY_SECONDS / per_day if per_day > 0 else None
 
 
-Role = Literal["starting", "writer", "standby"]
+DaemonRole = Literal["starting", "writer", "standby"]
 
 
-class Reload(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class Reload(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The last time that config.yaml was read again."""
 
     at: dt.datetime
@@ -74,17 +76,17 @@ class Reload(Noun, frozen=True, kw_only=True, omit_defaults=False):
     words: str = ""
 
 
-class Process(Noun, frozen=True, kw_only=True):
+class ProcessState(FrozenStruct, frozen=True, kw_only=True):
     """What only the running process knows."""
 
-    role: Role = "starting"
-    began_at: dt.datetime
-    placing_began: bool = False
+    role: DaemonRole = "starting"
+    started_at: dt.datetime
+    placing_started: bool = False
     stalled: tuple[str, ...] = ()  # threads that do not get on
     trouble: str | None = None  # why placing rests, in words
     workers: str | None = None  # why no worker can run anything, in words
     last_reload: Reload | None = None
-    chores: tuple[str, ...] = ()  # what failed at its last try, in words: a backup, thinning
+    failed_tasks: tuple[str, ...] = ()  # what failed at its last try, in words: a backup, thinning
 
     @property
     def is_writer(self) -> bool:
@@ -92,7 +94,7 @@ class Process(Noun, frozen=True, kw_only=True):
         return self.role == "writer"
 
     @property
-    def rests(self) -> bool:
+    def is_backing_off(self) -> bool:
         """Whether placing rests."""
         return self.trouble is not None
 
@@ -102,7 +104,7 @@ class Process(Noun, frozen=True, kw_only=True):
         return self.last_reload is not None and not self.last_reload.ok
 
 
-class Stored(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class DatabaseStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What the database knows, asked in one go. Ages are seconds."""
 
     inbox: dict[str, int]  # entries by what they wait for: page | ready
@@ -121,7 +123,7 @@ class Stored(Noun, frozen=True, kw_only=True, omit_defaults=False):
     problems: tuple[str, ...] = ()
 
 
-class Place(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class DatabaseSize(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The database as a thing that takes room. Bytes; None where it cannot be known (a server's disk)."""
 
     size_bytes: int
@@ -130,7 +132,7 @@ class Place(Noun, frozen=True, kw_only=True, omit_defaults=False):
     free_disk_bytes: int | None = None
 
 
-class SourceGauge(Noun, frozen=True, kw_only=True):
+class SourceGauge(FrozenStruct, frozen=True, kw_only=True):
     """One source in numbers; times are seconds since 1970."""
 
     id: str
@@ -141,7 +143,7 @@ class SourceGauge(Noun, frozen=True, kw_only=True):
     refused: int
 
 
-class BackupState(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class BackupState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The daemon's backups. `words` say what is wrong with them."""
 
     every_seconds: int | None  # None: it makes none
@@ -150,12 +152,12 @@ class BackupState(Noun, frozen=True, kw_only=True, omit_defaults=False):
     words: str | None
 
 
-class Look(Noun, frozen=True, kw_only=True):
+class HealthSnapshot(FrozenStruct, frozen=True, kw_only=True):
     """What one look into the database found."""
 
     at: dt.datetime
-    stored: Stored
-    place: Place
+    stored: DatabaseStatus
+    place: DatabaseSize
     sources: tuple[SourceGauge, ...] = ()
     why_not_writable: str | None = None
     revision: str | None = None
@@ -164,11 +166,11 @@ class Look(Noun, frozen=True, kw_only=True):
     retention: dict[str, int] | None = None
 
 
-class Condition(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """How everything does. `problems` may name files of this machine: for the owner's eyes."""
 
     status: Literal["ok", "degraded", "down"]
-    role: Role
+    role: DaemonRole
     version: str
     rules_version: str
     uptime_seconds: float
@@ -176,8 +178,8 @@ class Condition(Noun, frozen=True, kw_only=True, omit_defaults=False):
     ready: bool
     problems: tuple[str, ...]
     process_problems: tuple[str, ...]  # those of them that only the process knows
-    stored: Stored | None = None  # None: the database did not answer in time
-    place: Place | None = None
+    stored: DatabaseStatus | None = None  # None: the database did not answer in time
+    place: DatabaseSize | None = None
     backup: BackupState | None = None
     retention: dict[str, int] | None = None  # how far it came, by step
     last_reload: Reload | None = None
@@ -189,7 +191,7 @@ class Condition(Noun, frozen=True, kw_only=True, omit_defaults=False):
         return f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min"
 
 
-class WatchRules(msgspec.Struct, frozen=True, kw_only=True):
+class HealthCheckTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `watch` of config/tuning.yaml; units stand there."""
 
     probe_seconds: float

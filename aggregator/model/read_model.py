@@ -7,14 +7,14 @@ page or a feed can be tested with an in-memory stand-in. Nothing here knows SQL 
 import datetime as dt
 from typing import Literal, Protocol
 
-from aggregator.model.core import ArticleView, MergedStory, Noun, StoryView
+from aggregator.model.core import ArticleView, FrozenStruct, MergedStory, StoryView
 
 # In the words of `aggregator sources list`: "silent" has less news than it used to, "flood" had old entries
 # at once.
 SourceState = Literal["new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"]
 
 
-class StoryFilter(Noun, frozen=True, kw_only=True):
+class StoryFilter(FrozenStruct, frozen=True, kw_only=True):
     """Which stories are wanted. What is not given does not restrict.
 
     `since` and `until` look at a story's `last_published` (effective), both ends included. `outlet` and
@@ -35,7 +35,7 @@ class StoryFilter(Noun, frozen=True, kw_only=True):
     after: str | None = None
 
 
-class StoryPage(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class StoryPage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Stories with their articles (without the articles' texts); `next` is None on the last page.
 
     A page may hold fewer stories than were asked for, or none, and still have a `next`: where hardly any fit,
@@ -46,13 +46,13 @@ class StoryPage(Noun, frozen=True, kw_only=True, omit_defaults=False):
     next: str | None = None
 
 
-class Moved(Noun, frozen=True, kw_only=True):
+class StoryRedirect(FrozenStruct, frozen=True, kw_only=True):
     """The story was merged into another one; `to` is the story's id today, never again a moved one."""
 
     to: str
 
 
-class OneArticle(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class ArticleDetail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """One article by itself. `article` has its text, its timed entries and its evidence."""
 
     article: ArticleView
@@ -62,7 +62,7 @@ class OneArticle(Noun, frozen=True, kw_only=True, omit_defaults=False):
     copies: tuple[ArticleView, ...] = ()  # that print its text in its story; oldest first, without texts
 
 
-class EntryHit(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class EntryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """An entry of a live blog that holds all the words; `day` only where known, `marks` as in SearchHit."""
 
     clock_minutes: int  # after midnight
@@ -71,7 +71,7 @@ class EntryHit(Noun, frozen=True, kw_only=True, omit_defaults=False):
     marks: tuple[tuple[int, int], ...] = ()
 
 
-class SearchHit(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """One article that holds the words.
 
     `snippet` is plain text; `marks` are half-open ranges of code points in it, in order, that hold the words.
@@ -91,7 +91,7 @@ class SearchHit(Noun, frozen=True, kw_only=True, omit_defaults=False):
     entries: tuple[EntryHit, ...] = ()  # of a live blog, the newest first
 
 
-class SearchBounds(Noun, frozen=True, kw_only=True):
+class SearchBounds(FrozenStruct, frozen=True, kw_only=True):
     """Which articles are searched. What is not given does not restrict.
 
     Times are effective ones, both ends included; `outlet` is its name or some words of it in a row.
@@ -103,7 +103,7 @@ class SearchBounds(Noun, frozen=True, kw_only=True):
     language: str | None = None
 
 
-class StoryHit(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class StoryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A story with articles that were found; `hits` are the best of them, at most three.
 
     `found` counts its articles among those that were ranked, which are bounded (config/tuning.yaml, search).
@@ -122,7 +122,7 @@ class StoryHit(Noun, frozen=True, kw_only=True, omit_defaults=False):
     hits: tuple[SearchHit, ...] = ()
 
 
-class SearchResults(Noun, frozen=True, kw_only=True):
+class SearchResults(FrozenStruct, frozen=True, kw_only=True):
     """Best first: articles, and the stories that they are in, at most as many as were asked for of each.
 
     `problem` says in the user's words why a text cannot be searched for.
@@ -135,7 +135,7 @@ class SearchResults(Noun, frozen=True, kw_only=True):
     problem: str | None = None
 
 
-class SourceView(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class SourceView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Where articles come from, and how it does. `url` may hold a secret: for the owner's eyes only."""
 
     id: str
@@ -151,7 +151,7 @@ class SourceView(Noun, frozen=True, kw_only=True, omit_defaults=False):
     next_due: dt.datetime | None = None
 
 
-class Glance(Noun, frozen=True, kw_only=True):
+class FrontPageStory(FrozenStruct, frozen=True, kw_only=True):
     """What the front page weighs of a story, without its articles."""
 
     id: str
@@ -161,7 +161,7 @@ class Glance(Noun, frozen=True, kw_only=True):
     preferred: bool = False  # holds an article of an outlet that the reader prefers
 
 
-class Teaser(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What a list of stories shows of one; no article of it is read."""
 
     id: str
@@ -175,10 +175,12 @@ class Teaser(Noun, frozen=True, kw_only=True, omit_defaults=False):
     outlets: tuple[str, ...]  # named ones, each once, by their first article
 
 
-GrowthKind = Literal["created", "joined", "headline", "merged", "moved", "revised", "corrected", "other"]
+HistoryEventKind = Literal[
+    "created", "joined", "headline", "merged", "moved", "revised", "corrected", "other"
+]
 
 
-class Growth(Noun, frozen=True, kw_only=True):
+class HistoryEvent(FrozenStruct, frozen=True, kw_only=True):
     """One step in the life of a story, by our clock.
 
     `article` is what came, where it still is in the story or elsewhere; `before` and `after` are headlines
@@ -186,32 +188,32 @@ class Growth(Noun, frozen=True, kw_only=True):
     """
 
     at: dt.datetime
-    kind: GrowthKind
+    kind: HistoryEventKind
     article: str | None = None
     before: str = ""
     after: str = ""
     words: str = ""
 
 
-class Quality(Noun, frozen=True, kw_only=True):
+class Quality(FrozenStruct, frozen=True, kw_only=True):
     """How well grouping does, as far as the database itself can tell. Counts."""
 
     stories: int  # looked at: the newest ones
     by_reports: tuple[tuple[int, int], ...]  # (least number of independent reports, stories with so many)
     largest: tuple[tuple[str, str, int], ...]  # id, title, articles: the largest of them
-    told: int  # of them: with three or more reports and a merged text
+    rendered: int  # of them: with three or more reports and a merged text
     without_fact_count: int  # of these: in which no two outlets say one thing alike
     without_fact: tuple[tuple[str, str, int], ...]  # id, title, reports: the first of those
     days: int  # whose corrections are counted
     merges: int  # corrections of those days that stand: stories that should have been one
-    parted: int  # splits and moves: articles that were in the wrong story
+    split_count: int  # splits and moves: articles that were in the wrong story
     undone: int  # corrections of those days that were taken back
 
 
 ChangeKind = Literal["created", "report", "headline", "corrected", "merged", "split"]
 
 
-class Change(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class Change(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What is new about a story: it came to be, or was bumped, merged or split. Never a copy.
 
     One article is one change at most: `kind` is what matters most of it, and `title_before` is given whenever
@@ -232,7 +234,7 @@ class Change(Noun, frozen=True, kw_only=True, omit_defaults=False):
     article: ArticleView | None = None  # what came, without its text
 
 
-class Health(Noun, frozen=True, kw_only=True):
+class Health(FrozenStruct, frozen=True, kw_only=True):
     """How the daemon does. `waiting` counts accepted articles that have no place yet."""
 
     writable: bool = True
@@ -241,14 +243,14 @@ class Health(Noun, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
 
 
-class Shelf(Protocol):
+class StoryReader(Protocol):
     """Reading, from any thread; every method may raise AggregatorError when the database does not answer."""
 
     def stories(self, wanted: StoryFilter) -> StoryPage:
         """The stories asked for, newest bump first. Raises UsageError for an `after` that is no cursor."""
         ...
 
-    def story(self, story_id: str, /) -> StoryView | Moved | None:
+    def story(self, story_id: str, /) -> StoryView | StoryRedirect | None:
         """One story, its articles with text, timed entries and evidence; None where there is none."""
         ...
 
@@ -260,11 +262,11 @@ class Shelf(Protocol):
         """What the story's reports say together; None while that is not worked out, or for no story."""
         ...
 
-    def told(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
+    def rendered(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
         """`merged` of many stories, of those where it is worked out already."""
         ...
 
-    def front(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[Glance, ...]:
+    def rank_front_page(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
         """The heaviest first among the newest stories that fit (`limit` and `after` are not looked at).
 
         `prefer` are the outlets that the reader prefers. How many are weighed is bounded
@@ -272,15 +274,15 @@ class Shelf(Protocol):
         """
         ...
 
-    def these(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
+    def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         """The stories with these ids, in their order, as `stories` gives them; what is none is left out."""
         ...
 
-    def teasers(self, ids: tuple[str, ...], /) -> tuple[Teaser, ...]:
+    def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
         """The same for a page that shows a list."""
         ...
 
-    def grown(self, story_id: str, limit: int) -> tuple[Growth, ...]:
+    def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         """What happened to a story, the oldest first; its beginning and its newest steps where it is long."""
         ...
 
@@ -288,7 +290,7 @@ class Shelf(Protocol):
         """How well grouping does."""
         ...
 
-    def article(self, article_id: str, /) -> OneArticle | None:
+    def article(self, article_id: str, /) -> ArticleDetail | None:
         """One article; None when there is none."""
         ...
 

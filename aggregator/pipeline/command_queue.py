@@ -10,17 +10,17 @@ import time
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import commands
-from aggregator.store.stories.commands import Request, RequestKind
+from aggregator.store.stories.commands import Command, CommandKind
 
 _POLL_SECONDS = 0.1
 
 
-def leave(database: Database, now: dt.datetime, kind: RequestKind, payload: bytes) -> int:
+def enqueue(database: Database, now: dt.datetime, kind: CommandKind, payload: bytes) -> int:
     """Leave a request for the writer; returns its number."""
-    return database.transact(lambda connection: commands.leave(connection, now, kind, payload.decode()))
+    return database.transact(lambda connection: commands.enqueue(connection, now, kind, payload.decode()))
 
 
-def answer_to(database: Database, number: int, *, patience_seconds: float) -> str | None:
+def wait_for_answer(database: Database, number: int, *, patience_seconds: float) -> str | None:
     """The answer to a request, as JSON; None where nobody has answered in time: it stays in the queue.
 
     Raises UsageError with the writer's words where it was refused.
@@ -38,18 +38,18 @@ def answer_to(database: Database, number: int, *, patience_seconds: float) -> st
         time.sleep(_POLL_SECONDS)
 
 
-def waiting(database: Database) -> list[Request]:
+def pending_commands(database: Database) -> list[Command]:
     """What the writer is asked for and has not answered, in the order in which it was asked."""
     with database.read() as connection:
-        return commands.waiting(connection)
+        return commands.pending_commands(connection)
 
 
-def answer(database: Database, now: dt.datetime, request: Request, words: bytes) -> None:
+def answer(database: Database, now: dt.datetime, request: Command, words: bytes) -> None:
     """It was carried out; `words` are JSON."""
     with database.write() as connection:
         commands.answer(connection, request.n, now, "done", words.decode())
 
 
-def refuse(database: Database, now: dt.datetime, request: Request, words: str) -> None:
+def reject(database: Database, now: dt.datetime, request: Command, words: str) -> None:
     """Say why a request cannot be carried out."""
     database.transact(lambda connection: commands.answer(connection, request.n, now, "refused", words))

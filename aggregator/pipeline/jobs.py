@@ -9,16 +9,16 @@ import datetime as dt
 import msgspec
 
 from aggregator.cluster.fingerprint import fingerprinter
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import (
     ACCEPTED_VERDICTS,
     CleanArticle,
     Entry,
     Fingerprint,
-    Noun,
+    FrozenStruct,
+    LearnedBoilerplate,
     ParsedFeed,
     Prepared,
-    Repeats,
     Verdict,
 )
 from aggregator.model.errors import WorkError
@@ -26,7 +26,7 @@ from aggregator.model.errors import WorkError
 PARSER_FAILED = "the parser failed on it"
 
 
-class PrepareItem(Noun, frozen=True, kw_only=True):
+class PrepareItem(FrozenStruct, frozen=True, kw_only=True):
     """One entry to make an article of. `seen` is when it was accepted: it bounds plausible dates."""
 
     entry: Entry
@@ -34,39 +34,39 @@ class PrepareItem(Noun, frozen=True, kw_only=True):
     page: bytes | None = None
     page_url: str | None = None
     page_charset: str | None = None
-    repeats: Repeats = Repeats()  # lines of its outlet to take out
+    repeats: LearnedBoilerplate = LearnedBoilerplate()  # lines of its outlet to take out
     without_text: bool = False  # placing found that its text is a notice
 
 
-class PrepareJob(Noun, frozen=True, kw_only=True):
+class PrepareJob(FrozenStruct, frozen=True, kw_only=True):
     """Up to 32 entries: one call of a worker costs 1.2 ms whatever is in it."""
 
     items: tuple[PrepareItem, ...]
-    rules: str = "{}"
+    tuning: str = "{}"
     extract_only: bool = False  # `aggregator extract`: no fingerprint
     keep_all: bool = False  # `aggregator eval`: a fingerprint whatever the verdict, where there are words
 
 
-class PrepareResult(Noun, frozen=True, kw_only=True):
+class PrepareResult(FrozenStruct, frozen=True, kw_only=True):
     """One Prepared for each item, in order."""
 
     prepared: tuple[Prepared, ...]
 
 
-class FingerprintJob(Noun, frozen=True, kw_only=True):
+class FingerprintJob(FrozenStruct, frozen=True, kw_only=True):
     """Clean articles to take fingerprints of under these rules: `recluster` decides about them again."""
 
     articles: tuple[CleanArticle, ...]
-    rules: str = "{}"
+    tuning: str = "{}"
 
 
-class FingerprintResult(Noun, frozen=True, kw_only=True):
+class FingerprintResult(FrozenStruct, frozen=True, kw_only=True):
     """One Fingerprint for each article, in order."""
 
     fingerprints: tuple[Fingerprint, ...]
 
 
-class FeedJob(Noun, frozen=True, kw_only=True):
+class FeedJob(FrozenStruct, frozen=True, kw_only=True):
     """A feed's bytes and what is known of where they came from."""
 
     data: bytes
@@ -76,26 +76,26 @@ class FeedJob(Noun, frozen=True, kw_only=True):
     content_type: str | None = None
     outlet: str | None = None
     zone: str | None = None
-    rules: str = "{}"
+    tuning: str = "{}"
 
 
 def prepare(job: bytes) -> bytes:
     """PrepareJob → PrepareResult: clean text and fingerprint of each entry."""
     wanted = msgspec.msgpack.decode(job, type=PrepareJob)
-    book = RuleBook.from_json(wanted.rules)
-    prepared = tuple(_prepared(item, book, wanted) for item in wanted.items)
+    all_tuning = Tuning.from_json(wanted.tuning)
+    prepared = tuple(_prepared(item, all_tuning, wanted) for item in wanted.items)
     return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
 
 
 def fingerprints(job: bytes) -> bytes:
     """FingerprintJob → FingerprintResult."""
     wanted = msgspec.msgpack.decode(job, type=FingerprintJob)
-    maker = fingerprinter(RuleBook.from_json(wanted.rules))
+    maker = fingerprinter(Tuning.from_json(wanted.tuning))
     made = tuple(maker.fingerprint(article) for article in wanted.articles)
     return msgspec.msgpack.encode(FingerprintResult(fingerprints=made))
 
 
-def _prepared(item: PrepareItem, book: RuleBook, job: PrepareJob) -> Prepared:
+def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:
     from aggregator.extract.article import clean_entry
 
     cleaned = clean_entry(
@@ -104,7 +104,7 @@ def _prepared(item: PrepareItem, book: RuleBook, job: PrepareJob) -> Prepared:
         page_charset=item.page_charset,
         page_url=item.page_url,
         seen=item.seen,
-        rules=book,
+        tuning=all_tuning,
         repeats=item.repeats,
         without_text=item.without_text,
     )
@@ -112,10 +112,12 @@ def _prepared(item: PrepareItem, book: RuleBook, job: PrepareJob) -> Prepared:
     kept = clean.verdict in ACCEPTED_VERDICTS or (job.keep_all and bool(clean.title or clean.text))
     if job.extract_only or not kept:
         return Prepared(article=clean, lines=cleaned.lines)
-    return Prepared(article=clean, fingerprint=fingerprinter(book).fingerprint(clean), lines=cleaned.lines)
+    return Prepared(
+        article=clean, fingerprint=fingerprinter(all_tuning).fingerprint(clean), lines=cleaned.lines
+    )
 
 
-def broken(error: WorkError, title: str = "") -> CleanArticle:
+def broken_article(error: WorkError, title: str = "") -> CleanArticle:
     """What is said of an entry that broke its job."""
     verdict: Verdict
     if error.verdict == "memory":
@@ -131,7 +133,7 @@ def broken(error: WorkError, title: str = "") -> CleanArticle:
 
 def read_feed(job: bytes) -> bytes:
     """FeedJob → ParsedFeed."""
-    from aggregator.sources.limits import source_rules
+    from aggregator.sources.limits import source_tuning
     from aggregator.sources.parse import feed
 
     wanted = msgspec.msgpack.decode(job, type=FeedJob)
@@ -143,6 +145,6 @@ def read_feed(job: bytes) -> bytes:
         outlet=wanted.outlet,
         zone=wanted.zone,
         seen=wanted.seen,
-        rules=source_rules(RuleBook.from_json(wanted.rules)),
+        tuning=source_tuning(Tuning.from_json(wanted.tuning)),
     )
     return msgspec.msgpack.encode(parsed)

@@ -26,11 +26,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from aggregator.cluster.rekeyed_entries import IdentityRules
+from aggregator.cluster.rekeyed_entries import IdentityTuning
 from aggregator.config.messages import counted
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import same_site
-from aggregator.model.core import Entry, Noun, ParsedFeed, Published, Verdict
+from aggregator.model.core import Entry, FrozenStruct, ParsedFeed, Published, Verdict
 from aggregator.model.errors import (
     DatabaseAwayError,
     DatabaseBusyError,
@@ -39,15 +39,15 @@ from aggregator.model.errors import (
     WorkError,
 )
 from aggregator.model.health_report import (
-    decayed,
+    decay_rate,
     expected_gap_seconds,
-    first_rate,
-    later_rate,
+    initial_rate,
     silence_seconds,
+    update_rate,
 )
 from aggregator.pipeline.jobs import FeedJob, read_feed
 from aggregator.pipeline.workers.executor import Executor
-from aggregator.sources.fetch.client import Client, Fetched
+from aggregator.sources.fetch.client import Client, FetchResult
 from aggregator.sources.fetch.poll_schedule import (
     after_failure,
     after_gone,
@@ -57,20 +57,28 @@ from aggregator.sources.fetch.poll_schedule import (
 )
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.robots import Robots
-from aggregator.sources.limits import NetRules, net_rules
+from aggregator.sources.limits import NetTuning, net_tuning
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.intake.host_backoff import Host, save_hosts
-from aggregator.store.intake.identify import Poll
-from aggregator.store.intake.inbox import Accepted
-from aggregator.store.intake.pending_pages import PageWanted
-from aggregator.store.intake.reread_limits import LiveRules
-from aggregator.store.intake.sources import Source, feed_at, host_of, hosts_asked, part_again, pull_in, save
+from aggregator.store.intake.host_backoff import HostBackoff, save_host_backoffs
+from aggregator.store.intake.identify import PollContext
+from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake.pending_pages import PendingPage
+from aggregator.store.intake.reread_limits import RereadTuning
+from aggregator.store.intake.sources import (
+    Source,
+    feed_at,
+    host_of,
+    polled_host_count,
+    pull_in,
+    restart_merged_sources,
+    save,
+)
 
 _MOST_BEFORE = 500  # sources that are remembered: many may be at few hosts
 
 
-class Silence(NamedTuple):
+class DetectedOutage(NamedTuple):
     """An outage of our own: since when, whether it was told before, and who failed before it was known."""
 
     since: dt.datetime
@@ -78,7 +86,7 @@ class Silence(NamedTuple):
     before: frozenset[str]
 
 
-class Outage:
+class OutageDetector:
     """Counts the hosts that could not be reached one after the other. Safe to use from many threads."""
 
     def __init__(self, hosts: int) -> None:
@@ -102,7 +110,7 @@ class Outage:
 
     def unreachable(
         self, host: str, at: dt.datetime, known: int | None = None, source: str = ""
-    ) -> Silence | None:
+    ) -> DetectedOutage | None:
         """Take in that `source` was asked `at` this time and its host not reached; an outage, if it looks so.
 
         `known`: how many hosts there are to be asked; where that is less, all of them are enough. One alone
@@ -118,10 +126,10 @@ class Outage:
                     self._before.add(source)
                 return None
             was_known, self._is_known = self._is_known, True
-            return Silence(self._since, not was_known, frozenset(self._before - {source}))
+            return DetectedOutage(self._since, not was_known, frozenset(self._before - {source}))
 
 
-class Move(msgspec.Struct, frozen=True, kw_only=True):
+class RedirectObservation(msgspec.Struct, frozen=True, kw_only=True):
     """A permanent redirect under observation; `to` is None where there is none."""
 
     to: str | None = None
@@ -130,7 +138,9 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     proven: bool = False  # the target showed what we knew before it was ever asked
 
 
-def watched(move: Move, to: str | None, *, now: dt.datetime, shares: bool) -> Move:
+def observe_redirect(
+    move: RedirectObservation, to: str | None, *, now: dt.datetime, shares: bool
+) -> RedirectObservation:
     """The observation after one more good answer.
 
     `to` is where the whole chain led for ever, None where it did not. `shares` says whether the answer held
@@ -138,28 +148,28 @@ def watched(move: Move, to: str | None, *, now: dt.datetime, shares: bool) -> Mo
     entries are known from the target itself.
     """
     if to is None:
-        return Move()
+        return RedirectObservation()
     if to != move.to:
-        return Move(to=to, count=1, since=now, proven=shares)
+        return RedirectObservation(to=to, count=1, since=now, proven=shares)
     return msgspec.structs.replace(move, count=move.count + 1)
 
 
-def is_ripe(move: Move, now: dt.datetime, rules: NetRules) -> bool:
+def is_confirmed(move: RedirectObservation, now: dt.datetime, tuning: NetTuning) -> bool:
     """Whether the target is to be asked from now on."""
     return (
         move.proven
         and move.since is not None
-        and move.count >= rules.adopt_times
-        and now - move.since >= dt.timedelta(hours=rules.adopt_hours)
+        and move.count >= tuning.adopt_times
+        and now - move.since >= dt.timedelta(hours=tuning.adopt_hours)
     )
 
 
-def is_gone(count: int, since: dt.datetime | None, now: dt.datetime, rules: NetRules) -> bool:
+def is_gone(count: int, since: dt.datetime | None, now: dt.datetime, tuning: NetTuning) -> bool:
     """Whether a feed that answered 410 `count` times in a row, first at `since`, is asked no more."""
     return (
         since is not None
-        and count >= rules.gone_times
-        and now - since >= dt.timedelta(hours=rules.gone_hours)
+        and count >= tuning.gone_times
+        and now - since >= dt.timedelta(hours=tuning.gone_hours)
     )
 
 
@@ -177,7 +187,7 @@ _BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
 _BLOCKED = frozenset({401, 403, 407, 429, 451})  # the site keeps this visitor out, the page may be there
 
 
-class PollRules(msgspec.Struct, frozen=True, kw_only=True):
+class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `polling` of config/tuning.yaml."""
 
     full_text_words: int
@@ -193,7 +203,7 @@ class PollRules(msgspec.Struct, frozen=True, kw_only=True):
     entry_rereads: int
 
 
-class Polled(Noun, frozen=True, kw_only=True):
+class PollResult(FrozenStruct, frozen=True, kw_only=True):
     """What one look at a source brought. `accepted` are the numbers of the entries that came in."""
 
     accepted: tuple[int, ...] = ()
@@ -205,7 +215,7 @@ class Polled(Noun, frozen=True, kw_only=True):
     unchanged: bool = False  # 304, or the very bytes of the last time
 
 
-class Polling:
+class Poller:
     """Polls feeds and fetches pages. Safe to use from many threads."""
 
     def __init__(
@@ -213,7 +223,7 @@ class Polling:
         database: Database,
         client: Client,
         executor: Executor,
-        book: RuleBook,
+        all_tuning: Tuning,
         now: Callable[[], dt.datetime],
         *,
         robots: bool,
@@ -224,25 +234,25 @@ class Polling:
         self._database = database
         self._client = client
         self._executor = executor
-        self._book = book
-        self._rules = book.section("polling", PollRules)
-        self._net = net_rules(book)
-        self._identity = book.section("identity", IdentityRules)
-        self._live = LiveRules(
-            most=self._rules.live_rereads,
-            others=self._rules.entry_rereads,
-            hours=self._rules.live_reread_hours,
+        self._all_tuning = all_tuning
+        self._tuning = all_tuning.section("polling", PollTuning)
+        self._net = net_tuning(all_tuning)
+        self._identity = all_tuning.section("identity", IdentityTuning)
+        self._live = RereadTuning(
+            most=self._tuning.live_rereads,
+            others=self._tuning.entry_rereads,
+            hours=self._tuning.live_reread_hours,
         )
         self._now = now
         self._robots = Robots(client) if robots else None
-        self._outage = Outage(self._net.outage_hosts)
+        self._outage = OutageDetector(self._net.outage_hosts)
         self._pages = pages
         self._stops = stops
-        self._hosts: dict[str, Host] = {}  # what hosts asked of us, and is not written down yet
+        self._hosts: dict[str, HostBackoff] = {}  # what hosts asked of us, and is not written down yet
 
     # --- feeds --------------------------------------------------------------------------------------------
 
-    def poll(self, source: Source) -> Polled:
+    def poll(self, source: Source) -> PollResult:
         """Ask the feed once and write down what came of it; strangers' faults become health, not errors."""
         now = self._now()
         try:
@@ -269,8 +279,8 @@ class Polling:
         So the answer is neither lost nor asked for again. After `store_seconds`, or where it is not known
         whether it was written, the error is raised, and the source is asked anew.
         """
-        ends = time.monotonic() + self._rules.store_seconds
-        pause = self._rules.store_pause_seconds
+        ends = time.monotonic() + self._tuning.store_seconds
+        pause = self._tuning.store_pause_seconds
         while True:
             try:
                 return store()
@@ -280,9 +290,9 @@ class Polling:
                     raise
                 log.info("%s: its answer is stored later: %s", name, error)
             time.sleep(pause)
-            pause = min(2 * pause, self._rules.store_pause_most_seconds)
+            pause = min(2 * pause, self._tuning.store_pause_most_seconds)
 
-    def _fetched(self, source: Source, now: dt.datetime) -> Fetched:
+    def _fetched(self, source: Source, now: dt.datetime) -> FetchResult:
         """The feed as it is now; from an address that it newly says it moved to, its entries in any case.
 
         A feed that fell silent may have a server that says 304 to everything: it is asked for its entries
@@ -311,7 +321,7 @@ class Polling:
         )
         return silent is not None
 
-    def _parsed(self, fetched: Fetched, source: Source, now: dt.datetime) -> ParsedFeed:
+    def _parsed(self, fetched: FetchResult, source: Source, now: dt.datetime) -> ParsedFeed:
         parsed = parse_feed(
             self._executor,
             FeedJob(
@@ -322,14 +332,16 @@ class Polling:
                 content_type=_content_type(fetched),
                 outlet=source.outlet,
                 zone=source.timezone,
-                rules=self._book.to_json(),
+                tuning=self._all_tuning.to_json(),
             ),
         )
         if parsed.problem and not parsed.entries:
             raise FetchError("no feed", parsed.problem)
         return parsed
 
-    def _accept(self, source: Source, fetched: Fetched, entries: Sequence[Entry], now: dt.datetime) -> Polled:
+    def _accept(
+        self, source: Source, fetched: FetchResult, entries: Sequence[Entry], now: dt.datetime
+    ) -> PollResult:
         """The feed's entries, oldest first (feeds put the newest first), with the source's state."""
         given = [self._completed(entry, source, now) for entry in reversed(entries)]
         with self._database.write() as connection:
@@ -339,19 +351,19 @@ class Polling:
                 seen=now,
                 wants_page=[self.wants_page(entry, source.pages) for entry in given],
                 bumps_by_clock=source.first_poll_done,
-                poll=Poll(
+                poll=PollContext(
                     outlet=source.outlet,
                     is_first=not source.first_poll_done,
-                    rules=self._identity,
+                    tuning=self._identity,
                     live=self._live,
                 ),
             )
             accepted = taken.accepted
-            polled = polled_of(accepted, source.health_cause)
+            polled = summarise_accepted(accepted, source.health_cause)
             new = len(polled.accepted) - polled.revised
             flood = 0
             if source.first_poll_done:
-                flood = self._hush_flood(connection, source, accepted, given, now)
+                flood = self._bump_flood_at_own_time(connection, source, accepted, given, now)
             shares = not source.first_poll_done or any(item.outcome != "new" for item in accepted)
             counted = self._counted(source, given, new - flood, now)
             if flood:
@@ -369,11 +381,11 @@ class Polling:
             log.info("%s: %s", source.shown_name, note, extra={"source": source.id})
         return polled
 
-    def _hush_flood(
+    def _bump_flood_at_own_time(
         self,
         connection: Connection,
         source: Source,
-        accepted: Sequence[Accepted],
+        accepted: Sequence[AcceptResult],
         given: Sequence[Entry],
         now: dt.datetime,
     ) -> int:
@@ -381,7 +393,7 @@ class Polling:
 
         Returns how many they were.
         """
-        oldest_news = now - dt.timedelta(hours=self._rules.flood_age_hours)
+        oldest_news = now - dt.timedelta(hours=self._tuning.flood_age_hours)
         old = [
             item.n
             for item, entry in zip(accepted, given, strict=True)
@@ -390,9 +402,9 @@ class Polling:
             and entry.published is not None
             and entry.published.time < oldest_news
         ]
-        if len(old) < self._rules.flood_entries:
+        if len(old) < self._tuning.flood_entries:
             return 0
-        inbox.hush(connection, old)
+        inbox.bump_at_own_time(connection, old)
         words = "%s: %s at once; stored, not announced"
         said = counted(len(old), "old entry", "old entries")
         log.warning(words, source.shown_name, said, extra={"source": source.id})
@@ -411,33 +423,33 @@ class Polling:
         if wanted == "never" or not entry.url:
             return False
         words = len((entry.text or entry.html or "").split())
-        return wanted == "always" or words < self._rules.full_text_words
+        return wanted == "always" or words < self._tuning.full_text_words
 
-    def _unchanged(self, source: Source, fetched: Fetched, now: dt.datetime) -> Polled:
+    def _unchanged(self, source: Source, fetched: FetchResult, now: dt.datetime) -> PollResult:
         def work(connection: Connection) -> None:
             succeeded = self._succeeded(connection, source, fetched, now, new=0, shares=True)
             save(connection, succeeded, source)
 
         self._stored(source.shown_name, lambda: self._database.transact(work))
-        return Polled(unchanged=True)
+        return PollResult(unchanged=True)
 
     def _counted(self, source: Source, given: Sequence[Entry], new: int, now: dt.datetime) -> Source:
         """With the rate of its news: of a feed that is new to us by its dates, later by what came."""
         if not source.first_poll_done:
             times = [entry.published.time for entry in given if entry.published is not None]
             newest = max((time for time in times if time <= now), default=now)
-            rate = first_rate(times, now, self._net.rate_days)
+            rate = initial_rate(times, now, self._net.rate_days)
             return msgspec.structs.replace(source, per_day=rate, per_day_at=now, last_new_at=newest)
         if new == 0:
             return source
-        rate = later_rate(source.per_day, source.per_day_at, now, new, self._net.rate_days)
+        rate = update_rate(source.per_day, source.per_day_at, now, new, self._net.rate_days)
         return msgspec.structs.replace(source, per_day=rate, per_day_at=now, last_new_at=now)
 
     def _succeeded(
         self,
         connection: Connection,
         source: Source,
-        fetched: Fetched,
+        fetched: FetchResult,
         now: dt.datetime,
         *,
         new: int,
@@ -452,9 +464,9 @@ class Polling:
             new_entries=new,
             asked_seconds=source.asked_seconds,
             gap_seconds=expected_gap_seconds(
-                decayed(source.per_day, source.per_day_at, now, self._net.rate_days)
+                decay_rate(source.per_day, source.per_day_at, now, self._net.rate_days)
             ),
-            rules=self._net,
+            tuning=self._net,
         )
         moved = self._moved(connection, source, fetched, now, shares=shares)
         return msgspec.structs.replace(
@@ -474,7 +486,7 @@ class Polling:
         )
 
     def _moved(
-        self, connection: Connection, source: Source, fetched: Fetched, now: dt.datetime, *, shares: bool
+        self, connection: Connection, source: Source, fetched: FetchResult, now: dt.datetime, *, shares: bool
     ) -> Source:
         """With what the answer says about a new address: noted, and one day believed.
 
@@ -483,14 +495,14 @@ class Polling:
         """
         if fetched.permanent_url is None and source.moved_to is None:
             return source
-        before = Move(
+        before = RedirectObservation(
             to=source.moved_to,
             count=source.moved_count,
             since=source.moved_since,
             proven=source.moved_proven,
         )
-        move = watched(before, fetched.permanent_url, now=now, shares=shares)
-        if move.to is None or not is_ripe(move, now, self._net):
+        move = observe_redirect(before, fetched.permanent_url, now=now, shares=shares)
+        if move.to is None or not is_confirmed(move, now, self._net):
             return msgspec.structs.replace(
                 source,
                 moved_to=move.to,
@@ -512,12 +524,12 @@ class Polling:
         log.info(words, source.shown_name, move.to, extra={"source": source.id})
         return msgspec.structs.replace(settled, merged_into=other.id)
 
-    def _failed(self, source: Source, error: FetchError, now: dt.datetime) -> Polled:
+    def _failed(self, source: Source, error: FetchError, now: dt.datetime) -> PollResult:
         if error.cause == "stopped" or self._stops():
-            return Polled()
+            return PollResult()
         silence = self._silence(source, now) if error.cause in _OUT_OF_REACH else None
         if error.cause == ASKED_TO_WAIT:
-            failed = self._held(source, error, now)
+            failed = self._backing_off(source, error, now)
         elif silence is not None:
             failed = self._unreachable(source, error, now, silence)
         elif error.status == HTTPStatus.GONE:
@@ -531,23 +543,25 @@ class Polling:
             if silence is not None:  # each time: one that failed first may have been written down last
                 pull_in(connection, silence.before, _OUT_OF_REACH, failed.next_due_at)
             if failed.health == "gone":
-                part_again(connection)
-            save_hosts(connection, hosts)
+                restart_merged_sources(connection)
+            save_host_backoffs(connection, hosts)
 
         self._stored(source.shown_name, lambda: self._database.transact(work))
         self._hosts_saved(hosts)
-        return Polled(problem=None if error.cause == ASKED_TO_WAIT else str(error))
+        return PollResult(problem=None if error.cause == ASKED_TO_WAIT else str(error))
 
-    def _silence(self, source: Source, now: dt.datetime) -> Silence | None:
+    def _silence(self, source: Source, now: dt.datetime) -> DetectedOutage | None:
         """Where nobody answers, and that is an outage of our own."""
         with self._database.read() as connection:
-            known = hosts_asked(connection)
+            known = polled_host_count(connection)
         return self._outage.unreachable(source.host or source.id, now, known, source.id)
 
-    def _unreachable(self, source: Source, error: FetchError, now: dt.datetime, silence: Silence) -> Source:
+    def _unreachable(
+        self, source: Source, error: FetchError, now: dt.datetime, silence: DetectedOutage
+    ) -> Source:
         """Nobody answers: that is us. Not counted, and asked again soon, as are those that failed before."""
         seconds = source.interval_seconds
-        due = after_outage(source.id, now, since=silence.since, configured_seconds=seconds, rules=self._net)
+        due = after_outage(source.id, now, since=silence.since, configured_seconds=seconds, tuning=self._net)
         if silence.is_new:
             log.warning("no source can be reached (%s): taken for an outage of our own", error)
         return self._failing(source, error, now, due)
@@ -580,12 +594,12 @@ class Polling:
             interval_seconds=source.rhythm_seconds,
             failures=source.failures,
             retry_after_seconds=error.retry_after_seconds,
-            rules=self._net,
+            tuning=self._net,
         )
         failed = self._failing(source, error, now, next_poll.due)
-        return self._back_home(msgspec.structs.replace(failed, failures=next_poll.failures), now)
+        return self._revert_address(msgspec.structs.replace(failed, failures=next_poll.failures), now)
 
-    def _back_home(self, source: Source, now: dt.datetime) -> Source:
+    def _revert_address(self, source: Source, now: dt.datetime) -> Source:
         """An address that was adopted and fails for days was a mistake: the one that was typed is asked."""
         if source.adopted is None or source.failures < self._net.adopt_times:
             return source
@@ -601,7 +615,7 @@ class Polling:
         """After a 410: asked a few times more; then no more, until somebody says so."""
         count, since = source.gone_count + 1, source.gone_since or now
         failed = self._later(source, error, now)
-        next_poll = after_gone(source.id, now, failures=source.failures, rules=self._net)
+        next_poll = after_gone(source.id, now, failures=source.failures, tuning=self._net)
         failed = msgspec.structs.replace(
             failed, next_due_at=next_poll.due, gone_count=count, gone_since=since
         )
@@ -613,26 +627,26 @@ class Polling:
         log.warning(words, source.shown_name, extra={"source": source.id})
         return msgspec.structs.replace(failed, health="gone")
 
-    def _held(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
+    def _backing_off(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
         """The host holds us for what another of its feeds was told: nothing was sent, nothing failed."""
-        due = after_hold(source.id, now, seconds=error.retry_after_seconds or 0.0, rules=self._net)
+        due = after_hold(source.id, now, seconds=error.retry_after_seconds or 0.0, tuning=self._net)
         return msgspec.structs.replace(source, next_due_at=due)
 
-    def _hosts_changed(self, now: dt.datetime) -> list[Host]:
+    def _hosts_changed(self, now: dt.datetime) -> list[HostBackoff]:
         """What hosts asked of us and is not written down yet; `_hosts_saved` is told when it is."""
-        for one in self._client.gate.changes():
+        for one in self._client.rate_limiter.changes():
             until = now + dt.timedelta(seconds=one.held_seconds)
-            self._hosts[one.name] = Host(name=one.name, held_until=until, gap_factor=one.gap_factor)
+            self._hosts[one.name] = HostBackoff(name=one.name, held_until=until, gap_factor=one.gap_factor)
         return list(self._hosts.values())
 
-    def _hosts_saved(self, hosts: Sequence[Host]) -> None:
+    def _hosts_saved(self, hosts: Sequence[HostBackoff]) -> None:
         for one in hosts:
             if self._hosts.get(one.name) is one:  # else it asked for something else meanwhile
                 self._hosts.pop(one.name, None)
 
     # --- pages --------------------------------------------------------------------------------------------
 
-    def fetch_page(self, wanted: PageWanted) -> bool:
+    def fetch_page(self, wanted: PendingPage) -> bool:
         """Fetch the page of an entry, or decide to do without; whether the entry is ready now."""
         try:
             port = _own_port(wanted)
@@ -645,7 +659,7 @@ class Polling:
         robots = fetched.robots if page is not None else ""
 
         def work(connection: Connection) -> None:
-            pending_pages.arrived(
+            pending_pages.store_page(
                 connection,
                 wanted.n,
                 page=page,
@@ -657,7 +671,7 @@ class Polling:
         self._stored(wanted.url, lambda: self._database.transact(work))
         return True
 
-    def _ask_robots(self, wanted: PageWanted, port: int | None, linked_from: str) -> None:
+    def _ask_robots(self, wanted: PendingPage, port: int | None, linked_from: str) -> None:
         """FetchError where the site does not want the page to be fetched, or cannot be asked now."""
         if self._robots is None:
             return
@@ -667,22 +681,22 @@ class Polling:
         if answer == "not now":
             raise FetchError("no robots", "the site's robots.txt cannot be read")
 
-    def _without_page(self, wanted: PageWanted, error: FetchError) -> bool:
+    def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
         is_asked = error.cause != "asked to wait"  # else its host holds us, and nothing was sent
         tries = wanted.tries + is_asked
         if error.cause == "stopped" or self._stops():
             return False
-        final = _cause(error) in _FINAL or tries >= self._rules.page_tries
+        final = _cause(error) in _FINAL or tries >= self._tuning.page_tries
         now = self._now()
         hosts = self._hosts_changed(now)
 
         def work(connection: Connection) -> None:
-            save_hosts(connection, hosts)
+            save_host_backoffs(connection, hosts)
             if final:
                 reason = f"its page: {error}; the feed's own words are taken"
-                pending_pages.given_up(connection, wanted.n, verdict=verdict_of(error), reason=reason)
+                pending_pages.give_up(connection, wanted.n, verdict=verdict_of(error), reason=reason)
             else:
-                wait = self._rules.page_retry_seconds * 2 ** max(tries - 1, 0)
+                wait = self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
                 due = now + dt.timedelta(seconds=wait)
                 pending_pages.later(connection, wanted.n, due, counts=is_asked)
 
@@ -705,10 +719,10 @@ def verdict_of(error: FetchError) -> Verdict | None:
     return "not_article" if error.status is not None else None
 
 
-def polled_of(accepted: Sequence[Accepted], problem: str | None) -> Polled:
+def summarise_accepted(accepted: Sequence[AcceptResult], problem: str | None) -> PollResult:
     """The tally of what was accepted."""
     forgotten = sum(item.outcome == "forgotten" for item in accepted)
-    return Polled(
+    return PollResult(
         accepted=tuple(item.n for item in accepted if item.n is not None),
         read=len(accepted),
         revised=sum(item.outcome == "revision" for item in accepted),
@@ -718,7 +732,7 @@ def polled_of(accepted: Sequence[Accepted], problem: str | None) -> Polled:
     )
 
 
-def _own_port(wanted: PageWanted) -> int | None:
+def _own_port(wanted: PendingPage) -> int | None:
     """The port that the feed itself is read from, where the page is on the feed's site."""
     if wanted.feed is None or not same_site(wanted.feed, wanted.url):
         return None
@@ -747,7 +761,7 @@ def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:
     return msgspec.msgpack.decode(answer, type=ParsedFeed)
 
 
-def _content_type(fetched: Fetched) -> str | None:
+def _content_type(fetched: FetchResult) -> str | None:
     if not fetched.content_type:
         return None
     return f"{fetched.content_type}; charset={fetched.charset}" if fetched.charset else fetched.content_type

@@ -14,16 +14,16 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError, WorkError
 from aggregator.pipeline.jobs import PrepareResult
-from aggregator.pipeline.placement.boilerplate import Repeating, Wanted
-from aggregator.pipeline.prepare import TEXTS_A_JOB, Preparing, made_for
+from aggregator.pipeline.placement.boilerplate import BoilerplateLearner, PrepareOptions
+from aggregator.pipeline.prepare import TEXTS_A_JOB, PrepareDispatcher, made_for
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.pipeline.workers.thread_pool import is_left_behind
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, prefetched
-from aggregator.store.intake.inbox import Waiting
+from aggregator.store.intake.inbox import InboxEntry
 
 log = logging.getLogger(__name__)
 
@@ -31,31 +31,31 @@ IDLE_SECONDS = 1.0  # between two looks whether there is something to do
 REST_SECONDS = 10.0  # after it could not be done
 
 
-class AheadRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `ahead` of config/tuning.yaml; units stand there."""
+class PrefetchTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `prefetcher` of config/tuning.yaml; units stand there."""
 
     left_to_placing: int
     claim_seconds: float
 
 
-class Ahead:
+class Prefetcher:
     """Prepares what waits further back in the inbox. One thread; more of them may be elsewhere."""
 
     def __init__(
         self,
         database: Database,
         executor: Executor,
-        book: RuleBook,
+        all_tuning: Tuning,
         *,
         holder: str | None = None,
     ) -> None:
         """`holder` names this daemon among those of the database; None: as nobody else is called."""
         self._database = database
         self._holder = holder or secrets.token_hex(8)
-        self._rules = book.section("ahead", AheadRules)
-        self._made_for = made_for(book)
-        self._repeating = Repeating(book)
-        self._preparing = Preparing(executor, book, self._wanted)
+        self._tuning = all_tuning.section("ahead", PrefetchTuning)
+        self._made_for = made_for(all_tuning)
+        self._boilerplate = BoilerplateLearner(all_tuning)
+        self._dispatcher = PrepareDispatcher(executor, all_tuning, self._prepare_options)
 
     def step(self) -> int:
         """Prepare some of what waits, as much as keeps the workers in work; 0 where there is no need.
@@ -67,18 +67,18 @@ class Ahead:
                 connection,
                 self._holder,
                 made_for=self._made_for,
-                seconds=self._rules.claim_seconds,
-                skip=self._rules.left_to_placing,
-                most=TEXTS_A_JOB * self._preparing.depth,
+                seconds=self._tuning.claim_seconds,
+                skip=self._tuning.left_to_placing,
+                most=TEXTS_A_JOB * self._dispatcher.depth,
             )
         if not numbers:
             return 0
-        self._preparing.begin()
-        self._repeating.forget()  # the one that places learns, and we read what it learnt
+        self._dispatcher.begin()
+        self._boilerplate.forget()  # the one that places learns, and we read what it learnt
         with self._database.read() as connection:
             waiting = inbox.ready_of(connection, numbers)
         parts = [waiting[start : start + TEXTS_A_JOB] for start in range(0, len(waiting), TEXTS_A_JOB)]
-        jobs = [(part, self._preparing.submitted(part)) for part in parts]
+        jobs = [(part, self._dispatcher.submitted(part)) for part in parts]
         for part, future in jobs:
             try:
                 answer = msgspec.msgpack.decode(future.result(), type=PrepareResult).prepared
@@ -90,16 +90,16 @@ class Ahead:
         log.debug("prepared %s ahead", counted(len(waiting), "text"))
         return len(waiting)
 
-    def _wanted(self, waiting: Sequence[Waiting]) -> list[Wanted]:
+    def _prepare_options(self, waiting: Sequence[InboxEntry]) -> list[PrepareOptions]:
         with self._database.read() as connection:
-            return [self._repeating.wanted(connection, one.n, one.entry) for one in waiting]
+            return [self._boilerplate.prepare_options(connection, one.n, one.entry) for one in waiting]
 
 
-class Helping:
+class PrefetchThread:
     """The thread that does so while this process is not the writer."""
 
-    def __init__(self, ahead: Ahead, *, is_writer: Callable[[], bool]) -> None:
-        self._ahead = ahead
+    def __init__(self, prefetcher: Prefetcher, *, is_writer: Callable[[], bool]) -> None:
+        self._prefetcher = prefetcher
         self._is_writer = is_writer
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="preparing", daemon=True)
@@ -120,7 +120,7 @@ class Helping:
         rest = 0.0
         while not self._stopping.wait(rest):
             try:
-                rest = 0.0 if not self._is_writer() and self._ahead.step() else IDLE_SECONDS
+                rest = 0.0 if not self._is_writer() and self._prefetcher.step() else IDLE_SECONDS
             except AggregatorError as error:  # the database or the workers are in trouble, which others tell
                 log.debug("preparing ahead rests: %s", error)
                 rest = REST_SECONDS

@@ -8,37 +8,37 @@ from concurrent.futures import Future
 
 import msgspec
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Prepared
 from aggregator.model.errors import WorkError
-from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken, prepare
-from aggregator.pipeline.placement.boilerplate import Wanted
+from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
+from aggregator.pipeline.placement.boilerplate import PrepareOptions
 from aggregator.pipeline.workers.code_version import program
 from aggregator.pipeline.workers.executor import Executor
-from aggregator.store.intake.inbox import Waiting
+from aggregator.store.intake.inbox import InboxEntry
 
 log = logging.getLogger(__name__)
 
 TEXTS_A_JOB = 16  # a call costs 1.2 ms whatever is in it (hardening); more would wait for each other
 
 
-class Preparing:
+class PrepareDispatcher:
     """Hands entries to workers and remembers how each was asked for, until it is placed. One thread."""
 
     def __init__(
         self,
         executor: Executor,
-        book: RuleBook,
-        wanted: Callable[[Sequence[Waiting]], list[Wanted]],
+        all_tuning: Tuning,
+        wanted: Callable[[Sequence[InboxEntry]], list[PrepareOptions]],
         *,
         keep_all: bool = False,
     ) -> None:
         """`wanted`: how entries are to be prepared, by what is known now. `keep_all`: see Pipeline."""
         self._executor = executor
-        self._rules_json = book.to_json()
-        self._wanted = wanted
+        self._rules_json = all_tuning.to_json()
+        self._options = wanted
         self._keep_all = keep_all
-        self._asked: dict[int, Wanted] = {}  # entry to how it was asked to be prepared
+        self._asked: dict[int, PrepareOptions] = {}  # entry to how it was asked to be prepared
 
     @property
     def depth(self) -> int:
@@ -53,12 +53,12 @@ class Preparing:
         """Entry number `n` is placed."""
         self._asked.pop(n, None)
 
-    def submitted(self, waiting: Sequence[Waiting], *, pages: bool = True) -> Future[bytes]:
+    def submitted(self, waiting: Sequence[InboxEntry], *, pages: bool = True) -> Future[bytes]:
         """A job for these entries; its answer is for `answered`."""
-        wanted = self._wanted(waiting)
+        wanted = self._options(waiting)
         self._asked.update((one.n, how) for one, how in zip(waiting, wanted, strict=True))
         items = tuple(_item(one, how, page=pages) for one, how in zip(waiting, wanted, strict=True))
-        job = PrepareJob(items=items, rules=self._rules_json, keep_all=self._keep_all)
+        job = PrepareJob(items=items, tuning=self._rules_json, keep_all=self._keep_all)
         try:
             return self._executor.submit(prepare, msgspec.msgpack.encode(job))
         except WorkError as error:  # the executor was closed meanwhile
@@ -67,7 +67,7 @@ class Preparing:
             return closed
 
     def answered(
-        self, waiting: Sequence[Waiting], future: Future[bytes], stop: Callable[[], bool]
+        self, waiting: Sequence[InboxEntry], future: Future[bytes], stop: Callable[[], bool]
     ) -> tuple[Prepared, ...]:
         """The answer of a job; where the job broke, each of its texts gets a job of its own.
 
@@ -84,12 +84,12 @@ class Preparing:
             return (self._without_page(waiting[0], error),)
 
     def again(
-        self, left: Sequence[tuple[Waiting, Prepared]], stop: Callable[[], bool]
-    ) -> list[tuple[Waiting, Prepared]]:
+        self, left: Sequence[tuple[InboxEntry, Prepared]], stop: Callable[[], bool]
+    ) -> list[tuple[InboxEntry, Prepared]]:
         """What placing left over, where what is known by now asks for it prepared in another way."""
         if not left:
             return []
-        wanted = self._wanted([waiting for waiting, _ in left])
+        wanted = self._options([waiting for waiting, _ in left])
         jobs = {
             waiting.n: self.submitted([waiting])
             for (waiting, _), now in zip(left, wanted, strict=True)
@@ -104,16 +104,16 @@ class Preparing:
                 again += [(waiting, one) for one in self.answered([waiting], job, stop)]
         return again
 
-    def _without_page(self, waiting: Waiting, error: WorkError) -> Prepared:
+    def _without_page(self, waiting: InboxEntry, error: WorkError) -> Prepared:
         """What the entry itself says, where its page broke a worker; else the verdict on it."""
         ids = {"entry": waiting.n, "source": waiting.entry.source}
         log.warning("entry %s from %s: %s", waiting.n, waiting.entry.source, error, extra=ids)
-        said = broken(error, waiting.entry.title)
+        said = broken_article(error, waiting.entry.title)
         if waiting.page is not None:
             try:
                 answer = self.submitted([waiting], pages=False).result()
             except WorkError as again:
-                return Prepared(article=broken(again, waiting.entry.title))
+                return Prepared(article=broken_article(again, waiting.entry.title))
             prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
             own = msgspec.structs.replace(
                 prepared.article,
@@ -124,13 +124,13 @@ class Preparing:
         return Prepared(article=said)
 
 
-def made_for(book: RuleBook) -> str:
+def made_for(all_tuning: Tuning) -> str:
     """What a prepared text depends on besides its entry: daemons that agree in it prepare alike."""
-    parts = json.dumps([sorted(program().items()), book.to_json()])
+    parts = json.dumps([sorted(program().items()), all_tuning.to_json()])
     return hashlib.blake2b(parts.encode(), digest_size=12).hexdigest()
 
 
-def _item(waiting: Waiting, wanted: Wanted, *, page: bool) -> PrepareItem:
+def _item(waiting: InboxEntry, wanted: PrepareOptions, *, page: bool) -> PrepareItem:
     return PrepareItem(
         entry=waiting.entry,
         seen=waiting.accepted_at,

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from aggregator.model.core import Prepared
 from aggregator.model.errors import AggregatorError, DamagedError, UnreadableEntryError
-from aggregator.pipeline.placement.place import Placed, Placing
-from aggregator.store.intake.inbox import Waiting
+from aggregator.pipeline.placement.place import PlacementResult, Placer
+from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ _TRIES = (
     20  # after which entries of fewer sources are set aside where nothing was placed yet (chosen: a minute)
 )
 
-Batch = Sequence[tuple[Waiting, Prepared]]
+Batch = Sequence[tuple[InboxEntry, Prepared]]
 
 
 class _FailedError(Exception):
@@ -34,16 +34,16 @@ class _FailedError(Exception):
         self.cause = cause
 
 
-class SettingAside:
+class QuarantiningPlacer:
     """Places batches; see the module."""
 
-    def __init__(self, placing: Placing) -> None:
-        self._placing = placing
+    def __init__(self, placer: Placer) -> None:
+        self._placer = placer
         self._went_well = False  # something was placed by this process
         self._tries = 0  # in which nothing could be placed, in a row
 
-    def place(self, batch: Batch, *, as_it_is: bool = False) -> list[Placed]:
-        """As `Placing.place`. Raises DamagedError where nothing can be placed."""
+    def place(self, batch: Batch, *, as_it_is: bool = False) -> list[PlacementResult]:
+        """As `Placer.place`. Raises DamagedError where nothing can be placed."""
         try:
             placed = self._tried(batch, as_it_is=as_it_is)
         except _FailedError:
@@ -54,24 +54,24 @@ class SettingAside:
     def unreadable(self, error: UnreadableEntryError) -> None:
         """What was stored of this entry says nothing any more."""
         log.error("entry %d is set aside: %s", error.n, error)
-        self._placing.set_aside(error.n, str(error))
+        self._placer.quarantine(error.n, str(error))
 
-    def _tried(self, batch: Batch, *, as_it_is: bool) -> list[Placed]:
+    def _tried(self, batch: Batch, *, as_it_is: bool) -> list[PlacementResult]:
         try:
-            return self._placing.place(batch, as_it_is=as_it_is)
+            return self._placer.place(batch, as_it_is=as_it_is)
         except (AggregatorError, MemoryError, OSError):
             raise  # no entry can help that
         except Exception as error:
             raise _FailedError(error) from error
 
-    def _note(self, placed: Sequence[Placed]) -> None:
+    def _note(self, placed: Sequence[PlacementResult]) -> None:
         if placed:
             self._went_well, self._tries = True, 0
 
-    def _one_by_one(self, batch: Batch, *, as_it_is: bool) -> list[Placed]:
+    def _one_by_one(self, batch: Batch, *, as_it_is: bool) -> list[PlacementResult]:
         """Up to the first that is to be prepared in another way."""
-        done: list[Placed] = []
-        failed: list[tuple[Waiting, Exception]] = []
+        done: list[PlacementResult] = []
+        failed: list[tuple[InboxEntry, Exception]] = []
         for at, (waiting, _) in enumerate(batch):
             try:
                 placed = self._tried(batch[at : at + 1], as_it_is=as_it_is and at == 0)
@@ -81,11 +81,11 @@ class SettingAside:
             if not placed:
                 break
             self._note(placed)
-            done += [*self._aside(failed), *placed]
+            done += [*self._quarantine(failed), *placed]
             failed = []
         are_few = len({waiting.entry.source for waiting, _ in failed}) < _SOURCES
         if are_few and (self._went_well or self._tries >= _TRIES):
-            done += self._aside(failed)
+            done += self._quarantine(failed)
         elif failed and not done:
             self._tries += 1
             waiting, cause = failed[0]
@@ -95,14 +95,16 @@ class SettingAside:
             ) from cause
         return done
 
-    def _aside(self, failed: Sequence[tuple[Waiting, Exception]]) -> list[Placed]:
+    def _quarantine(self, failed: Sequence[tuple[InboxEntry, Exception]]) -> list[PlacementResult]:
         placed = []
         for waiting, cause in failed:
             ids = {"entry": waiting.n, "source": waiting.entry.source}
             log.error("entry %d is set aside", waiting.n, exc_info=cause, extra=ids)
             reason = f"{REASON} ({_named(cause)})"
-            self._placing.set_aside(waiting.n, reason)
-            placed.append(Placed(n=waiting.n, outcome="refused", article=waiting.article, reason=reason))
+            self._placer.quarantine(waiting.n, reason)
+            placed.append(
+                PlacementResult(n=waiting.n, outcome="refused", article=waiting.article, reason=reason)
+            )
         return placed
 
 

@@ -14,87 +14,87 @@ from pathlib import Path
 
 import msgspec
 
-from aggregator.config.tuning import RuleBook
-from aggregator.model.core import Entry, Noun
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
 from aggregator.pipeline.jobs import FeedJob
-from aggregator.pipeline.poll import Polled, of_source, parse_feed, polled_of
+from aggregator.pipeline.poll import PollResult, of_source, parse_feed, summarise_accepted
 from aggregator.pipeline.workers.executor import Executor
-from aggregator.sources.limits import source_rules
+from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
     Finding,
-    FoundBytes,
-    FoundEntry,
-    FoundProblem,
-    Reading,
-    place_below,
+    InputEntry,
+    InputFeed,
+    InputProblem,
+    ReadOptions,
+    identify_below,
     read_file,
 )
-from aggregator.sources.parse.folder_scan import Stamp, scan
+from aggregator.sources.parse.folder_scan import FileStamp, scan
 from aggregator.sources.parse.streams import Progress
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.intake.folder_names import folder_name, known_as
-from aggregator.store.intake.inbox import Accepted
+from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.sources import Source, save
 
 ENTRIES_A_TRANSACTION = 100  # house.md: up to 100 whole articles
 CHARS_A_TRANSACTION = 2_000_000  # of pages and texts: what is read ahead must fit into memory
-REFUSALS_TOLD = 1000  # of one look, or one ingest: a file of another kind may have a million lines
+REJECTED_LISTED = 1000  # of one look, or one ingest: a file of another kind may have a million lines
 MOST_WAITING = 10_000  # entries; an archive is read on when placing has got on
 _PLACING_REST = dt.timedelta(seconds=5)  # while so many wait nothing is read
 _MOST_OPEN = 4  # files that are left open between two looks, of all folders together
 # Of a processor: a folder of 100,000 files is looked at less often (chosen). Not of the clock: a machine that
 # is suspended or busy with other things may stretch a look by hours.
-_LOOKING_SHARE = 0.05
+_SCAN_SHARE = 0.05
 _MOST_REST_SECONDS = 3600.0
 _READING_SHARE = 4  # times as long as listing a folder took, at least, it is read before it is listed again
 
 
-class Begun(Noun, frozen=True, kw_only=True):
+class Begun(FrozenStruct, frozen=True, kw_only=True):
     """A file of which a part was read: so many things were found in it."""
 
-    stamp: Stamp
+    stamp: FileStamp
     count: int
 
 
-class FolderStamps(Noun, frozen=True, kw_only=True):
+class FolderStamps(FrozenStruct, frozen=True, kw_only=True):
     """The files of a folder as they were when they were read.
 
     `begun`: those that are being read, the one that has waited longest first; `told`: how many refusals were
     noted since all was read.
     """
 
-    stamps: Mapping[str, Stamp] = {}
+    stamps: Mapping[str, FileStamp] = {}
     begun: Mapping[str, Begun] = {}
     told: int = 0
 
 
-class Watching:
+class FolderWatcher:
     """Looks at folders. Safe to use from many threads."""
 
     def __init__(
         self,
         database: Database,
         executor: Executor,
-        book: RuleBook,
+        all_tuning: Tuning,
         now: Callable[[], dt.datetime],
         stops: Callable[[], bool] = lambda: False,
     ) -> None:
         """`stops` says that the program is ending: a look then ends at once."""
         self._database = database
         self._executor = executor
-        self._book = book
-        self._source_rules = source_rules(book)
+        self._all_tuning = all_tuning
+        self._source_rules = source_tuning(all_tuning)
         self._now = now
         self._stops = stops
         self._open: dict[tuple[str, str], tuple[Begun, Finding]] = {}
 
-    def look(self, source: Source) -> Polled:
+    def poll(self, source: Source) -> PollResult:
         """Look at a watched folder; read the files that are new or changed, for `look_seconds` at most."""
         now, worked, started = self._now(), time.thread_time(), time.monotonic()
-        state = codecs.expand_noun(source.stamps, FolderStamps) if source.stamps else FolderStamps()
+        state = codecs.decompress_struct(source.stamps, FolderStamps) if source.stamps else FolderStamps()
         folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - as sources.files names folders
         due = msgspec.structs.replace(
             source,
@@ -103,7 +103,7 @@ class Watching:
             stamps=None,
         )
         try:
-            changes = scan(folder, state.stamps, now_ns=int(now.timestamp() * 1e9), rules=self._source_rules)
+            changes = scan(folder, state.stamps, now_ns=int(now.timestamp() * 1e9), tuning=self._source_rules)
         except TooManyFilesError:
             raise
         except AggregatorError as error:
@@ -111,7 +111,7 @@ class Watching:
             return self._folder_failed(due, str(error))
         # At least as long as it took, on a slow disk or share.
         listing = time.monotonic() - started
-        rest = max((time.thread_time() - worked) / _LOOKING_SHARE, 2 * listing)
+        rest = max((time.thread_time() - worked) / _SCAN_SHARE, 2 * listing)
         rest = min(rest, _MOST_REST_SECONDS)
         if rest > source.interval_seconds:
             due = msgspec.structs.replace(due, next_due_at=now + dt.timedelta(seconds=rest))
@@ -124,14 +124,14 @@ class Watching:
         begun = {path: one for path, one in state.begun.items() if path in there}
         left = deque(path for path in changes.changed if path not in begun)
         left += begun
-        looked = _Looked(
+        looked = _FolderScan(
             now=now,
             ends=time.monotonic() + max(self._source_rules.look_seconds, _READING_SHARE * listing),
             touched=[str(folder / path) for path in gone],
             told=state.told,
         )
         looked.is_behind = bool(left) and self._is_behind()
-        read: dict[str, Stamp] = {}
+        read: dict[str, FileStamp] = {}
         while left and not looked.is_over:
             path = left.popleft()
             # A file that changes meanwhile keeps the stamp that it had, and is read again then.
@@ -154,11 +154,11 @@ class Watching:
                 begun=begun,
                 told=looked.told if rest_of_it else 0,
             )
-            due = msgspec.structs.replace(due, stamps=codecs.squeeze_noun(kept))
+            due = msgspec.structs.replace(due, stamps=codecs.compress_struct(kept))
         return self._folder_done(due, looked, now)
 
     def _read(
-        self, source: Source, folder: Path, path: str, before: "Begun", looked: "_Looked"
+        self, source: Source, folder: Path, path: str, before: "Begun", looked: "_FolderScan"
     ) -> "Begun | None":
         """Read on in a file, which may be an archive of any size; None where it was read to its end."""
         if not before.count:
@@ -167,13 +167,15 @@ class Watching:
         if kept is not None and kept[0] == before:
             found = kept[1]
         else:
-            reading = Reading(rules=self._source_rules, progress=Progress(), seen=now, passed=before.count)
-            found = read_file(folder / path, place_below(folder, path), reading)
+            reading = ReadOptions(
+                tuning=self._source_rules, progress=Progress(), seen=now, passed=before.count
+            )
+            found = read_file(folder / path, identify_below(folder, path), reading)
         count = before.count
         for item in found:
             count += item is not None
-            for one in () if item is None else entries_of(item, now, self._executor, self._book):
-                if isinstance(one, FoundProblem):
+            for one in () if item is None else entries_of(item, now, self._executor, self._all_tuning):
+                if isinstance(one, InputProblem):
                     looked.refuse(one)
                 else:
                     looked.take(known_as(of_source(one, source), folder, source.entry_source))
@@ -189,7 +191,7 @@ class Watching:
             self._open.pop(next(iter(self._open)))
         return reached
 
-    def _accept_files(self, source: Source, looked: "_Looked", now: dt.datetime) -> None:
+    def _accept_files(self, source: Source, looked: "_FolderScan", now: dt.datetime) -> None:
         """What was read since the last time, before a folder of many files fills the memory."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked, now)
@@ -199,9 +201,11 @@ class Watching:
         with self._database.read() as connection:
             return inbox.waiting_count(connection) > MOST_WAITING
 
-    def _take_in(self, connection: Connection, source: Source, looked: "_Looked", now: dt.datetime) -> None:
+    def _take_in(
+        self, connection: Connection, source: Source, looked: "_FolderScan", now: dt.datetime
+    ) -> None:
         entries = looked.entries
-        rejected.forget_files(connection, looked.touched)
+        rejected.clear_files(connection, looked.touched)
         looked.touched = []
         looked.count(inbox.accept(connection, entries, seen=[now] * len(entries)))
         for problem in looked.problems[looked.noted :]:
@@ -215,7 +219,7 @@ class Watching:
             )
         looked.taken()
 
-    def _folder_done(self, source: Source, looked: "_Looked", now: dt.datetime) -> Polled:
+    def _folder_done(self, source: Source, looked: "_FolderScan", now: dt.datetime) -> PollResult:
         """The rest of what was read, with the folder's new state."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked, now)
@@ -235,38 +239,38 @@ class Watching:
             save(connection, state)
         return polled
 
-    def _folder_failed(self, source: Source, cause: str) -> Polled:
+    def _folder_failed(self, source: Source, cause: str) -> PollResult:
         failed = msgspec.structs.replace(
             source, health="failing", health_cause=cause, failures=source.failures + 1
         )
         with self._database.write() as connection:
             save(connection, failed)
-        return Polled(problem=cause)
+        return PollResult(problem=cause)
 
 
 def entries_of(
-    found: FoundEntry | FoundBytes | FoundProblem, now: dt.datetime, executor: Executor, book: RuleBook
-) -> list[Entry | FoundProblem]:
+    found: InputEntry | InputFeed | InputProblem, now: dt.datetime, executor: Executor, all_tuning: Tuning
+) -> list[Entry | InputProblem]:
     """What a file holds, with feeds in it parsed by a worker."""
-    if isinstance(found, FoundProblem):
+    if isinstance(found, InputProblem):
         return [found]
-    if isinstance(found, FoundEntry):
+    if isinstance(found, InputEntry):
         return [found.entry]
-    job = FeedJob(data=found.data, source=found.source, seen=now, rules=book.to_json())
+    job = FeedJob(data=found.data, source=found.source, seen=now, tuning=all_tuning.to_json())
     try:
         parsed = parse_feed(executor, job)
     except FetchError as error:
-        return [FoundProblem(where=found.where, reason=str(error))]
-    entries: list[Entry | FoundProblem] = [
+        return [InputProblem(where=found.where, reason=str(error))]
+    entries: list[Entry | InputProblem] = [
         msgspec.structs.replace(entry, authority="handed") for entry in reversed(parsed.entries)
     ]
     if parsed.problem or not entries:
         reason = parsed.problem or "there is no entry in this feed"
-        entries.append(FoundProblem(where=found.where, reason=reason))
+        entries.append(InputProblem(where=found.where, reason=reason))
     return entries
 
 
-class _Looked:
+class _FolderScan:
     """What one look at a folder has found so far."""
 
     def __init__(self, *, now: dt.datetime, ends: float, touched: list[str], told: int) -> None:
@@ -276,7 +280,7 @@ class _Looked:
         self.told = told  # how many refusals were noted, here and before
         self.is_behind = False  # placing: so many entries wait that nothing is to be read
         self.entries: list[Entry] = []  # read, not accepted yet
-        self.problems: list[FoundProblem] = []
+        self.problems: list[InputProblem] = []
         self.noted = 0  # of the problems
         self.refused = 0
         self._came: list[int] = []  # numbers of entries: of an archive there may be millions
@@ -287,9 +291,9 @@ class _Looked:
         self.entries.append(entry)
         self._chars += len(entry.html or "") + len(entry.text or "")
 
-    def refuse(self, problem: FoundProblem) -> None:
+    def refuse(self, problem: InputProblem) -> None:
         self.refused += 1
-        if self.told < REFUSALS_TOLD:
+        if self.told < REJECTED_LISTED:
             self.told += 1
             self.problems.append(problem)
 
@@ -301,8 +305,8 @@ class _Looked:
     def is_full(self) -> bool:
         return len(self.entries) >= ENTRIES_A_TRANSACTION or self._chars >= CHARS_A_TRANSACTION
 
-    def count(self, accepted: Sequence[Accepted]) -> None:
-        some = polled_of(accepted, None)
+    def count(self, accepted: Sequence[AcceptResult]) -> None:
+        some = summarise_accepted(accepted, None)
         self._came += some.accepted
         self._known += some.known
         self._forgotten += some.forgotten
@@ -320,8 +324,8 @@ class _Looked:
         more = f" (and {self.refused - 1} more)" if self.refused > 1 else ""
         return f"{last.where}: {last.reason}{more}"
 
-    def polled(self, problem: str | None) -> Polled:
-        return Polled(
+    def polled(self, problem: str | None) -> PollResult:
+        return PollResult(
             accepted=tuple(self._came),
             read=len(self._came) + self._known + self._forgotten,
             revised=self._revised,

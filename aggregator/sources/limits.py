@@ -5,10 +5,10 @@ How much is taken of what strangers and files give: the section `sources` of the
 
 import msgspec
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 
 
-class SourceRules(msgspec.Struct, frozen=True, kw_only=True):
+class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     """The constants of this room; units and origins stand in config/tuning.yaml."""
 
     max_entries: int
@@ -27,12 +27,12 @@ class SourceRules(msgspec.Struct, frozen=True, kw_only=True):
     run_chars: int
 
 
-def source_rules(book: RuleBook) -> SourceRules:
-    """The rules of this room out of `book`."""
-    return book.section("sources", SourceRules)
+def source_tuning(all_tuning: Tuning) -> SourceTuning:
+    """The rules of this room out of `all_tuning`."""
+    return all_tuning.section("sources", SourceTuning)
 
 
-class NetRules(msgspec.Struct, frozen=True, kw_only=True):
+class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
     """See config/tuning.yaml."""
 
     wire_cap_bytes: int
@@ -76,6 +76,6 @@ class NetRules(msgspec.Struct, frozen=True, kw_only=True):
     outage_hosts: int
 
 
-def net_rules(book: RuleBook) -> NetRules:
+def net_tuning(all_tuning: Tuning) -> NetTuning:
     """The section in force; ConfigError for an override that does not fit."""
-    return book.section("net", NetRules)
+    return all_tuning.section("net", NetTuning)

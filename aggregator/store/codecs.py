@@ -5,7 +5,7 @@ from typing import TypeVar
 import msgspec
 import zstandard
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 
 _LEVEL = (
     3  # measured for news text: 2.2 times smaller at 34 us an article; higher levels cost more than they save
@@ -37,17 +37,17 @@ _NAMES = zstandard.ZstdCompressionDict(
 # What reading a damaged column raises.
 UNREADABLE = (zstandard.ZstdError, msgspec.MsgspecError)
 
-AnyNoun = TypeVar("AnyNoun", bound=Noun)
+AnyStruct = TypeVar("AnyStruct", bound=FrozenStruct)
 
 
-def pack(noun: Noun) -> bytes:
+def pack(value: FrozenStruct) -> bytes:
     """A small noun as msgpack."""
-    return msgspec.msgpack.encode(noun)
+    return msgspec.msgpack.encode(value)
 
 
-def press(noun: Noun) -> bytes:
+def press(value: FrozenStruct) -> bytes:
     """A small noun as msgpack, smaller where its names stand in `_NAMES`: half of an Evidence is names."""
-    return pressed(pack(noun))
+    return pressed(pack(value))
 
 
 def pressed(blob: bytes) -> bytes:
@@ -63,7 +63,7 @@ def unpressed(blob: bytes) -> bytes:
     return zstandard.ZstdDecompressor(dict_data=_NAMES).decompress(blob, max_output_size=_MAX_BYTES)
 
 
-def unpack(blob: bytes, shape: type[AnyNoun]) -> AnyNoun:
+def unpack(blob: bytes, shape: type[AnyStruct]) -> AnyStruct:
     """The noun that `pack` or `press` wrote; raises msgspec.ValidationError for anything else."""
     try:
         return msgspec.msgpack.decode(unpressed(blob), type=shape)
@@ -71,21 +71,21 @@ def unpack(blob: bytes, shape: type[AnyNoun]) -> AnyNoun:
         raise msgspec.ValidationError(str(error)) from error
 
 
-def squeeze(data: bytes) -> bytes:
+def compress_bytes(data: bytes) -> bytes:
     """Bytes made smaller."""
     return zstandard.compress(data, _LEVEL)
 
 
-def expand(blob: bytes) -> bytes:
-    """The bytes that `squeeze` was given."""
+def decompress_bytes(blob: bytes) -> bytes:
+    """The bytes that `compress_bytes` was given."""
     return zstandard.decompress(blob, max_output_size=_MAX_BYTES)
 
 
-def squeeze_noun(noun: Noun) -> bytes:
+def compress_struct(value: FrozenStruct) -> bytes:
     """A noun that holds text."""
-    return squeeze(pack(noun))
+    return compress_bytes(pack(value))
 
 
-def expand_noun(blob: bytes, shape: type[AnyNoun]) -> AnyNoun:
-    """The noun that `squeeze_noun` wrote."""
-    return unpack(expand(blob), shape)
+def decompress_struct(blob: bytes, shape: type[AnyStruct]) -> AnyStruct:
+    """The noun that `compress_struct` wrote."""
+    return unpack(decompress_bytes(blob), shape)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
@@ -25,7 +25,7 @@ from aggregator.model.errors import (
     NotWritableError,
 )
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.process_lock import exclusive
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.tables import metadata
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def _are_most(ours: set[str]) -> bool:
     return len(ours) > len(metadata.tables) // 2
 
 
-class Step(Noun, frozen=True, kw_only=True):
+class MigrationStep(FrozenStruct, frozen=True, kw_only=True):
     """One migration that is done; all of them are one transaction."""
 
     revision: str
@@ -112,7 +112,7 @@ class Step(Noun, frozen=True, kw_only=True):
 
 def upgrade(
     database: Database,
-    tell: Callable[[Step], object] | None = None,
+    tell: Callable[[MigrationStep], object] | None = None,
     keep: Callable[[str], object] | None = None,
     *,
     anew: bool = False,
@@ -156,7 +156,7 @@ def make_file(database: Database, *, anew: bool = False) -> None:
                 f"{lost} ({lock} tells that). Put it back, or restore a backup: aggregator db restore FILE; "
                 "to begin with an empty one, type: aggregator db upgrade"
             )
-        held = exclusive(database)
+        held = open_process_lock(database)
         if not held.acquire():
             raise AnotherDaemonError(f"{lost}; a process still has it open: stop that one first")
         held.release()
@@ -198,7 +198,7 @@ def _until_free(migrate: Callable[[], None]) -> None:
 
 
 def _migrate(
-    database: Database, tell: Callable[[Step], object] | None, keep: Callable[[str], object] | None
+    database: Database, tell: Callable[[MigrationStep], object] | None, keep: Callable[[str], object] | None
 ) -> None:
     # Mako, which alembic brings, would load pygments to colour its own mistakes: 4 MB that would stay.
     sys.modules.setdefault("mako.ext.pygmentplugin", None)  # type: ignore[arg-type]
@@ -225,7 +225,7 @@ def _migrate(
 
 def _locked(database: Database) -> Callable[[], None]:
     """Take the writer's lock, so that no older program writes meanwhile; what is given releases it."""
-    lock = exclusive(database)
+    lock = open_process_lock(database)
     if not lock.acquire():
         raise AnotherDaemonError(
             f"the database {shown_url(database.url)} has to be brought up to date, and a program of the "
@@ -234,15 +234,21 @@ def _locked(database: Database) -> Callable[[], None]:
     return lock.release
 
 
-def _counted(before: str, tell: Callable[[Step], object] | None) -> Callable[[str, str], None] | None:
+def _counted(
+    before: str, tell: Callable[[MigrationStep], object] | None
+) -> Callable[[str, str], None] | None:
     """What hears of a revision that is done, as what hears how far that is."""
     if tell is None:
         return None
-    coming = _revisions()[_revisions().index(before) + 1 :]
+    incoming = _revisions()[_revisions().index(before) + 1 :]
 
     def applied(revision: str, title: str) -> None:
-        number = coming.index(revision) + 1
-        tell(Step(revision=revision, title=title.strip().rstrip("."), number=number, total=len(coming)))
+        number = incoming.index(revision) + 1
+        tell(
+            MigrationStep(
+                revision=revision, title=title.strip().rstrip("."), number=number, total=len(incoming)
+            )
+        )
 
     return applied
 

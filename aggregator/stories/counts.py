@@ -7,9 +7,9 @@ publisher family that outlet belongs to.
 
 Links of excerpts join nothing: an excerpt of two texts would otherwise make one text of them.
 
-`Standing` is what counting needs of a story, grown by one article at a time, so that each copy of a flood
+`CountState` is what counting needs of a story, grown by one article at a time, so that each copy of a flood
 costs the same. Nothing is taken out of one (the original of a group may be what goes): after a correction
-`standing_of` makes it anew from the rows.
+`count_state_of` makes it anew from the rows.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from aggregator.extract.wire.agencies import agency_of, outlet_key, shipped_families
-from aggregator.model.core import ArticleView, Reprint, Role, Trail
+from aggregator.model.core import ArticleView, CopyTrail, Reprint, Role
 
 COUNTED_ROLES: Final = ("report", "copy")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -56,7 +56,7 @@ class Countable(Protocol):
 AnyCountable = TypeVar("AnyCountable", bound=Countable)
 
 
-class Member(msgspec.Struct, frozen=True):
+class CountedArticle(msgspec.Struct, frozen=True):
     """A `Countable` and nothing more, for who has only a row's columns."""
 
     id: str
@@ -67,14 +67,14 @@ class Member(msgspec.Struct, frozen=True):
     role: Role
 
 
-class TextGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A text and its copies, as far as counting needs them; times are microseconds since 1970, UTC."""
 
     ids: tuple[str, ...]  # that links may lead to, sorted; a leaf of a flood is not among them
     is_counted: bool  # whether a report or a copy is in it
     original: str
     effective: int  # of the original
-    is_agencys: bool  # whether the original's outlet is an agency
+    is_agency_text: bool  # whether the original's outlet is an agency
     outlet: str | None  # key of the original's outlet; an agency's is its name
     wire: str | None  # the agency that the original names, as a key
     credit: tuple[int, str, str] | None  # effective, id and agency of the earliest text that names one
@@ -82,16 +82,16 @@ class TextGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def rank(self) -> tuple[bool, int, str]:
         """The text with the lowest rank is the original."""
-        return not self.is_agencys, self.effective, self.original
+        return not self.is_agency_text, self.effective, self.original
 
 
-class Standing(msgspec.Struct, frozen=True, array_like=True):
+class CountState(msgspec.Struct, frozen=True, array_like=True):
     """All that the three numbers of a story need; a value, kept in the story's row by `to_bytes`."""
 
     articles: int = 0
     unknown_outlets: int = 0  # articles of unknown outlet
     outlets: bytes = b""  # hashes of the known outlets' keys, sorted, 8 bytes each
-    groups: tuple[TextGroup, ...] = ()  # in the order of their originals' ids
+    groups: tuple[CopyGroup, ...] = ()  # in the order of their originals' ids
 
 
 # --- counting ----------------------------------------------------------------------------------------------
@@ -99,90 +99,90 @@ class Standing(msgspec.Struct, frozen=True, array_like=True):
 
 def count(articles: Sequence[Countable], families: Mapping[str, str] | None = None) -> Counts:
     """The three numbers of a story; `families` as in `counts`. Zeros only for a story without articles."""
-    return counts(standing_of(articles), families)
+    return counts(count_state_of(articles), families)
 
 
-def counts(standing: Standing, families: Mapping[str, str] | None = None) -> Counts:
+def counts(count_state: CountState, families: Mapping[str, str] | None = None) -> Counts:
     """The three numbers of a story.
 
     `families` maps the key of an outlet to its publisher's name where several outlets are one publisher
     (`extract.wire.agencies.family_table` makes it); such a family is one origin. None: the shipped families.
     """
     table = shipped_families() if families is None else families
-    groups = [group for group in standing.groups if group.is_counted] or standing.groups
+    groups = [group for group in count_state.groups if group.is_counted] or count_state.groups
     return Counts(
-        article_count=standing.articles,
-        outlet_count=standing.unknown_outlets + len(standing.outlets) // _KEY_BYTES,
+        article_count=count_state.articles,
+        outlet_count=count_state.unknown_outlets + len(count_state.outlets) // _KEY_BYTES,
         report_count=len({_origin(group, table) for group in groups}),
     )
 
 
-def standing_of(articles: Sequence[Countable]) -> Standing:
+def count_state_of(articles: Sequence[Countable]) -> CountState:
     """The standing of a story with these articles, in any order."""
     links = {article.id: _link(article) for article in articles}
     known = {link for link in links.values() if link is not None}
     known.update(id_ for id_, link in links.items() if link is None)
-    groups: list[TextGroup] = []
+    groups: list[CopyGroup] = []
     for members in copy_groups(articles):
         ids = {id_ for member in members for id_ in (member.id, links[member.id]) if id_ in known}
-        groups.append(_joined([_alone(member) for member in members], ids))
+        groups.append(_merge_groups([_single_group(member) for member in members], ids))
     keys = {_hash(outlet_key(article.outlet)) for article in articles if article.outlet is not None}
-    return Standing(
+    return CountState(
         articles=len(articles),
         unknown_outlets=sum(1 for article in articles if article.outlet is None),
         outlets=b"".join(sorted(keys)),
-        groups=_ordered(groups),
+        groups=_sort_groups(groups),
     )
 
 
-def with_member(standing: Standing, member: Countable, *, linkable: bool) -> Standing:
+def with_member(count_state: CountState, member: Countable, *, linkable: bool) -> CountState:
     """The standing with one article more, which must not be in it yet.
 
     `linkable`: whether another article may be found to be a copy of this one (it has LSH rows); a copy that
     is not is counted and its id forgotten, which keeps a flood small. `member.copy_of` must be an id that the
-    standing knows or that is not in the story: `known_link` finds it.
+    standing knows or that is not in the story: `resolve_link` finds it.
     """
     link = _link(member)
     ids = {member.id} if link is None else {member.id, link} if linkable else {link}
     met = ids | {member.id}
-    joined: list[TextGroup] = []
-    others: list[TextGroup] = []
-    for group in standing.groups:
+    joined: list[CopyGroup] = []
+    others: list[CopyGroup] = []
+    for group in count_state.groups:
         (others if met.isdisjoint(group.ids) else joined).append(group)
-    own = _joined([*joined, _alone(member)], ids.union(*(group.ids for group in joined)))
-    outlets = standing.outlets
+    own = _merge_groups([*joined, _single_group(member)], ids.union(*(group.ids for group in joined)))
+    outlets = count_state.outlets
     if member.outlet is not None:
         outlets = _with_key(outlets, _hash(outlet_key(member.outlet)))
-    return Standing(
-        articles=standing.articles + 1,
-        unknown_outlets=standing.unknown_outlets + (member.outlet is None),
+    return CountState(
+        articles=count_state.articles + 1,
+        unknown_outlets=count_state.unknown_outlets + (member.outlet is None),
         outlets=outlets,
-        groups=standing.groups if joined == [own] else _ordered([*others, own]),
+        groups=count_state.groups if joined == [own] else _sort_groups([*others, own]),
     )
 
 
-def together(one: Standing, other: Standing) -> Standing:
+def merge_count_states(one: CountState, other: CountState) -> CountState:
     """The standing of two stories that become one; they must have no article in common."""
     groups = list(one.groups)
     for group in other.groups:
         met = [g for g in groups if not set(g.ids).isdisjoint(group.ids)]
         groups = [g for g in groups if g not in met]
-        groups.append(_joined([*met, group], {id_ for g in (*met, group) for id_ in g.ids}))
-    return Standing(
+        groups.append(_merge_groups([*met, group], {id_ for g in (*met, group) for id_ in g.ids}))
+    return CountState(
         articles=one.articles + other.articles,
         unknown_outlets=one.unknown_outlets + other.unknown_outlets,
         outlets=b"".join(sorted({*_keys(one.outlets), *_keys(other.outlets)})),
-        groups=_ordered(groups),
+        groups=_sort_groups(groups),
     )
 
 
-def known_link(standing: Standing, link: str, link_of: Callable[[str], str | None]) -> str:
-    """The id by which `standing` knows the group of the text `link`: itself, or what it is a copy of.
+def resolve_link(count_state: CountState, link: str, link_of: Callable[[str], str | None]) -> str:
+    """The id by which `count_state` knows the group of the text `link`: itself, or what it is a copy of.
 
     `link_of` gives the `copy_of` of a stored article (None for one that is no copy, or not of this story).
     Where the chain of links ends unknown, `link` is outside the story and comes back as it is.
     """
-    known = {id_ for group in standing.groups for id_ in group.ids}
+    known = {id_ for group in count_state.groups for id_ in group.ids}
     asked: set[str] = set()
     at: str | None = link
     while at is not None and at not in asked:
@@ -193,15 +193,15 @@ def known_link(standing: Standing, link: str, link_of: Callable[[str], str | Non
     return link
 
 
-def to_bytes(standing: Standing) -> bytes:
+def to_bytes(count_state: CountState) -> bytes:
     """For the story's row; `from_bytes` gives the same value back."""
-    return msgspec.msgpack.encode((_LAYOUT, standing))
+    return msgspec.msgpack.encode((_LAYOUT, count_state))
 
 
-def from_bytes(blob: bytes) -> Standing | None:
-    """What `to_bytes` wrote; None for another layout: then `standing_of` has to make it anew."""
-    layout, standing = msgspec.msgpack.decode(blob, type=tuple[int, msgspec.Raw])
-    return msgspec.msgpack.decode(standing, type=Standing) if layout == _LAYOUT else None
+def from_bytes(blob: bytes) -> CountState | None:
+    """What `to_bytes` wrote; None for another layout: then `count_state_of` has to make it anew."""
+    layout, count_state = msgspec.msgpack.decode(blob, type=tuple[int, msgspec.Raw])
+    return msgspec.msgpack.decode(count_state, type=CountState) if layout == _LAYOUT else None
 
 
 _LAYOUT: Final = 1
@@ -270,7 +270,7 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
 # --- who copied whom, when ---------------------------------------------------------------------------------
 
 
-def trails(articles: Sequence[ArticleView]) -> tuple[Trail, ...]:
+def trails(articles: Sequence[ArticleView]) -> tuple[CopyTrail, ...]:
     """Who copied whom, and how long after; originals with no copy are left out.
 
     In the order of the originals' times (effective, then id), reprints likewise. A copy before its original
@@ -283,7 +283,7 @@ def trails(articles: Sequence[ArticleView]) -> tuple[Trail, ...]:
             taken.setdefault(settled.copy_of, []).append(by_id[settled.id])
     originals = sorted((by_id[id_] for id_ in taken), key=_by_time)
     return tuple(
-        Trail(
+        CopyTrail(
             article=original.id,
             outlet=original.outlet,
             url=original.url,
@@ -324,22 +324,22 @@ def _link(article: Countable) -> str | None:
     return None if article.role == "excerpt" else article.copy_of
 
 
-def _alone(article: Countable) -> TextGroup:
+def _single_group(article: Countable) -> CopyGroup:
     effective = (article.effective - _EPOCH) // _MICROSECOND
     wire = None if article.wire is None else article.wire.casefold()
-    return TextGroup(
+    return CopyGroup(
         ids=(),
         is_counted=article.role in COUNTED_ROLES,
         original=article.id,
         effective=effective,
-        is_agencys=agency_of(article.outlet) is not None,
+        is_agency_text=agency_of(article.outlet) is not None,
         outlet=None if article.outlet is None else outlet_key(article.outlet),
         wire=wire,
         credit=None if wire is None else (effective, article.id, wire),
     )
 
 
-def _joined(groups: Sequence[TextGroup], ids: Iterable[str]) -> TextGroup:
+def _merge_groups(groups: Sequence[CopyGroup], ids: Iterable[str]) -> CopyGroup:
     """Groups that turn out to be one text, known by `ids`."""
     return msgspec.structs.replace(
         min(groups, key=lambda group: group.rank),
@@ -349,13 +349,15 @@ def _joined(groups: Sequence[TextGroup], ids: Iterable[str]) -> TextGroup:
     )
 
 
-def _ordered(groups: Iterable[TextGroup]) -> tuple[TextGroup, ...]:
+def _sort_groups(groups: Iterable[CopyGroup]) -> tuple[CopyGroup, ...]:
     return tuple(sorted(groups, key=lambda group: group.original))
 
 
-def _origin(group: TextGroup, families: Mapping[str, str]) -> tuple[str, str]:
+def _origin(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]:
     """The agency that the original is of or names, or any copy names: the text is one, so is who wrote it."""
-    agency = (group.outlet if group.is_agencys else None) or group.wire or (group.credit and group.credit[2])
+    agency = (
+        (group.outlet if group.is_agency_text else None) or group.wire or (group.credit and group.credit[2])
+    )
     if agency is not None:
         return "agency", agency
     if group.outlet is None:

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
@@ -28,12 +28,12 @@ FUTURE = re.compile(
     re.IGNORECASE,
 )
 # Said of what is still to come: it wins over other verbs where it stands nearer to the day.
-COMING = re.compile(
+FUTURE_CUE = re.compile(
     r"\b(?:will|would|shall|expected|scheduled|slated|due|planned|not\s+before|(?:at\s+the\s+)?earliest)\b",
     re.IGNORECASE,
 )
-COMING_PARTICIPLE = re.compile(r"(?<=\bbe )\w+")  # "would be raised", "will be sent": not past
-COMING_AFTER = re.compile(
+FUTURE_PARTICIPLE = re.compile(r"(?<=\bbe )\w+")  # "would be raised", "will be sent": not past
+FUTURE_AFTER = re.compile(
     r"^[^,.;]{0,20}?\b(?:at the (?:earliest|latest)|or later|onwards?)\b", re.IGNORECASE
 )
 ELSEWHERE = re.compile(
@@ -42,14 +42,14 @@ ELSEWHERE = re.compile(
 CUE_REACH = 60  # characters before a weekday in which a cue tells its direction
 
 
-def days_told(sentence: str, published: dt.date, rules: StoryRules) -> list[dt.date]:
+def days_stated(sentence: str, published: dt.date, tuning: StoryTuning) -> list[dt.date]:
     """The days a sentence names, in order, each once, against the day its article was published."""
-    found = [_dated(match, sentence, published, rules) for match in DATE.finditer(sentence)]
-    found += [_weekday(match, sentence, published, rules) for match in WEEKDAY.finditer(sentence)]
+    found = [_dated(match, sentence, published, tuning) for match in DATE.finditer(sentence)]
+    found += [_weekday(match, sentence, published, tuning) for match in WEEKDAY.finditer(sentence)]
     return list(dict.fromkeys(day for day in found if day is not None))
 
 
-def days_inferred(sentence: str, first: dt.date, last: dt.date, rules: StoryRules) -> list[dt.date]:
+def days_inferred(sentence: str, first: dt.date, last: dt.date, tuning: StoryTuning) -> list[dt.date]:
     """The same for an article without a date, against the days that others of its story were published.
 
     A weekday is the nearest such day; its tense says nothing here, because the article's own day is unknown.
@@ -57,7 +57,7 @@ def days_inferred(sentence: str, first: dt.date, last: dt.date, rules: StoryRule
     """
     found = []
     for reference in (first, last):
-        days = [_dated(match, sentence, reference, rules) for match in DATE.finditer(sentence)]
+        days = [_dated(match, sentence, reference, tuning) for match in DATE.finditer(sentence)]
         days += [_nearest(match, reference) for match in WEEKDAY.finditer(sentence)]
         found.append(list(dict.fromkeys(day for day in days if day is not None)))
     return found[0] if found[0] == found[1] else []
@@ -70,12 +70,12 @@ def _nearest(match: re.Match[str], reference: dt.date) -> dt.date | None:
     return _shifted(reference, ahead if ahead <= 3 else ahead - 7)
 
 
-def _weekday(match: re.Match[str], sentence: str, published: dt.date, rules: StoryRules) -> dt.date | None:
+def _weekday(match: re.Match[str], sentence: str, published: dt.date, tuning: StoryTuning) -> dt.date | None:
     back = (published.weekday() - WEEKDAYS.index(match["day"].lower())) % 7
-    return _shifted(published, _days_away(match, sentence, back, rules))
+    return _shifted(published, _days_away(match, sentence, back, tuning))
 
 
-def _days_away(match: re.Match[str], sentence: str, back: int, rules: StoryRules) -> int:
+def _days_away(match: re.Match[str], sentence: str, back: int, tuning: StoryTuning) -> int:
     """From the day of publication to the weekday; `back` is how long ago it last was."""
     how, before = (match["how"] or "").lower(), sentence[max(0, match.start() - CUE_REACH) : match.start()]
     previous, following = -(back or 7), (7 - back)
@@ -88,21 +88,21 @@ def _days_away(match: re.Match[str], sentence: str, back: int, rules: StoryRules
     future, past = FUTURE.search(before), PAST.search(before)
     if not future and not past:  # "Riyadh on Sunday froze trade"
         past = PAST.match(sentence[match.end() :].lstrip())
-    ahead = back >= 2 and ((future and not past) or _is_coming(before))
-    if ahead or COMING_AFTER.match(sentence[match.end() :]):
+    ahead = back >= 2 and ((future and not past) or _is_future(before))
+    if ahead or FUTURE_AFTER.match(sentence[match.end() :]):
         return following
-    return previous if past or back <= rules.weekday_past_days else following
+    return previous if past or back <= tuning.weekday_past_days else following
 
 
-def _is_coming(before: str) -> bool:
+def _is_future(before: str) -> bool:
     """Whether the last cue before the day tells of the future: "said that he would come on Friday"."""
-    told = COMING_PARTICIPLE.sub("", before)
-    coming = [cue.end() for cue in COMING.finditer(told)]
-    past = [cue.end() for cue in PAST.finditer(told) if not COMING.fullmatch(cue.group())]
-    return bool(coming) and coming[-1] > max(past, default=0)
+    text = FUTURE_PARTICIPLE.sub("", before)
+    future_ends = [cue.end() for cue in FUTURE_CUE.finditer(text)]
+    past = [cue.end() for cue in PAST.finditer(text) if not FUTURE_CUE.fullmatch(cue.group())]
+    return bool(future_ends) and future_ends[-1] > max(past, default=0)
 
 
-def _dated(match: re.Match[str], sentence: str, reference: dt.date, rules: StoryRules) -> dt.date | None:
+def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: StoryTuning) -> dt.date | None:
     """Without a year: the nearest such day; never far ahead where a verb tells of the past."""
     name = (match["month"] or match["month2"]).lower()[:3]
     month = [m[:3] for m in MONTHS].index(name) + 1
@@ -111,9 +111,9 @@ def _dated(match: re.Match[str], sentence: str, reference: dt.date, rules: Story
         return _date(int(match["year"]), month, day)
     if ELSEWHERE.match(sentence[match.end() :]):
         return None  # counted from a year that another sentence names
-    candidates = [_date(reference.year + shift, month, day) for shift in (1, 0, -1)]
-    past = PAST.search(COMING_PARTICIPLE.sub("", sentence))
-    near = [c for c in candidates if c and (not past or (c - reference).days <= rules.date_ahead_days)]
+    candidates = [_date(reference.year + offset, month, day) for offset in (1, 0, -1)]
+    past = PAST.search(FUTURE_PARTICIPLE.sub("", sentence))
+    near = [c for c in candidates if c and (not past or (c - reference).days <= tuning.date_ahead_days)]
     return min(near, key=lambda day: abs((day - reference).days), default=None)
 
 

@@ -27,9 +27,9 @@ from aggregator.model.core import ArticleView, Role
 from aggregator.stories.counts import with_originals
 from aggregator.stories.facts.figures import figures_in
 from aggregator.stories.lexicon import words_of
-from aggregator.stories.title_cleanup import TITLE_CHARS, clean_title, cleaned
-from aggregator.stories.tuning import StoryRules, shipped_rules
-from aggregator.stories.words import Token, heads, tokens
+from aggregator.stories.title_cleanup import TITLE_CHARS, clean_title, clean_title_text
+from aggregator.stories.tuning import StoryTuning, shipped_tuning
+from aggregator.stories.words import WordToken, heads, tokens
 
 # How much each takes off a score that is seldom above 1, and how it is said. By hand, judged on 30 stories.
 WEIGHTS: Mapping[str, float] = {
@@ -57,7 +57,7 @@ SHOUTED = 0.6  # share of the letters
 QUOTED = re.compile(r"[“\"'‘„«].*[”\"'’“»]\W*")
 
 
-class Patterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FaultPatterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One language of faults.yaml."""
 
     bait: list[str]
@@ -98,12 +98,12 @@ def _searched(kind: str, language: str | None) -> re.Pattern[str]:
 
 
 @cache
-def _by_language() -> dict[str, Patterns]:
+def _by_language() -> dict[str, FaultPatterns]:
     """The file ships with the program, so that a wrong one is our mistake, not a user's."""
     raw: dict[str, Any] = yaml.safe_load(
         files("aggregator.stories").joinpath("faults.yaml").read_text(encoding="utf-8")
     )
-    return msgspec.convert(raw, dict[str, Patterns])
+    return msgspec.convert(raw, dict[str, FaultPatterns])
 
 
 LEAD_CHARS = 500  # two sentences of a lead, seldom more
@@ -132,7 +132,7 @@ class Headline(NamedTuple):
 def headline(
     articles: Sequence[ArticleView],
     shown: str | None,
-    rules: StoryRules | None = None,
+    tuning: StoryTuning | None = None,
     prefer: Sequence[str] = (),
 ) -> Headline:
     """The best title of a story, without outlet names; "" only where there is neither title nor lead.
@@ -140,27 +140,25 @@ def headline(
     `shown` is the headline that people see now; `prefer` are the outlets whose titles go before others, the
     first before the second. Articles in any order.
     """
-    rules = rules or shipped_rules()
-    titled = _titled(articles, shown, rules, prefer)
+    tuning = tuning or shipped_tuning()
+    titled = _titled(articles, shown, tuning, prefer)
     if not titled:
-        return _because(Headline(_from_lead(articles, shown)), shown, GONE)
-    keys = key_terms(titled, rules.headline_key_terms)
-    weighed = _weighed(titled, keys, prefer)
-    first = min(one.preference for one in weighed)
-    held = [one for one in weighed if one.title == shown]
+        return _with_reason(Headline(_from_lead(articles, shown)), shown, GONE)
+    keys = key_terms(titled, tuning.headline_key_terms)
+    scored = _score_titles(titled, keys, prefer)
+    first = min(one.preference for one in scored)
+    held = [one for one in scored if one.title == shown]
     if not held:
-        best = max(
-            (one for one in weighed if one.preference == first), key=lambda one: (one.fresh, one.title)
-        )
-        return _because(Headline(best.title, best.article), shown, _why_gone(articles, shown))
+        best = max((one for one in scored if one.preference == first), key=lambda one: (one.fresh, one.title))
+        return _with_reason(Headline(best.title, best.article), shown, _why_gone(articles, shown))
     now = max(held, key=lambda one: (-one.preference, one.quality, one.article))
-    best = max((one for one in weighed if one.preference == first), key=lambda one: (one.quality, one.title))
+    best = max((one for one in scored if one.preference == first), key=lambda one: (one.quality, one.title))
     if first < now.preference:
         return Headline(best.title, best.article, PREFERRED)
-    margin = rules.headline_keep_margin * (1 + rules.headline_few_titles / len(weighed))
+    margin = tuning.headline_keep_margin * (1 + tuning.headline_few_titles / len(scored))
     return (
-        _higher(now, weighed, rules)
-        or _better(now, best, margin, rules.headline_fault_margin)
+        _higher_count(now, scored, tuning)
+        or _better(now, best, margin, tuning.headline_fault_margin)
         or Headline(now.title, now.article)
     )
 
@@ -195,12 +193,12 @@ def key_terms(articles: Sequence[ArticleView], limit: int) -> dict[str, float]:
 
 
 @lru_cache(maxsize=4)  # headline and summary ask for the same articles, one after the other
-def _key_terms(articles: tuple["_Words", ...], limit: int) -> dict[str, float]:
+def _key_terms(articles: tuple["_ArticleWords", ...], limit: int) -> dict[str, float]:
     in_reports: Counter[str] = Counter()
     in_titles: Counter[str] = Counter()
     for words in articles:
         in_titles.update(words.titled)
-        in_reports.update(words.told)
+        in_reports.update(words.lead_words)
     total = len(articles)
     least = min(2, total)
     weights = {
@@ -216,14 +214,14 @@ def _key_terms(articles: tuple["_Words", ...], limit: int) -> dict[str, float]:
 
 
 def _titled(
-    articles: Sequence[ArticleView], shown: str | None, rules: StoryRules, prefer: Sequence[str]
+    articles: Sequence[ArticleView], shown: str | None, tuning: StoryTuning, prefer: Sequence[str]
 ) -> list[ArticleView]:
     """Those that are weighed, by time: the candidates, those of preferred outlets, and who has `shown`.
 
     An outlet that is preferred may print an agency's text; and the shown title is not forgotten because 24
     newer ones came, or because its text turned out to be a copy.
     """
-    chosen = {article.id: article for article in title_candidates(articles, rules.headline_titles)}
+    chosen = {article.id: article for article in title_candidates(articles, tuning.headline_titles)}
     wanted = _ranks(prefer)
     for article in articles:
         if article.id in chosen or article.role not in ("report", "copy") or not article.title:
@@ -244,7 +242,7 @@ def _ranks(prefer: Sequence[str]) -> dict[str, int]:
 # --- how good they are -------------------------------------------------------------------------------------
 
 
-class _Weighed(NamedTuple):
+class _ScoredTitle(NamedTuple):
     """A title and what it is worth. `fresh` is `quality` and the share for being new."""
 
     title: str
@@ -256,24 +254,24 @@ class _Weighed(NamedTuple):
     length: float  # ... its length
     names: float  # ... whom it names
     faults: tuple[str, ...]
-    tolls: tuple[tuple[str, float, str], ...]  # what is counted, how many, in which words
+    casualties: tuple[tuple[str, float, str], ...]  # what is counted, how many, in which words
     place: int  # in time
 
 
-def _weighed(
+def _score_titles(
     articles: Sequence[ArticleView], keys: dict[str, float], prefer: Sequence[str]
-) -> list[_Weighed]:
+) -> list[_ScoredTitle]:
     ranks = _ranks(prefer)
     last = max(FRESHNESS_REPORTS, len(articles) - 1)  # in a small story one newer report weighs little
     whole = sum(keys.values()) or 1.0
     found = []
     for place, article in enumerate(articles):
         words = _own_words(article)
-        held = [head for head in words.said if head in keys]
+        held = [head for head in words.text_words if head in keys]
         opening = set(words.opening)
         shares = (
             0.50 * sum(keys[head] for head in held) / whole
-            + 0.15 * len(held) / max(4, len(words.said))
+            + 0.15 * len(held) / max(4, len(words.text_words))
             + 0.25 * sum(weight for head, weight in keys.items() if head in opening) / whole
         )
         length, names = 0.12 * words.length_share, 0.10 * min(2, words.names) / 2
@@ -282,7 +280,7 @@ def _weighed(
         if ranks and article.outlet is not None and not UNFIT.intersection(words.faults):
             preference = ranks.get(outlet_key(article.outlet), preference)
         found.append(
-            _Weighed(
+            _ScoredTitle(
                 title=clean_title(article),
                 article=article.id,
                 preference=preference,
@@ -292,30 +290,30 @@ def _weighed(
                 length=length,
                 names=names,
                 faults=words.faults,
-                tolls=words.tolls,
+                casualties=words.casualties,
                 place=place,
             )
         )
     return found
 
 
-class _Words(NamedTuple):
+class _ArticleWords(NamedTuple):
     """What choosing asks of an article's own words, whoever else is in the story.
 
     Heads are in order, each once.
     """
 
     titled: tuple[str, ...]  # heads of the title
-    said: tuple[str, ...]  # the same, as its tokens have them: a letter may fold otherwise
-    told: tuple[str, ...]  # of title and lead
+    text_words: tuple[str, ...]  # the same, as its tokens have them: a letter may fold otherwise
+    lead_words: tuple[str, ...]  # of title and lead
     opening: tuple[str, ...]  # of the first sentence; of the title where there is no text
     length_share: float
     names: int
     faults: tuple[str, ...]
-    tolls: tuple[tuple[str, float, str], ...]
+    casualties: tuple[tuple[str, float, str], ...]
 
 
-def _own_words(article: ArticleView) -> _Words:
+def _own_words(article: ArticleView) -> _ArticleWords:
     return _read(
         article.title[:TITLE_CHARS], article.outlet, article.lead[:LEAD_CHARS], article.language, article.role
     )
@@ -323,19 +321,21 @@ def _own_words(article: ArticleView) -> _Words:
 
 # A story is told anew for each article that comes: all but that one were read before.
 @lru_cache(maxsize=1024)
-def _read(raw: str, outlet: str | None, lead: str, language: str | None, role: Role) -> _Words:
-    title = cleaned(raw, outlet)
+def _read(raw: str, outlet: str | None, lead: str, language: str | None, role: Role) -> _ArticleWords:
+    title = clean_title_text(raw, outlet)
     found = [token for token in tokens(title, language) if token.head]
     titled = heads(title, language)
-    return _Words(
+    return _ArticleWords(
         titled=tuple(titled),
-        said=tuple(dict.fromkeys(token.head for token in found)),
-        told=tuple(titled | heads(lead, language)),
+        text_words=tuple(dict.fromkeys(token.head for token in found)),
+        lead_words=tuple(titled | heads(lead, language)),
         opening=tuple(heads(lead[:OPENING_CHARS], language) if lead.strip() else titled),
         length_share=_length_share(title),
         names=_names(found),
         faults=faults(raw, title, lead, role, language) if title else (),
-        tolls=tuple((f.kind, f.stated[0], f.words) for f in figures_in(title, language) if f.kind in RISING),
+        casualties=tuple(
+            (f.kind, f.stated[0], f.words) for f in figures_in(title, language) if f.kind in RISING
+        ),
     )
 
 
@@ -345,14 +345,14 @@ def _length_share(title: str) -> float:
     return max(0.0, 1 - outside / 40)
 
 
-def _names(found: Sequence[Token]) -> int:
+def _names(found: Sequence[WordToken]) -> int:
     return sum(1 for token in found[1:] if token.capital and token.lower not in words_of("not_names"))
 
 
 # --- whether there is a reason for another one -------------------------------------------------------------
 
 
-def _because(chosen: Headline, shown: str | None, reason: str) -> Headline:
+def _with_reason(chosen: Headline, shown: str | None, reason: str) -> Headline:
     return chosen if shown is None or chosen.title == shown else chosen._replace(reason=reason)
 
 
@@ -363,18 +363,18 @@ def _why_gone(articles: Sequence[ArticleView], shown: str | None) -> str:
     return OPENING if any(_opening(article) == shown for article in articles) else GONE
 
 
-def _higher(now: _Weighed, weighed: Sequence[_Weighed], rules: StoryRules) -> Headline | None:
+def _higher_count(now: _ScoredTitle, scored: Sequence[_ScoredTitle], tuning: StoryTuning) -> Headline | None:
     """A later title that counts more dead than the shown one, where it is about as good."""
-    if not now.tolls:
+    if not now.casualties:
         return None
-    counted = {kind: (number, words) for kind, number, words in now.tolls}
+    counted = {kind: (number, words) for kind, number, words in now.casualties}
     rising = []
-    for one in weighed:
+    for one in scored:
         if one.preference > now.preference or one.place <= now.place:
             continue
-        if one.quality < now.quality - rules.headline_toll_margin:
+        if one.quality < now.quality - tuning.headline_toll_margin:
             continue
-        for kind, number, words in one.tolls:
+        for kind, number, words in one.casualties:
             if kind in counted and number > counted[kind][0]:
                 rising.append((one.place, number, one, f"{words} {kind}, not {counted[kind][1]}"))
     if not rising:
@@ -383,7 +383,7 @@ def _higher(now: _Weighed, weighed: Sequence[_Weighed], rules: StoryRules) -> He
     return Headline(one.title, one.article, f"it gives a later figure: {words}")
 
 
-def _better(now: _Weighed, best: _Weighed, margin: float, fault_margin: float) -> Headline | None:
+def _better(now: _ScoredTitle, best: _ScoredTitle, margin: float, fault_margin: float) -> Headline | None:
     """`best` where it is clearly better; less is asked where the shown one has a fault that it has not."""
     cured = [fault for fault in now.faults if fault not in best.faults]
     if best.title == now.title or best.quality - now.quality <= (fault_margin if cured else margin):

@@ -11,7 +11,7 @@ import yaml
 from aggregator.extract.language.detect import stop_words
 
 
-class Lexicon(msgspec.Struct, frozen=True):
+class WordLists(msgspec.Struct, frozen=True):
     """lexicon.yaml as it stands there; lists of words are strings with blanks between."""
 
     synonyms: list[str]
@@ -70,9 +70,9 @@ class LanguageWords(msgspec.Struct, frozen=True):
 
 
 @cache
-def lexicon() -> Lexicon:
+def lexicon() -> WordLists:
     """The lists; the file ships with the program, so that a wrong one is our mistake, not a user's."""
-    return msgspec.convert(_shipped("lexicon.yaml"), Lexicon)
+    return msgspec.convert(_shipped("lexicon.yaml"), WordLists)
 
 
 @cache
@@ -89,7 +89,7 @@ def words_of(name: str) -> frozenset[str]:
 
 
 @cache
-def listed(language: str | None, name: str) -> frozenset[str]:
+def word_list(language: str | None, name: str) -> frozenset[str]:
     """The list `name` of a language as a set; empty where the language has none."""
     value: str = getattr(language_words(language), name)
     return frozenset(value.split())
@@ -100,7 +100,7 @@ def without_meaning(language: str) -> frozenset[str]:
     """Function words and verbs of saying: they are in no comparison."""
     if language == "en":
         return words_of("stop") | words_of("speech")
-    return stop_words(language) | listed(language, "speech")
+    return stop_words(language) | word_list(language, "speech")
 
 
 @cache

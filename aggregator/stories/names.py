@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from aggregator.stories.lexicon import listed, words_of
-from aggregator.stories.words import Token
+from aggregator.stories.lexicon import word_list, words_of
+from aggregator.stories.words import WordToken
 
 INHERITED = 3  # names a sentence takes over from the one before
 PLACES, CAPITAL = frozenset({"city", "province", "town"}), frozenset({"capital"})
@@ -24,7 +24,9 @@ class StoryNames:
     capital: str | None  # the name that the story most often attaches to "the capital"
 
     @classmethod
-    def of(cls, sentences: Sequence[Sequence[Token]], languages: Collection[str | None] = ()) -> "StoryNames":
+    def of(
+        cls, sentences: Sequence[Sequence[WordToken]], languages: Collection[str | None] = ()
+    ) -> "StoryNames":
         """Read from all sentences; a word that only ever opens a sentence is not taken for a name.
 
         Where every noun has a capital (German), only what stands beside another capital or behind a bare
@@ -47,19 +49,19 @@ class StoryNames:
                     elif before is not None:
                         weigh = inside if before.lower in BARE_PREPOSITIONS else small
                         weigh[token.lower] += 1
-        not_names = words_of("not_names").union(*(listed(each, "not_names") for each in languages))
+        not_names = words_of("not_names").union(*(word_list(each, "not_names") for each in languages))
         names = frozenset(w for w, n in inside.items() if n >= small[w] and w not in not_names)
         return cls(names, _capital(sentences, names))
 
-    def is_name(self, token: Token) -> bool:
+    def is_name(self, token: WordToken) -> bool:
         """Capitalised and known as a name in this story."""
         return token.capital and bool(token.head) and token.lower in self.words
 
-    def named(self, words: Sequence[Token]) -> list[str]:
+    def named(self, words: Sequence[WordToken]) -> list[str]:
         """Heads of the names in a sentence, in order, each once."""
         return list(dict.fromkeys(token.head for token in words if self.is_name(token)))
 
-    def places_of(self, sentences: Sequence[Sequence[Token]]) -> list[str | None]:
+    def places_of(self, sentences: Sequence[Sequence[WordToken]]) -> list[str | None]:
         """For each sentence of a report the name last called a city or province before it."""
         last: str | None = None
         places: list[str | None] = []
@@ -68,7 +70,9 @@ class StoryNames:
             last = _attached(words, self.words, PLACES) or last
         return places
 
-    def context(self, words: Sequence[Token], before: Sequence[Token] | None, place: str | None) -> list[str]:
+    def context(
+        self, words: Sequence[WordToken], before: Sequence[WordToken] | None, place: str | None
+    ) -> list[str]:
         """Heads of names that the sentence means: of "the capital", "the city", of the sentence before."""
         own = self.named(words)
         meant: list[str] = []
@@ -83,14 +87,14 @@ class StoryNames:
         return [head for head in dict.fromkeys(meant) if head not in own]
 
 
-def _beside(token: Token | None, other: Token | None) -> bool:
+def _beside(token: WordToken | None, other: WordToken | None) -> bool:
     """Whether two words with capitals stand beside each other, a space between them; not "Die Stadt"."""
     if token is None or other is None or not token.head:
         return False
     return token.capital and other.capital and other.start - token.end == 1
 
 
-def _attached(words: Sequence[Token], names: frozenset[str], kinds: frozenset[str]) -> str | None:
+def _attached(words: Sequence[WordToken], names: frozenset[str], kinds: frozenset[str]) -> str | None:
     """The name that follows "capital", "city of": the next word, "of" and commas skipped."""
     for index, token in enumerate(words):
         if token.lower not in kinds:
@@ -101,6 +105,6 @@ def _attached(words: Sequence[Token], names: frozenset[str], kinds: frozenset[st
     return None
 
 
-def _capital(sentences: Sequence[Sequence[Token]], names: frozenset[str]) -> str | None:
+def _capital(sentences: Sequence[Sequence[WordToken]], names: frozenset[str]) -> str | None:
     found = Counter(name for words in sentences if (name := _attached(words, names, CAPITAL)))
     return min(found, key=lambda name: (-found[name], name)) if found else None

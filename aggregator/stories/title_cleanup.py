@@ -13,11 +13,11 @@ DASH_TAIL = re.compile(r"\s+[-–—]\s*(?P<tail>[^-–—]{1,40})$")
 
 def clean_title(article: ArticleView) -> str:
     """The title without the outlet's name and section behind a bar or dash."""
-    return cleaned(article.title[:TITLE_CHARS], article.outlet)
+    return clean_title_text(article.title[:TITLE_CHARS], article.outlet)
 
 
 @lru_cache(maxsize=2048)
-def cleaned(title: str, outlet: str | None) -> str:
+def clean_title_text(title: str, outlet: str | None) -> str:
     """`clean_title` of a title of at most `TITLE_CHARS` characters."""
     title = " ".join(title.split())
     while cut := CUT_TAIL.search(title):

@@ -4,10 +4,10 @@ from functools import cache
 
 import msgspec
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 
 
-class StoryRules(msgspec.Struct, frozen=True, kw_only=True):
+class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `stories` of the rule book."""
 
     # headline
@@ -74,6 +74,6 @@ class StoryRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @cache
-def shipped_rules() -> StoryRules:
+def shipped_tuning() -> StoryTuning:
     """The constants without a user's overrides."""
-    return RuleBook().section("stories", StoryRules)
+    return Tuning().section("stories", StoryTuning)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import Stemmer
 
-from aggregator.stories.lexicon import language_words, lexicon, listed, without_meaning, words_of
+from aggregator.stories.lexicon import language_words, lexicon, without_meaning, word_list, words_of
 
 # Numbers with their separators, words with inner apostrophes; "20km" is two tokens, hyphens split.
 TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -26,7 +26,7 @@ STEMMED_LANGUAGES = {
 _stemmers = threading.local()  # a Snowball stemmer keeps a buffer: one for each thread
 
 
-class Token(NamedTuple):
+class WordToken(NamedTuple):
     """A word in its sentence. `head` is empty for function words and verbs of saying."""
 
     lower: str
@@ -36,13 +36,13 @@ class Token(NamedTuple):
     capital: bool
 
 
-def tokens(text: str, language: str | None = None) -> list[Token]:
+def tokens(text: str, language: str | None = None) -> list[WordToken]:
     """The words of `text` in order; texts without blanks (Chinese, Thai) give pairs of characters."""
     found = []
     for match in TOKEN.finditer(text):
         word, start = match.group(), match.start()
         if SPACELESS.match(word) and len(word) > 2:
-            found += [Token(word[i : i + 2], word[i : i + 2], start + i, start + i + 2, False)
+            found += [WordToken(word[i : i + 2], word[i : i + 2], start + i, start + i + 2, False)
                       for i in range(len(word) - 1)]  # fmt: skip
             continue
         if language in ELIDING and (elided := ELISION.match(word)) is not None:
@@ -50,7 +50,9 @@ def tokens(text: str, language: str | None = None) -> list[Token]:
         lower = word.lower()
         if lower.endswith(("'s", "’s")):
             lower = lower[:-2]
-        found.append(Token(lower, head_of(lower, language or "en"), start, match.end(), word[0].isupper()))
+        found.append(
+            WordToken(lower, head_of(lower, language or "en"), start, match.end(), word[0].isupper())
+        )
     return found
 
 
@@ -111,7 +113,7 @@ def generic_heads() -> frozenset[str]:
     return frozenset(english).union(
         head
         for language in ("de", "fr", "es")
-        for word in listed(language, "generic")
+        for word in word_list(language, "generic")
         if (head := head_of(word, language))
     )
 

@@ -15,16 +15,16 @@ from starlette.staticfiles import StaticFiles
 
 from aggregator import __version__
 from aggregator.model.errors import AggregatorError, UsageError
-from aggregator.model.read_model import Shelf
+from aggregator.model.read_model import StoryReader
 from aggregator.web import health
 from aggregator.web.api import corrections, openapi, push
 from aggregator.web.api import routes as api
 from aggregator.web.dependencies import Clock, Site, utc_now
-from aggregator.web.editor import NewsDesk
+from aggregator.web.editor import EditorService
 from aggregator.web.feeds import routes as feeds
 from aggregator.web.pages import editor_forms, pages
-from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem, refusal
-from aggregator.web.security.middleware import API, NO_DATABASE, PROBES, Guard, is_owner
+from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem, problem_of
+from aggregator.web.security.middleware import API, NO_DATABASE, PROBES, RequestGuard, is_owner
 from aggregator.web.settings import PublishSettings
 
 COMPRESSED_FROM_BYTES = 1024  # below, the headers cost more than is saved
@@ -40,20 +40,21 @@ NO_TELEMETRY: TelemetryConfig = {
 
 
 def create_app(
-    shelf: Shelf,
+    reader: StoryReader,
     settings: PublishSettings,
     clock: Clock = utc_now,
-    letterbox: push.Letterbox | None = None,
-    desk: NewsDesk | None = None,
+    push_endpoint: push.PushEndpoint | None = None,
+    editor: EditorService | None = None,
     *,
-    watch: health.Watch | None = None,
+    watch: health.HealthSource | None = None,
 ) -> FastAPI:
-    """All routes over `shelf`. `clock` is asked only for filters that are relative to now ("24h").
+    """All routes over `reader`. `clock` is asked only for filters that are relative to now ("24h").
 
-    Without a `letterbox` nothing can be pushed, and no token opens anything; without a `desk` nothing is
+    Without a `push_endpoint` nothing can be pushed, and no token opens anything; without a `editor` nothing
+    is
     corrected or explained; without a `watch` only `/healthz` tells how the daemon does.
     """
-    site = Site(shelf, settings, clock, desk)
+    site = Site(reader, settings, clock, editor)
     app = FastAPI(
         title="aggregator",
         version=__version__,
@@ -65,12 +66,12 @@ def create_app(
     )
     app.include_router(api.router(site))
     app.router.routes.append(
-        openapi.route(site, takes_articles=letterbox is not None, is_watched=watch is not None)
+        openapi.route(site, takes_articles=push_endpoint is not None, is_watched=watch is not None)
     )
-    if letterbox is not None:
-        app.include_router(push.router(letterbox))
-    if desk is not None:
-        app.include_router(corrections.router(desk))
+    if push_endpoint is not None:
+        app.include_router(push.router(push_endpoint))
+    if editor is not None:
+        app.include_router(corrections.router(editor))
     app.router.routes.extend([*pages.routes(site), *editor_forms.routes(site)])
     app.router.routes.extend(feeds.routes(site))
     app.router.routes.extend(health.routes(site, watch))
@@ -80,7 +81,7 @@ def create_app(
     errors = _Errors(pages.Pages(site))
     app.add_exception_handler(HTTPException, errors.http)
     app.add_exception_handler(AggregatorError, errors.ours)
-    app.add_middleware(Guard, settings=settings, say=errors.say, tokens=letterbox)
+    app.add_middleware(RequestGuard, settings=settings, say=errors.say, tokens=push_endpoint)
     return app
 
 
@@ -103,7 +104,7 @@ class _Errors:
         """What was asked for cannot be, or the database does not answer: in the words of the error."""
         if isinstance(error, RefusedError):
             if request.url.path.startswith(API):
-                return refusal(error)
+                return problem_of(error)
             response = self.say(request, error.status, str(error))
             response.headers.update(error.headers)
             return response

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import msgspec
 
 from aggregator.model.read_model import (
+    ArticleDetail,
     EntryHit,
-    OneArticle,
     SearchHit,
     SearchResults,
     SourceState,
@@ -119,7 +119,7 @@ class SourcesJson(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[SourceJson, ...]
 
 
-def one_article_json(one: OneArticle) -> bytes:
+def one_article_json(one: ArticleDetail) -> bytes:
     """An article by itself; its `text` is null where it is empty."""
     whole = whole_article(one.article)
     told = OneArticleJson(

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.model.core import MergedStory, StoryView
-from aggregator.model.read_model import Moved, OneArticle, Shelf
-from aggregator.web.editor import NewsDesk
+from aggregator.model.read_model import ArticleDetail, StoryReader, StoryRedirect
+from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import Access, for_reader
-from aggregator.web.filters import Wanted, going_on, moment_of, parse_filter
+from aggregator.web.filters import ParsedFilter, cursor_time, going_on, parse_filter
 from aggregator.web.jinja import environment, output_version
 from aggregator.web.security.middleware import is_owner
 from aggregator.web.settings import PublishSettings
@@ -32,10 +32,14 @@ class Site:
     """One server's shelf and settings, with what every route does alike."""
 
     def __init__(
-        self, shelf: Shelf, settings: PublishSettings, clock: Clock, desk: NewsDesk | None = None
+        self,
+        reader: StoryReader,
+        settings: PublishSettings,
+        clock: Clock,
+        editor: EditorService | None = None,
     ) -> None:
-        self.shelf = shelf
-        self.desk = desk
+        self.reader = reader
+        self.editor = editor
         self.settings = settings
         self.clock = clock
         self.jinja: Environment = environment()
@@ -54,16 +58,16 @@ class Site:
         """A story as this request may see it."""
         return for_reader(story, merged, self.access(request), self.settings.excerpt_words)
 
-    def wanted(self, request: Request, default_limit: int, *, ignore_unknown: bool = False) -> Wanted:
+    def wanted(self, request: Request, default_limit: int, *, ignore_unknown: bool = False) -> ParsedFilter:
         """The filter in the address. Raises UsageError."""
-        return self.walk(request, default_limit, ignore_unknown=ignore_unknown)[0]
+        return self.filter_and_start(request, default_limit, ignore_unknown=ignore_unknown)[0]
 
-    def walk(
+    def filter_and_start(
         self, request: Request, default_limit: int, *, ignore_unknown: bool = False
-    ) -> tuple[Wanted, dt.datetime]:
+    ) -> tuple[ParsedFilter, dt.datetime]:
         """The filter in the address, and when the walk began that this page is of. Raises UsageError."""
         after = request.query_params.get("after", "").strip()
-        began = moment_of(after) or self.clock()
+        began = cursor_time(after) or self.clock()
         wanted = parse_filter(
             request.query_params.multi_items(),
             began,
@@ -73,17 +77,17 @@ class Site:
         )
         return going_on(wanted), began
 
-    def story(self, story_id: str) -> StoryView | Moved | None:
+    def story(self, story_id: str) -> StoryView | StoryRedirect | None:
         """One story; None also for what cannot be an id, without asking the shelf."""
-        return self.shelf.story(story_id) if _ID.fullmatch(story_id) else None
+        return self.reader.story(story_id) if _ID.fullmatch(story_id) else None
 
     def gone(self, id_: str) -> bool:
         """Whether there was a story or an article with this id, and there never will be again."""
-        return bool(_ID.fullmatch(id_)) and self.shelf.gone(id_)
+        return bool(_ID.fullmatch(id_)) and self.reader.gone(id_)
 
-    def article(self, article_id: str) -> OneArticle | None:
+    def article(self, article_id: str) -> ArticleDetail | None:
         """One article; None also for what cannot be an id, without asking the shelf."""
-        return self.shelf.article(article_id) if _ID.fullmatch(article_id) else None
+        return self.reader.article(article_id) if _ID.fullmatch(article_id) else None
 
     def tag(self, request: Request, query_string: str) -> str:
         """An ETag that is known before anything is rendered; changes whenever the answer could."""
@@ -91,7 +95,7 @@ class Site:
 
     def common_tag(self, *parts: str) -> str:
         """`tag` for what everybody gets alike; `parts` say which answer it is."""
-        common = (self.version, self._settings_word, self.shelf.last_change())
+        common = (self.version, self._settings_word, self.reader.last_change())
         return weak_tag("\x00".join((*common, *parts)).encode())
 
 

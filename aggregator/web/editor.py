@@ -11,14 +11,14 @@ from typing import Literal
 
 import msgspec
 
-from aggregator.config.tuning import RuleBook
-from aggregator.model.core import Noun
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.pipeline import command_queue
-from aggregator.pipeline.placement.apply_corrections import Corrected, Wish
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
 from aggregator.pipeline.placement.explain import Explanation, explanation
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import commands, corrections
 from aggregator.store.stories.corrections import Correction, CorrectionKind
 from aggregator.web.responses import RefusedError
@@ -27,7 +27,7 @@ EXPLAINING_AT_ONCE = 2  # comparing two texts is work for a processor: the other
 EXPLAINING_PATIENCE_SECONDS = 5.0
 
 
-class DeskRules(msgspec.Struct, frozen=True, kw_only=True):
+class EditorTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `desk` of config/tuning.yaml; units and origins stand there."""
 
     patience_seconds: float
@@ -36,16 +36,16 @@ class DeskRules(msgspec.Struct, frozen=True, kw_only=True):
     body_deadline_seconds: float
 
 
-class Asked(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class CommandStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What became of a request so far; `reason` holds the writer's words where it was refused."""
 
     request: int
     state: Literal["waiting", "done", "refused"]
-    corrected: Corrected | None = None
+    corrected: CorrectionResult | None = None
     reason: str | None = None
 
 
-class Decided(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class CorrectionSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """One correction: the stories that it touched, and the articles that it took elsewhere."""
 
     n: int
@@ -57,46 +57,46 @@ class Decided(Noun, frozen=True, kw_only=True, omit_defaults=False):
     words: str
 
 
-class CorrectionPage(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class CorrectionPage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Corrections, the newest first; `next` is the number to go on before, None at the end."""
 
-    corrections: tuple[Decided, ...]
+    corrections: tuple[CorrectionSummary, ...]
     next: int | None
 
 
-class NewsDesk:
+class EditorService:
     """Safe to use from many threads."""
 
     def __init__(
         self,
         database: Database,
-        book: RuleBook,
+        all_tuning: Tuning,
         now: Callable[[], dt.datetime],
         *,
         arrived: Callable[[], None] = lambda: None,
     ) -> None:
         """`arrived` is called when something was left for the writer."""
-        self.rules = book.section("desk", DeskRules)
+        self.tuning = all_tuning.section("desk", EditorTuning)
         self._database = database
-        self._book = book
+        self._all_tuning = all_tuning
         self._now = now
         self._arrived = arrived
         self._explaining = threading.BoundedSemaphore(EXPLAINING_AT_ONCE)
 
-    def ask(self, wish: Wish, patience_seconds: float | None = None) -> Asked:
+    def ask(self, command: CorrectionCommand, patience_seconds: float | None = None) -> CommandStatus:
         """Leave a wish for the writer and wait for the answer, `desk.patience_seconds` unless told otherwise.
 
         Raises UsageError with the writer's words where it was refused.
         """
-        number = command_queue.leave(self._database, self._now(), "correct", msgspec.json.encode(wish))
+        number = command_queue.enqueue(self._database, self._now(), "correct", msgspec.json.encode(command))
         self._arrived()
-        patience = self.rules.patience_seconds if patience_seconds is None else patience_seconds
-        answer = command_queue.answer_to(self._database, number, patience_seconds=patience)
+        patience = self.tuning.patience_seconds if patience_seconds is None else patience_seconds
+        answer = command_queue.wait_for_answer(self._database, number, patience_seconds=patience)
         if answer is None:
-            return Asked(request=number, state="waiting")
+            return CommandStatus(request=number, state="waiting")
         return _done(number, answer)
 
-    def asked(self, number: int) -> Asked | None:
+    def asked(self, number: int) -> CommandStatus | None:
         """What became of a request, now; None where there is none of that number."""
         with self._database.read() as connection:
             found = commands.found(connection, number, "correct")
@@ -104,7 +104,7 @@ class NewsDesk:
             return None
         if found.state == "done" and found.answer is not None:
             return _done(number, found.answer)
-        return Asked(request=number, state=found.state, reason=found.answer)
+        return CommandStatus(request=number, state=found.state, reason=found.answer)
 
     def corrections(self, limit: int, before: int | None = None) -> CorrectionPage:
         """What persons decided, the newest first, those with numbers below `before`."""
@@ -130,17 +130,19 @@ class NewsDesk:
         if not self._explaining.acquire(timeout=EXPLAINING_PATIENCE_SECONDS):
             raise RefusedError(503, "too much is being explained at once", headers={"Retry-After": "5"})
         try:
-            return explanation(Reading(self._database, self._book), article, other, self._book)
+            return explanation(
+                DatabaseStoryReader(self._database, self._all_tuning), article, other, self._all_tuning
+            )
         except UsageError:
             return None
         finally:
             self._explaining.release()
 
 
-def _decided(one: Correction) -> Decided:
+def _decided(one: Correction) -> CorrectionSummary:
     moved = one.detail.moved
     stories = dict.fromkeys(story for each in moved for story in (each.after, each.before))
-    return Decided(
+    return CorrectionSummary(
         n=one.n,
         at=one.at,
         kind=one.kind,
@@ -151,5 +153,7 @@ def _decided(one: Correction) -> Decided:
     )
 
 
-def _done(number: int, answer: str) -> Asked:
-    return Asked(request=number, state="done", corrected=msgspec.json.decode(answer, type=Corrected))
+def _done(number: int, answer: str) -> CommandStatus:
+    return CommandStatus(
+        request=number, state="done", corrected=msgspec.json.decode(answer, type=CorrectionResult)
+    )

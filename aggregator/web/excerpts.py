@@ -20,15 +20,15 @@ import msgspec
 
 from aggregator.model.core import (
     ArticleView,
-    Attributed,
+    AttributedSentence,
     Fact,
-    LiveLink,
+    LiveBlogLink,
     MergedStory,
     StoryView,
     TimelineItem,
 )
-from aggregator.model.read_model import EntryHit, OneArticle, Quality, SearchHit, SourceView, StoryHit
-from aggregator.pipeline.placement.explain import Explanation, Pair, Shared
+from aggregator.model.read_model import ArticleDetail, EntryHit, Quality, SearchHit, SourceView, StoryHit
+from aggregator.pipeline.placement.explain import Explanation, PairExplanation, SharedTerms
 
 Access = Literal["owner", "all", "excerpt"]
 CHARS_A_WORD = 12  # so many characters an allowed word (promise 9); texts have 5 to 7 with their spaces
@@ -90,7 +90,7 @@ def for_item(
     who says it, without text). The summary is left where nothing else is told; articles keep their titles.
     """
     allowance = _Allowance(story, words, whole_allowed=False)
-    told = _told_in_item(merged, allowance) if merged else None
+    told = _merged_in_item(merged, allowance) if merged else None
     summary = "" if told and (told.lead or told.facts) else _bounded_story(story, allowance).summary
     bounded = msgspec.structs.replace(
         story,
@@ -122,7 +122,7 @@ def for_change(article: ArticleView, words: int) -> ArticleView:
     return msgspec.structs.replace(article, title=title, lead=lead, text="", timed=(), media=media)
 
 
-def _told_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory:
+def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory:
     lead = merged.lead if merged.lead and allowance.allows(merged.lead.article, merged.lead.text) else None
     disagreements = tuple(
         each for each in merged.disagreements[:ITEM_DISAGREEMENTS] if _all_fit(each.sides, allowance)
@@ -145,12 +145,14 @@ def _told_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory:
     )
 
 
-def _only_in_item(said: tuple[Attributed, ...], allowance: "_Allowance") -> tuple[Attributed, ...]:
+def _only_in_item(
+    said: tuple[AttributedSentence, ...], allowance: "_Allowance"
+) -> tuple[AttributedSentence, ...]:
     """What one report alone says: from every report a sentence, then a second one, as far as they fit."""
-    waiting: dict[str, list[Attributed]] = {}
+    waiting: dict[str, list[AttributedSentence]] = {}
     for one in said:
         waiting.setdefault(one.article, []).append(one)
-    chosen: list[Attributed] = []
+    chosen: list[AttributedSentence] = []
     while waiting and len(chosen) < ITEM_ONLY:
         for article in list(waiting):
             one = waiting[article].pop(0)
@@ -275,7 +277,7 @@ def _bounded_article(article: ArticleView, allowance: _Allowance) -> ArticleView
     )
 
 
-def _bounded_links(links: tuple[LiveLink, ...], words: int) -> tuple[LiveLink, ...]:
+def _bounded_links(links: tuple[LiveBlogLink, ...], words: int) -> tuple[LiveBlogLink, ...]:
     """Each live blog with `words` words in all: its title, and entries from the first as far as they fit."""
     left: dict[str, int] = {}
     bounded = []
@@ -309,11 +311,11 @@ def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
 
 
 def _bounded_fact(fact: Fact, allowance: _Allowance) -> Fact | None:
-    said: tuple[Attributed, ...] = tuple(s for s in fact.said if allowance.allows(s.article, s.text))
+    said: tuple[AttributedSentence, ...] = tuple(s for s in fact.said if allowance.allows(s.article, s.text))
     return msgspec.structs.replace(fact, said=said) if said else None
 
 
-def _all_fit(sides: tuple[Attributed, ...], allowance: _Allowance) -> bool:
+def _all_fit(sides: tuple[AttributedSentence, ...], allowance: _Allowance) -> bool:
     """A comparison of which one side is missing would tell something else: all of it or nothing."""
     return all(allowance.allows(side.article, side.text) for side in sides)
 
@@ -322,7 +324,7 @@ def _moment_fits(item: TimelineItem, allowance: _Allowance) -> bool:
     return allowance.allows(item.article, item.text)
 
 
-def bounded_article(one: OneArticle, access: Access, words: int) -> OneArticle:
+def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDetail:
     """An article as a reader may see it; its text is "" where he may not."""
     article = one.article
     kept = article.noarchive or article.nosnippet or article.tdm_reserved
@@ -391,7 +393,7 @@ def _within(marks: Iterable[tuple[int, int]], text: str) -> tuple[tuple[int, int
     return tuple((start, end) for start, end in marks if end <= len(text))
 
 
-class _Words:
+class _WordBudget:
     """How many words of each article are left to be shown."""
 
     def __init__(self, words: int) -> None:
@@ -416,8 +418,8 @@ class _Words:
             shown.append(text)
         return tuple(shown)
 
-    def shared(self, shared: Shared, *articles: str) -> Shared:
-        return Shared(
+    def shared(self, shared: SharedTerms, *articles: str) -> SharedTerms:
+        return SharedTerms(
             names=self.allowed(shared.names, *articles),
             numbers=self.allowed(shared.numbers, *articles),
             words=self.allowed(shared.words, *articles),
@@ -433,7 +435,7 @@ def bounded_explanation(
     """
     if access == "owner":
         return told
-    left = _Words(words)
+    left = _WordBudget(words)
     for article, shown in (beside or {}).items():
         left.titled(article, shown)
     twin = told.evidence.copy
@@ -454,7 +456,7 @@ def bounded_explanation(
     )
 
 
-def _bounded_pair(pair: Pair, article: str, left: _Words, words: int) -> Pair:
+def _bounded_pair(pair: PairExplanation, article: str, left: _WordBudget, words: int) -> PairExplanation:
     title = left.titled(pair.article, pair.title)
     shared = left.shared(pair.shared, article, pair.article)
     passages = left.allowed(pair.passages, article, pair.article)

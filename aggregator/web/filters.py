@@ -53,7 +53,7 @@ SAVED = "saved"  # the parameter that names a saved query
 FILTER_NAMES: tuple[str, ...] = (*_READERS, SAVED)
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class ParsedFilter(msgspec.Struct, frozen=True):
     """A filter as read, and how it was written.
 
     `moves_with_clock` is True when the same words mean other stories a minute later ("24h").
@@ -73,7 +73,7 @@ def parse_filter(
     ignore_unknown: bool = False,
     queries: Iterable[SavedQuery] = (),
     saved: SavedQuery | None = None,
-) -> Wanted:
+) -> ParsedFilter:
     """The filter that an address asks for; an empty value is as good as none.
 
     What the address says goes before what a saved query says: `saved`, or that of `queries` which the
@@ -99,7 +99,7 @@ def parse_filter(
     ordered = [(name, written[name]) for name in FILTER_NAMES if name in written]
     times = (written.get(name) or (getattr(saved, name) if saved else "") for name in ("since", "until"))
     moving = any(is_relative(time) for time in times)
-    return Wanted(msgspec.convert(values, StoryFilter), urlencode(ordered), moving, saved)
+    return ParsedFilter(msgspec.convert(values, StoryFilter), urlencode(ordered), moving, saved)
 
 
 def _saved(name: str, queries: Iterable[SavedQuery]) -> SavedQuery:
@@ -124,7 +124,7 @@ _STEP = dt.timedelta(microseconds=1)
 _DIGITS = re.compile(r"[0-9]{1,17}", re.ASCII)  # microseconds since the year 1; they last until the year 3169
 
 
-def moment_of(after: str) -> dt.datetime | None:
+def cursor_time(after: str) -> dt.datetime | None:
     """When the walk began that `after` is from; None for a cursor of the shelf alone.
 
     Raises UsageError for what is no cursor.
@@ -137,7 +137,7 @@ def moment_of(after: str) -> dt.datetime | None:
     return max(_EARLIEST, _BEGINNING + int(digits) * _STEP)
 
 
-def going_on(wanted: Wanted) -> Wanted:
+def going_on(wanted: ParsedFilter) -> ParsedFilter:
     """The same question with the shelf's own cursor."""
     after = wanted.filter.after
     if after is None or "." not in after:

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aggregator.model.errors import AggregatorError
-from aggregator.model.health_report import BackupState, Condition, Look, Process
+from aggregator.model.health_report import BackupState, HealthReport, HealthSnapshot, ProcessState
 from aggregator.model.read_model import Health
 from aggregator.web.dependencies import Site
 from aggregator.web.pages.pages import Pages
@@ -36,7 +36,7 @@ class NoAnswerError(AggregatorError):
     """Nothing came within the patience."""
 
 
-class Prompt:
+class BoundedCall:
     """Asks one question at a time, in threads of its own: a server whose threads all hang still answers.
 
     Who asks while the same question is under way shares its answer. For one event loop.
@@ -108,12 +108,12 @@ PROBE_SECONDS = 2.0  # where no Watch says so
 HEALTHZ, READYZ, STATUS, METRICS = "/healthz", "/readyz", "/status", "/metrics"
 
 
-class Watch(Protocol):
-    """What the daemon tells of itself. `look` and `backups` may hang; everything else takes no time."""
+class HealthSource(Protocol):
+    """What the daemon tells of itself. `snapshot` and `backups` may hang; everything else takes no time."""
 
     @property
     def probe_seconds(self) -> float:
-        """How long a probe waits for `look`."""
+        """How long a probe waits for `snapshot`."""
         ...
 
     @property
@@ -121,7 +121,7 @@ class Watch(Protocol):
         """How long a look may be shown again."""
         ...
 
-    def look(self) -> Look:
+    def snapshot(self) -> HealthSnapshot:
         """Ask the database. Raises AggregatorError."""
         ...
 
@@ -129,15 +129,15 @@ class Watch(Protocol):
         """Ask the folder of the backups. Raises AggregatorError."""
         ...
 
-    def process(self) -> Process:
+    def process(self) -> ProcessState:
         """What the daemon knows without asking."""
         ...
 
-    def condition(self, look: Look | None) -> Condition:
+    def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
         """All of it; None where the database did not answer."""
         ...
 
-    def metrics(self, look: Look | None, accept: str) -> tuple[bytes, str]:
+    def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
         """What Prometheus reads, and its type."""
         ...
 
@@ -163,12 +163,12 @@ class ReadyJson(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] | None
 
 
-def routes(site: Site, watch: Watch | None) -> list[Route]:
+def routes(site: Site, watch: HealthSource | None) -> list[Route]:
     """The routes; without a `watch` only what the shelf knows."""
     probes = Probes(site, watch)
     found = [Route(HEALTHZ, probes.healthz)]
     if watch is not None:
-        told = Told(site, watch)
+        told = StatusRoutes(site, watch)
         found += [
             Route(READYZ, told.readyz),
             Route(STATUS, told.status),
@@ -180,14 +180,14 @@ def routes(site: Site, watch: Watch | None) -> list[Route]:
 class Probes:
     """Whether articles can be accepted."""
 
-    def __init__(self, site: Site, watch: Watch | None) -> None:
+    def __init__(self, site: Site, watch: HealthSource | None) -> None:
         self._site = site
         self._watch = watch
-        self._state = Prompt(PROBE_SECONDS if watch is None else watch.probe_seconds)
+        self._state = BoundedCall(PROBE_SECONDS if watch is None else watch.probe_seconds)
 
     async def healthz(self, request: Request) -> Response:
         """200 while articles can be accepted, else 503."""
-        state = await self._state.ask(self._site.shelf.state)
+        state = await self._state.ask(self._site.reader.state)
         trouble = () if self._watch is None else _trouble(self._watch.process())
         problems = (*trouble, *state.problems)
         body = HealthJson(
@@ -201,29 +201,29 @@ class Probes:
         return _json(body, 200 if _accepts(state, self._watch) else 503)
 
 
-def _accepts(state: Health, watch: Watch | None) -> bool:
+def _accepts(state: Health, watch: HealthSource | None) -> bool:
     return state.writable and (watch is None or not watch.process().stalled)
 
 
-def _trouble(process: Process) -> tuple[str, ...]:
+def _trouble(process: ProcessState) -> tuple[str, ...]:
     found = () if process.trouble is None else (f"placing rests: {process.trouble}",)
     return (*found, f"no progress in: {', '.join(process.stalled)}") if process.stalled else found
 
 
-class Told:
+class StatusRoutes:
     """What needs to know the daemon."""
 
-    def __init__(self, site: Site, watch: Watch) -> None:
+    def __init__(self, site: Site, watch: HealthSource) -> None:
         self._pages = Pages(site)
         self._watch = watch
         self._clock = site.clock
-        self._prompt = Prompt(watch.probe_seconds)
-        self._folder = Prompt(watch.probe_seconds, "the folder of the backups")
-        self._last: Look | None = None
+        self._prompt = BoundedCall(watch.probe_seconds)
+        self._folder = BoundedCall(watch.probe_seconds, "the folder of the backups")
+        self._last: HealthSnapshot | None = None
 
     async def readyz(self, request: Request) -> Response:
         """200 while requests should be sent here, else 503."""
-        found = self._watch.condition(await self._look(fresh=True))
+        found = self._watch.condition(await self._snapshot(fresh=True))
         body = ReadyJson(
             ready=found.ready,
             status=found.status,
@@ -236,7 +236,7 @@ class Told:
     async def status(self, request: Request) -> Response:
         """Everything about the daemon, as a page for browsers and as JSON for the rest."""
         _for_the_owner(request)
-        found = self._watch.condition(await self._look())
+        found = self._watch.condition(await self._snapshot())
         code = 503 if found.status == "down" else 200
         if "text/html" not in request.headers.get("accept", ""):
             return _json(found, code)
@@ -247,10 +247,10 @@ class Told:
     async def metrics(self, request: Request) -> Response:
         """For Prometheus."""
         _for_the_owner(request)
-        body, kind = self._watch.metrics(await self._look(), request.headers.get("accept", ""))
+        body, kind = self._watch.metrics(await self._snapshot(), request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": kind})
 
-    async def _look(self, *, fresh: bool = False) -> Look | None:
+    async def _snapshot(self, *, fresh: bool = False) -> HealthSnapshot | None:
         """What the database says, at most so old; None where it does not answer in time."""
         last = self._last
         age = None if last is None else (self._clock() - last.at).total_seconds()
@@ -258,7 +258,7 @@ class Told:
             return last
         backups = asyncio.create_task(self._backups())  # side by side: each may take all of its time
         try:
-            found = await self._prompt.ask(self._watch.look)
+            found = await self._prompt.ask(self._watch.snapshot)
         except AggregatorError:
             self._last = None
         else:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from aggregator.config.messages import counted
 from aggregator.model.core import StoryView
-from aggregator.model.read_model import EntryHit, SearchHit, Teaser
+from aggregator.model.read_model import EntryHit, SearchHit, StoryListItem
 from aggregator.web.excerpts import first_words
 from aggregator.web.sanitise import one_line, safe_url, visible
 from aggregator.web.story_json import clock
@@ -197,7 +197,7 @@ def beginning(title: str) -> str:
     return first_words(title, BEGINNING_WORDS)
 
 
-def pips(story: StoryView | Teaser) -> list[bool]:
+def pips(story: StoryView | StoryListItem) -> list[bool]:
     """A mark per article, independent reports (True) first; at most PIPS, scaled down together."""
     articles = max(1, story.article_count)
     shown = min(PIPS, articles)

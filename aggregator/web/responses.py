@@ -14,7 +14,7 @@ RETRY_AFTER_SECONDS = "5"  # where the database is in trouble: a restart takes a
 _TYPE = "tag:aggregator,2026:problem/"
 
 
-class Kind(NamedTuple):
+class ProblemType(NamedTuple):
     """What is the same in every problem of one status."""
 
     name: str  # the end of its `type`
@@ -27,22 +27,22 @@ class Kind(NamedTuple):
 
 # `type` and `title` stay as they are once they are published: programs compare them. docs/api.md has
 # what each means.
-PROBLEMS: dict[int, Kind] = {
-    400: Kind("bad-request", "The request has a mistake"),
-    401: Kind("token-needed", "A token is needed"),
-    403: Kind("not-allowed", "This is not allowed"),
-    404: Kind("not-found", "There is no such thing"),
-    405: Kind("wrong-method", "This address takes another method"),
-    408: Kind("too-slow", "The body came too slowly"),
-    409: Kind("cannot-be-done", "That cannot be done"),
-    410: Kind("gone", "It is gone"),
-    413: Kind("too-large", "The body is too large"),
-    415: Kind("wrong-type", "The body has another type"),
-    421: Kind("wrong-host", "The server does not answer to that name"),
-    422: Kind("unusable", "What was sent cannot be used"),
-    429: Kind("too-many-tries", "Too many requests, or wrong tokens"),
-    500: Kind("fault", "The program has a fault"),
-    503: Kind("not-now", "Not now"),
+PROBLEMS: dict[int, ProblemType] = {
+    400: ProblemType("bad-request", "The request has a mistake"),
+    401: ProblemType("token-needed", "A token is needed"),
+    403: ProblemType("not-allowed", "This is not allowed"),
+    404: ProblemType("not-found", "There is no such thing"),
+    405: ProblemType("wrong-method", "This address takes another method"),
+    408: ProblemType("too-slow", "The body came too slowly"),
+    409: ProblemType("cannot-be-done", "That cannot be done"),
+    410: ProblemType("gone", "It is gone"),
+    413: ProblemType("too-large", "The body is too large"),
+    415: ProblemType("wrong-type", "The body has another type"),
+    421: ProblemType("wrong-host", "The server does not answer to that name"),
+    422: ProblemType("unusable", "What was sent cannot be used"),
+    429: ProblemType("too-many-tries", "Too many requests, or wrong tokens"),
+    500: ProblemType("fault", "The program has a fault"),
+    503: ProblemType("not-now", "Not now"),
 }
 
 
@@ -83,7 +83,7 @@ def problem(status: int, detail: str, **more: object) -> Response:
     return Response(msgspec.json.encode(msgspec.to_builtins(body) | more), status, media_type=PROBLEM_JSON)
 
 
-def refusal(error: RefusedError) -> Response:
+def problem_of(error: RefusedError) -> Response:
     """The problem that the error is."""
     response = problem(error.status, str(error), **error.more)
     response.headers.update(error.headers)

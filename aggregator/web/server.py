@@ -16,20 +16,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aggregator.config.hosts import is_loopback
 from aggregator.model.errors import AggregatorError, ConfigError
-from aggregator.model.read_model import Shelf
-from aggregator.web.api.push import Letterbox
+from aggregator.model.read_model import StoryReader
+from aggregator.web.api.push import PushEndpoint
 from aggregator.web.app import create_app
-from aggregator.web.editor import NewsDesk
-from aggregator.web.health import Watch
+from aggregator.web.editor import EditorService
+from aggregator.web.health import HealthSource
 from aggregator.web.security.connection_limits import (
     BACKLOG,
-    Crowd,
-    PunctualProtocol,
+    ConnectionLimiter,
+    TimeoutProtocol,
     give_up_unread,
     tell_in_words,
 )
-from aggregator.web.security.token_auth import Tokens
-from aggregator.web.security.trusted_proxies import Proxies
+from aggregator.web.security.token_auth import TokenStore
+from aggregator.web.security.trusted_proxies import TrustedProxies
 from aggregator.web.settings import PublishSettings
 
 START_DEADLINE_SECONDS = 10.0
@@ -45,20 +45,21 @@ class Server:
 
     def __init__(
         self,
-        shelf: Shelf,
+        reader: StoryReader,
         settings: PublishSettings,
-        letterbox: Letterbox | None = None,
-        desk: NewsDesk | None = None,
-        watch: Watch | None = None,
+        push_endpoint: PushEndpoint | None = None,
+        editor: EditorService | None = None,
+        watch: HealthSource | None = None,
     ) -> None:
-        """Without a `letterbox` nothing is pushed and no token known; without a `desk` nothing corrected.
+        """Without a `push_endpoint` nothing is pushed and no token known; without a `editor` nothing
+        corrected.
 
         Without a `watch` `/healthz` alone tells how the daemon does.
         """
         self._wanted = (settings.host, settings.port)
-        self._shelf = shelf
-        self._desk = desk
-        self._letterbox = letterbox
+        self._reader = reader
+        self._editor = editor
+        self._push_endpoint = push_endpoint
         self._watch = watch
         self._settings = settings
         self._listener: _Listener | None = None
@@ -74,17 +75,17 @@ class Server:
         Raises ConfigError for an address that needs a token where there is none, AggregatorError when it
         cannot be bound.
         """
-        refuse_open_address(self._settings, self._letterbox)
+        refuse_open_address(self._settings, self._push_endpoint)
         self._listen(_bind(*self._wanted))
         return self.url
 
     def change(
         self,
-        shelf: Shelf,
+        reader: StoryReader,
         settings: PublishSettings,
-        letterbox: Letterbox | None = None,
-        desk: NewsDesk | None = None,
-        watch: Watch | None = None,
+        push_endpoint: PushEndpoint | None = None,
+        editor: EditorService | None = None,
+        watch: HealthSource | None = None,
     ) -> str:
         """Shows other things, or the same elsewhere, from now on; returns `url`.
 
@@ -92,10 +93,10 @@ class Server:
         is bound first and the old one let go then. Raises as `start`, and then all stays as it was.
         """
         assert self._listener is not None
-        refuse_open_address(settings, letterbox)
-        before = (self._wanted, self._shelf, self._settings, self._letterbox, self._desk, self._watch)
+        refuse_open_address(settings, push_endpoint)
+        before = (self._wanted, self._reader, self._settings, self._push_endpoint, self._editor, self._watch)
         bound = self._settings.port
-        self._shelf, self._letterbox, self._desk, self._watch = shelf, letterbox, desk, watch
+        self._reader, self._push_endpoint, self._editor, self._watch = reader, push_endpoint, editor, watch
         wanted = (settings.host, settings.port)
         try:
             if wanted == self._wanted:
@@ -105,7 +106,9 @@ class Server:
                 self._wanted, self._settings = wanted, settings
                 self._move()
         except Exception:
-            self._wanted, self._shelf, self._settings, self._letterbox, self._desk, self._watch = before
+            self._wanted, self._reader, self._settings, self._push_endpoint, self._editor, self._watch = (
+                before
+            )
             if not self.is_serving:
                 self._listen(_bind(self._settings.host, bound))
             raise
@@ -148,7 +151,11 @@ class Server:
 
     def _app(self) -> ASGIApp:
         return create_app(
-            self._shelf, self._settings, letterbox=self._letterbox, desk=self._desk, watch=self._watch
+            self._reader,
+            self._settings,
+            push_endpoint=self._push_endpoint,
+            editor=self._editor,
+            watch=self._watch,
         )
 
 
@@ -158,7 +165,7 @@ class _Listener:
     def __init__(self, app: ASGIApp, bound: socket.socket, settings: PublishSettings) -> None:
         self.port: int = bound.getsockname()[1]
         self._app = app
-        self._crowd = Crowd(settings.trusted_proxies)
+        self._limiter = ConnectionLimiter(settings.trusted_proxies)
         self._socket = bound
         # Without `access_log` it still writes one where somebody hangs a handler on that logger.
         logging.getLogger("uvicorn.access").disabled = True
@@ -166,7 +173,7 @@ class _Listener:
             uvicorn.Config(
                 self._answer,
                 interface="asgi3",
-                http=cast("type[asyncio.Protocol]", partial(PunctualProtocol, self._crowd)),
+                http=cast("type[asyncio.Protocol]", partial(TimeoutProtocol, self._limiter)),
                 access_log=False,
                 log_config=None,  # the daemon has set up logging
                 proxy_headers=False,
@@ -186,7 +193,7 @@ class _Listener:
     def show(self, app: ASGIApp, settings: PublishSettings) -> None:
         """Requests that begin from now on are answered by `app`."""
         self._app = app
-        self._crowd.proxies = Proxies(settings.trusted_proxies)
+        self._limiter.proxies = TrustedProxies(settings.trusted_proxies)
 
     def start(self) -> bool:
         """Whether it answers, within START_DEADLINE_SECONDS."""
@@ -221,7 +228,7 @@ def _let_go_of_old_apps() -> None:
             forget()
 
 
-def refuse_open_address(settings: PublishSettings, tokens: Tokens | None) -> None:
+def refuse_open_address(settings: PublishSettings, tokens: TokenStore | None) -> None:
     """Raises ConfigError where other machines reach the address and no token opens anything to anybody."""
     if is_loopback(settings.host) or (tokens is not None and tokens.any_may_read()):
         return

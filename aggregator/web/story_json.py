@@ -15,11 +15,12 @@ import msgspec
 from aggregator.model.core import (
     AgreedFigure,
     ArticleView,
-    Attributed,
+    AttributedSentence,
     CopyEvidence,
+    CopyTrail,
     Disagreement,
     Evidence,
-    LiveLink,
+    LiveBlogLink,
     MergedStory,
     Precision,
     PublishedOrigin,
@@ -28,7 +29,6 @@ from aggregator.model.core import (
     Stage,
     StoryView,
     TimelineItem,
-    Trail,
 )
 from aggregator.stories.text.merged_text import lead_and_facts
 from aggregator.web.sanitise import without_bidi
@@ -172,7 +172,7 @@ class ReprintJson(msgspec.Struct, frozen=True, kw_only=True):
     is_whole: bool
 
 
-class TrailJson(msgspec.Struct, frozen=True, kw_only=True):
+class CopyTrailJson(msgspec.Struct, frozen=True, kw_only=True):
     """An original and who copied it, in the order of time."""
 
     article: str
@@ -230,7 +230,7 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     disagreements: tuple[DisagreementJson, ...]
     agreed: tuple[AgreedJson, ...]
     no_shared_fact: bool
-    trails: tuple[TrailJson, ...]
+    trails: tuple[CopyTrailJson, ...]
     links: tuple[LinkJson, ...]
 
 
@@ -267,7 +267,7 @@ def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
         disagreements=tuple(_disagreement(each) for each in merged.disagreements) if merged else (),
         agreed=tuple(_agreed(each) for each in merged.agreed) if merged else (),
         no_shared_fact=merged.no_shared_fact if merged else False,
-        trails=tuple(_trail(trail) for trail in story.trails),
+        trails=tuple(_copy_trail(trail) for trail in story.trails),
         links=tuple(_link(link) for link in story.links),
         **_story_values(story),
     )
@@ -324,13 +324,13 @@ def _merged_text(merged: MergedStory) -> str:
     return "\n".join(lead + facts + [_with_outlets((said,)) for said in single])
 
 
-def _with_outlets(said: tuple[Attributed, ...]) -> str:
+def _with_outlets(said: tuple[AttributedSentence, ...]) -> str:
     """The shown sentence, the first one, with every outlet that says so."""
     outlets = dict.fromkeys(each.outlet for each in said if each.outlet)
     return f"{said[0].text} ({', '.join(outlets)})" if outlets else said[0].text
 
 
-def _said(said: Attributed) -> SaidJson:
+def _said(said: AttributedSentence) -> SaidJson:
     return SaidJson(text=said.text, article=said.article, outlet=said.outlet)
 
 
@@ -350,8 +350,8 @@ def _agreed(agreed: AgreedFigure) -> AgreedJson:
     return AgreedJson(words=agreed.words, outlets=agreed.outlets, of=agreed.of, said=said)
 
 
-def _trail(trail: Trail) -> TrailJson:
-    return TrailJson(
+def _copy_trail(trail: CopyTrail) -> CopyTrailJson:
+    return CopyTrailJson(
         article=trail.article,
         outlet=trail.outlet,
         url=trail.url,
@@ -387,7 +387,7 @@ def _moment(item: TimelineItem, addresses: Mapping[str, str | None]) -> MomentJs
     )
 
 
-def _link(link: LiveLink) -> LinkJson:
+def _link(link: LiveBlogLink) -> LinkJson:
     return LinkJson(
         article=link.article,
         outlet=link.outlet,

@@ -14,15 +14,17 @@ from sqlalchemy import update
 from aggregator.cli.app import main
 from aggregator.model.core import Prepared
 from aggregator.pipeline import pipeline
-from aggregator.pipeline.placement.place import Placed, Placing
-from aggregator.store.intake.inbox import Waiting
+from aggregator.pipeline.placement.place import PlacementResult, Placer
+from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.tables import entry
 
 
-class CarelessPlacing(Placing):
+class CarelessPlacing(Placer):
     """Commits that a batch is done, and only then places it."""
 
-    def place(self, batch: Sequence[tuple[Waiting, Prepared]], *, as_it_is: bool = False) -> list[Placed]:
+    def place(
+        self, batch: Sequence[tuple[InboxEntry, Prepared]], *, as_it_is: bool = False
+    ) -> list[PlacementResult]:
         with self._database.write() as connection:
             numbers = [waiting.n for waiting, _ in batch]
             connection.execute(update(entry).where(entry.c.n.in_(numbers)).values(state="done"))
@@ -33,5 +35,5 @@ class CarelessPlacing(Placing):
 
 
 if __name__ == "__main__":
-    pipeline.Placing = CarelessPlacing  # type: ignore[misc]
+    pipeline.Placer = CarelessPlacing  # type: ignore[misc]
     main()

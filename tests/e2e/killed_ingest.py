@@ -16,15 +16,15 @@ import msgspec
 from sqlalchemy import func, select
 
 from aggregator.admin.ingest import Ingest
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, utc_now
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, prepare
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.poll import Polling
+from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import writer_lock
+from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.tables import entry
 
 KILLS = 5
@@ -44,21 +44,21 @@ class Counting(InlineExecutor):
 
 def read(archive: str, url: str, pipe: int) -> None:
     """What `aggregator ingest` does."""
-    database, book = Database(url), rule_book()
+    database, all_tuning = Database(url), effective_tuning()
     executor = Counting(pipe)
-    client = Client(ClientSettings(), book)
-    lock = writer_lock(database)
+    client = Client(ClientSettings(), all_tuning)
+    lock = open_writer_lease(database)
 
     def become_writer() -> Pipeline | None:
-        return Pipeline(database, executor, book, utc_now, summary_words=60) if lock.acquire() else None
+        return Pipeline(database, executor, all_tuning, utc_now, summary_words=60) if lock.acquire() else None
 
     run = Ingest(
         database,
         become_writer=become_writer,
-        polling=Polling(database, client, executor, book, utc_now, robots=False, pages="never"),
+        poller=Poller(database, client, executor, all_tuning, utc_now, robots=False, pages="never"),
         client=client,
         executor=executor,
-        book=book,
+        all_tuning=all_tuning,
         now=utc_now,
     )
     assert run.is_writer, "the lock of a killed process is free"

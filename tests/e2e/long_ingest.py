@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.search.index import unindexed_count
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, source
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from tests.conftest import REPOSITORY
 from tests.e2e.daemon_process import DaemonProcess
 from tests.e2e.kills import HONEST, Settled, children_of, left_in
@@ -198,8 +198,10 @@ class LongIngest:
 
     def _left(self) -> Outcome:
         database = Database(self._url)
-        rules = rule_book().section("stories", StoryRules)
-        while tell_next(database, 50, rules):  # it is told later and by the way: here all of it is compared
+        tuning = effective_tuning().section("stories", StoryTuning)
+        while render_next(
+            database, 50, tuning
+        ):  # it is told later and by the way: here all of it is compared
             pass
         database.close()
         feeds = tuple(self._feed(*options) for options in ((), ("--min-reports", "2"), ("--updates",)))

@@ -24,7 +24,7 @@ from sqlalchemy import text as sql
 
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.story_json import page_json
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY, Postgres
@@ -129,7 +129,7 @@ class Terminal:
     def stories(self) -> list[dict[str, Any]]:
         """As `stories --format json` gives them, without starting a program for it."""
         database = Database(f"sqlite:///{self.folder / 'aggregator.db'}")
-        page = Reading(database).stories(StoryFilter())
+        page = DatabaseStoryReader(database).stories(StoryFilter())
         database.close()
         found: list[dict[str, Any]] = json.loads(page_json(page.stories, page.next))["stories"]
         return found
@@ -823,8 +823,8 @@ def test_where_another_process_is_the_writer_the_command_waits_or_leaves_it(term
 HOLDS_THE_LOCK = """
 import sys
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import writer_lock
-assert writer_lock(Database("sqlite:///" + sys.argv[1])).acquire()
+from aggregator.store.engine.writer_lease import open_writer_lease
+assert open_writer_lease(Database("sqlite:///" + sys.argv[1])).acquire()
 print("held", flush=True)
 sys.stdin.read()
 """

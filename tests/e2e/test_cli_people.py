@@ -336,11 +336,11 @@ def wait_to_be_interrupted():
 
 class Importer:
     def find_spec(self, name, path=None, target=None):
-        if name == "numpy" and Path("aggregator.db-wal").exists() and not Path("inside").exists():
+        if Path("aggregator.db-wal").exists() and not Path("inside").exists():
             try:
                 wait_to_be_interrupted()
             except KeyboardInterrupt:
-                raise ImportError("numpy failed to import") from None
+                raise ImportError(f"{name} failed to import") from None
 
 def collecting(phase, told):
     if Path("aggregator.db-wal").exists() and not Path("inside").exists():

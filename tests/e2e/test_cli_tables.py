@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from aggregator.cli import output
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.story_json import page_json
 from tests.articles import NOON, Clock, Desk, record
 from tests.e2e.test_cli import DAY, Terminal, jsonl, on_screen
@@ -94,7 +94,7 @@ def test_no_cell_of_a_csv_is_a_formula(listed: Terminal) -> None:
 
 def test_any_number_of_stories_is_read_piece_by_piece(database: Database) -> None:
     fill(database)
-    reading = Reading(database)
+    reading = DatabaseStoryReader(database)
     everything = reading.stories(StoryFilter(limit=1000))
     for limit, at_once in ((1000, 3), (7, 3), (7, 100), (1, 1)):
         pages = list(reading.pages(StoryFilter(limit=limit), at_once))
@@ -106,7 +106,7 @@ def test_any_number_of_stories_is_read_piece_by_piece(database: Database) -> Non
 def test_what_changes_meanwhile_is_neither_lost_nor_told_twice(database: Database) -> None:
     """All pages are of one state, also where a story is bumped to the front between two of them."""
     fill(database)
-    reading = Reading(database)
+    reading = DatabaseStoryReader(database)
     before = [one.id for one in reading.stories(StoryFilter(limit=1000)).stories]
     pages = reading.pages(StoryFilter(limit=1000), 5)
     told = [one.id for one in next(pages).stories]
@@ -121,7 +121,7 @@ def test_what_changes_meanwhile_is_neither_lost_nor_told_twice(database: Databas
 
 def test_the_json_of_many_pages_is_the_json_of_one(listed: Terminal) -> None:
     database = Database(f"sqlite:///{listed.folder / 'aggregator.db'}")
-    page = Reading(database).stories(StoryFilter(limit=5))
+    page = DatabaseStoryReader(database).stories(StoryFilter(limit=5))
     database.close()
     said = listed.type("stories", "--limit", "5", "--format", "json")
     assert said.out == page_json(page.stories, page.next)

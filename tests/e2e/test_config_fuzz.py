@@ -18,7 +18,7 @@ import yaml
 from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import utc_now
 from tests.e2e.daemon_process import DaemonProcess
 from tests.e2e.outlets import Outlet
@@ -47,7 +47,7 @@ class Generator:
         self._feeds = feeds  # of sources that are there, in the file and by command
         self._changes: list[Callable[[Settings], None]] = [
             *[self._set, self._source] * 2,
-            *[self._query, self._hook, self._rule, self._good_change],
+            *[self._query, self._webhook, self._rule, self._good_change],
         ]
 
     def text(self, number: int) -> bytes:
@@ -102,7 +102,7 @@ class Generator:
         if isinstance(settings.get("queries"), dict):
             settings["queries"][name] = {self._chance.choice(keys): self._odd()}
 
-    def _hook(self, settings: Settings) -> None:
+    def _webhook(self, settings: Settings) -> None:
         hook: Settings = {"name": "desk", "url": "http://127.0.0.1:9/", "secret": f"whsec_{'A' * 32}"}
         if self._chance.random() < 0.7:
             hook[self._chance.choice((*hook, "query", "secret_file"))] = self._odd()
@@ -110,7 +110,7 @@ class Generator:
 
     def _rule(self, settings: Settings) -> None:
         section = self._chance.choice(("events", "net", "sources", "hooks", "stories", "front", "nope"))
-        keys = sorted(rule_book().values(section)) if section != "nope" else ["nope"]
+        keys = sorted(effective_tuning().values(section)) if section != "nope" else ["nope"]
         odd = self._chance.choice((self._odd(), -1, -0.5, 10**13, "x"))
         if isinstance(settings.get("rules"), dict):
             settings["rules"].setdefault(section, {})[self._chance.choice(keys)] = odd
@@ -196,10 +196,10 @@ def test_no_configuration_ends_the_daemon_or_is_half_in_force(cases: int, tmp_pa
             said = reload(daemon)
             daemon.address = _LISTENING.findall(daemon.log())[-1]
             what = f"case {number}: {said}\n{checked.stderr}\n{text[:3000]!r}"
-            is_taken = "is in force" in said
+            is_accepted = "is in force" in said
             assert "Traceback" not in daemon.log(), what
-            assert is_taken == (checked.returncode == 0) or _OF_THE_MACHINE.search(said), what
-            if is_taken:
+            assert is_accepted == (checked.returncode == 0) or _OF_THE_MACHINE.search(said), what
+            if is_accepted:
                 taken += 1
                 assert asked_of_file(daemon) == wanted_of_file(file), what
                 shown, asked = title(daemon), asked_of_file(daemon)

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import writer_lock
+from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.maintenance.dump_rows import PASSING
 from aggregator.store.stories import commands
 from aggregator.store.tables import metadata, request
@@ -231,7 +231,7 @@ def test_a_daemon_that_is_killed_does_what_is_asked_once(bench: Bench) -> None:
 def test_what_was_left_for_a_writer_that_went_away_is_done_first_by_the_next(bench: Bench) -> None:
     """An ingest is a writer, too, and answers nobody."""
     goat, bridge, marathon = by_title(bench.database, "goat cheese", "Hollin Bridge", "Lund marathon")
-    lock = writer_lock(bench.database)
+    lock = open_writer_lease(bench.database)
     assert lock.acquire()
     bench.correct("merge", goat, bridge, "--no-wait")
     bench.correct("merge", goat, "nowhere", "--no-wait")
@@ -248,7 +248,7 @@ def test_what_was_left_for_a_writer_that_went_away_is_done_first_by_the_next(ben
 @pytest.mark.torture
 def test_who_waits_takes_the_place_of_a_writer_that_ends(bench: Bench) -> None:
     goat, bridge = by_title(bench.database, "goat cheese", "Hollin Bridge")
-    lock = writer_lock(bench.database)
+    lock = open_writer_lease(bench.database)
     assert lock.acquire()
     process = subprocess.Popen(
         [*PROGRAM, "correct", "merge", goat, bridge], cwd=bench.folder, stdout=subprocess.PIPE, text=True
@@ -266,8 +266,8 @@ def test_who_waits_takes_the_place_of_a_writer_that_ends(bench: Bench) -> None:
 
 def test_a_request_that_breaks_the_writer_is_refused_and_asked_no_more(bench: Bench) -> None:
     with bench.database.write() as connection:
-        commands.leave(connection, NOON, "correct", '{"kind":"merge","stories":7}')
-        commands.leave(connection, NOON, "recluster", "not even JSON")
+        commands.enqueue(connection, NOON, "correct", '{"kind":"merge","stories":7}')
+        commands.enqueue(connection, NOON, "recluster", "not even JSON")
     with bench.program as daemon:
         daemon.wait_for(lambda: all(state == "refused" for state, _ in bench.requests()), "two answers")
         assert daemon.stop() == 0

@@ -461,6 +461,9 @@ def test_systemd_is_told_and_little_is_said(tmp_path: Path, capsys: pytest.Captu
             assert last == b"WATCHDOG=1"
             last = systemd.recv(4096)
     kinds = [line.split(maxsplit=3)[3].split()[0] for line in daemon.log().splitlines()]
-    assert kinds == ["listening", "SIGINT:", "stopped"]
+    assert sorted(kinds[:2]) == ["listening", "there"], (
+        "where it listens; there are no sources, and what to type"
+    )
+    assert kinds[2:] == ["SIGINT:", "stopped"]
     with capsys.disabled():
         sys.stdout.write(f"\nstart on an empty database {seconds:.2f} s, {size:.0f} MiB at rest\n")

@@ -82,21 +82,22 @@ SCRIPT = """
 import sys
 import httpx
 from aggregator.daemon.factories import utc_now
-from aggregator.web.api.push import Letterbox
+from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.store.stories import api_tokens as tokens
 from aggregator.cli.app import main
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 
 database = Database("sqlite:///" + sys.argv[1])
 upgrade(database)
 with database.write() as connection:
     secret = tokens.create(connection, "t", ("push",), utc_now())[1]
-server = Server(Reading(database), PublishSettings(port=0), Letterbox(database, rule_book(), utc_now))
+endpoint = PushEndpoint(database, effective_tuning(), utc_now)
+server = Server(DatabaseStoryReader(database), PublishSettings(port=0), endpoint)
 url = server.start()
 for number in range(5):
     answer = httpx.post(url + "/api/v1/articles", json={"title": f"Item {number}"},

@@ -13,17 +13,17 @@ import pytest
 from lxml import html
 from playwright.sync_api import Browser, Page, expect
 
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import StoryRules
-from aggregator.web.api.push import Letterbox
-from aggregator.web.editor import NewsDesk
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.api.push import PushEndpoint
+from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.articles import NOON, Clock, Desk
@@ -39,19 +39,19 @@ class Newsroom:
 
     def __init__(self, database: Path) -> None:
         self.database = Database(f"sqlite:///{database}")
-        clock, book = Clock(NOON), rule_book({"desk": {"patience_seconds": 1.0}})
+        clock, all_tuning = Clock(NOON), effective_tuning({"desk": {"patience_seconds": 1.0}})
         self._writer = Desk(self.database, clock)
         self.is_busy = False
-        self.reading = Reading(self.database)
-        desk = NewsDesk(self.database, book, clock, arrived=self.answer)
-        letterbox = Letterbox(self.database, book, clock)
+        self.reading = DatabaseStoryReader(self.database)
+        desk = EditorService(self.database, all_tuning, clock, arrived=self.answer)
+        letterbox = PushEndpoint(self.database, all_tuning, clock)
         self.server = Server(self.reading, PublishSettings(port=0), letterbox, desk)
         self.address = self.server.start()
         self._clock = clock
 
     def answer(self) -> None:
         if not self.is_busy:
-            self._writer.pipeline.answer_requests()
+            self._writer.pipeline.run_commands()
 
     def token(self, *scopes: Scope) -> str:
         with self.database.write() as connection:
@@ -77,7 +77,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("told") / "newsroom.db"
     database = with_tables(Database(f"sqlite:///{file}"))
     fill(database)
-    while tell_next(database, 100, rule_book().section("stories", StoryRules)):
+    while render_next(database, 100, effective_tuning().section("stories", StoryTuning)):
         pass
     database.close()
     return file
@@ -154,7 +154,7 @@ def test_parting_and_moving_articles(visit: Visit, newsroom: Newsroom) -> None:
     expect(page.get_by_role("main")).to_contain_text(leaving.title)
     page.get_by_role("button", name="Take them out").click()
     page.wait_for_url("**?done=1")
-    left = reading.these((story.id,))[0]
+    left = reading.stories_by_id((story.id,))[0]
     assert leaving.id not in {article.id for article in left.articles}
     moving = next(article for article in left.articles if article.role == "report")
     page.get_by_text("Some articles tell of another event").click()
@@ -163,7 +163,7 @@ def test_parting_and_moving_articles(visit: Visit, newsroom: Newsroom) -> None:
     page.get_by_role("button", name="Move it there").click()
     page.get_by_role("button", name="Move it").click()
     page.wait_for_url("**?done=2")
-    assert moving.id in {article.id for article in reading.these((target.id,))[0].articles}
+    assert moving.id in {article.id for article in reading.stories_by_id((target.id,))[0].articles}
     visit.assert_quiet()
 
 
@@ -206,7 +206,7 @@ def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Newsroom) -> None
     visit.go(f"/stories/{story.id}")
     page.locator(f"#a-{joined.id}").get_by_role("link", name="Why it is here").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(joined.title)
-    evidence = newsroom.reading.explained(joined.id)
+    evidence = newsroom.reading.explained_article(joined.id)
     assert evidence is not None
     if evidence.evidence.score is not None:
         shown = f"{evidence.evidence.score:+.2f}".replace("-", "−")
@@ -323,7 +323,7 @@ def test_over_pages_nobody_but_the_owner_gets_more_of_an_article_than_its_excerp
         newsroom.reading,
         PublishSettings(port=0, excerpt_words=words),
         None,
-        NewsDesk(newsroom.database, RuleBook(), Clock(NOON)),
+        EditorService(newsroom.database, Tuning(), Clock(NOON)),
     )
     address = server.start()
     try:
@@ -338,8 +338,8 @@ def test_over_pages_nobody_but_the_owner_gets_more_of_an_article_than_its_excerp
                 assert isinstance(whole, StoryView)
                 copy = next((a for a in whole.articles if a.role == "copy"), whole.articles[1])
                 other = copy.copy_of or whole.articles[0].id
-                explained = (f"/explain/{copy.id}", f"/explain/{copy.id}?other={other}")
-                for path in ("/", f"/stories/{story.id}", *explained, "/search?q=the", "/quality"):
+                explained_article = (f"/explain/{copy.id}", f"/explain/{copy.id}?other={other}")
+                for path in ("/", f"/stories/{story.id}", *explained_article, "/search?q=the", "/quality"):
                     _assert_bounded(client.get(path).text, whole, words, path)
     finally:
         server.stop()

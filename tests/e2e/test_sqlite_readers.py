@@ -22,12 +22,12 @@ READERS = 4
 # read, and ends at any error.
 READER = """
 import sys, threading
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 
-shelf = Reading(Database(sys.argv[1]), rule_book())
+shelf = DatabaseStoryReader(Database(sys.argv[1]), effective_tuning())
 over = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
 rounds = 0

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import delete, event, func, select
 
 from aggregator.config.loader import load
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry, Evidence
 from aggregator.model.errors import ConfigError
-from aggregator.pipeline.placement.apply_corrections import Wish
-from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
+from aggregator.pipeline.placement.place import Placer
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import articles, stories
@@ -25,7 +25,7 @@ from tests.fresh import with_tables
 from tests.homes import homes, reclustering, what_is_wrong
 
 LATER = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
-NAMES = rule_book({"across": {"mode": "names"}})
+NAMES = effective_tuning({"across": {"mode": "names"}})
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def entries(name: str, *events: str) -> list[Entry]:
     ]
 
 
-def desk(database: Database, book: RuleBook = NAMES) -> Desk:
-    return Desk(database, Clock(LATER), book)
+def desk(database: Database, all_tuning: Tuning = NAMES) -> Desk:
+    return Desk(database, Clock(LATER), all_tuning)
 
 
 def placed(database: Database) -> list[Any]:
@@ -84,7 +84,7 @@ def test_by_default_nothing_is_joined_kept_or_worked_out(sqlite: Database) -> No
     asked: list[str] = []
     event.listen(sqlite.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
     told = entries("dev")
-    at = desk(sqlite, rule_book())
+    at = desk(sqlite, effective_tuning())
     at.take(*told)
     at.take(record(told[0].source, "1", told[0].title, f"{told[0].text} More soon.", language="es"))
     assert len(asked) > 200
@@ -102,9 +102,9 @@ def test_without_the_choice_rules_and_fingerprints_are_as_if_there_were_none(tmp
 
     (tmp_path / "config.yaml").write_text("grouping:\n  across_languages: off\n", encoding="utf-8")
     config = load(tmp_path / "config.yaml")
-    assert config.rule_book == rule_book()
+    assert config.effective_tuning == effective_tuning()
     one = CleanArticle(verdict="ok", title="Benfica 2-3 Galatasaray", text="In Lisbon.", language="en")
-    assert fingerprinter(config.rule_book).fingerprint(one).across == b""
+    assert fingerprinter(config.effective_tuning).fingerprint(one).across == b""
     assert fingerprinter(NAMES).fingerprint(one).across != b""
 
 
@@ -178,13 +178,13 @@ def test_the_next_report_of_a_guests_language_is_weighed_beside_the_guest(sqlite
 def test_where_the_hosts_leave_a_guest_is_at_home(sqlite: Database) -> None:
     desk(sqlite).take(*entries("dev", "dev-takeover"))
     english, german, chinese = placed(sqlite)
-    placing = Placing(sqlite, NAMES, Clock(LATER), summary_words=60)
-    placing.correct(Wish(kind="split", stories=(english.story,), articles=(english.id,)))
+    placing = Placer(sqlite, NAMES, Clock(LATER), summary_words=60)
+    placing.correct(CorrectionCommand(kind="split", stories=(english.story,), articles=(english.id,)))
     after = {row.id: row for row in placed(sqlite)}
     assert after[german.id].story == after[chinese.id].story != after[english.id].story
     assert [after[one.id].weighs for one in (english, german, chinese)] == [True, True, False]
     assert what_is_wrong(sqlite) == []
-    placing.correct(Wish(undo=None))
+    placing.correct(CorrectionCommand(undo=None))
     assert len(set(homes(sqlite).values())) == 1
     assert what_is_wrong(sqlite) == []
 
@@ -206,17 +206,17 @@ def test_a_restart_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_recluster_turns_it_on_and_holds_it(database: Database) -> None:
-    at = desk(database, rule_book())
+    at = desk(database, effective_tuning())
     at.take(*entries("dev", "dev-takeover"))
     assert len(set(homes(database).values())) == 3
     run = reclustering(database, NAMES)
-    assert run.take_over(Placing(database, NAMES, Clock(LATER), summary_words=60), None).moved > 0
+    assert run.take_over(Placer(database, NAMES, Clock(LATER), summary_words=60), None).moved > 0
     assert len(set(homes(database).values())) == 1
     assert rows_across(database) == 3
     assert reclustering(database, NAMES).difference(None).moved == 0
     assert what_is_wrong(database) == []
-    back = reclustering(database, rule_book())
-    back.take_over(Placing(database, rule_book(), Clock(LATER), summary_words=60), None)
+    back = reclustering(database, effective_tuning())
+    back.take_over(Placer(database, effective_tuning(), Clock(LATER), summary_words=60), None)
     assert len(set(homes(database).values())) == 3
     assert rows_across(database) == 0
 
@@ -239,7 +239,7 @@ def test_a_revision_is_compared_by_its_new_words(sqlite: Database) -> None:
     at.take(record(first.source, "1", first.title, longer, language="en", published=first.published))
     with sqlite.read() as connection:
         after = connection.execute(select(across.c.features)).scalars().all()
-        assert articles.homes(connection, [placed(sqlite)[0].id])
+        assert articles.assigned_stories(connection, [placed(sqlite)[0].id])
     assert len(after) == 1
     assert after[0] != before
 
@@ -274,11 +274,11 @@ def test_vectors_bring_together_what_no_name_and_number_does(
 
     make_model(tmp_path / "model")
     words = "  across_languages: vectors\n  vectors: model\n"
-    book = load(configured(tmp_path, words)).rule_book
-    at = desk(sqlite, book)
-    work = open_executor(executor, 1, book)
+    all_tuning = load(configured(tmp_path, words)).effective_tuning
+    at = desk(sqlite, all_tuning)
+    work = open_executor(executor, 1, all_tuning)
     try:
-        at.pipeline = Pipeline(sqlite, work, book, at.clock, summary_words=60)
+        at.pipeline = Pipeline(sqlite, work, all_tuning, at.clock, summary_words=60)
         at.take(*BRIDGE)
     finally:
         work.close()
@@ -303,10 +303,10 @@ def test_the_version_knows_the_model_and_not_where_it_lies(tmp_path: Path) -> No
         if place == "c":
             with (folder / "model" / "config.json").open("a", encoding="utf-8") as file:
                 file.write("\n")
-        books.append(load(configured(folder, words)).rule_book)
+        books.append(load(configured(folder, words)).effective_tuning)
     assert books[0] != books[1]
     assert books[0].version == books[1].version != books[2].version
-    assert RuleBook.from_json(books[0].to_json()) == books[0]
+    assert Tuning.from_json(books[0].to_json()) == books[0]
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import WorkError
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.prefetch import Ahead
+from aggregator.pipeline.prefetch import Prefetcher
 from aggregator.pipeline.prepare import made_for
 from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.store.engine.database import Database
@@ -76,19 +76,21 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-def helper(database: Database, name: str = "helper", *, book: RuleBook | None = None) -> Ahead:
-    return Ahead(database, InlineExecutor(), book or rule_book(EAGER), holder=name)
+def helper(database: Database, name: str = "helper", *, all_tuning: Tuning | None = None) -> Prefetcher:
+    return Prefetcher(database, InlineExecutor(), all_tuning or effective_tuning(EAGER), holder=name)
 
 
 def placing(database: Database, executor: InlineExecutor | None = None) -> Pipeline:
     """Another daemon, of the same rules."""
-    return Pipeline(database, executor or InlineExecutor(), rule_book(EAGER), Clock(), summary_words=60)
+    return Pipeline(
+        database, executor or InlineExecutor(), effective_tuning(EAGER), Clock(), summary_words=60
+    )
 
 
 def without_rules(found: dict[str, Any]) -> str:
     """The version of the rules is in the evidence, and these tests have a rule of their own."""
     text = repr(found)
-    return text.replace(rule_book(EAGER).version, rule_book().version)
+    return text.replace(effective_tuning(EAGER).version, effective_tuning().version)
 
 
 def test_what_was_prepared_elsewhere_is_used_and_gives_the_same_stories(
@@ -115,7 +117,7 @@ def test_what_was_prepared_elsewhere_is_used_and_gives_the_same_stories(
 def test_helpers_of_two_versions_do_not_prepare_against_each_other(database: Database) -> None:
     Desk(database, Clock()).accept(*entries()[:10])
     one = helper(database, "one")
-    other = helper(database, "other", book=rule_book({**EAGER, "events": {"packed_terms": 40}}))
+    other = helper(database, "other", all_tuning=effective_tuning({**EAGER, "events": {"packed_terms": 40}}))
     assert one.step() == 10
     assert (other.step(), one.step()) == (0, 0)
     with database.write() as connection:
@@ -128,21 +130,21 @@ def test_helpers_that_come_and_go_change_nothing(database: Database, alone: dict
     seed = random.randrange(10**6)
     print(f"{seed=}")
     rng = random.Random(seed)
-    other = rule_book({**EAGER, "events": {"packed_terms": 40}})
+    other = effective_tuning({**EAGER, "events": {"packed_terms": 40}})
     Desk(database, Clock()).accept(*entries())
-    helper(database, book=other).step()
+    helper(database, all_tuning=other).step()
     for _ in range(6):
         match rng.randrange(4):
             case 0:
-                helper(database, book=other).step()
+                helper(database, all_tuning=other).step()
             case 1:
-                Ahead(database, Counting(breaks=True), rule_book(EAGER), holder="broken").step()
+                Prefetcher(database, Counting(breaks=True), effective_tuning(EAGER), holder="broken").step()
             case 2:  # killed in the middle: claimed, and never prepared
                 with database.write() as connection:
                     prefetched.claim(
                         connection,
                         "gone",
-                        made_for=made_for(rule_book(EAGER)),
+                        made_for=made_for(effective_tuning(EAGER)),
                         seconds=3600.0,
                         skip=0,
                         most=20,

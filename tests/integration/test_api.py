@@ -94,10 +94,10 @@ def test_sources_hide_their_addresses_from_others(room: Newsroom) -> None:
     owner = room.get("/api/v1/sources")
     assert "hunter2" in owner.text
     assert {one.state for one in msgspec.convert(owner.json(), SourcesJson).sources} >= {"failing"}
-    stranger = room.get("/api/v1/sources", **STRANGER)
-    assert "hunter2" not in stranger.text
-    assert "k3y" not in stranger.text
-    assert {one["name"] for one in stranger.json()["sources"]} >= {"Coast", "feeds.example"}
+    unknown_entry = room.get("/api/v1/sources", **STRANGER)
+    assert "hunter2" not in unknown_entry.text
+    assert "k3y" not in unknown_entry.text
+    assert {one["name"] for one in unknown_entry.json()["sources"]} >= {"Coast", "feeds.example"}
 
 
 def test_an_explanation_is_that_of_the_command_line(room: Newsroom) -> None:
@@ -205,7 +205,7 @@ def test_corrections_need_a_token_that_may(room: Newsroom) -> None:
 
 
 def test_a_correction_that_must_wait_says_where_to_look(database: Database) -> None:
-    room = Newsroom(database, rules={"desk": {"patience_seconds": 0.1}}).fill()
+    room = Newsroom(database, tuning={"desk": {"patience_seconds": 0.1}}).fill()
     try:
         secret = room.token("editor", "admin")
         merge = {"kind": "merge", "stories": [flood_of(room)["id"], strike_of(room)["id"]]}
@@ -214,12 +214,12 @@ def test_a_correction_that_must_wait_says_where_to_look(database: Database) -> N
         assert waits.json()["state"] == "waiting"
         place = waits.headers["location"]
         assert room.get(place, secret).status_code == 202
-        room.writer.pipeline.answer_requests()
+        room.writer.pipeline.run_commands()
         done = room.get(place, secret)
         assert (done.status_code, done.json()["state"]) == (200, "done")
         assert len(room.stories()) == 1
         refused = room.ask("POST", "/api/v1/corrections", secret, json=merge).headers["location"]
-        room.writer.pipeline.answer_requests()
+        room.writer.pipeline.run_commands()
         assert "one story already" in room.get(refused, secret).json()["reason"]
         problem_of(room.get("/api/v1/corrections/requests/999", secret), 404)
     finally:
@@ -310,17 +310,17 @@ def test_saved_queries_are_described_by_their_names() -> None:
 def test_examples_are_what_the_types_say() -> None:
     from aggregator.web import story_json
     from aggregator.web.api import openapi
-    from aggregator.web.api.corrections import Merge, Move, Split
-    from aggregator.web.api.push import Pushed
-    from aggregator.web.editor import Asked, CorrectionPage
+    from aggregator.web.api.corrections import MergeRequest, MoveRequest, SplitRequest
+    from aggregator.web.api.push import PushResult
+    from aggregator.web.editor import CommandStatus, CorrectionPage
     from aggregator.web.health import HealthJson
 
     pairs: list[tuple[object, Any]] = [
         (openapi.PAGE, story_json.PageJson), (openapi.STORY, story_json.WholeStoryJson),
         (openapi.ARTICLE, OneArticleJson), (openapi.FOUND, SearchJson), (openapi.SOURCES, SourcesJson),
-        (openapi.HEALTH, HealthJson), (openapi.DONE, Asked), (openapi.WAITING, Asked),
-        (openapi.CORRECTED, CorrectionPage), (openapi.PUSHED, Pushed),
-        *((one, Merge | Split | Move) for one in openapi.CORRECTIONS.values()),
+        (openapi.HEALTH, HealthJson), (openapi.DONE, CommandStatus), (openapi.WAITING, CommandStatus),
+        (openapi.CORRECTED, CorrectionPage), (openapi.PUSHED, PushResult),
+        *((one, MergeRequest | SplitRequest | MoveRequest) for one in openapi.CORRECTIONS.values()),
     ]  # fmt: skip
     for example, shape in pairs:
         read = msgspec.convert(example, shape)

@@ -9,8 +9,8 @@ import pytest
 from aggregator.model.core import Entry, Published
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import StoryRules
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
 from aggregator.web.excerpts import bounded_explanation, count_words
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.newsroom import STRANGER, Newsroom
@@ -144,7 +144,7 @@ def test_ninety_thousand_quotation_marks_are_an_excerpt_too(tmp_path: Path) -> N
             record("Sennick Echo", "3", "Levee on the Arrel breaks", f"{marks} {FLOOD}", published=NOON),
         )
         room.writer.pipeline.index_text(lambda: False)
-        while tell_next(database, 10, room.book.section("stories", StoryRules)):
+        while render_next(database, 10, room.all_tuning.section("stories", StoryTuning)):
             pass
         asked = addresses(room)
         articles = [address for address in asked if address.startswith("/api/v1/articles/")]

@@ -19,10 +19,10 @@ from aggregator.admin.backup import (
     back_up_as_configured,
     back_up_gently,
     backup_folder,
+    backup_status,
     backups,
     due_at,
     keep_before_upgrade,
-    standing,
     told,
 )
 from aggregator.admin.backup_file import Advance, Progress, back_up
@@ -40,11 +40,11 @@ from aggregator.model.errors import (
     UsageError,
 )
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.process_lock import exclusive
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance import copy_database, dump_rows
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import newest_revision, revision_of, upgrade
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import entry, metadata, prepared
 from tests.articles import NOON, STRIKE, Clock, Desk, record
 from tests.conftest import Postgres
@@ -86,7 +86,10 @@ def assert_goes_on(one: Database, other: Database) -> None:
         assert what_is_wrong(database) == []
         assert list(faults(database)) == []
     assert export(one) == export(other)
-    found = [Reading(database).search("levee OR strike OR goat OR ferry", 20) for database in (one, other)]
+    found = [
+        DatabaseStoryReader(database).search("levee OR strike OR goat OR ferry", 20)
+        for database in (one, other)
+    ]
     assert [hit.article for hit in found[0].hits] == [hit.article for hit in found[1].hits] != []
 
 
@@ -151,7 +154,7 @@ def test_from_file_to_file_and_from_server_to_server(
 
 
 def test_a_copy_wants_an_empty_target_that_nobody_works_on(full: Database, database: Database) -> None:
-    lock = exclusive(database)
+    lock = open_process_lock(database)
     assert lock.acquire()
     with pytest.raises(AnotherDaemonError) as caught:
         copy(full, database, quietly)
@@ -177,7 +180,7 @@ def test_a_copy_is_one_state_though_a_daemon_works_on_the_source(full: Database,
 
         yield advance
 
-    lock = exclusive(full)
+    lock = open_process_lock(full)
     assert lock.acquire()
     assert copy(full, server, busy) is False, "it says that somebody works on the source"
     assert placed.is_set()
@@ -260,7 +263,7 @@ def test_a_restore_replaces_only_when_asked_and_when_nobody_works_there(
     before = export(database)
     with pytest.raises(UsageError, match="--replace"):
         restore(kept, database, quietly)
-    lock = exclusive(database)
+    lock = open_process_lock(database)
     assert lock.acquire()
     with pytest.raises(AnotherDaemonError, match="stop it"):
         restore(kept, database, quietly, replace=True)
@@ -268,7 +271,7 @@ def test_a_restore_replaces_only_when_asked_and_when_nobody_works_there(
     assert export(database) == before
     restore(kept, database, quietly, replace=True)
     assert_same(full, database)
-    assert Reading(database).search("levee", 5).hits
+    assert DatabaseStoryReader(database).search("levee", 5).hits
 
 
 def _flipped(content: bytes) -> bytes:
@@ -587,24 +590,24 @@ def test_when_the_next_is_due_and_whether_it_is_late(full: Database, config: Con
     with full.read() as connection:
         first = connection.execute(select(func.min(entry.c.accepted_at))).scalar_one()
     assert due_at(config, full, LATER) == first + day, "the first when a day's work is there"
-    assert standing(config, full, first + 3 * day).is_late
+    assert backup_status(config, full, first + 3 * day).is_late
     file = back_up_as_configured(config, full, first + day, quietly)
     made = backups(config)[0].made_at
-    now = standing(config, full, made + day)
+    now = backup_status(config, full, made + day)
     assert (now.last and now.last.path, now.due_at, now.is_late, now.problem) == (
         file,
         made + day,
         False,
         None,
     )
-    assert standing(config, full, made + 2 * day).is_late
+    assert backup_status(config, full, made + 2 * day).is_late
     back_up_as_configured(config, full, made + 900 * day, quietly)
     assert due_at(config, full, made + day) == made + day, (
         "one of the future, from a wrong clock, counts for nothing"
     )
     never = config.model_copy(update={"backup": BackupConfig.model_validate({"every": "never"})})
     assert due_at(never, full, LATER) is None
-    assert not standing(never, full, LATER + 900 * day).is_late
+    assert not backup_status(never, full, LATER + 900 * day).is_late
 
 
 def test_nothing_is_due_of_an_empty_database(config: Config, database: Database) -> None:
@@ -634,7 +637,7 @@ def test_what_the_system_refuses_is_said(
     there = config.model_copy(update={"backup": BackupConfig(folder="/proc")})
     with pytest.raises(NotWritableError, match="/proc"):
         back_up_as_configured(there, full, LATER, quietly)
-    now = standing(config.model_copy(update={"backup": BackupConfig(folder=str(kept))}), full, LATER)
+    now = backup_status(config.model_copy(update={"backup": BackupConfig(folder=str(kept))}), full, LATER)
     assert now.problem == f"{kept} is no folder"
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import rule_book
-from aggregator.config.webhooks import Hook
+from aggregator.config.tuning import effective_tuning
+from aggregator.config.webhooks import Webhook
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.payload import HookRules, delivery_body
+from aggregator.web.webhooks.payload import WebhookTuning, delivery_body
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.newsroom import STRANGER, Newsroom
 
@@ -72,8 +72,8 @@ def test_no_answer_holds_one(room: Newsroom) -> None:
 
 def test_no_delivery_holds_one(room: Newsroom) -> None:
     hook, rules = (
-        Hook(name="desk", url="https://desk.example/", key=b"k"),
-        rule_book().section("hooks", HookRules),
+        Webhook(name="desk", url="https://desk.example/", key=b"k"),
+        effective_tuning().section("hooks", WebhookTuning),
     )
     changes = room.reading.changes(StoryFilter(limit=10))
     assert changes

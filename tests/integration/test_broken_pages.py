@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import WorkError
 from aggregator.pipeline.jobs import PrepareJob
@@ -50,8 +50,8 @@ def test_a_page_that_breaks_its_worker(database: Database, broken: str, verdict:
     with database.write() as connection:
         for one in inbox.accept(connection, entries, seen=[NOON] * 3, wants_page=[True] * 3):
             assert one.n is not None
-            pending_pages.arrived(connection, one.n, page=b"<p>x</p>", url=None, charset="utf-8")
-    list(Pipeline(database, Breaking(broken), rule_book(), Clock(), summary_words=60).place_waiting())
+            pending_pages.store_page(connection, one.n, page=b"<p>x</p>", url=None, charset="utf-8")
+    list(Pipeline(database, Breaking(broken), effective_tuning(), Clock(), summary_words=60).place_waiting())
     with database.read() as connection:
         columns = (entry.c.verdict, entry.c.page_verdict, entry.c.outcome)
         said = [tuple(row) for row in connection.execute(select(*columns).order_by(entry.c.n))]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.read_model import Change, StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search.index import index_next
 from aggregator.store.tables import change
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
@@ -28,7 +28,7 @@ def desk(database: Database) -> Desk:
 def stream(database: Database, **wanted: object) -> list[Change]:
     """The changes, oldest first."""
     after: Any = wanted.pop("after", 0)
-    found = Reading(database).changes(StoryFilter(**wanted))  # type: ignore[arg-type]
+    found = DatabaseStoryReader(database).changes(StoryFilter(**wanted))  # type: ignore[arg-type]
     return [one for one in reversed(found) if one.n > after]
 
 
@@ -140,7 +140,7 @@ def test_recluster_without_a_change_tells_nothing(database: Database) -> None:
 def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(database: Database) -> None:
     filled(database)
     last = max(one.n for one in stream(database, limit=500))
-    strict = rule_book({"events": {"threshold": 60.0}})
+    strict = effective_tuning({"events": {"threshold": 60.0}})
     reclustering(database, strict).take_over(placing_of(database), None)
     created = stream(database, after=last, limit=500)
     assert set(kinds(created)) == {"created"}
@@ -164,14 +164,15 @@ def test_filters_and_bounds(database: Database) -> None:
     some_outlet = next(one.article.outlet for one in whole if one.article and one.article.outlet)
     of_outlet = {one.story for one in stream(database, outlet=some_outlet.upper(), limit=500)}
     assert of_outlet == {
-        one.id for one in Reading(database).stories(StoryFilter(outlet=some_outlet, limit=500)).stories
+        one.id
+        for one in DatabaseStoryReader(database).stories(StoryFilter(outlet=some_outlet, limit=500)).stories
     }
 
 
 def test_the_stream_and_the_lists_agree_on_what_fits(database: Database) -> None:
     """The filter is written down twice, for a list of stories and for a few of them."""
     filled(database)
-    reading = Reading(database)
+    reading = DatabaseStoryReader(database)
     listed = reading.stories(StoryFilter(limit=500)).stories
     outlets = {article.outlet for one in listed for article in one.articles if article.outlet}
     times = some.none() | some.integers(-40, 40).map(lambda days: NOON + days * DAY)

@@ -13,22 +13,22 @@ import pytest
 from sqlalchemy import Executable, Select, delete, func, insert, literal, select, text, update
 
 from aggregator.cluster.entry_identity import story_id
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
 from aggregator.model.errors import DamagedError
 from aggregator.pipeline import command_queue
-from aggregator.pipeline.placement.erase import ForgetWish
-from aggregator.pipeline.placement.place import Placing
-from aggregator.pipeline.placement.repair import Repaired, RepairWish, pieces
+from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.pipeline.placement.place import Placer
+from aggregator.pipeline.placement.repair import RepairCommand, RepairResult, pieces
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import recluster
 from aggregator.store.maintenance.integrity_check import Fault, balance, faults
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.table_counts import statistics
 from aggregator.store.search import index
 from aggregator.store.search.match import newest
 from aggregator.store.search.query_syntax import parse_query
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import (
     article,
     change,
@@ -44,14 +44,14 @@ from aggregator.store.tables import (
     story_log,
     tombstone,
 )
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.conftest import Postgres
 from tests.fresh import with_tables
 from tests.homes import correct, homes
 
 Contents = dict[str, list[dict[str, Any]]]
-RULES = rule_book().section("stories", StoryRules)
+RULES = effective_tuning().section("stories", StoryTuning)
 
 
 class Sound:
@@ -78,7 +78,7 @@ class Sound:
         self.before = self.contents()
 
     def tell(self) -> None:
-        while tell_next(self.database, 20, RULES):
+        while render_next(self.database, 20, RULES):
             pass
 
     def contents(self) -> Contents:
@@ -102,7 +102,7 @@ class Sound:
 
     def repair(self) -> int:
         """What `db check --repair` does where nobody else is the writer."""
-        placing = Placing(self.database, rule_book(), Clock(), summary_words=60)
+        placing = Placer(self.database, effective_tuning(), Clock(), summary_words=60)
         done = sum(placing.repair(wish).rows for wish in pieces(self.found()))
         with self.database.write() as connection:
             while index.index_older(connection, 100):
@@ -145,7 +145,7 @@ def sound(made: Sound) -> Iterator[Sound]:
 
 def test_a_damaged_text_stops_neither_placing_nor_its_story(sound: Sound) -> None:
     sound.damage([LOST["packed"][0]])
-    reading = Reading(sound.database)
+    reading = DatabaseStoryReader(sound.database)
     with sound.database.read() as connection:
         row = connection.execute(select(article.c.id, article.c.story).where(article.c.n == 4)).one()
         with pytest.raises(DamagedError, match=row.id):
@@ -178,13 +178,13 @@ CREATE TRIGGER once BEFORE INSERT ON tombstone FOR EACH ROW EXECUTE FUNCTION ref
 def test_a_repair_and_forgetting_are_done_again_where_others_were_in_the_way(sound: Sound) -> None:
     if sound.database.is_sqlite:
         pytest.skip("SQLite has no serialisation failures")
-    placing = Placing(sound.database, rule_book(), Clock(), summary_words=60)
+    placing = Placer(sound.database, effective_tuning(), Clock(), summary_words=60)
     sound.damage([update(counter).where(counter.c.name == "story").values(value=0)])
     sound.damage([text(REFUSED_ONCE)])
     try:
-        assert placing.repair(RepairWish(remedy="counters", keys=("story",))).rows == 1
+        assert placing.repair(RepairCommand(remedy="counters", keys=("story",))).rows == 1
         sound.damage([text("ALTER SEQUENCE tries RESTART")])
-        assert placing.erase(ForgetWish(name="Echo")).toll.articles == 1
+        assert placing.erase(ForgetCommand(name="Echo")).toll.articles == 1
     finally:
         sound.damage([text("DROP FUNCTION refuse_once CASCADE"), text("DROP SEQUENCE tries")])
 
@@ -292,7 +292,7 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
         rows = [connection.execute(search_rows(n)).one() for n in (1, 2)]
         for row in rows:
             index.take_out(connection, row.n)
-        index.put(connection, [index.Indexed(**{**rows[0]._mapping, "title": "Other words altogether"})])
+        index.put(connection, [index.IndexedText(**{**rows[0]._mapping, "title": "Other words altogether"})])
     found = " ".join(one.what for one in sound.found())
     assert "missing in the full-text index" in found
     assert "with other words" in found
@@ -313,7 +313,7 @@ def test_a_torn_full_text_index_is_made_anew(sound: Sound) -> None:
 
 
 def search_rows(n: int) -> Select[Any]:
-    columns = (article.c[name] for name in index.Indexed._fields)
+    columns = (article.c[name] for name in index.IndexedText._fields)
     return select(*columns).where(article.c.n == n)
 
 
@@ -423,25 +423,25 @@ def test_a_daemon_repairs_what_a_command_found(sound: Sound) -> None:
     with sound.database.write() as connection:
         connection.execute(update(story).where(LIVE).values(outlet_count=7))
     (wish,) = pieces(sound.found())
-    number = command_queue.leave(sound.database, NOON, "repair", msgspec.json.encode(wish))
-    assert desk.pipeline.answer_requests() == 1
-    answer = command_queue.answer_to(sound.database, number, patience_seconds=0)
-    assert msgspec.json.decode(answer or "", type=Repaired) == Repaired(rows=1)
+    number = command_queue.enqueue(sound.database, NOON, "repair", msgspec.json.encode(wish))
+    assert desk.pipeline.run_commands() == 1
+    answer = command_queue.wait_for_answer(sound.database, number, patience_seconds=0)
+    assert msgspec.json.decode(answer or "", type=RepairResult) == RepairResult(rows=1)
     assert sound.found() == []
 
 
 def test_a_repair_that_comes_twice_does_no_harm(sound: Sound) -> None:
-    placing = Placing(sound.database, rule_book(), Clock(), summary_words=60)
+    placing = Placer(sound.database, effective_tuning(), Clock(), summary_words=60)
     retired = next(row["id"] for row in sound.before["story"] if row["redirect_to"])
     for wish in (
-        RepairWish(remedy="keys", keys=tuple(row["article"] for row in sound.before["identity_key"])),
-        RepairWish(remedy="sightings", keys=tuple(row["article"] for row in sound.before["sighting"])),
-        RepairWish(remedy="counters", keys=("story", "inbox", "entry", "change")),
-        RepairWish(remedy="orphans", keys=("all",)),
-        RepairWish(remedy="links", keys=tuple(row["id"] for row in sound.before["article"])),
-        RepairWish(remedy="redirects", keys=(retired,)),
-        RepairWish(remedy="stories", keys=(retired, "nobody")),
-        RepairWish(remedy="bands", keys=("1", "2", "3", "4", "99")),
+        RepairCommand(remedy="keys", keys=tuple(row["article"] for row in sound.before["identity_key"])),
+        RepairCommand(remedy="sightings", keys=tuple(row["article"] for row in sound.before["sighting"])),
+        RepairCommand(remedy="counters", keys=("story", "inbox", "entry", "change")),
+        RepairCommand(remedy="orphans", keys=("all",)),
+        RepairCommand(remedy="links", keys=tuple(row["id"] for row in sound.before["article"])),
+        RepairCommand(remedy="redirects", keys=(retired,)),
+        RepairCommand(remedy="stories", keys=(retired, "nobody")),
+        RepairCommand(remedy="bands", keys=("1", "2", "3", "4", "99")),
     ):
         placing.repair(wish)
     assert without(sound.contents(), ALIKE) == without(sound.before, ALIKE)

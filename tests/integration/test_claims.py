@@ -10,16 +10,16 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import select, update
 
-from aggregator.config.tuning import RuleBook, rule_book
-from aggregator.daemon.poll_scheduler import Rounds
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.model.errors import AggregatorError
-from aggregator.pipeline.poll import Polling
-from aggregator.pipeline.watch_folder import Watching
+from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import SharingRules
-from aggregator.store.intake.host_backoff import Host, save_hosts
-from aggregator.store.intake.host_leases import Claims
+from aggregator.store.engine.writer_lease import LeaseTuning
+from aggregator.store.intake.host_backoff import HostBackoff, save_host_backoffs
+from aggregator.store.intake.host_leases import HostLeases
 from aggregator.store.intake.sources import Source, add, all_sources, save, source_id
 from aggregator.store.tables import claim, entry, source
 from tests.articles import NOON
@@ -28,11 +28,11 @@ from tests.loopback import Response, Route
 from tests.waiting import wait_until
 from tests.world import Time, World
 
-RULES = rule_book().section("sharing", SharingRules)
+RULES = effective_tuning().section("sharing", LeaseTuning)
 GAP_SECONDS = 0.15
 INTERVAL_SECONDS = 1.5
 HOSTS, FEEDS_A_HOST = 8, 4
-BOOK = rule_book(
+BOOK = effective_tuning(
     {
         "net": {
             "host_gap_seconds": GAP_SECONDS,
@@ -62,7 +62,7 @@ def other(shared: Database) -> Iterator[Database]:
     opened.close()
 
 
-def of_others(claims: Claims, database: Database) -> frozenset[str]:
+def of_others(claims: HostLeases, database: Database) -> frozenset[str]:
     with database.read() as connection:
         return claims.of_others(connection)
 
@@ -71,7 +71,7 @@ def of_others(claims: Claims, database: Database) -> frozenset[str]:
 
 
 def test_a_host_is_one_daemons_until_it_gives_it_back(shared: Database, other: Database) -> None:
-    first, second = Claims(shared, RULES), Claims(other, RULES)
+    first, second = HostLeases(shared, RULES), HostLeases(other, RULES)
     assert first.take({"a.example", "b.example", "d.example"}) == {"a.example", "b.example", "d.example"}
     assert first.missing({"a.example", "c.example"}) == {"c.example"}
     assert second.take({"a.example", "c.example"}) == {"c.example"}
@@ -84,8 +84,12 @@ def test_a_host_is_one_daemons_until_it_gives_it_back(shared: Database, other: D
 
 
 def test_who_dies_loses_its_hosts_and_who_is_busy_keeps_them(shared: Database, other: Database) -> None:
-    short = SharingRules(**{**_values(RULES), "claim_seconds": 3.0, "renew_claim_seconds": 2.9})
-    dead, busy, third = Claims(shared, short), Claims(other, short), Claims(Database(shared.url), short)
+    short = LeaseTuning(**{**_values(RULES), "claim_seconds": 3.0, "renew_claim_seconds": 2.9})
+    dead, busy, third = (
+        HostLeases(shared, short),
+        HostLeases(other, short),
+        HostLeases(Database(shared.url), short),
+    )
     dead.take({"a.example"})
     busy.take({"b.example"})
 
@@ -98,12 +102,12 @@ def test_who_dies_loses_its_hosts_and_who_is_busy_keeps_them(shared: Database, o
     assert dead.missing({"a.example"}) == {"a.example"}, "it knows by now"
 
 
-def _values(rules: SharingRules) -> dict[str, float]:
-    return {name: getattr(rules, name) for name in rules.__struct_fields__}
+def _values(tuning: LeaseTuning) -> dict[str, float]:
+    return {name: getattr(tuning, name) for name in tuning.__struct_fields__}
 
 
 def test_nobody_waits_for_a_daemon_that_hangs_while_it_claims(shared: Database, other: Database) -> None:
-    claims = Claims(shared, RULES)
+    claims = HostLeases(shared, RULES)
     claims.take({"a.example", "b.example"})
     claims.give_back(lambda _host: 0.0, but=())
     with other.write() as connection:
@@ -117,13 +121,13 @@ def test_two_daemons_that_want_the_same_hosts_never_wait_for_each_other(
     hosts = [f"h{number}.example" for number in range(40)]
     taken: dict[str, list[str]] = defaultdict(list)
 
-    def want(name: str, claims: Claims, wanted: list[str]) -> None:
+    def want(name: str, claims: HostLeases, wanted: list[str]) -> None:
         for _ in range(5):
             taken[name] += claims.take(wanted)
 
     threads = [
-        threading.Thread(target=want, args=("first", Claims(shared, RULES), hosts)),
-        threading.Thread(target=want, args=("second", Claims(other, RULES), hosts[::-1])),
+        threading.Thread(target=want, args=("first", HostLeases(shared, RULES), hosts)),
+        threading.Thread(target=want, args=("second", HostLeases(other, RULES), hosts[::-1])),
     ]
     for one in threads:
         one.start()
@@ -134,7 +138,7 @@ def test_two_daemons_that_want_the_same_hosts_never_wait_for_each_other(
 
 
 def test_on_sqlite_all_hosts_are_the_one_daemons_own() -> None:
-    alone = Claims(Database("sqlite:///nowhere/at-all.db"), RULES)
+    alone = HostLeases(Database("sqlite:///nowhere/at-all.db"), RULES)
     assert alone.missing({"a.example"}) == set()
     alone.keep(["a.example"])
     alone.give_back(lambda _host: 0.0, but=())
@@ -160,22 +164,22 @@ class Daemon:
     """What of a daemon asks feeds."""
 
     def __init__(
-        self, database: Database, world: World, book: RuleBook, *, leads: bool, threads: int = 4
+        self, database: Database, world: World, all_tuning: Tuning, *, leads: bool, threads: int = 4
     ) -> None:
         executor = InlineExecutor()
-        self.client = world.client(book)
-        polling = Polling(database, self.client, executor, book, world.time, robots=False, pages="auto")
-        self.rounds = Rounds(
+        self.client = world.client(all_tuning)
+        polling = Poller(database, self.client, executor, all_tuning, world.time, robots=False, pages="auto")
+        self.rounds = PollScheduler(
             database,
             self.client,
             polling,
-            Watching(database, executor, book, world.time),
+            FolderWatcher(database, executor, all_tuning, world.time),
             world.time,
             threads=threads,
             arrived=lambda: None,
             stops=lambda: False,
             leads=lambda: leads,
-            book=book,
+            all_tuning=all_tuning,
         )
         self.rounds.take_up(world.time())
         self._over = threading.Event()
@@ -261,7 +265,7 @@ def test_a_host_of_quick_answers_stays_one_daemons_for_as_long_as_it_is_asked(sh
                 id_ = source_id("feed", None, address)
                 row = Source(id=id_, kind="feed", address=address, interval_seconds=60, next_due_at=NOON)
                 add(connection, row)
-        daemon = Daemon(shared, world, rule_book(soon | BOOK.overrides), leads=True, threads=0)
+        daemon = Daemon(shared, world, effective_tuning(soon | BOOK.overrides), leads=True, threads=0)
         for _ in range(3):
             daemon.rounds.tick()
             with shared.read() as connection:
@@ -292,10 +296,10 @@ def test_what_a_host_asked_of_one_daemon_the_next_one_keeps_to(shared: Database,
                 id=id_, kind="feed", address="http://a.example/0", interval_seconds=60, next_due_at=NOON
             )
             add(connection, row)
-        late = Daemon(other, world, rule_book(), leads=False)
+        late = Daemon(other, world, effective_tuning(), leads=False)
         with shared.write() as connection:  # said to another daemon, after this one began
             until = NOON + dt.timedelta(seconds=600)
-            save_hosts(connection, [Host(name="a.example", held_until=until)])
+            save_host_backoffs(connection, [HostBackoff(name="a.example", held_until=until)])
         late.rounds.tick()
         late.rounds.tick()
         assert world.asked == []

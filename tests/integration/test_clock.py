@@ -4,13 +4,13 @@ import datetime as dt
 
 from sqlalchemy import select
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.repair import ClockRules, pull_back
+from aggregator.store.maintenance.repair import ClockTuning, pull_back
 from aggregator.store.tables import story
 from tests.articles import NOON, Clock, Desk, record
 
-RULES = RuleBook().section("clock", ClockRules)
+RULES = Tuning().section("clock", ClockTuning)
 YEAR = dt.timedelta(days=365)
 
 
@@ -57,7 +57,7 @@ def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(database: Database
     desk = Desk(database, clock)
     for number in range(4):
         take(desk, number)
-    few = RuleBook({"clock": {"ahead_least": 3}}).section("clock", ClockRules)
+    few = Tuning({"clock": {"ahead_least": 3}}).section("clock", ClockTuning)
     wrong = NOON - YEAR
     assert database.transact(lambda connection: pull_back(connection, wrong, few)) == 0
     assert newest_first(database) == ["3", "2", "1", "0"]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.pipeline.pipeline import Pipeline
@@ -46,7 +46,7 @@ class Running(Cluster):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.workers = [self.start_worker(), self.start_worker()]
-        self.stranger = self.start_stranger()
+        self.unknown_entry = self.start_stranger()
 
     def await_threads(self, wanted: int) -> None:
         """Until the scheduler knows so many."""
@@ -68,7 +68,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def executor(cluster: Running) -> Iterator[Executor]:
-    opened = open_executor(cluster.executor, 0, rule_book())
+    opened = open_executor(cluster.executor, 0, effective_tuning())
     yield opened
     opened.close()
 
@@ -108,8 +108,8 @@ def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
 
 
 def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -> None:
-    book = rule_book({"work": {"parse_deadline_seconds": 0.3, "answer_cap_bytes": 1000}})
-    limited = open_executor(cluster.executor, 0, book)
+    all_tuning = effective_tuning({"work": {"parse_deadline_seconds": 0.3, "answer_cap_bytes": 1000}})
+    limited = open_executor(cluster.executor, 0, all_tuning)
     try:
         for function, job, verdict in (
             (fault_jobs.spin, b"", "timeout"),
@@ -123,7 +123,7 @@ def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -
 
 
 def test_submit_waits_while_enough_is_under_way_and_close_ends_all(cluster: Running) -> None:
-    executor = open_executor(cluster.executor, 0, rule_book({"work": {"queued_jobs_per_worker": 1}}))
+    executor = open_executor(cluster.executor, 0, effective_tuning({"work": {"queued_jobs_per_worker": 1}}))
     assert executor.workers == 2
     handed_out = []
 
@@ -154,11 +154,11 @@ def test_an_executor_that_is_closed_leaves_no_thread_and_no_file(cluster: Runnin
     def files() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
-    opened = [open_executor(cluster.executor, 0, rule_book())]  # kept: nobody is to tidy up by chance
+    opened = [open_executor(cluster.executor, 0, effective_tuning())]  # kept: nobody is to tidy up by chance
     opened[0].close()
     before = files(), threading.active_count()
     for _ in range(2):
-        opened.append(open_executor(cluster.executor, 0, rule_book()))
+        opened.append(open_executor(cluster.executor, 0, effective_tuning()))
         assert opened[-1].submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
         opened[-1].close()
     assert (files(), threading.active_count()) == before
@@ -173,9 +173,11 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
     database = with_tables(Database(f"sqlite:///{tmp_path}/cluster.db"))
     Desk(database, Clock()).accept(*given[:FIRST])
     with caplog.at_level(logging.WARNING):
-        executor = open_executor(cluster.executor, 0, rule_book({"work": {"remote_deadline_seconds": 30.0}}))
+        executor = open_executor(
+            cluster.executor, 0, effective_tuning({"work": {"remote_deadline_seconds": 30.0}})
+        )
     assert "another program: code" in caplog.text
-    pipeline = Pipeline(database, executor, rule_book(), Clock(), summary_words=60)
+    pipeline = Pipeline(database, executor, effective_tuning(), Clock(), summary_words=60)
     killer = threading.Thread(target=_kill_at_work, args=(cluster.workers[0],))
     killer.start()
     try:
@@ -190,7 +192,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
         executor.close()
     with database.read() as connection:
         assert inbox.waiting_count(connection) == ARTICLES - FIRST
-    list(Pipeline(database, InlineExecutor(), rule_book(), Clock(), summary_words=60).place_waiting())
+    list(Pipeline(database, InlineExecutor(), effective_tuning(), Clock(), summary_words=60).place_waiting())
     assert settled(database) == settled(inline)
     for one in (inline, database):
         one.close()
@@ -201,7 +203,7 @@ def test_where_all_workers_have_another_program_it_is_told_what_differs(cluster:
         if worker.poll() is None:
             kill(worker)
     with pytest.raises(NoWorkersError, match=r"no Dask worker has the program that runs here; .* code \w+"):
-        open_executor(cluster.executor, 0, rule_book())
+        open_executor(cluster.executor, 0, effective_tuning())
 
 
 def test_a_scheduler_without_workers_is_told_until_there_is_one(
@@ -210,8 +212,8 @@ def test_a_scheduler_without_workers_is_told_until_there_is_one(
     from aggregator.pipeline.workers import dask
 
     monkeypatch.setattr(dask, "_COUNTING_SECONDS", 0.1)
-    kill(cluster.stranger)
-    executor = open_executor(cluster.executor, 0, rule_book())
+    kill(cluster.unknown_entry)
+    executor = open_executor(cluster.executor, 0, effective_tuning())
     try:
         wait_until(lambda: executor.trouble, "the trouble to be told")
         assert "has no workers; start some with: dask worker tcp://127.0.0.1" in executor.trouble
@@ -224,15 +226,15 @@ def test_a_scheduler_without_workers_is_told_until_there_is_one(
 
 
 def test_a_scheduler_that_is_not_there_is_named() -> None:
-    book = rule_book({"work": {"connect_seconds": 0.3}})
+    all_tuning = effective_tuning({"work": {"connect_seconds": 0.3}})
     with pytest.raises(NoWorkersError, match="no Dask scheduler answers at tcp"):
-        open_executor("dask://127.0.0.1:1", 0, book)
+        open_executor("dask://127.0.0.1:1", 0, all_tuning)
 
 
 def test_without_the_library_it_is_said_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match=r"pip install 'distributed"):
-        open_executor("dask://127.0.0.1:8786", 0, rule_book())
+        open_executor("dask://127.0.0.1:8786", 0, effective_tuning())
 
 
 @pytest.mark.torture
@@ -240,7 +242,7 @@ def test_a_scheduler_that_is_started_again_costs_time_alone(tmp_path: Path) -> N
     cluster = Cluster(tmp_path)
     try:
         cluster.start_worker()
-        executor = open_executor(cluster.executor, 0, rule_book())
+        executor = open_executor(cluster.executor, 0, effective_tuning())
         assert executor.submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
         futures = [executor.submit(fault_jobs.sleep, b"0.3") for _ in range(4)]
         kill(cluster.scheduler)
@@ -323,10 +325,10 @@ def test_with_tls_only_those_with_a_certificate_do(tmp_path: Path) -> None:
             _run_by_a_stranger(at.replace("tls://", "tcp://"), None)
         assert _is_refused_without_a_certificate(int(at.rpartition(":")[2]))
         with pytest.raises(ConfigError, match="certificates"):
-            open_executor(running.executor, 0, rule_book())
+            open_executor(running.executor, 0, effective_tuning())
         tls = {f"distributed.comm.tls.{name}": str(ours) for name in ("ca-file", "client.cert", "client.key")}
         with dask.config.set(tls):
-            opened = open_executor(running.executor, 0, rule_book())
+            opened = open_executor(running.executor, 0, effective_tuning())
         try:
             assert opened.workers == 1
         finally:

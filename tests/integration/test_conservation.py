@@ -11,15 +11,15 @@ from collections.abc import Callable
 import msgspec
 from sqlalchemy import delete, select
 
-from aggregator.cluster.rekeyed_entries import IdentityRules
-from aggregator.config.tuning import rule_book
+from aggregator.cluster.rekeyed_entries import IdentityTuning
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
-from aggregator.pipeline.placement.erase import ForgetWish
-from aggregator.pipeline.placement.retention import Plan
+from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.pipeline.placement.retention import RetentionPlan
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, intake_counts, pending_pages
-from aggregator.store.intake.identify import Poll
-from aggregator.store.intake.pending_pages import PageWanted
+from aggregator.store.intake.identify import PollContext
+from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.maintenance.checks import conservation
 from aggregator.store.maintenance.integrity_check import balance, faults
 from aggregator.store.tables import article, entry
@@ -81,8 +81,8 @@ class Life:
 
     def be_polled(self) -> None:
         entries = [msgspec.structs.replace(one, source="feed", authority="own") for one in self.some()]
-        rules = rule_book().section("identity", IdentityRules)
-        poll = Poll(outlet=None, is_first=False, rules=rules)
+        tuning = effective_tuning().section("identity", IdentityTuning)
+        poll = PollContext(outlet=None, is_first=False, tuning=tuning)
         with self.database.write() as connection:
             inbox.accept_polled(
                 connection,
@@ -99,9 +99,9 @@ class Life:
 
     def have_pages(self) -> None:
         with self.database.write() as connection:
-            wanted: list[PageWanted] = pending_pages.wanted(connection, self.clock(), 3)
-            for one in wanted:
-                pending_pages.given_up(connection, one.n, verdict=None, reason="it does not answer")
+            due_pages: list[PendingPage] = pending_pages.due_pages(connection, self.clock(), 3)
+            for one in due_pages:
+                pending_pages.give_up(connection, one.n, verdict=None, reason="it does not answer")
 
     def be_empty(self) -> None:
         self.desk.take(record("Void", str(self.rng.randrange(1000)), "", ""))
@@ -110,17 +110,17 @@ class Life:
         with self.database.read() as connection:
             ids = connection.execute(select(article.c.id).order_by(article.c.n)).scalars().all()
         if ids:
-            placing_of(self.database).erase(ForgetWish(name=self.rng.choice(ids)))
+            placing_of(self.database).erase(ForgetCommand(name=self.rng.choice(ids)))
             self.desk.restart()
 
     def grow_old(self) -> None:
         """A year goes by, and retention does what it may."""
         self.clock.time += dt.timedelta(days=self.rng.choice((1, 200)))
-        placing = self.desk.pipeline._placing
-        plan = Plan(compress_after=86_400, text_after=90 * 86_400, stories_after=190 * 86_400)
-        retaining = placing.retaining(plan, rule_book(), is_asked=True)
+        placing = self.desk.pipeline._placer
+        plan = RetentionPlan(compress_after=86_400, text_after=90 * 86_400, stories_after=190 * 86_400)
+        retention_job = placing.retention_job(plan, effective_tuning(), is_asked=True)
         for _ in range(20):
-            if not retaining.step():
+            if not retention_job.step():
                 break
 
 

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.cluster.copies.copy_check import CopyRules
+from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.copies.sampled_shingles import held
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, Evidence
 from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
@@ -20,7 +20,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, lsh_band, sketch
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record, settled
 
-RULES = rule_book().section("copies", CopyRules)
+RULES = effective_tuning().section("copies", CopyTuning)
 WORDS = sorted(set((FLOOD + FLOOD_ELSEWHERE + STRIKE).split()))
 
 

@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import delete, insert, select
 
 from aggregator.admin.evaluate import evaluate, evaluate_corrections, labelled_records, labels, read_dataset
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Evidence
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import Moved
-from aggregator.pipeline.placement.apply_corrections import Wish
+from aggregator.model.read_model import StoryRedirect
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.corrections import all_bonds, all_corrections
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.corrections import all_constraints, all_corrections
 from aggregator.store.tables import (
     article,
     bond,
@@ -115,7 +115,7 @@ def test_the_story_with_more_reports_keeps_its_id_and_the_other_one_leads_to_it(
     done = correct(grouped, "merge", goat, bridge)
     assert done.stories == (bridge,)
     assert partition(grouped)[bridge] == both
-    assert Reading(grouped).story(goat) == Moved(to=bridge)
+    assert DatabaseStoryReader(grouped).story(goat) == StoryRedirect(to=bridge)
     assert redirects(grouped)[goat] == bridge
     assert ("corrected", {"correction": 1, "words": f"merged {goat} into {bridge}"}) in logged(
         grouped, bridge
@@ -244,7 +244,7 @@ def test_a_story_whose_last_article_moves_away_gives_way(grouped: Database) -> N
 
 # --- what cannot be done -----------------------------------------------------------------------------------
 
-Asked = Callable[[Database], Wish]
+Asked = Callable[[Database], CorrectionCommand]
 
 
 def refused(words: str, asked: Asked) -> object:
@@ -262,23 +262,32 @@ def _goat(database: Database) -> str:
 @pytest.mark.parametrize(
     ("words", "asked"),
     [
-        refused("there is no story nowhere", lambda _: Wish(kind="merge", stories=("nowhere", "else"))),
-        refused("one story already", lambda d: Wish(kind="merge", stories=(_goat(d), _goat(d)))),
         refused(
-            "is not in story", lambda d: Wish(kind="split", stories=(_goat(d),), articles=("no such one",))
+            "there is no story nowhere",
+            lambda _: CorrectionCommand(kind="merge", stories=("nowhere", "else")),
+        ),
+        refused("one story already", lambda d: CorrectionCommand(kind="merge", stories=(_goat(d), _goat(d)))),
+        refused(
+            "is not in story",
+            lambda d: CorrectionCommand(kind="split", stories=(_goat(d),), articles=("no such one",)),
         ),
         refused(
             "nothing would be left",
-            lambda d: Wish(kind="split", stories=(_bridge(d),), articles=tuple(members(d, _bridge(d)))),
+            lambda d: CorrectionCommand(
+                kind="split", stories=(_bridge(d),), articles=tuple(members(d, _bridge(d)))
+            ),
         ),
         refused(
-            "there is no article", lambda d: Wish(kind="move", stories=(_goat(d),), articles=("no such one",))
+            "there is no article",
+            lambda d: CorrectionCommand(kind="move", stories=(_goat(d),), articles=("no such one",)),
         ),
         refused(
             "is in story",
-            lambda d: Wish(kind="move", stories=(_goat(d),), articles=(members(d, _goat(d))[0],)),
+            lambda d: CorrectionCommand(
+                kind="move", stories=(_goat(d),), articles=(members(d, _goat(d))[0],)
+            ),
         ),
-        refused("no correction that could be undone", lambda _: Wish()),
+        refused("no correction that could be undone", lambda _: CorrectionCommand()),
     ],
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(grouped: Database, words: str, asked: Asked) -> None:
@@ -493,7 +502,7 @@ def test_all_taken_back_leaves_what_was_before_any_correction(corrected: Databas
     for _ in made:
         undo(corrected)
     with corrected.read() as connection:
-        assert all_bonds(connection) == []
+        assert all_constraints(connection) == []
     fresh = set(partition(corrected).values())
     for table in (story_log, sketch, lsh_band, article, story, sighting, identity_key, entry):
         with corrected.write() as connection:
@@ -549,7 +558,7 @@ def test_an_export_is_a_dataset(corrected: Database, tmp_path: Path) -> None:
     path.write_bytes(b"".join(labelled_records(corrected)))
     records = read_dataset(path)
     assert {one.id for one in records} == set(labels(corrected))
-    result, _ = evaluate(records, rule_book(), executor="inline", workers=1)
+    result, _ = evaluate(records, effective_tuning(), executor="inline", workers=1)
     assert result.labelled is not None
     assert result.articles == len(records)
 

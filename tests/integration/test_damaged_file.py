@@ -16,17 +16,17 @@ import pytest
 from sqlalchemy import func, select, update
 
 from aggregator.admin.export import exported, import_into, salvaged
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import DamagedFileError, ReadError
-from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.repair import pieces
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import Fault, balance, faults
 from aggregator.store.migrate import upgrade
 from aggregator.store.search import index
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, story
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from tests.articles import Clock
 from tests.homes import fill, what_is_wrong
 
@@ -45,7 +45,7 @@ def with_all_rows(file: Path) -> Database:
     fill(database)
     with database.write() as connection:
         assert index.index_next(connection, 1000)
-    while tell_next(database, 50, rule_book().section("stories", StoryRules)):
+    while render_next(database, 50, effective_tuning().section("stories", StoryTuning)):
         pass
     return database
 
@@ -145,11 +145,11 @@ def test_a_table_is_named_and_its_other_rows_are_saved(file: Path, empty: Databa
 
 
 def repair(database: Database) -> None:
-    placing = Placing(database, rule_book(), Clock(), summary_words=60)
+    placing = Placer(database, effective_tuning(), Clock(), summary_words=60)
     for _ in range(4):
         for wish in pieces(list(faults(database))):
             placing.repair(wish)
-        while tell_next(database, 50, rule_book().section("stories", StoryRules)):
+        while render_next(database, 50, effective_tuning().section("stories", StoryTuning)):
             pass
 
 

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
-from aggregator.config.tuning import RuleBook
-from aggregator.model.counters import TRANSACTION_RETRIES, Tally
+from aggregator.config.tuning import Tuning
+from aggregator.model.counters import TRANSACTION_RETRIES, Metrics
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseAwayError,
@@ -28,18 +28,20 @@ from aggregator.store.engine import engines, timeouts
 from aggregator.store.engine import engines as dead_peer
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.engine.fair_lock import FairLock
-from aggregator.store.engine.timeouts import DatabaseRules
+from aggregator.store.engine.timeouts import DatabaseTuning
 from aggregator.store.migrate import make_file
 from tests.own_postgres import OwnPostgres
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-SHIPPED = RuleBook().section("database", DatabaseRules)
+SHIPPED = Tuning().section("database", DatabaseTuning)
 IMPATIENT = msgspec.structs.replace(SHIPPED, lock_seconds=0.3, read_seconds=0.3, idle_seconds=0.3)
 
 
 def retries(database: Database, cause: str) -> float:
     """How many transactions were done again because of `cause`."""
-    return sum(one.value for one in database.tally.read(TRANSACTION_RETRIES) if one.labels == (cause,))
+    return sum(
+        one.value for one in database.metrics_registry.read(TRANSACTION_RETRIES) if one.labels == (cause,)
+    )
 
 
 def rows(database: Database) -> list[int]:
@@ -54,8 +56,8 @@ def note(n: int) -> Callable[[Connection], None]:
     return work
 
 
-def prepared(url: str, rules: DatabaseRules = SHIPPED) -> Database:
-    database = Database(url, rules, Tally())
+def prepared(url: str, tuning: DatabaseTuning = SHIPPED) -> Database:
+    database = Database(url, tuning, Metrics())
     make_file(database)
     with database.write() as connection:
         connection.execute(text("CREATE TABLE noted (n INTEGER PRIMARY KEY)"))
@@ -83,7 +85,7 @@ def test_transactions_that_cannot_be_put_in_an_order_are_done_again(own_postgres
     """Each counts the rows and adds one of that number: 40001 where two do so at once."""
     url = own_postgres.make()
     own_postgres.run(f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET default_transaction_isolation=serializable")
-    with closing(prepared(url)) as one, closing(Database(url, tally=Tally())) as other:
+    with closing(prepared(url)) as one, closing(Database(url, metrics_registry=Metrics())) as other:
         meet = threading.Barrier(2)
 
         def count(database: Database) -> None:
@@ -107,7 +109,7 @@ def test_transactions_that_cannot_be_put_in_an_order_are_done_again(own_postgres
 
 def test_a_dead_lock_ends_one_of_two_which_is_done_again(own_postgres: OwnPostgres) -> None:
     url = own_postgres.make()
-    with closing(prepared(url)) as one, closing(Database(url, tally=Tally())) as other:
+    with closing(prepared(url)) as one, closing(Database(url, metrics_registry=Metrics())) as other:
         for n in (1, 2):
             one.transact(note(n))
         meet = threading.Barrier(2)
@@ -169,12 +171,12 @@ def test_writers_of_one_process_are_served_in_the_order_in_which_they_came() -> 
 
 def test_another_program_that_keeps_a_file_is_waited_for_once_and_then_said(tmp_path: Path) -> None:
     """As somebody in sqlite3 who typed BEGIN IMMEDIATE and went to lunch."""
-    rules = msgspec.structs.replace(SHIPPED, lock_seconds=1000.0, read_seconds=0.2, look_seconds=0.05)
-    with closing(prepared(f"sqlite:///{tmp_path / 'a.db'}", rules)) as database:
+    tuning = msgspec.structs.replace(SHIPPED, lock_seconds=1000.0, read_seconds=0.2, look_seconds=0.05)
+    with closing(prepared(f"sqlite:///{tmp_path / 'a.db'}", tuning)) as database:
         with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as somebody:
             somebody.execute("BEGIN IMMEDIATE")
             with pytest.raises(DatabaseLockedError, match="another program"):
-                database.hurried().transact(note(1))
+                database.with_read_timeout().transact(note(1))
             assert database.trouble is not None
             assert "another program" in database.trouble
             with pytest.raises(DatabaseLockedError, match="another program"):
@@ -194,13 +196,16 @@ def test_a_reader_in_a_hurry_is_not_kept_for_ever_and_others_are(impatient: Data
             "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 6000000) "
             "SELECT max(n) FROM c"
         )
-    with pytest.raises(DatabaseBusyError, match="took too long"), impatient.hurried().read() as connection:
+    with (
+        pytest.raises(DatabaseBusyError, match="took too long"),
+        impatient.with_read_timeout().read() as connection,
+    ):
         connection.execute(text(slow)).all()
     with impatient.read() as connection:
         began = time.monotonic()
         connection.execute(text(slow)).all()
         assert time.monotonic() - began > IMPATIENT.read_seconds, "the statement above proves nothing"
-    with impatient.hurried().read() as connection:
+    with impatient.with_read_timeout().read() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
@@ -325,7 +330,7 @@ def test_a_server_that_is_not_there_is_said_in_words_and_waited_for(
 
     with ThreadPoolExecutor(1) as beside:
         up = beside.submit(start_later)
-        server.wait_until_there(say=said.append)
+        server.wait_for_server(say=said.append)
         up.result()
     assert len(said) == 1
     assert "does not answer" in said[0]
@@ -370,7 +375,7 @@ def test_an_answer_that_one_process_of_a_server_owes_is_given_up_by_who_is_in_a_
     with closing(prepared(own_postgres.make(), IMPATIENT)) as server:
 
         def ask() -> None:
-            with server.hurried().read() as connection:
+            with server.with_read_timeout().read() as connection:
                 process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
                 os.kill(process, signal.SIGSTOP)
                 try:
@@ -388,7 +393,7 @@ def test_who_is_not_let_in_does_not_wait(own_postgres: OwnPostgres) -> None:
         closing(Database(f"{own_postgres.server}/nowhere")) as nowhere,
         pytest.raises(AggregatorError, match="does not exist") as refused,
     ):
-        nowhere.wait_until_there()
+        nowhere.wait_for_server()
     assert not isinstance(refused.value, DatabaseAwayError)
 
 
@@ -396,8 +401,8 @@ def test_who_is_not_let_in_does_not_wait(own_postgres: OwnPostgres) -> None:
 
 
 def test_a_log_that_a_long_reader_made_grow_shrinks_again(tmp_path: Path) -> None:
-    rules = msgspec.structs.replace(SHIPPED, log_mib=1, checkpoint_seconds=0.1, log_rest_seconds=0.0)
-    with closing(Database(f"sqlite:///{tmp_path / 'a.db'}", rules)) as database:
+    tuning = msgspec.structs.replace(SHIPPED, log_mib=1, checkpoint_seconds=0.1, log_rest_seconds=0.0)
+    with closing(Database(f"sqlite:///{tmp_path / 'a.db'}", tuning)) as database:
         make_file(database)
         with database.write() as connection:
             connection.execute(text("CREATE TABLE noted (n INTEGER PRIMARY KEY, words BLOB)"))
@@ -407,15 +412,15 @@ def test_a_log_that_a_long_reader_made_grow_shrinks_again(tmp_path: Path) -> Non
                 with database.write() as connection:
                     connection.execute(text("INSERT INTO noted VALUES (:n, zeroblob(100000))"), {"n": n})
             assert database.log_bytes() > 2 * 2**20
-            assert not database.shrink_log(), "the reader is in the way"
+            assert not database.truncate_log(), "the reader is in the way"
         usual = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, usual[1]))
         try:
             with pytest.raises(NotWritableError, match=r"full|cannot be written"):
-                database.shrink_log()
+                database.truncate_log()
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, usual)
-        assert database.shrink_log()
+        assert database.truncate_log()
         assert database.log_bytes() == 0
         with database.write() as connection:
             connection.execute(text("DELETE FROM noted WHERE n = 0"))
@@ -427,10 +432,10 @@ def test_a_disk_without_room_is_refused_at_the_start(tmp_path: Path) -> None:
         closing(Database(f"sqlite:///{tmp_path / 'a.db'}", wants_more)) as database,
         pytest.raises(NotWritableError, match="MiB are free") as refused,
     ):
-        database.refuse_little_room()
+        database.check_free_disk()
     assert refused.value.exit_code == 5
     with closing(Database(f"sqlite:///{tmp_path / 'a.db'}")) as database:
-        database.refuse_little_room()
+        database.check_free_disk()
 
 
 def test_a_database_that_may_only_be_read_says_so_and_is_read(

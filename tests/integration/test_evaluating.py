@@ -12,13 +12,13 @@ import zstandard
 from aggregator.admin.evaluate import (
     Assignment,
     Evaluation,
-    Shown,
+    ShownArticle,
     evaluate,
     evaluate_corrections,
     read_dataset,
 )
 from aggregator.cli.app import main
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.errors import UsageError
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY
@@ -39,9 +39,11 @@ def written(folder: Path, *lines: str) -> Path:
 
 
 def ran(
-    path: Path, book: RuleBook | None = None, executor: str = "inline", **more: Any
+    path: Path, all_tuning: Tuning | None = None, executor: str = "inline", **more: Any
 ) -> tuple[Evaluation, list[Assignment]]:
-    return evaluate(read_dataset(path), book or rule_book(), executor=executor, workers=1, **more)
+    return evaluate(
+        read_dataset(path), all_tuning or effective_tuning(), executor=executor, workers=1, **more
+    )
 
 
 # --- what is in a dataset ----------------------------------------------------------------------------------
@@ -199,7 +201,7 @@ def test_corrections_are_measured_against_what_the_program_decides_alone():
     result = evaluate_corrections(
         {"a": "x", "b": "x", "c": "y", "d": "z"},
         {"a": "1", "b": "2", "c": "2", "pruned": "2"},
-        shown={"b": Shown(id="b", title="Second"), "a": Shown(id="a", title="First")},
+        shown={"b": ShownArticle(id="b", title="Second"), "a": ShownArticle(id="a", title="First")},
         worst=1,
     )
     assert (result.articles, result.gone) == (4, 1)

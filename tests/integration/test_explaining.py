@@ -14,7 +14,7 @@ from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.explain import explanation
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.fresh import with_tables
@@ -84,19 +84,21 @@ def test_shares_add_up_to_the_score_on_all_of_the_dev_data(sqlite: Database, dat
 
 
 @pytest.fixture
-def three(database: Database) -> tuple[Reading, list[str], Desk]:
+def three(database: Database) -> tuple[DatabaseStoryReader, list[str], Desk]:
     desk = Desk(database, Clock())
     done = desk.take(
         record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("Courier", "2", "Four dead as river Arrel floods Pennmouth", FLOOD_ELSEWHERE, published=NOON),
         record("Herald", "3", "Dock workers in Sennick walk out", STRIKE, published=NOON),
     )
-    return Reading(database), [one.article for one in done], desk
+    return DatabaseStoryReader(database), [one.article for one in done], desk
 
 
-def test_an_article_tells_how_it_came_and_how_it_stands(three: tuple[Reading, list[str], Desk]) -> None:
+def test_an_article_tells_how_it_came_and_how_it_stands(
+    three: tuple[DatabaseStoryReader, list[str], Desk],
+) -> None:
     reading, (first, second, _), desk = three
-    told = explanation(reading, second, None, desk.book)
+    told = explanation(reading, second, None, desk.all_tuning)
     assert told.evidence.stage == "event"
     assert told.today is not None
     assert told.today.score >= told.today.need
@@ -104,27 +106,29 @@ def test_an_article_tells_how_it_came_and_how_it_stands(three: tuple[Reading, li
     text = told.as_text()
     for words in ("It joined by its score", "words of the whole text", "×", "sum", "Today it agrees"):
         assert words in text
-    assert "It opened this story" in explanation(reading, first, None, desk.book).as_text()
+    assert "It opened this story" in explanation(reading, first, None, desk.all_tuning).as_text()
 
 
-def test_two_articles_say_why_they_are_together_or_apart(three: tuple[Reading, list[str], Desk]) -> None:
+def test_two_articles_say_why_they_are_together_or_apart(
+    three: tuple[DatabaseStoryReader, list[str], Desk],
+) -> None:
     reading, (first, second, third), desk = three
-    together = explanation(reading, first, second, desk.book).pair
+    together = explanation(reading, first, second, desk.all_tuning).pair
     assert together is not None
     assert together.same_story
     assert together.fits == ()
     assert math.isclose(together.score, together.bias + math.fsum(r.share for r in together.reasons))
-    apart = explanation(reading, first, third, desk.book).pair
+    apart = explanation(reading, first, third, desk.all_tuning).pair
     assert apart is not None
     assert not apart.same_story
     assert [fit.score < fit.need for fit in apart.fits] == [True, True]
     assert math.isclose(apart.score, apart.bias + math.fsum(r.share for r in apart.reasons))
 
 
-def test_a_copy_shows_the_passages(three: tuple[Reading, list[str], Desk]) -> None:
+def test_a_copy_shows_the_passages(three: tuple[DatabaseStoryReader, list[str], Desk]) -> None:
     reading, (first, _, _), desk = three
     (copy,) = desk.take(record("Mirror", "9", "Pennmouth under water", FLOOD, published=NOON))
-    told = explanation(reading, copy.article, first, desk.book)
+    told = explanation(reading, copy.article, first, desk.all_tuning)
     assert told.evidence.stage == "copy"
     assert told.passages
     assert " ".join(told.passages[0].split()) in " ".join(FLOOD.split())
@@ -132,7 +136,9 @@ def test_a_copy_shows_the_passages(three: tuple[Reading, list[str], Desk]) -> No
     assert told.pair.copy is not None
 
 
-def test_an_article_that_is_not_there_is_said_in_words(three: tuple[Reading, list[str], Desk]) -> None:
+def test_an_article_that_is_not_there_is_said_in_words(
+    three: tuple[DatabaseStoryReader, list[str], Desk],
+) -> None:
     reading, _, desk = three
     with pytest.raises(UsageError, match="there is no article nothing"):
-        explanation(reading, "nothing", None, desk.book)
+        explanation(reading, "nothing", None, desk.all_tuning)

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from aggregator.admin.export import exported, import_into, opened, written
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, ReadError, UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import writer_lock
+from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.maintenance import dump_rows
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import metadata
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, NOON, Clock, Desk, record
 from tests.conftest import Postgres
 from tests.homes import correct, fill, undo, what_is_wrong
@@ -41,11 +41,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         upgrade(database)
         if name == "filled":
             fill(database)
-            everything = [one.id for one in Reading(database).stories(StoryFilter(limit=100)).stories]
+            everything = [
+                one.id for one in DatabaseStoryReader(database).stories(StoryFilter(limit=100)).stories
+            ]
             correct(database, "merge", *everything[:2])
             correct(database, "merge", *everything[4:6])
             undo(database)
-            while tell_next(database, 50, rule_book().section("stories", StoryRules)):
+            while render_next(database, 50, effective_tuning().section("stories", StoryTuning)):
                 pass
             Desk(database, Clock()).accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
         database.close()
@@ -84,7 +86,7 @@ def test_from_one_kind_to_the_other_and_back_not_a_byte_changes(
     assert _export(empty) == first
     for copied in (server, empty):
         assert what_is_wrong(copied) == []
-        found = Reading(copied).search("levee OR strike OR goat", 10)
+        found = DatabaseStoryReader(copied).search("levee OR strike OR goat", 10)
         assert found.hits, "the full-text index was made anew"
     server.close()
     postgres.take_back(address)
@@ -151,7 +153,7 @@ def test_only_an_empty_database_that_nobody_writes_takes_one(filled: Database, e
     with pytest.raises(UsageError, match="not empty"):
         import_into(filled, lines, _ignore)
     assert _export(filled) == lines
-    lock = writer_lock(empty)
+    lock = open_writer_lease(empty)
     assert lock.acquire()
     with pytest.raises(AnotherDaemonError):
         import_into(empty, lines, _ignore)

@@ -5,16 +5,16 @@ from typing import Any, Literal
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.apply_corrections import Wish
-from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
+from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.story_writer import BUMPS
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import StoryRules
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
 from tests import feed_rules
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.feeds import NOW, channel_of, feed_of
@@ -101,7 +101,7 @@ def test_deciding_again_without_a_change_restart_and_the_same_again_change_no_by
 
 def test_the_feeds_of_a_real_database_are_valid(database: Database) -> None:
     fill(database)
-    while tell_next(database, 100, rule_book().section("stories", StoryRules)):
+    while render_next(database, 100, effective_tuning().section("stories", StoryTuning)):
         pass
     for form in FORMATS:
         ending = {"jsonfeed": "json"}.get(form, form)
@@ -136,7 +136,7 @@ def test_only_what_is_chosen_bumps_and_nothing_else_depends_on_it(
     assert set(bumps) <= BUMPS
     desk = Desk(database, Clock(NOON))
     desk.pipeline = Pipeline(
-        database, InlineExecutor(), rule_book(), desk.clock, summary_words=60, bumps=bumps
+        database, InlineExecutor(), effective_tuning(), desk.clock, summary_words=60, bumps=bumps
     )
     desk.take(flood(), record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON))
     reader = Reader(database)
@@ -159,9 +159,11 @@ def test_a_correction_bumps_where_that_is_chosen(database: Database, bumps: tupl
     reader = Reader(database)
     (whole,), _ = reader.look()
     later = Clock(NOON + dt.timedelta(days=9))
-    placing = Placing(database, rule_book(), later, summary_words=60, bumps=bumps)
+    placing = Placer(database, effective_tuning(), later, summary_words=60, bumps=bumps)
     story = whole.rsplit("/", 1)[1]
-    placing.correct(Wish(kind="split", stories=(story,), articles=(members(database, story)[-1],)))
+    placing.correct(
+        CorrectionCommand(kind="split", stories=(story,), articles=(members(database, story)[-1],))
+    )
     new, bumped = reader.look()
     assert len(new) == 1
     assert bumped == ([whole] if "correction" in bumps else [])
@@ -170,7 +172,7 @@ def test_a_correction_bumps_where_that_is_chosen(database: Database, bumps: tupl
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_no_two_stories_have_one_time_after_deciding_again(database: Database) -> None:
     fill(database)
-    strict = rule_book({"events": {"threshold": 60.0}})
+    strict = effective_tuning({"events": {"threshold": 60.0}})
     reclustering(database, strict).take_over(placing_of(database, strict), None)
     times = [item.updated for item in channel_of(database).items]
     assert len(times) > 30

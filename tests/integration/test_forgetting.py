@@ -15,29 +15,29 @@ from sqlalchemy import func, select, text
 
 from aggregator.admin.export import exported, import_into
 from aggregator.cluster.copies.sampled_shingles import PassageIndex
-from aggregator.config.tuning import rule_book
-from aggregator.config.webhooks import Hook
+from aggregator.config.tuning import effective_tuning
+from aggregator.config.webhooks import Webhook
 from aggregator.model.core import Entry, Evidence, StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline import command_queue
-from aggregator.pipeline.placement.erase import Forgetting, ForgetWish, Forgotten
-from aggregator.pipeline.placement.recluster import Difference, Regrouped
+from aggregator.pipeline.placement.erase import ForgetCommand, ForgetHandler, ForgetResult
+from aggregator.pipeline.placement.recluster import GroupingDifference, RegroupedStory
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected, tombstones
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens, articles, commands
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, lsh_band, metadata, request, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table
-from aggregator.stories.tuning import StoryRules
-from aggregator.web.api.push import Letterbox
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import Filling
-from aggregator.web.webhooks.payload import HookRules
+from aggregator.web.webhooks.dispatcher import WebhookDispatcher
+from aggregator.web.webhooks.payload import WebhookTuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.homes import (
     by_title,
@@ -58,7 +58,7 @@ COUNCIL = """The council of Lorwick voted on Friday to keep both public librarie
 were for it, four against. The money comes from the sale of the old tram depot, whose buyer wants to put
 forty flats there. Opening hours on Saturdays are to be cut by two. A group of parents had collected nine
 thousand signatures since the spring. The next budget, the treasurer warned, will be harder."""
-BOOK = rule_book()
+BOOK = effective_tuning()
 
 
 def marked(guid: str, body: str, *, title: str = "levee breaks", days_before: int = 0) -> Entry:
@@ -122,29 +122,35 @@ def in_files(database: Database) -> bool:
     return any(MARK.encode() in one.read_bytes().lower() for one in every if one.exists())
 
 
-def settle(desk: Desk) -> None:
+def settle(unit_of_work: Desk) -> None:
     """The full-text index and the merged texts."""
-    desk.pipeline.index_text()
-    while tell_next(desk.database, 50, BOOK.section("stories", StoryRules)):
+    unit_of_work.pipeline.index_text()
+    while render_next(unit_of_work.database, 50, BOOK.section("stories", StoryTuning)):
         pass
 
 
-def forget(desk: Desk, name: str) -> Forgotten:
+def forget(unit_of_work: Desk, name: str) -> ForgetResult:
     """As a running daemon is asked by the command."""
-    wish = msgspec.json.encode(ForgetWish(name=name))
-    number = command_queue.leave(desk.database, desk.clock(), "forget", wish)
-    desk.pipeline.answer_requests()
-    answer = command_queue.answer_to(desk.database, number, patience_seconds=0)
+    wish = msgspec.json.encode(ForgetCommand(name=name))
+    number = command_queue.enqueue(unit_of_work.database, unit_of_work.clock(), "forget", wish)
+    unit_of_work.pipeline.run_commands()
+    answer = command_queue.wait_for_answer(unit_of_work.database, number, patience_seconds=0)
     assert answer is not None
-    return msgspec.json.decode(answer, type=Forgotten)
+    return msgspec.json.decode(answer, type=ForgetResult)
 
 
-def filling_of(desk: Desk, reading: Reading | None = None) -> Filling:
-    hook = Hook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
-    rules = BOOK.section("hooks", HookRules)
-    reading = reading or Reading(desk.database, BOOK)
-    return Filling(
-        desk.database, reading, [hook], PublishSettings(), rules=rules, steady_days=1.0, now=desk.clock
+def filling_of(unit_of_work: Desk, reading: DatabaseStoryReader | None = None) -> WebhookDispatcher:
+    hook = Webhook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
+    tuning = BOOK.section("hooks", WebhookTuning)
+    reading = reading or DatabaseStoryReader(unit_of_work.database, BOOK)
+    return WebhookDispatcher(
+        unit_of_work.database,
+        reading,
+        [hook],
+        PublishSettings(),
+        tuning=tuning,
+        steady_days=1.0,
+        now=unit_of_work.clock,
     )
 
 
@@ -155,22 +161,26 @@ def the_article(database: Database, guid: str = "1") -> str:
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
+def unit_of_work(database: Database) -> Desk:
     return Desk(database, Clock())
 
 
 # --- no word is left ---------------------------------------------------------------------------------------
 
 
-def test_no_word_of_it_is_left(desk: Desk, tmp_path: Path) -> None:
-    database = desk.database
-    filling = filling_of(desk)
-    filling.follow()
-    desk.take(record("Herald", "0", "Libraries stay open", COUNCIL, published=NOON))
-    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
-    desk.take(marked("1", f"{FLOOD} Later {MARK}s came.", title="levee gives way at Pennmouth"))  # a revision
-    desk.take(alone("3"), alone("5", STRIKE[::-1]))  # one will be empty, one gives way
-    settle(desk)
+def test_no_word_of_it_is_left(unit_of_work: Desk, tmp_path: Path) -> None:
+    database = unit_of_work.database
+    filling = filling_of(unit_of_work)
+    filling.sync_webhooks()
+    unit_of_work.take(record("Herald", "0", "Libraries stay open", COUNCIL, published=NOON))
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
+    unit_of_work.take(
+        marked("1", f"{FLOOD} Later {MARK}s came.", title="levee gives way at Pennmouth")
+    )  # a revision
+    unit_of_work.take(alone("3"), alone("5", STRIKE[::-1]))  # one will be empty, one gives way
+    settle(unit_of_work)
     while filling.step() is not None:
         pass
     flood, ended = (homes(database)[the_article(database, guid)] for guid in ("1", "3"))
@@ -178,7 +188,7 @@ def test_no_word_of_it_is_left(desk: Desk, tmp_path: Path) -> None:
     undo(database)
     gave_way = homes(database)[the_article(database, "5")]
     assert correct(database, "merge", flood, gave_way).stories == (flood,)
-    settle(desk)
+    settle(unit_of_work)
     with database.write() as connection:
         rejected.note(
             connection,
@@ -188,8 +198,8 @@ def test_no_word_of_it_is_left(desk: Desk, tmp_path: Path) -> None:
             reason="y",
             at=NOON,
         )
-        regrouped = Regrouped(story=ended, title=f"{MARK.title()} again", before=0, after=1)
-        answer = Difference(
+        regrouped = RegroupedStory(story=ended, title=f"{MARK.title()} again", before=0, after=1)
+        answer = GroupingDifference(
             articles=1,
             moved=1,
             stories_before=1,
@@ -197,9 +207,9 @@ def test_no_word_of_it_is_left(desk: Desk, tmp_path: Path) -> None:
             pairs_kept=1,
             changes=(regrouped,),
         )
-        number = commands.leave(connection, NOON, "recluster", "{}")
+        number = commands.enqueue(connection, NOON, "recluster", "{}")
         commands.answer(connection, number, NOON, "done", msgspec.json.encode(answer).decode())
-    desk.accept(marked("1", f"{FLOOD_ELSEWHERE} Still {MARK}."))  # waits to be placed
+    unit_of_work.accept(marked("1", f"{FLOOD_ELSEWHERE} Still {MARK}."))  # waits to be placed
     places = words_in(database)
     assert {"article.text", "entry.payload", "revision.text", "story.merged", "outbox.body"} <= set(places)
     assert {"story_log.detail", "change.title", "refusal.item"} <= set(places)
@@ -209,20 +219,23 @@ def test_no_word_of_it_is_left(desk: Desk, tmp_path: Path) -> None:
     else:
         assert "article_search.words" in places
 
-    done = [forget(desk, f"https://herald.example/{MARK}-1"), forget(desk, the_article(database, "3"))]
-    done.append(forget(desk, the_article(database, "5")))
+    done = [
+        forget(unit_of_work, f"https://herald.example/{MARK}-1"),
+        forget(unit_of_work, the_article(database, "3")),
+    ]
+    done.append(forget(unit_of_work, the_article(database, "5")))
 
     assert [one.toll.articles for one in done] == [1, 1, 1]
     assert (done[0].toll.revisions, done[0].toll.emptied, done[1].toll.emptied) == (1, 0, 1)
-    settle(desk)
+    settle(unit_of_work)
     assert words_in(database) == []
     assert what_is_wrong(database) == []
     if database.is_sqlite:
-        assert database.fold_log()
+        assert database.checkpoint_log()
         assert not in_files(database)
-    left = Reading(database).stories(StoryFilter(limit=9)).stories
+    left = DatabaseStoryReader(database).stories(StoryFilter(limit=9)).stories
     assert sorted(one.title for one in left) == ["Libraries stay open", "Town under water"]
-    assert Reading(database).story(ended) is None
+    assert DatabaseStoryReader(database).story(ended) is None
     with database.read() as connection:
         waiting = connection.execute(select(func.count()).where(outbox_table.c.body.is_not(None)))
         assert waiting.scalar_one() == 1, "only of what nobody asked to forget"
@@ -238,30 +251,30 @@ def _unpacked(line: bytes) -> str:
     return line.decode().lower()
 
 
-def test_no_page_feed_or_answer_has_it(desk: Desk) -> None:
-    desk.take(marked("1", FLOOD), alone("3"))
-    desk.take(record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
-    settle(desk)
-    ended = homes(desk.database)[the_article(desk.database, "3")]
-    gone = the_article(desk.database)
-    server = Server(Reading(desk.database), PublishSettings(port=0))
+def test_no_page_feed_or_answer_has_it(unit_of_work: Desk) -> None:
+    unit_of_work.take(marked("1", FLOOD), alone("3"))
+    unit_of_work.take(record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    settle(unit_of_work)
+    ended = homes(unit_of_work.database)[the_article(unit_of_work.database, "3")]
+    gone = the_article(unit_of_work.database)
+    server = Server(DatabaseStoryReader(unit_of_work.database), PublishSettings(port=0))
     with httpx.Client(base_url=server.start(), trust_env=False, timeout=60) as client:
         paths = (
             "/",
             "/?view=newest",
             f"/search?q={MARK}",
-            f"/stories/{homes(desk.database)[gone]}",
+            f"/stories/{homes(unit_of_work.database)[gone]}",
             "/feeds/stories.rss",
             "/feeds/stories.atom",
             "/feeds/stories.json",
             "/feeds/updates.rss",
             "/api/v1/stories",
-            f"/api/v1/stories/{homes(desk.database)[gone]}",
+            f"/api/v1/stories/{homes(unit_of_work.database)[gone]}",
         )
         assert all(MARK in client.get(path).text.lower() for path in paths)
         tag = client.get("/feeds/stories.rss").headers["ETag"]
-        forget(desk, "Herald")
-        settle(desk)
+        forget(unit_of_work, "Herald")
+        settle(unit_of_work)
         again = client.get("/feeds/stories.rss", headers={"If-None-Match": tag})
         assert again.status_code == 200, "readers that ask whether it changed are told"
         told = {path: client.get(path).text.lower().replace(f"q={MARK}", "") for path in paths}
@@ -276,26 +289,28 @@ def test_no_page_feed_or_answer_has_it(desk: Desk) -> None:
 # --- it does not come back ---------------------------------------------------------------------------------
 
 
-def test_it_does_not_come_back_by_any_door(desk: Desk, tmp_path: Path) -> None:
-    database = desk.database
-    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+def test_it_does_not_come_back_by_any_door(unit_of_work: Desk, tmp_path: Path) -> None:
+    database = unit_of_work.database
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
     id_ = the_article(database)
-    forget(desk, id_)
+    forget(unit_of_work, id_)
 
-    again = desk.accept(
+    again = unit_of_work.accept(
         marked("1", FLOOD),
         marked("1", f"{STRIKE} All is {MARK} now."),
         msgspec.structs.replace(marked("1", FLOOD), guid="another"),
         msgspec.structs.replace(marked("1", FLOOD), url=None),
     )
     assert [(one.outcome, one.article, one.n) for one in again] == [("forgotten", id_, None)] * 4
-    assert [one.outcome for one in desk.accept(msgspec.structs.replace(marked("1", ""), guid="another"))] == [
-        "forgotten"
-    ], "it is known by the keys that it came under since"
+    assert [
+        one.outcome for one in unit_of_work.accept(msgspec.structs.replace(marked("1", ""), guid="another"))
+    ] == ["forgotten"], "it is known by the keys that it came under since"
 
     with database.write() as connection:
-        _, secret = api_tokens.create(connection, "newsroom", ("push",), desk.clock())
-    letterbox = Letterbox(database, BOOK, desk.clock)
+        _, secret = api_tokens.create(connection, "newsroom", ("push",), unit_of_work.clock())
+    letterbox = PushEndpoint(database, BOOK, unit_of_work.clock)
     holder = letterbox.holder(secret)
     assert holder is not None
     body = json.dumps(
@@ -311,33 +326,33 @@ def test_it_does_not_come_back_by_any_door(desk: Desk, tmp_path: Path) -> None:
     assert (answer["accepted"], answer["known"], answer["rejected"]) == (0, 0, 1)
     assert "forgotten" in answer["items"][0]["reason"]
 
-    assert desk.place() == []
+    assert unit_of_work.place() == []
     assert words_in(database) == []
     with database.read() as connection:
-        stones = tombstones.stones(connection, 9)
-    assert [(one.article, one.refused) for one in stones] == [(id_, 6)]
+        newest_tombstones = tombstones.newest_tombstones(connection, 9)
+    assert [(one.article, one.refused) for one in newest_tombstones] == [(id_, 6)]
     assert all(one != id_ for one in homes(database))
 
 
-def test_what_was_accepted_meanwhile_is_refused_in_its_place(desk: Desk) -> None:
+def test_what_was_accepted_meanwhile_is_refused_in_its_place(unit_of_work: Desk) -> None:
     """Another process accepts while the writer forgets: neither has seen what the other one did."""
-    desk.take(marked("1", FLOOD))
-    id_ = the_article(desk.database)
-    forget(desk, id_)
-    with desk.database.write() as connection:
+    unit_of_work.take(marked("1", FLOOD))
+    id_ = the_article(unit_of_work.database)
+    forget(unit_of_work, id_)
+    with unit_of_work.database.write() as connection:
         connection.execute(tombstone.delete())
-    assert desk.accept(marked("1", f"{FLOOD_ELSEWHERE} {MARK}"))[0].outcome == "revision"
-    with desk.database.write() as connection:
-        tombstones.lay(connection, [id_], NOON)
-    placed = desk.place()
+    assert unit_of_work.accept(marked("1", f"{FLOOD_ELSEWHERE} {MARK}"))[0].outcome == "revision"
+    with unit_of_work.database.write() as connection:
+        tombstones.add_tombstones(connection, [id_], NOON)
+    placed = unit_of_work.place()
     assert [(one.outcome, one.reason) for one in placed] == [("refused", tombstones.REASON)]
-    assert words_in(desk.database) == []
+    assert words_in(unit_of_work.database) == []
 
 
-def test_an_export_carries_tombstones(desk: Desk, tmp_path: Path) -> None:
-    desk.take(marked("1", FLOOD))
-    forget(desk, "Herald")
-    lines = list(exported(desk.database, lambda _: None))
+def test_an_export_carries_tombstones(unit_of_work: Desk, tmp_path: Path) -> None:
+    unit_of_work.take(marked("1", FLOOD))
+    forget(unit_of_work, "Herald")
+    lines = list(exported(unit_of_work.database, lambda _: None))
     other = Database(f"sqlite:///{tmp_path / 'other.db'}")
     upgrade(other)
     import_into(other, b"".join(lines).splitlines(keepends=True), lambda _: None)
@@ -348,16 +363,18 @@ def test_an_export_carries_tombstones(desk: Desk, tmp_path: Path) -> None:
 # --- what is left ------------------------------------------------------------------------------------------
 
 
-def test_copies_stay_and_the_first_of_them_is_the_original(desk: Desk) -> None:
-    database = desk.database
+def test_copies_stay_and_the_first_of_them_is_the_original(unit_of_work: Desk) -> None:
+    database = unit_of_work.database
     for number, outlet in enumerate(("Herald", "Echo", "Gazette")):
-        desk.take(record(outlet, "1", f"Levee breaks, {outlet}", FLOOD, published=NOON + number * HOUR))
+        unit_of_work.take(
+            record(outlet, "1", f"Levee breaks, {outlet}", FLOOD, published=NOON + number * HOUR)
+        )
     first, second, third = _in_order(database)
     held = _finders(database)
     assert len(held[1][0]) > 10
     assert held[1][1], "the sampled shingles of the text are the first one's"
     assert not held[2][1]
-    assert forget(desk, first).toll.copies == 2
+    assert forget(unit_of_work, first).toll.copies == 2
     assert _finders(database) == {2: held[1], 3: held[3]}, "copies to come find the next original by them"
     with database.read() as connection:
         rows = connection.execute(
@@ -365,13 +382,17 @@ def test_copies_stay_and_the_first_of_them_is_the_original(desk: Desk) -> None:
         )
         assert [tuple(row) for row in rows] == [(second, None, "report"), (third, second, "copy")]
     assert what_is_wrong(database) == []
-    assert [one.outcome for one in desk.take(record("Post", "1", "Levee", FLOOD, published=NOON))] == ["copy"]
-    before, told = Reading(database).last_change(), by_title(database, "Levee breaks")
-    forget(desk, next(id_ for id_ in homes(database) if id_ not in (second, third)))
+    assert [
+        one.outcome for one in unit_of_work.take(record("Post", "1", "Levee", FLOOD, published=NOON))
+    ] == ["copy"]
+    before, told = DatabaseStoryReader(database).last_change(), by_title(database, "Levee breaks")
+    forget(unit_of_work, next(id_ for id_ in homes(database) if id_ not in (second, third)))
     assert by_title(database, "Levee breaks") == told
-    assert Reading(database).last_change() != before, "readers are told, though the headline stayed"
-    forget(desk, second)
-    assert forget(desk, third).toll.articles == 1
+    assert DatabaseStoryReader(database).last_change() != before, (
+        "readers are told, though the headline stayed"
+    )
+    forget(unit_of_work, second)
+    assert forget(unit_of_work, third).toll.articles == 1
     assert homes(database) == {}
     assert what_is_wrong(database) == []
 
@@ -386,109 +407,119 @@ def _finders(database: Database) -> dict[int, tuple[set[int], bytes]]:
     return found
 
 
-def test_what_an_outlet_repeated_goes_with_it(desk: Desk) -> None:
+def test_what_an_outlet_repeated_goes_with_it(unit_of_work: Desk) -> None:
     """Its lines are learnt from its articles; those that are gone teach nothing, in rows or in memory."""
     given = [one for one in articles_of(81) if one.outlet == "Lantern"]
-    desk.take(*given[:-1])
-    assert taken_out(desk.database, "Lantern")[-1] == (FOOTERS["Lantern"],)
-    forget(desk, "Lantern")
-    desk.take(given[-1])
-    assert taken_out(desk.database, "Lantern") == [()]
+    unit_of_work.take(*given[:-1])
+    assert taken_out(unit_of_work.database, "Lantern")[-1] == (FOOTERS["Lantern"],)
+    forget(unit_of_work, "Lantern")
+    unit_of_work.take(given[-1])
+    assert taken_out(unit_of_work.database, "Lantern") == [()]
 
 
-def test_an_outlet_goes_with_all_that_waits(desk: Desk) -> None:
-    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
-    desk.accept(marked("9", STRIKE))
-    done = forget(desk, "hERALD")
+def test_an_outlet_goes_with_all_that_waits(unit_of_work: Desk) -> None:
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
+    unit_of_work.accept(marked("9", STRIKE))
+    done = forget(unit_of_work, "hERALD")
     assert (done.named, done.toll.articles, done.toll.entries) == (2, 1, 2)
-    assert [one.outcome for one in desk.place()] == []
-    assert words_in(desk.database) == []
-    assert desk.accept(marked("10", STRIKE))[0].outcome == "new", "what it publishes later is other news"
+    assert [one.outcome for one in unit_of_work.place()] == []
+    assert words_in(unit_of_work.database) == []
+    assert unit_of_work.accept(marked("10", STRIKE))[0].outcome == "new", (
+        "what it publishes later is other news"
+    )
 
 
-def test_what_a_stop_left_over_goes_at_the_next_start(desk: Desk) -> None:
+def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Desk) -> None:
     for number in range(45):
-        desk.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
-    desk.place()
-    wish = msgspec.json.encode(ForgetWish(name="Herald"))
-    number = command_queue.leave(desk.database, NOON, "forget", wish)
+        unit_of_work.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
+    unit_of_work.place()
+    wish = msgspec.json.encode(ForgetCommand(name="Herald"))
+    number = command_queue.enqueue(unit_of_work.database, NOON, "forget", wish)
     asked = iter([False, False, True])
-    assert desk.pipeline.answer_requests(lambda: next(asked)) == 0
-    with desk.database.read() as connection:
+    assert unit_of_work.pipeline.run_commands(lambda: next(asked)) == 0
+    with unit_of_work.database.read() as connection:
         left = connection.execute(select(func.count()).select_from(article)).scalar_one()
     assert 0 < left < 45
-    desk.restart()
-    assert desk.pipeline.answer_requests() == 1
-    assert command_queue.answer_to(desk.database, number, patience_seconds=0) is not None
-    assert words_in(desk.database) == []
-    assert what_is_wrong(desk.database) == []
+    unit_of_work.restart()
+    assert unit_of_work.pipeline.run_commands() == 1
+    assert command_queue.wait_for_answer(unit_of_work.database, number, patience_seconds=0) is not None
+    assert words_in(unit_of_work.database) == []
+    assert what_is_wrong(unit_of_work.database) == []
 
 
-def test_what_a_stopped_recluster_left_goes_too(desk: Desk) -> None:
+def test_what_a_stopped_recluster_left_goes_too(unit_of_work: Desk) -> None:
     """Its scratch file holds texts; and taken up again it would decide by what is gone."""
 
     def stops(*_: int) -> None:
         raise InterruptedError
 
-    database = desk.database
+    database = unit_of_work.database
     if database.file is None:
         pytest.skip("beside a server they lie in a folder that all databases share")
-    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
     with pytest.raises(InterruptedError):
         reclustering(database).difference(None, stops)
     assert scratch_files(database.file.parent)
-    forget(desk, the_article(database))
+    forget(unit_of_work, the_article(database))
     assert scratch_files(database.file.parent) == []
 
 
-def test_a_name_that_means_nothing_is_refused_and_not_kept(desk: Desk) -> None:
+def test_a_name_that_means_nothing_is_refused_and_not_kept(unit_of_work: Desk) -> None:
     with pytest.raises(UsageError, match="nothing is stored"):
-        forget(desk, f"https://herald.example/{MARK}")
-    with desk.database.read() as connection:
+        forget(unit_of_work, f"https://herald.example/{MARK}")
+    with unit_of_work.database.read() as connection:
         assert connection.execute(select(request.c.payload)).scalar_one() == "{}"
 
 
-def test_a_delivery_that_was_being_made_is_made_again(desk: Desk) -> None:
+def test_a_delivery_that_was_being_made_is_made_again(unit_of_work: Desk) -> None:
     """Webhooks read and write apart: what was read before and is written after must not be the old words."""
     met = []
 
-    class Overtaken(Reading):
-        def these(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
-            found = super().these(ids)
+    class Overtaken(DatabaseStoryReader):
+        def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
+            found = super().stories_by_id(ids)
             if not met:
                 met.append(found)
-                forget(desk, the_article(desk.database))
+                forget(unit_of_work, the_article(unit_of_work.database))
             return found
 
-    filling = filling_of(desk, Overtaken(desk.database, BOOK))
-    filling.follow()
-    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    filling = filling_of(unit_of_work, Overtaken(unit_of_work.database, BOOK))
+    filling.sync_webhooks()
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
     while filling.step() is not None:
         pass
     assert met
-    assert words_in(desk.database) == []
-    with desk.database.read() as connection:
+    assert words_in(unit_of_work.database) == []
+    with unit_of_work.database.read() as connection:
         assert connection.execute(select(outbox_table.c.body)).first() is not None
 
 
-def test_an_address_of_any_length_is_stored_and_forgotten(desk: Desk) -> None:
+def test_an_address_of_any_length_is_stored_and_forgotten(unit_of_work: Desk) -> None:
     seldom = random.Random(1).choices(string.ascii_letters + string.digits, k=3_900)
     long = f"https://herald.example/{''.join(seldom)}"  # no database packs it
-    (placed,) = desk.take(record("Herald", "1", "Dockers walk out", STRIKE, url=long))
-    forgotten = forget(desk, long)
+    (placed,) = unit_of_work.take(record("Herald", "1", "Dockers walk out", STRIKE, url=long))
+    forgotten = forget(unit_of_work, long)
     assert (placed.outcome, forgotten.toll.articles, forgotten.toll.entries) == ("founded", 1, 1)
 
 
-def test_undoing_a_split_brings_an_ended_story_back(desk: Desk) -> None:
-    database = desk.database
-    desk.take(marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+def test_undoing_a_split_brings_an_ended_story_back(unit_of_work: Desk) -> None:
+    database = unit_of_work.database
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
     first, second = _in_order(database)[:2]
     origin = homes(database)[first]
     assert homes(database)[second] == origin
     correct(database, "split", origin, articles=(second,))
-    desk.restart()
-    forget(desk, first)
-    assert Reading(database).story(origin) is None
+    unit_of_work.restart()
+    forget(unit_of_work, first)
+    assert DatabaseStoryReader(database).story(origin) is None
     undo(database)
     assert homes(database) == {second: origin}
     assert what_is_wrong(database) == []
@@ -499,15 +530,15 @@ def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed:
     """Rows agree with each other, and what is in memory with them, on both databases."""
     fill(database)
     chance = random.Random(seed)
-    placing = placing_of(database)
+    placer = placing_of(database)
     with database.read() as connection:
-        placing.homes.index(connection)
+        placer.story_writer.index(connection)
     everything = sorted(homes(database))
     going = chance.sample(everything, 25)
     for id_ in going:
-        placing.erase(ForgetWish(name=id_))
+        placer.erase(ForgetCommand(name=id_))
     assert set(homes(database)) == set(everything) - set(going)
-    assert what_is_wrong(database, placing) == []
+    assert what_is_wrong(database, placer) == []
     with database.read() as connection:
         dangling = select(article.c.id).where(
             article.c.copy_of.is_not(None), article.c.copy_of.not_in(select(article.c.id))
@@ -516,22 +547,24 @@ def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed:
 
 
 def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(database: Database) -> None:
-    desk = Desk(database, Clock())
-    first, copy, *_ = desk.take(
+    unit_of_work = Desk(database, Clock())
+    first, copy, *_ = unit_of_work.take(
         record("Herald", "1", "Levee breaks", FLOOD, published=NOON),
         record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
         record("Port", "1", "Dock workers strike", STRIKE, published=NOON),
         record("Wharf", "1", "Libraries stay", COUNCIL, published=NOON),
     )
     assert copy.outcome == "copy"
-    placing = desk.pipeline.placing
-    index = placing._twins._index
+    placer = unit_of_work.pipeline.placer
+    index = placer._copy_finder._index
     assert index is not None
 
     def go(article_id: str, story_id: str) -> None:
-        with placing.desk() as open_desk:
+        with placer.unit_of_work() as open_desk:
             former = {article_id: [story_id]}
-            Forgetting(placing.homes, placing._twins).carry_out(open_desk, [article_id], former, "retention")
+            ForgetHandler(placer.story_writer, placer._copy_finder).carry_out(
+                open_desk, [article_id], former, "retention"
+            )
             if article_id == copy.article:
                 raise ZeroDivisionError
 

@@ -5,16 +5,16 @@ import datetime as dt
 import pytest
 from sqlalchemy import event, text
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.read.front_page import CLASSES
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import StoryRules
-from aggregator.web.pages.pages import teaser_of
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.pages.pages import list_item_of
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.homes import correct, fill, undo
 
@@ -34,38 +34,40 @@ def desk(database: Database) -> Desk:
     return desk
 
 
-def front(desk: Desk, *prefer: str, **rules: object) -> list[tuple[int, bool]]:
-    book = RuleBook(overrides={"front": rules})
+def rank_front_page(desk: Desk, *prefer: str, **tuning: object) -> list[tuple[int, bool]]:
+    all_tuning = Tuning(overrides={"front": tuning})
     return [
         (one.report_count, one.preferred)
-        for one in Reading(desk.database, book).front(StoryFilter(), tuple(prefer))
+        for one in DatabaseStoryReader(desk.database, all_tuning).rank_front_page(
+            StoryFilter(), tuple(prefer)
+        )
     ]
 
 
 def test_reports_weigh_more_than_a_few_hours(desk: Desk) -> None:
-    assert front(desk) == [(2, False), (1, False)]
-    assert front(desk, doubling_hours=1.0) == [(1, False), (2, False)]
+    assert rank_front_page(desk) == [(2, False), (1, False)]
+    assert rank_front_page(desk, doubling_hours=1.0) == [(1, False), (2, False)]
 
 
 def test_an_outlet_that_is_preferred_lifts_its_stories_whatever_its_case(desk: Desk) -> None:
-    assert front(desk, "COURIER", preferred_hours=12.0) == [(1, True), (2, False)]
-    assert front(desk, "Nobody", preferred_hours=12.0) == [(2, False), (1, False)]
+    assert rank_front_page(desk, "COURIER", preferred_hours=12.0) == [(1, True), (2, False)]
+    assert rank_front_page(desk, "Nobody", preferred_hours=12.0) == [(2, False), (1, False)]
 
 
 def test_a_story_of_several_reports_is_found_beyond_the_newest(desk: Desk) -> None:
     """The window holds one story of each class: without the classes the flood would be out of it."""
-    assert front(desk, window=1) == [(2, False), (1, False)]
+    assert rank_front_page(desk, window=1) == [(2, False), (1, False)]
 
 
 def test_filters_hold_and_the_chosen_come_whole_in_their_order(desk: Desk) -> None:
-    reading = Reading(desk.database)
-    assert [one.report_count for one in reading.front(StoryFilter(min_reports=2))] == [2]
-    assert [one.report_count for one in reading.front(StoryFilter(query="strike"))] == [1]
-    ids = tuple(one.id for one in reading.front(StoryFilter()))
+    reading = DatabaseStoryReader(desk.database)
+    assert [one.report_count for one in reading.rank_front_page(StoryFilter(min_reports=2))] == [2]
+    assert [one.report_count for one in reading.rank_front_page(StoryFilter(query="strike"))] == [1]
+    ids = tuple(one.id for one in reading.rank_front_page(StoryFilter()))
     listed = {story.id: story for story in reading.stories(StoryFilter()).stories}
-    assert reading.these((*ids, "nosuch")) == tuple(listed[one] for one in ids)
-    assert reading.these(()) == reading.teasers(()) == ()
-    assert reading.teasers(("nosuch", *ids)) == tuple(teaser_of(listed[one]) for one in ids)
+    assert reading.stories_by_id((*ids, "nosuch")) == tuple(listed[one] for one in ids)
+    assert reading.stories_by_id(()) == reading.list_stories(()) == ()
+    assert reading.list_stories(("nosuch", *ids)) == tuple(list_item_of(listed[one]) for one in ids)
 
 
 def test_no_article_is_read_to_weigh_stories_and_no_story_scanned(desk: Desk) -> None:
@@ -75,7 +77,7 @@ def test_no_article_is_read_to_weigh_stories_and_no_story_scanned(desk: Desk) ->
         asked.append(statement)
 
     event.listen(desk.database.engine, "before_cursor_execute", note)
-    Reading(desk.database).front(StoryFilter())
+    DatabaseStoryReader(desk.database).rank_front_page(StoryFilter())
     event.remove(desk.database.engine, "before_cursor_execute", note)
     weighing = [statement for statement in asked if "FROM story" in statement]
     assert len(weighing) == len(CLASSES)
@@ -91,36 +93,38 @@ def test_no_article_is_read_to_weigh_stories_and_no_story_scanned(desk: Desk) ->
 
 
 def test_the_life_of_a_story_is_told_in_its_order(desk: Desk) -> None:
-    reading = Reading(desk.database)
-    flood = next(one for one in reading.front(StoryFilter()) if one.report_count == 2).id
-    strike = next(one for one in reading.front(StoryFilter()) if one.report_count == 1)
-    steps = reading.grown(flood, 60)
+    reading = DatabaseStoryReader(desk.database)
+    flood = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 2).id
+    strike = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 1)
+    steps = reading.story_history(flood, 60)
     assert [step.kind for step in steps if step.kind != "headline"] == ["created", "joined"]
-    assert [step.article for step in steps[:2]] == [one.id for one in reading.these((flood,))[0].articles]
-    title = reading.these((strike.id,))[0].title
+    assert [step.article for step in steps[:2]] == [
+        one.id for one in reading.stories_by_id((flood,))[0].articles
+    ]
+    title = reading.stories_by_id((strike.id,))[0].title
     correct(desk.database, "merge", flood, strike.id)
-    kept = reading.front(StoryFilter())[0].id
-    merged = [step for step in reading.grown(kept, 60) if step.kind == "merged"]
+    kept = reading.rank_front_page(StoryFilter())[0].id
+    merged = [step for step in reading.story_history(kept, 60) if step.kind == "merged"]
     assert len(merged) == 1
     assert kept != flood or merged[0].before == title
-    corrected = [step for step in reading.grown(kept, 60) if step.kind == "corrected"]
+    corrected = [step for step in reading.story_history(kept, 60) if step.kind == "corrected"]
     assert corrected[0].words.startswith("merged ")
-    assert len(reading.grown(kept, 2)) == 2
+    assert len(reading.story_history(kept, 2)) == 2
 
 
 def test_a_long_life_is_told_from_its_beginning_and_its_end(desk: Desk) -> None:
-    reading = Reading(desk.database)
-    story = reading.front(StoryFilter())[0].id
+    reading = DatabaseStoryReader(desk.database)
+    story = reading.rank_front_page(StoryFilter())[0].id
     with desk.database.write() as connection:
         for n in range(30):
             connection.execute(
                 text("INSERT INTO story_log (story, at, kind, article) VALUES (:s, :t, 'revised', :a)"),
                 {"s": story, "t": "2026-10-20 12:00:00", "a": f"late{n}"},
             )
-    told = reading.grown(story, 10)
-    assert len(told) == 10
-    assert told[0].kind == "created"
-    assert told[-1].article == "late29"
+    rendered = reading.story_history(story, 10)
+    assert len(rendered) == 10
+    assert rendered[0].kind == "created"
+    assert rendered[-1].article == "late29"
 
 
 def _source(address: str, **more: object) -> Source:
@@ -138,7 +142,7 @@ def test_sources_tell_their_health_in_the_words_of_the_command_line(database: Da
     with database.write() as connection:
         for one in (gone, down, fine):
             sources.add(connection, one)
-    reading = Reading(database, now=Clock(NOON))
+    reading = DatabaseStoryReader(database, now=Clock(NOON))
     found = {one.id: one for one in reading.sources()}
     assert (found[gone.id].state, found[gone.id].next_due) == ("gone", None)
     assert "gone for ever" in (found[gone.id].problem or "")
@@ -152,9 +156,9 @@ def test_sources_tell_their_health_in_the_words_of_the_command_line(database: Da
 def test_quality_counts_reports_corrections_and_stories_without_agreement(database: Database) -> None:
     fill(database)
     clock = Clock(NOON + 10 * DAY)
-    while tell_next(database, 100, RuleBook().section("stories", StoryRules)):
+    while render_next(database, 100, Tuning().section("stories", StoryTuning)):
         pass
-    reading = Reading(database)
+    reading = DatabaseStoryReader(database)
     every = reading.stories(StoryFilter(limit=1000)).stories
     found = reading.quality(clock())
     assert found.stories == len(every)
@@ -162,7 +166,7 @@ def test_quality_counts_reports_corrections_and_stories_without_agreement(databa
     assert dict(found.by_reports)[1] == sum(1 for story in every if story.report_count == 1)
     assert found.largest[0][2] == max(story.article_count for story in every)
     three = [story.id for story in every if story.report_count >= 3]
-    assert found.told == len(three)
+    assert found.rendered == len(three)
     agree = []
     for id_ in three:
         merged = reading.merged(id_)
@@ -171,12 +175,12 @@ def test_quality_counts_reports_corrections_and_stories_without_agreement(databa
             agree.append(id_)
     assert found.without_fact_count == len(three) - len(agree)
     assert {id_ for id_, _, _ in found.without_fact} == set(three) - set(agree)
-    assert (found.merges, found.parted, found.undone) == (0, 0, 0)
+    assert (found.merges, found.split_count, found.undone) == (0, 0, 0)
 
 
 def test_quality_tells_what_stands_from_what_was_taken_back(desk: Desk) -> None:
-    reading = Reading(desk.database)
-    ids = tuple(one.id for one in reading.front(StoryFilter()))
+    reading = DatabaseStoryReader(desk.database)
+    ids = tuple(one.id for one in reading.rank_front_page(StoryFilter()))
     correct(desk.database, "merge", *ids)
     now = desk.clock()
     assert (reading.quality(now).merges, reading.quality(now).undone) == (1, 0)

@@ -32,7 +32,7 @@ class Newsroom(Desk):
 
     def restart(self) -> None:
         self.pipeline = Pipeline(
-            self.database, InlineExecutor(), self.book, self.clock, summary_words=60, prefer=self.prefer
+            self.database, InlineExecutor(), self.all_tuning, self.clock, summary_words=60, prefer=self.prefer
         )
 
     def titles(self) -> list[tuple[str, str | None]]:

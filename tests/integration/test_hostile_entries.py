@@ -8,20 +8,20 @@ import pytest
 from lxml import etree
 from sqlalchemy import func, select
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Enclosure, Entry
 from aggregator.model.read_model import StoryFilter
-from aggregator.sources.limits import source_rules
+from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feed import read_feed
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry
 from tests.articles import NOON, Clock, Desk
 from tests.feeds import feed_of
 from tests.hostile_feeds import rss
 
-RULES = source_rules(rule_book())
+RULES = source_tuning(effective_tuning())
 SEED = 20261120
 # Where the trouble is: controls, surrogates, markup's own signs, beyond the basic plane, combining, bidi.
 _RANGES = (
@@ -53,7 +53,7 @@ def read(data: bytes, source: str = "feed-1") -> tuple[Entry, ...]:
         outlet=None,
         zone=None,
         seen=NOON,
-        rules=RULES,
+        tuning=RULES,
     )
     assert feed.problem is None
     return feed.entries
@@ -90,14 +90,16 @@ def test_chance_strings_go_through_feed_database_and_output(strings: int, databa
         desk.take(*entries)
         placed += len(entries)
     with database.read() as connection:
-        kept = [codecs.expand_noun(one, Entry) for (one,) in connection.execute(select(entry.c.payload))]
+        kept = [
+            codecs.decompress_struct(one, Entry) for (one,) in connection.execute(select(entry.c.payload))
+        ]
         lengths = connection.execute(
             select(article.c.title, func.length(article.c.title), article.c.text, func.length(article.c.text))
         ).all()
     for one in kept:
         msgspec.json.encode(one).decode()
     assert all(len(title) == n and len(text) == m for title, n, text, m in lengths)  # no NUL ends a string
-    stories = Reading(database).stories(StoryFilter(limit=strings)).stories
+    stories = DatabaseStoryReader(database).stories(StoryFilter(limit=strings)).stories
     assert stories
     written = feed_of(database, limit=strings)
     assert len(etree.fromstring(written).findall(".//item")) == len(stories)
@@ -132,7 +134,7 @@ def test_all_that_an_entry_declares_is_kept_in_the_database(database: Database) 
     Desk(database, Clock()).take(*read(rss(item).encode()))
     with database.read() as connection:
         payload = connection.execute(select(entry.c.payload)).scalar_one()
-    kept = codecs.expand_noun(payload, Entry)
+    kept = codecs.decompress_struct(payload, Entry)
     assert kept.enclosures == (
         Enclosure(url="https://news.example.org/1.mp3", type="audio/mpeg", length_bytes=77),
         Enclosure(url="https://news.example.org/1.mp4", type="video/mp4", length_bytes=99),

@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.folder_names import folder_name, known_as
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, identity_key
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record, settled
 
@@ -77,7 +77,7 @@ def test_a_link_whose_page_is_known_meanwhile_is_that_article_for_ever(desk: Des
     desk.take(own())
     with desk.database.write() as connection:
         page = f"<html><body><article><h1>Levee</h1><p>{FLOOD}</p></article></body></html>".encode()
-        pending_pages.arrived(connection, accepted.n, page=page, url=ADDRESS, charset="utf-8")
+        pending_pages.store_page(connection, accepted.n, page=page, url=ADDRESS, charset="utf-8")
     assert [one.outcome for one in desk.place()] == ["unchanged"]
     assert desk.take(linked(STRIKE, "x")) == [], "its GUID means the site's own article now"
     assert len(texts(desk)) == 1
@@ -94,19 +94,19 @@ def test_an_address_claimed_by_two_at_once_belongs_to_the_first(desk: Desk) -> N
 def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(
     desk: Desk, tmp_path: Path
 ) -> None:
-    book = rule_book({"events": {"live_reach": 3}})
+    all_tuning = effective_tuning({"events": {"live_reach": 3}})
     entries = [record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD, published=NOON)]
     entries += [
         record("Post", str(n), f"Note {n}", f"Number {n}: " + " ".join(f"w{n}x{i}" for i in range(60)))
         for n in range(8)
     ]
     entries.append(record("Courier", "copy", "Levee breaks at Pennmouth", FLOOD, published=NOON))
-    small = Desk(desk.database, desk.clock, book)
+    small = Desk(desk.database, desk.clock, all_tuning)
     for entry in entries:
         small.take(entry)
     fresh = Database(f"sqlite:///{tmp_path / 'restarted.db'}")
     upgrade(fresh)
-    other = Desk(fresh, Clock(NOON + dt.timedelta(days=3)), book)
+    other = Desk(fresh, Clock(NOON + dt.timedelta(days=3)), all_tuning)
     for entry in entries:
         other.restart()
         other.take(entry)
@@ -142,7 +142,7 @@ def test_the_site_of_an_address_goes_before_what_a_page_calls_itself(desk: Desk)
     (accepted,) = desk.accept(with_page, wants_page=[True])
     assert accepted.n is not None
     with desk.database.write() as connection:
-        pending_pages.arrived(connection, accepted.n, page=page.encode(), url=ADDRESS, charset="utf-8")
+        pending_pages.store_page(connection, accepted.n, page=page.encode(), url=ADDRESS, charset="utf-8")
     desk.place()
     desk.take(record("feed", "2", "Strike", STRIKE, url=ADDRESS + "/2", authority="own", outlet=None))
     assert {outlet for _, outlet in texts(desk)} == {"gazette.example"}
@@ -151,7 +151,7 @@ def test_the_site_of_an_address_goes_before_what_a_page_calls_itself(desk: Desk)
 def test_stories_are_found_by_an_outlet_whatever_its_case(desk: Desk) -> None:
     desk.take(record("Écho du Nord", "1", "Strike", STRIKE, published=NOON))
     for asked in ("Écho du Nord", "écho du nord", "ÉCHO DU NORD"):
-        assert len(Reading(desk.database).stories(StoryFilter(outlet=asked)).stories) == 1
+        assert len(DatabaseStoryReader(desk.database).stories(StoryFilter(outlet=asked)).stories) == 1
 
 
 def test_a_report_takes_in_every_container_that_it_matches(desk: Desk) -> None:
@@ -167,5 +167,5 @@ def test_a_report_takes_in_every_container_that_it_matches(desk: Desk) -> None:
     desk.take(
         record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON)
     )
-    (story,) = Reading(desk.database).stories(StoryFilter()).stories
+    (story,) = DatabaseStoryReader(desk.database).stories(StoryFilter()).stories
     assert (story.article_count, story.report_count) == (3, 2)

@@ -20,28 +20,28 @@ import feedparser
 import pytest
 from sqlalchemy import func, select
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
-from aggregator.pipeline.poll import Polled, Polling
+from aggregator.pipeline.poll import Poller, PollResult
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import identify, inbox, pending_pages, unstable_keys
-from aggregator.store.intake.sources import Source, add, all_sources, follow_config, remove, source_id
+from aggregator.store.intake.sources import Source, add, all_sources, remove, source_id, sync_config
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, identity_key, revision, story_log
 from aggregator.store.tables import sighting as sightings
 from aggregator.store.tables import source as sources
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from aggregator.web.story_json import whole_story_json
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, settled
 from tests.feeds import feed_of
 from tests.loopback import LoopbackServer, Resource
 
-BOOK = rule_book({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
+BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 
 THINGS = (
     (
@@ -133,7 +133,7 @@ class Office:
 
     def __post_init__(self) -> None:
         self.desk = Desk(self.database, self.clock, BOOK)
-        self.polling = Polling(
+        self.polling = Poller(
             self.database, self.client, InlineExecutor(), BOOK, self.clock, robots=False, pages="never"
         )
 
@@ -146,7 +146,7 @@ class Office:
             add(connection, Source(id=id_, kind="feed", address=address, **values))
         return id_
 
-    def poll(self, paper: Paper, id_: str, path: str = "/feed") -> Polled:
+    def poll(self, paper: Paper, id_: str, path: str = "/feed") -> PollResult:
         """Serve the paper as it is now, ask for it, and place what came."""
         paper.polls += 1
         self.server.routes[path] = Resource(paper.feed(), etag=None)
@@ -385,12 +385,12 @@ def test_a_new_address_leaves_the_database_sound_and_is_the_one_that_readers_get
         for host, paper in papers.items():
             paper.url = at(start.format(host=host) + "{n}")
             everywhere.poll(paper, ids[host], f"/{host}")
-        while tell_next(everywhere.database, 20, BOOK.section("stories", StoryRules)):
+        while render_next(everywhere.database, 20, BOOK.section("stories", StoryTuning)):
             pass
         assert [fault.what for fault in faults(everywhere.database, BOOK, now=dt.datetime.now(dt.UTC))] == []
     moved = {paper.url(one) for paper in papers.values() for one in paper.reports}
     assert set(everywhere.column(article.c.url)) == moved
-    reading = Reading(everywhere.database)
+    reading = DatabaseStoryReader(everywhere.database)
     (flood,) = everywhere.column(article.c.story, article.c.n)[-1:]
     whole = reading.story(flood)
     assert isinstance(whole, StoryView)
@@ -435,7 +435,7 @@ def test_a_feed_that_is_entered_at_its_new_address_is_the_same(
     with office.database.write() as connection:
         if how == "paused":
             connection.execute(sources.update().values(origin="config"))
-            follow_config(connection, [])
+            sync_config(connection, [])
         elif how == "failing":
             connection.execute(sources.update().values(health="failing"))
         else:
@@ -658,8 +658,8 @@ def test_a_canonical_link_to_another_site_is_only_a_hint(office: Office) -> None
     source = office.source("/rival", host="rival.test", pages="always")
     office.poll(rival, source, "/rival")
     with office.database.read() as connection:
-        (wanted,) = pending_pages.wanted(connection, office.clock(), 10)
-    office.polling.fetch_page(wanted)
+        (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
+    office.polling.fetch_page(due_pages)
     office.desk.place()
     assert office.count(article) == 2
     assert office.column(article.c.title, article.c.n) == ["Levee breaks at Pennmouth", "Strike in Sennick"]

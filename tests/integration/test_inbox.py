@@ -88,10 +88,10 @@ def test_numbers_are_given_when_all_of_an_article_is_stored(desk: Desk) -> None:
     assert accepted[0].n is not None
     with desk.database.read() as connection:
         assert [one.entry.guid for one in inbox.ready(connection, 10)] == ["2"]
-        assert [one.n for one in pending_pages.wanted(connection, desk.clock(), 10)] == [accepted[0].n]
+        assert [one.n for one in pending_pages.due_pages(connection, desk.clock(), 10)] == [accepted[0].n]
     with desk.database.write() as connection:
         page = f"<html><p>{FLOOD}</p></html>".encode()
-        pending_pages.arrived(
+        pending_pages.store_page(
             connection, accepted[0].n, page=page, url="https://gazette.example/1", charset="utf-8"
         )
     with desk.database.read() as connection:
@@ -101,15 +101,15 @@ def test_numbers_are_given_when_all_of_an_article_is_stored(desk: Desk) -> None:
 
 
 def test_a_page_that_does_not_come_is_asked_for_again_later(desk: Desk) -> None:
-    wanted = record("feed", "1", "Levee breaks", "", url="https://gazette.example/1", authority="own")
-    (accepted,) = desk.accept(wanted, wants_page=[True])
+    due_pages = record("feed", "1", "Levee breaks", "", url="https://gazette.example/1", authority="own")
+    (accepted,) = desk.accept(due_pages, wants_page=[True])
     assert accepted.n is not None
     later = NOON + dt.timedelta(hours=1)
     with desk.database.write() as connection:
         pending_pages.later(connection, accepted.n, later)
     with desk.database.read() as connection:
-        assert pending_pages.wanted(connection, later - dt.timedelta(seconds=1), 10) == []
-        assert [one.tries for one in pending_pages.wanted(connection, later, 10)] == [1]
+        assert pending_pages.due_pages(connection, later - dt.timedelta(seconds=1), 10) == []
+        assert [one.tries for one in pending_pages.due_pages(connection, later, 10)] == [1]
 
 
 def test_nothing_half_done_is_left_by_a_transaction_that_fails(desk: Desk) -> None:
@@ -137,6 +137,6 @@ def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(desk: 
         rows = connection.execute(select(refusal.c.reason)).scalars().all()
     assert rows == ["the file is still empty"]
     with desk.database.write() as connection:
-        rejected.forget(connection, source="ingest", items=["x.txt"])
+        rejected.clear(connection, source="ingest", items=["x.txt"])
     with desk.database.read() as connection:
         assert connection.execute(select(refusal)).all() == []

@@ -14,12 +14,12 @@ import msgspec
 import pytest
 from sqlalchemy import NullPool, create_engine, make_url, select, text, update
 
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.errors import AggregatorError, DatabaseAwayError, DatabaseBusyError, LeaseLostError
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import ADVISORY_KEY, SessionLock
-from aggregator.store.engine.timeouts import DatabaseRules
-from aggregator.store.engine.writer_lease import SharingRules, WriterLock, standing, writer_lock
+from aggregator.store.engine.timeouts import DatabaseTuning
+from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease, open_writer_lease, writer_status
 from aggregator.store.intake import inbox
 from aggregator.store.tables import article, counter, writer
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
@@ -28,20 +28,20 @@ from tests.fresh import with_tables
 from tests.own_postgres import OwnPostgres
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-QUICK = rule_book({"sharing": {"lease_seconds": 2.0, "renew_seconds": 0.2}})
-RULES = rule_book().section("sharing", SharingRules)
+QUICK = effective_tuning({"sharing": {"lease_seconds": 2.0, "renew_seconds": 0.2}})
+RULES = effective_tuning().section("sharing", LeaseTuning)
 
 # A writer that does what it is told, a line at a time, and says what came of it.
 WRITER = """
 import sys
 from sqlalchemy import text
 from aggregator.model.errors import AggregatorError
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import writer_lock
+from aggregator.store.engine.writer_lease import open_writer_lease
 
 database = Database(sys.argv[1])
-lock = writer_lock(database, RuleBook.from_json(sys.argv[2]))
+lock = open_writer_lease(database, Tuning.from_json(sys.argv[2]))
 assert lock.become_writer()
 print("writer", flush=True)
 for line in sys.stdin:
@@ -90,7 +90,7 @@ def stored(database: Database) -> int:
         return int(connection.execute(select(counter.c.value).where(counter.c.name == "story")).scalar_one())
 
 
-def taken_over(lock: WriterLock) -> None:
+def taken_over(lock: WriterLease) -> None:
     wait_until(lock.become_writer, "the lock")
 
 
@@ -98,7 +98,7 @@ def taken_over(lock: WriterLock) -> None:
 
 
 def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(database: Database, other: Database) -> None:
-    first, second = writer_lock(database), writer_lock(other)
+    first, second = open_writer_lease(database), open_writer_lease(other)
     with pytest.raises(LeaseLostError):
         one_more(first.fenced)
     assert first.become_writer()
@@ -106,11 +106,11 @@ def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(database: Databa
     assert not second.become_writer()
     assert one_more(first.fenced) == 1
     with database.read() as connection:
-        before = standing(connection)
+        before = writer_status(connection)
     first.release()
     assert second.become_writer()
     with database.read() as connection:
-        after = standing(connection)
+        after = writer_status(connection)
     assert before is not None
     assert after is not None
     assert (before.holder, after.holder) == (database.session_name, other.session_name)
@@ -128,7 +128,7 @@ def test_the_lock_without_an_epoch_keeps_writers_out_and_is_never_taken_away(
         long_ago = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         values = {"epoch": 7, "holder": "somebody", "since": long_ago, "renewed_at": long_ago}
         connection.execute(writer.insert().values(**values))
-    migrating, waiting = writer_lock(database, QUICK), writer_lock(other, QUICK)
+    migrating, waiting = open_writer_lease(database, QUICK), open_writer_lease(other, QUICK)
     assert migrating.acquire()
     assert not waiting.become_writer()
     migrating.release()
@@ -142,7 +142,7 @@ def test_who_lost_the_lock_places_nothing_and_the_next_one_goes_on(
     database: Database, other: Database
 ) -> None:
     """As after a network file system that forgot the lock, or a server that took a session for dead."""
-    first, second = writer_lock(database), writer_lock(other)
+    first, second = open_writer_lease(database), open_writer_lease(other)
     assert first.become_writer()
     before = Desk(first.fenced, Clock())
     before.take(record("a", "1", "Levee breaks at Pennmouth", FLOOD))
@@ -165,7 +165,7 @@ def titles(database: Database) -> list[str]:
         return list(connection.execute(select(article.c.title).order_by(article.c.n)).scalars())
 
 
-def lose(lock: WriterLock, database: Database) -> None:
+def lose(lock: WriterLease, database: Database) -> None:
     """Take the lock away from under the writer, who does not know it."""
     if database.file is not None:
         database.file.with_name(database.file.name + ".lock").unlink()
@@ -186,9 +186,9 @@ _END_OF_SESSION = text(
 class Process:
     """A writer in a process of its own."""
 
-    def __init__(self, database: Database, book: RuleBook) -> None:
+    def __init__(self, database: Database, all_tuning: Tuning) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, database.url, book.to_json()],
+            [sys.executable, "-c", WRITER, database.url, all_tuning.to_json()],
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -226,7 +226,7 @@ def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Databa
     process.tell("slowly")
     assert process.says() == "in the middle"  # of a transaction that holds the row of the epoch
     process.signal(signal.SIGSTOP)
-    lock = writer_lock(shared, QUICK)
+    lock = open_writer_lease(shared, QUICK)
     taken_over(lock)
     assert stored(shared) == 1, "its open transaction was broken off"
     assert one_more(lock.fenced) == 2
@@ -242,7 +242,7 @@ def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Databa
 def test_a_transaction_that_began_in_an_epoch_ends_before_the_next_one(shared: Database) -> None:
     """Its sessions are ended, where the next writer may do that; ..."""
     other = Database(shared.url)
-    first, second = writer_lock(shared), writer_lock(other)
+    first, second = open_writer_lease(shared), open_writer_lease(other)
     assert first.become_writer()
 
     def write_too_long() -> None:
@@ -267,7 +267,7 @@ def test_where_sessions_cannot_be_ended_the_next_writer_waits(shared: Database, 
         connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"))
     as_role = make_url(shared.url).set(username=role, password=None)
     other = Database(as_role.render_as_string(hide_password=False))
-    first, second = writer_lock(shared), writer_lock(other)
+    first, second = open_writer_lease(shared), open_writer_lease(other)
     assert first.become_writer()
     waiting = threading.Thread(target=lambda: taken_over(second))
     try:
@@ -295,7 +295,7 @@ def waits_for_a_row(database: Database, who: Database) -> bool:
 
 
 def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, process: Process) -> None:
-    lock = writer_lock(shared)  # which would wait for 9 seconds of silence
+    lock = open_writer_lease(shared)  # which would wait for 9 seconds of silence
     assert not lock.become_writer()
     process.signal(signal.SIGKILL)
     started = time.monotonic()
@@ -306,8 +306,8 @@ def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, proce
 
 def test_a_command_goes_behind_a_daemon_that_stands_by(shared: Database) -> None:
     with closing(Database(shared.url)) as second, closing(Database(shared.url)) as third:
-        first, daemon = writer_lock(shared, QUICK), writer_lock(second, QUICK, stands_by=True)
-        command = writer_lock(third, QUICK)
+        first, daemon = open_writer_lease(shared, QUICK), open_writer_lease(second, QUICK, is_standby=True)
+        command = open_writer_lease(third, QUICK)
         assert first.become_writer()
         assert not daemon.become_writer()
         assert not daemon.become_writer()
@@ -327,18 +327,18 @@ def test_a_command_goes_behind_a_daemon_that_stands_by(shared: Database) -> None
         daemon.release()
 
 
-def anybody_writes(lock: WriterLock) -> bool:
+def anybody_writes(lock: WriterLease) -> bool:
     assert isinstance(lock._lock, SessionLock)
     return lock._lock.others()[0]
 
 
 def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgres) -> None:
     with closing(with_tables(Database(own_postgres.make()))) as database:
-        lock = writer_lock(database, QUICK)
+        lock = open_writer_lease(database, QUICK)
         assert lock.become_writer()
         own_postgres.suspend()
         try:
-            time.sleep(2 * QUICK.section("sharing", SharingRules).renew_seconds)  # it waits for an answer
+            time.sleep(2 * QUICK.section("sharing", LeaseTuning).renew_seconds)  # it waits for an answer
             lock.release()
         finally:
             own_postgres.resume()
@@ -347,9 +347,9 @@ def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgr
 
 
 def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Database) -> None:
-    lock = writer_lock(shared, QUICK)
+    lock = open_writer_lease(shared, QUICK)
     assert lock.become_writer()
-    time.sleep(3 * QUICK.section("sharing", SharingRules).renew_seconds)
+    time.sleep(3 * QUICK.section("sharing", LeaseTuning).renew_seconds)
     assert lock.is_held
     lose(lock, shared)
     wait_until(lambda: not lock.is_held, "the lock to be noticed lost")
@@ -362,7 +362,7 @@ def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Dat
 
 def test_a_dead_session_of_its_own_does_not_keep_a_writer_out(shared: Database) -> None:
     """As after a cut cable: this side has noticed, the server has not."""
-    lock = writer_lock(shared, QUICK)
+    lock = open_writer_lease(shared, QUICK)
     assert lock.become_writer()
     lock.release()
     name = {"application_name": shared.session_name}
@@ -370,7 +370,7 @@ def test_a_dead_session_of_its_own_does_not_keep_a_writer_out(shared: Database) 
     with dead.connect() as session:
         assert session.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_KEY}).scalar_one()
         assert not lock.become_writer(), "it may live"
-        time.sleep(1.1 * QUICK.section("sharing", SharingRules).lease_seconds)
+        time.sleep(1.1 * QUICK.section("sharing", LeaseTuning).lease_seconds)
         assert lock.become_writer()
         lock.release()
         session.invalidate()
@@ -379,9 +379,9 @@ def test_a_dead_session_of_its_own_does_not_keep_a_writer_out(shared: Database) 
 def test_a_standby_that_finds_no_free_connection_is_told_so_and_tries_again(
     own_postgres: OwnPostgres,
 ) -> None:
-    rules = msgspec.structs.replace(rule_book().section("database", DatabaseRules), read_seconds=0.2)
-    with closing(Database(own_postgres.make(), rules)) as busy, ExitStack() as taken:
-        lock = writer_lock(busy)
+    tuning = msgspec.structs.replace(effective_tuning().section("database", DatabaseTuning), read_seconds=0.2)
+    with closing(Database(own_postgres.make(), tuning)) as busy, ExitStack() as taken:
+        lock = open_writer_lease(busy)
 
         def take_all() -> None:
             for _ in range(100):
@@ -398,7 +398,7 @@ def test_a_standby_that_finds_no_free_connection_is_told_so_and_tries_again(
 def test_a_server_that_restarts_has_one_writer_again(own_postgres: OwnPostgres) -> None:
     database = with_tables(Database(own_postgres.make()))
     other = Database(database.url)
-    first, second = writer_lock(database, QUICK), writer_lock(other, QUICK)
+    first, second = open_writer_lease(database, QUICK), open_writer_lease(other, QUICK)
     assert first.become_writer()
     own_postgres.stop("immediate")
     wait_until(lambda: not first.is_held, "the loss to be noticed")

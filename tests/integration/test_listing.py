@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from aggregator.admin.manage_sources import ListedSource, listed
-from aggregator.config.tuning import rule_book
-from aggregator.pipeline.poll import Polling
+from aggregator.config.tuning import effective_tuning
+from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.host_backoff import Host, save_hosts
+from aggregator.store.intake.host_backoff import HostBackoff, save_host_backoffs
 from aggregator.store.intake.rejected import note as note_refusal
 from aggregator.store.intake.sources import (
     Source,
@@ -24,12 +24,12 @@ from aggregator.store.intake.sources import (
     source_id,
     sources_named,
 )
-from aggregator.store.read.verdict_stats import judged_lately
+from aggregator.store.read.verdict_stats import problem_texts
 from tests.articles import NOON, Clock, Desk
 from tests.fresh import with_tables
 from tests.loopback import LoopbackServer, Resource, Response
 
-BOOK = rule_book({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
+BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
 LONG = "The ferry came back into the harbour on Friday morning with all of its passengers on board. " * 3
 FEED = (
     "<rss version='2.0'><channel><title>Harbour Post</title>"
@@ -53,7 +53,7 @@ class Newsroom:
         self.database, self.server, self.clock = database, server, Clock()
         self.client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), BOOK)
         self.desk = Desk(database, self.clock, BOOK)
-        self.polling = Polling(
+        self.polling = Poller(
             database, self.client, InlineExecutor(), BOOK, self.clock, robots=False, pages="never"
         )
 
@@ -137,7 +137,9 @@ def test_a_host_that_asked_us_to_wait_is_told_by_its_time(quick_room: Newsroom) 
     quick_room.has("ok")
     until = quick_room.clock() + dt.timedelta(hours=3)
     with quick_room.database.write() as connection:
-        save_hosts(connection, [Host(name=f"127.0.0.1:{quick_room.server.port}", held_until=until)])
+        save_host_backoffs(
+            connection, [HostBackoff(name=f"127.0.0.1:{quick_room.server.port}", held_until=until)]
+        )
     assert quick_room.list()["ok"].next_due == until
 
 
@@ -162,8 +164,8 @@ def test_a_text_that_was_not_simply_taken_is_shown_with_its_reason(room: Newsroo
         )
     ok = source_id("feed", "ok", "")
     with room.database.read() as connection:
-        (stub,) = judged_lately(connection, ok, 10)
-        (refused,) = judged_lately(connection, "a folder", 10)
+        (stub,) = problem_texts(connection, ok, 10)
+        (refused,) = problem_texts(connection, "a folder", 10)
     assert (stub.title, stub.verdict) == ("Only a headline about the lock gate", "stub")
     assert "headline" in (stub.reason or "")
     assert (refused.title, refused.verdict, refused.reason) == ("x.txt", "empty", "no bytes")

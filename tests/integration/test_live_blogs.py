@@ -9,17 +9,17 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
-from aggregator.model.read_model import Moved
+from aggregator.model.read_model import StoryRedirect
 from aggregator.pipeline.placement.explain import explanation
-from aggregator.pipeline.poll import Polling
+from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import Source, add, all_sources, source_id
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry, entry_link, live_blog
 from aggregator.store.tables import story as stories
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
@@ -28,7 +28,7 @@ from tests.homes import correct, reclustering, rows_of, small_set, undo, what_is
 from tests.live_blogs import fillers, linking_set, live_blogs, reports
 from tests.loopback import LoopbackServer, Resource, Response
 
-BOOK = rule_book({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
+BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
 TUESDAY = dt.datetime(2026, 2, 4, tzinfo=dt.UTC)
 
 FLOOD_LIVE = """The Arrel has broken through the levee at Pennmouth, and the lower town is flooded.
@@ -60,20 +60,20 @@ def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(database: Database)
     """It is counted where there is nothing else, weighs nothing beside a report, and its address lives on."""
     desk = Desk(database, Clock())
     (live,) = desk.take(flood_live(published=NOON))
-    reading = Reading(database)
+    reading = DatabaseStoryReader(database)
     alone = reading.story(live.story or "")
     assert alone is not None
-    assert not isinstance(alone, Moved)
+    assert not isinstance(alone, StoryRedirect)
     assert (alone.report_count, alone.articles[0].role, len(alone.articles[0].timed)) == (1, "container", 3)
     (first,) = desk.take(flood_report())
-    assert reading.story(live.story or "") == Moved(to=first.story or "")
+    assert reading.story(live.story or "") == StoryRedirect(to=first.story or "")
     (second,) = desk.take(
         record("Observer", "b", "Pennmouth under water after levee break", FLOOD_ELSEWHERE, published=NOON)
     )
     assert second.story == first.story
     together = reading.story(first.story or "")
     assert together is not None
-    assert not isinstance(together, Moved)
+    assert not isinstance(together, StoryRedirect)
     assert (together.article_count, together.report_count) == (3, 2)
     with database.read() as connection:
         weighs = {
@@ -102,7 +102,7 @@ class Office:
         self.server = server
         self.database = database
         self.desk = Desk(database, self.clock, BOOK)
-        self.polling = Polling(
+        self.polling = Poller(
             database, client, InlineExecutor(), BOOK, self.clock, robots=False, pages="auto"
         )
         address = server.url("/feed")
@@ -143,20 +143,20 @@ class Office:
             source = all_sources(connection)[0]
         self.polling.poll(source)
         with self.database.read() as connection:
-            wanted = pending_pages.wanted(connection, self.clock(), 10)
-        for one in wanted:
+            due_pages = pending_pages.due_pages(connection, self.clock(), 10)
+        for one in due_pages:
             self.polling.fetch_page(one)
         self.desk.place()
         return self.server.paths().count("/live") - before
 
     def timed(self) -> list[str]:
         """The texts of the entries that are stored."""
-        reading = Reading(self.database)
+        reading = DatabaseStoryReader(self.database)
         with self.database.read() as connection:
             (home,) = connection.execute(select(article.c.story)).scalars()
         story = reading.story(home)
         assert story is not None
-        assert not isinstance(story, Moved)
+        assert not isinstance(story, StoryRedirect)
         return [one.text for one in story.articles[0].timed]
 
 
@@ -256,14 +256,14 @@ def test_a_search_finds_the_entry_with_its_time(database: Database) -> None:
     desk = Desk(database, Clock(NOON + dt.timedelta(days=1)))
     desk.take(flood_live(published=NOON.replace(hour=23, minute=50)))
     desk.pipeline.index_text()
-    (hit,) = Reading(database).search('boats "off roofs"', 5).hits
+    (hit,) = DatabaseStoryReader(database).search('boats "off roofs"', 5).hits
     assert [(one.clock_minutes, one.day) for one in hit.entries] == [(23 * 60 + 40, NOON.date())]
     assert "boats" in hit.entries[0].snippet
     shown = hit.entries[0]
     assert {shown.snippet[a:b].casefold() for a, b in shown.marks} == {"boats", "off", "roofs"}
-    (across,) = Reading(database).search("boats Brandt", 5).hits
+    (across,) = DatabaseStoryReader(database).search("boats Brandt", 5).hits
     assert across.entries == (), "no entry holds both"
-    (begun,) = Reading(database).search("firef*", 5).hits
+    (begun,) = DatabaseStoryReader(database).search("firef*", 5).hits
     assert len(begun.entries) == 1
 
 
@@ -288,21 +288,21 @@ def _judged(database: Database) -> tuple[int, int, int, int]:
     for one in linking_set()["reports"]:
         events.setdefault(one["event"], set()).add(homes[one["title"]])
     links = _links(database)
-    right = wanted = nothing = 0
+    right = due_pages = nothing = 0
     for blog in linking_set()["live_blogs"]:
         last = len(blog["entries"]) - 1
         for place, (_, tells, _) in enumerate(blog["entries"]):
             story = links.get((blog["title"], last - place))
             right += tells is not None and story in events[tells]
-            wanted += tells is not None and homes[blog["title"]] not in events[tells]
+            due_pages += tells is not None and homes[blog["title"]] not in events[tells]
             nothing += tells is None
-    return len(links), right, wanted, nothing
+    return len(links), right, due_pages, nothing
 
 
 def test_links_are_right(sqlite: Database) -> None:
-    links, right, wanted, nothing = _judged(linked(sqlite).database)
+    links, right, due_pages, nothing = _judged(linked(sqlite).database)
     assert nothing == 21
-    assert right >= max(0.95 * links, 0.8 * wanted)
+    assert right >= max(0.95 * links, 0.8 * due_pages)
     assert right
 
 
@@ -320,16 +320,16 @@ def test_links_are_right_whichever_comes_first(sqlite: Database, live_blogs_firs
         desk.take(*reports())
         desk.take(*live_blogs())
     desk.take(*fillers(70))
-    links, right, wanted, nothing = _judged(sqlite)
-    print(f"links {links}, right {right}, wanted {wanted}, of nothing {nothing}")
+    links, right, due_pages, nothing = _judged(sqlite)
+    print(f"links {links}, right {right}, wanted {due_pages}, of nothing {nothing}")
     assert nothing == 21
     assert right >= 0.95 * links
-    assert right >= 0.8 * wanted
+    assert right >= 0.8 * due_pages
     assert what_is_wrong(sqlite) == []
 
 
 def test_without_the_margin_links_are_wrong(sqlite: Database) -> None:
-    desk = Desk(sqlite, Clock(TUESDAY), rule_book({"links": {"margin": -20.0}}))
+    desk = Desk(sqlite, Clock(TUESDAY), Tuning(overrides={"links": {"margin": -20.0}}))
     desk.take(*reports())
     desk.take(*live_blogs())
     links, right, *_ = _judged(sqlite)
@@ -358,15 +358,15 @@ def test_a_link_changes_no_count_and_is_shown(database: Database) -> None:
             connection.execute(select(article.c.story).where(article.c.role == "container")).scalars()
         )
     assert all(after[one] == before[one] for one in told - homes)
-    reading = Reading(database)
+    reading = DatabaseStoryReader(database)
     ferry = next(one for one in told if "ferry" in reading.title_of(one))
     shown = reading.story(ferry)
     assert shown is not None
-    assert not isinstance(shown, Moved)
+    assert not isinstance(shown, StoryRedirect)
     assert [one.clock_minutes for one in shown.links] == [6 * 60 + 20, 7 * 60 + 50]
     assert {one.outlet for one in shown.links} == {"Vessaly Now"}
     assert "hypothermia" in shown.links[0].text
-    told_of = explanation(reading, shown.links[0].article, None, rule_book())
+    told_of = explanation(reading, shown.links[0].article, None, effective_tuning())
     assert ferry in {one.story for one in told_of.links}
     assert f"06:20 story {ferry}" in told_of.as_text()
 
@@ -379,26 +379,26 @@ def _columns(database: Database, table: object, names: tuple[str, ...]) -> list[
 
 def test_links_follow_a_merge_and_come_back_with_its_undoing(sqlite: Database) -> None:
     linked(sqlite)
-    reading = Reading(sqlite)
+    reading = DatabaseStoryReader(sqlite)
     told = sorted(set(_links(sqlite).values()))
     ferry, rate = (next(one for one in told if word in reading.title_of(one)) for word in ("ferry", "rate"))
     number = correct(sqlite, "merge", ferry, rate).n
-    kept = rate if isinstance(reading.story(ferry), Moved) else ferry
+    kept = rate if isinstance(reading.story(ferry), StoryRedirect) else ferry
     both = reading.story(kept)
     assert both is not None
-    assert not isinstance(both, Moved)
+    assert not isinstance(both, StoryRedirect)
     assert len(both.links) == 3
     undo(sqlite, number)
     again = reading.story(ferry)
     assert again is not None
-    assert not isinstance(again, Moved)
+    assert not isinstance(again, StoryRedirect)
     assert len(again.links) == 2
 
 
 def test_deciding_again_gives_the_same_links(database: Database) -> None:
     desk = linked(database)
     before, marks = _links(database), rows_of(database, live_blog)
-    reclustering(database).take_over(desk.pipeline._placing, None)
+    reclustering(database).take_over(desk.pipeline._placer, None)
     assert _links(database) == before
     assert rows_of(database, live_blog) == marks
     assert what_is_wrong(database) == []
@@ -412,7 +412,7 @@ def test_a_revision_is_linked_anew_and_one_without_entries_has_none(sqlite: Data
     words = live_blogs()[0]
     (placed,) = desk.take(msgspec.structs.replace(words, text="\n".join(lines)))
     assert placed.outcome == "revised"
-    reading = Reading(sqlite)
+    reading = DatabaseStoryReader(sqlite)
     titles = {
         reading.title_of(story) for (title, _), story in _links(sqlite).items() if title == blog["title"]
     }
@@ -435,8 +435,8 @@ def test_links_are_made_again_at_the_same_numbers_after_a_restart(sqlite: Databa
 
 
 def test_linking_ends(sqlite: Database) -> None:
-    book = rule_book({"links": {"again_after": 2, "again_factor": 2, "again_rounds": 3}})
-    desk = Desk(sqlite, Clock(TUESDAY), book)
+    all_tuning = effective_tuning({"links": {"again_after": 2, "again_factor": 2, "again_rounds": 3}})
+    desk = Desk(sqlite, Clock(TUESDAY), all_tuning)
     desk.take(live_blogs()[0])
     rounds = []
     for one in fillers(40):
@@ -449,8 +449,8 @@ def test_linking_ends(sqlite: Database) -> None:
 
 def test_many_live_blogs_are_not_linked_again_before_one_article(database: Database) -> None:
     """The others wait in their rows: a restart in between links no more of them."""
-    book = rule_book({"links": {"again_after": 4, "again_at_once": 2}})
-    desk = Desk(database, Clock(TUESDAY), book)
+    all_tuning = effective_tuning({"links": {"again_after": 4, "again_at_once": 2}})
+    desk = Desk(database, Clock(TUESDAY), all_tuning)
     blog = live_blogs()[0]
     copies = [
         msgspec.structs.replace(blog, guid=f"{n}", title=f"{blog.title} {n}", text=f"{blog.text} Part {n}.")
@@ -467,8 +467,8 @@ def test_many_live_blogs_are_not_linked_again_before_one_article(database: Datab
 
 
 def test_only_so_many_entries_are_linked_and_short_ones_are_not(sqlite: Database) -> None:
-    book = rule_book({"links": {"entries": 5, "least_words": 20}})
-    desk = Desk(sqlite, Clock(TUESDAY), book)
+    all_tuning = effective_tuning({"links": {"entries": 5, "least_words": 20}})
+    desk = Desk(sqlite, Clock(TUESDAY), all_tuning)
     desk.take(*reports())
     desk.take(live_blogs()[0])
     newest = len(linking_set()["live_blogs"][0]["entries"]) - 5

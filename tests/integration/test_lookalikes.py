@@ -14,17 +14,17 @@ from typing import Any, NamedTuple
 import pytest
 
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.scorer import Article, Candidate, Scorer, decide
-from aggregator.cluster.events.story_index import StoryIndex, StoryRow
+from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput, decide
+from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.cluster.vetoes.vetoes import Telling, VetoRules, objections
-from aggregator.config.tuning import rule_book
+from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Reason
 
 CASES = Path(__file__).parent.parent / "data" / "lookalikes.jsonl"
-RULES = rule_book()
-VETOES = RULES.section("vetoes", VetoRules)
+RULES = effective_tuning()
+VETOES = RULES.section("vetoes", VetoTuning)
 MODEL = shipped_model(RULES)
 
 
@@ -46,14 +46,14 @@ class Desk:
     def __init__(self, packer: TermPacker, scorer: Scorer) -> None:
         self._packer, self._scorer = packer, scorer
         self._index = StoryIndex(MODEL)
-        self._sums: dict[int, centroid.Sums] = {}
-        self._tellings: dict[int, list[Telling]] = {}
+        self._sums: dict[int, centroid.Centroid] = {}
+        self._tellings: dict[int, list[VetoInput]] = {}
 
     def place(self, record: dict[str, str], language: str, inbox: int) -> str:
         terms, words = self._packer.pack_counted(record["title"], record["text"], language)
         minutes = int(dt.datetime.fromisoformat(record["published"]).timestamp()) // 60
-        article = Article(terms, minutes, words, inbox=inbox)
-        telling = Telling(
+        article = ScoringInput(terms, minutes, words, inbox=inbox)
+        telling = VetoInput(
             title=record["title"],
             lead=" ".join(record["text"].split()[:80]),
             language=language,
@@ -68,10 +68,10 @@ class Desk:
         decision = decide(article, self._index.candidates(article), self._scorer, objections=against)
         number = inbox if decision.story is None else int(decision.story)
         known = number in self._sums
-        total = centroid.add(self._sums.get(number, centroid.Sums()), article.member(MODEL), MODEL)
+        total = centroid.add(self._sums.get(number, centroid.Centroid()), article.member(MODEL), MODEL)
         self._sums[number] = total
         self._tellings.setdefault(number, []).append(telling)
-        row = StoryRow(number, str(number), centroid.to_bytes(total, MODEL), inbox)
+        row = IndexedStory(number, str(number), centroid.to_bytes(total, MODEL), inbox)
         (self._index.replace_story if known else self._index.add_story)(row)
         return str(number)
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import AggregatorError
-from aggregator.pipeline.poll import Polled, Polling
+from aggregator.pipeline.poll import Poller, PollResult
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.host_backoff import all_hosts, held_hosts
+from aggregator.store.intake.host_backoff import active_host_backoffs, backing_off_hosts
 from aggregator.store.intake.source_health import health_of, health_rules
 from aggregator.store.intake.sources import (
     Source,
@@ -24,11 +24,11 @@ from aggregator.store.intake.sources import (
     all_sources,
     due,
     feed_at,
-    follow_config,
     remove,
     revive,
     set_paused,
     source_id,
+    sync_config,
 )
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, entry
@@ -37,7 +37,7 @@ from tests.articles import FLOOD, NOON, STRIKE, Desk, record
 from tests.loopback import Request, Resource, Response, redirect
 from tests.world import World
 
-BOOK = rule_book({"net": {"fetch_deadline_seconds": 2.0}})
+BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
 HOUR = 3600.0
 OLD, NEW = "http://old.example/feed", "http://new.example/feed"
 
@@ -55,10 +55,10 @@ class Week:
         self.database = database
         self.world = world
         self.client = world.client(BOOK)
-        self.polling = Polling(
+        self.polling = Poller(
             database, self.client, InlineExecutor(), BOOK, world.time, robots=False, pages="never"
         )
-        self.polls: list[tuple[dt.datetime, str, Polled]] = []
+        self.polls: list[tuple[dt.datetime, str, PollResult]] = []
 
     def add(self, address: str, **more: Any) -> str:
         item = feed_of(address, **more)
@@ -83,7 +83,7 @@ class Week:
             self.poll(waiting[0])
         self.world.time.run((end - self.world.time()).total_seconds())
 
-    def poll(self, source: Source) -> Polled:
+    def poll(self, source: Source) -> PollResult:
         polled = self.polling.poll(source)
         self.polls.append((self.world.time(), source.id, polled))
         return polled
@@ -311,18 +311,18 @@ def test_who_types_the_new_address_himself_keeps_the_source(week: Week, world: W
     """Its id is made of the old address; articles would be new under another id."""
     world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
     with week.database.write() as connection:
-        follow_config(connection, [feed_of(OLD, origin="config")])
+        sync_config(connection, [feed_of(OLD, origin="config")])
     id_ = source_id("feed", None, OLD)
     week.live(2)
     world.sites["old.example"] = hijacked(301)
     week.live(72)
     for _ in range(2):
         with week.database.write() as connection:
-            follow_config(connection, [feed_of(OLD, origin="config")])
+            sync_config(connection, [feed_of(OLD, origin="config")])
         assert week.source(id_).asked_at == NEW, "a restart does not forget where it moved"
     for _ in range(2):
         with week.database.write() as connection:
-            follow_config(connection, [feed_of(NEW, origin="config")])
+            sync_config(connection, [feed_of(NEW, origin="config")])
         with week.database.read() as connection:
             (only,) = all_sources(connection)
         assert (only.id, only.address, only.adopted, only.paused) == (id_, NEW, None, False)
@@ -406,7 +406,7 @@ def test_a_429_holds_the_hosts_other_feeds_for_an_hour_at_most(week: Week, world
     week.live(0.9)
     assert [path for path in world.paths("big.example") if path != "/0"] == first, "held"
     with week.database.read() as connection:
-        assert list(held_hosts(connection, world.time())) == ["big.example"]
+        assert list(backing_off_hosts(connection, world.time())) == ["big.example"]
     week.live(3)
     assert all(week.source(one).health == "ok" for one in ids[1:])
     assert all(week.source(one).failures == 0 for one in ids[1:])
@@ -421,11 +421,13 @@ def test_a_hold_outlives_a_restart(either: Week, world: World) -> None:
     week.add("http://big.example/0")
     week.live(0.01)
     with week.database.write() as connection:
-        (host,) = all_hosts(connection, world.time())
+        (host,) = active_host_backoffs(connection, world.time())
         assert (host.name, host.gap_factor) == ("big.example", 2.0)
     world.time.run(7200)
     with week.database.write() as connection:
-        assert [one.name for one in all_hosts(connection, world.time())] == ["big.example"], "its gap holds"
+        assert [one.name for one in active_host_backoffs(connection, world.time())] == ["big.example"], (
+            "its gap holds"
+        )
 
 
 def test_a_hold_is_written_down_later_where_the_database_refused(week: Week, world: World) -> None:
@@ -437,7 +439,7 @@ def test_a_hold_is_written_down_later_where_the_database_refused(week: Week, wor
         week.poll(stale)
     week.poll(week.source(stale.id))  # which is held by then
     with week.database.write() as connection:
-        assert [one.name for one in all_hosts(connection, world.time())] == ["big.example"]
+        assert [one.name for one in active_host_backoffs(connection, world.time())] == ["big.example"]
 
 
 def test_redirects_take_their_turn_at_the_host_they_lead_to(week: Week, world: World) -> None:
@@ -468,23 +470,23 @@ def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World)
     world.sites["old.example"] = {"/robots.txt": Response(503), "/1": "a page"}
     desk = Desk(week.database, world.time, BOOK)
     desk.accept(record("g", "1", "Flood", "", url="http://old.example/1"), wants_page=[True])
-    polling = Polling(
+    polling = Poller(
         week.database, week.client, InlineExecutor(), BOOK, world.time, robots=True, pages="always"
     )
 
-    def wanted() -> list[pending_pages.PageWanted]:
+    def due_pages() -> list[pending_pages.PendingPage]:
         with week.database.read() as connection:
-            return pending_pages.wanted(connection, world.time(), 10)
+            return pending_pages.due_pages(connection, world.time(), 10)
 
-    assert not polling.fetch_page(wanted()[0])
-    assert wanted() == [], "later again"
+    assert not polling.fetch_page(due_pages()[0])
+    assert due_pages() == [], "later again"
     assert world.paths("old.example") == ["/robots.txt"]
     world.sites["old.example"] = {"/robots.txt": Response(404), "/1": "a page"}
     world.time.run(700)
-    polling = Polling(
+    polling = Poller(
         week.database, week.client, InlineExecutor(), BOOK, world.time, robots=True, pages="always"
     )
-    assert polling.fetch_page(wanted()[0])
+    assert polling.fetch_page(due_pages()[0])
     assert world.paths("old.example") == ["/robots.txt", "/robots.txt", "/1"]
 
 
@@ -494,14 +496,14 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
     week.live(0.01)
     desk = Desk(week.database, world.time, BOOK)
     desk.accept(record("g", "1", "Flood", "", url="http://big.example/1"), wants_page=[True])
-    polling = Polling(
+    polling = Poller(
         week.database, week.client, InlineExecutor(), BOOK, world.time, robots=False, pages="always"
     )
     for _ in range(4):
         with week.database.read() as connection:
-            wanted = pending_pages.wanted(connection, world.time() + dt.timedelta(days=1), 10)
-        assert [one.tries for one in wanted] == [0]
-        assert not polling.fetch_page(wanted[0])
+            due_pages = pending_pages.due_pages(connection, world.time() + dt.timedelta(days=1), 10)
+        assert [one.tries for one in due_pages] == [0]
+        assert not polling.fetch_page(due_pages[0])
     assert world.paths("big.example") == ["/feed"], "nothing was sent"
 
 

@@ -30,7 +30,7 @@ from aggregator.model.errors import (
 )
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.engine.process_lock import exclusive
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.intake.sources import Source, add, all_sources
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import (
@@ -41,10 +41,10 @@ from aggregator.store.migrate import (
     revision_of,
     upgrade,
 )
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, counter, metadata, story
-from aggregator.stories.tuning import shipped_rules
+from aggregator.stories.tuning import shipped_tuning
 from tests.articles import NOON, STRIKE, Clock, Desk, record
 from tests.first_release import FIRST, Rows, first_rows, migrate_to, of_first_release, rows_now
 from tests.fresh import shape
@@ -224,7 +224,7 @@ def test_what_waited_in_the_first_release_is_placed_by_this_one(old: Database) -
     desk.pipeline.index_text()
     assert what_is_wrong(old) == []
     assert list(faults(old)) == []
-    assert Reading(old).search("Pennmouth", 10).hits, "what the first release placed is found"
+    assert DatabaseStoryReader(old).search("Pennmouth", 10).hits, "what the first release placed is found"
 
 
 def _export(database: Database) -> bytes:
@@ -355,7 +355,7 @@ def test_several_that_upgrade_an_older_one_at_once_do_not_meet(old: Database) ->
 
 def test_while_an_older_program_works_on_it_an_older_database_is_left_alone(old: Database) -> None:
     kept: list[str] = []
-    lock = exclusive(Database(old.url))
+    lock = open_process_lock(Database(old.url))
     assert lock.acquire()
     before = _state(old)
     with pytest.raises(AnotherDaemonError, match="stop that one first") as caught:
@@ -367,7 +367,7 @@ def test_while_an_older_program_works_on_it_an_older_database_is_left_alone(old:
     assert kept == [newest_revision()], "what keeps a copy is asked once, before the first step"
     upgrade(old, keep=kept.append)
     assert len(kept) == 1
-    assert exclusive(old).acquire()
+    assert open_process_lock(old).acquire()
 
 
 def test_out_of_room_in_the_middle_all_is_as_it_was(tmp_path: Path) -> None:
@@ -394,7 +394,7 @@ def test_out_of_room_in_the_middle_all_is_as_it_was(tmp_path: Path) -> None:
 
 def test_the_program_before_reads_evidence_and_tells_stories_of_one_article_again(database: Database) -> None:
     Desk(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
-    tell_next(database, 10, shipped_rules())
+    render_next(database, 10, shipped_tuning())
     with database.read() as connection:
         (held,) = connection.execute(select(article.c.evidence)).scalars()
     migrate_to(database, "0017")

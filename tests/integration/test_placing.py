@@ -9,17 +9,17 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Evidence
 from aggregator.model.errors import AggregatorError
-from aggregator.model.read_model import Moved, StoryFilter
-from aggregator.sources.limits import source_rules
-from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.model.read_model import StoryFilter, StoryRedirect
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, story
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record, settled
 
@@ -48,7 +48,7 @@ def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(des
         record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON),
     )
     assert [one.outcome for one in placed] == ["founded", "joined", "founded"]
-    stories = Reading(desk.database).stories(StoryFilter()).stories
+    stories = DatabaseStoryReader(desk.database).stories(StoryFilter()).stories
     assert sorted((one.article_count, one.outlet_count, one.report_count) for one in stories) == [
         (1, 1, 1),
         (2, 2, 2),
@@ -66,7 +66,7 @@ def test_every_decision_is_stored_with_evidence_that_adds_up(desk: Desk) -> None
             for blob in connection.execute(select(article.c.evidence).order_by(article.c.n)).scalars()
         ]
     assert [one.stage for one in found] == ["founded", "event"]
-    assert all(one.rules_version == rule_book().version for one in found)
+    assert all(one.rules_version == effective_tuning().version for one in found)
     joined = found[1]
     assert joined.score is not None
     assert joined.bias + sum(reason.share for reason in joined.reasons) == pytest.approx(
@@ -80,7 +80,7 @@ def test_a_reprint_is_a_copy_and_no_further_report(desk: Desk) -> None:
         record("Courier", "9", "Four die in flood", FLOOD + " Subscribers read more.", published=NOON)
     )
     assert [one.outcome for one in placed] == ["copy"]
-    (found,) = Reading(desk.database).stories(StoryFilter()).stories
+    (found,) = DatabaseStoryReader(desk.database).stories(StoryFilter()).stories
     assert (found.article_count, found.outlet_count, found.report_count) == (2, 2, 1)
     assert {one.role for one in found.articles} == {"report", "copy"}
 
@@ -105,15 +105,15 @@ def test_a_reprint_of_a_live_blog_is_a_live_blog(desk: Desk) -> None:
     with desk.database.read() as connection:
         roles = connection.execute(select(article.c.role).order_by(article.c.n)).scalars().all()
     assert roles == ["container", "container", "report"]
-    (found,) = Reading(desk.database).stories(StoryFilter()).stories
+    (found,) = DatabaseStoryReader(desk.database).stories(StoryFilter()).stories
     assert (found.article_count, found.report_count) == (3, 1)
 
 
 def test_a_copy_does_not_bump_and_does_not_weigh(desk: Desk) -> None:
     desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
-    before = Reading(desk.database).stories(StoryFilter()).stories[0].updated
+    before = DatabaseStoryReader(desk.database).stories(StoryFilter()).stories[0].updated
     desk.take(record("Courier", "9", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + DAY))
-    assert Reading(desk.database).stories(StoryFilter()).stories[0].updated == before
+    assert DatabaseStoryReader(desk.database).stories(StoryFilter()).stories[0].updated == before
     with desk.database.read() as connection:
         weights = connection.execute(select(article.c.weighs).order_by(article.c.n)).scalars().all()
     assert weights == [True, False]
@@ -148,9 +148,9 @@ def test_a_live_blog_has_a_home_and_gives_way_to_a_report(desk: Desk) -> None:
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
     )
     assert joined.story != opened.story, "a container's id always gives way"
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     assert opened.story is not None
-    assert reading.story(opened.story) == Moved(to=str(joined.story))
+    assert reading.story(opened.story) == StoryRedirect(to=str(joined.story))
     (found,) = reading.stories(StoryFilter()).stories
     assert (found.article_count, found.report_count) == (2, 1)
     with desk.database.read() as connection:
@@ -298,17 +298,17 @@ def test_the_seeds_are_one_story_alone_among_others(desk: Desk, data: Path) -> N
     placed = desk.take(*entries)
     sources = {one.n: entries[one.n - 1].source for one in placed}
     homes = {one.story for one in placed if sources[one.n] == "seeds"}
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     final = {story_now(reading, home) for home in homes}
     assert len(final) == 1
     found = reading.story(final.pop())
-    assert not isinstance(found, Moved)
+    assert not isinstance(found, StoryRedirect)
     assert found is not None
     assert (found.article_count, found.outlet_count) == (4, 4)
 
 
 def test_a_story_at_its_cap_takes_copies_only(desk: Desk) -> None:
-    small = rule_book({"events": {"story_cap": 2}})
+    small = effective_tuning({"events": {"story_cap": 2}})
     full = Desk(desk.database, desk.clock, small)
     placed = full.take(
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
@@ -343,20 +343,22 @@ def test_numbers_of_sources_do_not_leak_addresses_into_ids(desk: Desk) -> None:
 
 
 def shuffled_records(data: Path, count: int) -> list:
-    found = open_source(data / "events-fulltext.jsonl.gz", rules=source_rules(rule_book()), seen=NOON)
-    entries = [item.entry for item in found if isinstance(item, FoundEntry)]
+    found = open_source(
+        data / "events-fulltext.jsonl.gz", tuning=source_tuning(effective_tuning()), seen=NOON
+    )
+    entries = [item.entry for item in found if isinstance(item, InputEntry)]
     return random.Random(11).sample(entries, count)
 
 
 def seeds(data: Path) -> list:
-    found = open_source(data / "seeds", rules=source_rules(rule_book()), seen=NOON)
-    return [item.entry for item in found if isinstance(item, FoundEntry)]
+    found = open_source(data / "seeds", tuning=source_tuning(effective_tuning()), seen=NOON)
+    return [item.entry for item in found if isinstance(item, InputEntry)]
 
 
-def story_now(reading: Reading, id_: str | None) -> str:
+def story_now(reading: DatabaseStoryReader, id_: str | None) -> str:
     assert id_ is not None
     found = reading.story(id_)
-    return found.to if isinstance(found, Moved) else id_
+    return found.to if isinstance(found, StoryRedirect) else id_
 
 
 def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database: Database) -> None:
@@ -369,7 +371,7 @@ def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database
     )
     with database.write() as connection:
         assert first.n is not None
-        pending_pages.given_up(connection, first.n, verdict=None, reason="it does not answer")
+        pending_pages.give_up(connection, first.n, verdict=None, reason="it does not answer")
     (waited,) = desk.place()
     assert (later.outcome, waited.outcome) == ("founded", "unchanged")
     assert waited.article == later.article

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import event, func, select
 
-from aggregator.cluster.events.weights import EventRules
-from aggregator.config.tuning import rule_book
+from aggregator.cluster.events.weights import EventTuning
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
@@ -69,9 +69,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def _desk(database: Database, **rules: dict[str, Any]) -> Desk:
+def _desk(database: Database, **tuning: dict[str, Any]) -> Desk:
     upgrade(database)
-    return Desk(database, Clock(), rule_book(rules) if rules else None)
+    return Desk(database, Clock(), effective_tuning(tuning) if tuning else None)
 
 
 def _stories(database: Database) -> list[list[int]]:
@@ -165,7 +165,7 @@ def test_a_flood_from_one_template_costs_no_more_and_more(database: Database, ea
     # `story_cap`: the machine's steps may grow with them, by a few dozen for each.
     # Late in the long run several stories are full of the template, and all of them are candidates.
     assert _is_flat(before._replace(steps=0), after._replace(steps=0), 1.5), (before, after)
-    members = min(late, rule_book().section("events", EventRules).story_cap) - early
+    members = min(late, effective_tuning().section("events", EventTuning).story_cap) - early
     assert _STEPS * (after.steps - before.steps) <= 60 * 32 * max(members, 32), (before, after)
     with database.read() as connection:
         outlets = connection.execute(select(func.max(story.c.outlet_count))).scalar_one()

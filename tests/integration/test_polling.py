@@ -13,23 +13,23 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import DatabaseBusyError
-from aggregator.pipeline.poll import Polling
-from aggregator.pipeline.watch_folder import Watching
+from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.intake.sources import Source, add, all_sources, follow_config, source_id
+from aggregator.store.intake.sources import Source, add, all_sources, source_id, sync_config
 from aggregator.store.tables import entry, story
 from aggregator.store.tables import source as sources
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
 from tests.loopback import LoopbackServer, Resource, Response
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-BOOK = rule_book({"net": {"fetch_deadline_seconds": 2.0}})
+BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ class Office:
         self.stopped = threading.Event()
         self.desk = Desk(database, self.clock, BOOK)
         self.database = database
-        self.polling = Polling(
+        self.polling = Poller(
             database,
             client,
             InlineExecutor(),
@@ -63,7 +63,7 @@ class Office:
             pages="auto",
             stops=self.stopped.is_set,
         )
-        self.watching = Watching(database, InlineExecutor(), BOOK, self.clock)
+        self.watching = FolderWatcher(database, InlineExecutor(), BOOK, self.clock)
         with database.write() as connection:
             add(connection, source)
 
@@ -107,7 +107,7 @@ def office(database: Database, client: Client, server: LoopbackServer) -> Office
     return Office(database, client, feed_of(server.url("/feed")))
 
 
-class Held:
+class CopyKeys:
     """Somebody who keeps the database from all other writers of this process, until `release`."""
 
     def __init__(self, database: Database) -> None:
@@ -132,7 +132,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
 ) -> None:
     """Longer than a transaction waits: it is stored then, and neither lost nor asked for again."""
     caplog.set_level("INFO", "aggregator.pipeline.poll")
-    rules = msgspec.structs.replace(database.rules, lock_seconds=0.2)
+    rules = msgspec.structs.replace(database.tuning, lock_seconds=0.2)
     impatient = Database(database.url, rules)
     wants = "always" if what == "a page" else "never"
     office = Office(impatient, client, feed_of(server.url("/feed"), pages=wants))
@@ -145,13 +145,13 @@ def test_an_answer_waits_for_a_database_that_is_busy(
         server.routes["/feed"] = Response(500)
     source, asked = office.source, len(server.requests)
     with database.read() as connection:
-        pages = pending_pages.wanted(connection, NOON + dt.timedelta(hours=1), 10)
+        pages = pending_pages.due_pages(connection, NOON + dt.timedelta(hours=1), 10)
     outcome: list[Any] = []
 
     def run() -> None:
         outcome.append(office.polling.fetch_page(pages[0]) if pages else office.polling.poll(source))
 
-    held = Held(impatient)
+    held = CopyKeys(impatient)
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     while thread.is_alive() and "stored later" not in caplog.text:
@@ -165,7 +165,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     assert len(office.entries()) == (0 if what == "a failure" else 1)
     if what == "a page":
         with database.read() as connection:
-            assert not pending_pages.wanted(connection, NOON + dt.timedelta(hours=1), 10)
+            assert not pending_pages.due_pages(connection, NOON + dt.timedelta(hours=1), 10)
     impatient.close()
 
 
@@ -173,10 +173,10 @@ def test_an_answer_that_waits_does_not_hold_up_a_stop(
     database: Database, client: Client, server: LoopbackServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "aggregator.pipeline.poll")
-    impatient = Database(database.url, msgspec.structs.replace(database.rules, lock_seconds=0.2))
+    impatient = Database(database.url, msgspec.structs.replace(database.tuning, lock_seconds=0.2))
     office = Office(impatient, client, feed_of(server.url("/feed")))
     server.routes["/feed"] = Resource(rss(item("g1", "Strike", STRIKE)))
-    held = Held(impatient)
+    held = CopyKeys(impatient)
     errors: list[Exception] = []
 
     def run() -> None:
@@ -336,13 +336,15 @@ def test_an_entry_gets_its_number_with_its_page(
     office.polling.poll(office.source)
     assert [row.inbox_no for row in office.entries()] == [None, None]
     with database.read() as connection:
-        slow, quick = pending_pages.wanted(connection, office.clock(), 10)
+        slow, quick = pending_pages.due_pages(connection, office.clock(), 10)
     assert slow.feed == server.url("/feed")
     assert office.polling.fetch_page(quick)
     assert [row.inbox_no for row in office.entries()] == [None, 1]
     server.routes["/slow"] = Response(500)
     assert not office.polling.fetch_page(slow), "later again"
-    assert office.polling.fetch_page(pending_pages.PageWanted(n=slow.n, url=slow.url, tries=2)), "now without"
+    assert office.polling.fetch_page(pending_pages.PendingPage(n=slow.n, url=slow.url, tries=2)), (
+        "now without"
+    )
     assert [(row.inbox_no, row.page is None) for row in office.entries()] == [(2, True), (1, False)]
 
 
@@ -357,8 +359,8 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     server.routes |= {"/feed": Resource(rss(entry)), "/away": Response(status)}
     office.polling.poll(office.source)
     with database.read() as connection:
-        (wanted,) = pending_pages.wanted(connection, office.clock(), 10)
-    office.polling.fetch_page(msgspec.structs.replace(wanted, tries=2))
+        (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
+    office.polling.fetch_page(msgspec.structs.replace(due_pages, tries=2))
     Desk(database, office.clock).place()
     (row,) = office.entries()
     assert (row.verdict, row.page_verdict) == ("stub", verdict)
@@ -385,8 +387,8 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
         with database.write() as connection:
             connection.execute(sources.delete() if by == "a feed that was removed" else moved)
     with database.read() as connection:
-        (wanted,) = pending_pages.wanted(connection, office.clock(), 10)
-    assert office.polling.fetch_page(wanted), "it is done without"
+        (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
+    assert office.polling.fetch_page(due_pages), "it is done without"
     assert "/off" not in server.paths()
     assert [(row.state, row.page) for row in office.entries()] == [("ready", None)]
 
@@ -399,20 +401,20 @@ def test_a_bad_file_stays_the_cause_until_it_is_another_one(
 ) -> None:
     folder = tmp_path / "desk"
     office = Office(database, client, folder_of(folder))
-    assert "no such folder" in str(office.watching.look(office.source).problem)
+    assert "no such folder" in str(office.watching.poll(office.source).problem)
     assert office.source.health == "failing"
     folder.mkdir()
     write(folder / "a.txt", "Flood\n\n" + FLOOD)
     write(folder / "b.txt", "")
-    polled = office.watching.look(office.source)
+    polled = office.watching.poll(office.source)
     assert len(polled.accepted) == 1
     assert "b.txt: there is nothing in it" in str(polled.problem)
     assert (office.source.health, office.source.health_cause) == ("ok", polled.problem)
     write(folder / "c.txt", "Strike\n\n" + STRIKE)
-    assert office.watching.look(office.source).problem is None, "it is told once"
+    assert office.watching.poll(office.source).problem is None, "it is told once"
     assert office.source.health_cause == polled.problem, "and remembered"
     (folder / "b.txt").unlink()
-    office.watching.look(office.source)
+    office.watching.poll(office.source)
     assert office.source.health_cause is None
 
 
@@ -420,11 +422,11 @@ def test_a_folder_of_many_files_comes_in_by_parts(database: Database, client: Cl
     office = Office(database, client, folder_of(tmp_path))
     lines = [f'{{"id": "{n}", "title": "Report {n}", "text": "Words of {n}."}}' for n in range(250)]
     write(tmp_path / "many.jsonl", "\n".join(lines))
-    polled = office.watching.look(office.source)
+    polled = office.watching.poll(office.source)
     assert (len(polled.accepted), polled.known) == (250, 0)
     assert [row.n for row in office.entries()] == list(range(1, 251))
     stamps = office.source.stamps
-    assert office.watching.look(office.source).read == 0
+    assert office.watching.poll(office.source).read == 0
     assert office.source.stamps == stamps
     assert office.source.entries_new == 250
 
@@ -453,13 +455,13 @@ def test_a_new_address_forgets_what_the_old_one_said(database: Database) -> None
 
     later = NOON + dt.timedelta(days=1)
     with database.write() as connection:
-        follow_config(connection, [named("https://a.example/feed", 600)])
+        sync_config(connection, [named("https://a.example/feed", 600)])
         connection.execute(
             sources.update().values(etag='"1"', body_hash=b"x", next_due_at=later, health="failing")
         )
-        follow_config(connection, [named("https://a.example/feed", 600)])
+        sync_config(connection, [named("https://a.example/feed", 600)])
         assert all_sources(connection)[0].next_due_at == later, "a restart alone changes nothing"
-        follow_config(connection, [named("https://b.example/feed", 600)])
+        sync_config(connection, [named("https://b.example/feed", 600)])
         moved = all_sources(connection)[0]
         assert (moved.etag, moved.body_hash, moved.health, moved.next_due_at) == (None, None, "new", NOON)
 

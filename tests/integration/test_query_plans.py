@@ -20,11 +20,11 @@ from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.maintenance import erase
 from aggregator.store.migrate import upgrade
 from aggregator.store.read import health_gauges, story_list
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.story_filter import fitting
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, story
-from aggregator.stories.tuning import shipped_rules
+from aggregator.stories.tuning import shipped_tuning
 from tests.articles import NOON, Clock, Desk, record
 from tests.conftest import Postgres
 
@@ -73,7 +73,7 @@ def fill(database: Database) -> None:
             text("UPDATE counter SET value = :n WHERE name IN ('entry', 'inbox')"), {"n": STORIES}
         )
     desk.pipeline.index_text()
-    while tell_next(database, 50, shipped_rules()):
+    while render_next(database, 50, shipped_tuning()):
         pass
     with database.write() as connection:
         connection.execute(text("ANALYZE"))
@@ -133,7 +133,7 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def asked(filter_: StoryFilter) -> Callable[[Database], object]:
-    return lambda database: Reading(database).stories(filter_)
+    return lambda database: DatabaseStoryReader(database).stories(filter_)
 
 
 def fitting_some(database: Database) -> set[str]:
@@ -142,9 +142,9 @@ def fitting_some(database: Database) -> set[str]:
         return fitting(connection, wanted, [f"story{n}" for n in range(2, 300)])
 
 
-def to_forget_by_address(database: Database) -> erase.Meant:
+def to_forget_by_address(database: Database) -> erase.EraseTarget:
     with database.read() as connection:
-        return erase.meant(connection, "https://ports.example/7")
+        return erase.resolve_target(connection, "https://ports.example/7")
 
 
 def what_probes_ask(database: Database) -> object:
@@ -173,21 +173,25 @@ CASES: dict[str, Callable[[Database], object]] = {
     "query, few": asked(StoryFilter(query='"ferry 17"')),
     "query, none": asked(StoryFilter(query="zeppelin")),
     "all at once": asked(StoryFilter(query="ferry", language="en", min_reports=2, since=NOON - 10 * DAY)),
-    "search": lambda database: Reading(database).search("ferry sails", 20),
-    "search, a phrase": lambda database: Reading(database).search('"ferry 17"', 20),
-    "search, within": lambda database: Reading(database).search(
+    "search": lambda database: DatabaseStoryReader(database).search("ferry sails", 20),
+    "search, a phrase": lambda database: DatabaseStoryReader(database).search('"ferry 17"', 20),
+    "search, within": lambda database: DatabaseStoryReader(database).search(
         "ferry", 20, SearchBounds(outlet="outlet 7", since=NOON - 2 * DAY)
     ),
-    "the front page": lambda database: Reading(database).front(StoryFilter(), ()),
-    "the front page, min_reports": lambda database: Reading(database).front(StoryFilter(min_reports=2), ()),
-    "one story": lambda database: Reading(database).story("story7"),
-    "its merged text": lambda database: Reading(database).merged("story7"),
-    "one article": lambda database: Reading(database).article("article7"),
-    "explained": lambda database: Reading(database).explained("article7"),
-    "explained by address": lambda database: Reading(database).explained("https://ports.example/7"),
+    "the front page": lambda database: DatabaseStoryReader(database).rank_front_page(StoryFilter(), ()),
+    "the front page, min_reports": lambda database: DatabaseStoryReader(database).rank_front_page(
+        StoryFilter(min_reports=2), ()
+    ),
+    "one story": lambda database: DatabaseStoryReader(database).story("story7"),
+    "its merged text": lambda database: DatabaseStoryReader(database).merged("story7"),
+    "one article": lambda database: DatabaseStoryReader(database).article("article7"),
+    "explained": lambda database: DatabaseStoryReader(database).explained_article("article7"),
+    "explained by address": lambda database: DatabaseStoryReader(database).explained_article(
+        "https://ports.example/7"
+    ),
     "what is forgotten by address": to_forget_by_address,
-    "the last change": lambda database: Reading(database).last_change(),
-    "those that are untold": lambda database: tell_next(database, 5, shipped_rules()),
+    "the last change": lambda database: DatabaseStoryReader(database).last_change(),
+    "those that are untold": lambda database: render_next(database, 5, shipped_tuning()),
     "among some": fitting_some,
     "how it does": what_probes_ask,
 }
@@ -263,10 +267,10 @@ def test_the_check_tells_a_scan(database: Database) -> None:
 def test_a_page_that_has_to_look_too_far_is_short_and_goes_on(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(story_list, "_LOOKED_AT", 500)
+    monkeypatch.setattr(story_list, "_SCANNED_AT_ONCE", 500)
     monkeypatch.setattr(story_list, "FEW", 10)
     wanted = StoryFilter(outlet="Outlet 7", limit=30)
-    reading = Reading(database)
+    reading = DatabaseStoryReader(database)
     found, after, pages = [], None, 0
     while pages == 0 or after is not None:
         page = reading.stories(StoryFilter(outlet="Outlet 7", limit=1000, after=after))
@@ -285,7 +289,7 @@ def test_by_its_own_index_or_on_the_way_the_answer_is_the_same(
 ) -> None:
     monkeypatch.setattr(story_list, "FEW", few)
     monkeypatch.setattr(story_list, "FEW_WITH_WORDS", few)
-    reading = Reading(database)
+    reading = DatabaseStoryReader(database)
 
     def numbers(**wanted: Any) -> list[int]:
         page = reading.stories(StoryFilter(limit=1000, **wanted))

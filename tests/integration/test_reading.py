@@ -5,11 +5,11 @@ import datetime as dt
 import pytest
 
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import Moved, StoryFilter
+from aggregator.model.read_model import StoryFilter, StoryRedirect
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import Source, source_id
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 
 DAY = dt.timedelta(days=1)
@@ -36,7 +36,7 @@ def desk(database: Database) -> Desk:
 
 
 def titles(desk: Desk, **wanted: object) -> set[str]:
-    page = Reading(desk.database).stories(StoryFilter(**wanted))  # type: ignore[arg-type]
+    page = DatabaseStoryReader(desk.database).stories(StoryFilter(**wanted))  # type: ignore[arg-type]
     return {one.title.split()[0] for one in page.stories}
 
 
@@ -92,7 +92,7 @@ def test_a_folder_is_that_of_the_source(desk: Desk) -> None:
 
 
 def test_pages_hold_every_story_once_and_the_last_has_no_next(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     whole = reading.stories(StoryFilter())
     assert whole.next is None
     seen, after = [], None
@@ -107,7 +107,7 @@ def test_pages_hold_every_story_once_and_the_last_has_no_next(desk: Desk) -> Non
 
 
 def test_a_story_that_moves_up_between_two_pages_hides_no_other(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     whole = [one.id for one in reading.stories(StoryFilter()).stories]
     first = reading.stories(StoryFilter(limit=1))
     desk.take(record("Post", "n", "Wholly new matter in Orrin", FERRY[::-1].replace(".", " ")))
@@ -143,22 +143,22 @@ def test_a_story_that_moves_up_between_two_pages_hides_no_other(desk: Desk) -> N
 )
 def test_a_cursor_that_is_none_of_ours_is_refused_in_words(desk: Desk, cursor: str) -> None:
     with pytest.raises(UsageError, match="no cursor of ours"):
-        Reading(desk.database).stories(StoryFilter(after=cursor))
+        DatabaseStoryReader(desk.database).stories(StoryFilter(after=cursor))
 
 
 def test_any_number_may_be_asked_for(desk: Desk) -> None:
-    assert len(Reading(desk.database).stories(StoryFilter(limit=10**30)).stories) == 3
+    assert len(DatabaseStoryReader(desk.database).stories(StoryFilter(limit=10**30)).stories) == 3
 
 
 # --- one story ---------------------------------------------------------------------------------------------
 
 
 def test_one_story_is_whole_and_one_that_never_was_is_none(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     (listed,) = reading.stories(StoryFilter(min_outlets=2)).stories
     found = reading.story(listed.id)
     assert found is not None
-    assert not isinstance(found, Moved)
+    assert not isinstance(found, StoryRedirect)
     assert {one.text for one in found.articles} == {FLOOD, FLOOD_ELSEWHERE} or all(
         "levee" in one.text.casefold() for one in found.articles
     )
@@ -172,21 +172,21 @@ def test_one_story_is_whole_and_one_that_never_was_is_none(desk: Desk) -> None:
 
 
 def test_an_article_is_explained_by_id_and_by_address(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     desk.take(
         record("Post", "a", "Wholly new matter", STRIKE[::-1], url="https://post.example/a", published=NOON)
     )
-    by_address = reading.explained("https://post.example/a")
+    by_address = reading.explained_article("https://post.example/a")
     assert by_address is not None
-    by_id = reading.explained(by_address.article.id)
+    by_id = reading.explained_article(by_address.article.id)
     assert by_id == by_address
     assert by_id is not None
     assert by_id.evidence.stage == "founded"
-    assert reading.explained("nobody") is None
+    assert reading.explained_article("nobody") is None
 
 
 def test_the_word_of_change_changes_with_every_story_and_only_then(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     before = reading.last_change()
     assert reading.last_change() == before
     desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
@@ -196,7 +196,7 @@ def test_the_word_of_change_changes_with_every_story_and_only_then(desk: Desk) -
 
 
 def test_health_counts_what_waits(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     assert (reading.state().waiting, reading.state().writable) == (0, True)
     desk.accept(record("Post", "w", "Waiting", STRIKE))
     assert reading.state().waiting == 1

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select, update
 
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.placement.recluster import Difference, Reclustering
+from aggregator.pipeline.placement.recluster import GroupingDifference, Reclusterer
 from aggregator.pipeline.workers.factory import open_executor
-from aggregator.sources.limits import source_rules
-from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.stories.commands import leave, one
+from aggregator.store.stories.commands import enqueue, one
 from aggregator.store.tables import article, bond, correction, metadata, story
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.conftest import REPOSITORY
@@ -48,15 +48,19 @@ def grouped(database: Database) -> Database:
 
 
 def of_files(*paths: Path) -> list[Entry]:
-    found = [item for path in paths for item in open_source(path, rules=source_rules(rule_book()), seen=NOON)]
-    return [item.entry for item in found if isinstance(item, FoundEntry)]
+    found = [
+        item
+        for path in paths
+        for item in open_source(path, tuning=source_tuning(effective_tuning()), seen=NOON)
+    ]
+    return [item.entry for item in found if isinstance(item, InputEntry)]
 
 
 def everything(database: Database) -> dict[str, object]:
     return {table.name: rows_of(database, table) for table in metadata.sorted_tables}
 
 
-def is_the_same(difference: Difference) -> bool:
+def is_the_same(difference: GroupingDifference) -> bool:
     figures = (difference.moved, difference.changed_stories, difference.pairs_kept)
     return figures == (0, 0, 1.0) and difference.stories_before == difference.stories_after
 
@@ -127,7 +131,7 @@ def test_refused_entries_in_between_change_nothing(database: Database) -> None:
     assert partition(database) == before
 
 
-QUICK_LOOKS = rule_book({"events": {"look_every": 8}})
+QUICK_LOOKS = effective_tuning({"events": {"look_every": 8}})
 
 
 def _second(database: Database) -> tuple[str, ...]:
@@ -170,11 +174,11 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
 
 
 def test_other_rules_give_other_stories_and_a_second_run_none(grouped: Database) -> None:
-    book = rule_book(STRICT)
+    all_tuning = effective_tuning(STRICT)
     before = partition(grouped)
-    dry = reclustering(grouped, book).difference(None)
+    dry = reclustering(grouped, all_tuning).difference(None)
     assert partition(grouped) == before
-    real = reclustering(grouped, book).take_over(placing_of(grouped, book), None)
+    real = reclustering(grouped, all_tuning).take_over(placing_of(grouped, all_tuning), None)
     assert (dry.moved, dry.changed_stories, dry.changes) == (real.moved, real.changed_stories, real.changes)
     assert real.stories_after > real.stories_before
     assert real.pairs_kept < 1.0
@@ -183,13 +187,13 @@ def test_other_rules_give_other_stories_and_a_second_run_none(grouped: Database)
     assert all(after[one] & before[one] for one in before)
     assert what_is_wrong(grouped) == []
     rows = everything(grouped)
-    assert is_the_same(reclustering(grouped, book).take_over(placing_of(grouped, book), None))
+    assert is_the_same(reclustering(grouped, all_tuning).take_over(placing_of(grouped, all_tuning), None))
     assert everything(grouped) == rows
 
 
 def test_back_under_the_old_rules_the_old_stories_have_their_ids_again(grouped: Database) -> None:
     before = partition(grouped)
-    strict = rule_book(STRICT)
+    strict = effective_tuning(STRICT)
     reclustering(grouped, strict).take_over(placing_of(grouped, strict), None)
     torn = set(partition(grouped)) - set(before)
     reclustering(grouped).take_over(placing_of(grouped), None)
@@ -240,7 +244,7 @@ def test_since_the_future_there_is_nothing_to_decide(grouped: Database) -> None:
 
 
 def test_since_touches_only_what_came_in_since(grouped: Database) -> None:
-    strict = rule_book(STRICT)
+    strict = effective_tuning(STRICT)
     since = came_in(grouped, 29)
     before = partition(grouped)
     difference = reclustering(grouped, strict).take_over(placing_of(grouped, strict), since)
@@ -264,7 +268,7 @@ def test_since_with_corrections_and_older_foundings_in_it(grouped: Database) -> 
     correct(grouped, "merge", goat, marathon)
     for n in (4, 40):
         assert is_the_same(reclustering(grouped).take_over(placing_of(grouped), came_in(grouped, n)))
-    strict = rule_book(STRICT)
+    strict = effective_tuning(STRICT)
     reclustering(grouped, strict).take_over(placing_of(grouped, strict), came_in(grouped, 4))
     assert what_is_wrong(grouped) == []
 
@@ -286,7 +290,7 @@ def test_a_stopped_run_goes_on_and_gives_the_same(tmp_path: Path) -> None:
         desk = Desk(database, Clock(NOON + 9 * DAY))
         for part in range(4):
             desk.take(*(twin(entry, part) for entry in small_set()))
-        strict = rule_book(STRICT)
+        strict = effective_tuning(STRICT)
         seen: list[int] = []
 
         def step(done: int, total: int, seen: list[int] = seen, stops: bool = stops) -> None:
@@ -317,23 +321,23 @@ def twin(entry: Entry, part: int) -> Entry:
     )
 
 
-def stopped_run(database: Database, book: RuleBook, since: dt.datetime | None = None) -> None:
+def stopped_run(database: Database, all_tuning: Tuning, since: dt.datetime | None = None) -> None:
     def step(*_: int) -> None:
         raise StoppedError
 
     with pytest.raises(StoppedError):
-        reclustering(database, book).difference(since, step)
+        reclustering(database, all_tuning).difference(since, step)
 
 
 def test_what_a_stopped_run_left_goes_when_it_can_not_go_on(grouped: Database, tmp_path: Path) -> None:
     if grouped.file is None:
         pytest.skip("the folder of a server is shared with other tests")
     folder = grouped.file.parent
-    strict = rule_book(STRICT)
+    strict = effective_tuning(STRICT)
     stopped_run(grouped, strict)
     left = scratch_files(folder)
     assert left
-    stopped_run(grouped, rule_book({"events": {"threshold": 20.0}}))
+    stopped_run(grouped, effective_tuning({"events": {"threshold": 20.0}}))
     assert not set(left) & set(scratch_files(folder)), "the rules are others: nobody asks for it again"
     reclustering(grouped).difference(None)
     assert scratch_files(folder) == []
@@ -343,7 +347,7 @@ def test_other_words_meanwhile_begin_a_stopped_run_anew(database: Database) -> N
     desk = Desk(database, Clock(NOON + 3 * DAY))
     one_ = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
     desk.take(one_, record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON))
-    stopped_run(database, rule_book())
+    stopped_run(database, effective_tuning())
     longer = record("Gazette", "1", one_.title, FLOOD + " A fifth body was found on Monday.", published=NOON)
     assert [placed.outcome for placed in desk.take(longer)] == ["revised"]
     before = rows_of(database, article)
@@ -353,7 +357,7 @@ def test_other_words_meanwhile_begin_a_stopped_run_anew(database: Database) -> N
 
 
 def test_two_runs_at_once_do_not_meet(grouped: Database) -> None:
-    inner: list[Difference] = []
+    inner: list[GroupingDifference] = []
 
     def step(*_: int) -> None:
         inner.append(reclustering(grouped).difference(None))
@@ -367,10 +371,10 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'stories.db'}")
     upgrade(database)
     fill(database)
-    strict = rule_book(STRICT)
+    strict = effective_tuning(STRICT)
     executor = open_executor("processes", 2, strict)
     try:
-        run = Reclustering(database, executor, strict, summary_words=60, now=Clock())
+        run = Reclusterer(database, executor, strict, summary_words=60, now=Clock())
         spread = run.take_over(placing_of(database, strict), None)
     finally:
         executor.close()
@@ -385,8 +389,8 @@ def test_a_request_is_answered_with_the_difference_in_the_transaction_that_makes
     grouped: Database,
 ) -> None:
     with grouped.write() as connection:
-        number = leave(connection, NOON, "recluster", "{}")
-    strict = rule_book(STRICT)
+        number = enqueue(connection, NOON, "recluster", "{}")
+    strict = effective_tuning(STRICT)
     done = reclustering(grouped, strict).take_over(placing_of(grouped, strict), None, request=number)
     with grouped.read() as connection:
         request = one(connection, number)
@@ -398,15 +402,15 @@ def test_a_request_whose_workers_are_ended_with_the_daemon_goes_on_at_the_next_s
     grouped: Database,
 ) -> None:
     with grouped.write() as connection:
-        number = leave(connection, NOON, "recluster", "{}")
-    executor = open_executor("processes", 1, rule_book())
+        number = enqueue(connection, NOON, "recluster", "{}")
+    executor = open_executor("processes", 1, effective_tuning())
     executor.close()
     asked = iter([False])  # then the stop is heard of: the workers were ended first
-    pipeline = Pipeline(grouped, executor, rule_book(), Clock(NOON + DAY), summary_words=60)
-    answered = pipeline.answer_requests(lambda: next(asked, True))
+    pipeline = Pipeline(grouped, executor, effective_tuning(), Clock(NOON + DAY), summary_words=60)
+    answered = pipeline.run_commands(lambda: next(asked, True))
     with grouped.read() as connection:
         assert (answered, one(connection, number).state) == (0, "waiting")
-    assert Desk(grouped, Clock(NOON + DAY)).pipeline.answer_requests() == 1
+    assert Desk(grouped, Clock(NOON + DAY)).pipeline.run_commands() == 1
     with grouped.read() as connection:
         assert one(connection, number).state == "done"
 

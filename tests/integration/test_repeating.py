@@ -14,8 +14,8 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import rule_book
-from aggregator.extract.learned_boilerplate import original
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.learned_boilerplate import restore_text
 from aggregator.model.core import Entry
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.pipeline.pipeline import Pipeline
@@ -25,8 +25,8 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.verdict_stats import page_verdicts_by_source, told, verdicts_by_source
-from aggregator.store.stories.articles import Details
+from aggregator.store.read.verdict_stats import describe_counts, page_verdicts_by_source, verdicts_by_source
+from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
 from tests.articles import NOON, Clock, Desk, record, settled
 from tests.homes import placing_of, reclustering
@@ -106,7 +106,9 @@ def taken_out(database: Database, outlet: str) -> list[tuple[str, ...]]:
         rows = connection.execute(
             select(article.c.details).where(article.c.outlet == outlet).order_by(article.c.n)
         )
-        return [tuple(one.text for one in codecs.unpack(row.details, Details).repeated) for row in rows]
+        return [
+            tuple(one.text for one in codecs.unpack(row.details, ArticleDetails).repeated) for row in rows
+        ]
 
 
 def fresh(folder: Path, name: str) -> Database:
@@ -123,14 +125,14 @@ def test_a_footer_is_learnt_and_taken_out_of_the_next_article(database: Database
     assert taken_out(database, "Courier") == [()] * 25
     with database.read() as connection:
         rows = connection.execute(select(article.c.text, article.c.details).order_by(article.c.n)).all()
-    whole = [original(row.text, codecs.unpack(row.details, Details).repeated) for row in rows]
+    whole = [restore_text(row.text, codecs.unpack(row.details, ArticleDetails).repeated) for row in rows]
     assert whole == [one.text for one in articles_of(75)], "nothing is lost"
     assert not any(row.text.endswith(FOOTERS["Lantern"]) for row in rows[60:])
 
 
 @pytest.fixture
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    opened = open_executor(request.param, 3, rule_book())
+    opened = open_executor(request.param, 3, effective_tuning())
     yield opened
     opened.close()
 
@@ -144,7 +146,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
         waiting = inbox.ready(connection, ARTICLES)
     placing = placing_of(database)
     for one in waiting:
-        (how,) = placing.wanted([one])
+        (how,) = placing.prepare_options([one])
         item = PrepareItem(entry=one.entry, seen=one.accepted_at, repeats=how.repeats)
         answer = prepare(msgspec.msgpack.encode(PrepareJob(items=(item,))))
         (prepared,) = msgspec.msgpack.decode(answer, type=PrepareResult).prepared
@@ -176,12 +178,12 @@ def test_neither_workers_nor_portions_nor_restarts_change_a_text(
         portion = rng.choice((1, 7, 40, 90))
         desk.accept(*entries[start : start + portion])
         start += portion
-        pipeline = Pipeline(database, executor, rule_book(), clock, summary_words=60)
+        pipeline = Pipeline(database, executor, effective_tuning(), clock, summary_words=60)
         stop_after = rng.choice((1, 2, 99))
         for number, _ in enumerate(pipeline.place_waiting(), start=1):
             if number == stop_after:
                 break  # as when it is asked to end: what was prepared ahead is lost
-    list(Pipeline(database, executor, rule_book(), clock, summary_words=60).place_waiting())
+    list(Pipeline(database, executor, effective_tuning(), clock, summary_words=60).place_waiting())
     assert (settled(database)["stories"], texts(database)) == expected
 
 
@@ -248,7 +250,7 @@ def with_pages(desk: Desk, given: list[tuple[Entry, str]]) -> None:
     with desk.database.write() as connection:
         for result, (one, page) in zip(accepted, given, strict=True):
             assert result.n is not None
-            pending_pages.arrived(connection, result.n, page=page.encode(), url=one.url, charset="utf-8")
+            pending_pages.store_page(connection, result.n, page=page.encode(), url=one.url, charset="utf-8")
     desk.place()
 
 
@@ -270,7 +272,7 @@ def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) 
     assert {verdict for verdict, _, _ in said[1:]} <= {"ok", "stub"}
     assert sum(by_source["feed"].values()) == 20
     assert by_page == {"feed": {"consent": 19}}
-    assert told(by_page["feed"]) == "19 consent"
+    assert describe_counts(by_page["feed"]) == "19 consent"
 
 
 def test_the_same_notices_one_by_one_and_after_restarts(database: Database, tmp_path: Path) -> None:
@@ -314,12 +316,12 @@ def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) ->
 
 def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
     database = fresh(tmp_path, "window")
-    book = rule_book({"repeats": {"window": 24}})
+    all_tuning = effective_tuning({"repeats": {"window": 24}})
     entries = [one for one in articles_of(ARTICLES * 2) if one.outlet == "Lantern"]
     plain = [
         record("Lantern", f"plain {n}", *map("\n".join, ([t], s))) for n, (t, s) in enumerate(events(20))
     ]
-    Desk(database, Clock(), book).take(*entries[:30], *plain, *entries[30:32])
+    Desk(database, Clock(), all_tuning).take(*entries[:30], *plain, *entries[30:32])
     with database.read() as connection:
         held = (
             connection.execute(select(outlet_line.c.article).order_by(outlet_line.c.article)).scalars().all()

@@ -12,21 +12,21 @@ from sqlalchemy import func, select, text, update
 
 from aggregator.admin.export import exported, import_into
 from aggregator.cluster.events import centroid
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Evidence, MergedStory, StoryView
 from aggregator.model.read_model import SearchBounds, StoryFilter
-from aggregator.pipeline.placement.erase import ForgetWish
-from aggregator.pipeline.placement.retention import Plan, Retaining
+from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.pipeline.placement.retention import Retention, RetentionPlan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.maintenance import retention
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search import index
 from aggregator.store.stories import article_text
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import (
     article,
     change,
@@ -39,7 +39,7 @@ from aggregator.store.tables import (
     story_log,
     tombstone,
 )
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.homes import correct, fill, placing_of, undo, what_is_wrong
 from tests.integration.test_forgetting import forget, plain
@@ -48,7 +48,7 @@ DAY = 86_400
 YEAR = NOON + dt.timedelta(days=400)
 # Whatever is placed is out of reach at once, so that a few articles are as old as 300,000 ones.
 REACH: dict[str, dict[str, Any]] = {"events": {"live_reach": 0}, "copies": {"passage_reach": 0}}
-DEAD = rule_book(REACH)
+DEAD = effective_tuning(REACH)
 
 
 @pytest.fixture
@@ -63,25 +63,25 @@ def desk(database: Database) -> Desk:
 def settle(desk: Desk) -> None:
     """The full-text index and the merged texts."""
     desk.pipeline.index_text()
-    while tell_next(desk.database, 50, desk.book.section("stories", StoryRules)):
+    while render_next(desk.database, 50, desk.all_tuning.section("stories", StoryTuning)):
         pass
 
 
 def kept(
-    desk: Desk, *, at: dt.datetime = YEAR, book: RuleBook = DEAD, steady: bool = True, **ages: int | None
-) -> Retaining:
+    desk: Desk, *, at: dt.datetime = YEAR, all_tuning: Tuning = DEAD, steady: bool = True, **ages: int | None
+) -> Retention:
     """All of it done, as far as it is due at `at`."""
     clock = Clock(at)
-    desk.clock, desk.book = clock, book
+    desk.clock, desk.all_tuning = clock, all_tuning
     desk.restart()
-    retaining = desk.pipeline.retaining(Plan(**ages))
+    retention_job = desk.pipeline.retention_job(RetentionPlan(**ages))
     if steady:  # the clock has gone on for a day without a jump
         with desk.database.write() as connection:
             retention.steady_since(connection, at - dt.timedelta(days=1.5), dt.timedelta(days=1))
             retention.steady_since(connection, at - dt.timedelta(days=0.6), dt.timedelta(days=1))
-    while retaining.step():
+    while retention_job.step():
         pass
-    return retaining
+    return retention_job
 
 
 def stored(database: Database, *columns: Any) -> list[Any]:
@@ -111,24 +111,24 @@ def checked(database: Database) -> list[str]:
 
 
 def test_packed_texts_are_read_as_before_by_everything_that_reads_texts(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     stories = reading.stories(StoryFilter(limit=100)).stories
     before = {one.id: reading.story(one.id) for one in stories}
-    explained = {a.id: reading.explained(a.id) for one in stories for a in one.articles}
+    explained_article = {a.id: reading.explained_article(a.id) for one in stories for a in one.articles}
     told = {one.id: reading.merged(one.id) for one in stories}
     with desk.database.write() as connection:  # as an older program wrote half of them
         for n, held in connection.execute(select(article.c.n, article.c.evidence)).all()[::2]:
             values = {"evidence": codecs.pack(codecs.unpack(held, Evidence))}
             connection.execute(update(article).where(article.c.n == n).values(values))
     before_sizes = sum(len(row[1]) for row in stored(desk.database, article.c.n, article.c.evidence))
-    kept(desk, compress_after=30 * DAY, book=rule_book())
+    kept(desk, compress_after=30 * DAY, all_tuning=effective_tuning())
     sizes = sum(len(row[1]) for row in stored(desk.database, article.c.n, article.c.evidence))
     assert sizes < before_sizes * 0.9
     plain = stored(desk.database, article.c.n, article.c.text, article.c.packed)
     assert {row[1] for row in plain} == {""}
     assert sum(row[2] is not None for row in plain) > 40
     assert {one.id: reading.story(one.id) for one in stories} == before
-    assert {id_: reading.explained(id_) for id_ in explained} == explained
+    assert {id_: reading.explained_article(id_) for id_ in explained_article} == explained_article
     assert {one.id: reading.merged(one.id) for one in stories} == told
     assert wrong(desk.database) == []
 
@@ -150,7 +150,7 @@ def test_search_knows_headlines_and_first_paragraphs_of_packed_articles(desk: De
     settle(desk)
 
     def found(words: str) -> int:
-        return len(Reading(desk.database).search(words, 10, SearchBounds()).hits)
+        return len(DatabaseStoryReader(desk.database).search(words, 10, SearchBounds()).hits)
 
     assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [1, 1, 1]
     kept(desk, compress_after=30 * DAY)
@@ -174,9 +174,15 @@ def test_words_that_were_taken_out_leave_the_index_when_they_are_many(desk: Desk
             return any(b"yzzog" in bytes(block) for block in blocks)  # without its first letters
 
     assert holds()
-    kept(desk, compress_after=30 * DAY, book=rule_book(REACH | {"retention": {"merge_least": 10_000}}))
+    kept(
+        desk,
+        compress_after=30 * DAY,
+        all_tuning=effective_tuning(REACH | {"retention": {"merge_least": 10_000}}),
+    )
     assert holds()
-    kept(desk, compress_after=30 * DAY, book=rule_book(REACH | {"retention": {"merge_least": 20}}))
+    kept(
+        desk, compress_after=30 * DAY, all_tuning=effective_tuning(REACH | {"retention": {"merge_least": 20}})
+    )
     assert not holds()
     assert wrong(desk.database) == []
 
@@ -188,7 +194,7 @@ def test_a_packed_article_is_revised_and_stays_packed(desk: Desk) -> None:
     again = record("Herald", "x", "Levee gives way", f"{FLOOD} Late.", url="https://herald.example/x")
     (revised,) = desk.take(again)
     assert (revised.outcome, revised.article) == ("revised", placed.article)
-    found = Reading(desk.database).article(placed.article)
+    found = DatabaseStoryReader(desk.database).article(placed.article)
     assert found is not None
     assert found.article.text.endswith("Late.")
     plain = select(article.c.text).where(article.c.id == placed.article)
@@ -201,7 +207,7 @@ def test_a_packed_article_is_revised_and_stays_packed(desk: Desk) -> None:
 
 
 def test_a_stripped_story_keeps_counts_and_dates_and_is_told_on_demand(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     stories = reading.stories(StoryFilter(limit=100)).stories
     told = {one.id: reading.merged(one.id) for one in stories}
     kept(desk, compress_after=30 * DAY)
@@ -213,12 +219,14 @@ def test_a_stripped_story_keeps_counts_and_dates_and_is_told_on_demand(desk: Des
         assert (len(light.ids), light.members) == (0, count)
     assert reading.stories(StoryFilter(limit=100)).stories == stories
     assert {one.id: reading.merged(one.id) for one in stories} == told
-    assert tell_next(desk.database, 5, desk.book.section("stories", StoryRules)) == 0, "and not told again"
+    assert render_next(desk.database, 5, desk.all_tuning.section("stories", StoryTuning)) == 0, (
+        "and not told again"
+    )
     assert what_is_wrong(desk.database) == []
 
 
 def test_what_can_still_be_joined_is_not_stripped(desk: Desk) -> None:
-    kept(desk, compress_after=30 * DAY, book=rule_book())
+    kept(desk, compress_after=30 * DAY, all_tuning=effective_tuning())
     assert b"" not in {row[1] for row in stored(desk.database, article.c.n, article.c.terms)}
     assert bytes_of(desk.database, lsh_band) > 0
 
@@ -236,7 +244,7 @@ def test_corrections_work_on_stripped_stories(desk: Desk) -> None:
 
 
 def test_texts_go_and_the_merged_stories_stay(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     stories = reading.stories(StoryFilter(limit=100)).stories
     told = {one.id: reading.merged(one.id) for one in stories}
     kept(desk, compress_after=30 * DAY, text_after=180 * DAY)
@@ -255,16 +263,16 @@ def test_texts_go_and_the_merged_stories_stay(desk: Desk) -> None:
     whole = [reading.story(one.id) for one in stories]
     assert all(isinstance(one, StoryView) and one.texts_gone for one in whole), "which its page says"
     one = stories[0].articles[0]
-    assert reading.explained(one.id) is not None
+    assert reading.explained_article(one.id) is not None
     assert wrong(desk.database) == []
 
 
 def test_what_was_told_for_the_last_time_is_kept_when_its_story_comes_of_age_later(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     ids = [one.id for one in reading.stories(StoryFilter(limit=100)).stories]
     told = {id_: reading.merged(id_) for id_ in ids}
     at = NOON + dt.timedelta(days=20)
-    kept(desk, at=at, text_after=7 * DAY, book=rule_book())
+    kept(desk, at=at, text_after=7 * DAY, all_tuning=effective_tuning())
     kept(desk, compress_after=30 * DAY, text_after=1_000 * DAY)
     assert {row[1] for row in stored(desk.database, article.c.n, article.c.terms)} == {b""}
     assert {id_: reading.merged(id_) for id_ in ids} == {id_: stays(one) for id_, one in told.items()}
@@ -294,7 +302,7 @@ def test_a_text_that_went_does_not_come_back(desk: Desk) -> None:
 
 def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(desk: Desk) -> None:
     at = NOON + dt.timedelta(days=20)
-    kept(desk, at=at, text_after=7 * DAY, book=rule_book())
+    kept(desk, at=at, text_after=7 * DAY, all_tuning=effective_tuning())
     assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {article_text.GONE}
     after = desk.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
     assert [one.outcome for one in after] == ["founded"], "what has no words is like nothing"
@@ -318,7 +326,7 @@ def test_stories_go_for_good_and_are_known_when_they_come_again(desk: Desk) -> N
     assert placed.story is not None
     ids = [row[1] for row in stored(desk.database, story.c.n, story.c.id)]
     kept(desk, stories_after=300 * DAY)
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     assert stored(desk.database, article.c.n) == []
     assert reading.stories(StoryFilter(limit=10)).stories == ()
     assert reading.story(placed.story) is None
@@ -346,15 +354,15 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(desk: De
         old = connection.execute(largest.limit(1)).one()
     assert old.article_count > 4
     desk.clock = Clock(YEAR)
-    desk.book = rule_book(REACH | {"retention": {"members_a_step": 2}})
+    desk.all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
     desk.restart()
     with desk.database.write() as connection:
         for days in (1.5, 0.6):
             retention.steady_since(connection, YEAR - dt.timedelta(days=days), dt.timedelta(days=1))
-    retaining = desk.pipeline.retaining(Plan(stories_after=300 * DAY))
+    retention_job = desk.pipeline.retention_job(RetentionPlan(stories_after=300 * DAY))
     seen = set()
     state = select(story.c.title, story.c.article_count).where(story.c.id == old.id)
-    while retaining.step():
+    while retention_job.step():
         with desk.database.read() as connection:
             now = tuple(connection.execute(state).one())
         if now not in seen:  # a part of it went
@@ -372,8 +380,8 @@ def test_a_story_that_goes_in_equal_parts_leaves_no_history(desk: Desk) -> None:
     twins = [record(name, "x", "Levee gives way", FLOOD, published=late) for name in ("Herald", "Echo")]
     desk.clock = Clock(late)
     assert len({placed.story for placed in desk.take(*twins)}) == 1
-    book = rule_book(REACH | {"retention": {"members_a_step": 2}})
-    kept(desk, at=late + dt.timedelta(days=400), book=book, stories_after=300 * DAY)
+    all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
+    kept(desk, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
     assert stored(desk.database, story_log.c.n) == []
 
 
@@ -388,8 +396,8 @@ def test_a_large_story_goes_wholly_though_others_grew_beside_it(desk: Desk) -> N
     with desk.database.write() as connection:  # the newest ones go first
         of_first = update(story).where(story.c.id == placed[0].story)
         connection.execute(of_first.values(title_article=placed[0].article))
-    book = rule_book(REACH | {"retention": {"members_a_step": 2}})
-    kept(desk, at=late + dt.timedelta(days=400), book=book, stories_after=300 * DAY)
+    all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
+    kept(desk, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
     assert stored(desk.database, article.c.n, article.c.title) == []
     assert is_nothing_late(desk)
     assert checked(desk.database) == []
@@ -454,12 +462,12 @@ def test_what_a_copy_told_for_the_last_time_stays_when_its_original_goes(desk: D
     (placed,) = desk.take(copy)
     settle(desk)
     kept(desk, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY)
-    told = Reading(desk.database).merged(placed.story)
+    told = DatabaseStoryReader(desk.database).merged(placed.story)
     assert told is not None
     assert [one.kind for one in told.timeline if one.kind == "told"], "words of its text"
     kept(desk, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY, stories_after=100 * DAY)
     assert stored(desk.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
-    assert Reading(desk.database).merged(placed.story) == told
+    assert DatabaseStoryReader(desk.database).merged(placed.story) == told
     assert what_is_wrong(desk.database) == []
 
 
@@ -472,10 +480,10 @@ def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(desk: Desk) -> No
     clock = Clock(YEAR)
     desk.clock = clock
     desk.restart()
-    retaining = desk.pipeline.retaining(Plan(text_after=180 * DAY))
+    retention_job = desk.pipeline.retention_job(RetentionPlan(text_after=180 * DAY))
     for _ in range(4):  # eight hours each: the clock was right
         clock.time += dt.timedelta(hours=8)
-        while retaining.step():
+        while retention_job.step():
             pass
     assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {article_text.GONE}
 
@@ -490,14 +498,14 @@ def test_no_stream_is_shortened_on_the_word_of_a_clock_that_jumped(desk: Desk) -
 
 def test_above_its_size_the_oldest_texts_go_first_then_the_oldest_stories(desk: Desk) -> None:
     with desk.database.read() as connection:
-        room = retention.room(connection)
-    if room is None:
+        file_space = retention.file_space(connection)
+    if file_space is None:
         kept(desk, size=1)
         assert len(stored(desk.database, article.c.n)) > 60, "Postgres does not tell of its free pages"
         return
-    kept(desk, size=room.used)
+    kept(desk, size=file_space.used)
     assert stored(desk.database, tombstone.c.article) == []
-    kept(desk, size=room.used - 100_000)
+    kept(desk, size=file_space.used - 100_000)
     gone = [row[1] == article_text.GONE for row in stored(desk.database, article.c.n, article.c.packed)]
     assert 0 < sum(gone) < len(gone)
     assert all(gone[: sum(gone) // 2])
@@ -514,11 +522,11 @@ def test_free_pages_leave_the_file_in_small_steps(desk: Desk) -> None:
         connection.execute(text("INSERT INTO ballast VALUES (zeroblob(16000000))"))
     with database.write() as connection:
         connection.execute(text("DROP TABLE ballast"))
-    database.fold_log()
+    database.checkpoint_log()
     assert database.file is not None
     before = database.file.stat().st_size
     kept(desk, at=NOON + dt.timedelta(days=12))
-    database.fold_log()
+    database.checkpoint_log()
     assert database.file.stat().st_size < before - 4_000_000
 
 
@@ -534,9 +542,9 @@ def test_a_file_of_an_older_program_that_is_written_anew_is_laid_out_as_a_new_on
     written = b"".join(exported(database, no_progress))
     with closing(sqlite3.connect(tmp_path / "old.db")) as reader:  # then pages stay as they are
         assert reader.execute("SELECT count(*) FROM article").fetchone() == (1,)
-        database.write_anew()
+        database.vacuum()
     assert (before, layout(database)) == ((4096, 0, "wal"), (4096, 2, "wal"))
-    database.write_anew()
+    database.vacuum()
     assert layout(database) == layout(new) == (2048, 2, "wal")
     assert b"".join(exported(database, no_progress)) == written
     assert checked(database) == []
@@ -616,7 +624,7 @@ def test_forgetting_reaches_packed_and_kept_texts(desk: Desk) -> None:
         at = desk.clock() + dt.timedelta(days=200)
         ages: dict[str, Any] = {age: 30 * DAY}
         kept(desk, at=at, **ages)
-        placing_of(desk.database, DEAD).erase(ForgetWish(name=placed.article))
+        placing_of(desk.database, DEAD).erase(ForgetCommand(name=placed.article))
         settle(desk)
         with desk.database.read() as connection:
             for table in article.metadata.sorted_tables:
@@ -625,7 +633,7 @@ def test_forgetting_reaches_packed_and_kept_texts(desk: Desk) -> None:
 
 
 def test_an_export_holds_all_rungs(desk: Desk, database: Database, tmp_path: Any) -> None:
-    kept(desk, at=NOON + dt.timedelta(days=60), compress_after=30 * DAY, book=rule_book())
+    kept(desk, at=NOON + dt.timedelta(days=60), compress_after=30 * DAY, all_tuning=effective_tuning())
     first = b"".join(exported(database, no_progress))
     assert b'"packed"' in first
     target = Database(f"sqlite:///{tmp_path}/other.db")
@@ -639,16 +647,18 @@ def test_an_export_holds_all_rungs(desk: Desk, database: Database, tmp_path: Any
 def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_same(desk: Desk) -> None:
     address = "https://herald.example/x"
     (placed,) = desk.take(record("Herald", "x", "Levee gives way", FLOOD, url=address))
-    kept(desk, at=NOON + dt.timedelta(days=11), book=rule_book({"retention": {"rows_a_step": 1}}))
+    kept(
+        desk, at=NOON + dt.timedelta(days=11), all_tuning=effective_tuning({"retention": {"rows_a_step": 1}})
+    )
     rows = stored(desk.database, entry.c.n, entry.c.article, entry.c.payload, entry.c.url)
     assert rows[-1][1:] == (placed.article, b"", None)
     assert [one.url for one in results_of(desk.database)][-1] == address
-    placing_of(desk.database).erase(ForgetWish(name=address))
+    placing_of(desk.database).erase(ForgetCommand(name=address))
     assert stored(desk.database, tombstone.c.article) == [(placed.article,)]
     assert wrong(desk.database) == []
 
 
-def results_of(database: Database) -> list[inbox.Result]:
+def results_of(database: Database) -> list[inbox.EntryResult]:
     numbers = [row[0] for row in stored(database, entry.c.n)]
     with database.read() as connection:
         return inbox.results(connection, numbers)

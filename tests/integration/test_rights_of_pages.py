@@ -7,24 +7,24 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import ArticleView
-from aggregator.model.read_model import Moved, StoryFilter
-from aggregator.pipeline.poll import Polling
+from aggregator.model.read_model import StoryFilter, StoryRedirect
+from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import Source, add, all_sources, source_id
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import shipped_rules
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import shipped_tuning
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.articles import NOON, Clock, Desk
 from tests.loopback import LoopbackServer, Response
 
-BOOK = rule_book({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
+BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
 WORDS = 40  # of an article, title included, for strangers
 DEEP = 9  # a sentence so far down that no excerpt reaches it
@@ -90,11 +90,11 @@ def outlet() -> Iterator[LoopbackServer]:
 
 
 @pytest.fixture
-def polled(database: Database, outlet: LoopbackServer) -> Reading:
+def polled(database: Database, outlet: LoopbackServer) -> DatabaseStoryReader:
     """A shelf with the articles of the outlet's feed, pages and all."""
     clock = Clock(NOON)
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), BOOK)
-    polling = Polling(
+    polling = Poller(
         database, client, InlineExecutor(), BOOK, clock, robots=False, pages="always", stops=lambda: False
     )
     address = outlet.url("/feed")
@@ -108,28 +108,28 @@ def polled(database: Database, outlet: LoopbackServer) -> Reading:
         (source,) = all_sources(connection)
     polling.poll(source)
     with database.read() as connection:
-        wanted = pending_pages.wanted(connection, clock() + dt.timedelta(hours=1), 100)
-    for one in wanted:
+        due_pages = pending_pages.due_pages(connection, clock() + dt.timedelta(hours=1), 100)
+    for one in due_pages:
         assert polling.fetch_page(one)
     client.close()
     Desk(database, clock, BOOK).place()
-    tell_next(database, 100, shipped_rules())
-    return Reading(database)
+    render_next(database, 100, shipped_tuning())
+    return DatabaseStoryReader(database)
 
 
-def by_page(shelf: Reading) -> dict[str, tuple[str, ArticleView]]:
+def by_page(shelf: DatabaseStoryReader) -> dict[str, tuple[str, ArticleView]]:
     """Path of the page to story and article."""
     found = {}
     for listed in shelf.stories(StoryFilter(limit=100)).stories:
         story = shelf.story(listed.id)
         assert story is not None
-        assert not isinstance(story, Moved)
+        assert not isinstance(story, StoryRedirect)
         for article in story.articles:
             found["/" + (article.url or "").rpartition("/")[2]] = (story.id, article)
     return found
 
 
-def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: Reading) -> None:
+def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: DatabaseStoryReader) -> None:
     found = by_page(polled)
     assert found.keys() == PAGES.keys()
     assert all(sentence(path, DEEP) in article.text for path, (_, article) in found.items())
@@ -153,7 +153,9 @@ def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: Reading) -> None
     server.stop()
 
 
-def test_pictures_are_kept_by_reference_and_never_fetched(polled: Reading, outlet: LoopbackServer) -> None:
+def test_pictures_are_kept_by_reference_and_never_fetched(
+    polled: DatabaseStoryReader, outlet: LoopbackServer
+) -> None:
     for path, (_, article) in by_page(polled).items():
         assert [one.url for one in article.media] == [outlet.url(f"/pictures/{TOPICS[path]}.jpg")]
     assert not any(request.path.startswith("/pictures") for request in outlet.requests)

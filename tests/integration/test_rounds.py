@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from aggregator.config.tuning import RuleBook, rule_book
-from aggregator.daemon.poll_scheduler import Rounds
-from aggregator.pipeline.poll import Polling
-from aggregator.pipeline.watch_folder import Watching
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.daemon.poll_scheduler import PollScheduler
+from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.host_backoff import Host, save_hosts
+from aggregator.store.intake.host_backoff import HostBackoff, save_host_backoffs
 from aggregator.store.intake.sources import Source, add, all_sources, due, source_id
 from aggregator.store.migrate import upgrade
 from tests.articles import NOON, Desk, record
@@ -51,13 +51,15 @@ def small(empty: Path, tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def rounds_of(database: Database, client: Client, book: RuleBook, now: Any, threads: int = 0) -> Rounds:
+def rounds_of(
+    database: Database, client: Client, all_tuning: Tuning, now: Any, threads: int = 0
+) -> PollScheduler:
     executor = InlineExecutor()
-    return Rounds(
+    return PollScheduler(
         database,
         client,
-        Polling(database, client, executor, book, now, robots=False, pages="never"),
-        Watching(database, executor, book, now),
+        Poller(database, client, executor, all_tuning, now, robots=False, pages="never"),
+        FolderWatcher(database, executor, all_tuning, now),
         now,
         threads=threads,
         arrived=lambda: None,
@@ -103,8 +105,8 @@ def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(database:
 
 def test_a_held_host_is_not_asked_and_holds_nobody_else(small: Database) -> None:
     with World() as world:
-        book = rule_book()
-        client = world.client(book)
+        all_tuning = effective_tuning()
+        client = world.client(all_tuning)
         for number in range(4):
             world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
         world.sites["big.example"] = {"*": rss(1)}
@@ -112,8 +114,8 @@ def test_a_held_host_is_not_asked_and_holds_nobody_else(small: Database) -> None
         fill(small, [feed_of(f"http://h{n}.example/feed") for n in range(4)])
         with small.write() as connection:
             until = NOON + dt.timedelta(seconds=600)
-            save_hosts(connection, [Host(name="big.example", held_until=until)])
-        rounds = rounds_of(small, client, book, world.time)
+            save_host_backoffs(connection, [HostBackoff(name="big.example", held_until=until)])
+        rounds = rounds_of(small, client, all_tuning, world.time)
         rounds.take_up(world.time())
         for _ in range(3):
             rounds.tick()
@@ -127,17 +129,19 @@ def test_a_held_host_is_not_asked_and_holds_nobody_else(small: Database) -> None
 
 def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(small: Database) -> None:
     with World() as world:
-        book = rule_book()
-        client = world.client(book)
+        all_tuning = effective_tuning()
+        client = world.client(all_tuning)
         world.sites = {"big.example": {"*": "a page"}, "other.example": {"/1": "a page"}}
-        desk = Desk(small, world.time, book)
+        desk = Desk(small, world.time, all_tuning)
         crowd = [record("big", str(n), f"Title {n}", "", url=f"http://big.example/{n}") for n in range(1100)]
         last = record("other", "1", "Title", "", url="http://other.example/1")
         desk.accept(*crowd, wants_page=[True] * len(crowd))
         desk.accept(last, wants_page=[True])
         with small.write() as connection:
-            save_hosts(connection, [Host(name="big.example", held_until=NOON + dt.timedelta(hours=1))])
-        rounds = rounds_of(small, client, book, world.time)
+            save_host_backoffs(
+                connection, [HostBackoff(name="big.example", held_until=NOON + dt.timedelta(hours=1))]
+            )
+        rounds = rounds_of(small, client, all_tuning, world.time)
         rounds.take_up(world.time())
         for _ in range(4):
             rounds.tick()
@@ -146,7 +150,7 @@ def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(small: Database)
         client.close()
 
 
-def live(rounds: Rounds, time: Time, database: Database, seconds: float) -> None:
+def live(rounds: PollScheduler, time: Time, database: Database, seconds: float) -> None:
     """Let so much time pass: a tick whenever something is due, and one a second where something waits."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -167,14 +171,14 @@ def polled(world: World) -> dict[str, list[float]]:
 @pytest.mark.parametrize("jump", [-HOUR, 8 * HOUR, -400 * DAY, 400 * DAY])
 def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(small: Database, jump: float) -> None:
     with World() as world:
-        book = rule_book()
-        client = world.client(book)
+        all_tuning = effective_tuning()
+        client = world.client(all_tuning)
         count = 8
         for number in range(count):
             world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
         moments = [NOON + dt.timedelta(minutes=5 * n) for n in range(count)]
         fill(small, [feed_of(f"http://h{n}.example/feed", next_due_at=moments[n]) for n in range(count)])
-        rounds = rounds_of(small, client, book, world.time)
+        rounds = rounds_of(small, client, all_tuning, world.time)
         live(rounds, world.time, small, 3 * HOUR)
         jumped = world.time.monotonic()
         world.time.jump(jump)
@@ -195,8 +199,8 @@ def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(small: Databa
 def test_after_the_clock_went_back_no_source_sleeps_for_years(database: Database) -> None:
     fill(database, [feed_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))])
     with World() as world:
-        client = world.client(rule_book())
-        rounds_of(database, client, rule_book(), world.time).take_up(NOON)
+        client = world.client(effective_tuning())
+        rounds_of(database, client, effective_tuning(), world.time).take_up(NOON)
         client.close()
     with database.read() as connection:
         assert len(due(connection, "feed", NOON + dt.timedelta(hours=5), 5)) == 1
@@ -204,7 +208,7 @@ def test_after_the_clock_went_back_no_source_sleeps_for_years(database: Database
 
 def drips_beside_good(database: Database, deadline: float, slow: float, count: int) -> tuple[float, int]:
     """Seconds until all good feeds are read, on real threads and a real clock; how many bad ones ended."""
-    book = rule_book({"net": {"fetch_deadline_seconds": deadline, "slow_fetch_seconds": slow}})
+    all_tuning = effective_tuning({"net": {"fetch_deadline_seconds": deadline, "slow_fetch_seconds": slow}})
     drip = Response(body=b"x" * 100_000, drip_seconds=0.2)
     bad = [LoopbackServer({"*": drip}) for _ in range(count)]
     good = [LoopbackServer({"*": rss(1)}) for _ in range(count)]
@@ -212,8 +216,8 @@ def drips_beside_good(database: Database, deadline: float, slow: float, count: i
     early = now() - dt.timedelta(hours=1)  # the bad ones stand first in the line
     fill(database, [feed_of(one.url("/feed"), next_due_at=early) for one in bad])
     fill(database, [feed_of(one.url("/feed"), next_due_at=now()) for one in good])
-    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), book)
-    rounds = rounds_of(database, client, book, now, threads=8)
+    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), all_tuning)
+    rounds = rounds_of(database, client, all_tuning, now, threads=8)
     addresses = {one.url("/feed") for one in good}
     began = time.monotonic()
     while time.monotonic() - began < 10 * deadline:
@@ -245,10 +249,10 @@ def test_servers_that_drip_do_not_hold_up_the_good_ones(small: Database) -> None
 
 @pytest.mark.torture
 def test_fifty_servers_that_drip_beside_fifty_good_feeds(small: Database) -> None:
-    rules = rule_book().values("net")
-    seconds, _ = drips_beside_good(small, rules["fetch_deadline_seconds"], rules["slow_fetch_seconds"], 50)
+    tuning = effective_tuning().values("net")
+    seconds, _ = drips_beside_good(small, tuning["fetch_deadline_seconds"], tuning["slow_fetch_seconds"], 50)
     print(f"all good feeds after {seconds:.1f} s")
-    assert seconds <= rules["fetch_deadline_seconds"] + 5
+    assert seconds <= tuning["fetch_deadline_seconds"] + 5
 
 
 # --- a week ------------------------------------------------------------------------------------------------
@@ -330,8 +334,8 @@ class Many:
         self.at = {(one.host, one.path): one for one in self.feeds}
         for one in self.feeds:
             world.sites[one.host] = {"*": self._answer}
-        self.book = rule_book({"net": {"wire_cap_bytes": 100_000}})
-        self.client = world.client(self.book)
+        self.all_tuning = effective_tuning({"net": {"wire_cap_bytes": 100_000}})
+        self.client = world.client(self.all_tuning)
         fill(
             database,
             [
@@ -350,7 +354,7 @@ class Many:
 
     def live(self) -> None:
         """The whole time, with a clock that jumps twice and a night without a network."""
-        rounds = rounds_of(self.database, self.client, self.book, self.world.time)
+        rounds = rounds_of(self.database, self.client, self.all_tuning, self.world.time)
         rounds.take_up(self.world.time())
         pieces = [(0.3, -HOUR), (0.25, 8 * HOUR), (0.1, 0.0), (0.05, 0.0), (0.3, 0.0)]
         for number, (share, jump) in enumerate(pieces):
@@ -373,9 +377,9 @@ class Many:
 
     def check(self) -> None:
         asked = polled(self.world)
-        rules = self.book.values("net")
+        tuning = self.all_tuning.values("net")
         assert len(asked) == len(self.feeds), "every feed was asked"
-        self._check_rate(rules["host_gap_seconds"], rules["max_redirects"])
+        self._check_rate(tuning["host_gap_seconds"], tuning["max_redirects"])
         with self.database.read() as connection:
             rows = {one.address: one for one in all_sources(connection)}
         now = self.world.time.monotonic()

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.cluster.bcubed import measure
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, StoryView
 from aggregator.model.read_model import StoryFilter
-from aggregator.sources.limits import source_rules
-from aggregator.sources.parse.files import FoundEntry, open_source
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry
 from tests.articles import Clock, Desk
 from tests.conftest import REPOSITORY
@@ -27,8 +27,8 @@ SAMPLES = REPOSITORY / "examples" / "articles"
 def desk(database: Database) -> Desk:
     """All samples, placed; read five weeks after the last of them was published."""
     made = Desk(database, Clock(dt.datetime(2026, 12, 20, tzinfo=dt.UTC)))
-    found = open_source(SAMPLES, rules=source_rules(rule_book()), seen=made.clock())
-    made.take(*(item.entry for item in found if isinstance(item, FoundEntry)))
+    found = open_source(SAMPLES, tuning=source_tuning(effective_tuning()), seen=made.clock())
+    made.take(*(item.entry for item in found if isinstance(item, InputEntry)))
     return made
 
 
@@ -43,7 +43,7 @@ def homes(desk: Desk) -> dict[str, str]:
     statement = select(entry.c.payload, article.c.story).join(article, article.c.id == entry.c.article)
     with desk.database.read() as connection:
         rows = connection.execute(statement).all()
-    return {str(codecs.expand_noun(row.payload, Entry).guid): row.story for row in rows}
+    return {str(codecs.decompress_struct(row.payload, Entry).guid): row.story for row in rows}
 
 
 def test_every_event_is_one_story_and_no_story_holds_two(desk: Desk) -> None:
@@ -56,7 +56,7 @@ def test_every_event_is_one_story_and_no_story_holds_two(desk: Desk) -> None:
 
 
 def test_reprints_of_one_agency_text_are_one_report(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     home = homes(desk)
     (story,) = {home[file] for file, line in labels().items() if line["event"] == "chemical-fire"}
     fire = reading.story(story)
@@ -67,7 +67,7 @@ def test_reprints_of_one_agency_text_are_one_report(desk: Desk) -> None:
 
 
 def test_no_title_is_a_masthead(desk: Desk) -> None:
-    for story in Reading(desk.database).stories(StoryFilter()).stories:
+    for story in DatabaseStoryReader(desk.database).stories(StoryFilter()).stories:
         for one in story.articles:
             assert one.outlet is not None
             assert one.title.casefold() != one.outlet.casefold()

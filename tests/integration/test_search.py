@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.extract.language.search_tokens import search_words
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search import index
 from aggregator.store.search.query_syntax import Phrase, parse_query
 from aggregator.store.search.snippets import snippet
@@ -62,7 +62,7 @@ def filled(database: Database) -> Desk:
 
 
 def found(desk: Desk, query: str, limit: int = 50) -> list[str]:
-    results = Reading(desk.database).search(query, limit)
+    results = DatabaseStoryReader(desk.database).search(query, limit)
     assert results.problem is None
     return [hit.outlet or "" for hit in results.hits]
 
@@ -110,13 +110,13 @@ def test_what_is_found(shelf: Desk, query: str, outlets: list[str]) -> None:
 
 @pytest.mark.parametrize("query", ["", '"', "***", "- _ !", "\x00"])
 def test_a_search_for_no_word_is_refused_in_words(shelf: Desk, query: str) -> None:
-    results = Reading(shelf.database).search(query, 10)
+    results = DatabaseStoryReader(shelf.database).search(query, 10)
     assert results.hits == ()
     assert "at least one word" in (results.problem or "")
 
 
 def test_a_limit_cuts_and_says_that_there_is_more(shelf: Desk) -> None:
-    reading = Reading(shelf.database)
+    reading = DatabaseStoryReader(shelf.database)
     whole = reading.search("the", 10**30)
     assert not whole.more
     for limit in range(1, len(whole.hits)):
@@ -167,7 +167,7 @@ def test_a_phrase_is_found_wherever_it_stands_in_a_long_text(desk: Desk) -> None
     assert found(desk, 'title:"long text"') == ["Long"]
     assert found(desk, 'title:"bridge of sennick"') == []
     assert found(desk, 'filler -"bridge of sennick"') == []
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     assert len(reading.stories(StoryFilter(query='"bridge of sennick opened"')).stories) == 1
 
 
@@ -186,7 +186,7 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(desk: Desk) -
         empty_index(connection)
         connection.execute(text("UPDATE counter SET value = 7 WHERE name = 'unindexed'"))
     assert found(desk, "the") == []
-    assert Reading(desk.database).search("the", 5).partial, "and says so"
+    assert DatabaseStoryReader(desk.database).search("the", 5).partial, "and says so"
     desk.take(record("Post", "1", "Ferries resume", "The ferry Quillon sails again from Isk harbour today."))
     desk.pipeline.index_text()
     assert found(desk, "the") == ["Post"], "what is new does not wait for what is old"
@@ -200,7 +200,7 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(desk: Desk) -
     assert desk.pipeline.index_older() == 0
     assert found(desk, "quill") == ["Gazette"]
     assert found(desk, "brandt") == []
-    assert not Reading(desk.database).search("the", 5).partial
+    assert not DatabaseStoryReader(desk.database).search("the", 5).partial
     with desk.database.read() as connection:
         assert index.unindexed_count(connection) == 0
 
@@ -228,28 +228,28 @@ def test_marks_follow_a_revision(desk: Desk) -> None:
 def test_results_are_stories_with_their_best_articles(desk: Desk) -> None:
     desk.take(record("Echo", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON))
     desk.pipeline.index_text()
-    results = Reading(desk.database).search("levee", 10)
+    results = DatabaseStoryReader(desk.database).search("levee", 10)
     (flood,) = results.stories
     assert flood.found == 2
     assert {hit.outlet for hit in flood.hits} == {"Gazette", "Echo"}
     assert flood.hits == results.hits
     assert (flood.article_count, flood.report_count) == (2, 2)
-    (first, *_) = Reading(desk.database).search("pennmouth", 1).stories
+    (first, *_) = DatabaseStoryReader(desk.database).search("pennmouth", 1).stories
     assert first.story == flood.story
 
 
 def test_only_so_many_articles_are_ranked_and_titles_beside_them(desk: Desk) -> None:
-    few = RuleBook({"search": {"ranked": 2, "ranked_titles": 1}})
+    few = Tuning({"search": {"ranked": 2, "ranked_titles": 1}})
     desk.take(record("Echo", "1", "Under water", FLOOD_ELSEWHERE, published=NOON))
     desk.pipeline.index_text()
-    hits = Reading(desk.database, few).search("pennmouth", 1).hits
+    hits = DatabaseStoryReader(desk.database, few).search("pennmouth", 1).hits
     assert [hit.outlet for hit in hits] == ["Gazette"], "none of the newest two, but it has it as headline"
-    beyond = Reading(desk.database, few).search("the", 50).hits
+    beyond = DatabaseStoryReader(desk.database, few).search("the", 50).hits
     assert len(beyond) == 4, "a longer list than is ranked by rule is ranked whole"
 
 
 WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-SILENT = dict.fromkeys(
+STOP_WORD = dict.fromkeys(
     ("title_points", "lead_points", "phrase_points", "report_points", "recent_points"), 0.0
 )
 
@@ -277,14 +277,14 @@ def test_each_ground_for_being_better_counts(desk: Desk, points: str, query: str
         record("Last", "z", "Nothing", f"{text}No mill at Isk, no levee.", published=NOON - 9 * day),
     )
     desk.pipeline.index_text()
-    silent = Reading(desk.database, RuleBook({"search": SILENT})).search(query, 10)
+    silent = DatabaseStoryReader(desk.database, Tuning({"search": STOP_WORD})).search(query, 10)
     assert silent.hits[0].outlet == "Last"
-    told = Reading(desk.database, RuleBook({"search": SILENT | {points: 1.0}})).search(query, 10)
+    told = DatabaseStoryReader(desk.database, Tuning({"search": STOP_WORD | {points: 1.0}})).search(query, 10)
     assert told.hits[0].outlet == best
 
 
 def test_stories_can_be_asked_for_by_words(desk: Desk) -> None:
-    reading = Reading(desk.database)
+    reading = DatabaseStoryReader(desk.database)
     titles = [one.title for one in reading.stories(StoryFilter(query='"river arrel"')).stories]
     assert titles == ["Levee breaks at Pennmouth"]
     with pytest.raises(UsageError, match="at least one word"):

@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Evidence
 from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
@@ -77,7 +77,7 @@ def test_two_stories_of_one_event_become_one_again_with_the_reason_in_both_logs(
     assert merged["reason"] == "second look"
     assert merged["score"] >= merged["need"]
     assert log_of(grouped, new, "merged")[-1]["into"] == bridge
-    assert what_is_wrong(grouped, desk.pipeline._placing) == []
+    assert what_is_wrong(grouped, desk.pipeline._placer) == []
 
 
 def test_an_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(grouped: Database) -> None:
@@ -92,7 +92,7 @@ def test_an_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(groupe
     assert why.score is not None
     assert why.need is not None
     assert why.bias + sum(reason.share for reason in why.reasons) == pytest.approx(why.score, abs=1e-9)
-    assert why.bias == shipped_model(rule_book()).bias
+    assert why.bias == shipped_model(effective_tuning()).bias
     assert why.score >= why.need
     assert why.runner_up is not None
     assert why.runner_up.story == norvale
@@ -101,7 +101,7 @@ def test_an_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(groupe
     assert (left["article"], left["to"], came["from"]) == (moved, bridge, norvale)
     assert left["score"] == came["score"] == pytest.approx(why.score)
     assert left["own"] < left["score"]
-    assert what_is_wrong(grouped, desk.pipeline._placing) == []
+    assert what_is_wrong(grouped, desk.pipeline._placer) == []
 
 
 def test_a_report_that_fits_nowhere_stands_alone_with_an_id_of_its_own(grouped: Database) -> None:
@@ -211,7 +211,7 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(
             rename(database, "away", "lsh_band")
             assert redirects(database)[bridge] is None
             desk.place()
-        assert what_is_wrong(database, desk.pipeline._placing) == []
+        assert what_is_wrong(database, desk.pipeline._placer) == []
         rows = settled(database)
         rows.pop("sightings")
         held.append(rows)

@@ -11,27 +11,27 @@ import msgspec
 import pytest
 
 from aggregator.admin.evaluate import evaluate, read_dataset
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
-from aggregator.sources.parse.jsonl import Labelled
+from aggregator.sources.parse.jsonl import LabelledRecord
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
 ORDERS = ("first", "last", "shuffled 1", "shuffled 2")
 
 
-def seeds(data: Path) -> list[Labelled]:
+def seeds(data: Path) -> list[LabelledRecord]:
     texts = [path.read_text(encoding="utf-8") for path in sorted((data / "seeds").glob("*.txt"))]
     entries = [
         Entry(source="seeds", guid=str(n), text=text, is_saved_text=True) for n, text in enumerate(texts)
     ]
-    return [Labelled(entry=entry, id=f"seed {n}") for n, entry in enumerate(entries)]
+    return [LabelledRecord(entry=entry, id=f"seed {n}") for n, entry in enumerate(entries)]
 
 
-def all_articles(data: Path) -> list[Labelled]:
+def all_articles(data: Path) -> list[LabelledRecord]:
     return [one for name in SETS for one in read_dataset(data / f"events-{name}.jsonl.gz")]
 
 
-def of_syria(records: Sequence[Labelled]) -> list[Labelled]:
+def of_syria(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
     """Every article that names Syria or a Syrian, all dates removed."""
     naming = [one for one in records if "syria" in f"{one.entry.title} {one.entry.text}".casefold()]
     return [
@@ -40,7 +40,9 @@ def of_syria(records: Sequence[Labelled]) -> list[Labelled]:
     ]
 
 
-def mixed(others: Sequence[Labelled], four: Sequence[Labelled], order: str) -> list[Labelled]:
+def mixed(
+    others: Sequence[LabelledRecord], four: Sequence[LabelledRecord], order: str
+) -> list[LabelledRecord]:
     if order == "first":
         return [*four, *others]
     if order == "last":
@@ -53,8 +55,8 @@ def mixed(others: Sequence[Labelled], four: Sequence[Labelled], order: str) -> l
     return found
 
 
-def assert_one_story_of_four(records: Sequence[Labelled]) -> None:
-    _, assigned = evaluate(records, rule_book(), executor="processes", workers=2)
+def assert_one_story_of_four(records: Sequence[LabelledRecord]) -> None:
+    _, assigned = evaluate(records, effective_tuning(), executor="processes", workers=2)
     home = {one.id: one.story for one in assigned}
     homes = {home[f"seed {n}"] for n in range(4)}
     assert len(homes) == 1, "the seeds are in several stories"

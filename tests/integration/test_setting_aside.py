@@ -3,19 +3,19 @@
 import pytest
 from sqlalchemy import select, text, update
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import DamagedError
-from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.repair import pieces
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import faults
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import entry, story
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
 
-RULES = rule_book().section("stories", StoryRules)
+RULES = effective_tuning().section("stories", StoryTuning)
 LEVEE = record("Herald", "1", "Levee breaks", FLOOD, published=NOON)
 REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
 DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
@@ -36,7 +36,7 @@ def damage(database: Database, **columns: bytes) -> None:
 
 def repaired(database: Database) -> list[str]:
     """Repair what is found; what it was."""
-    placing = Placing(database, rule_book(), Clock(), summary_words=60)
+    placing = Placer(database, effective_tuning(), Clock(), summary_words=60)
     found = list(faults(database, now=NOON))
     for wish in pieces(found):
         placing.repair(wish)
@@ -64,7 +64,7 @@ def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(database
 def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -> None:
     Desk(database, Clock()).take(LEVEE)
     damage(database, standing=b"\xc1")
-    desk = Desk(database, Clock(), rule_book({"placing": {"batch_articles": 3}}))
+    desk = Desk(database, Clock(), effective_tuning({"placing": {"batch_articles": 3}}))
     desk.take(DOCKS)
     for number in range(7):
         desk.accept(record("Post", str(number), f"Levee breaks, part {number}", FLOOD, published=NOON))
@@ -108,14 +108,14 @@ def test_damaged_sums_of_a_story_are_worked_out_anew(database: Database) -> None
 
 def test_a_damaged_merged_text_is_told_again(database: Database) -> None:
     Desk(database, Clock()).take(LEVEE, DOCKS)
-    while tell_next(database, 20, RULES):
+    while render_next(database, 20, RULES):
         pass
     with database.write() as connection:
         connection.execute(text("UPDATE story SET merged = :junk WHERE n = 1"), {"junk": b"nonsense"})
-    reading = Reading(database)
+    reading = DatabaseStoryReader(database)
     with database.read() as connection:
         damaged, sound = connection.execute(select(story.c.id).order_by(story.c.n)).scalars()
-    assert list(reading.told((damaged, sound))) == [sound]
+    assert list(reading.rendered((damaged, sound))) == [sound]
     merged = reading.merged(damaged)
     assert merged is not None
     assert merged.only

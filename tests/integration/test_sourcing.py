@@ -10,19 +10,19 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from aggregator.admin.manage_sources import Wanted, add, check, export_opml, import_opml
+from aggregator.admin.manage_sources import SourceOptions, add, check, export_opml, import_opml
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import Source, all_sources, follow_config, save, set_paused, source_id
+from aggregator.store.intake.sources import Source, all_sources, save, set_paused, source_id, sync_config
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import entry
 from tests.loopback import LoopbackServer, Response, redirect
 
-NOTHING = Wanted()
+NOTHING = SourceOptions()
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_a_site_is_asked_a_bounded_number_of_times(
     server.routes["/"] = page(*(link(f"/feed-{n}.xml") for n in range(100)))
     with pytest.raises(UsageError, match="no feed was found"):
         add(config, sqlite, server.url("/"), NOTHING)
-    tries = config.rule_book.values("sources")["discovery_tries"]
+    tries = config.effective_tuning.values("sources")["discovery_tries"]
     assert 2 < len(server.requests) <= tries + 1
     assert stored(sqlite) == []
 
@@ -251,7 +251,9 @@ def test_a_feed_is_added_with_what_was_said_and_not_polled(
     config: Config, server: LoopbackServer, database: Database
 ) -> None:
     server.routes["/rss"] = feed("Harbour Post", 3)
-    wanted = Wanted(name="post", outlet="The Post", folder="Ports", language="en", interval_seconds=900)
+    wanted = SourceOptions(
+        name="post", outlet="The Post", folder="Ports", language="en", interval_seconds=900
+    )
     added = add(config, database, server.url("/rss"), wanted)
     (kept,) = stored(database)
     assert (kept.name, kept.outlet, kept.folder, kept.language, kept.interval_seconds, kept.origin) == (
@@ -265,7 +267,7 @@ def test_a_feed_is_added_with_what_was_said_and_not_polled(
 
 def test_a_feed_is_added_once(config: Config, server: LoopbackServer, sqlite: Database) -> None:
     server.routes |= {"/": page(link("/rss")), "/rss": feed("Post"), "/two": feed("Two")}
-    kept = add(config, sqlite, server.url("/"), Wanted(name="post")).source
+    kept = add(config, sqlite, server.url("/"), SourceOptions(name="post")).source
     asked = len(server.requests)
     with pytest.raises(UsageError, match="is a source already"):
         add(config, sqlite, server.url("/rss"), NOTHING)
@@ -273,7 +275,7 @@ def test_a_feed_is_added_once(config: Config, server: LoopbackServer, sqlite: Da
     with pytest.raises(UsageError, match="is a source already"):
         add(config, sqlite, server.url("/"), NOTHING)
     with pytest.raises(UsageError, match="has that name already"):
-        add(config, sqlite, server.url("/two"), Wanted(name="post"))
+        add(config, sqlite, server.url("/two"), SourceOptions(name="post"))
     with sqlite.write() as connection:
         set_paused(connection, kept.id, True)
     with pytest.raises(UsageError, match=f"aggregator sources resume {kept.id}"):
@@ -336,7 +338,7 @@ def test_a_list_files_what_had_no_folder_and_leaves_what_had_one(
 ) -> None:
     server.routes |= {"/one": feed("One"), "/two": feed("Two")}
     add(config, sqlite, server.url("/one"), NOTHING)
-    add(config, sqlite, server.url("/two"), Wanted(folder="Mine"))
+    add(config, sqlite, server.url("/two"), SourceOptions(folder="Mine"))
     path = tmp_path / "feeds.opml"
     outlines = "".join(f'<outline xmlUrl="{server.url(name)}"/>' for name in ("/one", "/two"))
     path.write_text(
@@ -358,7 +360,7 @@ def test_an_old_list_names_a_feed_by_the_address_that_it_had(
     new = "https://gazette.example/feed"
     with sqlite.write() as connection:
         save(connection, msgspec.structs.replace(before, adopted=new))
-        follow_config(connection, [msgspec.structs.replace(before, id="other", address=new, origin="config")])
+        sync_config(connection, [msgspec.structs.replace(before, id="other", address=new, origin="config")])
     assert [(one.id, one.address) for one in stored(sqlite)] == [(before.id, new)]
     done = import_opml(config, sqlite, path)
     assert (done.added, done.known) == (0, 1)
@@ -385,7 +387,7 @@ def asked(database: Database) -> set[tuple[str, str | None]]:
 
 def follow(database: Database, *wanted: Source) -> None:
     with database.write() as connection:
-        follow_config(connection, wanted)
+        sync_config(connection, wanted)
 
 
 def test_a_feed_that_the_file_names_too_is_asked_once(
@@ -393,7 +395,7 @@ def test_a_feed_that_the_file_names_too_is_asked_once(
 ) -> None:
     server.routes |= {"/one": feed("One")}
     address = server.url("/one")
-    add(config, database, address, Wanted(name="mine"))
+    add(config, database, address, SourceOptions(name="mine"))
     follow(database, of_file(address.replace("http://", "HTTP://"), "theirs"))
     assert asked(database) == {(address.replace("http://", "HTTP://"), "theirs")}
     follow(database, of_file(address))
@@ -407,7 +409,7 @@ def test_a_name_that_the_file_gives_to_another_feed_takes_nothing_away(
 ) -> None:
     server.routes |= {"/one": feed("One"), "/two": feed("Two")}
     one, two = server.url("/one"), server.url("/two")
-    add(config, database, one, Wanted(name="News"))
+    add(config, database, one, SourceOptions(name="News"))
     for _ in range(2):
         follow(database, of_file(two, "News"))
         assert asked(database) == {(one, "News"), (two, "News")}
@@ -454,10 +456,10 @@ def test_a_long_list_does_not_ask_all_at_once(
     due = sorted(one.next_due_at for one in kept)
     seconds = (due[-1] - due[0]).total_seconds()
     assert min(feeds / 5, config.fetch.interval) * 0.9 < seconds <= config.fetch.interval + 60
-    assert len(read_opml(export_opml(config, sqlite), rules=_limits(config))) == feeds
+    assert len(read_opml(export_opml(config, sqlite), tuning=_limits(config))) == feeds
 
 
 def _limits(config: Config) -> Any:
-    from aggregator.sources.limits import source_rules
+    from aggregator.sources.limits import source_tuning
 
-    return source_rules(config.rule_book)
+    return source_tuning(config.effective_tuning)

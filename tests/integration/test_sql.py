@@ -13,15 +13,15 @@ import pytest
 from datasette.app import Datasette
 from sqlalchemy import text
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import StoryRules
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Desk, record
 from tests.conftest import REPOSITORY, Postgres
 from tests.homes import copied, correct, small_set
@@ -44,11 +44,11 @@ TYPES = {
 }
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 HOUR = dt.timedelta(hours=1)
-RULES = rule_book().section("stories", StoryRules)
+RULES = effective_tuning().section("stories", StoryTuning)
 
 
 def _tell(database: Database) -> None:
-    while tell_next(database, 50, RULES):
+    while render_next(database, 50, RULES):
         pass
 
 
@@ -164,7 +164,7 @@ def test_a_view_holds_the_same_on_both(both: tuple[Database, Database], view: st
 
 def test_copies_are_those_of_the_json(filled: Database) -> None:
     _, rows = _asked(filled, "SELECT article_id, original FROM v_story_articles WHERE original IS NOT NULL")
-    reading = Reading(filled)
+    reading = DatabaseStoryReader(filled)
     _, ids = _asked(filled, "SELECT id FROM v_stories")
     told = {
         (one.id, one.copy_of)

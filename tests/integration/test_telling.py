@@ -6,13 +6,13 @@ import msgspec
 from sqlalchemy import select, text, update
 
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.merged_texts import tell_next, telling_version
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next, render_version
 from aggregator.store.tables import counter, story
-from aggregator.stories.tuning import shipped_rules
+from aggregator.stories.tuning import shipped_tuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 
-RULES = shipped_rules()
+RULES = shipped_tuning()
 OTHERS = msgspec.structs.replace(RULES, timeline_cap=0)
 
 
@@ -38,9 +38,9 @@ def merged(database: Database) -> dict[str, bytes | None]:
         return {row.id: row.merged for row in rows}
 
 
-def tell_all(database: Database, rules: object = RULES, limit: int = 10) -> int:
-    assert isinstance(rules, type(RULES))
-    return sum(iter(lambda: tell_next(database, limit, rules), 0))
+def tell_all(database: Database, tuning: object = RULES, limit: int = 10) -> int:
+    assert isinstance(tuning, type(RULES))
+    return sum(iter(lambda: render_next(database, limit, tuning), 0))
 
 
 def test_each_story_is_told_once(database: Database) -> None:
@@ -48,7 +48,7 @@ def test_each_story_is_told_once(database: Database) -> None:
     assert None in texts(database).values()
     assert tell_all(database) == 2
     assert None not in texts(database).values()
-    assert tell_next(database, 10, RULES) == 0
+    assert render_next(database, 10, RULES) == 0
 
 
 def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) -> None:
@@ -67,13 +67,13 @@ def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) ->
 def test_other_rules_tell_all_stories_anew_a_few_at_a_time(database: Database) -> None:
     tell_all(filled(database))
     before = merged(database)
-    assert tell_next(database, 1, OTHERS) == 1
+    assert render_next(database, 1, OTHERS) == 1
     assert sum(before[id_] != told for id_, told in merged(database).items()) == 1
-    assert tell_next(database, 1, OTHERS) == 1
-    assert tell_next(database, 1, OTHERS) == 0
+    assert render_next(database, 1, OTHERS) == 1
+    assert render_next(database, 1, OTHERS) == 0
     after = merged(database)
     assert all(before[id_] != told for id_, told in after.items())
-    assert tell_next(database, 1, OTHERS) == 0
+    assert render_next(database, 1, OTHERS) == 0
     assert tell_all(database, RULES) == 2  # and back
     assert merged(database) == before
 
@@ -81,8 +81,8 @@ def test_other_rules_tell_all_stories_anew_a_few_at_a_time(database: Database) -
 def test_what_reads_a_story_gets_its_old_text_until_then(database: Database) -> None:
     tell_all(filled(database))
     (id_, *_) = texts(database)
-    read = Reading(database).merged(id_)
-    tell_next(database, 1, OTHERS)
+    read = DatabaseStoryReader(database).merged(id_)
+    render_next(database, 1, OTHERS)
     assert None not in texts(database).values()
     assert read is not None
 
@@ -108,6 +108,6 @@ def test_old_stories_are_left_as_they_were_told(database: Database) -> None:
 
 
 def test_the_version_is_of_the_rules() -> None:
-    versions = {telling_version(RULES), telling_version(OTHERS)}
+    versions = {render_version(RULES), render_version(OTHERS)}
     assert len(versions) == 2
-    assert telling_version(shipped_rules()) in versions
+    assert render_version(shipped_tuning()) in versions

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from aggregator.model.core import Entry, MergedStory, Published, StoryView
-from aggregator.model.read_model import Moved, StoryFilter
+from aggregator.model.read_model import StoryFilter, StoryRedirect
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.merged_texts import tell_next
-from aggregator.stories.tuning import shipped_rules
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import shipped_tuning
 from aggregator.web.story_json import whole_story_json
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Desk, record
 
@@ -20,13 +20,13 @@ CLOCKS = ["19:50", "21:14", "21:43", "21:44", "21:55", "23:10", "23:30"]
 
 
 def only_story(database: Database) -> tuple[StoryView, MergedStory]:
-    tell_next(database, 10, shipped_rules())
-    shelf = Reading(database)
+    render_next(database, 10, shipped_tuning())
+    shelf = DatabaseStoryReader(database)
     (listed,) = shelf.stories(StoryFilter()).stories
     found, merged = shelf.story(listed.id), shelf.merged(listed.id)
     assert found is not None
     assert merged is not None
-    assert not isinstance(found, Moved)
+    assert not isinstance(found, StoryRedirect)
     return found, merged
 
 

@@ -10,7 +10,7 @@ the precision was .850, with a window of half a day the recall .934.
 import pytest
 
 from aggregator.admin.evaluate import Evaluation, evaluate, read_dataset
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from tests.conftest import REPOSITORY
 
 SET = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
@@ -22,8 +22,8 @@ TORN_MARGIN = 0.10  # of the others: two stories of 22
 
 
 def grouped(**events: float) -> Evaluation:
-    book = rule_book({"events": events}) if events else rule_book()
-    return evaluate(read_dataset(SET), book, executor="inline", workers=1)[0]
+    all_tuning = effective_tuning({"events": events}) if events else effective_tuning()
+    return evaluate(read_dataset(SET), all_tuning, executor="inline", workers=1)[0]
 
 
 def trips(result: Evaluation) -> list[str]:

@@ -14,10 +14,10 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import story
 from aggregator.web.api.openapi import document
-from aggregator.web.filters import moment_of, next_of
+from aggregator.web.filters import cursor_time, next_of
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.newsroom import Newsroom
 
@@ -136,7 +136,7 @@ def test_a_walk_shows_what_does_not_move_once(
 ) -> None:
     """The model: a list, newest first. Between any two pages any stories are bumped, and new ones come."""
     numbers = put(shelf, count)
-    reading, turn = Reading(shelf), count + 1
+    reading, turn = DatabaseStoryReader(shelf), count + 1
     moved: set[str] = set()
     shown: list[str] = []
     page = reading.stories(StoryFilter(limit=limit))
@@ -165,13 +165,13 @@ def test_a_walk_shows_what_does_not_move_once(
 @given(st.integers(0, 10**16), st.from_regex(r"[0-9]{1,17}-[0-9]{1,18}", fullmatch=True))
 def test_a_cursor_says_when_its_walk_began(microseconds: int, inner: str) -> None:
     began = dt.datetime(2000, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=microseconds)
-    assert moment_of(next_of(inner, began) or "") == began
+    assert cursor_time(next_of(inner, began) or "") == began
 
 
 @pytest.mark.parametrize("after", ["x.1-1", "-1.1-1", ".1-1", "1_0.1-1", "١.1-1", "9" * 18 + ".1-1"])
 def test_a_moment_that_is_none_is_refused(after: str) -> None:
     with pytest.raises(UsageError, match="no cursor of ours"):
-        moment_of(after)
+        cursor_time(after)
 
 
 @settings(
@@ -185,5 +185,5 @@ def test_every_cursor_that_the_description_allows_is_one(shelf: Database, data: 
     pattern = next(one["schema"]["pattern"] for one in parameters if one["name"] == "after")
     after = data.draw(st.from_regex(pattern, fullmatch=True))
     if after.strip():
-        moment_of(after)
-        Reading(shelf).stories(StoryFilter(after=after.strip().partition(".")[2]))
+        cursor_time(after)
+        DatabaseStoryReader(shelf).stories(StoryFilter(after=after.strip().partition(".")[2]))

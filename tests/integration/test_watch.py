@@ -18,17 +18,17 @@ from sqlalchemy import event, insert, text, update
 
 from aggregator.admin.doctor.doctor import examine
 from aggregator.config.loader import load
-from aggregator.daemon.health import Vitals
+from aggregator.daemon.health import HealthMonitor
 from aggregator.daemon.metrics import names
-from aggregator.model.counters import FETCH_SECONDS, FETCHES, PLACED, Tally
-from aggregator.model.health_report import Process, Reload
+from aggregator.model.counters import FETCH_SECONDS, FETCHES, PLACED, Metrics
+from aggregator.model.health_report import ProcessState, Reload
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import source_id
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.tables import entry, source
-from aggregator.web.api.push import Letterbox
-from aggregator.web.editor import NewsDesk
+from aggregator.web.api.push import PushEndpoint
+from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import publish_settings
 from tests.articles import NOON, Clock, Desk, record
@@ -52,17 +52,17 @@ class Watched:
         config = self.config = load(file)
         self.clock = Clock()
         self.database = database
-        self.tally = Tally()
-        self.process = Process(role="writer", began_at=self.clock(), placing_began=True)
-        self.vitals = Vitals(config, database, self.tally, lambda: self.process, self.clock)
-        book = config.rule_book
-        self.desk = Desk(database, self.clock, book)
-        letterbox = Letterbox(database, book, self.clock)
+        self.metrics_registry = Metrics()
+        self.process = ProcessState(role="writer", started_at=self.clock(), placing_started=True)
+        self.vitals = HealthMonitor(config, database, self.metrics_registry, lambda: self.process, self.clock)
+        all_tuning = config.effective_tuning
+        self.desk = Desk(database, self.clock, all_tuning)
+        letterbox = PushEndpoint(database, all_tuning, self.clock)
         self.server = Server(
-            Reading(database, book),
+            DatabaseStoryReader(database, all_tuning),
             publish_settings(config),
             letterbox,
-            NewsDesk(database, book, self.clock, arrived=lambda: None),
+            EditorService(database, all_tuning, self.clock, arrived=lambda: None),
             self.vitals,
         )
         self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS)
@@ -108,11 +108,11 @@ def test_all_is_well(watched: Watched) -> None:
 @pytest.mark.parametrize(
     ("process", "words", "healthy", "ready"),
     [
-        ({"role": "standby", "placing_began": False}, "", 200, 200),
-        ({"placing_began": False}, "", 200, 503),
+        ({"role": "standby", "placing_started": False}, "", 200, 200),
+        ({"placing_started": False}, "", 200, 503),
         ({"stalled": ("placing",)}, "no progress in: placing", 503, 503),
         ({"trouble": "the disk is full"}, "placing rests: the disk is full", 200, 200),
-        ({"chores": ("backup: no room",)}, "backup: no room", 200, 200),
+        ({"failed_tasks": ("backup: no room",)}, "backup: no room", 200, 200),
         ({"workers": "the Dask scheduler has no workers"}, "the Dask scheduler has no workers", 200, 200),
     ],
 )
@@ -120,8 +120,8 @@ def test_what_the_daemon_says_of_itself(
     tmp_path: Path, process: dict[str, Any], words: str, healthy: int, ready: int
 ) -> None:
     watched = Watched(tmp_path, with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}")))
-    given: dict[str, Any] = {"role": "writer", "began_at": watched.clock(), "placing_began": True}
-    watched.process = Process(**(given | process))
+    given: dict[str, Any] = {"role": "writer", "started_at": watched.clock(), "placing_started": True}
+    watched.process = ProcessState(**(given | process))
     assert watched.client.get("/healthz").status_code == healthy
     assert watched.client.get("/readyz").status_code == ready
     told = watched.client.get("/status").json()
@@ -132,7 +132,9 @@ def test_what_the_daemon_says_of_itself(
 
 def test_settings_that_were_not_taken_up_are_a_problem(watched: Watched) -> None:
     failed = Reload(at=watched.clock(), ok=False, words="line 3")
-    watched.process = Process(role="writer", began_at=watched.clock(), placing_began=True, last_reload=failed)
+    watched.process = ProcessState(
+        role="writer", started_at=watched.clock(), placing_started=True, last_reload=failed
+    )
     told = watched.client.get("/status").json()
     assert (told["status"], told["problems"]) == ("degraded", ["config.yaml was not taken up: line 3"])
     assert watched.metrics()["aggregator_reload_failed"] == 1
@@ -171,16 +173,16 @@ def test_a_look_is_few_statements(watched: Watched) -> None:
     """Each waits for its turn among the threads of a daemon that places."""
     sent: list[str] = []
     event.listen(watched.database.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
-    watched.vitals.look()
+    watched.vitals.snapshot()
     assert len(sent) <= 12, sent
 
 
 def test_counts_since_the_start(watched: Watched) -> None:
-    watched.tally.count(FETCHES, "feed", "304")
-    watched.tally.count(FETCHES, "feed", "304")
-    watched.tally.count(FETCHES, "page", "dns")
+    watched.metrics_registry.count(FETCHES, "feed", "304")
+    watched.metrics_registry.count(FETCHES, "feed", "304")
+    watched.metrics_registry.count(FETCHES, "page", "dns")
     for seconds in (0.01, 0.3, 99.0):
-        watched.tally.took(FETCH_SECONDS, seconds, "feed")
+        watched.metrics_registry.observe(FETCH_SECONDS, seconds, "feed")
     found = watched.metrics()
     assert found["aggregator_fetches_total{kind=feed}{outcome=304}"] == 2
     assert found["aggregator_fetches_total{kind=page}{outcome=dns}"] == 1
@@ -192,10 +194,10 @@ def test_counts_since_the_start(watched: Watched) -> None:
 
 
 def test_labels_of_a_flood_are_bounded() -> None:
-    tally = Tally()
+    metrics_registry = Metrics()
     for number in range(5000):
-        tally.count(PLACED, f"outcome {number}")
-    series = tally.read(PLACED)
+        metrics_registry.count(PLACED, f"outcome {number}")
+    series = metrics_registry.read(PLACED)
     assert len(series) <= 201
     assert sum(one.value for one in series) == 5000
 
@@ -264,7 +266,7 @@ def test_sources_are_ids_and_bounded(database: Database, tmp_path: Path) -> None
 
 
 def test_openmetrics_where_it_is_asked_for(watched: Watched) -> None:
-    watched.tally.took(FETCH_SECONDS, 0.2, "feed")
+    watched.metrics_registry.observe(FETCH_SECONDS, 0.2, "feed")
     answer = watched.client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     families = {family.name for family in read_openmetrics(answer.text)}
@@ -276,8 +278,8 @@ def test_openmetrics_where_it_is_asked_for(watched: Watched) -> None:
 
 
 def test_details_are_for_the_owner(watched: Watched) -> None:
-    watched.process = Process(
-        role="writer", began_at=watched.clock(), placing_began=True, chores=("backup: /srv/secret",)
+    watched.process = ProcessState(
+        role="writer", started_at=watched.clock(), placing_started=True, failed_tasks=("backup: /srv/secret",)
     )
     for path in PROBES:
         answer = watched.client.get(path, headers=STRANGER)

@@ -16,24 +16,24 @@ from sqlalchemy import event, func, select, text, update
 
 from aggregator.admin.export import exported, import_into
 from aggregator.config.saved_queries import SavedQuery
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.config.webhook_signature import signing_key
-from aggregator.config.webhooks import Hook
+from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
 from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.webhook_post import Poster
+from aggregator.sources.fetch.webhook_post import WebhookPoster
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import retention
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.reader import Reading
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts import count_words
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import Filling
-from aggregator.web.webhooks.payload import HookRules, delivery_body, delivery_id
-from aggregator.web.webhooks.sender import Sending
-from aggregator.web.webhooks.threads import Webhooks
+from aggregator.web.webhooks.dispatcher import WebhookDispatcher
+from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
+from aggregator.web.webhooks.sender import WebhookSender
+from aggregator.web.webhooks.threads import WebhookThreads
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.fresh import emptied
 from tests.homes import correct
@@ -51,41 +51,45 @@ class Post:
     """A database with hooks; everything happens when a test says so, by a clock that it sets."""
 
     def __init__(
-        self, database: Database, *hooks: Hook, allow_private: tuple[str, ...] = LOOPBACK, **rules: float
+        self,
+        database: Database,
+        *webhooks: Webhook,
+        allow_private: tuple[str, ...] = LOOPBACK,
+        **tuning: float,
     ) -> None:
         self.clock = Clock()
         self.database = database
         self.desk = Desk(database, self.clock)
-        self.book = rule_book({"hooks": rules})
+        self.all_tuning = effective_tuning({"hooks": tuning})
         self._allow_private = allow_private
-        self.restart(*hooks)
+        self.restart(*webhooks)
 
-    def restart(self, *hooks: Hook) -> None:
+    def restart(self, *webhooks: Webhook) -> None:
         """As a daemon that starts with these hooks."""
-        rules = self.book.section("hooks", HookRules)
-        reading = Reading(self.database, self.book)
-        self.filling = Filling(
-            self.database, reading, hooks, SETTINGS, rules=rules, steady_days=1.0, now=self.clock
+        tuning = self.all_tuning.section("hooks", WebhookTuning)
+        reading = DatabaseStoryReader(self.database, self.all_tuning)
+        self.filling = WebhookDispatcher(
+            self.database, reading, webhooks, SETTINGS, tuning=tuning, steady_days=1.0, now=self.clock
         )
-        self.filling.follow()
-        self.poster = Poster(
+        self.filling.sync_webhooks()
+        self.poster = WebhookPoster(
             ClientSettings(allow_private=self._allow_private),
-            self.book,
-            deadline_seconds=rules.deadline_seconds,
-            answer_cap_bytes=rules.answer_cap_bytes,
+            self.all_tuning,
+            deadline_seconds=tuning.deadline_seconds,
+            answer_cap_bytes=tuning.answer_cap_bytes,
             now=self.clock,
         )
         self.sendings = [
-            Sending(
+            WebhookSender(
                 self.database,
                 one,
                 self.poster,
-                rules=rules,
+                tuning=tuning,
                 steady_days=1.0,
                 now=self.clock,
                 chance=lambda: 0.5,
             )
-            for one in hooks
+            for one in webhooks
         ]
 
     def fill(self) -> None:
@@ -106,18 +110,18 @@ class Post:
         self.fill()
         return self.send()
 
-    def rows(self) -> list[outbox.HookRow]:
+    def rows(self) -> list[outbox.WebhookState]:
         with self.database.read() as connection:
-            return outbox.hooks(connection)
+            return outbox.webhooks(connection)
 
-    def tally(self) -> outbox.HookTally:
+    def tally(self) -> outbox.WebhookStats:
         with self.database.read() as connection:
-            return outbox.tallies(connection)[0]
+            return outbox.webhook_stats(connection)[0]
 
 
-def hook(receiver: Receiver, name: str = "desk", path: str = "/hook", **query: object) -> Hook:
+def hook(receiver: Receiver, name: str = "desk", path: str = "/hook", **query: object) -> Webhook:
     saved = SavedQuery(name="q", **query) if query else None  # type: ignore[arg-type]
-    return Hook(name=name, url=receiver.url(path), key=signing_key(SECRET), query=saved)
+    return Webhook(name=name, url=receiver.url(path), key=signing_key(SECRET), query=saved)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -292,7 +296,7 @@ def test_a_merge_of_old_stories_is_told_to_whoever_knows_them(database: Database
     post.clock.time += 10 * DAY
     with database.read() as connection:
         stories = list(dict.fromkeys(connection.execute(select(outbox_table.c.story)).scalars()))
-    others = {one.id for one in Reading(database).stories(StoryFilter()).stories} - set(stories)
+    others = {one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories} - set(stories)
     correct(database, "merge", *stories, *others)
     post.run()
     assert receiver.types() == ["story.created", "story.merged"]
@@ -412,7 +416,7 @@ def test_410_ends_a_hook_until_somebody_says_otherwise(database: Database, recei
     assert post.run() == [None]
     assert len(receiver.came) == 1
     assert (post.tally().row.state, post.tally().given_up) == ("gone", 2)
-    (problem,) = Reading(database).state().problems
+    (problem,) = DatabaseStoryReader(database).state().problems
     assert "desk" in problem
     assert "410" in problem
     receiver.answer = lambda _request: Response(200)
@@ -507,10 +511,15 @@ def test_what_is_said_holds_no_secret(
         receiver.answer = lambda _request, status=status: Response(status)  # type: ignore[misc]
         (wait,) = post.run()
         post.clock.time += dt.timedelta(seconds=(wait or 0) + 1)
-    post.restart(Hook(name="desk", url="http://127.0.0.1:9" + secret_path, key=signing_key(SECRET)))
+    post.restart(Webhook(name="desk", url="http://127.0.0.1:9" + secret_path, key=signing_key(SECRET)))
     post.desk.take(strike())
     post.run()
-    said = caplog.text + repr(post.rows()) + repr(Reading(database).state()) + repr(post.filling._hooks)
+    said = (
+        caplog.text
+        + repr(post.rows())
+        + repr(DatabaseStoryReader(database).state())
+        + repr(post.filling._webhooks)
+    )
     for secret in ("T0PSECRET", "ALSOSECRET", SECRET.removeprefix("whsec_"), repr(signing_key(SECRET))):
         assert secret not in said
     assert "desk" in caplog.text
@@ -564,7 +573,7 @@ def test_rows_and_cursor_are_one_transaction(database: Database, receiver: Recei
     post = Post(database, hook(receiver))
     post.desk.take(flood())
     with database.write() as connection:
-        taken = outbox.Parcel(hook="desk", change=1, id="msg_x", story="s", body=b"{}")
+        taken = outbox.NewDelivery(hook="desk", change=1, id="msg_x", story="s", body=b"{}")
         outbox.add(connection, [taken], {}, post.clock())
     with pytest.raises(Exception, match=r"(?i)unique"):
         post.filling.step()
@@ -605,9 +614,9 @@ def test_no_article_gives_more_than_its_words(
         title_before=titles[3], report_count=count, article=articles[-1],
     )  # fmt: skip
     chosen = PublishSettings(excerpt_words=excerpt_words)
-    rules = rule_book({"hooks": {"body_cap_bytes": cap}}).section("hooks", HookRules)
-    target = Hook(name="desk", url="https://desk.example/", key=b"", query=None)
-    body = delivery_body(target, change, story, chosen, rules)
+    tuning = effective_tuning({"hooks": {"body_cap_bytes": cap}}).section("hooks", WebhookTuning)
+    target = Webhook(name="desk", url="https://desk.example/", key=b"", query=None)
+    body = delivery_body(target, change, story, chosen, tuning)
     assert len(body) <= max(cap, 6000)
     data = json.loads(body)["data"]
     assert len(data["story"]["articles"]) + data["articles_left_out"] == count
@@ -634,9 +643,9 @@ def test_a_long_story_is_cut_to_size(cap: int, *, all_of_them: bool) -> None:
         n=7, story=story.id, was=story.id, kind="report", at=NOON, updated=NOON, title=story.title,
         report_count=50, article=story.articles[-1],
     )  # fmt: skip
-    rules = rule_book({"hooks": {"body_cap_bytes": cap}}).section("hooks", HookRules)
-    target = Hook(name="desk", url="https://desk.example/", key=b"", query=None)
-    body = delivery_body(target, change, story, PublishSettings(), rules)
+    tuning = effective_tuning({"hooks": {"body_cap_bytes": cap}}).section("hooks", WebhookTuning)
+    target = Webhook(name="desk", url="https://desk.example/", key=b"", query=None)
+    body = delivery_body(target, change, story, PublishSettings(), tuning)
     data = json.loads(body)["data"]
     assert len(body) <= cap
     assert (data["articles_left_out"] == 0) == all_of_them
@@ -666,16 +675,16 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_a_stop_no_daemon(
         return Response(204)
 
     receiver.answer = answer
-    hooks = (hook(receiver, "hangs", "/hangs"), hook(receiver, "quick", "/quick"))
-    post = Post(database, *hooks, deadline_seconds=60.0)
+    both = (hook(receiver, "hangs", "/hangs"), hook(receiver, "quick", "/quick"))
+    post = Post(database, *both, deadline_seconds=60.0)
     beats: list[float] = []
     failed: list[BaseException] = []
-    webhooks = Webhooks(
+    webhooks = WebhookThreads(
         post.filling,
-        {one.name: sending for one, sending in zip(hooks, post.sendings, strict=True)},
+        {one.name: sending for one, sending in zip(both, post.sendings, strict=True)},
         post.poster,
         is_writer=lambda: True,
-        beat=lambda: beats.append(time.monotonic()),
+        heartbeat=lambda: beats.append(time.monotonic()),
         failed=failed.append,
     )
     post.clock.time = NOON
@@ -697,12 +706,12 @@ def test_who_is_not_the_writer_sends_nothing(database: Database, receiver: Recei
     post = Post(database, hook(receiver))
     is_writer = threading.Event()
     beats: list[None] = []
-    webhooks = Webhooks(
+    webhooks = WebhookThreads(
         post.filling,
         {"desk": post.sendings[0]},
         post.poster,
         is_writer=is_writer.is_set,
-        beat=lambda: beats.append(None),
+        heartbeat=lambda: beats.append(None),
         failed=lambda _error: None,
     )
     post.desk.take(flood())
@@ -744,8 +753,8 @@ def test_looking_costs_what_is_new(database: Database, receiver: Receiver) -> No
 
     event.listen(database.engine, "before_cursor_execute", note)
     post.run()
-    Reading(database).changes(StoryFilter())
-    Reading(database).changes(StoryFilter(min_reports=2))
+    DatabaseStoryReader(database).changes(StoryFilter())
+    DatabaseStoryReader(database).changes(StoryFilter(min_reports=2))
     event.remove(database.engine, "before_cursor_execute", note)
     assert len(receiver.taken) == 2
     if not database.is_sqlite:

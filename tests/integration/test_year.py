@@ -26,23 +26,23 @@ from aggregator.admin.backup_file import Advance
 from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.daemon.maintenance import Failures, Job, Step, Steps
-from aggregator.daemon.poll_scheduler import Rounds
+from aggregator.daemon.maintenance import MaintenanceJob, MaintenanceStep, MaintenanceSteps, TaskFailures
+from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.process_memory import process_tree
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.retention import retention_plan
-from aggregator.pipeline.poll import Polling
-from aggregator.pipeline.watch_folder import Watching
+from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import writer_lock
-from aggregator.store.intake.sources import due, follow_config, source_id
+from aggregator.store.engine.writer_lease import open_writer_lease
+from aggregator.store.intake.sources import due, source_id, sync_config
 from aggregator.store.maintenance import integrity_check
-from aggregator.store.read.reader import Reading
-from aggregator.store.stories.merged_texts import tell_next
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, intake, story, tombstone
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from aggregator.web.server import Server
 from aggregator.web.settings import publish_settings
 from tests.first_release import migrate_to
@@ -151,10 +151,12 @@ class Installation:
         self.config = self.configured()
         self.database = Database(self.url)
         migrate.upgrade(self.database, keep=self._keep_before_upgrade)
-        self.lock = writer_lock(self.database, self.config.rule_book)
+        self.lock = open_writer_lease(self.database, self.config.effective_tuning)
         assert self.lock.become_writer()
         self._begin(None)
-        self.server = Server(Reading(self.database, self.config.rule_book), publish_settings(self.config))
+        self.server = Server(
+            DatabaseStoryReader(self.database, self.config.effective_tuning), publish_settings(self.config)
+        )
         self.server.start()
 
     def reload(self) -> None:
@@ -162,7 +164,9 @@ class Installation:
         self._end()
         self.config = self.configured()
         self._begin(self.pipeline)
-        self.server.change(Reading(self.database, self.config.rule_book), publish_settings(self.config))
+        self.server.change(
+            DatabaseStoryReader(self.database, self.config.effective_tuning), publish_settings(self.config)
+        )
 
     def stop(self) -> None:
         self._end()
@@ -184,33 +188,33 @@ class Installation:
 
     def _begin(self, before: Pipeline | None) -> None:
         config, database, now = self.config, self.lock.fenced, self.world.time
-        book, executor = config.rule_book, InlineExecutor()
-        self.client = self.world.client(book)
-        polling = Polling(database, self.client, executor, book, now, robots=False, pages="never")
-        self.rounds = Rounds(
+        all_tuning, executor = config.effective_tuning, InlineExecutor()
+        self.client = self.world.client(all_tuning)
+        polling = Poller(database, self.client, executor, all_tuning, now, robots=False, pages="never")
+        self.rounds = PollScheduler(
             database,
             self.client,
             polling,
-            Watching(database, executor, book, now),
+            FolderWatcher(database, executor, all_tuning, now),
             now,
             threads=0,
             arrived=lambda: None,
             stops=lambda: False,
-            book=book,
+            all_tuning=all_tuning,
         )
-        placing = before.placing if before is not None else None
+        placer = before.placer if before is not None else None
         words = config.publish.excerpt_words
-        self.pipeline = Pipeline(database, executor, book, now, summary_words=words, placing=placing)
-        self.failures = Failures(self.world.time.monotonic)
-        retaining = self.pipeline.retaining(retention_plan(config))
-        self.steps = Steps([Step("retention", retaining.step)], self.failures)
-        self.job = Job(
+        self.pipeline = Pipeline(database, executor, all_tuning, now, summary_words=words, placer=placer)
+        self.failures = TaskFailures(self.world.time.monotonic)
+        retention_job = self.pipeline.retention_job(retention_plan(config))
+        self.steps = MaintenanceSteps([MaintenanceStep("retention", retention_job.step)], self.failures)
+        self.job = MaintenanceJob(
             "backup",
             lambda: backup.due_at(config, self.database, now()),
             lambda _stops: backup.back_up_as_configured(config, self.database, now(), unseen),
         )
         with database.write() as connection:
-            follow_config(connection, configured_sources(config, now()))
+            sync_config(connection, configured_sources(config, now()))
         self.rounds.take_up(now())
 
     def _end(self) -> None:
@@ -246,8 +250,8 @@ class Installation:
         for _ in self.pipeline.place_waiting():
             pass
         self.pipeline.index_text()
-        rules = self.config.rule_book.section("stories", StoryRules)
-        while tell_next(self.lock.fenced, 20, rules):
+        tuning = self.config.effective_tuning.section("stories", StoryTuning)
+        while render_next(self.lock.fenced, 20, tuning):
             pass
         self.pipeline.index_older()
         while self.steps.next(lambda: False):
@@ -261,7 +265,7 @@ class Installation:
         """What it holds now; and it serves."""
         for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
             assert httpx.get(self.server.url + path, trust_env=False, timeout=60).status_code == 200, path
-        self.database.fold_log(1.0)
+        self.database.checkpoint_log(1.0)
         with self.database.read() as connection:
             articles = connection.execute(select(func.count()).select_from(article)).scalar_one()
             purged = connection.execute(select(func.count()).select_from(tombstone)).scalar_one()
@@ -408,7 +412,7 @@ class Year:
     def check(self) -> None:
         at, scale = self.at, self.scale
         now = at.world.time()
-        found = integrity_check.faults(at.database, at.config.rule_book, thorough=True, now=now)
+        found = integrity_check.faults(at.database, at.config.effective_tuning, thorough=True, now=now)
         wrong = [one for one in found if not one.is_note]  # notes: what came while the clock ran ahead
         assert wrong == []
         told = integrity_check.balance(at.database)

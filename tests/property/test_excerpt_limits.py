@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from aggregator.config.tuning import rule_book
-from aggregator.config.webhooks import Hook
+from aggregator.config.tuning import effective_tuning
+from aggregator.config.webhooks import Webhook
 from aggregator.model.core import (
     ArticleView,
-    Attributed,
+    AttributedSentence,
     Disagreement,
     Fact,
     MergedStory,
@@ -26,7 +26,7 @@ from aggregator.model.read_model import Change
 from aggregator.web.app import create_app
 from aggregator.web.excerpts import CHARS_A_WORD
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.payload import HookRules, delivery_body
+from aggregator.web.webhooks.payload import WebhookTuning, delivery_body
 from tests.memory_shelf import MORNING, MemoryShelf, a_story, an_article
 
 PATHS = (
@@ -51,7 +51,7 @@ def _texts(draw: st.DrawFn, article: int, first: int) -> list[str]:
 @st.composite
 def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
     articles: list[ArticleView] = []
-    said: list[Attributed] = []
+    said: list[AttributedSentence] = []
     for number in range(draw(st.integers(1, 3))):
         title = draw(_texts(number, 0))[0]
         text = draw(_texts(number, 100))
@@ -60,7 +60,7 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
             nosnippet=draw(st.booleans()) and number > 0,
         )  # fmt: skip
         articles.append(one)
-        said += [Attributed(text=each, article=one.id, outlet=one.outlet) for each in text]
+        said += [AttributedSentence(text=each, article=one.id, outlet=one.outlet) for each in text]
     some = st.lists(st.sampled_from(said), min_size=1, max_size=3).map(tuple)
     told = MergedStory(
         title=articles[0].title,
@@ -119,7 +119,7 @@ def _within(answer: str, allowed: int, *, is_json: bool, where: str) -> None:
 def _quotation_marks() -> tuple[StoryView, MergedStory]:
     text = "a0u100z" + '"' * 90_000
     one = an_article(id="r0", title="a0u1z Marks", lead=text, text=text)
-    said = Attributed(text=text, article="r0", outlet=one.outlet)
+    said = AttributedSentence(text=text, article="r0", outlet=one.outlet)
     told = MergedStory(
         title=one.title, lead=said, facts=(), only=(said,), disagreements=(), timeline=()
     )  # fmt: skip
@@ -154,11 +154,11 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
             _within(answer.text, allowed, is_json=is_json, where=path)
             assert len(answer.content) < 100_000, path
     body = delivery_body(
-        Hook(name="desk", url="https://desk.example/", key=b"k"),
+        Webhook(name="desk", url="https://desk.example/", key=b"k"),
         change,
         story,
         chosen,
-        rule_book().section("hooks", HookRules),
+        effective_tuning().section("hooks", WebhookTuning),
     )
     _within(body.decode(), allowed, is_json=True, where="webhook")
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html
 
-from aggregator.model.core import ArticleView, Attributed, Disagreement, Fact, MergedStory
+from aggregator.model.core import ArticleView, AttributedSentence, Disagreement, Fact, MergedStory
 from aggregator.model.read_model import Change
 from aggregator.web.excerpts import count_words
 from aggregator.web.feeds.items import story_items
@@ -52,7 +52,7 @@ def _reports(draw: st.DrawFn) -> tuple[list[ArticleView], dict[str, Sentences]]:
 @st.composite
 def _told(draw: st.DrawFn, articles: list[ArticleView], sentences: dict[str, Sentences]) -> MergedStory:
     every = [
-        Attributed(text=text, article=article.id, outlet=article.outlet)
+        AttributedSentence(text=text, article=article.id, outlet=article.outlet)
         for article in articles
         for text in sentences[article.id]
     ]

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregator.cluster.constraints import BondTable
+from aggregator.cluster.constraints import ConstraintTable
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.apply_corrections import Wish
-from aggregator.pipeline.placement.place import Placing
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
+from aggregator.pipeline.placement.place import Placer
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.stories.corrections import all_bonds
+from aggregator.store.stories.corrections import all_constraints
 from aggregator.store.tables import bond, story_log
 from tests.homes import (
     fill,
@@ -67,15 +67,17 @@ class Fresh:
         self._folder.cleanup()
 
 
-def wish(database: Database, kind: str, numbers: list[int]) -> Wish:
+def wish(database: Database, kind: str, numbers: list[int]) -> CorrectionCommand:
     """One of what could be asked for; ids that gave way are among the stories."""
     known = sorted(redirects(database))
     placed = sorted(homes(database))
     now = partition(database)
     if kind == "merge":
-        return Wish(kind="merge", stories=tuple(known[number % len(known)] for number in numbers[:3]))
+        return CorrectionCommand(
+            kind="merge", stories=tuple(known[number % len(known)] for number in numbers[:3])
+        )
     if kind == "move":
-        return Wish(
+        return CorrectionCommand(
             kind="move",
             stories=(known[numbers[0] % len(known)],),
             articles=(placed[numbers[1] % len(placed)],),
@@ -83,21 +85,21 @@ def wish(database: Database, kind: str, numbers: list[int]) -> Wish:
     home = homes(database)[placed[numbers[0] % len(placed)]]
     members = sorted(now[home])
     chosen = {members[number % len(members)] for number in numbers[: 1 + len(members) // 3]}
-    return Wish(kind="split", stories=(home,), articles=tuple(sorted(chosen)))
+    return CorrectionCommand(kind="split", stories=(home,), articles=tuple(sorted(chosen)))
 
 
-def carried_out(placing: Placing, asked: Wish) -> int | None:
+def carried_out(placing: Placer, asked: CorrectionCommand) -> int | None:
     try:
         return placing.correct(asked).n
     except UsageError:
         return None
 
 
-def in_memory(database: Database) -> Placing:
+def in_memory(database: Database) -> Placer:
     """A writer with its index in memory from now on."""
     placing = placing_of(database)
     with database.read() as connection:
-        placing.homes.index(connection)
+        placing.story_writer.index(connection)
     return placing
 
 
@@ -120,7 +122,7 @@ def test_undone_in_reverse_all_is_as_it_was(template: Path, steps: list[tuple[st
                 done.append(number)
             assert what_is_wrong(database, placing) == []
         for number in reversed(done):
-            placing.correct(Wish(undo=number))
+            placing.correct(CorrectionCommand(undo=number))
         assert what_is_wrong(database, placing) == []
         assert partition(database) == before
         assert {id_: to for id_, to in redirects(database).items() if id_ in led} == led
@@ -147,8 +149,8 @@ def _by(order: list[int], numbers: list[int]) -> list[int]:
     return sorted(numbers, key=lambda number: order[number % len(order)])
 
 
-def _undone(placing: Placing, number: int) -> bool:
-    return carried_out(placing, Wish(undo=number)) is not None
+def _undone(placing: Placer, number: int) -> bool:
+    return carried_out(placing, CorrectionCommand(undo=number)) is not None
 
 
 @settings(SLOW, max_examples=3)
@@ -170,9 +172,9 @@ def test_deciding_again_keeps_to_every_word(template: Path, steps: list[tuple[st
 def kept_to(database: Database) -> None:
     """Of any two articles that corrections name together or apart, the latest word holds."""
     with database.read() as connection:
-        table = BondTable(all_bonds(connection))
+        table = ConstraintTable(all_constraints(connection))
     now = homes(database)
     for article in table.articles:
-        with_, never = table.partners(article)
+        with_, never = table.linked_articles(article)
         assert all(now[other] == now[article] for other in with_)
         assert not any(now[other] == now[article] for other in never)

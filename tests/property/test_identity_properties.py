@@ -11,17 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from aggregator.cluster.rekeyed_entries import IdentityRules
-from aggregator.config.tuning import rule_book
+from aggregator.cluster.rekeyed_entries import IdentityTuning
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, Published
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from aggregator.store.intake.identify import Poll
+from aggregator.store.intake.identify import PollContext
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import entry, identity_key, sighting
 from tests.articles import NOON
 
-RULES = rule_book().section("identity", IdentityRules)
+RULES = effective_tuning().section("identity", IdentityTuning)
 NUMBERS = itertools.count()
 # Titles that come back on purpose: a title alone says nothing.
 TITLES = (
@@ -161,7 +161,7 @@ def changed(keys: Keys, step: str) -> Keys:
     return keys
 
 
-def poll(database: Database, entries: list[Entry], *, is_first: bool) -> list[inbox.Accepted]:
+def poll(database: Database, entries: list[Entry], *, is_first: bool) -> list[inbox.AcceptResult]:
     with database.write() as connection:
         taken = inbox.accept_polled(
             connection,
@@ -169,7 +169,7 @@ def poll(database: Database, entries: list[Entry], *, is_first: bool) -> list[in
             seen=NOON,
             wants_page=[False] * len(entries),
             bumps_by_clock=not is_first,
-            poll=Poll(outlet=None, is_first=is_first, rules=RULES),
+            poll=PollContext(outlet=None, is_first=is_first, tuning=RULES),
         )
     return list(taken.accepted)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.cluster.bcubed import (
-    Report,
+    GroupingMetrics,
     measure,
     measure_copies,
     measure_part,
@@ -25,7 +25,7 @@ def sides(both: dict[str, tuple[str, str]]) -> tuple[dict[str, str], dict[str, s
     return {k: v[0] for k, v in both.items()}, {k: v[1] for k, v in both.items()}
 
 
-def shares(report: Report) -> list[float]:
+def shares(report: GroupingMetrics) -> list[float]:
     scores = (report.bcubed, report.pairs, report.alone)
     of_scores = [value for one in scores for value in (one.precision, one.recall, one.f1)]
     return [*of_scores, report.over_merge, report.split]

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from aggregator.cluster.copies.sampled_shingles import (
     MOST_REACH,
-    Look,
     PassageIndex,
+    SketchLookup,
+    filter_sketch,
     held,
-    kept,
     scan,
     sketch,
 )
-from aggregator.cluster.copies.shingles import shingle_sequence, winnowed
+from aggregator.cluster.copies.shingles import shingle_sequence, winnow
 
 REACH, CAP = 40, 5
 ROUND = 90_000  # numbers in which the sweep has been everywhere
@@ -35,10 +35,10 @@ SKETCHES = st.builds(stored, st.sets(HASHES, max_size=8))
 ROWS = st.dictionaries(st.integers(1, 120), SKETCHES, max_size=40)
 
 
-def told(look: Look) -> tuple[list[tuple[int, int, int]], list[bool]]:
+def told(look_up: SketchLookup) -> tuple[list[tuple[int, int, int]], list[bool]]:
     """All that a look says, in an order of its own."""
-    columns = (look.places.tolist(), look.numbers.tolist(), look.wholes.tolist())
-    return sorted(zip(*columns, strict=True)), look.full.tolist()
+    columns = (look_up.places.tolist(), look_up.numbers.tolist(), look_up.wholes.tolist())
+    return sorted(zip(*columns, strict=True)), look_up.full.tolist()
 
 
 def naive(rows: dict[int, bytes], number: int, blob: bytes) -> tuple[list[tuple[int, int, int]], list[bool]]:
@@ -63,7 +63,7 @@ def test_loaded_scanned_and_counted_by_hand_are_one(
     rng.shuffle(mixed)
     index = PassageIndex(reach=REACH, cap=CAP, rows=mixed)
     expected = naive(rows, number, blob)
-    assert told(index.look(number, blob)) == expected
+    assert told(index.look_up(number, blob)) == expected
     assert told(scan(mixed, number, blob, reach=REACH, cap=CAP)) == expected
 
 
@@ -89,7 +89,7 @@ def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
                 index.remove(number, rows.pop(number))
     loaded = PassageIndex(reach=REACH, cap=CAP, rows=rows.items())
     assert index.entries(number) == loaded.entries(number)
-    assert told(index.look(number + 1, asked)) == told(loaded.look(number + 1, asked))
+    assert told(index.look_up(number + 1, asked)) == told(loaded.look_up(number + 1, asked))
 
 
 def test_an_article_of_a_million_numbers_ago_is_not_mistaken_for_a_new_one() -> None:
@@ -102,8 +102,8 @@ def test_an_article_of_a_million_numbers_ago_is_not_mistaken_for_a_new_one() -> 
         index.sweep(newest)
     assert index.entries((1 << 20) + 5) == []
     index.add((1 << 20) + 6, stored({2}))
-    look = index.look((1 << 20) + 7, blob)
-    assert look.numbers.tolist() == [(1 << 20) + 6]
+    look_up = index.look_up((1 << 20) + 7, blob)
+    assert look_up.numbers.tolist() == [(1 << 20) + 6]
 
 
 def test_a_sweep_changes_no_answer() -> None:
@@ -115,7 +115,7 @@ def test_a_sweep_changes_no_answer() -> None:
     swept.sweep(200)
     for number in (200, 220):
         blob = stored({rng.randrange(1 << 14) for _ in range(400)})
-        assert told(still.look(number, blob)) == told(swept.look(number, blob))
+        assert told(still.look_up(number, blob)) == told(swept.look_up(number, blob))
 
 
 def test_what_is_too_old_to_be_asked_is_neither_kept_nor_covered() -> None:
@@ -136,11 +136,11 @@ def test_a_reach_beyond_what_a_number_can_hold_is_refused() -> None:
 def test_a_full_hash_says_nothing_of_who_shares() -> None:
     rows = [(number, stored({1, 2, 100 + number}, whole=9)) for number in range(1, CAP + 1)]
     index = PassageIndex(reach=REACH, cap=CAP, rows=rows)
-    look = index.look(10, stored({1, 2, 101, 777}))
-    assert look.full.tolist() == [True, True, False, False]
-    assert look.sharing(1) == [(1, 1, 9)]
-    assert look.held_by([2, 3]).tolist() == [True, True, False, False]
-    assert look.sharing(2) == []
+    look_up = index.look_up(10, stored({1, 2, 101, 777}))
+    assert look_up.full.tolist() == [True, True, False, False]
+    assert look_up.overlaps(1) == [(1, 1, 9)]
+    assert look_up.occurs_in([2, 3]).tolist() == [True, True, False, False]
+    assert look_up.overlaps(2) == []
 
 
 # --- sketches ----------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def test_a_shared_run_of_window_and_two_words_is_met(seed: int, length: int, win
 def test_winnowing_takes_the_least_of_every_run(hashes: list[int], window: int) -> None:
     sequence = np.array(hashes, dtype=np.uint64)
     runs = [hashes[at : at + window] for at in range(max(1, len(hashes) - window + 1))] if hashes else []
-    assert winnowed(sequence, window).tolist() == sorted({min(run) for run in runs})
+    assert winnow(sequence, window).tolist() == sorted({min(run) for run in runs})
 
 
 def test_a_sketch_says_how_many_hashes_its_text_had_whatever_it_holds() -> None:
@@ -174,7 +174,7 @@ def test_a_sketch_says_how_many_hashes_its_text_had_whatever_it_holds() -> None:
     hashes = held(blob)
     assert hashes.tolist() == sorted(set(hashes.tolist()))
     assert int(hashes.max()) < 1 << 30
-    part = kept(blob, np.arange(len(hashes)) % 2 == 0)
+    part = filter_sketch(blob, np.arange(len(hashes)) % 2 == 0)
     assert held(part).tolist() == hashes[::2].tolist()
     assert part[:4] == blob[:4] == len(hashes).to_bytes(4, "little")
     assert len(held(sketch(shingle_sequence(" ".join(WORDS)), window=20, limit=7))) == 7

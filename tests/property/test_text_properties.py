@@ -6,22 +6,22 @@ import unicodedata
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.language.dates import parse_declared, published_from_text
 from aggregator.extract.language.unicode import clean, decode
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.liveblog.detect import timed_entries
-from aggregator.extract.plain.saved_text import Context, read_saved_text
+from aggregator.extract.plain.saved_text import SavedTextContext, read_saved_text
 from aggregator.extract.sentences import split_sentences
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.extract.wire.wire import find_wire
 from aggregator.model.core import Entry, TimedEntry
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
-BOOK = rule_book()
-RULES = BOOK.section("text", TextRules)
+BOOK = effective_tuning()
+RULES = BOOK.section("text", ExtractTuning)
 ANY_TEXT = st.text(st.characters())  # lone surrogates and controls included
 URL_PARTS = st.lists(
     st.sampled_from(
@@ -134,7 +134,7 @@ def test_sentences_stand_in_their_paragraph(text: str) -> None:
 @example("21:30: It rained.\n(AP) — It is.\n(AP) — It is.")  # told above a line that is taken as headline
 @settings(deadline=None)
 def test_saved_texts_keep_their_sentences(text: str) -> None:
-    saved = read_saved_text(clean(text), Context(rules=RULES))
+    saved = read_saved_text(clean(text), SavedTextContext(tuning=RULES))
     find_wire(saved.paragraphs, RULES, saved.lines, saved.author)
     kept = "\n".join((saved.title, *saved.paragraphs))
     for sentence in ("The bridge was closed on Monday, the port said.", "Nobody came.", "It rained."):

@@ -5,55 +5,55 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.cluster.constraints import Bond, BondTable
+from aggregator.cluster.constraints import Constraint, ConstraintTable
 
 
-def together(correction: int, *articles: str) -> list[Bond]:
-    return [Bond(correction=correction, article=one, relation="together") for one in articles]
+def together(correction: int, *articles: str) -> list[Constraint]:
+    return [Constraint(correction=correction, article=one, relation="together") for one in articles]
 
 
-def apart(correction: int, one: str, other: str) -> list[Bond]:
+def apart(correction: int, one: str, other: str) -> list[Constraint]:
     sides = enumerate((one, other))
     return [
-        Bond(correction=correction, article=article, relation="apart", side=side)
+        Constraint(correction=correction, article=article, relation="apart", side=side)
         for side, articles in sides
         for article in articles
     ]
 
 
 def test_those_of_one_correction_belong_together():
-    table = BondTable(together(1, "a", "b", "c"))
-    assert table.partners("a") == ({"b", "c"}, frozenset())
-    assert table.partners("x") == (frozenset(), frozenset())
+    table = ConstraintTable(together(1, "a", "b", "c"))
+    assert table.linked_articles("a") == ({"b", "c"}, frozenset())
+    assert table.linked_articles("x") == (frozenset(), frozenset())
     assert table.articles == {"a", "b", "c"}
 
 
 def test_the_two_sides_are_apart_and_each_side_is_free_within():
-    table = BondTable(apart(1, "ab", "cd"))
-    assert table.partners("a") == (frozenset(), {"c", "d"})
-    assert table.partners("d") == (frozenset(), {"a", "b"})
-    assert table.bars("a")
-    assert not table.bars("x")
+    table = ConstraintTable(apart(1, "ab", "cd"))
+    assert table.linked_articles("a") == (frozenset(), {"c", "d"})
+    assert table.linked_articles("d") == (frozenset(), {"a", "b"})
+    assert table.has_cannot_link("a")
+    assert not table.has_cannot_link("x")
 
 
 def test_two_corrections_do_not_join_what_neither_joins():
-    table = BondTable([*together(1, "a", "b"), *together(2, "c", "d")])
-    assert table.partners("a") == ({"b"}, frozenset())
+    table = ConstraintTable([*together(1, "a", "b"), *together(2, "c", "d")])
+    assert table.linked_articles("a") == ({"b"}, frozenset())
 
 
 def test_the_later_word_counts_whichever_way():
-    split_last = BondTable([*together(1, "a", "b", "c"), *apart(2, "a", "b")])
-    assert split_last.partners("a") == ({"c"}, {"b"})
-    merge_last = BondTable([*apart(1, "a", "b"), *together(2, "a", "b", "c")])
-    assert merge_last.partners("a") == ({"b", "c"}, frozenset())
-    assert merge_last.named_with("a") == 2
-    assert merge_last.bars("a"), "overruled, but there: it has to be asked"
+    split_last = ConstraintTable([*together(1, "a", "b", "c"), *apart(2, "a", "b")])
+    assert split_last.linked_articles("a") == ({"c"}, {"b"})
+    merge_last = ConstraintTable([*apart(1, "a", "b"), *together(2, "a", "b", "c")])
+    assert merge_last.linked_articles("a") == ({"b", "c"}, frozenset())
+    assert merge_last.latest_correction("a") == 2
+    assert merge_last.has_cannot_link("a"), "overruled, but there: it has to be asked"
 
 
 def test_one_correction_may_say_both_of_an_article():
-    table = BondTable([*together(1, "a", "b"), *apart(1, "ab", "c")])
-    assert table.partners("a") == ({"b"}, {"c"})
-    assert table.partners("c") == (frozenset(), {"a", "b"})
+    table = ConstraintTable([*together(1, "a", "b"), *apart(1, "ab", "c")])
+    assert table.linked_articles("a") == ({"b"}, {"c"})
+    assert table.linked_articles("c") == (frozenset(), {"a", "b"})
 
 
 NAMES = st.sets(st.sampled_from("abcdef"), min_size=1, max_size=4).map(lambda names: "".join(sorted(names)))
@@ -73,8 +73,8 @@ def test_partners_are_mutual_and_no_order_of_rows_matters(corrections, seed):
             bonds += apart(number, "".join(left), "".join(right))
             said |= {frozenset((a, b)): "apart" for a in left for b in right}
     random.Random(seed).shuffle(bonds)
-    table = BondTable(bonds)
+    table = ConstraintTable(bonds)
     for name in "abcdef":
-        with_, never = table.partners(name)
+        with_, never = table.linked_articles(name)
         assert with_ == {b for b in "abcdef" if said.get(frozenset((name, b))) == "together" and b != name}
         assert never == {b for b in "abcdef" if said.get(frozenset((name, b))) == "apart"}

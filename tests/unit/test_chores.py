@@ -7,7 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from aggregator.daemon import maintenance
-from aggregator.daemon.maintenance import Failures, Job, Jobs, Step, Steps, Stops
+from aggregator.daemon.maintenance import (
+    MaintenanceJob,
+    MaintenanceJobs,
+    MaintenanceStep,
+    MaintenanceSteps,
+    Stops,
+    TaskFailures,
+)
 from aggregator.model.errors import AggregatorError, DatabaseAwayError, DatabaseLockedError, LeaseLostError
 
 NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
@@ -27,7 +34,7 @@ def never() -> bool:
     return False
 
 
-def step(name: str, said: list[str], pieces: int, error: Exception | None = None) -> Step:
+def step(name: str, said: list[str], pieces: int, error: Exception | None = None) -> MaintenanceStep:
     """One that has so many pieces, or fails at each."""
     left = [pieces]
 
@@ -38,12 +45,12 @@ def step(name: str, said: list[str], pieces: int, error: Exception | None = None
         left[0] -= 1
         return left[0] > 0
 
-    return Step(name, run)
+    return MaintenanceStep(name, run)
 
 
 def test_steps_take_turns_until_none_has_more() -> None:
     said: list[str] = []
-    steps = Steps([step("a", said, 3), step("b", said, 1), step("c", said, 2)], Failures())
+    steps = MaintenanceSteps([step("a", said, 3), step("b", said, 1), step("c", said, 2)], TaskFailures())
     while steps.next(never):
         pass
     assert said[:4] == ["a", "b", "c", "a"]
@@ -53,8 +60,8 @@ def test_steps_take_turns_until_none_has_more() -> None:
 def test_a_step_that_fails_rests_and_is_told_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
     said: list[str] = []
     clock = Seconds()
-    failures = Failures(clock)
-    steps = Steps([step("bad", said, 1, OSError("no room")), step("good", said, 10)], failures)
+    failures = TaskFailures(clock)
+    steps = MaintenanceSteps([step("bad", said, 1, OSError("no room")), step("good", said, 10)], failures)
     for _ in range(5):
         assert steps.next(never)
     assert said.count("bad") == 1
@@ -68,7 +75,7 @@ def test_a_step_that_fails_rests_and_is_told_and_the_others_go_on(caplog: pytest
 
 
 def test_a_step_that_lost_the_lock_says_so_at_once() -> None:
-    steps = Steps([step("late", [], 1, LeaseLostError("another one took over"))], Failures())
+    steps = MaintenanceSteps([step("late", [], 1, LeaseLostError("another one took over"))], TaskFailures())
     with pytest.raises(LeaseLostError):
         steps.next(never)
 
@@ -76,17 +83,17 @@ def test_a_step_that_lost_the_lock_says_so_at_once() -> None:
 @pytest.mark.parametrize("error", [DatabaseAwayError("it does not answer"), DatabaseLockedError("locked")])
 def test_a_database_in_trouble_is_no_failure_of_a_step(error: AggregatorError) -> None:
     """Else each of them would rest for ten minutes after a moment's trouble, and be waited for in turn."""
-    failures = Failures()
+    failures = TaskFailures()
     with pytest.raises(type(error)):
-        Steps([step("late", [], 1, error)], failures).next(lambda: False)
+        MaintenanceSteps([step("late", [], 1, error)], failures).next(lambda: False)
     assert failures.words() == ()
 
 
 def test_jobs_run_when_they_are_due_and_only_on_the_writer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(maintenance, "CHECK_SECONDS", 0.01)
     done: list[str] = []
     ran, is_writer = threading.Event(), threading.Event()
-    failures = Failures()
+    failures = TaskFailures()
 
     def run(name: str) -> Callable[[Stops], None]:
         def work(stops: Stops) -> None:
@@ -99,12 +106,12 @@ def test_jobs_run_when_they_are_due_and_only_on_the_writer(monkeypatch: pytest.M
 
         return work
 
-    jobs = Jobs(
+    jobs = MaintenanceJobs(
         [
-            Job("never", lambda: None, run("never")),
-            Job("later", lambda: NOON + dt.timedelta(seconds=1), run("later")),
-            Job("broken", lambda: NOON, run("broken")),
-            Job("due", lambda: NOON, run("due")),
+            MaintenanceJob("never", lambda: None, run("never")),
+            MaintenanceJob("later", lambda: NOON + dt.timedelta(seconds=1), run("later")),
+            MaintenanceJob("broken", lambda: NOON, run("broken")),
+            MaintenanceJob("due", lambda: NOON, run("due")),
         ],
         failures,
         lambda: NOON,
@@ -124,10 +131,13 @@ def test_jobs_run_when_they_are_due_and_only_on_the_writer(monkeypatch: pytest.M
 
 def test_jobs_are_looked_at_when_the_clock_jumped(monkeypatch: pytest.MonkeyPatch) -> None:
     """APScheduler waits by the clock: after one that went back by hours it would wait for hours."""
-    monkeypatch.setattr(maintenance, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(maintenance, "CHECK_SECONDS", 3600.0)
     ran = threading.Event()
-    jobs = Jobs(
-        [Job("due", lambda: NOON, lambda _stops: ran.set())], Failures(), lambda: NOON, is_writer=lambda: True
+    jobs = MaintenanceJobs(
+        [MaintenanceJob("due", lambda: NOON, lambda _stops: ran.set())],
+        TaskFailures(),
+        lambda: NOON,
+        is_writer=lambda: True,
     )
     jobs.start()
     jobs.clock_jumped()

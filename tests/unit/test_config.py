@@ -267,8 +267,8 @@ def test_words_stay_words(tmp_path: Path, word: str) -> None:
 
 def test_numbers_are_decimal(tmp_path: Path) -> None:
     assert load(written(tmp_path, "server:\n  port: 0010\n")).server.port == 10
-    book = load(written(tmp_path, "rules:\n  events:\n    window_days: 1e1\n")).rule_book
-    assert book.overrides["events"]["window_days"] == 10.0
+    all_tuning = load(written(tmp_path, "rules:\n  events:\n    window_days: 1e1\n")).effective_tuning
+    assert all_tuning.overrides["events"]["window_days"] == 10.0
 
 
 @pytest.mark.parametrize("value", ["yes", "on", "1", "'true'"])

@@ -11,23 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.cross_language.features import (
-    AcrossRules,
-    FeatureMaker,
-    Features,
+    CrossLanguageFeatures,
+    CrossLanguageTuning,
+    FeatureExtractor,
     cosine,
-    likeness,
-    mean,
+    mean_score,
     pack,
-    packed_vector,
+    pack_vector,
+    score_similarity,
     unpack,
 )
-from aggregator.cluster.cross_language.index import AcrossIndex
-from aggregator.cluster.cross_language.normal_forms import numbers_said, skeleton
+from aggregator.cluster.cross_language.index import CrossLanguageIndex
+from aggregator.cluster.cross_language.normal_forms import numbers_in, skeleton
 from aggregator.cluster.events.scripts import written_out
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from tests.across import half
 
-NAMES = rule_book({"across": {"mode": "names"}}).section("across", AcrossRules)
+NAMES = effective_tuning({"across": {"mode": "names"}}).section("across", CrossLanguageTuning)
 VECTORS = msgspec.structs.replace(NAMES, mode="vectors", model="m", reach=50, candidates=4, longest_list=6)
 
 # --- forms -------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def test_other_names_are_other_names() -> None:
     ],
 )  # fmt: skip
 def test_a_number_is_its_value_in_every_language(language: str, text: str, numbers: list[float]) -> None:
-    assert list(numbers_said(written_out(text), language)) == pytest.approx(numbers)
+    assert list(numbers_in(written_out(text), language)) == pytest.approx(numbers)
 
 
 @given(st.text(max_size=80), st.sampled_from(["en", "de", "ar", "ja", "ru", "xx", None]))
@@ -95,7 +95,7 @@ def test_whatever_a_text_holds_it_has_features_or_none(text: str, language: str 
         assert len(found.numbers) <= 4 * NAMES.keys
 
 
-MAKER = FeatureMaker(NAMES)
+MAKER = FeatureExtractor(NAMES)
 
 
 # --- likeness ----------------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def _likeness_of_pairs(name: str) -> tuple[list[float], list[float]]:
         assert left is not None
         assert right is not None
         if left.language != right.language:
-            score = likeness(left, right, abs(_minutes(one) - _minutes(two)), NAMES).score
+            score = score_similarity(left, right, abs(_minutes(one) - _minutes(two)), NAMES).score
             (same if one["cluster"] == two["cluster"] else other).append(score)
     return same, other
 
@@ -139,7 +139,7 @@ def _keys() -> st.SearchStrategy[bytes]:
 
 
 FEATURES = st.builds(
-    Features,
+    CrossLanguageFeatures,
     language=st.sampled_from(["de", "fr"]),
     names=_keys(),
     numbers=_keys(),
@@ -150,31 +150,31 @@ FEATURES = st.builds(
 
 @given(FEATURES, st.lists(st.tuples(FEATURES, st.none() | st.integers(0, 9000)), min_size=1, max_size=5))
 def test_reasons_sum_up_and_the_mean_is_the_mean(
-    one: Features, others: list[tuple[Features, int | None]]
+    one: CrossLanguageFeatures, others: list[tuple[CrossLanguageFeatures, int | None]]
 ) -> None:
-    parts = [likeness(one, other, apart, VECTORS) for other, apart in others]
+    parts = [score_similarity(one, other, apart, VECTORS) for other, apart in others]
     for part, (other, apart) in zip(parts, others, strict=True):
         assert part.score == pytest.approx(part.start + sum(reason.share for reason in part.reasons))
-        assert likeness(other, one, apart, VECTORS).score == pytest.approx(part.score)
-    whole = mean(parts)
+        assert score_similarity(other, one, apart, VECTORS).score == pytest.approx(part.score)
+    whole = mean_score(parts)
     assert whole.score == pytest.approx(sum(part.score for part in parts) / len(parts))
     assert whole.score == pytest.approx(whole.start + sum(reason.share for reason in whole.reasons))
     assert all(reason.name.startswith("across:") for reason in whole.reasons)
 
 
 def test_vectors_of_another_model_say_nothing() -> None:
-    one = Features("de", b"", b"", packed_vector(np.ones(8, np.float32)), "m")
-    known = likeness(one, msgspec.structs.replace(one, language="fr"), 0, VECTORS)
-    other = likeness(one, msgspec.structs.replace(one, language="fr", model="old"), 0, VECTORS)
+    one = CrossLanguageFeatures("de", b"", b"", pack_vector(np.ones(8, np.float32)), "m")
+    known = score_similarity(one, msgspec.structs.replace(one, language="fr"), 0, VECTORS)
+    other = score_similarity(one, msgspec.structs.replace(one, language="fr", model="old"), 0, VECTORS)
     assert [reason.name for reason in known.reasons] == ["across:vector"]
     assert other.reasons == ()
 
 
 @given(st.lists(st.floats(-100, 100, width=32), min_size=3, max_size=3).filter(any))
 def test_a_packed_vector_keeps_its_direction(values: list[float]) -> None:
-    vector = packed_vector(np.array(values, dtype=np.float32))
+    vector = pack_vector(np.array(values, dtype=np.float32))
     assert cosine(vector, vector) == pytest.approx(1.0, abs=0.02)
-    assert cosine(vector, packed_vector(-np.array(values, dtype=np.float32))) == pytest.approx(-1.0, abs=0.02)
+    assert cosine(vector, pack_vector(-np.array(values, dtype=np.float32))) == pytest.approx(-1.0, abs=0.02)
 
 
 # --- the index ---------------------------------------------------------------------------------------------
@@ -183,10 +183,10 @@ def test_a_packed_vector_keeps_its_direction(values: list[float]) -> None:
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, 9), FEATURES), max_size=60), FEATURES, st.integers(0, 40))
 def test_answers_depend_on_the_rows_alone(
-    steps: list[tuple[int, Features]], asked: Features, revised: int
+    steps: list[tuple[int, CrossLanguageFeatures]], asked: CrossLanguageFeatures, revised: int
 ) -> None:
-    rows: dict[int, Features] = {}
-    swept, number = AcrossIndex(VECTORS), 0
+    rows: dict[int, CrossLanguageFeatures] = {}
+    swept, number = CrossLanguageIndex(VECTORS), 0
     for step, features in steps:
         number += step
         rows[number] = features
@@ -195,9 +195,9 @@ def test_answers_depend_on_the_rows_alone(
     if revised in rows and revised > number - VECTORS.reach:
         rows[revised] = asked
         swept.add(revised, asked)
-    fresh = AcrossIndex(VECTORS, sorted(rows.items()))
-    assert swept.near(number + 1, asked) == fresh.near(number + 1, asked)
-    others, own = fresh.near(number, asked)
+    fresh = CrossLanguageIndex(VECTORS, sorted(rows.items()))
+    assert swept.find_nearest(number + 1, asked) == fresh.find_nearest(number + 1, asked)
+    others, own = fresh.find_nearest(number, asked)
     assert all(number - VECTORS.reach < one < number for one in (*others, *own))
     assert {rows[one].language for one in others} <= {"de", "fr"} - {asked.language}
     assert {rows[one].language for one in own} <= {asked.language}

@@ -9,20 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.copies.copy_check import (
-    CopyRules,
-    Proposal,
-    Wording,
+    ComparedText,
+    CopyProposal,
+    CopyTuning,
     best_copy,
     excerpts_in,
-    ranked,
+    rank_candidates,
     verdict,
 )
 from aggregator.cluster.copies.minhash import sign
 from aggregator.cluster.copies.sampled_shingles import held, sketch
 from aggregator.cluster.copies.shingles import shingle_hashes, shingle_sequence
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 
-RULES = rule_book().section("copies", CopyRules)
+RULES = effective_tuning().section("copies", CopyTuning)
 TITLE = "Harbour bridge closed after storm damages two pillars"
 OTHER_TITLE = "Parliament votes to lower the tax on school meals"
 
@@ -39,9 +39,9 @@ def prose(seed: int, words: int) -> str:
 
 def piece(
     text: str, title: str = TITLE, id_: str = "a", outlet: str | None = "Herald", order: int = 1
-) -> Wording:
+) -> ComparedText:
     signature = sign(shingle_hashes(text), seed=RULES.seed)
-    return Wording(id=id_, text=text, title=title, outlet=outlet, order=order, signature=signature)
+    return ComparedText(id=id_, text=text, title=title, outlet=outlet, order=order, signature=signature)
 
 
 def kind(
@@ -372,7 +372,7 @@ def test_an_article_is_no_twin_of_itself() -> None:
 def test_the_number_of_texts_read_is_bounded() -> None:
     read: list[int] = []
 
-    def flood(text: str) -> Iterator[Wording]:
+    def flood(text: str) -> Iterator[ComparedText]:
         for at in range(10_000):
             read.append(at)
             yield piece(text, id_=str(at), order=at)
@@ -389,26 +389,34 @@ def test_ranking_goes_by_estimate_then_inbox_number_and_is_capped() -> None:
     text = prose(28, 200)
     mine = sign(shingle_hashes(text), seed=RULES.seed)
     rows = [
-        Proposal(f"edit{words}", sign(shingle_hashes(edited(text, words, words)), seed=RULES.seed), 50)
+        CopyProposal(f"edit{words}", sign(shingle_hashes(edited(text, words, words)), seed=RULES.seed), 50)
         for words in (100, 20)
     ]
     strange = sign(shingle_hashes(prose(29, 200)), seed=RULES.seed)
-    rows += [Proposal("second", mine, 2), Proposal("first", mine, 1)]
-    rows += [Proposal("strange", strange, 3), Proposal("none", b"", 4)]
-    rows += [Proposal("old seed", sign(shingle_hashes(text), seed=RULES.seed + 1), 5)]
-    found = ranked(mine, rows, RULES)
+    rows += [CopyProposal("second", mine, 2), CopyProposal("first", mine, 1)]
+    rows += [CopyProposal("strange", strange, 3), CopyProposal("none", b"", 4)]
+    rows += [CopyProposal("old seed", sign(shingle_hashes(text), seed=RULES.seed + 1), 5)]
+    found = rank_candidates(mine, rows, RULES)
     assert [one.id for one in found] == ["first", "second", "edit20", "edit100"]
     assert found[0].estimate == 1.0
-    assert len(ranked(mine, rows * 5, RULES)) == RULES.exact_checks
-    cut = Proposal("cut", strange, 9, share=0.9)
-    assert [one.id for one in ranked(mine, [*rows, cut], RULES)][:4] == ["first", "second", "cut", "edit20"]
+    assert len(rank_candidates(mine, rows * 5, RULES)) == RULES.exact_checks
+    cut = CopyProposal("cut", strange, 9, share=0.9)
+    assert [one.id for one in rank_candidates(mine, [*rows, cut], RULES)][:4] == [
+        "first",
+        "second",
+        "cut",
+        "edit20",
+    ]
 
 
 def test_a_forged_signature_merges_nothing() -> None:
     """Hardening D2: the estimate says 1.0, the texts say otherwise."""
     victim = piece(prose(30, 300), id_="victim")
     forged = msgspec.structs.replace(piece(prose(31, 300), id_="forger"), signature=victim.signature)
-    assert ranked(forged.signature, [Proposal("victim", victim.signature, 1)], RULES)[0].estimate == 1.0
+    assert (
+        rank_candidates(forged.signature, [CopyProposal("victim", victim.signature, 1)], RULES)[0].estimate
+        == 1.0
+    )
     assert best_copy(forged, [victim], RULES) is None
 
 

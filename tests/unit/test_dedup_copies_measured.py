@@ -85,7 +85,7 @@ def test_a_page_stuffed_with_three_times_its_words_is_no_copy(
         attacker = rng.choice([one for one in articles if one["cluster"] != victim["cluster"]])
         attack, target = bench.stuffed(victim, attacker, 300, 900, own_first)
         for pair in ((attack, target), (target, attack)):
-            found = bench.verdict(*pair, bench.rules())
+            found = bench.verdict(*pair, bench.tuning())
             copies += found is not None and found.kind == "copy"
     assert copies <= 0.03 * 2 * len(victims), f"seed {SEED}: {copies} of {2 * len(victims)}"
 
@@ -98,6 +98,6 @@ def test_real_reports_of_one_event_are_no_copies(bench: ModuleType, articles: li
     merged = [
         (texts[older].title, texts[younger].title)
         for older, younger in pairs
-        if bench.verdict(texts[younger], texts[older], bench.rules())
+        if bench.verdict(texts[younger], texts[older], bench.tuning())
     ]
     assert merged == []

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.scorer import Article, Decision, Scorer, decide
-from aggregator.cluster.events.story_index import StoryIndex, StoryRow
+from aggregator.cluster.events.scorer import Decision, Scorer, ScoringInput, decide
+from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import EventModel, shipped_model
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Reason
 
 DAY = 24 * 60
 NOON = 29_000_000
-MODEL = shipped_model(rule_book())
+MODEL = shipped_model(effective_tuning())
 PACKER = TermPacker(MODEL)
 
 GRAIN = (
@@ -55,9 +55,9 @@ AGAIN = (
 
 def article(
     text: tuple[str, str], minutes: int | None = NOON, inbox: int = 1, container: bool = False
-) -> Article:
+) -> ScoringInput:
     terms, words = PACKER.pack_counted(*text, "en", is_container=container)
-    return Article(terms, minutes, words, container, inbox)
+    return ScoringInput(terms, minutes, words, container, inbox)
 
 
 class Desk:
@@ -67,38 +67,38 @@ class Desk:
         self.model = model
         self.index = StoryIndex(model)
         self.scorer = Scorer(model)
-        self.rows: dict[str, StoryRow] = {}
+        self.rows: dict[str, IndexedStory] = {}
 
-    def decide(self, one: Article) -> Decision:
+    def decide(self, one: ScoringInput) -> Decision:
         return decide(one, self.index.candidates(one), self.scorer)
 
-    def place(self, one: Article) -> tuple[str, Decision]:
+    def place(self, one: ScoringInput) -> tuple[str, Decision]:
         decision = self.decide(one)
         story = decision.story or f"s{one.inbox}"
-        before = centroid.from_bytes(self.rows[story].blob) if story in self.rows else centroid.Sums()
+        before = centroid.from_bytes(self.rows[story].blob) if story in self.rows else centroid.Centroid()
         member = one.member(self.model)
         after = (
             centroid.add(before, member, self.model)
             if decision.weighs
             else centroid.add_silent(before, one.minutes)
         )
-        for taken in decision.takes_in:
+        for taken in decision.absorbed_stories:
             row = self.rows.pop(taken)
             after = centroid.merge(after, centroid.from_bytes(row.blob), self.model)
             self.index.remove_story(row.number)
         number = self.rows[story].number if story in self.rows else one.inbox
-        row = StoryRow(number, story, centroid.to_bytes(after, self.model), one.inbox)
+        row = IndexedStory(number, story, centroid.to_bytes(after, self.model), one.inbox)
         (self.index.replace_story if story in self.rows else self.index.add_story)(row)
         self.rows[story] = row
         return story, decision
 
 
-def blob_of(one: Article) -> bytes:
-    return centroid.to_bytes(centroid.add(centroid.Sums(), one.member(MODEL), MODEL), MODEL)
+def blob_of(one: ScoringInput) -> bytes:
+    return centroid.to_bytes(centroid.add(centroid.Centroid(), one.member(MODEL), MODEL), MODEL)
 
 
-def model_with(**rules: float) -> EventModel:
-    return dataclasses.replace(MODEL, rules=msgspec.structs.replace(MODEL.rules, **rules))
+def model_with(**tuning: float) -> EventModel:
+    return dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, **tuning))
 
 
 def test_reports_of_one_event_make_one_story_and_another_event_its_own():
@@ -170,12 +170,12 @@ def test_undated_articles_are_bounded_by_inbox_numbers():
     for minutes in (None, NOON):
         desk = Desk()
         desk.place(article(GRAIN[0], minutes, 1))
-        reach = MODEL.rules.undated_reach
+        reach = MODEL.tuning.undated_reach
         assert desk.decide(article(GRAIN[1], None, 1 + reach)).story == "s1"
         assert desk.decide(article(GRAIN[1], None, 2 + reach)).story is None
     desk = Desk()
     desk.place(article(GRAIN[0], NOON, 1))
-    assert desk.decide(article(GRAIN[1], NOON, 2 + MODEL.rules.undated_reach)).story == "s1"
+    assert desk.decide(article(GRAIN[1], NOON, 2 + MODEL.tuning.undated_reach)).story == "s1"
 
 
 def test_a_full_story_takes_no_more_reports():
@@ -191,7 +191,7 @@ def test_a_headline_alone_is_asked_for_less():
     headline = article((GRAIN[2][0], ""), NOON, 3)
     decision = desk.decide(headline)
     assert decision.story == "s1"
-    assert decision.evidence.need == MODEL.rules.threshold
+    assert decision.evidence.need == MODEL.tuning.threshold
     assert "no_body" in {reason.name for reason in decision.evidence.reasons}
 
 
@@ -203,7 +203,7 @@ def test_a_report_takes_a_live_blog_in_and_keeps_its_own_story():
     assert (decision.role, decision.weighs) == ("container", True)
     story, decision = desk.place(article(GRAIN[1], NOON, 2))
     assert decision.story is None
-    assert decision.takes_in == (first,)
+    assert decision.absorbed_stories == (first,)
     assert decision.evidence.score >= decision.evidence.need
     assert set(desk.rows) == {story}
 
@@ -235,11 +235,11 @@ def test_answers_do_not_depend_on_how_the_index_grew(order, replaced, minutes):
     rows = []
     for number, text in enumerate(TEXTS):
         one = article(text, NOON, number)
-        blob = centroid.to_bytes(centroid.add(centroid.Sums(), one.member(MODEL), MODEL), MODEL)
-        rows.append(StoryRow(number, f"s{number}", blob, number))
+        blob = centroid.to_bytes(centroid.add(centroid.Centroid(), one.member(MODEL), MODEL), MODEL)
+        rows.append(IndexedStory(number, f"s{number}", blob, number))
     loaded = StoryIndex(MODEL, rows)
     grown = StoryIndex(MODEL)
-    grown.add_story(StoryRow(99, "gone", rows[0].blob, 1))
+    grown.add_story(IndexedStory(99, "gone", rows[0].blob, 1))
     for number in order:
         other = rows[(number + 1) % len(rows)]
         grown.add_story(rows[number]._replace(blob=other.blob) if number in replaced else rows[number])
@@ -269,13 +269,13 @@ def test_scores_do_not_depend_on_the_company():
 def test_a_crowd_of_stories_nearly_as_close_asks_for_more():
     desk = Desk()
     for number, text in enumerate((GRAIN[0], GRAIN[2], STRIKE), start=1):
-        desk.index.add_story(StoryRow(number, f"s{number}", blob_of(article(text)), number))
+        desk.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
     one = article(GRAIN[1], NOON, 5)
     grain, again, strike = (desk.scorer.score(one, [desk.index.story(n)])[0] for n in (1, 2, 3))
     crowded = desk.scorer.score(one, [desk.index.story(n) for n in (1, 2, 3)])
-    rules = MODEL.rules
-    above = [max(other.score - rules.crowd_from, 0.0) for other in (again, strike)]
-    expected = grain.need + rules.crowd * sum(above) / rules.crowd_stories
+    tuning = MODEL.tuning
+    above = [max(other.score - tuning.crowd_from, 0.0) for other in (again, strike)]
+    expected = grain.need + tuning.crowd * sum(above) / tuning.crowd_stories
     assert crowded[0].need == pytest.approx(expected)
     assert crowded[0].need > grain.need
     headline = msgspec.structs.replace(one, body_words=0)
@@ -301,22 +301,22 @@ UNRELATED = (
 def test_stories_that_share_no_word_change_no_decision(others):
     index = StoryIndex(MODEL)
     for number, text in enumerate((GRAIN[0], GRAIN[2], STRIKE), start=1):
-        index.add_story(StoryRow(number, f"s{number}", blob_of(article(text)), number))
+        index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
     one = article(GRAIN[1], NOON, 99)
     before = decide(one, index.candidates(one), Scorer(MODEL))
     for number, words in enumerate(others, start=10):
         text = (" ".join(words), " ".join(reversed(words)))
-        index.add_story(StoryRow(number, f"s{number}", blob_of(article(text)), number))
+        index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
     assert decide(one, index.candidates(one), Scorer(MODEL)) == before
 
 
 def test_a_crowd_is_counted_up_to_the_highest_few():
     desk = Desk()
-    rules = MODEL.rules
+    tuning = MODEL.tuning
     many = [3.0, 1.0, -1.0, 2.0, -9.0, 5.0, 0.0]
-    five = sorted(many, reverse=True)[: rules.crowd_stories]
+    five = sorted(many, reverse=True)[: tuning.crowd_stories]
     assert desk.scorer.crowd(many) == desk.scorer.crowd(five) == desk.scorer.crowd(many[::-1])
-    assert desk.scorer.crowd([rules.crowd_from, -50.0]) == desk.scorer.crowd([]) == 0.0
+    assert desk.scorer.crowd([tuning.crowd_from, -50.0]) == desk.scorer.crowd([]) == 0.0
 
 
 VETO = Reason(name="veto", value=1.0, share=-99.0)
@@ -346,7 +346,7 @@ def test_a_veto_is_a_share_of_the_score_and_is_named():
 def test_a_veto_against_the_best_story_leaves_the_next_one():
     desk = Desk()
     for number, text in enumerate((GRAIN[0], GRAIN[2], STRIKE), start=1):
-        desk.index.add_story(StoryRow(number, f"s{number}", blob_of(article(text)), number))
+        desk.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
     one = article(GRAIN[1], inbox=9)
     found = [desk.index.story(number) for number in (1, 2, 3)]
     best = decide(one, found, desk.scorer)
@@ -384,7 +384,7 @@ def test_neighbours_share_terms_and_a_window():
         (AGAIN, None),
     )
     for number, (text, minutes) in enumerate(placed, start=1):
-        index.add_story(StoryRow(number, f"s{number}", blob_of(article(text, minutes)), number))
+        index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text, minutes)), number))
     assert [story.number for story in index.neighbours(1)] == [2]
     assert [story.number for story in index.neighbours(3)] == []
     assert [story.number for story in index.neighbours(4)][:1] == [5]
@@ -396,11 +396,11 @@ def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer():
     index = StoryIndex(MODEL)
     for number in (1, 2, 3):
         one = article(GRAIN[0], NOON, number)
-        blob = centroid.to_bytes(centroid.add(centroid.Sums(), one.member(MODEL), MODEL), MODEL)
-        index.add_story(StoryRow(number, f"s{number}", blob, number))
-    newcomer = article(GRAIN[1], NOON, 3 + MODEL.rules.live_reach)
+        blob = centroid.to_bytes(centroid.add(centroid.Centroid(), one.member(MODEL), MODEL), MODEL)
+        index.add_story(IndexedStory(number, f"s{number}", blob, number))
+    newcomer = article(GRAIN[1], NOON, 3 + MODEL.tuning.live_reach)
     before = index.candidates(newcomer)
-    assert index.sweep(newcomer.inbox - MODEL.rules.live_reach) == [1, 2]
+    assert index.sweep(newcomer.inbox - MODEL.tuning.live_reach) == [1, 2]
     assert len(index) == 1
     assert 3 in index
     assert index.candidates(newcomer) == before == [index.story(3)]
@@ -408,7 +408,7 @@ def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer():
 
 def test_the_index_refuses_what_it_has_and_what_it_has_not():
     index = StoryIndex(MODEL)
-    row = StoryRow(1, "s1", centroid.to_bytes(centroid.Sums(), MODEL), 1)
+    row = IndexedStory(1, "s1", centroid.to_bytes(centroid.Centroid(), MODEL), 1)
     index.add_story(row)
     with pytest.raises(ValueError, match="already"):
         index.add_story(row)

@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Member, Sums
+from aggregator.cluster.events.centroid import Centroid, CentroidMember
 from aggregator.cluster.events.term_codec import ids_of, read
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 
-MODEL = shipped_model(rule_book())
+MODEL = shipped_model(effective_tuning())
 PACKER = TermPacker(MODEL)
 WORDS = (
     *("harbour", "grain", "crane", "mayor", "flood", "river", "bridge", "strike", "union", "wages"),
@@ -20,7 +20,7 @@ WORDS = (
 
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=30).map(" ".join)
 members = st.builds(
-    lambda title, body, minutes, bodyless: Member(PACKER.pack(title, body, "en"), minutes, bodyless),
+    lambda title, body, minutes, bodyless: CentroidMember(PACKER.pack(title, body, "en"), minutes, bodyless),
     texts,
     texts,
     st.none() | st.integers(20_000_000, 20_060_000),
@@ -28,14 +28,14 @@ members = st.builds(
 )
 
 
-def summed(given_members, start=None) -> Sums:
-    total = start or Sums()
+def summed(given_members, start=None) -> Centroid:
+    total = start or Centroid()
     for member in given_members:
         total = centroid.add(total, member, MODEL)
     return total
 
 
-def blob(total: Sums) -> bytes:
+def blob(total: Centroid) -> bytes:
     return centroid.to_bytes(total, MODEL)
 
 
@@ -73,7 +73,7 @@ def test_bytes_and_back(some, silent):
         total = centroid.add_silent(total, minutes)
     again = centroid.from_bytes(blob(total))
     assert blob(again) == blob(total)
-    front = centroid.read_front(blob(total))
+    front = centroid.read_summary(blob(total))
     assert front.trimmed == centroid.trimmed(total, MODEL).astype("<u4").tobytes()
     assert (front.reports, front.silent, front.members) == (len(some), len(silent), len(some) + len(silent))
     assert front.cohesion == centroid.cohesion(total, MODEL)
@@ -87,12 +87,12 @@ def test_cohesion_is_the_mean_of_the_pairs(some):
         for i, a in enumerate(some)
         for b in some[i + 1 :]
     ]
-    expected = (sum(pairs) + MODEL.rules.cohesion_prior) / (len(pairs) + 1)
+    expected = (sum(pairs) + MODEL.tuning.cohesion_prior) / (len(pairs) + 1)
     assert centroid.cohesion(summed(some), MODEL) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_silent_member_changes_nothing_but_count_and_dates():
-    total = summed([Member(PACKER.pack("Harbour", "grain crane", "en"), 500)])
+    total = summed([CentroidMember(PACKER.pack("Harbour", "grain crane", "en"), 500)])
     with_copy = centroid.add_silent(total, 700)
     assert with_copy.members == 2
     assert with_copy.reports == 1
@@ -101,19 +101,21 @@ def test_a_silent_member_changes_nothing_but_count_and_dates():
 
 
 def test_a_container_falls_silent_when_reports_come():
-    report = summed([Member(PACKER.pack("Harbour", "grain crane", "en"), 500)])
-    container = summed([Member(PACKER.pack("Live: harbour", "grain mayor", "en"), 600, is_container=True)])
+    report = summed([CentroidMember(PACKER.pack("Harbour", "grain crane", "en"), 500)])
+    container = summed(
+        [CentroidMember(PACKER.pack("Live: harbour", "grain mayor", "en"), 600, is_container=True)]
+    )
     both = centroid.merge(report, container, MODEL)
     assert blob(both) == blob(centroid.add_silent(report, 600))
     assert blob(centroid.merge(container, report, MODEL)) == blob(both)
 
 
 def test_what_is_no_member_cannot_be_removed():
-    one = Member(PACKER.pack("Harbour", "grain crane", "en"), 500)
+    one = CentroidMember(PACKER.pack("Harbour", "grain crane", "en"), 500)
     with pytest.raises(ValueError, match="no member"):
-        centroid.remove(summed([one]), Member(PACKER.pack("Strike", "union wages", "en"), 500), MODEL)
+        centroid.remove(summed([one]), CentroidMember(PACKER.pack("Strike", "union wages", "en"), 500), MODEL)
     with pytest.raises(ValueError, match="no member"):
-        centroid.remove(summed([one]), Member(one.terms, 501), MODEL)
+        centroid.remove(summed([one]), CentroidMember(one.terms, 501), MODEL)
     with pytest.raises(ValueError, match="no silent member"):
         centroid.remove_silent(summed([one]), None)
 
@@ -122,13 +124,13 @@ def test_other_bytes_are_refused():
     with pytest.raises(ValueError, match="layout"):
         centroid.from_bytes(b"\xff\xff" + bytes(200))
     with pytest.raises(ValueError, match="layout"):
-        centroid.read_front(b"")
+        centroid.read_summary(b"")
 
 
 def test_one_report_is_stored_once():
     packed = PACKER.pack("Harbour", "grain crane flood river bridge", "en")
-    one = blob(summed([Member(packed, 500)]))
+    one = blob(summed([CentroidMember(packed, 500)]))
     assert len(one) < len(packed) + 200
-    assert sorted(ids_of(read(centroid.read_front(one).trimmed)).tolist()) == sorted(
+    assert sorted(ids_of(read(centroid.read_summary(one).trimmed)).tolist()) == sorted(
         ids_of(read(packed)).tolist()
     )

@@ -4,27 +4,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.cluster.events.document_frequency import LISTS, Background, common_words, shipped_background
+from aggregator.cluster.events.document_frequency import (
+    LISTS,
+    BackgroundFrequencies,
+    common_words,
+    shipped_background,
+)
 from aggregator.cluster.events.entity_names import find_names
 from aggregator.cluster.events.scripts import fitting_language, written_out
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read, weights_of
 from aggregator.cluster.events.terms import TermPacker
-from aggregator.cluster.events.tokenizer import SILENT, Lexicon, plain_number
+from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary, plain_number
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 
-MODEL = shipped_model(rule_book())
+MODEL = shipped_model(effective_tuning())
 PACKER = TermPacker(MODEL)
-EMPTY = Background(events={}, counts={})
+EMPTY = BackgroundFrequencies(events={}, counts={})
 LISTED = ["ar", "de", "es", "fr", "it", "ja", "nl", "pt", "ru", "zh"]
 
 
 def tokens(language: str, text: str) -> list[str]:
-    return Lexicon(language, EMPTY).tokens(text, 1000)
+    return Vocabulary(language, EMPTY).tokens(text, 1000)
 
 
 def names(language: str, text: str) -> list[str]:
-    return Lexicon(language, shipped_background()).names(text)
+    return Vocabulary(language, shipped_background()).names(text)
 
 
 # --- words -------------------------------------------------------------------------------------------------
@@ -69,7 +74,7 @@ def test_words_are_found_in_every_script(language, text, words):
     ],
 )
 def test_forms_of_a_word_are_one_word(language, one, other):
-    lexicon = Lexicon(language, EMPTY)
+    lexicon = Vocabulary(language, EMPTY)
     assert lexicon.stem(one) == lexicon.stem(other) != ""
 
 
@@ -103,7 +108,7 @@ def test_numbers_in_chinese_characters_are_written_out(text, written):
     ],
 )
 def test_digits_of_other_scripts_are_numbers(language, text, number):
-    lexicon = Lexicon(language, EMPTY)
+    lexicon = Vocabulary(language, EMPTY)
     assert number in [lexicon.number(token) for token in lexicon.tokens(text, 100)]
 
 
@@ -112,7 +117,7 @@ def test_digits_of_other_scripts_are_numbers(language, text, number):
     [("ru", "трёх", "3"), ("ar", "ثلاثة", "3"), ("pl", "pięciu", "5"), ("de", "Zwei", "2")],
 )
 def test_number_words(language, word, number):
-    assert Lexicon(language, EMPTY).number(word) == number
+    assert Vocabulary(language, EMPTY).number(word) == number
 
 
 def test_a_number_keeps_its_sense_in_any_digits():
@@ -193,7 +198,7 @@ def test_lists_hold_words_below_their_headings(language):
 @pytest.mark.parametrize("language", ["ar", "ja", "ru", "zh"])
 def test_a_place_that_is_often_named_weighs_less_than_an_unknown_one(language):
     named = {"ar": "باريس", "ja": "ロンドン", "ru": "Казань", "zh": "杭州"}[language]
-    lexicon = Lexicon(language, shipped_background(), MODEL.rules)
+    lexicon = Vocabulary(language, shipped_background(), MODEL.tuning)
     unknown = {"ar": "بلانكو", "ja": "タラパカ", "ru": "Икике", "zh": "伊基"}[language]
     assert lexicon[named] >> HASH_BITS == lexicon.named_df > lexicon[unknown] >> HASH_BITS
 
@@ -210,7 +215,7 @@ def test_what_kinds_of_chinese_are_guessed_does_not_matter():
 
 def test_a_language_without_a_list_has_no_ranks():
     assert common_words("xx") == ()
-    assert not Lexicon("xx", shipped_background()).knows_common
+    assert not Vocabulary("xx", shipped_background()).knows_common
 
 
 def test_words_that_tell_what_it_is_about_weigh_most():
@@ -227,9 +232,9 @@ def test_words_that_tell_what_it_is_about_weigh_most():
 
 
 def test_a_list_is_not_asked_where_words_were_counted():
-    counted = Background(events={"*": 10, "de": 10}, counts={("w", "de"): {"polizei": 3}})
-    assert not Lexicon("de", counted, MODEL.rules).has_lists_only
-    assert Lexicon("de", shipped_background(), MODEL.rules).has_lists_only
+    counted = BackgroundFrequencies(events={"*": 10, "de": 10}, counts={("w", "de"): {"polizei": 3}})
+    assert not Vocabulary("de", counted, MODEL.tuning).has_lists_only
+    assert Vocabulary("de", shipped_background(), MODEL.tuning).has_lists_only
 
 
 # --- any text ----------------------------------------------------------------------------------------------
@@ -287,5 +292,5 @@ def test_any_mixture_of_scripts_can_be_packed(text, language):
     "text", ["1,1" * 80_000, "三" * 240_000, "ก" * 240_000, "斯" * 240_000, "「" * 240_000, "ナ・" * 99_999]
 )
 def test_hostile_texts_in_any_script_are_bounded(text):
-    assert len(read(PACKER.pack(text[:200], text + "中", "zh"))) <= MODEL.rules.packed_terms
-    assert Lexicon("zh", EMPTY)["中" * 1000] != SILENT
+    assert len(read(PACKER.pack(text[:200], text + "中", "zh"))) <= MODEL.tuning.packed_terms
+    assert Vocabulary("zh", EMPTY)["中" * 1000] != STOP_WORD

@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Member, Sums
-from aggregator.cluster.events.reassess import Merge, Move, Unit, look
-from aggregator.cluster.events.scorer import Article, Candidate, Scorer
-from aggregator.cluster.events.story_index import StoryIndex, StoryRow
+from aggregator.cluster.events.centroid import Centroid, CentroidMember
+from aggregator.cluster.events.reassess import CountedReport, ReportMove, StoryMerge, reassess_stories
+from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput
+from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import EventModel, shipped_model
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Reason
 
 DAY = 24 * 60
 NOON = 29_000_000
-MODEL = shipped_model(rule_book())
+MODEL = shipped_model(effective_tuning())
 PACKER = TermPacker(MODEL)
 SCORER = Scorer(MODEL)
 
@@ -64,29 +64,29 @@ STRIKE = (
 TEXTS = {f"g{i}": text for i, text in enumerate(GRAIN)} | {f"s{i}": text for i, text in enumerate(STRIKE)}
 
 
-def unit(name: str, minutes: int | None = NOON, *, container: bool = False) -> Unit:
+def unit(name: str, minutes: int | None = NOON, *, container: bool = False) -> CountedReport:
     terms = PACKER.pack(*TEXTS[name], "en")
-    return Unit(name, 1 + list(TEXTS).index(name), Member(terms, minutes, False, container))
+    return CountedReport(name, 1 + list(TEXTS).index(name), CentroidMember(terms, minutes, False, container))
 
 
 class Shelf:
     """Stories given by hand; a desk that remembers nothing and allows everything, unless told."""
 
-    def __init__(self, *stories: tuple[Unit, ...], model: EventModel = MODEL) -> None:
+    def __init__(self, *stories: tuple[CountedReport, ...], model: EventModel = MODEL) -> None:
         self.model = model
         self.stories = dict(enumerate(stories, start=1))
         self.index = StoryIndex(model)
-        for number, units in self.stories.items():
-            last = max(one.inbox for one in units)
-            blob = centroid.to_bytes(self.sums(number), model)
-            self.index.add_story(StoryRow(number, f"s{number}", blob, last))
+        for number, counted_reports in self.stories.items():
+            last = max(one.inbox for one in counted_reports)
+            blob = centroid.to_bytes(self.story_centroid(number), model)
+            self.index.add_story(IndexedStory(number, f"s{number}", blob, last))
         self.held: set[str] = set()
         self.apart: set[tuple[str, int]] = set()
         self.unmergeable: set[frozenset[int]] = set()
         self.against: dict[tuple[str, int], Reason] = {}
 
-    def sums(self, number: int) -> Sums:
-        total = Sums()
+    def story_centroid(self, number: int) -> Centroid:
+        total = Centroid()
         for one in self.stories[number]:
             total = centroid.add(total, one.member, self.model)
         return total
@@ -94,13 +94,13 @@ class Shelf:
     def story(self, number: int) -> Candidate | None:
         return self.index.story(number) if number in self.index else None
 
-    def units(self, number: int, newest: int) -> list[Unit]:
+    def counted_reports(self, number: int, newest: int) -> list[CountedReport]:
         return sorted(self.stories[number], key=lambda one: -one.inbox)[:newest]
 
     def neighbours(self, number: int) -> list[Candidate]:
         return self.index.neighbours(number)
 
-    def candidates(self, article: Article) -> list[Candidate]:
+    def candidates(self, article: ScoringInput) -> list[Candidate]:
         return self.index.candidates(article)
 
     def may_leave(self, article: str) -> bool:
@@ -116,11 +116,11 @@ class Shelf:
         found = self.against.get((article, number))
         return (found,) if found else ()
 
-    def look(self, *touched: int):
-        return look(touched or self.stories, self, Scorer(self.model))
+    def reassess_stories(self, *touched: int):
+        return reassess_stories(touched or self.stories, self, Scorer(self.model))
 
 
-def total(change: Move | Merge) -> float:
+def total(change: ReportMove | StoryMerge) -> float:
     return MODEL.bias + sum(reason.share for reason in change.reasons)
 
 
@@ -130,94 +130,97 @@ def grain_and_strike_with_a_stray(*, stray: str = "s0") -> Shelf:
 
 
 def test_a_report_in_the_wrong_story_moves_to_the_right_one():
-    (move,) = grain_and_strike_with_a_stray().look()
-    assert isinstance(move, Move)
+    (move,) = grain_and_strike_with_a_stray().reassess_stories()
+    assert isinstance(move, ReportMove)
     assert (move.article, move.source, move.target) == ("s0", 1, 2)
-    assert move.score >= move.need >= move.own + MODEL.rules.move_gain
+    assert move.score >= move.need >= move.own + MODEL.tuning.move_gain
     assert total(move) == pytest.approx(move.score, abs=1e-9)
 
 
 def test_a_report_that_fits_nowhere_stands_alone():
-    (move,) = Shelf((unit("g0"), unit("g1"), unit("s0"))).look()
-    assert isinstance(move, Move)
+    (move,) = Shelf((unit("g0"), unit("g1"), unit("s0"))).reassess_stories()
+    assert isinstance(move, ReportMove)
     assert (move.article, move.target) == ("s0", None)
     assert move.score == move.own < move.need
     assert total(move) == pytest.approx(move.score, abs=1e-9)
 
 
 def test_two_stories_of_one_event_merge_and_the_larger_keeps_its_number():
-    (merge,) = Shelf((unit("g0"),), (unit("g1"), unit("g2")), (unit("s0"),)).look()
-    assert isinstance(merge, Merge)
+    (merge,) = Shelf((unit("g0"),), (unit("g1"), unit("g2")), (unit("s0"),)).reassess_stories()
+    assert isinstance(merge, StoryMerge)
     assert (merge.kept, merge.gone) == (2, 1)
     assert merge.score >= merge.need
     assert total(merge) == pytest.approx(merge.score, abs=1e-9)
 
 
 def test_three_stories_become_one_step_by_step():
-    merges = Shelf((unit("g0"),), (unit("g1"),), (unit("g2"),)).look(2)
-    assert [(merge.kept, merge.gone) for merge in merges if isinstance(merge, Merge)] != []
+    merges = Shelf((unit("g0"),), (unit("g1"),), (unit("g2"),)).reassess_stories(2)
+    assert [(merge.kept, merge.gone) for merge in merges if isinstance(merge, StoryMerge)] != []
     assert len(merges) == 2
     assert {merges[0].kept, merges[0].gone, merges[1].gone} == {1, 2, 3}
     assert merges[1].kept == merges[0].kept
 
 
 def test_well_sorted_stories_stay_as_they_are():
-    assert Shelf(tuple(map(unit, ("g0", "g1", "g2"))), tuple(map(unit, ("s0", "s1", "s2")))).look() == ()
+    assert (
+        Shelf(tuple(map(unit, ("g0", "g1", "g2"))), tuple(map(unit, ("s0", "s1", "s2")))).reassess_stories()
+        == ()
+    )
 
 
 def test_what_was_not_touched_is_not_asked():
     shelf = Shelf((unit("g0"),), (unit("g1"),), (unit("s0"), unit("s1")))
-    assert shelf.look(3) == ()
-    assert len(shelf.look(1)) == 1
-    assert shelf.look(99) == ()
+    assert shelf.reassess_stories(3) == ()
+    assert len(shelf.reassess_stories(1)) == 1
+    assert shelf.reassess_stories(99) == ()
 
 
 def test_corrections_outrank_the_look():
     shelf = grain_and_strike_with_a_stray()
     shelf.held = {"s0"}
-    assert not [change for change in shelf.look() if isinstance(change, Move)]
+    assert not [change for change in shelf.reassess_stories() if isinstance(change, ReportMove)]
     shelf = grain_and_strike_with_a_stray()
     shelf.apart = {("s0", 2)}
-    assert [(change.article, change.target) for change in shelf.look()] == [("s0", None)]
+    assert [(change.article, change.target) for change in shelf.reassess_stories()] == [("s0", None)]
     shelf = Shelf((unit("g0"),), (unit("g1"),))
-    assert len(shelf.look()) == 1
+    assert len(shelf.reassess_stories()) == 1
     shelf.unmergeable = {frozenset((1, 2))}
-    assert shelf.look() == ()
+    assert shelf.reassess_stories() == ()
 
 
 def test_vetoes_are_counted_in():
     veto = Reason(name="veto", value=1.0, share=-40.0)
     shelf = grain_and_strike_with_a_stray()
     shelf.against = {("s0", 2): veto}
-    assert [(change.article, change.target) for change in shelf.look()] == [("s0", None)]
+    assert [(change.article, change.target) for change in shelf.reassess_stories()] == [("s0", None)]
     shelf = Shelf((unit("g0"),), (unit("g1"), unit("g2")))
     shelf.against = {("g0", 2): veto}
-    assert shelf.look() == ()
+    assert shelf.reassess_stories() == ()
     light = msgspec.structs.replace(veto, share=-0.125)
     shelf.against = {("g0", 2): light}
-    (merge,) = shelf.look()
+    (merge,) = shelf.reassess_stories()
     assert merge.reasons[-1] == light
     assert total(merge) == pytest.approx(merge.score, abs=1e-9)
 
 
 def test_reports_of_other_weeks_stay_apart():
     later = unit("g1", NOON + 15 * DAY)
-    generous = dataclasses.replace(MODEL, rules=msgspec.structs.replace(MODEL.rules, merge_threshold=-50.0))
-    assert Shelf((unit("g0"),), (later,), model=generous).look() == ()
-    assert len(Shelf((unit("g0"),), (unit("g1", NOON + 13 * DAY),), model=generous).look()) == 1
+    generous = dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, merge_threshold=-50.0))
+    assert Shelf((unit("g0"),), (later,), model=generous).reassess_stories() == ()
+    assert len(Shelf((unit("g0"),), (unit("g1", NOON + 13 * DAY),), model=generous).reassess_stories()) == 1
 
 
 def test_a_full_story_takes_nothing_in():
     stories = (unit("g0"),), (unit("g1"), unit("g2"))
     for cap, changes in ((1, 0), (3, 1)):
-        small = dataclasses.replace(MODEL, rules=msgspec.structs.replace(MODEL.rules, story_cap=cap))
-        assert len(Shelf(*stories, model=small).look()) == changes
+        small = dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, story_cap=cap))
+        assert len(Shelf(*stories, model=small).reassess_stories()) == changes
 
 
 def test_containers_are_left_to_the_reports_that_take_them_in():
     live = unit("g0", container=True)
-    assert Shelf((live,), (unit("g1"), unit("g2"))).look() == ()
-    assert Shelf((live, unit("g1", container=True)), (unit("g2", container=True),)).look() == ()
+    assert Shelf((live,), (unit("g1"), unit("g2"))).reassess_stories() == ()
+    assert Shelf((live, unit("g1", container=True)), (unit("g2", container=True),)).reassess_stories() == ()
 
 
 @given(
@@ -227,35 +230,44 @@ def test_containers_are_left_to_the_reports_that_take_them_in():
 )
 @settings(max_examples=30, deadline=None)
 def test_any_sorting_is_looked_at_the_same_way_twice_and_only_gets_better(places, dates, chance):
-    homes: dict[int, list[Unit]] = {}
+    homes: dict[int, list[CountedReport]] = {}
     for name, place, date in zip(TEXTS, places, dates, strict=True):
         homes.setdefault(place, []).append(unit(name, None if date is None else NOON + date))
-    shelf = Shelf(*(tuple(units) for _, units in sorted(homes.items())))
-    changes = shelf.look()
+    shelf = Shelf(*(tuple(counted_reports) for _, counted_reports in sorted(homes.items())))
+    changes = shelf.reassess_stories()
     order = list(shelf.stories)
     chance.shuffle(order)
-    mixed = Shelf(*(tuple(random.Random(1).sample(units, len(units))) for _, units in sorted(homes.items())))
+    mixed = Shelf(
+        *(
+            tuple(random.Random(1).sample(counted_reports, len(counted_reports)))
+            for _, counted_reports in sorted(homes.items())
+        )
+    )
     mixed.index = StoryIndex(MODEL)
     for number in order:
         last = max(one.inbox for one in mixed.stories[number])
-        blob = centroid.to_bytes(mixed.sums(number), MODEL)
-        mixed.index.add_story(StoryRow(number, f"s{number}", blob, last))
-    assert mixed.look(*order) == changes
+        blob = centroid.to_bytes(mixed.story_centroid(number), MODEL)
+        mixed.index.add_story(IndexedStory(number, f"s{number}", blob, last))
+    assert mixed.reassess_stories(*order) == changes
     after = carried_out(shelf, changes)
     for change in changes:
         assert total(change) == pytest.approx(change.score, abs=1e-9)
     assert sorted(name for names in after.values() for name in names) == sorted(TEXTS)
     assert all(after.values())
     wrong = sum(len({name[0] for name in names}) > 1 for names in after.values())
-    before = sum(len({one.article[0] for one in units}) > 1 for units in shelf.stories.values())
+    before = sum(
+        len({one.article[0] for one in counted_reports}) > 1 for counted_reports in shelf.stories.values()
+    )
     assert wrong <= before
 
 
 def carried_out(shelf: Shelf, changes) -> dict[int, set[str]]:
     """What the stories hold after the changes, done in their order as a store would."""
-    homes = {number: {one.article for one in units} for number, units in shelf.stories.items()}
+    homes = {
+        number: {one.article for one in counted_reports} for number, counted_reports in shelf.stories.items()
+    }
     for change in changes:
-        if isinstance(change, Merge):
+        if isinstance(change, StoryMerge):
             homes[change.kept] |= homes.pop(change.gone)
         else:
             homes[change.source].remove(change.article)

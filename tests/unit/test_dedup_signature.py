@@ -17,7 +17,7 @@ from aggregator.cluster.copies.shingles import (
     shared_passages,
     shingle_hashes,
     shingle_sequence,
-    winnowed,
+    winnow,
     words,
 )
 
@@ -119,15 +119,15 @@ def test_winnowing_keeps_something_of_every_long_shared_run(start: int, length: 
     whole = prose(3, 300)
     run = " ".join(whole.split()[start : start + length])
     strange = prose(4, 50) + " " + run + " " + prose(5, 50)
-    left, right = (winnowed(shingle_sequence(text), 20) for text in (whole, strange))
+    left, right = (winnow(shingle_sequence(text), 20) for text in (whole, strange))
     assert shared_count(left, right) >= 1
     assert len(left) < 60
 
 
 def test_winnowing_short_and_empty_sequences() -> None:
     sequence = shingle_sequence("one two three four five")
-    assert winnowed(sequence, 20).tolist() == [min(sequence.tolist())]
-    assert len(winnowed(sequence[:0], 20)) == 0
+    assert winnow(sequence, 20).tolist() == [min(sequence.tolist())]
+    assert len(winnow(sequence[:0], 20)) == 0
 
 
 # --- shared passages ---------------------------------------------------------------------------------------

@@ -6,20 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.events.document_frequency import (
-    Background,
+    BackgroundFrequencies,
     read_background,
     shipped_background,
     write_background,
 )
 from aggregator.cluster.events.term_codec import FIELDS, SCALE, fields_of, ids_of, read, weights_of
 from aggregator.cluster.events.terms import TermPacker
-from aggregator.cluster.events.tokenizer import SILENT, Lexicon, plain_number, primary_tag
+from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary, plain_number, primary_tag
 from aggregator.cluster.events.weights import model_hash, shipped_model
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 
-MODEL = shipped_model(rule_book())
+MODEL = shipped_model(effective_tuning())
 PACKER = TermPacker(MODEL)
-EMPTY = Background(events={}, counts={})
+EMPTY = BackgroundFrequencies(events={}, counts={})
 BODY = (
     "The harbour of Port Ellory was closed on Friday after 1,250 tonnes of grain slid into the basin. "
     "Mayor Ines Calloway said that two cranes were lost, and that 7.5 percent of the quay is gone.\n"
@@ -46,7 +46,7 @@ def test_heaviest_terms_come_first_and_the_rest_is_cut():
     long_body = " ".join(f"word{i}x" for i in range(2000))
     words = read(PACKER.pack("A short title", long_body, "en"))
     folded = weights_of(words) * MODEL.field_weights[fields_of(ids_of(words))]
-    assert len(words) == MODEL.rules.packed_terms
+    assert len(words) == MODEL.tuning.packed_terms
     assert np.all(np.diff(folded) <= folded[:-1] * 0.012)  # codes are steps of 1.1 %
     assert len(set(ids_of(words).tolist())) == len(words)
 
@@ -67,13 +67,13 @@ def test_a_text_without_words_has_no_terms():
 
 
 def test_names_are_runs_of_capitals_inside_sentences():
-    lexicon = Lexicon("en", EMPTY)
+    lexicon = Vocabulary("en", EMPTY)
     text = "Yesterday the Northern Salvage Company met Ines Calloway’s lawyer. Divers left, Ellory waits."
     assert lexicon.names(text) == ["northern salvage company", "ines calloway", "ellory"]
 
 
 def test_german_nouns_are_no_names():
-    assert Lexicon("de", EMPTY).names("Gestern hat die Regierung mit Ines Calloway gesprochen.") == [
+    assert Vocabulary("de", EMPTY).names("Gestern hat die Regierung mit Ines Calloway gesprochen.") == [
         "ines calloway"
     ]
 
@@ -117,20 +117,20 @@ def test_numbers_lose_their_thousands_separators(token, number):
     ],
 )
 def test_forms_of_a_word_share_a_stem(language, one, other):
-    lexicon = Lexicon(language, EMPTY)
-    assert lexicon[one] == lexicon[other] != SILENT
+    lexicon = Vocabulary(language, EMPTY)
+    assert lexicon[one] == lexicon[other] != STOP_WORD
 
 
 @pytest.mark.parametrize(
     ("language", "word"), [("en", "The"), ("de", "und"), ("fr", "avec"), ("pt", "não"), ("ar", "في")]
 )
 def test_stop_words_are_silent(language, word):
-    assert Lexicon(language, EMPTY)[word] == SILENT
+    assert Vocabulary(language, EMPTY)[word] == STOP_WORD
 
 
 def test_scripts_without_spaces_become_pairs_of_characters():
-    assert Lexicon("zh", EMPTY).tokens("伊基克 2024年", 100)[:3] == ["伊基", "基克", "2024"]
-    assert len(Lexicon("und", EMPTY).tokens("文" * 100_000, 500)) == 500
+    assert Vocabulary("zh", EMPTY).tokens("伊基克 2024年", 100)[:3] == ["伊基", "基克", "2024"]
+    assert len(Vocabulary("und", EMPTY).tokens("文" * 100_000, 500)) == 500
 
 
 def test_tags_of_languages():
@@ -166,7 +166,7 @@ def test_terms_can_be_read_back():
 
 def test_huge_and_hostile_texts_are_bounded():
     words = read(PACKER.pack("x" * 100_000, "a" * 1_000_000 + " " + "1,2" * 100_000 + " É" * 100_000, "en"))
-    assert len(words) <= MODEL.rules.packed_terms
+    assert len(words) <= MODEL.tuning.packed_terms
 
 
 def test_background_survives_writing_and_reading():
@@ -182,4 +182,4 @@ def test_weights_fall_with_document_frequency():
 
 
 def test_the_rule_book_names_the_learnt_files():
-    assert MODEL.rules.model == model_hash()
+    assert MODEL.tuning.model == model_hash()

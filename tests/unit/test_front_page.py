@@ -5,18 +5,22 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
-from aggregator.model.read_model import Glance
-from aggregator.store.read.reader import FrontRules, ranked, weight
-from aggregator.web.pages.pages import BESIDE, arranged, teaser_of
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.read_model import FrontPageStory
+from aggregator.store.read.reader import FrontPageTuning, ranked, weight
+from aggregator.web.pages.pages import BESIDE, arranged, list_item_of
 from tests.memory_shelf import MORNING, a_story
 
-RULES = rule_book().section("front", FrontRules)
+RULES = effective_tuning().section("front", FrontPageTuning)
 HOUR = dt.timedelta(hours=1)
 
 
-def glance(name: str = "s", hours_ago: float = 0.0, reports: int = 1, *, preferred: bool = False) -> Glance:
-    return Glance(id=name, updated=MORNING - hours_ago * HOUR, report_count=reports, preferred=preferred)
+def glance(
+    name: str = "s", hours_ago: float = 0.0, reports: int = 1, *, preferred: bool = False
+) -> FrontPageStory:
+    return FrontPageStory(
+        id=name, updated=MORNING - hours_ago * HOUR, report_count=reports, preferred=preferred
+    )
 
 
 glances = st.builds(
@@ -29,7 +33,7 @@ glances = st.builds(
 
 
 @given(st.lists(glances, unique_by=lambda one: one.id, max_size=12), st.randoms())
-def test_the_order_they_come_in_leaves_no_trace(stories: list[Glance], random: object) -> None:
+def test_the_order_they_come_in_leaves_no_trace(stories: list[FrontPageStory], random: object) -> None:
     shuffled = list(stories)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert ranked(shuffled, RULES) == ranked(stories, RULES)
@@ -62,7 +66,7 @@ def test_a_preferred_outlet_lifts_a_story_by_its_hours() -> None:
 @given(st.lists(st.tuples(st.integers(-30, 90), st.integers(1, 5)), max_size=14), st.booleans())
 def test_every_story_stands_on_the_page_once(given_: list[tuple[int, int]], is_first: bool) -> None:
     stories = [
-        teaser_of(a_story(id=f"s{n}", updated=MORNING - hours * HOUR, report_count=reports))
+        list_item_of(a_story(id=f"s{n}", updated=MORNING - hours * HOUR, report_count=reports))
         for n, (hours, reports) in enumerate(given_)
     ]
     page = arranged(stories, MORNING.date(), is_first=is_first)
@@ -81,7 +85,7 @@ def test_every_story_stands_on_the_page_once(given_: list[tuple[int, int]], is_f
 def test_days_are_those_of_utc() -> None:
     midnight = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
     moments = {"a": midnight, "b": midnight - dt.timedelta(microseconds=1), "c": midnight - 24.1 * HOUR}
-    stories = [teaser_of(a_story(id=name, updated=moment)) for name, moment in moments.items()]
+    stories = [list_item_of(a_story(id=name, updated=moment)) for name, moment in moments.items()]
     page = arranged(stories, midnight.date(), is_first=False)
     assert [(heading, [one.id for one in them]) for heading, them in page.groups] == [
         ("Today", ["a"]), ("Yesterday", ["b"]), ("Earlier", ["c"]),

@@ -8,17 +8,17 @@ import msgspec
 import pytest
 
 from aggregator.cluster.fingerprint import fingerprinter
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import ArticleView, CleanArticle, Entry
-from aggregator.sources.limits import source_rules
+from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feed import read_feed
 from aggregator.stories.text.merged_text import merge
 from tests.articles import FLOOD, NOON
 from tests.patterns import LIMIT, seconds
 
-BOOK = rule_book()
+BOOK = effective_tuning()
 WORDS = (
     ".", ",", "-", "a", "1", "中", "ア", "ا", "。", "।", "“", "@", "/", "(", "Aa ", "吉林", "a. ", "A. ",
     "1,", "1.", "12:30 ", "(a ", "“a ", "| ", " - ", "By A B ", "a@a.", "http://a.b/ ", "&amp;", "<p>", "<a ",
@@ -57,9 +57,16 @@ def a_feed(words: str) -> object:
         f"<author>{words}</author><pubDate>{words}</pubDate><description>{words}</description></item>"
         "</channel></rss>"
     )
-    rules = source_rules(BOOK)
+    rules = source_tuning(BOOK)
     return read_feed(
-        feed.encode(), source="s", url=None, content_type=None, outlet=None, zone=None, seen=NOON, rules=rules
+        feed.encode(),
+        source="s",
+        url=None,
+        content_type=None,
+        outlet=None,
+        zone=None,
+        seen=NOON,
+        tuning=rules,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings, user_agent
 from tests.loopback import LoopbackServer, Request, Resource, Response, Route, redirect, slowly
@@ -24,8 +24,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
 MIB = 1 << 20
 
 
-def make_client(**rules: float) -> Client:
-    return Client(HOME, rule_book({"net": rules}))
+def make_client(**tuning: float) -> Client:
+    return Client(HOME, effective_tuning({"net": tuning}))
 
 
 @pytest.fixture(scope="module")
@@ -322,9 +322,9 @@ _BOMB_RUN = """
 import resource, sys
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), rule_book())
+client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), effective_tuning())
 for url in sys.argv[1:]:
     try:
         client.fetch(url)

@@ -10,10 +10,10 @@ from types import TracebackType
 import httpx
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.fetch.ssrf_guard import Guard, networks_of, system_dial, system_resolve
+from aggregator.sources.fetch.ssrf_guard import SsrfGuard, networks_of, system_dial, system_resolve
 from aggregator.sources.fetch.transport import GuardedTransport, tls_of
 
 STOLEN = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nSTOLEN"
@@ -78,7 +78,7 @@ class RawServer:
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    made = Client(ClientSettings(allow_private=("127.0.0.0/8",)), rule_book())
+    made = Client(ClientSettings(allow_private=("127.0.0.0/8",)), effective_tuning())
     yield made
     made.close()
 
@@ -111,7 +111,7 @@ def test_what_follows_an_answer_is_not_the_next_one(client: Client, name: str) -
 
 
 def test_what_follows_the_answer_to_head_is_not_the_next_one() -> None:
-    guard = Guard(networks_of(["127.0.0.0/8"]), system_resolve, system_dial)
+    guard = SsrfGuard(networks_of(["127.0.0.0/8"]), system_resolve, system_dial)
     transport = GuardedTransport(guard, tls_of(None))
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
 

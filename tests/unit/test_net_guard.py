@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.ssrf_guard import address_of, is_public
@@ -52,8 +52,8 @@ class Network:
         return httpcore.SyncBackend().connect_tcp("127.0.0.1", self.landing, timeout=seconds)
 
     def client(self, settings: ClientSettings | None = None) -> Client:
-        book = rule_book({"net": {"host_gap_seconds": 0.0}})
-        return Client(settings or ClientSettings(), book, resolve=self.resolve, dial=self.dial)
+        all_tuning = effective_tuning({"net": {"host_gap_seconds": 0.0}})
+        return Client(settings or ClientSettings(), all_tuning, resolve=self.resolve, dial=self.dial)
 
 
 VECTORS = [
@@ -225,15 +225,17 @@ def test_what_a_feed_on_the_internet_names_never_leads_into_the_operators_networ
     with LoopbackServer({"*": "mine"}) as server:
         network = Network(HOUSE, landing=server.port)
         client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
-        stranger, mine = "http://good.example/feed", "http://lan.example/feed"
+        unknown_entry, mine = "http://good.example/feed", "http://lan.example/feed"
         for target in ("http://lan.example/off", "http://192.168.7.9/off", "http://192.168.7.9:8000/off"):
             for kept in range(2):  # at first without, then with a connection that was left open
                 with pytest.raises(FetchError, match="refused"):
-                    client.fetch(target, accept="page", linked_from=stranger)
+                    client.fetch(target, accept="page", linked_from=unknown_entry)
                 assert client.fetch(target).body == b"mine", kept
         assert client.fetch("http://lan.example/off", accept="page", linked_from=mine).body == b"mine"
         assert client.fetch("http://good.example/page", accept="page", linked_from=mine).body == b"mine"
-        assert client.fetch("http://good.example/page", accept="page", linked_from=stranger).body == b"mine"
+        assert (
+            client.fetch("http://good.example/page", accept="page", linked_from=unknown_entry).body == b"mine"
+        )
         client.close()
 
 
@@ -352,7 +354,7 @@ def test_dead_addresses_of_a_name_are_passed_over() -> None:
                 raise httpcore.ConnectTimeout("silent")
             return reach(address, port, seconds)
 
-        client = Client(ClientSettings(), rule_book(), resolve=network.resolve, dial=dial)
+        client = Client(ClientSettings(), effective_tuning(), resolve=network.resolve, dial=dial)
         assert client.fetch("http://good.example/").body == b"hello"
         assert network.dialled == ["93.184.216.35", PUBLIC]
         client.close()
@@ -362,7 +364,7 @@ def test_without_the_guard_the_canary_is_hit() -> None:
     """The control: the same pool on httpcore's own backend reaches what the guarded one refuses."""
     with LoopbackServer({"/": "a secret"}) as canary:
         with pytest.raises(FetchError, match="refused"):
-            Client(ClientSettings(), rule_book()).fetch(canary.url())
+            Client(ClientSettings(), effective_tuning()).fetch(canary.url())
         assert canary.requests == []
         with httpcore.ConnectionPool() as pool:
             assert pool.request("GET", canary.url()).content == b"a secret"

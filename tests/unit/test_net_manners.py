@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import FetchError
-from aggregator.sources.fetch.rate_limiter import HostGate, HostState, parse_retry_after
-from aggregator.sources.limits import net_rules
+from aggregator.sources.fetch.rate_limiter import HostLimits, RateLimiter, parse_retry_after
+from aggregator.sources.limits import net_tuning
 from tests.waiting import PATIENCE_SECONDS
 
-RULES = net_rules(rule_book())
+RULES = net_tuning(effective_tuning())
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 DAY = 86400.0
 
@@ -59,19 +59,19 @@ def test_any_retry_after_is_within_the_clamp_or_nothing(value: str) -> None:
     assert seconds is None or 60 <= seconds <= DAY
 
 
-def gate_of(gap_seconds: float, concurrency: int) -> HostGate:
-    rules = {"host_gap_seconds": gap_seconds, "host_concurrency": concurrency}
-    return HostGate(net_rules(rule_book({"net": rules})))
+def gate_of(gap_seconds: float, concurrency: int) -> RateLimiter:
+    tuning = {"host_gap_seconds": gap_seconds, "host_concurrency": concurrency}
+    return RateLimiter(net_tuning(effective_tuning({"net": tuning})))
 
 
 def test_no_more_than_two_at_a_host_and_all_get_their_turn() -> None:
-    gate = gate_of(0.0, 2)
+    rate_limiter = gate_of(0.0, 2)
     lock = threading.Lock()
     inside = most = done = 0
 
     def visit(_: int) -> None:
         nonlocal inside, most, done
-        with gate.turn("a.example"):
+        with rate_limiter.turn("a.example"):
             with lock:
                 inside += 1
                 most = max(most, inside)
@@ -86,10 +86,10 @@ def test_no_more_than_two_at_a_host_and_all_get_their_turn() -> None:
 
 
 def test_starts_at_one_host_lie_apart() -> None:
-    gate = gate_of(0.1, 5)
+    rate_limiter = gate_of(0.1, 5)
 
     def visit(_: int) -> float:
-        with gate.turn("a.example"):
+        with rate_limiter.turn("a.example"):
             return time.monotonic()
 
     began = time.monotonic()
@@ -100,36 +100,36 @@ def test_starts_at_one_host_lie_apart() -> None:
 
 
 def test_the_gate_tells_how_long_it_would_take() -> None:
-    gate = gate_of(60.0, 2)
-    assert gate.ready_in("a.example") == 0
-    with gate.turn("a.example"):
-        assert 0 < gate.ready_in("a.example") <= 60
-        assert gate.ready_in("b.example") == 0
+    rate_limiter = gate_of(60.0, 2)
+    assert rate_limiter.ready_in("a.example") == 0
+    with rate_limiter.turn("a.example"):
+        assert 0 < rate_limiter.ready_in("a.example") <= 60
+        assert rate_limiter.ready_in("b.example") == 0
 
 
 def test_a_hosts_own_wish_widens_the_gap_within_reason() -> None:
-    gate = gate_of(0.0, 1)
-    gate.widen("a.example", 25.0)
-    gate.widen("b.example", 1e9)
+    rate_limiter = gate_of(0.0, 1)
+    rate_limiter.widen("a.example", 25.0)
+    rate_limiter.widen("b.example", 1e9)
     for host, most in (("a.example", 25.0), ("b.example", 30.0)):
-        with gate.turn(host):
+        with rate_limiter.turn(host):
             pass
-        assert 0 < gate.ready_in(host) <= most
+        assert 0 < rate_limiter.ready_in(host) <= most
 
 
 def test_a_server_at_home_needs_no_gap() -> None:
-    gate = gate_of(60.0, 1)
+    rate_limiter = gate_of(60.0, 1)
     for _ in range(3):
-        with gate.turn("127.0.0.1:8080", at_home=True):
+        with rate_limiter.turn("127.0.0.1:8080", is_private_host=True):
             pass
-    assert gate.ready_in("127.0.0.1:8080") == 0
+    assert rate_limiter.ready_in("127.0.0.1:8080") == 0
 
 
 def test_closing_turns_away_who_waits() -> None:
-    gate = gate_of(60.0, 1)
-    with gate.turn("a.example"), ThreadPoolExecutor(3) as threads:
-        waiting = [threads.submit(lambda: gate.turn("a.example").__enter__()) for _ in range(3)]
-        gate.close()
+    rate_limiter = gate_of(60.0, 1)
+    with rate_limiter.turn("a.example"), ThreadPoolExecutor(3) as threads:
+        waiting = [threads.submit(lambda: rate_limiter.turn("a.example").__enter__()) for _ in range(3)]
+        rate_limiter.close()
         assert all(isinstance(future.exception(timeout=PATIENCE_SECONDS), FetchError) for future in waiting)
 
 
@@ -146,14 +146,14 @@ class Sand:
         self.now += seconds
 
 
-def timed_gate(clock: Sand) -> HostGate:
-    return HostGate(RULES, clock, clock.run)
+def timed_gate(clock: Sand) -> RateLimiter:
+    return RateLimiter(RULES, clock, clock.run)
 
 
-def turned_away(gate: HostGate, host: str) -> float | None:
+def turned_away(rate_limiter: RateLimiter, host: str) -> float | None:
     """Seconds that a request is told to wait; None where it may go."""
     try:
-        with gate.turn(host):
+        with rate_limiter.turn(host):
             return None
     except FetchError as error:
         return error.retry_after_seconds if error.cause == "asked to wait" else -1.0
@@ -161,112 +161,115 @@ def turned_away(gate: HostGate, host: str) -> float | None:
 
 def test_a_429_holds_all_feeds_of_the_host_and_of_no_other() -> None:
     clock = Sand()
-    gate = timed_gate(clock)
-    gate.asked_to_wait("a.example", "http://a.example/1", 429, 600.0)
-    assert turned_away(gate, "a.example") == 600.0
-    assert turned_away(gate, "b.example") is None
-    assert gate.ready_in("a.example") == 600.0
-    assert gate.not_ready(1.0) == ["a.example"]
+    rate_limiter = timed_gate(clock)
+    rate_limiter.asked_to_wait("a.example", "http://a.example/1", 429, 600.0)
+    assert turned_away(rate_limiter, "a.example") == 600.0
+    assert turned_away(rate_limiter, "b.example") is None
+    assert rate_limiter.ready_in("a.example") == 600.0
+    assert rate_limiter.not_ready(1.0) == ["a.example"]
     clock.run(600.0)
-    assert turned_away(gate, "a.example") is None
+    assert turned_away(rate_limiter, "a.example") is None
 
 
 @pytest.mark.parametrize(("seconds", "held"), [(60.0, 60.0), (DAY, 3600.0), (None, 300.0)])
 def test_a_platform_never_stands_still_for_a_day(seconds: float | None, held: float) -> None:
-    gate = timed_gate(Sand())
-    gate.asked_to_wait("a.example", "http://a.example/1", 429, seconds)
-    assert turned_away(gate, "a.example") == held
+    rate_limiter = timed_gate(Sand())
+    rate_limiter.asked_to_wait("a.example", "http://a.example/1", 429, seconds)
+    assert turned_away(rate_limiter, "a.example") == held
 
 
 def test_one_bad_route_of_a_platform_holds_nobody_else_but_two_do() -> None:
     clock = Sand()
-    gate = timed_gate(clock)
+    rate_limiter = timed_gate(clock)
     for _ in range(3):
-        gate.asked_to_wait("a.example", "http://a.example/1", 503, 900.0)
-    assert turned_away(gate, "a.example") is None
-    gate.asked_to_wait("a.example", "http://a.example/2", 503, None)
-    assert turned_away(gate, "a.example") is None, "a 503 that names no time is a plain failure"
-    gate.asked_to_wait("a.example", "http://a.example/2", 503, 600.0)
-    assert turned_away(gate, "a.example") == 600.0, "the shorter of both"
+        rate_limiter.asked_to_wait("a.example", "http://a.example/1", 503, 900.0)
+    assert turned_away(rate_limiter, "a.example") is None
+    rate_limiter.asked_to_wait("a.example", "http://a.example/2", 503, None)
+    assert turned_away(rate_limiter, "a.example") is None, "a 503 that names no time is a plain failure"
+    rate_limiter.asked_to_wait("a.example", "http://a.example/2", 503, 600.0)
+    assert turned_away(rate_limiter, "a.example") == 600.0, "the shorter of both"
 
 
 def test_two_bad_routes_at_different_times_hold_nobody() -> None:
     clock = Sand()
-    gate = timed_gate(clock)
-    gate.asked_to_wait("a.example", "http://a.example/1", 503, 900.0)
+    rate_limiter = timed_gate(clock)
+    rate_limiter.asked_to_wait("a.example", "http://a.example/1", 503, 900.0)
     clock.run(901.0)
-    gate.asked_to_wait("a.example", "http://a.example/2", 503, 900.0)
-    assert turned_away(gate, "a.example") is None
+    rate_limiter.asked_to_wait("a.example", "http://a.example/2", 503, 900.0)
+    assert turned_away(rate_limiter, "a.example") is None
 
 
 def test_each_429_doubles_the_gap_and_good_answers_halve_it_again() -> None:
     clock = Sand()
-    gate = timed_gate(clock)
+    rate_limiter = timed_gate(clock)
 
     def gap() -> float:
-        with gate.turn("a.example"):
+        with rate_limiter.turn("a.example"):
             pass
-        return gate.ready_in("a.example")
+        return rate_limiter.ready_in("a.example")
 
     for doubled in (2.0, 4.0, 8.0, 16.0, 32.0, 32.0):
-        gate.asked_to_wait("a.example", "u", 429, 60.0)
-        gate.asked_to_wait("a.example", "u", 429, 60.0)  # came back together: counts once
+        rate_limiter.asked_to_wait("a.example", "u", 429, 60.0)
+        rate_limiter.asked_to_wait("a.example", "u", 429, 60.0)  # came back together: counts once
         clock.run(3600.0)
         assert gap() == doubled
     for halved in (16.0, 8.0, 4.0, 2.0, 1.0, 1.0):
         for _ in range(20):
-            gate.answered("a.example")
+            rate_limiter.answered("a.example")
         clock.run(3600.0)
         assert gap() == halved
 
 
 def test_what_a_host_asked_for_outlives_a_restart() -> None:
     clock = Sand()
-    gate = timed_gate(clock)
-    assert gate.changes() == []
-    gate.asked_to_wait("a.example", "u", 429, 600.0)
-    (state,) = gate.changes()
-    assert (state, gate.changes()) == (HostState(name="a.example", held_seconds=600.0, gap_factor=2.0), [])
+    rate_limiter = timed_gate(clock)
+    assert rate_limiter.changes() == []
+    rate_limiter.asked_to_wait("a.example", "u", 429, 600.0)
+    (state,) = rate_limiter.changes()
+    assert (state, rate_limiter.changes()) == (
+        HostLimits(name="a.example", held_seconds=600.0, gap_factor=2.0),
+        [],
+    )
     other = timed_gate(clock)
     other.restore(state)
     assert turned_away(other, "a.example") == 600.0
-    other.restore(HostState(name="b.example", held_seconds=1e9, gap_factor=1e9))
+    other.restore(HostLimits(name="b.example", held_seconds=1e9, gap_factor=1e9))
     assert turned_away(other, "b.example") == 3600.0
 
 
 def test_the_step_of_a_redirect_waits_for_nobody_and_is_paid_for_afterwards() -> None:
     clock = Sand()
-    gate = timed_gate(clock)
+    rate_limiter = timed_gate(clock)
     for at_once in (False, True, True):
-        with gate.turn("a.example", at_once=at_once):
+        with rate_limiter.turn("a.example", at_once=at_once):
             pass
     assert clock.now == 1000.0
-    assert gate.ready_in("a.example") == 3.0
+    assert rate_limiter.ready_in("a.example") == 3.0
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ask", "429", "503", "ok"]), st.integers(0, 100)), max_size=60))
 def test_starts_at_a_host_lie_a_gap_apart_whatever_it_answers(steps: list[tuple[str, int]]) -> None:
     clock = Sand()
-    gate = timed_gate(clock)
+    rate_limiter = timed_gate(clock)
     starts: list[float] = []
     for step, seconds in steps:
         clock.run(seconds)
         if step == "429":
-            gate.asked_to_wait("a.example", "u", 429, float(seconds))
+            rate_limiter.asked_to_wait("a.example", "u", 429, float(seconds))
         elif step == "503":
-            gate.asked_to_wait("a.example", str(seconds), 503, float(seconds))
+            rate_limiter.asked_to_wait("a.example", str(seconds), 503, float(seconds))
         elif step == "ok":
-            gate.answered("a.example")
+            rate_limiter.answered("a.example")
         else:
-            left = turned_away(gate, "a.example")
+            left = turned_away(rate_limiter, "a.example")
             assert left is None or 0 < left <= 3600
             starts += [clock.now] if left is None else []
     assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(starts))
 
 
 def test_the_gate_forgets_idle_hosts() -> None:
-    gate = gate_of(0.0, 1)
+    rate_limiter = gate_of(0.0, 1)
     for number in range(25_000):
-        with gate.turn(f"{number}.example"):
+        with rate_limiter.turn(f"{number}.example"):
             pass
-    assert len(gate._hosts) <= 10_000
+    assert len(rate_limiter._hosts) <= 10_000

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
-from aggregator.model.health_report import decayed, expected_gap_seconds, first_rate, later_rate
-from aggregator.pipeline.poll import Outage, Silence
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.health_report import decay_rate, expected_gap_seconds, initial_rate, update_rate
+from aggregator.pipeline.poll import DetectedOutage, OutageDetector
 from aggregator.sources.fetch.poll_schedule import after_outage
 from aggregator.sources.fetch.response import fresh_seconds
-from aggregator.sources.limits import net_rules
+from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.feed import asked_seconds
 from aggregator.store.intake.source_health import health_of, health_rules
 from aggregator.store.intake.sources import Source
 
-BOOK = rule_book()
-RULES = net_rules(BOOK)
+BOOK = effective_tuning()
+RULES = net_tuning(BOOK)
 HEALTH = health_rules(BOOK)
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
@@ -44,7 +44,7 @@ def ago(days: float) -> dt.datetime:
     ],
 )
 def test_the_dates_of_a_new_feed_tell_its_rate(ages: list[float], least: float, most: float) -> None:
-    assert least <= first_rate([ago(age) for age in ages], NOW, RULES.rate_days) <= most
+    assert least <= initial_rate([ago(age) for age in ages], NOW, RULES.rate_days) <= most
 
 
 @given(st.floats(0.2, 200), st.floats(0, 500))
@@ -52,18 +52,18 @@ def test_the_rate_that_is_kept_becomes_the_rate_that_is(true: float, start: floa
     rate, at = start, NOW
     for step in range(1, 1001):
         now = NOW + dt.timedelta(days=step / true)
-        rate, at = later_rate(rate, at, now, 1, RULES.rate_days), now
+        rate, at = update_rate(rate, at, now, 1, RULES.rate_days), now
         if now > NOW + dt.timedelta(days=80):
             break
     days = (at - NOW).total_seconds() / 86400
     if days > 50:
-        assert true * 0.8 <= decayed(rate, at, at, RULES.rate_days) <= true * 1.8 + 0.2
+        assert true * 0.8 <= decay_rate(rate, at, at, RULES.rate_days) <= true * 1.8 + 0.2
 
 
 def test_a_rate_fades_while_nothing_comes() -> None:
-    assert decayed(10.0, ago(7), NOW, RULES.rate_days) == pytest.approx(3.68, abs=0.01)
-    assert decayed(10.0, NOW, ago(1), RULES.rate_days) == 10.0, "a clock that went back makes nothing more"
-    assert decayed(10.0, None, NOW, RULES.rate_days) == 0.0
+    assert decay_rate(10.0, ago(7), NOW, RULES.rate_days) == pytest.approx(3.68, abs=0.01)
+    assert decay_rate(10.0, NOW, ago(1), RULES.rate_days) == 10.0, "a clock that went back makes nothing more"
+    assert decay_rate(10.0, None, NOW, RULES.rate_days) == 0.0
     assert (expected_gap_seconds(24.0), expected_gap_seconds(0.0)) == (3600.0, None)
 
 
@@ -134,27 +134,27 @@ def test_any_headers_are_read(headers: dict[str, str]) -> None:
 
 
 def test_many_hosts_out_of_reach_one_after_the_other_are_an_outage_of_our_own() -> None:
-    outage = Outage(3)
+    outage = OutageDetector(3)
     later = NOW + dt.timedelta(minutes=1)
     assert [outage.unreachable(host, later, source=f"{host}1") for host in ("a", "a", "b")] == [None] * 3
-    assert outage.unreachable("c", NOW, source="c1") == Silence(NOW, True, frozenset({"a1", "b1"}))
-    assert outage.unreachable("d", later, source="d1") == Silence(NOW, False, frozenset({"a1", "b1"}))
+    assert outage.unreachable("c", NOW, source="c1") == DetectedOutage(NOW, True, frozenset({"a1", "b1"}))
+    assert outage.unreachable("d", later, source="d1") == DetectedOutage(NOW, False, frozenset({"a1", "b1"}))
     assert outage.answered() == NOW
     assert outage.unreachable("a", later) is None
     assert outage.answered() is None, "that was none"
 
 
 def test_where_there_are_few_hosts_all_of_them_are_an_outage_and_one_alone_is_none() -> None:
-    outage = Outage(10)
+    outage = OutageDetector(10)
     found = [outage.unreachable(host, NOW, known=3) is not None for host in ("a", "b", "b", "c")]
     assert found == [False, False, False, True]
-    assert Outage(10).unreachable("a", NOW, known=1) is None
+    assert OutageDetector(10).unreachable("a", NOW, known=1) is None
 
 
 def test_after_an_outage_of_our_own_sources_are_asked_soon_and_within_their_interval() -> None:
     def wait(minutes: float) -> float:
         since = NOW - dt.timedelta(minutes=minutes)
-        due = after_outage("a", NOW, since=since, configured_seconds=3600, rules=RULES)
+        due = after_outage("a", NOW, since=since, configured_seconds=3600, tuning=RULES)
         return (due - NOW).total_seconds() / 60
 
     assert 1 <= wait(-5) <= 1.1, "the clock went back"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from protego import Protego
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.robots import Robots, relevant_lines
@@ -26,7 +26,7 @@ class Clock:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    made = Client(HOME, rule_book({"net": {"fetch_deadline_seconds": 2.0}}))
+    made = Client(HOME, effective_tuning({"net": {"fetch_deadline_seconds": 2.0}}))
     yield made
     made.close()
 
@@ -123,7 +123,7 @@ def test_many_threads_ask_once(client: Client) -> None:
 
 
 def test_memory_is_bounded() -> None:
-    few = Client(HOME, rule_book({"net": {"robots_hosts_kept": 3}}))
+    few = Client(HOME, effective_tuning({"net": {"robots_hosts_kept": 3}}))
     robots = Robots(few)
     servers = [LoopbackServer({"/robots.txt": ""}) for _ in range(5)]
     for _ in range(2):
@@ -138,8 +138,8 @@ def test_memory_is_bounded() -> None:
 def test_a_crawl_delay_becomes_the_hosts_gap(client: Client) -> None:
     with LoopbackServer({"/robots.txt": "User-agent: *\nCrawl-delay: 7.5"}) as server:
         assert Robots(client).allows(server.url("/"), source_port=server.port)
-        state = client.gate._hosts[f"127.0.0.1:{server.port}"]
-        assert state.wished_gap == 7.5
+        state = client.rate_limiter._hosts[f"127.0.0.1:{server.port}"]
+        assert state.requested_gap == 7.5
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_what_is_no_web_address_is_not_allowed(client: Client, url: str) -> None
 
 def test_a_flood_of_names_and_rules_is_read_in_bounded_time(client: Client) -> None:
     names = "".join(f"User-agent: bot{number}\n" for number in range(12_000))
-    rules = "".join(f"Disallow: /x{number}*y\n" for number in range(12_000))
-    body = names + rules + "User-agent: *\nDisallow: /a"
+    tuning = "".join(f"Disallow: /x{number}*y\n" for number in range(12_000))
+    body = names + tuning + "User-agent: *\nDisallow: /a"
     assert len({line for line in relevant_lines(body.encode()).splitlines() if line.startswith("User")}) == 2
     with LoopbackServer({"/robots.txt": body}) as server:  # protego alone would make 144 million rules of it
         robots = Robots(client)

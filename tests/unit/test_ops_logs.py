@@ -112,7 +112,7 @@ def test_any_words_make_one_line_of_json(words: str, source: str) -> None:
 
     record = logging.LogRecord("aggregator.x", logging.INFO, __file__, 1, "%s", (words,), None)
     record.source = source
-    line = _Json(marked=False).format(record)
+    line = _Json(with_priority=False).format(record)
     assert len(line.splitlines()) == 1
     assert json.loads(line)["room"] == "x"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.daemon import watchdog
-from aggregator.daemon.watchdog import Heart, Notifier, watchdog_interval_seconds
+from aggregator.daemon.watchdog import Notifier, Watchdog, watchdog_interval_seconds
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_who_is_not_there_stops_nothing(tmp_path: Path) -> None:
 def test_a_long_start_asks_for_more_time_until_it_is_over(
     systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watchdog, "ASKED_EACH_SECONDS", 0.05)
+    monkeypatch.setattr(watchdog, "EXTEND_EACH_SECONDS", 0.05)
     with Notifier("notify").starting("upgrading the database"):
         assert told(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000", "STATUS": "upgrading the database"}
         assert told(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000"}
@@ -102,24 +102,24 @@ class Clock:
 
 def test_who_does_not_beat_is_stalled_and_recovers() -> None:
     clock = Clock()
-    heart = Heart(45, 5, clock)
-    heart.beat("placing")
-    heart.beat("scheduler")
+    heart = Watchdog(45, 5, clock)
+    heart.heartbeat("placing")
+    heart.heartbeat("scheduler")
     for _ in range(9):
         clock.now += 5
-        heart.beat("scheduler")
+        heart.heartbeat("scheduler")
         assert heart.stalled() == []
     clock.now += 5
     assert heart.stalled() == ["placing"]
-    heart.beat("placing")
+    heart.heartbeat("placing")
     assert heart.stalled() == []
 
 
 def test_a_beat_between_two_looks_counts_from_its_own_moment() -> None:
     clock = Clock()
-    heart = Heart(10, 5, clock)
+    heart = Watchdog(10, 5, clock)
     clock.now += 4.9
-    heart.beat("placing")
+    heart.heartbeat("placing")
     clock.now += 0.1
     assert heart.stalled() == []
     clock.now += 5
@@ -132,8 +132,8 @@ def test_a_beat_between_two_looks_counts_from_its_own_moment() -> None:
 
 def test_after_a_night_asleep_nobody_is_stalled() -> None:
     clock = Clock()
-    heart = Heart(45, 5, clock)
-    heart.beat("placing")
+    heart = Watchdog(45, 5, clock)
+    heart.heartbeat("placing")
     clock.now += 8 * 3600
     assert heart.stalled() == []
     for _ in range(8):
@@ -144,8 +144,8 @@ def test_after_a_night_asleep_nobody_is_stalled() -> None:
 
 def test_who_is_dropped_is_expected_no_more() -> None:
     clock = Clock()
-    heart = Heart(10, 5, clock)
-    heart.beat("webhooks")
+    heart = Watchdog(10, 5, clock)
+    heart.heartbeat("webhooks")
     heart.drop("webhooks", "never heard of")
     for _ in range(5):
         clock.now += 5

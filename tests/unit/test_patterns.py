@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import Entry
 from tests.articles import FLOOD, NOON
@@ -75,6 +75,6 @@ def test_no_space_follows_another_in_what_lines_are_made_of() -> None:
         (Entry(source="s", title=title, html=f"<p>{text}</p>", author=f"Ann{gap}Lee"), None),
         (Entry(source="s", url="https://x.example/1"), page),
     ):
-        clean = clean_article(entry, html, None, None, NOON, rule_book())
+        clean = clean_article(entry, html, None, None, NOON, effective_tuning())
         for words in (clean.title, clean.text, clean.lead, clean.author or ""):
             assert not re.search(r"[^\S\n]{2}", words)

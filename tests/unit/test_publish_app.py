@@ -118,10 +118,10 @@ def test_a_feed_relative_to_now_is_not_sent_again_either(full: Serving) -> None:
 
 def test_owner_and_stranger_never_share_an_answer(full: Serving) -> None:
     tag = full.get("/stories/lindferry").headers["etag"]
-    stranger = full.get("/stories/lindferry", If_None_Match=tag, **STRANGER)
-    assert stranger.status_code == 200
-    assert stranger.headers["etag"] != tag
-    assert "private" in stranger.headers["cache-control"]
+    unknown_entry = full.get("/stories/lindferry", If_None_Match=tag, **STRANGER)
+    assert unknown_entry.status_code == 200
+    assert unknown_entry.headers["etag"] != tag
+    assert "private" in unknown_entry.headers["cache-control"]
 
 
 def test_long_answers_are_compressed_for_those_who_can(full: Serving) -> None:
@@ -217,10 +217,10 @@ def test_full_text_can_be_for_all_or_for_no_one(rule: str, owner: bool, stranger
 
 def test_strangers_see_no_address_of_a_source_and_no_problem(full: Serving) -> None:
     assert "503" in full.get("/sources").text
-    stranger = full.get("/sources", **STRANGER).text
-    assert "The Harbour Post" in stranger
-    assert "secret" not in stranger
-    assert "503" not in stranger
+    unknown_entry = full.get("/sources", **STRANGER).text
+    assert "The Harbour Post" in unknown_entry
+    assert "secret" not in unknown_entry
+    assert "503" not in unknown_entry
 
 
 def test_search_snippets_are_cut_for_strangers() -> None:

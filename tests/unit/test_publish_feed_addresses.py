@@ -255,8 +255,8 @@ def test_what_is_told_later_is_sent_though_no_story_changed() -> None:
     class Untold(MemoryShelf):
         is_told = False
 
-        def told(self, ids: tuple[str, ...], /) -> dict:  # type: ignore[type-arg]
-            return super().told(ids) if self.is_told else {}
+        def rendered(self, ids: tuple[str, ...], /) -> dict:  # type: ignore[type-arg]
+            return super().rendered(ids) if self.is_told else {}
 
     shelf = Untold()
     shelf.put(story, merged)

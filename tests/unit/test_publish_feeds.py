@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from lxml import etree, html
 
 from aggregator.config.saved_queries import SavedQuery
-from aggregator.model.core import Attributed, Disagreement, Enclosure, Fact, MergedStory, StoryView
+from aggregator.model.core import AttributedSentence, Disagreement, Enclosure, Fact, MergedStory, StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.web.excerpts import first_words
-from aggregator.web.feeds.formats import Which, address, channel, written
+from aggregator.web.feeds.formats import FeedSelection, address, channel, written
 from aggregator.web.feeds.items import best_article, story_guid, story_items
 from aggregator.web.feeds.model import Format
 from aggregator.web.feeds.xml import feed_title, feed_url
-from aggregator.web.filters import Wanted, parse_filter
+from aggregator.web.filters import ParsedFilter, parse_filter
 from aggregator.web.settings import PublishSettings
 from tests import feed_rules
 from tests.hostile_titles import ADDRESSES, TEXTS, hostile_stories
@@ -32,26 +32,26 @@ RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "jsonfeed": feed_
 LATER = MORNING + dt.timedelta(hours=1)
 
 
-def _wanted(*parameters: tuple[str, str], saved: SavedQuery | None = None) -> Wanted:
+def _wanted(*parameters: tuple[str, str], saved: SavedQuery | None = None) -> ParsedFilter:
     return parse_filter(parameters, MORNING, default_limit=100, saved=saved)
 
 
 def _feed(
-    form: Format, *stories: StoryView, told: dict[str, MergedStory] | None = None, **chosen: object
+    form: Format, *stories: StoryView, rendered: dict[str, MergedStory] | None = None, **chosen: object
 ) -> bytes:
     settings = msgspec.convert(chosen, PublishSettings)
-    which = Which()
-    items = story_items(stories, told or {}, settings)
+    which = FeedSelection()
+    items = story_items(stories, rendered or {}, settings)
     here = f"http://127.0.0.1:8080{address(which, form)}"
     return written(channel(which, _wanted(), items, settings, self_url=here, css_url="/feed.css"), form)
 
 
 def _here(form: Format) -> str:
-    return f"http://127.0.0.1:8080{address(Which(), form)}"
+    return f"http://127.0.0.1:8080{address(FeedSelection(), form)}"
 
 
 def _entry(story: StoryView, merged: MergedStory | None = None, **chosen: object) -> Any:
-    feed = _feed("rss", story, told={story.id: merged} if merged else {}, **chosen)
+    feed = _feed("rss", story, rendered={story.id: merged} if merged else {}, **chosen)
     return feedparser.parse(feed).entries[0]
 
 
@@ -84,7 +84,7 @@ def test_fastfeedparser_reads_back_every_item(form: Format) -> None:
 def test_a_feed_of_the_shelf_is_valid(form: Format) -> None:
     shelf = a_full_shelf()
     stories = shelf.stories(StoryFilter()).stories
-    feed = _feed(form, *stories, told=shelf.told(tuple(story.id for story in stories)))
+    feed = _feed(form, *stories, rendered=shelf.rendered(tuple(story.id for story in stories)))
     assert RULES[form](feed, _here(form), LATER) == []
     assert RULES[form](_feed(form), _here(form), LATER) == []
 
@@ -92,8 +92,8 @@ def test_a_feed_of_the_shelf_is_valid(form: Format) -> None:
 @functools.cache
 def _hostile(form: Format) -> bytes:
     stories = hostile_stories(1000)
-    told = {story.id: merged for story, merged in stories if merged is not None}
-    return _feed(form, *(story for story, _ in stories), told=told)
+    rendered = {story.id: merged for story, merged in stories if merged is not None}
+    return _feed(form, *(story for story, _ in stories), rendered=rendered)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -122,7 +122,7 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
 @pytest.mark.parametrize("form", ["rss", "atom"])
 def test_feedparser_reads_back_hostile_stories(form: Format) -> None:
     stories = hostile_stories(150, seed=9)
-    feed = feedparser.parse(_feed(form, *(story for story, _ in stories), told=dict(_told(stories))))
+    feed = feedparser.parse(_feed(form, *(story for story, _ in stories), rendered=dict(_told(stories))))
     assert not feed.bozo
     assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story, _ in stories]
     assert [entry.title for entry in feed.entries] == [_shown(story) for story, _ in stories]
@@ -173,10 +173,10 @@ def test_an_address_of_another_alphabet_is_written_in_ascii() -> None:
 def test_an_item_tells_what_the_reports_say_together() -> None:
     story, merged = the_ferry()
     text = html.fromstring(f"<div>{_entry(story, merged, excerpt_words=400).description}</div>")
-    told = text.text_content()
-    assert "5 articles · 5 outlets · 3 independent reports" in told
-    assert "(2 of 5 outlets: " in told
-    assert "Where they differ" in told
+    rendered = text.text_content()
+    assert "5 articles · 5 outlets · 3 independent reports" in rendered
+    assert "(2 of 5 outlets: " in rendered
+    assert "Where they differ" in rendered
     links = [a.get("href") for a in text.iter("a")]
     assert f"http://127.0.0.1:8080/stories/{story.id}" in links
     assert {article.url for article in story.articles if article.url} <= set(links)
@@ -185,9 +185,11 @@ def test_an_item_tells_what_the_reports_say_together() -> None:
 def test_a_claim_that_several_tell_stands_once_beside_its_denial() -> None:
     outlets = ("Gazette", "Herald", "Courier")
     one, other, third = (an_article(id=name[0], outlet=name) for name in outlets)
-    claim = tuple(Attributed(text="The troops left.", article=a.id, outlet=a.outlet) for a in (one, other))
-    denial = Attributed(text="The army denied that.", article=third.id, outlet=third.outlet)
-    alone = Attributed(text="Smoke rose over the port.", article=third.id, outlet=third.outlet)
+    claim = tuple(
+        AttributedSentence(text="The troops left.", article=a.id, outlet=a.outlet) for a in (one, other)
+    )
+    denial = AttributedSentence(text="The army denied that.", article=third.id, outlet=third.outlet)
+    alone = AttributedSentence(text="Smoke rose over the port.", article=third.id, outlet=third.outlet)
     merged = MergedStory(
         title="x",
         lead=None,
@@ -196,8 +198,8 @@ def test_a_claim_that_several_tell_stands_once_beside_its_denial() -> None:
         disagreements=(Disagreement(kind="denial", sides=(claim[0], denial), values=("claimed", "denied")),),
         timeline=(),
     )
-    told = html.fromstring(f"<div>{_entry(a_story(one, other, third), merged).description}</div>")
-    text = told.text_content()
+    rendered = html.fromstring(f"<div>{_entry(a_story(one, other, third), merged).description}</div>")
+    text = rendered.text_content()
     assert text.count("The troops left.") == 1
     assert "claim: The troops left. (2 of 3 outlets: Gazette, Herald)" in text
     assert text.index("denial") < text.index("Only one report says") < text.index("Smoke rose")
@@ -220,7 +222,7 @@ def test_who_says_a_fact_is_named_once() -> None:
     one, other = an_article(id="a", outlet="Gazette"), an_article(id="b", outlet="Herald")
     again = an_article(id="c", outlet="Herald")
     said = tuple(
-        Attributed(text="Ten people were hurt.", article=article.id, outlet=article.outlet)
+        AttributedSentence(text="Ten people were hurt.", article=article.id, outlet=article.outlet)
         for article in (one, other, again)
     )
     merged = MergedStory(
@@ -331,8 +333,8 @@ def test_the_fraction_of_a_second_tells_items_apart_and_orders_them() -> None:
 
 def test_a_saved_query_has_a_title_and_an_id_of_its_own() -> None:
     query = SavedQuery(name="homs", title="Homs", query="homs", min_reports=3)
-    which = Which(saved=query)
-    assert (address(which, "atom"), address(Which(updates=True, saved=query), "rss")) == (
+    which = FeedSelection(saved=query)
+    assert (address(which, "atom"), address(FeedSelection(updates=True, saved=query), "rss")) == (
         "/feeds/homs.atom",
         "/feeds/homs/updates.rss",
     )

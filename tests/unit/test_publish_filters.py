@@ -5,12 +5,12 @@ import datetime as dt
 import pytest
 
 from aggregator.model.errors import UsageError
-from aggregator.web.filters import Wanted, parse_filter
+from aggregator.web.filters import ParsedFilter, parse_filter
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
 
-def _parse(*parameters: tuple[str, str]) -> Wanted:
+def _parse(*parameters: tuple[str, str]) -> ParsedFilter:
     return parse_filter(parameters, NOW, default_limit=50)
 
 

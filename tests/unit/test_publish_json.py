@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from aggregator.model.core import Attributed, CopyEvidence, Evidence, Fact, Reason, Rival, Stage
+from aggregator.model.core import AttributedSentence, CopyEvidence, Evidence, Fact, Reason, RunnerUp, Stage
 from aggregator.web.story_json import jsonl, page_json, reason_in_words, whole_story_json
 from tests.memory_shelf import a_story, an_article, the_ferry
 
@@ -121,7 +121,7 @@ def test_reasons_are_sentences_for_people() -> None:
             Reason(name="days_apart", value=3.0, share=-0.9),
             Reason(name="own_names", value=0.8, share=2.0),
         ),
-        runner_up=Rival(story="s", score=0.1, need=1.0),
+        runner_up=RunnerUp(story="s", score=0.1, need=1.0),
     )
     copy = CopyEvidence(other="art9", resemblance=0.912, containment=0.99, estimate=0.9)
     excerpt = msgspec.structs.replace(copy, kind="excerpt")
@@ -138,7 +138,7 @@ def test_reasons_are_sentences_for_people() -> None:
 def test_the_text_tells_the_lead_once_with_all_who_say_it() -> None:
     story, merged = the_ferry()
     assert merged.lead is not None
-    same = Attributed(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
+    same = AttributedSentence(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
     backed = Fact(said=(merged.lead, same), outlets=2, of=4)
     both = msgspec.structs.replace(merged, facts=(*merged.facts, backed))
     text = json.loads(whole_story_json(story, both))["text"]

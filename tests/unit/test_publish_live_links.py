@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from aggregator.model.core import LiveLink, StoryView
+from aggregator.model.core import LiveBlogLink, StoryView
 from aggregator.web.excerpts import Access, count_words, for_reader
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
@@ -15,8 +15,8 @@ from tests.memory_shelf import MemoryShelf, a_story
 from tests.waiting import PATIENCE_SECONDS
 
 
-def a_link(text: str, *, nosnippet: bool = False, clock: int = 875) -> LiveLink:
-    return LiveLink(
+def a_link(text: str, *, nosnippet: bool = False, clock: int = 875) -> LiveBlogLink:
+    return LiveBlogLink(
         article="liveblog",
         title="Storm in the west: live",
         outlet="Vessaly Now",

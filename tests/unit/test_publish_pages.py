@@ -11,16 +11,16 @@ from aggregator.config.saved_queries import SavedQuery
 from aggregator.model.core import (
     AgreedFigure,
     ArticleView,
-    Attributed,
+    AttributedSentence,
+    CopyTrail,
     Disagreement,
     Fact,
     MergedStory,
     Reprint,
     StoryView,
     TimelineItem,
-    Trail,
 )
-from aggregator.model.read_model import Growth, Quality, SearchHit, SourceView
+from aggregator.model.read_model import HistoryEvent, Quality, SearchHit, SourceView
 from aggregator.web.jinja import counted, day, iso, later, moment, pieces, pips
 from aggregator.web.pages.pages import days_shown, only_by_outlet, timeline_days
 from aggregator.web.server import Server
@@ -76,7 +76,7 @@ def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, M
         author=evil,
         copy_of=None,
     )
-    said = Attributed(text=evil, article=article.id, outlet=evil)
+    said = AttributedSentence(text=evil, article=article.id, outlet=evil)
     moment_of_it = TimelineItem(kind="told", text=evil, article=article.id, outlet=evil)
     merged = MergedStory(
         title=evil,
@@ -130,7 +130,9 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
     for number, evil in enumerate(HOSTILE):
         shelf.put(*_hostile_story(f"hostile{number}", evil, ADDRESSES[number % len(ADDRESSES)]))
         for kind in ("headline", "merged", "corrected"):
-            shelf.grow(f"hostile{number}", Growth(at=MORNING, kind=kind, before=evil, after=evil, words=evil))
+            shelf.grow(
+                f"hostile{number}", HistoryEvent(at=MORNING, kind=kind, before=evil, after=evil, words=evil)
+            )
     shelf.set_sources(
         *(SourceView(id=e, name=e, url=ADDRESSES[0], home=ADDRESSES[0], folder=e) for e in HOSTILE)
     )
@@ -140,12 +142,12 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
             stories=1,
             by_reports=((1, 1),),
             largest=tuple((f"hostile{n}", evil, 9) for n, evil in enumerate(HOSTILE)),
-            told=1,
+            rendered=1,
             without_fact_count=1,
             without_fact=tuple((f"hostile{n}", evil, 9) for n, evil in enumerate(HOSTILE)),
             days=90,
             merges=1,
-            parted=0,
+            split_count=0,
             undone=0,
         )
     )
@@ -215,7 +217,7 @@ def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None
     part = Reprint(article="x", outlet="Y", url=None, is_whole=False)
     copies = (whole, part)
     first = msgspec.structs.replace(merged.timeline[1], copies=copies, copy_count=7)
-    trail = Trail(article="ferrywire", outlet="Northern Courier", url=None, reprints=copies)
+    trail = CopyTrail(article="ferrywire", outlet="Northern Courier", url=None, reprints=copies)
     shelf = MemoryShelf()
     shelf.put(
         msgspec.structs.replace(story, trails=(trail,)),
@@ -237,11 +239,13 @@ def test_how_a_story_grew_is_told_without_titles_that_the_page_does_not_show() -
     shelf.put(story, merged)
     shelf.grow(
         "lindferry",
-        Growth(at=MORNING, kind="created", article="ferrypost"),
-        Growth(at=MORNING, kind="joined", article="ferrycopy"),
-        Growth(at=MORNING, kind="joined", article="gone"),
-        Growth(at=MORNING, kind="headline", before="A title of nobody here", after=story.title, words="why"),
-        Growth(at=MORNING, kind="other"),
+        HistoryEvent(at=MORNING, kind="created", article="ferrypost"),
+        HistoryEvent(at=MORNING, kind="joined", article="ferrycopy"),
+        HistoryEvent(at=MORNING, kind="joined", article="gone"),
+        HistoryEvent(
+            at=MORNING, kind="headline", before="A title of nobody here", after=story.title, words="why"
+        ),
+        HistoryEvent(at=MORNING, kind="other"),
     )
     (page,) = _pages(shelf, "/stories/lindferry")
     steps = [" ".join(step.text_content().split()) for step in page.xpath("//ol[@class='growth']/li/span[2]")]
@@ -311,7 +315,7 @@ def test_saved_queries_and_feeds_are_led_to() -> None:
 def test_many_facts_are_folded() -> None:
     story, merged = the_ferry()
     facts = tuple(
-        Fact(said=(Attributed(text=f"Fact {n}.", article="ferrypost", outlet="X"),), outlets=1, of=5)
+        Fact(said=(AttributedSentence(text=f"Fact {n}.", article="ferrypost", outlet="X"),), outlets=1, of=5)
         for n in range(15)
     )
     shelf = MemoryShelf()
@@ -328,11 +332,13 @@ def test_what_one_report_says_stands_under_its_outlet_once_with_its_reprints() -
         an_article(id="c", outlet="P", role="copy", copy_of="a"),
         an_article(id="d", outlet="Q", role="excerpt", copy_of="a"),
     ]
-    said = [Attributed(text=text, article=article, outlet="O") for text, article in ("1a", "2b", "3a")]
+    said = [
+        AttributedSentence(text=text, article=article, outlet="O") for text, article in ("1a", "2b", "3a")
+    ]
     (alone,) = only_by_outlet(said, articles)
     assert (alone.outlet, alone.told) == ("O", [("a", ["1", "3"]), ("b", ["2"])])
     assert (alone.reprints, alone.agency) == (1, "NPA")
-    unknown = [Attributed(text=text, article=text, outlet=None) for text in "ab"]
+    unknown = [AttributedSentence(text=text, article=text, outlet=None) for text in "ab"]
     assert len(only_by_outlet(unknown, articles)) == 2
 
 
@@ -356,7 +362,7 @@ def test_a_story_of_one_report_shows_its_excerpt_and_no_comparison() -> None:
 def test_the_lead_is_not_told_again_among_the_facts() -> None:
     story, merged = the_ferry()
     assert merged.lead is not None
-    same = Attributed(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
+    same = AttributedSentence(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
     backed = Fact(said=(merged.lead, same), outlets=2, of=4)
     shelf = MemoryShelf()
     shelf.put(story, msgspec.structs.replace(merged, facts=(backed, *merged.facts), timeline=(), only=()))
@@ -370,8 +376,8 @@ def test_the_lead_is_not_told_again_among_the_facts() -> None:
 
 def test_a_value_stands_large_and_the_part_of_a_denial_small() -> None:
     story, merged = the_ferry()
-    sides = (Attributed(text="It did.", article="ferrypost", outlet="A"),
-             Attributed(text="It did not.", article="ferrywire", outlet="B"))  # fmt: skip
+    sides = (AttributedSentence(text="It did.", article="ferrypost", outlet="A"),
+             AttributedSentence(text="It did not.", article="ferrywire", outlet="B"))  # fmt: skip
     disputes = (
         Disagreement(kind="figures", sides=sides, values=("4 dead", "6 dead")),
         Disagreement(kind="denial", sides=sides, values=("claimed", "denied")),
@@ -385,8 +391,8 @@ def test_a_value_stands_large_and_the_part_of_a_denial_small() -> None:
 
 def test_what_rose_what_agrees_and_what_shares_its_words_is_said() -> None:
     story, merged = the_ferry()
-    early = Attributed(text="Two were hurt.", article="ferrypost", outlet="A")
-    late = Attributed(text="Five were hurt.", article="ferrywire", outlet="B")
+    early = AttributedSentence(text="Two were hurt.", article="ferrypost", outlet="A")
+    late = AttributedSentence(text="Five were hurt.", article="ferrywire", outlet="B")
     rose = Disagreement(kind="figures", sides=(early, late), values=("2 hurt", "5 hurt"), rose=True)
     clocks = Disagreement(kind="times", sides=(early, late), values=("at 8", "at 9"))
     before = Disagreement(kind="denial", sides=(early, late), values=("before", "denied"))
@@ -423,7 +429,9 @@ def test_a_sentence_says_its_language() -> None:
 
 def test_a_lone_denial_differs_from_nobody() -> None:
     story, merged = the_ferry()
-    side = Attributed(text="The owner denied that the ferry was late.", article="ferrypost", outlet="A")
+    side = AttributedSentence(
+        text="The owner denied that the ferry was late.", article="ferrypost", outlet="A"
+    )
     lone = Disagreement(kind="denial", sides=(side,), values=("denied",))
     shelf = MemoryShelf()
     shelf.put(story, msgspec.structs.replace(merged, disagreements=(lone,)))

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
-from aggregator.web.security.middleware import Guard, Pace, is_owner
+from aggregator.web.security.middleware import ClientRateLimiter, RequestGuard, is_owner
 from aggregator.web.settings import PublishSettings
 
 PROXY, STRANGER = "10.0.0.5", "203.0.113.9"
@@ -38,7 +38,7 @@ def _client(peer: str, **settings: Any) -> TestClient:
         "owner_on_loopback": True,
         **settings,
     }
-    app = Guard(
+    app = RequestGuard(
         Starlette(routes=routes),
         PublishSettings(**given),
         say=lambda _request, status, words: PlainTextResponse(words, status),
@@ -149,7 +149,7 @@ def test_this_machine_and_unknown_addresses_are_not_held(headers: dict[str, str]
 
 def test_a_pace_fills_up_with_time_and_forgets_the_oldest() -> None:
     now = [0.0]
-    pace = Pace(60, lambda: now[0])
+    pace = ClientRateLimiter(60, lambda: now[0])
     assert [pace.wait_seconds("192.0.2.1") for _ in range(61)] == [0] * 60 + [1]
     now[0] += 1.0
     assert [pace.wait_seconds("192.0.2.1") for _ in range(2)] == [0, 1]

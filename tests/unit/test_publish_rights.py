@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from aggregator.model.core import (
     AgreedFigure,
-    Attributed,
+    AttributedSentence,
     Disagreement,
     Fact,
     MergedStory,
     StoryView,
     TimelineItem,
 )
-from aggregator.model.read_model import OneArticle
+from aggregator.model.read_model import ArticleDetail
 from aggregator.web.excerpts import bounded_article, count_words, first_words, for_item, for_reader
 from tests.memory_shelf import a_story, an_article, the_ferry
 
@@ -59,7 +59,7 @@ def test_a_shown_sentence_may_be_shown_again_without_counting_twice() -> None:
     article = an_article(title="Two words", lead=lead, text=lead)
     merged = MergedStory(
         title="Two words",
-        lead=Attributed(text=lead, article=article.id, outlet=article.outlet),
+        lead=AttributedSentence(text=lead, article=article.id, outlet=article.outlet),
         facts=(),
         only=(),
         disagreements=(),
@@ -73,8 +73,10 @@ def test_a_shown_sentence_may_be_shown_again_without_counting_twice() -> None:
 
 def test_a_disagreement_is_never_shown_with_one_side_alone() -> None:
     first, second = an_article(title="A"), an_article(title="B")
-    short = Attributed(text="two words", article=first.id, outlet=None)
-    long = Attributed(text="a side of quite a few more words than allowed", article=second.id, outlet=None)
+    short = AttributedSentence(text="two words", article=first.id, outlet=None)
+    long = AttributedSentence(
+        text="a side of quite a few more words than allowed", article=second.id, outlet=None
+    )
     merged = MergedStory(
         title="A",
         lead=None,
@@ -148,7 +150,7 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
         for _ in range(draw(st.integers(1, 4)))
     ]
     said = st.builds(
-        Attributed, text=_words, article=st.sampled_from([a.id for a in articles]), outlet=st.none()
+        AttributedSentence, text=_words, article=st.sampled_from([a.id for a in articles]), outlet=st.none()
     )
     several = st.lists(said, min_size=1, max_size=3).map(tuple)
     fact = st.builds(Fact, said=several, outlets=st.just(2), of=st.just(4))
@@ -184,7 +186,9 @@ def test_a_headline_that_no_article_carries_any_more_counts_for_all_of_them(titl
     long = " ".join(f"word{n}" for n in range(100))
     articles = [an_article(title=f"Ferry in fog {n}", lead=long, text=long + str(n)) for n in range(2)]
     story = a_story(*articles, title=title.strip(), summary="")
-    said = tuple(Attributed(text=f"s{n} is said.", article=articles[0].id, outlet=None) for n in range(20))
+    said = tuple(
+        AttributedSentence(text=f"s{n} is said.", article=articles[0].id, outlet=None) for n in range(20)
+    )
     merged = MergedStory(title=title.strip(), lead=None, facts=(), only=said, disagreements=(), timeline=())
     former = count_words(title) if "former" in title else 0
     for bounded, told in (for_reader(story, merged, "excerpt", 30), for_item(story, merged, 30)):
@@ -204,7 +208,7 @@ def test_a_lead_and_the_title_of_any_copy_that_prints_it_stay_within_the_words_t
         an_article(title=" ".join(f"t{n}" for n in range(long)), nosnippet=quiet, copy_of=article.id)
         for long, quiet in ((12, False), (20, True), (50, True))
     )
-    one = OneArticle(article=article, story="s", story_title=article.title, revisions=0, copies=copies)
+    one = ArticleDetail(article=article, story="s", story_title=article.title, revisions=0, copies=copies)
     bounded = bounded_article(one, "excerpt", 30)
     assert count_words(bounded.article.lead.removesuffix(" …")) == 18
     assert [count_words(copy.title.removesuffix(" …")) for copy in bounded.copies] == [12, 20, 30]
@@ -214,7 +218,9 @@ def test_a_lead_and_the_title_of_any_copy_that_prints_it_stay_within_the_words_t
 def test_a_figure_that_agrees_is_told_whole_or_not_at_all() -> None:
     story, merged = the_ferry()
     said = tuple(
-        Attributed(text=" ".join(f"{article.id}{n}" for n in range(30)), article=article.id, outlet="O")
+        AttributedSentence(
+            text=" ".join(f"{article.id}{n}" for n in range(30)), article=article.id, outlet="O"
+        )
         for article in story.articles[:2]
     )
     same = AgreedFigure(words="30", said=said, outlets=2, of=2)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.messages import without_secrets
+from aggregator.config.messages import redact
 
 MARKER = "k9Xq7Lw2PzR4marker"
 
@@ -33,7 +33,7 @@ MARKER = "k9Xq7Lw2PzR4marker"
     ],
 )
 def test_what_is_secret_is_not_said(said: str) -> None:
-    shown = without_secrets(said)
+    shown = redact(said)
     assert MARKER not in shown
     assert "***" in shown
 
@@ -49,14 +49,14 @@ def test_what_is_secret_is_not_said(said: str) -> None:
     ],
 )
 def test_what_is_no_secret_stays(said: str) -> None:
-    assert without_secrets(said) == said
+    assert redact(said) == said
 
 
 @settings(max_examples=50)
 @given(st.text(max_size=400))
 def test_it_takes_any_text_and_a_second_time_changes_nothing(said: str) -> None:
-    once = without_secrets(said)
-    assert without_secrets(once) == once
+    once = redact(said)
+    assert redact(once) == once
 
 
 @settings(max_examples=50)
@@ -70,4 +70,4 @@ def test_it_takes_any_text_and_a_second_time_changes_nothing(said: str) -> None:
 )
 def test_wherever_it_stands(shape: str, secret: str, before: str, after: str) -> None:
     secret += secrets.token_hex(8)  # so that it is not in the words around by chance
-    assert secret not in without_secrets(f"{before} {shape.format(secret)} {after}")
+    assert secret not in redact(f"{before} {shape.format(secret)} {after}")

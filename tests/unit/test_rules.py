@@ -7,66 +7,66 @@ import msgspec
 import pytest
 import yaml
 
-from aggregator.cluster.copies.copy_check import CopyRules
-from aggregator.cluster.cross_language.features import AcrossRules
-from aggregator.cluster.events.weights import EventRules
-from aggregator.cluster.fingerprint import LinkRules
-from aggregator.cluster.rekeyed_entries import IdentityRules
-from aggregator.cluster.vetoes.vetoes import VetoRules
-from aggregator.config.tuning import RuleBook, rule_book
-from aggregator.daemon.watchdog import ServiceRules
-from aggregator.extract.learned_boilerplate import RepeatRules
-from aggregator.extract.limits import TextRules
+from aggregator.cluster.copies.copy_check import CopyTuning
+from aggregator.cluster.cross_language.features import CrossLanguageTuning
+from aggregator.cluster.events.weights import EventTuning
+from aggregator.cluster.fingerprint import LiveBlogLinkTuning
+from aggregator.cluster.rekeyed_entries import IdentityTuning
+from aggregator.cluster.vetoes.vetoes import VetoTuning
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.daemon.watchdog import ServiceTuning
+from aggregator.extract.learned_boilerplate import BoilerplateTuning
+from aggregator.extract.limits import ExtractTuning
 from aggregator.model.errors import ConfigError
-from aggregator.model.health_report import WatchRules
-from aggregator.pipeline.placement.place import PlacingRules
-from aggregator.pipeline.placement.retention import RetentionRules
-from aggregator.pipeline.poll import PollRules
-from aggregator.pipeline.prefetch import AheadRules
-from aggregator.pipeline.workers.executor import WorkRules
-from aggregator.sources.limits import NetRules, SourceRules
-from aggregator.store.engine.timeouts import DatabaseRules
-from aggregator.store.engine.writer_lease import SharingRules
-from aggregator.store.maintenance.checks.finding import CheckRules
-from aggregator.store.maintenance.repair import ClockRules
-from aggregator.store.read.change_stream import ChangeRules
-from aggregator.store.read.reader import FrontRules
-from aggregator.store.search.search import SearchRules
-from aggregator.stories.tuning import StoryRules
-from aggregator.web.api.push import PushRules
-from aggregator.web.editor import DeskRules
-from aggregator.web.webhooks.payload import HookRules
+from aggregator.model.health_report import HealthCheckTuning
+from aggregator.pipeline.placement.place import PlacingTuning
+from aggregator.pipeline.placement.retention import RetentionTuning
+from aggregator.pipeline.poll import PollTuning
+from aggregator.pipeline.prefetch import PrefetchTuning
+from aggregator.pipeline.workers.executor import WorkerTuning
+from aggregator.sources.limits import NetTuning, SourceTuning
+from aggregator.store.engine.timeouts import DatabaseTuning
+from aggregator.store.engine.writer_lease import LeaseTuning
+from aggregator.store.maintenance.checks.finding import CheckTuning
+from aggregator.store.maintenance.repair import ClockTuning
+from aggregator.store.read.change_stream import ChangeTuning
+from aggregator.store.read.reader import FrontPageTuning
+from aggregator.store.search.search import SearchTuning
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.api.push import PushTuning
+from aggregator.web.editor import EditorTuning
+from aggregator.web.webhooks.payload import WebhookTuning
 from tests.conftest import REPOSITORY
 
 SHAPES: dict[str, type[msgspec.Struct]] = {
-    "text": TextRules,
-    "copies": CopyRules,
-    "events": EventRules,
-    "vetoes": VetoRules,
-    "across": AcrossRules,
-    "stories": StoryRules,
-    "front": FrontRules,
-    "changes": ChangeRules,
-    "hooks": HookRules,
-    "clock": ClockRules,
-    "database": DatabaseRules,
-    "search": SearchRules,
-    "net": NetRules,
-    "work": WorkRules,
-    "ahead": AheadRules,
-    "sources": SourceRules,
-    "placing": PlacingRules,
-    "polling": PollRules,
-    "links": LinkRules,
-    "identity": IdentityRules,
-    "push": PushRules,
-    "desk": DeskRules,
-    "repeats": RepeatRules,
-    "retention": RetentionRules,
-    "service": ServiceRules,
-    "watch": WatchRules,
-    "checking": CheckRules,
-    "sharing": SharingRules,
+    "text": ExtractTuning,
+    "copies": CopyTuning,
+    "events": EventTuning,
+    "vetoes": VetoTuning,
+    "across": CrossLanguageTuning,
+    "stories": StoryTuning,
+    "front": FrontPageTuning,
+    "changes": ChangeTuning,
+    "hooks": WebhookTuning,
+    "clock": ClockTuning,
+    "database": DatabaseTuning,
+    "search": SearchTuning,
+    "net": NetTuning,
+    "work": WorkerTuning,
+    "ahead": PrefetchTuning,
+    "sources": SourceTuning,
+    "placing": PlacingTuning,
+    "polling": PollTuning,
+    "links": LiveBlogLinkTuning,
+    "identity": IdentityTuning,
+    "push": PushTuning,
+    "desk": EditorTuning,
+    "repeats": BoilerplateTuning,
+    "retention": RetentionTuning,
+    "service": ServiceTuning,
+    "watch": HealthCheckTuning,
+    "checking": CheckTuning,
+    "sharing": LeaseTuning,
 }
 PACKAGE = REPOSITORY / "aggregator"
 SHIPPED = yaml.safe_load((PACKAGE / "config/tuning.yaml").read_text())
@@ -84,7 +84,7 @@ def test_every_section_is_some_rooms_own() -> None:
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_constant_is_read_and_every_reader_finds_its_constant(name: str) -> None:
     assert set(SHIPPED[name]) == set(SHAPES[name].__struct_fields__)
-    rule_book().section(name, SHAPES[name])
+    effective_tuning().section(name, SHAPES[name])
     idle = [
         key
         for key in SHIPPED[name]
@@ -94,8 +94,8 @@ def test_every_constant_is_read_and_every_reader_finds_its_constant(name: str) -
 
 
 def test_an_override_lies_over_the_shipped_rules() -> None:
-    before = rule_book().section("events", EventRules)
-    after = rule_book({"events": {"window_days": 3}}).section("events", EventRules)
+    before = effective_tuning().section("events", EventTuning)
+    after = effective_tuning({"events": {"window_days": 3}}).section("events", EventTuning)
     assert after == msgspec.structs.replace(before, window_days=3.0)
 
 
@@ -114,14 +114,14 @@ def test_an_override_that_cannot_be_is_refused_at_once(
     overrides: dict[str, dict[str, object]], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(words)):
-        rule_book(overrides)
+        effective_tuning(overrides)
 
 
 def test_the_version_changes_with_every_override_and_with_nothing_else() -> None:
-    plain = rule_book().version
+    plain = effective_tuning().version
     assert re.fullmatch("[0-9a-f]{12}", plain)
     others = {
-        rule_book({name: {key: value + 1}}).version
+        effective_tuning({name: {key: value + 1}}).version
         for name, section in SHIPPED.items()
         for key, value in section.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
@@ -131,14 +131,16 @@ def test_the_version_changes_with_every_override_and_with_nothing_else() -> None
         value for section in SHIPPED.values() for value in section.values() if not isinstance(value, str)
     ]
     assert len(others) == len(numbers)
-    assert rule_book({"events": {}, "copies": {"mutual": SHIPPED["copies"]["mutual"]}}).version == plain
     assert (
-        rule_book({"events": {"window_days": 3}}).version
-        == rule_book({"events": {"window_days": 3.0}}).version
+        effective_tuning({"events": {}, "copies": {"mutual": SHIPPED["copies"]["mutual"]}}).version == plain
+    )
+    assert (
+        effective_tuning({"events": {"window_days": 3}}).version
+        == effective_tuning({"events": {"window_days": 3.0}}).version
     )
 
 
 def test_a_book_survives_the_way_to_a_worker() -> None:
-    book = rule_book({"copies": {"mutual": 0.5}, "events": {"story_cap": 9}})
-    assert RuleBook.from_json(book.to_json()) == book
-    assert RuleBook.from_json(book.to_json()).version == book.version
+    all_tuning = effective_tuning({"copies": {"mutual": 0.5}, "events": {"story_cap": 9}})
+    assert Tuning.from_json(all_tuning.to_json()) == all_tuning
+    assert Tuning.from_json(all_tuning.to_json()).version == all_tuning.version

@@ -15,37 +15,37 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
-from aggregator.sources.limits import source_rules
+from aggregator.config.tuning import effective_tuning
+from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
-    Found,
-    FoundBytes,
-    FoundEntry,
-    FoundProblem,
-    Reading,
+    InputEntry,
+    InputFeed,
+    InputItem,
+    InputProblem,
+    ReadOptions,
+    identify_below,
     open_source,
-    place_below,
     read_file,
 )
 from aggregator.sources.parse.jsonl import pieces
 from aggregator.sources.parse.streams import Progress, unzipped
 from tests.unit.test_sources_files import PAGE, answer, warc_record
 
-RULES = source_rules(rule_book())
+RULES = source_tuning(effective_tuning())
 Pack = Callable[[bytes], bytes]
 PACKERS = {"gz": gzip.compress, "zst": zstandard.compress}
 
 
-def found(path: Path, **more: object) -> list[Found]:
-    return list(open_source(path, rules=RULES, **more))  # type: ignore[arg-type]
+def found(path: Path, **more: object) -> list[InputItem]:
+    return list(open_source(path, tuning=RULES, **more))  # type: ignore[arg-type]
 
 
-def titles(results: list[Found]) -> list[str]:
-    return [one.entry.title for one in results if isinstance(one, FoundEntry)]
+def titles(results: list[InputItem]) -> list[str]:
+    return [one.entry.title for one in results if isinstance(one, InputEntry)]
 
 
-def problems(results: list[Found]) -> list[FoundProblem]:
-    return [one for one in results if isinstance(one, FoundProblem)]
+def problems(results: list[InputItem]) -> list[InputProblem]:
+    return [one for one in results if isinstance(one, InputProblem)]
 
 
 def record(number: int, padding: str = "") -> bytes:
@@ -146,7 +146,7 @@ def test_a_bomb_is_unpacked_in_small_steps(tmp_path: Path, kind: str) -> None:
     (one,) = found(tmp_path / f"a.jsonl.{kind}")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert isinstance(one, FoundProblem)
+    assert isinstance(one, InputProblem)
     assert one.verdict == "too_long"
     assert peak < 100_000_000
 
@@ -196,7 +196,7 @@ def test_an_element_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(
         json.dumps([{"title": "A"}, long[0], {"title": "B"}, *long[1:], {"title": "C"}])
     )
-    results = list(open_source(tmp_path / "a.json", rules=small))
+    results = list(open_source(tmp_path / "a.json", tuning=small))
     assert titles(results) == ["A", "B", "C"]
     assert [one.verdict for one in problems(results)] == ["too_long"] * len(long)
 
@@ -207,7 +207,7 @@ def test_a_long_list_is_held_a_piece_at_a_time(tmp_path: Path) -> None:
         file.write("[" + ",".join([one] * 3_000) + "]")
     assert (tmp_path / "a.json").stat().st_size > 7_000_000
     tracemalloc.start()
-    count = sum(1 for _ in open_source(tmp_path / "a.json", rules=RULES))
+    count = sum(1 for _ in open_source(tmp_path / "a.json", tuning=RULES))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 3_000
@@ -270,7 +270,7 @@ def test_millions_of_nothing_are_passed_over_together(tmp_path: Path, name: str)
     first, empty, last = EMPTY[name]
     file = tmp_path / f"{name}.gz"
     file.write_bytes(gzip.compress(first + empty * MANY + last))
-    reading = Reading(rules=RULES, progress=Progress())
+    reading = ReadOptions(tuning=RULES, progress=Progress())
     steps = 0
 
     def count(_frame: object, _event: str, _argument: object) -> None:
@@ -279,12 +279,12 @@ def test_millions_of_nothing_are_passed_over_together(tmp_path: Path, name: str)
 
     sys.setprofile(count)
     try:
-        results = list(read_file(file, place_below(tmp_path, file.name), reading))
+        results = list(read_file(file, identify_below(tmp_path, file.name), reading))
     finally:
         sys.setprofile(None)
     assert steps < MANY / 100
     assert None in results
-    (kept,) = (one for one in results if isinstance(one, FoundEntry))
+    (kept,) = (one for one in results if isinstance(one, InputEntry))
     if not name.endswith(".warc"):
         assert kept.entry.title == "Item 1"
     if empty.endswith(b"\n") and name.endswith(("jsonl", "json")):
@@ -301,9 +301,9 @@ def test_what_was_found_before_is_passed_over(tmp_path: Path, name: str) -> None
     }[name]
     (tmp_path / name).write_bytes(data)
     whole = [one for one in found(tmp_path / name) if one is not None]
-    place = place_below(tmp_path, name)
+    place = identify_below(tmp_path, name)
     for passed in range(len(whole) + 1):
-        reading = Reading(rules=RULES, progress=Progress(), passed=passed)
+        reading = ReadOptions(tuning=RULES, progress=Progress(), passed=passed)
         rest = [one for one in read_file(tmp_path / name, place, reading) if one is not None]
         assert [one.where for one in rest] == [one.where for one in whole[passed:]]
 
@@ -315,8 +315,8 @@ def page(letter: str) -> bytes:
     return warc_record("response", answer(PAGE), f"https://news.example.org/{letter}")
 
 
-def urls(results: list[Found]) -> str:
-    return "".join(str(one.entry.url)[-1] for one in results if isinstance(one, FoundEntry))
+def urls(results: list[InputItem]) -> str:
+    return "".join(str(one.entry.url)[-1] for one in results if isinstance(one, InputEntry))
 
 
 BROKEN = {
@@ -377,8 +377,8 @@ def test_of_a_cut_feed_what_is_there_is_left_to_a_worker(tmp_path: Path) -> None
     feed = b"<rss><channel>" + b"<item><title>One</title></item>" * 2000
     (tmp_path / "f.xml.gz").write_bytes(gzip.compress(feed)[:-10])
     first, second = found(tmp_path / "f.xml.gz")
-    assert isinstance(first, FoundBytes)
+    assert isinstance(first, InputFeed)
     assert first.data == feed[: len(first.data)]
     assert len(first.data) > 1000
-    assert isinstance(second, FoundProblem)
+    assert isinstance(second, InputProblem)
     assert "cut short" in second.reason

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import ParsedFeed
-from aggregator.sources.limits import source_rules
+from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feed import read_feed
 from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
 
 SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-RULES = source_rules(rule_book())
+RULES = source_tuning(effective_tuning())
 FEEDS = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[3] / "shared" / "data")) / "feeds"
 
 
@@ -32,7 +32,7 @@ def read(data: bytes | str, **changes: Any) -> ParsedFeed:
         "outlet": None,
         "zone": None,
         "seen": SEEN,
-        "rules": RULES,
+        "tuning": RULES,
     }
     return read_feed(data.encode() if isinstance(data, str) else data, **{**given, **changes})
 
@@ -434,7 +434,7 @@ def dated(days: range) -> str:
 @pytest.mark.parametrize("days", [range(20, 0, -1), range(1, 21)])
 def test_of_too_many_entries_the_newest_are_taken_and_all_counted(days: range) -> None:
     small = msgspec.structs.replace(RULES, max_entries=5)
-    feed = read(rss(dated(days)), rules=small)
+    feed = read(rss(dated(days)), tuning=small)
     assert [entry.guid for entry in feed.entries] == ["20", "19", "18", "17", "16"]
     assert feed.entry_count == 20
 
@@ -443,7 +443,7 @@ def test_one_text_is_cut_between_tags() -> None:
     small = msgspec.structs.replace(RULES, max_entry_chars=100)
     body = "".join(f"<p>word {number}</p>" for number in range(50))
     html = (
-        read(rss(f"<item><description><![CDATA[{body}]]></description></item>"), rules=small).entries[0].html
+        read(rss(f"<item><description><![CDATA[{body}]]></description></item>"), tuning=small).entries[0].html
     )
     assert html is not None
     assert 80 < len(html) <= 100

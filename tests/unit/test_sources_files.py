@@ -10,30 +10,30 @@ import msgspec
 import pytest
 import zstandard
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import UsageError
-from aggregator.sources.limits import source_rules
-from aggregator.sources.parse.files import Found, FoundBytes, FoundEntry, FoundProblem, open_source
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem, open_source
 from aggregator.sources.parse.streams import Progress
 
-RULES = source_rules(rule_book())
+RULES = source_tuning(effective_tuning())
 STORY = "Lock gate mended\n\nThe lock gate holds again, the harbour office said on Friday."
 RECORD = b'{"id": "r1", "outlet": "Harbour Post", "title": "Lock gate mended"}\n'
 
 
-def found(what: Path | str, **more: object) -> list[Found]:
-    return list(open_source(what, rules=RULES, **more))  # type: ignore[arg-type]
+def found(what: Path | str, **more: object) -> list[InputItem]:
+    return list(open_source(what, tuning=RULES, **more))  # type: ignore[arg-type]
 
 
-def only_entry(what: Path | str, **more: object) -> FoundEntry:
+def only_entry(what: Path | str, **more: object) -> InputEntry:
     (one,) = found(what, **more)
-    assert isinstance(one, FoundEntry), one
+    assert isinstance(one, InputEntry), one
     return one
 
 
-def only_problem(what: Path | str, **more: object) -> FoundProblem:
+def only_problem(what: Path | str, **more: object) -> InputProblem:
     (one,) = found(what, **more)
-    assert isinstance(one, FoundProblem), one
+    assert isinstance(one, InputProblem), one
     return one
 
 
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_saved_texts_are_named_by_folder_and_path(folder: Path) -> None:
-    entries = [one.entry for one in found(folder) if isinstance(one, FoundEntry)]
+    entries = [one.entry for one in found(folder) if isinstance(one, InputEntry)]
     assert [(one.source, one.guid, one.outlet) for one in entries] == [
         ("inbox", "Harbour Post/a.txt", "Harbour Post"),
         ("inbox", "b.txt", None),
@@ -57,7 +57,7 @@ def test_saved_texts_are_named_by_folder_and_path(folder: Path) -> None:
 
 def test_a_file_alone_is_known_to_its_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_folder = next(
-        one for one in found(folder) if isinstance(one, FoundEntry) and one.entry.guid == "b.txt"
+        one for one in found(folder) if isinstance(one, InputEntry) and one.entry.guid == "b.txt"
     )
     assert only_entry(folder / "b.txt").entry == in_folder.entry
     monkeypatch.chdir(folder)
@@ -67,7 +67,7 @@ def test_a_file_alone_is_known_to_its_folder(folder: Path, monkeypatch: pytest.M
 
 def test_a_folder_given_as_a_dot_has_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    assert [one.entry.source for one in found(".") if isinstance(one, FoundEntry)] == ["inbox", "inbox"]
+    assert [one.entry.source for one in found(".") if isinstance(one, InputEntry)] == ["inbox", "inbox"]
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress, lambda data: data])
@@ -93,7 +93,7 @@ def test_a_feed_is_left_to_a_worker(tmp_path: Path, name: str) -> None:
     data = b"<?xml version='1.0'?><rss><channel/></rss>"
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     (one,) = found(tmp_path / name)
-    assert isinstance(one, FoundBytes)
+    assert isinstance(one, InputFeed)
     assert (one.kind, one.data, one.source) == ("feed", data, name.removesuffix(".gz"))
 
 
@@ -135,16 +135,16 @@ def test_one_bad_file_does_not_stop_the_rest(folder: Path) -> None:
     (folder / "a-bad.txt").write_bytes(bytes(300))
     (folder / "c.jsonl.gz").write_bytes(gzip.compress(RECORD * 50)[:-20])
     kinds = [type(one).__name__ for one in found(folder)]
-    assert kinds.count("FoundProblem") >= 2
-    assert kinds.count("FoundEntry") >= 2
+    assert kinds.count("InputProblem") >= 2
+    assert kinds.count("InputEntry") >= 2
 
 
 def test_records_go_on_after_a_broken_one(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").write_bytes(RECORD + b"\n{broken\n" + b'{"title": "Second"}')
     first, broken, second = found(tmp_path / "r.jsonl")
-    assert isinstance(first, FoundEntry)
-    assert isinstance(broken, FoundProblem)
-    assert isinstance(second, FoundEntry)
+    assert isinstance(first, InputEntry)
+    assert isinstance(broken, InputProblem)
+    assert isinstance(second, InputEntry)
     assert (first.entry.source, first.entry.guid) == ("Harbour Post", "r1")
     assert broken.where.endswith("r.jsonl, line 3")
     assert (second.entry.source, second.where.rpartition(", ")[2]) == ("r.jsonl", "line 4")
@@ -153,10 +153,10 @@ def test_records_go_on_after_a_broken_one(tmp_path: Path) -> None:
 def test_a_line_that_is_too_long_is_skipped(tmp_path: Path) -> None:
     small = msgspec.structs.replace(RULES, max_article_bytes=1000)
     (tmp_path / "r.jsonl").write_bytes(RECORD + b"x" * 5000 + b"\n" + RECORD)
-    first, long, last = open_source(tmp_path / "r.jsonl", rules=small)
-    assert isinstance(first, FoundEntry)
-    assert isinstance(long, FoundProblem)
-    assert isinstance(last, FoundEntry)
+    first, long, last = open_source(tmp_path / "r.jsonl", tuning=small)
+    assert isinstance(first, InputEntry)
+    assert isinstance(long, InputProblem)
+    assert isinstance(last, InputEntry)
     assert (long.verdict, last.where.rpartition(", ")[2]) == ("too_long", "line 3")
 
 
@@ -171,21 +171,21 @@ def test_a_line_that_is_too_long_is_skipped(tmp_path: Path) -> None:
 )
 def test_json_in_its_shapes(tmp_path: Path, data: bytes, titles: list[str]) -> None:
     (tmp_path / "r.json").write_bytes(data)
-    assert [one.entry.title for one in found(tmp_path / "r.json") if isinstance(one, FoundEntry)] == titles
+    assert [one.entry.title for one in found(tmp_path / "r.json") if isinstance(one, InputEntry)] == titles
 
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_a_json_feed_is_a_feed(tmp_path: Path, indent: int | None) -> None:
     feed = {"version": "https://jsonfeed.org/version/1", "title": "F", "items": []}
     (tmp_path / "f.json").write_text(json.dumps(feed, indent=indent))
-    assert isinstance(found(tmp_path / "f.json")[0], FoundBytes)
+    assert isinstance(found(tmp_path / "f.json")[0], InputFeed)
 
 
 def test_json_that_is_no_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_bytes(b'[{"title": "A"}, 3]')
     good, bad = found(tmp_path / "r.json")
-    assert isinstance(good, FoundEntry)
-    assert isinstance(bad, FoundProblem)
+    assert isinstance(good, InputEntry)
+    assert isinstance(bad, InputProblem)
     assert "record 2" in bad.where
 
 
@@ -201,7 +201,7 @@ def test_json_that_is_no_record_is_named(tmp_path: Path) -> None:
 def test_standard_input(data: bytes, kind: int) -> None:
     results = found("-", stdin=io.BytesIO(data))
     assert len(results) == kind
-    assert all(isinstance(one, FoundEntry) for one in results)
+    assert all(isinstance(one, InputEntry) for one in results)
 
 
 def test_text_from_standard_input_has_no_key() -> None:
@@ -286,7 +286,7 @@ def test_a_warc_gives_its_pages(tmp_path: Path, name: str) -> None:
     ]
     pack = gzip.compress if name.endswith("gz") else bytes
     (tmp_path / name).write_bytes(b"".join(pack(record) for record in records))
-    results = [one.entry for one in found(tmp_path / name) if isinstance(one, FoundEntry)]
+    results = [one.entry for one in found(tmp_path / name) if isinstance(one, InputEntry)]
     assert [one.url for one in results] == [f"https://news.example.org/{letter}" for letter in "abc"]
     assert {one.html for one in results} == {PAGE.decode("latin-1")}
     assert all(one.is_page and one.source == "crawl.warc" and one.published is None for one in results)
@@ -296,9 +296,9 @@ def test_a_warc_page_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
     bomb = answer(gzip.compress(bytes(RULES.max_article_bytes + 5)), "Content-Encoding: gzip\r\n")
     (tmp_path / "c.warc").write_bytes(warc_record("response", bomb) + warc_record("response", answer(PAGE)))
     first, second = found(tmp_path / "c.warc")
-    assert isinstance(first, FoundProblem)
+    assert isinstance(first, InputProblem)
     assert first.verdict == "too_long"
-    assert isinstance(second, FoundEntry)
+    assert isinstance(second, InputEntry)
 
 
 @pytest.mark.parametrize("cut", [5, 40, 140, 250])
@@ -306,5 +306,5 @@ def test_a_cut_warc_is_one_problem(tmp_path: Path, cut: int) -> None:
     whole = warc_record("response", answer(PAGE))
     (tmp_path / "c.warc").write_bytes(whole + whole[:cut])
     first, second = found(tmp_path / "c.warc")
-    assert isinstance(first, FoundEntry)
-    assert isinstance(second, FoundProblem)
+    assert isinstance(first, InputEntry)
+    assert isinstance(second, InputProblem)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import ReadError
-from aggregator.sources.limits import source_rules
-from aggregator.sources.parse.folder_scan import Changes, Stamp, listed, scan
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.folder_scan import FileStamp, FolderChanges, listed, scan
 
-RULES = source_rules(rule_book())
+RULES = source_tuning(effective_tuning())
 START_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000
 
@@ -21,8 +21,8 @@ def write(path: Path, text: str, at_ns: int = START_NS) -> None:
     os.utime(path, ns=(at_ns, at_ns))
 
 
-def look(folder: Path, known: dict[str, Stamp] | None = None, after_seconds: float = 60) -> Changes:
-    return scan(folder, known or {}, now_ns=START_NS + int(after_seconds * SECOND_NS), rules=RULES)
+def look(folder: Path, known: dict[str, FileStamp] | None = None, after_seconds: float = 60) -> FolderChanges:
+    return scan(folder, known or {}, now_ns=START_NS + int(after_seconds * SECOND_NS), tuning=RULES)
 
 
 def test_the_first_look_finds_all_in_order(tmp_path: Path) -> None:

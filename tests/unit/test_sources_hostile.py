@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import ParsedFeed
 from aggregator.model.errors import FetchError
 from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.poll import parse_feed
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.pipeline.workers.factory import open_executor
-from aggregator.sources.limits import source_rules
+from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feed import read_feed
 from tests.conftest import REPOSITORY
 from tests.hostile_feeds import GOOD, TOKENS, Hostile, all_hostile, floods, rss
 from tests.loopback import LoopbackServer
 
 SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-BOOK = rule_book()
-RULES = source_rules(BOOK)
+BOOK = effective_tuning()
+RULES = source_tuning(BOOK)
 TITLE = "Ferry back in harbour"
 
 
@@ -49,7 +49,7 @@ def read(data: bytes | str, content_type: str | None = None) -> ParsedFeed:
         outlet=None,
         zone=None,
         seen=SEEN,
-        rules=RULES,
+        tuning=RULES,
     )
 
 
@@ -170,7 +170,7 @@ def test_a_string_is_no_feed(tmp_path: Path) -> None:
     for text in (str(path), f"file://{path}"):
         feed = read_feed(
             text,  # type: ignore[arg-type]
-            source="s", url=None, content_type=None, outlet=None, zone=None, seen=SEEN, rules=RULES,
+            source="s", url=None, content_type=None, outlet=None, zone=None, seen=SEEN, tuning=RULES,
         )  # fmt: skip
         assert feed.entries == ()
         assert feed.problem is not None

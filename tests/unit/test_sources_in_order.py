@@ -10,33 +10,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, Published
-from aggregator.sources.limits import source_rules
-from aggregator.sources.parse.files import Found, FoundBytes, FoundEntry, FoundProblem, open_source
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem, open_source
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
 from tests.unit.test_sources_files import answer, warc_record
 
-RULES = source_rules(rule_book())
+RULES = source_tuning(effective_tuning())
 DAY = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
 
-def entry(number: int, day: int | None, file: str) -> Found:
+def entry(number: int, day: int | None, file: str) -> InputItem:
     published = None if day is None else Published(time=DAY + dt.timedelta(days=day))
-    return FoundEntry(
+    return InputEntry(
         entry=Entry(source="s", guid=str(number), text="x" * 10, published=published), where=file, file=file
     )
 
 
-def found_of(kinds: list[int | None], file: str) -> list[Found]:
+def found_of(kinds: list[int | None], file: str) -> list[InputItem]:
     """A day is an article of that day, None one without a date, -1 a problem and -2 a feed."""
-    made: list[Found] = []
+    made: list[InputItem] = []
     for number, kind in enumerate(kinds):
         if kind == -1:
-            made.append(FoundProblem(where=f"{file} {number}", reason="no", file=file))
+            made.append(InputProblem(where=f"{file} {number}", reason="no", file=file))
         elif kind == -2:
-            made.append(FoundBytes(data=bytes([number % 256]) * 10, source="f", where=file, file=file))
+            made.append(InputFeed(data=bytes([number % 256]) * 10, source="f", where=file, file=file))
         else:
             made.append(entry(number, kind, file))
     return made
@@ -64,7 +64,7 @@ def test_each_file_is_sorted_by_itself_and_equal_times_stay_as_they_lie(
 def test_a_name_that_is_no_text_harms_nothing() -> None:
     found = [entry(number, 5 - number, "\udcff.jsonl") for number in range(4)]
     ordered = list(in_order_of_time(iter(found), Progress(), run_chars=5))
-    assert [one.entry.guid for one in ordered if isinstance(one, FoundEntry)] == ["3", "2", "1", "0"]
+    assert [one.entry.guid for one in ordered if isinstance(one, InputEntry)] == ["3", "2", "1", "0"]
 
 
 @pytest.mark.parametrize("name", ["dump.jsonl.gz", "dump.warc.gz"])
@@ -88,9 +88,9 @@ def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(tmp_path: P
     progress = Progress()
     told, shares = [], []
     for one in in_order_of_time(
-        open_source(tmp_path / name, rules=RULES, progress=progress), progress, run_chars=300
+        open_source(tmp_path / name, tuning=RULES, progress=progress), progress, run_chars=300
     ):
-        assert isinstance(one, FoundEntry)
+        assert isinstance(one, InputEntry)
         told.append(one.entry.published.time if one.entry.published else one.archived_at)
         shares.append(progress.read_bytes)
     assert told == days[::-1]
@@ -101,7 +101,7 @@ def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(tmp_path: P
 def test_memory_holds_one_run_of_a_long_archive() -> None:
     def long() -> object:
         for number in range(4000):
-            yield FoundEntry(
+            yield InputEntry(
                 entry=Entry(source="s", guid=str(number), text=f"{number} " * 1000), where="a", file="a"
             )
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import ReadError
-from aggregator.sources.limits import source_rules
+from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feed_discovery import (
-    Discovered,
+    DiscoveredFeeds,
     PageJob,
     discover,
     feed_links,
@@ -18,7 +18,7 @@ from aggregator.sources.parse.feed_discovery import (
 )
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, write_opml
 
-RULES = source_rules(rule_book())
+RULES = source_tuning(effective_tuning())
 
 
 def test_folders_are_read_as_they_nest() -> None:
@@ -31,7 +31,7 @@ def test_folders_are_read_as_they_nest() -> None:
     <outline text="Again" xmlUrl="https://a.example/rss"/>
     <outline text="No feed" url="https://d.example/"/><outline text="Bad" xmlUrl="file:///etc/passwd"/>
     </body></opml>"""
-    assert read_opml(data, rules=RULES) == (
+    assert read_opml(data, tuning=RULES) == (
         OpmlFeed(
             url="https://a.example/rss",
             title="Harbour & Post",
@@ -54,7 +54,7 @@ def test_folders_are_read_as_they_nest() -> None:
     ],
 )
 def test_broken_lists_are_read_as_far_as_they_go(data: bytes) -> None:
-    feeds = read_opml(data, rules=RULES)
+    feeds = read_opml(data, tuning=RULES)
     assert [feed.url for feed in feeds] == ["https://a.example/rss"]
     assert "root:" not in feeds[0].title
 
@@ -62,7 +62,7 @@ def test_broken_lists_are_read_as_far_as_they_go(data: bytes) -> None:
 @pytest.mark.parametrize("data", [b"", b"hello", b"<html><body>x</body></html>", b"\x89PNG\0\0", b"<opml/>"])
 def test_what_is_no_list_is_refused(data: bytes) -> None:
     with pytest.raises(ReadError, match="OPML"):
-        read_opml(data, rules=RULES)
+        read_opml(data, tuning=RULES)
 
 
 NAMES = st.text(
@@ -80,7 +80,7 @@ def test_what_is_written_is_read_back(named: list[tuple[str, list[str]]]) -> Non
         for number, (name, folder) in enumerate(named)
     ]
     written = write_opml([OpmlFeed(url="https://first.example/rss"), *feeds], title="All")
-    read = {feed.url: feed.folder for feed in read_opml(written, rules=RULES)}
+    read = {feed.url: feed.folder for feed in read_opml(written, tuning=RULES)}
     assert len(read) == len(feeds) + 1
     assert {len(feed.folder) for feed in feeds} <= {len(folder) for folder in read.values()}
 
@@ -89,7 +89,7 @@ def test_what_is_written_is_read_back(named: list[tuple[str, list[str]]]) -> Non
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_list_or_refused(data: bytes) -> None:
     try:
-        feeds = read_opml(data + b"<outline xmlUrl='https://a.example/'/>", rules=RULES)
+        feeds = read_opml(data + b"<outline xmlUrl='https://a.example/'/>", tuning=RULES)
     except ReadError:
         feeds = ()
     assert {feed.url for feed in feeds} <= {"https://a.example/"}
@@ -186,14 +186,14 @@ def test_lists_of_other_programs(name: str) -> None:
                 codec
             )
         )
-        assert [feed.url for feed in read_opml(data, rules=RULES)] == urls
+        assert [feed.url for feed in read_opml(data, tuning=RULES)] == urls
 
 
 def test_of_a_feed_in_several_places_the_first_folder_counts() -> None:
     feed = "<outline text='F' xmlUrl='https://a.example/rss'/>"
     filed = "".join(f"<outline text='{name}'>{feed}</outline>" for name in "AB")
     data = f"<opml><body>{feed}{filed}</body></opml>"
-    assert [one.folder for one in read_opml(data.encode(), rules=RULES)] == [("A",)]
+    assert [one.folder for one in read_opml(data.encode(), tuning=RULES)] == [("A",)]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_of_a_feed_in_several_places_the_first_folder_counts() -> None:
 def test_a_long_or_deep_list_is_read(feeds: int, folders: int) -> None:
     body = "".join(f'<outline text="F{n}" xmlUrl="https://f{n}.example/rss"/>' for n in range(feeds))
     data = "<opml><body>" + '<outline text="a">' * folders + body + "</outline>" * folders + "</body></opml>"
-    found = read_opml(data.encode(), rules=RULES)
+    found = read_opml(data.encode(), tuning=RULES)
     assert len(found) == (feeds if folders < 100_000 else 0)
     assert all(len(feed.folder) <= 20 for feed in found)
 
@@ -236,7 +236,7 @@ def test_the_likeliest_feed_comes_first(page: str, hrefs: list[str], first: str)
 def test_a_page_leads_on_by_meta_refresh() -> None:
     page = b"<meta http-equiv='Refresh' content='5; URL=/news/index.html'>"
     job = PageJob(page=page, url="https://example.org/")
-    found = msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=Discovered)
+    found = msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=DiscoveredFeeds)
     assert (found.leads_to, found.links) == ("https://example.org/news/index.html", ())
 
 
@@ -249,7 +249,7 @@ def test_an_index_of_sitemaps_names_those_of_news_first_and_then_the_newest() ->
         "<sitemap><loc>javascript:x</loc></sitemap></sitemapindex>"
     )
     job = PageJob(page=index.encode(), url="https://example.org/sitemap.xml")
-    found = msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=Discovered)
+    found = msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=DiscoveredFeeds)
     assert [link.url for link in found.links] == [
         "https://example.org/google-news.xml.gz",
         "https://example.org/2026.xml",
@@ -270,4 +270,4 @@ def test_robots_name_sitemaps() -> None:
 )
 def test_floods_in_a_page_end_well(token: str) -> None:
     job = PageJob(page=(token * 200_000).encode(), url="https://example.org/")
-    assert msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=Discovered).links == ()
+    assert msgspec.msgpack.decode(discover(msgspec.msgpack.encode(job)), type=DiscoveredFeeds).links == ()

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from aggregator.extract.wire.agencies import agency_of, family_table
 from aggregator.model.core import ArticleView
 from aggregator.stories.counts import (
+    CountedArticle,
     Counts,
-    Member,
-    Standing,
+    CountState,
     copy_groups,
     count,
+    count_state_of,
     counts,
     from_bytes,
-    known_link,
+    merge_count_states,
     original_of,
-    standing_of,
+    resolve_link,
     to_bytes,
-    together,
     trails,
     with_member,
     with_originals,
@@ -162,8 +162,8 @@ def test_counts_hold_their_bounds_in_any_order(articles: list[ArticleView], rand
     assert count(shuffled) == found
 
 
-def folded(articles: list[ArticleView], start: Standing | None = None) -> Standing:
-    standing = start or Standing()
+def folded(articles: list[ArticleView], start: CountState | None = None) -> CountState:
+    standing = start or CountState()
     for article in articles:
         standing = with_member(standing, article, linkable=True)
     return standing
@@ -185,8 +185,14 @@ def test_two_stories_that_become_one_count_as_all_their_articles(
     articles: list[ArticleView], at: int
 ) -> None:
     one, other = articles[:at], articles[at:]
-    assert together(folded(one), folded(other)) == together(folded(other), folded(one)) == folded(articles)
-    assert counts(together(standing_of(one), standing_of(other))).article_count == len(articles)
+    assert (
+        merge_count_states(folded(one), folded(other))
+        == merge_count_states(folded(other), folded(one))
+        == folded(articles)
+    )
+    assert counts(merge_count_states(count_state_of(one), count_state_of(other))).article_count == len(
+        articles
+    )
 
 
 @given(stories())
@@ -200,11 +206,11 @@ def test_copies_that_nothing_links_to_may_be_forgotten(articles: list[ArticleVie
         for a in articles
     ]
     links = {a.id: None if a.role == "excerpt" else a.copy_of for a in came}
-    standing = Standing()
+    standing = CountState()
     for article in came:
-        link = article.copy_of and known_link(standing, article.copy_of, links.get)
+        link = article.copy_of and resolve_link(standing, article.copy_of, links.get)
         standing = with_member(standing, msgspec.structs.replace(article, copy_of=link), linkable=False)
-    assert counts(standing) == counts(standing_of(came)) == count(came)
+    assert counts(standing) == counts(count_state_of(came)) == count(came)
 
 
 @given(stories())
@@ -217,9 +223,11 @@ def test_bytes_of_another_layout_are_not_believed() -> None:
 
 
 def test_a_flood_of_copies_stays_small_and_counts_right() -> None:
-    standing = standing_of([view("first", "Outlet 0")])
+    standing = count_state_of([view("first", "Outlet 0")])
     for n in range(1, 2001):
-        copy = Member(f"c{n}", f"Outlet {n % 5}", NOON + dt.timedelta(minutes=n), None, "first", "copy")
+        copy = CountedArticle(
+            f"c{n}", f"Outlet {n % 5}", NOON + dt.timedelta(minutes=n), None, "first", "copy"
+        )
         standing = with_member(standing, copy, linkable=n < 8)
     assert counts(standing) == Counts(2001, 5, 1)
     assert len(to_bytes(standing)) < 1000

@@ -10,7 +10,7 @@ from aggregator.model.core import ArticleView, MergedStory
 from aggregator.stories.counts import count
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
-from aggregator.stories.tuning import shipped_rules
+from aggregator.stories.tuning import shipped_tuning
 from tests.unit.stories_examples import NOON, view
 
 FILLED = (
@@ -28,8 +28,8 @@ FILLED = (
 )
 
 
-def told(*texts: str, **rules: Any) -> MergedStory:
-    return merge(reports(*texts), rules=msgspec.structs.replace(shipped_rules(), **rules))
+def told(*texts: str, **tuning: Any) -> MergedStory:
+    return merge(reports(*texts), tuning=msgspec.structs.replace(shipped_tuning(), **tuning))
 
 
 def reports(*texts: str, hours: int = 1, outlets: tuple[str, ...] = ()) -> list[ArticleView]:
@@ -110,7 +110,7 @@ def test_a_fact_counts_outlets_and_not_reports(outlets: int) -> None:
     texts = [line.format(word) for word in ("Emrys Boll", "Emrys Boll, 52,", "Emrys Boll there")]
     names = tuple(f"Paper {min(n, outlets - 1)}" for n in range(3))
     merged = merge(
-        reports(*texts, outlets=names), rules=msgspec.structs.replace(shipped_rules(), same_words_share=9.0)
+        reports(*texts, outlets=names), tuning=msgspec.structs.replace(shipped_tuning(), same_words_share=9.0)
     )
     (fact,) = [each for each in merged.facts if "warden" in each.said[0].text]
     assert (fact.outlets, fact.of, len(fact.said)) == (outlets, outlets, 3)
@@ -120,7 +120,7 @@ def test_one_outlet_under_two_spellings_is_counted_once() -> None:
     line = "Police in Tarnow arrested the warden {} of the dyke on Sunday evening in a hotel at the harbour."
     texts = [line.format(word) for word in ("Emrys Boll", "Emrys Boll, 52,", "Emrys Boll there")]
     written = reports(*texts, outlets=("Reuters", "www.reuters.com", "Paper"))
-    merged = merge(written, rules=msgspec.structs.replace(shipped_rules(), same_words_share=9.0))
+    merged = merge(written, tuning=msgspec.structs.replace(shipped_tuning(), same_words_share=9.0))
     assert [(fact.outlets, fact.of) for fact in merged.facts] == [(2, 2)]
     assert merged.facts[0].of == count(written).outlet_count
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.stories.tuning import shipped_rules
+from aggregator.stories.tuning import shipped_tuning
 from benchmarks.merged import (
     Judged,
     is_faithful,
@@ -90,11 +90,11 @@ def test_pages_are_byte_equal_under_three_hash_seeds() -> None:
 def test_a_long_story_is_read_in_part() -> None:
     articles = saga(EVENTS, "impeach", 30)
     assert len(articles) == 30
-    rules = shipped_rules()
+    tuning = shipped_tuning()
     told = read(articles)
-    assert len(told.reports) == rules.reports_cap
-    assert max(len(report.sentences) for report in told.reports) <= rules.sentences_cap
+    assert len(told.reports) == tuning.reports_cap
+    assert max(len(report.sentences) for report in told.reports) <= tuning.sentences_cap
     # Of all pairs of its sentences a small part is compared: the work grows with what they share.
-    sentences = len(told.likenesses.features)
-    assert len(told.likenesses.pairs) < 0.1 * sentences * (sentences - 1) / 2
+    sentences = len(told.similarities.features)
+    assert len(told.similarities.pairs) < 0.1 * sentences * (sentences - 1) / 2
     assert len(milliseconds([articles[:4]])) == 1

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.model.core import ArticleView, Attributed, MergedStory, TimedEntry
+from aggregator.model.core import ArticleView, AttributedSentence, MergedStory, TimedEntry
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
 from tests.unit.stories_examples import NOON, ferry, view
 
 
-def shown(merged: MergedStory) -> list[Attributed]:
+def shown(merged: MergedStory) -> list[AttributedSentence]:
     """Every sentence that the merged story shows, but the titles and timed entries of its timeline."""
     told = [
-        Attributed(text=i.text, article=i.article, outlet=i.outlet)
+        AttributedSentence(text=i.text, article=i.article, outlet=i.outlet)
         for i in merged.timeline
         if i.kind == "told"
     ]

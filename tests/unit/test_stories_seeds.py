@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import ArticleView, Entry, MergedStory
 from aggregator.stories.headline import headline
@@ -50,7 +50,7 @@ def read(path: Path) -> ArticleView:
         is_saved_text=True,
         outlet=path.stem,
     )
-    article = clean_article(entry, None, None, None, SEEN, rule_book())
+    article = clean_article(entry, None, None, None, SEEN, effective_tuning())
     published = article.published
     return ArticleView(
         id=path.stem,

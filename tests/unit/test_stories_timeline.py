@@ -5,10 +5,10 @@ import datetime as dt
 import pytest
 
 from aggregator.model.core import TimedEntry
-from aggregator.stories.dates import days_inferred, days_told
+from aggregator.stories.dates import days_inferred, days_stated
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
-from aggregator.stories.tuning import shipped_rules
+from aggregator.stories.tuning import shipped_tuning
 from tests.unit.stories_examples import NOON, view
 
 WEDNESDAY = dt.date(2025, 3, 12)
@@ -40,29 +40,33 @@ WEDNESDAY = dt.date(2025, 3, 12)
     ],
 )
 def test_days_are_told_against_the_day_of_publication(sentence: str, days: list[int]) -> None:
-    assert days_told(sentence, WEDNESDAY, shipped_rules()) == [dt.date(2025, 3, day) for day in days]
+    assert days_stated(sentence, WEDNESDAY, shipped_tuning()) == [dt.date(2025, 3, day) for day in days]
 
 
 def test_a_month_and_day_far_ahead_belong_to_the_year_before() -> None:
-    assert days_told("It began on November 27.", WEDNESDAY, shipped_rules()) == [dt.date(2024, 11, 27)]
-    assert days_told("It begins on April 2.", WEDNESDAY, shipped_rules()) == [dt.date(2025, 4, 2)]
-    assert days_told("The board was cleared on May 14.", WEDNESDAY, shipped_rules()) == [dt.date(2024, 5, 14)]
+    assert days_stated("It began on November 27.", WEDNESDAY, shipped_tuning()) == [dt.date(2024, 11, 27)]
+    assert days_stated("It begins on April 2.", WEDNESDAY, shipped_tuning()) == [dt.date(2025, 4, 2)]
+    assert days_stated("The board was cleared on May 14.", WEDNESDAY, shipped_tuning()) == [
+        dt.date(2024, 5, 14)
+    ]
 
 
 def test_a_month_and_day_without_a_verb_of_the_past_is_the_nearest() -> None:
-    assert days_told("The board meets again on 14 May.", WEDNESDAY, shipped_rules()) == [dt.date(2025, 5, 14)]
+    assert days_stated("The board meets again on 14 May.", WEDNESDAY, shipped_tuning()) == [
+        dt.date(2025, 5, 14)
+    ]
     november = dt.date(2025, 11, 12)
-    assert days_told("The board meets again on 14 January.", november, shipped_rules()) == [
+    assert days_stated("The board meets again on 14 January.", november, shipped_tuning()) == [
         dt.date(2026, 1, 14)
     ]
 
 
 def test_an_inferred_weekday_is_the_one_nearest_to_the_dated_reports() -> None:
-    rules = shipped_rules()
-    assert days_inferred("He said so on Saturday.", WEDNESDAY, WEDNESDAY, rules) == [dt.date(2025, 3, 15)]
-    assert days_inferred("He said so on Sunday.", WEDNESDAY, WEDNESDAY, rules) == [dt.date(2025, 3, 9)]
-    assert days_inferred("He said so last Sunday.", WEDNESDAY, WEDNESDAY, rules) == []
-    assert days_inferred("He said so on Saturday.", WEDNESDAY, WEDNESDAY - dt.timedelta(1), rules) == []
+    tuning = shipped_tuning()
+    assert days_inferred("He said so on Saturday.", WEDNESDAY, WEDNESDAY, tuning) == [dt.date(2025, 3, 15)]
+    assert days_inferred("He said so on Sunday.", WEDNESDAY, WEDNESDAY, tuning) == [dt.date(2025, 3, 9)]
+    assert days_inferred("He said so last Sunday.", WEDNESDAY, WEDNESDAY, tuning) == []
+    assert days_inferred("He said so on Saturday.", WEDNESDAY, WEDNESDAY - dt.timedelta(1), tuning) == []
 
 
 def test_a_day_inferred_from_another_report_says_so() -> None:
@@ -115,7 +119,7 @@ def test_of_too_many_moments_the_newest_stay_and_publications_do() -> None:
     )
     report = view("a", title="Ferry sinks", text="The ferry Marlin sank off Port Ellis at noon.", hours=-48)
     found = merge([blog, report]).timeline
-    assert len(found) == shipped_rules().timeline_cap
+    assert len(found) == shipped_tuning().timeline_cap
     assert [item.article for item in found if item.kind == "published"] == ["a", "blog"]
     assert [item.text for item in found if item.kind == "live"] == [
         f"Boat {n} came in." for n in range(22, 80)
@@ -139,7 +143,7 @@ def test_copies_are_named_below_the_publication_of_their_original() -> None:
     cut = view("x", "Bit", role="excerpt", copy_of="c03", hours=1, text="The ferry Marlin sank at night.")
     articles = [*copies, cut, original]
     (item,) = merge(articles).timeline
-    assert (item.article, item.copy_count, len(item.copies)) == ("o", 23, shipped_rules().timeline_copies)
+    assert (item.article, item.copy_count, len(item.copies)) == ("o", 23, shipped_tuning().timeline_copies)
     assert [(one.article, one.minutes_later, one.is_whole) for one in item.copies[:3]] == [
         ("c00", 30, True),
         ("x", 60, False),

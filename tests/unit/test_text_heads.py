@@ -2,14 +2,14 @@
 
 import pytest
 
-from aggregator.config.tuning import rule_book
-from aggregator.extract.limits import TextRules
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import is_furniture, is_navigation
 from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.plain.outlet_names import is_masthead, split_title
-from aggregator.extract.plain.saved_text import Context, SavedText, read_saved_text
+from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
 
-RULES = rule_book().section("text", TextRules)
+RULES = effective_tuning().section("text", ExtractTuning)
 BODY = (
     "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
     "Traffic is led over the northern road until the repairs are done. Nobody was hurt."
@@ -18,7 +18,7 @@ TITLE = "Harbour bridge closed over cracks in two pillars"
 
 
 def read(text: str, outlet: str | None = "The Tern & Plover") -> SavedText:
-    return read_saved_text(text, Context(rules=RULES, outlet=outlet))
+    return read_saved_text(text, SavedTextContext(tuning=RULES, outlet=outlet))
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aggregator.config.tuning import rule_book
-from aggregator.extract.html.dom import bounded
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.html.dom import bound_html
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.model.errors import WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
-from aggregator.pipeline.workers.executor import Executor, WorkRules
+from aggregator.pipeline.workers.executor import Executor, WorkerTuning
 from aggregator.pipeline.workers.factory import open_executor
 from tests.hostile_pages import (
     CHARACTERS,
@@ -25,8 +25,8 @@ from tests.hostile_pages import (
     plain_page,
 )
 
-BOOK = rule_book()
-DEADLINE = BOOK.section("work", WorkRules).parse_deadline_seconds
+BOOK = effective_tuning()
+DEADLINE = BOOK.section("work", WorkerTuning).parse_deadline_seconds
 MIB = 1 << 20
 SEED = 20_241_206
 # One of each kind that is quick; the others are torture.
@@ -104,14 +104,14 @@ def test_an_illegal_character_cuts_nothing(workers: Executor) -> None:
 
 def test_the_limits_are_taken_before_a_parser_sees_the_page() -> None:
     attributes = " ".join(f"a{n}={n}" for n in range(100_000))
-    few = bounded(
+    few = bound_html(
         f"<div {attributes}>x</div><p>y</p>", max_chars=3_000_000, max_elements=100, max_attributes=256
     )
     assert few.html.count("=") < 256
     assert few.html.endswith(">x</div><p>y</p>")
-    many = bounded("<br>" * 5_000, max_chars=3_000_000, max_elements=100, max_attributes=256)
+    many = bound_html("<br>" * 5_000, max_chars=3_000_000, max_elements=100, max_attributes=256)
     assert (many.html.count("<br>"), many.truncated) == (100, True)
-    long = bounded("x" * 5_000, max_chars=1_000, max_elements=100, max_attributes=256)
+    long = bound_html("x" * 5_000, max_chars=1_000, max_elements=100, max_attributes=256)
     assert (len(long.html), long.truncated) == (1_000, True)
 
 
@@ -145,7 +145,7 @@ def test_without_its_limit_a_flood_breaks_the_deadline_or_the_memory(
     item = PrepareItem(entry=Entry(source="x"), seen=dt.datetime(2025, 1, 1, tzinfo=dt.UTC), page=page)
 
     def ended(limits: dict[str, int]) -> BaseException | None:
-        job = PrepareJob(items=(item,), rules=rule_book({"text": limits}).to_json())
+        job = PrepareJob(items=(item,), tuning=effective_tuning({"text": limits}).to_json())
         return workers.submit(prepare, msgspec.msgpack.encode(job)).exception()
 
     prepared(workers, plain_page())  # the parsers are loaded

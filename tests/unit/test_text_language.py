@@ -2,11 +2,11 @@
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.language.detect import find_language
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 
-RULES = rule_book().section("text", TextRules)
+RULES = effective_tuning().section("text", ExtractTuning)
 
 
 @pytest.mark.parametrize(

@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.html.live_blog import read_live_page
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.liveblog.clock_times import StatedDay, day_heading, minutes_ago, opening
 from aggregator.extract.liveblog.detect import entries_of, is_container_title, looks_live, timed_entries
-from aggregator.extract.liveblog.ordering import Found, Known, timed
+from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry, timed
 from aggregator.model.core import Published
-from aggregator.pipeline.workers.executor import WorkRules
+from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.stories.facts.source_sentences import read_reports
 from aggregator.stories.text.timeline import timeline
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from tests.live_blogs import cases, is_right, read, told
 from tests.memory_shelf import an_article
 
-RULES = rule_book().section("text", TextRules)
-STORIES = rule_book().section("stories", StoryRules)
+RULES = effective_tuning().section("text", ExtractTuning)
+STORIES = effective_tuning().section("stories", StoryTuning)
 BOTH = [case for name in ("check", "dev") for case in cases(name)]
 
 
@@ -47,7 +47,7 @@ def test_every_entry_in_the_right_order_and_no_look_alike(case: dict[str, Any]) 
 def test_without_its_rule_a_case_fails(rule: str, value: float, case: str) -> None:
     found = next(one for one in BOTH if one["id"] == case)
     assert is_right(found)
-    assert not is_right(found, rule_book({"text": {rule: value}}))
+    assert not is_right(found, effective_tuning({"text": {rule: value}}))
 
 
 # --- clocks ------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def test_times_that_count_back() -> None:
 # --- order and days ----------------------------------------------------------------------------------------
 
 
-def clocks_of(page: list[str], known: Known) -> list[tuple[str | None, str]]:
+def clocks_of(page: list[str], known: ArticleTimes) -> list[tuple[str | None, str]]:
     return [
         (str(one.day) if one.day else None, f"{one.clock_minutes // 60:02}:{one.clock_minutes % 60:02}")
         for one in entries_of(page, RULES, known, announced=False)
@@ -146,7 +146,7 @@ AT_TEN = Published(time=dt.datetime(2026, 3, 6, 22, 0, tzinfo=dt.UTC))
 
 def test_a_live_blog_that_goes_on_after_it_was_published_is_of_that_day_and_the_next() -> None:
     page = ["22:05: a", "23:40: b", "00:31: c"]
-    assert clocks_of(page, Known(published=AT_TEN)) == [
+    assert clocks_of(page, ArticleTimes(published=AT_TEN)) == [
         ("2026-03-06", "22:05"),
         ("2026-03-06", "23:40"),
         ("2026-03-07", "00:31"),
@@ -156,18 +156,18 @@ def test_a_live_blog_that_goes_on_after_it_was_published_is_of_that_day_and_the_
 def test_nothing_is_later_than_when_it_was_seen() -> None:
     page = ["22:50: b", "21:40: a", "21:10: c"]
     noon = Published(time=dt.datetime(2026, 3, 6, 12, 0, tzinfo=dt.UTC))
-    assert {day for day, _ in clocks_of(page, Known(published=noon))} == {"2026-03-06"}
-    assert {day for day, _ in clocks_of(page, Known(published=noon, seen=noon.time))} == {None}
+    assert {day for day, _ in clocks_of(page, ArticleTimes(published=noon))} == {"2026-03-06"}
+    assert {day for day, _ in clocks_of(page, ArticleTimes(published=noon, seen=noon.time))} == {None}
 
 
 def test_where_two_days_are_as_near_none_is_told() -> None:
     noon = Published(time=dt.datetime(2026, 3, 6, 12, 0, tzinfo=dt.UTC))
     page = ["00:20: c", "00:05: b", "23:50: a"]
-    assert {day for day, _ in clocks_of(page, Known(published=noon))} == {None}
+    assert {day for day, _ in clocks_of(page, ArticleTimes(published=noon))} == {None}
 
 
 def test_a_long_pause_is_not_midnight() -> None:
-    assert [clock for _, clock in clocks_of(["08:00: a", "15:00: b", "22:00: c"], Known())] == [
+    assert [clock for _, clock in clocks_of(["08:00: a", "15:00: b", "22:00: c"], ArticleTimes())] == [
         "08:00",
         "15:00",
         "22:00",
@@ -178,12 +178,12 @@ def test_headings_tell_more_than_clocks() -> None:
     """A day without a midnight step, and a weekday against the day of publication."""
     page = ["Friday", "23:50: c", "Thursday", "22:00: b", "Wednesday", "21:00: a"]
     friday = Published(time=dt.datetime(2026, 3, 6, 23, 55, tzinfo=dt.UTC), precision="day")
-    assert clocks_of(page, Known(published=friday)) == [
+    assert clocks_of(page, ArticleTimes(published=friday)) == [
         ("2026-03-04", "21:00"),
         ("2026-03-05", "22:00"),
         ("2026-03-06", "23:50"),
     ]
-    assert clocks_of(page, Known()) == [(None, "21:00"), (None, "22:00"), (None, "23:50")]
+    assert clocks_of(page, ArticleTimes()) == [(None, "21:00"), (None, "22:00"), (None, "23:50")]
 
 
 def test_a_list_of_key_moments_is_not_told_twice() -> None:
@@ -194,7 +194,7 @@ def test_a_list_of_key_moments_is_not_told_twice() -> None:
 def test_the_moment_is_told_where_the_zone_is_known() -> None:
     page = ["22:05: a", "23:40: b", "00:31: c"]
     published = Published(time=dt.datetime(2026, 3, 6, 21, 0, tzinfo=dt.UTC))
-    known = Known(published=published, zone="Europe/Berlin")
+    known = ArticleTimes(published=published, zone="Europe/Berlin")
     assert [one.time and one.time.isoformat() for one in entries_of(page, RULES, known, announced=False)] == [
         "2026-03-06T21:05:00+00:00",
         "2026-03-06T22:40:00+00:00",
@@ -207,7 +207,9 @@ def test_the_timeline_of_a_story_tells_entries_in_utc() -> None:
     entries = entries_of(
         ["22:05: The dam holds.", "00:31: The dam has broken."],
         RULES,
-        Known(published=Published(time=dt.datetime(2026, 3, 6, 21, 0, tzinfo=dt.UTC)), zone="Europe/Berlin"),
+        ArticleTimes(
+            published=Published(time=dt.datetime(2026, 3, 6, 21, 0, tzinfo=dt.UTC)), zone="Europe/Berlin"
+        ),
         announced=True,
     )
     article = an_article(timed=entries, published=dt.datetime(2026, 3, 6, 21, 0, tzinfo=dt.UTC), text="x")
@@ -221,8 +223,8 @@ clock_times = st.integers(0, 1439)
 
 @given(st.lists(clock_times, min_size=3, max_size=12))
 def test_nothing_is_lost_or_added_and_days_never_fall(minutes: list[int]) -> None:
-    found = [Found(clock_minutes=clock, text=f"entry {n} of it") for n, clock in enumerate(minutes)]
-    entries = timed(found, Known(published=AT_TEN), RULES)
+    found = [ExtractedEntry(clock_minutes=clock, text=f"entry {n} of it") for n, clock in enumerate(minutes)]
+    entries = timed(found, ArticleTimes(published=AT_TEN), RULES)
     assert sorted(one.text for one in entries) == sorted(one.text for one in found)
     days = [one.day for one in entries if one.day]
     assert days == sorted(days)
@@ -238,9 +240,9 @@ def test_entries_within_hours_of_each_other_come_in_their_order(
     at = [start]
     for gap in gaps:
         at.append(at[-1] + gap)
-    found = [Found(clock_minutes=minute % 1440, text=str(n)) for n, minute in enumerate(at)]
+    found = [ExtractedEntry(clock_minutes=minute % 1440, text=str(n)) for n, minute in enumerate(at)]
     page = found[::-1] if newest_first else found
-    entries = timed(page, Known(), RULES)
+    entries = timed(page, ArticleTimes(), RULES)
     assert [one.text for one in entries] == [one.text for one in found]
 
 
@@ -268,7 +270,7 @@ def test_a_chronology_with_a_report_around_it_is_none() -> None:
     around = [f"The commission has heard {n} witnesses, and {said}" for n in range(12)]
     assert looks_live(clocks, RULES)
     assert not looks_live([*around[:6], *clocks, *around[6:]], RULES)
-    lax = rule_book({"text": {"live_around_share": 1.0}}).section("text", TextRules)
+    lax = effective_tuning({"text": {"live_around_share": 1.0}}).section("text", ExtractTuning)
     assert looks_live([*around[:6], *clocks, *around[6:]], lax)
 
 
@@ -319,27 +321,32 @@ def test_broken_json_ld_and_updates_without_a_time_say_nothing() -> None:
         '{"datePublished":"2026-01-22T18:20:00Z","articleBody":"The bill passes."}]}</script>'
         '<script type="application/ld+json">{"@type":"LiveBlogPosting","liveBlogUpdate":[</script>'
     )
-    found = read_live_page(page, Known(), rules=RULES, announced=True)
+    found = read_live_page(page, ArticleTimes(), tuning=RULES, announced=True)
     assert [one.text for one in found] == ["The bill passes."]
 
 
 def test_a_deep_page_costs_no_more_than_a_flat_one() -> None:
     page = "<html><body>" + "<div>" * 5000 + "<time datetime='2026-01-22T18:20:00Z'>18:20</time> words" * 50
-    assert isinstance(read_live_page(page, Known(), rules=RULES, announced=True), tuple)
+    assert isinstance(read_live_page(page, ArticleTimes(), tuning=RULES, announced=True), tuple)
 
 
 def test_thousands_of_entries_of_one_minute_are_ordered_before_the_deadline() -> None:
     """Each was compared with each for what it says again: 20,000 took two minutes."""
-    deadline = rule_book().section("work", WorkRules).parse_deadline_seconds
-    found = [Found(clock_minutes=750, text=f"The man of house {number} said so.") for number in range(20_000)]
+    deadline = effective_tuning().section("work", WorkerTuning).parse_deadline_seconds
+    found = [
+        ExtractedEntry(clock_minutes=750, text=f"The man of house {number} said so.")
+        for number in range(20_000)
+    ]
     started = time.process_time()  # of this process alone, however busy the machine is
-    assert len(timed(found, Known(), RULES)) == len(found)
+    assert len(timed(found, ArticleTimes(), RULES)) == len(found)
     assert time.process_time() - started <= deadline
 
 
 def test_a_key_moment_is_said_once_among_many_of_its_minute() -> None:
-    moment = Found(clock_minutes=750, text="The ferry is raised")
-    told_of = Found(clock_minutes=750, text="The ferry is raised, after nine hours in which divers worked.")
-    others = [Found(clock_minutes=750, text=f"Note {number}.") for number in range(100)]
-    found = timed([moment, *others, told_of], Known(), RULES)
+    moment = ExtractedEntry(clock_minutes=750, text="The ferry is raised")
+    told_of = ExtractedEntry(
+        clock_minutes=750, text="The ferry is raised, after nine hours in which divers worked."
+    )
+    others = [ExtractedEntry(clock_minutes=750, text=f"Note {number}.") for number in range(100)]
+    found = timed([moment, *others, told_of], ArticleTimes(), RULES)
     assert [one.text for one in found if "ferry" in one.text] == [told_of.text]

@@ -4,13 +4,13 @@ import datetime as dt
 
 import pytest
 
-from aggregator.config.tuning import rule_book
-from aggregator.extract.limits import TextRules
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.liveblog.detect import is_container_title, opens_with_clock, timed_entries
 from aggregator.extract.wire.wire import find_wire
 from aggregator.model.core import Published
 
-RULES = rule_book().section("text", TextRules)
+RULES = effective_tuning().section("text", ExtractTuning)
 
 
 def clocks(paragraphs: list[str]) -> list[str]:

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import is_image, media_of
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import Enclosure, Entry
 from tests.unit.test_text_prepare import HEAD, clean, page
 
-RULES = rule_book().section("text", TextRules)
+RULES = effective_tuning().section("text", ExtractTuning)
 PAGE = "https://lantern.example/2025/bridge"
 
 

@@ -5,20 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.learned_boilerplate import (
-    RepeatRules,
-    learnt,
-    marks,
-    original,
-    packed,
+    BoilerplateTuning,
+    combine_lines,
+    hash_lines,
+    learn_boilerplate,
+    pack_lines,
+    remove_lines,
     repeated,
-    together,
-    without,
+    restore_text,
 )
-from aggregator.model.core import Repeats
+from aggregator.model.core import LearnedBoilerplate
 
-RULES = rule_book().section("repeats", RepeatRules)
+RULES = effective_tuning().section("repeats", BoilerplateTuning)
 FOOTER = "The Lantern has been read on this coast since the year 1871."
 
 
@@ -31,12 +31,12 @@ def body(
     return [*lines, *([footer] if footer else [])]
 
 
-def learnt_from(texts: list[list[str]]) -> Repeats:
-    return learnt([packed(marks(text, RULES)) for text in texts], RULES)
+def learnt_from(texts: list[list[str]]) -> LearnedBoilerplate:
+    return learn_boilerplate([pack_lines(hash_lines(text, RULES)) for text in texts], RULES)
 
 
-def taken_from(text: list[str], repeats: Repeats) -> list[str]:
-    _, taken = without(text, repeated(marks(text, RULES), repeats), RULES)
+def taken_from(text: list[str], repeats: LearnedBoilerplate) -> list[str]:
+    _, taken = remove_lines(text, repeated(hash_lines(text, RULES), repeats), RULES)
     return [one.text for one in taken]
 
 
@@ -81,11 +81,11 @@ def test_what_is_learnt_at_the_ends_stays_in_the_middle() -> None:
 
 
 def test_one_text_printed_again_and_again_is_learnt_nothing_from() -> None:
-    assert learnt_from([body(7) for _ in range(60)]) == Repeats()
+    assert learnt_from([body(7) for _ in range(60)]) == LearnedBoilerplate()
 
 
 def test_lines_without_letters_are_no_lines() -> None:
-    assert marks(["* * *", "—"], RULES) == marks([], RULES)
+    assert hash_lines(["* * *", "—"], RULES) == hash_lines([], RULES)
 
 
 lines = st.lists(
@@ -98,19 +98,19 @@ lines = st.lists(
 
 @given(lines, st.data())
 def test_what_was_taken_out_can_be_put_back(text: list[str], data: st.DataObject) -> None:
-    found = marks(text, RULES)
+    found = hash_lines(text, RULES)
     gone = data.draw(st.sets(st.sampled_from([*found.edges, *found.middles] or [0])))
-    kept, taken = without(text, gone, RULES)
-    assert original("\n".join(kept), taken) == "\n".join(text)
+    kept, taken = remove_lines(text, gone, RULES)
+    assert restore_text("\n".join(kept), taken) == "\n".join(text)
     assert len(kept) + len(taken) == len(text)
 
 
 @given(lines, lines)
 def test_a_page_and_its_entry_are_asked_at_once_or_one_by_one_alike(one: list[str], other: list[str]) -> None:
-    first, second = marks(one, RULES), marks(other, RULES)
-    both = together(first, second)
+    first, second = hash_lines(one, RULES), hash_lines(other, RULES)
+    both = combine_lines(first, second)
     assert both is not None
-    repeats = Repeats(
+    repeats = LearnedBoilerplate(
         edges=first.edges[::2] + second.middles, middles=second.middles[::2] + first.middles[1::2]
     )
     alone = {*repeated(first, repeats), *repeated(second, repeats)}
@@ -121,5 +121,5 @@ def test_a_page_and_its_entry_are_asked_at_once_or_one_by_one_alike(one: list[st
 def test_the_ends_are_as_long_as_the_rule_says(rule: str) -> None:
     narrow = msgspec.structs.replace(RULES, **{rule: 0})
     text = [line.rstrip(".") for line in body(1, length=20)]
-    wide, less = marks(text, RULES), marks(text, narrow)
+    wide, less = hash_lines(text, RULES), hash_lines(text, narrow)
     assert len(wide.edges) - len(less.edges) == getattr(RULES, rule)

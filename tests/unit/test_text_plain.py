@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.liveblog.detect import timed_entries
 from aggregator.extract.plain.boilerplate import is_furniture
-from aggregator.extract.plain.saved_text import Context, SavedText, read_saved_text, read_titled_text
+from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text, read_titled_text
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
-RULES = rule_book().section("text", TextRules)
+RULES = effective_tuning().section("text", ExtractTuning)
 BODY = (
     "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
     "Traffic is led over the northern road until the repairs are done. Nobody was hurt."
@@ -22,7 +22,7 @@ BODY = (
 
 
 def read(text: str) -> SavedText:
-    return read_saved_text(clean(text), Context(rules=RULES))
+    return read_saved_text(clean(text), SavedTextContext(tuning=RULES))
 
 
 def test_headline_byline_and_date() -> None:
@@ -189,7 +189,7 @@ def test_sentences_and_headings_are_no_furniture(line: str) -> None:
 def test_gentle_reading_of_a_text_with_a_known_headline() -> None:
     title = "Harbour bridge closed over cracks"
     text = f"{title.upper()}\nBy Ada Lorne\n{BODY}\nRead more: Ferry to run all night\n"
-    saved = read_titled_text(text, title, Context(rules=RULES))
+    saved = read_titled_text(text, title, SavedTextContext(tuning=RULES))
     assert "\n".join(saved.paragraphs) == BODY
     assert saved.author == "Ada Lorne"
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.lines import count_words, ends_sentence
 from aggregator.model.core import CleanArticle, Entry
 
 ARTICLES = Path(__file__).parents[2] / "examples" / "articles"
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-RULES = rule_book()
+RULES = effective_tuning()
 
 # By path: headline, time of publication, byline.
 EXPECTED: dict[str, tuple[str, str, str | None]] = {

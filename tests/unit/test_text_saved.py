@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.language.dates import (
     from_jalali,
     is_clock_line,
@@ -19,15 +19,15 @@ from aggregator.extract.language.dates import (
     published_from_text,
 )
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.phrases import label_of, words
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import stated_byline
-from aggregator.extract.plain.saved_text import Context, SavedText, read_saved_text
+from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("AGGREGATOR_DATA", ROOT.parent / "shared" / "data"))
-RULES = rule_book().section("text", TextRules)
+RULES = effective_tuning().section("text", ExtractTuning)
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 SETS = ("dev", "check", "fresh")
 
@@ -47,7 +47,7 @@ SCORES = {name: [BENCH.score(sample) for sample in BENCH.load(BENCH.SAMPLES / na
 
 
 def read(text: str) -> SavedText:
-    return read_saved_text(clean(text), Context(rules=RULES, seen=SEEN))
+    return read_saved_text(clean(text), SavedTextContext(tuning=RULES, seen=SEEN))
 
 
 def test_there_are_enough_of_them() -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import CleanArticle, Entry
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
-RULES = rule_book()
+RULES = effective_tuning()
 
 SENTENCES = {
     "en": "The old harbour bridge was closed on Monday after inspectors found cracks in two of its pillars.",

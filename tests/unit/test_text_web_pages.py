@@ -7,25 +7,25 @@ import json
 import lxml.html
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.html.boxes import with_whole_words, without_boxes, without_unread
 from aggregator.extract.html.page import Page, read_page
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import CleanArticle, Entry
 from tests.web_pages import FERRY, FERRY_TITLE, WebPage, web_pages
 
 SEEN = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
-RULES = rule_book().section("text", TextRules)
+RULES = effective_tuning().section("text", ExtractTuning)
 
 
 def read(html: str) -> CleanArticle:
     address = "https://courier.example/islands/ferry"
-    return clean_article(Entry(source="test"), html.encode(), None, address, SEEN, rule_book())
+    return clean_article(Entry(source="test"), html.encode(), None, address, SEEN, effective_tuning())
 
 
 def page(html: str) -> Page:
-    found = read_page(html, rules=RULES)
+    found = read_page(html, tuning=RULES)
     assert found is not None
     return found
 

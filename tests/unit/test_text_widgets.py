@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.html.boxes import without_widgets
 from aggregator.model.core import Entry
@@ -61,6 +61,6 @@ def test_an_article_is_read_without_them() -> None:
         "and announced that the water authority will look at the plans again before the winter comes."
     )
     entry = Entry(source="herald.example", title="Council keeps the levee as it is", text=text)
-    found = clean_article(entry, None, None, None, NOW, rule_book())
+    found = clean_article(entry, None, None, None, NOW, effective_tuning())
     assert "MORE" not in found.text
     assert "Mayor Brandt called it a shame" in found.text

@@ -4,15 +4,15 @@ import datetime as dt
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.model.core import ACCEPTED_VERDICTS, CleanArticle, Entry
 from aggregator.model.errors import WorkError
-from aggregator.pipeline.jobs import broken
+from aggregator.pipeline.jobs import broken_article
 from tests.verdict_pages import CHECK, DEV, LATER, Sample, article, framed, paragraphs
 
 SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
-RULES = rule_book()
+RULES = effective_tuning()
 KINDS = ("ok", "stub", "consent", "paywall", "list", "block", "not_article", "empty", "binary")
 
 
@@ -74,7 +74,10 @@ def test_a_headline_alone_is_left_where_the_feed_has_no_words() -> None:
 
 
 def test_what_breaks_a_job_is_called_by_its_own_name() -> None:
-    said = {verdict: broken(WorkError(verdict, "x")) for verdict in ("timeout", "memory", "died", "failed")}
+    said = {
+        verdict: broken_article(WorkError(verdict, "x"))
+        for verdict in ("timeout", "memory", "died", "failed")
+    }
     assert [one.verdict for one in said.values()] == ["timeout", "memory", "not_article", "not_article"]
     assert all(one.reason for one in said.values())
     assert "died" in (said["died"].reason or "")

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.vetoes.headline_tokens import lists_hash
-from aggregator.cluster.vetoes.vetoes import Telling, VetoRules, objection, objections
-from aggregator.config.tuning import rule_book
+from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objection, objections
+from aggregator.config.tuning import effective_tuning
 
-RULES = rule_book().section("vetoes", VetoRules)
+RULES = effective_tuning().section("vetoes", VetoTuning)
 DAY = 24 * 60
 NOON = 29_000_000
 
@@ -20,9 +20,9 @@ def test_the_rules_name_the_word_lists_they_were_measured_with() -> None:
     assert RULES.word_lists == lists_hash(), "put it into config/tuning.yaml: vetoes: word_lists"
 
 
-def telling(title: str, lead: str = "", **more: object) -> Telling:
+def telling(title: str, lead: str = "", **more: object) -> VetoInput:
     values: dict[str, object] = {"language": "en", "minutes": NOON, "bodyless": not lead, **more}
-    return msgspec.convert({"title": title, "lead": lead, **values}, Telling)
+    return msgspec.convert({"title": title, "lead": lead, **values}, VetoInput)
 
 
 def kind(left: str, right: str, **more: object) -> str | None:

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.extract.wire.wire import find_wire
 from aggregator.model.core import Entry, Wire
 
-BOOK = rule_book()
-RULES = BOOK.section("text", TextRules)
+BOOK = effective_tuning()
+RULES = BOOK.section("text", ExtractTuning)
 COUNTS_FROM = 0.55  # config/tuning.yaml, placing.wire_confidence
 CASES = [
     json.loads(line)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import rule_book
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import ConfigError, WorkError
 from aggregator.pipeline.workers import fault_jobs
 from aggregator.pipeline.workers.executor import InlineExecutor, function_named, name_of
@@ -24,8 +24,8 @@ MIB = 1 << 20
 
 
 @contextmanager
-def processes(workers: int = 1, **rules: float) -> Iterator[ProcessExecutor]:
-    executor = open_executor("processes", workers, rule_book({"work": rules}))
+def processes(workers: int = 1, **tuning: float) -> Iterator[ProcessExecutor]:
+    executor = open_executor("processes", workers, effective_tuning({"work": tuning}))
     assert isinstance(executor, ProcessExecutor)
     try:
         yield executor
@@ -187,10 +187,10 @@ def test_a_cancelled_job_is_never_run() -> None:
 def test_workers_end_when_their_parent_is_killed() -> None:
     script = (
         "import sys, time\n"
-        "from aggregator.config.tuning import rule_book\n"
+        "from aggregator.config.tuning import effective_tuning\n"
         "from aggregator.pipeline.workers import fault_jobs as probes\n"
-        "from aggregator.pipeline.workers.executor import open_executor\n"
-        "executor = open_executor('processes', 1, rule_book())\n"
+        "from aggregator.pipeline.workers.factory import open_executor\n"
+        "executor = open_executor('processes', 1, effective_tuning())\n"
         "print(executor.submit(probes.process_id, b'').result().decode(), flush=True)\n"
         "executor.submit(probes.spin, b'')\n"
         "time.sleep(600)\n"
@@ -232,7 +232,7 @@ def test_files_beside_the_user_are_no_modules(tmp_path: Path, monkeypatch: pytes
 
 
 def test_inline_runs_here_and_names_failures_alike() -> None:
-    executor = open_executor("inline", 4, rule_book())
+    executor = open_executor("inline", 4, effective_tuning())
     assert isinstance(executor, InlineExecutor)
     assert executor.submit(fault_jobs.process_id, b"").result() == str(os.getpid()).encode()
     assert verdict_of(executor.submit(fault_jobs.fail, b"x")) == "failed"
@@ -241,7 +241,7 @@ def test_inline_runs_here_and_names_failures_alike() -> None:
 
 def test_an_unknown_executor_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match="processes, inline or dask"):
-        open_executor("cluster", 1, rule_book())
+        open_executor("cluster", 1, effective_tuning())
 
 
 @pytest.mark.parametrize(
@@ -263,5 +263,5 @@ def test_only_functions_of_this_program_can_be_named(name: str) -> None:
 def test_a_lambda_cannot_be_submitted() -> None:
     for kind in ("inline", "processes"):
         with pytest.raises(ValueError):
-            open_executor(kind, 1, rule_book()).submit(lambda job: job, b"")
+            open_executor(kind, 1, effective_tuning()).submit(lambda job: job, b"")
     assert function_named(name_of(fault_jobs.echo)) is fault_jobs.echo

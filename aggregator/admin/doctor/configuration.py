@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aggregator.admin.doctor.context import Finding, ok, problem, warning
-from aggregator.config.messages import counted, without_secrets
+from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError, ConfigError
 from aggregator.sources.parse.feed import parser_versions
@@ -21,7 +21,7 @@ USE_TLS = "set work.executor: dask+tls://HOST:PORT (docs/scale.md), or keep it i
 _FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
-def look(config: Config) -> Iterator[Finding]:
+def inspect(config: Config) -> Iterator[Finding]:
     """What can be said without asking anything but files."""
     sources = counted(len(config.sources), "source")
     yield ok(f"configuration: {config.file or 'the built-in defaults'}, {sources}")
@@ -44,7 +44,7 @@ def _mistakes(config: Config) -> Iterator[Finding]:
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
-    named = [Path(hook.secret_file) for hook in config.webhooks if hook.secret_file]
+    named = [Path(webhook.secret_file) for webhook in config.webhooks if webhook.secret_file]
     # Those with a whole path are often mounted into a container, where its owner chose the mode.
     files = [config.secret_path(str(name)) for name in named if not name.is_absolute()]
     if config.file is not None and _holds_secrets(config):
@@ -65,8 +65,8 @@ def is_for_others(file: Path) -> bool:
 def _holds_secrets(config: Config) -> bool:
     addresses = [config.database or "", *(source.feed or "" for source in config.sources)]
     named = (_NAME_ALONE.sub("://", one) for one in addresses)
-    return any(one != without_secrets(one) for one in named) or any(
-        hook.secret is not None for hook in config.webhooks
+    return any(one != redact(one) for one in named) or any(
+        webhook.secret is not None for webhook in config.webhooks
     )
 
 
@@ -98,11 +98,11 @@ def _open_address(config: Config) -> Iterator[Finding]:
 
 
 def _webhooks(config: Config) -> Iterator[Finding]:
-    for hook in config.webhooks:
-        address = urlsplit(hook.url.get_secret_value())
+    for webhook in config.webhooks:
+        address = urlsplit(webhook.url.get_secret_value())
         if address.scheme == "http" and address.hostname not in ("localhost", "127.0.0.1", "::1"):
             yield warning(
-                f"webhook {hook.name} is sent without encryption", "give its address with https:// instead"
+                f"webhook {webhook.name} is sent without encryption", "give its address with https:// instead"
             )
 
 
@@ -114,7 +114,7 @@ def _workers(config: Config) -> Iterator[Finding]:
     from aggregator.pipeline.workers.factory import open_executor
 
     try:
-        open_executor(config.work.executor, 0, config.rule_book).close()
+        open_executor(config.work.executor, 0, config.effective_tuning).close()
     except ConfigError:
         return  # told by `_mistakes`
     except AggregatorError as error:

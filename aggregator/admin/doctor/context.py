@@ -10,14 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from aggregator.config.messages import without_secrets
+from aggregator.config.messages import redact
 from aggregator.config.settings import Config
-from aggregator.model.core import Noun
-from aggregator.model.health_report import WatchRules
+from aggregator.model.core import FrozenStruct
+from aggregator.model.health_report import HealthCheckTuning
 from aggregator.store.engine.database import Database
 
 
-class Finding(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class Finding(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """One thing that was looked at; `advice` says what to type where it is not well."""
 
     level: Literal["ok", "warning", "problem"]
@@ -27,26 +27,26 @@ class Finding(Noun, frozen=True, kw_only=True, omit_defaults=False):
 
 def ok(what: str, advice: str = "") -> Finding:
     """Well, or nobody's fault."""
-    return Finding(level="ok", what=without_secrets(what), advice=advice)
+    return Finding(level="ok", what=redact(what), advice=advice)
 
 
 def warning(what: str, advice: str) -> Finding:
     """To be looked at; the daemon does what it is for."""
-    return Finding(level="warning", what=without_secrets(what), advice=without_secrets(advice))
+    return Finding(level="warning", what=redact(what), advice=redact(advice))
 
 
 def problem(what: str, advice: str) -> Finding:
     """The daemon cannot do what it is for, or will not be able to."""
-    return Finding(level="problem", what=without_secrets(what), advice=without_secrets(advice))
+    return Finding(level="problem", what=redact(what), advice=redact(advice))
 
 
-class Patient:
+class DoctorContext:
     """A configuration with its database, opened at the first use."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.book = config.rule_book
-        self.rules = self.book.section("watch", WatchRules)
+        self.all_tuning = config.effective_tuning
+        self.tuning = self.all_tuning.section("watch", HealthCheckTuning)
         self.now = dt.datetime.now(dt.UTC)
         self.file_name = str(config.file or "config.yaml")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aggregator.admin.doctor.context import Finding, Patient, ok, problem, warning
+from aggregator.admin.doctor.context import DoctorContext, Finding, ok, problem, warning
 from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted
 from aggregator.model.errors import AggregatorError
-from aggregator.store.engine.process_lock import exclusive
+from aggregator.store.engine.process_lock import open_process_lock
 
 _ASKED_SHARE = 0.3  # of a look's time that the daemon has for an answer
 _MOST_BYTES = 1 << 20  # of an answer
@@ -20,20 +20,20 @@ _UNIT = "aggregator.service"
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - asked on this machine
 
 
-def look(patient: Patient) -> Iterator[Finding]:
+def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
     """Who works on the database, and who listens."""
-    host, port = patient.config.server.host, patient.config.server.port
-    runs = is_running(patient)
+    host, port = doctor_context.config.server.host, doctor_context.config.server.port
+    runs = is_running(doctor_context)
     if runs:
         yield ok("daemon: one runs on this database")
     else:
         yield from _installed()
-    seconds = patient.rules.doctor_seconds * _ASKED_SHARE
+    seconds = doctor_context.tuning.doctor_seconds * _ASKED_SHARE
     answer = _asked(host, port, "/readyz", seconds) if port else None
     if answer is None:
         return
     if "role" not in answer:
-        yield _taken(patient, port, runs=runs)
+        yield _taken(doctor_context, port, runs=runs)
     elif runs:
         status = _asked(host, port, "/status", seconds) or {}
         for said in status.get("process_problems") or ():
@@ -45,15 +45,17 @@ def look(patient: Patient) -> Iterator[Finding]:
             )
 
 
-def look_from_outside(patient: Patient) -> Iterator[Finding]:
+def look_from_outside(doctor_context: DoctorContext) -> Iterator[Finding]:
     """Whether a request without a token that comes by `public_url` is taken for the owner's."""
-    address = patient.config.public_url or ""
+    address = doctor_context.config.public_url or ""
     parts = urlsplit(address)
     if not parts.hostname or is_loopback(parts.hostname):
         return
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:
-        connection = kind(parts.hostname, parts.port, timeout=patient.rules.doctor_seconds * _ASKED_SHARE)
+        connection = kind(
+            parts.hostname, parts.port, timeout=doctor_context.tuning.doctor_seconds * _ASKED_SHARE
+        )
         try:
             connection.request("GET", parts.path.rstrip("/") + "/readyz")
             answer = connection.getresponse()
@@ -71,8 +73,8 @@ def look_from_outside(patient: Patient) -> Iterator[Finding]:
     else:
         yield problem(
             f"a request without a token to {address} is taken for the owner's and gets whole articles",
-            f"remove server.owner_on_loopback from {patient.file_name}, or have the web server in front add "
-            "X-Forwarded-For to what it passes on",
+            f"remove server.owner_on_loopback from {doctor_context.file_name}, or have the web server in "
+            "front add X-Forwarded-For to what it passes on",
         )
 
 
@@ -81,7 +83,7 @@ def not_reached(address: str, why: str) -> Finding:
     return ok(f"public_url: {address} cannot be asked from here: {why}")
 
 
-def _taken(patient: Patient, port: int, *, runs: bool) -> Finding:
+def _taken(doctor_context: DoctorContext, port: int, *, runs: bool) -> Finding:
     who = f"ss -ltnp 'sport = :{port}' names who has it"
     if runs:
         return problem(
@@ -90,16 +92,16 @@ def _taken(patient: Patient, port: int, *, runs: bool) -> Finding:
         )
     return problem(
         f"port {port} is taken by another program",
-        f"{who}; stop that one, or set server.port in {patient.file_name}",
+        f"{who}; stop that one, or set server.port in {doctor_context.file_name}",
     )
 
 
-def is_running(patient: Patient) -> bool:
+def is_running(doctor_context: DoctorContext) -> bool:
     """Whether another process is the writer. A file that is not ours to open tells nothing."""
-    file = patient.database.file
+    file = doctor_context.database.file
     if file is not None and not file.with_name(file.name + ".lock").exists():
         return False  # asking would make one, which may not be this user's to make
-    lock = exclusive(patient.database)
+    lock = open_process_lock(doctor_context.database)
     try:
         taken = not lock.acquire()
     except AggregatorError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from aggregator.admin.backup import backups
-from aggregator.admin.doctor.context import Finding, Patient, ok, problem
+from aggregator.admin.doctor.context import DoctorContext, Finding, ok, problem
 from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.migrate import check
@@ -35,15 +35,15 @@ _ADVICE = (
 )
 
 
-def look(patient: Patient) -> Iterator[Finding]:
+def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
     """Whether it can be used; nothing else can be asked of it where a problem is found."""
-    shown = shown_url(patient.config.database_url)
+    shown = shown_url(doctor_context.config.database_url)
     try:
-        database = patient.database
-        if not patient.has_database:
-            yield _first_use(patient, shown)
+        database = doctor_context.database
+        if not doctor_context.has_database:
+            yield _first_use(doctor_context, shown)
             return
-        damage = [] if database.file is None else list(_whole(patient))
+        damage = [] if database.file is None else list(_whole(doctor_context))
         if damage:
             yield from damage  # and whatever else is said of it comes from that
             return
@@ -53,50 +53,53 @@ def look(patient: Patient) -> Iterator[Finding]:
         with database.read() as connection:
             why = database.why_not_writable(connection)
     except DatabaseTooNewError as error:
-        back = f"aggregator db restore {_newest_backup(patient)} --replace"
+        back = f"aggregator db restore {_newest_backup(doctor_context)} --replace"
         yield problem(str(error), f"install that version of aggregator again, or: {back}")
     except DatabaseOutdatedError as error:
         yield problem(str(error), "aggregator db upgrade")
     except AggregatorError as error:
         words = str(error).removesuffix(_LOOKED_AT)
-        advice = next((advice for sign, advice in _ADVICE if sign in words), _otherwise(patient))
+        advice = next((advice for sign, advice in _ADVICE if sign in words), _otherwise(doctor_context))
         if "BACKUP" in advice:
-            advice = advice.replace("BACKUP", _newest_backup(patient))
+            advice = advice.replace("BACKUP", _newest_backup(doctor_context))
         yield problem(words, advice)
     else:
         # A full disk and a file of somebody else are told with the place where it lies.
         if why is not None and not database.is_sqlite:
-            yield problem(why, f"a server that may be written: see `database:` in {patient.file_name}")
+            yield problem(why, f"a server that may be written: see `database:` in {doctor_context.file_name}")
 
 
-def _first_use(patient: Patient, shown: str) -> Finding:
-    folder = None if patient.file is None else patient.file.parent
+def _first_use(doctor_context: DoctorContext, shown: str) -> Finding:
+    folder = None if doctor_context.file is None else doctor_context.file.parent
     if folder is not None and not folder.is_dir():
         return problem(f"the folder of the database {shown} is not there", f"mkdir -p {folder}")
-    if patient.file is not None and patient.file.with_name(patient.file.name + ".lock").exists():
+    if (
+        doctor_context.file is not None
+        and doctor_context.file.with_name(doctor_context.file.name + ".lock").exists()
+    ):
         return problem(
             f"the database {shown} is missing, and it was there before",
-            f"put it back, or: aggregator db restore {_newest_backup(patient)}; to begin with an empty one: "
-            "aggregator db upgrade",
+            f"put it back, or: aggregator db restore {_newest_backup(doctor_context)}; to begin with "
+            "an empty one: aggregator db upgrade",
         )
     return ok(f"database: {shown} is made at the first use")
 
 
-def _newest_backup(patient: Patient) -> str:
-    return next((str(one.path) for one in backups(patient.config)), "BACKUP")
+def _newest_backup(doctor_context: DoctorContext) -> str:
+    return next((str(one.path) for one in backups(doctor_context.config)), "BACKUP")
 
 
-def _otherwise(patient: Patient) -> str:
-    if patient.config.database_url.startswith("sqlite"):
+def _otherwise(doctor_context: DoctorContext) -> str:
+    if doctor_context.config.database_url.startswith("sqlite"):
         return "aggregator db check"
-    return f"systemctl status postgresql; pg_isready; see `database:` in {patient.file_name}"
+    return f"systemctl status postgresql; pg_isready; see `database:` in {doctor_context.file_name}"
 
 
-def _whole(patient: Patient) -> Iterator[Finding]:
+def _whole(doctor_context: DoctorContext) -> Iterator[Finding]:
     """Whether SQLite's file is what it should be, as far as that can be read in time."""
-    file = patient.database.file
+    file = doctor_context.database.file
     assert file is not None
-    deadline = time.monotonic() + patient.rules.doctor_seconds * _CHECKED_SHARE
+    deadline = time.monotonic() + doctor_context.tuning.doctor_seconds * _CHECKED_SHARE
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
             connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
@@ -109,7 +112,7 @@ def _whole(patient: Patient) -> Iterator[Finding]:
         said = str(error)
     if said != "ok":
         away = f"mkdir damaged; mv {file}* damaged/"
-        kept = _newest_backup(patient)
+        kept = _newest_backup(doctor_context)
         saved = "what-is-left.jsonl.zst"
         if kept != "BACKUP":
             advice = f"stop the daemon; {away}; aggregator db restore {kept}"

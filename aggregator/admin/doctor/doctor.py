@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from aggregator.admin.doctor import configuration, contents, daemon, database, files
 from aggregator.admin.doctor import files as machine
-from aggregator.admin.doctor.context import Finding, Patient, ok, problem, within
+from aggregator.admin.doctor.context import DoctorContext, Finding, ok, problem, within
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError, ConfigError
 
@@ -17,31 +17,36 @@ __all__ = ["Finding", "examine", "mistakes"]
 
 def examine(config: Config) -> Iterator[Finding]:
     """All findings, the fundamental ones first."""
-    patient = Patient(config)
-    seconds = patient.rules.doctor_seconds
+    doctor_context = DoctorContext(config)
+    seconds = doctor_context.tuning.doctor_seconds
     try:
-        yield from configuration.look(config)
-        yield from within(seconds, lambda: machine.look(patient), "the machine")
-        yield from within(seconds, lambda: files.folders(patient), "the watched folders")
-        yield from within(seconds, lambda: files.place(patient), "the disk of the database")
-        found = list(within(seconds, lambda: database.look(patient), "the database"))
+        yield from configuration.inspect(config)
+        yield from within(seconds, lambda: machine.inspect(doctor_context), "the machine")
+        yield from within(seconds, lambda: files.folders(doctor_context), "the watched folders")
+        yield from within(seconds, lambda: files.place(doctor_context), "the disk of the database")
+        found = list(within(seconds, lambda: database.inspect(doctor_context), "the database"))
         yield from found
         if any(one.level == "problem" for one in found):
             return  # what is in it cannot be asked, nor who works on it
-        yield from within(seconds, lambda: files.modes(patient), "the folder of backups")
-        if patient.has_database:
-            yield from within(seconds, lambda: contents.look(patient), "the database")
+        yield from within(seconds, lambda: files.modes(doctor_context), "the folder of backups")
+        if doctor_context.has_database:
+            yield from within(seconds, lambda: contents.inspect(doctor_context), "the database")
         else:
-            yield from within(seconds, lambda: contents.look_ahead(patient), "the folder of backups")
-        yield from within(seconds, lambda: daemon.look(patient), "the daemon")
-        address, late = patient.config.public_url or "", "it did not answer in time"
+            yield from within(
+                seconds, lambda: contents.check_future_contents(doctor_context), "the folder of backups"
+            )
+        yield from within(seconds, lambda: daemon.inspect(doctor_context), "the daemon")
+        address, late = doctor_context.config.public_url or "", "it did not answer in time"
         yield from within(
-            seconds, lambda: daemon.look_from_outside(patient), address, daemon.not_reached(address, late)
+            seconds,
+            lambda: daemon.look_from_outside(doctor_context),
+            address,
+            daemon.not_reached(address, late),
         )
     except AggregatorError as error:
         yield problem(str(error), "see the message; if it says nothing to you: aggregator db check")
     finally:
-        patient.close()
+        doctor_context.close()
 
 
 def mistakes(error: ConfigError) -> Iterator[Finding]:

@@ -10,14 +10,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from aggregator.admin.backup import backup_folder, standing, why_not
+from aggregator.admin.backup import backup_folder, backup_status, why_not
 from aggregator.admin.backup import backups as found_backups
 from aggregator.admin.doctor.configuration import is_for_others
-from aggregator.admin.doctor.context import Finding, Patient, problem, warning
+from aggregator.admin.doctor.context import DoctorContext, Finding, problem, warning
 from aggregator.config.messages import counted
 
 
-def look(patient: Patient) -> Iterator[Finding]:
+def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
     """What the system allows this process; a service may be allowed other things."""
     if sys.getfilesystemencoding().lower().replace("-", "") != "utf8":
         yield problem(
@@ -25,24 +25,24 @@ def look(patient: Patient) -> Iterator[Finding]:
             "export LANG=C.UTF-8",
         )
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if 0 <= files < patient.rules.open_files:
+    if 0 <= files < doctor_context.tuning.open_files:
         yield warning(
-            f"a process may have {files} files open; {patient.rules.open_files} are wanted",
-            f"ulimit -n {patient.rules.open_files}, or LimitNOFILE= in the unit",
+            f"a process may have {files} files open; {doctor_context.tuning.open_files} are wanted",
+            f"ulimit -n {doctor_context.tuning.open_files}, or LimitNOFILE= in the unit",
         )
-    if patient.config.work.executor == "processes":
-        yield from _memory(patient)
+    if doctor_context.config.work.executor == "processes":
+        yield from _memory(doctor_context)
 
 
-def _memory(patient: Patient) -> Iterator[Finding]:
-    workers = patient.config.work.worker_count
-    wanted = patient.rules.daemon_bytes + workers * patient.rules.worker_bytes
+def _memory(doctor_context: DoctorContext) -> Iterator[Finding]:
+    workers = doctor_context.config.work.worker_count
+    wanted = doctor_context.tuning.daemon_bytes + workers * doctor_context.tuning.worker_bytes
     there = _memory_bytes()
     if wanted > there:
         yield warning(
             f"the daemon and {counted(workers, 'worker')} take {wanted >> 20} MiB of memory; "
             f"there are {there >> 20}",
-            f"set `work: {{workers: 1}}` in {patient.file_name}",
+            f"set `work: {{workers: 1}}` in {doctor_context.file_name}",
         )
 
 
@@ -63,19 +63,19 @@ _MOUNTS = Path("/proc/self/mountinfo")
 _OWN_BACKUP = "aggregator db backup"
 
 
-def folders(patient: Patient) -> Iterator[Finding]:
+def folders(doctor_context: DoctorContext) -> Iterator[Finding]:
     """The folders that are to be read."""
-    for path in watched(patient):
+    for path in watched(doctor_context):
         if is_missing(path):
             yield problem(f"watched folder {path} is not there", f"mkdir -p {path}")
         elif not _may(path, os.R_OK | os.X_OK):
             yield problem(f"watched folder {path} cannot be read by this user", f"chmod a+rx {path}")
 
 
-def watched(patient: Patient) -> list[Path]:
+def watched(doctor_context: DoctorContext) -> list[Path]:
     """The folders that the settings name."""
-    sources = patient.config.sources
-    return [patient.config.path(source.folder) for source in sources if source.folder is not None]
+    sources = doctor_context.config.sources
+    return [doctor_context.config.path(source.folder) for source in sources if source.folder is not None]
 
 
 def is_missing(folder: Path) -> bool:
@@ -88,9 +88,9 @@ def is_missing(folder: Path) -> bool:
         return True
 
 
-def place(patient: Patient) -> Iterator[Finding]:
+def place(doctor_context: DoctorContext) -> Iterator[Finding]:
     """Where SQLite's file is, or is to be."""
-    file = patient.file
+    file = doctor_context.file
     if file is None:
         return
     folder, there = file.parent, _nearest(file.parent)
@@ -103,34 +103,35 @@ def place(patient: Patient) -> Iterator[Finding]:
     if not _may(there, os.W_OK | os.X_OK):
         yield problem(
             f"{folder} cannot be written by this user",
-            f"chown {_user()} {there}, or set `database:` in {patient.file_name}",
+            f"chown {_user()} {there}, or set `database:` in {doctor_context.file_name}",
         )
     for one in (file, _beside(file, "-wal"), _beside(file, "-shm"), _beside(file, ".lock")):
         if one.exists() and not _may(one, os.R_OK | os.W_OK):
             yield problem(f"{one} cannot be written by this user", f"chown {_user()} {one}; chmod u+rw {one}")
     free = shutil.disk_usage(there).free
-    if free < patient.rules.free_disk_bytes:
-        advice = f"make room: df -h {there}; `retention:` in {patient.file_name} bounds what is kept"
+    if free < doctor_context.tuning.free_disk_bytes:
+        advice = f"make room: df -h {there}; `retention:` in {doctor_context.file_name} bounds what is kept"
         yield problem(f"only {free >> 20} MiB are free in {folder}", advice)
     kind = file_system(there, _MOUNTS.read_text(encoding="utf-8", errors="replace"))
     if kind in _NETWORK or kind.startswith(_NETWORK_FUSE):
         yield problem(
             f"{folder} lies on a network file system ({kind}), where SQLite's locks do not hold",
-            f"set `database:` in {patient.file_name} to a file on a disk of this machine, or to a Postgres",
+            f"set `database:` in {doctor_context.file_name} to a file on a disk of this machine, or to a "
+            "Postgres",
         )
     log = _beside(file, "-wal")
-    if log.exists() and log.stat().st_size > patient.rules.log_bytes:
+    if log.exists() and log.stat().st_size > doctor_context.tuning.log_bytes:
         yield warning(
             f"the log {log.name} has {log.stat().st_size >> 20} MiB: something has been reading for long",
             f"fuser -v {file} names who; it shrinks when that one ends",
         )
 
 
-def modes(patient: Patient) -> Iterator[Finding]:
+def modes(doctor_context: DoctorContext) -> Iterator[Finding]:
     """Whether other users may read the database or its backups: older versions made such files."""
-    file = patient.file
+    file = doctor_context.file
     files = [] if file is None else [file, _beside(file, "-wal"), _beside(file, "-shm")]
-    files += [one.path for one in found_backups(patient.config)]
+    files += [one.path for one in found_backups(doctor_context.config)]
     wide = [str(one) for one in files if is_for_others(one)]
     if wide:
         more = f" and {len(wide) - 1} more" if len(wide) > 1 else ""
@@ -139,9 +140,9 @@ def modes(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def backups(patient: Patient) -> Iterator[Finding]:
+def backups(doctor_context: DoctorContext) -> Iterator[Finding]:
     """Whether the backups that the daemon is to make are made."""
-    found = standing(patient.config, patient.database, patient.now)
+    found = backup_status(doctor_context.config, doctor_context.database, doctor_context.now)
     if found.problem is not None:
         yield _no_backup(found.problem)
     elif found.is_late:
@@ -151,9 +152,13 @@ def backups(patient: Patient) -> Iterator[Finding]:
         yield warning(f"a backup is due: {made}", f"{_OWN_BACKUP}; it says why, where it cannot")
 
 
-def backups_to_come(patient: Patient) -> Iterator[Finding]:
+def backups_to_come(doctor_context: DoctorContext) -> Iterator[Finding]:
     """Whether backups could be made of a database that is not there yet."""
-    why = None if patient.config.backup.every is None else why_not(backup_folder(patient.config), 0)
+    why = (
+        None
+        if doctor_context.config.backup.every is None
+        else why_not(backup_folder(doctor_context.config), 0)
+    )
     if why is not None:
         yield _no_backup(why)
 

@@ -20,14 +20,14 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.cluster.copies.shingles import Hashes, winnowed
+from aggregator.cluster.copies.shingles import Hashes, winnow
 
-_MARK_BITS: Final = 12
+_TAG_BITS: Final = 12
 _BUCKET_BITS: Final = 18
 _SLOT_BITS: Final = 20
-_MARK: Final = (1 << _MARK_BITS) - 1
+_TAG: Final = (1 << _TAG_BITS) - 1
 _SLOT: Final = (1 << _SLOT_BITS) - 1
-_HASH: Final = np.uint64((1 << _MARK_BITS + _BUCKET_BITS) - 1)
+_HASH: Final = np.uint64((1 << _TAG_BITS + _BUCKET_BITS) - 1)
 _SWEPT_AT_ONCE: Final = 3  # buckets for each number that passed: a round takes 87,382 of them
 _MOST_HASHES: Final = 65_535  # of one sketch: their count is kept in 16 bits
 _ROWS_AT_ONCE: Final = 60_000  # of a load: bounds what it needs for a moment to about 100 MB
@@ -44,8 +44,8 @@ def sketch(sequence: Hashes, *, window: int, limit: int) -> bytes:
 
     The lower bits are kept: those chosen are the least of their runs, so their upper bits are mostly zeros.
     """
-    chosen = winnowed(sequence, window)[: min(limit, _MOST_HASHES)]
-    return _stored(np.unique(chosen & _HASH).astype("<u4"))
+    chosen = winnow(sequence, window)[: min(limit, _MOST_HASHES)]
+    return _pack_sketch(np.unique(chosen & _HASH).astype("<u4"))
 
 
 def held(blob: bytes) -> Words:
@@ -53,16 +53,16 @@ def held(blob: bytes) -> Words:
     return np.frombuffer(blob, "<u4")[1:] if blob else np.empty(0, np.uint32)
 
 
-def kept(blob: bytes, flags: Flags) -> bytes:
+def filter_sketch(blob: bytes, flags: Flags) -> bytes:
     """The sketch with those of its held hashes only where `flags` is True."""
     return blob[:4] + held(blob)[flags].tobytes()
 
 
-def _stored(hashes: Words) -> bytes:
+def _pack_sketch(hashes: Words) -> bytes:
     return len(hashes).to_bytes(4, "little") + hashes.tobytes()
 
 
-class Sharing(NamedTuple):
+class SketchOverlap(NamedTuple):
     """An article that shares hashes with the one in question."""
 
     number: int
@@ -74,7 +74,7 @@ class Sharing(NamedTuple):
         return self.shared / max(1, min(self.whole, hashes))
 
 
-class Look(NamedTuple):
+class SketchLookup(NamedTuple):
     """What is known of the hashes of one sketch: pairs of a hash (its place) and an article that holds it."""
 
     places: Ints
@@ -82,24 +82,26 @@ class Look(NamedTuple):
     wholes: Ints  # of that article, for every pair
     full: Flags  # of every hash: whether `cap` or more articles hold it
 
-    def sharing(self, least: int) -> list[Sharing]:
+    def overlaps(self, least: int) -> list[SketchOverlap]:
         """The articles that share at least `least` hashes, by number; hashes that are full say nothing."""
-        telling = ~self.full[self.places]
-        numbers, first, counts = np.unique(self.numbers[telling], return_index=True, return_counts=True)
-        wholes = self.wholes[telling][first]
+        informative = ~self.full[self.places]
+        numbers, first, counts = np.unique(self.numbers[informative], return_index=True, return_counts=True)
+        wholes = self.wholes[informative][first]
         enough = counts >= least
         found = zip(numbers[enough].tolist(), counts[enough].tolist(), wholes[enough].tolist(), strict=True)
-        return [Sharing(number, shared, whole) for number, shared, whole in found]
+        return [SketchOverlap(number, shared, whole) for number, shared, whole in found]
 
-    def held_by(self, numbers: Iterable[int]) -> Flags:
+    def occurs_in(self, numbers: Iterable[int]) -> Flags:
         """For every hash whether one of these articles holds it."""
         flags = np.zeros(len(self.full), dtype=bool)
         flags[self.places[np.isin(self.numbers, list(numbers))]] = True
         return flags
 
 
-_NONE: Final = np.empty(0, np.int64)
-NOTHING: Final = Look(_NONE, _NONE, _NONE, np.empty(0, np.bool_))  # of a text without shingles
+_NO_ROWS: Final = np.empty(0, np.int64)
+EMPTY_LOOKUP: Final = SketchLookup(
+    _NO_ROWS, _NO_ROWS, _NO_ROWS, np.empty(0, np.bool_)
+)  # of a text without shingles
 
 
 class PassageIndex:
@@ -119,7 +121,7 @@ class PassageIndex:
             self._load(numbers, blobs)
 
     def covers(self, number: int) -> bool:
-        """Whether all that `look` needs for this number was given and not yet swept."""
+        """Whether all that `look_up` needs for this number was given and not yet swept."""
         return number - self._reach > self._after
 
     def add(self, number: int, blob: bytes) -> None:
@@ -128,41 +130,41 @@ class PassageIndex:
             return
         slot = number & _SLOT
         self._whole[slot] = int.from_bytes(blob[:4], "little")
-        lists, upper = self._lists, slot << _MARK_BITS
+        lists, upper = self._lists, slot << _TAG_BITS
         for hash_ in held(blob).tolist():
-            bucket = hash_ >> _MARK_BITS
+            bucket = hash_ >> _TAG_BITS
             known = lists[bucket]
             if known is None:
-                lists[bucket] = array("I", (upper | hash_ & _MARK,))
+                lists[bucket] = array("I", (upper | hash_ & _TAG,))
             else:
-                known.append(upper | hash_ & _MARK)
+                known.append(upper | hash_ & _TAG)
 
     def remove(self, number: int, blob: bytes) -> None:
         """Take out what `add` put in."""
         if number <= self._after:
             return
-        upper = (number & _SLOT) << _MARK_BITS
+        upper = (number & _SLOT) << _TAG_BITS
         for hash_ in held(blob).tolist():
-            bucket, entry = hash_ >> _MARK_BITS, upper | hash_ & _MARK
+            bucket, entry = hash_ >> _TAG_BITS, upper | hash_ & _TAG
             known = self._lists[bucket]
             if known is not None and entry in known:
                 known.remove(entry)
                 if not known:
                     self._lists[bucket] = None
 
-    def look(self, number: int, blob: bytes) -> Look:
+    def look_up(self, number: int, blob: bytes) -> SketchLookup:
         """What the articles before `number`, and not further back than the reach, hold of this sketch."""
         hashes = held(blob)
-        lists = [self._lists[bucket] or b"" for bucket in (hashes >> _MARK_BITS).tolist()]
+        lists = [self._lists[bucket] or b"" for bucket in (hashes >> _TAG_BITS).tolist()]
         entries = np.frombuffer(b"".join(lists), dtype=np.uint32)
         lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
-        hits = np.flatnonzero((entries ^ np.repeat(hashes, lengths)) & _MARK == 0)
+        hits = np.flatnonzero((entries ^ np.repeat(hashes, lengths)) & _TAG == 0)
         places = np.searchsorted(np.cumsum(lengths), hits, side="right")
-        slots = (entries[hits] >> _MARK_BITS).astype(np.int64)
+        slots = (entries[hits] >> _TAG_BITS).astype(np.int64)
         numbers = number - 1 - ((number - 1 - slots) & _SLOT)
         recent = numbers >= number - self._reach
         places, numbers, slots = places[recent], numbers[recent], slots[recent]
-        return _look(places, numbers, self._whole[slots].astype(np.int64), len(hashes), self._cap)
+        return _make_lookup(places, numbers, self._whole[slots].astype(np.int64), len(hashes), self._cap)
 
     def sweep(self, newest: int) -> None:
         """Let the hand go on over a few buckets for each number since the last sweep; changes no answer."""
@@ -178,29 +180,29 @@ class PassageIndex:
         found = []
         for bucket, known in enumerate(self._lists):
             for entry in known or ():
-                number = newest - ((newest - (entry >> _MARK_BITS)) & _SLOT)
+                number = newest - ((newest - (entry >> _TAG_BITS)) & _SLOT)
                 if number > newest - self._reach:
-                    found.append((number, bucket << _MARK_BITS | entry & _MARK))
+                    found.append((number, bucket << _TAG_BITS | entry & _TAG))
         return sorted(found)
 
     def _sweep_bucket(self, bucket: int, newest: int) -> None:
         known = self._lists[bucket]
         if known is None:
             return
-        slots = (np.frombuffer(known, dtype=np.uint32) >> _MARK_BITS).astype(np.int64)
+        slots = (np.frombuffer(known, dtype=np.uint32) >> _TAG_BITS).astype(np.int64)
         live = (newest - slots) & _SLOT < self._reach
         if not live.all():
             left = np.frombuffer(known, dtype=np.uint32)[live]
             self._lists[bucket] = array("I", left.tobytes()) if len(left) else None
 
     def _load(self, numbers: Sequence[int], blobs: Sequence[bytes]) -> None:
-        hashes, rows, wholes = _flat(blobs)
+        hashes, rows, wholes = _concatenate(blobs)
         slots = (np.array(numbers, dtype=np.int64) & _SLOT).astype(np.uint32)
         self._whole[slots] = wholes
         # Bucket above entry in one 64-bit number, so that sorting brings together what is of one bucket.
         pairs = np.empty((len(hashes), 2), dtype="<u4")
-        pairs[:, 0] = (slots << _MARK_BITS)[rows] | hashes & _MARK
-        pairs[:, 1] = hashes >> _MARK_BITS
+        pairs[:, 0] = (slots << _TAG_BITS)[rows] | hashes & _TAG
+        pairs[:, 1] = hashes >> _TAG_BITS
         pairs.reshape(-1).view("<u8").sort()
         data = pairs[:, 0].tobytes()
         counts = np.bincount(pairs[:, 1], minlength=1 << _BUCKET_BITS)
@@ -216,31 +218,31 @@ class PassageIndex:
             begin = end
 
 
-def scan(rows: Iterable[Row], number: int, blob: bytes, *, reach: int, cap: int) -> Look:
-    """What `PassageIndex(rows).look(number, blob)` answers, bit for bit, without building it.
+def scan(rows: Iterable[Row], number: int, blob: bytes, *, reach: int, cap: int) -> SketchLookup:
+    """What `PassageIndex(rows).look_up(number, blob)` answers, bit for bit, without building it.
 
     For a command that asks once or twice: reading is all that it costs.
     """
     hashes = held(blob)
     wanted = np.zeros(1 << _BUCKET_BITS, dtype=bool)
-    wanted[hashes >> _MARK_BITS] = True
+    wanted[hashes >> _TAG_BITS] = True
     found: list[tuple[Ints, Ints, Ints]] = []
     recent = (row for row in rows if number - reach <= row[0] < number)
     for numbers, blobs in _chunks(recent, 10_000):
-        theirs, at, wholes = _flat(blobs)
-        likely = np.flatnonzero(wanted[theirs >> _MARK_BITS])
+        theirs, at, wholes = _concatenate(blobs)
+        likely = np.flatnonzero(wanted[theirs >> _TAG_BITS])
         hits = likely[np.isin(theirs[likely], hashes)]
         places = np.searchsorted(hashes, theirs[hits])
         found.append((places, np.array(numbers, dtype=np.int64)[at[hits]], wholes[at[hits]]))
     columns = [np.concatenate(column) for column in zip(*found, strict=True)] or [np.empty(0, np.int64)] * 3
-    return _look(columns[0], columns[1], columns[2], len(hashes), cap)
+    return _make_lookup(columns[0], columns[1], columns[2], len(hashes), cap)
 
 
-def _look(places: Ints, numbers: Ints, wholes: Ints, count: int, cap: int) -> Look:
-    return Look(places, numbers, wholes, np.bincount(places, minlength=count) >= cap)
+def _make_lookup(places: Ints, numbers: Ints, wholes: Ints, count: int, cap: int) -> SketchLookup:
+    return SketchLookup(places, numbers, wholes, np.bincount(places, minlength=count) >= cap)
 
 
-def _flat(blobs: Sequence[bytes]) -> tuple[Words, Ints, Ints]:
+def _concatenate(blobs: Sequence[bytes]) -> tuple[Words, Ints, Ints]:
     """All held hashes in a row, the place of the sketch that each is from, and the whole of each sketch."""
     values = np.frombuffer(b"".join(blobs), dtype="<u4")
     lengths = np.fromiter(map(len, blobs), dtype=np.int64, count=len(blobs)) // 4

@@ -81,7 +81,7 @@ def shingle_hashes(text: str) -> Hashes:
     return np.unique(shingle_sequence(text))
 
 
-def winnowed(hashes_in_order: Hashes, window: int) -> Hashes:
+def winnow(hashes_in_order: Hashes, window: int) -> Hashes:
     """The sorted, distinct least hashes of every run of `window` shingles.
 
     Two texts that share a run of `window + 2` words share at least one of them.

@@ -20,15 +20,15 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from aggregator.cluster.cross_language.normal_forms import numbers_said, skeleton
+from aggregator.cluster.cross_language.normal_forms import numbers_in, skeleton
 from aggregator.cluster.events.document_frequency import (
     ANY_LANGUAGE,
-    Background,
+    BackgroundFrequencies,
     common_words,
     shipped_background,
 )
 from aggregator.cluster.events.scripts import fitting_language, written_out
-from aggregator.cluster.events.tokenizer import Lexicon, primary_tag
+from aggregator.cluster.events.tokenizer import Vocabulary, primary_tag
 from aggregator.model.core import Reason
 
 Keys = npt.NDArray[np.uint32]
@@ -40,7 +40,7 @@ _VECTOR_UNIT: Final = 127  # length of a packed vector
 _MINUTES_A_DAY: Final = 24 * 60
 
 
-class AcrossRules(msgspec.Struct, frozen=True, kw_only=True):
+class CrossLanguageTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `across` of config/tuning.yaml; units and origins stand there."""
 
     mode: str
@@ -80,7 +80,7 @@ class AcrossRules(msgspec.Struct, frozen=True, kw_only=True):
         return self.mode == "vectors"
 
 
-class Features(msgspec.Struct, frozen=True, array_like=True):
+class CrossLanguageFeatures(msgspec.Struct, frozen=True, array_like=True):
     """One article without its language. Keys are uint32: 24 bits of hash, 8 bits of weight, sorted."""
 
     language: str
@@ -89,7 +89,7 @@ class Features(msgspec.Struct, frozen=True, array_like=True):
     vector: bytes = b""  # int8, of length _VECTOR_UNIT; b"" where there is none
     model: str = ""  # hash of the vector's model: those of another one say nothing
 
-    def finders(self) -> list[int]:
+    def lookup_keys(self) -> list[int]:
         """The hashes by which it is found; names and numbers never share one."""
         return [int(one) for one in _hashes(_read(self.names))] + [
             int(one) | _NUMBER for one in _hashes(_read(self.numbers))
@@ -99,20 +99,20 @@ class Features(msgspec.Struct, frozen=True, array_like=True):
 _NUMBER: Final = 1 << 24
 
 
-def pack(features: Features) -> bytes:
+def pack(features: CrossLanguageFeatures) -> bytes:
     """The features as they are stored."""
     return msgspec.msgpack.encode(features)
 
 
-def unpack(data: bytes) -> Features:
+def unpack(data: bytes) -> CrossLanguageFeatures:
     """What `pack` made. Raises msgspec.DecodeError for anything else."""
-    return msgspec.msgpack.decode(data, type=Features)
+    return msgspec.msgpack.decode(data, type=CrossLanguageFeatures)
 
 
 # --- likeness ----------------------------------------------------------------------------------------------
 
 
-class Likeness(msgspec.Struct, frozen=True):
+class CrossLanguageScore(msgspec.Struct, frozen=True):
     """How much speaks for one event; the reasons' shares and `start` sum up to `score`."""
 
     score: float
@@ -120,23 +120,25 @@ class Likeness(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...]
 
 
-def likeness(one: Features, other: Features, apart: int | None, rules: AcrossRules) -> Likeness:
+def score_similarity(
+    one: CrossLanguageFeatures, other: CrossLanguageFeatures, apart: int | None, tuning: CrossLanguageTuning
+) -> CrossLanguageScore:
     """The likeness of two articles of different languages; `apart`: minutes between them, None: unknown."""
     names = _shared(one.names, other.names)
     numbers = _shared(one.numbers, other.numbers)
     days = None if apart is None else apart / _MINUTES_A_DAY
     found = [
-        ("names", names, rules.name * min(names, rules.names_cap)),
-        ("numbers", numbers, rules.number * min(numbers, rules.numbers_cap)),
-        ("days", days or 0.0, -rules.day * days if days is not None else -rules.undated),
+        ("names", names, tuning.name * min(names, tuning.names_cap)),
+        ("numbers", numbers, tuning.number * min(numbers, tuning.numbers_cap)),
+        ("days", days or 0.0, -tuning.day * days if days is not None else -tuning.undated),
     ]
-    if rules.has_vectors and one.vector and other.vector and one.model == other.model:
+    if tuning.has_vectors and one.vector and other.vector and one.model == other.model:
         near = cosine(one.vector, other.vector)
-        found.append(("vector", near, rules.vector * (near - rules.vector_from)))
-    return _summed(found, rules.start)
+        found.append(("vector", near, tuning.vector * (near - tuning.vector_from)))
+    return _sum_shares(found, tuning.start)
 
 
-def mean(parts: Sequence[Likeness]) -> Likeness:
+def mean_score(parts: Sequence[CrossLanguageScore]) -> CrossLanguageScore:
     """The likeness to a story: the mean over those to its members, of which there is at least one."""
     values: dict[str, list[tuple[float, float]]] = {}
     for part in parts:
@@ -146,14 +148,14 @@ def mean(parts: Sequence[Likeness]) -> Likeness:
         (name, sum(value for value, _ in said) / len(parts), sum(share for _, share in said) / len(parts))
         for name, said in values.items()
     ]
-    return _summed(found, parts[0].start)
+    return _sum_shares(found, parts[0].start)
 
 
-def _summed(found: Iterable[tuple[str, float, float]], start: float) -> Likeness:
+def _sum_shares(found: Iterable[tuple[str, float, float]], start: float) -> CrossLanguageScore:
     reasons = tuple(
         Reason(name=PREFIX + name, value=value, share=share) for name, value, share in found if share != 0.0
     )
-    return Likeness(start + sum(reason.share for reason in reasons), start, reasons)
+    return CrossLanguageScore(start + sum(reason.share for reason in reasons), start, reasons)
 
 
 def cosine(one: bytes, other: bytes) -> float:
@@ -162,7 +164,7 @@ def cosine(one: bytes, other: bytes) -> float:
     return float(left @ right) / (_VECTOR_UNIT * _VECTOR_UNIT)
 
 
-def packed_vector(vector: npt.NDArray[np.float32]) -> bytes:
+def pack_vector(vector: npt.NDArray[np.float32]) -> bytes:
     """A vector in steps of 1/127 of its length; b"" for one without a length."""
     length = float(np.linalg.norm(vector.astype(np.float64)))
     if not math.isfinite(length) or length == 0.0:
@@ -191,47 +193,49 @@ def _hashes(keys: Keys) -> Keys:
 # --- making features ---------------------------------------------------------------------------------------
 
 
-class FeatureMaker:
+class FeatureExtractor:
     """Makes features; keeps a memo of words by language, so one should serve many articles."""
 
-    def __init__(self, rules: AcrossRules, background: Background | None = None) -> None:
-        self._rules = rules
+    def __init__(self, tuning: CrossLanguageTuning, background: BackgroundFrequencies | None = None) -> None:
+        self._tuning = tuning
         self._background = background or shipped_background()
         self._events = self._background.events.get(ANY_LANGUAGE, 0)
-        self._df_of_names = _df_of_names(self._background)
-        self._lexicons: dict[str, Lexicon] = {}
+        self._name_frequencies = _name_frequencies(self._background)
+        self._vocabularies: dict[str, Vocabulary] = {}
         self._common: dict[str, frozenset[str]] = {}  # stems that are no names
         self._memo: dict[str, dict[str, tuple[str, float]]] = {}
 
-    def features(self, title: str, text: str, language: str | None, vector: bytes = b"") -> Features | None:
+    def features(
+        self, title: str, text: str, language: str | None, vector: bytes = b""
+    ) -> CrossLanguageFeatures | None:
         """What can be compared; None where the language is unknown."""
         tag = fitting_language(primary_tag(language), f"{title}\n{text}")
         if tag == "und":
             return None
-        told = unicodedata.normalize("NFKC", f"{title}\n{text[: self._rules.text_chars]}")
-        return Features(
+        text_start = unicodedata.normalize("NFKC", f"{title}\n{text[: self._tuning.text_chars]}")
+        return CrossLanguageFeatures(
             language=tag,
-            names=self._packed(self._names(title, told, tag)),
-            numbers=self._packed(self._numbers(told, tag)),
+            names=self._packed(self._names(title, text_start, tag)),
+            numbers=self._packed(self._numbers(text_start, tag)),
             vector=vector,
-            model=self._rules.model if vector else "",
+            model=self._tuning.model if vector else "",
         )
 
-    def _packed(self, weighed: Iterable[tuple[str, float]]) -> bytes:
+    def _packed(self, weighted: Iterable[tuple[str, float]]) -> bytes:
         """The first `keys` that weigh anything."""
         kept: dict[int, int] = {}
-        for term, weight in weighed:
+        for term, weight in weighted:
             step = min(_WHOLE, round(weight * _WHOLE))
             if step > 0:
                 kept.setdefault(xxhash.xxh3_64_intdigest(term.encode()) >> 40, step)
-                if len(kept) == self._rules.keys:
+                if len(kept) == self._tuning.keys:
                     break
         packed = [hashed << _WEIGHT_BITS | step for hashed, step in kept.items()]
         return np.sort(np.array(packed, dtype=np.uint32)).astype("<u4").tobytes()
 
-    def _names(self, title: str, told: str, tag: str) -> Iterator[tuple[str, float]]:
+    def _names(self, title: str, text_start: str, tag: str) -> Iterator[tuple[str, float]]:
         known = self._known(tag)
-        words = [word for token in _WORD.findall(told) for word in token.split("-") if word]
+        words = [word for token in _WORD.findall(text_start) for word in token.split("-") if word]
         in_title = len(_WORD.findall(title))
         # A headline in which every word has a capital says nothing about names.
         shouting = sum(word[0].isupper() for word in words[:in_title]) > _TITLE_CASE * in_title
@@ -246,28 +250,28 @@ class FeatureMaker:
 
     def _name(self, word: str, tag: str) -> tuple[str, float]:
         """Its key, and its weight by the length of that and by how rare it is in the background table."""
-        stem = self._lexicons[tag].stem(word)
+        stem = self._vocabularies[tag].stem(word)
         if not stem or stem in self._common[tag]:
             return "", 0.0
         key = skeleton(stem if tag in _DECLINING else word)
-        by_length = min(1.0, self._rules.name_least + self._rules.name_step * (len(key) - 3))
-        df = max(self._background.table("w", tag).get(stem, 0), self._df_of_names.get(key, 0))
+        by_length = min(1.0, self._tuning.name_least + self._tuning.name_step * (len(key) - 3))
+        df = max(self._background.table("w", tag).get(stem, 0), self._name_frequencies.get(key, 0))
         return key, by_length * math.log((1 + self._events) / (1 + df)) / math.log(1 + self._events)
 
-    def _numbers(self, told: str, tag: str) -> Iterator[tuple[str, float]]:
-        rules = self._rules
-        for value in numbers_said(written_out(told), tag):
+    def _numbers(self, text_start: str, tag: str) -> Iterator[tuple[str, float]]:
+        tuning = self._tuning
+        for value in numbers_in(written_out(text_start), tag):
             digits = len(f"{value:.7e}".partition("e")[0].replace(".", "").strip("0"))
-            weight = min(1.0, rules.number_least + rules.number_step * (digits - 1))
+            weight = min(1.0, tuning.number_least + tuning.number_step * (digits - 1))
             is_small = value < 100 and value == int(value)
-            yield f"{value:.8g}", weight * (rules.number_small if is_small else 1.0)
+            yield f"{value:.8g}", weight * (tuning.number_small if is_small else 1.0)
 
     def _known(self, tag: str) -> dict[str, tuple[str, float]]:
         """What words of a language gave before: derived, so it may start anew when it is full."""
-        if tag not in self._lexicons:
-            lexicon = self._lexicons[tag] = Lexicon(tag, self._background)
+        if tag not in self._vocabularies:
+            vocabulary = self._vocabularies[tag] = Vocabulary(tag, self._background)
             listed = (word for _, words in common_words(tag) for word in words.split())
-            self._common[tag] = frozenset(map(lexicon.stem, listed))
+            self._common[tag] = frozenset(map(vocabulary.stem, listed))
         memo = self._memo.setdefault(tag, {})
         if len(memo) > _MEMO_LIMIT:
             memo.clear()
@@ -280,7 +284,7 @@ _MEMO_LIMIT: Final = 50_000  # words a language
 _DECLINING: Final = frozenset({"ru", "uk", "be", "bg", "sr", "mk"})
 
 
-def _df_of_names(background: Background) -> dict[str, int]:
+def _name_frequencies(background: BackgroundFrequencies) -> dict[str, int]:
     """In how many events a name stands that is known by these consonants."""
     found: dict[str, int] = {}
     for name, df in background.table("n", ANY_LANGUAGE).items():

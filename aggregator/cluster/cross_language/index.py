@@ -14,46 +14,48 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.cluster.cross_language.features import AcrossRules, Features
+from aggregator.cluster.cross_language.features import CrossLanguageFeatures, CrossLanguageTuning
 
-_FIRST_ROOM: Final = 1024
+_INITIAL_CAPACITY: Final = 1024
 _FREE: Final = -(1 << 62)  # the number of a row that no article has: before all others
 
 
-class Near(NamedTuple):
+class NearestArticles(NamedTuple):
     """Numbers of articles, those that share most first."""
 
     others: tuple[int, ...]  # of other languages than the article that asks
     own: tuple[int, ...]  # of its own: guests of a story that it may belong to
 
 
-class AcrossIndex:
+class CrossLanguageIndex:
     """The newest articles, by the names and numbers in them, and by their sentence vectors."""
 
-    def __init__(self, rules: AcrossRules, rows: Iterable[tuple[int, Features]] = ()) -> None:
+    def __init__(
+        self, tuning: CrossLanguageTuning, rows: Iterable[tuple[int, CrossLanguageFeatures]] = ()
+    ) -> None:
         """`rows`: inbox numbers with the features stored for them."""
-        self._rules = rules
+        self._tuning = tuning
         self._postings: dict[int, array[int]] = {}
-        self._held: dict[int, Features] = {}
+        self._features: dict[int, CrossLanguageFeatures] = {}
         self._vectors = _Vectors()
         for number, features in rows:
             self.add(number, features)
 
-    def add(self, number: int, features: Features) -> None:
+    def add(self, number: int, features: CrossLanguageFeatures) -> None:
         """Puts in an article, or new features in the place of those that it had."""
         self.remove(number)
-        self._held[number] = features
-        for key in features.finders():
+        self._features[number] = features
+        for key in features.lookup_keys():
             insort(self._postings.setdefault(key, array("q")), number)
-        if features.vector and features.model == self._rules.model:
+        if features.vector and features.model == self._tuning.model:
             self._vectors.put(number, features.vector)
 
     def remove(self, number: int) -> None:
         """Takes an article out, if it is there."""
-        features = self._held.pop(number, None)
+        features = self._features.pop(number, None)
         if features is None:
             return
-        for key in features.finders():
+        for key in features.lookup_keys():
             numbers = self._postings[key]
             del numbers[bisect_left(numbers, number)]
             if not numbers:
@@ -62,32 +64,32 @@ class AcrossIndex:
 
     def sweep(self, newest: int) -> None:
         """Takes out what no article after `newest` reaches; changes no answer."""
-        for number in [one for one in self._held if one <= newest - self._rules.reach]:
+        for number in [one for one in self._features if one <= newest - self._tuning.reach]:
             self.remove(number)
 
-    def near(self, number: int, features: Features) -> Near:
+    def find_nearest(self, number: int, features: CrossLanguageFeatures) -> NearestArticles:
         """The articles before `number` that share most with it, at most `candidates` of each kind.
 
         Those of other languages by names and numbers, then (as many again) by their vectors.
         """
-        after = number - self._rules.reach
+        after = number - self._tuning.reach
         votes: Counter[int] = Counter()
-        for key in features.finders():
+        for key in features.lookup_keys():
             numbers = self._postings.get(key)
             if numbers is None:
                 continue
             start, end = bisect_right(numbers, after), bisect_left(numbers, number)
-            if end - start <= self._rules.longest_list:
+            if end - start <= self._tuning.longest_list:
                 votes.update(numbers[start:end])
-        most = self._rules.candidates
+        most = self._tuning.candidates
         ranked = sorted(votes, key=lambda one: (-votes[one], -one))
-        own = [one for one in ranked if self._held[one].language == features.language]
-        others = [one for one in ranked if self._held[one].language != features.language][:most]
+        own = [one for one in ranked if self._features[one].language == features.language]
+        others = [one for one in ranked if self._features[one].language != features.language][:most]
         if features.vector:
             nearest = self._vectors.nearest(features.vector, after, number)
-            abroad = (one for one in nearest if self._held[one].language != features.language)
+            abroad = (one for one in nearest if self._features[one].language != features.language)
             others += islice(abroad, most)
-        return Near(tuple(dict.fromkeys(others)), tuple(own[:most]))
+        return NearestArticles(tuple(dict.fromkeys(others)), tuple(own[:most]))
 
 
 class _Vectors:
@@ -124,7 +126,7 @@ class _Vectors:
 
     def _grow(self, length: int) -> None:
         had = len(self._numbers)
-        more = max(_FIRST_ROOM, had)
+        more = max(_INITIAL_CAPACITY, had)
         grown = np.zeros((had + more, length), dtype=np.float32)
         grown[:had] = self._matrix.reshape(had, -1) if had else 0.0
         self._matrix = grown

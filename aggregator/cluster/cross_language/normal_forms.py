@@ -50,7 +50,7 @@ def skeleton(word: str) -> str:
 
 
 _LETTER_NAME: Final = re.compile(r"([A-Z]+) (?:SMALL |CAPITAL |FINAL )*(?:LETTER|SYLLABLE|LIGATURE) (.+)")
-_AS_NAMED: Final = {
+_LETTER_SOUNDS: Final = {
     "SHARP S": "s", "AE": "a", "OE": "o", "DOTLESS I": "i", "SHORT I": "j", "HU": "f", "SMALL TU": "",
     "HARD SIGN": "", "SOFT SIGN": "", "YERU": "a", "EF": "f", "EL": "l", "EM": "m", "EN": "n", "ER": "r",
     "ES": "s", "TEH MARBUTA": "a", "ALEF MAKSURA": "a", "FARSI YEH": "a", "YEH": "a", "WAW": "w", "VAV": "w",
@@ -66,8 +66,8 @@ def _letter(character: str) -> str:
     if match is None:
         return character if "\u3400" <= character <= "\u9fff" else ""
     script, name = match[1], match[2].partition(" WITH ")[0]
-    if name in _AS_NAMED:
-        return _AS_NAMED[name]
+    if name in _LETTER_SOUNDS:
+        return _LETTER_SOUNDS[name]
     if script == "LATIN":
         return name.lower() if len(name) == 1 else ""
     name = name.rpartition(" ")[2]
@@ -101,7 +101,7 @@ _BILLION: Final = re.compile("bi(?:ll|lh)")
 _SHORT_SCALE: Final = frozenset({"en", "pt"})  # where a billion has nine zeros
 
 
-def numbers_said(text: str, language: str) -> Iterator[float]:
+def numbers_in(text: str, language: str) -> Iterator[float]:
     """The numbers of two and more digits (9.5 has two) in digits, times the word that follows them; no years.
 
     Digits of any script; separators as the language has them; no clocks.

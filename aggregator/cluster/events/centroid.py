@@ -13,7 +13,7 @@ members, bit for bit.
 Blob (little-endian): header, trimmed mean (packed), dates of reports and of silent members (int32, minutes
 since 1970, sorted), terms whose sum is a packed weight (most are: one member has them), other terms (ids
 uint32, sums int32). A story of one report holds its terms once, as the trimmed mean. The front, all that the
-index needs, is read without the rest (`read_front`).
+index needs, is read without the rest (`read_summary`).
 """
 
 import dataclasses
@@ -51,16 +51,16 @@ _LAYOUT: Final = 1
 # layout, packed terms in the front, reports, bodyless, containers, silent, dates, silent dates, packed terms
 # in the back, wide terms, time pairs, squares by field, cohesion
 _HEADER: Final = struct.Struct(f"<HH8Iq{FIELD_COUNT}qd")
-_NOTHING: Final[Ints] = np.zeros(0, dtype=np.int64)
+_EMPTY: Final[Ints] = np.zeros(0, dtype=np.int64)
 _PAIRS_AT_ONCE: Final = 1 << 18  # of dates: 2 MB
 _FIELD_BOUNDS: Final[Ints] = np.arange(FIELD_COUNT + 1, dtype=np.int64) << HASH_BITS
 
 
-def _nothing() -> Ints:
-    return _NOTHING
+def _empty() -> Ints:
+    return _EMPTY
 
 
-class Member(msgspec.Struct, frozen=True):
+class CentroidMember(msgspec.Struct, frozen=True):
     """What a story sums up of one article."""
 
     terms: bytes
@@ -70,19 +70,19 @@ class Member(msgspec.Struct, frozen=True):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Sums:
+class Centroid:
     """All of a story's members, summed. Never changed in place."""
 
-    ids: Ints = dataclasses.field(default_factory=_nothing)  # field and hash, sorted
-    weights: Ints = dataclasses.field(default_factory=_nothing)  # summed weights, all above 0
+    ids: Ints = dataclasses.field(default_factory=_empty)  # field and hash, sorted
+    weights: Ints = dataclasses.field(default_factory=_empty)  # summed weights, all above 0
     squares: tuple[int, ...] = (0,) * FIELD_COUNT  # by field: sum of the members' squared lengths
     reports: int = 0  # members that weigh
     bodyless: int = 0  # of them without a body
     containers: int = 0  # of them live blogs and round-ups: all or none
-    times: Ints = dataclasses.field(default_factory=_nothing)  # of the dated reports, sorted
+    times: Ints = dataclasses.field(default_factory=_empty)  # of the dated reports, sorted
     time_pairs: int = 0  # sum of the time shares of all dated pairs, in steps of 1/TIME_SCALE
     silent: int = 0  # members without weight
-    silent_times: Ints = dataclasses.field(default_factory=_nothing)
+    silent_times: Ints = dataclasses.field(default_factory=_empty)
 
     @property
     def members(self) -> int:
@@ -95,40 +95,42 @@ class Sums:
         return self.reports > 0 and self.containers == self.reports
 
 
-def add(sums: Sums, member: Member, model: EventModel) -> Sums:
+def add(centroid: Centroid, member: CentroidMember, model: EventModel) -> Centroid:
     """The sums with one more report (or container, in a story that has nothing else)."""
-    return merge(sums, _of_one(member), model)
+    return merge(centroid, _from_member(member), model)
 
 
-def remove(sums: Sums, member: Member, model: EventModel) -> Sums:
+def remove(centroid: Centroid, member: CentroidMember, model: EventModel) -> Centroid:
     """The sums before `member` was added. Raises ValueError when it is no member."""
-    one = _of_one(member)
-    times = _without(sums.times, one.times)
-    spots = np.searchsorted(sums.ids, one.ids)
-    if sums.reports < 1 or not np.array_equal(sums.ids[np.minimum(spots, len(sums.ids) - 1)], one.ids):
+    one = _from_member(member)
+    times = _subtract_times(centroid.times, one.times)
+    spots = np.searchsorted(centroid.ids, one.ids)
+    if centroid.reports < 1 or not np.array_equal(
+        centroid.ids[np.minimum(spots, len(centroid.ids) - 1)], one.ids
+    ):
         raise ValueError("the article is no member of this story's sums")
-    weights = sums.weights.copy()
+    weights = centroid.weights.copy()
     weights[spots] -= one.weights
     kept = weights > 0
     return dataclasses.replace(
-        sums,
-        ids=sums.ids[kept],
+        centroid,
+        ids=centroid.ids[kept],
         weights=weights[kept],
-        squares=tuple(a - b for a, b in zip(sums.squares, one.squares, strict=True)),
-        reports=sums.reports - 1,
-        bodyless=sums.bodyless - one.bodyless,
-        containers=sums.containers - one.containers,
+        squares=tuple(a - b for a, b in zip(centroid.squares, one.squares, strict=True)),
+        reports=centroid.reports - 1,
+        bodyless=centroid.bodyless - one.bodyless,
+        containers=centroid.containers - one.containers,
         times=times,
-        time_pairs=sums.time_pairs - _time_between(times, one.times, model),
+        time_pairs=centroid.time_pairs - _time_between(times, one.times, model),
     )
 
 
-def merge(left: Sums, right: Sums, model: EventModel) -> Sums:
+def merge(left: Centroid, right: Centroid, model: EventModel) -> Centroid:
     """The sums of both stories' members. Where only one has reports, the other's containers fall silent."""
     if left.is_container_only != right.is_container_only and left.reports and right.reports:
-        left, right = _silenced_container(left), _silenced_container(right)
-    ids, weights = _added(left, right)
-    return Sums(
+        left, right = _uncount_container(left), _uncount_container(right)
+    ids, weights = _add_terms(left, right)
+    return Centroid(
         ids=ids,
         weights=weights,
         squares=tuple(a + b for a, b in zip(left.squares, right.squares, strict=True)),
@@ -142,50 +144,54 @@ def merge(left: Sums, right: Sums, model: EventModel) -> Sums:
     )
 
 
-def of_members(weighing: Iterable[Member], silent: Iterable[int | None], model: EventModel) -> Sums:
+def from_members(
+    counted_members: Iterable[CentroidMember], silent: Iterable[int | None], model: EventModel
+) -> Centroid:
     """The sums of a story from nothing: reports that weigh, and the minutes of members that do not."""
-    parts = [_of_one(member) for member in weighing]
+    parts = [_from_member(member) for member in counted_members]
     while len(parts) > 1:  # two and two: one after the other takes 2,000 passes over all terms
-        pairs = itertools.zip_longest(parts[::2], parts[1::2], fillvalue=Sums())
+        pairs = itertools.zip_longest(parts[::2], parts[1::2], fillvalue=Centroid())
         parts = [merge(one, other, model) for one, other in pairs]
-    whole = parts[0] if parts else Sums()
+    whole = parts[0] if parts else Centroid()
     for minutes in silent:
         whole = add_silent(whole, minutes)
     return whole
 
 
-def add_silent(sums: Sums, minutes: int | None) -> Sums:
+def add_silent(centroid: Centroid, minutes: int | None) -> Centroid:
     """The sums with one more member that weighs nothing."""
-    times = sums.silent_times if minutes is None else np.sort(np.append(sums.silent_times, minutes))
-    return dataclasses.replace(sums, silent=sums.silent + 1, silent_times=times)
+    times = centroid.silent_times if minutes is None else np.sort(np.append(centroid.silent_times, minutes))
+    return dataclasses.replace(centroid, silent=centroid.silent + 1, silent_times=times)
 
 
-def remove_silent(sums: Sums, minutes: int | None) -> Sums:
+def remove_silent(centroid: Centroid, minutes: int | None) -> Centroid:
     """The sums before `add_silent`. Raises ValueError when there is no such member."""
-    if sums.silent < 1:
+    if centroid.silent < 1:
         raise ValueError("the story has no silent member")
-    gone = _NOTHING if minutes is None else np.array([minutes], dtype=np.int64)
-    return dataclasses.replace(sums, silent=sums.silent - 1, silent_times=_without(sums.silent_times, gone))
+    gone = _EMPTY if minutes is None else np.array([minutes], dtype=np.int64)
+    return dataclasses.replace(
+        centroid, silent=centroid.silent - 1, silent_times=_subtract_times(centroid.silent_times, gone)
+    )
 
 
-def without_terms(sums: Sums) -> Sums:
+def without_terms(centroid: Centroid) -> Centroid:
     """The sums of the same members with no terms: counts and dates are left, nothing is like it any more."""
-    return dataclasses.replace(sums, ids=_NOTHING, weights=_NOTHING, squares=(0,) * FIELD_COUNT)
+    return dataclasses.replace(centroid, ids=_EMPTY, weights=_EMPTY, squares=(0,) * FIELD_COUNT)
 
 
-def cohesion(sums: Sums, model: EventModel) -> float:
+def cohesion(centroid: Centroid, model: EventModel) -> float:
     """Mean logit of two reports of the story, with one pseudo-pair of `cohesion_prior`."""
-    pairs = sums.reports * (sums.reports - 1) // 2
-    dated = len(sums.times) * (len(sums.times) - 1) // 2
-    bodied = sums.reports - sums.bodyless
-    total = model.bias * pairs + sums.time_pairs / TIME_SCALE + model.undated * (pairs - dated)
+    pairs = centroid.reports * (centroid.reports - 1) // 2
+    dated = len(centroid.times) * (len(centroid.times) - 1) // 2
+    bodied = centroid.reports - centroid.bodyless
+    total = model.bias * pairs + centroid.time_pairs / TIME_SCALE + model.undated * (pairs - dated)
     total += model.bodyless * (pairs - bodied * (bodied - 1) // 2)
-    for field, squared in enumerate(_squares(sums.ids, sums.weights)):
-        total += float(model.field_weights[field]) * ((squared - sums.squares[field]) / (2 * DOT_SCALE))
-    return (total + model.rules.cohesion_prior) / (pairs + 1)
+    for field, squared in enumerate(_squares(centroid.ids, centroid.weights)):
+        total += float(model.field_weights[field]) * ((squared - centroid.squares[field]) / (2 * DOT_SCALE))
+    return (total + model.tuning.cohesion_prior) / (pairs + 1)
 
 
-class Shares(NamedTuple):
+class ScoreShares(NamedTuple):
     """A mean pair score in its parts, by reason: what they come from, and the logits they give.
 
     The logits sum up to the score together with the model's bias.
@@ -208,7 +214,7 @@ class Shares(NamedTuple):
         )
 
 
-def pair_shares(left: Sums, right: Sums, model: EventModel) -> Shares:
+def pair_shares(left: Centroid, right: Centroid, model: EventModel) -> ScoreShares:
     """The mean logit of a report of one story with a report of the other, in parts. Both have reports."""
     if len(left.ids) > len(right.ids):
         left, right = right, left
@@ -225,7 +231,7 @@ def pair_shares(left: Sums, right: Sums, model: EventModel) -> Shares:
     time = _time_between(left.times, right.times, model) / TIME_SCALE / pairs
     undated, bodyless = 1.0 - dated / pairs, 1.0 - bodied / pairs
     days = _days_between(left.times, right.times)
-    return Shares(
+    return ScoreShares(
         REASONS,
         np.array((*cosines, days, undated, bodyless)),
         np.array(
@@ -234,20 +240,20 @@ def pair_shares(left: Sums, right: Sums, model: EventModel) -> Shares:
     )
 
 
-def mean_logit(left: Sums, right: Sums, model: EventModel) -> float:
+def mean_logit(left: Centroid, right: Centroid, model: EventModel) -> float:
     """Mean logit of a report of one story with a report of the other. Both must have reports."""
     return pair_shares(left, right, model).score(model)
 
 
-def trimmed(sums: Sums, model: EventModel) -> Words:
+def trimmed(centroid: Centroid, model: EventModel) -> Words:
     """The mean report, packed and cut: what articles are scored against."""
-    if not sums.reports:
+    if not centroid.reports:
         return np.zeros(0, dtype=np.uint32)
-    mean = (sums.weights + sums.reports // 2) // sums.reports
-    return heaviest(sums.ids, mean, model.field_weights, model.rules.packed_terms)
+    mean = (centroid.weights + centroid.reports // 2) // centroid.reports
+    return heaviest(centroid.ids, mean, model.field_weights, model.tuning.packed_terms)
 
 
-class Front(msgspec.Struct, frozen=True):
+class CentroidSummary(msgspec.Struct, frozen=True):
     """What the index keeps of a story."""
 
     trimmed: bytes
@@ -265,34 +271,40 @@ class Front(msgspec.Struct, frozen=True):
         return self.reports + self.silent
 
 
-def to_bytes(sums: Sums, model: EventModel) -> bytes:
+def to_bytes(centroid: Centroid, model: EventModel) -> bytes:
     """The story's blob. Equal sets of members under one model give equal bytes."""
-    front = trimmed(sums, model)
-    codes = pack(sums.ids, sums.weights)
-    narrow = weights_of(codes) == sums.weights
-    if sums.reports == 1:
+    summary = trimmed(centroid, model)
+    codes = pack(centroid.ids, centroid.weights)
+    narrow = weights_of(codes) == centroid.weights
+    if centroid.reports == 1:
         codes, narrow = codes[:0], np.zeros(0, dtype=bool)
-    wide_ids, wide = (sums.ids, sums.weights) if len(narrow) else (_NOTHING, _NOTHING)
+    wide_ids, wide = (centroid.ids, centroid.weights) if len(narrow) else (_EMPTY, _EMPTY)
     wide_ids, wide = wide_ids[~narrow], wide[~narrow]
-    counts = (sums.reports, sums.bodyless, sums.containers, sums.silent)
-    lengths = (len(sums.times), len(sums.silent_times), int(narrow.sum()), len(wide))
+    counts = (centroid.reports, centroid.bodyless, centroid.containers, centroid.silent)
+    lengths = (len(centroid.times), len(centroid.silent_times), int(narrow.sum()), len(wide))
     header = _HEADER.pack(
-        _LAYOUT, len(front), *counts, *lengths, sums.time_pairs, *sums.squares, cohesion(sums, model)
+        _LAYOUT,
+        len(summary),
+        *counts,
+        *lengths,
+        centroid.time_pairs,
+        *centroid.squares,
+        cohesion(centroid, model),
     )
     parts = (
-        (front, "<u4"), (sums.times, "<i4"), (sums.silent_times, "<i4"),
+        (summary, "<u4"), (centroid.times, "<i4"), (centroid.silent_times, "<i4"),
         (codes[narrow], "<u4"), (wide_ids, "<u4"), (wide, "<i4"),
     )  # fmt: skip
     return header + b"".join(array.astype(kind).tobytes() for array, kind in parts)
 
 
-def read_front(blob: bytes) -> Front:
+def read_summary(blob: bytes) -> CentroidSummary:
     """The part of a blob that the index needs."""
     head = _header(blob)
-    front, (reports, bodyless, containers, silent, dated, silent_dated) = head[1], head[2:8]
+    summary, (reports, bodyless, containers, silent, dated, silent_dated) = head[1], head[2:8]
     at = _HEADER.size
-    ends = (at + 4 * front, at + 4 * (front + dated), at + 4 * (front + dated + silent_dated))
-    return Front(
+    ends = (at + 4 * summary, at + 4 * (summary + dated), at + 4 * (summary + dated + silent_dated))
+    return CentroidSummary(
         trimmed=blob[at : ends[0]],
         cohesion=float(head[-1]),
         reports=reports,
@@ -304,19 +316,19 @@ def read_front(blob: bytes) -> Front:
     )
 
 
-def from_bytes(blob: bytes) -> Sums:
+def from_bytes(blob: bytes) -> Centroid:
     """The sums of a blob. Raises ValueError for another layout."""
     head = _header(blob)
-    front, (dated, silent_dated, narrow, wide) = head[1], head[6:10]
+    summary, (dated, silent_dated, narrow, wide) = head[1], head[6:10]
     at = _HEADER.size
     arrays: list[Ints] = []
-    for length, kind in zip((front, dated, silent_dated, narrow, wide, wide), "uiiuui", strict=True):
+    for length, kind in zip((summary, dated, silent_dated, narrow, wide, wide), "uiiuui", strict=True):
         arrays.append(np.frombuffer(blob, f"<{kind}4", length, at).astype(np.int64))
         at += 4 * length
     packed = (arrays[0] if head[2] == 1 else arrays[3]).astype(np.uint32)
     ids = np.concatenate((ids_of(packed).astype(np.int64), arrays[4]))
     order = np.argsort(ids)
-    return Sums(
+    return Centroid(
         ids=ids[order],
         weights=np.concatenate((weights_of(packed), arrays[5]))[order],
         squares=tuple(head[11 : 11 + FIELD_COUNT]),
@@ -340,19 +352,19 @@ def _header(blob: bytes) -> tuple[int, ...]:
     return head
 
 
-def _of_one(member: Member) -> Sums:
+def _from_member(member: CentroidMember) -> Centroid:
     words = read(member.terms)
     ids = ids_of(words).astype(np.int64)
     order = np.argsort(ids)
     ids, weights = ids[order], weights_of(words)[order]
-    return Sums(
+    return Centroid(
         ids=ids,
         weights=weights,
         squares=_squares(ids, weights),
         reports=1,
         bodyless=int(member.bodyless),
         containers=int(member.is_container),
-        times=_NOTHING if member.minutes is None else np.array([member.minutes], dtype=np.int64),
+        times=_EMPTY if member.minutes is None else np.array([member.minutes], dtype=np.int64),
     )
 
 
@@ -363,7 +375,7 @@ def _squares(ids: Ints, weights: Ints) -> tuple[int, ...]:
     return tuple(int(run @ run) for run in runs)
 
 
-def _added(left: Sums, right: Sums) -> tuple[Ints, Ints]:
+def _add_terms(left: Centroid, right: Centroid) -> tuple[Ints, Ints]:
     ids = np.concatenate((left.ids, right.ids))
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
@@ -393,15 +405,15 @@ def _days_between(left: Ints, right: Ints) -> float:
     return float(np.minimum(below, above).min()) / MINUTES_A_DAY
 
 
-def _without(times: Ints, gone: Ints) -> Ints:
+def _subtract_times(times: Ints, gone: Ints) -> Ints:
     spots = np.searchsorted(times, gone)
     if len(gone) and (int(spots[0]) >= len(times) or times[spots[0]] != gone[0]):
         raise ValueError("no member has this date")
     return np.delete(times, spots)
 
 
-def _silenced_container(sums: Sums) -> Sums:
-    if not sums.is_container_only:
-        return sums
-    dates = np.sort(np.concatenate((sums.times, sums.silent_times)))
-    return Sums(silent=sums.members, silent_times=dates)
+def _uncount_container(centroid: Centroid) -> Centroid:
+    if not centroid.is_container_only:
+        return centroid
+    dates = np.sort(np.concatenate((centroid.times, centroid.silent_times)))
+    return Centroid(silent=centroid.members, silent_times=dates)

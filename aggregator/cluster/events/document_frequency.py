@@ -26,7 +26,7 @@ ANY_LANGUAGE = "*"
 LISTS = ("very common", "common", "named", "topical")
 
 
-class Background(msgspec.Struct, frozen=True):
+class BackgroundFrequencies(msgspec.Struct, frozen=True):
     """Document frequencies by (kind, language) and the number of events counted by language."""
 
     events: Mapping[str, int]
@@ -58,7 +58,7 @@ def _idf(events: int, largest_df: int) -> npt.NDArray[np.float64]:
     return np.array([max(0.0, math.log((1 + events) / (1 + df))) + 1.0 for df in range(largest_df + 1)])
 
 
-def read_background(data: bytes) -> Background:
+def read_background(data: bytes) -> BackgroundFrequencies:
     """The table from the bytes of its file. Raises ValueError for a line that is not of the format."""
     events: dict[str, int] = {}
     counts: dict[tuple[str, str], dict[str, int]] = {}
@@ -68,10 +68,10 @@ def read_background(data: bytes) -> Background:
             events[language] = int(number)
         else:
             counts.setdefault((kind, language), {})[term] = int(number)
-    return Background(events=events, counts=counts)
+    return BackgroundFrequencies(events=events, counts=counts)
 
 
-def write_background(background: Background) -> bytes:
+def write_background(background: BackgroundFrequencies) -> bytes:
     """The bytes of the file: the same table gives the same bytes."""
     lines = [f"events\t{language}\t\t{n}" for language, n in sorted(background.events.items())]
     for (kind, language), table in sorted(background.counts.items()):
@@ -80,7 +80,7 @@ def write_background(background: Background) -> bytes:
 
 
 @functools.cache
-def shipped_background() -> Background:
+def shipped_background() -> BackgroundFrequencies:
     """The table that comes with the program."""
     return read_background(files("aggregator.cluster.events").joinpath("background.tsv.gz").read_bytes())
 

@@ -7,7 +7,8 @@ look are asked again, in two steps:
    where it fits clearly better, or stands alone when it fits nowhere.
 2. *Merges.* Two stories whose reports agree on the mean become one, the closest pair first.
 
-Pure: everything is asked of a `Desk`, nothing is written. The look keeps its own copies of the sums, so that
+Pure: everything is asked of a `StoryLookup`, nothing is written. The look keeps its own copies of the sums,
+so that
 a later change sees the earlier ones; the changes are to be carried out in their order. Work is bounded by the
 rules `look_members` and `look_neighbours` for each story asked, however large the installation is.
 
@@ -23,9 +24,9 @@ from typing import Final, Protocol
 import msgspec
 import numpy as np
 
-from aggregator.cluster.events import centroid as story_sums
-from aggregator.cluster.events.centroid import Member, Shares, Sums
-from aggregator.cluster.events.scorer import Article, Candidate, Floats, Scorer, is_within_window
+from aggregator.cluster.events import centroid as centroids
+from aggregator.cluster.events.centroid import Centroid, CentroidMember, ScoreShares
+from aggregator.cluster.events.scorer import Candidate, Floats, Scorer, ScoringInput, is_within_window
 from aggregator.cluster.events.term_codec import DOT_SCALE, FIELD_COUNT, HASH_BITS, Ints
 from aggregator.cluster.events.weights import MINUTES_A_DAY, TIME_SCALE, EventModel, time_shares
 from aggregator.model.core import Reason
@@ -36,15 +37,15 @@ from aggregator.model.core import Reason
 _SCREEN_SLACK: Final = 1.5
 
 
-class Unit(msgspec.Struct, frozen=True):
+class CountedReport(msgspec.Struct, frozen=True):
     """A report that weighs in its story."""
 
     article: str
     inbox: int  # its inbox number
-    member: Member
+    member: CentroidMember
 
 
-class Move(msgspec.Struct, frozen=True):
+class ReportMove(msgspec.Struct, frozen=True):
     """A report leaves its story. `reasons` sum up with the model's bias to `score`."""
 
     article: str
@@ -58,7 +59,7 @@ class Move(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...]
 
 
-class Merge(msgspec.Struct, frozen=True):
+class StoryMerge(msgspec.Struct, frozen=True):
     """Two stories become one. `reasons` sum up with the model's bias to `score`.
 
     Which of the two ids lives on is not decided here. Later changes of the same look call the story `kept`.
@@ -71,25 +72,25 @@ class Merge(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...]
 
 
-Change = Move | Merge
+Reassignment = ReportMove | StoryMerge
 
 
-class Desk(Protocol):
+class StoryLookup(Protocol):
     """What a look asks about stories and articles. All answers are of the time before the look."""
 
     def story(self, number: int) -> Candidate | None:
         """A live story; None when there is none (any more) of this number."""
 
-    def sums(self, number: int) -> Sums:
+    def story_centroid(self, number: int) -> Centroid:
         """All of the story's members."""
 
-    def units(self, number: int, newest: int) -> Sequence[Unit]:
+    def counted_reports(self, number: int, newest: int) -> Sequence[CountedReport]:
         """Its reports that weigh: at most so many, the largest inbox numbers, in any order."""
 
     def neighbours(self, number: int) -> Sequence[Candidate]:
         """Other live stories that share terms with the story and lie inside its window (index.neighbours)."""
 
-    def candidates(self, article: Article) -> Sequence[Candidate]:
+    def candidates(self, article: ScoringInput) -> Sequence[Candidate]:
         """Live stories that share terms with the article (index.candidates)."""
 
     def may_leave(self, article: str, /) -> bool:
@@ -105,36 +106,36 @@ class Desk(Protocol):
         """Vetoes against the article in the story: negative shares, in logits."""
 
 
-def look(touched: Iterable[int], desk: Desk, scorer: Scorer) -> tuple[Change, ...]:
+def reassess_stories(touched: Iterable[int], lookup: StoryLookup, scorer: Scorer) -> tuple[Reassignment, ...]:
     """The changes to the stories that were touched since the last look; numbers of dead ones are passed over.
 
     What the look itself changes counts as touched for the next one. The answer depends on the set of numbers
     and on what the desk tells, not on any order.
     """
-    bench = _Bench(desk, scorer)
+    copies = _WorkingCopies(lookup, scorer)
     numbers = sorted(set(touched))
     for number in numbers:
-        bench.move_members(number)
-    bench.merge_stories(numbers)
-    return tuple(bench.changes)
+        copies.move_members(number)
+    copies.merge_stories(numbers)
+    return tuple(copies.changes)
 
 
-class _Stack:
+class _ReportMatrix:
     """Reports side by side, ready to be compared with a story at once."""
 
-    def __init__(self, units: Sequence[Unit], model: EventModel) -> None:
+    def __init__(self, counted_reports: Sequence[CountedReport], model: EventModel) -> None:
         self._model = model
-        self.singles = [story_sums.add(Sums(), unit.member, model) for unit in units]
+        self.singles = [centroids.add(Centroid(), report.member, model) for report in counted_reports]
         self._ids = np.concatenate([one.ids for one in self.singles])
         self._weights = np.concatenate([one.weights for one in self.singles])
-        owners = np.repeat(np.arange(len(units)), [len(one.ids) for one in self.singles])
+        owners = np.repeat(np.arange(len(counted_reports)), [len(one.ids) for one in self.singles])
         self._places = owners * FIELD_COUNT + (self._ids >> HASH_BITS)
         self._squares = np.array([one.squares for one in self.singles], dtype=np.float64)
-        self._bodyless = np.array([unit.member.bodyless for unit in units])
-        self._dated = np.array([unit.member.minutes is not None for unit in units])
-        self._minutes = np.array([unit.member.minutes or 0 for unit in units], dtype=np.int64)
+        self._bodyless = np.array([report.member.bodyless for report in counted_reports])
+        self._dated = np.array([report.member.minutes is not None for report in counted_reports])
+        self._minutes = np.array([report.member.minutes or 0 for report in counted_reports], dtype=np.int64)
 
-    def scores(self, story: Sums, *, inside: bool) -> Floats:
+    def scores(self, story: Centroid, *, inside: bool) -> Floats:
         """Mean logit of each report with the story's reports; `inside`: with those beside itself."""
         model, count = self._model, len(self.singles)
         others = story.reports - inside
@@ -149,7 +150,7 @@ class _Stack:
         totals += (1.0 - dated) * model.undated + bodyless * model.bodyless
         return totals
 
-    def _dots(self, story: Sums) -> Floats:
+    def _dots(self, story: Centroid) -> Floats:
         size = len(self.singles) * FIELD_COUNT
         if not len(story.ids):
             return np.zeros((len(self.singles), FIELD_COUNT))
@@ -160,149 +161,152 @@ class _Stack:
         return dots.reshape(-1, FIELD_COUNT)
 
 
-class _Bench:
+class _WorkingCopies:
     """Working copies of the stories of one look."""
 
-    def __init__(self, desk: Desk, scorer: Scorer) -> None:
-        self._desk = desk
+    def __init__(self, lookup: StoryLookup, scorer: Scorer) -> None:
+        self._lookup = lookup
         self._scorer = scorer
         self._model = scorer.model
-        self._rules = scorer.model.rules
-        self._sums: dict[int, Sums] = {}
+        self._tuning = scorer.model.tuning
+        self._centroids: dict[int, Centroid] = {}
         self._changed: dict[int, Candidate | None] = {}  # None: it went into another story
         self._moved: set[str] = set()
         self._nearest: dict[int, list[Candidate]] = {}
         self._scores_near: dict[int, dict[int, float]] = {}
-        self.changes: list[Change] = []
+        self.changes: list[Reassignment] = []
 
     # --- stories as they are by now -------------------------------------------------------------------------
 
     def _story(self, number: int) -> Candidate | None:
-        return self._changed[number] if number in self._changed else self._desk.story(number)
+        return self._changed[number] if number in self._changed else self._lookup.story(number)
 
     def _now(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """The candidates as they are by now; those of reports only."""
         current = (self._changed.get(one.number, one) for one in candidates)
-        return [one for one in current if one and one.front.reports and not one.front.is_container_only]
+        return [one for one in current if one and one.summary.reports and not one.summary.is_container_only]
 
-    def _sums_of(self, number: int) -> Sums:
-        if number not in self._sums:
-            self._sums[number] = self._desk.sums(number)
-        return self._sums[number]
+    def _centroid_of(self, number: int) -> Centroid:
+        if number not in self._centroids:
+            self._centroids[number] = self._lookup.story_centroid(number)
+        return self._centroids[number]
 
-    def _set(self, number: int, total: Sums, last_inbox: int) -> None:
+    def _set(self, number: int, total: Centroid, last_inbox: int) -> None:
         known = self._story(number)
         assert known is not None, "a story that was just asked"
-        self._sums[number] = total
-        front = story_sums.read_front(story_sums.to_bytes(total, self._model))
+        self._centroids[number] = total
+        summary = centroids.read_summary(centroids.to_bytes(total, self._model))
         last_inbox = max(known.last_inbox, last_inbox)
-        self._changed[number] = msgspec.structs.replace(known, front=front, last_inbox=last_inbox)
+        self._changed[number] = msgspec.structs.replace(known, summary=summary, last_inbox=last_inbox)
 
     # --- moves ----------------------------------------------------------------------------------------------
 
     def move_members(self, number: int) -> None:
         """Lets the story's newest reports go where they fit better, the one that gains most first."""
         story = self._story(number)
-        if story is None or story.front.reports < 2 or story.front.is_container_only:
+        if story is None or story.summary.reports < 2 or story.summary.is_container_only:
             return
-        units = sorted(
-            self._desk.units(number, self._rules.look_members), key=lambda unit: (unit.inbox, unit.article)
+        counted_reports = sorted(
+            self._lookup.counted_reports(number, self._tuning.look_members),
+            key=lambda report: (report.inbox, report.article),
         )
-        units = [unit for unit in units if unit.article not in self._moved]
-        if not units:
+        counted_reports = [report for report in counted_reports if report.article not in self._moved]
+        if not counted_reports:
             return
-        stack = _Stack(units, self._model)
-        own = stack.scores(self._sums_of(number), inside=True)
+        stack = _ReportMatrix(counted_reports, self._model)
+        own = stack.scores(self._centroid_of(number), inside=True)
         near = self._near(story)
-        best = np.full(len(units), -np.inf)
+        best = np.full(len(counted_reports), -np.inf)
         for candidate in near:
-            best = np.maximum(best, stack.scores(self._sums_of(candidate.number), inside=False))
-        need = self._rules.cohesion * story.front.cohesion
-        leaves = own < max(self._rules.threshold, need) - self._rules.leave_below + _SCREEN_SLACK
-        hopeful = np.flatnonzero((best > own + self._rules.move_gain) | leaves)
+            best = np.maximum(best, stack.scores(self._centroid_of(candidate.number), inside=False))
+        need = self._tuning.cohesion * story.summary.cohesion
+        leaves = own < max(self._tuning.threshold, need) - self._tuning.leave_below + _SCREEN_SLACK
+        hopeful = np.flatnonzero((best > own + self._tuning.move_gain) | leaves)
         for place in sorted(hopeful.tolist(), key=lambda place: (own[place] - best[place], place)):
-            self._ask(number, units[place], stack.singles[place], near)
+            self._ask(number, counted_reports[place], stack.singles[place], near)
 
-    def _ask(self, number: int, unit: Unit, single: Sums, near: Sequence[Candidate]) -> None:
+    def _ask(self, number: int, report: CountedReport, single: Centroid, near: Sequence[Candidate]) -> None:
         """Moves one report of the story if that is clearly better for it."""
-        rules, model = self._rules, self._model
-        total = self._sums_of(number)
-        if total.reports < 2 or not self._desk.may_leave(unit.article):
+        tuning, model = self._tuning, self._model
+        total = self._centroid_of(number)
+        if total.reports < 2 or not self._lookup.may_leave(report.article):
             return
-        rest = story_sums.remove(total, unit.member, model)
-        own = story_sums.pair_shares(single, rest, model)
+        rest = centroids.remove(total, report.member, model)
+        own = centroids.pair_shares(single, rest, model)
         own_score = own.score(model)
-        own_need = self._need(unit, story_sums.cohesion(rest, model))
+        own_need = self._need(report, centroids.cohesion(rest, model))
         if own_score < own_need:
-            near = [*near, *self._beside(self._article(unit))]
-        move = self._best_home(unit, number, single, own_score, near)
+            near = [*near, *self._beside(self._article(report))]
+        move = self._best_story(report, number, single, own_score, near)
         if move is not None and move.target is not None and self._will_merge(number, rest, move.target):
             return
-        if move is None and own_score < own_need - rules.leave_below:
-            need = own_need - rules.leave_below
-            move = Move(unit.article, number, None, own_score, own_score, need, own.reasons())
+        if move is None and own_score < own_need - tuning.leave_below:
+            need = own_need - tuning.leave_below
+            move = ReportMove(report.article, number, None, own_score, own_score, need, own.reasons())
         if move is not None:
-            self._carry_out(move, unit, rest)
+            self._carry_out(move, report, rest)
 
-    def _best_home(
-        self, unit: Unit, source: int, single: Sums, own: float, near: Iterable[Candidate]
-    ) -> Move | None:
+    def _best_story(
+        self, report: CountedReport, source: int, single: Centroid, own: float, near: Iterable[Candidate]
+    ) -> ReportMove | None:
         """The move to the story that the report fits best, and clearly better than its own."""
-        rules = self._rules
-        article = self._article(unit)
-        best: Move | None = None
+        tuning = self._tuning
+        article = self._article(report)
+        best: ReportMove | None = None
         for candidate in sorted(self._now(near), key=lambda one: one.number):
-            shares = story_sums.pair_shares(single, self._sums_of(candidate.number), self._model)
+            shares = centroids.pair_shares(single, self._centroid_of(candidate.number), self._model)
             score = shares.score(self._model)
-            need = max(own + rules.move_gain, self._need(unit, candidate.front.cohesion) + rules.move_above)
+            need = max(
+                own + tuning.move_gain, self._need(report, candidate.summary.cohesion) + tuning.move_above
+            )
             least = need if best is None else max(need, best.score)
             if candidate.number == source or score < least or not self._fits(article, candidate):
                 continue
-            if not self._desk.may_join(unit.article, candidate.number):
+            if not self._lookup.may_join(report.article, candidate.number):
                 continue
-            objections = tuple(self._desk.objections(unit.article, candidate.number))
+            objections = tuple(self._lookup.objections(report.article, candidate.number))
             score += sum(reason.share for reason in objections)
             if score >= need and (best is None or score > best.score):
                 reasons = (*shares.reasons(), *objections)
-                best = Move(unit.article, source, candidate.number, own, score, need, reasons)
+                best = ReportMove(report.article, source, candidate.number, own, score, need, reasons)
         return best
 
-    def _will_merge(self, number: int, rest: Sums, other: int) -> bool:
+    def _will_merge(self, number: int, rest: Centroid, other: int) -> bool:
         """Whether the rest of the story belongs there too: then the stories merge, and nobody moves."""
         story, beside = self._story(number), self._story(other)
         if story is None or beside is None or not self._may_be_one(story, beside):
             return False
         need = self._merge_need(story, beside)
         return all(
-            story_sums.mean_logit(one, self._sums_of(other), self._model) >= need
-            for one in (rest, self._sums_of(number))
+            centroids.mean_logit(one, self._centroid_of(other), self._model) >= need
+            for one in (rest, self._centroid_of(number))
         )
 
-    def _beside(self, article: Article) -> list[Candidate]:
+    def _beside(self, article: ScoringInput) -> list[Candidate]:
         """The stories that fit the article best, as if it came only now."""
-        screened = self._scorer.ranked(article, self._now(self._desk.candidates(article)))
-        return [candidate for _, candidate in screened[: self._rules.look_neighbours]]
+        screened = self._scorer.rank(article, self._now(self._lookup.candidates(article)))
+        return [candidate for _, candidate in screened[: self._tuning.look_neighbours]]
 
-    def _carry_out(self, move: Move, unit: Unit, rest: Sums) -> None:
+    def _carry_out(self, move: ReportMove, report: CountedReport, rest: Centroid) -> None:
         self.changes.append(move)
-        self._moved.add(unit.article)
+        self._moved.add(report.article)
         self._set(move.source, rest, 0)
         if move.target is not None:
-            grown = story_sums.add(self._sums_of(move.target), unit.member, self._model)
-            self._set(move.target, grown, unit.inbox)
+            grown = centroids.add(self._centroid_of(move.target), report.member, self._model)
+            self._set(move.target, grown, report.inbox)
 
-    def _need(self, unit: Unit, cohesion: float) -> float:
-        if unit.member.bodyless:
-            return self._rules.threshold
-        return max(self._rules.threshold, self._rules.cohesion * cohesion)
+    def _need(self, report: CountedReport, cohesion: float) -> float:
+        if report.member.bodyless:
+            return self._tuning.threshold
+        return max(self._tuning.threshold, self._tuning.cohesion * cohesion)
 
-    def _article(self, unit: Unit) -> Article:
-        words = 0 if unit.member.bodyless else self._rules.bodyless_words
-        return Article(unit.member.terms, unit.member.minutes, words, inbox=unit.inbox)
+    def _article(self, report: CountedReport) -> ScoringInput:
+        words = 0 if report.member.bodyless else self._tuning.bodyless_words
+        return ScoringInput(report.member.terms, report.member.minutes, words, inbox=report.inbox)
 
-    def _fits(self, article: Article, candidate: Candidate) -> bool:
-        has_room = candidate.front.members < self._rules.story_cap
-        return has_room and is_within_window(article, candidate, self._model)
+    def _fits(self, article: ScoringInput, candidate: Candidate) -> bool:
+        has_capacity = candidate.summary.members < self._tuning.story_cap
+        return has_capacity and is_within_window(article, candidate, self._model)
 
     def _crowd(self, one: Candidate, other: Candidate) -> float:
         """What a merge is asked in addition, because other stories are nearly as close to one of the two."""
@@ -314,23 +318,25 @@ class _Bench:
                 for number, score in scores
                 if number != beside.number and self._changed.get(number, beside) is not None
             )
-            found.append(self._scorer.crowd(list(itertools.islice(others, self._rules.crowd_stories))))
+            found.append(self._scorer.crowd(list(itertools.islice(others, self._tuning.crowd_stories))))
         return max(found)
 
     def _near(self, story: Candidate) -> list[Candidate]:
         """The stories most like it, by their cut means: at most `look_neighbours`."""
         if story.number in self._nearest and story.number not in self._changed:
             return self._now(self._nearest[story.number])
-        front = story.front
-        dates = np.frombuffer(front.times, "<i4")
+        summary = story.summary
+        dates = np.frombuffer(summary.times, "<i4")
         middle = int(dates[len(dates) // 2]) if len(dates) else None
-        words = 0 if 2 * front.bodyless > front.reports else self._rules.bodyless_words
-        mean = Article(front.trimmed, middle, words, inbox=story.last_inbox)
-        others = [one for one in self._now(self._desk.neighbours(story.number)) if one.number != story.number]
-        screened = self._scorer.ranked(mean, others)
+        words = 0 if 2 * summary.bodyless > summary.reports else self._tuning.bodyless_words
+        mean = ScoringInput(summary.trimmed, middle, words, inbox=story.last_inbox)
+        others = [
+            one for one in self._now(self._lookup.neighbours(story.number)) if one.number != story.number
+        ]
+        screened = self._scorer.rank(mean, others)
         self._scores_near[story.number] = {candidate.number: score for score, candidate in screened}
-        least = self._rules.threshold - _SCREEN_SLACK
-        found = [candidate for score, candidate in screened[: self._rules.look_neighbours] if score >= least]
+        least = self._tuning.threshold - _SCREEN_SLACK
+        found = [candidate for score, candidate in screened[: self._tuning.look_neighbours] if score >= least]
         self._nearest[story.number] = found
         return found
 
@@ -338,7 +344,7 @@ class _Bench:
 
     def merge_stories(self, touched: Sequence[int]) -> None:
         """Merges stories while there is a pair that is close enough, the closest first."""
-        pairs: dict[tuple[int, int], Shares] = {}
+        pairs: dict[tuple[int, int], ScoreShares] = {}
         waiting: list[tuple[float, int, int]] = []
         near: dict[int, set[int]] = {}
 
@@ -348,14 +354,16 @@ class _Bench:
             near.setdefault(other.number, set()).add(one.number)
             if pair in pairs:
                 return
-            shares = story_sums.pair_shares(self._sums_of(pair[0]), self._sums_of(pair[1]), self._model)
+            shares = centroids.pair_shares(
+                self._centroid_of(pair[0]), self._centroid_of(pair[1]), self._model
+            )
             pairs[pair] = shares
             if shares.score(self._model) >= self._merge_need(one, other):
                 heapq.heappush(waiting, (-shares.score(self._model), *pair))
 
         for number in touched:
             story = self._story(number)
-            if story is None or not story.front.reports or story.front.is_container_only:
+            if story is None or not story.summary.reports or story.summary.is_container_only:
                 continue
             for candidate in self._near(story):
                 propose(story, candidate)
@@ -378,66 +386,70 @@ class _Bench:
                 if beside is not None:
                     propose(merged, beside)
 
-    def _merge(self, one: Candidate, other: Candidate, shares: Shares) -> bool:
+    def _merge(self, one: Candidate, other: Candidate, shares: ScoreShares) -> bool:
         """Merges the two if nothing speaks against it."""
         need = self._merge_need(one, other)
         reasons = shares.reasons()
         if not self._may_be_one(one, other):
             return False
-        smaller, larger = sorted((one, other), key=lambda story: (story.front.reports, -story.number))
+        smaller, larger = sorted((one, other), key=lambda story: (story.summary.reports, -story.number))
         objections = self._objections(smaller.number, larger.number)
         score = shares.score(self._model) + sum(reason.share for reason in objections)
         if score < need or not (self._most_fit(one, other) and self._most_fit(other, one)):
             return False
         kept, gone = self._kept(one, other)
-        total = story_sums.merge(self._sums_of(kept.number), self._sums_of(gone.number), self._model)
+        total = centroids.merge(self._centroid_of(kept.number), self._centroid_of(gone.number), self._model)
         self._set(kept.number, total, gone.last_inbox)
         self._changed[gone.number] = None
-        self.changes.append(Merge(kept.number, gone.number, score, need, (*reasons, *objections)))
+        self.changes.append(StoryMerge(kept.number, gone.number, score, need, (*reasons, *objections)))
         return True
 
     def _most_fit(self, story: Candidate, beside: Candidate) -> bool:
         """Whether more than half of the newest reports fit the other story: one round-up is no bridge."""
-        if story.front.reports < 2:
+        if story.summary.reports < 2:
             return True
-        units = self._desk.units(story.number, self._rules.look_members)
-        scores = _Stack(units, self._model).scores(self._sums_of(beside.number), inside=False)
-        return float(np.sort(scores)[(len(scores) - 1) // 2]) >= self._rules.threshold
+        counted_reports = self._lookup.counted_reports(story.number, self._tuning.look_members)
+        scores = _ReportMatrix(counted_reports, self._model).scores(
+            self._centroid_of(beside.number), inside=False
+        )
+        return float(np.sort(scores)[(len(scores) - 1) // 2]) >= self._tuning.threshold
 
     def _kept(self, one: Candidate, other: Candidate) -> tuple[Candidate, Candidate]:
         """The story with more reports, of two equals the older one; and the other."""
-        kept, gone = sorted((one, other), key=lambda story: (-story.front.reports, story.number))
+        kept, gone = sorted((one, other), key=lambda story: (-story.summary.reports, story.number))
         return kept, gone
 
     def _merge_need(self, one: Candidate, other: Candidate) -> float:
-        rules = self._rules
-        if any(story.front.bodyless == story.front.reports for story in (one, other)):
-            return rules.merge_threshold
-        closer = max(one.front.cohesion, other.front.cohesion)
-        need = rules.merge_threshold + max(0.0, rules.merge_cohesion * closer) + self._crowd(one, other)
-        if 1 in (one.front.reports, other.front.reports):
+        tuning = self._tuning
+        if any(story.summary.bodyless == story.summary.reports for story in (one, other)):
+            return tuning.merge_threshold
+        closer = max(one.summary.cohesion, other.summary.cohesion)
+        need = tuning.merge_threshold + max(0.0, tuning.merge_cohesion * closer) + self._crowd(one, other)
+        if 1 in (one.summary.reports, other.summary.reports):
             # A lone report: a story that it would leave again at once must not take it in.
-            need = max(need, rules.cohesion * closer - rules.leave_below)
+            need = max(need, tuning.cohesion * closer - tuning.leave_below)
         return need
 
     def _may_be_one(self, one: Candidate, other: Candidate) -> bool:
-        if one.front.members + other.front.members > self._rules.story_cap:
+        if one.summary.members + other.summary.members > self._tuning.story_cap:
             return False
-        return self._desk.may_merge(one.number, other.number) and _are_in_one_window(one, other, self._model)
+        return self._lookup.may_merge(one.number, other.number) and _are_in_one_window(
+            one, other, self._model
+        )
 
     def _objections(self, smaller: int, larger: int) -> tuple[Reason, ...]:
         """Vetoes against the newest reports of the smaller story in the larger one, as a mean over them."""
-        units = self._desk.units(smaller, self._rules.look_asked)
-        units = sorted(units, key=lambda unit: (unit.inbox, unit.article))
+        counted_reports = self._lookup.counted_reports(smaller, self._tuning.look_asked)
+        counted_reports = sorted(counted_reports, key=lambda report: (report.inbox, report.article))
         found: dict[str, list[Reason]] = {}
-        for unit in units:
-            for reason in self._desk.objections(unit.article, larger):
+        for report in counted_reports:
+            for reason in self._lookup.objections(report.article, larger):
                 found.setdefault(reason.name, []).append(reason)
         return tuple(
             Reason(
                 name=name,
                 value=sum(one.value for one in several) / len(several),
-                share=sum(one.share for one in several) / len(units),
+                share=sum(one.share for one in several) / len(counted_reports),
             )
             for name, several in sorted(found.items())
         )
@@ -447,12 +459,12 @@ def _are_in_one_window(one: Candidate, other: Candidate, model: EventModel) -> b
     """Whether the stories' nearest dates, or inbox numbers where one has no date, are near enough."""
     left, right = _dates(one), _dates(other)
     if not len(left) or not len(right):
-        return abs(one.last_inbox - other.last_inbox) <= model.rules.undated_reach
+        return abs(one.last_inbox - other.last_inbox) <= model.tuning.undated_reach
     spots = np.searchsorted(left, right)
     below = np.abs(left[np.maximum(spots - 1, 0)] - right)
     above = np.abs(left[np.minimum(spots, len(left) - 1)] - right)
-    return int(np.minimum(below, above).min()) <= model.rules.window_days * MINUTES_A_DAY
+    return int(np.minimum(below, above).min()) <= model.tuning.window_days * MINUTES_A_DAY
 
 
 def _dates(story: Candidate) -> Ints:
-    return np.sort(np.frombuffer(story.front.times + story.front.silent_times, "<i4").astype(np.int64))
+    return np.sort(np.frombuffer(story.summary.times + story.summary.silent_times, "<i4").astype(np.int64))

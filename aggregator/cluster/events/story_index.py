@@ -15,17 +15,17 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from aggregator.cluster.events.centroid import Front, read_front
-from aggregator.cluster.events.scorer import Article, Candidate
+from aggregator.cluster.events.centroid import CentroidSummary, read_summary
+from aggregator.cluster.events.scorer import Candidate, ScoringInput
 from aggregator.cluster.events.term_codec import HASH_BITS, Ints, ids_of, read
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventModel
 
 _BUCKET_BITS: Final = 18
-_FIRST_ROOM: Final = 1024
+_INITIAL_CAPACITY: Final = 1024
 _NEVER: Final = 1 << 40  # later than any date, in minutes
 
 
-class StoryRow(NamedTuple):
+class IndexedStory(NamedTuple):
     """A live story as its row tells it."""
 
     number: int  # running number, larger for later stories
@@ -71,7 +71,7 @@ class Postings:
                 if not known:
                     self._lists[bucket] = None
 
-    def look(self, buckets: Iterable[int], longest: int) -> Ints:
+    def look_up(self, buckets: Iterable[int], longest: int) -> Ints:
         """All slots in these lists, with repetition; lists longer than `longest` are skipped."""
         lists = (self._lists[bucket] for bucket in buckets)
         joined = b"".join(known for known in lists if known is not None and len(known) <= longest)
@@ -81,19 +81,19 @@ class Postings:
 class StoryIndex:
     """The live stories, by key."""
 
-    def __init__(self, model: EventModel, rows: Iterable[StoryRow] = ()) -> None:
+    def __init__(self, model: EventModel, rows: Iterable[IndexedStory] = ()) -> None:
         self._model = model
         self._postings = Postings()
         self._slot_of: dict[int, int] = {}
         self._free: list[int] = []
         self._stories: list[Candidate | None] = []
-        self._first = np.zeros(_FIRST_ROOM, dtype=np.int64)  # oldest date by slot; _NEVER: no date
-        self._last = np.zeros(_FIRST_ROOM, dtype=np.int64)
-        self._inbox = np.zeros(_FIRST_ROOM, dtype=np.int64)
-        self._number = np.zeros(_FIRST_ROOM, dtype=np.int64)
+        self._first = np.zeros(_INITIAL_CAPACITY, dtype=np.int64)  # oldest date by slot; _NEVER: no date
+        self._last = np.zeros(_INITIAL_CAPACITY, dtype=np.int64)
+        self._inbox = np.zeros(_INITIAL_CAPACITY, dtype=np.int64)
+        self._number = np.zeros(_INITIAL_CAPACITY, dtype=np.int64)
         self._load(rows)
 
-    def _load(self, rows: Iterable[StoryRow]) -> None:
+    def _load(self, rows: Iterable[IndexedStory]) -> None:
         """As `add_story` for each row, but the lists are filled at once."""
         heads: list[bytes] = []
         for row in rows:
@@ -101,7 +101,7 @@ class StoryIndex:
                 raise ValueError(f"story {row.number} is there twice")
             slot = self._take_slot()
             self._slot_of[row.number] = slot
-            heads.append(self._set(slot, row).trimmed[: 4 * self._model.rules.key_terms])
+            heads.append(self._set(slot, row).trimmed[: 4 * self._model.tuning.key_terms])
         ids = ids_of(read(b"".join(heads)))
         buckets = ((ids & ((1 << HASH_BITS) - 1)) >> (HASH_BITS - _BUCKET_BITS)).astype(np.int64)
         self._postings.load(np.repeat(np.arange(len(heads)), [len(head) // 4 for head in heads]), buckets)
@@ -112,19 +112,19 @@ class StoryIndex:
     def __contains__(self, number: int) -> bool:
         return number in self._slot_of
 
-    def add_story(self, row: StoryRow) -> None:
+    def add_story(self, row: IndexedStory) -> None:
         """Puts in a story that is not there yet. Raises ValueError when it is."""
         if row.number in self._slot_of:
             raise ValueError(f"story {row.number} is in the index already")
         slot = self._take_slot()
         self._slot_of[row.number] = slot
-        front = self._set(slot, row)
-        self._postings.add(slot, self._buckets(front.trimmed))
+        summary = self._set(slot, row)
+        self._postings.add(slot, self._buckets(summary.trimmed))
 
-    def replace_story(self, row: StoryRow) -> None:
+    def replace_story(self, row: IndexedStory) -> None:
         """Puts a changed story in the place of what was known of it. Raises KeyError when nothing was."""
         slot = self._slot_of[row.number]
-        old = self._buckets(self._at(slot).front.trimmed)
+        old = self._buckets(self._at(slot).summary.trimmed)
         new = self._buckets(self._set(slot, row).trimmed)
         self._postings.remove(slot, sorted(old - new))
         self._postings.add(slot, sorted(new - old))
@@ -132,7 +132,7 @@ class StoryIndex:
     def remove_story(self, number: int) -> None:
         """Takes a story out. Raises KeyError when it is not there."""
         slot = self._slot_of.pop(number)
-        self._postings.remove(slot, self._buckets(self._at(slot).front.trimmed))
+        self._postings.remove(slot, self._buckets(self._at(slot).summary.trimmed))
         self._stories[slot] = None
         self._free.append(slot)
 
@@ -140,15 +140,15 @@ class StoryIndex:
         """What the index knows of a story. Raises KeyError when it is not there."""
         return self._at(self._slot_of[number])
 
-    def candidates(self, article: Article) -> list[Candidate]:
+    def candidates(self, article: ScoringInput) -> list[Candidate]:
         """The stories that share most keys with the article and may be open to it, best first."""
-        rules = self._model.rules
-        found = self._postings.look(self._buckets(article.terms), rules.longest_list)
+        tuning = self._model.tuning
+        found = self._postings.look_up(self._buckets(article.terms), tuning.longest_list)
         slots, votes = np.unique(found, return_counts=True)
         open_ones = self._may_be_open(slots, article)
         slots, votes = slots[open_ones], votes[open_ones]
         # Of equally many votes the newer story: events are reported close together.
-        order = np.lexsort((-self._number[slots], -votes))[: rules.candidates]
+        order = np.lexsort((-self._number[slots], -votes))[: tuning.candidates]
         return [self._at(slot) for slot in slots[order].tolist()]
 
     def neighbours(self, number: int) -> list[Candidate]:
@@ -156,21 +156,21 @@ class StoryIndex:
 
         Raises KeyError when the story is not there.
         """
-        rules = self._model.rules
+        tuning = self._model.tuning
         own = self._slot_of[number]
         story = self._at(own)
-        found = self._postings.look(self._buckets(story.front.trimmed), rules.longest_list)
+        found = self._postings.look_up(self._buckets(story.summary.trimmed), tuning.longest_list)
         slots, votes = np.unique(found[found != own], return_counts=True)
-        reach = int(rules.window_days * MINUTES_A_DAY)
-        live = np.abs(self._inbox[slots] - story.last_inbox) <= rules.live_reach
+        reach = int(tuning.window_days * MINUTES_A_DAY)
+        live = np.abs(self._inbox[slots] - story.last_inbox) <= tuning.live_reach
         undated = (self._first[slots] == _NEVER) | (self._first[own] == _NEVER)
-        recent = np.abs(self._inbox[slots] - story.last_inbox) <= rules.undated_reach
+        recent = np.abs(self._inbox[slots] - story.last_inbox) <= tuning.undated_reach
         near = (self._first[slots] - reach <= self._last[own]) & (
             self._first[own] <= self._last[slots] + reach
         )
         open_ones = np.flatnonzero(live & np.where(undated, recent, near))
         slots, votes = slots[open_ones], votes[open_ones]
-        order = np.lexsort((-self._number[slots], -votes))[: rules.candidates]
+        order = np.lexsort((-self._number[slots], -votes))[: tuning.candidates]
         return [self._at(slot) for slot in slots[order].tolist()]
 
     def sweep(self, oldest_inbox: int) -> list[int]:
@@ -183,14 +183,14 @@ class StoryIndex:
             self.remove_story(number)
         return gone
 
-    def _may_be_open(self, slots: Ints, article: Article) -> Ints:
+    def _may_be_open(self, slots: Ints, article: ScoringInput) -> Ints:
         """Those slots (as places in `slots`) that the window does not shut out at first sight."""
-        rules = self._model.rules
-        live = self._inbox[slots] >= article.inbox - rules.live_reach
-        recent = self._inbox[slots] >= article.inbox - rules.undated_reach
+        tuning = self._model.tuning
+        live = self._inbox[slots] >= article.inbox - tuning.live_reach
+        recent = self._inbox[slots] >= article.inbox - tuning.undated_reach
         if article.minutes is None:
             return np.flatnonzero(live & recent)
-        reach = int(rules.window_days * MINUTES_A_DAY)
+        reach = int(tuning.window_days * MINUTES_A_DAY)
         undated = self._first[slots] == _NEVER
         near = (self._first[slots] - reach <= article.minutes) & (
             article.minutes <= self._last[slots] + reach
@@ -198,7 +198,7 @@ class StoryIndex:
         return np.flatnonzero(live & np.where(undated, recent, near))
 
     def _buckets(self, packed: bytes) -> set[int]:
-        ids = ids_of(read(packed[: 4 * self._model.rules.key_terms]))
+        ids = ids_of(read(packed[: 4 * self._model.tuning.key_terms]))
         return {int(bucket) for bucket in (ids & ((1 << HASH_BITS) - 1)) >> (HASH_BITS - _BUCKET_BITS)}
 
     def _at(self, slot: int) -> Candidate:
@@ -206,13 +206,13 @@ class StoryIndex:
         assert story is not None, "postings name a slot that is free"
         return story
 
-    def _set(self, slot: int, row: StoryRow) -> Front:
-        front = read_front(row.blob)
-        self._stories[slot] = Candidate(row.number, row.story, row.last_inbox, front)
+    def _set(self, slot: int, row: IndexedStory) -> CentroidSummary:
+        summary = read_summary(row.blob)
+        self._stories[slot] = Candidate(row.number, row.story, row.last_inbox, summary)
         self._number[slot] = row.number
         self._inbox[slot] = row.last_inbox
-        self._first[slot], self._last[slot] = _range(front)
-        return front
+        self._first[slot], self._last[slot] = _range(summary)
+        return summary
 
     def _take_slot(self) -> int:
         if self._free:
@@ -226,8 +226,8 @@ class StoryIndex:
         return slot
 
 
-def _range(front: Front) -> tuple[int, int]:
-    dates = list(_ends(front.times)) + list(_ends(front.silent_times))
+def _range(summary: CentroidSummary) -> tuple[int, int]:
+    dates = list(_ends(summary.times)) + list(_ends(summary.silent_times))
     return (min(dates), max(dates)) if dates else (_NEVER, -_NEVER)
 
 

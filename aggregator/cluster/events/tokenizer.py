@@ -18,15 +18,21 @@ import Stemmer
 import xxhash
 
 from aggregator.cluster.events.arabic_stemmer import ArabicStemmer
-from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, LISTS, Background, Kind, common_words
+from aggregator.cluster.events.document_frequency import (
+    ANY_LANGUAGE,
+    LISTS,
+    BackgroundFrequencies,
+    Kind,
+    common_words,
+)
 from aggregator.cluster.events.entity_names import find_names
 from aggregator.cluster.events.scripts import EVERYDAY, needs_splitting, pieces, simplified
 from aggregator.cluster.events.term_codec import HASH_BITS
-from aggregator.cluster.events.weights import EventRules
+from aggregator.cluster.events.weights import EventTuning
 from aggregator.extract.language.detect import stop_words
 
 HASH_MASK: Final = (1 << HASH_BITS) - 1
-SILENT: Final = -1
+STOP_WORD: Final = -1
 _DF_BITS: Final = 24
 DF_MASK: Final = (1 << _DF_BITS) - 1
 NUMBER: Final = 1 << HASH_BITS + _DF_BITS  # codes from here on say a number ("72,000", "two")
@@ -101,13 +107,15 @@ def plain_number(token: str) -> str:
     return token.replace(",", "") if "," in token else token.replace(".", "")
 
 
-class Lexicon(dict[str, int]):
+class Vocabulary(dict[str, int]):
     """Token -> code for one language; fills itself. Keys are tokens as they stand in the text.
 
-    Without `rules` it knows stems, names and which words are common, but not how common.
+    Without `tuning` it knows stems, names and which words are common, but not how common.
     """
 
-    def __init__(self, language: str, background: Background, rules: EventRules | None = None) -> None:
+    def __init__(
+        self, language: str, background: BackgroundFrequencies, tuning: EventTuning | None = None
+    ) -> None:
         super().__init__()
         self.language = language
         self.elides = language in _ELIDING
@@ -119,7 +127,7 @@ class Lexicon(dict[str, int]):
         self._small = {form: str(n) for n, forms in enumerate(words, start=2) for form in forms.split("/")}
         self._background = background
         self._memo: dict[tuple[Kind, str], int] = {}
-        self._shares = _shares(rules)
+        self._shares = _shares(tuning)
         self._df, self.unlisted_df = self._frequencies()
         events = background.events.get(ANY_LANGUAGE, 0)
         self._everyday_df = round(self._shares["topical"] * events)
@@ -220,7 +228,7 @@ class Lexicon(dict[str, int]):
         said = " ".join(dict.fromkeys(names))
         if self.language in _DECLINING:
             return [_code("w", self.language, stem, 0) & HASH_MASK for stem in said.split()]
-        return [self[token] & HASH_MASK for token in self.tokens(said, len(said)) if self[token] != SILENT]
+        return [self[token] & HASH_MASK for token in self.tokens(said, len(said)) if self[token] != STOP_WORD]
 
     def _is_common(self, word: str) -> bool:
         return self.stem(word) in self._df
@@ -228,7 +236,7 @@ class Lexicon(dict[str, int]):
     def _word_code(self, token: str) -> int:
         stem = self.stem(token)
         if not stem or (len(stem) == 1 and stem >= _FIRST_HAN):
-            return SILENT
+            return STOP_WORD
         mark = NUMBER if self.number(token) is not None else 0
         df = self._df.get(stem[:_LONGEST_TOKEN])
         return mark | _code("w", self.language, stem, self._usual_df(stem) if df is None else df)
@@ -264,27 +272,27 @@ def _words_of_han(language: str, listed: tuple[tuple[str, list[str]], ...]) -> f
     )
 
 
-class _Stemming(Protocol):
+class _StemmerProtocol(Protocol):
     def stemWord(self, word: str, /) -> str: ...  # noqa: N802
 
 
-def _stemmer(language: str, listed: tuple[tuple[str, list[str]], ...]) -> _Stemming | None:
+def _stemmer(language: str, listed: tuple[tuple[str, list[str]], ...]) -> _StemmerProtocol | None:
     if language == "ar":
         return ArabicStemmer(_plain_letters(word, language) for _, words in listed for word in words)
     algorithm = _SNOWBALL.get(language)
     return Stemmer.Stemmer(algorithm, 0) if algorithm else None
 
 
-def _shares(rules: EventRules | None) -> dict[str, float]:
+def _shares(tuning: EventTuning | None) -> dict[str, float]:
     """The share of events that hold a word, by what is known of it."""
-    if rules is None:
+    if tuning is None:
         return dict.fromkeys((*LISTS, "unlisted"), 0.0)
     return {
-        "very common": rules.listed_very_common,
-        "common": rules.listed_common,
-        "named": rules.listed_named,
-        "topical": rules.listed_topical,
-        "unlisted": rules.unlisted,
+        "very common": tuning.listed_very_common,
+        "common": tuning.listed_common,
+        "named": tuning.listed_named,
+        "topical": tuning.listed_topical,
+        "unlisted": tuning.unlisted,
     }
 
 

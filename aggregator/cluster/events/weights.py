@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.cluster.events.term_codec import FIELDS, Ints
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 
 MINUTES_A_DAY = 24 * 60
 _SLOT_MINUTES = 15
@@ -25,7 +25,7 @@ _FAR_DAYS = 30
 TIME_SCALE = 1 << 20
 
 
-class EventRules(msgspec.Struct, frozen=True, kw_only=True):
+class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `events` of config/tuning.yaml; units and origins stand there."""
 
     window_days: float
@@ -92,7 +92,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class EventModel:
     """Weights and rules made ready for arrays. Values in logits."""
 
-    rules: EventRules
+    tuning: EventTuning
     bias: float
     field_weights: npt.NDArray[np.float64]  # in the order of FIELDS
     time_table: Ints  # by quarters of an hour up to 30 days, in steps of 1/TIME_SCALE: sums of it are exact
@@ -100,23 +100,23 @@ class EventModel:
     bodyless: float
 
 
-def event_model(weights: Weights, rules: EventRules) -> EventModel:
-    """The model that scores with `weights` under `rules`."""
+def event_model(weights: Weights, tuning: EventTuning) -> EventModel:
+    """The model that scores with `weights` under `tuning`."""
     slots = _FAR_DAYS * MINUTES_A_DAY // _SLOT_MINUTES + 1
     days = [slot * _SLOT_MINUTES / MINUTES_A_DAY for slot in range(slots)]
     return EventModel(
-        rules=rules,
+        tuning=tuning,
         bias=weights.bias,
         field_weights=np.array([weights.fields[name] for name in FIELDS]),
         time_table=np.array([round(TIME_SCALE * weights.time_logit(d)) for d in days], dtype=np.int64),
-        undated=weights.undated + rules.undated_offset,
-        bodyless=rules.bodyless_offset,
+        undated=weights.undated + tuning.undated_offset,
+        bodyless=tuning.bodyless_offset,
     )
 
 
-def shipped_model(book: RuleBook) -> EventModel:
+def shipped_model(all_tuning: Tuning) -> EventModel:
     """The shipped weights under the rules in force."""
-    return event_model(shipped_weights(), book.section("events", EventRules))
+    return event_model(shipped_weights(), all_tuning.section("events", EventTuning))
 
 
 def time_shares(table: Ints, minutes_apart: Ints) -> Ints:
@@ -141,9 +141,13 @@ def model_hash() -> str:
     config/tuning.yaml.
     """
     digest = hashlib.blake2b(digest_size=6)
-    room = files("aggregator.cluster.events")
-    lists = sorted(room.joinpath("common").iterdir(), key=lambda path: path.name)
-    for path in (room.joinpath("weights.json"), room.joinpath("background.tsv.gz"), *lists):
+    files_of_model = files("aggregator.cluster.events")
+    lists = sorted(files_of_model.joinpath("common").iterdir(), key=lambda path: path.name)
+    for path in (
+        files_of_model.joinpath("weights.json"),
+        files_of_model.joinpath("background.tsv.gz"),
+        *lists,
+    ):
         if path.name.endswith((".json", ".gz", ".txt")):
             digest.update(path.read_bytes())
     return digest.hexdigest()

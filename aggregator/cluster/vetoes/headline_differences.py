@@ -5,18 +5,25 @@ Counts are not here: newsrooms count the dead, the hurt and the jobs differently
 
 from typing import Final, Literal
 
-from aggregator.cluster.vetoes.headline_alignment import Pair, Slot, beside, is_all, is_one_build, loose
+from aggregator.cluster.vetoes.headline_alignment import (
+    AlignedHeadlines,
+    AlignmentSlot,
+    beside,
+    is_all,
+    is_one_build,
+    loose,
+)
 from aggregator.cluster.vetoes.headline_tokens import (
     NAME,
     NO_NAME,
-    Headline,
-    Telling,
-    VetoRules,
-    Word,
+    HeadlineWord,
+    ParsedHeadline,
+    VetoInput,
+    VetoTuning,
     are_near,
     is_deed,
     month_of,
-    name_likeness,
+    name_likelihood,
     places,
     plain_words,
     read_headline,
@@ -25,7 +32,7 @@ from aggregator.cluster.vetoes.headline_tokens import (
     words_of,
 )
 
-Difference = Literal["actors", "row", "day", "figure", "score", "name", "deed", "object"]
+HeadlineDifference = Literal["actors", "row", "day", "figure", "score", "name", "deed", "object"]
 Units = Literal["magnitude", "measures", "prices"]
 _MOST_BESIDE: Final = 1  # words on either side that may differ beside a number, a day or a deed
 _MOST_BESIDE_OBJECT: Final = 2  # the same beside a thing recalled: the reason of the recall differs too
@@ -35,31 +42,31 @@ _LONGEST_NAME: Final = 4  # words that are swapped for others
 _STEM: Final = 4  # first characters by which a name is looked for in a lead: endings change
 
 
-def difference(pair: Pair, rules: VetoRules) -> Difference | None:
+def difference(pair: AlignedHeadlines, tuning: VetoTuning) -> HeadlineDifference | None:
     """The first difference found that makes two events of two headlines; None where there is none."""
     if _actors(pair):
         return "actors"
-    if _places(pair, rules):
+    if _places(pair, tuning):
         return "name"
     for slot in pair.slots:
-        kind = _in_slot(pair, slot, rules)
+        kind = _in_slot(pair, slot, tuning)
         if kind is not None:
             return kind
-    if _deeds(pair, rules):
+    if _deeds(pair, tuning):
         return "deed"
     return "object" if _objects(pair) else None
 
 
-def _in_slot(pair: Pair, slot: Slot, rules: VetoRules) -> Difference | None:
+def _in_slot(pair: AlignedHeadlines, slot: AlignmentSlot, tuning: VetoTuning) -> HeadlineDifference | None:
     """Of what kind the things of two events are that fill the slot."""
-    if not is_all(pair, slot, _MOST_BESIDE) or not is_one_build(pair, slot, rules):
+    if not is_all(pair, slot, _MOST_BESIDE) or not is_one_build(pair, slot, tuning):
         return None
     left = [pair.left.words[at] for at in slot.left]
     right = [pair.right.words[at] for at in slot.right]
-    found: tuple[tuple[Difference, bool], ...] = (
+    found: tuple[tuple[HeadlineDifference, bool], ...] = (
         ("row", _rows(pair, slot)),
         ("day", _days(pair, left, right)),
-        ("figure", _figures(pair, left, right, rules)),
+        ("figure", _figures(pair, left, right, tuning)),
         ("score", _scores(left, right)),
         ("name", _names(pair, slot)),
     )
@@ -69,7 +76,7 @@ def _in_slot(pair: Pair, slot: Slot, rules: VetoRules) -> Difference | None:
 # --- numbers and days --------------------------------------------------------------------------------------
 
 
-def _rows(pair: Pair, slot: Slot) -> bool:
+def _rows(pair: AlignedHeadlines, slot: AlignmentSlot) -> bool:
     """Another place in one row: an ordinal before the same word, or a number behind the same "stage"."""
     left = [row for at in slot.left if (row := _place_in_row(pair.left, at))]
     right = [row for at in slot.right if (row := _place_in_row(pair.right, at))]
@@ -80,7 +87,7 @@ def _rows(pair: Pair, slot: Slot) -> bool:
     return False
 
 
-def _place_in_row(headline: Headline, at: int) -> tuple[frozenset[str], float] | None:
+def _place_in_row(headline: ParsedHeadline, at: int) -> tuple[frozenset[str], float] | None:
     """What is in a row, and its place: ({"sanctions", "package"}, 12) for "12th sanctions package"."""
     word = headline.words[at]
     if word.sort == "ordinal":
@@ -92,15 +99,15 @@ def _place_in_row(headline: Headline, at: int) -> tuple[frozenset[str], float] |
     return None
 
 
-def _has_value(telling: Telling, value: float) -> bool:
+def _has_value(veto_input: VetoInput, value: float) -> bool:
     """Whether the lead says this place in a row."""
-    if not telling.lead:
+    if not veto_input.lead:
         return False
-    said = read_headline(telling.lead, telling.language).words
+    said = read_headline(veto_input.lead, veto_input.language).words
     return any(word.sort == "ordinal" and word.value == value for word in said)
 
 
-def _days(pair: Pair, left: list[Word], right: list[Word]) -> bool:
+def _days(pair: AlignedHeadlines, left: list[HeadlineWord], right: list[HeadlineWord]) -> bool:
     """Another weekday, month or day of the month."""
     language, versions = pair.left.language, words_of("versions", "any")
     if versions.met_in(pair.left) or versions.met_in(pair.right):
@@ -114,7 +121,7 @@ def _days(pair: Pair, left: list[Word], right: list[Word]) -> bool:
     return bool(mine_days and their_days and not mine_days & their_days)
 
 
-def _month_days(headline: Headline, some: list[Word]) -> set[float]:
+def _month_days(headline: ParsedHeadline, some: list[HeadlineWord]) -> set[float]:
     """Numbers beside the name of a month."""
     found = set()
     for word in some:
@@ -129,28 +136,30 @@ def _month_days(headline: Headline, some: list[Word]) -> set[float]:
     return found - {0.0}
 
 
-def _figures(pair: Pair, left: list[Word], right: list[Word], rules: VetoRules) -> bool:
+def _figures(
+    pair: AlignedHeadlines, left: list[HeadlineWord], right: list[HeadlineWord], tuning: VetoTuning
+) -> bool:
     """Another measured number of the same unit: a magnitude, points, a price, an age; never a count."""
     mine = [word for word in left if word.sort == "number"]
     theirs = [word for word in right if word.sort == "number"]
     for a, b in zip(mine, theirs, strict=False):
         if _measured(pair.left, a, "magnitude") and _measured(pair.right, b, "magnitude"):
-            return abs(a.value - b.value) > rules.same_magnitude
+            return abs(a.value - b.value) > tuning.same_magnitude
         units: Units = "prices" if _have_prices(pair) else "measures"
         measured = _measured(pair.left, a, units) and _measured(pair.right, b, units)
         if measured or (_is_age(pair.left, a) and _is_age(pair.right, b)):
             low, high = sorted((a.value, b.value))
-            return high > low * (rules.same_price if units == "prices" else rules.same_measure)
+            return high > low * (tuning.same_price if units == "prices" else tuning.same_measure)
     return False
 
 
-def _have_prices(pair: Pair) -> bool:
+def _have_prices(pair: AlignedHeadlines) -> bool:
     """Whether both tell of a market price or a jackpot: other sums newsrooms tell differently."""
     priced = words_of("priced", "any")
     return priced.met_in(pair.left) and priced.met_in(pair.right)
 
 
-def _measured(headline: Headline, word: Word, of: Units) -> bool:
+def _measured(headline: ParsedHeadline, word: HeadlineWord, of: Units) -> bool:
     """Whether the number has one of these units before or behind it."""
     units = plain_words(of)
     if not headline.has_spaces:
@@ -161,13 +170,13 @@ def _measured(headline: Headline, word: Word, of: Units) -> bool:
     return any(units.holds(one.key) for one in near)
 
 
-def _is_age(headline: Headline, word: Word) -> bool:
+def _is_age(headline: ParsedHeadline, word: HeadlineWord) -> bool:
     """ ", 24," and "(24)" behind a person."""
     before, behind = headline.title[: word.start].rstrip()[-1:], headline.title[word.end :][:1]
     return before in (",", "(") and behind in (",", ")") and 1 <= word.value <= 115
 
 
-def _scores(left: list[Word], right: list[Word]) -> bool:
+def _scores(left: list[HeadlineWord], right: list[HeadlineWord]) -> bool:
     """Another result; "3-1" and "1-3" are one, told from two sides."""
     mine = [sorted(word.key.split("-")) for word in left if word.sort == "score"]
     theirs = [sorted(word.key.split("-")) for word in right if word.sort == "score"]
@@ -177,7 +186,7 @@ def _scores(left: list[Word], right: list[Word]) -> bool:
 # --- names -------------------------------------------------------------------------------------------------
 
 
-def _names(pair: Pair, slot: Slot) -> bool:
+def _names(pair: AlignedHeadlines, slot: AlignmentSlot) -> bool:
     """One name in the place of another."""
     left = [at for at in slot.left if _can_fill(pair.left, at)]
     right = [at for at in slot.right if _can_fill(pair.right, at)]
@@ -190,7 +199,7 @@ def _names(pair: Pair, slot: Slot) -> bool:
     return not _are_one_name(pair, left, right)
 
 
-def _are_one_name(pair: Pair, left: list[int], right: list[int]) -> bool:
+def _are_one_name(pair: AlignedHeadlines, left: list[int], right: list[int]) -> bool:
     """Whether either name stands elsewhere in the other report, or one may be short for the other."""
     mine, theirs = [pair.left.keys[at] for at in left], [pair.right.keys[at] for at in right]
     if any(are_near(name, key) for name in mine for key in pair.right.keys):
@@ -202,7 +211,7 @@ def _are_one_name(pair: Pair, left: list[int], right: list[int]) -> bool:
     return _named_in(mine[-1], pair.other) or _named_in(theirs[-1], pair.one)
 
 
-def _may_abbreviate(headline: Headline, slot: list[int], names: list[str]) -> bool:
+def _may_abbreviate(headline: ParsedHeadline, slot: list[int], names: list[str]) -> bool:
     """Whether one word of capitals may stand for several words: "IE" for "Internet Explorer"."""
     word = headline.words[slot[0]]
     if len(slot) != 1 or len(names) < 2 or not word.spelt.isupper():
@@ -210,26 +219,26 @@ def _may_abbreviate(headline: Headline, slot: list[int], names: list[str]) -> bo
     return any(name[0] in word.key for name in names)
 
 
-def _small_words(headline: Headline, slot: tuple[int, ...]) -> list[str]:
+def _small_words(headline: ParsedHeadline, slot: tuple[int, ...]) -> list[str]:
     """Prepositions and the like: "marries Jared Pobre" and "marries in Mexico" have no names swapped."""
     return [headline.keys[at] for at in slot if not headline.words[at].is_content]
 
 
-def _are_names(pair: Pair, left: list[int], right: list[int]) -> bool:
+def _are_names(pair: AlignedHeadlines, left: list[int], right: list[int]) -> bool:
     """Whether both slots end with a name; in title case, where any word has a capital, hold nothing else."""
-    ends = name_likeness(pair.left, left[-1]), name_likeness(pair.right, right[-1])
+    ends = name_likelihood(pair.left, left[-1]), name_likelihood(pair.right, right[-1])
     if NO_NAME in ends:
         return False
     if pair.left.is_title_case or pair.right.is_title_case:
-        inner = [name_likeness(pair.left, at) for at in left] + [
-            name_likeness(pair.right, at) for at in right
+        inner = [name_likelihood(pair.left, at) for at in left] + [
+            name_likelihood(pair.right, at) for at in right
         ]
         are_last = left[-1] == len(pair.left.words) - 1 and right[-1] == len(pair.right.words) - 1
         return NO_NAME not in inner and (NAME in ends or (are_last and len(left) == len(right)))
     return NAME in ends
 
 
-def _is_frame(pair: Pair, slot: Slot) -> bool:
+def _is_frame(pair: AlignedHeadlines, slot: AlignmentSlot) -> bool:
     """Whether nothing differs beside the slot, or one more word with a capital in the same place."""
     if is_all(pair, slot, 0):
         return True
@@ -243,22 +252,22 @@ def _is_frame(pair: Pair, slot: Slot) -> bool:
     )
 
 
-def _can_fill(headline: Headline, at: int) -> bool:
+def _can_fill(headline: ParsedHeadline, at: int) -> bool:
     word = headline.words[at]
     return word.sort == "word" and word.is_content
 
 
-def _named_in(name: str, telling: Telling) -> bool:
+def _named_in(name: str, veto_input: VetoInput) -> bool:
     stem = name[: max(_STEM, len(name) - 2)]
-    return stem in telling.lead.lower()
+    return stem in veto_input.lead.lower()
 
 
-def _places(pair: Pair, rules: VetoRules) -> bool:
+def _places(pair: AlignedHeadlines, tuning: VetoTuning) -> bool:
     """Another place, where the script has no capitals to tell names by."""
     known = places(pair.left.language)
     mine = {place for place in known if place in pair.left.title}
     theirs = {place for place in known if place in pair.right.title}
-    if not mine - theirs or not theirs - mine or pair.shared < rules.one_build * pair.shorter:
+    if not mine - theirs or not theirs - mine or pair.shared < tuning.one_build * pair.shorter:
         return False
     leads = pair.one.lead, pair.other.lead
     return not any(place in leads[1] for place in mine - theirs) and not any(
@@ -269,9 +278,9 @@ def _places(pair: Pair, rules: VetoRules) -> bool:
 # --- deeds, actors, objects --------------------------------------------------------------------------------
 
 
-def _deeds(pair: Pair, rules: VetoRules) -> bool:
+def _deeds(pair: AlignedHeadlines, tuning: VetoTuning) -> bool:
     """The opposite deed: "holds rates" and "cuts rates"."""
-    if pair.in_order < rules.one_build_in_order:
+    if pair.in_order < tuning.one_build_in_order:
         return False
     mine, theirs = states_of(pair.left), states_of(pair.right)
     return any(
@@ -279,7 +288,7 @@ def _deeds(pair: Pair, rules: VetoRules) -> bool:
     )
 
 
-def _are_opposite(pair: Pair, family: str, mine: frozenset[int], theirs: frozenset[int]) -> bool:
+def _are_opposite(pair: AlignedHeadlines, family: str, mine: frozenset[int], theirs: frozenset[int]) -> bool:
     """Whether each headline names one state and no lead has both.
 
     A headline that names two states tells of a change of mind, or of two things.
@@ -289,7 +298,7 @@ def _are_opposite(pair: Pair, family: str, mine: frozenset[int], theirs: frozens
     return not _does(pair.other, family, mine) and not _does(pair.one, family, theirs)
 
 
-def _are_all(pair: Pair, family: str) -> bool:
+def _are_all(pair: AlignedHeadlines, family: str) -> bool:
     """Whether little but the deeds differs."""
     for headline, only_here in zip((pair.left, pair.right), loose(pair), strict=True):
         if sum(not is_deed(headline, at, family) for at in only_here) > _MOST_BESIDE:
@@ -297,14 +306,14 @@ def _are_all(pair: Pair, family: str) -> bool:
     return True
 
 
-def _does(telling: Telling, family: str, states: frozenset[int]) -> bool:
+def _does(veto_input: VetoInput, family: str, states: frozenset[int]) -> bool:
     """Whether the lead names these states too."""
-    if not telling.lead:
+    if not veto_input.lead:
         return False
-    return states <= states_of(read_headline(telling.lead, telling.language)).get(family, frozenset())
+    return states <= states_of(read_headline(veto_input.lead, veto_input.language)).get(family, frozenset())
 
 
-def _actors(pair: Pair) -> bool:
+def _actors(pair: AlignedHeadlines) -> bool:
     """The same two in the other order: "A beat B", "B beat A"; not where they do something together."""
     left, right = pair.left, pair.right
     if left.keys == right.keys or len(left.keys) != len(right.keys):
@@ -328,7 +337,9 @@ def _actors(pair: Pair) -> bool:
     )
 
 
-def _are_swapped(left: Headline, words: tuple[Word, ...], theirs: tuple[str, ...], x: int, y: int) -> bool:
+def _are_swapped(
+    left: ParsedHeadline, words: tuple[HeadlineWord, ...], theirs: tuple[str, ...], x: int, y: int
+) -> bool:
     """Whether `words` are X deed Y and `theirs` Y deed X, X of `x` and Y of `y` words."""
     mine = tuple(word.key for word in words)
     deed = words[x : len(words) - y]
@@ -345,7 +356,7 @@ def _same(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
     return all(a == b or (len(a) > 3 and a[:_STEM] == b[:_STEM]) for a, b in zip(left, right, strict=True))
 
 
-def _objects(pair: Pair) -> bool:
+def _objects(pair: AlignedHeadlines) -> bool:
     """Another thing recalled."""
     slot = next((slot for slot in pair.slots if slot.left and slot.right), None)
     if slot is None or not is_all(pair, slot, _MOST_BESIDE_OBJECT):

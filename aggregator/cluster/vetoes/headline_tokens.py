@@ -23,7 +23,7 @@ from aggregator.cluster.events.document_frequency import shipped_background
 from aggregator.cluster.events.tokenizer import primary_tag
 from aggregator.extract.language.detect import stop_words
 
-Sort = Literal["word", "number", "ordinal", "score"]
+WordKind = Literal["word", "number", "ordinal", "score"]
 # How sure it is that a word is a name.
 NO_NAME: Final = 0
 MAY_BE_NAME: Final = 1
@@ -51,11 +51,11 @@ _NAME_SHARE: Final = 0.35
 _LEAST_NAME_EVENTS: Final = 2
 
 
-class Word(NamedTuple):
+class HeadlineWord(NamedTuple):
     """One word of a headline."""
 
     key: str  # what must be equal for two words to be the same: "12th" and "twelfth" are "#12"
-    sort: Sort
+    sort: WordKind
     value: float  # of a number or ordinal; 0.0 for words
     spelt: str
     start: int  # place in the title
@@ -64,12 +64,12 @@ class Word(NamedTuple):
     is_content: bool  # no stop word
 
 
-class Headline(NamedTuple):
+class ParsedHeadline(NamedTuple):
     """A title, read."""
 
     title: str  # in lower case
     language: str
-    words: tuple[Word, ...]
+    words: tuple[HeadlineWord, ...]
     keys: tuple[str, ...]
     is_title_case: bool
     is_shouted: bool  # all capitals
@@ -92,7 +92,7 @@ class WordSet(NamedTuple):
         """Whether this one word is in the list."""
         return key in self.exact or (bool(self.beginnings) and key.startswith(self.beginnings))
 
-    def met_in(self, headline: Headline) -> bool:
+    def met_in(self, headline: ParsedHeadline) -> bool:
         """Whether any entry stands in the headline."""
         if not headline.has_spaces:
             return any(entry in headline.title for entry in (*self.exact, *self.phrases))
@@ -101,7 +101,7 @@ class WordSet(NamedTuple):
         return bool(self.phrases) and any(f" {phrase} " in headline.joined for phrase in self.phrases)
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _VetoLists(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """vetoes.yaml as it stands there."""
 
     counting: dict[str, list[str]]
@@ -129,11 +129,11 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @functools.cache
-def _file() -> _File:
+def _lists() -> _VetoLists:
     raw: dict[str, Any] = yaml.safe_load(
         files("aggregator.cluster.vetoes").joinpath("vetoes.yaml").read_text(encoding="utf-8")
     )
-    return msgspec.convert(raw, _File)
+    return msgspec.convert(raw, _VetoLists)
 
 
 def lists_hash() -> str:
@@ -171,36 +171,36 @@ NamedList = Literal[
 @functools.cache
 def words_of(name: NamedList, language: str) -> WordSet:
     """The list `name` of a language; empty where there is none."""
-    lists: Mapping[str, str] = getattr(_file(), name)
+    lists: Mapping[str, str] = getattr(_lists(), name)
     return _word_set(lists.get(language, ""))
 
 
 @functools.cache
 def plain_words(name: Literal["magnitude", "measures", "prices", "objects_generic"]) -> WordSet:
     """The list `name`, which holds words of all languages."""
-    return _word_set(getattr(_file(), name))
+    return _word_set(getattr(_lists(), name))
 
 
 @functools.cache
 def places(language: str) -> tuple[str, ...]:
     """Names of places, for languages without capitals; the longest first."""
-    return tuple(sorted(_file().places.get(language, "").split(), key=len, reverse=True))
+    return tuple(sorted(_lists().places.get(language, "").split(), key=len, reverse=True))
 
 
 @functools.cache
 def _aliases() -> dict[str, int]:
-    return {word: number for number, line in enumerate(_file().aliases) for word in line.split()}
+    return {word: number for number, line in enumerate(_lists().aliases) for word in line.split()}
 
 
 @functools.cache
 def _families(language: str) -> tuple[tuple[str, tuple[WordSet, ...]], ...]:
-    found = _file().actions.items()
+    found = _lists().actions.items()
     return tuple(
         (name, tuple(_word_set(state.get(language, "")) for state in states)) for name, states in found
     )
 
 
-class _Rows(NamedTuple):
+class _OrdinalWords(NamedTuple):
     """Words that stand for a place in a row."""
 
     exact: dict[str, int]
@@ -213,15 +213,15 @@ class _Rows(NamedTuple):
 
 
 RowList = Literal["counting", "ordinals", "weekdays", "months"]
-_IN_ROWS: Final[tuple[tuple[RowList, Sort, str], ...]] = (
+_IN_ROWS: Final[tuple[tuple[RowList, WordKind, str], ...]] = (
     ("ordinals", "ordinal", "#"),
     ("counting", "number", ""),
 )
 
 
 @functools.cache
-def _rows(name: RowList, language: str) -> _Rows:
-    lists: Mapping[str, list[str]] = getattr(_file(), name)
+def _rows(name: RowList, language: str) -> _OrdinalWords:
+    lists: Mapping[str, list[str]] = getattr(_lists(), name)
     exact: dict[str, int] = {}
     beginnings: list[tuple[str, int]] = []
     for number, forms in enumerate(lists.get(language, []), start=1):
@@ -231,16 +231,16 @@ def _rows(name: RowList, language: str) -> _Rows:
             elif form != "-":
                 exact[form] = number
     # Of two beginnings the longer one: "zweite" before "zwei".
-    return _Rows(exact, tuple(sorted(beginnings, key=lambda one: -len(one[0]))))
+    return _OrdinalWords(exact, tuple(sorted(beginnings, key=lambda one: -len(one[0]))))
 
 
 @functools.lru_cache(maxsize=1024)
-def read_headline(title: str, language: str | None) -> Headline:
+def read_headline(title: str, language: str | None) -> ParsedHeadline:
     """The title as words. `language` as declared ("en-GB"); an unknown one is read without lists."""
     tag = primary_tag(language)
     words = tuple(_words(title, tag))
     spaced = [word for word in words if word.is_content and word.sort == "word" and len(word.key) > 2]
-    return Headline(
+    return ParsedHeadline(
         title=title.lower(),
         language=tag,
         words=words,
@@ -252,7 +252,7 @@ def read_headline(title: str, language: str | None) -> Headline:
     )
 
 
-def _words(title: str, language: str) -> Iterable[Word]:
+def _words(title: str, language: str) -> Iterable[HeadlineWord]:
     stops = stop_words(language)
     for found in _TOKEN.finditer(title):
         spelt = found.group()
@@ -261,15 +261,15 @@ def _words(title: str, language: str) -> Iterable[Word]:
         initial = not before or before[-1] in _DIVIDERS
         sort, value, key = _sense(found, title, language)
         content = sort != "word" or (key not in stops and (len(key) > 1 or found["unspaced"] is not None))
-        yield Word(key, sort, value, spelt, start, end, initial, content)
+        yield HeadlineWord(key, sort, value, spelt, start, end, initial, content)
 
 
-def _sense(found: re.Match[str], title: str, language: str) -> tuple[Sort, float, str]:
+def _sense(found: re.Match[str], title: str, language: str) -> tuple[WordKind, float, str]:
     """What a token is, its value, and its key."""
     if found["score"]:
         return "score", 0.0, re.sub(r"[–:]", "-", found["score"])
     if found["number"] or found["hanzi"]:
-        value = _value(found["number"]) if found["number"] else float(_hanzi(found["hanzi"]))
+        value = _value(found["number"]) if found["number"] else float(_han_number(found["hanzi"]))
         german = language == "de" and found["number"] and _GERMAN_ORDINAL.match(title, found.end())
         if found["suffix"] or german or title[: found.start()].endswith("第"):
             return "ordinal", value, f"#{value:g}"
@@ -295,7 +295,7 @@ def _value(digits: str) -> float:
     return float(f"{whole}.{rest.replace('.', '') or 0}")
 
 
-def _hanzi(text: str) -> int:
+def _han_number(text: str) -> int:
     total, digit = 0, 0
     for c in text:
         if c in "十百":
@@ -309,18 +309,18 @@ def _hanzi(text: str) -> int:
 # --- what a word is ----------------------------------------------------------------------------------------
 
 
-def weekday_of(word: Word, language: str) -> int | None:
+def weekday_of(word: HeadlineWord, language: str) -> int | None:
     """1 for Monday to 7 for Sunday; None for any other word."""
     return _rows("weekdays", language).find(word.key) if word.sort == "word" else None
 
 
-def month_of(word: Word, language: str) -> int | None:
+def month_of(word: HeadlineWord, language: str) -> int | None:
     """1 for January to 12 for December; None for any other word."""
     return _rows("months", language).find(word.key) if word.sort == "word" else None
 
 
 @functools.lru_cache(maxsize=1024)
-def states_of(headline: Headline) -> dict[str, frozenset[int]]:
+def states_of(headline: ParsedHeadline) -> dict[str, frozenset[int]]:
     """For each family of deeds the states that the headline names (vetoes.yaml, `actions`)."""
     found = {}
     for name, states in _families(headline.language):
@@ -330,7 +330,7 @@ def states_of(headline: Headline) -> dict[str, frozenset[int]]:
     return found
 
 
-def is_deed(headline: Headline, at: int, family: str) -> bool:
+def is_deed(headline: ParsedHeadline, at: int, family: str) -> bool:
     """Whether the word is one of a family of deeds, or a part of one's phrase."""
     key = headline.keys[at]
     states = dict(_families(headline.language))[family]
@@ -360,7 +360,7 @@ def folded(word: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 
-def name_likeness(headline: Headline, at: int) -> int:
+def name_likelihood(headline: ParsedHeadline, at: int) -> int:
     """NO_NAME, MAY_BE_NAME or NAME for the word at this place."""
     word = headline.words[at]
     if not _has_capital_of_its_own(headline, word):
@@ -376,13 +376,13 @@ def name_likeness(headline: Headline, at: int) -> int:
     return NO_NAME if headline.language == "und" else MAY_BE_NAME
 
 
-def _has_capital_of_its_own(headline: Headline, word: Word) -> bool:
+def _has_capital_of_its_own(headline: ParsedHeadline, word: HeadlineWord) -> bool:
     if word.sort != "word" or not word.is_content or not word.spelt[0].isupper():
         return False
     return not words_of("common", headline.language).holds(word.key) and not _COMPOUND.search(word.spelt)
 
 
-def _german_name(headline: Headline, at: int) -> int:
+def _german_name(headline: ParsedHeadline, at: int) -> int:
     before = headline.words[at - 1] if at else None
     if before is not None and words_of("place_prepositions", "de").holds(before.key):
         return NAME
@@ -398,7 +398,7 @@ def _english() -> Stemmer.Stemmer:
     return Stemmer.Stemmer("english", 0)
 
 
-def _known_name(headline: Headline, word: Word) -> int:
+def _known_name(headline: ParsedHeadline, word: HeadlineWord) -> int:
     """Where capitals do not tell: whether news have the word as a name more often than not."""
     background = shipped_background()
     as_word = background.table("w", "en").get(_english().stemWord(word.key), 0)
@@ -412,7 +412,7 @@ def _known_name(headline: Headline, word: Word) -> int:
 _WRAPPER: Final = re.compile(r"\s(?:-|–|—|\|)\s+(?P<name>[^|–—]{2,40})$")
 
 
-class VetoRules(msgspec.Struct, frozen=True, kw_only=True):
+class VetoTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `vetoes` of config/tuning.yaml; units and origins stand there."""
 
     headline_logits: float
@@ -427,7 +427,7 @@ class VetoRules(msgspec.Struct, frozen=True, kw_only=True):
     word_lists: str
 
 
-class Telling(msgspec.Struct, frozen=True, kw_only=True):
+class VetoInput(msgspec.Struct, frozen=True, kw_only=True):
     """What a veto needs of an article."""
 
     title: str
@@ -447,13 +447,13 @@ def unwrapped(title: str) -> tuple[str, str]:
     return title[: found.start()], found["name"].lower()
 
 
-def without_outlet(telling: Telling) -> str:
+def without_outlet(veto_input: VetoInput) -> str:
     """The title without the name of an outlet or agency behind it."""
-    title, wrapper = unwrapped(telling.title)
-    return title if wrapper and is_outlet(wrapper, telling) else telling.title
+    title, wrapper = unwrapped(veto_input.title)
+    return title if wrapper and is_outlet(wrapper, veto_input) else veto_input.title
 
 
-def is_outlet(wrapper: str, telling: Telling) -> bool:
-    if wrapper == (telling.outlet or "").lower():
+def is_outlet(wrapper: str, veto_input: VetoInput) -> bool:
+    if wrapper == (veto_input.outlet or "").lower():
         return True
-    return words_of("outlets", "any").met_in(read_headline(wrapper, telling.language))
+    return words_of("outlets", "any").met_in(read_headline(wrapper, veto_input.language))

@@ -23,17 +23,17 @@ import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from aggregator.cluster.vetoes.headline_alignment import Pair, compare
-from aggregator.cluster.vetoes.headline_differences import Difference, difference
+from aggregator.cluster.vetoes.headline_alignment import AlignedHeadlines, compare
+from aggregator.cluster.vetoes.headline_differences import HeadlineDifference, difference
 from aggregator.cluster.vetoes.headline_tokens import (
     MAY_BE_NAME,
     NAME,
-    Headline,
-    Telling,
-    VetoRules,
+    ParsedHeadline,
+    VetoInput,
+    VetoTuning,
     are_near,
     is_outlet,
-    name_likeness,
+    name_likelihood,
     read_headline,
     unwrapped,
     weekday_of,
@@ -41,9 +41,9 @@ from aggregator.cluster.vetoes.headline_tokens import (
 )
 from aggregator.model.core import Reason
 
-__all__ = ["Kind", "Telling", "VetoRules", "objection", "objections"]
+__all__ = ["Kind", "VetoInput", "VetoTuning", "objection", "objections"]
 
-Kind = Difference | Literal["series", "daily"]
+Kind = HeadlineDifference | Literal["series", "daily"]
 _KINDS: Final[tuple[Kind, ...]] = (
     "actors", "row", "day", "figure", "score", "name", "deed", "object", "series", "daily",
 )  # fmt: skip
@@ -54,33 +54,33 @@ _LEAST_SPELT: Final = 4  # words between blanks; fewer tell too little (and wher
 _SPELT_OF: Final = 3  # one word of so many in both: below the half that `compare` asks, as forms differ
 
 
-def objections(one: Telling, others: Sequence[Telling], rules: VetoRules) -> tuple[Reason, ...]:
+def objections(one: VetoInput, others: Sequence[VetoInput], tuning: VetoTuning) -> tuple[Reason, ...]:
     """What speaks against `one` being of the event that all `others` report; empty where nothing does.
 
     A reason "veto:KIND": `value` is the share of `others` objected to, 0 to 1, `share` what that costs in
     logits (never above 0). `others` are reports of one story, in any order; the caller bounds their number.
     """
-    judged = [(_judge(one, other, rules), one.bodyless or other.bodyless) for other in others]
-    weight = sum(rules.cannot_tell if verdict is None else 1.0 for verdict, _ in judged)
+    judged = [(_judge(one, other, tuning), one.bodyless or other.bodyless) for other in others]
+    weight = sum(tuning.cannot_tell if verdict is None else 1.0 for verdict, _ in judged)
     found = []
     for kind in _KINDS:
         objecting = [headline_only for verdict, headline_only in judged if verdict == kind]
         if objecting:
             texts = objecting.count(False)
-            logits = rules.text_logits * texts + rules.headline_logits * (len(objecting) - texts)
+            logits = tuning.text_logits * texts + tuning.headline_logits * (len(objecting) - texts)
             found.append(
                 Reason(name=f"veto:{kind}", value=len(objecting) / len(others), share=-logits / weight)
             )
     return tuple(found)
 
 
-def objection(one: Telling, other: Telling, rules: VetoRules) -> Kind | None:
+def objection(one: VetoInput, other: VetoInput, tuning: VetoTuning) -> Kind | None:
     """The kind of look-alike that two articles are; None for the rest, which is nearly all. Symmetric."""
-    verdict = _judge(one, other, rules)
+    verdict = _judge(one, other, tuning)
     return None if verdict == "agrees" else verdict
 
 
-def _judge(one: Telling, other: Telling, rules: VetoRules) -> Kind | Literal["agrees"] | None:
+def _judge(one: VetoInput, other: VetoInput, tuning: VetoTuning) -> Kind | Literal["agrees"] | None:
     """An objection; "agrees" for headlines of one build without one; None where the headlines cannot tell."""
     if _languages_differ(one, other) or not one.title or not other.title:
         return None
@@ -91,11 +91,11 @@ def _judge(one: Telling, other: Telling, rules: VetoRules) -> Kind | Literal["ag
     pair = compare(one, other) if _may_be_of_one_build(one.title, other.title) else None
     if pair is None:
         return None
-    kind = difference(pair, rules) or ("daily" if _is_daily(pair, rules) else None)
-    return "agrees" if kind is None and pair.in_order >= rules.one_build else kind
+    kind = difference(pair, tuning) or ("daily" if _is_daily(pair, tuning) else None)
+    return "agrees" if kind is None and pair.in_order >= tuning.one_build else kind
 
 
-def _languages_differ(one: Telling, other: Telling) -> bool:
+def _languages_differ(one: VetoInput, other: VetoInput) -> bool:
     return (one.language or "")[:2].lower() != (other.language or "")[:2].lower()
 
 
@@ -114,16 +114,16 @@ def _spelt(title: str) -> frozenset[str]:
 # --- series and daily reports ------------------------------------------------------------------------------
 
 
-def _is_series(one: Telling, other: Telling) -> bool:
+def _is_series(one: VetoInput, other: VetoInput) -> bool:
     """Whether the titles share the label of a series or an outlet's name, and nothing else."""
     behind = _behind_label(one, other)
-    if behind is not None and _are_strangers(behind, one, other, _NOTHING_SHARED):
+    if behind is not None and _are_unrelated(behind, one, other, _NOTHING_SHARED):
         return True
     before = _before_wrapper(one, other)
-    return before is not None and _are_strangers(before, one, other, _MANY)
+    return before is not None and _are_unrelated(before, one, other, _MANY)
 
 
-def _are_strangers(rests: tuple[str, str], one: Telling, other: Telling, many: float) -> bool:
+def _are_unrelated(rests: tuple[str, str], one: VetoInput, other: VetoInput, many: float) -> bool:
     """Whether two titles without what they share are of different matters, and their leads do not object.
 
     Among `many` words one that is shared says nothing ("sign" tells neither who nor what).
@@ -132,10 +132,10 @@ def _are_strangers(rests: tuple[str, str], one: Telling, other: Telling, many: f
     shared = sum(any(are_near(a, b) for b in right) for a in left)
     if not left or not right or shared > 1 or (shared == 1 and min(len(left), len(right)) < many):
         return False
-    return not _tells(left, other) and not _tells(right, one)
+    return not _is_informative(left, other) and not _is_informative(right, one)
 
 
-def _behind_label(one: Telling, other: Telling) -> tuple[str, str] | None:
+def _behind_label(one: VetoInput, other: VetoInput) -> tuple[str, str] | None:
     """The titles without a label of a series that both begin with."""
     left, right = _label(one.title), _label(other.title)
     if left is not None and right is not None and left[0] == right[0]:
@@ -145,12 +145,12 @@ def _behind_label(one: Telling, other: Telling) -> tuple[str, str] | None:
     return None
 
 
-def _has_name(label: Headline) -> bool:
+def _has_name(label: ParsedHeadline) -> bool:
     """Whether a label names a matter ("Titanfall review"): then it is no mere label."""
     labels = words_of("labels", label.language)
     least = MAY_BE_NAME if label.language == "en" else NAME
     return label.has_spaces and any(
-        name_likeness(label, at) >= least
+        name_likelihood(label, at) >= least
         for at, word in enumerate(label.words)
         if not labels.holds(word.key) and weekday_of(word, label.language) is None
     )
@@ -165,7 +165,7 @@ def _label(title: str) -> tuple[str, str] | None:
     return (first.lower(), rest) if rest else None
 
 
-def _before_wrapper(one: Telling, other: Telling) -> tuple[str, str] | None:
+def _before_wrapper(one: VetoInput, other: VetoInput) -> tuple[str, str] | None:
     """The titles without an outlet's name that both end with."""
     left, right = unwrapped(one.title), unwrapped(other.title)
     if not left[1] or left[1] != right[1]:
@@ -181,18 +181,21 @@ def _contents(text: str, language: str | None) -> frozenset[str]:
     return frozenset(left + right for left, right in zip(headline.keys, headline.keys[1:], strict=False))
 
 
-def _tells(words: frozenset[str], of: Telling) -> bool:
+def _is_informative(words: frozenset[str], of: VetoInput) -> bool:
     """Whether the lead has one of two of the words: then the label is not all that is shared."""
     lead = of.lead.lower()
     return bool(lead) and sum(word in lead for word in words if len(word) > 1) * 2 >= len(words)
 
 
-def _is_daily(pair: Pair, rules: VetoRules) -> bool:
+def _is_daily(pair: AlignedHeadlines, tuning: VetoTuning) -> bool:
     """Whether both are reports of a kind that comes every day, of one build, from two days."""
     one, other = pair.one, pair.other
     if one.minutes is None or other.minutes is None:
         return False
-    if abs(one.minutes - other.minutes) < rules.daily_hours * 60 or pair.in_order < rules.one_build_in_order:
+    if (
+        abs(one.minutes - other.minutes) < tuning.daily_hours * 60
+        or pair.in_order < tuning.one_build_in_order
+    ):
         return False
     daily = words_of("daily", pair.left.language)
     return daily.met_in(pair.left) and daily.met_in(pair.right)

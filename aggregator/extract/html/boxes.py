@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Literal
 
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence
 
 _LINK = " MORE"
@@ -74,14 +74,14 @@ def without_unread(root: Any) -> None:
     take_out(root, root.xpath(_UNREAD))
 
 
-def without_boxes(root: Any, headlines: Iterable[str], rules: TextRules) -> int:
+def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) -> int:
     """Take the boxes out of the parsed page `root`, in place; returns how many there were.
 
     `headlines`: what the page calls its article; a box that holds one of them is not a box.
     """
     own = {letters for letters in map(_letters, headlines) if letters}
-    most = rules.aside_largest * _unlinked_length(root)
-    boxes = [box for box in _boxes(root, rules) if _may_go(box, most, own)]
+    most = tuning.aside_largest * _unlinked_length(root)
+    boxes = [box for box in _boxes(root, tuning) if _may_go(box, most, own)]
     cards = [box for box in boxes if box.tag == "article" and not _is_other_post(box)]
     if sum(map(_length, cards)) > most:  # the entries of one live blog, with links to themselves
         boxes = [box for box in boxes if box not in cards]
@@ -133,37 +133,37 @@ def _lays_out(cell: Any) -> bool:
     return len(cell.findall("p")) >= 3
 
 
-def _boxes(root: Any, rules: TextRules) -> Iterator[Any]:
+def _boxes(root: Any, tuning: ExtractTuning) -> Iterator[Any]:
     for element in root.iter(*_LOOKED_AT):
         tag = element.tag
         if tag == "a":
-            if _is_card(element, rules):
+            if _is_card(element, tuning):
                 yield element
         elif tag == "figure" and not _is_named(element):
             yield from _captions(element)
-        elif _is_box(element, tag, rules):
+        elif _is_box(element, tag, tuning):
             yield element
 
 
-def _is_box(element: Any, tag: str, rules: TextRules) -> bool:
+def _is_box(element: Any, tag: str, tuning: ExtractTuning) -> bool:
     if tag == "article":
         return _leads_elsewhere(element) or _is_other_post(element)
     if tag == "figcaption" or (tag in _NAMED_TAGS and _is_named(element)):
         return True
     if tag in {"ul", "ol"}:
-        return _is_list_of_links(element, rules)
-    return tag == "p" and _is_label_and_link(element, rules)
+        return _is_list_of_links(element, tuning)
+    return tag == "p" and _is_label_and_link(element, tuning)
 
 
 # --- what a box looks like ---------------------------------------------------------------------------------
 
 
-def _is_card(link: Any, rules: TextRules) -> bool:
+def _is_card(link: Any, tuning: ExtractTuning) -> bool:
     """A link around blocks: picture, headline and lead of another article."""
     if len(link) == 0 or link.get("href") is None:
         return False
     has_block = next(link.iterdescendants(*_BLOCKS), None) is not None
-    return has_block and count_words(_text(link)) >= rules.teaser_words
+    return has_block and count_words(_text(link)) >= tuning.teaser_words
 
 
 def _leads_elsewhere(article: Any) -> bool:
@@ -206,21 +206,21 @@ def _captions(figure: Any) -> Iterator[Any]:
         yield from figure.iter("p")
 
 
-def _is_list_of_links(box: Any, rules: TextRules) -> bool:
+def _is_list_of_links(box: Any, tuning: ExtractTuning) -> bool:
     items = box.findall("li")
-    return len(items) >= 2 and all(_is_teaser(item, rules) for item in items)
+    return len(items) >= 2 and all(_is_link_item(item, tuning) for item in items)
 
 
-def _is_teaser(item: Any, rules: TextRules) -> bool:
+def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
     """Most of it is a link, it is as long as a headline, and it ends no sentence."""
     linked = sum(_length(link) for link in item.iter("a"))
     if not linked or 2 * linked < _length(item):
         return False
     text = _text(item)
-    return count_words(text) >= rules.teaser_words and not text.endswith(".")
+    return count_words(text) >= tuning.teaser_words and not text.endswith(".")
 
 
-def _is_label_and_link(paragraph: Any, rules: TextRules) -> bool:
+def _is_label_and_link(paragraph: Any, tuning: ExtractTuning) -> bool:
     """ "READ ALSO | Headline of another article": a label, then a link to the end."""
     links = paragraph.findall(".//a")
     if len(links) != 1:
@@ -228,7 +228,7 @@ def _is_label_and_link(paragraph: Any, rules: TextRules) -> bool:
     text, linked = _text(paragraph), _text(links[0])
     if not linked or not text.endswith(linked) or ends_sentence(linked):
         return False
-    if count_words(linked) < rules.teaser_words:
+    if count_words(linked) < tuning.teaser_words:
         return False
     label = text[: -len(linked)].strip()
     return bool(label) and count_words(label) <= _LABEL_WORDS and label.endswith(_LABEL_END)

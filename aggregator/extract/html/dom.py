@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 
 _TAG_START = re.compile(r"<[a-zA-Z]")
 _LONG_STRETCH = re.compile(r"<[a-zA-Z][^<]{2000,}")
@@ -24,14 +24,14 @@ _LAST_CHARACTER = 0x10FFFF
 _RETURN = 0x0D
 
 
-class Bounded(msgspec.Struct, frozen=True):
+class BoundedHtml(msgspec.Struct, frozen=True):
     """A page within the limits; `truncated` tells whether something was cut off."""
 
     html: str
     truncated: bool
 
 
-def bounded(html: str, *, max_chars: int, max_elements: int, max_attributes: int) -> Bounded:
+def bound_html(html: str, *, max_chars: int, max_elements: int, max_attributes: int) -> BoundedHtml:
     """`html` cut to what may be parsed: at `max_chars`, before element number `max_elements` + 1."""
     text = _DECLARATION.sub(
         "", clean(html[:max_chars]), count=1
@@ -45,16 +45,16 @@ def bounded(html: str, *, max_chars: int, max_elements: int, max_attributes: int
                 text, truncated = text[: tag.start()], True
                 break
     text = _LONG_STRETCH.sub(lambda m: _few_attributes(m.group(), max_attributes), text)
-    return Bounded(text, truncated)
+    return BoundedHtml(text, truncated)
 
 
-def within_limits(html: str, rules: TextRules) -> Bounded:
+def within_limits(html: str, tuning: ExtractTuning) -> BoundedHtml:
     """`html` cut to what a whole page may have."""
-    return bounded(
+    return bound_html(
         html,
-        max_chars=rules.max_html_chars,
-        max_elements=rules.max_elements,
-        max_attributes=rules.max_attributes,
+        max_chars=tuning.max_html_chars,
+        max_elements=tuning.max_elements,
+        max_attributes=tuning.max_attributes,
     )
 
 
@@ -114,7 +114,7 @@ def html_to_text(fragment: str) -> str:
     fragment = clean(fragment)
     if "<" not in fragment and not _ENTITIES.search(fragment):
         return "\n".join(line for line in (" ".join(raw.split()) for raw in fragment.split("\n")) if line)
-    limits = bounded(fragment, max_chars=_FRAGMENT_CHARS, max_elements=20_000, max_attributes=256)
+    limits = bound_html(fragment, max_chars=_FRAGMENT_CHARS, max_elements=20_000, max_attributes=256)
     return "\n".join(_paragraphs(limits.html))
 
 

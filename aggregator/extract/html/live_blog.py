@@ -15,10 +15,10 @@ from typing import Any
 from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
 from aggregator.extract.language import dates
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence, folded
 from aggregator.extract.liveblog import clock_times
-from aggregator.extract.liveblog.ordering import Found, Known
+from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
 from aggregator.extract.plain import boilerplate
 
 _CUE = re.compile(
@@ -76,24 +76,26 @@ def _has_cue_in_name(page: str, place: int) -> bool:
     return _NAME_BEFORE.search(page, max(0, cue.start() - _NAME_CHARS), cue.start()) is not None
 
 
-def read_live_page(html: str, known: Known, *, rules: TextRules, announced: bool) -> tuple[Found, ...]:
+def read_live_page(
+    html: str, known: ArticleTimes, *, tuning: ExtractTuning, announced: bool
+) -> tuple[ExtractedEntry, ...]:
     """The entries in the markup, in the order of the page; () where it has too few.
 
     `announced`: headline or data say that it is a live blog; otherwise its boxes must hold sentences.
     """
-    root = tree_of(within_limits(html, rules).html)
+    root = tree_of(within_limits(html, tuning).html)
     if root is None:
         return ()
     read = _Reader(known)
     ways = (read.of_json_ld(root), read.of_microdata(root), read.of_clocks(root))
     best = max(ways, key=len)
-    least = 1 if best is not ways[2] else 2 if announced else rules.live_entries
-    if len(best) < least or not (announced or _are_told(best, rules)):
+    least = 1 if best is not ways[2] else 2 if announced else tuning.live_entries
+    if len(best) < least or not (announced or _are_written_out(best, tuning)):
         return ()
-    return tuple(best[: rules.live_entries_kept])
+    return tuple(best[: tuning.live_entries_kept])
 
 
-def completed(text: str, found: Sequence[Found]) -> str:
+def completed(text: str, found: Sequence[ExtractedEntry]) -> str:
     """`text` (one paragraph a line) with the entries in it, each under its clock, where most are missing."""
     if not found:
         return text
@@ -101,9 +103,11 @@ def completed(text: str, found: Sequence[Found]) -> str:
     here = sum(folded(_opening_words(one.text)) in held for one in found)
     if here >= 0.8 * len(found):
         return text
-    told = {folded(line) for one in found for line in one.text.split("\n")}
+    written_entries = {folded(line) for one in found for line in one.text.split("\n")}
     intro = [
-        line for line in text.split("\n") if line and folded(line) not in told and not _is_inside(line, found)
+        line
+        for line in text.split("\n")
+        if line and folded(line) not in written_entries and not _is_inside(line, found)
     ]
     entries = [f"{one.clock_minutes // 60:02}:{one.clock_minutes % 60:02}: {one.text}" for one in found]
     return "\n".join([*intro, *entries])
@@ -114,26 +118,26 @@ def _opening_words(text: str) -> str:
     return " ".join(line.split()[:8])
 
 
-def _is_inside(line: str, found: Sequence[Found]) -> bool:
+def _is_inside(line: str, found: Sequence[ExtractedEntry]) -> bool:
     return any(line in one.text or one.text in line for one in found)
 
 
-def _are_told(found: Sequence[Found], rules: TextRules) -> bool:
-    told = sum(any(map(ends_sentence, one.text.split("\n"))) for one in found)
+def _are_written_out(found: Sequence[ExtractedEntry], tuning: ExtractTuning) -> bool:
+    written_entries = sum(any(map(ends_sentence, one.text.split("\n"))) for one in found)
     words = sorted(count_words(one.text) for one in found)
-    return 2 * told >= len(found) and words[len(words) // 2] >= rules.live_entry_words
+    return 2 * written_entries >= len(found) and words[len(words) // 2] >= tuning.live_entry_words
 
 
 class _Reader:
     """Reads one page, each way of marking entries up by a method."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: ArticleTimes) -> None:
         self._known = known
         self._zone = known.zone
 
     # --- what the page declares --------------------------------------------------------------------------
 
-    def of_json_ld(self, root: Any) -> list[Found]:
+    def of_json_ld(self, root: Any) -> list[ExtractedEntry]:
         """The liveBlogUpdate of the page's LiveBlogPosting."""
         for element in root.iter("script"):
             raw = (element.text or "").strip().removeprefix("<!--").removesuffix("-->").strip(" ;")
@@ -149,7 +153,7 @@ class _Reader:
                     return found
         return []
 
-    def _declared(self, update: Any) -> Found | None:
+    def _declared(self, update: Any) -> ExtractedEntry | None:
         if not isinstance(update, dict):
             return None
         stated = (update.get(name) for name in ("datePublished", "dateCreated", "dateModified"))
@@ -157,7 +161,7 @@ class _Reader:
         headline, body = (_plain(update.get(name)) for name in ("headline", "articleBody"))
         return self._found(value, "", _joined(headline, body or _plain(update.get("description"))))
 
-    def of_microdata(self, root: Any) -> list[Found]:
+    def of_microdata(self, root: Any) -> list[ExtractedEntry]:
         """Elements marked as liveBlogUpdate, with a declared time inside."""
         found = []
         for box in root.xpath("//*[@itemprop='liveBlogUpdate' or contains(@itemprop, 'liveBlogUpdate ')]")[
@@ -182,26 +186,26 @@ class _Reader:
 
     # --- clocks in the page ------------------------------------------------------------------------------
 
-    def of_clocks(self, root: Any) -> list[Found]:
+    def of_clocks(self, root: Any) -> list[ExtractedEntry]:
         """Boxes with one clock each, or what stands between clocks."""
-        marks = list(self._marks(root))
-        holders = Counter(above for mark in marks for above in _ancestors(mark[0]))
-        boxes = [_box(mark[0], holders) for mark in marks]
-        kinds = [_kind(mark[0], box) for mark, box in zip(marks, boxes, strict=True)]
+        clock_entries = list(self._clock_entries(root))
+        holders = Counter(above for clock_entry in clock_entries for above in _ancestors(clock_entry[0]))
+        boxes = [_box(clock_entry[0], holders) for clock_entry in clock_entries]
+        kinds = [_kind(clock_entry[0], box) for clock_entry, box in zip(clock_entries, boxes, strict=True)]
         usual = Counter(kinds).most_common(1)
         found = []
-        for (element, one), box, kind in zip(marks, boxes, kinds, strict=True):
+        for (element, one), box, kind in zip(clock_entries, boxes, kinds, strict=True):
             if kind != usual[0][0] or next(box.iter("h1"), None) is not None:
                 continue  # the time of publication, not of an entry
             lines = _lines(box, frozenset((element,)))
             if box.tag in _FLAT or not lines:
                 lines += _following(box, holders)
             kept = [line for line in lines if not boilerplate.is_furniture(line)]
-            if kept and not _is_teaser(box, kept):
+            if kept and not _is_link_item(box, kept):
                 found.append(one._replace(text="\n".join(kept)))
         return found
 
-    def _marks(self, root: Any) -> Iterator[tuple[Any, Found]]:
+    def _clock_entries(self, root: Any) -> Iterator[tuple[Any, ExtractedEntry]]:
         """Elements that are a clock and nothing else, with what each says and the day above it."""
         day: clock_times.StatedDay | None = None
         inside: Any = None
@@ -214,14 +218,16 @@ class _Reader:
                 if element.tag != "time":
                     continue
                 words = ""
-            one = self._mark(element, words, day)
+            one = self._clock_entry(element, words, day)
             if one is not None:
                 inside = element
                 yield element, one
             elif (heading := clock_times.day_heading(words)) is not None:
                 day = heading
 
-    def _mark(self, element: Any, words: str, day: clock_times.StatedDay | None) -> Found | None:
+    def _clock_entry(
+        self, element: Any, words: str, day: clock_times.StatedDay | None
+    ) -> ExtractedEntry | None:
         if element.tag == "time":
             return self._found(element.get("datetime") or words, words, "", day=day)
         if element.tag == "a" or any(True for _ in element.iter("time")):
@@ -230,28 +236,28 @@ class _Reader:
         if opening is None:
             ago = clock_times.minutes_ago(words)
             at = None if ago is None else self._known.before(ago)
-            return None if at is None else Found(clock_minutes=at.hour * 60 + at.minute, moment=at)
+            return None if at is None else ExtractedEntry(clock_minutes=at.hour * 60 + at.minute, moment=at)
         if opening.end < len(words):
             return None
-        return Found(
+        return ExtractedEntry(
             clock_minutes=opening.clock_minutes, day=opening.day or day, is_utc=opening.zone == "utc"
         )
 
     def _found(
         self, value: str, words: str, text: str, *, day: clock_times.StatedDay | None = None
-    ) -> Found | None:
+    ) -> ExtractedEntry | None:
         """An entry at a declared time, by the clock that the page shows for it (`words`) where it does."""
         shown = clock_times.opening(words) if words else None
         moment = self._moment(value)
         if moment is None:
             if shown is None:
                 return None
-            return Found(clock_minutes=shown.clock_minutes, text=text, day=shown.day or day)
+            return ExtractedEntry(clock_minutes=shown.clock_minutes, text=text, day=shown.day or day)
         if shown is not None:
             moment = _as_shown(moment, shown.clock_minutes)
         elif self._zone is not None:
             moment = moment.astimezone(dates.zone_or_utc(self._zone))
-        return Found(clock_minutes=moment.hour * 60 + moment.minute, text=text, moment=moment)
+        return ExtractedEntry(clock_minutes=moment.hour * 60 + moment.minute, text=text, moment=moment)
 
     def _moment(self, value: str) -> dt.datetime | None:
         """A declared day and clock; a day alone is no moment."""
@@ -380,7 +386,7 @@ def _following(box: Any, holders: Counter[Any]) -> list[str]:
     return lines
 
 
-def _is_teaser(box: Any, lines: Sequence[str]) -> bool:
+def _is_link_item(box: Any, lines: Sequence[str]) -> bool:
     """A box that is hardly more than links to other articles."""
     linked = sum(count_words(link.text_content()) for link in box.iter("a"))
     return linked >= 0.8 * sum(map(count_words, lines))

@@ -36,7 +36,7 @@ from aggregator.extract.html.boxes import (
 from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
 from aggregator.extract.html.metadata import PageFacts, read_facts
 from aggregator.extract.html.split_body import gather
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence
 
 _TAGS = ("p", "li", "h2", "h3", "h4", "div", "blockquote", "td", "span", "section", "dd", "dt", "pre")
@@ -45,13 +45,13 @@ _LEVELS = 3
 _KEY_CHARS = 50
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _TextPlace(msgspec.Struct, frozen=True):
     number: int  # in the order of the page
     element: Any
     above: tuple[Any, ...]  # from the element's box to the root
 
 
-def without_what_follows(root: Any, text: str, rules: TextRules) -> str:
+def without_what_follows(root: Any, text: str, tuning: ExtractTuning) -> str:
     """`text` (one paragraph a line) without the lines that stand behind the article's box on `root`."""
     lines = text.split("\n")
     words: dict[str, int] = {}
@@ -59,7 +59,7 @@ def without_what_follows(root: Any, text: str, rules: TextRules) -> str:
         words[_key(line)] = words.get(_key(line), 0) + count_words(line)
     words.pop("", None)
     places = _places(root, words)
-    box = _box_of(words, places, rules.article_share)
+    box = _box_of(words, places, tuning.article_share)
     if box is None:
         return text
     inside = [place for found in places.values() for place in found if box in place.above]
@@ -69,20 +69,20 @@ def without_what_follows(root: Any, text: str, rules: TextRules) -> str:
     return "\n".join(line for line in lines if _key(line) not in behind)
 
 
-def _is_behind(found: list[_Place], box: Any, last: int, builds: set[tuple[str, ...]]) -> bool:
+def _is_behind(found: list[_TextPlace], box: Any, last: int, builds: set[tuple[str, ...]]) -> bool:
     return all(
         place.number > last and box not in place.above and _build(place) not in builds for place in found
     )
 
 
-def _places(root: Any, wanted: Collection[str]) -> dict[str, list[_Place]]:
-    found: dict[str, list[_Place]] = {}
+def _places(root: Any, wanted: Collection[str]) -> dict[str, list[_TextPlace]]:
+    found: dict[str, list[_TextPlace]] = {}
     for number, element in enumerate(root.iter(*_TAGS)):
         if element.tag in _CONTAINERS and not (element.text or "").strip():
             continue  # what opens it is looked at for itself
         key = _opening_key(element)
         if key in wanted:
-            found.setdefault(key, []).append(_Place(number, element, tuple(element.iterancestors())))
+            found.setdefault(key, []).append(_TextPlace(number, element, tuple(element.iterancestors())))
     return found
 
 
@@ -96,7 +96,7 @@ def _opening_key(element: Any) -> str:
     return letters[:_KEY_CHARS]
 
 
-def _box_of(lengths: Mapping[str, int], places: Mapping[str, list[_Place]], share: float) -> Any:
+def _box_of(lengths: Mapping[str, int], places: Mapping[str, list[_TextPlace]], share: float) -> Any:
     """The deepest element that holds `share` of the words that were found on the page; None without any."""
     words: dict[Any, int] = {}
     depth: dict[Any, int] = {}
@@ -110,7 +110,7 @@ def _box_of(lengths: Mapping[str, int], places: Mapping[str, list[_Place]], shar
     return max(enough, key=depth.__getitem__, default=None)
 
 
-def _build(place: _Place) -> tuple[str, ...]:
+def _build(place: _TextPlace) -> tuple[str, ...]:
     return tuple(f"{box.tag} {box.get('class') or ''}" for box in place.above[:_LEVELS])
 
 
@@ -121,7 +121,7 @@ def _key(line: str) -> str:
 _HEAD_LINES = 6  # a repeated headline stands above the text
 
 
-def without_repeats(text: str, headlines: Iterable[str], rules: TextRules) -> str:
+def without_repeats(text: str, headlines: Iterable[str], tuning: ExtractTuning) -> str:
     """`text` (one paragraph a line) without repeated headlines and without paragraphs that stood before.
 
     Letters alone are compared, since a topic and a headline are often glued together: "EuropeRain expected".
@@ -132,7 +132,7 @@ def without_repeats(text: str, headlines: Iterable[str], rules: TextRules) -> st
     for number, line in enumerate(text.split("\n")):
         letters = _letters_of_line(line)
         is_headline = number < _HEAD_LINES and letters in known
-        is_again = letters in seen and not line.startswith("|") and count_words(line) >= rules.repeated_words
+        is_again = letters in seen and not line.startswith("|") and count_words(line) >= tuning.repeated_words
         if not (is_headline or is_again):
             kept.append(line)
         seen.add(letters)
@@ -146,7 +146,7 @@ def _letters_of_line(line: str) -> str:
 _MARKS = re.compile(r"[\W_]+")
 
 
-class Unlinked(msgspec.Struct, frozen=True):
+class UnlinkedText(msgspec.Struct, frozen=True):
     """A text without its teasers; `share` of its words stood in lines that are links, 0 to 1."""
 
     text: str
@@ -154,7 +154,7 @@ class Unlinked(msgspec.Struct, frozen=True):
     share: float
 
 
-def without_teasers(root: Any, text: str, rules: TextRules) -> Unlinked:
+def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> UnlinkedText:
     """`text` (one paragraph a line) without the lines that are, from end to end, a link on the page `root`.
 
     Lines that end a sentence stay, and so do those of a few words, unless they stand above or below all
@@ -169,14 +169,14 @@ def without_teasers(root: Any, text: str, rules: TextRules) -> Unlinked:
     linked = sum(
         count
         for count, line in zip(words, lines, strict=True)
-        if _letters(line) in links and count >= rules.teaser_words
+        if _letters(line) in links and count >= tuning.teaser_words
     )
     kept = [
         line
         for n, line in enumerate(lines)
-        if not is_link[n] or (words[n] < rules.teaser_words and first < n < last)
+        if not is_link[n] or (words[n] < tuning.teaser_words and first < n < last)
     ]
-    return Unlinked("\n".join(kept), sum(words), linked / (sum(words) or 1))
+    return UnlinkedText("\n".join(kept), sum(words), linked / (sum(words) or 1))
 
 
 def _letters(line: str) -> str:
@@ -201,30 +201,30 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 def read_page(
     html: str,
     *,
-    rules: TextRules,
+    tuning: ExtractTuning,
     url: str | None = None,
     zone: str | None = None,
     seen: dt.datetime | None = None,
 ) -> Page | None:
     """The article in `html`; None when there is no page to parse. `zone` and `seen` as in `dates`."""
-    page = within_limits(html, rules)
+    page = within_limits(html, tuning)
     root = _parsed(page.html)
     if root is None:
         return None
-    facts = read_facts(root, zone=zone, seen=seen, max_chars=rules.max_metadata_chars)
-    read = _read(root, page.html, url, facts, rules)
-    is_short = count_words(read.text) < rules.enough_words  # only then it may be a wall
+    facts = read_facts(root, zone=zone, seen=seen, max_chars=tuning.max_metadata_chars)
+    read = _read(root, page.html, url, facts, tuning)
+    is_short = count_words(read.text) < tuning.enough_words  # only then it may be a wall
     return Page(
         facts=facts,
         text=read.text,
         truncated=page.truncated,
         words=read.words,
         link_share=read.share,
-        opening=_opening(_parsed(page.html), rules.opening_chars) if is_short else "",
+        opening=_opening(_parsed(page.html), tuning.opening_chars) if is_short else "",
     )
 
 
-def _read(root: Any, html: str, url: str | None, facts: PageFacts, rules: TextRules) -> Unlinked:
+def _read(root: Any, html: str, url: str | None, facts: PageFacts, tuning: ExtractTuning) -> UnlinkedText:
     """The article in the page `root`, which is changed; `html`: the page, as yet unchanged.
 
     Where hardly anything is left without the boxes, the whole page is read: then it is a list of links, which
@@ -234,42 +234,42 @@ def _read(root: Any, html: str, url: str | None, facts: PageFacts, rules: TextRu
     without_unread(root)
     with_whole_words(root)
     without_layout_tables(root)
-    gone = without_boxes(root, headlines, rules)
+    gone = without_boxes(root, headlines, tuning)
     stated = count_words(facts.body)
-    found = extract_text(root, url, rules=rules, stated_words=stated)
-    if gone and count_words(found) < rules.enough_words:
+    found = extract_text(root, url, tuning=tuning, stated_words=stated)
+    if gone and count_words(found) < tuning.enough_words:
         whole = _parsed(html)
-        more = extract_text(whole, url, rules=rules, stated_words=stated)
-        read = without_teasers(whole, more, rules)
-        if read.share >= rules.list_link_share:
+        more = extract_text(whole, url, tuning=tuning, stated_words=stated)
+        read = remove_link_lines(whole, more, tuning)
+        if read.share >= tuning.list_link_share:
             return read
-        if count_words(found) < rules.hardly_any_words:
+        if count_words(found) < tuning.hardly_any_words:
             root, found = whole, more
-    if _stands_in_data(found, facts.body, rules):
+    if _stands_in_data(found, facts.body, tuning):
         found = html_to_text(facts.body)
-    text = without_what_follows(root, gather(root, found, rules), rules)
-    return without_teasers(root, without_repeats(text, headlines, rules), rules)
+    text = without_what_follows(root, gather(root, found, tuning), tuning)
+    return remove_link_lines(root, without_repeats(text, headlines, tuning), tuning)
 
 
-def _stands_in_data(found: str, stated: str, rules: TextRules) -> bool:
+def _stands_in_data(found: str, stated: str, tuning: ExtractTuning) -> bool:
     """Whether the page's data has the article and its boxes do not: a script fills them.
 
     Then hardly anything was found, or the beginning of what the data has; or trafilatura took the text out of
     the data, all in one line. Data about something else is not believed.
     """
     words, found_words = count_words(stated), count_words(found)
-    if words < rules.enough_words:
+    if words < tuning.enough_words:
         return False
     if found_words == words:
         return "\n" not in found and "\n" in stated
-    if found_words >= rules.enough_words or words <= rules.clearly_more * found_words:
+    if found_words >= tuning.enough_words or words <= tuning.clearly_more * found_words:
         return False
-    return found_words < rules.hardly_any_words or any(
-        line in stated for line in found.split("\n") if count_words(line) >= rules.repeated_words
+    return found_words < tuning.hardly_any_words or any(
+        line in stated for line in found.split("\n") if count_words(line) >= tuning.repeated_words
     )
 
 
-def extract_text(root: Any, url: str | None = None, *, rules: TextRules, stated_words: int = 0) -> str:
+def extract_text(root: Any, url: str | None = None, *, tuning: ExtractTuning, stated_words: int = 0) -> str:
     """The article's paragraphs, one a line; "" when none is found. `root` is the bounded page, parsed.
 
     `stated_words`: how long the page itself says its article is (JSON-LD), 0 when it does not.
@@ -279,10 +279,10 @@ def extract_text(root: Any, url: str | None = None, *, rules: TextRules, stated_
     reading changed no page of either sample set (benchmarks/extraction.py).
     """
     plain = _by_trafilatura(root, url, fast=True)
-    if count_words(plain) >= max(rules.enough_words, stated_words / rules.clearly_more):
+    if count_words(plain) >= max(tuning.enough_words, stated_words / tuning.clearly_more):
         return plain
     thorough = _by_trafilatura(root, url, fast=False)
-    return thorough if count_words(thorough) > rules.clearly_more * count_words(plain) else plain
+    return thorough if count_words(thorough) > tuning.clearly_more * count_words(plain) else plain
 
 
 def _parsed(html: str) -> Any:

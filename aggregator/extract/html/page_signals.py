@@ -11,7 +11,7 @@ import msgspec
 
 from aggregator.extract.html.dom import tree_of, within_limits
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words
 
 _HIDDEN = frozenset({
@@ -28,7 +28,7 @@ _LINES = 3_000
 _LINK_SHARE = 0.8  # of a line's characters: then the line is a link
 
 
-class Line(msgspec.Struct, frozen=True):
+class VisibleLine(msgspec.Struct, frozen=True):
     """A line that a visitor sees."""
 
     text: str
@@ -36,10 +36,10 @@ class Line(msgspec.Struct, frozen=True):
     is_heading: bool = False
 
 
-class Signs(msgspec.Struct, frozen=True, kw_only=True):
+class PageSignals(msgspec.Struct, frozen=True, kw_only=True):
     """What a page shows around its text."""
 
-    lines: tuple[Line, ...] = ()  # without menus and footers that are marked as such
+    lines: tuple[VisibleLine, ...] = ()  # without menus and footers that are marked as such
     cards: int = 0  # headlines in the longest row of cards: linked headlines with a few words under each
     carded: frozenset[str] = frozenset()  # the lines of rows that are long enough, letters and digits alone
     asks_password: bool = False
@@ -57,18 +57,22 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
         return sum(count for line, count in words.items() if letters(line) in self.carded) / (total or 1)
 
 
-def read_signs(html: str, rules: TextRules) -> Signs:
+def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
     """The signs of `html`; empty ones when there is no page to parse."""
-    root = tree_of(within_limits(html, rules).html)
+    root = tree_of(within_limits(html, tuning).html)
     if root is None:
-        return Signs()
+        return PageSignals()
     lines = tuple(_lines(root))
-    rows = list(_rows(lines, rules))
-    return Signs(
+    rows = list(_rows(lines, tuning))
+    return PageSignals(
         lines=lines,
         cards=max((row.count(None) for row in rows), default=0),
         carded=frozenset(
-            piece for row in rows if row.count(None) >= rules.list_cards for piece in row if piece is not None
+            piece
+            for row in rows
+            if row.count(None) >= tuning.list_cards
+            for piece in row
+            if piece is not None
         ),
         asks_password=any(
             (field.get("type") or "").strip().lower() == "password" for field in root.iter("input")
@@ -94,7 +98,7 @@ def _is_product(root: Any) -> bool:
 # --- lines -------------------------------------------------------------------------------------------------
 
 
-def _lines(root: Any) -> Iterator[Line]:
+def _lines(root: Any) -> Iterator[VisibleLine]:
     """The visible lines in document order, at most `_LINES`; without recursion, for any depth."""
     import lxml.etree
 
@@ -133,15 +137,15 @@ def _lines(root: Any) -> Iterator[Line]:
         yield line
 
 
-def _line(pieces: Sequence[tuple[str, bool]], *, is_heading: bool) -> Line | None:
+def _line(pieces: Sequence[tuple[str, bool]], *, is_heading: bool) -> VisibleLine | None:
     text = " ".join(clean("".join(piece for piece, _ in pieces)).split())
     if not any(c.isalnum() for c in text):
         return None
     linked = sum(len("".join(piece.split())) for piece, is_link in pieces if is_link)
-    return Line(text, linked >= _LINK_SHARE * len("".join(text.split())), is_heading)
+    return VisibleLine(text, linked >= _LINK_SHARE * len("".join(text.split())), is_heading)
 
 
-def _rows(lines: Sequence[Line], rules: TextRules) -> Iterator[list[str | None]]:
+def _rows(lines: Sequence[VisibleLine], tuning: ExtractTuning) -> Iterator[list[str | None]]:
     """Rows of cards: for each row its lines' letters, with a None before each linked headline.
 
     A heading that is no link ends a row, and so does more text than a card has.
@@ -150,13 +154,13 @@ def _rows(lines: Sequence[Line], rules: TextRules) -> Iterator[list[str | None]]
     under: list[str] = []
     for line in lines:
         words = count_words(line.text)
-        if line.is_link and words >= rules.teaser_words:
+        if line.is_link and words >= tuning.teaser_words:
             row += [*under, None, letters(line.text)]
             under = []
         elif row and not line.is_link:
             under.append(letters(line.text))
-            is_card = words <= rules.card_words and len(under) <= rules.card_lines
-            if not is_card or (line.is_heading and words >= rules.teaser_words):
+            is_card = words <= tuning.card_words and len(under) <= tuning.card_lines
+            if not is_card or (line.is_heading and words >= tuning.teaser_words):
                 yield row
                 row, under = [], []
     yield [*row, *under]

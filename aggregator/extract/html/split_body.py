@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence
 
 _LEVELS = 3
@@ -34,33 +34,33 @@ class _Paragraph(msgspec.Struct, frozen=True, kw_only=True):
     build: tuple[str, ...]
 
 
-def gather(root: Any, text: str, rules: TextRules) -> str:
+def gather(root: Any, text: str, tuning: ExtractTuning) -> str:
     """`text` (one paragraph a line) with what stands in further boxes of the same build; else as it was."""
     lines = [line for line in text.split("\n") if line]
     found = {_key(line) for line in lines}
     paragraphs = list(_paragraphs(root))
     words = count_words(text)
-    build = _build_of(paragraphs, found, rules.box_share * words)
+    build = _build_of(paragraphs, found, tuning.box_share * words)
     if build is None:
         return text
     alike = [paragraph for paragraph in paragraphs if paragraph.build == build]
     read = {paragraph.box for paragraph in alike if paragraph.key in found}
     missing = [number for number, paragraph in enumerate(alike) if paragraph.box not in read]
-    if sum(alike[number].words for number in missing) < rules.box_missing_share * words:
+    if sum(alike[number].words for number in missing) < tuning.box_missing_share * words:
         missing = []
-    added = {*missing, *_passed_over(alike, found, _MARKS.sub("", text), rules)}
+    added = {*missing, *_passed_over(alike, found, _MARKS.sub("", text), tuning)}
     return "\n".join(_merged(lines, alike, added)) if added else text
 
 
 def _passed_over(
-    alike: Sequence[_Paragraph], found: set[str], letters: str, rules: TextRules
+    alike: Sequence[_Paragraph], found: set[str], letters: str, tuning: ExtractTuning
 ) -> Iterator[int]:
     """Numbers of the paragraphs between the first and the last one found that no line of the text holds."""
     read = [number for number, paragraph in enumerate(alike) if paragraph.key in found]
     unread = (n for n in range(read[0], read[-1]) if alike[n].key not in found) if read else iter(())
     for number in islice(unread, _PASSED_OVER):
         paragraph = alike[number]
-        is_long = paragraph.words >= rules.repeated_words
+        is_long = paragraph.words >= tuning.repeated_words
         if is_long and paragraph.is_prose and not any(part in letters for part in paragraph.parts):
             yield number
 

@@ -213,9 +213,9 @@ def published_from_text(
     """
     texts = [plain_digits(line) for line in lines if len(line) <= _LINE_CHARS]
     order = _order_of(texts, day_first=day_first)
-    found = list(_told_dates(texts, title, order))
+    found = list(_stated_dates(texts, title, order))
     ends = [plain_digits(line) for line in closing if len(line) <= _LINE_CHARS]
-    found += [one for one in _told_dates(ends, title, order) if one.rank in (_PUBLISHED, _UPDATED)]
+    found += [one for one in _stated_dates(ends, title, order) if one.rank in (_PUBLISHED, _UPDATED)]
     found.sort(key=lambda one: one.rank)
     for one in found:
         published = one.published(zone, seen)
@@ -340,7 +340,7 @@ _PUBLISHED, _UNSAID, _UPDATED, _OTHER = range(4)
 _KINDS = (("published", _PUBLISHED), ("stand", _UNSAID), ("updated", _UPDATED), ("other_dates", _OTHER))
 
 
-class _Told(msgspec.Struct, frozen=True, kw_only=True):
+class _StatedDate(msgspec.Struct, frozen=True, kw_only=True):
     """A date that stands in a line, and what the line says of it."""
 
     rank: int
@@ -352,7 +352,7 @@ class _Told(msgspec.Struct, frozen=True, kw_only=True):
         return _made(self.day, self.clock, self.offset, zone=zone, seen=seen, origin="text")
 
 
-def _told_dates(lines: Sequence[str], title: str, order: bool | None) -> Iterator[_Told]:
+def _stated_dates(lines: Sequence[str], title: str, order: bool | None) -> Iterator[_StatedDate]:
     above = ""
     for line in lines:
         if title and same_line(line, title):
@@ -362,7 +362,7 @@ def _told_dates(lines: Sequence[str], title: str, order: bool | None) -> Iterato
             day = _day_of(match, day_first=order)
             if day is not None and rank != _OTHER and _stands_apart(line, match, rank):
                 clock, offset = _clock_beside(line, match, day)
-                yield _Told(rank=rank, day=day, clock=clock, offset=offset)
+                yield _StatedDate(rank=rank, day=day, clock=clock, offset=offset)
         above = line
 
 

@@ -10,7 +10,7 @@ where a background table of its language exists.
 import re
 from functools import cache
 
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 
 _LISTS: dict[str, str] = {
     "en": """
@@ -167,7 +167,7 @@ _WRITTEN_IN_LATIN = frozenset({
 _UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
 
 
-def find_language(title: str, text: str, declared: str | None, rules: TextRules) -> str | None:
+def find_language(title: str, text: str, declared: str | None, rules: ExtractTuning) -> str | None:
     """The language of `title` and `text`; `declared` goes first while they are very short and in its script.
 
     None when there is neither a hint nor a letter to judge by.

@@ -32,7 +32,7 @@ class StatedDay(msgspec.Struct, frozen=True):
     ago: int | None = None
 
 
-class Opening(msgspec.Struct, frozen=True):
+class EntryOpening(msgspec.Struct, frozen=True):
     """What a paragraph opens with; its text begins at `end`.
 
     `sure`: a mark stands between clock and text, or nothing follows. Otherwise ("14:35 The bridge ...") only
@@ -81,13 +81,13 @@ _SPACE = re.compile(r"\s*")
 _GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 
 
-def opening(paragraph: str) -> Opening | None:
+def opening(paragraph: str) -> EntryOpening | None:
     """The clock, and the day before it, that `paragraph` opens with; None where it opens with none."""
     return _opening(paragraph[:_REACH])
 
 
 @lru_cache(maxsize=512)  # of one text: several rules ask about the same paragraphs
-def _opening(head: str) -> Opening | None:
+def _opening(head: str) -> EntryOpening | None:
     if _DIGIT.search(head) is None:
         return None
     head = head.translate(_DIGITS)
@@ -101,7 +101,7 @@ def _opening(head: str) -> Opening | None:
     if found is None:
         return None
     zone: Literal["utc"] | None = "utc" if (match["mark"] or "").upper() in ("GMT", "UTC") else None
-    return Opening(minutes, found[0], sure=found[1], day=day, zone=zone)
+    return EntryOpening(minutes, found[0], sure=found[1], day=day, zone=zone)
 
 
 def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:

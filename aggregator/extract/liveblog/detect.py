@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence
 from aggregator.extract.liveblog import clock_times
-from aggregator.extract.liveblog.ordering import Found, Known, is_newest_first, timed
+from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry, is_newest_first, timed
 from aggregator.model.core import Published, TimedEntry
 
 _LIVE_CUES = re.compile(
@@ -51,7 +51,7 @@ class _Entries(NamedTuple):
     """What a text holds before, and under, its clocks."""
 
     intro_words: int
-    found: list[Found]
+    found: list[ExtractedEntry]
     bodies: list[list[str]]  # the paragraphs of each
 
 
@@ -87,7 +87,7 @@ def is_container_title(title: str) -> bool:
 
 def timed_entries(
     paragraphs: Sequence[str],
-    rules: TextRules,
+    tuning: ExtractTuning,
     *,
     published: Published | None = None,
     zone: str | None = None,
@@ -97,47 +97,47 @@ def timed_entries(
     A clock holds for the paragraphs after it, a day heading for the clocks after it. Other days are told only
     when the article's own minute of publication is known. Whether the text is one is `looks_live`'s question.
     """
-    return entries_of(paragraphs, rules, Known(published=published, zone=zone), announced=False)
+    return entries_of(paragraphs, tuning, ArticleTimes(published=published, zone=zone), announced=False)
 
 
 def entries_of(
-    paragraphs: Sequence[str], rules: TextRules, known: Known, *, announced: bool
+    paragraphs: Sequence[str], tuning: ExtractTuning, known: ArticleTimes, *, announced: bool
 ) -> tuple[TimedEntry, ...]:
     """As `timed_entries`; where headline or page announce a live blog (`announced`) one is enough."""
-    found = _read(paragraphs, rules, known, announced=announced).found
-    if len(found) < (1 if announced else rules.live_entries):
+    found = _read(paragraphs, tuning, known, announced=announced).found
+    if len(found) < (1 if announced else tuning.live_entries):
         return ()
-    return timed(found, known, rules)
+    return timed(found, known, tuning)
 
 
-def looks_live(paragraphs: Sequence[str], rules: TextRules) -> bool:
+def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     """Whether a text that nothing announces as a live blog is one by its build.
 
     Most of it stands under clocks, in sentences. A programme or timetable has lines instead, in the order of
     the day and often on round minutes; a chronology inside a report has the report around it.
     """
-    text = _read(paragraphs, rules, Known(), announced=False)
-    if len(text.found) < rules.live_entries:
+    text = _read(paragraphs, tuning, ArticleTimes(), announced=False)
+    if len(text.found) < tuning.live_entries:
         return False
     words = [sum(map(count_words, body)) for body in text.bodies]
     whole = text.intro_words + sum(words)
     around = text.intro_words + max(0, words[-1] - max(words[:-1], default=0))
-    if around > rules.live_around_share * whole:
+    if around > tuning.live_around_share * whole:
         return False
     told = sum(any(map(ends_sentence, body)) for body in text.bodies)
     if 2 * told < len(text.bodies):
         return False
-    return is_newest_first(text.found) or not _is_schedule(text.found, words, rules)
+    return is_newest_first(text.found) or not _is_schedule(text.found, words, tuning)
 
 
-def _is_schedule(found: Sequence[Found], words: Sequence[int], rules: TextRules) -> bool:
+def _is_schedule(found: Sequence[ExtractedEntry], words: Sequence[int], tuning: ExtractTuning) -> bool:
     """Short lines in the order of the day, or on minutes as a programme has them, or with a clock inside."""
     typical = sorted(words)[len(words) // 2]
     is_round = all(one.clock_minutes % 5 == 0 for one in found)
     to_other = sum(_INNER_CLOCK.search(one.text) is not None for one in found)
     return (
-        typical < rules.live_entry_words
-        or (is_round and typical < 2 * rules.live_entry_words)
+        typical < tuning.live_entry_words
+        or (is_round and typical < 2 * tuning.live_entry_words)
         or 2 * to_other >= len(found)
     )
 
@@ -145,24 +145,28 @@ def _is_schedule(found: Sequence[Found], words: Sequence[int], rules: TextRules)
 _INNER_CLOCK = re.compile(r"(?<![\d.,:])(?:[01]?\d|2[0-3])(?:[:h]|\.(?=\d\d\b))[0-5]\d\b(?![.,]\d|%)")
 
 
-def _read(paragraphs: Sequence[str], rules: TextRules, known: Known, *, announced: bool) -> _Entries:
+def _read(
+    paragraphs: Sequence[str], tuning: ExtractTuning, known: ArticleTimes, *, announced: bool
+) -> _Entries:
     """Entries in the order of the page. Clocks without a mark count where several paragraphs have one."""
     openings = [clock_times.opening(paragraph) for paragraph in paragraphs]
     unsure = sum(one is not None and not one.sure for one in openings)
-    takes_unsure = unsure >= (1 if announced else rules.live_entries)
+    takes_unsure = unsure >= (1 if announced else tuning.live_entries)
     intro_words = 0
     day: clock_times.StatedDay | None = None
-    found: list[Found] = []
+    found: list[ExtractedEntry] = []
     bodies: list[list[str]] = []
     for paragraph, opening in zip(paragraphs, openings, strict=True):
         ago = clock_times.minutes_ago(paragraph) if opening is None else None
         at = known.before(ago) if ago is not None else None
         if opening is not None and (opening.sure or takes_unsure):
             day = opening.day or day
-            found.append(Found(clock_minutes=opening.clock_minutes, day=day, is_utc=opening.zone == "utc"))
+            found.append(
+                ExtractedEntry(clock_minutes=opening.clock_minutes, day=day, is_utc=opening.zone == "utc")
+            )
             bodies.append([_without_frame(paragraph[opening.end :])])
         elif at is not None:
-            found.append(Found(clock_minutes=at.hour * 60 + at.minute, moment=at))
+            found.append(ExtractedEntry(clock_minutes=at.hour * 60 + at.minute, moment=at))
             bodies.append([])
         elif (heading := clock_times.day_heading(paragraph)) is not None:
             day = heading

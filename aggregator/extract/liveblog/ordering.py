@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from aggregator.extract.language.dates import zone_or_utc
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.liveblog.clock_times import StatedDay
 from aggregator.model.core import Published, TimedEntry
 
@@ -23,7 +23,7 @@ _COMPARED = 50  # entries of one clock, the longest, that a line may say again: 
 _UNDATED_YEAR = 2000  # stands in where no year is known: for the order only
 
 
-class Found(NamedTuple):
+class ExtractedEntry(NamedTuple):
     """An entry as the page has it. `moment`: aware, where the page itself tells more than a clock."""
 
     clock_minutes: int
@@ -33,7 +33,7 @@ class Found(NamedTuple):
     is_utc: bool = False  # the clock is marked so
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class ArticleTimes(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the article. Nothing in it is later than `seen`; `zone` is that of its clocks."""
 
     published: Published | None = None
@@ -59,18 +59,20 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         return time.astimezone(self.tz).date() if time else None
 
 
-def timed(found: Sequence[Found], known: Known, rules: TextRules) -> tuple[TimedEntry, ...]:
+def timed(
+    found: Sequence[ExtractedEntry], known: ArticleTimes, tuning: ExtractTuning
+) -> tuple[TimedEntry, ...]:
     """The entries, oldest first; equal times keep their order in time."""
     found = _once(found)
     ordered = list(reversed(found)) if is_newest_first(found) else list(found)
-    days, is_dated = _days(ordered, known, rules)
+    days, is_dated = _days(ordered, known, tuning)
     places = sorted(range(len(ordered)), key=lambda i: (days[i], ordered[i].clock_minutes, i))
     return tuple(
         _entry(ordered[i], dt.date.fromordinal(days[i]) if is_dated[i] else None, known) for i in places
     )
 
 
-def _once(found: Sequence[Found]) -> list[Found]:
+def _once(found: Sequence[ExtractedEntry]) -> list[ExtractedEntry]:
     """Without the lines of a list of key moments, which say again what an entry of the same clock says."""
     by_clock: dict[int, set[str]] = {}
     for one in found:
@@ -89,14 +91,14 @@ def _holds(text: str, moment: str) -> bool:
     return start >= 0 and not after.isalnum()
 
 
-def is_newest_first(found: Sequence[Found]) -> bool:
+def is_newest_first(found: Sequence[ExtractedEntry]) -> bool:
     """Whether most steps from one entry to the next go back in time; of as many, whether they go farther."""
     steps = [_step(earlier, later) for earlier, later in pairwise(found)]
     back, on = sum(step < 0 for step in steps), sum(step > 0 for step in steps)
     return back > on or (back == on and sum(steps) < 0)
 
 
-def _step(one: Found, other: Found) -> int:
+def _step(one: ExtractedEntry, other: ExtractedEntry) -> int:
     """Minutes from one entry to the next on the page; between bare clocks the shorter way round the day."""
     if one.moment is not None and other.moment is not None:
         return round((other.moment - one.moment).total_seconds() / 60)
@@ -130,21 +132,23 @@ def _apart(one: StatedDay, other: StatedDay) -> int:
 # --- days --------------------------------------------------------------------------------------------------
 
 
-def _days(found: Sequence[Found], known: Known, rules: TextRules) -> tuple[list[int], list[bool]]:
+def _days(
+    found: Sequence[ExtractedEntry], known: ArticleTimes, tuning: ExtractTuning
+) -> tuple[list[int], list[bool]]:
     """For entries in the order of time: a number for the day of each, and whether it is the ordinal."""
     stated = [_stated(one, known) for one in found]
-    numbers = _counted(found, stated, rules)
+    numbers = _counted(found, stated, tuning)
     if any(day is not None and day[1] for day in stated):
         return numbers, [True] * len(found)
-    last = None if any(stated) else _last_day(found, numbers, known, rules)
+    last = None if any(stated) else _last_day(found, numbers, known, tuning)
     if last is None:
         return numbers, [False] * len(found)
-    shift = last.toordinal() - max(numbers)
-    return [number + shift for number in numbers], [True] * len(found)
+    offset = last.toordinal() - max(numbers)
+    return [number + offset for number in numbers], [True] * len(found)
 
 
 def _counted(
-    found: Sequence[Found], stated: Sequence[tuple[int, bool] | None], rules: TextRules
+    found: Sequence[ExtractedEntry], stated: Sequence[tuple[int, bool] | None], tuning: ExtractTuning
 ) -> list[int]:
     """Days counted on from clock to clock, and set right wherever one is stated."""
     numbers: list[int] = []
@@ -153,9 +157,9 @@ def _counted(
         number = numbers[-1] if numbers else 0
         if place:
             step = one.clock_minutes - found[place - 1].clock_minutes
-            if step < -rules.midnight_step_minutes:
+            if step < -tuning.midnight_step_minutes:
                 number += 1
-            elif step > _DAY - rules.live_swap_minutes:
+            elif step > _DAY - tuning.live_swap_minutes:
                 number -= 1  # two entries swapped at midnight
         day = stated[place]
         if day is not None:
@@ -167,7 +171,7 @@ def _counted(
     return numbers
 
 
-def _stated(one: Found, known: Known) -> tuple[int, bool] | None:
+def _stated(one: ExtractedEntry, known: ArticleTimes) -> tuple[int, bool] | None:
     """The ordinal of the day that is stated for an entry, and whether its year is known too."""
     if one.moment is not None:
         return one.moment.astimezone(_zone_of(one.moment, known)).date().toordinal(), True
@@ -177,7 +181,7 @@ def _stated(one: Found, known: Known) -> tuple[int, bool] | None:
         return _dated(one.day, one.day.month, one.day.day, known.reference)
     if known.reference is None:
         return None
-    return _told_from(one.day, known.reference, known), True
+    return _relative_day(one.day, known.reference, known), True
 
 
 def _dated(stated: StatedDay, month: int, day: int, reference: dt.date | None) -> tuple[int, bool] | None:
@@ -191,7 +195,7 @@ def _dated(stated: StatedDay, month: int, day: int, reference: dt.date | None) -
     return min(found, key=lambda made: abs(made[0] - reference.toordinal()), default=None)
 
 
-def _told_from(stated: StatedDay, reference: dt.date, known: Known) -> int:
+def _relative_day(stated: StatedDay, reference: dt.date, known: ArticleTimes) -> int:
     """The ordinal of "yesterday" or "Sunday", in the days up to the last change of the page.
 
     Where only its first minute is known, the next day may be meant too.
@@ -211,7 +215,7 @@ def _ordinal(year: int, month: int, day: int, *, real: bool) -> tuple[int, bool]
 
 
 def _last_day(
-    found: Sequence[Found], numbers: Sequence[int], known: Known, rules: TextRules
+    found: Sequence[ExtractedEntry], numbers: Sequence[int], known: ArticleTimes, tuning: ExtractTuning
 ) -> dt.date | None:
     """The day of the newest entry, from the minutes at which the article was published and changed.
 
@@ -224,16 +228,16 @@ def _last_day(
     minutes = [number * _DAY + one.clock_minutes for number, one in zip(numbers, found, strict=True)]
     length = max(minutes) - min(minutes)
     newest = max(minutes) - max(numbers) * _DAY
-    home = published.time.astimezone(known.tz).date()
+    published_day = published.time.astimezone(known.tz).date()
     ways: list[tuple[float, dt.date]] = []
-    for shift in (0, -1, 1):
-        day = home + dt.timedelta(days=shift)
+    for offset in (0, -1, 1):
+        day = published_day + dt.timedelta(days=offset)
         end = dt.datetime.combine(day, dt.time(), known.tz) + dt.timedelta(minutes=newest)
         if known.seen is not None and end > known.seen + dt.timedelta(minutes=_HOUR):
             continue  # an hour: clocks and zones are not that sure
         ways.append((_distance(end - dt.timedelta(minutes=length), end, published.time, known.modified), day))
     ways.sort(key=lambda way: way[0])
-    if not ways or (len(ways) > 1 and ways[1][0] - ways[0][0] < rules.live_day_margin_minutes):
+    if not ways or (len(ways) > 1 and ways[1][0] - ways[0][0] < tuning.live_day_margin_minutes):
         return None
     return ways[0][1] if ways[0][0] <= _DAY // 2 else None
 
@@ -250,16 +254,16 @@ def _distance(
 # --- entries -----------------------------------------------------------------------------------------------
 
 
-def _zone_of(moment: dt.datetime, known: Known) -> dt.tzinfo:
+def _zone_of(moment: dt.datetime, known: ArticleTimes) -> dt.tzinfo:
     return known.tz if known.zone else moment.tzinfo or dt.UTC
 
 
-def _entry(one: Found, day: dt.date | None, known: Known) -> TimedEntry:
+def _entry(one: ExtractedEntry, day: dt.date | None, known: ArticleTimes) -> TimedEntry:
     time = one.moment.astimezone(dt.UTC) if one.moment is not None else _time(one, day, known)
     return TimedEntry(clock_minutes=one.clock_minutes, text=one.text, day=day, time=time)
 
 
-def _time(one: Found, day: dt.date | None, known: Known) -> dt.datetime | None:
+def _time(one: ExtractedEntry, day: dt.date | None, known: ArticleTimes) -> dt.datetime | None:
     """The moment of an entry, where both its day and its zone are known."""
     if day is None or not (known.zone or one.is_utc):
         return None

@@ -253,7 +253,7 @@ def is_furniture(line: str) -> bool:
     )
     if count <= _SHORT_WORDS and not is_sentence and _is_short_furniture(plain):
         return True
-    return is_caption(plain) or _is_told_by_phrase(plain, count)
+    return is_caption(plain) or _is_known_phrase(plain, count)
 
 
 def _says_something(line: str) -> bool:
@@ -352,7 +352,7 @@ def _is_short_furniture(plain: str) -> bool:
     return any(form.fullmatch(plain) for form in forms)
 
 
-def _is_told_by_phrase(line: str, count: int) -> bool:
+def _is_known_phrase(line: str, count: int) -> bool:
     found = words(line)
     if not found:
         return False
@@ -400,7 +400,7 @@ def without_bullet(line: str) -> str:
     return line if line[:1].isalnum() else _BULLET.sub("", line, count=1)
 
 
-def is_teaser_bullet(line: str) -> bool:
+def is_headline_bullet(line: str) -> bool:
     """A bulleted headline of another article: no sentence of this one."""
     return without_bullet(line) != line and not is_prose(line) and not ends_sentence(line)
 

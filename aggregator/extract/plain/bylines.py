@@ -40,7 +40,7 @@ def stated_byline(line: str) -> str | None:
     found = _STATED.fullmatch(line)
     if found is None:
         return _byline_by_phrase(line)
-    if _is_desk(found["name"]):
+    if _is_news_desk(found["name"]):
         return ""
     pieces = [piece for piece in _AFTER_NAME.split(found["name"]) if piece]
     if _OURS.match(found["name"]):
@@ -71,7 +71,7 @@ def _is_caseless_name(rest: str) -> bool:
 
 
 def _named(rest: str) -> str | None:
-    if not rest or _is_desk(rest):
+    if not rest or _is_news_desk(rest):
         return "" if rest else None
     pieces = [piece for piece in _AFTER_NAME.split(rest) if piece]
     name = pieces[0].strip() if pieces else ""
@@ -79,7 +79,7 @@ def _named(rest: str) -> str | None:
     return name if is_name and 1 <= len(name.split()) <= 5 else None
 
 
-def _is_desk(name: str) -> bool:
+def _is_news_desk(name: str) -> bool:
     """Whether the name is an office's ("our correspondent" has its own rule)."""
     first = next((piece for piece in _AFTER_NAME.split(name) if piece), "")
     return _OURS.match(name) is None and phrases("desks").stand_in(words(first))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from aggregator.extract.language import dates
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence, folded, is_prose, same_line
 from aggregator.extract.liveblog.detect import opens_with_clock
 from aggregator.extract.plain import boilerplate, outlet_names
@@ -33,51 +33,53 @@ class SavedText(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...] = ()
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
+class SavedTextContext(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a text before it is read; `zone` and `seen` as in `dates`."""
 
-    rules: TextRules
+    tuning: ExtractTuning
     headings: tuple[str, ...] = ()  # other forms of its headline, which may be repeated above the text
     outlet: str | None = None  # whose masthead may stand above the headline
     zone: str | None = None
     seen: dt.datetime | None = None
 
 
-def read_saved_text(text: str, context: Context) -> SavedText:
+def read_saved_text(text: str, context: SavedTextContext) -> SavedText:
     """An article out of clean `text` that holds headline and furniture."""
-    rules = context.rules
+    tuning = context.tuning
     lines = _lines(text)
-    first = _first_prose(lines, rules.head_lines)
-    body_start = _after_standfirst(lines, first, rules.head_lines)
-    body = _without_furniture(lines[body_start:], head_lines=max(0, rules.head_lines - body_start))
-    closing = lines[max(body_start, len(lines) - 2 * rules.closing_lines) :]
+    first = _first_prose(lines, tuning.head_lines)
+    body_start = _after_standfirst(lines, first, tuning.head_lines)
+    body = _without_furniture(lines[body_start:], head_lines=max(0, tuning.head_lines - body_start))
+    closing = lines[max(body_start, len(lines) - 2 * tuning.closing_lines) :]
     above, standfirst = lines[:first], lines[first:body_start]
-    head = read_head(above, body, outlet=context.outlet, rules=rules, standfirst=standfirst, closing=closing)
+    head = read_head(
+        above, body, outlet=context.outlet, tuning=tuning, standfirst=standfirst, closing=closing
+    )
     stated = head.title or _breadcrumb_title(lines) or ""
     title, tail_outlet = outlet_names.split_title(stated, context.outlet)
-    dated = body_start or rules.head_lines
+    dated = body_start or tuning.head_lines
     published = dates.published_from_text(
         lines[:dated],
         context.zone,
         context.seen,
-        closing=lines[dated : rules.head_lines] + closing,
+        closing=lines[dated : tuning.head_lines] + closing,
         title=stated,
         day_first=_is_day_first(body),
     )
     return SavedText(
-        title=title or _opening(body, rules),
+        title=title or _opening(body, tuning),
         paragraphs=_without_repeats(_without_title([*head.deck, *body], title)),
         author=head.author,
-        outlet=head.outlet or tail_outlet or _outlet_of_closing(lines, rules),
+        outlet=head.outlet or tail_outlet or _outlet_of_closing(lines, tuning),
         published=published,
         lines=tuple(lines),
     )
 
 
-def read_titled_text(text: str, title: str, context: Context) -> SavedText:
+def read_titled_text(text: str, title: str, context: SavedTextContext) -> SavedText:
     """The gentle reading, for a body whose headline is known: the repeated headline and furniture go."""
     lines = _lines(text)
-    start = _first_prose(lines, context.rules.head_lines)
+    start = _first_prose(lines, context.tuning.head_lines)
     author = next((name for name in map(stated_byline, lines[:start]) if name), None)
     head = [x for x in lines[:start] if not is_head_furniture(x, context.outlet) and not is_agency_name(x)]
     kept = [*head, *_without_furniture(lines[start:], head_lines=0)]
@@ -183,20 +185,20 @@ def _breadcrumb_title(lines: Sequence[str]) -> str | None:
     return None
 
 
-def _opening(body: Sequence[str], rules: TextRules) -> str:
+def _opening(body: Sequence[str], tuning: ExtractTuning) -> str:
     """The first sentence, for a text without any headline; it stays in the text too."""
     from aggregator.extract.sentences import split_sentences
 
-    if len(body) > 1 and count_words(body[0]) < rules.prose_words:
+    if len(body) > 1 and count_words(body[0]) < tuning.prose_words:
         return body[0]  # a headline that ends with a full stop, or a standfirst
     sentences = split_sentences(body[0]) if body else []
     words = (sentences[0] if sentences else (body[0] if body else "")).split()
-    return " ".join(words[: rules.title_words]) + (" …" if len(words) > rules.title_words else "")
+    return " ".join(words[: tuning.title_words]) + (" …" if len(words) > tuning.title_words else "")
 
 
-def _outlet_of_closing(lines: Sequence[str], rules: TextRules) -> str | None:
+def _outlet_of_closing(lines: Sequence[str], tuning: ExtractTuning) -> str | None:
     """The outlet in a notice of rights or a breadcrumb among the last lines."""
-    last = lines[-2 * rules.closing_lines :]
+    last = lines[-2 * tuning.closing_lines :]
     for read in (outlet_names.outlet_of_copyright, outlet_names.outlet_beside):
         for line in reversed(last):
             name = read(line)
@@ -218,7 +220,7 @@ def _without_furniture(lines: Sequence[str], *, head_lines: int) -> list[str]:
         boilerplate.is_furniture(line)
         or bool(boilerplate.breadcrumb_pieces(line))
         or dates.is_labelled_date(line)
-        or (is_live and number < head_lines and boilerplate.is_teaser_bullet(line))
+        or (is_live and number < head_lines and boilerplate.is_headline_bullet(line))
         for number, line in enumerate(lines)
     ]
     _mark_blocks(lines, gone)

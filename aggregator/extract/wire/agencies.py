@@ -77,7 +77,7 @@ def family_table(chosen: Mapping[str, Sequence[str]]) -> dict[str, str]:
 # --- agencies by name --------------------------------------------------------------------------------------
 
 
-class Named(NamedTuple):
+class NamedAgencies(NamedTuple):
     """What a list of agencies names."""
 
     agencies: frozenset[str]  # canonical names; empty where only "agencies" are spoken of
@@ -89,13 +89,13 @@ class Named(NamedTuple):
         return next(iter(self.agencies)) if len(self.agencies) == 1 and not self.unnamed else None
 
 
-def same_marks(text: str) -> str:
+def normalize_marks(text: str) -> str:
     """`text` with full-width letters and marks as their plain ones, every run of spaces as one."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
-def agencies_named(words: str, *, doubtful: bool = False) -> Named | None:
-    """The agencies of which `words` (`same_marks`) are a list; None when they say anything else.
+def agencies_named(words: str, *, doubtful: bool = False) -> NamedAgencies | None:
+    """The agencies of which `words` (`normalize_marks`) are a list; None when they say anything else.
 
     Besides agencies a list may hold a desk's initials ("ade/dpa", "AFP/lk"). `doubtful`: whether short forms
     with other meanings count by themselves; beside an agency they always do.
@@ -115,7 +115,7 @@ def agencies_named(words: str, *, doubtful: bool = False) -> Named | None:
             return None
     if not sure and not unnamed and not (doubtful and weak):
         return None
-    return Named(frozenset(sure | weak), unnamed)
+    return NamedAgencies(frozenset(sure | weak), unnamed)
 
 
 def may_name(words: str) -> bool:
@@ -176,21 +176,21 @@ _AROUND = re.compile(
 )
 
 
-class _Known(NamedTuple):
+class _KnownAgency(NamedTuple):
     agency: str
     doubtful: bool
 
 
 @cache
-def _exact() -> Mapping[str, _Known]:
+def _exact() -> Mapping[str, _KnownAgency]:
     """Spelling → agency, as the spelling stands in the table."""
-    found: dict[str, _Known] = {}
+    found: dict[str, _KnownAgency] = {}
     for canonical, agency in agency_table().agencies.items():
         for name in agency.doubtful:
-            found[same_marks(name)] = _Known(canonical, doubtful=True)
+            found[normalize_marks(name)] = _KnownAgency(canonical, doubtful=True)
     for canonical, agency in agency_table().agencies.items():
         for name in (*agency.names, *agency.codes):
-            found[same_marks(name)] = _Known(canonical, doubtful=False)
+            found[normalize_marks(name)] = _KnownAgency(canonical, doubtful=False)
     return found
 
 
@@ -198,7 +198,7 @@ def _exact() -> Mapping[str, _Known]:
 def _folded() -> Mapping[str, str]:
     """Spelled-out names without their letter case → agency; short forms are not among them."""
     return {
-        same_marks(name).casefold(): canonical
+        normalize_marks(name).casefold(): canonical
         for canonical, agency in agency_table().agencies.items()
         for name in agency.names
     }
@@ -211,11 +211,11 @@ def _first_words() -> frozenset[str]:
     return frozenset(found[0] for found in words if found)
 
 
-def _known(words: str) -> _Known | None:
+def _known(words: str) -> _KnownAgency | None:
     for form in (words, _AROUND.sub("", words)):
         found = _exact().get(form)
         if found is None and form.casefold() in _folded():
-            found = _Known(_folded()[form.casefold()], doubtful=False)
+            found = _KnownAgency(_folded()[form.casefold()], doubtful=False)
         if found is not None:
             return found
     return None

@@ -11,16 +11,16 @@ nothing else. Which names there are, in which scripts, stands in agencies.yaml a
 import re
 from collections.abc import Iterator, Sequence
 
-from aggregator.extract.limits import TextRules
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, is_prose, same_line
 from aggregator.extract.urls import registrable_domain
 from aggregator.extract.wire.agencies import (
-    Named,
+    NamedAgencies,
     agencies_named,
     agency_names,
     agency_of,
     may_name,
-    same_marks,
+    normalize_marks,
 )
 from aggregator.model.core import Wire
 
@@ -34,13 +34,13 @@ def is_agency_name(line: str) -> bool:
     """Whether the whole line is the name of one or several agencies."""
     if len(line) > 60:
         return False
-    found = agencies_named(same_marks(line))
+    found = agencies_named(normalize_marks(line))
     return found is not None and bool(found.agencies)
 
 
 def find_wire(
     paragraphs: Sequence[str],
-    rules: TextRules,
+    tuning: ExtractTuning,
     lines: Sequence[str] = (),
     author: str | None = None,
     *,
@@ -58,13 +58,13 @@ def find_wire(
     """
     lines = [line for line in lines or paragraphs if not title or not same_line(line, title)]
     marks = [
-        *_by_dateline(paragraphs[: rules.wire_paragraphs]),
-        *_by_byline(author, _above_the_text(lines[: rules.closing_lines]), rules),
+        *_by_dateline(paragraphs[: tuning.wire_paragraphs]),
+        *_by_byline(author, _above_the_text(lines[: tuning.closing_lines]), tuning),
         *_by_source(sources),
-        *_by_credit(_below_the_text(lines)[-rules.closing_lines :], rules),
-        *_by_unlisted_dateline(paragraphs[: rules.wire_paragraphs], outlet, rules.unlisted_agency),
+        *_by_credit(_below_the_text(lines)[-tuning.closing_lines :], tuning),
+        *_by_unlisted_dateline(paragraphs[: tuning.wire_paragraphs], outlet, tuning.unlisted_agency),
     ]
-    shared = [mark for mark in marks if mark.agency is not None and mark.confidence <= rules.wire_shared]
+    shared = [mark for mark in marks if mark.agency is not None and mark.confidence <= tuning.wire_shared]
     named = [mark for mark in marks if mark.agency is not None and mark not in shared]
     return next(iter([*named, *(mark for mark in marks if mark not in shared), *shared]), None)
 
@@ -109,14 +109,14 @@ _PLACE_BEFORE_NAME = re.compile(
 
 def _by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
     for paragraph in paragraphs:
-        found = _dateline_of(same_marks(paragraph[:_HEAD_CHARS]))
+        found = _dateline_of(normalize_marks(paragraph[:_HEAD_CHARS]))
         if found is not None and not _PICTURE.match(found[1]):
             named, evidence = found
             yield Wire(agency=named.agency, evidence=evidence.strip(), kind="dateline")
             return
 
 
-def _dateline_of(head: str) -> tuple[Named, str] | None:
+def _dateline_of(head: str) -> tuple[NamedAgencies, str] | None:
     if not may_name(head):
         return None
     return _bracketed(head) or _slashed(head) or _barred(head) or _dashed(head) or _in_script(head)
@@ -127,7 +127,7 @@ _REGION = re.compile(
 )  # "New Delhi [India], March 6"
 
 
-def _bracketed(head: str) -> tuple[Named, str] | None:
+def _bracketed(head: str) -> tuple[NamedAgencies, str] | None:
     found = _BRACKETED.match(_REGION.sub("", head))
     if found is None:
         return None
@@ -153,7 +153,7 @@ def _opens_sentence(rest: str) -> bool:
     return bool(rest) and (rest[0].isupper() or rest[0] in "\"“„«¿¡'‘" or _CASELESS.match(rest) is not None)
 
 
-def _is_place(place: str, named: Named) -> bool:
+def _is_place(place: str, named: NamedAgencies) -> bool:
     """Whether the words before the agency are a place and a date at most, and not what it stands for."""
     words = place.replace("/", " ").split()
     if not words:
@@ -186,7 +186,7 @@ def _speaks(words: Sequence[str]) -> bool:
     )
 
 
-def _slashed(head: str) -> tuple[Named, str] | None:
+def _slashed(head: str) -> tuple[NamedAgencies, str] | None:
     found = _SLASHED.match(head)
     if found is None:
         return None
@@ -198,7 +198,7 @@ def _slashed(head: str) -> tuple[Named, str] | None:
     return listed, found.group()
 
 
-def _barred(head: str) -> tuple[Named, str] | None:
+def _barred(head: str) -> tuple[NamedAgencies, str] | None:
     found = _BARRED.match(head)
     listed = agencies_named(_without_own_desk(found["named"])) if found else None
     if found is None or listed is None or not listed.agencies or not _is_place(found["place"], listed):
@@ -210,7 +210,7 @@ def _without_own_desk(words: str) -> str:
     return "/".join(part for part in words.split("/") if part != "taz")
 
 
-def _dashed(head: str) -> tuple[Named, str] | None:
+def _dashed(head: str) -> tuple[NamedAgencies, str] | None:
     bare = _BARE_OPENING.match(head)
     if bare is not None and (listed := agencies_named(bare["named"])) is not None:
         return listed, bare.group()
@@ -226,7 +226,7 @@ def _dashed(head: str) -> tuple[Named, str] | None:
     return None
 
 
-def _in_script(head: str) -> tuple[Named, str] | None:
+def _in_script(head: str) -> tuple[NamedAgencies, str] | None:
     if not _CASELESS.search(head):
         return None
     arabic = _ARABIC.match(head)
@@ -327,9 +327,9 @@ def _below_the_text(lines: Sequence[str]) -> Sequence[str]:
     return lines[next((n for n, line in enumerate(lines) if is_prose(line)), 0) :]
 
 
-def _by_byline(author: str | None, lines: Sequence[str], rules: TextRules) -> Iterator[Wire]:
+def _by_byline(author: str | None, lines: Sequence[str], tuning: ExtractTuning) -> Iterator[Wire]:
     if author and len(author) <= _MAX_BYLINE and not _PICTURE.match(author):
-        words = same_marks(author)
+        words = normalize_marks(author)
         named = _signed(words) or _named_by(
             _PERSON_SLASH, words
         )  # under a picture, too, but not as an author
@@ -338,12 +338,12 @@ def _by_byline(author: str | None, lines: Sequence[str], rules: TextRules) -> It
     for line in lines:
         if len(line) > _MAX_BYLINE or line.startswith("©") or _PICTURE.match(line):
             continue
-        named = _signed(same_marks(line)) or _labelled(same_marks(line))
+        named = _signed(normalize_marks(line)) or _labelled(normalize_marks(line))
         if named is not None:
-            yield Wire(agency=named.agency, evidence=line, kind="byline", confidence=rules.wire_line)
+            yield Wire(agency=named.agency, evidence=line, kind="byline", confidence=tuning.wire_line)
 
 
-def _signed(words: str) -> Named | None:
+def _signed(words: str) -> NamedAgencies | None:
     """The agencies in a byline: by themselves, behind a person, a desk or the outlet's own staff."""
     if not may_name(words):
         return None
@@ -357,7 +357,7 @@ def _signed(words: str) -> Named | None:
     return together._replace(unnamed=True) if together else _ending(words)
 
 
-def _named_by(form: re.Pattern[str], words: str, *, doubtful: bool = False) -> Named | None:
+def _named_by(form: re.Pattern[str], words: str, *, doubtful: bool = False) -> NamedAgencies | None:
     """What a form that fits the whole of `words` names."""
     found = form.fullmatch(words)
     if found is None:
@@ -365,7 +365,7 @@ def _named_by(form: re.Pattern[str], words: str, *, doubtful: bool = False) -> N
     return agencies_named(next(filter(None, found.groups()), ""), doubtful=doubtful)
 
 
-def _ending(words: str) -> Named | None:
+def _ending(words: str) -> NamedAgencies | None:
     """The agency whose name of several words ends a byline of capitals: "ADA LORNE Associated Press"."""
     parts = words.split()
     for start in range(2, len(parts) - 1):
@@ -380,7 +380,7 @@ def _by_source(sources: Sequence[str]) -> Iterator[Wire]:
     for source in sources:
         for piece in source.split("|"):
             agency = agency_of(registrable_domain(piece) if "://" in piece else piece)
-            named = Named(frozenset({agency})) if agency else agencies_named(same_marks(piece))
+            named = NamedAgencies(frozenset({agency})) if agency else agencies_named(normalize_marks(piece))
             if named is not None:
                 yield Wire(agency=named.agency, evidence=source.strip(), kind="metadata")
                 break
@@ -450,40 +450,40 @@ _TAIL = re.compile(
 )
 
 
-def _by_credit(lines: Sequence[str], rules: TextRules) -> Iterator[Wire]:
+def _by_credit(lines: Sequence[str], tuning: ExtractTuning) -> Iterator[Wire]:
     """From the last line upwards: what stands below the text, and what closes its last paragraph."""
     below = True
     for line in reversed(lines):
         if below and count_words(line) >= _CLOSED_WORDS:
-            tail = _TAIL.search(same_marks(line[-_TAIL_CHARS:]))
+            tail = _TAIL.search(normalize_marks(line[-_TAIL_CHARS:]))
             words = tail["named"] if tail else ""
             named = agencies_named(words, doubtful=words[0] in "(/") if tail else None
             if named is not None and not _PICTURE.match(words):
-                yield Wire(agency=named.agency, evidence=words, kind="credit", confidence=rules.wire_line)
+                yield Wire(agency=named.agency, evidence=words, kind="credit", confidence=tuning.wire_line)
             below = named is None and not is_prose(line)
         if len(line) <= _MAX_LINE:
-            yield from _credit_of(line, same_marks(line), rules)
+            yield from _credit_of(line, normalize_marks(line), tuning)
 
 
-def _credit_of(line: str, words: str, rules: TextRules) -> Iterator[Wire]:
-    for habit, agency in ((_REUTERS, "Reuters"), (_AP_HUB, "AP")):
-        if habit.fullmatch(words):
-            yield Wire(agency=agency, evidence=line, kind="credit", confidence=rules.wire_habit)
+def _credit_of(line: str, words: str, tuning: ExtractTuning) -> Iterator[Wire]:
+    for is_usual_agency, agency in ((_REUTERS, "Reuters"), (_AP_HUB, "AP")):
+        if is_usual_agency.fullmatch(words):
+            yield Wire(agency=agency, evidence=line, kind="credit", confidence=tuning.wire_habit)
             return
     if not may_name(words) or _PICTURE.match(words):
         return
     contributed = (_named_by(form, words) for form in _CONTRIBUTED if "contributed" in words)
     named = next(filter(None, contributed), None)
     if named is not None:  # beside the outlet's own reporters
-        yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=rules.wire_shared)
+        yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=tuning.wire_shared)
         return
     named = agencies_named(words) or _labelled(words)
     named = named or next((found for form in _CREDITS if (found := _named_by(form, words))), None)
     if named is not None:
-        sure = rules.wire_line if named.agency else rules.wire_shared
+        sure = tuning.wire_line if named.agency else tuning.wire_shared
         yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=sure)
 
 
-def _labelled(words: str) -> Named | None:
+def _labelled(words: str) -> NamedAgencies | None:
     """What "Source:" names; a label vouches for short forms with other meanings, too."""
     return _named_by(_LABEL, words, doubtful=True)

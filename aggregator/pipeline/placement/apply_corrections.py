@@ -11,17 +11,23 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.cluster.constraints import Bond, BondTable, Relation
-from aggregator.model.core import Evidence, Noun
+from aggregator.cluster.constraints import Constraint, ConstraintTable, Relation
+from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.constraints import Bonds
-from aggregator.pipeline.placement.story_writer import Desk, Homes
+from aggregator.pipeline.placement.constraints import Constraints
+from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, corrections, stories
-from aggregator.store.stories.corrections import Correction, CorrectionKind, Detail, MovedArticle, Redirect
+from aggregator.store.stories.corrections import (
+    Correction,
+    CorrectionDetail,
+    CorrectionKind,
+    MovedArticle,
+    Redirect,
+)
 
 
-class Wish(Noun, frozen=True, kw_only=True):
+class CorrectionCommand(FrozenStruct, frozen=True, kw_only=True):
     """What a person asks for. Stories and articles by their ids."""
 
     kind: CorrectionKind | None = None  # None: undo
@@ -30,7 +36,7 @@ class Wish(Noun, frozen=True, kw_only=True):
     undo: int | None = None  # number of the correction; None: the last one in force
 
 
-class Corrected(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class CorrectionResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What came of it: the correction's number, the stories that it touched and that live on, in words."""
 
     n: int
@@ -38,7 +44,7 @@ class Corrected(Noun, frozen=True, kw_only=True, omit_defaults=False):
     words: str
 
 
-class _Return(NamedTuple):
+class _ReturnedArticles(NamedTuple):
     """Articles that an undoing takes from one story to another."""
 
     articles: frozenset[str]
@@ -47,32 +53,34 @@ class _Return(NamedTuple):
     is_whole: bool  # the source was opened by the correction: all of it goes
 
 
-class Correcting:
+class CorrectionHandler:
     """Carries corrections out, in a placing transaction."""
 
-    def __init__(self, homes: Homes, bonds: Bonds, rules_version: str) -> None:
-        self._homes = homes
-        self._bonds = bonds
+    def __init__(self, story_writer: StoryWriter, constraints: Constraints, rules_version: str) -> None:
+        self._story_writer = story_writer
+        self._constraints = constraints
         self._evidence = Evidence(stage="correction", rules_version=rules_version)
 
-    def carry_out(self, desk: Desk, wish: Wish) -> Corrected:
+    def carry_out(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
         """Do what is asked. Raises UsageError where it cannot be done: the transaction must not be kept."""
         done = {"merge": self._merge, "split": self._split, "move": self._move, None: self._undo}
-        corrected = done[wish.kind](desk, wish)
-        self._bonds.forget()
+        corrected = done[command.kind](unit_of_work, command)
+        self._constraints.forget()
         return corrected
 
     # --- the three corrections ------------------------------------------------------------------------------
 
-    def _merge(self, desk: Desk, wish: Wish) -> Corrected:
-        connection = desk.connection
-        ids = list(dict.fromkeys(_live(connection, one) for one in wish.stories))
+    def _merge(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
+        connection = unit_of_work.connection
+        ids = list(dict.fromkeys(_live(connection, one) for one in command.stories))
         if len(ids) < 2:
             raise UsageError("two different stories are needed; those named are one story already")
         held = {one: [member.id for member in articles.members(connection, one)] for one in ids}
-        led = {one: stories.leading_to(connection, one) for one in ids}
-        at_no = self._homes.last_touch(connection)
-        kept = self._homes.unite(desk, ids, at_no=at_no, bump=desk.now, reason="correction")
+        led = {one: stories.redirecting_to(connection, one) for one in ids}
+        at_no = self._story_writer.last_membership_change(connection)
+        kept = self._story_writer.unite(
+            unit_of_work, ids, at_no=at_no, bump=unit_of_work.now, reason="correction"
+        )
         moved = [
             MovedArticle(article=article, before=story, after=kept)
             for story, members in held.items()
@@ -80,9 +88,9 @@ class Correcting:
             for article in members
         ]
         return self._kept(
-            desk,
+            unit_of_work,
             "merge",
-            Detail(
+            CorrectionDetail(
                 moved=tuple(moved),
                 retired=tuple(one for one in ids if one != kept),
                 redirects=tuple(
@@ -90,74 +98,82 @@ class Correcting:
                 ),
                 words=f"merged {', '.join(one for one in ids if one != kept)} into {kept}",
             ),
-            [Bond(correction=0, article=one, relation="together") for one in chain(*held.values())],
+            [Constraint(correction=0, article=one, relation="together") for one in chain(*held.values())],
             [kept],
         )
 
-    def _split(self, desk: Desk, wish: Wish) -> Corrected:
-        connection = desk.connection
-        origin = _live(connection, wish.stories[0])
+    def _split(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
+        connection = unit_of_work.connection
+        origin = _live(connection, command.stories[0])
         members = [member.id for member in articles.members(connection, origin)]
-        strangers = [one for one in wish.articles if one not in members]
-        if strangers:
+        unknown_entries = [one for one in command.articles if one not in members]
+        if unknown_entries:
             raise UsageError(
-                f"article {strangers[0]} is not in story {origin}; `aggregator story {origin}` lists it"
+                f"article {unknown_entries[0]} is not in story {origin}; `aggregator story {origin}` lists it"
             )
-        leaving = self._with_copies(connection, wish.articles, origin)
+        leaving = self._with_copies(connection, command.articles, origin)
         staying = [one for one in members if one not in leaving]
         if not staying:
             raise UsageError(f"nothing would be left in story {origin}; name only the articles that leave")
         known = corrections.evidence_of(connection, leaving)
-        new = self._taken_out(desk, leaving, None)
+        new = self._taken_out(unit_of_work, leaving, None)
         words = f"took {len(leaving)} of {len(members)} articles of {origin} into a story of their own, {new}"
         moved = _moved(leaving, origin, new, known)
-        bonds = [*_apart(leaving, staying), *_together(leaving)]
-        return self._kept(desk, "split", Detail(moved=moved, founded=new, words=words), bonds, [origin, new])
+        constraints = [*_apart(leaving, staying), *_together(leaving)]
+        return self._kept(
+            unit_of_work,
+            "split",
+            CorrectionDetail(moved=moved, founded=new, words=words),
+            constraints,
+            [origin, new],
+        )
 
-    def _move(self, desk: Desk, wish: Wish) -> Corrected:
-        connection = desk.connection
-        article, target = wish.articles[0], _live(connection, wish.stories[0])
-        home = articles.homes(connection, [article]).get(article)
-        if home is None:
+    def _move(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
+        connection = unit_of_work.connection
+        article, target = command.articles[0], _live(connection, command.stories[0])
+        assigned_story = articles.assigned_stories(connection, [article]).get(article)
+        if assigned_story is None:
             raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
-        if home == target:
+        if assigned_story == target:
             raise UsageError(f"article {article} is in story {target} already")
-        leaving = self._with_copies(connection, [article], home)
+        leaving = self._with_copies(connection, [article], assigned_story)
         there = [member.id for member in articles.members(connection, target)]
-        staying = [one.id for one in articles.members(connection, home) if one.id not in leaving]
+        staying = [one.id for one in articles.members(connection, assigned_story) if one.id not in leaving]
         if not staying:
-            return self._merge(desk, Wish(kind="merge", stories=(target, home)))
+            return self._merge(
+                unit_of_work, CorrectionCommand(kind="merge", stories=(target, assigned_story))
+            )
         known = corrections.evidence_of(connection, leaving)
-        after = self._taken_out(desk, leaving, target)
-        moved = _moved(leaving, home, after, known)
-        detail = Detail(moved=moved, words=f"moved {article} from {home} to {after}")
-        bonds = [*_apart(leaving, staying), *_together([*leaving, *there])]
-        return self._kept(desk, "move", detail, bonds, [home, after])
+        after = self._taken_out(unit_of_work, leaving, target)
+        moved = _moved(leaving, assigned_story, after, known)
+        detail = CorrectionDetail(moved=moved, words=f"moved {article} from {assigned_story} to {after}")
+        constraints = [*_apart(leaving, staying), *_together([*leaving, *there])]
+        return self._kept(unit_of_work, "move", detail, constraints, [assigned_story, after])
 
-    def _undo(self, desk: Desk, wish: Wish) -> Corrected:
-        connection = desk.connection
-        correction = _to_undo(corrections.all_corrections(connection), wish.undo)
+    def _undo(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
+        connection = unit_of_work.connection
+        correction = _to_undo(corrections.all_corrections(connection), command.undo)
         detail = correction.detail
         returns = self._returns(connection, detail)
-        self._refuse_held(connection, correction.n, returns)
-        corrections.undo(connection, correction.n, desk.now)
-        self._bonds.forget()
+        self._refuse_overridden(connection, correction.n, returns)
+        corrections.undo(connection, correction.n, unit_of_work.now)
+        self._constraints.forget()
         touched: set[str] = set()
         for one in returns:
-            touched |= self._put_back(desk, one, detail)
+            touched |= self._put_back(unit_of_work, one, detail)
         words = f"undid correction {correction.n} ({detail.words})"
         live = sorted({_live(connection, one) for one in touched})
         for story in live:
-            desk.ledger.log(desk.now, story, "corrected", undone=correction.n, words=words)
-        return Corrected(n=correction.n, stories=tuple(live), words=words)
+            unit_of_work.ledger.log(unit_of_work.now, story, "corrected", undone=correction.n, words=words)
+        return CorrectionResult(n=correction.n, stories=tuple(live), words=words)
 
-    def _returns(self, connection: Connection, detail: Detail) -> list[_Return]:
+    def _returns(self, connection: Connection, detail: CorrectionDetail) -> list[_ReturnedArticles]:
         """Who goes back where; articles that went elsewhere since stay there."""
-        homes = articles.homes(connection, [one.article for one in detail.moved])
+        assigned_stories = articles.assigned_stories(connection, [one.article for one in detail.moved])
         by_story: dict[tuple[str, str], set[str]] = {}
         for one in detail.moved:
             now = stories.target_of(connection, one.after)
-            if now is not None and homes.get(one.article) == now:
+            if now is not None and assigned_stories.get(one.article) == now:
                 by_story.setdefault((one.before, now), set()).add(one.article)
         found = []
         for (before, now), moved in sorted(by_story.items()):
@@ -165,43 +181,55 @@ class Correcting:
             # One that is empty, because its articles were forgotten, is one again with these.
             target = before if before in detail.retired else stories.target_of(connection, before) or before
             if target != now:
-                found.append(_Return(frozenset(moved), now, target, is_whole=now == detail.founded))
+                found.append(_ReturnedArticles(frozenset(moved), now, target, is_whole=now == detail.founded))
         return found
 
-    def _refuse_held(self, connection: Connection, n: int, returns: Sequence[_Return]) -> None:
+    def _refuse_overridden(
+        self, connection: Connection, n: int, returns: Sequence[_ReturnedArticles]
+    ) -> None:
         """The later word counts: what a later correction says of these articles has to be undone first."""
-        later = BondTable(bond for bond in corrections.all_bonds(connection) if bond.correction > n)
+        later = ConstraintTable(
+            constraint for constraint in corrections.all_constraints(connection) if constraint.correction > n
+        )
         for one in returns:
             there = {member.id for member in articles.members(connection, one.target)}
             here = {member.id for member in articles.members(connection, one.source)}
             moving = here if one.is_whole else one.articles
             for article in sorted(moving):
-                with_, never = later.partners(article)
+                with_, never = later.linked_articles(article)
                 if with_ & (here - moving) or never & there:
-                    held = later.named_with(article)
+                    held = later.latest_correction(article)
                     raise UsageError(
                         f"correction {held} came later and says otherwise of article {article}; "
                         f"type first: aggregator correct undo {held}"
                     )
 
-    def _put_back(self, desk: Desk, one: _Return, detail: Detail) -> set[str]:
-        connection = desk.connection
-        at_no = self._homes.last_touch(connection)
+    def _put_back(
+        self, unit_of_work: UnitOfWork, one: _ReturnedArticles, detail: CorrectionDetail
+    ) -> set[str]:
+        connection = unit_of_work.connection
+        at_no = self._story_writer.last_membership_change(connection)
         is_retired = stories.target_of(connection, one.target) != one.target
         if one.is_whole and not is_retired:
-            back = self._homes.join(
-                desk, one.target, one.source, at_no=at_no, bump=desk.now, keeps=one.target, reason="undone"
+            back = self._story_writer.join(
+                unit_of_work,
+                one.target,
+                one.source,
+                at_no=at_no,
+                bump=unit_of_work.now,
+                keeps=one.target,
+                reason="undone",
             )
         else:
-            back = self._homes.move(
-                desk,
+            back = self._story_writer.move(
+                unit_of_work,
                 one.articles,
                 None if is_retired else one.target,
                 at_no=at_no,
-                bump=desk.now,
+                bump=unit_of_work.now,
                 revived=one.target if is_retired else None,
             )
-        stories.lead(connection, [gone.story for gone in detail.redirects if gone.to == one.target], back)
+        stories.redirect(connection, [gone.story for gone in detail.redirects if gone.to == one.target], back)
         for moved in detail.moved:
             if moved.evidence is not None and moved.article in one.articles:
                 articles.set_evidence(connection, moved.article, moved.evidence)
@@ -209,29 +237,29 @@ class Correcting:
 
     # --- parts --------------------------------------------------------------------------------------------
 
-    def _taken_out(self, desk: Desk, leaving: Sequence[str], target: str | None) -> str:
-        at_no = self._homes.last_touch(desk.connection)
-        story = self._homes.move(desk, leaving, target, at_no=at_no, bump=desk.now)
+    def _taken_out(self, unit_of_work: UnitOfWork, leaving: Sequence[str], target: str | None) -> str:
+        at_no = self._story_writer.last_membership_change(unit_of_work.connection)
+        story = self._story_writer.move(unit_of_work, leaving, target, at_no=at_no, bump=unit_of_work.now)
         for article in leaving:
-            articles.set_evidence(desk.connection, article, self._evidence)
+            articles.set_evidence(unit_of_work.connection, article, self._evidence)
         return story
 
     def _with_copies(self, connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
         """The articles with the copies that were made of them."""
-        return self._homes.with_copies(connection, wanted, story)
+        return self._story_writer.with_copies(connection, wanted, story)
 
     def _kept(
         self,
-        desk: Desk,
+        unit_of_work: UnitOfWork,
         kind: CorrectionKind,
-        detail: Detail,
-        bonds: Sequence[Bond],
+        detail: CorrectionDetail,
+        constraints: Sequence[Constraint],
         touched: Sequence[str],
-    ) -> Corrected:
-        n = corrections.add(desk.connection, desk.now, kind, detail, bonds)
+    ) -> CorrectionResult:
+        n = corrections.add(unit_of_work.connection, unit_of_work.now, kind, detail, constraints)
         for story in touched:
-            desk.ledger.log(desk.now, story, "corrected", correction=n, words=detail.words)
-        return Corrected(n=n, stories=tuple(touched), words=detail.words)
+            unit_of_work.ledger.log(unit_of_work.now, story, "corrected", correction=n, words=detail.words)
+        return CorrectionResult(n=n, stories=tuple(touched), words=detail.words)
 
 
 def _moved(
@@ -242,17 +270,17 @@ def _moved(
     )
 
 
-def _apart(one: Iterable[str], other: Iterable[str]) -> list[Bond]:
+def _apart(one: Iterable[str], other: Iterable[str]) -> list[Constraint]:
     sides = ((0, one), (1, other))
-    return [_bond(article, "apart", side) for side, articles_ in sides for article in articles_]
+    return [_constraint(article, "apart", side) for side, articles_ in sides for article in articles_]
 
 
-def _together(articles_: Iterable[str]) -> list[Bond]:
-    return [_bond(article, "together", 0) for article in articles_]
+def _together(articles_: Iterable[str]) -> list[Constraint]:
+    return [_constraint(article, "together", 0) for article in articles_]
 
 
-def _bond(article: str, relation: Relation, side: int) -> Bond:
-    return Bond(correction=0, article=article, relation=relation, side=side)
+def _constraint(article: str, relation: Relation, side: int) -> Constraint:
+    return Constraint(correction=0, article=article, relation=relation, side=side)
 
 
 def _live(connection: Connection, story: str) -> str:
@@ -277,6 +305,6 @@ def _to_undo(made: Sequence[Correction], n: int | None) -> Correction:
     return found
 
 
-def wish_of(payload: str) -> Wish:
+def decode_command(payload: str) -> CorrectionCommand:
     """A wish that was left for the writer."""
-    return msgspec.json.decode(payload, type=Wish)
+    return msgspec.json.decode(payload, type=CorrectionCommand)

@@ -16,13 +16,13 @@ from collections import Counter, OrderedDict
 from itertools import pairwise
 
 from aggregator.cluster.copies.shingles import is_unspaced, shared_count, shingle_hashes, words
-from aggregator.config.tuning import RuleBook
-from aggregator.extract.learned_boilerplate import RepeatRules, learnt, packed, repeated
+from aggregator.config.tuning import Tuning
+from aggregator.extract.learned_boilerplate import BoilerplateTuning, learn_boilerplate, pack_lines, repeated
 from aggregator.extract.lines import count_words
 from aggregator.extract.urls import registrable_domain
 from aggregator.extract.wire.agencies import outlet_key
-from aggregator.model.core import Entry, LineMarks, Noun, Repeats
-from aggregator.pipeline.placement.incoming_article import Coming
+from aggregator.model.core import Entry, FrozenStruct, LearnedBoilerplate, LineHashes
+from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, learned_boilerplate
 
@@ -30,48 +30,48 @@ _STEM = 5  # letters by which forms of one word are taken for it
 _SHORT = 4  # letters: shorter words say little of a headline
 
 
-def is_wall(title: str, text: str, other_title: str, other_text: str, rules: RepeatRules) -> bool:
+def is_notice(title: str, text: str, other_title: str, other_text: str, tuning: BoilerplateTuning) -> bool:
     """Whether `text` is a notice, seen that the same outlet shows `other_text` under `other_title`.
 
     Where the text tells of the other headline, it may be the same report under a new one.
     """
-    own, other, said = _telling(title), _telling(other_title), _telling(text)
-    if not own or not other or len(own & said) > rules.wall_echo * len(own):
+    own, other, said = _stems(title), _stems(other_title), _stems(text)
+    if not own or not other or len(own & said) > tuning.wall_echo * len(own):
         return False
-    is_others = len(other & said) > rules.wall_echo * len(other)
-    alike = rules.wall_headline if is_others else rules.wall_same_headline
+    is_others = len(other & said) > tuning.wall_echo * len(other)
+    alike = tuning.wall_headline if is_others else tuning.wall_same_headline
     if len(own & other) > alike * min(len(own), len(other)):
         return False
     mine, theirs = shingle_hashes(text), shingle_hashes(other_text)
     return min(len(mine), len(theirs)) > 0 and (
-        shared_count(mine, theirs) >= rules.wall_alike * max(len(mine), len(theirs))
+        shared_count(mine, theirs) >= tuning.wall_alike * max(len(mine), len(theirs))
     )
 
 
-def _telling(text: str) -> frozenset[str]:
+def _stems(text: str) -> frozenset[str]:
     """The beginnings of the longer words; of scripts without spaces all pairs of characters."""
     found = words(text)
     pairs = (a + b for a, b in pairwise(found) if is_unspaced(a) and is_unspaced(b))
     return frozenset([*(word[:_STEM] for word in found if len(word) >= _SHORT), *pairs])
 
 
-_NOTHING = Repeats()
+_NOTHING = LearnedBoilerplate()
 
 
-class Wanted(Noun, frozen=True, kw_only=True):
+class PrepareOptions(FrozenStruct, frozen=True, kw_only=True):
     """How an entry is to be prepared, by what is known now."""
 
-    repeats: Repeats = _NOTHING  # the lines to take out
+    repeats: LearnedBoilerplate = _NOTHING  # the lines to take out
     without_text: bool = False  # its text is a notice: what else there is has to do
 
 
-class Repeating:
+class BoilerplateLearner:
     """Belongs to the one writer of stories; one thread. Memory is derived from the rows."""
 
-    def __init__(self, book: RuleBook) -> None:
-        self._rules = book.section("repeats", RepeatRules)
+    def __init__(self, all_tuning: Tuning) -> None:
+        self._tuning = all_tuning.section("repeats", BoilerplateTuning)
         self._windows: OrderedDict[str, list[tuple[int, bytes]]] = OrderedDict()
-        self._learnt: dict[str, Repeats] = {}
+        self._learnt: dict[str, LearnedBoilerplate] = {}
         self._walls: set[int] = set()  # entries found to be walls, until they are placed
 
     def forget(self) -> None:
@@ -80,53 +80,64 @@ class Repeating:
         self._learnt.clear()
         self._walls.clear()
 
-    def wanted(self, connection: Connection, n: int, entry: Entry) -> Wanted:
+    def prepare_options(self, connection: Connection, n: int, entry: Entry) -> PrepareOptions:
         """How entry number `n` is to be prepared."""
         outlet = outlet_of(entry)
         repeats = _NOTHING if outlet is None else self._repeats(connection, outlet)
-        return Wanted(repeats=repeats, without_text=n in self._walls)
+        return PrepareOptions(repeats=repeats, without_text=n in self._walls)
 
-    def is_current(self, connection: Connection, entry: Entry, lines: LineMarks | None) -> bool:
+    def is_current(self, connection: Connection, entry: Entry, lines: LineHashes | None) -> bool:
         """Whether a text with these lines was prepared as it would be now."""
         outlet = outlet_of(entry)
         if lines is None or outlet is None:
             return True
         return repeated(lines, self._repeats(connection, outlet)) == lines.removed
 
-    def note(self, connection: Connection, entry: Entry, number: int, lines: LineMarks | None) -> None:
+    def note(self, connection: Connection, entry: Entry, number: int, lines: LineHashes | None) -> None:
         """Learn from article `number`, which was just written."""
         outlet = outlet_of(entry)
         if lines is None or outlet is None:
             return
         window = self._window(connection, outlet)
-        row = packed(lines)
+        row = pack_lines(lines)
         learned_boilerplate.add(connection, outlet, number, row)
         window.append((number, row))
-        surplus = len(window) - self._rules.window
+        surplus = len(window) - self._tuning.window
         if surplus > 0:
             learned_boilerplate.drop(connection, outlet, [old for old, _ in window[:surplus]])
             del window[:surplus]
         self._learnt.pop(outlet, None)
 
-    def finds_wall(self, connection: Connection, coming: Coming, lines: LineMarks | None) -> bool:
+    def is_outlet_notice(
+        self, connection: Connection, incoming: IncomingArticle, lines: LineHashes | None
+    ) -> bool:
         """Whether its outlet shows this text under other headlines; it is remembered until it is placed."""
-        rules, clean, outlet = self._rules, coming.clean, outlet_of(coming.waiting.entry)
-        n = coming.waiting.n
-        if lines is None or outlet is None or n in self._walls or not clean.title or not coming.mark.bands:
+        tuning, clean, outlet = self._tuning, incoming.clean, outlet_of(incoming.inbox_entry.entry)
+        n = incoming.inbox_entry.n
+        if (
+            lines is None
+            or outlet is None
+            or n in self._walls
+            or not clean.title
+            or not incoming.fingerprint.bands
+        ):
             return False
-        if clean.is_container or count_words(clean.text) > rules.wall_words:
+        if clean.is_container or count_words(clean.text) > tuning.wall_words:
             return False
         rows = articles.band_rows(
-            connection, coming.mark.bands, before=coming.waiting.inbox_no, limit=50 * len(coming.mark.bands)
+            connection,
+            incoming.fingerprint.bands,
+            before=incoming.inbox_entry.inbox_no,
+            limit=50 * len(incoming.fingerprint.bands),
         )
         votes = Counter(number for _, number in rows)
-        likely = sorted(votes, key=lambda number: (-votes[number], number))[: rules.wall_asked]
-        for other in articles.signed(connection, likely).values():
-            if articles.source_of(connection, other.id) != coming.waiting.entry.source:
+        likely = sorted(votes, key=lambda number: (-votes[number], number))[: tuning.wall_asked]
+        for other in articles.copy_candidates(connection, likely).values():
+            if articles.source_of(connection, other.id) != incoming.inbox_entry.entry.source:
                 continue  # whoever calls himself that outlet
-            told = articles.wording(connection, other.id)
-            same_outlet = _name_key(told.outlet) == _name_key(coming.outlet)
-            if same_outlet and is_wall(clean.title, clean.text, told.title, told.text, rules):
+            told = articles.compared_text(connection, other.id)
+            same_outlet = _name_key(told.outlet) == _name_key(incoming.outlet)
+            if same_outlet and is_notice(clean.title, clean.text, told.title, told.text, tuning):
                 self._walls.add(n)
                 return True
         return False
@@ -135,18 +146,18 @@ class Repeating:
         """Entry number `n` is placed: nobody asks for it any more."""
         self._walls.discard(n)
 
-    def _repeats(self, connection: Connection, outlet: str) -> Repeats:
+    def _repeats(self, connection: Connection, outlet: str) -> LearnedBoilerplate:
         known = self._learnt.get(outlet)
         if known is None:
             window = self._window(connection, outlet)
-            known = self._learnt[outlet] = learnt((lines for _, lines in window), self._rules)
+            known = self._learnt[outlet] = learn_boilerplate((lines for _, lines in window), self._tuning)
         return known
 
     def _window(self, connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
         window = self._windows.get(outlet)
         if window is None:
             window = self._windows[outlet] = learned_boilerplate.lines_of(connection, outlet)
-            while len(self._windows) > self._rules.outlets_kept:
+            while len(self._windows) > self._tuning.outlets_kept:
                 gone, _ = self._windows.popitem(last=False)
                 self._learnt.pop(gone, None)
         self._windows.move_to_end(outlet)

@@ -3,60 +3,62 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from aggregator.cluster.constraints import BondTable
+from aggregator.cluster.constraints import ConstraintTable
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, corrections
 
 
-class Ties(NamedTuple):
+class StoryConstraints(NamedTuple):
     """The stories that corrections name for an article; live ids."""
 
-    must: tuple[str, ...] = ()  # it belongs to all of these: they are one story
+    must_link: tuple[str, ...] = ()  # it belongs to all of these: they are one story
     barred: frozenset[str] = frozenset()
 
 
-class Bonds:
+class Constraints:
     """Asks the corrections in force, which it keeps in memory: they are few."""
 
     def __init__(self) -> None:
-        self._table: BondTable | None = None
+        self._table: ConstraintTable | None = None
 
     def forget(self) -> None:
         """Ask the rows again: a correction came or went."""
         self._table = None
 
-    def ties(self, connection: Connection, article: str) -> Ties:
+    def story_constraints(self, connection: Connection, article: str) -> StoryConstraints:
         """Where the article has to be, and where it must not be. A tie outranks a bar on the same story."""
-        with_, never = self._of(connection).partners(article)
+        with_, never = self._of(connection).linked_articles(article)
         if not with_ and not never:
-            return Ties()
-        homes = articles.homes(connection, with_ | never)
-        must = {homes[one] for one in with_ if one in homes}
-        barred = {homes[one] for one in never if one in homes}
-        return Ties(must=tuple(sorted(must)), barred=frozenset(barred - must))
+            return StoryConstraints()
+        assigned_stories = articles.assigned_stories(connection, with_ | never)
+        must_link = {assigned_stories[one] for one in with_ if one in assigned_stories}
+        barred = {assigned_stories[one] for one in never if one in assigned_stories}
+        return StoryConstraints(must_link=tuple(sorted(must_link)), barred=frozenset(barred - must_link))
 
     def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
         """Whether no correction holds any of these articles with another one."""
         moving = set(articles_)
         table = self._of(connection)
-        return not any(table.partners(one)[0] - moving for one in moving)
+        return not any(table.linked_articles(one)[0] - moving for one in moving)
 
     def may_join(self, connection: Connection, articles_: Iterable[str], story: str) -> bool:
         """Whether no correction keeps any of these articles out of the story."""
-        return not any(story in self.ties(connection, one).barred for one in articles_)
+        return not any(story in self.story_constraints(connection, one).barred for one in articles_)
 
     def may_merge(self, connection: Connection, one: str, other: str) -> bool:
         """Whether no correction keeps an article of one story away from one of the other."""
         table = self._of(connection)
-        kept_apart = [article for article in table.articles if table.bars(article)]
+        kept_apart = [article for article in table.articles if table.has_cannot_link(article)]
         if not kept_apart:
             return True
-        homes = articles.homes(connection, kept_apart)
-        sides = [{article for article, story in homes.items() if story == id_} for id_ in (one, other)]
+        assigned_stories = articles.assigned_stories(connection, kept_apart)
+        sides = [
+            {article for article, story in assigned_stories.items() if story == id_} for id_ in (one, other)
+        ]
         smaller, larger = sorted(sides, key=len)
-        return not any(table.partners(article)[1] & larger for article in smaller)
+        return not any(table.linked_articles(article)[1] & larger for article in smaller)
 
-    def _of(self, connection: Connection) -> BondTable:
+    def _of(self, connection: Connection) -> ConstraintTable:
         if self._table is None:
-            self._table = BondTable(corrections.all_bonds(connection))
+            self._table = ConstraintTable(corrections.all_constraints(connection))
         return self._table

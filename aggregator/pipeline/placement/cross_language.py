@@ -10,15 +10,22 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.cluster.cross_language.features import AcrossRules, Features, Likeness, likeness, mean, unpack
-from aggregator.cluster.cross_language.index import AcrossIndex
+from aggregator.cluster.cross_language.features import (
+    CrossLanguageFeatures,
+    CrossLanguageScore,
+    CrossLanguageTuning,
+    mean_score,
+    score_similarity,
+    unpack,
+)
+from aggregator.cluster.cross_language.index import CrossLanguageIndex
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Sums, read_front
-from aggregator.cluster.events.scorer import Article, Candidate, Decision, Scorer, decide, is_open
+from aggregator.cluster.events.centroid import Centroid, read_summary
+from aggregator.cluster.events.scorer import Candidate, Decision, Scorer, ScoringInput, decide, is_open
 from aggregator.cluster.events.story_index import StoryIndex
 from aggregator.cluster.events.weights import MINUTES_A_DAY
-from aggregator.cluster.vetoes.vetoes import Telling, VetoRules, objections
-from aggregator.config.tuning import RuleBook
+from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Evidence
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, cross_language, stories
@@ -26,32 +33,32 @@ from aggregator.store.stories import articles, cross_language, stories
 _MARGIN = 1_000  # numbers: a batch that failed comes again from its first article
 
 
-class Own(NamedTuple):
+class DecidedArticle(NamedTuple):
     """The article that is decided about."""
 
-    article: Article
+    article: ScoringInput
     features: bytes  # packed; b"" where its language is unknown, then nothing is compared
-    telling: Telling
+    veto_input: VetoInput
 
 
-class Across:
+class CrossLanguageMatcher:
     """Belongs to the one writer of stories; one thread."""
 
-    def __init__(self, book: RuleBook, scorer: Scorer) -> None:
-        self._rules = book.section("across", AcrossRules)
+    def __init__(self, all_tuning: Tuning, scorer: Scorer) -> None:
+        self._tuning = all_tuning.section("across", CrossLanguageTuning)
         self._scorer = scorer
-        self._veto_rules = book.section("vetoes", VetoRules)
-        self._index: AcrossIndex | None = None
+        self._veto_rules = all_tuning.section("vetoes", VetoTuning)
+        self._index: CrossLanguageIndex | None = None
 
     @property
     def is_on(self) -> bool:
-        return self._rules.is_on
+        return self._tuning.is_on
 
     def forget(self) -> None:
         """Drop what is kept in memory; it is built again from the rows."""
         self._index = None
 
-    def settled(self, newest: int) -> None:
+    def commit_batch(self, newest: int) -> None:
         """Say that a batch is committed whose highest number is `newest`."""
         if self._index is not None:
             self._index.sweep(newest)
@@ -67,7 +74,7 @@ class Across:
     def decide(
         self,
         connection: Connection,
-        own: Own,
+        own: DecidedArticle,
         live: StoryIndex,
         *,
         barred: Collection[str],
@@ -78,80 +85,82 @@ class Across:
         if not own.features or article.is_container:
             return founds
         features = unpack(own.features)
-        near = self._built(connection, article.inbox).near(article.inbox, features)
+        find_nearest = self._built(connection, article.inbox).find_nearest(article.inbox, features)
         found: list[tuple[float, int, Decision]] = []
-        oldest = article.inbox - self._scorer.model.rules.live_reach
-        for row in (stories.row_of(connection, one) for one in cross_language.stories_of(connection, *near)):
+        oldest = article.inbox - self._scorer.model.tuning.live_reach
+        for row in (
+            stories.row_of(connection, one) for one in cross_language.stories_of(connection, *find_nearest)
+        ):
             # Not "is it in the index" alone: that holds dead stories until it is swept.
             if row is None or row.id in barred or row.last_inbox_no < oldest or row.n not in live:
                 continue
             story = live.story(row.n)
             if not is_open(article, story, self._scorer.model):
                 continue
-            joins = self._as_guest(connection, own, features, story)
+            joins = self._join_other_language(connection, own, features, story)
             if joins is not None:
                 found.append((-(joins.evidence.score or 0.0), row.n, joins))
         return min(found)[2] if found else founds
 
-    def _as_guest(
-        self, connection: Connection, own: Own, features: Features, story: Candidate
+    def _join_other_language(
+        self, connection: Connection, own: DecidedArticle, features: CrossLanguageFeatures, story: Candidate
     ) -> Decision | None:
         """The join of a story of another language, None where it does not fit there."""
-        rules = self._rules
-        told = cross_language.reports(connection, story.story, rules.members)
+        tuning = self._tuning
+        told = cross_language.reports(connection, story.story, tuning.members)
         read = [(unpack(one.features), one.minutes) for one in told]
         if not read or any(theirs.language == features.language for theirs, _ in read):
             return None
-        beside = self._beside_guests(connection, own, features.language, story)
+        beside = self._score_same_language(connection, own, features.language, story)
         if beside is not None:
             return beside
         apart = [_apart(own.article.minutes, minutes) for _, minutes in read]
         known = [minutes for minutes in apart if minutes is not None]
-        if known and min(known) > rules.apart_days * MINUTES_A_DAY:
+        if known and min(known) > tuning.apart_days * MINUTES_A_DAY:
             return None
         parts = [
-            likeness(features, theirs, minutes, rules)
+            score_similarity(features, theirs, minutes, tuning)
             for (theirs, _), minutes in zip(read, apart, strict=True)
         ]
-        return _joins(story.story, mean(parts), rules.need)
+        return _joins(story.story, mean_score(parts), tuning.need)
 
-    def _beside_guests(
-        self, connection: Connection, own: Own, language: str, story: Candidate
+    def _score_same_language(
+        self, connection: Connection, own: DecidedArticle, language: str, story: Candidate
     ) -> Decision | None:
         """Weighed as an event against the guests of the article's own language."""
         model = self._scorer.model
-        guests = [
+        foreign_reports = [
             row
-            for row, features in cross_language.guests(connection, story.story, self._rules.members)
+            for row, features in cross_language.foreign_reports(connection, story.story, self._tuning.members)
             if features.language == language
         ]
-        if not guests:
+        if not foreign_reports:
             return None
-        theirs = Sums()
-        for row in guests:
+        theirs = Centroid()
+        for row in foreign_reports:
             theirs = centroid.add(theirs, row.as_article().member(model), model)
-        front = read_front(centroid.to_bytes(theirs, model))
-        words = model.rules.bodyless_words
+        summary = read_summary(centroid.to_bytes(theirs, model))
+        words = model.tuning.bodyless_words
         decided = decide(
             own.article,
-            [msgspec.structs.replace(story, front=front)],
+            [msgspec.structs.replace(story, summary=summary)],
             self._scorer,
             objections=lambda _: objections(
-                own.telling,
-                [articles.telling(connection, row.id, bodyless_words=words) for row in guests],
+                own.veto_input,
+                [articles.veto_input(connection, row.id, bodyless_words=words) for row in foreign_reports],
                 self._veto_rules,
             ),
         )
         return None if decided.story is None else msgspec.structs.replace(decided, weighs=False)
 
-    def _built(self, connection: Connection, number: int) -> AcrossIndex:
+    def _built(self, connection: Connection, number: int) -> CrossLanguageIndex:
         if self._index is None:
-            after = number - self._rules.reach - _MARGIN
-            self._index = AcrossIndex(self._rules, cross_language.newest(connection, after=after))
+            after = number - self._tuning.reach - _MARGIN
+            self._index = CrossLanguageIndex(self._tuning, cross_language.newest(connection, after=after))
         return self._index
 
 
-def _joins(story: str, found: Likeness, need: float) -> Decision | None:
+def _joins(story: str, found: CrossLanguageScore, need: float) -> Decision | None:
     if found.score < need:
         return None
     evidence = Evidence(stage="event", score=found.score, need=need, bias=found.start, reasons=found.reasons)

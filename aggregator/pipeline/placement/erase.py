@@ -9,147 +9,151 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.copy_lookup import Revised, Twins
-from aggregator.pipeline.placement.story_writer import Desk, Homes
+from aggregator.pipeline.placement.copy_lookup import CopyFinder, RevisedCopyKeys
+from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import erase, retention
-from aggregator.store.maintenance.erase import Gone, Heir, Meant, Toll
+from aggregator.store.maintenance.erase import ErasedArticle, EraseSummary, EraseTarget, OrphanedCopy
 from aggregator.store.stories import articles, stories
 
 BATCH = 20  # articles a transaction: others that write wait for it
 
 
-class ForgetWish(Noun, frozen=True, kw_only=True):
+class ForgetCommand(FrozenStruct, frozen=True, kw_only=True):
     """What a person asks for: the address or id of an article, or the name of an outlet."""
 
     name: str
 
 
-class Forgotten(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class ForgetResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What was forgotten; no words, for it is kept. `log_folded`: false where a reader held SQLite's log."""
 
     named: int  # articles that were meant, also such as were only waiting, refused or forgotten before
-    toll: Toll
+    toll: EraseSummary
     log_folded: bool = True
 
 
-def to_forget(connection: Connection, name: str) -> tuple[Meant, Toll]:
+def to_forget(connection: Connection, name: str) -> tuple[EraseTarget, EraseSummary]:
     """What is meant by a name, and what would go. Raises UsageError where it means nothing."""
-    meant = erase.meant(connection, name)
-    if not meant.articles:
+    resolve_target = erase.resolve_target(connection, name)
+    if not resolve_target.articles:
         raise UsageError(
             f"nothing is stored of {name}; name an article by its address or id, or an outlet as "
             "`aggregator story ID` shows it"
         )
-    return meant, erase.toll(connection, meant.articles)
+    return resolve_target, erase.toll(connection, resolve_target.articles)
 
 
-class Forgetting:
-    """Forgets articles, in placing transactions. `twins` knows at once what is found no more."""
+class ForgetHandler:
+    """Forgets articles, in placing transactions. `copy_finder` knows at once what is found no more."""
 
-    def __init__(self, homes: Homes, twins: Twins) -> None:
-        self._homes = homes
-        self._twins = twins
+    def __init__(self, story_writer: StoryWriter, copy_finder: CopyFinder) -> None:
+        self._story_writer = story_writer
+        self._copy_finder = copy_finder
 
     def carry_out(
         self,
-        desk: Desk,
+        unit_of_work: UnitOfWork,
         ids: Sequence[str],
         former: Mapping[str, Collection[str]],
-        kind: tombstones.Kind = "forgotten",
+        kind: tombstones.TombstoneKind = "forgotten",
     ) -> None:
         """Forget these articles. `former`: by article every story that it is or was in.
 
         `kind`: "retention" where they were kept long enough; their entries then stay what became of them.
         """
-        connection, wanted = desk.connection, frozenset(ids)
-        tombstones.lay(connection, wanted, desk.now, kind)
+        connection, wanted = unit_of_work.connection, frozenset(ids)
+        tombstones.add_tombstones(connection, wanted, unit_of_work.now, kind)
         gone = erase.rows_of(connection, wanted)
-        heirs = erase.heirs(connection, wanted)
-        homes = {one.story for one in gone} | {one.story for one in heirs}
-        stories_ = erase.with_redirects(connection, homes | set(chain(*(former[one] for one in ids))))
+        orphaned_copies = erase.orphaned_copies(connection, wanted)
+        assigned_stories = {one.story for one in gone} | {one.story for one in orphaned_copies}
+        stories_ = erase.with_redirects(
+            connection, assigned_stories | set(chain(*(former[one] for one in ids)))
+        )
         sketches = {one.id: articles.sketch_of(connection, one.n) for one in gone}
-        keys = {one.n: self._twins.keys(one.signature) for one in gone}
+        keys = {one.n: self._copy_finder.keys(one.signature) for one in gone}
         erase.erase_articles(connection, gone, keys)
         for one in gone:
-            self._twins.let_go(one.n, sketches[one.id])
+            self._copy_finder.let_go(one.n, sketches[one.id])
         if kind == "forgotten":
-            erase.blank_entries(connection, wanted, desk.now)
+            erase.blank_entries(connection, wanted, unit_of_work.now)
         else:
             retention.slim_entries(connection, wanted)
-        self._pass_on(connection, gone, heirs, sketches)
-        for story in sorted(homes):
+        self._pass_on(connection, gone, orphaned_copies, sketches)
+        for story in sorted(assigned_stories):
             # Where a copy of what retention took is an original now, nobody asked to forget what it tells.
             is_kept = kind == "retention" and all(one.story != story for one in gone)
-            words = retention.last_words(connection, story) if is_kept else None
-            self._restate(desk, story, wanted)
+            words = retention.final_text(connection, story) if is_kept else None
+            self._restate(unit_of_work, story, wanted)
             if words is not None:
-                retention.keep_words(connection, story, words)
+                retention.keep_final_text(connection, story, words)
         for one in gone:
             if kind == "forgotten":
-                desk.ledger.log(desk.now, one.story, "forgotten", article=one.id)
+                unit_of_work.ledger.log(unit_of_work.now, one.story, "forgotten", article=one.id)
         kept = erase.titles_of(connection, stories_)
         erase.blank_given_way(connection, stories_)
         erase.blank_history(connection, wanted, stories_, kept)
-        erase.stop_deliveries(connection, stories_, desk.now)
+        erase.stop_deliveries(connection, stories_, unit_of_work.now)
         erase.blank_answers(connection, stories_, kept)
 
-    def _restate(self, desk: Desk, story: str, wanted: Collection[str]) -> None:
-        connection = desk.connection
+    def _restate(self, unit_of_work: UnitOfWork, story: str, wanted: Collection[str]) -> None:
+        connection = unit_of_work.connection
         row = stories.row_of(connection, story)
         assert row is not None, "articles are in live stories"
         if not articles.members(connection, story):
-            self._homes.close(desk, story)
+            self._story_writer.close(unit_of_work, story)
             return
         if row.title_article is None or row.title_article in wanted:
             erase.hide_title(connection, story)
-        self._homes.restate(desk, story)
+        self._story_writer.restate(unit_of_work, story)
 
     def _pass_on(
         self,
         connection: Connection,
-        gone: Sequence[Gone],
-        heirs: Sequence[Heir],
+        gone: Sequence[ErasedArticle],
+        orphaned_copies: Sequence[OrphanedCopy],
         sketches: Mapping[str, bytes],
     ) -> None:
         """A copy of a forgotten article is one of the next original: of its twin, or of the first copy."""
         links = {one.id: one.copy_of for one in gone}
-        families: dict[str, list[Heir]] = {}
-        for heir in heirs:
-            root = heir.copy_of
+        families: dict[str, list[OrphanedCopy]] = {}
+        for orphaned_copy in orphaned_copies:
+            root = orphaned_copy.copy_of
             while (further := links.get(root)) is not None and further in links:
                 root = further
-            families.setdefault(root, []).append(heir)
+            families.setdefault(root, []).append(orphaned_copy)
         for root, family in sorted(families.items()):
             self._one_family(connection, links.get(root), family, sketches.get(root, b""))
 
     def _one_family(
-        self, connection: Connection, original: str | None, family: Sequence[Heir], sketch: bytes
+        self, connection: Connection, original: str | None, family: Sequence[OrphanedCopy], sketch: bytes
     ) -> None:
         """`family`: those that lost their original, in their order; `original`: what that was a copy of."""
         if original is None:
             first = next((one for one in family if one.role != "excerpt"), None)
             if first is None:  # pieces of a whole that is not there
                 for one in family:
-                    erase.link_to(connection, one.id, None, "report")
+                    erase.set_original(connection, one.id, None, "report")
                 return
             before = articles.sketch_of(connection, first.n)
-            held = self._twins.inherited(connection, first, sketch)
-            keys = self._twins.keys(first.signature)
-            erase.found_by(connection, first.n, keys, held.bands, held.sketch)
-            self._twins.replace(first.n, Revised(before, held))
-            erase.link_to(connection, first.id, None, "report" if first.role == "copy" else first.role)
+            held = self._copy_finder.inherited(connection, first, sketch)
+            keys = self._copy_finder.keys(first.signature)
+            erase.set_copy_keys(connection, first.n, keys, held.bands, held.sketch)
+            self._copy_finder.replace(first.n, RevisedCopyKeys(before, held))
+            erase.set_original(connection, first.id, None, "report" if first.role == "copy" else first.role)
             original = first.id
         for one in family:
             if one.id != original:
-                erase.link_to(connection, one.id, original, one.role)
+                erase.set_original(connection, one.id, original, one.role)
 
 
 def finish_index(database: Database, step: Callable[[], None]) -> bool:
-    """Have the database drop deleted words, as far as that is ours to say; what `Database.fold_log` says."""
+    """Have the database drop deleted words, as far as that is ours to say; what `Database.checkpoint_log`
+    says.
+    """
     is_first = True
     more = True
     while more:
@@ -157,7 +161,10 @@ def finish_index(database: Database, step: Callable[[], None]) -> bool:
         more = database.transact(partial(erase.merge_index, is_first=is_first))
         is_first = False
     # In short tries: while it waits for readers nobody writes.
-    ends = time.monotonic() + database.rules.lock_seconds
-    while not (is_folded := database.fold_log(database.rules.checkpoint_seconds)) and time.monotonic() < ends:
+    ends = time.monotonic() + database.tuning.lock_seconds
+    while (
+        not (is_folded := database.checkpoint_log(database.tuning.checkpoint_seconds))
+        and time.monotonic() < ends
+    ):
         step()
     return is_folded

@@ -5,21 +5,21 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from aggregator.cluster.constraints import BondTable, Relation
-from aggregator.cluster.copies.copy_check import CopyRules, Wording, verdict
+from aggregator.cluster.constraints import ConstraintTable, Relation
+from aggregator.cluster.copies.copy_check import ComparedText, CopyTuning, verdict
 from aggregator.cluster.copies.shingles import shared_passages
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Sums
-from aggregator.cluster.events.scorer import Article, Candidate, is_within_window
+from aggregator.cluster.events.centroid import Centroid
+from aggregator.cluster.events.scorer import Candidate, ScoringInput, is_within_window
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import EventModel, shipped_model
-from aggregator.cluster.vetoes.vetoes import Telling, VetoRules, objections
+from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
 from aggregator.config.messages import counted
-from aggregator.config.tuning import RuleBook
-from aggregator.model.core import ArticleView, CopyEvidence, Evidence, LiveLink, Noun, Reason
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import ArticleView, CopyEvidence, Evidence, FrozenStruct, LiveBlogLink, Reason
 from aggregator.model.errors import UsageError
-from aggregator.store.read.reader import Explained, LogLine, Reading
+from aggregator.store.read.reader import DatabaseStoryReader, ExplainedArticle, LogLine
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
@@ -42,7 +42,7 @@ _NAMES = {
 }
 
 
-class Shared(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class SharedTerms(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What two texts, or a text and a story, both have; the heaviest first."""
 
     names: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Shared(Noun, frozen=True, kw_only=True, omit_defaults=False):
     words: tuple[str, ...] = ()
 
 
-class Fit(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class StoryFit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """How an article fits a story today: its mean likeness to the (other) reports, and what they ask."""
 
     story: str
@@ -61,7 +61,7 @@ class Fit(Noun, frozen=True, kw_only=True, omit_defaults=False):
     obstacle: str | None = None  # why it may not join at all, whatever the score
 
 
-class Pair(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class PairExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Two articles weighed against each other as they are today."""
 
     article: str
@@ -73,13 +73,13 @@ class Pair(Noun, frozen=True, kw_only=True, omit_defaults=False):
     reasons: tuple[Reason, ...]
     copy: CopyEvidence | None
     passages: tuple[str, ...]
-    shared: Shared
+    shared: SharedTerms
     bond: Relation | None  # what a correction says of the two
-    fits: tuple[Fit, ...]  # each in the story of the other, where the stories differ
+    fits: tuple[StoryFit, ...]  # each in the story of the other, where the stories differ
     nosnippet: bool = False  # one of the two asks that nothing of its text be shown
 
 
-class Explanation(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Why an article is in its story; with `pair`, why two are (not) together."""
 
     article: str
@@ -89,13 +89,13 @@ class Explanation(Noun, frozen=True, kw_only=True, omit_defaults=False):
     story_title: str
     evidence: Evidence
     weights: dict[str, float]  # of the likenesses, in logits
-    shared: Shared  # with its story
+    shared: SharedTerms  # with its story
     passages: tuple[str, ...]  # with the text that it is a copy or an excerpt of
     runner_up_title: str | None
-    today: Fit | None  # None: nobody else is in the story, or the article weighs nothing in it
+    today: StoryFit | None  # None: nobody else is in the story, or the article weighs nothing in it
     log: tuple[LogLine, ...]  # what happened since: moves, merges, corrections
-    links: tuple[LiveLink, ...] = ()  # of a live blog: the further stories that its entries tell of
-    pair: Pair | None = None
+    links: tuple[LiveBlogLink, ...] = ()  # of a live blog: the further stories that its entries tell of
+    pair: PairExplanation | None = None
     nosnippet: bool = False  # it, or the text that it copies, asks that nothing of its text be shown
 
     def as_text(self) -> str:
@@ -103,15 +103,17 @@ class Explanation(Noun, frozen=True, kw_only=True, omit_defaults=False):
         return "\n".join(_lines(self))
 
 
-def explanation(reading: Reading, article: str, other: str | None, book: RuleBook) -> Explanation:
+def explanation(
+    reading: DatabaseStoryReader, article: str, other: str | None, all_tuning: Tuning
+) -> Explanation:
     """Explain the placing of `article` (id or address), and its likeness to `other`.
 
     Raises UsageError for an article that is not there.
     """
-    told = _Telling(reading, book)
+    told = _Explainer(reading, all_tuning)
     one = told.found(article)
     rival = one.evidence.runner_up
-    twin = one.evidence.copy
+    original = one.evidence.copy
     return Explanation(
         article=one.article.id,
         title=one.article.title,
@@ -121,8 +123,9 @@ def explanation(reading: Reading, article: str, other: str | None, book: RuleBoo
         evidence=one.evidence,
         weights=dict(zip(FIELDS, told.model.field_weights.tolist(), strict=True)),
         shared=told.shared_ids(one.article, one.evidence.shared),
-        passages=() if twin is None else told.passages_with(one.article, twin.other),
-        nosnippet=one.article.nosnippet or (twin is not None and told.asks_for_no_snippet(twin.other)),
+        passages=() if original is None else told.passages_with(one.article, original.other),
+        nosnippet=one.article.nosnippet
+        or (original is not None and told.asks_for_no_snippet(original.other)),
         runner_up_title=None if rival is None else reading.title_of(rival.story),
         today=told.fit_today(one),
         log=tuple(line for line in one.log if line.kind not in ("created", "joined")),
@@ -131,23 +134,23 @@ def explanation(reading: Reading, article: str, other: str | None, book: RuleBoo
     )
 
 
-class _Telling:
+class _Explainer:
     """What an explanation is worked out with."""
 
-    def __init__(self, reading: Reading, book: RuleBook) -> None:
+    def __init__(self, reading: DatabaseStoryReader, all_tuning: Tuning) -> None:
         self._reading = reading
-        self.model: EventModel = shipped_model(book)
+        self.model: EventModel = shipped_model(all_tuning)
         self._packer = TermPacker(self.model)
-        self._copy_rules = book.section("copies", CopyRules)
-        self._veto_rules = book.section("vetoes", VetoRules)
+        self._copy_rules = all_tuning.section("copies", CopyTuning)
+        self._veto_rules = all_tuning.section("vetoes", VetoTuning)
 
-    def found(self, article: str) -> Explained:
-        found = self._reading.explained(article)
+    def found(self, article: str) -> ExplainedArticle:
+        found = self._reading.explained_article(article)
         if found is None:
             raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
         return found
 
-    def shared_ids(self, article: ArticleView, ids: Iterable[int]) -> Shared:
+    def shared_ids(self, article: ArticleView, ids: Iterable[int]) -> SharedTerms:
         """The words behind ids of terms, by kind."""
         words = self._packer.readable_terms(article.title, article.text, article.language)
         kinds: dict[str, dict[str, None]] = {"names": {}, "numbers": {}, "words": {}}
@@ -157,23 +160,23 @@ class _Telling:
                 kind = {"names": "names", "num": "numbers", "numu": "numbers"}.get(field, "words")
                 kinds[kind].setdefault(words[id_] if kind == "names" else words[id_].casefold())
         only_words = [word for word in kinds["words"] if word not in map(str.casefold, kinds["names"])]
-        return Shared(
+        return SharedTerms(
             names=tuple(kinds["names"])[:_SHOWN],
             numbers=tuple(kinds["numbers"])[:_SHOWN],
             words=tuple(only_words)[:_SHOWN],
         )
 
     def passages_with(self, article: ArticleView, other: str) -> tuple[str, ...]:
-        twin = self._reading.explained(other)
-        if twin is None:
+        original = self._reading.explained_article(other)
+        if original is None:
             return ()
-        return tuple(p.text for p in shared_passages(article.text, twin.article.text, _PASSAGES))
+        return tuple(p.text for p in shared_passages(article.text, original.article.text, _PASSAGES))
 
     def asks_for_no_snippet(self, article: str) -> bool:
-        twin = self._reading.explained(article)
-        return twin is not None and twin.article.nosnippet
+        original = self._reading.explained_article(article)
+        return original is not None and original.article.nosnippet
 
-    def fit_today(self, one: Explained) -> Fit | None:
+    def fit_today(self, one: ExplainedArticle) -> StoryFit | None:
         """How well the article agrees with the others of its story as they are now."""
         whole = centroid.from_bytes(one.story_sums)
         if not one.weighs or whole.reports < 2 or one.article.role == "container":
@@ -185,34 +188,34 @@ class _Telling:
             return None
         return self._fit(article, rest, one)
 
-    def _fit(self, article: Article, story: Sums, home: Explained) -> Fit:
-        single = centroid.add(Sums(), article.member(self.model), self.model)
-        rules = self.model.rules
-        asked = rules.threshold
+    def _fit(self, article: ScoringInput, story: Centroid, assigned_story: ExplainedArticle) -> StoryFit:
+        single = centroid.add(Centroid(), article.member(self.model), self.model)
+        tuning = self.model.tuning
+        asked = tuning.threshold
         if not article.bodyless(self.model):
-            asked = max(asked, rules.cohesion * centroid.cohesion(story, self.model))
-        return Fit(
-            story=home.story,
-            story_title=home.story_title,
+            asked = max(asked, tuning.cohesion * centroid.cohesion(story, self.model))
+        return StoryFit(
+            story=assigned_story.story,
+            story_title=assigned_story.story_title,
             score=centroid.pair_shares(single, story, self.model).score(self.model),
             need=asked,
         )
 
-    def pair(self, one: Explained, two: Explained) -> Pair:
+    def pair(self, one: ExplainedArticle, two: ExplainedArticle) -> PairExplanation:
         left, right = self._weighed(one.article), self._weighed(two.article)
         shares = centroid.pair_shares(
-            centroid.add(Sums(), left.member(self.model), self.model),
-            centroid.add(Sums(), right.member(self.model), self.model),
+            centroid.add(Centroid(), left.member(self.model), self.model),
+            centroid.add(Centroid(), right.member(self.model), self.model),
             self.model,
         )
-        vetoes = objections(self._telling(one.article), [self._telling(two.article)], self._veto_rules)
-        together, apart = BondTable(one.bonds).partners(one.article.id)
+        vetoes = objections(self._veto_input(one.article), [self._veto_input(two.article)], self._veto_rules)
+        together, apart = ConstraintTable(one.constraints).linked_articles(one.article.id)
         bond: Relation | None = None
         if two.article.id in together | apart:
             bond = "together" if two.article.id in together else "apart"
         same = one.story == two.story
         passages = shared_passages(one.article.text, two.article.text, _PASSAGES)
-        return Pair(
+        return PairExplanation(
             article=two.article.id,
             title=two.article.title,
             story=two.story,
@@ -220,7 +223,7 @@ class _Telling:
             score=shares.score(self.model) + sum(veto.share for veto in vetoes),
             bias=self.model.bias,
             reasons=(*shares.reasons(), *vetoes),
-            copy=verdict(_wording(one.article), _wording(two.article), self._copy_rules),
+            copy=verdict(_compared_text(one.article), _compared_text(two.article), self._copy_rules),
             passages=tuple(passage.text for passage in passages),
             shared=self._shared(one.article, left, right),
             bond=bond,
@@ -228,41 +231,47 @@ class _Telling:
             nosnippet=one.article.nosnippet or two.article.nosnippet,
         )
 
-    def _crosswise(self, one: Explained, two: Explained) -> Iterable[Fit]:
-        for article, home in ((one, two), (two, one)):
-            story = centroid.from_bytes(home.story_sums)
+    def _crosswise(self, one: ExplainedArticle, two: ExplainedArticle) -> Iterable[StoryFit]:
+        for article, assigned_story in ((one, two), (two, one)):
+            story = centroid.from_bytes(assigned_story.story_sums)
             if story.reports:
-                fit = self._fit(self._weighed(article.article), story, home)
+                fit = self._fit(self._weighed(article.article), story, assigned_story)
                 rival = article.evidence.runner_up
                 yield msgspec.structs.replace(
                     fit,
-                    asked_then=rival.need if rival is not None and rival.story == home.story else None,
-                    obstacle=self._obstacle(article, home, story),
+                    asked_then=rival.need
+                    if rival is not None and rival.story == assigned_story.story
+                    else None,
+                    obstacle=self._obstacle(article, assigned_story, story),
                 )
 
-    def _obstacle(self, one: Explained, home: Explained, story: Sums) -> str | None:
+    def _obstacle(
+        self, one: ExplainedArticle, assigned_story: ExplainedArticle, story: Centroid
+    ) -> str | None:
         """Why the article may not join the story, however alike they are."""
-        front = centroid.read_front(centroid.to_bytes(story, self.model))
-        candidate = Candidate(home.story_n, home.story, home.story_last_inbox_no, front)
+        front = centroid.read_summary(centroid.to_bytes(story, self.model))
+        candidate = Candidate(
+            assigned_story.story_n, assigned_story.story, assigned_story.story_last_inbox_no, front
+        )
         article = msgspec.structs.replace(self._weighed(one.article), inbox=one.inbox_no)
         if not is_within_window(article, candidate, self.model):
-            return f"outside the window of {self.model.rules.window_days:.0f} days"
-        if front.members >= self.model.rules.story_cap:
+            return f"outside the window of {self.model.tuning.window_days:.0f} days"
+        if front.members >= self.model.tuning.story_cap:
             return "the story is full and takes copies only"
         return None
 
-    def _shared(self, article: ArticleView, left: Article, right: Article) -> Shared:
+    def _shared(self, article: ArticleView, left: ScoringInput, right: ScoringInput) -> SharedTerms:
         theirs = set(ids_of(read(right.terms)).tolist())
         return self.shared_ids(article, [id_ for id_ in ids_of(read(left.terms)).tolist() if id_ in theirs])
 
-    def _weighed(self, article: ArticleView) -> Article:
+    def _weighed(self, article: ArticleView) -> ScoringInput:
         terms, words = self._packer.pack_counted(
             article.title, article.text, article.language, is_container=article.role == "container"
         )
-        return Article(terms=terms, minutes=_minutes(article), body_words=words)
+        return ScoringInput(terms=terms, minutes=_minutes(article), body_words=words)
 
-    def _telling(self, article: ArticleView) -> Telling:
-        return Telling(
+    def _veto_input(self, article: ArticleView) -> VetoInput:
+        return VetoInput(
             title=article.title,
             lead=article.lead,
             language=article.language,
@@ -276,8 +285,8 @@ def _minutes(article: ArticleView) -> int | None:
     return None if article.published is None else int(article.published.timestamp() // 60)
 
 
-def _wording(article: ArticleView) -> Wording:
-    return Wording(id=article.id, text=article.text, title=article.title, outlet=article.outlet)
+def _compared_text(article: ArticleView) -> ComparedText:
+    return ComparedText(id=article.id, text=article.text, title=article.title, outlet=article.outlet)
 
 
 # --- for people --------------------------------------------------------------------------------------------
@@ -340,7 +349,7 @@ def _verdict(evidence: Evidence) -> str:
     return f"It is here by {evidence.stage}."
 
 
-def _pair_lines(pair: Pair, weights: dict[str, float]) -> list[str]:
+def _pair_lines(pair: PairExplanation, weights: dict[str, float]) -> list[str]:
     together = "are in one story" if pair.same_story else "are in different stories"
     lines = [
         f"With {pair.title!r} ({pair.article}): they {together}.",
@@ -365,12 +374,12 @@ def _on_one_line(passage: str) -> str:
     return " ".join(passage.split())
 
 
-def _shared_lines(shared: Shared, words: str) -> list[str]:
+def _shared_lines(shared: SharedTerms, words: str) -> list[str]:
     kinds = (("names", shared.names), ("numbers", shared.numbers), ("words", shared.words))
     return [f"  {words}, {kind}: {', '.join(found)}" for kind, found in kinds if found]
 
 
-def _link_line(link: LiveLink) -> str:
+def _link_line(link: LiveBlogLink) -> str:
     day = f"{link.day} " if link.day else ""
     clock = f"{link.clock_minutes // 60:02}:{link.clock_minutes % 60:02}"
     words = _on_one_line(link.text)

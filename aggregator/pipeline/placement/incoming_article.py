@@ -5,31 +5,31 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.cluster.events.scorer import Article
+from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import CleanArticle, Fingerprint, Placement, Published
-from aggregator.store.intake.inbox import Waiting
-from aggregator.store.stories.articles import NewArticle, Stored
+from aggregator.store.intake.inbox import InboxEntry
+from aggregator.store.stories.articles import NewArticle, StoredArticle
 
 _OUTLET_CHARS = 300  # as what is read is cut; a row of an index on Postgres has at most 2,700 bytes
 
 
-class Coming(NamedTuple):
+class IncomingArticle(NamedTuple):
     """An entry on its way to its place."""
 
-    waiting: Waiting
+    inbox_entry: InboxEntry
     clean: CleanArticle
-    mark: Fingerprint
+    fingerprint: Fingerprint
 
     @property
     def outlet(self) -> str | None:
         """The declared outlet, else the site of the article's own address, else what the text itself says."""
-        entry = self.waiting.entry
+        entry = self.inbox_entry.entry
         site = registrable_domain(entry.url) if entry.url else None
         declared = entry.outlet or site or self.clean.outlet
         return declared[:_OUTLET_CHARS].rstrip() if declared else None
 
-    def with_date_of(self, old: Stored) -> "Coming":
+    def with_date_of(self, old: StoredArticle) -> "IncomingArticle":
         """A date that is only the time of a poll does not move when the same article is polled again."""
         if self.clean.published is None or self.clean.published.origin != "poll":
             return self
@@ -40,15 +40,15 @@ class Coming(NamedTuple):
             )
         return self._replace(clean=msgspec.structs.replace(self.clean, published=kept))
 
-    def as_article(self) -> Article:
+    def as_article(self) -> ScoringInput:
         """As the event level sees it."""
         published = self.clean.published
-        return Article(
-            terms=self.mark.terms,
+        return ScoringInput(
+            terms=self.fingerprint.terms,
             minutes=None if published is None else _minutes(published.time),
-            body_words=self.mark.body_words,
+            body_words=self.fingerprint.body_words,
             is_container=self.clean.is_container,
-            inbox=self.waiting.inbox_no,
+            inbox=self.inbox_entry.inbox_no,
         )
 
     def row(
@@ -67,33 +67,33 @@ class Coming(NamedTuple):
         Its effective time is when it was published, or seen where that is unknown. An agency counts as the
         one behind the text when that is as sure as `wire_confidence`: "Reuters contributed" is not.
         """
-        entry, seen = self.waiting.entry, self.waiting.accepted_at
+        entry, seen = self.inbox_entry.entry, self.inbox_entry.accepted_at
         published = self.clean.published.time if self.clean.published else seen
         wire = self.clean.wire
         return NewArticle(
-            n=self.waiting.inbox_no,
+            n=self.inbox_entry.inbox_no,
             id=id_,
             root=root,
             generation=generation,
             source=entry.source,
             outlet=self.outlet,
-            url=entry.url or self.waiting.page_url or self.clean.canonical_url,
+            url=entry.url or self.inbox_entry.page_url or self.clean.canonical_url,
             author=self.clean.author or entry.author,
             seen=seen,
             effective=min(published, seen),
             placed_at=now,
             clean=self.clean,
-            fingerprint=self.mark,
+            fingerprint=self.fingerprint,
             wire=wire.agency if wire is not None and wire.confidence >= wire_confidence else None,
             placement=placement,
             weighs=weighs,
-            bumps_by_clock=self.waiting.bumps_by_clock,
+            bumps_by_clock=self.inbox_entry.bumps_by_clock,
         )
 
 
-def as_article(old: Stored) -> Article:
+def as_article(old: StoredArticle) -> ScoringInput:
     """A stored article as the event level saw it."""
-    return Article(
+    return ScoringInput(
         terms=old.terms,
         minutes=None if old.published is None else _minutes(old.published),
         body_words=old.body_words,

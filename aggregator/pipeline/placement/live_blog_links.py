@@ -12,44 +12,46 @@ the same articles links at the same moments.
 import datetime as dt
 from collections.abc import Iterator
 
-from aggregator.cluster.events.scorer import Article, Scored, Scorer, is_open
-from aggregator.cluster.fingerprint import LinkRules, entry_title
-from aggregator.cluster.vetoes.vetoes import Telling, VetoRules, objections
-from aggregator.model.core import CleanArticle, EntryMark, Fingerprint, TimedEntry
-from aggregator.pipeline.placement.reassess import TELLINGS
-from aggregator.pipeline.placement.story_writer import Desk, Homes
+from aggregator.cluster.events.scorer import ScoredCandidate, Scorer, ScoringInput, is_open
+from aggregator.cluster.fingerprint import LiveBlogLinkTuning, entry_title
+from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
+from aggregator.model.core import CleanArticle, Fingerprint, TimedEntry, TimedEntryFingerprint
+from aggregator.pipeline.placement.reassess import VETO_INPUTS
+from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, live_blog_links
-from aggregator.store.stories.articles import Stored
-from aggregator.store.stories.live_blog_links import Linked, LiveBlog
+from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.live_blog_links import EntryLink, LiveBlog
 
 _RIVALS = 3  # best stories of an entry that vetoes are asked about
 
 
-class Linking:
+class LiveBlogLinker:
     """Links entries. Part of placing: one thread of the one writer."""
 
-    def __init__(self, homes: Homes, scorer: Scorer, rules: LinkRules, veto_rules: VetoRules) -> None:
-        self._homes = homes
+    def __init__(
+        self, story_writer: StoryWriter, scorer: Scorer, tuning: LiveBlogLinkTuning, veto_rules: VetoTuning
+    ) -> None:
+        self._story_writer = story_writer
         self._scorer = scorer
-        self._rules = rules
+        self._tuning = tuning
         self._veto_rules = veto_rules
-        self._looked_at = -1  # the number of the period that was looked at last
+        self._linked_at = -1  # the number of the period that was looked at last
 
     def forget(self) -> None:
         """The transaction in which it looked has failed."""
-        self._looked_at = -1
+        self._linked_at = -1
 
-    def placed(self, desk: Desk, n: int, mark: Fingerprint, *, at_no: int) -> None:
+    def placed(self, unit_of_work: UnitOfWork, n: int, fingerprint: Fingerprint, *, at_no: int) -> None:
         """Article number `n` has its place, or other words, as of inbox number `at_no`."""
-        if mark.entries:
-            live_blog_links.keep(desk.connection, n, mark.entries, due_no=at_no)
-            self._link(desk, n, at_no=at_no, is_first=True)
+        if fingerprint.entries:
+            live_blog_links.keep(unit_of_work.connection, n, fingerprint.entries, due_no=at_no)
+            self._link(unit_of_work, n, at_no=at_no, is_first=True)
         elif at_no != n:
-            live_blog_links.forget(desk.connection, n)  # a revision may have taken its entries away
+            live_blog_links.forget(unit_of_work.connection, n)  # a revision may have taken its entries away
 
     @staticmethod
-    def has_lost_its_page(connection: Connection, old: Stored, clean: CleanArticle) -> bool:
+    def has_lost_its_page(connection: Connection, old: StoredArticle, clean: CleanArticle) -> bool:
         """Whether a live blog comes again without its entries: its page was not to be had, or is a wall.
 
         Then it keeps what it had; a live blog whose page says less than before has fewer entries, not none.
@@ -57,59 +59,73 @@ class Linking:
         is_less = not clean.timed and len(clean.text) < len(old.text)
         return is_less and live_blog_links.is_live(connection, old.n)
 
-    def before(self, desk: Desk, inbox_no: int) -> None:
+    def before(self, unit_of_work: UnitOfWork, inbox_no: int) -> None:
         """Link again what is due before the article of this inbox number is placed."""
-        period = inbox_no // self._rules.again_after
-        if period == self._looked_at:
+        period = inbox_no // self._tuning.again_after
+        if period == self._linked_at:
             return
-        self._looked_at = period
-        at_no = period * self._rules.again_after
-        for n in live_blog_links.due(desk.connection, at_no, limit=self._rules.again_at_once):
-            self._link(desk, n, at_no=at_no)
+        self._linked_at = period
+        at_no = period * self._tuning.again_after
+        for n in live_blog_links.due(unit_of_work.connection, at_no, limit=self._tuning.again_at_once):
+            self._link(unit_of_work, n, at_no=at_no)
         # In the rows, so that a restart within the period links no others than these.
-        live_blog_links.put_off(desk.connection, at_no, due_no=at_no + self._rules.again_after)
+        live_blog_links.postpone(unit_of_work.connection, at_no, due_no=at_no + self._tuning.again_after)
 
-    def _link(self, desk: Desk, n: int, *, at_no: int, is_first: bool = False) -> None:
-        blog = live_blog_links.live_blog_of(desk.connection, n)
-        rules = self._rules
-        links = [found for mark in blog.marks if (found := self._told_by(desk, blog, mark, at_no))]
+    def _link(self, unit_of_work: UnitOfWork, n: int, *, at_no: int, is_first: bool = False) -> None:
+        blog = live_blog_links.live_blog_of(unit_of_work.connection, n)
+        tuning = self._tuning
+        links = [
+            found
+            for fingerprint in blog.marks
+            if (found := self._story_of_entry(unit_of_work, blog, fingerprint, at_no))
+        ]
         round_ = 0 if is_first else blog.round + 1
-        wait = rules.again_after * rules.again_factor**round_
-        due_no = at_no + wait if round_ < rules.again_rounds else None
-        live_blog_links.link(desk.connection, n, links, times=round_, due_no=due_no)
+        wait = tuning.again_after * tuning.again_factor**round_
+        due_no = at_no + wait if round_ < tuning.again_rounds else None
+        live_blog_links.link(unit_of_work.connection, n, links, times=round_, due_no=due_no)
 
-    def _told_by(self, desk: Desk, blog: LiveBlog, mark: EntryMark, at_no: int) -> Linked | None:
+    def _story_of_entry(
+        self, unit_of_work: UnitOfWork, blog: LiveBlog, fingerprint: TimedEntryFingerprint, at_no: int
+    ) -> EntryLink | None:
         """The story that an entry tells of; None where no story fits, or its own home fits best."""
-        if mark.position >= len(blog.timed):
+        if fingerprint.position >= len(blog.timed):
             return None
-        entry = blog.timed[mark.position]
-        article = Article(
-            terms=mark.terms, minutes=_minutes(entry, blog), body_words=mark.body_words, inbox=at_no
+        entry = blog.timed[fingerprint.position]
+        article = ScoringInput(
+            terms=fingerprint.terms,
+            minutes=_minutes(entry, blog),
+            body_words=fingerprint.body_words,
+            inbox=at_no,
         )
-        best = next(self._fitting(desk, blog, entry, article), None)
+        best = next(self._fitting(unit_of_work, blog, entry, article), None)
         if best is None or best.candidate.story == blog.story:
             return None
-        return Linked(position=mark.position, story=best.candidate.story, score=best.score)
+        return EntryLink(position=fingerprint.position, story=best.candidate.story, score=best.score)
 
-    def _fitting(self, desk: Desk, blog: LiveBlog, entry: TimedEntry, article: Article) -> Iterator[Scored]:
+    def _fitting(
+        self, unit_of_work: UnitOfWork, blog: LiveBlog, entry: TimedEntry, article: ScoringInput
+    ) -> Iterator[ScoredCandidate]:
         """The stories with reports that an entry fits, the best first."""
-        index = self._homes.index(desk.connection)
+        index = self._story_writer.index(unit_of_work.connection)
         model = self._scorer.model
         open_ones = [
             one
             for one in index.candidates(article)
-            if is_open(article, one, model) and not one.front.is_container_only
+            if is_open(article, one, model) and not one.summary.is_container_only
         ]
         scored = sorted(
             self._scorer.score(article, open_ones), key=lambda one: (-one.score, one.candidate.number)
         )
         for one in scored[:_RIVALS]:
-            if one.score < one.need + self._rules.margin:
+            if one.score < one.need + self._tuning.margin:
                 continue
-            others = articles.tellings(
-                desk.connection, one.candidate.story, TELLINGS, bodyless_words=model.rules.bodyless_words
+            others = articles.veto_inputs(
+                unit_of_work.connection,
+                one.candidate.story,
+                VETO_INPUTS,
+                bodyless_words=model.tuning.bodyless_words,
             )
-            telling = Telling(
+            veto_input = VetoInput(
                 title=entry_title(entry.text),
                 lead=entry.text,
                 language=blog.language,
@@ -117,8 +133,8 @@ class Linking:
                 minutes=article.minutes,
                 bodyless=article.bodyless(model),
             )
-            after = one.with_objections(objections(telling, others, self._veto_rules))
-            if after.score >= after.need + self._rules.margin:
+            after = one.with_objections(objections(veto_input, others, self._veto_rules))
+            if after.score >= after.need + self._tuning.margin:
                 yield after
 
 

@@ -22,20 +22,20 @@ from typing import NamedTuple
 import msgspec
 
 from aggregator.cluster.entry_identity import story_id
-from aggregator.config.tuning import RuleBook
-from aggregator.model.core import CleanArticle, Entry, Noun, Prepared
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import CleanArticle, Entry, FrozenStruct, Prepared
 from aggregator.model.errors import NotWritableError
 from aggregator.pipeline.jobs import FingerprintJob, FingerprintResult, fingerprints
-from aggregator.pipeline.placement.place import Placing
-from aggregator.pipeline.placement.story_writer import Desk
+from aggregator.pipeline.placement.place import Placer
+from aggregator.pipeline.placement.story_writer import UnitOfWork
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.intake.inbox import Waiting
+from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import recluster
-from aggregator.store.maintenance.recluster import Again, Grouped
+from aggregator.store.maintenance.recluster import GroupedArticle, ReplayedArticle
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.change_stream import tell
+from aggregator.store.read.change_stream import write_change
 from aggregator.store.stories import commands, stories
 
 TEXTS_A_JOB = 16
@@ -45,13 +45,13 @@ CHANGES_LISTED = 40
 Progress = Callable[[int, int], None]  # articles decided again, of how many
 
 
-class ReclusterWish(Noun, frozen=True, kw_only=True):
+class ReclusterCommand(FrozenStruct, frozen=True, kw_only=True):
     """What is left for a running daemon to do."""
 
     since: dt.datetime | None = None
 
 
-class Regrouped(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class RegroupedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """One story whose articles are others than before."""
 
     story: str
@@ -62,7 +62,7 @@ class Regrouped(Noun, frozen=True, kw_only=True, omit_defaults=False):
     went: tuple[str, ...] = ()
 
 
-class Difference(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class GroupingDifference(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What deciding again changes."""
 
     articles: int  # that were decided again
@@ -70,28 +70,28 @@ class Difference(Noun, frozen=True, kw_only=True, omit_defaults=False):
     stories_before: int
     stories_after: int
     pairs_kept: float  # share of the pairs of articles that were in one story and still are, 0..1
-    changes: tuple[Regrouped, ...] = ()  # those with most articles first, at most CHANGES_LISTED
+    changes: tuple[RegroupedStory, ...] = ()  # those with most articles first, at most CHANGES_LISTED
     changed_stories: int = 0
     written: bool = False
 
 
-class Plan(NamedTuple):
+class ReclusterPlan(NamedTuple):
     """The names that the stories aside have here."""
 
     names: dict[str, str]  # id aside to id here
     founded: list[str]  # ids aside of stories that are new here
     retired: dict[str, str]  # id here of a story that gives way, to the one it gives way to
-    difference: Difference
+    difference: GroupingDifference
 
 
-class Reclustering:
+class Reclusterer:
     """Decides again, aside; then shows the difference or takes it over."""
 
     def __init__(
         self,
         database: Database,
         executor: Executor,
-        book: RuleBook,
+        all_tuning: Tuning,
         *,
         summary_words: int,
         now: Callable[[], dt.datetime],
@@ -101,7 +101,7 @@ class Reclustering:
         """`families` and `prefer`: see Placing."""
         self._database = database
         self._executor = executor
-        self._book = book
+        self._all_tuning = all_tuning
         self._words = summary_words
         self._now = now
         self._families = families
@@ -109,84 +109,84 @@ class Reclustering:
 
     def difference(
         self, since: dt.datetime | None, progress: Progress = lambda *_: None, *, corrected: bool = True
-    ) -> Difference:
+    ) -> GroupingDifference:
         """What would change; nothing is written. `corrected=False`: as if nobody had corrected anything."""
-        with _Aside(self._database, self._book, since, corrected=corrected) as aside:
+        with _ScratchDatabase(self._database, self._all_tuning, since, corrected=corrected) as aside:
             start = self._decide(aside, since, progress, corrected=corrected)
             return self._plan(aside, start).difference
 
     def assignments(self, progress: Progress = lambda *_: None, *, corrected: bool) -> dict[str, str]:
         """Article to story, as decided again from the first article on; stories named as aside."""
-        with _Aside(self._database, self._book, None, corrected=corrected) as aside:
+        with _ScratchDatabase(self._database, self._all_tuning, None, corrected=corrected) as aside:
             self._decide(aside, None, progress, corrected=corrected)
             with aside.database.read() as connection:
                 return {one.id: one.story for one in recluster.grouping(connection)}
 
     def take_over(
         self,
-        placing: Placing,
+        placer: Placer,
         since: dt.datetime | None,
         progress: Progress = lambda *_: None,
         *,
         request: int | None = None,
-    ) -> Difference:
-        """Write what is decided now. Only the writer of stories may; `placing` is theirs.
+    ) -> GroupingDifference:
+        """Write what is decided now. Only the writer of stories may; `placer` is theirs.
 
         `request` is the row that it was left in: it is answered with the difference, in the same transaction.
         """
-        with _Aside(self._database, self._book, since, corrected=True) as aside:
+        with _ScratchDatabase(self._database, self._all_tuning, since, corrected=True) as aside:
             start = self._decide(aside, since, progress, corrected=True)
             plan = self._plan(aside, start)
             difference = msgspec.structs.replace(plan.difference, written=True)
-            with placing.desk() as desk:
-                self._write(desk, aside, plan, progress)
+            with placer.unit_of_work() as unit_of_work:
+                self._write(unit_of_work, aside, plan, progress)
                 if request is not None:
                     answer = msgspec.json.encode(difference).decode()
-                    commands.answer(desk.connection, request, desk.now, "done", answer)
-            placing.forget()
+                    commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)
+            placer.forget()
         return difference
 
     # --- aside --------------------------------------------------------------------------------------------
 
     def _decide(
-        self, aside: "_Aside", since: dt.datetime | None, progress: Progress, *, corrected: bool
+        self, aside: "_ScratchDatabase", since: dt.datetime | None, progress: Progress, *, corrected: bool
     ) -> int:
         """Place everything from `since` on in the scratch database; returns the first inbox number."""
         with self._database.read() as live:
             start = recluster.first_seen_since(live, since)
             total = recluster.count_from(live, start)
             end = recluster.last_decided(live)
-        placing = Placing(
+        placer = Placer(
             aside.database,
-            self._book,
+            self._all_tuning,
             self._now,
             summary_words=self._words,
             families=self._families,
             prefer=self._prefer,
         )
         if not aside.is_seeded():
-            self._seed(aside, placing, start, lambda: progress(0, total), corrected=corrected)
+            self._seed(aside, placer, start, lambda: progress(0, total), corrected=corrected)
         with aside.database.read() as scratch:
             at = max(start, recluster.newest(scratch) + 1)
             done = recluster.count_from(scratch, start)
             if start:
-                placing.homes.begin_after(max(start - 1, stories.last_touch(scratch)))
+                placer.story_writer.begin_after(max(start - 1, stories.last_membership_change(scratch)))
         while True:
             with self._database.read() as live:
                 batch = recluster.placed_from(live, at, BATCH)
             if not batch:
                 if end >= start:
-                    placing.place([_nothing(end, self._now())])  # a look may be due at a refused entry
+                    placer.place([_nothing(end, self._now())])  # a look may be due at a refused entry
                 return start
-            placing.place(list(zip([one.waiting for one in batch], self._prepared(batch), strict=True)))
+            placer.place(list(zip([one.waiting for one in batch], self._prepared(batch), strict=True)))
             at = batch[-1].waiting.inbox_no + 1
             done += len(batch)
             progress(done, total)
 
     def _seed(
         self,
-        aside: "_Aside",
-        placing: Placing,
+        aside: "_ScratchDatabase",
+        placer: Placer,
         start: int,
         step: Callable[[], None],
         *,
@@ -196,28 +196,31 @@ class Reclustering:
             torn = recluster.torn_stories(live, start) if start else []
             with aside.database.write() as scratch:
                 recluster.seed(live, scratch, start, step, corrected=corrected)
-        with placing.desk() as desk:
+        with placer.unit_of_work() as unit_of_work:
             for story in torn:
-                placing.homes.restate(desk, story)
+                placer.story_writer.restate(unit_of_work, story)
                 step()
         aside.mark_seeded()
 
-    def _prepared(self, batch: Sequence[Again]) -> list[Prepared]:
+    def _prepared(self, batch: Sequence[ReplayedArticle]) -> list[Prepared]:
         jobs = []
         for start in range(0, len(batch), TEXTS_A_JOB):
             part = tuple(one.clean for one in batch[start : start + TEXTS_A_JOB])
-            job = FingerprintJob(articles=part, rules=self._book.to_json())
+            job = FingerprintJob(articles=part, tuning=self._all_tuning.to_json())
             jobs.append(self._executor.submit(fingerprints, msgspec.msgpack.encode(job)))
         marks = [
-            mark
+            fingerprint
             for job in jobs
-            for mark in msgspec.msgpack.decode(job.result(), type=FingerprintResult).fingerprints
+            for fingerprint in msgspec.msgpack.decode(job.result(), type=FingerprintResult).fingerprints
         ]
-        return [Prepared(article=one.clean, fingerprint=mark) for one, mark in zip(batch, marks, strict=True)]
+        return [
+            Prepared(article=one.clean, fingerprint=fingerprint)
+            for one, fingerprint in zip(batch, marks, strict=True)
+        ]
 
     # --- the comparison -----------------------------------------------------------------------------------
 
-    def _plan(self, aside: "_Aside", start: int) -> Plan:
+    def _plan(self, aside: "_ScratchDatabase", start: int) -> ReclusterPlan:
         with self._database.read() as live, aside.database.read() as scratch:
             before, after = recluster.grouping(live), recluster.grouping(scratch)
             numbers = recluster.story_numbers(live)
@@ -233,16 +236,18 @@ class Reclustering:
             difference = _difference(
                 before, after, names, start, lambda story: titles.get(story) or stories.title_of(live, story)
             )
-        return Plan(names, founded, retired, difference)
+        return ReclusterPlan(names, founded, retired, difference)
 
     # --- taking over --------------------------------------------------------------------------------------
 
-    def _write(self, desk: Desk, aside: "_Aside", plan: Plan, progress: Progress) -> None:
+    def _write(
+        self, unit_of_work: UnitOfWork, aside: "_ScratchDatabase", plan: ReclusterPlan, progress: Progress
+    ) -> None:
         """Rows as they were decided aside; stories that are the same keep their time and headline.
 
         `progress` is told between two parts, so that who waits sees that it gets on; it may raise to stop.
         """
-        live = desk.connection
+        live = unit_of_work.connection
         done = plan.difference.articles
 
         def step() -> None:
@@ -254,18 +259,22 @@ class Reclustering:
             for one in plan.founded:
                 founder = recluster.founder_of(scratch, one)
                 state = recluster.state_of(scratch, one)
-                fraction = desk.ledger.number("bump") % 1_000_000  # bumps aside were counted by themselves
+                fraction = (
+                    unit_of_work.ledger.number("bump") % 1_000_000
+                )  # bumps aside were counted by themselves
                 state = msgspec.structs.replace(state, updated=state.updated.replace(microsecond=fraction))
                 stories.insert_story(
                     live,
-                    n=desk.ledger.number("story"),
+                    n=unit_of_work.ledger.number("story"),
                     id=plan.names[one],
                     founder=founder,
                     founding=stories.foundings(live, founder),
                     state=state,
                 )
-                desk.ledger.log(desk.now, plan.names[one], "created", reason="recluster")
-                tell(desk.ledger, desk.now, plan.names[one], None, state, bump=state.updated)
+                unit_of_work.ledger.log(unit_of_work.now, plan.names[one], "created", reason="recluster")
+                write_change(
+                    unit_of_work.ledger, unit_of_work.now, plan.names[one], None, state, bump=state.updated
+                )
             recluster.take_over(live, scratch, plan.names, step)
             recluster.take_links(live, scratch, plan.names, step)
             members = _members(after, plan.names)
@@ -285,8 +294,8 @@ class Reclustering:
                         state, title=known.title, summary=known.summary, touched_no=known.touched_no
                     )
                 else:
-                    desk.ledger.log(
-                        desk.now,
+                    unit_of_work.ledger.log(
+                        unit_of_work.now,
                         name,
                         "regrouped",
                         came=len(members[name] - old_members[name]),
@@ -296,35 +305,46 @@ class Reclustering:
                 if msgspec.structs.replace(state, standing=known.standing) != known:
                     stories.update_story(live, name, state)
         for gone, winner in plan.retired.items():
-            stories.give_way(live, gone, winner)
-            desk.ledger.log(desk.now, winner, "merged", other=gone, reason="recluster")
-            desk.ledger.log(desk.now, gone, "merged", into=winner, reason="recluster")
+            stories.redirect_story(live, gone, winner)
+            unit_of_work.ledger.log(unit_of_work.now, winner, "merged", other=gone, reason="recluster")
+            unit_of_work.ledger.log(unit_of_work.now, gone, "merged", into=winner, reason="recluster")
         for winner in dict.fromkeys(plan.retired.values()):
             state = recluster.state_of(live, winner)
             losers = [gone for gone, into in plan.retired.items() if into == winner]
-            tell(desk.ledger, desk.now, winner, None, state, bump=state.updated, others=losers, kind="merged")
+            write_change(
+                unit_of_work.ledger,
+                unit_of_work.now,
+                winner,
+                None,
+                state,
+                bump=state.updated,
+                others=losers,
+                kind="merged",
+            )
 
 
-class _Aside:
+class _ScratchDatabase:
     """A scratch database for one grouping. It outlives a run that was stopped, and goes when one is done.
 
     Beside the database, where there is room for a copy of it; for a server in a folder of our own among the
     temporary files. Only one run at a time works on a file: a lock that the kernel frees says who.
     """
 
-    def __init__(self, live: Database, book: RuleBook, since: dt.datetime | None, *, corrected: bool) -> None:
+    def __init__(
+        self, live: Database, all_tuning: Tuning, since: dt.datetime | None, *, corrected: bool
+    ) -> None:
         with live.read() as connection:
             start = recluster.first_seen_since(connection, since)
             seeded = [recluster.first_article(connection), recluster.rewritten(connection)]
             if start:  # what was placed before is taken as it is: it must still be that
-                seeded.append(str(stories.last_touch(connection)))
+                seeded.append(str(stories.last_membership_change(connection)))
             seeded.append(str(tombstones.newest(connection)))  # nothing is decided by what is gone
-            bonds = recluster.bonds_digest(connection)
-        self._folder, self._of_this = _place_of(live)
-        self._key = _digest(f"{book.version}\0{start}\0{corrected}\0{bonds}\0{seeded}")
+            constraints = recluster.constraints_digest(connection)
+        self._folder, self._of_this = _scratch_place(live)
+        self._key = _digest(f"{all_tuning.version}\0{start}\0{corrected}\0{constraints}\0{seeded}")
         self._lock: int | None = None
 
-    def __enter__(self) -> "_Aside":
+    def __enter__(self) -> "_ScratchDatabase":
         number = 0
         while True:  # somebody else's run under the same rules gets a file of its own
             self._name = f"{self._of_this}{self._key}-{number}"
@@ -363,10 +383,10 @@ class _Aside:
 
 def drop_scratch(live: Database) -> None:
     """Remove what runs that were stopped have left of this database: it holds texts."""
-    _remove_left(*_place_of(live))
+    _remove_left(*_scratch_place(live))
 
 
-def _place_of(live: Database) -> tuple[Path, str]:
+def _scratch_place(live: Database) -> tuple[Path, str]:
     """The folder of scratch files, and how those of this database begin."""
     folder = live.file.parent if live.file is not None else _own_folder()
     return folder, f".recluster-{_digest(live.url)}-"
@@ -417,9 +437,9 @@ def _locked(path: Path) -> int | None:
         os.close(descriptor)  # who held it removed it meanwhile
 
 
-def _nothing(inbox_no: int, now: dt.datetime) -> tuple[Waiting, Prepared]:
+def _nothing(inbox_no: int, now: dt.datetime) -> tuple[InboxEntry, Prepared]:
     """An entry of which no article comes."""
-    waiting = Waiting(
+    waiting = InboxEntry(
         n=0,
         inbox_no=inbox_no,
         article="",
@@ -432,19 +452,19 @@ def _nothing(inbox_no: int, now: dt.datetime) -> tuple[Waiting, Prepared]:
 
 
 def _matched(
-    before: Sequence[Grouped], after: Sequence[Grouped], numbers: Mapping[str, int]
+    before: Sequence[GroupedArticle], after: Sequence[GroupedArticle], numbers: Mapping[str, int]
 ) -> dict[str, str]:
     """Story aside to the story here with which it shares most articles; each is taken once.
 
     Of equal shares the older story goes first, then the one whose article was placed first.
     """
-    home = {one.id: one.story for one in before}
+    assigned_story = {one.id: one.story for one in before}
     shared: Counter[tuple[str, str]] = Counter()
     order: dict[str, int] = {}
     for one in after:
         order.setdefault(one.story, one.n)
-        if one.id in home:
-            shared[one.story, home[one.id]] += 1
+        if one.id in assigned_story:
+            shared[one.story, assigned_story[one.id]] += 1
     ranked = sorted(shared, key=lambda pair: (-shared[pair], numbers.get(pair[1], 0), order[pair[0]]))
     names: dict[str, str] = {}
     used: set[str] = set()
@@ -455,7 +475,9 @@ def _matched(
     return names
 
 
-def _retired(before: Sequence[Grouped], after: Sequence[Grouped], names: Mapping[str, str]) -> dict[str, str]:
+def _retired(
+    before: Sequence[GroupedArticle], after: Sequence[GroupedArticle], names: Mapping[str, str]
+) -> dict[str, str]:
     """Stories that have no article left, and the one that most of their articles went to."""
     now = {one.id: names[one.story] for one in after}
     went: dict[str, Counter[str]] = defaultdict(Counter)
@@ -464,13 +486,15 @@ def _retired(before: Sequence[Grouped], after: Sequence[Grouped], names: Mapping
             went[one.story][now[one.id]] += 1
     kept = set(now.values())
     return {
-        story: min(homes, key=lambda home: (-homes[home], home))
-        for story, homes in sorted(went.items())
+        story: min(
+            assigned_stories, key=lambda assigned_story: (-assigned_stories[assigned_story], assigned_story)
+        )
+        for story, assigned_stories in sorted(went.items())
         if story not in kept
     }
 
 
-def _members(after: Sequence[Grouped], names: Mapping[str, str]) -> dict[str, set[str]]:
+def _members(after: Sequence[GroupedArticle], names: Mapping[str, str]) -> dict[str, set[str]]:
     members: dict[str, set[str]] = defaultdict(set)
     for one in after:
         members[names[one.story]].add(one.id)
@@ -478,12 +502,12 @@ def _members(after: Sequence[Grouped], names: Mapping[str, str]) -> dict[str, se
 
 
 def _difference(
-    before: Sequence[Grouped],
-    after: Sequence[Grouped],
+    before: Sequence[GroupedArticle],
+    after: Sequence[GroupedArticle],
     names: Mapping[str, str],
     start: int,
     title: Callable[[str], str],
-) -> Difference:
+) -> GroupingDifference:
     present = {one.id for one in after}
     old: dict[str, set[str]] = defaultdict(set)
     for one in before:
@@ -493,15 +517,15 @@ def _difference(
     changed = sorted(story for story in old.keys() | new.keys() if old.get(story) != new.get(story))
     sizes = {story: len(old.get(story, set()) ^ new.get(story, set())) for story in changed}
     listed = sorted(changed, key=lambda story: (-sizes[story], story))[:CHANGES_LISTED]
-    homes = {one.id: one.story for one in before}
-    return Difference(
+    assigned_stories = {one.id: one.story for one in before}
+    return GroupingDifference(
         articles=sum(one.n >= start for one in after),
-        moved=sum(homes.get(one.id) != names[one.story] for one in after),
+        moved=sum(assigned_stories.get(one.id) != names[one.story] for one in after),
         stories_before=len(old),
         stories_after=len(new),
         pairs_kept=_pairs_kept(before, {one.id: names[one.story] for one in after}),
         changes=tuple(
-            Regrouped(
+            RegroupedStory(
                 story=story,
                 title=title(story),
                 before=len(old.get(story, ())),
@@ -515,7 +539,7 @@ def _difference(
     )
 
 
-def _pairs_kept(before: Sequence[Grouped], now: Mapping[str, str]) -> float:
+def _pairs_kept(before: Sequence[GroupedArticle], now: Mapping[str, str]) -> float:
     cells = Counter((one.story, now[one.id]) for one in before if one.id in now)
     sizes = Counter(one.story for one in before if one.id in now)
     pairs = sum(n * (n - 1) // 2 for n in sizes.values())

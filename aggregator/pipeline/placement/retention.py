@@ -20,12 +20,12 @@ from contextlib import AbstractContextManager
 import msgspec
 
 from aggregator.config.settings import Config
-from aggregator.config.tuning import RuleBook
-from aggregator.model.core import MergedStory, Noun
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import FrozenStruct, MergedStory
 from aggregator.model.errors import ConfigError
-from aggregator.pipeline.placement.copy_lookup import Twins
-from aggregator.pipeline.placement.erase import Forgetting
-from aggregator.pipeline.placement.story_writer import Desk, Homes
+from aggregator.pipeline.placement.copy_lookup import CopyFinder
+from aggregator.pipeline.placement.erase import ForgetHandler
+from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import erase, retention
@@ -33,12 +33,12 @@ from aggregator.store.maintenance.retention import OldStory, Rung
 from aggregator.store.read.reader import merged_of
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.stories.counts import with_originals
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
 
-class RetentionRules(msgspec.Struct, frozen=True, kw_only=True):
+class RetentionTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `retention` of config/tuning.yaml."""
 
     step_seconds: float
@@ -62,7 +62,7 @@ class RetentionRules(msgspec.Struct, frozen=True, kw_only=True):
     merge_pages: int
 
 
-class Plan(Noun, frozen=True, kw_only=True):
+class RetentionPlan(FrozenStruct, frozen=True, kw_only=True):
     """What a person chose: ages in seconds, None for never; the size in bytes, on SQLite alone."""
 
     compress_after: int | None = None
@@ -71,7 +71,7 @@ class Plan(Noun, frozen=True, kw_only=True):
     size: int | None = None
 
 
-class Due(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class RetentionBacklog(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What waits for each rung: articles or stories."""
 
     packed: int = 0
@@ -89,13 +89,13 @@ class Due(Noun, frozen=True, kw_only=True, omit_defaults=False):
         return self.packed + self.untold + self.unlinked + self.stripped + self.texts + self.stories
 
 
-class Pruned(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class PruneResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The answer to one who asks for retention; `is_done`: nothing is left to do."""
 
     is_done: bool
 
 
-class _Bounds(Noun, frozen=True, kw_only=True):
+class _Bounds(FrozenStruct, frozen=True, kw_only=True):
     """The number up to which each rung may go now."""
 
     packed: int
@@ -107,37 +107,38 @@ class _Bounds(Noun, frozen=True, kw_only=True):
     youngest: int  # as far as `size` may reach
 
 
-class Retaining:
+class Retention:
     """Belongs to the one writer of stories; one thread."""
 
     def __init__(
         self,
         database: Database,
-        book: RuleBook,
-        plan: Plan,
+        all_tuning: Tuning,
+        plan: RetentionPlan,
         *,
         now: Callable[[], dt.datetime],
-        desk: Callable[[], AbstractContextManager[Desk]],
-        homes: Homes,
-        twins: Twins,
+        unit_of_work: Callable[[], AbstractContextManager[UnitOfWork]],
+        story_writer: StoryWriter,
+        copy_finder: CopyFinder,
         is_asked: bool = False,
     ) -> None:
-        """`desk` opens a placing transaction; `homes` and `twins` are what placing has in memory.
+        """`unit_of_work` opens a placing transaction; `story_writer` and `copy_finder` are what placing has
+        in memory.
 
         `is_asked`: a person asks for it now, so what the clock says is taken as it is.
         """
         self._database = database
         self._plan = plan
         self._now = now
-        self._desk = desk
+        self._unit_of_work = unit_of_work
         self._is_asked = is_asked
-        self._homes = homes
-        self._twins = twins
-        self._forgetting = Forgetting(homes, twins)
-        self._rules = book.section("retention", RetentionRules)
-        self._story_rules = book.section("stories", StoryRules)
+        self._story_writer = story_writer
+        self._copy_finder = copy_finder
+        self._forget_handler = ForgetHandler(story_writer, copy_finder)
+        self._tuning = all_tuning.section("retention", RetentionTuning)
+        self._story_rules = all_tuning.section("stories", StoryTuning)
         self._bounds: _Bounds | None = None
-        self._looked_at: dt.datetime | None = None
+        self._bounds_at: dt.datetime | None = None
         self._is_done = False  # with all that these bounds allow
         self._is_over = False  # over `size`, and not yet well below it
 
@@ -145,7 +146,7 @@ class Retaining:
         """Do a little of what is due, in one transaction; False where nothing is left to do now."""
         if stop():
             return False
-        bounds = self._looked()
+        bounds = self._current_bounds()
         if self._is_done:
             return False
         try:
@@ -160,7 +161,7 @@ class Retaining:
     def _next_rung(self, bounds: _Bounds) -> bool:
         return (
             self._while_time(self._pack, bounds.packed)
-            or self._while_time(self._untell, bounds.untold)
+            or self._while_time(self._drop_merged_texts, bounds.untold)
             or self._while_time(self._unlink, bounds.unlinked)
             or self._while_time(self._strip, bounds.stripped)
             or self._drop_texts(bounds)
@@ -171,32 +172,32 @@ class Retaining:
     def _housekeeping(self) -> bool:
         return self._settle() or self._drop_streams() or self._merge_index() or self._give_back()
 
-    def due(self) -> Due:
+    def due(self) -> RetentionBacklog:
         """What waits now; changes nothing."""
         bounds = self._bounds_now(self._now())
         with self._database.read() as connection:
             counts = {
                 rung: retention.due(connection, rung, getattr(bounds, rung)) for rung in retention.RUNGS
             }
-            room = retention.room(connection)
-        over = max(0, room.used - self._plan.size) if room and self._plan.size is not None else 0
-        return Due(**counts, bytes_over=over, bytes_free=room.free if room else 0)
+            file_space = retention.file_space(connection)
+        over = max(0, file_space.used - self._plan.size) if file_space and self._plan.size is not None else 0
+        return RetentionBacklog(**counts, bytes_over=over, bytes_free=file_space.free if file_space else 0)
 
     # --- how far each rung may go -------------------------------------------------------------------------
 
-    def _looked(self) -> _Bounds:
+    def _current_bounds(self) -> _Bounds:
         """The bounds, asked anew from time to time."""
         now = self._now()
-        age = None if self._looked_at is None else (now - self._looked_at).total_seconds()
-        if self._bounds is None or age is None or not 0 <= age < self._rules.look_seconds:
-            self._bounds, self._looked_at, self._is_done = self._bounds_now(now, is_look=True), now, False
+        age = None if self._bounds_at is None else (now - self._bounds_at).total_seconds()
+        if self._bounds is None or age is None or not 0 <= age < self._tuning.look_seconds:
+            self._bounds, self._bounds_at, self._is_done = self._bounds_now(now, is_look=True), now, False
         return self._bounds
 
     def _bounds_now(self, now: dt.datetime, *, is_look: bool = False) -> _Bounds:
         plan = self._plan
         if is_look:
             with self._database.write() as connection:
-                day = dt.timedelta(days=self._rules.steady_days)
+                day = dt.timedelta(days=self._tuning.steady_days)
                 steady = retention.steady_since(connection, now, day)
             # What cannot be undone waits where the clock has jumped: it may jump back.
             is_sure = self._is_asked or now - steady >= day
@@ -204,10 +205,10 @@ class Retaining:
             is_sure = True
         with self._database.read() as connection:
             packed = self._upto(connection, now, plan.compress_after)
-            dead = retention.newest(connection) - max(self._homes.live_reach, self._twins.reach)
+            dead = retention.newest(connection) - max(self._story_writer.live_reach, self._copy_finder.reach)
             texts = self._upto(connection, now, plan.text_after)
             stories = self._upto(connection, now, plan.stories_after)
-            youngest = self._upto(connection, now, int(self._rules.youngest_days * 86_400))
+            youngest = self._upto(connection, now, int(self._tuning.youngest_days * 86_400))
         return _Bounds(
             packed=max(packed, texts),
             untold=packed,
@@ -226,52 +227,52 @@ class Retaining:
 
     # --- the rungs ----------------------------------------------------------------------------------------
 
-    def _while_time(self, piece: Callable[[Desk, int], bool], upto: int) -> bool:
+    def _while_time(self, piece: Callable[[UnitOfWork, int], bool], upto: int) -> bool:
         """Pieces of a rung in one transaction, until its time is up; whether there was any."""
-        ends = time.monotonic() + self._rules.step_seconds
+        ends = time.monotonic() + self._tuning.step_seconds
         is_any = False
-        with self._desk() as desk:
-            while piece(desk, upto):
+        with self._unit_of_work() as unit_of_work:
+            while piece(unit_of_work, upto):
                 is_any = True
                 if time.monotonic() >= ends:
                     break
         return is_any
 
-    def _pack(self, desk: Desk, upto: int) -> bool:
-        old = self._next_articles(desk, "packed", upto)
+    def _pack(self, unit_of_work: UnitOfWork, upto: int) -> bool:
+        old = self._next_articles(unit_of_work, "packed", upto)
         if old:
-            retention.pack(desk.connection, old)
-            retention.reach(desk.connection, "packed", old[-1].n)
+            retention.pack(unit_of_work.connection, old)
+            retention.reach(unit_of_work.connection, "packed", old[-1].n)
         return bool(old)
 
-    def _untell(self, desk: Desk, upto: int) -> bool:
-        old = self._next_stories(desk, "untold", upto)
+    def _drop_merged_texts(self, unit_of_work: UnitOfWork, upto: int) -> bool:
+        old = self._next_stories(unit_of_work, "untold", upto)
         if old:
-            retention.untell(desk.connection, old)
-            retention.reach(desk.connection, "untold", old[-1].last_inbox_no)
+            retention.clear_merged_texts(unit_of_work.connection, old)
+            retention.reach(unit_of_work.connection, "untold", old[-1].last_inbox_no)
         return bool(old)
 
-    def _unlink(self, desk: Desk, upto: int) -> bool:
-        old = self._next_articles(desk, "unlinked", upto)
+    def _unlink(self, unit_of_work: UnitOfWork, upto: int) -> bool:
+        old = self._next_articles(unit_of_work, "unlinked", upto)
         if old:
-            self._unlink_these(desk.connection, old)
-            retention.reach(desk.connection, "unlinked", old[-1].n)
+            self._unlink_these(unit_of_work.connection, old)
+            retention.reach(unit_of_work.connection, "unlinked", old[-1].n)
         return bool(old)
 
-    def _next_articles(self, desk: Desk, rung: Rung, upto: int) -> list[retention.OldArticle]:
-        return retention.next_articles(desk.connection, rung, upto, self._rules.articles_at_once)
+    def _next_articles(self, unit_of_work: UnitOfWork, rung: Rung, upto: int) -> list[retention.OldArticle]:
+        return retention.next_articles(unit_of_work.connection, rung, upto, self._tuning.articles_at_once)
 
     def _unlink_these(self, connection: Connection, old: list[retention.OldArticle]) -> None:
         for one in old:
-            self._twins.let_go(one.n, articles.sketch_of(connection, one.n))
-        retention.unlink(connection, old, {one.n: self._twins.keys(one.signature) for one in old})
+            self._copy_finder.let_go(one.n, articles.sketch_of(connection, one.n))
+        retention.unlink(connection, old, {one.n: self._copy_finder.keys(one.signature) for one in old})
 
-    def _strip(self, desk: Desk, upto: int) -> bool:
-        old = self._next_stories(desk, "stripped", upto)
+    def _strip(self, unit_of_work: UnitOfWork, upto: int) -> bool:
+        old = self._next_stories(unit_of_work, "stripped", upto)
         if old:
-            lights = {one.n: self._light(desk.connection, one) for one in old}
-            retention.set_aside(desk.connection, old, lights)
-            retention.reach(desk.connection, "stripped", old[-1].last_inbox_no)
+            lights = {one.n: self._light_centroid(unit_of_work.connection, one) for one in old}
+            retention.freeze_stories(unit_of_work.connection, old, lights)
+            retention.reach(unit_of_work.connection, "stripped", old[-1].last_inbox_no)
         return bool(old)
 
     def _drop_texts(self, bounds: _Bounds) -> bool:
@@ -286,16 +287,18 @@ class Retaining:
     def _drop_texts_of(self, old: OldStory) -> None:
         with self._database.read() as connection:
             # Told in front of the transaction: the merged text of a large story takes its time.
-            told = self._told(connection, old)
-        with self._desk() as desk:
+            told = self._merged_text(connection, old)
+        with self._unit_of_work() as unit_of_work:
             kept = None if told is None else _what_stays(told)
-            retention.keep_told(desk.connection, old, self._light(desk.connection, old), kept)
-        self._while_time(lambda desk, _: self._some_texts(desk, old), 0)
+            retention.keep_merged_text(
+                unit_of_work.connection, old, self._light_centroid(unit_of_work.connection, old), kept
+            )
+        self._while_time(lambda unit_of_work, _: self._some_texts(unit_of_work, old), 0)
 
-    def _told(self, connection: Connection, old: OldStory) -> MergedStory | None:
+    def _merged_text(self, connection: Connection, old: OldStory) -> MergedStory | None:
         """The merged text of a story: as it was told, else told now if its articles have their texts."""
-        told = merged_of(connection, [old.id]).get(old.id) if old.is_told else None
-        if told is not None or not retention.worded(connection, old.id, 1):
+        told = merged_of(connection, [old.id]).get(old.id) if old.is_rendered else None
+        if told is not None or not retention.articles_with_text(connection, old.id, 1):
             return told
         # Its patterns cost what nobody else who places needs.
         from aggregator.stories.text.merged_text import merge
@@ -303,44 +306,44 @@ class Retaining:
         views = with_originals(article_views.views_of_stories(connection, [old.id], "text")[old.id])
         return merge(views, old.title, self._story_rules)
 
-    def _some_texts(self, desk: Desk, old: OldStory) -> bool:
+    def _some_texts(self, unit_of_work: UnitOfWork, old: OldStory) -> bool:
         """Take some texts of a story away, after it was told for the last time; whether more are left."""
-        connection = desk.connection
-        some = retention.worded(connection, old.id, self._rules.articles_at_once)
+        connection = unit_of_work.connection
+        some = retention.articles_with_text(connection, old.id, self._tuning.articles_at_once)
         self._unlink_these(connection, some)
         retention.drop_texts(connection, some)
-        is_more = len(some) == self._rules.articles_at_once
+        is_more = len(some) == self._tuning.articles_at_once
         if not is_more:
             retention.done_with(connection, "texts", old)
         return is_more
 
-    def _light(self, connection: Connection, old: OldStory) -> bytes:
+    def _light_centroid(self, connection: Connection, old: OldStory) -> bytes:
         """The sums without terms; damaged ones are worked out anew, or stay where that cannot be."""
         try:
-            return self._homes.lightened(old.n, old.id, old.sums, old.last_inbox_no)
+            return self._story_writer.drop_centroid_terms(old.n, old.id, old.sums, old.last_inbox_no)
         except ValueError as error:
             log.warning("story %s: its sums are damaged (%s); `aggregator db check --repair`", old.id, error)
         try:
-            self._homes.mend(connection, old.id)
-            whole = stories.sums_of(connection, old.n)
-            return self._homes.lightened(old.n, old.id, whole, old.last_inbox_no)
+            self._story_writer.mend(connection, old.id)
+            whole = stories.centroid_of(connection, old.n)
+            return self._story_writer.drop_centroid_terms(old.n, old.id, whole, old.last_inbox_no)
         except ValueError:
             return old.sums
 
     def _drop_stories(self, bounds: _Bounds) -> bool:
         upto = max(bounds.stories, self._for_size("stories", bounds))
-        with self._desk() as desk:
-            found = retention.next_stories(desk.connection, "stories", upto, 1)
+        with self._unit_of_work() as unit_of_work:
+            found = retention.next_stories(unit_of_work.connection, "stories", upto, 1)
             for one in found:
-                self._drop_part(desk, one)
+                self._drop_part(unit_of_work, one)
         return bool(found)
 
-    def _drop_part(self, desk: Desk, old: OldStory) -> None:
+    def _drop_part(self, unit_of_work: UnitOfWork, old: OldStory) -> None:
         """Of a large story some articles at a time, the one with its headline last."""
-        connection = desk.connection
-        ids = retention.last_to_first(connection, old.id, self._rules.members_a_step)
+        connection = unit_of_work.connection
+        ids = retention.last_to_first(connection, old.id, self._tuning.members_a_step)
         former = erase.with_redirects(connection, {old.id})
-        self._forgetting.carry_out(desk, ids, {id_: [old.id] for id_ in ids}, "retention")
+        self._forget_handler.carry_out(unit_of_work, ids, {id_: [old.id] for id_ in ids}, "retention")
         if retention.last_to_first(connection, old.id, 1):
             return
         retention.drop_history(connection, former)
@@ -368,50 +371,54 @@ class Retaining:
         if old is not None and end <= passed["stories"] and (plan.stories_after, plan.size) != (None, None):
             if end > max(bounds.stories, youngest):
                 return False
-            with self._desk() as desk:
-                self._drop_part(desk, old)
+            with self._unit_of_work() as unit_of_work:
+                self._drop_part(unit_of_work, old)
             return True
         if old is not None and end <= passed["texts"] and (plan.text_after, plan.size) != (None, None):
             if end > max(bounds.texts, youngest):
                 return False
             self._drop_texts_of(old)
             return True
-        with self._desk() as desk:
+        with self._unit_of_work() as unit_of_work:
             if old is not None and end <= passed["stripped"]:
-                retention.set_aside(desk.connection, [old], {number: self._light(desk.connection, old)})
+                retention.freeze_stories(
+                    unit_of_work.connection,
+                    [old],
+                    {number: self._light_centroid(unit_of_work.connection, old)},
+                )
             elif old is not None and end <= passed["untold"]:
-                retention.untell(desk.connection, [old])
-            retention.drop_late(desk.connection, number)
+                retention.clear_merged_texts(unit_of_work.connection, [old])
+            retention.drop_late(unit_of_work.connection, number)
         return True
 
-    def _next_stories(self, desk: Desk, rung: Rung, upto: int) -> list[OldStory]:
-        return retention.next_stories(desk.connection, rung, upto, self._rules.stories_at_once)
+    def _next_stories(self, unit_of_work: UnitOfWork, rung: Rung, upto: int) -> list[OldStory]:
+        return retention.next_stories(unit_of_work.connection, rung, upto, self._tuning.stories_at_once)
 
     def _settle(self) -> bool:
         with self._database.write() as connection:
-            entries = retention.settle_entries(connection, self._rules.rows_a_step)
-            return entries + retention.settle_articles(connection, self._rules.members_a_step) > 0
+            entries = retention.settle_entries(connection, self._tuning.rows_a_step)
+            return entries + retention.settle_articles(connection, self._tuning.members_a_step) > 0
 
     def _drop_streams(self) -> bool:
-        now, rules = self._now(), self._rules
+        now, tuning = self._now(), self._tuning
         with self._database.write() as connection:
-            steady = dt.timedelta(days=rules.steady_days)
+            steady = dt.timedelta(days=tuning.steady_days)
             if not self._is_asked and not retention.is_steady(connection, now, steady):
                 return False
-            before = now - dt.timedelta(days=rules.change_days)
-            gone = retention.drop_changes(connection, before, rules.rows_a_step)
-            before = now - dt.timedelta(days=rules.request_days)
-            gone += retention.drop_requests(connection, before, rules.rows_a_step)
-            before = now - dt.timedelta(days=rules.refusal_days)
-            gone += retention.drop_refusals(connection, before, rules.rows_a_step)
+            before = now - dt.timedelta(days=tuning.change_days)
+            gone = retention.drop_changes(connection, before, tuning.rows_a_step)
+            before = now - dt.timedelta(days=tuning.request_days)
+            gone += retention.drop_commands(connection, before, tuning.rows_a_step)
+            before = now - dt.timedelta(days=tuning.refusal_days)
+            gone += retention.drop_rejected(connection, before, tuning.rows_a_step)
         return gone > 0
 
     def _merge_index(self) -> bool:
         """Have the full-text index drop the words that were taken out, where those are many by now."""
-        rules = self._rules
+        tuning = self._tuning
         with self._database.write() as connection:
-            least = max(rules.merge_least, int(rules.merge_share * retention.newest(connection)))
-            return retention.merge_index(connection, least, rules.merge_pages)
+            least = max(tuning.merge_least, int(tuning.merge_share * retention.newest(connection)))
+            return retention.merge_index(connection, least, tuning.merge_pages)
 
     # --- room ---------------------------------------------------------------------------------------------
 
@@ -420,25 +427,25 @@ class Retaining:
         if self._plan.size is None:
             return 0
         with self._database.read() as connection:
-            room = retention.room(connection)
+            file_space = retention.file_space(connection)
             texts_left = retention.next_stories(connection, "texts", bounds.youngest, 1)
-        if room is None:
+        if file_space is None:
             return 0
-        enough = self._plan.size * (self._rules.enough_share if self._is_over else 1.0)
-        self._is_over = room.used > enough
+        enough = self._plan.size * (self._tuning.enough_share if self._is_over else 1.0)
+        self._is_over = file_space.used > enough
         is_its_turn = rung == "texts" or not texts_left
         return bounds.youngest if self._is_over and is_its_turn else 0
 
     def _give_back(self) -> bool:
         """Take free pages out of SQLite's file, where much of it is free."""
         with self._database.read() as connection:
-            room = retention.room(connection)
-        if room is None or not room.gives_back:
+            file_space = retention.file_space(connection)
+        if file_space is None or not file_space.has_auto_vacuum:
             return False
-        rules = self._rules
-        if room.free < max(room.file * rules.free_share, rules.free_pages * room.page):
+        tuning = self._tuning
+        if file_space.free < max(file_space.file * tuning.free_share, tuning.free_pages * file_space.page):
             return False
-        self._database.give_back(rules.pages_a_step)
+        self._database.release_free_pages(tuning.pages_a_step)
         return True
 
 
@@ -447,14 +454,14 @@ def _what_stays(told: MergedStory) -> MergedStory:
     return msgspec.structs.replace(told, only=(), beside=())
 
 
-def retention_plan(config: Config) -> Plan:
+def retention_plan(config: Config) -> RetentionPlan:
     """What `retention:` asks for. Raises ConfigError where the database cannot do that."""
     chosen = config.retention
     if chosen.size is not None and not config.database_url.startswith("sqlite"):
         raise ConfigError(
             "retention.size: it is for SQLite; Postgres does not say what is free of its files: use ages"
         )
-    return Plan(
+    return RetentionPlan(
         compress_after=chosen.compress_after,
         text_after=chosen.text_after,
         stories_after=chosen.stories_after,

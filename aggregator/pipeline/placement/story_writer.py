@@ -14,10 +14,10 @@ import msgspec
 
 from aggregator.cluster.entry_identity import story_id
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Sums
-from aggregator.cluster.events.scorer import Article
+from aggregator.cluster.events.centroid import Centroid
+from aggregator.cluster.events.scorer import ScoringInput
+from aggregator.cluster.events.story_index import IndexedStory as IndexRow
 from aggregator.cluster.events.story_index import StoryIndex
-from aggregator.cluster.events.story_index import StoryRow as IndexRow
 from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import ArticleView
 from aggregator.store.engine.database import Connection
@@ -28,20 +28,20 @@ from aggregator.store.stories.articles import MemberRow, NewArticle
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.stories.stories import StoryRow, StoryState
 from aggregator.stories.counts import (
-    Standing,
+    CountState,
     copy_groups,
     count,
+    count_state_of,
     counts,
     from_bytes,
-    known_link,
-    standing_of,
+    merge_count_states,
+    resolve_link,
     to_bytes,
-    together,
     with_member,
 )
 from aggregator.stories.headline import headline
 from aggregator.stories.text.summary import summary
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 BUMPS = frozenset({"report", "headline", "correction"})
 
 
-class Desk(NamedTuple):
+class UnitOfWork(NamedTuple):
     """One placing transaction."""
 
     connection: Connection
@@ -60,29 +60,29 @@ class Desk(NamedTuple):
 class Membership(NamedTuple):
     """What a story is made of: the parts of its row that follow from its members alone."""
 
-    sums: Sums
-    standing: Standing
+    sums: Centroid
+    standing: CountState
     first: dt.datetime  # effective times
     last: dt.datetime
     shown: Sequence[ArticleView]  # what headline and summary are chosen from
     last_inbox_no: int
 
 
-class Homes:
+class StoryWriter:
     """The stories. Only the process that holds the writer lock may have one, and one thread."""
 
     def __init__(
         self,
         model: EventModel,
-        story_rules: StoryRules,
+        story_rules: StoryTuning,
         *,
         summary_words: int,
         families: Mapping[str, str] | None = None,
-        has_guests: bool = False,
+        has_foreign_language: bool = False,
         bumps: Collection[str] = BUMPS,
         prefer: Sequence[str] = (),
     ) -> None:
-        """`has_guests`: stories may have reports of other languages than their own
+        """`has_foreign_language`: stories may have reports of other languages than their own
         (pipeline/placement/cross_language.py).
 
         `prefer`: outlets whose titles go before others, the first before the second.
@@ -90,13 +90,13 @@ class Homes:
         """
         self._bumps = frozenset(bumps)
         self._prefer = tuple(prefer)
-        self._has_guests = has_guests
+        self._has_foreign_language = has_foreign_language
         self._families = families
         self._model = model
         self._story_rules = story_rules
         self._summary_words = summary_words
         self._index: StoryIndex | None = None
-        self._last_touch: int | None = None
+        self._last_membership_change: int | None = None
 
     # --- memory -------------------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ class Homes:
         return self._index
 
     def _built(self, connection: Connection, without: Collection[str]) -> StoryIndex:
-        rows = stories.open_stories(connection, reach=self._model.rules.live_reach)
+        rows = stories.open_stories(connection, reach=self._model.tuning.live_reach)
         whole = (row for row in rows if row.id not in without)
         return StoryIndex(
             self._model, (IndexRow(row.n, row.id, row.sums, row.last_inbox_no) for row in whole)
@@ -119,9 +119,9 @@ class Homes:
     def _unmendable(self, connection: Connection) -> frozenset[str]:
         """Work out anew the sums of live stories that say nothing any more; those of which that fails."""
         unreadable = []
-        for row in stories.open_stories(connection, reach=self._model.rules.live_reach):
+        for row in stories.open_stories(connection, reach=self._model.tuning.live_reach):
             try:
-                centroid.read_front(row.sums)
+                centroid.read_summary(row.sums)
             except ValueError:
                 unreadable.append(row.id)
         left = set()
@@ -136,85 +136,102 @@ class Homes:
                 left.add(id_)
         return frozenset(left)
 
-    def last_touch(self, connection: Connection) -> int:
+    def last_membership_change(self, connection: Connection) -> int:
         """The inbox number at which a story changed its members last."""
-        if self._last_touch is None:
-            self._last_touch = stories.last_touch(connection)
-        return self._last_touch
+        if self._last_membership_change is None:
+            self._last_membership_change = stories.last_membership_change(connection)
+        return self._last_membership_change
 
     def begin_after(self, inbox_no: int) -> None:
         """Take all that was placed up to this inbox number as looked at, whatever the rows say."""
-        self._last_touch = inbox_no
+        self._last_membership_change = inbox_no
 
     def forget(self) -> None:
         """Drop what is kept in memory; it is built again from the rows."""
         self._index = None
-        self._last_touch = None
+        self._last_membership_change = None
 
     def sweep(self, inbox_no: int) -> None:
         """Take stories out of the index that no article can reach any more; changes no decision."""
         if self._index is not None:
-            self._index.sweep(inbox_no - self._model.rules.live_reach)
+            self._index.sweep(inbox_no - self._model.tuning.live_reach)
 
     # --- a new article ------------------------------------------------------------------------------------
 
     def take_in(
         self,
-        desk: Desk,
+        unit_of_work: UnitOfWork,
         new: NewArticle,
-        article: Article,
-        home: StoryRow | None,
+        article: ScoringInput,
+        assigned_story: StoryRow | None,
         losers: Sequence[StoryRow],
     ) -> None:
-        """Write the article and what its story is now: a new one, or `home`. `losers` give way to it."""
-        membership = self._grown(desk.connection, new, article, home)
+        """Write the article and what its story is now: a new one, or `assigned_story`. `losers` give way
+        to it.
+        """
+        membership = self._grown(unit_of_work.connection, new, article, assigned_story)
         for loser in losers:
-            membership = self._joined(desk.connection, membership, loser)
-        bump = desk.now if new.bumps_by_clock else new.effective
-        state = self._state(desk, home, membership, touched_no=new.n, bump=bump)
-        number = self._write(desk, home, new.placement.story, new.id, state)
+            membership = self._joined(unit_of_work.connection, membership, loser)
+        bump = unit_of_work.now if new.bumps_by_clock else new.effective
+        state = self._state(unit_of_work, assigned_story, membership, touched_no=new.n, bump=bump)
+        number = self._write(unit_of_work, assigned_story, new.placement.story, new.id, state)
         gone = [loser.id for loser in losers]
-        _tell(desk, new.placement.story, home, state, bump, article=new.id, others=gone)
-        if home is not None and home.container_only and not state.container_only:
-            fallen = [member.id for member in articles.members(desk.connection, home.id) if member.weighs]
-            articles.set_weights(desk.connection, fallen, weighs=False)
-        articles.insert_article(desk.connection, new)
+        _write_change(
+            unit_of_work, new.placement.story, assigned_story, state, bump, article=new.id, others=gone
+        )
+        if assigned_story is not None and assigned_story.container_only and not state.container_only:
+            fallen = [
+                member.id
+                for member in articles.members(unit_of_work.connection, assigned_story.id)
+                if member.weighs
+            ]
+            articles.set_counts_in_centroid(unit_of_work.connection, fallen, weighs=False)
+        articles.insert_article(unit_of_work.connection, new)
         self._index_story(IndexRow(number, new.placement.story, state.sums, state.last_inbox_no))
         for loser in losers:
-            silent = [member.id for member in articles.members(desk.connection, loser.id)]
-            articles.set_weights(desk.connection, silent, weighs=False)
-            self._give_way(desk, loser, new.placement.story, reason="container")
+            silent = [member.id for member in articles.members(unit_of_work.connection, loser.id)]
+            articles.set_counts_in_centroid(unit_of_work.connection, silent, weighs=False)
+            self._redirect(unit_of_work, loser, new.placement.story, reason="container")
 
     def revise(
-        self, desk: Desk, home: StoryRow, new: NewArticle, before: Article, after: Article, *, at_no: int
+        self,
+        unit_of_work: UnitOfWork,
+        assigned_story: StoryRow,
+        new: NewArticle,
+        before: ScoringInput,
+        after: ScoringInput,
+        *,
+        at_no: int,
     ) -> None:
         """The story of an article whose row has other words now; it was `before`, it is `after`."""
-        grown = centroid.from_bytes(home.sums)
+        grown = centroid.from_bytes(assigned_story.sums)
         if new.weighs:
             grown = centroid.remove(grown, before.member(self._model), self._model)
             grown = centroid.add(grown, after.member(self._model), self._model)
         else:
             grown = centroid.add_silent(centroid.remove_silent(grown, before.minutes), after.minutes)
-        members = articles.members(desk.connection, home.id)
+        members = articles.members(unit_of_work.connection, assigned_story.id)
         membership = Membership(
             sums=grown,
-            standing=standing_of(members),
+            standing=count_state_of(members),
             first=min(member.effective for member in members),
             last=max(member.effective for member in members),
-            shown=article_views.views_for_title(desk.connection, home.id, len(members), home.title_article),
-            last_inbox_no=max(home.last_inbox_no, new.n),
+            shown=article_views.views_for_title(
+                unit_of_work.connection, assigned_story.id, len(members), assigned_story.title_article
+            ),
+            last_inbox_no=max(assigned_story.last_inbox_no, new.n),
         )
-        bump = desk.now if new.bumps_by_clock else new.effective
-        state = self._state(desk, home, membership, touched_no=at_no, bump=bump)
-        self._update(desk.connection, home, state)
-        _tell(desk, home.id, home, state, bump, article=new.id)
-        self._index_story(IndexRow(home.n, home.id, state.sums, state.last_inbox_no))
+        bump = unit_of_work.now if new.bumps_by_clock else new.effective
+        state = self._state(unit_of_work, assigned_story, membership, touched_no=at_no, bump=bump)
+        self._update(unit_of_work.connection, assigned_story, state)
+        _write_change(unit_of_work, assigned_story.id, assigned_story, state, bump, article=new.id)
+        self._index_story(IndexRow(assigned_story.n, assigned_story.id, state.sums, state.last_inbox_no))
 
     # --- articles that move -------------------------------------------------------------------------------
 
     def move(
         self,
-        desk: Desk,
+        unit_of_work: UnitOfWork,
         ids: Collection[str],
         target: str | None,
         *,
@@ -230,8 +247,8 @@ class Homes:
         left empty gives way to the target. `bump`: the time by which both stories are put in order anew
         (None: where the newer of them was).
         """
-        connection = desk.connection
-        origin = _must(stories.row_of(connection, _only_home(connection, ids)))
+        connection = unit_of_work.connection
+        origin = _require(stories.row_of(connection, _single_story(connection, ids)))
         all_members = articles.members(connection, origin.id)
         moving = [member for member in all_members if member.id in ids]
         staying = [member for member in all_members if member.id not in ids]
@@ -240,37 +257,43 @@ class Homes:
         if target is None and not staying and revived is None:
             return origin.id
         there = [] if target is None else articles.members(connection, target)
-        home = None if target is None else _must(stories.row_of(connection, target))
-        if not staying and home is not None:
-            return self.join(desk, origin.id, home.id, at_no=at_no, bump=bump)
-        when = bump or max(origin.updated, home.updated if home else origin.updated)
-        membership = self._of_members(connection, [*there, *moving], home.title_article if home else None)
+        assigned_story = None if target is None else _require(stories.row_of(connection, target))
+        if not staying and assigned_story is not None:
+            return self.join(unit_of_work, origin.id, assigned_story.id, at_no=at_no, bump=bump)
+        when = bump or max(origin.updated, assigned_story.updated if assigned_story else origin.updated)
+        membership = self._of_members(
+            connection, [*there, *moving], assigned_story.title_article if assigned_story else None
+        )
         chosen = founder or min(moving, key=lambda member: member.n).id
         if revived is not None:
             stories.revive(connection, revived)
-            home = _must(stories.row_of(connection, revived))
-        story = home.id if home else story_id(chosen, stories.foundings(connection, chosen))
-        state = self._state(desk, home, membership, touched_no=at_no, bump=when, moved=bump is not None)
-        number = self._write(desk, home, story, chosen, state)
+            assigned_story = _require(stories.row_of(connection, revived))
+        story = (
+            assigned_story.id if assigned_story else story_id(chosen, stories.foundings(connection, chosen))
+        )
+        state = self._state(
+            unit_of_work, assigned_story, membership, touched_no=at_no, bump=when, moved=bump is not None
+        )
+        number = self._write(unit_of_work, assigned_story, story, chosen, state)
         retention.note_late(connection, number, state.last_inbox_no)
-        _tell(
-            desk, story, home, state, when,
+        _write_change(
+            unit_of_work, story, assigned_story, state, when,
             article=None if target is None or bump else chosen,
             others=[origin.id] if target is None else [],
             kind=None if target and not bump else "corrected" if target else "split" if staying else "merged",
         )  # fmt: skip
         articles.move(connection, ids, story)
-        self._weigh(connection, [*there, *moving])
+        self._set_counts_in_centroid(connection, [*there, *moving])
         self._index_story(IndexRow(number, story, state.sums, state.last_inbox_no))
         if staying:
-            self._restate(desk, origin, staying, at_no=at_no, bump=when, moved=bump is not None)
+            self._restate(unit_of_work, origin, staying, at_no=at_no, bump=when, moved=bump is not None)
         else:
-            self._give_way(desk, origin, story, reason="empty")
+            self._redirect(unit_of_work, origin, story, reason="empty")
         return story
 
     def join(
         self,
-        desk: Desk,
+        unit_of_work: UnitOfWork,
         one: str,
         other: str,
         *,
@@ -280,11 +303,11 @@ class Homes:
         **detail: str | float | None,
     ) -> str:
         """Make one story of two; returns the id that it keeps, as `unite` has it."""
-        return self.unite(desk, (one, other), at_no=at_no, bump=bump, keeps=keeps, **detail)
+        return self.unite(unit_of_work, (one, other), at_no=at_no, bump=bump, keeps=keeps, **detail)
 
     def unite(
         self,
-        desk: Desk,
+        unit_of_work: UnitOfWork,
         ids: Sequence[str],
         *,
         at_no: int,
@@ -297,29 +320,33 @@ class Homes:
         A container's id gives way; else the story with more independent reports keeps its id (a tie: the
         older). The others redirect for ever.
         """
-        connection = desk.connection
-        rows = [_must(stories.row_of(connection, id_)) for id_ in ids]
+        connection = unit_of_work.connection
+        rows = [_require(stories.row_of(connection, id_)) for id_ in ids]
         winner, *losers = sorted(
             rows, key=lambda row: (row.id != keeps, row.container_only, -row.report_count, row.n)
         )
         members = [member for row in (winner, *losers) for member in articles.members(connection, row.id)]
         when = bump or max(row.updated for row in rows)
         membership = self._of_members(connection, members, winner.title_article)
-        state = self._state(desk, winner, membership, touched_no=at_no, bump=when, moved=bump is not None)
+        state = self._state(
+            unit_of_work, winner, membership, touched_no=at_no, bump=when, moved=bump is not None
+        )
         self._update(connection, winner, state)
-        _tell(desk, winner.id, winner, state, when, others=[row.id for row in losers], kind="merged")
+        _write_change(
+            unit_of_work, winner.id, winner, state, when, others=[row.id for row in losers], kind="merged"
+        )
         self._index_story(IndexRow(winner.n, winner.id, state.sums, state.last_inbox_no))
         for loser in losers:
-            self._give_way(desk, loser, winner.id, **detail)
-        self._weigh(connection, members)
+            self._redirect(unit_of_work, loser, winner.id, **detail)
+        self._set_counts_in_centroid(connection, members)
         return winner.id
 
-    def restate(self, desk: Desk, story: str) -> None:
+    def restate(self, unit_of_work: UnitOfWork, story: str) -> None:
         """Work out anew what the row of a story says, from the rows of its articles."""
-        row = _must(stories.row_of(desk.connection, story))
-        members = articles.members(desk.connection, story)
+        row = _require(stories.row_of(unit_of_work.connection, story))
+        members = articles.members(unit_of_work.connection, story)
         at_no = max(member.n for member in members)
-        self._restate(desk, row, members, at_no=at_no, bump=row.updated, moved=False)
+        self._restate(unit_of_work, row, members, at_no=at_no, bump=row.updated, moved=False)
 
     def mend(self, connection: Connection, story: str) -> bool:
         """Write anew what follows from the articles of a story alone: sums, counts, dates.
@@ -330,14 +357,14 @@ class Homes:
         members = [] if row is None else articles.members(connection, story)
         if row is None or not members:
             return False
-        whole = centroid.of_members(
+        whole = centroid.from_members(
             [one.as_article().member(self._model) for one in members if one.weighs],
             [one.as_article().minutes for one in members if not one.weighs],
             self._model,
         )
-        standing = standing_of(members)
+        standing = count_state_of(members)
         tally = counts(standing, self._families)
-        worked = repair.Worked(
+        worked = repair.DerivedColumns(
             sums=centroid.to_bytes(whole, self._model),
             standing=to_bytes(standing),
             article_count=tally.article_count,
@@ -352,14 +379,14 @@ class Homes:
         self._index_story(IndexRow(row.n, story, worked.sums, worked.last_inbox_no))
         return True
 
-    def close(self, desk: Desk, story: str) -> None:
+    def close(self, unit_of_work: UnitOfWork, story: str) -> None:
         """A story whose articles were all forgotten: nothing is left but its id, which leads nowhere."""
-        row = _must(stories.row_of(desk.connection, story))
-        erase.close_story(desk.connection, story)
+        row = _require(stories.row_of(unit_of_work.connection, story))
+        erase.close_story(unit_of_work.connection, story)
         if self._index is not None and row.n in self._index:
             self._index.remove_story(row.n)
 
-    def lightened(self, number: int, id: str, blob: bytes, last_inbox_no: int) -> bytes:  # noqa: A002
+    def drop_centroid_terms(self, number: int, id: str, blob: bytes, last_inbox_no: int) -> bytes:  # noqa: A002
         """The sums `blob` of a story without terms, which memory takes as its sums from now on."""
         light = centroid.to_bytes(centroid.without_terms(centroid.from_bytes(blob)), self._model)
         if self._index is not None and number in self._index:
@@ -369,7 +396,7 @@ class Homes:
     @property
     def live_reach(self) -> int:
         """How many inbox numbers back a story may have grown last, and still be joined."""
-        return self._model.rules.live_reach
+        return self._model.tuning.live_reach
 
     def reports(self, connection: Connection, ids: Iterable[str]) -> int:
         """How many independent reports these articles would be as a story."""
@@ -398,38 +425,42 @@ class Homes:
     # --- what a row says ----------------------------------------------------------------------------------
 
     def _grown(
-        self, connection: Connection, new: NewArticle, article: Article, home: StoryRow | None
+        self, connection: Connection, new: NewArticle, article: ScoringInput, assigned_story: StoryRow | None
     ) -> Membership:
         """The story with one member more, not reading those it has: a flood must not cost more and more."""
-        grown = centroid.Sums() if home is None else centroid.from_bytes(home.sums)
+        grown = centroid.Centroid() if assigned_story is None else centroid.from_bytes(assigned_story.sums)
         if new.weighs:
             grown = centroid.add(grown, article.member(self._model), self._model)
         else:
             grown = centroid.add_silent(grown, article.minutes)
         view = article_views.view_of(new)
-        if home is None:
-            standing = standing_of([view])
+        if assigned_story is None:
+            standing = count_state_of([view])
             return Membership(grown, standing, view.effective, view.effective, [view], new.n)
-        known = self._standing(connection, home)
+        known = self._count_state(connection, assigned_story)
         countable = view
         if view.copy_of is not None:
-            link = known_link(known, view.copy_of, lambda id_: articles.link_of(connection, id_, home.id))
+            link = resolve_link(
+                known, view.copy_of, lambda id_: articles.copy_link_of(connection, id_, assigned_story.id)
+            )
             countable = msgspec.structs.replace(view, copy_of=link)
-        shown = article_views.views_for_title(connection, home.id, home.article_count, home.title_article)
+        shown = article_views.views_for_title(
+            connection, assigned_story.id, assigned_story.article_count, assigned_story.title_article
+        )
         return Membership(
             sums=grown,
             standing=with_member(known, countable, linkable=bool(new.bands or new.sketch)),
-            first=min(home.first_published, view.effective),
-            last=max(home.last_published, view.effective),
+            first=min(assigned_story.first_published, view.effective),
+            last=max(assigned_story.last_published, view.effective),
             shown=sorted([*shown, view], key=lambda one: one.effective),
-            last_inbox_no=max(new.n, home.last_inbox_no),
+            last_inbox_no=max(new.n, assigned_story.last_inbox_no),
         )
 
     def _joined(self, connection: Connection, membership: Membership, loser: StoryRow) -> Membership:
         views = article_views.views_for_title(connection, loser.id, loser.article_count, loser.title_article)
         return Membership(
             sums=centroid.merge(membership.sums, centroid.from_bytes(loser.sums), self._model),
-            standing=together(membership.standing, self._standing(connection, loser)),
+            standing=merge_count_states(membership.standing, self._count_state(connection, loser)),
             first=min(membership.first, loser.first_published),
             last=max(membership.last, loser.last_published),
             shown=sorted([*membership.shown, *views], key=lambda one: one.effective),
@@ -440,29 +471,29 @@ class Homes:
         self, connection: Connection, members: Sequence[MemberRow], titled: str | None
     ) -> Membership:
         """What a story with exactly these members is; `titled`: which of them has the title that is shown."""
-        weighing = _weighing(members)
-        grown = centroid.of_members(
+        weighing = _counted_members(members)
+        grown = centroid.from_members(
             [one.as_article().member(self._model) for one in members if one.id in weighing],
             [one.as_article().minutes for one in members if one.id not in weighing],
             self._model,
         )
         return Membership(
             sums=grown,
-            standing=standing_of(members),
+            standing=count_state_of(members),
             first=min(member.effective for member in members),
             last=max(member.effective for member in members),
             shown=article_views.views_of(connection, _shown(members, titled)),
             last_inbox_no=max(member.n for member in members),
         )
 
-    def _standing(self, connection: Connection, row: StoryRow) -> Standing:
+    def _count_state(self, connection: Connection, row: StoryRow) -> CountState:
         known = None if row.standing is None else from_bytes(row.standing)
-        return known or standing_of(articles.members(connection, row.id))
+        return known or count_state_of(articles.members(connection, row.id))
 
     def _state(
         self,
-        desk: Desk,
-        home: StoryRow | None,
+        unit_of_work: UnitOfWork,
+        assigned_story: StoryRow | None,
         membership: Membership,
         *,
         touched_no: int,
@@ -470,32 +501,43 @@ class Homes:
         moved: bool = False,
     ) -> StoryState:
         """What the story's row says; bumped when new, else by what `bumps` has (`moved`: a correction)."""
-        self._last_touch = touched_no if self._last_touch is None else max(self._last_touch, touched_no)
+        self._last_membership_change = (
+            touched_no
+            if self._last_membership_change is None
+            else max(self._last_membership_change, touched_no)
+        )
         tally = counts(membership.standing, self._families)
         shown = membership.shown
-        if self._has_guests:
-            shown = _hosts(shown, home.language if home else None)
-        chosen = headline(shown, home.title if home else None, self._story_rules, self._prefer)
+        if self._has_foreign_language:
+            shown = _hosts(shown, assigned_story.language if assigned_story else None)
+        chosen = headline(
+            shown, assigned_story.title if assigned_story else None, self._story_rules, self._prefer
+        )
         title = chosen.title
-        bumped = home is None or bool(
+        bumped = assigned_story is None or bool(
             self._bumps
             & {
-                "report" if tally.report_count > home.report_count else "",
-                "headline" if title != home.title else "",
+                "report" if tally.report_count > assigned_story.report_count else "",
+                "headline" if title != assigned_story.title else "",
                 "correction" if moved else "",
             }
         )
-        if home is not None and title != home.title:
-            desk.ledger.log(
-                desk.now, home.id, "headline", before=home.title, after=title, reason=chosen.reason
+        if assigned_story is not None and title != assigned_story.title:
+            unit_of_work.ledger.log(
+                unit_of_work.now,
+                assigned_story.id,
+                "headline",
+                before=assigned_story.title,
+                after=title,
+                reason=chosen.reason,
             )
-        cap = self._model.rules.story_cap
-        if home is not None and home.article_count < cap <= tally.article_count:
-            desk.ledger.log(desk.now, home.id, "full", articles=tally.article_count)
-        updated = home.updated if home else None
+        cap = self._model.tuning.story_cap
+        if assigned_story is not None and assigned_story.article_count < cap <= tally.article_count:
+            unit_of_work.ledger.log(unit_of_work.now, assigned_story.id, "full", articles=tally.article_count)
+        updated = assigned_story.updated if assigned_story else None
         if bumped:
             # To the second; the fraction tells bumps apart, in their order.
-            base = bump.replace(microsecond=desk.ledger.number("bump") % 1_000_000)
+            base = bump.replace(microsecond=unit_of_work.ledger.number("bump") % 1_000_000)
             updated = base if updated is None else max(updated, base)
         assert updated is not None, "a new story is bumped"
         return StoryState(
@@ -518,15 +560,22 @@ class Homes:
 
     # --- writing ------------------------------------------------------------------------------------------
 
-    def _write(self, desk: Desk, home: StoryRow | None, story: str, founder: str, state: StoryState) -> int:
+    def _write(
+        self,
+        unit_of_work: UnitOfWork,
+        assigned_story: StoryRow | None,
+        story: str,
+        founder: str,
+        state: StoryState,
+    ) -> int:
         """The story's row, new or known; returns its running number."""
-        if home is not None:
-            stories.update_story(desk.connection, story, state)
-            return home.n
-        number = desk.ledger.number("story")
-        founding = stories.foundings(desk.connection, founder)
+        if assigned_story is not None:
+            stories.update_story(unit_of_work.connection, story, state)
+            return assigned_story.n
+        number = unit_of_work.ledger.number("story")
+        founding = stories.foundings(unit_of_work.connection, founder)
         stories.insert_story(
-            desk.connection, n=number, founder=founder, founding=founding, id=story, state=state
+            unit_of_work.connection, n=number, founder=founder, founding=founding, id=story, state=state
         )
         return number
 
@@ -538,7 +587,7 @@ class Homes:
 
     def _restate(
         self,
-        desk: Desk,
+        unit_of_work: UnitOfWork,
         row: StoryRow,
         members: Sequence[MemberRow],
         *,
@@ -546,29 +595,31 @@ class Homes:
         bump: dt.datetime,
         moved: bool,
     ) -> None:
-        membership = self._of_members(desk.connection, members, row.title_article)
-        state = self._state(desk, row, membership, touched_no=at_no, bump=bump, moved=moved)
-        self._update(desk.connection, row, state)
-        _tell(desk, row.id, row, state, bump, kind="corrected" if moved else None)
-        self._weigh(desk.connection, members)
+        membership = self._of_members(unit_of_work.connection, members, row.title_article)
+        state = self._state(unit_of_work, row, membership, touched_no=at_no, bump=bump, moved=moved)
+        self._update(unit_of_work.connection, row, state)
+        _write_change(unit_of_work, row.id, row, state, bump, kind="corrected" if moved else None)
+        self._set_counts_in_centroid(unit_of_work.connection, members)
         self._index_story(IndexRow(row.n, row.id, state.sums, state.last_inbox_no))
 
-    def _weigh(self, connection: Connection, members: Sequence[MemberRow]) -> None:
+    def _set_counts_in_centroid(self, connection: Connection, members: Sequence[MemberRow]) -> None:
         """Write which members' terms are in the sums, where that is not what their rows say."""
-        weighing = _weighing(members)
+        weighing = _counted_members(members)
         for weighs in (True, False):
             wrong = [one.id for one in members if one.weighs != weighs and (one.id in weighing) == weighs]
             if wrong:
-                articles.set_weights(connection, wrong, weighs=weighs)
+                articles.set_counts_in_centroid(connection, wrong, weighs=weighs)
 
-    def _give_way(self, desk: Desk, loser: StoryRow, winner: str, **detail: str | float | None) -> None:
+    def _redirect(
+        self, unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: str | float | None
+    ) -> None:
         """What is left in `loser` moves over, its id redirects for ever."""
-        articles.move_all(desk.connection, loser.id, winner)
-        stories.give_way(desk.connection, loser.id, winner)
+        articles.move_all(unit_of_work.connection, loser.id, winner)
+        stories.redirect_story(unit_of_work.connection, loser.id, winner)
         if self._index is not None and loser.n in self._index:
             self._index.remove_story(loser.n)
-        desk.ledger.log_with(desk.now, winner, "merged", None, {"other": loser.id, **detail})
-        desk.ledger.log_with(desk.now, loser.id, "merged", None, {"into": winner, **detail})
+        unit_of_work.ledger.log_with(unit_of_work.now, winner, "merged", None, {"other": loser.id, **detail})
+        unit_of_work.ledger.log_with(unit_of_work.now, loser.id, "merged", None, {"into": winner, **detail})
 
     def _index_story(self, row: IndexRow) -> None:
         if self._index is None:
@@ -579,11 +630,16 @@ class Homes:
             self._index.add_story(row)
 
 
-def _tell(
-    desk: Desk, story: str, before: StoryRow | None, after: StoryState, bump: dt.datetime, **more: Any
+def _write_change(
+    unit_of_work: UnitOfWork,
+    story: str,
+    before: StoryRow | None,
+    after: StoryState,
+    bump: dt.datetime,
+    **more: Any,
 ) -> None:
-    """Into the stream of changes, see `changes.tell`."""
-    change_stream.tell(desk.ledger, desk.now, story, before, after, bump=bump, **more)
+    """Into the stream of changes, see `changes.write_change`."""
+    change_stream.write_change(unit_of_work.ledger, unit_of_work.now, story, before, after, bump=bump, **more)
 
 
 def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | None]) -> bool:
@@ -598,17 +654,17 @@ def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | N
     return False
 
 
-def _weighing(members: Sequence[MemberRow]) -> set[str]:
+def _counted_members(members: Sequence[MemberRow]) -> set[str]:
     """Whose terms are in the sums: of each text the article placed first, else excerpts, else containers."""
     for roles in (("report", "copy"), ("excerpt",), ("container",)):
         groups = copy_groups([member for member in members if member.role in roles])
         if groups:
-            groups = _at_home(groups)
+            groups = _without_foreign_language(groups)
             return {min(group, key=lambda member: member.n).id for group in groups}
     return set()
 
 
-def _at_home(groups: list[list[MemberRow]]) -> list[list[MemberRow]]:
+def _without_foreign_language(groups: list[list[MemberRow]]) -> list[list[MemberRow]]:
     """Without guests: texts that weigh nothing and are of another language than all that do
     (pipeline/placement/cross_language.py).
 
@@ -642,13 +698,13 @@ def _language(members: Iterable[ArticleView]) -> str | None:
     return min(tally, key=lambda language: (-tally[language], language)) if tally else None
 
 
-def _only_home(connection: Connection, ids: Iterable[str]) -> str:
-    found = set(articles.homes(connection, ids).values())
+def _single_story(connection: Connection, ids: Iterable[str]) -> str:
+    found = set(articles.assigned_stories(connection, ids).values())
     if len(found) != 1:
         raise ValueError(f"the articles that move are in {len(found)} stories")
     return found.pop()
 
 
-def _must(row: StoryRow | None) -> StoryRow:
+def _require(row: StoryRow | None) -> StoryRow:
     assert row is not None, "a live story that the index or an article's row names"
     return row

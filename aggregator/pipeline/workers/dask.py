@@ -27,20 +27,20 @@ from distributed.scheduler import KilledWorker
 
 from aggregator.model.errors import NoWorkersError, WorkError
 from aggregator.pipeline.workers.code_version import differences, program
-from aggregator.pipeline.workers.executor import JobFunction, WorkRules, describe, function_named, name_of
+from aggregator.pipeline.workers.executor import JobFunction, WorkerTuning, describe, function_named, name_of
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 
 
-class Order(msgspec.Struct, frozen=True, array_like=True):
+class RemoteJob(msgspec.Struct, frozen=True, array_like=True):
     """A job, the limits of the process that runs it, and the program that it is meant for."""
 
     function: str
     payload: bytes
-    rules: WorkRules
+    tuning: WorkerTuning
     program: dict[str, str]
 
 
-class Outcome(msgspec.Struct, frozen=True, array_like=True):
+class RemoteResult(msgspec.Struct, frozen=True, array_like=True):
     """What became of an order: "ok", "stranger", or the verdict of a WorkError.
 
     "stranger": the Dask worker at `worker` has another program, and did nothing.
@@ -57,14 +57,14 @@ class _Pools:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_rules: dict[WorkRules, ProcessExecutor] = {}
+        self._by_rules: dict[WorkerTuning, ProcessExecutor] = {}
 
-    def pool(self, rules: WorkRules, threads: int) -> ProcessExecutor:
+    def pool(self, tuning: WorkerTuning, threads: int) -> ProcessExecutor:
         """One process for each thread of the Dask worker; none is started before the first job."""
         with self._lock:
-            if rules not in self._by_rules:
-                self._by_rules[rules] = ProcessExecutor(threads, rules)
-            return self._by_rules[rules]
+            if tuning not in self._by_rules:
+                self._by_rules[tuning] = ProcessExecutor(threads, tuning)
+            return self._by_rules[tuning]
 
 
 _POOLS = _Pools()  # a Dask worker calls plain functions: what lasts from job to job has no other place
@@ -72,22 +72,22 @@ _POOLS = _Pools()  # a Dask worker calls plain functions: what lasts from job to
 
 def run_isolated(order: bytes) -> bytes:
     """Order → Outcome, both as msgpack."""
-    return msgspec.msgpack.encode(_outcome(msgspec.msgpack.decode(order, type=Order)))
+    return msgspec.msgpack.encode(_outcome(msgspec.msgpack.decode(order, type=RemoteJob)))
 
 
-def _outcome(order: Order) -> Outcome:
+def _outcome(order: RemoteJob) -> RemoteResult:
     worker = get_worker()
     other = differences(order.program, program())
     if other is not None:
-        return Outcome("stranger", detail=other, worker=worker.address)
-    pool = _POOLS.pool(order.rules, worker.state.nthreads)
+        return RemoteResult("stranger", detail=other, worker=worker.address)
+    pool = _POOLS.pool(order.tuning, worker.state.nthreads)
     try:
         answer = pool.submit(function_named(order.function), order.payload).result()
     except WorkError as error:
-        return Outcome(error.verdict, detail=error.detail, worker=worker.address)
+        return RemoteResult(error.verdict, detail=error.detail, worker=worker.address)
     except ValueError as error:  # no such function: an order that we never gave
-        return Outcome("failed", detail=describe(error), worker=worker.address)
-    return Outcome("ok", answer, worker=worker.address)
+        return RemoteResult("failed", detail=describe(error), worker=worker.address)
+    return RemoteResult("ok", answer, worker=worker.address)
 
 
 log = logging.getLogger(__name__)
@@ -101,10 +101,10 @@ _MESSAGE_BYTES = 4096  # what an answer has besides its payload
 class DaskExecutor:
     """Jobs go to the Dask scheduler at `address` (tcp:// or tls://); see `Executor` for the calls."""
 
-    def __init__(self, address: str, rules: WorkRules) -> None:
+    def __init__(self, address: str, tuning: WorkerTuning) -> None:
         """Raises NoWorkersError where no scheduler answers, or all workers have other programs."""
         self._address = address
-        self._rules = rules
+        self._tuning = tuning
         self._program = dict(program())
         self._threads = 1
         self._trouble: str | None = None
@@ -134,9 +134,9 @@ class DaskExecutor:
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Hand out one job, or wait until fewer are under way; WorkError when the executor is closed."""
-        order = msgspec.msgpack.encode(Order(name_of(function), job, self._rules, self._program))
+        order = msgspec.msgpack.encode(RemoteJob(name_of(function), job, self._tuning, self._program))
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._under_way) < self._room)
+            self._changed.wait_for(lambda: self._closed or len(self._under_way) < self._free_slots)
             if self._closed:
                 raise WorkError("died", "the workers are stopped")
             task = self._run(self._answered(order))
@@ -164,8 +164,8 @@ class DaskExecutor:
             self._loop.close()  # its files: a daemon reads its configuration again and again
 
     @property
-    def _room(self) -> int:
-        return (self._rules.queued_jobs_per_worker + 1) * self._threads
+    def _free_slots(self) -> int:
+        return (self._tuning.queued_jobs_per_worker + 1) * self._threads
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -187,7 +187,7 @@ class DaskExecutor:
     async def _begin(self) -> None:
         self._connecting = asyncio.Lock()
         client = await self._connected()
-        await self._look_at_workers(client)
+        await self._check_workers(client)
         self._counting = asyncio.create_task(self._count())
 
     async def _connected(self) -> Client:
@@ -199,7 +199,7 @@ class DaskExecutor:
                         self._address,
                         asynchronous=True,
                         set_as_default=False,
-                        timeout=self._rules.connect_seconds,
+                        timeout=self._tuning.connect_seconds,
                         name="aggregator",
                     )
                 except (OSError, TimeoutError) as error:
@@ -209,9 +209,9 @@ class DaskExecutor:
                     ) from error
             return self._client
 
-    async def _look_at_workers(self, client: Client) -> None:
+    async def _check_workers(self, client: Client) -> None:
         """Whose program is another one: they get no jobs. Workers that come later are found out by a job."""
-        workers = [at for at, _ in await asyncio.wait_for(_threads(client), self._rules.connect_seconds)]
+        workers = [at for at, _ in await asyncio.wait_for(_threads(client), self._tuning.connect_seconds)]
         found = await asyncio.gather(*(self._program_at(client, worker) for worker in workers))
         answers = dict(zip(workers, found, strict=True))
         for worker, theirs in answers.items():
@@ -229,7 +229,7 @@ class DaskExecutor:
         """What `_program_there` says on that worker, or raises there; None where nothing came in time."""
         asked = client.run(_program_there, workers=[worker], on_error="return")
         try:
-            return (await asyncio.wait_for(asked, self._rules.connect_seconds)).get(worker)
+            return (await asyncio.wait_for(asked, self._tuning.connect_seconds)).get(worker)
         except (TimeoutError, OSError):
             return None
 
@@ -242,7 +242,7 @@ class DaskExecutor:
                 except NoWorkersError as error:
                     self._note(str(error))
                     continue
-                found = await asyncio.wait_for(self._fit_threads(client), self._rules.connect_seconds)
+                found = await asyncio.wait_for(self._fit_threads(client), self._tuning.connect_seconds)
                 self._note(None if found else self._nobody())
                 with self._changed:
                     self._threads = max(1, found)
@@ -276,16 +276,16 @@ class DaskExecutor:
 
     async def _answered(self, order: bytes) -> bytes:
         try:
-            async with asyncio.timeout(self._rules.remote_deadline_seconds):
-                return await self._handed_out(order)
+            async with asyncio.timeout(self._tuning.remote_deadline_seconds):
+                return await self._run_remote(order)
         except TimeoutError:
-            seconds = f"{self._rules.remote_deadline_seconds:g} s"
+            seconds = f"{self._tuning.remote_deadline_seconds:g} s"
             there = await self._known_workers()
             raise NoWorkersError(
                 f"no Dask worker of {self._address} answered in {seconds}; {there}"
             ) from None
 
-    async def _handed_out(self, order: bytes) -> bytes:
+    async def _run_remote(self, order: bytes) -> bytes:
         """The answer of the first worker that has one."""
         deaths = 0
         while True:
@@ -298,12 +298,12 @@ class DaskExecutor:
                 continue
             except KilledWorker:  # several workers died under it, which Dask counts
                 deaths += 1
-                if deaths >= self._rules.outside_deaths_per_job:
+                if deaths >= self._tuning.outside_deaths_per_job:
                     raise NoWorkersError("Dask workers died again and again while they ran a job") from None
                 continue
             except Exception as error:
                 raise NoWorkersError(f"a Dask worker could not run a job: {describe(error)}") from error
-            outcome = _read(made, self._rules)
+            outcome = _read(made, self._tuning)
             if outcome.verdict == "stranger":
                 self._refuse(outcome.worker, outcome.detail)
             elif outcome.verdict == "ok":
@@ -348,13 +348,14 @@ async def _threads(client: Client) -> list[tuple[str, int]]:
     return sorted(found.items())
 
 
-def _read(made: object, rules: WorkRules) -> Outcome:
+def _read(made: object, tuning: WorkerTuning) -> RemoteResult:
     """An answer, of which nothing is believed before it is checked."""
-    if not isinstance(made, bytes) or len(made) > rules.answer_cap_bytes + _MESSAGE_BYTES:
+    if not isinstance(made, bytes) or len(made) > tuning.answer_cap_bytes + _MESSAGE_BYTES:
         raise WorkError(
-            "died", f"an answer that is too long, or none; at most {rules.answer_cap_bytes} bytes are allowed"
+            "died",
+            f"an answer that is too long, or none; at most {tuning.answer_cap_bytes} bytes are allowed",
         )
     try:
-        return msgspec.msgpack.decode(made, type=Outcome)
+        return msgspec.msgpack.decode(made, type=RemoteResult)
     except msgspec.DecodeError as error:
         raise WorkError("died", "an answer that is none") from error

@@ -47,7 +47,7 @@ def function_named(name: str) -> JobFunction:
 _DETAIL_CHARS = 500
 
 
-class WorkRules(msgspec.Struct, frozen=True, kw_only=True):
+class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
     """The section `work` of config/tuning.yaml; units stand there."""
 
     parse_deadline_seconds: float

@@ -2,28 +2,30 @@
 
 from importlib.util import find_spec
 
-from aggregator.config.tuning import RuleBook
-from aggregator.model.counters import Tally
+from aggregator.config.tuning import Tuning
+from aggregator.model.counters import Metrics
 from aggregator.model.errors import ConfigError
-from aggregator.pipeline.workers.executor import Executor, InlineExecutor, WorkRules
+from aggregator.pipeline.workers.executor import Executor, InlineExecutor, WorkerTuning
 
 _CLUSTERS = {"dask": "tcp", "dask+tls": "tls"}  # how Dask calls it
 
 
-def open_executor(kind: str, workers: int, rules: RuleBook, tally: Tally | None = None) -> Executor:
+def open_executor(
+    kind: str, workers: int, rules: Tuning, metrics_registry: Metrics | None = None
+) -> Executor:
     """The executor that config.yaml asks for: "inline", "processes", "dask://HOST:PORT" or "dask+tls://...".
 
     `workers` below 1 means one for each processor; of a cluster its own number counts. No process is started
-    before the first job. Raises NoWorkersError where no scheduler answers. `tally` counts the
+    before the first job. Raises NoWorkersError where no scheduler answers. `metrics_registry` counts the
     processes that end.
     """
-    section = rules.section("work", WorkRules)
+    section = rules.section("work", WorkerTuning)
     if kind == "inline":
         return InlineExecutor()
     if kind == "processes":
         from aggregator.pipeline.workers.process_pool import ProcessExecutor
 
-        return ProcessExecutor(workers, section, tally)
+        return ProcessExecutor(workers, section, metrics_registry)
     scheme, _, at = kind.partition("://")
     refuse_missing_library(kind)
     if at and scheme in _CLUSTERS:
@@ -42,7 +44,7 @@ def refuse_missing_library(kind: str) -> None:
         )
 
 
-def _cluster(address: str, rules: WorkRules) -> Executor:
+def _cluster(address: str, rules: WorkerTuning) -> Executor:
     from distributed.security import Security
 
     from aggregator.pipeline.workers.dask import DaskExecutor  # 0.4 s that nobody else waits for

@@ -14,14 +14,14 @@ HEADER_BYTES = 4
 _READ_BYTES = 1 << 18
 
 
-class Job(msgspec.Struct, frozen=True, array_like=True):
+class WorkerJob(msgspec.Struct, frozen=True, array_like=True):
     """What a worker is asked to do."""
 
     function: str
     payload: bytes
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
+class WorkerReply(msgspec.Struct, frozen=True, array_like=True):
     """What a worker says of itself and of its jobs; a verdict is never taken from it unchecked."""
 
     verdict: Literal["ready", "ok", "memory", "failed"]
@@ -29,7 +29,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     detail: str = ""
 
 
-Message = TypeVar("Message", Job, Answer)
+Message = TypeVar("Message", WorkerJob, WorkerReply)
 
 
 class PipeClosedError(Exception):
@@ -40,13 +40,13 @@ class LateError(Exception):
     """The deadline passed before the message was through."""
 
 
-def framed(message: Job | Answer) -> bytes:
+def framed(message: WorkerJob | WorkerReply) -> bytes:
     """The bytes to write for one message."""
     body = msgspec.msgpack.encode(message)
     return struct.pack(">I", len(body)) + body
 
 
-def send(descriptor: int, message: Job | Answer, deadline: float | None = None) -> None:
+def send(descriptor: int, message: WorkerJob | WorkerReply, deadline: float | None = None) -> None:
     """Write one message; raises PipeClosedError, or LateError when `deadline` (monotonic) passes.
 
     With a deadline the descriptor must be non-blocking.

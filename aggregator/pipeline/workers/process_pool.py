@@ -21,10 +21,10 @@ from pathlib import Path
 import msgspec
 
 import aggregator
-from aggregator.model.counters import WORKERS_ENDED, Tally
+from aggregator.model.counters import WORKERS_ENDED, Metrics
 from aggregator.model.errors import NoWorkersError, WorkError
-from aggregator.pipeline.workers.executor import JobFunction, WorkRules, name_of
-from aggregator.pipeline.workers.ipc import Answer, Job, LateError, PipeClosedError, receive, send
+from aggregator.pipeline.workers.executor import JobFunction, WorkerTuning, name_of
+from aggregator.pipeline.workers.ipc import LateError, PipeClosedError, WorkerJob, WorkerReply, receive, send
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ _LAST_BREATH_SECONDS = 2.0  # a pipe closes before the kernel tells how its proc
 
 
 class _Waiting(msgspec.Struct, frozen=True):
-    job: Job
+    job: WorkerJob
     future: Future[bytes]
 
 
@@ -57,12 +57,12 @@ class ProcessExecutor:
 
     trouble: str | None = None  # why no worker can be started, in words
 
-    def __init__(self, workers: int, rules: WorkRules, tally: Tally | None = None) -> None:
-        self.tally = tally or Tally()
+    def __init__(self, workers: int, tuning: WorkerTuning, metrics_registry: Metrics | None = None) -> None:
+        self.metrics_registry = metrics_registry or Metrics()
         self.workers = workers if workers > 0 else (os.cpu_count() or 1)
-        self._rules = rules
+        self._tuning = tuning
         self._queue: deque[_Waiting] = deque()
-        self._room = self.workers * rules.queued_jobs_per_worker
+        self._free_slots = self.workers * tuning.queued_jobs_per_worker
         self._changed = threading.Condition()
         self._closed = False
         self._idle = 0
@@ -70,14 +70,14 @@ class ProcessExecutor:
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job, or wait until there is room; WorkError when the executor is closed."""
-        waiting = _Waiting(Job(name_of(function), job), Future())
+        waiting = _Waiting(WorkerJob(name_of(function), job), Future())
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._queue) < self._room)
+            self._changed.wait_for(lambda: self._closed or len(self._queue) < self._free_slots)
             if self._closed:
                 raise WorkError("died", "the workers are stopped")
             self._queue.append(waiting)
             if len(self._queue) > self._idle and len(self._lanes) < self.workers:
-                self._lanes.append(_Lane(self, self._rules))
+                self._lanes.append(_Lane(self, self._tuning))
             self._changed.notify_all()
         return waiting.future
 
@@ -123,10 +123,10 @@ class ProcessExecutor:
 class _Lane:
     """One thread and the worker it feeds."""
 
-    def __init__(self, executor: ProcessExecutor, rules: WorkRules) -> None:
+    def __init__(self, executor: ProcessExecutor, tuning: WorkerTuning) -> None:
         self.worker: _Worker | None = None
         self._executor = executor
-        self._rules = rules
+        self._tuning = tuning
         self._stopped = False
         self._lock = threading.Lock()
         self.thread = threading.Thread(target=self._run, name="work-lane", daemon=True)
@@ -151,9 +151,9 @@ class _Lane:
                 _end(waiting.future, WorkError("died", f"no worker could be asked: {error}"))
         self._discard()
 
-    def _result(self, job: Job) -> bytes:
+    def _result(self, job: WorkerJob) -> bytes:
         """One job's answer; a worker that was killed from outside costs a try, never the job's good name."""
-        for _ in range(self._rules.outside_deaths_per_job):
+        for _ in range(self._tuning.outside_deaths_per_job):
             try:
                 return self._ask(job)
             except _KilledFromOutsideError:
@@ -162,29 +162,33 @@ class _Lane:
         detail = "the workers were stopped" if self._stopped else "its workers were killed again and again"
         raise WorkError("died", detail)
 
-    def _ask(self, job: Job) -> bytes:
+    def _ask(self, job: WorkerJob) -> bytes:
         worker = self._ready_worker()
         try:
-            answer = worker.ask(job, self._rules)
+            answer = worker.ask(job, self._tuning)
         except LateError:
             self._discard()
-            self._executor.tally.count(WORKERS_ENDED, "timeout")
-            raise WorkError("timeout", f"no answer within {self._rules.parse_deadline_seconds:g} s") from None
+            self._executor.metrics_registry.count(WORKERS_ENDED, "timeout")
+            raise WorkError(
+                "timeout", f"no answer within {self._tuning.parse_deadline_seconds:g} s"
+            ) from None
         except PipeClosedError:
             self._raise_for_death()
         except WorkError:
             self._discard()
             raise
-        if worker.jobs >= self._rules.jobs_before_retiring or answer.verdict == "memory":
+        if worker.jobs >= self._tuning.jobs_before_retiring or answer.verdict == "memory":
             self._discard()
-            self._executor.tally.count(WORKERS_ENDED, "memory" if answer.verdict == "memory" else "retired")
+            self._executor.metrics_registry.count(
+                WORKERS_ENDED, "memory" if answer.verdict == "memory" else "retired"
+            )
         if answer.verdict != "ok":
             raise WorkError(answer.verdict, answer.detail)
         return answer.payload
 
     def _raise_for_death(self) -> None:
         code = self._discard(_LAST_BREATH_SECONDS)
-        self._executor.tally.count(WORKERS_ENDED, "killed" if code in _OUTSIDE_SIGNALS else "died")
+        self._executor.metrics_registry.count(WORKERS_ENDED, "killed" if code in _OUTSIDE_SIGNALS else "died")
         if code in _OUTSIDE_SIGNALS:
             raise _KilledFromOutsideError
         raise WorkError("died", _cause_of_death(code))
@@ -196,14 +200,14 @@ class _Lane:
         """
         if self.worker is not None and self.worker.process.poll() is not None:
             self._discard()  # it was killed between two jobs
-            self._executor.tally.count(WORKERS_ENDED, "killed")
-        deadline = time.monotonic() + self._rules.start_deadline_seconds
+            self._executor.metrics_registry.count(WORKERS_ENDED, "killed")
+        deadline = time.monotonic() + self._tuning.start_deadline_seconds
         while self.worker is None:
             try:
                 with self._lock:
                     if self._stopped:
                         raise _KilledFromOutsideError
-                    self.worker = _Worker(self._rules)
+                    self.worker = _Worker(self._tuning)
             except OSError as error:  # no files, processes or memory left: it says nothing about the job
                 self._executor.note(f"no worker can be started: {error.strerror}")
                 if time.monotonic() > deadline:
@@ -212,7 +216,7 @@ class _Lane:
                 continue
             self._executor.note(None)
             try:
-                self.worker.await_ready(self._rules, deadline)
+                self.worker.await_ready(self._tuning, deadline)
             except LateError:
                 self._discard()
                 raise WorkError("died", "a new worker did not start in time") from None
@@ -231,9 +235,9 @@ class _Lane:
 class _Worker:
     """One process and the pipes to it."""
 
-    def __init__(self, rules: WorkRules) -> None:
+    def __init__(self, tuning: WorkerTuning) -> None:
         self.jobs = 0
-        arguments = [str(os.getpid()), str(rules.memory_extra_bytes)]
+        arguments = [str(os.getpid()), str(tuning.memory_extra_bytes)]
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, nothing typed
             # -P: the folder in which the program runs may hold strangers' files; none of them is a module.
             [sys.executable, "-P", "-m", "aggregator.pipeline.workers.worker_main", *arguments],
@@ -251,19 +255,19 @@ class _Worker:
         os.set_blocking(self._inbox, False)
         os.set_blocking(self._outbox, False)
 
-    def await_ready(self, rules: WorkRules, deadline: float) -> None:
+    def await_ready(self, tuning: WorkerTuning, deadline: float) -> None:
         """Return when the parsers are loaded and the limits set; `deadline` is monotonic."""
-        self._receive(rules, deadline)
+        self._receive(tuning, deadline)
 
-    def ask(self, job: Job, rules: WorkRules) -> Answer:
+    def ask(self, job: WorkerJob, tuning: WorkerTuning) -> WorkerReply:
         """One job through the worker; raises LateError, PipeClosedError, or WorkError for nonsense."""
         self.jobs += 1
-        deadline = time.monotonic() + rules.parse_deadline_seconds
+        deadline = time.monotonic() + tuning.parse_deadline_seconds
         send(self._outbox, job, deadline)
-        return self._receive(rules, deadline)
+        return self._receive(tuning, deadline)
 
-    def _receive(self, rules: WorkRules, deadline: float) -> Answer:
-        return receive(self._inbox, Answer, cap_bytes=rules.answer_cap_bytes, deadline=deadline)
+    def _receive(self, tuning: WorkerTuning, deadline: float) -> WorkerReply:
+        return receive(self._inbox, WorkerReply, cap_bytes=tuning.answer_cap_bytes, deadline=deadline)
 
     def kill(self) -> None:
         """End the process and whatever it may have started."""

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-Job = Callable[[], object]
+ThreadJob = Callable[[], object]
 Ended = Callable[[str, BaseException | None], None]
 
 
@@ -20,7 +20,7 @@ def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
     return thread.is_alive()
 
 
-class Threads:
+class ThreadPool:
     """A number of threads that run named jobs in the order in which they came.
 
     A job that takes longer than `slow_seconds` gives up its place: another thread takes the next job, up to
@@ -39,7 +39,7 @@ class Threads:
         self._ended = ended
         self._spare = spare
         self._slow_seconds = slow_seconds
-        self._jobs: deque[tuple[str, Job]] = deque()
+        self._jobs: deque[tuple[str, ThreadJob]] = deque()
         self._changed = threading.Condition()
         self._stopped = False
         self._began: dict[int, float] = {}  # threads that run a job → since when
@@ -48,7 +48,7 @@ class Threads:
             for _ in range(count):
                 self._add_thread()
 
-    def submit(self, name: str, job: Job) -> None:
+    def submit(self, name: str, job: ThreadJob) -> None:
         """Queue one job; dropped where `stop` was called."""
         if self.count == 0:
             self._run_one(name, job)
@@ -98,7 +98,7 @@ class Threads:
         while (item := self._next()) is not None:
             self._run_one(*item)
 
-    def _run_one(self, name: str, job: Job) -> None:
+    def _run_one(self, name: str, job: ThreadJob) -> None:
         try:
             job()
         except Exception as error:  # noqa: BLE001 - one job's failure is told, the thread lives on
@@ -106,7 +106,7 @@ class Threads:
         else:
             self._ended(name, None)
 
-    def _next(self) -> tuple[str, Job] | None:
+    def _next(self) -> tuple[str, ThreadJob] | None:
         """The next job of this thread; None where it is to end: all stop, or it is one too many by now."""
         me = threading.get_ident()
         with self._changed:

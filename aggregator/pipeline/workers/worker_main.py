@@ -17,7 +17,7 @@ import sys
 import warnings
 
 from aggregator.pipeline.workers.executor import describe, function_named
-from aggregator.pipeline.workers.ipc import Answer, Job, PipeClosedError, receive, send
+from aggregator.pipeline.workers.ipc import PipeClosedError, WorkerJob, WorkerReply, receive, send
 
 # Loaded before the memory limit is taken, so that the limit is about the job and not about the libraries.
 _WARM_UP = ("lxml.html", "trafilatura", "feedparser", "py3langid", "datasketch")
@@ -34,19 +34,19 @@ def main(arguments: list[str]) -> None:
     _warm_up()
     _limit_memory(memory_extra)
     with contextlib.suppress(PipeClosedError):  # the parent closed its end: the ordinary way to stop
-        send(outbox, Answer("ready"))
+        send(outbox, WorkerReply("ready"))
         while True:
-            send(outbox, _answer(receive(inbox, Job, cap_bytes=_JOB_CAP_BYTES)))
+            send(outbox, _answer(receive(inbox, WorkerJob, cap_bytes=_JOB_CAP_BYTES)))
 
 
-def _answer(job: Job) -> Answer:
+def _answer(job: WorkerJob) -> WorkerReply:
     try:
-        return Answer("ok", function_named(job.function)(job.payload))
+        return WorkerReply("ok", function_named(job.function)(job.payload))
     except MemoryError:
         gc.collect()
-        return Answer("memory", detail="the job asked for more memory than a worker may have")
+        return WorkerReply("memory", detail="the job asked for more memory than a worker may have")
     except Exception as error:  # noqa: BLE001 - the boundary: parsers raise whatever they like
-        return Answer("failed", detail=describe(error))
+        return WorkerReply("failed", detail=describe(error))
 
 
 def _die_with(parent: int) -> None:

@@ -20,18 +20,18 @@ import msgspec
 
 from aggregator import __version__
 from aggregator.config.settings import Config
-from aggregator.config.tuning import RuleBook, rule_book
-from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Tally
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
 from aggregator.model.errors import AggregatorError, ConfigError, FetchError
-from aggregator.sources.fetch.decompress import decoded
-from aggregator.sources.fetch.rate_limiter import HostGate, parse_retry_after
-from aggregator.sources.fetch.response import Fetched, Route, fetched, is_printable, validator
+from aggregator.sources.fetch.decompress import decompress_body
+from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
+from aggregator.sources.fetch.response import FetchResult, Route, is_printable, to_fetch_result, validator
 from aggregator.sources.fetch.ssrf_guard import (
     Dial,
-    Guard,
-    Journey,
+    RequestBudget,
     Resolve,
     Server,
+    SsrfGuard,
     address_of,
     is_permitted,
     is_public,
@@ -49,11 +49,11 @@ from aggregator.sources.fetch.transport import (
     short,
     tls_of,
 )
-from aggregator.sources.limits import net_rules
+from aggregator.sources.limits import net_tuning
 
-_REFUSALS = frozenset({401, 403, 405, 406, 429, 503})
+_REFUSED_STATUSES = frozenset({401, 403, 405, 406, 429, 503})
 # What the walls' own scripts and images are called; words that a reader sees could stand in an article too.
-_MARKS = (
+_WALL_SIGNATURES = (
     (b"/cdn-cgi/challenge-platform/", "Cloudflare"),
     (b"cf-error-details", "Cloudflare"),
     (b"captcha-delivery.com", "DataDome"),
@@ -67,7 +67,7 @@ _MARKS = (
 _SMALL_PAGE_BYTES = 4096
 
 
-def wall_in(status: int, headers: Mapping[str, str], body: bytes) -> str | None:
+def detect_bot_wall(status: int, headers: Mapping[str, str], body: bytes) -> str | None:
     """The words for `sources list` when an answer is a wall against programs, else None.
 
     A page with a status of success counts only when the wall says so in a header, or is nearly empty but for
@@ -77,14 +77,14 @@ def wall_in(status: int, headers: Mapping[str, str], body: bytes) -> str | None:
         return "Cloudflare asks for a browser"
     if headers.get("x-amzn-waf-action", "").lower() in ("challenge", "captcha"):
         return "AWS WAF asks for a browser"
-    if status in _REFUSALS or (len(body) < _SMALL_PAGE_BYTES and b"_Incapsula_Resource" in body):
-        for mark, name in _MARKS:
-            if mark in body:
+    if status in _REFUSED_STATUSES or (len(body) < _SMALL_PAGE_BYTES and b"_Incapsula_Resource" in body):
+        for signature, name in _WALL_SIGNATURES:
+            if signature in body:
                 return f"{name} asks for a browser"
     return None
 
 
-__all__ = ["Client", "ClientSettings", "Fetched", "Kind", "user_agent"]
+__all__ = ["Client", "ClientSettings", "FetchResult", "Kind", "user_agent"]
 
 Kind = Literal["feed", "page", "robots"]
 
@@ -122,30 +122,30 @@ class Client:
     def __init__(
         self,
         settings: ClientSettings,
-        book: RuleBook,
+        all_tuning: Tuning,
         *,
         resolve: Resolve = system_resolve,
         dial: Dial = system_dial,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
-        tally: Tally | None = None,
+        metrics_registry: Metrics | None = None,
     ) -> None:
         """`clock` (seconds, monotonic) and `pause` are what the gaps between requests go by.
 
-        `tally` counts what becomes of requests.
+        `metrics_registry` counts what becomes of requests.
         """
-        self._tally = tally or Tally()
-        self.rules = net_rules(book)
+        self._metrics_registry = metrics_registry or Metrics()
+        self.tuning = net_tuning(all_tuning)
         self.user_agent = user_agent(settings.contact)
-        self.gate = HostGate(self.rules, clock, pause)
+        self.rate_limiter = RateLimiter(self.tuning, clock, pause)
         self._now = now
         try:
             self._exceptions = networks_of(settings.allow_private)
         except ValueError as error:
             raise ConfigError(f"fetch.allow_private: {error}") from error
         self._linked = frozenset(self._linked_server(text) for text in settings.allow_private_links)
-        self._guard = Guard(self._exceptions, resolve, dial)
+        self._guard = SsrfGuard(self._exceptions, resolve, dial)
         tls = tls_of(settings.ca_file)
         self._transport = GuardedTransport(self._guard, tls)
         self._unshared = GuardedTransport(self._guard, tls, most_idle_connections=0)
@@ -159,7 +159,7 @@ class Client:
         accept: Kind = "feed",
         source_port: int | None = None,
         linked_from: str | None = None,
-    ) -> Fetched:
+    ) -> FetchResult:
         """One GET with its redirects; waits for the host's turn first, then holds everything to one deadline.
 
         `etag` and `last_modified` are what an earlier Fetched said. A feed's address was typed by somebody,
@@ -172,14 +172,14 @@ class Client:
         redirect, refused, protocol, bot wall, stopped, asked to wait, or "http" with the status ("http 404").
         Else TooManyFilesError, where this process may open no connection: that says nothing of the server.
         """
-        with self._tally.timed(FETCH_SECONDS, accept):
+        with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
                 found = self._fetched(url, etag, last_modified, accept, linked_from, source_port=source_port)
             except FetchError as error:
-                self._tally.count(FETCHES, accept, error.cause)
+                self._metrics_registry.count(FETCHES, accept, error.cause)
                 raise
-        self._tally.count(FETCHES, accept, str(found.status))
-        self._tally.count(FETCHED_BYTES, accept, by=len(found.body))
+        self._metrics_registry.count(FETCHES, accept, str(found.status))
+        self._metrics_registry.count(FETCHED_BYTES, accept, by=len(found.body))
         return found
 
     def _fetched(
@@ -191,18 +191,18 @@ class Client:
         linked_from: str | None,
         *,
         source_port: int | None,
-    ) -> Fetched:
+    ) -> FetchResult:
         try:
             first = self._parsed(url)
             headers = self._headers(accept, etag, last_modified)
             ports = frozenset({port_of(first)} if accept == "feed" else ()) | {source_port or 443}
-            journey = Journey(
-                self.rules.fetch_deadline_seconds,
-                self.rules.wire_cap_bytes,
+            budget = RequestBudget(
+                self.tuning.fetch_deadline_seconds,
+                self.tuning.wire_cap_bytes,
                 ports,
                 home=self._home_of(first if linked_from is None else linked_from),
             )
-            return self._follow(first, headers, journey)
+            return self._follow(first, headers, budget)
         except AggregatorError:
             raise
         except Exception as error:  # the one boundary for whatever servers make libraries raise
@@ -214,66 +214,68 @@ class Client:
 
     def widen_gap(self, url: str, gap_seconds: float) -> None:
         """Keep a host's own wish for the gap between requests (its crawl delay)."""
-        self.gate.widen(_host_key(self._parsed(url)), gap_seconds)
+        self.rate_limiter.widen(_host_key(self._parsed(url)), gap_seconds)
 
     def close(self) -> None:
         """Stop: requests under way end with FetchError, later ones are turned away."""
-        self.gate.close()
+        self.rate_limiter.close()
         self._guard.stop()
         self._transport.close()
         self._unshared.close()
 
-    def _follow(self, first: httpx.URL, headers: dict[str, str], journey: Journey) -> Fetched:
+    def _follow(self, first: httpx.URL, headers: dict[str, str], budget: RequestBudget) -> FetchResult:
         url, before, permanent, is_for_ever = first, None, None, True
-        for _ in range(self.rules.max_redirects + 1):
+        for _ in range(self.tuning.max_redirects + 1):
             is_same_host = before is not None and _host_key(url) == _host_key(before)
             with (
-                self._turn(url, journey, at_once=is_same_host),
-                self._sent(url, headers, journey) as response,
+                self._turn(url, budget, at_once=is_same_host),
+                self._sent(url, headers, budget) as response,
             ):
-                self._take_manners(url, response)
+                self._update_rate_limit(url, response)
                 if response.status_code not in _REDIRECTS:
                     route = Route(str(first), str(url), permanent)
-                    return self._read(response, headers, journey, route)
+                    return self._read(response, headers, budget, route)
                 target = self._redirect_target(url, response)
-            if not self._guard.is_home(name_of(url)):
-                journey.home = frozenset()
+            if not self._guard.is_private(name_of(url)):
+                budget.home = frozenset()
             is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not _is_downgrade(url, target)
             permanent = str(target) if is_for_ever else None
             before, url = url, target
         raise FetchError(
-            "redirect", f"more than {self.rules.max_redirects} redirects, the last to {short(url)}"
+            "redirect", f"more than {self.tuning.max_redirects} redirects, the last to {short(url)}"
         )
 
     @contextmanager
-    def _turn(self, url: httpx.URL, journey: Journey, *, at_once: bool) -> Iterator[None]:
+    def _turn(self, url: httpx.URL, budget: RequestBudget, *, at_once: bool) -> Iterator[None]:
         """The host's turn; the time waited for it does not count for the journey.
 
         No turn is held while another is waited for, so that two hosts that redirect to each other cannot
         lock us up.
         """
         began = time.monotonic()
-        with self.gate.turn(_host_key(url), at_home=self._is_at_home(url), at_once=at_once):
-            journey.rested(time.monotonic() - began)
-            with self._guard.journey(journey):
+        with self.rate_limiter.turn(_host_key(url), is_private_host=self._is_private(url), at_once=at_once):
+            budget.exclude_wait(time.monotonic() - began)
+            with self._guard.budget(budget):
                 yield
 
     @contextmanager
-    def _sent(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> Iterator[httpx.Response]:
-        self._guard.check_kept(*_server(url))
-        with closing(self._send(url, headers, journey)) as response:
+    def _sent(
+        self, url: httpx.URL, headers: dict[str, str], budget: RequestBudget
+    ) -> Iterator[httpx.Response]:
+        self._guard.check_reused_connection(*_server(url))
+        with closing(self._send(url, headers, budget)) as response:
             yield response
 
-    def _take_manners(self, url: httpx.URL, response: httpx.Response) -> None:
+    def _update_rate_limit(self, url: httpx.URL, response: httpx.Response) -> None:
         """What an answer says about how often the host wants to be asked. Not at home: that is our own."""
         key, status = _host_key(url), response.status_code
         if status not in _ASKED_TO_WAIT:
-            self.gate.answered(key)
-        elif not (self._guard.is_home(name_of(url)) or self._is_at_home(url)):
-            self.gate.asked_to_wait(key, str(url), status, self._retry_after(response))
+            self.rate_limiter.answered(key)
+        elif not (self._guard.is_private(name_of(url)) or self._is_private(url)):
+            self.rate_limiter.asked_to_wait(key, str(url), status, self._retry_after(response))
 
     def _retry_after(self, response: httpx.Response) -> float | None:
-        return parse_retry_after(response.headers.get("retry-after"), self._now(), self.rules)
+        return parse_retry_after(response.headers.get("retry-after"), self._now(), self.tuning)
 
     def _linked_server(self, text: str) -> Server:
         try:
@@ -290,18 +292,18 @@ class Client:
                 leads = self._parsed(leads)
             except FetchError:
                 return frozenset()
-            if not (self._is_at_home(leads) or self._guard.is_home(*_server(leads))):
+            if not (self._is_private(leads) or self._guard.is_private(*_server(leads))):
                 return frozenset()
         return self._linked | {_server(leads)}
 
-    def _send(self, url: httpx.URL, headers: dict[str, str], journey: Journey) -> httpx.Response:
+    def _send(self, url: httpx.URL, headers: dict[str, str], budget: RequestBudget) -> httpx.Response:
         """Send a GET; on a kept connection that fails before the answer begins, once more on a new one."""
-        connections = journey.connections
+        connections = budget.connections
         try:
             return self._transport.handle_request(httpx.Request("GET", url, headers=headers))
         except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError):
             self._guard.seconds_left(None)  # FetchError where we stopped it ourselves, or no time is left
-            if journey.connections != connections:
+            if budget.connections != connections:
                 raise  # the connection was new: this is the server's answer
         return self._unshared.handle_request(httpx.Request("GET", url, headers=headers))
 
@@ -318,42 +320,42 @@ class Client:
         return target.copy_with(fragment=None)
 
     def _read(
-        self, response: httpx.Response, sent: dict[str, str], journey: Journey, route: Route
-    ) -> Fetched:
+        self, response: httpx.Response, sent: dict[str, str], budget: RequestBudget, route: Route
+    ) -> FetchResult:
         status = response.status_code
         is_not_modified = status == _NOT_MODIFIED
         if not response.is_success and not (is_not_modified and _is_conditional(sent)):
-            self._refuse(response, journey)
-        body = b"" if is_not_modified else self._body(response, journey, self.rules.decoded_cap_bytes)
-        if (wall := wall_in(status, response.headers, body)) is not None:
-            raise FetchError("bot wall", wall, status=status)
-        return fetched(
+            self._refuse(response, budget)
+        body = b"" if is_not_modified else self._body(response, budget, self.tuning.decoded_cap_bytes)
+        if (bot_wall := detect_bot_wall(status, response.headers, body)) is not None:
+            raise FetchError("bot wall", bot_wall, status=status)
+        return to_fetch_result(
             route,
             status,
             response.headers,
             body,
-            elapsed_seconds=journey.elapsed(),
-            validator_cap_chars=self.rules.validator_cap_chars,
+            elapsed_seconds=budget.elapsed(),
+            validator_cap_chars=self.tuning.validator_cap_chars,
         )
 
-    def _body(self, response: httpx.Response, journey: Journey, cap_bytes: int) -> bytes:
+    def _body(self, response: httpx.Response, budget: RequestBudget, cap_bytes: int) -> bytes:
         encoding = response.headers.get("content-encoding", "")
-        return decoded(_timed(response.iter_raw(), journey), encoding, cap_bytes)
+        return decompress_body(_timed(response.iter_raw(), budget), encoding, cap_bytes)
 
-    def _refuse(self, response: httpx.Response, journey: Journey) -> NoReturn:
+    def _refuse(self, response: httpx.Response, budget: RequestBudget) -> NoReturn:
         """Raise what a status other than success means, with the time the server asks us to wait."""
         status = response.status_code
         try:
-            page = self._body(response, journey, self.rules.error_page_bytes)
+            page = self._body(response, budget, self.tuning.error_page_bytes)
         except (FetchError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
             page = b""  # the status says enough
         wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None
-        wall = wall_in(status, response.headers, page)
-        cause, detail = ("bot wall", wall) if wall else (f"http {status}", meaning(status))
+        bot_wall = detect_bot_wall(status, response.headers, page)
+        cause, detail = ("bot wall", bot_wall) if bot_wall else (f"http {status}", meaning(status))
         raise FetchError(cause, detail, status=status, retry_after_seconds=wait)
 
     def _parsed(self, text: str) -> httpx.URL:
-        return parsed(text, self.rules.url_cap_chars)
+        return parsed(text, self.tuning.url_cap_chars)
 
     def _headers(self, accept: Kind, etag: str | None, last_modified: str | None) -> dict[str, str]:
         headers = {
@@ -361,13 +363,13 @@ class Client:
             "Accept": _ACCEPT[accept],
             "Accept-Encoding": "gzip, deflate",  # only what `inflate` undoes in bounded steps
         }
-        if kept := validator(etag, self.rules.validator_cap_chars):
+        if kept := validator(etag, self.tuning.validator_cap_chars):
             headers["If-None-Match"] = kept
-        if kept := validator(last_modified, self.rules.validator_cap_chars):
+        if kept := validator(last_modified, self.tuning.validator_cap_chars):
             headers["If-Modified-Since"] = kept
         return headers
 
-    def _is_at_home(self, url: httpx.URL) -> bool:
+    def _is_private(self, url: httpx.URL) -> bool:
         """Whether the address is the operator's own: written as an address inside `allow_private`."""
         address = address_of("127.0.0.1" if url.host == "localhost" else url.host)
         return address is not None and not is_public(address) and is_permitted(address, self._exceptions)
@@ -381,9 +383,9 @@ def user_agent(contact: str) -> str:
     return f"aggregator/{__version__} (+{words})" if words else f"aggregator/{__version__}"
 
 
-def _timed(parts: Iterator[bytes], journey: Journey) -> Iterator[bytes]:
+def _timed(parts: Iterator[bytes], budget: RequestBudget) -> Iterator[bytes]:
     for part in parts:
-        journey.left()
+        budget.left()
         yield part
 
 
@@ -414,8 +416,8 @@ def _is_conditional(sent: dict[str, str]) -> bool:
     return "If-None-Match" in sent or "If-Modified-Since" in sent
 
 
-def client_of(config: Config, tally: Tally | None = None) -> Client:
-    """The HTTP client as configured; `tally` counts its requests."""
+def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client:
+    """The HTTP client as configured; `metrics_registry` counts its requests."""
     overrides: dict[str, dict[str, Any]] = {name: dict(values) for name, values in config.rules.items()}
     overrides.setdefault("net", {}).setdefault("host_gap_seconds", float(config.fetch.host_gap))
     settings = ClientSettings(
@@ -423,4 +425,4 @@ def client_of(config: Config, tally: Tally | None = None) -> Client:
         allow_private=config.fetch.allow_private,
         allow_private_links=config.fetch.allow_private_links,
     )
-    return Client(settings, rule_book(overrides), tally=tally)
+    return Client(settings, effective_tuning(overrides), metrics_registry=metrics_registry)

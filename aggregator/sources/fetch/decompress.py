@@ -7,11 +7,11 @@ from aggregator.model.errors import FetchError
 
 _STEP_BYTES = 1 << 16
 _MOST_MEMBERS = 4096  # each costs an inflater: a flood of empty ones is work without end
-_GZIP_MARK = b"\x1f\x8b"
+_GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_BITS = 16 + zlib.MAX_WBITS
 
 
-def decoded(parts: Iterable[bytes], encoding: str, cap_bytes: int) -> bytes:
+def decompress_body(parts: Iterable[bytes], encoding: str, cap_bytes: int) -> bytes:
     """The body behind a Content-Encoding, at most `cap_bytes` long.
 
     Raises FetchError("encoding") for an encoding we did not ask for, for layers of them, and for broken or
@@ -19,7 +19,7 @@ def decoded(parts: Iterable[bytes], encoding: str, cap_bytes: int) -> bytes:
     (a compressed sitemap, a server that compresses twice) is undone once more under the same cap.
     """
     body = _joined(_layer(parts, encoding.strip().lower()), cap_bytes)
-    if body.startswith(_GZIP_MARK):
+    if body.startswith(_GZIP_MAGIC):
         body = _joined(_gzip(_cut(body)), cap_bytes)
     return body
 
@@ -53,9 +53,9 @@ def _unless_plain(parts: Iterable[bytes]) -> Iterator[bytes]:
     start = b""
     for part in steps:
         start += part
-        if len(start) >= len(_GZIP_MARK):
+        if len(start) >= len(_GZIP_MAGIC):
             break
-    if start.startswith(_GZIP_MARK):
+    if start.startswith(_GZIP_MAGIC):
         return _gzip(_chained(start, steps))
     return _chained(start, steps)
 
@@ -73,7 +73,7 @@ def _gzip(parts: Iterator[bytes]) -> Iterator[bytes]:
         rest = part
         while rest:
             if inflater.eof:
-                if not rest.startswith(_GZIP_MARK[: len(rest)]):
+                if not rest.startswith(_GZIP_MAGIC[: len(rest)]):
                     return
                 members += 1
                 if members > _MOST_MEMBERS:

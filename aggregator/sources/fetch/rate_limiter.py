@@ -11,17 +11,17 @@ from email.utils import parsedate_to_datetime
 import msgspec
 
 from aggregator.model.errors import FetchError
-from aggregator.sources.limits import NetRules
+from aggregator.sources.limits import NetTuning
 
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 _HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z:, -]{5,40}\Z")
 _HOSTS_KEPT = 10_000
-_LARGEST_WISHED_GAP_SECONDS = 30.0
+_LARGEST_REQUESTED_GAP_SECONDS = 30.0
 _WIDE_GAP_KEPT_SECONDS = 86400.0
 ASKED_TO_WAIT = "asked to wait"  # the cause of a FetchError for which nothing was sent
 
 
-def parse_retry_after(value: str | None, now: dt.datetime, rules: NetRules) -> float | None:
+def parse_retry_after(value: str | None, now: dt.datetime, tuning: NetTuning) -> float | None:
     """Seconds to wait by a Retry-After header, clamped to [60 s, 24 h]; None for what is neither form.
 
     Only ASCII digits or an HTTP date count (RFC 9110 10.2.3); `now` is aware.
@@ -30,7 +30,7 @@ def parse_retry_after(value: str | None, now: dt.datetime, rules: NetRules) -> f
     if _DIGITS.match(text):
         seconds = float(text)
     elif text and set(text) <= set("0123456789"):  # more digits than any float of use: "never", clamped
-        seconds = rules.retry_after_most_seconds
+        seconds = tuning.retry_after_most_seconds
     elif _HTTP_DATE.match(text):
         try:
             moment = parsedate_to_datetime(text)
@@ -40,10 +40,10 @@ def parse_retry_after(value: str | None, now: dt.datetime, rules: NetRules) -> f
             return None
     else:
         return None
-    return min(max(seconds, rules.retry_after_least_seconds), rules.retry_after_most_seconds)
+    return min(max(seconds, tuning.retry_after_least_seconds), tuning.retry_after_most_seconds)
 
 
-class HostState(msgspec.Struct, frozen=True, kw_only=True):
+class HostLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a host asked of us and a restart may not forget."""
 
     name: str
@@ -55,14 +55,14 @@ class _Host(msgspec.Struct):
     running: int = 0
     waiting: int = 0
     next_start: float = 0.0
-    wished_gap: float = 0.0
+    requested_gap: float = 0.0
     held_until: float = 0.0
     gap_factor: float = 1.0
     answers: int = 0  # in a row, since the gap was changed last
     busy: dict[str, float] = {}  # addresses that were told to wait with 503 → until when
 
 
-class HostGate:
+class RateLimiter:
     """Lets requests to one host through one after the other, with a gap between their starts.
 
     Safe to use from many threads. Waiting in the gate is not part of a fetch's deadline. `clock` and `pause`
@@ -71,27 +71,28 @@ class HostGate:
 
     def __init__(
         self,
-        rules: NetRules,
+        tuning: NetTuning,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
     ) -> None:
-        self._rules = rules
+        self._tuning = tuning
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
-        self._told: set[str] = set()  # hosts whose state changed since `changes` was asked
+        self._last_reported: set[str] = set()  # hosts whose state changed since `changes` was asked
         self._changed = threading.Condition()
         self._pause = pause or self._changed.wait
         self._closed = False
 
     @contextmanager
-    def turn(self, host: str, *, at_home: bool = False, at_once: bool = False) -> Iterator[None]:
+    def turn(self, host: str, *, is_private_host: bool = False, at_once: bool = False) -> Iterator[None]:
         """Wait for a turn at `host` and hold it inside.
 
         Raises FetchError: "stopped" when the gate is closed, "asked to wait" when the host's answers said so.
-        `at_home` is for a server of the operator's own: no gap, only the bound on requests at the same time.
+        `is_private_host` is for a server of the operator's own: no gap, only the bound on requests at the
+        same time.
         `at_once` is for the next step of a redirect: it does not wait, the gap after it is longer instead.
         """
-        self._enter(host, at_home, at_once)
+        self._enter(host, is_private_host, at_once)
         try:
             yield
         finally:
@@ -105,9 +106,9 @@ class HostGate:
             state = self._hosts.get(host)
             if state is None:
                 return 0.0
-            ahead = state.waiting + max(0, state.running + 1 - self._rules.host_concurrency)
+            ahead = state.waiting + max(0, state.running + 1 - self._tuning.host_concurrency)
             start = max(state.next_start, state.held_until)
-            return max(0.0, start - self._clock()) + ahead * self._rules.host_gap_seconds
+            return max(0.0, start - self._clock()) + ahead * self._tuning.host_gap_seconds
 
     def not_ready(self, within_seconds: float) -> list[str]:
         """Hosts at which no request could start within so many seconds."""
@@ -117,7 +118,7 @@ class HostGate:
                 name
                 for name, state in self._hosts.items()
                 if max(state.next_start, state.held_until) > latest
-                or state.running + state.waiting >= self._rules.host_concurrency
+                or state.running + state.waiting >= self._tuning.host_concurrency
             ]
 
     def asked_to_wait(self, host: str, url: str, status: int, seconds: float | None) -> None:
@@ -132,19 +133,19 @@ class HostGate:
             if state.held_until > now:
                 return  # sent before the first of its kind came back: nothing new
             if status == 429:
-                hold = seconds or self._rules.host_hold_seconds
-                state.gap_factor = min(state.gap_factor * 2, self._rules.host_gap_factor_most)
+                hold = seconds or self._tuning.host_hold_seconds
+                state.gap_factor = min(state.gap_factor * 2, self._tuning.host_gap_factor_most)
             elif seconds is not None:
                 state.busy = {other: until for other, until in state.busy.items() if until > now}
                 state.busy[url] = now + seconds
-                if len(state.busy) < self._rules.host_witnesses:
+                if len(state.busy) < self._tuning.host_witnesses:
                     return
                 hold = min(until - now for until in state.busy.values())
             else:
                 return
             state.answers = 0
-            state.held_until = now + min(hold, self._rules.host_hold_most_seconds)
-            self._told.add(host)
+            state.held_until = now + min(hold, self._tuning.host_hold_most_seconds)
+            self._last_reported.add(host)
             self._changed.notify_all()
 
     def answered(self, host: str) -> None:
@@ -154,32 +155,32 @@ class HostGate:
             if state is None or state.gap_factor <= 1.0:
                 return
             state.answers += 1
-            if state.answers >= self._rules.host_ease_answers:
+            if state.answers >= self._tuning.host_ease_answers:
                 state.answers = 0
                 state.gap_factor = max(1.0, state.gap_factor / 2)
-                self._told.add(host)
+                self._last_reported.add(host)
 
-    def changes(self) -> list[HostState]:
+    def changes(self) -> list[HostLimits]:
         """The hosts whose holds or gaps changed since this was asked last, to be written down."""
-        if not self._told:
+        if not self._last_reported:
             return []
         with self._changed:
-            names, self._told, now = sorted(self._told), set(), self._clock()
+            names, self._last_reported, now = sorted(self._last_reported), set(), self._clock()
             return [
-                HostState(
+                HostLimits(
                     name=name, held_seconds=max(0.0, state.held_until - now), gap_factor=state.gap_factor
                 )
                 for name in names
                 if (state := self._hosts.get(name)) is not None
             ]
 
-    def restore(self, host: HostState) -> None:
+    def restore(self, host: HostLimits) -> None:
         """Take up what was written down before a restart; never a longer hold than one answer can cause."""
         with self._changed:
             state = self._state(host.name)
-            held = min(host.held_seconds, self._rules.host_hold_most_seconds)
+            held = min(host.held_seconds, self._tuning.host_hold_most_seconds)
             state.held_until = self._clock() + max(0.0, held)
-            state.gap_factor = min(max(1.0, host.gap_factor), self._rules.host_gap_factor_most)
+            state.gap_factor = min(max(1.0, host.gap_factor), self._tuning.host_gap_factor_most)
 
     def close(self) -> None:
         """Turn away everybody who waits, now and later."""
@@ -190,14 +191,14 @@ class HostGate:
     def widen(self, host: str, gap_seconds: float) -> None:
         """Keep at least this gap at `host`: its own wish (a crawl delay), honoured up to 30 seconds."""
         with self._changed:
-            self._state(host).wished_gap = min(gap_seconds, _LARGEST_WISHED_GAP_SECONDS)
+            self._state(host).requested_gap = min(gap_seconds, _LARGEST_REQUESTED_GAP_SECONDS)
 
     def _state(self, host: str) -> _Host:
         if len(self._hosts) >= _HOSTS_KEPT:
             self._forget_idle()
         return self._hosts.setdefault(host, _Host())
 
-    def _enter(self, host: str, at_home: bool, at_once: bool) -> None:
+    def _enter(self, host: str, is_private_host: bool, at_once: bool) -> None:
         with self._changed:
             state = self._state(host)
             state.waiting += 1
@@ -206,12 +207,12 @@ class HostGate:
             finally:
                 state.waiting -= 1
             state.running += 1
-            gap = 0.0 if at_home else self._gap(state)
+            gap = 0.0 if is_private_host else self._gap(state)
             state.next_start = max(self._clock(), state.next_start if at_once else 0.0) + gap
             self._changed.notify_all()
 
     def _gap(self, state: _Host) -> float:
-        return max(self._rules.host_gap_seconds * state.gap_factor, state.wished_gap)
+        return max(self._tuning.host_gap_seconds * state.gap_factor, state.requested_gap)
 
     def _await_turn(self, host: str, state: _Host, at_once: bool) -> None:
         while True:
@@ -222,7 +223,7 @@ class HostGate:
                 left = state.held_until - now
                 words = f"{host} said that we ask too often; nothing is sent for {left:.0f} s"
                 raise FetchError(ASKED_TO_WAIT, words, retry_after_seconds=left)
-            if state.running >= self._rules.host_concurrency:
+            if state.running >= self._tuning.host_concurrency:
                 self._changed.wait()
             elif state.next_start > now and not at_once:
                 self._pause(state.next_start - now)

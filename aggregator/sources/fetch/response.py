@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[0-9]{1,12}\Z")
 _HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z:, -]{5,40}\Z")
 
 
-class Fetched(msgspec.Struct, frozen=True, kw_only=True):
+class FetchResult(msgspec.Struct, frozen=True, kw_only=True):
     """What an address answered. `body` is free of Content-Encoding; empty when `not_modified`."""
 
     url: str  # as asked, without a fragment
@@ -46,7 +46,7 @@ class Route(msgspec.Struct, frozen=True):
     permanent: str | None = None
 
 
-def fetched(
+def to_fetch_result(
     route: Route,
     status: int,
     headers: httpx.Headers,
@@ -54,11 +54,11 @@ def fetched(
     *,
     elapsed_seconds: float,
     validator_cap_chars: int,
-) -> Fetched:
+) -> FetchResult:
     """An answer in our own form."""
     declared = headers.get("content-type", "")[:_HEADER_CHARS]
     media_type, charset = _MEDIA_TYPE.match(declared), _CHARSET.search(declared)
-    return Fetched(
+    return FetchResult(
         url=route.asked,
         url_final=route.final,
         permanent_url=route.permanent,

@@ -22,7 +22,7 @@ AGENT = "aggregator"  # the product token that a robots.txt can name us by
 _NOT_NOW = frozenset({429})
 
 
-class _Rules(msgspec.Struct, frozen=True):
+class _SiteRules(msgspec.Struct, frozen=True):
     """What a site said. `protego` is None where everything is allowed, or nothing."""
 
     protego: Protego | None
@@ -36,7 +36,7 @@ class Robots:
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
-        self._sites: OrderedDict[str, _Rules] = OrderedDict()
+        self._sites: OrderedDict[str, _SiteRules] = OrderedDict()
         self._asking: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -62,7 +62,7 @@ class Robots:
             return "yes" if rules.allows_all else "not now"
         return "yes" if rules.protego.can_fetch(url, AGENT) else "no"
 
-    def _known(self, site: str) -> _Rules | None:
+    def _known(self, site: str) -> _SiteRules | None:
         with self._lock:
             rules = self._sites.get(site)
             if rules is None or rules.expires <= self._clock():
@@ -70,7 +70,7 @@ class Robots:
             self._sites.move_to_end(site)
             return rules
 
-    def _ask(self, site: str, source_port: int | None, linked_from: str | None) -> _Rules:
+    def _ask(self, site: str, source_port: int | None, linked_from: str | None) -> _SiteRules:
         with self._lock:
             turn = self._asking.setdefault(site, threading.Lock())
         with turn:
@@ -84,8 +84,8 @@ class Robots:
                     self._asking.pop(site, None)
         return rules
 
-    def _fetched(self, site: str, source_port: int | None, linked_from: str | None) -> _Rules:
-        limits = self._client.rules
+    def _fetched(self, site: str, source_port: int | None, linked_from: str | None) -> _SiteRules:
+        limits = self._client.tuning
         now = self._clock()
         try:
             answer = self._client.fetch(
@@ -95,29 +95,29 @@ class Robots:
             if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):
                 raise  # of the last: it says nothing of the site, only of who named it
             if error.status is not None and 400 <= error.status < 500 and error.status not in _NOT_NOW:
-                return _Rules(None, True, now + limits.robots_keep_seconds)
+                return _SiteRules(None, True, now + limits.robots_keep_seconds)
             with self._lock:
                 before = self._sites.get(site)
             retry = now + limits.robots_retry_seconds
             return (
-                _Rules(None, False, retry)
+                _SiteRules(None, False, retry)
                 if before is None
                 else msgspec.structs.replace(before, expires=retry)
             )
         try:
             rules = Protego.parse(relevant_lines(answer.body[: limits.robots_cap_bytes]))
         except Exception:  # noqa: BLE001 - the boundary: a file by a stranger, read by a library
-            return _Rules(None, False, now + limits.robots_retry_seconds)
+            return _SiteRules(None, False, now + limits.robots_retry_seconds)
         delay = rules.crawl_delay(AGENT)
         if delay:
             self._client.widen_gap(site, float(delay))
-        return _Rules(rules, True, now + limits.robots_keep_seconds)
+        return _SiteRules(rules, True, now + limits.robots_keep_seconds)
 
-    def _keep(self, site: str, rules: _Rules) -> None:
+    def _keep(self, site: str, rules: _SiteRules) -> None:
         with self._lock:
             self._sites[site] = rules
             self._sites.move_to_end(site)
-            while len(self._sites) > self._client.rules.robots_hosts_kept:
+            while len(self._sites) > self._client.tuning.robots_hosts_kept:
                 self._sites.popitem(last=False)
 
 

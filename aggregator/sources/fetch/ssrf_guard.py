@@ -156,7 +156,7 @@ _NAT64_SECONDS = 600.0  # so long the answer about the network's NAT64 gateway h
 _NAT64_ASK_SECONDS = 5.0  # for that answer
 
 
-class Journey:
+class RequestBudget:
     """What one fetch may still use up: time, bytes from the wire, and where it may knock.
 
     `home` are the servers (host and port) in the operator's own networks, the guard's exceptions, that are
@@ -190,7 +190,7 @@ class Journey:
         """Seconds since the start."""
         return time.monotonic() - self.started
 
-    def rested(self, seconds: float) -> None:
+    def exclude_wait(self, seconds: float) -> None:
         """Do not count this time: it was spent waiting for a host's turn."""
         self.started += seconds
 
@@ -201,7 +201,7 @@ class Journey:
             raise FetchError("too_large", f"the answer is longer than {self._wire_cap_bytes} bytes")
 
 
-class Guard(httpcore.NetworkBackend):
+class SsrfGuard(httpcore.NetworkBackend):
     """httpcore's door to the network, guarded. `exceptions` are networks that the operator allows besides."""
 
     def __init__(self, exceptions: Iterable[Network], resolve: Resolve, dial: Dial) -> None:
@@ -213,20 +213,20 @@ class Guard(httpcore.NetworkBackend):
         self._lock = threading.Lock()
         self._stopped = False
         # Where names ever led, remembered only where there are exceptions.
-        self._home: set[str] = set()  # into these
-        self._abroad: set[str] = set()  # to the internet
+        self._private_hosts: set[str] = set()  # into these
+        self._public_hosts: set[str] = set()  # to the internet
         self._nat64: tuple[IPv6Network, ...] = ()
         self._nat64_until = 0.0
         self._nat64_lock = threading.Lock()
 
     @contextlib.contextmanager
-    def journey(self, journey: Journey) -> Iterator[Journey]:
-        """Everything this thread reads and writes inside counts for `journey`."""
-        self._current.journey = journey
+    def budget(self, budget: RequestBudget) -> Iterator[RequestBudget]:
+        """Everything this thread reads and writes inside counts for `budget`."""
+        self._current.budget = budget
         try:
-            yield journey
+            yield budget
         finally:
-            self._current.journey = None
+            self._current.budget = None
 
     def connect_tcp(
         self,
@@ -238,28 +238,32 @@ class Guard(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect to a checked address of `host`; FetchError("refused") when there is any that is not."""
         addresses = self._checked(host, port)
-        if (journey := self._journey()) is not None:
-            journey.connections += 1
+        if (budget := self._budget()) is not None:
+            budget.connections += 1
         stream = GuardedStream(self._dial_first(addresses, port, timeout), self)
         with self._lock:
             self._open.add(stream)
         self.seconds_left(None)  # a stop that came while dialling has not seen this connection
         return stream
 
-    def is_home(self, host: str, port: int | None = None) -> bool:
+    def is_private(self, host: str, port: int | None = None) -> bool:
         """Whether `host` is in the operator's own networks; with `port` a name not met yet is resolved.
 
         A name that ever led to the internet is not: its owner may let it lead anywhere for a moment.
         """
-        if port is not None and self._exceptions and host not in self._home:
+        if port is not None and self._exceptions and host not in self._private_hosts:
             with contextlib.suppress(FetchError):
-                self._note_sides(host, self._answers(host, port))
-        return host in self._home and host not in self._abroad and len(self._abroad) < _NAMES_KEPT
+                self._note_networks(host, self._answers(host, port))
+        return (
+            host in self._private_hosts
+            and host not in self._public_hosts
+            and len(self._public_hosts) < _NAMES_KEPT
+        )
 
-    def check_kept(self, host: str, port: int) -> None:
+    def check_reused_connection(self, host: str, port: int) -> None:
         """FetchError("refused") where a connection that another journey left open is not for this one."""
-        journey = self._journey()
-        if journey is not None and host in self._home and (host, port) not in journey.home:
+        budget = self._budget()
+        if budget is not None and host in self._private_hosts and (host, port) not in budget.home:
             raise _not_named(host, port)
 
     def connect_unix_socket(self, *_: object, **__: object) -> httpcore.NetworkStream:
@@ -282,19 +286,19 @@ class Guard(httpcore.NetworkBackend):
         """The smaller of httpcore's timeout for one step and what the journey has left."""
         if self._stopped:
             raise FetchError("stopped", "the program is stopping")
-        journey = self._journey()
-        left = _NO_DEADLINE_SECONDS if journey is None else journey.left()
+        budget = self._budget()
+        left = _NO_DEADLINE_SECONDS if budget is None else budget.left()
         return left if timeout is None else min(left, timeout)
 
     def count(self, size_bytes: int) -> None:
         """Bytes that came in for this thread's journey."""
-        journey = self._journey()
-        if journey is not None:
-            journey.count(size_bytes)
+        budget = self._budget()
+        if budget is not None:
+            budget.count(size_bytes)
 
-    def _journey(self) -> Journey | None:
-        journey: Journey | None = getattr(self._current, "journey", None)
-        return journey
+    def _budget(self) -> RequestBudget | None:
+        budget: RequestBudget | None = getattr(self._current, "budget", None)
+        return budget
 
     def _answers(self, host: str, port: int) -> list[str]:
         literal = address_of(host.strip("[]"))
@@ -304,16 +308,16 @@ class Guard(httpcore.NetworkBackend):
         answers = self._answers(host, port)
         if not answers:
             raise FetchError("dns", f"{host} has no address")
-        journey = self._journey()
+        budget = self._budget()
         for answer in answers:
             address = address_of(answer)
             if address is None or not self._is_permitted(address, self._exceptions):
                 raise _refused(host, answer)
             if self._is_permitted(address):
                 self._check_port(host, port)
-            elif journey is not None and (host, port) not in journey.home:
+            elif budget is not None and (host, port) not in budget.home:
                 raise _not_named(host, port)
-        self._note_sides(host, answers)
+        self._note_networks(host, answers)
         return answers
 
     def _is_permitted(self, address: Address, exceptions: tuple[Network, ...] = ()) -> bool:
@@ -335,7 +339,7 @@ class Guard(httpcore.NetworkBackend):
                 self._nat64_until = time.monotonic() + _NAT64_SECONDS
             return self._nat64
 
-    def _note_sides(self, host: str, answers: list[str]) -> None:
+    def _note_networks(self, host: str, answers: list[str]) -> None:
         """Remember where a name led; a rebinding name changes sides, and was then on both."""
         if not self._exceptions:
             return
@@ -344,18 +348,18 @@ class Guard(httpcore.NetworkBackend):
             if address is None:
                 continue
             if self._is_permitted(address):
-                side = self._abroad
+                hosts = self._public_hosts
             elif self._is_permitted(address, self._exceptions):
-                side = self._home
+                hosts = self._private_hosts
             else:
                 continue
             with self._lock:
-                if len(side) < _NAMES_KEPT:
-                    side.add(host)
+                if len(hosts) < _NAMES_KEPT:
+                    hosts.add(host)
 
     def _check_port(self, host: str, port: int) -> None:
-        journey = self._journey()
-        allowed = WEB_PORTS if journey is None else WEB_PORTS | journey.ports
+        budget = self._budget()
+        allowed = WEB_PORTS if budget is None else WEB_PORTS | budget.ports
         if port not in allowed:
             raise FetchError("refused", f"port {port} of {host}: only 80, 443 and the source's own are asked")
 
@@ -374,7 +378,7 @@ class Guard(httpcore.NetworkBackend):
 class GuardedStream(httpcore.NetworkStream):
     """A connection whose every read and write is charged to the journey of the thread that does it."""
 
-    def __init__(self, inner: httpcore.NetworkStream, guard: Guard) -> None:
+    def __init__(self, inner: httpcore.NetworkStream, guard: SsrfGuard) -> None:
         self._inner = inner
         self._guard = guard
 

@@ -13,7 +13,7 @@ import httpcore
 import httpx
 
 from aggregator.model.errors import AggregatorError, ConfigError, FetchError, TooManyFilesError
-from aggregator.sources.fetch.ssrf_guard import Guard
+from aggregator.sources.fetch.ssrf_guard import SsrfGuard
 
 _KEEPALIVE_SECONDS = 15.0
 MOST_IDLE_CONNECTIONS = 64
@@ -37,7 +37,7 @@ class GuardedTransport(httpx.BaseTransport):
     """
 
     def __init__(
-        self, guard: Guard, tls: ssl.SSLContext, *, most_idle_connections: int = MOST_IDLE_CONNECTIONS
+        self, guard: SsrfGuard, tls: ssl.SSLContext, *, most_idle_connections: int = MOST_IDLE_CONNECTIONS
     ) -> None:
         """`most_idle_connections`: kept open for the next request; 0 where each is to have its own."""
         self._pool = _Pool(

@@ -11,15 +11,15 @@ from contextlib import closing
 import httpx
 import msgspec
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, FetchError, TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings, user_agent
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
 from aggregator.sources.fetch.ssrf_guard import (
     Dial,
-    Guard,
-    Journey,
+    RequestBudget,
     Resolve,
+    SsrfGuard,
     networks_of,
     system_dial,
     system_resolve,
@@ -33,10 +33,10 @@ from aggregator.sources.fetch.transport import (
     port_of,
     tls_of,
 )
-from aggregator.sources.limits import net_rules
+from aggregator.sources.limits import net_tuning
 
 
-class Posted(msgspec.Struct, frozen=True, kw_only=True):
+class PostResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one request: `status` as answered; None where no answer came, and `problem` says why.
 
     `problem` never names more of the address than its host. `is_stopped`: we ended it ourselves.
@@ -48,12 +48,12 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True):
     is_stopped: bool = False
 
     @property
-    def is_taken(self) -> bool:
+    def is_accepted(self) -> bool:
         """Whether the receiver said that it has it."""
         return self.status is not None and 200 <= self.status < 300
 
 
-class Poster:
+class WebhookPoster:
     """Sends requests, each on a connection of its own. Safe to use from many threads.
 
     `resolve` and `dial` are there for tests: a test never leaves loopback.
@@ -62,7 +62,7 @@ class Poster:
     def __init__(
         self,
         settings: ClientSettings,
-        book: RuleBook,
+        all_tuning: Tuning,
         *,
         deadline_seconds: float,
         answer_cap_bytes: int,
@@ -71,7 +71,7 @@ class Poster:
         dial: Dial = system_dial,
     ) -> None:
         """`deadline_seconds` holds a whole request, `answer_cap_bytes` all that comes back."""
-        self._rules = net_rules(book)
+        self._tuning = net_tuning(all_tuning)
         self._agent = user_agent(settings.contact)
         self._deadline_seconds = deadline_seconds
         self._answer_cap_bytes = answer_cap_bytes
@@ -81,30 +81,30 @@ class Poster:
             exceptions = networks_of(settings.allow_private)
         except ValueError as error:
             raise ConfigError(f"fetch.allow_private: {error}") from error
-        self._guard = Guard(exceptions, resolve, dial)
+        self._guard = SsrfGuard(exceptions, resolve, dial)
         # A kept connection that died meanwhile would look like a receiver that failed.
         self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file), most_idle_connections=0)
 
     @property
     def longest_wait_seconds(self) -> float:
         """The longest that an answer may ask to wait."""
-        return self._rules.retry_after_most_seconds
+        return self._tuning.retry_after_most_seconds
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostResult:
         """One POST. Whatever goes wrong is in what it gives back.
 
         Raises TooManyFilesError where this process may open no connection: that is not the receiver's doing.
         """
         host = host_of(url)
         try:
-            return self._post(parsed(url, self._rules.url_cap_chars), body, headers)
+            return self._post(parsed(url, self._tuning.url_cap_chars), body, headers)
         except Exception as error:
             failed = as_our_error(error, host)
             if isinstance(failed, TooManyFilesError):
                 raise failed from error
         is_unusable = isinstance(failed, FetchError) and failed.cause == "address"
         words = "the address cannot be used" if is_unusable else str(failed)
-        return Posted(status=None, problem=words, is_stopped=self._stopped)
+        return PostResult(status=None, problem=words, is_stopped=self._stopped)
 
     def close(self) -> None:
         """Stop: requests under way end at once, later ones are not sent."""
@@ -112,25 +112,25 @@ class Poster:
         self._guard.stop()
         self._transport.close()
 
-    def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> Posted:
+    def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> PostResult:
         port = port_of(url)
         home = frozenset({(name_of(url), port)})  # the operator typed it
-        journey = Journey(self._deadline_seconds, self._answer_cap_bytes, frozenset({port}), home=home)
+        budget = RequestBudget(self._deadline_seconds, self._answer_cap_bytes, frozenset({port}), home=home)
         request = httpx.Request(
             "POST", url, headers={"User-Agent": self._agent, "Connection": "close", **headers}, content=body
         )
         with (
-            self._guard.journey(journey),
+            self._guard.budget(budget),
             closing(self._transport.handle_request(request)) as response,
         ):
             return self._read(response)
 
-    def _read(self, response: httpx.Response) -> Posted:
+    def _read(self, response: httpx.Response) -> PostResult:
         """The head says it all: the rest of an answer is not read."""
         status = response.status_code
-        wait = parse_retry_after(response.headers.get("retry-after"), self._now(), self._rules)
+        wait = parse_retry_after(response.headers.get("retry-after"), self._now(), self._tuning)
         problem = "" if 200 <= status < 300 else f"http {status}: {meaning(status)}"
-        return Posted(status=status, problem=problem, retry_after_seconds=wait)
+        return PostResult(status=status, problem=problem, retry_after_seconds=wait)
 
 
 def host_of(url: str) -> str:

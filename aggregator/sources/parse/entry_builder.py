@@ -12,7 +12,7 @@ import msgspec
 from aggregator.extract import urls
 from aggregator.extract.language import dates, unicode
 from aggregator.model.core import Authority, Enclosure, Entry, Published
-from aggregator.sources.limits import SourceRules
+from aggregator.sources.limits import SourceTuning
 
 _MAX_URL_CHARS = 4096  # longer addresses are data, not places
 _MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a text put into the title is cut
@@ -40,10 +40,10 @@ class FeedContext(msgspec.Struct, frozen=True, kw_only=True):
     zone: str | None = None
     language: str | None = None
     seen: dt.datetime
-    rules: SourceRules
+    tuning: SourceTuning
 
 
-class Declared(msgspec.Struct, frozen=True, kw_only=True):
+class DeclaredEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry as its feed declares it: strings still as written, HTML still as given."""
 
     guid: str = ""
@@ -60,14 +60,14 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     enclosures: tuple[Enclosure, ...] = ()
 
 
-def entry_of(declared: Declared, context: FeedContext) -> Entry | None:
+def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     """The entry, or None when nothing in it says what it is about (hardening I16)."""
-    rules = context.rules
+    tuning = context.tuning
     url = absolute_url(declared.url, context.home or context.url)
     title = plain_title(declared.title)
-    body = bounded_html(declared.html, rules.max_entry_chars)
-    text = unicode.clean(declared.text)[: rules.max_entry_chars].strip()
-    guid = short_key(declared.guid, rules.max_key_chars)
+    body = bounded_html(declared.html, tuning.max_entry_chars)
+    text = unicode.clean(declared.text)[: tuning.max_entry_chars].strip()
+    guid = short_key(declared.guid, tuning.max_key_chars)
     enclosures = _enclosures(declared.enclosures, context)
     if not (url or title or body or text or guid or enclosures):
         return None
@@ -85,7 +85,7 @@ def entry_of(declared: Declared, context: FeedContext) -> Entry | None:
         outlet=context.outlet or _name(declared.outlet),
         author=author_name(declared.author),
         language=primary_language(declared.language) or context.language,
-        categories=_categories(declared.categories, rules.max_categories),
+        categories=_categories(declared.categories, tuning.max_categories),
         enclosures=enclosures,
         authority=authority_of(url, context.url),
         zone=context.zone,
@@ -192,7 +192,7 @@ def _enclosures(given: Iterable[Enclosure], context: FeedContext) -> tuple[Enclo
     kept: dict[str, Enclosure] = {}
     for one in given:
         url = absolute_url(one.url, context.home or context.url)
-        if url and url not in kept and len(kept) < context.rules.max_enclosures:
+        if url and url not in kept and len(kept) < context.tuning.max_enclosures:
             kind = unicode.clean(one.type).strip()[:100]
             title = plain_title(one.title)[:_MAX_NAME_CHARS]
             kept[url] = Enclosure(url=url, type=kind, length_bytes=one.length_bytes, title=title)

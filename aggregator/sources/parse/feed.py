@@ -19,10 +19,10 @@ from xml.sax import SAXParseException
 import msgspec
 
 from aggregator.model.core import Enclosure, Entry, ParsedFeed
-from aggregator.sources.limits import SourceRules
+from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import json_feed, not_a_feed, sitemap, xml_repair
 from aggregator.sources.parse.entry_builder import (
-    Declared,
+    DeclaredEntry,
     FeedContext,
     absolute_url,
     declared_time,
@@ -76,7 +76,7 @@ def read_feed(
     outlet: str | None,
     zone: str | None,
     seen: dt.datetime,
-    rules: SourceRules,
+    tuning: SourceTuning,
 ) -> ParsedFeed:
     """The entries of a feed in any format, newest end first where there are more than `max_entries`.
 
@@ -84,9 +84,9 @@ def read_feed(
     is no feed comes back with `problem`, in the user's words. `entry_count` above `len(entries)` says that
     some were left out, as too many or as empty.
     """
-    context = FeedContext(source=source, url=url, outlet=outlet, zone=zone, seen=seen, rules=rules)
+    context = FeedContext(source=source, url=url, outlet=outlet, zone=zone, seen=seen, tuning=tuning)
     try:
-        return _read(_unzipped(data, rules.max_feed_bytes), content_type, context)
+        return _read(_unzipped(data, tuning.max_feed_bytes), content_type, context)
     except Exception as error:  # noqa: BLE001 - the boundary: parsers raise anything on strangers' bytes (I12)
         return ParsedFeed(problem=f"this could not be read as a feed ({type(error).__name__})")
 
@@ -140,11 +140,11 @@ def _read_xml(data: bytes, text: str, context: FeedContext) -> ParsedFeed:
         feed = _attempted(lambda: _with_fastfeedparser(prepared, context))
     if cut.entries and not (feed and feed.entry_count):
         feed = _attempted(lambda: _with_feedparser(data, context, prepared_by_us=False))
-    if min(cut.entries, context.rules.max_entries) > (feed.entry_count if feed else 0):
+    if min(cut.entries, context.tuning.max_entries) > (feed.entry_count if feed else 0):
         alone = _attempted(lambda: _one_by_one(prepared.decode(), context))
         feed = alone if alone and alone.entry_count > (feed.entry_count if feed else 0) else feed
     if feed and feed.entry_count:
-        return _as_given(feed, cut, context.rules.max_entries)
+        return _as_given(feed, cut, context.tuning.max_entries)
     if first and first.format:
         return first  # a feed that has none today
     return ParsedFeed(problem="this begins like a feed but holds no entries that can be read")
@@ -157,7 +157,7 @@ def _attempted(attempt: Callable[[], ParsedFeed]) -> ParsedFeed | None:
         return None
 
 
-def _as_given(feed: ParsedFeed, cut: xml_repair.Cut, limit: int) -> ParsedFeed:
+def _as_given(feed: ParsedFeed, cut: xml_repair.CutFeed, limit: int) -> ParsedFeed:
     """The feed with the count it had before we cut it, newest end first."""
     named = feed.format or ("atom" if "entry>" in cut.text else "rss")
     entries = feed.entries[::-1] if cut.newest_last else feed.entries
@@ -165,9 +165,9 @@ def _as_given(feed: ParsedFeed, cut: xml_repair.Cut, limit: int) -> ParsedFeed:
     return msgspec.structs.replace(feed, format=named, entries=entries, entry_count=count)
 
 
-def _cut(text: str, context: FeedContext) -> xml_repair.Cut:
+def _cut(text: str, context: FeedContext) -> xml_repair.CutFeed:
     """At most `max_entries` of them: the first, but the last of a feed that runs from old to new."""
-    limit = context.rules.max_entries
+    limit = context.tuning.max_entries
     cut = xml_repair.cut_entries(text, limit)
     if cut.entries <= limit:
         return cut
@@ -232,14 +232,14 @@ def _parsed(version: str, title: str, context: FeedContext, entries: list[Entry 
         title=plain_title(title),
         language=context.language,
         home=context.home,
-        entries=tuple(entry for entry in entries if entry is not None)[: context.rules.max_entries],
+        entries=tuple(entry for entry in entries if entry is not None)[: context.tuning.max_entries],
         entry_count=len(entries),
     )
 
 
-def _declared(raw: dict[str, Any]) -> Declared:
+def _declared(raw: dict[str, Any]) -> DeclaredEntry:
     source = raw.get("source")
-    return Declared(
+    return DeclaredEntry(
         guid=_string(raw, "id"),
         url=_string(raw, "feedburner_origlink") or _string(raw, "link"),
         title=_string(raw, "title"),
@@ -324,9 +324,9 @@ def _with_fastfeedparser(data: bytes, context: FeedContext) -> ParsedFeed:
     return _parsed("", _string(head, "title"), context, entries)
 
 
-def _declared_fast(raw: dict[str, Any]) -> Declared:
+def _declared_fast(raw: dict[str, Any]) -> DeclaredEntry:
     bodies = [_string(one, "value") for one in _dicts(raw, "content")]
-    return Declared(
+    return DeclaredEntry(
         guid=_string(raw, "id"),
         url=_string(raw, "link"),
         title=_string(raw, "title"),

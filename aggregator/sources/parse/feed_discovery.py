@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.sources.parse import sitemap, xml_repair
 from aggregator.sources.parse.entry_builder import absolute_url, plain_title
 
@@ -32,7 +32,7 @@ _REFRESH = re.compile(r"\s*+(?:[0-9.]{1,9}\s*+)?[;,]\s*url\s*=\s*['\"]?([^'\"]{1
 _SITEMAP_LINE = re.compile(r"[ \t]*sitemap[ \t]*:[ \t]*(\S{1,2000})", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([a-zA-Z-]{1,30})\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]{1,2000}))")
 _FEEDLIKE = re.compile(r"(?:^|[/._-])(?:rss|atom|feeds?|rdf)(?:[/._-]|\.xml|\.json|$)", re.IGNORECASE)
-_ASIDE = re.compile(
+_SECONDARY = re.compile(
     r"comment|kommentar|comentario|comentári|reacties|комментар|replies|podcast|audio|videos?\b",
     re.IGNORECASE,
 )
@@ -46,7 +46,7 @@ _USUAL_PATHS = (
 )  # fmt: skip
 
 
-class FeedLink(Noun, frozen=True, kw_only=True):
+class FeedCandidate(FrozenStruct, frozen=True, kw_only=True):
     """An address that may be a feed: declared by the page, linked in it, a usual place, named by an index."""
 
     url: str
@@ -55,7 +55,7 @@ class FeedLink(Noun, frozen=True, kw_only=True):
     origin: Literal["declared", "linked", "usual", "index"] = "declared"
 
 
-class PageJob(Noun, frozen=True, kw_only=True):
+class PageJob(FrozenStruct, frozen=True, kw_only=True):
     """A page in which feeds are looked for."""
 
     page: bytes
@@ -63,10 +63,10 @@ class PageJob(Noun, frozen=True, kw_only=True):
     charset: str | None = None
 
 
-class Discovered(Noun, frozen=True, kw_only=True):
+class DiscoveredFeeds(FrozenStruct, frozen=True, kw_only=True):
     """What a page names; `leads_to` is where it sends its readers on at once (meta refresh)."""
 
-    links: tuple[FeedLink, ...] = ()
+    links: tuple[FeedCandidate, ...] = ()
     leads_to: str | None = None
 
 
@@ -76,20 +76,20 @@ def discover(job: bytes) -> bytes:
     text = xml_repair.decode_markup(wanted.page, f"charset={wanted.charset}" if wanted.charset else None)
     if sitemap.is_sitemap(text):
         named = sitemap.sitemaps_of_index(xml_repair.well_prepared(text), wanted.url)[:_MAX_LINKS]
-        links = [FeedLink(url=url, kind="sitemap", origin="index") for url in named]
-        return msgspec.msgpack.encode(Discovered(links=tuple(links)))
-    found = Discovered(links=tuple(feed_links(text, wanted.url)), leads_to=_refresh(text, wanted.url))
+        links = [FeedCandidate(url=url, kind="sitemap", origin="index") for url in named]
+        return msgspec.msgpack.encode(DiscoveredFeeds(links=tuple(links)))
+    found = DiscoveredFeeds(links=tuple(feed_links(text, wanted.url)), leads_to=_refresh(text, wanted.url))
     return msgspec.msgpack.encode(found)
 
 
-def feed_links(page: str, base_url: str) -> list[FeedLink]:
+def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
     """Feeds that a page names, the likeliest first, each once.
 
     Reads the first 1 MiB of `page`. Pure, and linear for any input.
     """
     base = base_url
-    declared: list[FeedLink] = []
-    linked: list[FeedLink] = []
+    declared: list[FeedCandidate] = []
+    linked: list[FeedCandidate] = []
     for found in _TAG.finditer(_without_comments(page[:_SNIFFED_CHARS])):
         name, attributes = found.group(1).lower(), _attributes(found.group(2))
         if name == "base":
@@ -103,15 +103,15 @@ def feed_links(page: str, base_url: str) -> list[FeedLink]:
     return sorted(once, key=lambda link: _unlikeliness(link, base_url))
 
 
-def _unlikeliness(link: FeedLink, page_url: str) -> tuple[bool, bool, bool, int]:
+def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool, int]:
     """Less is likelier. Equals keep the page's own order: there the main feed comes first."""
     parts, page = urlsplit(link.url), urlsplit(page_url)
     section = page.path.strip("/").lower()
     is_of_section = bool(section) and f"{parts.path.lower()}/".startswith(f"/{section}/")
     words = [word for word in re.split(r"[/._-]+", parts.path.lower()) if word]
     named = 0 if section else sum(_FEED_WORD.match(word) is None for word in words)
-    aside = bool(_ASIDE.search(f"{link.title} {parts.path} {parts.query}"))
-    return aside, link.origin != "declared", bool(section) and not is_of_section, named
+    is_secondary = bool(_SECONDARY.search(f"{link.title} {parts.path} {parts.query}"))
+    return is_secondary, link.origin != "declared", bool(section) and not is_of_section, named
 
 
 def _refresh(page: str, base_url: str) -> str | None:
@@ -134,7 +134,7 @@ def sitemaps_of_robots(robots: str) -> list[str]:
     )
 
 
-def usual_places(base_url: str) -> list[FeedLink]:
+def usual_places(base_url: str) -> list[FeedCandidate]:
     """Where sites have their feed when the page does not say: the page's own, then the root's."""
     page = absolute_url(base_url, None)
     if page is None:
@@ -145,15 +145,15 @@ def usual_places(base_url: str) -> list[FeedLink]:
     own = [] if is_root else [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:2]]
     own += [] if is_root or "." in parts.path.rpartition("/")[2] else [folder.rstrip("/") + ".rss"]
     root = [f"{parts.scheme}://{parts.netloc}{path}" for path in _USUAL_PATHS]
-    return [FeedLink(url=url, origin="usual") for url in dict.fromkeys([*own, *root])]
+    return [FeedCandidate(url=url, origin="usual") for url in dict.fromkeys([*own, *root])]
 
 
-def _declared(attributes: dict[str, str], base: str) -> list[FeedLink]:
+def _declared(attributes: dict[str, str], base: str) -> list[FeedCandidate]:
     rels = attributes.get("rel", "").lower().split()
     kind = _TYPES.get(attributes.get("type", "").split(";")[0].strip().lower(), "")
     is_feed = ("alternate" in rels and _says_feed(kind, attributes)) or "feed" in rels
     url = absolute_url(attributes.get("href", ""), base) if is_feed else None
-    return [FeedLink(url=url, title=plain_title(attributes.get("title", "")), kind=kind)] if url else []
+    return [FeedCandidate(url=url, title=plain_title(attributes.get("title", "")), kind=kind)] if url else []
 
 
 def _says_feed(kind: str, attributes: dict[str, str]) -> bool:
@@ -163,10 +163,14 @@ def _says_feed(kind: str, attributes: dict[str, str]) -> bool:
     return bool(kind)
 
 
-def _linked(attributes: dict[str, str], base: str) -> list[FeedLink]:
+def _linked(attributes: dict[str, str], base: str) -> list[FeedCandidate]:
     href = attributes.get("href", "")
     url = absolute_url(href, base) if _FEEDLIKE.search(_path_of(href)) else None
-    return [FeedLink(url=url, title=plain_title(attributes.get("title", "")), origin="linked")] if url else []
+    return (
+        [FeedCandidate(url=url, title=plain_title(attributes.get("title", "")), origin="linked")]
+        if url
+        else []
+    )
 
 
 def _path_of(href: str) -> str:

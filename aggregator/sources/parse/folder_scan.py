@@ -8,16 +8,16 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError, TooManyFilesError
-from aggregator.sources.limits import SourceRules
+from aggregator.sources.limits import SourceTuning
 
 COMPRESSIONS = (".gz", ".zst")
 SUFFIXES = frozenset({".txt", ".html", ".htm", ".json", ".jsonl", ".xml", ".rss", ".atom", ".warc"})
 _TEMPORARY = ("~", ".swp", ".swx", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".bak", ".lock")
 
 
-class Stamp(Noun, frozen=True, kw_only=True):
+class FileStamp(FrozenStruct, frozen=True, kw_only=True):
     """What tells one state of a file from another: bytes, and nanoseconds since 1970.
 
     `ctime_ns` is when the file was last changed or put in its place: a copy may keep its size and `mtime_ns`.
@@ -28,33 +28,33 @@ class Stamp(Noun, frozen=True, kw_only=True):
     ctime_ns: int = 0
 
 
-class Listed(Noun, frozen=True, kw_only=True):
+class ListedFile(FrozenStruct, frozen=True, kw_only=True):
     """One file below a folder. `relative` has "/" between its parts on every system."""
 
     relative: str
     path: str
-    stamp: Stamp
+    stamp: FileStamp
 
 
-class Changes(Noun, frozen=True, kw_only=True):
+class FolderChanges(FrozenStruct, frozen=True, kw_only=True):
     """One look at a watched folder. `stamps` is what to hand in as `known` once `changed` has been stored."""
 
     changed: tuple[str, ...] = ()  # new or different, in order
     gone: tuple[str, ...] = ()
     unsettled: tuple[str, ...] = ()  # being written: for the next look
-    stamps: dict[str, Stamp]
+    stamps: dict[str, FileStamp]
 
 
-def scan(folder: Path, known: Mapping[str, Stamp], *, now_ns: int, rules: SourceRules) -> Changes:
+def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int, tuning: SourceTuning) -> FolderChanges:
     """What changed below `folder` since `known` was taken, by relative path, size and time of change.
 
     A file touched within `settle_seconds` of `now_ns` (nanoseconds since 1970) keeps its old stamp and waits.
     Raises ReadError when the folder cannot be listed at all: an unmounted disk must not look empty.
     """
-    settle_ns = int(rules.settle_seconds * 1e9)
-    stamps: dict[str, Stamp] = {}
+    settle_ns = int(tuning.settle_seconds * 1e9)
+    stamps: dict[str, FileStamp] = {}
     changed, unsettled = [], []
-    for file in listed(folder, rules):
+    for file in listed(folder, tuning):
         before = known.get(file.relative)
         if before == file.stamp:
             stamps[file.relative] = file.stamp
@@ -66,10 +66,10 @@ def scan(folder: Path, known: Mapping[str, Stamp], *, now_ns: int, rules: Source
             stamps[file.relative] = file.stamp
     seen = {*stamps, *unsettled}
     gone = tuple(sorted(path for path in known if path not in seen))
-    return Changes(changed=tuple(changed), gone=gone, unsettled=tuple(unsettled), stamps=stamps)
+    return FolderChanges(changed=tuple(changed), gone=gone, unsettled=tuple(unsettled), stamps=stamps)
 
 
-def listed(folder: Path, rules: SourceRules) -> Iterator[Listed]:
+def listed(folder: Path, tuning: SourceTuning) -> Iterator[ListedFile]:
     """The files below `folder` that we can read, sorted by relative path.
 
     Hidden and temporary files are passed over, as are links that lead outside (and all links to folders,
@@ -78,9 +78,9 @@ def listed(folder: Path, rules: SourceRules) -> Iterator[Listed]:
     root = Path(os.path.realpath(folder))
     if not os.path.isdir(root):  # noqa: PTH112 - a Path raises where the name is too long, or a folder closed
         raise ReadError("there is no such folder")
-    found: list[Listed] = []
+    found: list[ListedFile] = []
     waiting = [(root, "")]
-    while waiting and len(found) < rules.max_folder_files:
+    while waiting and len(found) < tuning.max_folder_files:
         directory, prefix = waiting.pop()
         for item in _children(directory, is_root=not prefix):
             relative = prefix + item.name
@@ -123,7 +123,7 @@ def _children(directory: Path, *, is_root: bool) -> list[os.DirEntry[str]]:
         return []
 
 
-def _listed(item: os.DirEntry[str], relative: str, root: Path) -> Listed | None:
+def _listed(item: os.DirEntry[str], relative: str, root: Path) -> ListedFile | None:
     try:
         if item.is_symlink() and not Path(os.path.realpath(item.path)).is_relative_to(root):
             return None
@@ -132,5 +132,5 @@ def _listed(item: os.DirEntry[str], relative: str, root: Path) -> Listed | None:
         return None  # gone between the listing and now, or a link to nowhere
     if not stat.S_ISREG(state.st_mode):
         return None
-    stamp = Stamp(size=state.st_size, mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns)
-    return Listed(relative=relative, path=item.path, stamp=stamp)
+    stamp = FileStamp(size=state.st_size, mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns)
+    return ListedFile(relative=relative, path=item.path, stamp=stamp)

@@ -7,7 +7,7 @@ import msgspec
 
 from aggregator.model.core import Enclosure, ParsedFeed
 from aggregator.sources.parse.entry_builder import (
-    Declared,
+    DeclaredEntry,
     FeedContext,
     absolute_url,
     declared_time,
@@ -32,7 +32,7 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
         language=primary_language(_string(feed, "language")),
     )
     items = _list(feed, "items")
-    chosen = _newest(items, context)
+    chosen = _newest_items(items, context)
     entries = (entry_of(_declared(item), context) for item in chosen if isinstance(item, dict))
     return ParsedFeed(
         format="jsonfeed",
@@ -57,8 +57,8 @@ def _has_shape(item: object) -> bool:
     return isinstance(item, dict) and "id" in item and ("content_html" in item or "content_text" in item)
 
 
-def _newest(items: list[Any], context: FeedContext) -> list[Any]:
-    limit = context.rules.max_entries
+def _newest_items(items: list[Any], context: FeedContext) -> list[Any]:
+    limit = context.tuning.max_entries
     if len(items) <= limit:
         return items
     ends = [item for item in (items[0], items[-1]) if isinstance(item, dict)]
@@ -68,11 +68,11 @@ def _newest(items: list[Any], context: FeedContext) -> list[Any]:
     return items[:limit]
 
 
-def _declared(item: dict[str, Any]) -> Declared:
+def _declared(item: dict[str, Any]) -> DeclaredEntry:
     html = _string(item, "content_html")
     text = _string(item, "content_text") or _string(item, "summary")
     images = (_string(item, "image"), _string(item, "banner_image"))
-    return Declared(
+    return DeclaredEntry(
         guid=_string(item, "id"),
         url=_string(item, "url") or _string(item, "external_url"),
         title=_string(item, "title"),

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from aggregator.extract.language import dates, unicode
-from aggregator.model.core import Entry, Noun
+from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.entry_builder import (
     absolute_url,
@@ -130,7 +130,7 @@ _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
 _ID = re.compile(rb'"id"\s*:\s*(?:"((?:[^"\\]|\\.){1,1000})"|([0-9]{1,30}))')
 
 
-class Labelled(Noun, frozen=True, kw_only=True):
+class LabelledRecord(FrozenStruct, frozen=True, kw_only=True):
     """A record of an evaluation set. `id` is as given; `problem` says why a bad record has little in it."""
 
     entry: Entry
@@ -213,7 +213,7 @@ def entry_of_record(record: dict[str, Any], *, file_name: str, seen: dt.datetime
     )
 
 
-def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> Labelled:
+def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> LabelledRecord:
     """The record with its labels. Never raises: eval rejects nothing, a bad record is its own story.
 
     A record without an id is called by its file and line.
@@ -223,15 +223,15 @@ def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> Lab
         record = decoded_record(line)
     except ReadError as error:
         found_id = _id_in(line) or fallback
-        return Labelled(entry=Entry(source=file_name, guid=found_id), id=found_id, problem=str(error))
+        return LabelledRecord(entry=Entry(source=file_name, guid=found_id), id=found_id, problem=str(error))
     record_id = _writable(_string(record, "id")) or fallback
     labels = {key: _writable(_string(record, key)) or None for key in ("cluster", "copy_of")}
     try:
         entry = entry_of_record(record, file_name=file_name)
     except ReadError as error:
         entry = Entry(source=file_name, guid=short_key(record_id, _MAX_KEY_CHARS))
-        return Labelled(entry=entry, id=record_id, problem=str(error), **labels)
-    return Labelled(entry=entry, id=record_id, **labels)
+        return LabelledRecord(entry=entry, id=record_id, problem=str(error), **labels)
+    return LabelledRecord(entry=entry, id=record_id, **labels)
 
 
 def _id_in(line: bytes | str) -> str | None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aggregator.extract.language import unicode
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError
-from aggregator.sources.limits import SourceRules
+from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import xml_repair
 from aggregator.sources.parse.entry_builder import absolute_url, plain_title
 
@@ -23,7 +23,7 @@ _BARE_SIGN = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f
 _MAX_NAME_CHARS = 200
 
 
-class OpmlFeed(Noun, frozen=True, kw_only=True):
+class OpmlFeed(FrozenStruct, frozen=True, kw_only=True):
     """One feed of a list; `folder` holds the names of the folders around it, outermost first."""
 
     url: str
@@ -32,7 +32,7 @@ class OpmlFeed(Noun, frozen=True, kw_only=True):
     folder: tuple[str, ...] = ()
 
 
-def read_opml(data: bytes, *, rules: SourceRules) -> tuple[OpmlFeed, ...]:
+def read_opml(data: bytes, *, tuning: SourceTuning) -> tuple[OpmlFeed, ...]:
     """The feeds of a list in its order, each address once, at most `max_outlines`.
 
     Forgiving: any case of attribute names, missing types, broken XML, `feed:` addresses, `category` instead
@@ -48,7 +48,7 @@ def read_opml(data: bytes, *, rules: SourceRules) -> tuple[OpmlFeed, ...]:
         raise ReadError("this is no OPML: it has no <outline>")
     feeds: dict[str, OpmlFeed] = {}
     waiting: list[tuple[Element, tuple[str, ...]]] = [(root, ())]
-    while waiting and len(feeds) < rules.max_outlines:
+    while waiting and len(feeds) < tuning.max_outlines:
         node, folder = waiting.pop()
         attributes = {str(name).lower(): str(value) for name, value in node.attrib.items()}
         feed = _feed(attributes, folder)

@@ -4,7 +4,7 @@ import re
 
 from aggregator.model.core import Enclosure, ParsedFeed
 from aggregator.sources.parse.entry_builder import (
-    Declared,
+    DeclaredEntry,
     FeedContext,
     absolute_url,
     declared_time,
@@ -40,7 +40,7 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
         return ParsedFeed(problem=f"this is an index of sitemaps; add one of them instead: {named}")
     pages = [_declared(node) for node in root.iter("*") if _kind_and_name(node.tag) == ("", "url")]
     dated = sorted(pages, key=lambda page: _newness(page, context), reverse=True)
-    entries = [entry_of(page, context) for page in dated[: context.rules.max_entries]]
+    entries = [entry_of(page, context) for page in dated[: context.tuning.max_entries]]
     kept = tuple(entry for entry in entries if entry is not None)
     named = next((page.outlet for page in pages if page.outlet), "")
     return ParsedFeed(format="sitemap", title=plain_title(named), entries=kept, entry_count=len(pages))
@@ -72,13 +72,13 @@ def _places(root: "etree._Element") -> list[str]:  # type: ignore[name-defined] 
     return [place for _, place in sorted(found, key=lambda one: one[0], reverse=True) if place]
 
 
-def _newness(page: Declared, context: FeedContext) -> float:
+def _newness(page: DeclaredEntry, context: FeedContext) -> float:
     """Seconds since 1970 of when a page was published or changed; 0 where it does not say."""
     told = declared_time(page.published, context) or declared_time(page.updated, context)
     return told.time.timestamp() if told else 0.0
 
 
-def _declared(node: "etree._Element") -> Declared:  # type: ignore[name-defined] # noqa: F821
+def _declared(node: "etree._Element") -> DeclaredEntry:  # type: ignore[name-defined] # noqa: F821
     """One page. What the news extension says goes before what images and films beside it are called."""
     texts: dict[str, str] = {}
     images: list[str] = []
@@ -88,7 +88,7 @@ def _declared(node: "etree._Element") -> Declared:  # type: ignore[name-defined]
             images += [_text(child)] if name == "loc" else []
         elif kind != "video":
             texts.setdefault(name, _text(child))
-    return Declared(
+    return DeclaredEntry(
         guid=texts.get("loc", ""),
         url=texts.get("loc", ""),
         title=texts.get("title", ""),

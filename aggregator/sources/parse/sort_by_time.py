@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 import msgspec
 import zstandard
 
-from aggregator.sources.parse.files import Found, FoundBytes, FoundEntry, FoundProblem
+from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem
 from aggregator.sources.parse.streams import Progress
 
 _HEAD_BYTES = 4
@@ -28,16 +28,18 @@ class _Item(msgspec.Struct, frozen=True, array_like=True):
 
     time: dt.datetime
     number: int
-    entry: FoundEntry | None = None
-    problem: FoundProblem | None = None
-    feed: FoundBytes | None = None
+    entry: InputEntry | None = None
+    problem: InputProblem | None = None
+    feed: InputFeed | None = None
 
     @property
     def key(self) -> tuple[dt.datetime, int]:
         return self.time, self.number
 
 
-def in_order_of_time(found: Iterator[Found], progress: Progress, *, run_chars: int) -> Iterator[Found]:
+def in_order_of_time(
+    found: Iterator[InputItem], progress: Progress, *, run_chars: int
+) -> Iterator[InputItem]:
     """What was found, each file's by itself, the oldest first; memory holds about `run_chars` of text.
 
     What declares no time keeps its place behind what comes before it, and so do problems. `progress` tells
@@ -57,7 +59,7 @@ def in_order_of_time(found: Iterator[Found], progress: Progress, *, run_chars: i
         before += behind
 
 
-def _runs(found: Iterator[Found], run_chars: int, held: ExitStack) -> tuple[list[Iterator[_Item]], int]:
+def _runs(found: Iterator[InputItem], run_chars: int, held: ExitStack) -> tuple[list[Iterator[_Item]], int]:
     """Sorted runs, all but the last in files that are open as long as `held` is; and how many items."""
     runs: list[Iterator[_Item]] = []
     items: list[_Item] = []
@@ -75,24 +77,24 @@ def _runs(found: Iterator[Found], run_chars: int, held: ExitStack) -> tuple[list
     return [*runs, iter(items)], count
 
 
-def _item(one: Found, time: dt.datetime, number: int) -> _Item:
-    if isinstance(one, FoundEntry):
+def _item(one: InputItem, time: dt.datetime, number: int) -> _Item:
+    if isinstance(one, InputEntry):
         return _Item(time, number, entry=one)
-    if isinstance(one, FoundProblem):
+    if isinstance(one, InputProblem):
         return _Item(time, number, problem=one)
     return _Item(time, number, feed=one)
 
 
-def _time_of(one: Found) -> dt.datetime | None:
-    if not isinstance(one, FoundEntry):
+def _time_of(one: InputItem) -> dt.datetime | None:
+    if not isinstance(one, InputEntry):
         return None
     return one.entry.published.time if one.entry.published else one.archived_at
 
 
-def _chars_of(one: Found) -> int:
-    if isinstance(one, FoundBytes):
+def _chars_of(one: InputItem) -> int:
+    if isinstance(one, InputFeed):
         return len(one.data)
-    return len(one.entry.html or "") + len(one.entry.text or "") if isinstance(one, FoundEntry) else 0
+    return len(one.entry.html or "") + len(one.entry.text or "") if isinstance(one, InputEntry) else 0
 
 
 def _write(file: BinaryIO, items: list[_Item]) -> None:

@@ -43,7 +43,7 @@ class Progress:
         self.total_bytes: int | None = None
 
 
-class Damage:
+class FileDamage:
     """What is wrong with a file, as far as it was read; `words` is None while nothing is."""
 
     def __init__(self) -> None:
@@ -59,13 +59,13 @@ class Damage:
 class Stream(io.BufferedReader):
     """The bytes of a file, unpacked."""
 
-    damage: Damage
+    damage: FileDamage
 
 
 class _Counting(io.RawIOBase):
     """A raw reader that tells `progress` how much went through it. What a disk cannot give is damage."""
 
-    def __init__(self, raw: BinaryIO, progress: Progress, damage: Damage) -> None:
+    def __init__(self, raw: BinaryIO, progress: Progress, damage: FileDamage) -> None:
         self._raw = raw
         self._progress = progress
         self._damage = damage
@@ -142,7 +142,7 @@ def _zstd_decompressor() -> "ZstdDecompressor":
 class _Unpacking(io.RawIOBase):
     """Members or frames one after the other; where one is broken it goes on at the next beginning of one."""
 
-    def __init__(self, packed: io.BufferedReader, damage: Damage, *, is_gzip: bool) -> None:
+    def __init__(self, packed: io.BufferedReader, damage: FileDamage, *, is_gzip: bool) -> None:
         self._packed = packed
         self._damage = damage
         self._beginning = _GZIP_MEMBER if is_gzip else _ZSTD_FRAME
@@ -242,7 +242,7 @@ def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
 @contextlib.contextmanager
 def unzipped(raw: BinaryIO, progress: Progress) -> Iterator[Stream]:
     """`raw` unzipped by what its first bytes say; what is wrong with it comes as ReadError at the end."""
-    damage = Damage()
+    damage = FileDamage()
     plain = _stream(_Counting(raw, progress, damage), damage)
     head = plain.peek(4)[:4]
     if head.startswith(_GZIP):
@@ -255,7 +255,7 @@ def unzipped(raw: BinaryIO, progress: Progress) -> Iterator[Stream]:
         raise ReadError(damage.words)
 
 
-def _stream(reader: io.RawIOBase, damage: Damage) -> Stream:
+def _stream(reader: io.RawIOBase, damage: FileDamage) -> Stream:
     stream = Stream(reader, _BUFFER_BYTES)
     stream.damage = damage
     return stream

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Generator, Iterator, Sequence
 
 from aggregator.extract.html.robots_meta import header_rules
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.streams import MOST_EMPTY, pass_empty_lines
 
@@ -29,7 +29,7 @@ _RECORD = re.compile(
 _STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
 
 
-class ArchivedPage(Noun, frozen=True, kw_only=True):
+class ArchivedPage(FrozenStruct, frozen=True, kw_only=True):
     """One page of an archive. `body` is None where it was larger than allowed or cannot be unpacked."""
 
     url: str
@@ -40,7 +40,7 @@ class ArchivedPage(Noun, frozen=True, kw_only=True):
     archived_at: dt.datetime | None = None  # WARC-Date: when it was fetched
 
 
-class BrokenRecord(Noun, frozen=True, kw_only=True):
+class BrokenRecord(FrozenStruct, frozen=True, kw_only=True):
     """A record that cannot be read; `number` counts records from 1, whatever is in them."""
 
     number: int
@@ -55,7 +55,7 @@ def read_pages(
     None where something else was passed over, so that who reads may do something else. Raises ReadError for
     what is no archive at all.
     """
-    tape = _Tape(stream)
+    tape = _PushbackStream(stream)
     number = 0
     while (line := (yield from _first_line(tape))) != b"":
         number += 1
@@ -70,7 +70,7 @@ def read_pages(
         yield BrokenRecord(number=number, reason=found) if isinstance(found, str) else found
 
 
-class _Tape:
+class _PushbackStream:
     """A stream of which something can be put back."""
 
     def __init__(self, stream: io.BufferedReader) -> None:
@@ -106,7 +106,7 @@ class _Tape:
         return part
 
 
-def _first_line(tape: _Tape) -> Generator[None, None, bytes]:
+def _first_line(tape: _PushbackStream) -> Generator[None, None, bytes]:
     """Of the next record, empty lines passed over; empty at the end."""
     empty = 0
     while (line := tape.readline(_MAX_HEADER_BYTES)) in {b"\r\n", b"\n"}:
@@ -116,7 +116,7 @@ def _first_line(tape: _Tape) -> Generator[None, None, bytes]:
     return line
 
 
-def _header_lines(tape: _Tape) -> Iterator[bytes]:
+def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
     """Up to the next record at most, where this one is cut in its headers."""
     while line := tape.readline(_MAX_HEADER_BYTES):
         if _RECORD_LINE.match(line):
@@ -126,7 +126,7 @@ def _header_lines(tape: _Tape) -> Iterator[bytes]:
 
 
 def _record(
-    headers: dict[str, str], tape: _Tape, limit: int
+    headers: dict[str, str], tape: _PushbackStream, limit: int
 ) -> Generator[None, None, ArchivedPage | str | None]:
     """A record's page, None where it is something else, or what is wrong with it."""
     length = _length(headers)
@@ -144,7 +144,7 @@ def _record(
     return _page_of(headers, block, limit) if is_page else None
 
 
-def _wrong_length(tape: _Tape, block: bytes, length: int) -> Generator[None, None, str | None]:
+def _wrong_length(tape: _PushbackStream, block: bytes, length: int) -> Generator[None, None, str | None]:
     """What is wrong where the record does not end where it says; the tape is then at the next one."""
     behind = tape.read(4)
     tape.put_back(behind)
@@ -158,7 +158,7 @@ def _wrong_length(tape: _Tape, block: bytes, length: int) -> Generator[None, Non
     return "it is cut short" if len(block) < length and inside is None else "it is not as long as it says"
 
 
-def _go_on(tape: _Tape) -> Generator[None, None, None]:
+def _go_on(tape: _PushbackStream) -> Generator[None, None, None]:
     """To the next line that begins a record."""
     passed = empty = 0
     while line := tape.readline(_MAX_HEADER_BYTES):
@@ -202,7 +202,7 @@ def _length(headers: dict[str, str]) -> int | None:
     return int(length) if re.fullmatch(r"[0-9]{1,15}", length) else None
 
 
-def _skip(tape: _Tape, length: int) -> Generator[None, None, str | None]:
+def _skip(tape: _PushbackStream, length: int) -> Generator[None, None, str | None]:
     """Pass over a record that is too long to be held; what is wrong where it is cut short."""
     while length > 0:
         skipped = len(tape.read(min(length, _CHUNK_BYTES)))

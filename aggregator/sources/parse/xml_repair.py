@@ -148,7 +148,7 @@ def _named_character(found: re.Match[str]) -> str:
 # --- how many entries, and which of them -------------------------------------------------------------------
 
 
-class Cut(NamedTuple):
+class CutFeed(NamedTuple):
     """A feed's markup with at most so many entries in it; `entries` counts those it had before."""
 
     text: str
@@ -173,16 +173,16 @@ def entry_starts(text: str) -> Iterator[int]:
             resume = max(resume, end)
 
 
-def cut_entries(text: str, limit: int, *, newest_last: bool = False) -> Cut:
+def cut_entries(text: str, limit: int, *, newest_last: bool = False) -> CutFeed:
     """`text` with its first `limit` entries, or its last ones; what stands around them stays well-formed."""
     starts = list(entry_starts(text))
     if len(starts) <= limit:
-        return Cut(text, len(starts), newest_last)
+        return CutFeed(text, len(starts), newest_last)
     if newest_last:
-        return Cut(text[: starts[0]] + text[starts[-limit] :], len(starts), newest_last)
+        return CutFeed(text[: starts[0]] + text[starts[-limit] :], len(starts), newest_last)
     last_end = text.rfind("</" + _tag_name(text, starts[-1]))
     tail = text[text.find(">", last_end) + 1 :] if last_end > starts[-1] else ""
-    return Cut(text[: starts[limit]] + tail, len(starts), newest_last)
+    return CutFeed(text[: starts[limit]] + tail, len(starts), newest_last)
 
 
 def _tag_name(text: str, start: int) -> str:

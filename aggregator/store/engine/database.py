@@ -24,8 +24,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 
-from aggregator.config.tuning import RuleBook
-from aggregator.model.counters import TRANSACTION_RETRIES, TRANSACTION_SECONDS, Tally
+from aggregator.config.tuning import Tuning
+from aggregator.model.counters import TRANSACTION_RETRIES, TRANSACTION_SECONDS, Metrics
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseAwayError,
@@ -40,30 +40,30 @@ from aggregator.store.engine.engines import laid_out_anew, postgres_engine, sess
 from aggregator.store.engine.fair_lock import FairLock
 from aggregator.store.engine.open_file import OpenFile
 from aggregator.store.engine.timeouts import (
-    DatabaseRules,
-    bounded,
-    forgiving,
+    DatabaseTuning,
+    full_sync,
+    lock_timeout,
+    lossy_text,
     milliseconds,
     sqlite_driver,
-    synced,
-    waiting_for_others,
+    statement_timeout,
 )
 
 log = logging.getLogger(__name__)
 
-_LEAST_ROOM_BYTES = 1 << 20  # what a transaction of the daemon may add to SQLite's log
+_LEAST_FREE_BYTES = 1 << 20  # what a transaction of the daemon may add to SQLite's log
 
 __all__ = ["Connection", "Database", "shown_url"]  # Connection: a type that other rooms pass along
 
 Result = TypeVar("Result")
 
 
-class _Condition:
+class _WriteState:
     """What the last tries came to; shared by all copies of a Database."""
 
     def __init__(self) -> None:
         self.trouble: AggregatorError | None = None
-        self.fold_at = 0.0  # when the log may be looked at again, monotonic
+        self.checkpoint_at = 0.0  # when the log may be looked at again, monotonic
 
 
 Fence = Callable[[Connection], None]
@@ -75,24 +75,26 @@ class Database:
     The file of an SQLite database is there already: `migrate.upgrade` makes a new one.
     """
 
-    def __init__(self, url: str, rules: DatabaseRules | None = None, tally: Tally | None = None) -> None:
+    def __init__(
+        self, url: str, tuning: DatabaseTuning | None = None, metrics_registry: Metrics | None = None
+    ) -> None:
         """`url` is what `Config.database_url` gives. Nothing is opened before the first use."""
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.session_name = session_name()
-        self.rules = rules or RuleBook().section("database", DatabaseRules)
-        self.tally = tally or Tally()
+        self.tuning = tuning or Tuning().section("database", DatabaseTuning)
+        self.metrics_registry = metrics_registry or Metrics()
         self._writing = FairLock()
         self._fence: Fence | None = None
-        self._read_seconds: float | None = None
+        self._read_timeout_seconds: float | None = None
         self._forgives = False
-        self._condition = _Condition()
+        self._write_state = _WriteState()
         file = self.file
         self._open_file = None if file is None else OpenFile(file, str(make_url(url).query.get("mode", "rw")))
         self.engine: Engine = (
-            postgres_engine(url, self.rules, self.session_name)
+            postgres_engine(url, self.tuning, self.session_name)
             if self._open_file is None
-            else sqlite_engine(url, self.rules, self._open_file)
+            else sqlite_engine(url, self.tuning, self._open_file)
         )
 
     def fenced(self, fence: "Fence") -> "Database":
@@ -101,16 +103,16 @@ class Database:
         other._fence = fence
         return other
 
-    def hurried(self) -> "Database":
+    def with_read_timeout(self) -> "Database":
         """The same database for those who wait for a page: no answer takes more than `read_seconds`.
 
         What takes longer raises DatabaseBusyError.
         """
         other = copy(self)
-        other._read_seconds = self.rules.read_seconds
+        other._read_timeout_seconds = self.tuning.read_seconds
         return other
 
-    def forgiving(self) -> "Database":
+    def lossy_text(self) -> "Database":
         """The same database for those who look at damage: texts that are no UTF-8 can be read, about."""
         other = copy(self)
         other._forgives = self.is_sqlite
@@ -131,8 +133,8 @@ class Database:
             connection = raw.execution_options(**level)
             with (
                 connection.begin() as reading,
-                bounded(connection, self._read_seconds),
-                forgiving(connection, is_asked=self._forgives),
+                statement_timeout(connection, self._read_timeout_seconds),
+                lossy_text(connection, is_asked=self._forgives),
             ):
                 yield connection
                 if self._forgives:
@@ -150,38 +152,38 @@ class Database:
         committing = False
         try:
             with (
-                self.tally.timed(TRANSACTION_SECONDS),
+                self.metrics_registry.timer(TRANSACTION_SECONDS),
                 self._turn() as seconds,
                 in_words(self.url),
                 self.engine.connect() as raw,
-                waiting_for_others(raw, seconds, self.rules.lock_seconds),
+                lock_timeout(raw, seconds, self.tuning.lock_seconds),
             ):
                 self.check_file()
                 connection = raw.execution_options(immediate=True)
-                with synced(raw) if durable and self.is_sqlite else nullcontext(), connection.begin():
+                with full_sync(raw) if durable and self.is_sqlite else nullcontext(), connection.begin():
                     if not self.is_sqlite:
-                        idle = 0 if unhurried else milliseconds(self.rules.idle_seconds)
+                        idle = 0 if unhurried else milliseconds(self.tuning.idle_seconds)
                         connection.execute(_IDLES, {"idle": str(idle)})
                         if durable:
                             connection.execute(_COMMIT_WAITS)
                     if self._fence is not None:
                         self._fence(connection)
-                    if isinstance(self._condition.trouble, DatabaseLockedError | DatabaseAwayError):
-                        self._condition.trouble = None  # it is there, and nobody is in the way
+                    if isinstance(self._write_state.trouble, DatabaseLockedError | DatabaseAwayError):
+                        self._write_state.trouble = None  # it is there, and nobody is in the way
                     yield connection
                     committing = True
         except DatabaseAwayError as error:
-            self._condition.trouble = error
+            self._write_state.trouble = error
             if committing:
                 raise DatabaseAwayError(
                     f"{error}; whether the last change is in it is not known", commit_unknown=True
                 ) from error
             raise
         except (NotWritableError, DatabaseLockedError) as error:
-            self._condition.trouble = error
+            self._write_state.trouble = error
             raise
         if committing:
-            self._condition.trouble = None
+            self._write_state.trouble = None
 
     def check_file(self) -> None:
         """Raise DatabaseReplacedError where the file of an SQLite database is not the one that is open."""
@@ -194,25 +196,25 @@ class Database:
 
         Raises DatabaseBusyError where it does not come in time, or what was found out meanwhile.
         """
-        known, seconds = self._condition.trouble, self._patience_seconds
+        known, seconds = self._write_state.trouble, self._patience_seconds
         ends = time.monotonic() + seconds
         if not self._writing.acquire(seconds):
             raise DatabaseBusyError(
                 f"the database {shown_url(self.url)} was written to all the while; try again in a moment"
             )
         try:
-            met = self._condition.trouble
+            met = self._write_state.trouble
             if met is not None and met is not known:  # who was in front found out: again it takes as long
                 raise met.with_traceback(None)
-            yield max(min(self.rules.look_seconds, seconds), ends - time.monotonic())
+            yield max(min(self.tuning.look_seconds, seconds), ends - time.monotonic())
         finally:
             self._writing.release()
 
     @property
     def _patience_seconds(self) -> float:
         """How long a writer waits for others. In trouble that is no time: who tries again asks again."""
-        usual = self.rules.lock_seconds if self._read_seconds is None else self._read_seconds
-        return usual if self._condition.trouble is None else min(usual, self.rules.look_seconds)
+        usual = self.tuning.lock_seconds if self._read_timeout_seconds is None else self._read_timeout_seconds
+        return usual if self._write_state.trouble is None else min(usual, self.tuning.look_seconds)
 
     def transact(self, work: Callable[[Connection], Result], *, durable: bool = False) -> Result:
         """`work` in a writing transaction, done again as a whole where it was in the way of others.
@@ -234,8 +236,8 @@ class Database:
         it is not done again: whoever asked looks at the rows first. See ADR 32.
         """
         started = time.monotonic()
-        pause = self.rules.pause_seconds
-        for tried in range(1, self.rules.tries + 1):
+        pause = self.tuning.pause_seconds
+        for tried in range(1, self.tuning.tries + 1):
             try:
                 return unit()
             except DatabaseLockedError:
@@ -243,24 +245,24 @@ class Database:
             except (DatabaseBusyError, DatabaseAwayError) as error:
                 unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
                 # Who has waited for a lock for half a minute has waited enough.
-                spent = time.monotonic() - started > self.rules.lock_seconds / 2
-                if unknown or spent or tried == self.rules.tries:
+                spent = time.monotonic() - started > self.tuning.lock_seconds / 2
+                if unknown or spent or tried == self.tuning.tries:
                     raise
-                self.tally.count(TRANSACTION_RETRIES, _CAUSES[type(error)])
+                self.metrics_registry.count(TRANSACTION_RETRIES, _CAUSES[type(error)])
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - so that two do not meet again
             pause *= 2
         raise AssertionError("unreachable: the last try returns or raises")
 
     def why_not_writable(self, connection: Connection) -> str | None:
         """Why nothing can be written, in the user's words; None where it can. Takes no lock."""
-        trouble, file = self._condition.trouble, self.file
+        trouble, file = self._write_state.trouble, self.file
         if trouble is not None:
             return str(trouble)
         if file is not None:
             may_write = os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
             if not may_write:
                 return f"the database {file} cannot be written; check the folder and its owner"
-            if shutil.disk_usage(file.parent).free < _LEAST_ROOM_BYTES:
+            if shutil.disk_usage(file.parent).free < _LEAST_FREE_BYTES:
                 return f"the disk of {file} is full: make room there"
             return None
         standby = connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one()
@@ -273,37 +275,37 @@ class Database:
     @property
     def trouble(self) -> str | None:
         """Why the last try to write failed, in the user's words; None where it did not."""
-        return None if self._condition.trouble is None else str(self._condition.trouble)
+        return None if self._write_state.trouble is None else str(self._write_state.trouble)
 
-    def fold_log(self, patience_seconds: float | None = None) -> bool:
+    def checkpoint_log(self, patience_seconds: float | None = None) -> bool:
         """Write SQLite's log into its file and empty it; False where a reader held it. Elsewhere nothing.
 
         Writers wait meanwhile: at most `patience_seconds` for readers, or as long as for a lock.
         """
         if not self.is_sqlite:
             return True
-        patience = self.rules.lock_seconds if patience_seconds is None else patience_seconds
+        patience = self.tuning.lock_seconds if patience_seconds is None else patience_seconds
         with self._turn(), in_words(self.url), self.engine.connect() as raw:
             driver = sqlite_driver(raw)
             driver.execute(f"PRAGMA busy_timeout={milliseconds(patience)}")
             try:
                 busy: int = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             finally:
-                driver.execute(f"PRAGMA busy_timeout={milliseconds(self.rules.lock_seconds)}")
+                driver.execute(f"PRAGMA busy_timeout={milliseconds(self.tuning.lock_seconds)}")
         return not busy
 
-    def shrink_log(self) -> bool:
+    def truncate_log(self) -> bool:
         """Empty SQLite's log where a long reader made it grow; whether it did.
 
         It gives up soon where readers are in the way, and does nothing for `log_rest_seconds` after a try.
         """
         now = time.monotonic()
-        if now < self._condition.fold_at or self.log_bytes() <= self.rules.log_mib * 2**20:
+        if now < self._write_state.checkpoint_at or self.log_bytes() <= self.tuning.log_mib * 2**20:
             return False
-        self._condition.fold_at = now + self.rules.log_rest_seconds
-        return self.fold_log(self.rules.checkpoint_seconds)
+        self._write_state.checkpoint_at = now + self.tuning.log_rest_seconds
+        return self.checkpoint_log(self.tuning.checkpoint_seconds)
 
-    def give_back(self, pages: int) -> None:
+    def release_free_pages(self, pages: int) -> None:
         """Take so many free pages out of SQLite's file, which must be made to give them (`auto_vacuum`)."""
         with self._turn(), in_words(self.url), self.engine.connect() as raw:
             driver = raw.connection.driver_connection
@@ -311,7 +313,7 @@ class Database:
             # `execute` would take one step of it, and that is one page.
             driver.executescript(f"PRAGMA incremental_vacuum({pages})")
 
-    def write_anew(self) -> tuple[int, int]:
+    def vacuum(self) -> tuple[int, int]:
         """Write SQLite's file without its free pages, so that it gives them back by itself from now on.
 
         Returns its bytes before and after. Raises UsageError on Postgres, NotWritableError where there is no
@@ -342,7 +344,7 @@ class Database:
                 driver.execute("PRAGMA temp_store_directory=''")
                 driver.execute("PRAGMA temp_store=MEMORY")
         self.engine.dispose()  # the log is another file now
-        self.fold_log()
+        self.checkpoint_log()
         return before, file.stat().st_size
 
     def log_bytes(self) -> int:
@@ -353,19 +355,19 @@ class Database:
         except FileNotFoundError:
             return 0
 
-    def refuse_little_room(self) -> None:
+    def check_free_disk(self) -> None:
         """Raises NotWritableError where the disk of an SQLite file is all but full: it would stop soon."""
         file = self.file
         if file is None or not file.parent.is_dir():
             return
         free = shutil.disk_usage(file.parent).free >> 20
-        if free < self.rules.free_mib:
+        if free < self.tuning.free_mib:
             raise NotWritableError(
-                f"only {free} MiB are free on the disk of {file}, and {self.rules.free_mib} are needed to "
+                f"only {free} MiB are free on the disk of {file}, and {self.tuning.free_mib} are needed to "
                 "start: make room there, or move the database"
             )
 
-    def wait_until_there(
+    def wait_for_server(
         self, stops: Callable[[], bool] = lambda: False, say: Callable[[str], object] = str
     ) -> None:
         """Wait for a server that does not answer yet: after a boot it may come up after us.
@@ -385,7 +387,7 @@ class Database:
                 if not said:
                     say(f"waiting for the database: {error}")
                     said = True
-                time.sleep(self.rules.look_seconds)
+                time.sleep(self.tuning.look_seconds)
 
     def close(self) -> None:
         """Close all connections.
@@ -397,7 +399,7 @@ class Database:
             self.check_file()
         except DatabaseReplacedError:
             try:
-                if not self.fold_log(self.rules.checkpoint_seconds):
+                if not self.checkpoint_log(self.tuning.checkpoint_seconds):
                     log.warning("the log %s-wal is not in its database: something still reads it", self.file)
             except AggregatorError as error:
                 log.warning("the log %s-wal is not in its database: %s", self.file, error)

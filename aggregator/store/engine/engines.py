@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.open_file import OpenFile
-from aggregator.store.engine.timeouts import DatabaseRules, milliseconds
+from aggregator.store.engine.timeouts import DatabaseTuning, milliseconds
 
 Answer = TypeVar("Answer")
 Waiting = Generator[Any, Any, Answer]
@@ -31,18 +31,18 @@ Waiting = Generator[Any, Any, Answer]
 SILENT_SECONDS = 5.0  # without a word; then it is asked whether it lives, which takes 10 at most (chosen)
 
 
-class AttentiveConnection(psycopg.Connection[Any]):
+class LivenessConnection(psycopg.Connection[Any]):
     """Raises OperationalError, and is closed, where the server does not live any more."""
 
     # For an answer of a server that lives, for who is in a hurry: one of its processes alone may hang.
     most_seconds: float | None = None
-    _knock: Any = None
+    _ping: Any = None
 
     @classmethod
-    def opened(cls, **how: Any) -> "AttentiveConnection":
+    def opened(cls, **how: Any) -> "LivenessConnection":
         """Connect as `psycopg.connect` does."""
         connection = cls.connect(**how)
-        connection._knock = partial(psycopg.connect, **how)
+        connection._ping = partial(psycopg.connect, **how)
         return connection
 
     def wait(self, gen: Waiting[Answer], *args: Any, **kwargs: Any) -> Answer:
@@ -61,15 +61,15 @@ class AttentiveConnection(psycopg.Connection[Any]):
                 elif self.most_seconds is not None and now - began > self.most_seconds:
                     self._give_up("no answer came in time")
                 elif now - heard > SILENT_SECONDS:
-                    self._look_whether_it_lives()
+                    self._check_liveness()
                     heard = time.monotonic()
                 wanted = gen.send(ready)
         except StopIteration as ended:
             return ended.value  # type: ignore[no-any-return]
 
-    def _look_whether_it_lives(self) -> None:
+    def _check_liveness(self) -> None:
         try:
-            self._knock().close()
+            self._ping().close()
         except psycopg.errors.ConnectionTimeout:
             self._give_up("it takes what is sent and does not answer")
         except psycopg.OperationalError:
@@ -100,14 +100,14 @@ def session_name() -> str:
     return f"aggregator {machine} {os.getpid()} {secrets.token_hex(4)}"
 
 
-def sqlite_engine(url: str, rules: DatabaseRules, file: OpenFile) -> Engine:
+def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
     """Connections to `file` in write-ahead mode; BEGIN is IMMEDIATE where the option `immediate` says so."""
     engine = create_engine(
         url,
-        connect_args={"timeout": rules.lock_seconds, "check_same_thread": False},
+        connect_args={"timeout": tuning.lock_seconds, "check_same_thread": False},
         pool_size=8,
         max_overflow=32,
-        pool_timeout=rules.read_seconds,
+        pool_timeout=tuning.read_seconds,
         pool_use_lifo=True,  # the same few again and again: each keeps pages of the file in memory
     )
 
@@ -128,7 +128,7 @@ def sqlite_engine(url: str, rules: DatabaseRules, file: OpenFile) -> Engine:
             "foreign_keys=ON",
             f"cache_size=-{_CACHE_KIB}",
             "temp_store=MEMORY",
-            f"journal_size_limit={rules.log_mib * 2**20}",  # what a long reader made of it is given back
+            f"journal_size_limit={tuning.log_mib * 2**20}",  # what a long reader made of it is given back
             "secure_delete=ON",  # what is deleted is overwritten: `forget` promises that
             "schema_version",  # reads the file, which makes its log where there is none yet
         ):
@@ -173,7 +173,7 @@ def _casefold(value: str | None) -> str | None:
     return None if value is None else value.casefold()
 
 
-def postgres_engine(url: str, rules: DatabaseRules, session_name: str) -> Engine:
+def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engine:
     """Connections that give a silent server up. Raises AggregatorError where the driver is missing."""
     try:
         pass  # JOINED  # the driver is an extra
@@ -183,7 +183,7 @@ def postgres_engine(url: str, rules: DatabaseRules, session_name: str) -> Engine
             pool_size=8,
             max_overflow=32,
             pool_pre_ping=True,
-            pool_timeout=rules.read_seconds,
+            pool_timeout=tuning.read_seconds,
             connect_args={"application_name": session_name, **_CONNECTING},
         )
     except (ImportError, SQLAlchemyError) as error:
@@ -192,13 +192,13 @@ def postgres_engine(url: str, rules: DatabaseRules, session_name: str) -> Engine
         ) from error
 
     @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, _args: Any, how: dict[str, Any]) -> AttentiveConnection:
-        return AttentiveConnection.opened(**how)
+    def _connect(_dialect: Any, _record: Any, _args: Any, how: dict[str, Any]) -> LivenessConnection:
+        return LivenessConnection.opened(**how)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         connection.autocommit = True
-        connection.execute(f"SET lock_timeout = {milliseconds(rules.lock_seconds)}")
+        connection.execute(f"SET lock_timeout = {milliseconds(tuning.lock_seconds)}")
         connection.autocommit = False
 
     return engine

@@ -27,7 +27,7 @@ STANDBY_KEY = 0x61676773  # shared by the daemons that wait for that
 _AWAITED = b"a daemon waits for this\n"
 
 
-class Exclusive(Protocol):
+class ProcessLock(Protocol):
     """Had by one process at a time."""
 
     def acquire(self) -> bool:
@@ -42,10 +42,10 @@ class Exclusive(Protocol):
 class FileLock:
     """For the one file of an SQLite database. A word in it says that a daemon waits for it."""
 
-    def __init__(self, path: Path, *, stands_by: bool = False) -> None:
-        """`stands_by`: as of SessionLock; what it says holds until somebody gets the lock."""
+    def __init__(self, path: Path, *, is_standby: bool = False) -> None:
+        """`is_standby`: as of SessionLock; what it says holds until somebody gets the lock."""
         self._path = path
-        self._stands_by = stands_by
+        self._is_standby = is_standby
         self._is_awaited = False
         self._descriptor: int | None = None
 
@@ -56,7 +56,7 @@ class FileLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            if self._stands_by:
+            if self._is_standby:
                 with suppress(OSError):  # no room for a word: commands place on, and this one waits
                     os.pwrite(descriptor, _AWAITED, 0)
                     self._is_awaited = True
@@ -100,10 +100,12 @@ class FileLock:
 class SessionLock:
     """For a database on a server. Its session is for one thread at a time."""
 
-    def __init__(self, database: Database, *, stands_by: bool = False) -> None:
-        """`stands_by`: who does not get it says that it waits, from then on until it has it, or `release`."""
+    def __init__(self, database: Database, *, is_standby: bool = False) -> None:
+        """`is_standby`: who does not get it says that it waits, from then on until it has it, or
+        `release`.
+        """
         self._database = database
-        self._stands_by = stands_by
+        self._is_standby = is_standby
         self._session: Connection | None = None
         self._is_had = self._is_awaited = False
 
@@ -130,7 +132,7 @@ class SessionLock:
             if waited:
                 session.execute(_WAIT_NO_MORE, {"key": STANDBY_KEY})
             self._is_had = True
-        elif self._stands_by:
+        elif self._is_standby:
             if not waited:
                 session.execute(_NOTICED_SOON)
                 session.execute(_WAIT, {"key": STANDBY_KEY})
@@ -163,7 +165,7 @@ class SessionLock:
         except DBAPIError:
             session.invalidate()  # the server went away, and the lock with it
 
-    def cut(self) -> None:
+    def abandon(self) -> None:
         """Give it back while another thread waits for an answer in its session, which may never come."""
         session, self._session = self._session, None
         self._is_had = self._is_awaited = False
@@ -202,9 +204,9 @@ def _warn_of_pooler(session: Connection) -> None:
         )
 
 
-def exclusive(database: Database, *, stands_by: bool = False) -> FileLock | SessionLock:
-    """The lock of this database; not taken yet. `stands_by`: see SessionLock."""
+def open_process_lock(database: Database, *, is_standby: bool = False) -> FileLock | SessionLock:
+    """The lock of this database; not taken yet. `is_standby`: see SessionLock."""
     file = database.file
     if file is not None:
-        return FileLock(file.with_name(file.name + ".lock"), stands_by=stands_by)
-    return SessionLock(database, stands_by=stands_by)
+        return FileLock(file.with_name(file.name + ".lock"), is_standby=is_standby)
+    return SessionLock(database, is_standby=is_standby)

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 
-class DatabaseRules(msgspec.Struct, frozen=True, kw_only=True):
+class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `database` of config/tuning.yaml; units and origins stand there."""
 
     lock_seconds: float
@@ -26,7 +26,7 @@ class DatabaseRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def synced(connection: Connection) -> Iterator[None]:
+def full_sync(connection: Connection) -> Iterator[None]:
     """SQLite syncs its log at each commit within the block; to be entered outside of a transaction."""
     driver = sqlite_driver(connection)
     driver.execute("PRAGMA synchronous=FULL")
@@ -37,7 +37,7 @@ def synced(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def waiting_for_others(connection: Connection, seconds: float, usual_seconds: float) -> Iterator[None]:
+def lock_timeout(connection: Connection, seconds: float, usual_seconds: float) -> Iterator[None]:
     """On SQLite: a transaction in the block waits so long for other programs; elsewhere the server counts."""
     if connection.dialect.name != "sqlite":
         yield
@@ -57,7 +57,7 @@ _LATE_SECONDS = 2.0  # by which a server may end a statement too late; then it h
 
 
 @contextmanager
-def bounded(connection: Connection, seconds: float | None) -> Iterator[None]:
+def statement_timeout(connection: Connection, seconds: float | None) -> Iterator[None]:
     """Within an open transaction: no statement, on SQLite the whole block, takes more than `seconds`."""
     if seconds is None:
         yield
@@ -79,7 +79,7 @@ def bounded(connection: Connection, seconds: float | None) -> Iterator[None]:
 
 
 @contextmanager
-def forgiving(connection: Connection, *, is_asked: bool) -> Iterator[None]:
+def lossy_text(connection: Connection, *, is_asked: bool) -> Iterator[None]:
     """SQLite's texts that are no UTF-8 are read with signs of replacement in the block, if `is_asked`."""
     if not is_asked:
         yield

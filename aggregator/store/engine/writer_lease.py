@@ -19,11 +19,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
-from aggregator.config.tuning import RuleBook, rule_book
-from aggregator.model.core import Noun
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError, LeaseLostError
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.process_lock import SessionLock, exclusive
+from aggregator.store.engine.process_lock import SessionLock, open_process_lock
 from aggregator.store.tables import writer
 
 log = logging.getLogger(__name__)
@@ -35,8 +35,8 @@ _ALONE_SECONDS = 600.0  # a command places undisturbed, after a daemon that said
 _PATIENCE_SECONDS = 0.5  # with a renewal under way, when the lock is given back; then its session is cut
 
 
-class SharingRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The section `sharing` of config/tuning.yaml; units stand there."""
+class LeaseTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """The section `overlaps` of config/tuning.yaml; units stand there."""
 
     lease_seconds: float
     renew_seconds: float
@@ -46,7 +46,7 @@ class SharingRules(msgspec.Struct, frozen=True, kw_only=True):
     renew_claim_seconds: float
 
 
-class Standing(Noun, frozen=True, kw_only=True):
+class WriterStatus(FrozenStruct, frozen=True, kw_only=True):
     """Who wrote last, or still does. `renewed_at` is by the server's clock; on SQLite the same as `since`."""
 
     epoch: int
@@ -55,28 +55,28 @@ class Standing(Noun, frozen=True, kw_only=True):
     renewed_at: dt.datetime
 
 
-def standing(connection: Connection) -> Standing | None:
+def writer_status(connection: Connection) -> WriterStatus | None:
     """What the table says of the writer; None where there was none yet."""
     row = connection.execute(select(writer)).first()
-    return None if row is None else Standing(**row._mapping)
+    return None if row is None else WriterStatus(**row._mapping)
 
 
-class WriterLock:
+class WriterLease:
     """Had by the one process that writes stories. Safe to use from several threads but for taking it."""
 
-    def __init__(self, database: Database, rules: SharingRules, *, stands_by: bool = False) -> None:
-        """`stands_by`: a daemon, which tries again and again where it is not the writer."""
+    def __init__(self, database: Database, tuning: LeaseTuning, *, is_standby: bool = False) -> None:
+        """`is_standby`: a daemon, which tries again and again where it is not the writer."""
         self._database = database
-        self._rules = rules
-        self._stands_by = stands_by
-        self._lock = exclusive(database, stands_by=stands_by)
+        self._tuning = tuning
+        self._is_standby = is_standby
+        self._lock = open_process_lock(database, is_standby=is_standby)
         self._left_since: float | None = None  # the lock was free, and a daemon about to take it
         self._alone_until = 0.0  # the daemon that says that it waits did not come: it is not waited for
         # When this process became the writer: how long nothing had been heard of the last one, on a server.
         self.silent_seconds: float | None = None
         self._epoch: int | None = None
         self._renewed = 0.0
-        self._renewing: _Renewing | None = None
+        self._renewing: _LeaseRenewer | None = None
         # For all that only the writer may write: a transaction raises LeaseLostError where this is not it.
         self.fenced = database.fenced(self._check)
 
@@ -85,7 +85,7 @@ class WriterLock:
         """Whether this process is the writer, as far as it can know without asking."""
         if self._epoch is None:
             return False
-        return self._renewing is None or _passed() - self._renewed < self._rules.lease_seconds
+        return self._renewing is None or _passed() - self._renewed < self._tuning.lease_seconds
 
     def acquire(self) -> bool:
         """Keep others from writing, without becoming the writer: for who replaces or migrates the tables.
@@ -104,7 +104,7 @@ class WriterLock:
             self.release()  # of an epoch that is over
         if self._is_left_to_daemon():
             return False
-        if not self._lock.acquire() and not self._depose():
+        if not self._lock.acquire() and not self._terminate_holder():
             return False
         try:
             self._epoch = self._raise_epoch()
@@ -112,7 +112,7 @@ class WriterLock:
             self.release()
             raise
         if isinstance(self._lock, SessionLock):
-            self._renewing = _Renewing(self._renew, self._rules.renew_seconds)
+            self._renewing = _LeaseRenewer(self._renew, self._tuning.renew_seconds)
         if self._left_since is not None:
             self._left_since, self._alone_until = None, _passed() + _ALONE_SECONDS
         return True
@@ -122,7 +122,7 @@ class WriterLock:
 
         Daemons do not give way; nobody is waited for once `stops` is set.
         """
-        ends = _passed() + self._rules.give_way_seconds
+        ends = _passed() + self._tuning.give_way_seconds
         while not (became := self.become_writer()) and _passed() < ends and not stops.wait(_BETWEEN_TRIES):
             pass
         if not became:
@@ -139,7 +139,7 @@ class WriterLock:
         hangs = self._renewing is not None and not self._renewing.stop()
         self._renewing = None
         if hangs and isinstance(self._lock, SessionLock):
-            self._lock.cut()
+            self._lock.abandon()
         else:
             self._lock.release()
 
@@ -184,7 +184,7 @@ class WriterLock:
 
     def _is_left_to_daemon(self) -> bool:
         """Whether a daemon stands by for the lock, and takes it soon where it is free."""
-        if self._stands_by:
+        if self._is_standby:
             return False
         is_had, is_awaited = self._lock.others()
         if not is_awaited:
@@ -192,7 +192,7 @@ class WriterLock:
             return False
         now = _passed()
         self._left_since = None if is_had else self._left_since or now
-        return self._left_since is None or now - self._left_since < self._rules.lease_seconds
+        return self._left_since is None or now - self._left_since < self._tuning.lease_seconds
 
     def _renew(self) -> bool:
         """Say that we live; False where that is all over."""
@@ -211,7 +211,7 @@ class WriterLock:
             self._lose(epoch)
         return is_mine
 
-    def _depose(self) -> bool:
+    def _terminate_holder(self) -> bool:
         """Take the lock from a writer that has said nothing for too long; False where it lives.
 
         Only from the very process that the row names: who has the lock to migrate the tables says nothing.
@@ -219,7 +219,7 @@ class WriterLock:
         if self._database.is_sqlite:
             return False
         with self._database.read() as connection:
-            silent = {"seconds": self._rules.lease_seconds}
+            silent = {"seconds": self._tuning.lease_seconds}
             holder = connection.execute(_SILENT, silent).scalar()
             if holder is None:
                 return False
@@ -252,10 +252,12 @@ _SILENT = text(
 )
 
 
-def writer_lock(database: Database, book: RuleBook | None = None, *, stands_by: bool = False) -> WriterLock:
+def open_writer_lease(
+    database: Database, all_tuning: Tuning | None = None, *, is_standby: bool = False
+) -> WriterLease:
     """The lock of this database; not taken yet."""
-    rules = (book or rule_book()).section("sharing", SharingRules)
-    return WriterLock(database, rules, stands_by=stands_by)
+    tuning = (all_tuning or effective_tuning()).section("sharing", LeaseTuning)
+    return WriterLease(database, tuning, is_standby=is_standby)
 
 
 def _passed() -> float:
@@ -266,7 +268,7 @@ def _passed() -> float:
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-class _Renewing:
+class _LeaseRenewer:
     """A thread that renews until it is told not to, or cannot."""
 
     def __init__(self, renew: Callable[[], bool], seconds: float) -> None:

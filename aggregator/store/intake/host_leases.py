@@ -11,17 +11,17 @@ from collections.abc import Callable, Collection, Mapping
 from sqlalchemy import Connection, text
 
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import SharingRules
+from aggregator.store.engine.writer_lease import LeaseTuning
 
 
-class Claims:
+class HostLeases:
     """The hosts of this daemon, for one thread. On SQLite there is one daemon, and all hosts are its own."""
 
     def __init__(
-        self, database: Database, rules: SharingRules, clock: Callable[[], float] = time.monotonic
+        self, database: Database, tuning: LeaseTuning, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._database = database
-        self._rules = rules
+        self._tuning = tuning
         self._clock = clock
         self._ours: dict[str, float] = {}  # hosts → when the claim ends, by our clock
         self._is_alone = database.is_sqlite
@@ -40,8 +40,8 @@ class Claims:
 
     def take(self, hosts: Collection[str]) -> set[str]:
         """Claim hosts; returns those that nobody else has. What was read about them before may be over."""
-        ends = self._clock() + self._rules.claim_seconds
-        values = {"hosts": sorted(hosts), "me": self._me, "seconds": self._rules.claim_seconds}
+        ends = self._clock() + self._tuning.claim_seconds
+        values = {"hosts": sorted(hosts), "me": self._me, "seconds": self._tuning.claim_seconds}
         with self._database.write() as connection:
             connection.execute(_ADD, values)
             taken = set(connection.execute(_TAKE, values).scalars())
@@ -50,7 +50,7 @@ class Claims:
 
     def keep(self, hosts: Collection[str]) -> None:
         """Hold on to hosts that are being asked. One that was lost meanwhile is not ours any more."""
-        soon = self._clock() + self._rules.renew_claim_seconds
+        soon = self._clock() + self._tuning.renew_claim_seconds
         ending = {host for host in hosts if self._ours.get(host, soon) < soon}
         for host in ending - (self.take(ending) if ending else set()):
             del self._ours[host]
@@ -58,7 +58,9 @@ class Claims:
     def give_back(self, rest_seconds: Callable[[str], float], *, but: Collection[str]) -> None:
         """Let all hosts go `but` these; each is free for others after so many more seconds."""
         over: Mapping[str, float] = {
-            host: min(rest_seconds(host), self._rules.claim_seconds) for host in self._ours if host not in but
+            host: min(rest_seconds(host), self._tuning.claim_seconds)
+            for host in self._ours
+            if host not in but
         }
         if over:
             values = {"hosts": list(over), "seconds": list(over.values()), "me": self._me}

@@ -8,14 +8,14 @@ import hashlib
 
 from sqlalchemy import Connection, delete, select, update
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import insert_or, push
 
 _FORGOTTEN_AT_ONCE = 100
 
 
-class Remembered(Noun, frozen=True, kw_only=True):
+class StoredAnswer(FrozenStruct, frozen=True, kw_only=True):
     """What came with a key before. `same_body` is False where something else came with it."""
 
     answer: bytes
@@ -24,7 +24,7 @@ class Remembered(Noun, frozen=True, kw_only=True):
 
 def open_key(
     connection: Connection, token: str, key: str, body_hash: bytes, now: dt.datetime
-) -> Remembered | None:
+) -> StoredAnswer | None:
     """Take the key for this push; what it was answered where it came before.
 
     On Postgres a push with the key of one that is under way waits for that one's end here.
@@ -34,13 +34,15 @@ def open_key(
     if connection.execute(taken.returning(push.c.key)).first() is not None:
         return None
     found = connection.execute(select(push).where(push.c.token == token, push.c.key == _key(key))).one()
-    return Remembered(answer=codecs.expand(found.answer), same_body=bytes(found.body_hash) == body_hash)
+    return StoredAnswer(
+        answer=codecs.decompress_bytes(found.answer), same_body=bytes(found.body_hash) == body_hash
+    )
 
 
 def keep_answer(connection: Connection, token: str, key: str, answer: bytes) -> None:
     """What every later push with this key is answered."""
     mine = (push.c.token == token, push.c.key == _key(key))
-    connection.execute(update(push).where(*mine).values(answer=codecs.squeeze(answer)))
+    connection.execute(update(push).where(*mine).values(answer=codecs.compress_bytes(answer)))
 
 
 def forget_before(connection: Connection, oldest: dt.datetime) -> None:

@@ -13,94 +13,98 @@ from sqlalchemy import Connection, select
 
 from aggregator.cluster.entry_identity import Identity, identify, raw_keys, url_key
 from aggregator.cluster.rekeyed_entries import (
-    Claim,
-    IdentityRules,
-    Look,
-    Marks,
-    Match,
-    Stranger,
-    marks_of,
-    moved_from,
-    recognised,
+    EntryHashes,
+    EntryKeys,
+    EntryMatch,
+    IdentityTuning,
+    Observation,
+    UnknownEntry,
+    find_moved_source,
+    hash_entry,
+    match_entries,
     shared_keys,
-    strikes_after,
+    update_strikes,
 )
 from aggregator.config.messages import counted
 from aggregator.extract.urls import canonical_url, same_site
-from aggregator.model.core import Entry, Noun
+from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store.intake import unstable_keys
-from aggregator.store.intake.reread_limits import LiveRules
-from aggregator.store.intake.unstable_keys import Habit
+from aggregator.store.intake.reread_limits import RereadTuning
+from aggregator.store.intake.unstable_keys import IdentifierStability
 from aggregator.store.tables import identity_key, in_parts
 
 NOBODY = ""  # the article of a key that says nothing
 
 
-class Poll(Noun, frozen=True, kw_only=True):
+class PollContext(FrozenStruct, frozen=True, kw_only=True):
     """What accepting must know of the source whose poll brought the entries."""
 
     outlet: str | None  # as chosen for the source; never what an entry claims
     is_first: bool
-    rules: IdentityRules
-    live: LiveRules | None = None  # how often a live blog's page is read again; None: at every change
+    tuning: IdentityTuning
+    live: RereadTuning | None = None  # how often a live blog's page is read again; None: at every change
 
 
-class Caller(NamedTuple):
+class IdentifiedEntry(NamedTuple):
     """An entry at the door."""
 
     entry: Entry
     canonical: str | None
     raw: tuple[bytes | None, bytes | None]  # the keys of GUID and URL, asked or not
     identity: Identity
-    marks: Callable[[], Marks | None]  # of a poll's entries; worked out once, where it is asked
-    match: Match | None = None  # the article that it is though no key of it is known
+    entry_hashes: Callable[[], EntryHashes | None]  # of a poll's entries; worked out once, where it is asked
+    match: EntryMatch | None = None  # the article that it is though no key of it is known
 
 
-class Met(Noun, frozen=True, kw_only=True):
+class IdentifiedBatch(FrozenStruct, frozen=True, kw_only=True):
     """The entries of one batch, against what is known."""
 
-    callers: tuple[Caller, ...]
+    identified: tuple[IdentifiedEntry, ...]
     known: dict[bytes, str]  # key to article
-    habit: Habit = Habit()  # of the source, before this poll
+    stability: IdentifierStability = IdentifierStability()  # of the source, before this poll
     void: frozenset[bytes] = frozenset()  # keys that turned out to say nothing
     words_known: frozenset[bytes] = frozenset()  # text keys of strangers that the source had before
     moved: bool = False  # the source goes on where another one ended
     notes: tuple[str, ...] = ()  # for the log
 
 
-def meet(connection: Connection, entries: Sequence[Entry], poll: Poll | None) -> Met:
+def identify_entries(
+    connection: Connection, entries: Sequence[Entry], poll: PollContext | None
+) -> IdentifiedBatch:
     """What is known of `entries`; those of a poll are all of one source."""
     source = entries[0].source
-    habit = unstable_keys.habit_of(connection, source) if poll else Habit()
-    callers = []
+    stability = unstable_keys.stability_of(connection, source) if poll else IdentifierStability()
+    identified = []
     for given in entries:
         canonical = canonical_url(given.url) if given.url else None
-        item = _speaking(given, canonical)
-        marks = cache(partial(_marks, item, poll))
+        item = _with_authority(given, canonical)
+        entry_hashes = cache(partial(_hashes, item, poll))
         raw = raw_keys(item, canonical)
-        callers.append(Caller(item, canonical, raw, _identity(item, canonical, habit), marks))
-    known = known_articles(connection, callers)
-    shared = shared_keys([_claim(one) for one in callers]) if poll else set()
+        identified.append(
+            IdentifiedEntry(item, canonical, raw, _identity(item, canonical, stability), entry_hashes)
+        )
+    known = known_articles(connection, identified)
+    shared = shared_keys([_entry_keys(one) for one in identified]) if poll else set()
     told = {key for key, article in known.items() if article == NOBODY}
     void = told | shared
     if void:
-        callers = [
-            one._replace(identity=_identity(one.entry, one.canonical, habit, void))
+        identified = [
+            one._replace(identity=_identity(one.entry, one.canonical, stability, void))
             if void.intersection(one.identity.keys)
             else one
-            for one in callers
+            for one in identified
         ]
-        known |= known_articles(connection, callers)
+        known |= known_articles(connection, identified)
         known = {key: article for key, article in known.items() if key not in void}
     if poll is None:
-        return Met(callers=tuple(callers), known=known)
-    return _met(connection, callers, known, poll, habit=habit, void=frozenset(shared - told))
+        return IdentifiedBatch(identified=tuple(identified), known=known)
+    return _met(connection, identified, known, poll, stability=stability, void=frozenset(shared - told))
 
 
-def known_articles(connection: Connection, callers: Iterable[Caller]) -> dict[bytes, str]:
-    """The articles that keys of `callers` mean, also those that foreign ones only link to."""
+def known_articles(connection: Connection, identified: Iterable[IdentifiedEntry]) -> dict[bytes, str]:
+    """The articles that keys of `identified` mean, also those that foreign ones only link to."""
     keys: set[bytes] = set()
-    for one in callers:
+    for one in identified:
         keys.update(one.identity.keys)
         keys.add(claimed_url(one))
     known: dict[bytes, str] = {}
@@ -110,12 +114,12 @@ def known_articles(connection: Connection, callers: Iterable[Caller]) -> dict[by
     return known
 
 
-def claimed_url(one: Caller) -> bytes:
+def claimed_url(one: IdentifiedEntry) -> bytes:
     """The key of the URL that a foreign source links to; empty (a key of nobody) otherwise."""
     return b"" if one.canonical is None or one.entry.authority != "foreign" else url_key(one.canonical)
 
 
-def _speaking(item: Entry, canonical: str | None) -> Entry:
+def _with_authority(item: Entry, canonical: str | None) -> Entry:
     """The entry with the authority that it has: its own address may lead to another site's article.
 
     A search engine's feed is read from the engine's site and so are the addresses in it; what they unwrap to
@@ -132,25 +136,27 @@ def _labels(url: str) -> str:
     return "." + url.partition("//")[2].partition("/")[0].lower()
 
 
-def _identity(item: Entry, canonical: str | None, habit: Habit, void: Collection[bytes] = ()) -> Identity:
+def _identity(
+    item: Entry, canonical: str | None, stability: IdentifierStability, void: Collection[bytes] = ()
+) -> Identity:
     return identify(
         item,
         canonical,
         void=void,
-        asks_guid=habit.guids_distrusted_at is None,
-        asks_url=habit.urls_distrusted_at is None,
+        use_guid=stability.guids_distrusted_at is None,
+        use_url=stability.urls_distrusted_at is None,
     )
 
 
-def _claim(one: Caller) -> Claim:
+def _entry_keys(one: IdentifiedEntry) -> EntryKeys:
     guid, url = one.raw
     published = one.entry.published
     moment = published.time.isoformat() if published and published.origin != "poll" else ""
-    return Claim(guid=guid, url=url, headline=" ".join([*one.entry.title.casefold().split(), moment]))
+    return EntryKeys(guid=guid, url=url, headline=" ".join([*one.entry.title.casefold().split(), moment]))
 
 
-def _marks(item: Entry, poll: Poll | None) -> Marks | None:
-    return marks_of(item, poll.rules) if poll else None
+def _hashes(item: Entry, poll: PollContext | None) -> EntryHashes | None:
+    return hash_entry(item, poll.tuning) if poll else None
 
 
 # --- a poll ------------------------------------------------------------------------------------------------
@@ -158,117 +164,141 @@ def _marks(item: Entry, poll: Poll | None) -> Marks | None:
 
 def _met(
     connection: Connection,
-    callers: list[Caller],
+    identified: list[IdentifiedEntry],
     known: dict[bytes, str],
-    poll: Poll,
+    poll: PollContext,
     *,
-    habit: Habit,
+    stability: IdentifierStability,
     void: frozenset[bytes],
-) -> Met:
-    source = callers[0].entry.source
-    strangers = _strangers(callers, known)
-    looks = unstable_keys.looks_like(connection, [one.marks for one in strangers]) if strangers else []
-    kin, moved = _kin(connection, strangers, looks, source, poll)
-    taken = {article for one in callers for article in _known_by_keys(one, known)}
-    found = recognised(strangers, looks, source=source, kin=kin, taken=taken, rules=poll.rules)
-    met = [one._replace(match=found.get(place)) for place, one in enumerate(callers)]
+) -> IdentifiedBatch:
+    source = identified[0].entry.source
+    unknown_entries = _unknown_entries(identified, known)
+    observations = (
+        unstable_keys.matching_observations(connection, [one.entry_hashes for one in unknown_entries])
+        if unknown_entries
+        else []
+    )
+    related_sources, moved = _related_sources(connection, unknown_entries, observations, source, poll)
+    taken = {article for one in identified for article in _known_by_keys(one, known)}
+    found = match_entries(
+        unknown_entries,
+        observations,
+        source=source,
+        related_sources=related_sources,
+        taken=taken,
+        tuning=poll.tuning,
+    )
+    met = [one._replace(match=found.get(place)) for place, one in enumerate(identified)]
     notes = []
     if found:
         known_ones = counted(len(found), "entry is a known article", "entries are known articles")
         notes.append(f"{known_ones} under new GUIDs or addresses")
     if void:
         notes.append("different entries share a GUID or an address: they are told apart without it")
-    return Met(
-        callers=tuple(met),
+    return IdentifiedBatch(
+        identified=tuple(met),
         known=known,
-        habit=habit,
+        stability=stability,
         void=void,
-        words_known=frozenset(one.text_key for one in looks if one.source == source and one.text_key),
+        words_known=frozenset(one.text_key for one in observations if one.source == source and one.text_key),
         moved=moved,
         notes=tuple(notes),
     )
 
 
-def _strangers(callers: Sequence[Caller], known: dict[bytes, str]) -> list[Stranger]:
+def _unknown_entries(identified: Sequence[IdentifiedEntry], known: dict[bytes, str]) -> list[UnknownEntry]:
     """The entries that no key knows, each key once."""
-    strangers = []
+    unknown_entries = []
     met: set[bytes] = set()
-    for place, one in enumerate(callers):
+    for place, one in enumerate(identified):
         if not _known_by_keys(one, known) and met.isdisjoint(one.identity.keys):
-            marks = one.marks()
-            assert marks is not None, "of a poll"
-            strangers.append(Stranger(place=place, marks=marks))
+            entry_hashes = one.entry_hashes()
+            assert entry_hashes is not None, "of a poll"
+            unknown_entries.append(UnknownEntry(place=place, entry_hashes=entry_hashes))
         met.update(one.identity.keys)
-    return strangers
+    return unknown_entries
 
 
-def _known_by_keys(one: Caller, known: dict[bytes, str]) -> set[str]:
+def _known_by_keys(one: IdentifiedEntry, known: dict[bytes, str]) -> set[str]:
     return {known[key] for key in (*one.identity.keys, claimed_url(one)) if key in known}
 
 
-def _kin(
-    connection: Connection, strangers: Sequence[Stranger], looks: Sequence[Look], source: str, poll: Poll
+def _related_sources(
+    connection: Connection,
+    unknown_entries: Sequence[UnknownEntry],
+    observations: Sequence[Observation],
+    source: str,
+    poll: PollContext,
 ) -> tuple[set[str], bool]:
     """The other sources whose words count as this one's, and whether it goes on where one of them ended."""
-    others = {look.source for look in looks} - {source}
+    others = {look.source for look in observations} - {source}
     if not others:
         return set(), False
-    voices = unstable_keys.voices(connection, others)
-    kin = {id_ for id_, voice in voices.items() if poll.outlet and voice.outlet == poll.outlet}
+    other_sources = unstable_keys.other_sources(connection, others)
+    related_sources = {
+        id_
+        for id_, other_source in other_sources.items()
+        if poll.outlet and other_source.outlet == poll.outlet
+    }
     if not poll.is_first:
-        return kin, False
-    silent = {id_ for id_ in others if id_ not in voices or not voices[id_].answers}
-    moved = moved_from(strangers, looks, silent, poll.rules)
-    return (kin | {moved}, True) if moved is not None else (kin, False)
+        return related_sources, False
+    silent = {id_ for id_ in others if id_ not in other_sources or not other_sources[id_].answers}
+    moved = find_moved_source(unknown_entries, observations, silent, poll.tuning)
+    return (related_sources | {moved}, True) if moved is not None else (related_sources, False)
 
 
 # --- restless keys -----------------------------------------------------------------------------------------
 
 
 def count_strikes(
-    connection: Connection, met: Met, rules: IdentityRules, now: dt.datetime, *, seen_here: Set[str]
+    connection: Connection,
+    met: IdentifiedBatch,
+    tuning: IdentityTuning,
+    now: dt.datetime,
+    *,
+    seen_here: Set[str],
 ) -> list[str]:
     """Count which kinds of keys were new for what the source had before; what follows from it, in words.
 
     `seen_here` are the known articles that this source had before: one that came by another source first has
     its GUID here for the first time.
     """
-    old = met.habit
+    old = met.stability
     guid_strikes, guids_at = old.guid_strikes, old.guids_distrusted_at
     url_strikes, urls_at = old.url_strikes, old.urls_distrusted_at
     notes = []
     if guids_at is None:
-        guid_strikes = strikes_after(guid_strikes, *_unrest(met, seen_here, 0), rules)
-        if guid_strikes >= rules.distrust_polls:
+        guid_strikes = update_strikes(guid_strikes, *_key_changes(met, seen_here, 0), tuning)
+        if guid_strikes >= tuning.distrust_polls:
             guids_at = now
             notes.append("the GUIDs of its entries change at every poll: from now on they are not asked")
     if urls_at is None:
-        url_strikes = strikes_after(url_strikes, *_unrest(met, seen_here, 1), rules)
-        if url_strikes >= rules.distrust_polls:
+        url_strikes = update_strikes(url_strikes, *_key_changes(met, seen_here, 1), tuning)
+        if url_strikes >= tuning.distrust_polls:
             urls_at = now
             notes.append("the addresses of its entries change at every poll: from now on they are not asked")
-    new = Habit(
+    new = IdentifierStability(
         guid_strikes=guid_strikes,
         url_strikes=url_strikes,
         guids_distrusted_at=guids_at,
         urls_distrusted_at=urls_at,
     )
     if new != old:
-        unstable_keys.save_habit(connection, met.callers[0].entry.source, new)
+        unstable_keys.save_stability(connection, met.identified[0].entry.source, new)
     return notes
 
 
-def _unrest(met: Met, seen_here: Set[str], kind: int) -> tuple[int, int]:
+def _key_changes(met: IdentifiedBatch, seen_here: Set[str], kind: int) -> tuple[int, int]:
     """Entries had before whose key of one kind (0: GUID, 1: URL) is new, and those whose key is known."""
     restless = settled = 0
-    for one in met.callers:
+    for one in met.identified:
         key = one.raw[kind]
         if key is None or key not in one.identity.keys:
             continue
         if key in met.known:
             settled += 1
         elif (here := _known_by_keys(one, met.known)) or met.words_known:
-            marks = one.marks()
-            if seen_here & here or (marks is not None and marks.text_key in met.words_known):
+            entry_hashes = one.entry_hashes()
+            if seen_here & here or (entry_hashes is not None and entry_hashes.text_key in met.words_known):
                 restless += 1
     return restless, settled

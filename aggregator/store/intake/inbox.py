@@ -13,17 +13,23 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, func, insert, select, update
 
-from aggregator.cluster.rekeyed_entries import Marks
-from aggregator.model.core import Entry, Noun
+from aggregator.cluster.rekeyed_entries import EntryHashes
+from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.store import codecs
 from aggregator.store.intake import identify, intake_counts, tombstones
-from aggregator.store.intake.identify import NOBODY, Caller, Met, Poll, claimed_url
-from aggregator.store.intake.reread_limits import LiveBlogs
+from aggregator.store.intake.identify import (
+    NOBODY,
+    IdentifiedBatch,
+    IdentifiedEntry,
+    PollContext,
+    claimed_url,
+)
+from aggregator.store.intake.reread_limits import RereadLimits
 from aggregator.store.tables import article, counter, entry, identity_key, in_parts, insert_or, sighting
 
 
-class Accepted(Noun, frozen=True, kw_only=True):
+class AcceptResult(FrozenStruct, frozen=True, kw_only=True):
     """What became of one entry at the door."""
 
     outcome: Literal["new", "known", "revision", "forgotten"]
@@ -31,7 +37,7 @@ class Accepted(Noun, frozen=True, kw_only=True):
     n: int | None = None  # the entry's number; None when it was known, or is forgotten
 
 
-class Waiting(Noun, frozen=True, kw_only=True):
+class InboxEntry(FrozenStruct, frozen=True, kw_only=True):
     """An entry that is ready to be placed, with all that its article is made of."""
 
     n: int
@@ -46,14 +52,14 @@ class Waiting(Noun, frozen=True, kw_only=True):
     page_charset: str | None = None
 
 
-class Taken(Noun, frozen=True, kw_only=True):
+class PollAcceptResult(FrozenStruct, frozen=True, kw_only=True):
     """What became of a poll's entries. `notes` are for the log, in the user's words."""
 
-    accepted: tuple[Accepted, ...] = ()
+    accepted: tuple[AcceptResult, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-class _Looks:
+class _Observations:
     """What an article looked like at one source, and whether that source gives it its words."""
 
     def __init__(self) -> None:
@@ -87,7 +93,7 @@ def accept(
     wants_page: Sequence[bool] | None = None,
     bumps_by_clock: bool = False,
     always_new: bool = False,
-) -> list[Accepted]:
+) -> list[AcceptResult]:
     """Put `entries` into the inbox in their order; what is known already is only noted.
 
     `seen` is when each came, `wants_page` whether its page is to be fetched first. `always_new` (for
@@ -112,8 +118,8 @@ def accept_polled(
     seen: dt.datetime,
     wants_page: Sequence[bool],
     bumps_by_clock: bool,
-    poll: Poll,
-) -> Taken:
+    poll: PollContext,
+) -> PollAcceptResult:
     """Put what one poll of one source brought into the inbox, oldest first.
 
     What `accept` does, and more is asked before an entry counts as new: cluster/rekeyed_entries.py. A source
@@ -139,40 +145,40 @@ def _accept(
     wants_page: Sequence[bool] | None,
     bumps_by_clock: bool,
     always_new: bool,
-    poll: Poll | None,
-) -> Taken:
+    poll: PollContext | None,
+) -> PollAcceptResult:
     if not entries:
-        return Taken()
+        return PollAcceptResult()
     first_n = take_numbers(connection, "entry", len(entries)) + 1
-    met = identify.meet(connection, entries, poll)
+    met = identify.identify_entries(connection, entries, poll)
     known = {} if always_new else dict(met.known)
-    ids = set(known.values()) | {one.match.article for one in met.callers if one.match}
-    seen_before = {} if always_new else _sightings(connection, ids)
+    ids = set(known.values()) | {one.match.article for one in met.identified if one.match}
+    seen_before = {} if always_new else _observations(connection, ids)
     notes = [*met.notes]
     if poll is not None and not poll.is_first:
         here = {article for article, source_id in seen_before if source_id == entries[0].source}
-        notes += identify.count_strikes(connection, met, poll.rules, seen[0], seen_here=here)
-    book = _Book(poll, met)
+        notes += identify.count_strikes(connection, met, poll.tuning, seen[0], seen_here=here)
+    observation_writer = _ObservationWriter(poll, met)
     rows: list[dict[str, Any]] = []
     accepted = []
-    asked = set() if always_new else ids | {one.identity.article for one in met.callers}
-    forgotten = tombstones.among(connection, asked)
-    live = LiveBlogs(connection, ids, seen[0], poll.live if poll else None)
-    for offset, one in enumerate(met.callers):
-        result = _judge(one, known, seen_before, book)
+    asked = set() if always_new else ids | {one.identity.article for one in met.identified}
+    forgotten = tombstones.find_tombstones(connection, asked)
+    live = RereadLimits(connection, ids, seen[0], poll.live if poll else None)
+    for offset, one in enumerate(met.identified):
+        result = _judge(one, known, seen_before, observation_writer)
         if result.article in forgotten:  # its new keys are kept, as hashes: it is known by them too
             is_known = forgotten[result.article] == "retention"
-            result = Accepted(outcome="known" if is_known else "forgotten", article=result.article)
-            book.note(one, result, known, seen_before, seen[offset])
+            result = AcceptResult(outcome="known" if is_known else "forgotten", article=result.article)
+            observation_writer.note(one, result, known, seen_before, seen[offset])
             accepted.append(result)
             continue
-        looks = seen_before.get((result.article, one.entry.source))
+        observations = seen_before.get((result.article, one.entry.source))
         by_page = bool(wants_page and wants_page[offset])
         if live.is_read_enough(result.article, result.outcome, by_page=by_page):
-            accepted.append(Accepted(outcome="known", article=result.article))
+            accepted.append(AcceptResult(outcome="known", article=result.article))
             continue  # not noted: a change stays one until the article may be read again
-        book.note(one, result, known, seen_before, seen[offset])
-        if looks and looks.gives and by_page:
+        observation_writer.note(one, result, known, seen_before, seen[offset])
+        if observations and observations.gives and by_page:
             outcome = live.outcome(result.article, one.entry, result.outcome)
             result = msgspec.structs.replace(result, outcome=outcome)
         if result.outcome != "known":
@@ -182,93 +188,99 @@ def _accept(
             )
         accepted.append(result)
     _write(connection, rows)
-    book.write(connection)
+    observation_writer.write(connection)
     came = zip(entries, accepted, strict=True)
     intake_counts.count(connection, ((given.source, result.outcome) for given, result in came))
     again = [one.article for one in accepted if one.outcome == "forgotten"]
     tombstones.count_refused(connection, again, seen[-1])
-    return Taken(accepted=tuple(accepted), notes=tuple(notes))
+    return PollAcceptResult(accepted=tuple(accepted), notes=tuple(notes))
 
 
-class _Book:
+class _ObservationWriter:
     """What is written down of entries at the door, beside the entries themselves."""
 
-    def __init__(self, poll: Poll | None, met: Met) -> None:
+    def __init__(self, poll: PollContext | None, met: IdentifiedBatch) -> None:
         self._poll = poll
         self._met = met
-        self.here = {one.identity.content_hash for one in met.callers}  # all looks of this batch
+        self.here = {one.identity.content_hash for one in met.identified}  # all looks of this batch
         self._keys: dict[bytes, str] = {}
-        self._sightings: dict[tuple[str, str, bytes], dict[str, Any]] = {}
+        self._observations: dict[tuple[str, str, bytes], dict[str, Any]] = {}
         self._replaced: set[tuple[str, str]] = set()  # whose look in the rows is not the current one any more
         self._again: list[tuple[str, str, bytes]] = []  # former looks that are the current ones again
-        self._marked: dict[tuple[str, str, bytes], Marks] = {}  # looks whose rows had no marks yet
+        self._marked: dict[tuple[str, str, bytes], EntryHashes] = {}  # looks whose rows had no marks yet
         self._addresses: dict[str, str] = {}
 
-    def goes_back(self, looks: _Looks, content_hash: bytes) -> bool:
+    def is_revert(self, observations: _Observations, content_hash: bytes) -> bool:
         """Whether a former look is the current one again.
 
         Only a poll says so, and not while the current look is in it too. A few times only: two servers of one
         outlet that disagree would go on for ever.
         """
-        if self._poll is None or content_hash in looks.current or not looks.current.isdisjoint(self.here):
+        if (
+            self._poll is None
+            or content_hash in observations.current
+            or not observations.current.isdisjoint(self.here)
+        ):
             return False
-        return looks.hashes[content_hash] < self._poll.rules.reverts
+        return observations.hashes[content_hash] < self._poll.tuning.reverts
 
     def note(
         self,
-        one: Caller,
-        result: Accepted,
+        one: IdentifiedEntry,
+        result: AcceptResult,
         known: dict[bytes, str],
-        seen_before: dict[tuple[str, str], _Looks],
+        seen_before: dict[tuple[str, str], _Observations],
         seen: dt.datetime,
     ) -> None:
         """Write down the keys and the look of an entry that was judged."""
         held = (result.article, one.entry.source)
-        looks = seen_before.setdefault(held, _Looks())
-        gave = looks.gives
-        looks.gives = gave or result.outcome == "new" or _speaks_for_it(one)
+        observations = seen_before.setdefault(held, _Observations())
+        gave = observations.gives
+        observations.gives = gave or result.outcome == "new" or _is_authoritative(one)
         fresh = [key for key in one.identity.keys if key not in known]
         for key in fresh:
             known[key] = self._keys[key] = result.article
         if result.outcome == "known" and (gave or self._met.moved) and self._has_moved(one, fresh):
             self._addresses[result.article] = one.entry.url or ""
         content_hash = one.identity.content_hash
-        if content_hash not in looks.hashes:
-            self._add_look(one, held, looks, seen)
+        if content_hash not in observations.hashes:
+            self._add_observation(one, held, observations, seen)
         elif result.outcome == "revision":
-            looks.hashes[content_hash] += 1
-            self._make_current(one, held, looks)
+            observations.hashes[content_hash] += 1
+            self._make_current(one, held, observations)
             self._again.append((*held, content_hash))
-        if content_hash in looks.unmarked and (marks := one.marks()) is not None:
-            looks.unmarked.discard(content_hash)
-            self._marked[*held, content_hash] = marks
+        if content_hash in observations.unmarked and (entry_hashes := one.entry_hashes()) is not None:
+            observations.unmarked.discard(content_hash)
+            self._marked[*held, content_hash] = entry_hashes
 
-    def _has_moved(self, one: Caller, fresh: Collection[bytes]) -> bool:
+    def _has_moved(self, one: IdentifiedEntry, fresh: Collection[bytes]) -> bool:
         """Whether a known article is at another address of its own site now: links should lead there."""
         return self._poll is not None and one.entry.authority == "own" and one.raw[1] in fresh
 
-    def _add_look(self, one: Caller, held: tuple[str, str], looks: _Looks, seen: dt.datetime) -> None:
-        marks = one.marks()
-        self._make_current(one, held, looks)
-        looks.hashes[one.identity.content_hash] = 0
-        self._sightings[*held, one.identity.content_hash] = {
+    def _add_observation(
+        self, one: IdentifiedEntry, held: tuple[str, str], observations: _Observations, seen: dt.datetime
+    ) -> None:
+        entry_hashes = one.entry_hashes()
+        self._make_current(one, held, observations)
+        observations.hashes[one.identity.content_hash] = 0
+        self._observations[*held, one.identity.content_hash] = {
             "article": held[0],
             "source": held[1],
             "content_hash": one.identity.content_hash,
-            "gives": looks.gives,
+            "gives": observations.gives,
             "first_seen_at": seen,
             "is_current": True,
-            **_columns(marks),
+            **_columns(entry_hashes),
         }
 
-    def _make_current(self, one: Caller, held: tuple[str, str], looks: _Looks) -> None:
-        for former in looks.current:
-            if (row := self._sightings.get((*held, former))) is not None:
+    def _make_current(self, one: IdentifiedEntry, held: tuple[str, str], observations: _Observations) -> None:
+        for former in observations.current:
+            if (row := self._observations.get((*held, former))) is not None:
                 row["is_current"] = False
             else:
                 self._replaced.add(held)
-        looks.current = {one.identity.content_hash}
-        looks.words, looks.minute = _words(one.marks())
+        observations.current = {one.identity.content_hash}
+        observations.words, observations.minute = _words(one.entry_hashes())
 
     def write(self, connection: Connection) -> None:
         """Write it all, in the transaction of the entries."""
@@ -284,12 +296,12 @@ class _Book:
         if self._replaced and self._poll:
             held = [{"of_article": article, "of_source": at} for article, at in sorted(self._replaced)]
             connection.execute(_REPLACED, held)
-        if self._sightings:
-            connection.execute(insert(sighting), list(self._sightings.values()))
-        for (of_article, at, look), marks in sorted(self._marked.items()):
+        if self._observations:
+            connection.execute(insert(sighting), list(self._observations.values()))
+        for (of_article, at, look), entry_hashes in sorted(self._marked.items()):
             same = (sighting.c.article == of_article, sighting.c.source == at)
             row = update(sighting).where(*same, sighting.c.content_hash == look)
-            connection.execute(row.values(**_columns(marks)))
+            connection.execute(row.values(**_columns(entry_hashes)))
         if self._again:
             back = [{"of_article": one, "of_source": at, "look": look} for one, at, look in self._again]
             connection.execute(_AGAIN, back)
@@ -308,25 +320,25 @@ _AGAIN = (
 _ADDRESS = update(article).where(article.c.id == bindparam("of_article")).values(url=bindparam("address"))
 
 
-def _columns(marks: Marks | None) -> dict[str, Any]:
+def _columns(entry_hashes: EntryHashes | None) -> dict[str, Any]:
     return {
-        "title_hash": marks.title if marks else None,
-        "title_key": marks.title_key if marks else None,
-        "text_key": marks.text_key if marks else None,
-        "declared": marks.minute if marks else None,
+        "title_hash": entry_hashes.title if entry_hashes else None,
+        "title_key": entry_hashes.title_key if entry_hashes else None,
+        "text_key": entry_hashes.text_key if entry_hashes else None,
+        "declared": entry_hashes.minute if entry_hashes else None,
     }
 
 
 def _words(
-    marks: Marks | None,
+    entry_hashes: EntryHashes | None,
 ) -> tuple[tuple[bytes | None, bytes | None] | None, dt.datetime | None]:
     """What says that two looks have the same words (None: too few of them), and the declared minute."""
-    if marks is None or marks.text_key is None:
+    if entry_hashes is None or entry_hashes.text_key is None:
         return None, None
-    return (marks.title, marks.text_key), marks.minute
+    return (entry_hashes.title, entry_hashes.text_key), entry_hashes.minute
 
 
-def _speaks_for_it(one: Caller) -> bool:
+def _is_authoritative(one: IdentifiedEntry) -> bool:
     """Whether an entry may give a known article its words: by an address of its own, or a chosen outlet.
 
     An entry without an address may say whose it is, but that is only its word.
@@ -336,51 +348,64 @@ def _speaks_for_it(one: Caller) -> bool:
 
 
 def _judge(
-    one: Caller, known: dict[bytes, str], seen_before: dict[tuple[str, str], _Looks], book: _Book
-) -> Accepted:
+    one: IdentifiedEntry,
+    known: dict[bytes, str],
+    seen_before: dict[tuple[str, str], _Observations],
+    observation_writer: _ObservationWriter,
+) -> AcceptResult:
     article = next((known[key] for key in one.identity.keys if key in known), None)
     if article is None and (elsewhere := claimed_url(one)) in known:
-        return Accepted(outcome="known", article=known[elsewhere])  # a link to what its own site gave us
+        return AcceptResult(outcome="known", article=known[elsewhere])  # a link to what its own site gave us
     is_matched = article is None and one.match is not None
     if article is None and one.match is not None:
         article = one.match.article
     if article is None:
-        return Accepted(outcome="new", article=one.identity.article)
-    looks = seen_before.get((article, one.entry.source))
-    is_said = looks is not None and looks.gives and _says_more(one, looks, book, is_matched=is_matched)
-    return Accepted(outcome="revision" if is_said else "known", article=article)
+        return AcceptResult(outcome="new", article=one.identity.article)
+    observations = seen_before.get((article, one.entry.source))
+    is_said = (
+        observations is not None
+        and observations.gives
+        and _has_new_words(one, observations, observation_writer, is_matched=is_matched)
+    )
+    return AcceptResult(outcome="revision" if is_said else "known", article=article)
 
 
-def _says_more(one: Caller, looks: _Looks, book: _Book, *, is_matched: bool) -> bool:
+def _has_new_words(
+    one: IdentifiedEntry,
+    observations: _Observations,
+    observation_writer: _ObservationWriter,
+    *,
+    is_matched: bool,
+) -> bool:
     """Whether the source that gives an article its words gives it others now."""
     content_hash = one.identity.content_hash
-    if content_hash in looks.current:
+    if content_hash in observations.current:
         return False
-    words, minute = _words(one.marks())
-    if words is not None and words == looks.words and (is_matched or minute == looks.minute):
+    words, minute = _words(one.entry_hashes())
+    if words is not None and words == observations.words and (is_matched or minute == observations.minute):
         return False  # at most another address
-    return content_hash not in looks.hashes or book.goes_back(looks, content_hash)
+    return content_hash not in observations.hashes or observation_writer.is_revert(observations, content_hash)
 
 
-def _sightings(connection: Connection, articles: set[str]) -> dict[tuple[str, str], _Looks]:
+def _observations(connection: Connection, articles: set[str]) -> dict[tuple[str, str], _Observations]:
     """By article and source."""
-    found: dict[tuple[str, str], _Looks] = {}
+    found: dict[tuple[str, str], _Observations] = {}
     for chunk in in_parts(sorted(articles)):
-        for row in connection.execute(_LOOKS.where(sighting.c.article.in_(chunk))):
-            looks = found.setdefault((row.article, row.source), _Looks())
+        for row in connection.execute(_OBSERVATIONS.where(sighting.c.article.in_(chunk))):
+            observations = found.setdefault((row.article, row.source), _Observations())
             look = bytes(row.content_hash)
-            looks.hashes[look] = row.reverts
-            looks.gives = looks.gives or row.gives
+            observations.hashes[look] = row.reverts
+            observations.gives = observations.gives or row.gives
             if row.title_hash is None:
-                looks.unmarked.add(look)
+                observations.unmarked.add(look)
             if row.is_current:
-                looks.current.add(look)
-                looks.minute = row.declared
-                looks.words = row.text_key and (bytes(row.title_hash), bytes(row.text_key))
+                observations.current.add(look)
+                observations.minute = row.declared
+                observations.words = row.text_key and (bytes(row.title_hash), bytes(row.text_key))
     return found
 
 
-_LOOKS = select(
+_OBSERVATIONS = select(
     sighting.c.article,
     sighting.c.source,
     sighting.c.content_hash,
@@ -394,7 +419,7 @@ _LOOKS = select(
 
 
 def _row(
-    result: Accepted, item: Entry, *, seen: dt.datetime, page: bool, bumps_by_clock: bool
+    result: AcceptResult, item: Entry, *, seen: dt.datetime, page: bool, bumps_by_clock: bool
 ) -> dict[str, Any]:
     return {
         "n": result.n,
@@ -403,7 +428,7 @@ def _row(
         "article": result.article,
         "revises": result.outcome == "revision",
         "url": item.url,
-        "payload": codecs.squeeze_noun(item),
+        "payload": codecs.compress_struct(item),
         "page_due_at": seen if page else None,
         "bumps_by_clock": bumps_by_clock,
         "accepted_at": seen,
@@ -422,7 +447,7 @@ def _write(connection: Connection, rows: list[dict[str, Any]]) -> None:
         connection.execute(insert(entry), rows)
 
 
-def ready(connection: Connection, limit: int, after: int = 0) -> list[Waiting]:
+def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry]:
     """The next entries to be placed, in the order of their inbox numbers.
 
     Raises UnreadableEntryError for one whose words are damaged.
@@ -436,22 +461,22 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[Waiting]:
     return [_waiting(row) for row in connection.execute(statement)]
 
 
-def ready_of(connection: Connection, numbers: Iterable[int]) -> list[Waiting]:
+def ready_of(connection: Connection, numbers: Iterable[int]) -> list[InboxEntry]:
     """Those of the entries `numbers` that still wait to be placed, in the order of their inbox numbers."""
-    found: list[Waiting] = []
+    found: list[InboxEntry] = []
     for chunk in in_parts(sorted(numbers)):
         statement = select(entry).where(entry.c.state == "ready", entry.c.n.in_(chunk))
         found += [_waiting(row) for row in connection.execute(statement)]
     return sorted(found, key=lambda one: one.inbox_no)
 
 
-def _waiting(row: Any) -> Waiting:
+def _waiting(row: Any) -> InboxEntry:
     try:
-        declared = codecs.expand_noun(row.payload, Entry)
-        page = codecs.expand(row.page) if row.page is not None else None
+        declared = codecs.decompress_struct(row.payload, Entry)
+        page = codecs.decompress_bytes(row.page) if row.page is not None else None
     except codecs.UNREADABLE as error:
         raise UnreadableEntryError(f"what was stored of it cannot be read ({error})", row.n) from error
-    return Waiting(
+    return InboxEntry(
         n=row.n,
         inbox_no=row.inbox_no,
         article=row.article,
@@ -497,7 +522,7 @@ def claim(connection: Connection, key: bytes, article_id: str) -> str:
     return article_id if owner == NOBODY else owner
 
 
-class Result(Noun, frozen=True, kw_only=True):
+class EntryResult(FrozenStruct, frozen=True, kw_only=True):
     """What became of an accepted entry. `outcome` is None while it waits."""
 
     n: int
@@ -511,9 +536,9 @@ class Result(Noun, frozen=True, kw_only=True):
 _ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # kept once: `retention.settle_entries`
 
 
-def results(connection: Connection, numbers: Iterable[int]) -> list[Result]:
+def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:
     """What became of the entries `numbers`, in their order."""
-    found: list[Result] = []
+    found: list[EntryResult] = []
     for chunk in in_parts(sorted(numbers)):
         statement = (
             select(entry.c.n, entry.c.outcome, entry.c.verdict, entry.c.reason, _ADDRESS_OF, article.c.story)
@@ -521,7 +546,7 @@ def results(connection: Connection, numbers: Iterable[int]) -> list[Result]:
             .where(entry.c.n.in_(chunk))
             .order_by(entry.c.n)
         )
-        found += [Result(**row._mapping) for row in connection.execute(statement)]
+        found += [EntryResult(**row._mapping) for row in connection.execute(statement)]
     return found
 
 
@@ -532,7 +557,7 @@ def waiting_count(connection: Connection) -> int:
     ).scalar_one()
 
 
-def hush(connection: Connection, numbers: Sequence[int]) -> None:
+def bump_at_own_time(connection: Connection, numbers: Sequence[int]) -> None:
     """Let these waiting entries bump their stories by their own time, not by ours."""
     for chunk in in_parts(numbers):
         connection.execute(update(entry).where(entry.c.n.in_(chunk)).values(bumps_by_clock=False))

@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from aggregator.model.core import Noun, Verdict
+from aggregator.model.core import FrozenStruct, Verdict
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import take_numbers
 from aggregator.store.tables import entry, in_parts, source
 
 
-class PageWanted(Noun, frozen=True, kw_only=True):
+class PendingPage(FrozenStruct, frozen=True, kw_only=True):
     """An entry that waits for its page."""
 
     n: int
@@ -21,7 +21,7 @@ class PageWanted(Noun, frozen=True, kw_only=True):
     feed: str | None = None  # the address at which the feed that linked to it is asked; None: not known
 
 
-def wanted(connection: Connection, now: dt.datetime, limit: int) -> list[PageWanted]:
+def due_pages(connection: Connection, now: dt.datetime, limit: int) -> list[PendingPage]:
     """Entries whose page is due to be fetched, the longest waiting first."""
     statement = (
         select(
@@ -36,25 +36,25 @@ def wanted(connection: Connection, now: dt.datetime, limit: int) -> list[PageWan
         .limit(limit)
     )
     return [
-        PageWanted(n=row.n, url=row.url, tries=row.page_tries, feed=row.feed)
+        PendingPage(n=row.n, url=row.url, tries=row.page_tries, feed=row.feed)
         for row in connection.execute(statement)
     ]
 
 
-def left(connection: Connection, articles: Iterable[str]) -> list[PageWanted]:
+def unfetched_pages(connection: Connection, articles: Iterable[str]) -> list[PendingPage]:
     """Entries of `articles` whose page was not fetched yet, in the order they were accepted."""
-    found: list[PageWanted] = []
+    found: list[PendingPage] = []
     for chunk in in_parts(sorted(set(articles))):
         statement = select(entry.c.n, entry.c.url, entry.c.page_tries).where(
             entry.c.state == "page", entry.c.article.in_(chunk)
         )
         found += [
-            PageWanted(n=row.n, url=row.url, tries=row.page_tries) for row in connection.execute(statement)
+            PendingPage(n=row.n, url=row.url, tries=row.page_tries) for row in connection.execute(statement)
         ]
     return sorted(found, key=lambda one: one.n)
 
 
-def arrived(
+def store_page(
     connection: Connection,
     n: int,
     *,
@@ -70,14 +70,14 @@ def arrived(
     _settled(
         connection,
         n,
-        page=None if page is None else codecs.squeeze(page),
+        page=None if page is None else codecs.compress_bytes(page),
         page_url=url,
         page_charset=charset,
         page_robots=robots or None,
     )
 
 
-def given_up(connection: Connection, n: int, *, verdict: Verdict | None, reason: str) -> None:
+def give_up(connection: Connection, n: int, *, verdict: Verdict | None, reason: str) -> None:
     """Do without the page of entry `n`; `verdict` where the site answered with something that has one."""
     _settled(connection, n, page_verdict=verdict, reason=reason)
 
@@ -104,7 +104,7 @@ def later(connection: Connection, n: int, due: dt.datetime, *, counts: bool = Tr
     )
 
 
-def pull_in(connection: Connection, latest: dt.datetime) -> None:
+def cap_due_times(connection: Connection, latest: dt.datetime) -> None:
     """After the clock went back: no page is due later than `latest`."""
     connection.execute(
         update(entry).where(entry.c.state == "page", entry.c.page_due_at > latest).values(page_due_at=latest)

@@ -63,7 +63,7 @@ def store(connection: Connection, holder: str, results: Mapping[int, bytes]) -> 
         .where(prepared.c.entry == bindparam("of_entry"), prepared.c.holder == holder)
         .values(result=bindparam("made"))
     )
-    rows = [{"of_entry": n, "made": codecs.squeeze(result)} for n, result in sorted(results.items())]
+    rows = [{"of_entry": n, "made": codecs.compress_bytes(result)} for n, result in sorted(results.items())]
     if rows:
         connection.execute(statement, rows)
 
@@ -73,7 +73,7 @@ def results(connection: Connection, numbers: Sequence[int], made_for: str) -> di
     statement = select(prepared.c.entry, prepared.c.result).where(
         prepared.c.entry.in_(numbers), prepared.c.made_for == made_for, prepared.c.result.is_not(None)
     )
-    return {row.entry: codecs.expand(row.result) for row in connection.execute(statement)}
+    return {row.entry: codecs.decompress_bytes(row.result) for row in connection.execute(statement)}
 
 
 def drop(connection: Connection, numbers: Sequence[int]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from aggregator.extract.language.unicode import clean
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.store.intake import prefetched
 from aggregator.store.intake.inbox import take_numbers
 from aggregator.store.tables import article, entry, in_parts, insert_or, refusal
@@ -20,28 +20,28 @@ from aggregator.store.tables import article, entry, in_parts, insert_or, refusal
 REASON: Final = "placing it failed"  # what the reason of such an entry begins with
 _VERDICT: Final = "not_article"
 
-IS_ASIDE: Final[ColumnElement[bool]] = and_(
+IS_QUARANTINED: Final[ColumnElement[bool]] = and_(
     entry.c.state == "refused",
     entry.c.verdict == _VERDICT,
     entry.c.reason.startswith(REASON, autoescape=True),
 )
 
 
-def set_aside(connection: Connection, n: int, *, at: dt.datetime, reason: str) -> None:
+def quarantine(connection: Connection, n: int, *, at: dt.datetime, reason: str) -> None:
     """Take entry `n` out of the queue, words and all; where REASON begins `reason` it may wait again."""
     values = {"state": "refused", "outcome": "refused", "verdict": _VERDICT, "reason": reason, "done_at": at}
     connection.execute(update(entry).where(entry.c.n == n, entry.c.state == "ready").values(**values))
     prefetched.drop(connection, [n])
 
 
-def wait_again(connection: Connection, numbers: Sequence[str]) -> int:
+def requeue(connection: Connection, numbers: Sequence[str]) -> int:
     """Let these entries be placed after all that waits; returns how many were aside.
 
     One whose article came meanwhile has lost its page: as the older of two it says nothing new then.
     """
     waiting = 0
     for n in numbers:
-        found = connection.execute(select(entry.c.article).where(entry.c.n == int(n), IS_ASIDE)).first()
+        found = connection.execute(select(entry.c.article).where(entry.c.n == int(n), IS_QUARANTINED)).first()
         if found is None:
             continue
         is_there = connection.execute(select(article.c.n).where(article.c.root == found.article)).first()
@@ -56,7 +56,7 @@ def wait_again(connection: Connection, numbers: Sequence[str]) -> int:
 _PLACE = ", "
 
 
-class Refusal(Noun, frozen=True, kw_only=True):
+class RejectedInput(FrozenStruct, frozen=True, kw_only=True):
     """Something that could not become an entry."""
 
     source: str
@@ -66,10 +66,10 @@ class Refusal(Noun, frozen=True, kw_only=True):
     at: dt.datetime
 
 
-def latest(connection: Connection, limit: int) -> list[Refusal]:
+def latest(connection: Connection, limit: int) -> list[RejectedInput]:
     """What was refused last, the newest first."""
     statement = select(refusal).order_by(refusal.c.at.desc(), refusal.c.item).limit(limit)
-    return [Refusal(**row._mapping) for row in connection.execute(statement)]
+    return [RejectedInput(**row._mapping) for row in connection.execute(statement)]
 
 
 def note(
@@ -81,13 +81,13 @@ def note(
     connection.execute(statement.on_conflict_do_update(index_elements=["source", "item"], set_=values))
 
 
-def forget(connection: Connection, *, source: str, items: Sequence[str]) -> None:
+def clear(connection: Connection, *, source: str, items: Sequence[str]) -> None:
     """What was refused came in after all."""
     for chunk in in_parts([clean(item) for item in items]):  # file names need not be text
         connection.execute(delete(refusal).where(refusal.c.source == source, refusal.c.item.in_(chunk)))
 
 
-def forget_files(connection: Connection, files: Collection[str]) -> None:
+def clear_files(connection: Connection, files: Collection[str]) -> None:
     """Drop all that was refused of these files, whoever read them."""
     wanted = {clean(file) for file in files}  # file names need not be text
     if not wanted:
@@ -99,7 +99,7 @@ def forget_files(connection: Connection, files: Collection[str]) -> None:
             )
 
 
-def forget_source(connection: Connection, source: str) -> None:
+def clear_source(connection: Connection, source: str) -> None:
     """Drop all that was refused of a source that is there no more."""
     connection.execute(delete(refusal).where(refusal.c.source == source))
 

@@ -12,13 +12,13 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from aggregator.model.core import Entry, Noun
+from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store.tables import article, entry, in_parts
 
-Outcome = Literal["new", "known", "revision", "forgotten"]
+AcceptOutcome = Literal["new", "known", "revision", "forgotten"]
 
 
-class LiveRules(Noun, frozen=True, kw_only=True):
+class RereadTuning(FrozenStruct, frozen=True, kw_only=True):
     """At most `most` times within `hours` for a live blog's page, `others` for any other article."""
 
     most: int
@@ -26,43 +26,43 @@ class LiveRules(Noun, frozen=True, kw_only=True):
     hours: float
 
 
-class _Reads(NamedTuple):
+class _ReadCounts(NamedTuple):
     """What was read of one live blog."""
 
     lately: int  # times within the hours of the rule, without the first
     last: dt.datetime  # when its newest entry came in
 
 
-class LiveBlogs:
+class RereadLimits:
     """Those of some articles that are live blogs (or briefings), and how often each was read lately."""
 
     def __init__(
-        self, connection: Connection, articles: Collection[str], now: dt.datetime, rules: LiveRules | None
+        self, connection: Connection, articles: Collection[str], now: dt.datetime, tuning: RereadTuning | None
     ) -> None:
-        """`rules` None: nothing is held back and nothing read more often."""
+        """`tuning` None: nothing is held back and nothing read more often."""
         self._connection = connection
         self._now = now
-        self._rules = rules
-        self._reads: dict[str, _Reads] = {}
-        if rules is None:
+        self._tuning = tuning
+        self._reads: dict[str, _ReadCounts] = {}
+        if tuning is None:
             return
         for some in in_parts(sorted(articles)):
             containers = select(article.c.id).where(article.c.id.in_(some), article.c.role == "container")
             for id_ in connection.execute(containers).scalars().all():
-                self._reads[id_] = _reads(connection, id_, now, rules)
+                self._reads[id_] = _reads(connection, id_, now, tuning)
 
-    def is_read_enough(self, id_: str, judged: Outcome, *, by_page: bool) -> bool:
+    def is_read_enough(self, id_: str, judged: AcceptOutcome, *, by_page: bool) -> bool:
         """Whether article `id_` may not be read again now; `by_page`: its page would be fetched for that."""
-        if self._rules is None:
+        if self._tuning is None:
             return False
         reads = self._reads.get(id_)
         if reads is not None:
-            return by_page and reads.lately >= self._rules.most
+            return by_page and reads.lately >= self._tuning.most
         if judged != "revision":
             return False
-        return _lately(self._connection, id_, self._now, self._rules) >= self._rules.others
+        return _lately(self._connection, id_, self._now, self._tuning) >= self._tuning.others
 
-    def outcome(self, id_: str, item: Entry, judged: Outcome) -> Outcome:
+    def outcome(self, id_: str, item: Entry, judged: AcceptOutcome) -> AcceptOutcome:
         """A revision also where the feed only says that the live blog has changed since it was read."""
         reads = self._reads.get(id_)
         if judged != "known" or reads is None or item.updated is None:
@@ -70,14 +70,14 @@ class LiveBlogs:
         return "revision" if item.updated > reads.last else "known"
 
 
-def _reads(connection: Connection, id_: str, now: dt.datetime, rules: LiveRules) -> _Reads:
+def _reads(connection: Connection, id_: str, now: dt.datetime, tuning: RereadTuning) -> _ReadCounts:
     newest = select(func.max(entry.c.accepted_at)).where(entry.c.article == id_)
     last: dt.datetime | None = connection.execute(newest).scalar_one()
-    return _Reads(lately=_lately(connection, id_, now, rules), last=last or now)
+    return _ReadCounts(lately=_lately(connection, id_, now, tuning), last=last or now)
 
 
-def _lately(connection: Connection, id_: str, now: dt.datetime, rules: LiveRules) -> int:
-    since = now - dt.timedelta(hours=rules.hours)
+def _lately(connection: Connection, id_: str, now: dt.datetime, tuning: RereadTuning) -> int:
+    since = now - dt.timedelta(hours=tuning.hours)
     again = select(func.count()).where(entry.c.article == id_, entry.c.revises, entry.c.accepted_at > since)
     count: int = connection.execute(again).scalar_one()
     return count

@@ -6,12 +6,12 @@ from typing import Literal
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.config.tuning import RuleBook
-from aggregator.model.core import Noun
-from aggregator.model.health_report import decayed, expected_gap_seconds, silence_seconds
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import FrozenStruct
+from aggregator.model.health_report import decay_rate, expected_gap_seconds, silence_seconds
 from aggregator.store.intake.sources import Source
 
-State = Literal["new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"]
+HealthState = Literal["new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"]
 
 # What a cause means to somebody who has never heard of it. The detail that was noted stands behind it.
 _MEANINGS = {
@@ -40,7 +40,7 @@ _MEANINGS = {
 }
 
 
-class HealthRules(msgspec.Struct, frozen=True, kw_only=True):
+class HealthTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Those of config/tuning.yaml that this needs."""
 
     rate_days: float
@@ -49,10 +49,10 @@ class HealthRules(msgspec.Struct, frozen=True, kw_only=True):
     flood_shown_days: float
 
 
-class SourceHealth(Noun, frozen=True, kw_only=True):
+class SourceHealth(FrozenStruct, frozen=True, kw_only=True):
     """How a source does. `cause` is a short word for machines, "" where all is well, `words` for people."""
 
-    state: State
+    state: HealthState
     cause: str = ""
     words: str = ""
     per_day: float | None = (
@@ -60,20 +60,20 @@ class SourceHealth(Noun, frozen=True, kw_only=True):
     )
 
 
-def health_rules(book: RuleBook) -> HealthRules:
+def health_rules(all_tuning: Tuning) -> HealthTuning:
     """The constants in force: section `net` of config/tuning.yaml."""
-    return msgspec.convert(book.values("net"), HealthRules)
+    return msgspec.convert(all_tuning.values("net"), HealthTuning)
 
 
-def health_of(source: Source, now: dt.datetime, rules: HealthRules) -> SourceHealth:
+def health_of(source: Source, now: dt.datetime, tuning: HealthTuning) -> SourceHealth:
     """How `source` does at `now`."""
-    state, cause, words = _condition(source, now, rules)
+    state, cause, words = _condition(source, now, tuning)
     known = source.kind == "feed" and source.first_poll_done
-    rate = decayed(source.per_day, source.per_day_at, now, rules.rate_days) if known else None
+    rate = decay_rate(source.per_day, source.per_day_at, now, tuning.rate_days) if known else None
     return SourceHealth(state=state, cause=cause, words=words, per_day=rate)
 
 
-def _condition(source: Source, now: dt.datetime, rules: HealthRules) -> tuple[State, str, str]:
+def _condition(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[HealthState, str, str]:
     if source.paused:
         return "paused", "", source.health_cause or ""
     if source.health == "merged":
@@ -85,7 +85,7 @@ def _condition(source: Source, now: dt.datetime, rules: HealthRules) -> tuple[St
         return "failing", _cause_of(source.health_cause), _failing(source, now)
     if source.health == "new":
         return "new", "", ""
-    return _news(source, now, rules)
+    return _news(source, now, tuning)
 
 
 def _failing(source: Source, now: dt.datetime) -> str:
@@ -100,22 +100,22 @@ def _failing(source: Source, now: dt.datetime) -> str:
     return words
 
 
-def _news(source: Source, now: dt.datetime, rules: HealthRules) -> tuple[State, str, str]:
+def _news(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[HealthState, str, str]:
     """Of a source that answers: whether there is too little or too much in it."""
-    silence = _silence(source, now, rules)
+    silence = _silence(source, now, tuning)
     if silence is not None:
         return "silent", "silent", silence
-    if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(days=rules.flood_shown_days):
+    if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(days=tuning.flood_shown_days):
         old = counted(source.flood_entries, "old entry", "old entries")
         words = f"{old} came at once on {_day(source.flooded_at)}"
         return "flood", "flood", f"{words}; stored, not announced"
     return "ok", "", source.health_cause or ""
 
 
-def _silence(source: Source, now: dt.datetime, rules: HealthRules) -> str | None:
+def _silence(source: Source, now: dt.datetime, tuning: HealthTuning) -> str | None:
     gap = expected_gap_seconds(source.per_day)
     silent = silence_seconds(
-        source.per_day, source.last_new_at, now, gaps=rules.silent_gaps, days=rules.silent_days
+        source.per_day, source.last_new_at, now, gaps=tuning.silent_gaps, days=tuning.silent_days
     )
     if gap is None or silent is None:
         return None

@@ -11,12 +11,12 @@ from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, sele
 
 from aggregator.cluster.entry_identity import short_id
 from aggregator.extract.urls import address_key
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
 from aggregator.store.tables import article, in_parts, source
 
 
-class Source(Noun, frozen=True, kw_only=True):
+class Source(FrozenStruct, frozen=True, kw_only=True):
     """One source. `id` is made of its name, else of its address: keep the name when the address changes."""
 
     id: str
@@ -125,7 +125,7 @@ _NOT_ASKED = ("gone", "merged")  # health of sources that are not due
 _OURS = ("refused", "address")  # causes that a changed configuration may have mended
 
 
-def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
+def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     """Make the sources of the configuration file what the file says; those it dropped are paused.
 
     A source with a new address or a shorter interval is due as early as a new one would be, and so is one
@@ -162,7 +162,7 @@ def follow_config(connection: Connection, wanted: Iterable[Source]) -> None:
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
             connection.execute(update(source).where(source.c.id == id_).values(paused=True))
-    part_again(connection)
+    restart_merged_sources(connection)
     _give_way(connection)
 
 
@@ -190,7 +190,7 @@ def _addresses(row: Row[Any]) -> tuple[str, ...]:
     return tuple(address for address in (row.address, row.adopted) if address is not None)
 
 
-def part_again(connection: Connection) -> None:
+def restart_merged_sources(connection: Connection) -> None:
     """Let sources that gave way to another one be asked again where that is not asked any more."""
     other = source.alias()
     asked = select(other.c.id).where(other.c.paused.is_(False), other.c.health.not_in(_NOT_ASKED))
@@ -220,7 +220,7 @@ def add(connection: Connection, item: Source) -> None:
 def remove(connection: Connection, id: str) -> None:  # noqa: A002
     """Take a source out; what came from it stays."""
     connection.execute(source.delete().where(source.c.id == id))
-    part_again(connection)
+    restart_merged_sources(connection)
 
 
 def revive(connection: Connection, id: str, now: dt.datetime) -> None:  # noqa: A002
@@ -239,7 +239,7 @@ def set_paused(
     """Pause a source, or ask it again: at `now`, else when it was due anyway."""
     values = {"paused": paused} | ({} if paused or now is None else {"next_due_at": now})
     connection.execute(update(source).where(source.c.id == id).values(**values))
-    part_again(connection)
+    restart_merged_sources(connection)
 
 
 def choose(connection: Connection, id: str, **chosen: Any) -> None:  # noqa: A002
@@ -361,7 +361,7 @@ def due(
     return [_source(row) for row in connection.execute(statement)]
 
 
-def hosts_asked(connection: Connection) -> int:
+def polled_host_count(connection: Connection) -> int:
     """How many hosts there are whose feeds are asked."""
     asked = (source.c.kind == "feed", source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
     return connection.execute(select(func.count(source.c.host.distinct())).where(*asked)).scalar_one()

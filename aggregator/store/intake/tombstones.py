@@ -6,15 +6,15 @@ from typing import Literal
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.store.tables import in_parts, insert_or, tombstone
 
-Kind = Literal["forgotten", "retention"]
+TombstoneKind = Literal["forgotten", "retention"]
 REASON = "it was forgotten; `aggregator forget --list` names it"
 VERDICT = "forgotten"
 
 
-class Tombstone(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class Tombstone(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """An article that was forgotten. `refused`: how often it came again since, last at `refused_at`."""
 
     article: str
@@ -23,7 +23,9 @@ class Tombstone(Noun, frozen=True, kw_only=True, omit_defaults=False):
     refused_at: dt.datetime | None
 
 
-def lay(connection: Connection, ids: Collection[str], at: dt.datetime, kind: Kind = "forgotten") -> None:
+def add_tombstones(
+    connection: Connection, ids: Collection[str], at: dt.datetime, kind: TombstoneKind = "forgotten"
+) -> None:
     """These articles are gone and do not come back; one that was forgotten before keeps its stone."""
     statement = insert_or(connection, tombstone)
     if kind == "forgotten":  # whatever it was before, a person wants it gone now
@@ -35,9 +37,9 @@ def lay(connection: Connection, ids: Collection[str], at: dt.datetime, kind: Kin
         connection.execute(statement, rows)
 
 
-def among(connection: Connection, ids: Collection[str]) -> dict[str, Kind]:
+def find_tombstones(connection: Connection, ids: Collection[str]) -> dict[str, TombstoneKind]:
     """Those of the articles that are gone for good, and why."""
-    found: dict[str, Kind] = {}
+    found: dict[str, TombstoneKind] = {}
     for part in in_parts(sorted(ids)):
         chosen = select(tombstone.c.article, tombstone.c.kind).where(tombstone.c.article.in_(part))
         found |= {row.article: row.kind for row in connection.execute(chosen)}
@@ -64,7 +66,7 @@ def newest(connection: Connection) -> dt.datetime | None:
     return at
 
 
-def stones(connection: Connection, limit: int) -> list[Tombstone]:
+def newest_tombstones(connection: Connection, limit: int) -> list[Tombstone]:
     """What was forgotten, the last first."""
     columns = [tombstone.c[name] for name in Tombstone.__struct_fields__]
     chosen = select(*columns).where(tombstone.c.kind == "forgotten")

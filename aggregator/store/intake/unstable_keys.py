@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, insert, select, update
 
-from aggregator.cluster.rekeyed_entries import Look, Marks
-from aggregator.model.core import Noun
+from aggregator.cluster.rekeyed_entries import EntryHashes, Observation
+from aggregator.model.core import FrozenStruct
 from aggregator.store.tables import habit, in_parts, sighting, source
 
 
-class Habit(Noun, frozen=True, kw_only=True):
+class IdentifierStability(FrozenStruct, frozen=True, kw_only=True):
     """How a source's keys behaved; strikes are polls running in which they were new for known words."""
 
     guid_strikes: int = 0
@@ -24,24 +24,24 @@ class Habit(Noun, frozen=True, kw_only=True):
     urls_distrusted_at: dt.datetime | None = None
 
 
-class Voice(Noun, frozen=True, kw_only=True):
+class OtherSource(FrozenStruct, frozen=True, kw_only=True):
     """What is known of another source: the outlet chosen for it, and whether it is asked and answers."""
 
     outlet: str | None
     answers: bool
 
 
-def habit_of(connection: Connection, source_id: str) -> Habit:
+def stability_of(connection: Connection, source_id: str) -> IdentifierStability:
     """The habit of a source; one without strikes where nothing is written down."""
     row = connection.execute(select(habit).where(habit.c.source == source_id)).first()
     if row is None:
-        return Habit()
-    return Habit(**{name: value for name, value in row._mapping.items() if name != "source"})
+        return IdentifierStability()
+    return IdentifierStability(**{name: value for name, value in row._mapping.items() if name != "source"})
 
 
-def save_habit(connection: Connection, source_id: str, new: Habit) -> None:
+def save_stability(connection: Connection, source_id: str, new: IdentifierStability) -> None:
     """Write the habit of a source."""
-    values = {name: getattr(new, name) for name in Habit.__struct_fields__}
+    values = {name: getattr(new, name) for name in IdentifierStability.__struct_fields__}
     done = connection.execute(update(habit).where(habit.c.source == source_id).values(**values))
     if not done.rowcount:
         connection.execute(insert(habit), [{"source": source_id} | values])
@@ -61,19 +61,19 @@ def distrusted(connection: Connection) -> dict[str, str]:
     return found
 
 
-def looks_like(connection: Connection, marks: Iterable[Marks]) -> list[Look]:
+def matching_observations(connection: Connection, marks: Iterable[EntryHashes]) -> list[Observation]:
     """Every look at any source that shares a key with one of `marks`."""
     given = list(marks)
-    found: dict[tuple[str, str, bytes], Look] = {}
+    found: dict[tuple[str, str, bytes], Observation] = {}
     for column, keys in (
         (sighting.c.text_key, {one.text_key for one in given if one.text_key is not None}),
         (sighting.c.title_key, {one.title_key for one in given if one.title_key is not None}),
     ):
         ordered = sorted(keys)
         for part in in_parts(ordered):
-            rows = connection.execute(_LOOKS.where(column.in_(part)))
+            rows = connection.execute(_OBSERVATIONS.where(column.in_(part)))
             for row in rows:
-                found[row.article, row.source, bytes(row.content_hash)] = Look(
+                found[row.article, row.source, bytes(row.content_hash)] = Observation(
                     article=row.article,
                     source=row.source,
                     title=bytes(row.title_hash or b""),
@@ -85,7 +85,7 @@ def looks_like(connection: Connection, marks: Iterable[Marks]) -> list[Look]:
     return [found[key] for key in sorted(found)]
 
 
-_LOOKS = select(
+_OBSERVATIONS = select(
     sighting.c.article,
     sighting.c.source,
     sighting.c.content_hash,
@@ -97,15 +97,15 @@ _LOOKS = select(
 )
 
 
-def voices(connection: Connection, ids: Iterable[str]) -> dict[str, Voice]:
+def other_sources(connection: Connection, ids: Iterable[str]) -> dict[str, OtherSource]:
     """The sources `ids` as far as they still exist; one that was removed is asked no more and has no row."""
     ordered: Sequence[str] = sorted(set(ids))
-    found: dict[str, Voice] = {}
+    found: dict[str, OtherSource] = {}
     for part in in_parts(ordered):
         statement = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
         for row in connection.execute(statement.where(source.c.id.in_(part))):
             answers = not row.paused and row.health not in ("failing", "gone", "merged")
-            found[row.id] = Voice(outlet=row.outlet, answers=answers)
+            found[row.id] = OtherSource(outlet=row.outlet, answers=answers)
     return found
 
 

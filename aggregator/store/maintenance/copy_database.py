@@ -163,7 +163,7 @@ def copy_rows(source: Connection, target: Connection, advance: Advance) -> None:
         if there != copied:
             raise AggregatorError(f"of {copied:,} rows of {table.name} {there:,} arrived; nothing was copied")
     dump_rows.continue_numbers(target)
-    index.begin_anew(target)
+    index.reindex_all(target)
 
 
 def empty(connection: Connection) -> None:

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DataError, IntegrityError
 
 from aggregator.model.errors import ReadError
-from aggregator.store.maintenance.salvage import GARBLED, salvaged
+from aggregator.store.maintenance.salvage import GARBLED, salvage_rows
 from aggregator.store.tables import UtcTime, article, counter, metadata, story
 
 # Of the daemons that run now: nobody else can do anything with it.
@@ -82,7 +82,7 @@ def read_what_is_left(connection: Connection, name: str) -> Iterator[Values | No
     """As `read`, of a damaged SQLite file and in no order; None for a row, or some, that cannot be read."""
     table = metadata.tables[name]
     as_values = _as_values(table)
-    for row in salvaged(connection, table):
+    for row in salvage_rows(connection, table):
         try:
             values = None if row is None else _without_nul(as_values(row))
             if values is not None:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, inser
 
 from aggregator.cluster.entry_identity import url_key
 from aggregator.extract.urls import canonical_url, registrable_domain
-from aggregator.model.core import Entry, Noun
+from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake import prefetched, tombstones
 from aggregator.store.intake.identify import NOBODY
@@ -46,14 +46,14 @@ _MERGED_PAGES = 500  # of the full-text index, in one transaction: about 2 MB
 _GIVEN_UP = "an article of the story was forgotten before it was sent"
 
 
-class Meant(Noun, frozen=True, kw_only=True):
+class EraseTarget(FrozenStruct, frozen=True, kw_only=True):
     """What a name means: ids of articles, also of such that only wait or were refused."""
 
     kind: Literal["address", "article", "outlet"]
     articles: tuple[str, ...]
 
 
-class Toll(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class EraseSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What goes. `copies` are articles that were copied from these: they stay."""
 
     articles: int = 0
@@ -64,7 +64,7 @@ class Toll(Noun, frozen=True, kw_only=True, omit_defaults=False):
     copies: int = 0
 
 
-class Gone(Noun, frozen=True, kw_only=True):
+class ErasedArticle(FrozenStruct, frozen=True, kw_only=True):
     """An article that is about to be forgotten."""
 
     n: int
@@ -74,7 +74,7 @@ class Gone(Noun, frozen=True, kw_only=True):
     signature: bytes
 
 
-class Heir(Noun, frozen=True, kw_only=True):
+class OrphanedCopy(FrozenStruct, frozen=True, kw_only=True):
     """An article that was found to be a copy, or an excerpt, of one that is forgotten."""
 
     n: int
@@ -89,16 +89,16 @@ class Heir(Noun, frozen=True, kw_only=True):
 # --- what is meant -----------------------------------------------------------------------------------------
 
 
-def meant(connection: Connection, name: str) -> Meant:
+def resolve_target(connection: Connection, name: str) -> EraseTarget:
     """The articles of an address, an id or an outlet, in the order of their ids; none where it says nothing.
 
     An address is one with a scheme. An outlet is meant with all that it has today, and all that waits.
     """
     if "://" in name:
-        return Meant(kind="address", articles=_of_address(connection, name))
+        return EraseTarget(kind="address", articles=_of_address(connection, name))
     if _is_article(connection, name):
-        return Meant(kind="article", articles=(name,))
-    return Meant(kind="outlet", articles=_of_outlet(connection, name))
+        return EraseTarget(kind="article", articles=(name,))
+    return EraseTarget(kind="outlet", articles=_of_outlet(connection, name))
 
 
 def _of_address(connection: Connection, address: str) -> tuple[str, ...]:
@@ -143,21 +143,21 @@ def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
         entry.c.state != "done", or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
     )
     for row in connection.execute(unplaced.execution_options(yield_per=VALUES_AT_ONCE)):
-        given = codecs.expand_noun(row.payload, Entry)
+        given = codecs.decompress_struct(row.payload, Entry)
         outlet = given.outlet or (registrable_domain(given.url) if given.url else None)
         if outlet is not None and outlet.casefold() == key:
             found.add(row.article)
     return tuple(sorted(found))
 
 
-def toll(connection: Connection, ids: Collection[str]) -> Toll:
+def toll(connection: Connection, ids: Collection[str]) -> EraseSummary:
     """What would go with these articles."""
     tally = dict.fromkeys(("articles", "entries", "revisions", "copies"), 0)
-    homes: dict[str, int] = {}
+    assigned_stories: dict[str, int] = {}
     for part in in_parts(sorted(ids)):
         for row in connection.execute(select(article.c.story).where(article.c.id.in_(part))):
             tally["articles"] += 1
-            homes[row.story] = homes.get(row.story, 0) + 1
+            assigned_stories[row.story] = assigned_stories.get(row.story, 0) + 1
         has_words = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
         for name, counted in (
             ("entries", select(func.count()).where(entry.c.article.in_(part), has_words)),
@@ -167,37 +167,39 @@ def toll(connection: Connection, ids: Collection[str]) -> Toll:
         copies = connection.execute(select(article.c.id).where(article.c.copy_of.in_(part))).scalars()
         tally["copies"] += len(set(copies) - set(ids))
     emptied = 0
-    for part in in_parts(sorted(homes)):
+    for part in in_parts(sorted(assigned_stories)):
         sizes = select(article.c.story, func.count().label("size")).where(article.c.story.in_(part))
         rows = connection.execute(sizes.group_by(article.c.story))
-        emptied += sum(row.size == homes[row.story] for row in rows)
-    return Toll(**tally, stories=len(homes), emptied=emptied)
+        emptied += sum(row.size == assigned_stories[row.story] for row in rows)
+    return EraseSummary(**tally, stories=len(assigned_stories), emptied=emptied)
 
 
 # --- one batch ---------------------------------------------------------------------------------------------
 
 
-def rows_of(connection: Connection, ids: Collection[str]) -> list[Gone]:
+def rows_of(connection: Connection, ids: Collection[str]) -> list[ErasedArticle]:
     """Those of the articles that are placed, in the order of their placing."""
     names = ("n", "id", "story", "copy_of", "signature")
-    found: list[Gone] = []
+    found: list[ErasedArticle] = []
     for part in in_parts(sorted(ids)):
         chosen = select(*(article.c[name] for name in names)).where(article.c.id.in_(part))
-        found += [Gone(**row._mapping) for row in connection.execute(chosen)]
+        found += [ErasedArticle(**row._mapping) for row in connection.execute(chosen)]
     return sorted(found, key=lambda one: one.n)
 
 
-def heirs(connection: Connection, ids: Collection[str]) -> list[Heir]:
+def orphaned_copies(connection: Connection, ids: Collection[str]) -> list[OrphanedCopy]:
     """The other articles that are linked to one of these as its copies or excerpts, in their order."""
-    chosen = [article_text.TEXT if name == "text" else article.c[name] for name in Heir.__struct_fields__]
-    found: list[Heir] = []
+    chosen = [
+        article_text.TEXT if name == "text" else article.c[name] for name in OrphanedCopy.__struct_fields__
+    ]
+    found: list[OrphanedCopy] = []
     for part in in_parts(sorted(ids)):
         rows = connection.execute(select(*chosen).where(article.c.copy_of.in_(part)))
-        found += [Heir(**row._mapping) for row in rows if row.id not in ids]
+        found += [OrphanedCopy(**row._mapping) for row in rows if row.id not in ids]
     return sorted(found, key=lambda one: one.n)
 
 
-def link_to(connection: Connection, id: str, copy_of: str | None, role: str) -> None:  # noqa: A002
+def set_original(connection: Connection, id: str, copy_of: str | None, role: str) -> None:  # noqa: A002
     """From now on article `id` is a copy of that one (None: an original)."""
     values = {"copy_of": copy_of, "role": role}
     connection.execute(update(article).where(article.c.id == id).values(**values))
@@ -212,8 +214,8 @@ def stories_of(connection: Connection, ids: Collection[str]) -> dict[str, set[st
             select(story_log.c.article, story_log.c.story).where(story_log.c.article.in_(part)),
             select(change.c.article, change.c.story).where(change.c.article.in_(part)),
         ):
-            for id_, home in connection.execute(asked.distinct()):
-                found[id_].add(home)
+            for id_, assigned_story in connection.execute(asked.distinct()):
+                found[id_].add(assigned_story)
     return found
 
 
@@ -229,7 +231,7 @@ def with_redirects(connection: Connection, stories: Collection[str]) -> set[str]
 
 
 def erase_articles(
-    connection: Connection, gone: Sequence[Gone], bands: Mapping[int, Collection[int]]
+    connection: Connection, gone: Sequence[ErasedArticle], bands: Mapping[int, Collection[int]]
 ) -> None:
     """Delete the rows of these articles and all that hangs on them. `bands`: the keys each may be under."""
     for one in gone:
@@ -244,7 +246,7 @@ def erase_articles(
         connection.execute(delete(revision).where(revision.c.article.in_(part)))
 
 
-def found_by(
+def set_copy_keys(
     connection: Connection, n: int, bands: Collection[int], free: Collection[int], held: bytes
 ) -> None:
     """From now on article `n` is found by the keys `free` and these sampled shingles.
@@ -275,9 +277,9 @@ def _blank(connection: Connection, which: ColumnElement[bool], at: dt.datetime) 
     names: set[str] = set()
     columns = entry.c.n, entry.c.source, entry.c.url, entry.c.payload
     for row in connection.execute(select(*columns).where(which)).all():
-        given = codecs.expand_noun(row.payload, Entry) if row.payload else Entry(source=row.source)
+        given = codecs.decompress_struct(row.payload, Entry) if row.payload else Entry(source=row.source)
         names |= {name for name in (row.url, given.url, given.guid) if name}
-        empty = codecs.squeeze_noun(Entry(source=row.source))
+        empty = codecs.compress_struct(Entry(source=row.source))
         connection.execute(_BLANK, {"entry_n": row.n, "empty": empty, "now": at})
         prefetched.drop(connection, [row.n])
     for part in in_parts(sorted(names)):

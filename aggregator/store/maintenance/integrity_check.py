@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from sqlalchemy import func, select
 
-from aggregator.cluster.copies.copy_check import CopyRules
+from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.config.tuning import RuleBook, rule_book
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.errors import DamagedFileError
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.checks import (
@@ -29,46 +29,51 @@ from aggregator.store.maintenance.checks import (
     values,
 )
 from aggregator.store.maintenance.checks.conservation import Balance
-from aggregator.store.maintenance.checks.finding import CheckRules, Extent, Fault, Step
-from aggregator.store.maintenance.checks.story_rows import Rules
+from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, CheckTuning, Fault
+from aggregator.store.maintenance.checks.story_rows import StoryCheckTuning
 from aggregator.store.maintenance.salvage import GARBLED
 from aggregator.store.tables import article
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 
-__all__ = ["Balance", "Fault", "balance", "faults", "walk_length"]
+__all__ = ["Balance", "Fault", "balance", "faults", "step_count"]
 
 _FIRST = "first what is said of the file"
-_TOLD_SHARE = (
+_RENDER_SHARE = (
     0.1  # of the stories that are looked at: to tell one anew takes as long as ten others (measured)
 )
-_WALKS = 12  # walks over rows, see `faults`; for who shows how far it is
+_STEPPED_CHECKS = 12  # walks over rows, see `faults`; for who shows how far it is
 
 
 def faults(
     database: Database,
-    book: RuleBook | None = None,
+    all_tuning: Tuning | None = None,
     *,
     families: Mapping[str, str] | None = None,
     thorough: bool = False,
     now: dt.datetime | None = None,
     seed: int | None = None,
-    step: Step = lambda _rows: None,
+    step: CheckStep = lambda _rows: None,
 ) -> Iterator[Fault]:
     """All that is wrong, and notes; nothing where all is well.
 
-    `book` and `families`: by what stories are worked out (None: as shipped). `seed` chooses the rows that are
+    `all_tuning` and `families`: by what stories are worked out (None: as shipped). `seed` chooses the rows
+    that are
     looked at closely where they are too many. `step` hears of each some hundred rows.
     """
-    book = book or rule_book()
-    rules = book.section("checking", CheckRules)
-    extent = _extent(database, rules.sample, thorough=thorough, seed=seed)
-    database = database.forgiving()
-    of_stories = Rules(shipped_model(book), book.version, families, book.section("stories", StoryRules))
-    copies = book.section("copies", CopyRules)
+    all_tuning = all_tuning or effective_tuning()
+    tuning = all_tuning.section("checking", CheckTuning)
+    extent = _extent(database, tuning.sample, thorough=thorough, seed=seed)
+    database = database.lossy_text()
+    of_stories = StoryCheckTuning(
+        shipped_model(all_tuning), all_tuning.version, families, all_tuning.section("stories", StoryTuning)
+    )
+    copies = all_tuning.section("copies", CopyTuning)
     torn = list(sqlite_file.of_pages(database))
     is_torn = not all(one.can_repair for one in torn)
     yield from (_left_alone(one) if is_torn else one for one in torn)
-    few = Extent(every=max(1, round(extent.every / _TOLD_SHARE)) if extent.every > 1 else 1, seed=extent.seed)
+    few = CheckScope(
+        every=max(1, round(extent.every / _RENDER_SHARE)) if extent.every > 1 else 1, seed=extent.seed
+    )
     parts = {
         "where all is that came": conservation.faults(database),
         "references": sqlite_file.of_references(database),
@@ -76,8 +81,8 @@ def faults(
         "the words and times in rows": values.faults(database, now or dt.datetime.now(dt.UTC)),
         "the bytes in rows": values.unreadable(database, extent, step),
         "stories": story_rows.faults(database, of_stories, extent, step),
-        "merged texts": story_rows.told(database, of_stories.stories, few, step),
-        "articles": texts.faults(database, copies, rules.full_share, extent, step),
+        "merged texts": story_rows.merged_text_faults(database, of_stories.stories, few, step),
+        "articles": texts.faults(database, copies, tuning.full_share, extent, step),
         "the keys of copies": texts.strays(database, copies, step) if extent.every == 1 else iter(()),
         "the full-text index": search_index.faults(database, extent, step),
     }
@@ -105,26 +110,26 @@ def _left_alone(fault: Fault) -> Fault:
 def balance(database: Database) -> Balance | None:
     """Where all is that ever came; None where damage is in the way."""
     try:
-        with database.forgiving().read() as connection:
+        with database.lossy_text().read() as connection:
             return conservation.balance(connection)
     except (DamagedFileError, *GARBLED):
         return None
 
 
-def walk_length(database: Database, book: RuleBook, *, thorough: bool) -> int:
+def step_count(database: Database, all_tuning: Tuning, *, thorough: bool) -> int:
     """About how many rows `step` will hear of."""
-    extent = _extent(database, book.section("checking", CheckRules).sample, thorough=thorough, seed=0)
-    return _articles(database) * _WALKS // extent.every
+    extent = _extent(database, all_tuning.section("checking", CheckTuning).sample, thorough=thorough, seed=0)
+    return _articles(database) * _STEPPED_CHECKS // extent.every
 
 
 def _articles(database: Database) -> int:
     try:
-        with database.forgiving().read() as connection:
+        with database.lossy_text().read() as connection:
             return connection.execute(select(func.count()).select_from(article)).scalar_one()
     except DamagedFileError:
         return 0
 
 
-def _extent(database: Database, sample: int, *, thorough: bool, seed: int | None) -> Extent:
+def _extent(database: Database, sample: int, *, thorough: bool, seed: int | None) -> CheckScope:
     every = 1 if thorough else max(1, _articles(database) // sample)
-    return Extent(every=every, seed=secrets.randbelow(1 << 30) if seed is None else seed)
+    return CheckScope(every=every, seed=secrets.randbelow(1 << 30) if seed is None else seed)

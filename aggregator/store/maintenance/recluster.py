@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 
-from aggregator.model.core import CleanArticle, Entry, Evidence, Noun, Published
+from aggregator.model.core import CleanArticle, Entry, Evidence, FrozenStruct, Published
 from aggregator.store import codecs
-from aggregator.store.intake.inbox import Waiting
+from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention
 from aggregator.store.stories import corrections
 from aggregator.store.stories.article_text import TEXT, refuse_damaged
-from aggregator.store.stories.articles import Details
+from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
     across,
@@ -36,14 +36,14 @@ _ROWS_AT_ONCE = 500
 _DECIDED = ("role", "weighs", "copy_of", "evidence", "wire", "details", "signature", "terms", "body_words")
 
 
-class Again(Noun, frozen=True, kw_only=True):
+class ReplayedArticle(FrozenStruct, frozen=True, kw_only=True):
     """A placed article as it was when it waited for its place."""
 
-    waiting: Waiting
+    waiting: InboxEntry
     clean: CleanArticle
 
 
-class Grouped(Noun, frozen=True, kw_only=True):
+class GroupedArticle(FrozenStruct, frozen=True, kw_only=True):
     """Where an article is, and what is compared of it."""
 
     n: int
@@ -86,10 +86,10 @@ def first_article(connection: Connection) -> str | None:
     return connection.execute(select(article.c.id).order_by(article.c.n).limit(1)).scalar()
 
 
-def bonds_digest(connection: Connection) -> str:
+def constraints_digest(connection: Connection) -> str:
     """Another word whenever the corrections in force are others."""
     digest = hashlib.blake2b(digest_size=8)
-    for one in corrections.all_bonds(connection):
+    for one in corrections.all_constraints(connection):
         digest.update(f"{one.correction} {one.article} {one.relation} {one.side}\n".encode())
     return digest.hexdigest()
 
@@ -100,7 +100,7 @@ def count_from(connection: Connection, n: int) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def placed_from(connection: Connection, n: int, limit: int) -> list[Again]:
+def placed_from(connection: Connection, n: int, limit: int) -> list[ReplayedArticle]:
     """The next articles, in the order of their inbox numbers, from `n` on.
 
     Raises DamagedError where a text cannot be read: without it others would get another place.
@@ -110,9 +110,9 @@ def placed_from(connection: Connection, n: int, limit: int) -> list[Again]:
     return [_again(row) for row in rows]
 
 
-def _again(row: Any) -> Again:
+def _again(row: Any) -> ReplayedArticle:
     refuse_damaged(row.words, row.id)
-    details = codecs.unpack(row.details, Details)
+    details = codecs.unpack(row.details, ArticleDetails)
     published = None
     if row.published is not None:
         published = Published(
@@ -123,8 +123,8 @@ def _again(row: Any) -> Again:
         )
     # Without its address: what the address says of the outlet is in the row, where it was believed.
     entry = Entry(source=row.source, title=row.title, outlet=row.outlet, author=row.author)
-    return Again(
-        waiting=Waiting(
+    return ReplayedArticle(
+        waiting=InboxEntry(
             n=row.n,
             inbox_no=row.n,
             article=row.id,
@@ -203,10 +203,10 @@ def torn_stories(live: Connection, n: int) -> list[str]:
 # --- taking over -------------------------------------------------------------------------------------------
 
 
-def grouping(connection: Connection) -> list[Grouped]:
+def grouping(connection: Connection) -> list[GroupedArticle]:
     """Every article's home, in the order of inbox numbers."""
     rows = connection.execute(select(article.c.n, article.c.id, article.c.story).order_by(article.c.n))
-    return [Grouped(**row._mapping) for row in rows]
+    return [GroupedArticle(**row._mapping) for row in rows]
 
 
 def story_numbers(connection: Connection) -> dict[str, int]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, delete, exists, func, not_, select, text, update
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.search import index
 from aggregator.store.stories.placement_batch import Ledger
@@ -38,7 +38,7 @@ from aggregator.store.tables import (
 )
 
 
-class ClockRules(msgspec.Struct, frozen=True, kw_only=True):
+class ClockTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `clock` of config/tuning.yaml; units stand there."""
 
     ahead_seconds: float
@@ -47,22 +47,22 @@ class ClockRules(msgspec.Struct, frozen=True, kw_only=True):
     look_seconds: float
 
 
-def pull_back(connection: Connection, now: dt.datetime, rules: ClockRules) -> int:
+def pull_back(connection: Connection, now: dt.datetime, tuning: ClockTuning) -> int:
     """Give stories whose last bump is in the future the time `now`, in the order that they have; how many.
 
     None where they are too many: then the clock is wrong now, and was not before.
     """
     live = story.c.redirect_to.is_(None)
-    ahead = (live, story.c.updated > now + dt.timedelta(seconds=rules.ahead_seconds))
+    prefetcher = (live, story.c.updated > now + dt.timedelta(seconds=tuning.ahead_seconds))
     newest = select(story.c.updated).where(live).order_by(story.c.updated.desc()).limit(1)
     last: dt.datetime | None = connection.execute(newest).scalar()
-    if last is None or last <= now + dt.timedelta(seconds=rules.ahead_seconds):
+    if last is None or last <= now + dt.timedelta(seconds=tuning.ahead_seconds):
         return 0
-    count = connection.execute(select(func.count()).select_from(story).where(*ahead)).scalar_one()
+    count = connection.execute(select(func.count()).select_from(story).where(*prefetcher)).scalar_one()
     all_live = connection.execute(select(func.count()).select_from(story).where(live)).scalar_one()
-    if count > max(rules.ahead_least, rules.ahead_share * all_live):
+    if count > max(tuning.ahead_least, tuning.ahead_share * all_live):
         return 0
-    order = select(story.c.n).where(*ahead).order_by(story.c.updated, story.c.n)
+    order = select(story.c.n).where(*prefetcher).order_by(story.c.updated, story.c.n)
     ledger = Ledger(connection)
     for n in connection.execute(order).scalars().all():
         # As every bump: to the second, and told apart by the fraction.
@@ -72,20 +72,20 @@ def pull_back(connection: Connection, now: dt.datetime, rules: ClockRules) -> in
     return count
 
 
-class Bumps:
+class FutureBumpRepair:
     """Looks for such stories now and then. For the writer of stories alone."""
 
-    def __init__(self, database: Database, rules: ClockRules) -> None:
+    def __init__(self, database: Database, tuning: ClockTuning) -> None:
         self._database = database
-        self._rules = rules
-        self._look_at = 0.0
+        self._tuning = tuning
+        self._next_run_at = 0.0
 
-    def look(self, now: dt.datetime) -> int:
+    def run(self, now: dt.datetime) -> int:
         """Pull back what is ahead of `now`; how many stories that were. Looks every `look_seconds` only."""
-        if time.monotonic() < self._look_at:
+        if time.monotonic() < self._next_run_at:
             return 0
-        self._look_at = time.monotonic() + self._rules.look_seconds
-        return self._database.transact(lambda connection: pull_back(connection, now, self._rules))
+        self._next_run_at = time.monotonic() + self._tuning.look_seconds
+        return self._database.transact(lambda connection: pull_back(connection, now, self._tuning))
 
 
 _CHILDREN: Final = (sketch, across, live_blog, entry_link, outlet_line)
@@ -97,7 +97,7 @@ _USED: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 
 
-class Worked(Noun, frozen=True, kw_only=True):
+class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
     """What the row of a story says that follows from its articles alone."""
 
     sums: bytes
@@ -140,7 +140,7 @@ def keys(connection: Connection, ids: Sequence[str]) -> int:
     return without_article(connection, identity_key, ids)
 
 
-def sightings(connection: Connection, ids: Sequence[str]) -> int:
+def delete_observations(connection: Connection, ids: Sequence[str]) -> int:
     """Looks of articles that are not there."""
     return without_article(connection, sighting, ids)
 
@@ -205,7 +205,7 @@ def copy_keys(connection: Connection, pairs: Sequence[str], keys_of: Any) -> int
     return mended
 
 
-def untell(connection: Connection, ids: Sequence[str]) -> int:
+def clear_merged_texts(connection: Connection, ids: Sequence[str]) -> int:
     """The merged texts of these stories are told again."""
     values = {"text": None, "merged": None}
     return sum(
@@ -216,9 +216,9 @@ def untell(connection: Connection, ids: Sequence[str]) -> int:
     )
 
 
-def write_story(connection: Connection, id_: str, worked: Worked) -> None:
+def write_story(connection: Connection, id_: str, worked: DerivedColumns) -> None:
     """Write what follows from a story's articles; its headline, order and texts stay."""
-    values = {name: getattr(worked, name) for name in Worked.__struct_fields__}
+    values = {name: getattr(worked, name) for name in DerivedColumns.__struct_fields__}
     connection.execute(update(story).where(story.c.id == id_).values(**values))
 
 
@@ -250,7 +250,7 @@ def _is_listed(connection: Connection, n: int) -> bool:
 def index_emptied(connection: Connection) -> None:
     """Empty the full-text index and let all articles wait for it; only on SQLite, which needs that."""
     connection.execute(text("INSERT INTO article_search(article_search) VALUES ('delete-all')"))
-    index.begin_anew(connection)
+    index.reindex_all(connection)
 
 
 def reindex(connection: Connection, names: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""What old rows are, and what is taken from them: the rows of `retaining`.
+"""What old rows are, and what is taken from them: the rows of `retention_job`.
 
 How far each rung of the ladder has come is a counter: articles by their numbers, stories by the number of
 their last article. So what is next is found by an index, whatever the size of the database.
@@ -30,7 +30,7 @@ from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.rewrite_rows import rewrite
 from aggregator.store.search import index
 from aggregator.store.stories import article_text
-from aggregator.store.stories.articles import Details
+from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
     across,
     article,
@@ -55,7 +55,7 @@ _OF_STORIES: Final = frozenset({"untold", "stripped", "texts", "stories"})
 _LATE = "late:"  # counters: by its number a story that rungs have passed though it is not done
 _LATE_AT_ONCE = 200
 _STALE, _MERGING = "index_stale", "index_merging"  # counters: rows taken out since the last merge; 1 in one
-_LOOKED_AT, _STEADY_FROM = "retained_at", "steady_from"  # counters: seconds since 1970
+_CHECKED_AT, _STEADY_FROM = "retained_at", "steady_from"  # counters: seconds since 1970
 
 
 class OldArticle(NamedTuple):
@@ -68,15 +68,15 @@ class OldArticle(NamedTuple):
 
 
 class OldStory(NamedTuple):
-    """A story whose turn has come. `is_last_word`: texts of it are gone, so it cannot be told as it was."""
+    """A story whose turn has come. `is_final_text`: texts of it are gone, so it cannot be told as it was."""
 
     n: int
     id: str
     title: str
     last_inbox_no: int
     sums: bytes
-    is_told: bool
-    is_last_word: bool
+    is_rendered: bool
+    is_final_text: bool
 
 
 # --- how far it is -----------------------------------------------------------------------------------------
@@ -110,11 +110,11 @@ def progress(connection: Connection) -> dict[str, int]:
 def steady_since(connection: Connection, now: dt.datetime, most: dt.timedelta) -> dt.datetime:
     """Since when the clock has gone on without a gap of `most` between two looks; this is a look."""
     at = int(now.timestamp())
-    last, since = _counted(connection, _LOOKED_AT), _counted(connection, _STEADY_FROM)
+    last, since = _counted(connection, _CHECKED_AT), _counted(connection, _STEADY_FROM)
     if not 0 <= at - last <= most.total_seconds():
         since = at
         _count(connection, _STEADY_FROM, since)
-    _count(connection, _LOOKED_AT, at)
+    _count(connection, _CHECKED_AT, at)
     return dt.datetime.fromtimestamp(since, dt.UTC)
 
 
@@ -123,7 +123,7 @@ def is_steady(connection: Connection, now: dt.datetime, most: dt.timedelta) -> b
 
     Else what ends by time waits: the clock may be wrong, and jump back. True where nobody ever looked.
     """
-    last, since = _counted(connection, _LOOKED_AT), _counted(connection, _STEADY_FROM)
+    last, since = _counted(connection, _CHECKED_AT), _counted(connection, _STEADY_FROM)
     at, seconds = now.timestamp(), most.total_seconds()
     return last == 0 or (at - last <= seconds and at - since >= seconds)
 
@@ -241,13 +241,15 @@ def drop_late(connection: Connection, number: int) -> None:
 
 def pack(connection: Connection, old: Sequence[OldArticle]) -> None:
     """Pack the texts of these articles; the index keeps headline, lead and marks of them."""
-    worded = [one for one in old if one.text]
-    indexed = [one.n for one in worded if index.take_out(connection, one.n)]
-    kept = select(article.c.n, article.c.evidence).where(article.c.n.in_([one.n for one in worded]))
+    articles_with_text = [one for one in old if one.text]
+    indexed = [one.n for one in articles_with_text if index.take_out(connection, one.n)]
+    kept = select(article.c.n, article.c.evidence).where(
+        article.c.n.in_([one.n for one in articles_with_text])
+    )
     evidence = {row.n: _pressed(row.evidence) for row in connection.execute(kept)}
     packed = {
         one.n: {"text": "", "packed": article_text.packed(one.text), "evidence": evidence[one.n]}
-        for one in worded
+        for one in articles_with_text
     }
     rewrite(connection, article.c.n, packed)
     _put_back(connection, indexed)
@@ -279,7 +281,7 @@ def unlink(connection: Connection, old: Sequence[OldArticle], keys: Mapping[int,
     connection.execute(update(article).where(article.c.n.in_(numbers)).values(signature=b""))
 
 
-def worded(connection: Connection, story_id: str, limit: int) -> list[OldArticle]:
+def articles_with_text(connection: Connection, story_id: str, limit: int) -> list[OldArticle]:
     """Articles of a story whose texts are not gone, in their order."""
     columns = article.c.n, article.c.id, article_text.TEXT, article.c.signature
     chosen = select(*columns).where(article.c.story == story_id, ~article_text.IS_GONE)
@@ -312,9 +314,9 @@ def drop_texts(connection: Connection, old: Sequence[OldArticle]) -> None:
 def _without_words(details: bytes) -> bytes:
     """What is damaged may hold words, and goes as a whole."""
     try:
-        known = codecs.unpack(details, Details)
+        known = codecs.unpack(details, ArticleDetails)
     except codecs.UNREADABLE:
-        return codecs.pack(Details())
+        return codecs.pack(ArticleDetails())
     return codecs.pack(msgspec.structs.replace(known, timed=(), repeated=(), media=()))
 
 
@@ -329,34 +331,34 @@ def _in_short(evidence: bytes) -> bytes:
 # --- stories -----------------------------------------------------------------------------------------------
 
 
-def untell(connection: Connection, old: Sequence[OldStory]) -> None:
+def clear_merged_texts(connection: Connection, old: Sequence[OldStory]) -> None:
     """Take the merged texts of these stories away: they are told when somebody reads them."""
-    told = [one for one in old if one.is_told]
-    rewrite(connection, story.c.n, {one.n: _untold(one) for one in told})
+    told = [one for one in old if one.is_rendered]
+    rewrite(connection, story.c.n, {one.n: _without_merged_text(one) for one in told})
 
 
-def set_aside(connection: Connection, old: Sequence[OldStory], lights: Mapping[int, bytes]) -> None:
+def freeze_stories(connection: Connection, old: Sequence[OldStory], lights: Mapping[int, bytes]) -> None:
     """No article joins these stories any more; `lights`: by number their sums without terms.
 
     Their members' terms go, and their merged texts.
     """
     _drop_terms(connection, [one.id for one in old])
-    light = {one.n: {"sums": lights[one.n], "standing": None, **_untold(one)} for one in old}
+    light = {one.n: {"sums": lights[one.n], "standing": None, **_without_merged_text(one)} for one in old}
     rewrite(connection, story.c.n, light)
 
 
-def _untold(old: OldStory) -> dict[str, Any]:
-    return {"text": ""} if old.is_last_word else {"text": "", "merged": None}
+def _without_merged_text(old: OldStory) -> dict[str, Any]:
+    return {"text": ""} if old.is_final_text else {"text": "", "merged": None}
 
 
-def keep_told(connection: Connection, old: OldStory, light: bytes, merged: MergedStory | None) -> None:
+def keep_merged_text(connection: Connection, old: OldStory, light: bytes, merged: MergedStory | None) -> None:
     """The texts of a story begin to go. `merged`: what stays of its merged text; None: what is there."""
     _drop_terms(connection, [old.id])
-    told = {} if merged is None else {"merged": codecs.squeeze_noun(merged)}
+    told = {} if merged is None else {"merged": codecs.compress_struct(merged)}
     rewrite(connection, story.c.n, {old.n: {"sums": light, "standing": None, "text": "", **told}})
 
 
-def last_words(connection: Connection, id: str) -> dict[str, Any] | None:  # noqa: A002 - as people type
+def final_text(connection: Connection, id: str) -> dict[str, Any] | None:  # noqa: A002 - as people type
     """What a story tells, where texts of it are gone and it cannot be told again."""
     columns = story.c.text, story.c.merged, story.c.disagreement_count
     is_gone = exists().where(article.c.story == story.c.id, article_text.IS_GONE)
@@ -365,8 +367,8 @@ def last_words(connection: Connection, id: str) -> dict[str, Any] | None:  # noq
     return None if row is None else dict(row)
 
 
-def keep_words(connection: Connection, id: str, words: Mapping[str, Any]) -> None:  # noqa: A002 - as above
-    """Let story `id` tell again what `last_words` found."""
+def keep_final_text(connection: Connection, id: str, words: Mapping[str, Any]) -> None:  # noqa: A002 - as above
+    """Let story `id` tell again what `final_text` found."""
     connection.execute(update(story).where(story.c.id == id).values(**words))
 
 
@@ -457,14 +459,14 @@ def drop_changes(connection: Connection, before: dt.datetime, limit: int) -> int
     return connection.execute(delete(change).where(change.c.n <= last)).rowcount if last else 0
 
 
-def drop_requests(connection: Connection, before: dt.datetime, limit: int) -> int:
+def drop_commands(connection: Connection, before: dt.datetime, limit: int) -> int:
     """Delete answered requests of commands from before `before`; returns how many."""
     answered = select(request.c.n).where(request.c.state != "waiting", request.c.done_at < before)
     some = connection.execute(answered.order_by(request.c.n).limit(limit)).scalars().all()
     return connection.execute(delete(request).where(request.c.n.in_(some))).rowcount if some else 0
 
 
-def drop_refusals(connection: Connection, before: dt.datetime, limit: int) -> int:
+def drop_rejected(connection: Connection, before: dt.datetime, limit: int) -> int:
     """Delete what was noted before `before` of things that could not be read; returns how many."""
     old = select(refusal.c.source, refusal.c.item).where(refusal.c.at < before).order_by(refusal.c.at)
     some = connection.execute(old.limit(limit)).all()
@@ -497,13 +499,13 @@ def merge_index(connection: Connection, least: int, pages: int) -> bool:
 # --- room --------------------------------------------------------------------------------------------------
 
 
-class Room(NamedTuple):
-    """What an SQLite file is made of, in bytes; `gives_back`: its free pages can leave it bit by bit."""
+class FileSpace(NamedTuple):
+    """What an SQLite file is made of, in bytes; `has_auto_vacuum`: its free pages can leave it bit by bit."""
 
     file: int
     free: int
     page: int
-    gives_back: bool
+    has_auto_vacuum: bool
 
     @property
     def used(self) -> int:
@@ -511,7 +513,7 @@ class Room(NamedTuple):
         return self.file - self.free
 
 
-def room(connection: Connection) -> Room | None:
+def file_space(connection: Connection) -> FileSpace | None:
     """None on Postgres, which sees to free pages by itself and does not tell of them."""
     if connection.dialect.name != "sqlite":
         return None
@@ -519,7 +521,7 @@ def room(connection: Connection) -> Room | None:
         int(connection.execute(text(f"PRAGMA {name}")).scalar_one())
         for name in ("page_size", "page_count", "freelist_count", "auto_vacuum")
     )
-    return Room(page * pages, page * free, page, mode == _INCREMENTAL)
+    return FileSpace(page * pages, page * free, page, mode == _INCREMENTAL)
 
 
 _INCREMENTAL = 2

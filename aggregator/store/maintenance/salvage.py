@@ -20,7 +20,7 @@ _HIGHEST: Final = 1 << 40
 GARBLED: Final = (ValueError, TypeError, LookupError)
 
 
-def salvaged(connection: Connection, table: Table) -> Iterator[Row[Any] | None]:
+def salvage_rows(connection: Connection, table: Table) -> Iterator[Row[Any] | None]:
     """The rows that can be read, in no order; None for each that cannot, or for some at once."""
     if table.dialect_options["sqlite"]["with_rowid"]:
         yield from _by_numbers(connection, select(table, _AT))

@@ -24,13 +24,13 @@ _FIRST_STEP, _STEP = 100, 2500  # changes read at once: few where nearly all fit
 _THEN = story.alias("story_then")  # the story as the change names it; it may have given way since
 
 
-class ChangeRules(msgspec.Struct, frozen=True, kw_only=True):
+class ChangeTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `changes` of config/tuning.yaml."""
 
     looked_at: int
 
 
-def tell(
+def write_change(
     ledger: Ledger,
     now: dt.datetime,
     story_id: str,

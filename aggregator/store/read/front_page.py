@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from aggregator.model.read_model import Glance, Growth, GrowthKind, Teaser
+from aggregator.model.read_model import FrontPageStory, HistoryEvent, HistoryEventKind, StoryListItem
 from aggregator.store.read.story_list import with_reports
 from aggregator.store.tables import article, source, story, story_log
 
@@ -14,12 +14,12 @@ from aggregator.store.tables import article, source, story, story_log
 # story with many reports is found however many single ones came after it, and the work stays the same at
 # any size. Each class has a (partial) index on `updated`.
 CLASSES: Final = (1, 2, 5)
-_KINDS: Final = frozenset(get_args(GrowthKind))
+_KINDS: Final = frozenset(get_args(HistoryEventKind))
 
 
-def glances(
+def front_page_stories(
     connection: Connection, wanted: Select[Any], window: int, prefer: Sequence[str], min_reports: int
-) -> list[Glance]:
+) -> list[FrontPageStory]:
     """The newest `window` stories of each class among those that `wanted` selects, each once."""
     light = wanted.with_only_columns(story.c.id, story.c.updated, story.c.report_count, story.c.language)
     found: dict[str, Row[Any]] = {}
@@ -28,7 +28,7 @@ def glances(
             chosen = light if least == 1 else light.where(with_reports(least))
             found |= {row.id: row for row in connection.execute(chosen.limit(window))}
     preferred = _with_outlet(connection, list(found), prefer)
-    return [Glance(**row._mapping, preferred=row.id in preferred) for row in found.values()]
+    return [FrontPageStory(**row._mapping, preferred=row.id in preferred) for row in found.values()]
 
 
 def _with_outlet(connection: Connection, ids: Sequence[str], outlets: Sequence[str]) -> frozenset[str]:
@@ -47,10 +47,10 @@ def rows_of(connection: Connection, ids: Iterable[str]) -> dict[str, Row[Any]]:
     return {row.id: row for row in connection.execute(chosen)}
 
 
-_SHOWN = [story.c[name] for name in Teaser.__struct_fields__ if name != "outlets"]
+_SHOWN = [story.c[name] for name in StoryListItem.__struct_fields__ if name != "outlets"]
 
 
-def teasers(connection: Connection, ids: Sequence[str]) -> tuple[Teaser, ...]:
+def list_stories(connection: Connection, ids: Sequence[str]) -> tuple[StoryListItem, ...]:
     """The live ones of these stories, in their order."""
     chosen = select(*_SHOWN).where(story.c.id.in_(ids), story.c.redirect_to.is_(None))
     rows = {row.id: row for row in connection.execute(chosen)}
@@ -65,7 +65,7 @@ def teasers(connection: Connection, ids: Sequence[str]) -> tuple[Teaser, ...]:
     for story_id, outlet in connection.execute(named):
         outlets.setdefault(story_id, []).append(outlet)
     return tuple(
-        Teaser(**rows[one]._mapping, outlets=tuple(outlets.get(one, ()))) for one in ids if one in rows
+        StoryListItem(**rows[one]._mapping, outlets=tuple(outlets.get(one, ()))) for one in ids if one in rows
     )
 
 
@@ -78,7 +78,7 @@ def folders(connection: Connection) -> tuple[str, ...]:
 # --- how a story grew --------------------------------------------------------------------------------------
 
 
-def grown(connection: Connection, story_id: str, limit: int) -> tuple[Growth, ...]:
+def story_history(connection: Connection, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
     """What happened to a story, the oldest first: of more than `limit` lines the first and the last half."""
     columns = (story_log.c.n, story_log.c.at, story_log.c.kind, story_log.c.article, story_log.c.detail)
     of_story: Select[Any] = select(*columns).where(story_log.c.story == story_id)
@@ -88,7 +88,7 @@ def grown(connection: Connection, story_id: str, limit: int) -> tuple[Growth, ..
         oldest = connection.execute(of_story.order_by(story_log.c.n).limit(limit // 2)).all()
         rows = {row.n: row for row in (*newest[: limit - limit // 2], *oldest)}
     titles = _titles(connection, [row for row in rows.values() if row.kind == "merged"])
-    return tuple(_growth(rows[n], titles) for n in sorted(rows))
+    return tuple(_history_event(rows[n], titles) for n in sorted(rows))
 
 
 def _titles(connection: Connection, merged: Iterable[Row[Any]]) -> dict[str, str]:
@@ -100,13 +100,13 @@ def _titles(connection: Connection, merged: Iterable[Row[Any]]) -> dict[str, str
     return {row.id: row.title for row in connection.execute(chosen)}
 
 
-def _growth(row: Row[Any], titles: dict[str, str]) -> Growth:
+def _history_event(row: Row[Any], titles: dict[str, str]) -> HistoryEvent:
     detail = _detail(row)
-    kind: GrowthKind = row.kind if row.kind in _KINDS else "other"
+    kind: HistoryEventKind = row.kind if row.kind in _KINDS else "other"
     before = str(detail.get("before") or "")
     if kind == "merged":
         before = titles.get(str(detail.get("other", "")), "")
-    return Growth(
+    return HistoryEvent(
         at=row.at,
         kind=kind,
         article=row.article,

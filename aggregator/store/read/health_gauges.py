@@ -26,25 +26,25 @@ from sqlalchemy import (
     text,
 )
 
-from aggregator.model.health_report import Place, SourceGauge, Stored
+from aggregator.model.health_report import DatabaseSize, DatabaseStatus, SourceGauge
 from aggregator.store.engine.database import Database
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.tables import UtcTime, article, entry, hook, request, source, story, story_log
 from aggregator.store.tables import outbox as deliveries
 
-_UNTOLD_COUNTED = 1_000  # more of them are "so many at least": each is a row of an index
+_UNRENDERED_COUNTED = 1_000  # more of them are "so many at least": each is a row of an index
 _OLDEST_OF = 1_000  # pages that are looked at for the oldest one: those that are due the longest
 _LATE = dt.timedelta(seconds=5)  # what is due for less is only waiting for the next tick
 
 
-def stored(connection: Connection, now: dt.datetime, recovered_after: int) -> Stored:
+def stored(connection: Connection, now: dt.datetime, recovered_after: int) -> DatabaseStatus:
     """What the database knows of how it goes. `recovered_after`: see outbox.problems."""
     found = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
     waits = [moment for moment in (found.oldest_ready, found.oldest_page) if moment is not None]
     newest = found.newest or 0
     states = connection.execute(_STATES).all()
-    return Stored(
+    return DatabaseStatus(
         inbox={"page": found.page, "ready": found.ready},
         oldest_seconds=max([0.0, *((now - moment).total_seconds() for moment in waits)]),
         last_placed=found.last_placed,
@@ -117,16 +117,16 @@ def log_kinds(connection: Connection, after: int, to: int) -> dict[str, int]:
     return {row.kind: row.number for row in rows}
 
 
-def place(database: Database, connection: Connection) -> Place:
+def place(database: Database, connection: Connection) -> DatabaseSize:
     """What the database takes on its disk."""
     file = database.file
     if file is None:
         size = text("SELECT pg_database_size(current_database())")
-        return Place(size_bytes=connection.execute(size).scalar_one())
+        return DatabaseSize(size_bytes=connection.execute(size).scalar_one())
     log = Path(f"{file}-wal")
     pages = "SELECT page_size, freelist_count FROM pragma_page_size, pragma_freelist_count"
     page_size, free = connection.exec_driver_sql(pages).one()
-    return Place(
+    return DatabaseSize(
         size_bytes=file.stat().st_size,
         log_bytes=log.stat().st_size if log.exists() else 0,
         free_page_bytes=page_size * free,
@@ -145,7 +145,7 @@ def server_encoding(connection: Connection) -> str:
     return found
 
 
-def last_seen(connection: Connection) -> dt.datetime | None:
+def last_accepted_at(connection: Connection) -> dt.datetime | None:
     """When the last entry was accepted, by the clock of then."""
     return connection.execute(select(entry.c.accepted_at).order_by(entry.c.n.desc()).limit(1)).scalar()
 
@@ -160,7 +160,7 @@ _PAGES_DUE = select(entry.c.accepted_at).where(entry.c.state == "page").order_by
 _PAGES = select(func.min(_PAGES_DUE.limit(_OLDEST_OF).subquery().c.accepted_at))
 _ASKED = and_(~source.c.paused, source.c.health.not_in(("gone", "merged")))
 _LATE_ONES = and_(_ASKED, source.c.next_due_at <= bindparam("late", type_=UtcTime))
-_UNTOLD = select(story.c.updated).where(story.c.text.is_(None), story.c.redirect_to.is_(None))
+_UNRENDERED = select(story.c.updated).where(story.c.text.is_(None), story.c.redirect_to.is_(None))
 _ON = select(hook.c.name).where(hook.c.is_on)
 
 
@@ -177,7 +177,7 @@ _AT_ONCE = select(
     _number(entry, entry.c.state == "page").label("page"),
     _number(source, _LATE_ONES).label("due"),
     select(func.min(source.c.next_due_at)).where(_LATE_ONES).scalar_subquery().label("first_due"),
-    _number(_UNTOLD.order_by(story.c.updated).limit(_UNTOLD_COUNTED).subquery()).label("untold"),
+    _number(_UNRENDERED.order_by(story.c.updated).limit(_UNRENDERED_COUNTED).subquery()).label("untold"),
     _number(request, request.c.state == "waiting").label("requests"),
     _number(deliveries, deliveries.c.hook.in_(_ON), deliveries.c.state == "waiting").label("deliveries"),
     _number(hook, hook.c.is_on, hook.c.state != "ok").label("failing_hooks"),

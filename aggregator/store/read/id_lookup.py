@@ -6,17 +6,17 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, Connection, Select, select
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, story
 
 _SAME_BEGINNING = 2  # characters: of a million ids about a thousand begin alike
 _MOST_COMPARED = 20_000
-_MOST_MEANT = 3
+_MOST_SUGGESTED = 3
 _LIKENESS = 0.7  # of difflib; an id with two slips has more
 
 
-class Meant(Noun, frozen=True, kw_only=True):
+class IdSuggestion(FrozenStruct, frozen=True, kw_only=True):
     """What somebody may have meant."""
 
     kind: Literal["story", "article"]
@@ -33,7 +33,7 @@ def newest_stories(database: Database, beginning: str, limit: int) -> list[tuple
         return [(row.id, row.title) for row in connection.execute(wanted)]
 
 
-def meant(connection: Connection, word: str) -> tuple[Meant, ...]:
+def suggest_ids(connection: Connection, word: str) -> tuple[IdSuggestion, ...]:
     """What somebody who typed `word` may have meant: what has that very id, else what has ids like it."""
     word = word.strip().lower()
     if not (word.isascii() and word.isalnum()):
@@ -46,23 +46,23 @@ def meant(connection: Connection, word: str) -> tuple[Meant, ...]:
         same = _beginning(select(column), column, word[:_SAME_BEGINNING]).limit(_MOST_COMPARED)
         ids = list(connection.execute(same).scalars())
         longer = [one for one in ids if one.startswith(word)] if len(word) > _SAME_BEGINNING else []
-        near += longer[:_MOST_MEANT] or get_close_matches(word, ids, n=_MOST_MEANT, cutoff=_LIKENESS)
-    return _named(connection, near)[:_MOST_MEANT]
+        near += longer[:_MOST_SUGGESTED] or get_close_matches(word, ids, n=_MOST_SUGGESTED, cutoff=_LIKENESS)
+    return _named(connection, near)[:_MOST_SUGGESTED]
 
 
-def _named(connection: Connection, ids: Sequence[str]) -> tuple[Meant, ...]:
+def _named(connection: Connection, ids: Sequence[str]) -> tuple[IdSuggestion, ...]:
     stories = select(story.c.id, story.c.title, story.c.id.label("home")).where(story.c.id.in_(ids))
     articles = select(article.c.id, article.c.title, article.c.story.label("home")).where(
         article.c.id.in_(ids)
     )
-    found: list[Meant] = []
+    found: list[IdSuggestion] = []
     kinds: tuple[tuple[Literal["story", "article"], Select[Any]], ...] = (
         ("story", stories),
         ("article", articles),
     )
     for kind, statement in kinds:
         rows = connection.execute(statement.order_by("id"))
-        found += [Meant(kind=kind, id=row.id, title=row.title, story=row.home) for row in rows]
+        found += [IdSuggestion(kind=kind, id=row.id, title=row.title, story=row.home) for row in rows]
     return tuple(found)
 
 

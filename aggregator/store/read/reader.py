@@ -28,31 +28,31 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
 
-from aggregator.cluster.constraints import Bond
-from aggregator.config.tuning import RuleBook
-from aggregator.model.core import ArticleView, Evidence, LiveLink, MergedStory, Noun, StoryView
+from aggregator.cluster.constraints import Constraint
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import ArticleView, Evidence, FrozenStruct, LiveBlogLink, MergedStory, StoryView
 from aggregator.model.read_model import (
+    ArticleDetail,
     Change,
-    Glance,
-    Growth,
+    FrontPageStory,
     Health,
-    Moved,
-    OneArticle,
+    HistoryEvent,
     Quality,
     SearchBounds,
     SearchResults,
     SourceView,
     StoryFilter,
+    StoryListItem,
     StoryPage,
-    Teaser,
+    StoryRedirect,
 )
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected, sources, tombstones
 from aggregator.store.intake.source_health import SourceHealth, health_of, health_rules
 from aggregator.store.read import change_stream, front_page, health_gauges, id_lookup, story_list
-from aggregator.store.read.change_stream import ChangeRules
-from aggregator.store.search.search import SearchRules, search
+from aggregator.store.read.change_stream import ChangeTuning
+from aggregator.store.search.search import SearchTuning, search
 from aggregator.store.stories import (
     article_text,
     article_views,
@@ -67,8 +67,8 @@ from aggregator.store.tables import article, counter, entry, in_parts, revision,
 from aggregator.stories.counts import trails, with_originals
 
 
-class FrontRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `front` of config/tuning.yaml; units and origins stand there."""
+class FrontPageTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `rank_front_page` of config/tuning.yaml; units and origins stand there."""
 
     doubling_hours: float
     reports_cap: int
@@ -76,7 +76,7 @@ class FrontRules(msgspec.Struct, frozen=True, kw_only=True):
     window: int
 
 
-class Weighed(Protocol):
+class RankableStory(Protocol):
     """What the rule asks of a story."""
 
     @property
@@ -89,19 +89,19 @@ class Weighed(Protocol):
     def preferred(self) -> bool: ...
 
 
-AnyWeighed = TypeVar("AnyWeighed", bound=Weighed)
+AnyRankableStory = TypeVar("AnyRankableStory", bound=RankableStory)
 
 
-def weight(story: Weighed, rules: FrontRules) -> float:
+def weight(story: RankableStory, tuning: FrontPageTuning) -> float:
     """Hours since 1970 of the last bump, and the hours that its reports and the reader's choice are worth."""
-    reports = min(max(1, story.report_count), rules.reports_cap)
-    preferred = rules.preferred_hours if story.preferred else 0.0
-    return story.updated.timestamp() / 3600 + rules.doubling_hours * math.log2(reports) + preferred
+    reports = min(max(1, story.report_count), tuning.reports_cap)
+    preferred = tuning.preferred_hours if story.preferred else 0.0
+    return story.updated.timestamp() / 3600 + tuning.doubling_hours * math.log2(reports) + preferred
 
 
-def ranked(stories: Iterable[AnyWeighed], rules: FrontRules) -> Sequence[AnyWeighed]:
+def ranked(stories: Iterable[AnyRankableStory], tuning: FrontPageTuning) -> Sequence[AnyRankableStory]:
     """The heaviest first; equal ones by id, so that the order they come in leaves no trace."""
-    return sorted(stories, key=lambda story: (-weight(story, rules), story.id))
+    return sorted(stories, key=lambda story: (-weight(story, tuning), story.id))
 
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ def merged_of(connection: Connection, ids: Sequence[str]) -> dict[str, MergedSto
 def read_merged(id: str, blob: bytes) -> MergedStory | None:  # noqa: A002 - the word that people type
     """The merged text of story `id`; None where it is damaged: as if it were not there."""
     try:
-        return codecs.expand_noun(blob, MergedStory)
+        return codecs.decompress_struct(blob, MergedStory)
     except codecs.UNREADABLE as error:
         log.warning("story %s: its merged text is damaged (%s); `aggregator db check --repair`", id, error)
         return None
@@ -143,13 +143,13 @@ REPORTS_TO_AGREE: Final = 3  # where so many report one event, two should say on
 _NAMED: Final = 10  # stories of one list
 
 
-def measured(connection: Connection, now: dt.datetime) -> Quality:
+def measure_quality(connection: Connection, now: dt.datetime) -> Quality:
     """Counts over the newest stories, and over the corrections of the last days."""
     columns = (story.c.id, story.c.title, story.c.report_count, story.c.article_count)
     live: Select[Any] = select(*columns).where(story.c.redirect_to.is_(None))
     rows = connection.execute(live.order_by(story.c.updated.desc(), story.c.n.desc()).limit(NEWEST)).all()
     largest = sorted(rows, key=lambda row: (-row.article_count, row.id))[:3]
-    told, without = _facts(connection, [row for row in rows if row.report_count >= REPORTS_TO_AGREE])
+    rendered, without = _facts(connection, [row for row in rows if row.report_count >= REPORTS_TO_AGREE])
     since = now - dt.timedelta(days=DAYS)
     lately = all_corrections(connection, since)
     standing = [one for one in lately if one.undone_at is None]
@@ -160,12 +160,12 @@ def measured(connection: Connection, now: dt.datetime) -> Quality:
             for least, above in zip(FLOORS, (*FLOORS[1:], 2**31), strict=True)
         ),
         largest=tuple((row.id, row.title, row.article_count) for row in largest if row.article_count > 1),
-        told=told,
+        rendered=rendered,
         without_fact_count=len(without),
         without_fact=tuple((row.id, row.title, row.report_count) for row in without[:_NAMED]),
         days=DAYS,
         merges=sum(1 for one in standing if one.kind == "merge"),
-        parted=sum(1 for one in standing if one.kind != "merge"),
+        split_count=sum(1 for one in standing if one.kind != "merge"),
         undone=len(lately) - len(standing),
     )
 
@@ -173,18 +173,18 @@ def measured(connection: Connection, now: dt.datetime) -> Quality:
 def _facts(connection: Connection, rows: list[Row[Any]]) -> tuple[int, list[Row[Any]]]:
     """How many of these stories have their merged text, and those of them in which no two outlets agree."""
     by_id = {row.id: row for row in rows}
-    ids, told, without = list(by_id), 0, []
+    ids, rendered, without = list(by_id), 0, []
     for some in in_parts(ids):
         part = select(story.c.id, story.c.merged).where(story.c.id.in_(some), story.c.merged.is_not(None))
         for id_, merged in connection.execute(part):
-            told += 1
+            rendered += 1
             held = read_merged(id_, merged)
             if held is None or not any(fact.outlets > 1 for fact in held.facts):
                 without.append(by_id[id_])
-    return told, sorted(without, key=lambda row: (-row.report_count, row.id))
+    return rendered, sorted(without, key=lambda row: (-row.report_count, row.id))
 
 
-def one_article(connection: Connection, id_: str) -> OneArticle | None:
+def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     """The article with this id, with its text and evidence; None when there is none.
 
     Raises DamagedError where the text cannot be read.
@@ -203,7 +203,7 @@ def one_article(connection: Connection, id_: str) -> OneArticle | None:
     # Whose text a copy prints is known of its whole group alone (stories.counts).
     members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
     original = next((one.copy_of for one in members if one.id == id_), row.copy_of)
-    return OneArticle(
+    return ArticleDetail(
         article=article_views.view(row, copy_of=original),
         story=row.story,
         story_title=row.story_title,
@@ -230,7 +230,7 @@ def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[
 _MOST_ROWS = 2**31 - 2  # both databases take a LIMIT of that size, and one more
 
 
-class LogLine(Noun, frozen=True, kw_only=True):
+class LogLine(FrozenStruct, frozen=True, kw_only=True):
     """A line of a story's log. `detail` is JSON."""
 
     at: dt.datetime
@@ -240,7 +240,7 @@ class LogLine(Noun, frozen=True, kw_only=True):
     detail: str | None = None
 
 
-class Explained(Noun, frozen=True, kw_only=True):
+class ExplainedArticle(FrozenStruct, frozen=True, kw_only=True):
     """An article with its home and the evidence of its placing."""
 
     article: ArticleView
@@ -254,22 +254,25 @@ class Explained(Noun, frozen=True, kw_only=True):
     story_last_inbox_no: int
     story_articles: int
     log: tuple[LogLine, ...]  # what happened to it, and to its story as a whole, the oldest first
-    bonds: tuple[Bond, ...]  # of all corrections in force
-    links: tuple[LiveLink, ...] = ()  # of a live blog: further stories that its entries tell of
+    constraints: tuple[Constraint, ...]  # of all corrections in force
+    links: tuple[LiveBlogLink, ...] = ()  # of a live blog: further stories that its entries tell of
 
 
-class Reading:
+class DatabaseStoryReader:
     """The Shelf of a database. Safe to share between threads: it keeps nothing."""
 
     def __init__(
-        self, database: Database, book: RuleBook | None = None, now: Callable[[], dt.datetime] | None = None
+        self,
+        database: Database,
+        all_tuning: Tuning | None = None,
+        now: Callable[[], dt.datetime] | None = None,
     ) -> None:
-        """`book`: the rules that merged texts are told by; the shipped ones where none are given.
+        """`all_tuning`: the rules that merged texts are told by; the shipped ones where none are given.
 
         `now` is asked for how long sources have been silent or wait.
         """
         self._database = database
-        self._book = book or RuleBook()
+        self._all_tuning = all_tuning or Tuning()
         self._now = now or (lambda: dt.datetime.now(dt.UTC))
 
     def stories(self, wanted: StoryFilter) -> StoryPage:
@@ -288,15 +291,15 @@ class Reading:
                 left -= len(page.stories)
                 wanted = msgspec.structs.replace(wanted, after=page.next)
 
-    def story(self, id: str) -> StoryView | Moved | None:  # noqa: A002 - the word that people type
+    def story(self, id: str) -> StoryView | StoryRedirect | None:  # noqa: A002 - the word that people type
         with self._database.read() as connection:
             row = connection.execute(select(story).where(story.c.id == id)).first()
             if row is None or row.redirect_to == "":  # all that it told of was forgotten
                 return None
             if row.redirect_to is not None:
-                return Moved(to=row.redirect_to)
+                return StoryRedirect(to=row.redirect_to)
             members = article_views.views_of_stories(connection, [id], "text", "evidence")[id]
-            links = live_blog_links.told_of(connection, id)
+            links = live_blog_links.links_to_story(connection, id)
             stripped = select(article.c.n).where(article.c.story == id, article_text.IS_GONE).limit(1)
             texts_gone = connection.execute(stripped).first() is not None
         whole = _story_view(row, members)
@@ -306,9 +309,11 @@ class Reading:
     def gone(self, id: str) -> bool:  # noqa: A002
         with self._database.read() as connection:
             ended = select(story.c.n).where(story.c.id == id, story.c.redirect_to == "")
-            return connection.execute(ended).first() is not None or bool(tombstones.among(connection, {id}))
+            return connection.execute(ended).first() is not None or bool(
+                tombstones.find_tombstones(connection, {id})
+            )
 
-    def article(self, id: str) -> OneArticle | None:  # noqa: A002
+    def article(self, id: str) -> ArticleDetail | None:  # noqa: A002
         with self._database.read() as connection:
             return one_article(connection, id)
 
@@ -324,45 +329,49 @@ class Reading:
             members = article_views.views_of_stories(connection, [id], "text")[id]
         # Its patterns cost what no list of stories needs.
         from aggregator.stories.text.merged_text import merge
-        from aggregator.stories.tuning import StoryRules
+        from aggregator.stories.tuning import StoryTuning
 
-        rules = self._book.section("stories", StoryRules)
-        return merge(with_originals(members), row.title, rules)
+        tuning = self._all_tuning.section("stories", StoryTuning)
+        return merge(with_originals(members), row.title, tuning)
 
-    def front(self, wanted: StoryFilter, prefer: tuple[str, ...] = ()) -> tuple[Glance, ...]:
-        rules = self._book.section("front", FrontRules)
+    def rank_front_page(
+        self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
+    ) -> tuple[FrontPageStory, ...]:
+        tuning = self._all_tuning.section("front", FrontPageTuning)
         with self._database.read() as connection:
             chosen = story_list.selection(connection, wanted)
-            seen = front_page.glances(connection, chosen, rules.window, prefer, wanted.min_reports)
-        return tuple(ranked(seen, rules))
+            seen = front_page.front_page_stories(
+                connection, chosen, tuning.window, prefer, wanted.min_reports
+            )
+        return tuple(ranked(seen, tuning))
 
-    def these(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
+    def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         with self._database.read() as connection:
             rows = front_page.rows_of(connection, ids)
             members = article_views.views_of_stories(connection, rows)
         return tuple(_story_view(rows[one], members[one]) for one in ids if one in rows)
 
-    def teasers(self, ids: tuple[str, ...], /) -> tuple[Teaser, ...]:
+    def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
         with self._database.read() as connection:
-            return front_page.teasers(connection, ids)
+            return front_page.list_stories(connection, ids)
 
-    def grown(self, story_id: str, limit: int) -> tuple[Growth, ...]:
+    def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         with self._database.read() as connection:
-            return front_page.grown(connection, story_id, limit)
+            return front_page.story_history(connection, story_id, limit)
 
     def quality(self, now: dt.datetime) -> Quality:
         with self._database.read() as connection:
-            return measured(connection, now)
+            return measure_quality(connection, now)
 
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
-        rules = self._book.section("changes", ChangeRules)
+        tuning = self._all_tuning.section("changes", ChangeTuning)
         with self._database.read() as connection:
-            return change_stream.newest(connection, wanted, looked_at=rules.looked_at)
+            return change_stream.newest(connection, wanted, looked_at=tuning.looked_at)
 
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
-        rules = self._book.section("search", SearchRules)
+        tuning = self._all_tuning.section("search", SearchTuning)
         with self._database.read() as connection:
-            return search(connection, text, limit, bounds or SearchBounds(), rules)
+            return search(connection, text, limit, bounds or SearchBounds(), tuning)
 
     def sources(self) -> tuple[SourceView, ...]:
         with self._database.read() as connection:
@@ -371,8 +380,8 @@ class Reading:
                 select(article.c.source, func.count().label("articles")).group_by(article.c.source)
             )
             counts = {row.source: row.articles for row in counted}
-        now, rules = self._now(), health_rules(self._book)
-        return tuple(_source_view(item, health_of(item, now, rules), counts) for item in listed)
+        now, tuning = self._now(), health_rules(self._all_tuning)
+        return tuple(_source_view(item, health_of(item, now, tuning), counts) for item in listed)
 
     def folders(self) -> tuple[str, ...]:
         with self._database.read() as connection:
@@ -385,12 +394,12 @@ class Reading:
                 select(article.c.placed_at).order_by(article.c.n.desc()).limit(1)
             ).scalar()
             problem = self._database.why_not_writable(connection)
-            hooks = outbox.problems(connection, self._book.values("hooks")["recovered_after"])
+            webhooks = outbox.problems(connection, self._all_tuning.values("hooks")["recovered_after"])
             failing = health_gauges.all_fail(connection)
-        problems = (*(one for one in (problem, failing) if one is not None), *hooks)
+        problems = (*(one for one in (problem, failing) if one is not None), *webhooks)
         return Health(writable=problem is None, waiting=waiting, last_placed=last, problems=problems)
 
-    def refusals(self, limit: int) -> list[rejected.Refusal]:
+    def rejected_inputs(self, limit: int) -> list[rejected.RejectedInput]:
         """What could not be taken lately, the newest first."""
         with self._database.read() as connection:
             return rejected.latest(connection, limit)
@@ -404,11 +413,11 @@ class Reading:
         with self._database.read() as connection:
             return last_change_at(connection)
 
-    def told(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
+    def rendered(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
         with self._database.read() as connection:
             return merged_of(connection, ids)
 
-    def explained(self, id: str) -> Explained | None:  # noqa: A002
+    def explained_article(self, id: str) -> ExplainedArticle | None:  # noqa: A002
         """One article and why it is where it is; `id` may be the article's id or its address."""
         with self._database.read() as connection:
             statement = (
@@ -424,8 +433,8 @@ class Reading:
                 return None
             log = _log_of(connection, row.id, row.story)
             links = live_blog_links.links_of(connection, row.n)
-            bonds = corrections.all_bonds(connection)
-        return Explained(
+            constraints = corrections.all_constraints(connection)
+        return ExplainedArticle(
             article=article_views.view(row, copy_of=row.copy_of),
             story=row.story,
             story_title=row.story_title,
@@ -437,14 +446,14 @@ class Reading:
             story_last_inbox_no=row.last_inbox_no,
             story_articles=row.article_count,
             log=log,
-            bonds=tuple(bonds),
+            constraints=tuple(constraints),
             links=links,
         )
 
-    def meant(self, word: str) -> tuple[id_lookup.Meant, ...]:
+    def suggest_ids(self, word: str) -> tuple[id_lookup.IdSuggestion, ...]:
         """What somebody may have meant who typed an id that there is not."""
         with self._database.read() as connection:
-            return id_lookup.meant(connection, word)
+            return id_lookup.suggest_ids(connection, word)
 
     def title_of(self, story_id: str) -> str:
         """The headline of a story, also of one that gave way; "" where there never was one."""
@@ -471,7 +480,7 @@ def _log_of(connection: Connection, article_id: str, story_id: str) -> tuple[Log
     return tuple(LogLine(**row._mapping) for row in rows)
 
 
-class Assigned(Noun, frozen=True, kw_only=True):
+class AssignedEntry(FrozenStruct, frozen=True, kw_only=True):
     """Where an entry's article is."""
 
     n: int  # of the entry
@@ -481,14 +490,14 @@ class Assigned(Noun, frozen=True, kw_only=True):
     body_words: int
 
 
-def assignments(connection: Connection) -> list[Assigned]:
+def assignments(connection: Connection) -> list[AssignedEntry]:
     """Where every placed entry's article is, in the order of entries."""
     statement = (
         select(entry.c.n, entry.c.article, article.c.story, article.c.copy_of, article.c.body_words)
         .join(article, article.c.id == entry.c.article)
         .order_by(entry.c.n)
     )
-    return [Assigned(**row._mapping) for row in connection.execute(statement)]
+    return [AssignedEntry(**row._mapping) for row in connection.execute(statement)]
 
 
 def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:

@@ -20,10 +20,10 @@ def fitting(connection: Connection, wanted: StoryFilter, ids: Collection[str]) -
 
     Raises UsageError for a query that holds no word.
     """
-    return Sieve(connection, wanted).through(connection, ids)
+    return StoryMatcher(connection, wanted).matching(connection, ids)
 
 
-class Sieve:
+class StoryMatcher:
     """A filter made ready to be asked of stories, more than once within one transaction."""
 
     def __init__(self, connection: Connection, wanted: StoryFilter) -> None:
@@ -33,7 +33,7 @@ class Sieve:
         self._query = parse_query(wanted.query) if wanted.query else None
         self.asks_articles = bool(self._of_articles) or self._query is not None
 
-    def through(self, connection: Connection, ids: Collection[str]) -> set[str]:
+    def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Those of the live stories `ids` that fit."""
         found: set[str] = set()
         names = sorted(ids)
@@ -57,8 +57,8 @@ def _with_article(connection: Connection, ids: set[str], condition: ColumnElemen
 
 def _with_words(connection: Connection, ids: set[str], query: Query) -> set[str]:
     statement = select(article.c.n, article.c.story).where(article.c.story.in_(sorted(ids)))
-    homes = {row.n: row.story for row in connection.execute(statement)}
-    return {homes[n] for n in match.among(connection, query, homes)}
+    assigned_stories = {row.n: row.story for row in connection.execute(statement)}
+    return {assigned_stories[n] for n in match.among(connection, query, assigned_stories)}
 
 
 def of_stories(wanted: StoryFilter) -> list[ColumnElement[bool]]:

@@ -2,7 +2,8 @@
 
 What fits hardly anything (a rare word, an outlet with few articles) is found by its own index. Anything else
 is met often enough on the way through the newest stories, which are gone through in steps. A filter whose
-parts are common each, and together fit nothing, would go through them all: so a page looks at `_LOOKED_AT`
+parts are common each, and together fit nothing, would go through them all: so a page looks at
+`_SCANNED_AT_ONCE`
 stories at most, and may be short.
 """
 
@@ -26,14 +27,14 @@ from sqlalchemy import (
 
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
-from aggregator.store.read.story_filter import Sieve, fitting, of_articles, of_stories
+from aggregator.store.read.story_filter import StoryMatcher, fitting, of_articles, of_stories
 from aggregator.store.search import match
 from aggregator.store.search.query_syntax import parse_query
 from aggregator.store.tables import article, in_parts, story
 
 FEW = 1_000  # stories, or articles: what fits no more is found by its own index
 FEW_WITH_WORDS = 5_000  # articles: reading which stories they are of is all that they cost
-_LOOKED_AT = 5_000  # stories on the way to one page
+_SCANNED_AT_ONCE = 5_000  # stories on the way to one page
 _FIRST_STEP, _STEP = 250, 2_000  # stories at once: few where nearly all fit, more where hardly any does
 _CLASSES = (5, 2)  # least reports that have an index of their own (tables.py)
 
@@ -65,7 +66,7 @@ def page(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[
     few = few_that_may_fit(connection, wanted)
     begin = read_cursor(wanted.after) if wanted.after is not None else None
     if few is None:
-        return _walk(connection, wanted, limit, begin)
+        return _scan(connection, wanted, limit, begin)
     fits = sorted(_fitting(connection, wanted, few))
     places: Select[Any] = select(story.c.updated, story.c.n, story.c.id)
     rows: list[Row[Any]] = []
@@ -145,25 +146,25 @@ def _by_counts(connection: Connection, wanted: StoryFilter) -> _Few | None:
 # --- the way through all of them ---------------------------------------------------------------------------
 
 
-def _walk(
+def _scan(
     connection: Connection, wanted: StoryFilter, limit: int, begin: _Place | None
 ) -> tuple[list[Row[Any]], str | None]:
-    sieve = Sieve(connection, wanted)
-    on, live, further = _way(connection, wanted, sieve)
+    matcher = StoryMatcher(connection, wanted)
+    on, live, further = _way(connection, wanted, matcher)
     newest_first = (on.c.updated.desc(), on.c.n.desc())
     found: list[Row[Any]] = []
     looked, step = 0, max(_FIRST_STEP, limit + 1)
-    while looked < _LOOKED_AT:
+    while looked < _SCANNED_AT_ONCE:
         span = [*live, *([_is_after(on, begin)] if begin else [])]
-        ahead = select(on.c.updated, on.c.n).where(*span).order_by(*newest_first)
-        edge = connection.execute(ahead.offset(step - 1).limit(1)).first()
+        prefetcher = select(on.c.updated, on.c.n).where(*span).order_by(*newest_first)
+        edge = connection.execute(prefetcher.offset(step - 1).limit(1)).first()
         if edge is not None:
             span.append(on.c.updated >= edge.updated)
         places: Select[Any] = select(on.c.updated, on.c.n, on.c.id).where(*span, *further)
         chosen = places.order_by(*newest_first)
         most = limit + 1 - len(found)
-        if sieve.asks_articles:
-            found += _sifted(connection, sieve, connection.execute(chosen).all(), most)
+        if matcher.asks_articles:
+            found += _filtered(connection, matcher, connection.execute(chosen).all(), most)
         else:
             found += connection.execute(chosen.limit(most)).all()
         if len(found) > limit:
@@ -180,7 +181,7 @@ _Conditions = list[ColumnElement[bool]]
 
 
 def _way(
-    connection: Connection, wanted: StoryFilter, sieve: Sieve
+    connection: Connection, wanted: StoryFilter, matcher: StoryMatcher
 ) -> tuple[FromClause, _Conditions, _Conditions]:
     """What is gone through, with what bounds it (by an index) and what is asked of each story besides.
 
@@ -196,7 +197,7 @@ def _way(
         others: _Conditions = [within.c.n.in_(select(story.c.n).where(*rest))] if rest else []
         return within, [], others
     bounds = next(([with_reports(least)] for least in _CLASSES if wanted.min_reports >= least), [])
-    return story, [live, *bounds], sieve.of_stories
+    return story, [live, *bounds], matcher.of_stories
 
 
 def _are_more(connection: Connection, condition: ColumnElement[bool]) -> bool:
@@ -205,11 +206,13 @@ def _are_more(connection: Connection, condition: ColumnElement[bool]) -> bool:
     return connection.execute(past).first() is not None
 
 
-def _sifted(connection: Connection, sieve: Sieve, rows: Sequence[Row[Any]], most: int) -> list[Row[Any]]:
+def _filtered(
+    connection: Connection, matcher: StoryMatcher, rows: Sequence[Row[Any]], most: int
+) -> list[Row[Any]]:
     """The first `most` of `rows` that fit, or some more."""
     found: list[Row[Any]] = []
     for some in in_parts(rows):
-        fits = sieve.through(connection, [row.id for row in some])
+        fits = matcher.matching(connection, [row.id for row in some])
         found += [row for row in some if row.id in fits]
         if len(found) >= most:
             break
@@ -255,7 +258,7 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
     ]
     if not asked:
         return chosen
-    last = live.with_only_columns(story.c.updated).offset(_LOOKED_AT - 1).limit(1)
+    last = live.with_only_columns(story.c.updated).offset(_SCANNED_AT_ONCE - 1).limit(1)
     oldest = connection.execute(last).scalar()
     return chosen.where(*asked, *([story.c.updated >= oldest] if oldest else []))
 

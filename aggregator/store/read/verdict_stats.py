@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, func, or_, select
 
-from aggregator.model.core import Entry, Noun
+from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import entry, in_parts, refusal
 
 
-class JudgedText(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class ProblemText(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A text that was not simply taken. `page_verdict`: of its page, which failed."""
 
     at: dt.datetime
@@ -22,7 +22,7 @@ class JudgedText(Noun, frozen=True, kw_only=True, omit_defaults=False):
     reason: str | None
 
 
-def judged_lately(connection: Connection, source: str, limit: int) -> list[JudgedText]:
+def problem_texts(connection: Connection, source: str, limit: int) -> list[ProblemText]:
     """The newest texts of `source` that were refused, are stubs, or whose page failed; newest first."""
     entries = (
         select(entry.c.accepted_at, entry.c.url, entry.c.verdict, entry.c.page_verdict, entry.c.reason,
@@ -31,16 +31,16 @@ def judged_lately(connection: Connection, source: str, limit: int) -> list[Judge
         .order_by(entry.c.n.desc())
         .limit(limit)
     )  # fmt: skip
-    refusals = (
+    rejected = (
         select(refusal.c.at, refusal.c.item, refusal.c.verdict, refusal.c.reason)
         .where(refusal.c.source == source)
         .order_by(refusal.c.at.desc())
         .limit(limit)
     )
     found = [
-        JudgedText(
+        ProblemText(
             at=row.accepted_at,
-            title=codecs.expand_noun(row.payload, Entry).title,
+            title=codecs.decompress_struct(row.payload, Entry).title,
             url=row.url,
             verdict=row.verdict,
             page_verdict=row.page_verdict,
@@ -49,10 +49,10 @@ def judged_lately(connection: Connection, source: str, limit: int) -> list[Judge
         for row in connection.execute(entries)
     ]
     found += [
-        JudgedText(
+        ProblemText(
             at=row.at, title=row.item, url=None, verdict=row.verdict, page_verdict=None, reason=row.reason
         )
-        for row in connection.execute(refusals)
+        for row in connection.execute(rejected)
     ]
     return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
 
@@ -76,7 +76,7 @@ def page_verdicts_by_source(
     return _counted(connection, sources, "page_verdict", with_refusals=False)
 
 
-def told(counts: Mapping[str, int]) -> str:
+def describe_counts(counts: Mapping[str, int]) -> str:
     """Counts in one line, the most frequent first: "212 ok, 9 stub, 3 paywall"."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{count} {verdict}" for verdict, count in ordered)

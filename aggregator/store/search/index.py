@@ -30,7 +30,7 @@ SPANS = {
 }  # marks on Postgres: articles that are numbered alike but for so many bits
 
 
-class Indexed(NamedTuple):
+class IndexedText(NamedTuple):
     """What the index knows of an article."""
 
     n: int
@@ -45,7 +45,7 @@ class Indexed(NamedTuple):
 # Of a packed article (store/stories/article_text.py) the lead alone: by then it is found by headline, lead
 # and marks.
 _BODY = case((article.c.packed.is_(None), article.c.text), else_=article.c.lead).label("text")
-_ROWS = select(*(_BODY if name == "text" else article.c[name] for name in Indexed._fields))
+_ROWS = select(*(_BODY if name == "text" else article.c[name] for name in IndexedText._fields))
 
 
 def indexed_to(connection: Connection) -> int:
@@ -112,7 +112,7 @@ def put_back(connection: Connection, n: int) -> None:
     put(connection, connection.execute(_ROWS.where(article.c.n == n)).all())
 
 
-def begin_anew(connection: Connection) -> None:
+def reindex_all(connection: Connection) -> None:
     """Let all articles wait to be indexed anew; the index must be empty."""
     last = connection.execute(select(func.coalesce(func.max(article.c.n), 0))).scalar_one()
     for name in (_LAST, _REST):
@@ -142,7 +142,7 @@ def _count(connection: Connection, name: str, value: int) -> None:
     connection.execute(update(counter).where(counter.c.name == name).values(value=value))
 
 
-def put(connection: Connection, rows: Sequence[Indexed | Row[Any]]) -> None:
+def put(connection: Connection, rows: Sequence[IndexedText | Row[Any]]) -> None:
     """Index articles that are not in it."""
     if not rows:
         return
@@ -159,33 +159,33 @@ def put(connection: Connection, rows: Sequence[Indexed | Row[Any]]) -> None:
 # --- marks -------------------------------------------------------------------------------------------------
 
 
-def marks_of(words: Iterable[str], kind: str) -> list[str]:
+def filter_tokens_of(words: Iterable[str], kind: str) -> list[str]:
     """What an article is marked with that has these words in its outlet (kind "o") or author ("a")."""
     return [f"_{kind}{word}" for word in in_index(words, whole=False)]
 
 
-def mark_of_language(language: str) -> str:
+def language_token(language: str) -> str:
     """The mark of a language: its tag."""
     return f"_l{''.join(search_words(language))}"
 
 
-def mark_of_day(day: dt.date, *, year: bool = False, month: bool = False) -> str:
+def day_token(day: dt.date, *, year: bool = False, month: bool = False) -> str:
     """The mark of a day, of the month or year that it is in."""
     return f"_d{day:%Y}" if year else f"_d{day:%Y%m}" if month else f"_d{day:%Y%m%d}"
 
 
-def _marks(row: Indexed | Row[Any]) -> list[str]:
+def _filter_tokens(row: IndexedText | Row[Any]) -> list[str]:
     day = row.effective.date()
-    marks = [mark_of_day(day), mark_of_day(day, month=True), mark_of_day(day, year=True)]
+    marks = [day_token(day), day_token(day, month=True), day_token(day, year=True)]
     marks += [f"_o{word}" for word in index_words(row.outlet or "")]
     marks += [f"_a{word}" for word in index_words(row.author or "")]
-    return [*marks, mark_of_language(row.language)] if row.language else marks
+    return [*marks, language_token(row.language)] if row.language else marks
 
 
 # --- rows --------------------------------------------------------------------------------------------------
 
 
-def _words(row: Indexed | Row[Any]) -> tuple[list[str], list[str]]:
+def _words(row: IndexedText | Row[Any]) -> tuple[list[str], list[str]]:
     """The words of title and text. A text with more different ones than Postgres takes is cut, on both."""
     title, body = index_words(row.title), index_words(row.text[:_MAX_SEARCHED_CHARS])
     if len(row.text) > _NEVER_TOO_LARGE:
@@ -201,13 +201,13 @@ def _words(row: Indexed | Row[Any]) -> tuple[list[str], list[str]]:
     return title, body
 
 
-def fts5_row(row: Indexed | Row[Any]) -> dict[str, Any]:
+def fts5_row(row: IndexedText | Row[Any]) -> dict[str, Any]:
     """What stands in the index of SQLite: number, title, text, marks."""
     title, body = _words(row)
-    return {"n": row.n, "t": " ".join(title), "b": " ".join(body), "m": " ".join(_marks(row))}
+    return {"n": row.n, "t": " ".join(title), "b": " ".join(body), "m": " ".join(_filter_tokens(row))}
 
 
-def tsvector_row(row: Indexed | Row[Any]) -> dict[str, Any]:
+def tsvector_row(row: IndexedText | Row[Any]) -> dict[str, Any]:
     """What stands in the index of Postgres: its text form with places of our own.
 
     The words of the title stand in it as marks of their own, too.
@@ -228,6 +228,6 @@ def tsvector_row(row: Indexed | Row[Any]) -> dict[str, Any]:
         kept = [place for place in found[:_TSVECTOR_PLACES] if place <= _TSVECTOR_POSITIONS]
         is_long = is_long or len(kept) < len(found)
         written.append(f"'{word}':{','.join(map(str, kept))}" if kept else f"'{word}'")
-    written += [f"'{mark}'" for mark in _marks(row)]
-    written += [f"'_{mark}{row.n >> bits}'" for mark, bits in SPANS.items()]
+    written += [f"'{fingerprint}'" for fingerprint in _filter_tokens(row)]
+    written += [f"'_{fingerprint}{row.n >> bits}'" for fingerprint, bits in SPANS.items()]
     return {"n": row.n, "w": " ".join(written), "l": is_long}

@@ -12,9 +12,9 @@ from functools import partial
 
 from sqlalchemy import Connection, func, select, text
 
-from aggregator.model.core import Noun
-from aggregator.store.search.index import SPANS, mark_of_day, mark_of_language, marks_of
-from aggregator.store.search.query_syntax import Phrase, Query, Term, Wording
+from aggregator.model.core import FrozenStruct
+from aggregator.store.search.index import SPANS, day_token, filter_tokens_of, language_token
+from aggregator.store.search.query_syntax import Phrase, Query, SearchableText, Term
 from aggregator.store.stories.article_text import TEXT
 from aggregator.store.tables import article, in_parts
 
@@ -23,7 +23,7 @@ _GAP = 300  # article numbers: what lies between two that are asked is read too 
 _SPANS_ASKED = 2  # of each size: the newest one is hardly begun, so the one before as well
 
 
-class _Match(Noun, frozen=True, kw_only=True):
+class _Match(FrozenStruct, frozen=True, kw_only=True):
     """A search in the words of a database. `loose` asks for its words wherever they stand."""
 
     strict: str
@@ -37,7 +37,7 @@ def newest(connection: Connection, query: Query, limit: int, *, reach: int) -> l
     Phrases are looked for among the newest `reach` articles that hold all the words.
     """
     limit = min(limit, _MOST_ROWS)
-    marks = _marks(connection, query)
+    marks = _required_tokens(connection, query)
     if marks is None:
         return []
     is_sqlite = connection.dialect.name == "sqlite"
@@ -58,7 +58,7 @@ def newest(connection: Connection, query: Query, limit: int, *, reach: int) -> l
 
 def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
     """Numbers of all articles that fit `query`; None where more than `most` hold its words, or may."""
-    marks = _marks(connection, query)
+    marks = _required_tokens(connection, query)
     if marks is None:
         return []
     match = _fts5(query, marks) if connection.dialect.name == "sqlite" else _tsquery(query, marks)
@@ -70,7 +70,7 @@ def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
 
 def among(connection: Connection, query: Query, numbers: Collection[int]) -> set[int]:
     """Those of the articles `numbers` that fit `query`."""
-    marks = _marks(connection, query)
+    marks = _required_tokens(connection, query)
     found: set[int] = set()
     if marks is None:
         return found
@@ -142,18 +142,18 @@ def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequ
 
 
 def _holds(query: Query, title: str, body: str) -> bool:
-    return Wording(title, body, title=title).fits(query)
+    return SearchableText(title, body, title=title).fits(query)
 
 
 # --- marks of what is asked beside words -------------------------------------------------------------------
 
 
-def _marks(connection: Connection, query: Query) -> list[tuple[str, ...]] | None:
+def _required_tokens(connection: Connection, query: Query) -> list[tuple[str, ...]] | None:
     """Marks of which an article must have one of each tuple; None where no article can."""
-    marks: list[tuple[str, ...]] = [(mark,) for mark in marks_of(query.outlet, "o")]
-    marks += [(mark,) for mark in marks_of(query.author, "a")]
+    marks: list[tuple[str, ...]] = [(fingerprint,) for fingerprint in filter_tokens_of(query.outlet, "o")]
+    marks += [(fingerprint,) for fingerprint in filter_tokens_of(query.author, "a")]
     if query.language is not None:
-        marks.append((mark_of_language(query.language),))
+        marks.append((language_token(query.language),))
     if query.since is not None or query.before is not None:
         days = _days(connection, query)
         if not days:
@@ -185,13 +185,13 @@ def _spans(begin: dt.date, end: dt.date) -> Iterable[str]:
         at = dt.date.fromordinal(day)
         year_end, month_end = dt.date(at.year, 12, 31), _end_of_month(at)
         if (at.month, at.day) == (1, 1) and year_end <= end:
-            yield mark_of_day(at, year=True)
+            yield day_token(at, year=True)
             day = year_end.toordinal() + 1
         elif at.day == 1 and month_end <= end:
-            yield mark_of_day(at, month=True)
+            yield day_token(at, month=True)
             day = month_end.toordinal() + 1
         else:
-            yield mark_of_day(at)
+            yield day_token(at)
             day += 1
 
 
@@ -208,7 +208,7 @@ def _is_phrasal(terms: Iterable[Term]) -> bool:
 
 
 def _fts5(query: Query, marks: Sequence[tuple[str, ...]]) -> _Match:
-    asked = [_joined(" OR ", (f'"{mark}"' for mark in one)) for one in marks]
+    asked = [_joined(" OR ", (f'"{fingerprint}"' for fingerprint in one)) for one in marks]
     strict = " AND ".join([*map(partial(_fts5_term, is_loose=False), query.terms), *asked])
     loose = " AND ".join([*map(partial(_fts5_term, is_loose=True), query.terms), *asked])
     without = " OR ".join(_fts5_term(term, is_loose=False) for term in query.without)
@@ -235,7 +235,7 @@ def _fts5_phrase(phrase: Phrase, *, is_loose: bool) -> str:
 
 
 def _tsquery(query: Query, marks: Sequence[tuple[str, ...]]) -> _Match:
-    asked = [_joined(" | ", (f"'{mark}'" for mark in one)) for one in marks]
+    asked = [_joined(" | ", (f"'{fingerprint}'" for fingerprint in one)) for one in marks]
     strict = " & ".join([*map(partial(_tsquery_term, joint="<->"), query.terms), *asked])
     loose = " & ".join([*map(partial(_tsquery_term, joint="&"), query.terms), *asked])
     without = "".join(f" & !{_tsquery_term(term, joint='<->')}" for term in query.without)

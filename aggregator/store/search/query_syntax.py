@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from aggregator.extract.language.search_tokens import in_index, index_words, is_unspaced, search_words
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 
 MOST_TERMS = 32  # of one search: bounds the time that a hostile one takes
@@ -31,7 +31,7 @@ _UMLAUT_WRITTEN_OUT = re.compile(r"(?<![aeiouq])([aou])e")  # not in "neue", "ak
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 
 
-class Phrase(Noun, frozen=True, kw_only=True):
+class Phrase(FrozenStruct, frozen=True, kw_only=True):
     """Words that must stand side by side; the last one may be the beginning of a word."""
 
     words: tuple[str, ...]  # as `extract.language.search_tokens.search_words` gives them
@@ -50,13 +50,13 @@ class Phrase(Noun, frozen=True, kw_only=True):
         return (self.prefix and not is_unspaced(last)) or (is_unspaced(last) and len(last) == 1)
 
 
-class Term(Noun, frozen=True, kw_only=True):
+class Term(FrozenStruct, frozen=True, kw_only=True):
     """Alternatives, of which one must be found: all phrases of it."""
 
     any_of: tuple[tuple[Phrase, ...], ...]
 
 
-class Query(Noun, frozen=True, kw_only=True):
+class Query(FrozenStruct, frozen=True, kw_only=True):
     """A search. Times are bounds of an article's effective time, `since` included, `before` not."""
 
     terms: tuple[Term, ...] = ()
@@ -165,7 +165,7 @@ def _parts(run: str) -> Iterator[tuple[str, ...]]:
             yield from ((run[:length], *rest) for rest in _parts(run[length:]))
 
 
-class Wording:
+class SearchableText:
     """A text to be asked whether it holds phrases."""
 
     def __init__(self, *texts: str, title: str = "") -> None:

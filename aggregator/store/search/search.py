@@ -15,13 +15,13 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, select
 
 from aggregator.extract.language.search_tokens import is_unspaced, search_words
-from aggregator.model.core import Noun, TimedEntry
+from aggregator.model.core import FrozenStruct, TimedEntry
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import EntryHit, SearchBounds, SearchHit, SearchResults, StoryHit
 from aggregator.store import codecs
 from aggregator.store.search import match
 from aggregator.store.search.index import unindexed_to
-from aggregator.store.search.query_syntax import Phrase, Query, Term, Wording, parse_query, with_title
+from aggregator.store.search.query_syntax import Phrase, Query, SearchableText, Term, parse_query, with_title
 from aggregator.store.search.snippets import snippet
 from aggregator.store.stories import article_views, articles
 from aggregator.store.tables import article, in_parts, story
@@ -30,7 +30,7 @@ _ENTRIES_SHOWN = 3  # of one live blog
 _ARTICLES_SHOWN = 3  # of one story
 
 
-class SearchRules(msgspec.Struct, frozen=True, kw_only=True):
+class SearchTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `search` of the rule book."""
 
     ranked: int
@@ -45,23 +45,23 @@ class SearchRules(msgspec.Struct, frozen=True, kw_only=True):
     half_life_days: float
 
 
-class _Ranked(Noun, frozen=True, kw_only=True):
+class _RankedArticle(FrozenStruct, frozen=True, kw_only=True):
     n: int
     story: str
     points: float
 
 
 def search(
-    connection: Connection, text: str, limit: int, bounds: SearchBounds, rules: SearchRules
+    connection: Connection, text: str, limit: int, bounds: SearchBounds, tuning: SearchTuning
 ) -> SearchResults:
     """What fits `text` within `bounds`, best first."""
     try:
         query = within(parse_query(text), bounds)
     except UsageError as error:
         return SearchResults(problem=str(error))
-    ranked = _ranked(connection, query, max(rules.ranked, min(limit, 10**9) + 1), rules)
+    ranked = _ranked(connection, query, max(tuning.ranked, min(limit, 10**9) + 1), tuning)
     shown = ranked[:limit]
-    by_story: dict[str, list[_Ranked]] = {}
+    by_story: dict[str, list[_RankedArticle]] = {}
     for one in ranked:
         by_story.setdefault(one.story, []).append(one)
     chosen = dict(list(by_story.items())[:limit])
@@ -100,22 +100,22 @@ def _just_after(moment: dt.datetime) -> dt.datetime:
 # --- ranking -----------------------------------------------------------------------------------------------
 
 
-def _ranked(connection: Connection, query: Query, most: int, rules: SearchRules) -> list[_Ranked]:
+def _ranked(connection: Connection, query: Query, most: int, tuning: SearchTuning) -> list[_RankedArticle]:
     """The newest that have all in the title, and the newest that have it anywhere, best first."""
-    reach = max(rules.phrase_reach, most)
+    reach = max(tuning.phrase_reach, most)
     titled = msgspec.structs.replace(query, terms=with_title(query.terms))
     numbers = match.newest(connection, query, most, reach=reach)
     if query.terms and len(numbers) == most:
-        numbers += match.newest(connection, titled, rules.ranked_titles, reach=reach)
-    rows = [row for row in _looks(connection, set(numbers)) if _is_within(row.effective, query)]
+        numbers += match.newest(connection, titled, tuning.ranked_titles, reach=reach)
+    rows = [row for row in _ranked_rows(connection, set(numbers)) if _is_within(row.effective, query)]
     if not rows:
         return []
     latest, whole = max(row.effective for row in rows), _as_written(query)
     ranked = []
     for row in rows:
-        points = _points_of_words(row, query.terms, titled.terms, whole, rules)
-        points += _points_of_story(row, latest - row.effective, rules)
-        ranked.append(_Ranked(n=row.n, story=row.story, points=round(points, 6)))
+        points = _points_of_words(row, query.terms, titled.terms, whole, tuning)
+        points += _points_of_story(row, latest - row.effective, tuning)
+        ranked.append(_RankedArticle(n=row.n, story=row.story, points=round(points, 6)))
     return sorted(ranked, key=lambda one: (-one.points, -one.n))
 
 
@@ -132,21 +132,21 @@ def _points_of_words(
     terms: Sequence[Term],
     titled: Sequence[Term],
     whole: tuple[Phrase, Phrase] | None,
-    rules: SearchRules,
+    tuning: SearchTuning,
 ) -> float:
     """For where the words stand; `titled` are the terms asked of the headline, `whole` all words in a row."""
-    wording = Wording(row.lead, title=row.title)
+    wording = SearchableText(row.lead, title=row.title)
     count = len(terms) or 1
-    points = rules.title_points * sum(map(wording.holds_term, titled)) / count
-    points += rules.lead_points * sum(map(wording.holds_term, terms)) / count
-    return points + rules.phrase_points * (whole is not None and any(map(wording.holds, whole)))
+    points = tuning.title_points * sum(map(wording.holds_term, titled)) / count
+    points += tuning.lead_points * sum(map(wording.holds_term, terms)) / count
+    return points + tuning.phrase_points * (whole is not None and any(map(wording.holds, whole)))
 
 
-def _points_of_story(row: Row[Any], age: dt.timedelta, rules: SearchRules) -> float:
+def _points_of_story(row: Row[Any], age: dt.timedelta, tuning: SearchTuning) -> float:
     """For how many tell it, and how old the article is beside the newest one found."""
-    told = math.log2(min(max(row.report_count, 1), rules.most_reports))
-    fresh = 2 ** (-(age / dt.timedelta(days=1)) / rules.half_life_days)
-    return rules.report_points * told + rules.recent_points * float(fresh)
+    told = math.log2(min(max(row.report_count, 1), tuning.most_reports))
+    fresh = 2 ** (-(age / dt.timedelta(days=1)) / tuning.half_life_days)
+    return tuning.report_points * told + tuning.recent_points * float(fresh)
 
 
 def _as_written(query: Query) -> tuple[Phrase, Phrase] | None:
@@ -159,17 +159,17 @@ def _as_written(query: Query) -> tuple[Phrase, Phrase] | None:
     return Phrase(words=words, prefix=ends), Phrase(words=words, prefix=ends, in_title=True)
 
 
-_LOOK: Select[Any] = select(
+_RANKED_COLUMNS: Select[Any] = select(
     article.c.n, article.c.story, article.c.title, article.c.lead, article.c.effective, story.c.report_count
 ).join(story, story.c.id == article.c.story)
 
 
-def _looks(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
+def _ranked_rows(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
     ordered = sorted(numbers, reverse=True)
     found: list[Row[Any]] = []
     for part in in_parts(ordered):
         some = article.c.n.in_(part)
-        found += connection.execute(_LOOK.where(some)).all()
+        found += connection.execute(_RANKED_COLUMNS.where(some)).all()
     return found
 
 
@@ -192,7 +192,7 @@ def _hits(connection: Connection, numbers: Iterable[int], query: Query) -> dict[
 
 
 def _hit(row: Row[Any], query: Query) -> SearchHit:
-    details = codecs.unpack(row.details, articles.Details)
+    details = codecs.unpack(row.details, articles.ArticleDetails)
     shown, marks = snippet(row.text or row.lead, query.phrases)
     return SearchHit(
         article=row.id,
@@ -214,7 +214,7 @@ def _entry_hits(timed: Sequence[TimedEntry], title: str, query: Query) -> tuple[
     """The entries of a live blog that hold all the words, the newest first, at most three."""
     if not query.terms:
         return ()
-    holding = (one for one in reversed(timed) if Wording(one.text, title=title).fits(query))
+    holding = (one for one in reversed(timed) if SearchableText(one.text, title=title).fits(query))
     shown = ((one, *snippet(one.text, query.phrases)) for one in islice(holding, _ENTRIES_SHOWN))
     return tuple(
         EntryHit(clock_minutes=one.clock_minutes, day=one.day, snippet=told, marks=places)
@@ -236,7 +236,7 @@ _STORY_COLUMNS = (
 
 
 def _story_hits(
-    connection: Connection, chosen: dict[str, list[_Ranked]], hits: dict[int, SearchHit]
+    connection: Connection, chosen: dict[str, list[_RankedArticle]], hits: dict[int, SearchHit]
 ) -> tuple[StoryHit, ...]:
     ids = list(chosen)
     rows: dict[str, dict[str, Any]] = {}

@@ -26,18 +26,18 @@ _MAX_BYTES = 64 * 1024 * 1024
 _MAGIC = b"\x28\xb5\x2f\xfd"  # of a zstd frame; no UTF-8 begins so
 
 
-class Damaged(str):
+class DamagedText(str):
     """In the place of a text that cannot be unpacked: empty, so that what is beside it can be read."""
 
     __slots__ = ()
 
 
-DAMAGED = Damaged()
+DAMAGED = DamagedText()
 
 
 def refuse_damaged(text: str, id_: str) -> None:
     """Raises DamagedError for the text of article `id_`, where that is no answer without it."""
-    if isinstance(text, Damaged):
+    if isinstance(text, DamagedText):
         raise DamagedError(
             f"the stored text of article {id_} cannot be unpacked, it is damaged; `aggregator db check` "
             "looks at all of them"
@@ -63,7 +63,7 @@ def unpacked(stored: str | bytes | None) -> str:
     return stored.decode()
 
 
-class _Words(TypeDecorator[str]):
+class _PackedText(TypeDecorator[str]):
     """Text out of bytes that may be packed."""
 
     impl = LargeBinary
@@ -97,5 +97,5 @@ def _converted(element: _bytes_of, compiler: SQLCompiler, **kw: Any) -> str:
     return f"convert_to({compiler.process(element.clauses.clauses[0], **kw)}, 'UTF8')"
 
 
-TEXT = func.coalesce(article.c.packed, _bytes_of(article.c.text), type_=_Words).label("text")
+TEXT = func.coalesce(article.c.packed, _bytes_of(article.c.text), type_=_PackedText).label("text")
 IS_GONE: ColumnElement[bool] = func.coalesce(func.length(article.c.packed), 1) == 0

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 from aggregator.model.core import ArticleView, Evidence
 from aggregator.store import codecs
 from aggregator.store.stories import article_text
-from aggregator.store.stories.articles import Details, NewArticle
+from aggregator.store.stories.articles import ArticleDetails, NewArticle
 from aggregator.store.tables import article, in_parts
 
 SHOWN_MEMBERS = 64  # of a larger story only so many articles are weighed for headline and summary
@@ -68,7 +68,7 @@ def view_of(new: NewArticle) -> ArticleView:
 
 def view(row: Row[Any], *, copy_of: str | None) -> ArticleView:
     """The ArticleView of a row that `view_columns` selected."""
-    details = codecs.unpack(row.details, Details)
+    details = codecs.unpack(row.details, ArticleDetails)
     held = row._fields
     return ArticleView(
         id=row.id,

@@ -17,21 +17,21 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.cluster.copies.copy_check import Wording
+from aggregator.cluster.copies.copy_check import ComparedText
 from aggregator.cluster.entry_identity import url_key
-from aggregator.cluster.events.scorer import Article
-from aggregator.cluster.vetoes.vetoes import Telling
+from aggregator.cluster.events.scorer import ScoringInput
+from aggregator.cluster.vetoes.vetoes import VetoInput
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import (
+    BoilerplateLine,
     CleanArticle,
     Enclosure,
     Evidence,
     Fingerprint,
-    Noun,
+    FrozenStruct,
     Placement,
     Precision,
     PublishedOrigin,
-    RepeatedLine,
     Role,
     TimedEntry,
     Wire,
@@ -44,7 +44,7 @@ _REVISIONS_KEPT = 5  # the first five and the last five
 _OTHER_NEWS = 1_000_000  # as `sighting.reverts`: words of another article, nothing to go back to
 
 
-class Details(Noun, frozen=True, kw_only=True):
+class ArticleDetails(FrozenStruct, frozen=True, kw_only=True):
     """The parts of an article that only a story's page or an explanation asks for."""
 
     wire: Wire | None = None
@@ -56,10 +56,10 @@ class Details(Noun, frozen=True, kw_only=True):
     tdm_reserved: bool = False
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
-    repeated: tuple[RepeatedLine, ...] = ()  # lines of its text that its outlet repeats: taken out of it
+    repeated: tuple[BoilerplateLine, ...] = ()  # lines of its text that its outlet repeats: taken out of it
 
 
-class Stored(Noun, frozen=True, kw_only=True):
+class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     """What a revision is compared with, and what taking an article out of its story needs."""
 
     n: int
@@ -85,7 +85,7 @@ class Stored(Noun, frozen=True, kw_only=True):
     is_packed: bool
 
 
-class MemberRow(Noun, frozen=True, kw_only=True):
+class MemberRow(FrozenStruct, frozen=True, kw_only=True):
     """A member of a story as its sums and counts need it."""
 
     n: int
@@ -102,9 +102,9 @@ class MemberRow(Noun, frozen=True, kw_only=True):
     body_words: int
     language: str | None = None
 
-    def as_article(self) -> Article:
+    def as_article(self) -> ScoringInput:
         """As the event level sees it."""
-        return Article(
+        return ScoringInput(
             terms=self.terms,
             minutes=None if self.published is None else int(self.published.timestamp() // 60),
             body_words=self.body_words,
@@ -113,7 +113,7 @@ class MemberRow(Noun, frozen=True, kw_only=True):
         )
 
 
-class NewArticle(Noun, frozen=True, kw_only=True):
+class NewArticle(FrozenStruct, frozen=True, kw_only=True):
     """An article with all that its row holds beside what the text room made of it."""
 
     n: int
@@ -160,7 +160,7 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
     }
     connection.execute(_INSERT, [row | _text_columns(new)])
     if new.is_indexed:
-        _insert_finders(connection, new)
+        _insert_copy_keys(connection, new)
 
 
 def replace_text(
@@ -177,13 +177,13 @@ def replace_text(
     connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.n))
     connection.execute(delete(sketch).where(sketch.c.article == new.n))
     if new.is_indexed:
-        _insert_finders(connection, new)
+        _insert_copy_keys(connection, new)
 
 
 def _text_columns(new: NewArticle) -> dict[str, Any]:
-    clean, mark = new.clean, new.fingerprint
+    clean, fingerprint = new.clean, new.fingerprint
     published = clean.published
-    details = Details(
+    details = ArticleDetails(
         wire=clean.wire,
         timed=clean.timed,
         modified=clean.modified,
@@ -211,25 +211,25 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
         "wire": new.wire,
         "details": codecs.pack(details),
         "verdict": clean.verdict,
-        "signature": mark.signature,
-        "terms": mark.terms,
-        "body_words": mark.body_words,
-        "text_hash": mark.text_hash,
+        "signature": fingerprint.signature,
+        "terms": fingerprint.terms,
+        "body_words": fingerprint.body_words,
+        "text_hash": fingerprint.text_hash,
     }
 
 
-def _insert_finders(connection: Connection, new: NewArticle) -> None:
+def _insert_copy_keys(connection: Connection, new: NewArticle) -> None:
     bands = new.fingerprint.bands if new.bands is None else new.bands
     rows = [(band, new.n) for band in sorted(set(bands))]
     if rows:
-        mark = _mark(connection)
-        connection.exec_driver_sql(f"INSERT INTO lsh_band (band, article) VALUES ({mark}, {mark})", rows)  # noqa: S608
+        value = _placeholder(connection)
+        connection.exec_driver_sql(f"INSERT INTO lsh_band (band, article) VALUES ({value}, {value})", rows)  # noqa: S608
     sampled = new.fingerprint.sketch if new.sketch is None else new.sketch
     if sampled:
         connection.execute(_INSERT_SKETCH, [{"article": new.n, "hashes": sampled}])
 
 
-def keep_revision(connection: Connection, old: Stored, at: dt.datetime) -> None:
+def keep_revision(connection: Connection, old: StoredArticle, at: dt.datetime) -> None:
     """Keep the text that is about to be replaced: the first five and the last five of an article."""
     last = connection.execute(
         select(func.max(revision.c.number)).where(revision.c.article == old.id)
@@ -243,7 +243,7 @@ def keep_revision(connection: Connection, old: Stored, at: dt.datetime) -> None:
                 "number": number,
                 "replaced_at": at,
                 "title": old.title,
-                "text": codecs.squeeze(old.text.encode()),
+                "text": codecs.compress_bytes(old.text.encode()),
             }
         ],
     )
@@ -251,7 +251,7 @@ def keep_revision(connection: Connection, old: Stored, at: dt.datetime) -> None:
     connection.execute(delete(revision).where(revision.c.article == old.id, middle))
 
 
-def hand_over(connection: Connection, old: str, new: str, *, gives: bool) -> None:
+def rekey(connection: Connection, old: str, new: str, *, gives: bool) -> None:
     """From now on the keys of `old`, and what was seen under them, mean the article `new`.
 
     `gives` says whether the sources that gave `old` its words give `new` its words too.
@@ -291,7 +291,7 @@ def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  
     connection.execute(update(article).where(article.c.id == id).values(evidence=pressed))
 
 
-def set_weights(connection: Connection, ids: Iterable[str], *, weighs: bool) -> None:
+def set_counts_in_centroid(connection: Connection, ids: Iterable[str], *, weighs: bool) -> None:
     """Whether the terms of these articles are in the sums of their story."""
     for part in in_parts(sorted(ids)):
         connection.execute(update(article).where(article.c.id.in_(part)).values(weighs=weighs))
@@ -307,44 +307,46 @@ def members(connection: Connection, story: str) -> list[MemberRow]:
     return [MemberRow(**row._mapping) for row in rows]
 
 
-_WEIGHING = (
+_COUNTED_MEMBERS = (
     select(*_MEMBER)
     .where(article.c.story == bindparam("story_id"), article.c.weighs, article.c.role != "container")
     .order_by(article.c.n.desc())
     .limit(bindparam("at_most", type_=Integer))
 )
-_TELLING = [article.c[name] for name in ("title", "lead", "language", "outlet", "published", "body_words")]
-_TELLINGS = (
-    select(*_TELLING)
+_VETO_COLUMNS = [
+    article.c[name] for name in ("title", "lead", "language", "outlet", "published", "body_words")
+]
+_VETO_INPUTS = (
+    select(*_VETO_COLUMNS)
     .where(article.c.story == bindparam("story_id"), article.c.weighs)
     .order_by(article.c.n.desc())
     .limit(bindparam("at_most", type_=Integer))
 )
-_ONE_TELLING = select(*_TELLING).where(article.c.id == bindparam("article_id"))
+_ONE_VETO_INPUT = select(*_VETO_COLUMNS).where(article.c.id == bindparam("article_id"))
 
 
-def weighing(connection: Connection, story: str, newest: int) -> list[MemberRow]:
+def counted_members(connection: Connection, story: str, newest: int) -> list[MemberRow]:
     """The newest reports of a story whose terms are in its sums, the newest first."""
-    rows = connection.execute(_WEIGHING, {"story_id": story, "at_most": newest})
+    rows = connection.execute(_COUNTED_MEMBERS, {"story_id": story, "at_most": newest})
     return [MemberRow(**row._mapping) for row in rows]
 
 
-def tellings(connection: Connection, story: str, newest: int, *, bodyless_words: int) -> list[Telling]:
+def veto_inputs(connection: Connection, story: str, newest: int, *, bodyless_words: int) -> list[VetoInput]:
     """What vetoes compare a newcomer with: the newest members of a story that weigh, the newest first.
 
     A text of fewer than `bodyless_words` words counts as having no body.
     """
-    rows = connection.execute(_TELLINGS, {"story_id": story, "at_most": newest})
-    return [_telling(row, bodyless_words) for row in rows]
+    rows = connection.execute(_VETO_INPUTS, {"story_id": story, "at_most": newest})
+    return [_veto_input(row, bodyless_words) for row in rows]
 
 
-def telling(connection: Connection, id: str, *, bodyless_words: int) -> Telling:  # noqa: A002
+def veto_input(connection: Connection, id: str, *, bodyless_words: int) -> VetoInput:  # noqa: A002
     """The article `id` as vetoes see it; it must exist."""
-    return _telling(connection.execute(_ONE_TELLING, {"article_id": id}).one(), bodyless_words)
+    return _veto_input(connection.execute(_ONE_VETO_INPUT, {"article_id": id}).one(), bodyless_words)
 
 
-def _telling(row: Row[Any], bodyless_words: int) -> Telling:
-    return Telling(
+def _veto_input(row: Row[Any], bodyless_words: int) -> VetoInput:
+    return VetoInput(
         title=row.title,
         lead=row.lead,
         language=row.language,
@@ -354,12 +356,12 @@ def _telling(row: Row[Any], bodyless_words: int) -> Telling:
     )
 
 
-_VOICE = select(article.c.outlet, article.c.wire).where(article.c.id == bindparam("article_id"))
+_ORIGIN = select(article.c.outlet, article.c.wire).where(article.c.id == bindparam("article_id"))
 
 
-def voice_of(connection: Connection, id: str) -> tuple[str | None, str | None]:  # noqa: A002
+def origin_of(connection: Connection, id: str) -> tuple[str | None, str | None]:  # noqa: A002
     """Outlet of article `id`, and the agency behind it; it must exist."""
-    row = connection.execute(_VOICE, {"article_id": id}).one()
+    row = connection.execute(_ORIGIN, {"article_id": id}).one()
     return row.outlet, row.wire
 
 
@@ -379,13 +381,13 @@ _LINK_IN_STORY = select(article.c.copy_of).where(
 )
 
 
-def link_of(connection: Connection, id: str, story: str) -> str | None:  # noqa: A002 - the word that people type
+def copy_link_of(connection: Connection, id: str, story: str) -> str | None:  # noqa: A002 - the word that people type
     """The text that article `id` of this story was found to be a copy of; None for one elsewhere."""
     link: str | None = connection.execute(_LINK_IN_STORY, {"article_id": id, "story_id": story}).scalar()
     return link
 
 
-def homes(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Article id to story id, of those that are placed."""
     found: dict[str, str] = {}
     for part in in_parts(sorted(ids)):
@@ -394,7 +396,7 @@ def homes(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     return found
 
 
-_SIGNED = select(article.c.n, article.c.id, article.c.signature, article.c.copy_of).where(
+_COPY_CANDIDATES = select(article.c.n, article.c.id, article.c.signature, article.c.copy_of).where(
     article.c.n.in_(bindparam("numbers", expanding=True))
 )
 _LINK = select(article.c.n, article.c.copy_of).where(article.c.id == bindparam("article_id"))
@@ -415,7 +417,7 @@ _COPIES = (
     .where(article.c.copy_of == bindparam("article_id"), article.c.role == "copy")
     .limit(bindparam("at_most", type_=Integer))
 )
-_WORDING = select(
+_COMPARED_TEXT = select(
     article.c.n, article_text.TEXT, article.c.title, article.c.outlet, article.c.signature
 ).where(article.c.id == bindparam("article_id"))
 _SOURCE = select(article.c.source).where(article.c.id == bindparam("article_id"))
@@ -424,12 +426,14 @@ _OWN_FORM = {
     "is_gone": article_text.IS_GONE.label("is_gone"),
     "is_packed": article.c.packed.is_not(None).label("is_packed"),
 }
-_STORED = [_OWN_FORM[name] if name in _OWN_FORM else article.c[name] for name in Stored.__struct_fields__]
+_STORED = [
+    _OWN_FORM[name] if name in _OWN_FORM else article.c[name] for name in StoredArticle.__struct_fields__
+]
 _ROOT = select(article.c.root).where(article.c.id == bindparam("article_id")).scalar_subquery()
 _LATEST = select(*_STORED).where(article.c.root == _ROOT).order_by(article.c.generation.desc()).limit(1)
 
 
-class Signed(NamedTuple):
+class CopyCandidate(NamedTuple):
     """A stored article that may be a twin, or an excerpt of one."""
 
     n: int
@@ -446,31 +450,31 @@ def band_rows(
         return []
     # By hand, as is the writing below: SQLAlchemy takes .3 ms for 42 parameters, the database .05.
     wanted = sorted(set(bands))
-    mark = _mark(connection)
+    fingerprint = _placeholder(connection)
     statement = (
-        f"SELECT band, article FROM lsh_band WHERE band IN ({', '.join([mark] * len(wanted))})"  # noqa: S608
-        f" AND article < {mark} ORDER BY band, article LIMIT {mark}"
+        f"SELECT band, article FROM lsh_band WHERE band IN ({', '.join([fingerprint] * len(wanted))})"  # noqa: S608
+        f" AND article < {fingerprint} ORDER BY band, article LIMIT {fingerprint}"
     )
     rows = connection.exec_driver_sql(statement, (*wanted, before, limit))
     return [(row[0], row[1]) for row in rows]
 
 
-def _mark(connection: Connection) -> str:
+def _placeholder(connection: Connection) -> str:
     """How the driver writes a parameter."""
     return "?" if connection.dialect.name == "sqlite" else "%s"
 
 
-def signed(connection: Connection, numbers: Iterable[int]) -> dict[int, Signed]:
+def copy_candidates(connection: Connection, numbers: Iterable[int]) -> dict[int, CopyCandidate]:
     """What ranks these articles as candidates, by their numbers."""
-    found: dict[int, Signed] = {}
+    found: dict[int, CopyCandidate] = {}
     ordered = sorted(numbers)
     for part in in_parts(ordered):
-        rows = connection.execute(_SIGNED, {"numbers": part})
-        found |= {row.n: Signed(row.n, row.id, row.signature, row.copy_of) for row in rows}
+        rows = connection.execute(_COPY_CANDIDATES, {"numbers": part})
+        found |= {row.n: CopyCandidate(row.n, row.id, row.signature, row.copy_of) for row in rows}
     return found
 
 
-def forebears(connection: Connection, id: str, most: int) -> list[int]:  # noqa: A002
+def copy_ancestors(connection: Connection, id: str, most: int) -> list[int]:  # noqa: A002
     """The numbers of article `id`, of what it is a copy or excerpt of, and so on; at most `most`."""
     numbers: list[int] = []
     at: str | None = id
@@ -512,10 +516,10 @@ def copies_before(connection: Connection, id: str, n: int) -> int:  # noqa: A002
     return connection.execute(select(func.count()).select_from(article).where(*placed)).scalar_one()
 
 
-def wording(connection: Connection, id: str) -> Wording:  # noqa: A002 - the word that people type
+def compared_text(connection: Connection, id: str) -> ComparedText:  # noqa: A002 - the word that people type
     """The article `id` as the copy level reads it; it must exist."""
-    row = connection.execute(_WORDING, {"article_id": id}).one()
-    return Wording(
+    row = connection.execute(_COMPARED_TEXT, {"article_id": id}).one()
+    return ComparedText(
         id=id, text=row.text, title=row.title, outlet=row.outlet, signature=row.signature, order=row.n
     )
 
@@ -526,16 +530,16 @@ def source_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word 
     return source
 
 
-def latest(connection: Connection, id: str) -> Stored | None:  # noqa: A002 - the word that people type
+def latest(connection: Connection, id: str) -> StoredArticle | None:  # noqa: A002 - the word that people type
     """The article that the keys of article `id` mean today, as a revision needs it."""
     row = connection.execute(_LATEST, {"article_id": id}).first()
-    return None if row is None else Stored(**row._mapping)
+    return None if row is None else StoredArticle(**row._mapping)
 
 
-def by_number(connection: Connection, n: int) -> Stored | None:
+def by_number(connection: Connection, n: int) -> StoredArticle | None:
     """The article of this number, as a revision needs it."""
     row = connection.execute(select(*_STORED).where(article.c.n == n)).first()
-    return None if row is None else Stored(**row._mapping)
+    return None if row is None else StoredArticle(**row._mapping)
 
 
 def evidence_of(connection: Connection, id: str) -> Evidence:  # noqa: A002 - the word that people type

@@ -5,47 +5,47 @@ from typing import Literal
 
 from sqlalchemy import Connection, insert, select, update
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.store.tables import request
 
-RequestKind = Literal["correct", "recluster", "forget", "prune", "repair"]
+CommandKind = Literal["correct", "recluster", "forget", "prune", "repair"]
 
 
-class Request(Noun, frozen=True, kw_only=True):
+class Command(FrozenStruct, frozen=True, kw_only=True):
     """One request with what became of it. `answer` is JSON; of a refused one the reason in words."""
 
     n: int
-    kind: RequestKind
+    kind: CommandKind
     payload: str
     state: Literal["waiting", "done", "refused"]
     answer: str | None = None
 
 
-_COLUMNS = [request.c[name] for name in Request.__struct_fields__]
+_COLUMNS = [request.c[name] for name in Command.__struct_fields__]
 
 
-def leave(connection: Connection, at: dt.datetime, kind: RequestKind, payload: str) -> int:
+def enqueue(connection: Connection, at: dt.datetime, kind: CommandKind, payload: str) -> int:
     """Leave a request for the writer; returns its number."""
     values = {"at": at, "kind": kind, "payload": payload, "state": "waiting"}
     key = connection.execute(insert(request).returning(request.c.n), [values]).scalar_one()
     return int(key)
 
 
-def waiting(connection: Connection) -> list[Request]:
+def pending_commands(connection: Connection) -> list[Command]:
     """What nobody has answered yet, in the order in which it was asked."""
     rows = connection.execute(select(*_COLUMNS).where(request.c.state == "waiting").order_by(request.c.n))
-    return [Request(**row._mapping) for row in rows]
+    return [Command(**row._mapping) for row in rows]
 
 
-def one(connection: Connection, n: int) -> Request:
+def one(connection: Connection, n: int) -> Command:
     """The request `n`; it must exist."""
-    return Request(**connection.execute(select(*_COLUMNS).where(request.c.n == n)).one()._mapping)
+    return Command(**connection.execute(select(*_COLUMNS).where(request.c.n == n)).one()._mapping)
 
 
-def found(connection: Connection, n: int, kind: RequestKind) -> Request | None:
+def found(connection: Connection, n: int, kind: CommandKind) -> Command | None:
     """The request `n` where it is one of this kind."""
     row = connection.execute(select(*_COLUMNS).where(request.c.n == n, request.c.kind == kind)).first()
-    return None if row is None else Request(**row._mapping)
+    return None if row is None else Command(**row._mapping)
 
 
 def answer(

@@ -7,15 +7,15 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from aggregator.cluster.constraints import Bond
-from aggregator.model.core import Evidence, Noun
+from aggregator.cluster.constraints import Constraint
+from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import article, bond, correction, in_parts
 
 CorrectionKind = Literal["merge", "split", "move"]
 
 
-class MovedArticle(Noun, frozen=True, kw_only=True):
+class MovedArticle(FrozenStruct, frozen=True, kw_only=True):
     """An article that a correction took from one story to another."""
 
     article: str
@@ -24,14 +24,14 @@ class MovedArticle(Noun, frozen=True, kw_only=True):
     evidence: Evidence | None = None  # why it was where it was, where the correction put its own word there
 
 
-class Redirect(Noun, frozen=True, kw_only=True):
+class Redirect(FrozenStruct, frozen=True, kw_only=True):
     """An address that led to a story which gave way."""
 
     story: str
     to: str
 
 
-class Detail(Noun, frozen=True, kw_only=True):
+class CorrectionDetail(FrozenStruct, frozen=True, kw_only=True):
     """What a correction did, for its undoing and for people."""
 
     moved: tuple[MovedArticle, ...] = ()
@@ -41,25 +41,30 @@ class Detail(Noun, frozen=True, kw_only=True):
     words: str = ""  # what was asked, for the list
 
 
-class Correction(Noun, frozen=True, kw_only=True):
+class Correction(FrozenStruct, frozen=True, kw_only=True):
     """One correction as it is stored."""
 
     n: int
     at: dt.datetime
     kind: CorrectionKind
     undone_at: dt.datetime | None
-    detail: Detail
+    detail: CorrectionDetail
 
 
 def add(
-    connection: Connection, at: dt.datetime, kind: CorrectionKind, detail: Detail, bonds: Sequence[Bond]
+    connection: Connection,
+    at: dt.datetime,
+    kind: CorrectionKind,
+    detail: CorrectionDetail,
+    constraints: Sequence[Constraint],
 ) -> int:
     """Store a correction with its bonds (their `correction` is set here); returns its number."""
     n = (connection.execute(select(func.max(correction.c.n))).scalar_one() or 0) + 1
     text = msgspec.json.encode(detail).decode()
     connection.execute(insert(correction), [{"n": n, "at": at, "kind": kind, "detail": text}])
     rows = [
-        {"correction": n, "article": one.article, "relation": one.relation, "side": one.side} for one in bonds
+        {"correction": n, "article": one.article, "relation": one.relation, "side": one.side}
+        for one in constraints
     ]
     if rows:
         connection.execute(insert(bond), rows)
@@ -94,17 +99,17 @@ def _correction(row: Row[Any]) -> Correction:
         at=row.at,
         kind=row.kind,
         undone_at=row.undone_at,
-        detail=msgspec.json.decode(row.detail, type=Detail),
+        detail=msgspec.json.decode(row.detail, type=CorrectionDetail),
     )
 
 
-def all_bonds(connection: Connection) -> list[Bond]:
+def all_constraints(connection: Connection) -> list[Constraint]:
     """All bonds in force."""
     rows = connection.execute(select(bond).order_by(bond.c.correction, bond.c.article, bond.c.relation))
-    return [Bond(**row._mapping) for row in rows]
+    return [Constraint(**row._mapping) for row in rows]
 
 
-def bound_articles(connection: Connection) -> frozenset[str]:
+def constrained_articles(connection: Connection) -> frozenset[str]:
     """The articles that any correction in force names."""
     return frozenset(connection.execute(select(bond.c.article).distinct()).scalars())
 

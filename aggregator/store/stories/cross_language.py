@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, Integer, bindparam, delete, insert, select
 
-from aggregator.cluster.cross_language.features import Features, unpack
-from aggregator.model.core import Noun
+from aggregator.cluster.cross_language.features import CrossLanguageFeatures, unpack
+from aggregator.model.core import FrozenStruct
 from aggregator.store.stories.articles import MemberRow
 from aggregator.store.tables import across, article
 
 
-class Report(Noun, frozen=True, kw_only=True):
+class ReportFeatures(FrozenStruct, frozen=True, kw_only=True):
     """A report of a story as articles of other languages see it."""
 
     features: bytes
@@ -31,16 +31,18 @@ _REPORTS = (
     .order_by(article.c.n.desc())
     .limit(bindparam("at_most", type_=Integer))
 )
-_IS_GUEST = article.c.weighs.is_(False) & (article.c.role == "report") & article.c.copy_of.is_(None)
+_IS_FOREIGN_LANGUAGE = (
+    article.c.weighs.is_(False) & (article.c.role == "report") & article.c.copy_of.is_(None)
+)
 _STORIES = select(article.c.n, article.c.story).where(
     article.c.n.in_(bindparam("others", expanding=True))
-    | (article.c.n.in_(bindparam("own", expanding=True)) & _IS_GUEST)
+    | (article.c.n.in_(bindparam("own", expanding=True)) & _IS_FOREIGN_LANGUAGE)
 )
 _MEMBER = [article.c[name] for name in MemberRow.__struct_fields__]
-_GUESTS = (
+_FOREIGN_REPORTS = (
     select(*_MEMBER, across.c.features)
     .join(across, article.c.n == across.c.article)
-    .where(article.c.story == bindparam("story_id"), _IS_GUEST)
+    .where(article.c.story == bindparam("story_id"), _IS_FOREIGN_LANGUAGE)
     .order_by(article.c.n.desc())
     .limit(bindparam("at_most", type_=Integer))
 )
@@ -53,7 +55,7 @@ def put(connection: Connection, n: int, features: bytes) -> None:
         connection.execute(_INSERT, [{"article": n, "features": features}])
 
 
-def newest(connection: Connection, *, after: int) -> Iterator[tuple[int, Features]]:
+def newest(connection: Connection, *, after: int) -> Iterator[tuple[int, CrossLanguageFeatures]]:
     """The articles with numbers above `after`, in their order."""
     rows = connection.execute(_NEWEST, {"after": after})
     for part in rows.partitions(5_000):
@@ -69,15 +71,17 @@ def stories_of(connection: Connection, others: Sequence[int], own: Sequence[int]
     return list(dict.fromkeys(found[n] for n in (*others, *own) if n in found))
 
 
-def reports(connection: Connection, story: str, newest: int) -> list[Report]:
+def reports(connection: Connection, story: str, newest: int) -> list[ReportFeatures]:
     """The newest reports that a story is made of, the newest first."""
     rows = connection.execute(_REPORTS, {"story_id": story, "at_most": newest})
-    return [Report(features=row.features, minutes=_minutes(row)) for row in rows]
+    return [ReportFeatures(features=row.features, minutes=_minutes(row)) for row in rows]
 
 
-def guests(connection: Connection, story: str, newest: int) -> list[tuple[MemberRow, Features]]:
+def foreign_reports(
+    connection: Connection, story: str, newest: int
+) -> list[tuple[MemberRow, CrossLanguageFeatures]]:
     """The newest reports of a story that weigh nothing in it, being of another language than its own."""
-    rows = connection.execute(_GUESTS, {"story_id": story, "at_most": newest})
+    rows = connection.execute(_FOREIGN_REPORTS, {"story_id": story, "at_most": newest})
     names = MemberRow.__struct_fields__
     return [(MemberRow(**{name: row._mapping[name] for name in names}), unpack(row.features)) for row in rows]
 

@@ -5,21 +5,21 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, or_, select, update
 
-from aggregator.model.core import EntryMark, LiveLink, Noun, TimedEntry
+from aggregator.model.core import FrozenStruct, LiveBlogLink, TimedEntry, TimedEntryFingerprint
 from aggregator.store import codecs
-from aggregator.store.stories.articles import Details
+from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, entry_link, live_blog, story
 
 _MOST_SHOWN = 60  # links of one story or article
 
 
-class Marks(Noun, frozen=True, kw_only=True):
+class TimedEntryFingerprints(FrozenStruct, frozen=True, kw_only=True):
     """The marks of one live blog."""
 
-    entries: tuple[EntryMark, ...]
+    entries: tuple[TimedEntryFingerprint, ...]
 
 
-class LiveBlog(Noun, frozen=True, kw_only=True):
+class LiveBlog(FrozenStruct, frozen=True, kw_only=True):
     """A live blog with all that linking its entries needs."""
 
     article: int
@@ -29,10 +29,10 @@ class LiveBlog(Noun, frozen=True, kw_only=True):
     language: str | None
     published: dt.datetime | None
     timed: tuple[TimedEntry, ...]
-    marks: tuple[EntryMark, ...]
+    marks: tuple[TimedEntryFingerprint, ...]
 
 
-class Linked(Noun, frozen=True, kw_only=True):
+class EntryLink(FrozenStruct, frozen=True, kw_only=True):
     """An entry tells of a story."""
 
     position: int
@@ -61,10 +61,10 @@ _LIVE_BLOG = (
 )
 
 
-def keep(connection: Connection, n: int, marks: Sequence[EntryMark], *, due_no: int) -> None:
+def keep(connection: Connection, n: int, marks: Sequence[TimedEntryFingerprint], *, due_no: int) -> None:
     """Article number `n` has these entries now, to be linked again at `due_no`; what it had before goes."""
     forget(connection, n)
-    packed = codecs.squeeze_noun(Marks(entries=tuple(marks)))
+    packed = codecs.compress_struct(TimedEntryFingerprints(entries=tuple(marks)))
     connection.execute(insert(live_blog), [{"article": n, "marks": packed, "round": 0, "due_no": due_no}])
 
 
@@ -77,7 +77,7 @@ def forget(connection: Connection, n: int) -> None:
 def is_live(connection: Connection, n: int) -> bool:
     """Whether article number `n`, which must exist, has entries of a live blog."""
     details = connection.execute(select(article.c.details).where(article.c.n == n)).scalar_one()
-    return bool(codecs.unpack(details, Details).timed)
+    return bool(codecs.unpack(details, ArticleDetails).timed)
 
 
 def due(connection: Connection, inbox_no: int, *, limit: int) -> list[int]:
@@ -85,7 +85,7 @@ def due(connection: Connection, inbox_no: int, *, limit: int) -> list[int]:
     return list(connection.execute(_DUE, {"inbox_no": inbox_no, "at_most": limit}).scalars())
 
 
-def put_off(connection: Connection, inbox_no: int, *, due_no: int) -> None:
+def postpone(connection: Connection, inbox_no: int, *, due_no: int) -> None:
     """What is due at `inbox_no` still is due at `due_no` only."""
     connection.execute(update(live_blog).where(live_blog.c.due_no <= inbox_no).values(due_no=due_no))
 
@@ -100,12 +100,14 @@ def live_blog_of(connection: Connection, n: int) -> LiveBlog:
         outlet=row.outlet,
         language=row.language,
         published=row.published,
-        timed=codecs.unpack(row.details, Details).timed,
-        marks=codecs.expand_noun(row.marks, Marks).entries,
+        timed=codecs.unpack(row.details, ArticleDetails).timed,
+        marks=codecs.decompress_struct(row.marks, TimedEntryFingerprints).entries,
     )
 
 
-def link(connection: Connection, n: int, links: Iterable[Linked], *, times: int, due_no: int | None) -> None:
+def link(
+    connection: Connection, n: int, links: Iterable[EntryLink], *, times: int, due_no: int | None
+) -> None:
     """Write the links of a live blog over those that it had."""
     connection.execute(delete(entry_link).where(entry_link.c.article == n))
     rows = [{"article": n, "position": one.position, "story": one.story, "score": one.score} for one in links]
@@ -136,28 +138,28 @@ _LINKS = (
 )
 
 
-def told_of(connection: Connection, story_id: str) -> tuple[LiveLink, ...]:
+def links_to_story(connection: Connection, story_id: str) -> tuple[LiveBlogLink, ...]:
     """What live blogs of other stories tell of this one, also of what it took in; by time as far as known."""
     statement = _LINKS.where(or_(story.c.id == story_id, story.c.redirect_to == story_id))
     found = _read(connection, statement.order_by(entry_link.c.article.desc(), entry_link.c.position))
     return tuple(sorted(found, key=lambda one: (str(one.day or "9999"), one.clock_minutes, one.article)))
 
 
-def links_of(connection: Connection, n: int) -> tuple[LiveLink, ...]:
+def links_of(connection: Connection, n: int) -> tuple[LiveBlogLink, ...]:
     """The stories that the entries of article number `n` tell of, in the order of its entries."""
     statement = _LINKS.where(entry_link.c.article == n).order_by(entry_link.c.position)
     return tuple(_read(connection, statement))
 
 
-def _read(connection: Connection, statement: object) -> list[LiveLink]:
+def _read(connection: Connection, statement: object) -> list[LiveBlogLink]:
     found = []
     for row in connection.execute(statement):  # type: ignore[call-overload]
-        details = codecs.unpack(row.details, Details)
+        details = codecs.unpack(row.details, ArticleDetails)
         if row.position >= len(details.timed):
             continue
         entry = details.timed[row.position]
         found.append(
-            LiveLink(
+            LiveBlogLink(
                 article=row.id,
                 title=row.title,
                 outlet=row.outlet,

@@ -21,16 +21,16 @@ from aggregator.store.tables import article, counter, story
 from aggregator.stories.counts import with_originals
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 
 # Raised by hand when code (not a constant) changes what is told of the same articles.
-TELLING_CODE_VERSION = 3
+RENDER_CODE_VERSION = 3
 
-_TOLD_BY = "told_by"  # counter: the version of the rules that stories are told by
-_TOLD_FROM = "told_from"  # counter: stories with a lower number are still to be told by them; 0: none
+_RENDERED_BY = "told_by"  # counter: the version of the rules that stories are told by
+_RENDERED_FROM = "told_from"  # counter: stories with a lower number are still to be told by them; 0: none
 
 
-def tell_next(database: Database, limit: int, rules: StoryRules) -> int:
+def render_next(database: Database, limit: int, tuning: StoryTuning) -> int:
     """Work out the merged text of up to `limit` stories; returns how many there were, 0 when all are told.
 
     First those that have none, then those told by other rules.
@@ -39,31 +39,33 @@ def tell_next(database: Database, limit: int, rules: StoryRules) -> int:
         waiting = _chosen(
             connection, _STORIES.where(story.c.text.is_(None)).order_by(story.c.updated.desc()).limit(limit)
         )
-        is_first = bool(waiting) and not _counted(connection, _TOLD_BY) and not _is_any_told(connection)
+        is_first = (
+            bool(waiting) and not _counted(connection, _RENDERED_BY) and not _is_any_rendered(connection)
+        )
     if not waiting:
-        return _tell_anew(database, limit, rules)
-    _tell(database, waiting, rules)
+        return _render_again(database, limit, tuning)
+    _render(database, waiting, tuning)
     if is_first:  # nothing was ever told by other rules
         with database.write() as connection:
-            _count(connection, _TOLD_BY, telling_version(rules))
+            _count(connection, _RENDERED_BY, render_version(tuning))
     return len(waiting)
 
 
-def telling_version(rules: StoryRules) -> int:
+def render_version(tuning: StoryTuning) -> int:
     """A number over all that can change a merged text."""
-    words = f"{TELLING_CODE_VERSION} {msgspec.json.encode(rules, order='sorted').decode()}"
+    words = f"{RENDER_CODE_VERSION} {msgspec.json.encode(tuning, order='sorted').decode()}"
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:6])
 
 
-def told_by_these_since(connection: Connection, rules: StoryRules) -> tuple[int, dt.datetime] | None:
+def rendered_since(connection: Connection, tuning: StoryTuning) -> tuple[int, dt.datetime] | None:
     """From which number and which last bump on stories are told by these rules; None: none surely."""
-    if _counted(connection, _TOLD_BY) != telling_version(rules):
+    if _counted(connection, _RENDERED_BY) != render_version(tuning):
         return None
     live = story.c.redirect_to.is_(None)
     last = connection.execute(select(func.max(story.c.updated)).where(live)).scalar()
     if last is None:
         return None
-    return _counted(connection, _TOLD_FROM), last - dt.timedelta(days=rules.told_again_days)
+    return _counted(connection, _RENDERED_FROM), last - dt.timedelta(days=tuning.told_again_days)
 
 
 _STORIES = select(story.c.id, story.c.n, story.c.title, story.c.last_inbox_no).where(
@@ -71,33 +73,33 @@ _STORIES = select(story.c.id, story.c.n, story.c.title, story.c.last_inbox_no).w
 )
 
 
-class _Waiting(NamedTuple):
+class _StoryToRender(NamedTuple):
     id: str
     n: int
     title: str
     last_inbox_no: int
 
 
-def _chosen(connection: Connection, wanted: Select[Any]) -> list[_Waiting]:
+def _chosen(connection: Connection, wanted: Select[Any]) -> list[_StoryToRender]:
     found = connection.execute(wanted).all()
-    return [_Waiting(row.id, row.n, row.title, row.last_inbox_no) for row in found]
+    return [_StoryToRender(row.id, row.n, row.title, row.last_inbox_no) for row in found]
 
 
-def _is_any_told(connection: Connection) -> bool:
+def _is_any_rendered(connection: Connection) -> bool:
     return connection.execute(select(story.c.n).where(story.c.text.is_not(None)).limit(1)).first() is not None
 
 
-def _tell(database: Database, rows: Sequence[_Waiting], rules: StoryRules) -> None:
+def _render(database: Database, rows: Sequence[_StoryToRender], tuning: StoryTuning) -> None:
     with database.read() as connection:
         members = article_views.views_of_stories(connection, [row.id for row in rows], "text")
-    told = [(row, tell(members[row.id], row.title, rules)) for row in rows]
+    told = [(row, tell(members[row.id], row.title, tuning)) for row in rows]
     with database.write() as connection:
         for row, one in told:
             written = connection.execute(
                 update(story)
                 .where(story.c.id == row.id, story.c.last_inbox_no == row.last_inbox_no)
                 .values(
-                    merged=codecs.squeeze_noun(one.merged),
+                    merged=codecs.compress_struct(one.merged),
                     text=one.text,
                     disagreement_count=len(one.merged.disagreements),
                 )
@@ -114,21 +116,21 @@ class Told(NamedTuple):
     text: str  # for SQL; of one article it would be that article's text once more
 
 
-def tell(members: Sequence[ArticleView], title: str, rules: StoryRules) -> Told:
+def tell(members: Sequence[ArticleView], title: str, tuning: StoryTuning) -> Told:
     """The merged text of these articles, without their addresses.
 
     An address changes while the story stays as it is; readers take it from the article.
     """
     articles = [msgspec.structs.replace(one, url=None) for one in with_originals(members)]
-    merged = merge(articles, title, rules)
+    merged = merge(articles, title, tuning)
     return Told(articles, merged, "" if len(articles) == 1 else as_text(merged, articles))
 
 
-def _tell_anew(database: Database, limit: int, rules: StoryRules) -> int:
+def _render_again(database: Database, limit: int, tuning: StoryTuning) -> int:
     """Tell up to `limit` stories again that other rules told; how many."""
-    version = telling_version(rules)
+    version = render_version(tuning)
     with database.read() as connection:
-        told_by, below = _counted(connection, _TOLD_BY), _counted(connection, _TOLD_FROM)
+        told_by, below = _counted(connection, _RENDERED_BY), _counted(connection, _RENDERED_FROM)
         # Asked apart, each of its own index: of both at once SQLite reads every story.
         newest = connection.execute(select(func.max(story.c.n))).scalar()
         last = connection.execute(
@@ -137,9 +139,9 @@ def _tell_anew(database: Database, limit: int, rules: StoryRules) -> int:
         if told_by != version:
             below = (newest or 0) + 1
         if not below or last is None:
-            rows: list[_Waiting] = []
+            rows: list[_StoryToRender] = []
         else:
-            since = last - dt.timedelta(days=rules.told_again_days)
+            since = last - dt.timedelta(days=tuning.told_again_days)
             is_gone = exists().where(article.c.story == story.c.id, article_text.IS_GONE)
             chosen = _STORIES.where(
                 story.c.n < below,
@@ -148,12 +150,12 @@ def _tell_anew(database: Database, limit: int, rules: StoryRules) -> int:
                 ~is_gone,  # it was told for the last time
             )
             rows = _chosen(connection, chosen.order_by(story.c.n.desc()).limit(limit))
-    _tell(database, rows, rules)
+    _render(database, rows, tuning)
     reached = min((row.n for row in rows), default=0)
     if told_by != version or below != reached:
         with database.write() as connection:
-            _count(connection, _TOLD_BY, version)
-            _count(connection, _TOLD_FROM, reached)
+            _count(connection, _RENDERED_BY, version)
+            _count(connection, _RENDERED_FROM, reached)
     return len(rows)
 
 

@@ -9,14 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, Update, and_, delete, func, insert, or_, select, update
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import change, hook, in_parts, outbox
 
 _EARLIER = outbox.alias("earlier")
 
 
-class HookRow(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class WebhookState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """How one hook does. `state`: ok, failing, or gone (its receiver said so; nothing is sent any more)."""
 
     name: str
@@ -30,16 +30,16 @@ class HookRow(Noun, frozen=True, kw_only=True, omit_defaults=False):
     last_success_at: dt.datetime | None
 
 
-class HookTally(Noun, frozen=True, kw_only=True):
+class WebhookStats(FrozenStruct, frozen=True, kw_only=True):
     """A hook with how many of its deliveries wait, were made lately and were given up lately."""
 
-    row: HookRow
+    row: WebhookState
     waiting: int = 0
     done: int = 0
     given_up: int = 0
 
 
-class Parcel(Noun, frozen=True, kw_only=True):
+class NewDelivery(FrozenStruct, frozen=True, kw_only=True):
     """A delivery to be added."""
 
     hook: str
@@ -49,7 +49,7 @@ class Parcel(Noun, frozen=True, kw_only=True):
     body: bytes
 
 
-class Delivery(Noun, frozen=True, kw_only=True):
+class Delivery(FrozenStruct, frozen=True, kw_only=True):
     """A delivery that waits, with its body as it is sent."""
 
     hook: str
@@ -61,13 +61,13 @@ class Delivery(Noun, frozen=True, kw_only=True):
     first_tried_at: dt.datetime | None
 
 
-_COLUMNS = [hook.c[name] for name in HookRow.__struct_fields__]
+_COLUMNS = [hook.c[name] for name in WebhookState.__struct_fields__]
 
 
 # --- hooks -------------------------------------------------------------------------------------------------
 
 
-def follow(connection: Connection, places: Mapping[str, bytes], newest: int, now: dt.datetime) -> None:
+def sync_webhooks(connection: Connection, places: Mapping[str, bytes], newest: int, now: dt.datetime) -> None:
     """Take over which hooks there are, by name, each with the hash of its address.
 
     A new one, and one that comes back, begins after change `newest`: nothing old is sent. Of one that is
@@ -90,19 +90,19 @@ def follow(connection: Connection, places: Mapping[str, bytes], newest: int, now
         connection.execute(update(hook).where(hook.c.name.in_(sorted(off))).values(is_on=False))
 
 
-def begin_anew(connection: Connection) -> None:
+def skip_backlog(connection: Connection) -> None:
     """Tell no hook of what is there already."""
     newest = select(func.coalesce(func.max(change.c.n), 0)).scalar_subquery()
     connection.execute(update(hook).values(read_to=newest))
 
 
-def hooks(connection: Connection) -> list[HookRow]:
+def webhooks(connection: Connection) -> list[WebhookState]:
     """All that were ever named and still have rows, by name."""
     rows = connection.execute(select(*_COLUMNS).order_by(hook.c.name))
-    return [HookRow(**row._mapping) for row in rows]
+    return [WebhookState(**row._mapping) for row in rows]
 
 
-def tallies(connection: Connection) -> list[HookTally]:
+def webhook_stats(connection: Connection) -> list[WebhookStats]:
     """The hooks in force, by name, with their deliveries counted."""
     counted = connection.execute(
         select(outbox.c.hook, outbox.c.state, func.count().label("number")).group_by(
@@ -111,13 +111,13 @@ def tallies(connection: Connection) -> list[HookTally]:
     )
     counts: dict[tuple[str, str], int] = {(row.hook, row.state): row.number for row in counted}
     return [
-        HookTally(
+        WebhookStats(
             row=row,
             waiting=counts.get((row.name, "waiting"), 0),
             done=counts.get((row.name, "done"), 0),
             given_up=counts.get((row.name, "given_up"), 0),
         )
-        for row in hooks(connection)
+        for row in webhooks(connection)
         if row.is_on
     ]
 
@@ -143,7 +143,7 @@ def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
 def problems(connection: Connection, least_failures: int) -> tuple[str, ...]:
     """What is wrong with hooks in force, a sentence each: gone, or so many failures in a row."""
     found = []
-    for row in hooks(connection):
+    for row in webhooks(connection):
         if not row.is_on:
             continue
         if row.state == "gone":
@@ -161,7 +161,7 @@ def _of(name: str) -> Update:
 # --- filling -----------------------------------------------------------------------------------------------
 
 
-def told_of(connection: Connection, name: str, stories: Collection[str]) -> set[str]:
+def already_sent(connection: Connection, name: str, stories: Collection[str]) -> set[str]:
     """Of these stories those of which the hook was sent something that was not forgotten since."""
     found: set[str] = set()
     for some in in_parts(sorted(stories)):
@@ -171,7 +171,10 @@ def told_of(connection: Connection, name: str, stories: Collection[str]) -> set[
 
 
 def add(
-    connection: Connection, parcels: Sequence[Parcel], read_to: Mapping[str, int], now: dt.datetime
+    connection: Connection,
+    new_deliveries: Sequence[NewDelivery],
+    read_to: Mapping[str, int],
+    now: dt.datetime,
 ) -> None:
     """Add deliveries, and write down up to which change each hook was looked after."""
     rows = [
@@ -180,13 +183,13 @@ def add(
             "change": one.change,
             "id": one.id,
             "story": one.story,
-            "body": codecs.squeeze(one.body),
+            "body": codecs.compress_bytes(one.body),
             "state": "waiting",
             "at": now,
             "tries": 0,
             "next_at": now,
         }
-        for one in parcels
+        for one in new_deliveries
     ]
     if rows:
         connection.execute(insert(outbox), rows)
@@ -247,7 +250,7 @@ def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | 
         ).first()
         if due is not None:
             values = {field: due._mapping[field] for field in Delivery.__struct_fields__}
-            return Delivery(**values | {"body": codecs.expand(due.body)})
+            return Delivery(**values | {"body": codecs.decompress_bytes(due.body)})
     soonest: dt.datetime | None = connection.execute(
         select(func.min(outbox.c.next_at)).where(is_waiting, first_of_its_story)
     ).scalar()
@@ -269,7 +272,7 @@ def failures_of(connection: Connection, name: str) -> int:
     return connection.execute(select(hook.c.failures).where(hook.c.name == name)).scalar() or 0
 
 
-def delivered(connection: Connection, one: Delivery, now: dt.datetime, *, recovered_after: int) -> None:
+def mark_delivered(connection: Connection, one: Delivery, now: dt.datetime, *, recovered_after: int) -> None:
     """The receiver has it. After `recovered_after` failures in a row all that waits is due at once."""
     has_recovered = failures_of(connection, one.hook) >= recovered_after
     connection.execute(
@@ -286,7 +289,7 @@ def delivered(connection: Connection, one: Delivery, now: dt.datetime, *, recove
     )
 
 
-def failed(
+def mark_failed(
     connection: Connection,
     one: Delivery,
     now: dt.datetime,
@@ -313,7 +316,7 @@ def failed(
     )
 
 
-def gone(connection: Connection, one: Delivery, now: dt.datetime, problem: str) -> None:
+def mark_gone(connection: Connection, one: Delivery, now: dt.datetime, problem: str) -> None:
     """The receiver asks not to be asked again: all that waits for the hook is given up."""
     connection.execute(_at(one).values(tries=one.tries + 1))
     connection.execute(

@@ -154,7 +154,7 @@ class Ledger:
                 "entry_verdict": verdict,
                 "entry_reason": reason,
                 "entry_page_verdict": page_verdict,
-                "entry_payload": codecs.squeeze_noun(kept),
+                "entry_payload": codecs.compress_struct(kept),
             }
         )
 

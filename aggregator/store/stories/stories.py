@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.store.tables import article, in_parts, story
 
 
-class StoryRow(Noun, frozen=True, kw_only=True):
+class StoryRow(FrozenStruct, frozen=True, kw_only=True):
     """A live story as placing needs it."""
 
     n: int
@@ -30,7 +30,7 @@ class StoryRow(Noun, frozen=True, kw_only=True):
     title_article: str | None = None
 
 
-class StoryState(Noun, frozen=True, kw_only=True):
+class StoryState(FrozenStruct, frozen=True, kw_only=True):
     """What a story's row says after a decision."""
 
     title: str
@@ -65,7 +65,9 @@ _ROWS = (
     .order_by(story.c.n)
 )
 # Not ordered by the database: SQLite would go through all stories in the order of their numbers.
-_TOUCHED = select(story.c.n).where(story.c.touched_no >= bindparam("since"), story.c.redirect_to.is_(None))
+_MEMBERSHIP_CHANGED = select(story.c.n).where(
+    story.c.touched_no >= bindparam("since"), story.c.redirect_to.is_(None)
+)
 _FOUNDINGS = select(func.count()).select_from(story).where(story.c.founder == bindparam("article_id"))
 _UPDATE = (
     update(story)
@@ -97,7 +99,7 @@ def _columns(state: StoryState) -> dict[str, Any]:
     return {name: getattr(state, name) for name in StoryState.__struct_fields__}
 
 
-def give_way(connection: Connection, loser: str, winner: str) -> None:
+def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """`loser` and all that gave way to it redirect to `winner` for ever; its articles must have moved."""
     connection.execute(update(story).where(story.c.redirect_to == loser).values(redirect_to=winner))
     derived = {"text": None, "merged": None, "standing": None, "sums": b""}  # it is restated if it comes back
@@ -123,24 +125,24 @@ def rows_of(connection: Connection, numbers: Iterable[int]) -> list[StoryRow]:
     return [StoryRow(**row._mapping) for row in rows]
 
 
-_SUMS = select(story.c.sums).where(story.c.n == bindparam("number"), story.c.redirect_to.is_(None))
+_CENTROID = select(story.c.sums).where(story.c.n == bindparam("number"), story.c.redirect_to.is_(None))
 
 
-def sums_of(connection: Connection, number: int) -> bytes:
+def centroid_of(connection: Connection, number: int) -> bytes:
     """The sums of the live story of this running number, which must exist."""
-    blob: bytes = connection.execute(_SUMS, {"number": number}).scalar_one()
+    blob: bytes = connection.execute(_CENTROID, {"number": number}).scalar_one()
     return blob
 
 
-def last_touch(connection: Connection) -> int:
+def last_membership_change(connection: Connection) -> int:
     """The inbox number at which a story changed its members last; 0 in an empty database."""
     newest: int | None = connection.execute(select(func.max(story.c.touched_no))).scalar_one()
     return max(newest or 0, 0)  # -1: a story of before the second look
 
 
-def touched_since(connection: Connection, inbox_no: int) -> list[int]:
+def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]:
     """The running numbers of the live stories whose members changed at `inbox_no` or later."""
-    return sorted(connection.execute(_TOUCHED, {"since": inbox_no}).scalars())
+    return sorted(connection.execute(_MEMBERSHIP_CHANGED, {"since": inbox_no}).scalars())
 
 
 def foundings(connection: Connection, founder: str) -> int:
@@ -154,13 +156,13 @@ def revive(connection: Connection, id: str) -> None:  # noqa: A002 - the word th
     connection.execute(update(story).where(story.c.id == id).values(redirect_to=None))
 
 
-def leading_to(connection: Connection, id: str) -> list[str]:  # noqa: A002 - the word that people type
+def redirecting_to(connection: Connection, id: str) -> list[str]:  # noqa: A002 - the word that people type
     """The ids of the stories that gave way to story `id`."""
     statement = select(story.c.id).where(story.c.redirect_to == id).order_by(story.c.id)
     return list(connection.execute(statement).scalars())
 
 
-def lead(connection: Connection, ids: Iterable[str], id: str) -> None:  # noqa: A002 - as above
+def redirect(connection: Connection, ids: Iterable[str], id: str) -> None:  # noqa: A002 - as above
     """Of the stories `ids` those that gave way lead to story `id` from now on."""
     statement = update(story).where(story.c.id == bindparam("gone"), story.c.redirect_to.is_not(None))
     rows = [{"gone": gone} for gone in ids]
@@ -186,7 +188,7 @@ def open_stories(connection: Connection, *, reach: int) -> Iterator[StoryRow]:
         yield StoryRow(**row._mapping)
 
 
-def home_of(connection: Connection, article_id: str) -> StoryRow | None:
+def assigned_story(connection: Connection, article_id: str) -> StoryRow | None:
     """The home story of an article."""
     row = connection.execute(_ROW_OF_ARTICLE, {"article_id": article_id}).first()
     return None if row is None else StoryRow(**row._mapping)

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from functools import cache
 
 from aggregator.stories.dates import MONTHS, WEEKDAYS
-from aggregator.stories.facts.facts import Likenesses
+from aggregator.stories.facts.facts import SentenceSimilarities
 from aggregator.stories.facts.figures import Figure, is_background, years_in
-from aggregator.stories.facts.sentence_similarity import Features
+from aggregator.stories.facts.sentence_similarity import SentenceFeatures
 from aggregator.stories.facts.standalone_sentences import standalone
 from aggregator.stories.lexicon import language_words
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 
-TOLL_CLASSES = ("dead", "injured", "missing")
+CASUALTY_CLASSES = ("dead", "injured", "missing")
 
 
 @dataclass(frozen=True, slots=True)
-class Toll:
+class CasualtyCounts:
     """Sentences (by number) that give different numbers of one class, in the order of their reports."""
 
     kind: str
@@ -31,23 +31,23 @@ class Toll:
     stated: tuple[float, ...] = ()  # the number of each side
 
 
-def tolls_that_differ(
-    likenesses: Likenesses, voices: Sequence[str], shown: Sequence[int], rules: StoryRules
-) -> list[Toll]:
+def find_casualty_differences(
+    similarities: SentenceSimilarities, origins: Sequence[str], shown: Sequence[int], tuning: StoryTuning
+) -> list[CasualtyCounts]:
     """A toll for each class of which two outlets give different numbers.
 
-    `voices[i]` is who says sentence i. Of sentences with one number, one that is not `shown` yet and can
+    `origins[i]` is who says sentence i. Of sentences with one number, one that is not `shown` yet and can
     stand alone is taken, rather of an outlet that has no other side.
     """
     found, used = [], list(shown)
-    for kind in TOLL_CLASSES:
-        stated = _of_one_event(likenesses, _stated(likenesses, kind), rules)
-        sides = _sides(likenesses, voices, used, stated)
-        if len(sides) > 1 and len({voices[index] for index, _ in sides}) > 1:
+    for kind in CASUALTY_CLASSES:
+        stated = _of_one_event(similarities, _stated(similarities, kind), tuning)
+        sides = _sides(similarities, origins, used, stated)
+        if len(sides) > 1 and len({origins[index] for index, _ in sides}) > 1:
             used += [index for index, _ in sides]
             ordered = sorted(sides, key=_place)
             found.append(
-                Toll(
+                CasualtyCounts(
                     kind,
                     tuple((index, figure.words) for index, figure in ordered),
                     tuple(figure.stated[0] for _, figure in ordered),
@@ -60,10 +60,10 @@ def _place(side: tuple[int, Figure]) -> int:
     return side[0]
 
 
-def _stated(likenesses: Likenesses, kind: str) -> list[tuple[int, Figure]]:
+def _stated(similarities: SentenceSimilarities, kind: str) -> list[tuple[int, Figure]]:
     """The toll of each report: every sentence that gives its largest number."""
     by_report: dict[int, list[tuple[int, Figure]]] = {}
-    for index, features in enumerate(likenesses.features):
+    for index, features in enumerate(similarities.features):
         text = features.sentence.text
         if years_in(text) or is_background(text, features.language):
             continue  # "killed 32 in 2007"
@@ -85,51 +85,54 @@ def _number(figure: Figure) -> float:
     return figure.stated[0]
 
 
-def _is_part(features: Features, figure: Figure) -> bool:
+def _is_part(features: SentenceFeatures, figure: Figure) -> bool:
     """Whether the number counts some of a larger one: "three of whom", "two more"."""
     part = _patterns(features.language).part
     return part is not None and part.match(features.sentence.text[figure.end :]) is not None
 
 
 def _of_one_event(
-    likenesses: Likenesses, stated: Sequence[tuple[int, Figure]], rules: StoryRules
+    similarities: SentenceSimilarities, stated: Sequence[tuple[int, Figure]], tuning: StoryTuning
 ) -> list[tuple[int, Figure]]:
     """Without numbers of somewhere else: "44 in Haiti" and "11 in Cuba" are no two tolls of one place."""
     kept: list[tuple[int, Figure]] = []
     for index, figure in stated:
-        if all(_may_be_one(likenesses, index, other, rules) for other, _ in kept):
+        if all(_may_be_one(similarities, index, other, tuning) for other, _ in kept):
             kept.append((index, figure))
     return kept
 
 
-def _may_be_one(likenesses: Likenesses, a: int, b: int, rules: StoryRules) -> bool:
-    one, other = (_places(likenesses.features[index]) for index in (a, b))
-    return not one or not other or bool(one & other) or likenesses.of(a, b) >= rules.figure_classed_from
+def _may_be_one(similarities: SentenceSimilarities, a: int, b: int, tuning: StoryTuning) -> bool:
+    one, other = (_places(similarities.features[index]) for index in (a, b))
+    return not one or not other or bool(one & other) or similarities.of(a, b) >= tuning.figure_classed_from
 
 
-def _places(features: Features) -> frozenset[str]:
+def _places(features: SentenceFeatures) -> frozenset[str]:
     pattern = _patterns(features.language).place
     found = [] if pattern is None else pattern.findall(features.sentence.text)
     return frozenset(name for name in found if name.lower() not in (*WEEKDAYS, *MONTHS))
 
 
 @dataclass(frozen=True, slots=True)
-class _Patterns:
+class _CasualtyPatterns:
     place: re.Pattern[str] | None
     part: re.Pattern[str] | None
 
 
 @cache
-def _patterns(language: str | None) -> _Patterns:
+def _patterns(language: str | None) -> _CasualtyPatterns:
     words = language_words(language)
-    return _Patterns(
+    return _CasualtyPatterns(
         re.compile(rf"(?i:{words.place})([^\W\d_a-zß-öø-ÿ][^\W\d_]+)") if words.place else None,
         re.compile(rf"^(?:{words.part})", re.IGNORECASE) if words.part else None,
     )
 
 
 def _sides(
-    likenesses: Likenesses, voices: Sequence[str], shown: Sequence[int], stated: Sequence[tuple[int, Figure]]
+    similarities: SentenceSimilarities,
+    origins: Sequence[str],
+    shown: Sequence[int],
+    stated: Sequence[tuple[int, Figure]],
 ) -> list[tuple[int, Figure]]:
     """One sentence for each number."""
     by_number: list[list[tuple[int, Figure]]] = []
@@ -142,14 +145,14 @@ def _sides(
             by_number.append([(index, figure)])
     sides: list[tuple[int, Figure]] = []
     for same in sorted(by_number, key=len):  # where there is no choice first
-        taken = {voices[index] for index, _ in sides}
+        taken = {origins[index] for index, _ in sides}
         sides.append(
             min(
                 same,
                 key=lambda side: (
-                    voices[side[0]] in taken,
+                    origins[side[0]] in taken,
                     side[0] in shown,
-                    -_alone(likenesses.features[side[0]]),
+                    -_alone(similarities.features[side[0]]),
                     side[0],
                 ),
             )
@@ -157,7 +160,7 @@ def _sides(
     return sides
 
 
-def _alone(features: Features) -> float:
+def _alone(features: SentenceFeatures) -> float:
     return standalone(features.sentence.text, features.language)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from aggregator.stories.facts.denial_cues import CUE, denial_at, leans_back, negates
 from aggregator.stories.facts.facts import FactGroup
-from aggregator.stories.facts.sentence_similarity import Features, likeness
+from aggregator.stories.facts.sentence_similarity import SentenceFeatures, similarity
 from aggregator.stories.facts.standalone_sentences import standalone
 from aggregator.stories.lexicon import language_words
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import generic_heads, head_of, tokens
 
 DENIED_WORDS = 10  # behind a cue, in which what is denied says "no" or not
@@ -23,7 +23,7 @@ SAYS = re.compile(r"\b(?:said|says?|told|according|reports?|reported|claim\w*|an
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class Denial:
     """A denial; the plain claim of another outlet, or what else goes with it. Sentences by number.
 
     `before`: where the denial leans on it ("denied similar reports"), the sentence before it in its report.
@@ -37,37 +37,43 @@ class Denied:
 
 
 def denials(
-    features: Sequence[Features], facts: Sequence[FactGroup], voices: Sequence[str], rules: StoryRules
-) -> list[Denied]:
-    """The denials of a story in the order of its reports. `voices[i]` is who says sentence i.
+    features: Sequence[SentenceFeatures],
+    facts: Sequence[FactGroup],
+    origins: Sequence[str],
+    tuning: StoryTuning,
+) -> list[Denial]:
+    """The denials of a story in the order of its reports. `origins[i]` is who says sentence i.
 
     A denial without a claim of another outlet is one only where it can stand alone, what it denies is said in
     it, and who denies it; or where the sentence before it says what that is.
     """
     counted = frozenset(index for fact in facts for index in fact.members)
-    around = _Around(features, counted, voices, rules)
+    context = _DenialContext(features, counted, origins, tuning)
     number_of = {(each.sentence.report, each.sentence.position): n for n, each in enumerate(features)}
-    found: list[Denied] = []
-    told: set[int] = set()  # said with another denial already
+    found: list[Denial] = []
+    rest: set[int] = set()  # said with another denial already
     for index, each in enumerate(features):
-        if not each.denies or index in told:
+        if not each.denies or index in rest:
             continue
         match = denial_at(each.sentence.text, each.language)
         assert match is not None, "it denies"
         if leans_back(each.sentence.text, match, each.language):
             before = len(each.sentence.text[: match.start()].split())
-            denied = _leaning(features, number_of, index, rules) if before < LEANING_WORDS else None
+            denied = _leaning(features, number_of, index, tuning) if before < LEANING_WORDS else None
         else:
-            denied = _denied(around, index, match)
+            denied = _find_denial(context, index, match)
         if denied is not None:
             found.append(denied)
-            told.update(denied.also)
+            rest.update(denied.also)
     return found
 
 
 def _leaning(
-    features: Sequence[Features], number_of: Mapping[tuple[int, int], int], index: int, rules: StoryRules
-) -> Denied | None:
+    features: Sequence[SentenceFeatures],
+    number_of: Mapping[tuple[int, int], int],
+    index: int,
+    tuning: StoryTuning,
+) -> Denial | None:
     """A denial of "similar reports" with the sentence before it, when that can stand alone."""
     each = features[index]
     if each.sentence.follows is None:
@@ -76,36 +82,38 @@ def _leaning(
     if before is None or features[before].denies:
         return None
     alone = standalone(features[before].sentence.text, features[before].language)
-    return Denied(index, before=before) if alone >= rules.lead_from else None
+    return Denial(index, before=before) if alone >= tuning.lead_from else None
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
+class _DenialContext:
     """What a denial is looked at among."""
 
-    features: Sequence[Features]
+    features: Sequence[SentenceFeatures]
     counted: frozenset[int]  # sentences of counted facts
-    voices: Sequence[str]
-    rules: StoryRules
+    origins: Sequence[str]
+    tuning: StoryTuning
 
 
-def _denied(around: _Around, index: int, match: re.Match[str]) -> Denied | None:
-    each = around.features[index]
+def _find_denial(context: _DenialContext, index: int, match: re.Match[str]) -> Denial | None:
+    each = context.features[index]
     wanted = _denied_words(each, match)
-    others = {i: f for i, f in enumerate(around.features) if around.voices[i] != around.voices[index]}
+    others = {i: f for i, f in enumerate(context.features) if context.origins[i] != context.origins[index]}
     # "Denied that no siren sounded": then the claim says "no", too; else a "no" is the denial again.
     denied = " ".join(each.sentence.text[match.end() :].split()[:DENIED_WORDS])
     claims = {i: other for i, other in others.items() if other.negates == negates(denied, each.language)}
-    claim = _claim(each, wanted, claims, around)
+    claim = _claim(each, wanted, claims, context)
     if claim is not None:
-        return Denied(index, claim=claim)
-    also = [i for i, other in others.items() if _says_not(each, other, wanted, around.rules)]
-    if also or standalone(each.sentence.text, each.language) >= around.rules.lead_from:
-        return Denied(index, also=_one_a_voice(also, around.voices))
+        return Denial(index, claim=claim)
+    also = [i for i, other in others.items() if _says_not(each, other, wanted, context.tuning)]
+    if also or standalone(each.sentence.text, each.language) >= context.tuning.lead_from:
+        return Denial(index, also=_one_per_origin(also, context.origins))
     return None
 
 
-def _says_not(one: Features, other: Features, wanted: Mapping[str, float], rules: StoryRules) -> bool:
+def _says_not(
+    one: SentenceFeatures, other: SentenceFeatures, wanted: Mapping[str, float], tuning: StoryTuning
+) -> bool:
     """Whether a sentence says in plain words that what is denied is not so ("has not fled the country")."""
     if other.denies or not other.negates or not one.names & other.names:
         return False
@@ -113,32 +121,35 @@ def _says_not(one: Features, other: Features, wanted: Mapping[str, float], rules
     core = [head for head in wanted if head not in generic][:CORE_WORDS]
     refused = other.negated.intersection(core)
     # Asked anew: pairs that share one word only were not compared.
-    return bool(refused) and likeness(one, other) >= rules.denied_too_from
+    return bool(refused) and similarity(one, other) >= tuning.denied_too_from
 
 
-def _one_a_voice(found: Sequence[int], voices: Sequence[str]) -> tuple[int, ...]:
+def _one_per_origin(found: Sequence[int], origins: Sequence[str]) -> tuple[int, ...]:
     first: dict[str, int] = {}
     for index in found:
-        first.setdefault(voices[index], index)
+        first.setdefault(origins[index], index)
     return tuple(first.values())
 
 
 def _claim(
-    denial: Features, wanted: dict[str, float], others: Mapping[int, Features], around: _Around
+    denial: SentenceFeatures,
+    wanted: dict[str, float],
+    others: Mapping[int, SentenceFeatures],
+    context: _DenialContext,
 ) -> int | None:
     """Which of `others` says what is denied, rather one that several outlets have; None in doubt."""
     scored = []
     for index, other in others.items():
         if len(wanted) < 2 or other.denies or CUE.search(other.sentence.text):
             continue
-        is_counted = index in around.counted
+        is_counted = index in context.counted
         score = _claim_score(denial, other, wanted, 2 if is_counted else 3)
-        if score >= around.rules.claim_from:
+        if score >= context.tuning.claim_from:
             scored.append((not is_counted, -score, index))
     return min(scored)[2] if scored else None
 
 
-def _denied_words(denial: Features, match: re.Match[str]) -> dict[str, float]:
+def _denied_words(denial: SentenceFeatures, match: re.Match[str]) -> dict[str, float]:
     """Content words of what is denied, with their in-story weights.
 
     They stand behind the cue, in the passive before it ("denied by"), and in other languages than English on
@@ -159,7 +170,9 @@ def _denied_words(denial: Features, match: re.Match[str]) -> dict[str, float]:
     return {token.head: denial.content[token.head] for token in behind}
 
 
-def _claim_score(denial: Features, other: Features, wanted: dict[str, float], least: int) -> float:
+def _claim_score(
+    denial: SentenceFeatures, other: SentenceFeatures, wanted: dict[str, float], least: int
+) -> float:
     """0 where fewer than `least` denied words are shared: a claim of one outlet needs more."""
     generic = generic_heads()
     shared = [head for head in wanted if head in other.content]

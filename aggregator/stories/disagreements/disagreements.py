@@ -8,14 +8,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from aggregator.model.core import Attributed, Disagreement
-from aggregator.stories.disagreements.casualties import Toll, tolls_that_differ
-from aggregator.stories.disagreements.denials import Denied, denials
-from aggregator.stories.disagreements.figure_pairs import FigurePair, figures_that_differ, is_growth
-from aggregator.stories.facts.facts import FactGroup, Likenesses, may_count
-from aggregator.stories.facts.sentence_similarity import Features
-from aggregator.stories.facts.source_sentences import Report
-from aggregator.stories.tuning import StoryRules
+from aggregator.model.core import AttributedSentence, Disagreement
+from aggregator.stories.disagreements.casualties import CasualtyCounts, find_casualty_differences
+from aggregator.stories.disagreements.denials import Denial, denials
+from aggregator.stories.disagreements.figure_pairs import FigurePair, find_figure_differences, is_growth
+from aggregator.stories.facts.facts import FactGroup, SentenceSimilarities, may_count
+from aggregator.stories.facts.sentence_similarity import SentenceFeatures
+from aggregator.stories.facts.source_sentences import SourceReport
+from aggregator.stories.tuning import StoryTuning
 
 # "4.30 p.m.", "at 16:30", "16.30 Uhr", "16 h 30", "a las 16.30": with a word or sign that makes it a clock.
 CLOCK = re.compile(
@@ -37,20 +37,22 @@ class ClockPair:
     words: tuple[str, str]
 
 
-def clocks_that_differ(likenesses: Likenesses, voices: Sequence[str], rules: StoryRules) -> list[ClockPair]:
+def find_clock_differences(
+    similarities: SentenceSimilarities, origins: Sequence[str], tuning: StoryTuning
+) -> list[ClockPair]:
     """Pairs that count as one fact but for their clocks; a sentence with two clocks tells of two moments."""
     found: list[tuple[float, ClockPair]] = []
-    features = likenesses.features
+    features = similarities.features
     clocks = [_only_clock(each.sentence.text) for each in features]
-    for (a, b), s in likenesses.pairs.items():
+    for (a, b), s in similarities.pairs.items():
         left, right = clocks[a], clocks[b]
-        if left is None or right is None or voices[a] == voices[b]:
+        if left is None or right is None or origins[a] == origins[b]:
             continue
-        if not may_count(features[a], features[b], s, rules):
+        if not may_count(features[a], features[b], s, tuning):
             continue
         apart = abs(left[0] - right[0])
         # Twelve hours apart, one of them lacks its "p.m.".
-        if apart != HALF_DAY and rules.clock_minutes_apart <= apart:
+        if apart != HALF_DAY and tuning.clock_minutes_apart <= apart:
             found.append((-s, ClockPair(a, b, (left[1], right[1]))))
     used: set[int] = set()
     kept = []
@@ -75,33 +77,33 @@ def _only_clock(text: str) -> tuple[int, str] | None:
 
 
 @dataclass(slots=True)
-class Telling:
+class RenderContext:
     """What is known of a story while it is told, and which sentences have been shown."""
 
-    reports: Sequence[Report]
-    likenesses: Likenesses
+    reports: Sequence[SourceReport]
+    similarities: SentenceSimilarities
     salience: Sequence[float]  # of each sentence: its share of the story's key terms
-    rules: StoryRules
+    tuning: StoryTuning
     shown: dict[int, None] = field(default_factory=dict)  # in order; a dict so that no hash decides
 
     @property
-    def features(self) -> Sequence[Features]:
+    def features(self) -> Sequence[SentenceFeatures]:
         """The sentences of the story, report by report."""
-        return self.likenesses.features
+        return self.similarities.features
 
     @property
-    def voices(self) -> list[str]:
+    def origins(self) -> list[str]:
         """Who says each sentence."""
-        return [self.voice(index) for index in range(len(self.features))]
+        return [self.origin(index) for index in range(len(self.features))]
 
-    def said(self, index: int) -> Attributed:
+    def said(self, index: int) -> AttributedSentence:
         """The sentence with the name of who says it."""
         sentence = self.features[index].sentence
         return self.reports[sentence.report].said(sentence)
 
-    def voice(self, index: int) -> str:
+    def origin(self, index: int) -> str:
         """Who says it: an outlet, or a report whose outlet is not known."""
-        return self.reports[self.features[index].sentence.report].voice
+        return self.reports[self.features[index].sentence.report].origin
 
     def published(self, index: int) -> dt.datetime | None:
         """When its report was published, to the minute; None where that is not declared."""
@@ -112,14 +114,14 @@ class Telling:
 
     def closeness(self, index: int) -> float:
         """Likeness to what has been shown."""
-        return max((self.likenesses.of(index, other) for other in self.shown), default=0.0)
+        return max((self.similarities.of(index, other) for other in self.shown), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Differing:
+class DisagreementSets:
     """What stands side by side, sentences by number."""
 
-    tolls: Sequence[Toll]
+    casualties: Sequence[CasualtyCounts]
     figures: Sequence[FigurePair]
     clocks: Sequence[ClockPair]
 
@@ -127,76 +129,78 @@ class Differing:
     def sets(self) -> list[set[int]]:
         """The sentences of each, which no fact may hold together."""
         return [
-            *({index for index, _ in toll.sides} for toll in self.tolls),
+            *({index for index, _ in casualty.sides} for casualty in self.casualties),
             *({pair.first, pair.second} for pair in self.figures),
             *({pair.first, pair.second} for pair in self.clocks),
         ]
 
 
-def what_differs(telling: Telling) -> Differing:
+def find_differences(rendering: RenderContext) -> DisagreementSets:
     """Figures and clocks that stand against each other; what a toll holds is no other figure as well."""
-    rules, voices = telling.rules, telling.voices
-    tolls = tolls_that_differ(telling.likenesses, voices, list(telling.shown), rules)
-    tolls = [toll for toll in tolls if _may_be_one(telling, toll)]
-    kinds = {toll.kind for toll in tolls}
-    figures = [p for p in figures_that_differ(telling.likenesses, voices, rules) if p.kind not in kinds]
-    clocks = clocks_that_differ(telling.likenesses, voices, rules)
-    return Differing(tolls, figures[: rules.differ_cap], clocks[: rules.differ_cap])
+    tuning, origins = rendering.tuning, rendering.origins
+    casualties = find_casualty_differences(rendering.similarities, origins, list(rendering.shown), tuning)
+    casualties = [casualty for casualty in casualties if _may_be_one(rendering, casualty)]
+    kinds = {casualty.kind for casualty in casualties}
+    figures = [
+        p for p in find_figure_differences(rendering.similarities, origins, tuning) if p.kind not in kinds
+    ]
+    clocks = find_clock_differences(rendering.similarities, origins, tuning)
+    return DisagreementSets(casualties, figures[: tuning.differ_cap], clocks[: tuning.differ_cap])
 
 
 def disagreements(
-    telling: Telling, differing: Differing, groups: Sequence[FactGroup]
+    rendering: RenderContext, differing: DisagreementSets, groups: Sequence[FactGroup]
 ) -> tuple[Disagreement, ...]:
     """All that differs, figures first; marks the sentences as shown."""
-    found = [_toll(telling, toll) for toll in differing.tolls]
-    found += [_figures(telling, pair) for pair in differing.figures]
+    found = [_casualties(rendering, casualty) for casualty in differing.casualties]
+    found += [_figures(rendering, pair) for pair in differing.figures]
     found += [
-        Disagreement(kind="times", sides=_shown(telling, (pair.first, pair.second)), values=pair.words)
+        Disagreement(kind="times", sides=_shown(rendering, (pair.first, pair.second)), values=pair.words)
         for pair in differing.clocks
     ]
-    denied = denials(telling.features, groups, telling.voices, telling.rules)
-    return (*found, *(_denied(telling, each) for each in denied[: telling.rules.differ_cap]))
+    denied = denials(rendering.features, groups, rendering.origins, rendering.tuning)
+    return (*found, *(_denied(rendering, each) for each in denied[: rendering.tuning.differ_cap]))
 
 
-def _shown(telling: Telling, indices: Sequence[int]) -> tuple[Attributed, ...]:
-    telling.shown.update(dict.fromkeys(indices))
-    return tuple(telling.said(index) for index in indices)
+def _shown(rendering: RenderContext, indices: Sequence[int]) -> tuple[AttributedSentence, ...]:
+    rendering.shown.update(dict.fromkeys(indices))
+    return tuple(rendering.said(index) for index in indices)
 
 
-def _may_be_one(telling: Telling, toll: Toll) -> bool:
+def _may_be_one(rendering: RenderContext, casualty: CasualtyCounts) -> bool:
     """Whether numbers so far apart may be of one event: a part against a whole is further; growth may be."""
-    times = [telling.published(index) for index, _ in toll.sides]
-    rose = is_growth(toll.kind, toll.stated, times, telling.rules)
-    most = telling.rules.toll_factor_rose if rose else telling.rules.toll_factor
-    return max(toll.stated) <= most * min(toll.stated)
+    times = [rendering.published(index) for index, _ in casualty.sides]
+    rose = is_growth(casualty.kind, casualty.stated, times, rendering.tuning)
+    most = rendering.tuning.toll_factor_rose if rose else rendering.tuning.toll_factor
+    return max(casualty.stated) <= most * min(casualty.stated)
 
 
-def _toll(telling: Telling, toll: Toll) -> Disagreement:
-    sides = [(index, f"{words} {toll.kind}") for index, words in toll.sides]
-    return _of_figures(telling, toll.kind, sides, toll.stated)
+def _casualties(rendering: RenderContext, casualty: CasualtyCounts) -> Disagreement:
+    sides = [(index, f"{words} {casualty.kind}") for index, words in casualty.sides]
+    return _of_figures(rendering, casualty.kind, sides, casualty.stated)
 
 
-def _figures(telling: Telling, pair: FigurePair) -> Disagreement:
+def _figures(rendering: RenderContext, pair: FigurePair) -> Disagreement:
     sides = list(zip((pair.first, pair.second), pair.words, strict=True))
-    return _of_figures(telling, pair.kind, sides, pair.stated)
+    return _of_figures(rendering, pair.kind, sides, pair.stated)
 
 
 def _of_figures(
-    telling: Telling, kind: str, sides: Sequence[tuple[int, str]], stated: Sequence[float]
+    rendering: RenderContext, kind: str, sides: Sequence[tuple[int, str]], stated: Sequence[float]
 ) -> Disagreement:
-    times = [telling.published(index) for index, _ in sides]
-    rose = is_growth(kind, stated, times, telling.rules)
+    times = [rendering.published(index) for index, _ in sides]
+    rose = is_growth(kind, stated, times, rendering.tuning)
     order = sorted(range(len(sides)), key=lambda place: (str(times[place]) if rose else "", place))
     return Disagreement(
         kind="figures",
-        sides=_shown(telling, [sides[place][0] for place in order]),
+        sides=_shown(rendering, [sides[place][0] for place in order]),
         values=tuple(sides[place][1] for place in order),
         rose=rose,
         times=tuple(times[place] for place in order) if rose else (),
     )
 
 
-def _denied(telling: Telling, denied: Denied) -> Disagreement:
+def _denied(rendering: RenderContext, denied: Denial) -> Disagreement:
     parts = [
         ("claimed", denied.claim),
         ("before", denied.before),
@@ -206,6 +210,6 @@ def _denied(telling: Telling, denied: Denied) -> Disagreement:
     present = [(word, index) for word, index in parts if index is not None]
     return Disagreement(
         kind="denial",
-        sides=_shown(telling, [index for _, index in present]),
+        sides=_shown(rendering, [index for _, index in present]),
         values=tuple(word for word, _ in present),
     )

@@ -9,10 +9,10 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aggregator.stories.facts.facts import Likenesses
+from aggregator.stories.facts.facts import SentenceSimilarities
 from aggregator.stories.facts.figures import Figure, comparable, is_background, meet, years_in
-from aggregator.stories.facts.sentence_similarity import Features
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.facts.sentence_similarity import SentenceFeatures
+from aggregator.stories.tuning import StoryTuning
 
 GROWING = (
     "dead",
@@ -29,7 +29,7 @@ class FigurePair:
     first: int
     second: int
     words: tuple[str, str]
-    likeness: float
+    similarity: float
     kind: str
     stated: tuple[float, float] = (0.0, 0.0)
 
@@ -40,50 +40,54 @@ class SameFigure:
 
     words: str
     members: tuple[int, ...]
-    voices: int
+    origins: int
 
 
-def figures_that_differ(likenesses: Likenesses, voices: Sequence[str], rules: StoryRules) -> list[FigurePair]:
+def find_figure_differences(
+    similarities: SentenceSimilarities, origins: Sequence[str], tuning: StoryTuning
+) -> list[FigurePair]:
     """Pairs of different values for the same thing, the most alike sentences first.
 
-    `voices[i]` is who says sentence i; two sentences of one voice never differ here.
+    `origins[i]` is who says sentence i; two sentences of one voice never differ here.
     """
-    features = likenesses.features
+    features = similarities.features
     given: dict[str, list[Figure]] = {}
     for index, each in enumerate(features):
-        given.setdefault(voices[index], []).extend(each.figures)
+        given.setdefault(origins[index], []).extend(each.figures)
     pairs = [
         FigurePair(a, b, (x.words, y.words), s, x.kind, (x.stated[0], y.stated[0]))
-        for (a, b), s in likenesses.pairs.items()
-        if s >= rules.figure_classed_from
+        for (a, b), s in similarities.pairs.items()
+        if s >= tuning.figure_classed_from
         and features[a].figures
         and features[b].figures
-        and voices[a] != voices[b]
+        and origins[a] != origins[b]
         and _may_be_one(features[a], features[b], s)
         for x in features[a].figures
         for y in features[b].figures
-        if _differ(x, y, s, rules) and not _given(x, given[voices[b]]) and not _given(y, given[voices[a]])
+        if _differ(x, y, s, tuning) and not _given(x, given[origins[b]]) and not _given(y, given[origins[a]])
     ]
-    pairs.sort(key=lambda pair: (-pair.likeness, pair.first, pair.second, pair.words))
+    pairs.sort(key=lambda pair: (-pair.similarity, pair.first, pair.second, pair.words))
     return _one_a_sentence(pairs)
 
 
-def figures_that_agree(likenesses: Likenesses, voices: Sequence[str], rules: StoryRules) -> list[SameFigure]:
+def find_agreeing_figures(
+    similarities: SentenceSimilarities, origins: Sequence[str], tuning: StoryTuning
+) -> list[SameFigure]:
     """Values that two voices or more give in sentences on the same point, the most voices first.
 
     Only hard ones: sums, shares, lengths, counts of the dead and the like, and counts from
     `agree_count_least` on; a figure that nobody counted ("hundreds") agrees with too much.
     """
-    features = likenesses.features
+    features = similarities.features
     links: list[tuple[float, int, int, Figure, Figure]] = []
-    for (a, b), s in likenesses.pairs.items():
-        if s < rules.agree_from or voices[a] == voices[b] or not _may_be_one(features[a], features[b], s):
+    for (a, b), s in similarities.pairs.items():
+        if s < tuning.agree_from or origins[a] == origins[b] or not _may_be_one(features[a], features[b], s):
             continue
         links += [
             (-s, a, b, x, y)
             for x in features[a].figures
             for y in features[b].figures
-            if _is_hard(x, rules) and _is_hard(y, rules) and comparable(x, y) and _agree(x, y)
+            if _is_hard(x, tuning) and _is_hard(y, tuning) and comparable(x, y) and _agree(x, y)
         ]
     links.sort(key=lambda link: (*link[:3], link[3].words, link[4].words))
     groups: list[dict[int, Figure]] = []
@@ -105,14 +109,14 @@ def figures_that_agree(likenesses: Likenesses, voices: Sequence[str], rules: Sto
             joined.setdefault(a, x)
             joined.setdefault(b, y)
     found = [
-        SameFigure(next(iter(group.values())).words, tuple(group), len({voices[index] for index in group}))
+        SameFigure(next(iter(group.values())).words, tuple(group), len({origins[index] for index in group}))
         for group in groups
     ]
-    return sorted(found, key=lambda each: (-each.voices, each.members))[: rules.agree_cap]
+    return sorted(found, key=lambda each: (-each.origins, each.members))[: tuning.agree_cap]
 
 
 def is_growth(
-    kind: str, stated: Sequence[float], times: Sequence[dt.datetime | None], rules: StoryRules
+    kind: str, stated: Sequence[float], times: Sequence[dt.datetime | None], tuning: StoryTuning
 ) -> bool:
     """Whether numbers of one class only rose with the time of their reports, over some hours at least."""
     if kind not in GROWING or any(time is None for time in times):
@@ -120,7 +124,7 @@ def is_growth(
     in_order = sorted((time, number) for time, number in zip(times, stated, strict=True) if time is not None)
     numbers = [number for _, number in in_order]
     hours = (in_order[-1][0] - in_order[0][0]).total_seconds() / 3600
-    return hours >= rules.rose_hours and numbers == sorted(numbers) and numbers[0] < numbers[-1]
+    return hours >= tuning.rose_hours and numbers == sorted(numbers) and numbers[0] < numbers[-1]
 
 
 def _one_a_sentence(pairs: Sequence[FigurePair]) -> list[FigurePair]:
@@ -138,17 +142,17 @@ def _given(figure: Figure, others: Sequence[Figure]) -> bool:
     return any(comparable(figure, other) and meet(figure, other) for other in others)
 
 
-def _differ(x: Figure, y: Figure, s: float, rules: StoryRules) -> bool:
+def _differ(x: Figure, y: Figure, s: float, tuning: StoryTuning) -> bool:
     if not comparable(x, y) or meet(x, y):
         return False
     if x.unit == "km":
-        return bool(x.noun) and x.noun == y.noun and s >= rules.figure_count_from
+        return bool(x.noun) and x.noun == y.noun and s >= tuning.figure_count_from
     if x.kind and not x.unit:
-        return s >= rules.figure_classed_from
+        return s >= tuning.figure_classed_from
     if x.unit:
         apart = max(x.low, y.low) / (min(x.low, y.low) or 1.0)
-        return s >= rules.figure_money_from and apart <= rules.figure_money_factor
-    return s >= rules.figure_count_from
+        return s >= tuning.figure_money_from and apart <= tuning.figure_money_factor
+    return s >= tuning.figure_count_from
 
 
 def _agree(x: Figure, y: Figure) -> bool:
@@ -156,15 +160,15 @@ def _agree(x: Figure, y: Figure) -> bool:
     return meet(x, y) and x.stated[0] <= y.stated[1] * 1.03 and y.stated[0] <= x.stated[1] * 1.03
 
 
-def _is_hard(figure: Figure, rules: StoryRules) -> bool:
+def _is_hard(figure: Figure, tuning: StoryTuning) -> bool:
     if figure.vague:
         return False
     if figure.unit == "km":
         return bool(figure.noun)
-    return bool(figure.unit or (figure.kind and figure.sure) or figure.stated[0] >= rules.agree_count_least)
+    return bool(figure.unit or (figure.kind and figure.sure) or figure.stated[0] >= tuning.agree_count_least)
 
 
-def _may_be_one(one: Features, other: Features, s: float) -> bool:
+def _may_be_one(one: SentenceFeatures, other: SentenceFeatures, s: float) -> bool:
     """Whether the sentences may speak of one thing: no other names, and the same years."""
     if s < 0.5 and one.names and other.names and not one.names & other.names:
         return False

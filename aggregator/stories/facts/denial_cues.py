@@ -54,7 +54,7 @@ NEGATION_ANYWHERE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Cues:
+class DenialCues:
     """The patterns of one language; `leans` is matched against what follows the cue."""
 
     cue: re.Pattern[str] | None
@@ -64,14 +64,14 @@ class Cues:
 
 
 @cache
-def cues_of(language: str | None) -> Cues:
+def cues_of(language: str | None) -> DenialCues:
     """What is known of denials in `language`; None is taken for English."""
     if (language or "en") == "en":
-        return Cues(CUE, NOT_BEFORE, LEANS_BACK, NEGATION)
+        return DenialCues(CUE, NOT_BEFORE, LEANS_BACK, NEGATION)
     words = language_words(language).denial
     if words is None:
-        return Cues(None, None, None, NEGATION_ANYWHERE)
-    return Cues(
+        return DenialCues(None, None, None, NEGATION_ANYWHERE)
+    return DenialCues(
         _cue(words),
         re.compile(words.not_before, re.IGNORECASE) if words.not_before else None,
         re.compile(words.leans, re.IGNORECASE) if words.leans else None,

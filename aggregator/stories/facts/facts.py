@@ -11,29 +11,29 @@ from dataclasses import dataclass
 
 from aggregator.stories.facts.figures import equal_figures
 from aggregator.stories.facts.sentence_similarity import (
-    Features,
+    SentenceFeatures,
     cosine,
-    likeness,
     named_share,
     shared_words,
     shows_names,
+    similarity,
 )
-from aggregator.stories.facts.source_sentences import Report
+from aggregator.stories.facts.source_sentences import SourceReport
 from aggregator.stories.facts.standalone_sentences import standalone
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import SPACELESS, TOKEN, generic_heads, tokens
 
-Pair = tuple[int, int]
+SentencePair = tuple[int, int]
 SMALL_NUMBERS = frozenset({"1", "2"})
 Best = dict[tuple[int, int], tuple[float, int]]  # (sentence, other report) -> (likeness, sentence there)
 
 
 @dataclass(frozen=True, slots=True)
-class Likenesses:
+class SentenceSimilarities:
     """Likeness of every pair of sentences worth comparing; others are 0. Keys: (lower, higher) index."""
 
-    features: Sequence[Features]
-    pairs: dict[Pair, float]
+    features: Sequence[SentenceFeatures]
+    pairs: dict[SentencePair, float]
 
     def of(self, a: int, b: int) -> float:
         """The likeness of sentences number `a` and `b`; 0 for pairs that share too little."""
@@ -47,11 +47,11 @@ class FactGroup:
     """Sentences that say the same; `members[0]` is shown."""
 
     members: tuple[int, ...]
-    voices: int
+    origins: int
     same_words: tuple[tuple[int, ...], ...] = ()  # places in `members` that are one text, each one voice
 
 
-def compare_all(features: Sequence[Features], rules: StoryRules) -> Likenesses:
+def compare_all(features: Sequence[SentenceFeatures], tuning: StoryTuning) -> SentenceSimilarities:
     """Compares every two sentences that share two content words, or one and a number or what is negated.
 
     Words of more than `postings_cap` sentences propose no pair, so that the work stays bounded.
@@ -62,197 +62,203 @@ def compare_all(features: Sequence[Features], rules: StoryRules) -> Likenesses:
         for head in each.content:
             if head not in generic:
                 postings.setdefault(head, []).append(index)
-    shared: dict[Pair, int] = {}
+    shared: dict[SentencePair, int] = {}
     for holders in postings.values():
-        if len(holders) > rules.postings_cap:
+        if len(holders) > tuning.postings_cap:
             continue
         for place, a in enumerate(holders):
             for b in holders[place + 1 :]:
                 shared[a, b] = shared.get((a, b), 0) + 1
     pairs = {
-        (a, b): likeness(features[a], features[b])
+        (a, b): similarity(features[a], features[b])
         for (a, b), n in shared.items()
         if n >= 2 or features[a].numbers & features[b].numbers or features[a].negated & features[b].negated
     }
-    return Likenesses(features, pairs)
+    return SentenceSimilarities(features, pairs)
 
 
-def fact_groups(likenesses: Likenesses, reports: Sequence[Report], rules: StoryRules) -> list[FactGroup]:
+def fact_groups(
+    similarities: SentenceSimilarities, reports: Sequence[SourceReport], tuning: StoryTuning
+) -> list[FactGroup]:
     """The facts that two or more reports state, the best supported first."""
     group_of: dict[int, list[int]] = {}
-    for _, _, (a, b) in _edges(likenesses, rules):
+    for _, _, (a, b) in _edges(similarities, tuning):
         left, right = group_of.get(a, [a]), group_of.get(b, [b])
-        if left is right or not _may_join(likenesses, left, right, rules):
+        if left is right or not _may_join(similarities, left, right, tuning):
             continue
         joined = left + right
         group_of.update((member, joined) for member in joined)
     distinct = {id(group): group for group in group_of.values()}.values()
-    return [fact for group in distinct if (fact := _fact(likenesses, reports, sorted(group), rules))]
+    return [fact for group in distinct if (fact := _fact(similarities, reports, sorted(group), tuning))]
 
 
-def best_matches(likenesses: Likenesses, least: float) -> Best:
+def best_matches(similarities: SentenceSimilarities, least: float) -> Best:
     """For each sentence and other report the sentence there that is most like it, from `least` on."""
     best: Best = {}
-    for (a, b), s in sorted(likenesses.pairs.items()):
+    for (a, b), s in sorted(similarities.pairs.items()):
         if s < least:
             continue
         for one, other in ((a, b), (b, a)):
-            key = one, likenesses.features[other].sentence.report
+            key = one, similarities.features[other].sentence.report
             if key not in best or s > best[key][0]:
                 best[key] = s, other
     return best
 
 
-def _edges(likenesses: Likenesses, rules: StoryRules) -> list[tuple[bool, float, Pair]]:
+def _edges(similarities: SentenceSimilarities, tuning: StoryTuning) -> list[tuple[bool, float, SentencePair]]:
     """Pairs to join, across reports first: a repeat must not bar its report from the fact."""
-    best = best_matches(likenesses, rules.count_from)
+    best = best_matches(similarities, tuning.count_from)
     edges = []
-    for (a, b), s in likenesses.pairs.items():
-        report_a, report_b = (likenesses.features[i].sentence.report for i in (a, b))
+    for (a, b), s in similarities.pairs.items():
+        report_a, report_b = (similarities.features[i].sentence.report for i in (a, b))
         if report_a == report_b:
-            wanted = s >= rules.repeat_from
+            wanted = s >= tuning.repeat_from
         else:
-            nearest = s >= rules.count_from and _is_nearest(best, (a, report_a), (b, report_b))
-            wanted = nearest and may_count(likenesses.features[a], likenesses.features[b], s, rules)
+            nearest = s >= tuning.count_from and _is_nearest(best, (a, report_a), (b, report_b))
+            wanted = nearest and may_count(similarities.features[a], similarities.features[b], s, tuning)
         if wanted:
             edges.append((report_a == report_b, -s, (a, b)))
     return sorted(edges)
 
 
-def _is_nearest(best: Best, one: Pair, other: Pair) -> bool:
+def _is_nearest(best: Best, one: SentencePair, other: SentencePair) -> bool:
     """Whether either sentence is the other's best match in that report; (sentence, report) each."""
     return best[one[0], other[1]][1] == other[0] or best[other[0], one[1]][1] == one[0]
 
 
-def may_count(one: Features, other: Features, s: float, rules: StoryRules) -> bool:
+def may_count(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
     """Whether two sentences as like as `s` may be counted as one fact; else they only stand side by side."""
     return (
-        s >= rules.count_from
-        and _anchored(one, other, s, rules)
-        and _alike_in_no(one, other, s, rules)
-        and not _adds_figures(one, other, s, rules)
-        and _has_enough(one, other, s, rules)
-        and not _leans_on_names(one, other, s, rules)
-        and not _is_scrap(one, other, s, rules)
+        s >= tuning.count_from
+        and _anchored(one, other, s, tuning)
+        and _alike_in_no(one, other, s, tuning)
+        and not _adds_figures(one, other, s, tuning)
+        and _has_enough(one, other, s, tuning)
+        and not _leans_on_names(one, other, s, tuning)
+        and not _is_scrap(one, other, s, tuning)
     )
 
 
-def _alike_in_no(one: Features, other: Features, s: float, rules: StoryRules) -> bool:
+def _alike_in_no(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
     """Whether both say "no" or neither: "sirens at 9:31" and "there is no entry for 9:31" are near."""
     if one.negates and other.negates:
         # "did not meet others" and "would not name the others" say no to two things.
-        return s >= rules.verbatim_from or bool(one.negated & other.negated)
+        return s >= tuning.verbatim_from or bool(one.negated & other.negated)
     if one.negates == other.negates:
         return True
     # However alike: "no siren sounded" denies "a siren sounded".
-    return s >= rules.repeat_from and not (
+    return s >= tuning.repeat_from and not (
         one.negated & other.content.keys() or other.negated & one.content.keys()
     )
 
 
-def _anchored(one: Features, other: Features, s: float, rules: StoryRules) -> bool:
+def _anchored(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
     """Whether both name one name or figure: else two idioms look like a fact ("fall into the hands").
 
     Where a sentence does not show its names, the words themselves have to do.
     """
-    if s >= rules.verbatim_from or one.mentioned & other.mentioned or one.numbers & other.numbers:
+    if s >= tuning.verbatim_from or one.mentioned & other.mentioned or one.numbers & other.numbers:
         return True
     return not (shows_names(one) or shows_names(other))
 
 
-def _adds_figures(one: Features, other: Features, s: float, rules: StoryRules) -> bool:
+def _adds_figures(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
     """Whether one gives two figures that the other lacks: what they share is not what it is about.
 
     "Five schools are shelters" is no report of "900 breakfasts served by eight in one of five shelters".
     """
-    if s >= rules.repeat_from:
+    if s >= tuning.repeat_from:
         return False
     return max(len(one.numbers - other.numbers), len(other.numbers - one.numbers)) >= 2
 
 
-def _has_enough(one: Features, other: Features, s: float, rules: StoryRules) -> bool:
+def _has_enough(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
     """Whether a pair that is only just alike shares enough: words, most of it, a figure, a quotation."""
-    if s >= rules.repeat_from or shared_words(one, other) >= rules.shared_words_least:
+    if s >= tuning.repeat_from or shared_words(one, other) >= tuning.shared_words_least:
         return True
-    if cosine(one, other) >= rules.whole_cosine:
+    if cosine(one, other) >= tuning.whole_cosine:
         return True
-    if any(equal_figures(x, y, rules.agree_count_least) for x in one.figures for y in other.figures):
+    if any(equal_figures(x, y, tuning.agree_count_least) for x in one.figures for y in other.figures):
         return True
     quoted = len(one.quoted & other.quoted)
-    return quoted >= rules.shared_quoted_least and quoted >= 0.6 * min(len(one.quoted), len(other.quoted))
+    return quoted >= tuning.shared_quoted_least and quoted >= 0.6 * min(len(one.quoted), len(other.quoted))
 
 
-def _leans_on_names(one: Features, other: Features, s: float, rules: StoryRules) -> bool:
+def _leans_on_names(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
     """Whether two sentences are near through names alone: two people's deeds at one place.
 
     An equal figure outweighs that, but for one and two, which any two sentences may share; so does being
     alike as a whole.
     """
-    if s >= rules.repeat_from or (one.numbers & other.numbers) - SMALL_NUMBERS:
+    if s >= tuning.repeat_from or (one.numbers & other.numbers) - SMALL_NUMBERS:
         return False
-    if named_share(one, other) < rules.named_share_most:
+    if named_share(one, other) < tuning.named_share_most:
         return False
-    return cosine(one, other) < rules.whole_cosine
+    return cosine(one, other) < tuning.whole_cosine
 
 
-def _is_scrap(one: Features, other: Features, s: float, rules: StoryRules) -> bool:
+def _is_scrap(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
     """Whether one is so short beside the other that it is contained in too much."""
-    if s >= rules.verbatim_from or (one.numbers & other.numbers) - SMALL_NUMBERS:
+    if s >= tuning.verbatim_from or (one.numbers & other.numbers) - SMALL_NUMBERS:
         return False
-    return min(one.length, other.length) < rules.scrap_share * max(one.length, other.length)
+    return min(one.length, other.length) < tuning.scrap_share * max(one.length, other.length)
 
 
-def _may_join(likenesses: Likenesses, left: list[int], right: list[int], rules: StoryRules) -> bool:
+def _may_join(
+    similarities: SentenceSimilarities, left: list[int], right: list[int], tuning: StoryTuning
+) -> bool:
     across = []
     for a in left:
         for b in right:
-            s = likenesses.of(a, b)
-            if likenesses.features[a].sentence.report == likenesses.features[b].sentence.report:
-                if s < rules.refuse_below:
+            s = similarities.of(a, b)
+            if similarities.features[a].sentence.report == similarities.features[b].sentence.report:
+                if s < tuning.refuse_below:
                     return False
             else:
                 across.append(s)
-    if likenesses.features[left[0]].denies != likenesses.features[right[0]].denies:
+    if similarities.features[left[0]].denies != similarities.features[right[0]].denies:
         return False  # a claim and its denial are never one fact
     return not across or (
-        sum(across) / len(across) >= rules.group_mean_from and min(across) >= rules.group_worst_from
+        sum(across) / len(across) >= tuning.group_mean_from and min(across) >= tuning.group_worst_from
     )
 
 
 def _fact(
-    likenesses: Likenesses, reports: Sequence[Report], group: list[int], rules: StoryRules
+    similarities: SentenceSimilarities, reports: Sequence[SourceReport], group: list[int], tuning: StoryTuning
 ) -> FactGroup | None:
-    shown = max(group, key=lambda i: (_fitness(likenesses, reports, group, i), -i))
-    features = likenesses.features
+    shown = max(group, key=lambda i: (_fitness(similarities, reports, group, i), -i))
+    features = similarities.features
     others = [
         i
         for i in group
-        if i != shown and _counts(features[shown], features[i], likenesses.of(shown, i), rules)
+        if i != shown and _counts(features[shown], features[i], similarities.of(shown, i), tuning)
     ]
-    others.sort(key=lambda i: (-likenesses.of(shown, i), i))
+    others.sort(key=lambda i: (-similarities.of(shown, i), i))
     members = (shown, *others)
-    if len({likenesses.features[i].sentence.report for i in members}) < 2:
+    if len({similarities.features[i].sentence.report for i in members}) < 2:
         return None
-    voices, same_words = _voices(likenesses, reports, members, rules)
-    return FactGroup(members, voices, same_words)
+    origins, same_words = _count_origins(similarities, reports, members, tuning)
+    return FactGroup(members, origins, same_words)
 
 
-def _counts(shown: Features, other: Features, s: float, rules: StoryRules) -> bool:
+def _counts(shown: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
     """Whether a member counts: it says the same as the sentence that is shown, not only as its neighbour."""
     if shown.sentence.report == other.sentence.report:
-        return s >= rules.count_from
-    return may_count(shown, other, s, rules)
+        return s >= tuning.count_from
+    return may_count(shown, other, s, tuning)
 
 
-def _fitness(likenesses: Likenesses, reports: Sequence[Report], group: list[int], index: int) -> float:
+def _fitness(
+    similarities: SentenceSimilarities, reports: Sequence[SourceReport], group: list[int], index: int
+) -> float:
     """How well one sentence speaks for the group."""
-    features = likenesses.features[index]
+    features = similarities.features[index]
     others = [i for i in group if i != index]
-    mean = sum(likenesses.of(index, i) for i in others) / len(others)
-    held = Counter(head for i in group for head in likenesses.features[i].content)
+    mean = sum(similarities.of(index, i) for i in others) / len(others)
+    held = Counter(head for i in group for head in similarities.features[i].content)
     common = {head: held[head] * features.content.get(head, 0.0) for head in held if held[head] > 1}
     most = max(
-        sum(held[h] * w for h, w in likenesses.features[i].content.items() if held[h] > 1) for i in group
+        sum(held[h] * w for h, w in similarities.features[i].content.items() if held[h] > 1) for i in group
     )
     covered = sum(common.values()) / (most or 1.0)
     # What only this sentence has is not what they all say.
@@ -265,32 +271,39 @@ def _fitness(likenesses: Likenesses, reports: Sequence[Report], group: list[int]
     return mean + 0.5 * covered - 0.5 * alien + 0.5 * alone + named - out_of_range + 0.05 * early
 
 
-def _voices(
-    likenesses: Likenesses, reports: Sequence[Report], members: Sequence[int], rules: StoryRules
+def _count_origins(
+    similarities: SentenceSimilarities,
+    reports: Sequence[SourceReport],
+    members: Sequence[int],
+    tuning: StoryTuning,
 ) -> tuple[int, tuple[tuple[int, ...], ...]]:
     """How many say it, and which places of `members` are one text of several outlets: one voice."""
     spoken: dict[str, list[int]] = {}
     for place, index in enumerate(members):
-        sentence = likenesses.features[index].sentence
-        spoken.setdefault(reports[sentence.report].voice, []).append(place)
-    sequences = [_sequences(likenesses.features[index].sentence.text) for index in members]
-    voices: list[list[int]] = []
+        sentence = similarities.features[index].sentence
+        spoken.setdefault(reports[sentence.report].origin, []).append(place)
+    sequences = [_sequences(similarities.features[index].sentence.text) for index in members]
+    origins: list[list[int]] = []
     for places in spoken.values():
         joined = next(
             (
-                voice
-                for voice in voices
-                if any(_same_words(sequences[x], sequences[y], rules) for x in voice for y in places)
+                origin
+                for origin in origins
+                if any(_same_words(sequences[x], sequences[y], tuning) for x in origin for y in places)
             ),
             None,
         )
         if joined is None:
-            voices.append(list(places))
+            origins.append(list(places))
         else:
             joined += places
-    outlets = [{reports[likenesses.features[members[p]].sentence.report].voice for p in v} for v in voices]
-    same = tuple(tuple(sorted(voice)) for voice, names in zip(voices, outlets, strict=True) if len(names) > 1)
-    return len(voices), same
+    outlets = [
+        {reports[similarities.features[members[p]].sentence.report].origin for p in v} for v in origins
+    ]
+    same = tuple(
+        tuple(sorted(origin)) for origin, names in zip(origins, outlets, strict=True) if len(names) > 1
+    )
+    return len(origins), same
 
 
 def _sequences(text: str) -> frozenset[tuple[str, ...]]:
@@ -308,6 +321,6 @@ def _split_quotes(text: str) -> list[str]:
     return unified.split('"')
 
 
-def _same_words(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]], rules: StoryRules) -> bool:
+def _same_words(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]], tuning: StoryTuning) -> bool:
     least = min(len(a), len(b))
-    return least >= 5 and len(a & b) >= rules.same_words_share * least
+    return least >= 5 and len(a & b) >= tuning.same_words_share * least

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from aggregator.stories.lexicon import LanguageWords, language_words, listed
+from aggregator.stories.lexicon import LanguageWords, language_words, word_list
 
 CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 WORD_AFTER = re.compile(r"[^\W\d_]+")
@@ -37,7 +37,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Grammar:
+class FigureGrammar:
     """The patterns of one language."""
 
     words: LanguageWords
@@ -98,7 +98,7 @@ def equal_figures(x: Figure, y: Figure, least: int) -> bool:
 
 
 @cache
-def _grammar(language: str | None) -> Grammar:
+def _grammar(language: str | None) -> FigureGrammar:
     words = language_words(language)
     spaced = (language or "en") not in SPACELESS
     small = _either([*words.few, *words.numbers]) or "(?!)"
@@ -106,7 +106,7 @@ def _grammar(language: str | None) -> Grammar:
     ignoring = re.IGNORECASE
     stop = r"^[:/]\d" if words.decimal == "." else r"^[.:/]\d"
     qualifiers = "|".join(f"(?P<{name}>{pattern})" for name, pattern in words.qualifiers.items())
-    return Grammar(
+    return FigureGrammar(
         words=words,
         number=_number(words, small, spaced),
         qualifier=re.compile(rf"\b(?:{qualifiers})", ignoring) if qualifiers else None,
@@ -120,7 +120,7 @@ def _grammar(language: str | None) -> Grammar:
         clause=re.compile(words.clause, ignoring),
         noun_ends=re.compile(words.noun_ends, ignoring),
         classes=tuple((kind, re.compile(pattern, ignoring)) for kind, pattern in words.classes.items()),
-        people=listed(language, "people"),
+        people=word_list(language, "people"),
         background=re.compile(words.background, ignoring) if words.background else None,
     )
 
@@ -148,7 +148,7 @@ def _either(words: Iterable[str]) -> str:
     return "|".join(re.escape(word) for word in sorted(dict.fromkeys(words), key=lambda w: (-len(w), w)))
 
 
-def _figure(sentence: str, match: re.Match[str], grammar: Grammar) -> Figure | None:
+def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figure | None:
     before, after = sentence[: match.start()], sentence[match.end() :]
     if grammar.not_before.search(before) or grammar.not_after.search(after):
         return None
@@ -224,7 +224,7 @@ def _qualified(low: float, high: float, kind: str | None) -> tuple[float, float,
     return 0.9 * low, 1.1 * high, True
 
 
-def _unit(match: re.Match[str], after: str, grammar: Grammar) -> tuple[str, float]:
+def _unit(match: re.Match[str], after: str, grammar: FigureGrammar) -> tuple[str, float]:
     sign = match["money"] or match["symbol"]
     if sign:
         return CURRENCY[sign.strip()], 1.0
@@ -239,7 +239,7 @@ def _unit(match: re.Match[str], after: str, grammar: Grammar) -> tuple[str, floa
     return "", 1.0
 
 
-def _noun(after: str, grammar: Grammar) -> str:
+def _noun(after: str, grammar: FigureGrammar) -> str:
     """What is counted: a word for people within five words, else the first noun that shows itself as one."""
     if grammar.words.counter and re.match(grammar.words.counter, after):
         return "people"
@@ -257,14 +257,14 @@ def _is_counted(word: str, sign: str) -> bool:
     return sign == "s" and word.lower().endswith("s") and not word.endswith("ss") and len(word) > 3
 
 
-def _place(after: str, grammar: Grammar) -> str:
+def _place(after: str, grammar: FigureGrammar) -> str:
     """From where a length is measured: the first name in the clause behind it."""
     words = WORD_AFTER.findall(re.split(r"[,;:]", after, maxsplit=1)[0])
     lengths = grammar.words.lengths
     return next((word.lower() for word in words if word[0].isupper() and word.lower() not in lengths), "")
 
 
-def _kind(sentence: str, match: re.Match[str], grammar: Grammar) -> tuple[str, bool]:
+def _kind(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> tuple[str, bool]:
     """The class of a count of people by the nearest cue, and whether its own clause has that cue."""
     start, end = max(0, match.start() - CLAUSE_REACH), match.end() + CLAUSE_REACH
     near = sentence[start:end]

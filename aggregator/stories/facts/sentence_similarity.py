@@ -24,10 +24,10 @@ from itertools import pairwise
 
 from aggregator.stories.facts.denial_cues import cues_of, denies, negates
 from aggregator.stories.facts.figures import Figure, figures_in
-from aggregator.stories.facts.source_sentences import Report, Sentence
-from aggregator.stories.lexicon import language_words, listed
+from aggregator.stories.facts.source_sentences import Sentence, SourceReport
+from aggregator.stories.lexicon import language_words, word_list
 from aggregator.stories.names import CAPITAL_NOUNS, StoryNames
-from aggregator.stories.words import Token, generic_heads, tokens
+from aggregator.stories.words import WordToken, generic_heads, tokens
 
 ATTRIBUTION_FACTOR = 0.55  # squared .30: attribution in both sentences; once .55: in one of them
 INHERITED_FACTOR = 0.5  # names taken over from the sentence before
@@ -38,7 +38,7 @@ QUOTATION = re.compile(r"“([^”“]{1,600})”|\"([^\"]{1,600})\"|„([^“�
 
 
 @dataclass(frozen=True, slots=True)
-class Features:
+class SentenceFeatures:
     """What is compared of one sentence. Dicts keep the order of the words: sums must not depend on hashes."""
 
     sentence: Sentence
@@ -60,7 +60,7 @@ class Features:
     language: str | None
 
 
-def read_features(reports: Sequence[Report]) -> list[Features]:
+def read_features(reports: Sequence[SourceReport]) -> list[SentenceFeatures]:
     """The features of every sentence of the story, report by report in order."""
     found = {
         (sentence.report, sentence.position): tokens(sentence.text, report.article.language)
@@ -72,8 +72,8 @@ def read_features(reports: Sequence[Report]) -> list[Features]:
     for words in found.values():
         frequency.update(list(dict.fromkeys(token.head for token in words if token.head)))
     weight = {head: math.log((len(found) + 1) / (df + 0.5)) for head, df in frequency.items()}
-    story = _Story(names, weight)
-    features: list[Features] = []
+    story = _StoryWords(names, weight)
+    features: list[SentenceFeatures] = []
     for report in reports:
         places = names.places_of([found[s.report, s.position] for s in report.sentences])
         for sentence in report.sentences:
@@ -84,7 +84,7 @@ def read_features(reports: Sequence[Report]) -> list[Features]:
     return features
 
 
-def likeness(a: Features, b: Features) -> float:
+def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
     """0 (nothing in common) to about 1.1; symmetric. Thresholds: `count_from`, `near_from`."""
     if len(b.weights) < len(a.weights):
         a, b = b, a
@@ -106,24 +106,24 @@ def likeness(a: Features, b: Features) -> float:
     return max(0.0, s)
 
 
-def cosine(a: Features, b: Features) -> float:
+def cosine(a: SentenceFeatures, b: SentenceFeatures) -> float:
     """How alike they are as a whole, 0 to 1."""
     dot = sum(mine * b.weights[head] for head, mine in a.weights.items() if head in b.weights)
     return dot / (a.norm * b.norm)
 
 
-def shows_names(features: Features) -> bool:
+def shows_names(features: SentenceFeatures) -> bool:
     """Whether capitals tell names in its script and language."""
     text = features.sentence.text
     return features.language not in CAPITAL_NOUNS and text.upper() != text.lower()
 
 
-def shared_words(a: Features, b: Features) -> float:
+def shared_words(a: SentenceFeatures, b: SentenceFeatures) -> float:
     """Content words that both have, names and attribution left out; everyday ones count a third."""
     return _shared_content(a, b)[0]
 
 
-def named_share(a: Features, b: Features) -> float:
+def named_share(a: SentenceFeatures, b: SentenceFeatures) -> float:
     """How much of what two sentences share is names, 0 to 1: most wrong pairs share names and little else."""
     named = other = 0.0
     for head, mine in a.weights.items():
@@ -137,7 +137,7 @@ def named_share(a: Features, b: Features) -> float:
     return named / (named + other) if named else 0.0
 
 
-def _shared_content(a: Features, b: Features) -> tuple[float, float]:
+def _shared_content(a: SentenceFeatures, b: SentenceFeatures) -> tuple[float, float]:
     n = weight = 0.0
     generic = generic_heads()
     for head, mine in a.content.items():
@@ -148,12 +148,12 @@ def _shared_content(a: Features, b: Features) -> tuple[float, float]:
     return n, weight
 
 
-def _shared_bigrams(a: Features, b: Features) -> float:
+def _shared_bigrams(a: SentenceFeatures, b: SentenceFeatures) -> float:
     least = min(len(a.bigrams), len(b.bigrams))
     return len(a.bigrams & b.bigrams) / least if least else 0.0
 
 
-def _signs(a: Features, b: Features, containment: float) -> float:
+def _signs(a: SentenceFeatures, b: SentenceFeatures, containment: float) -> float:
     """Single signs for and against one fact."""
     s = 0.0
     if a.numbers & b.numbers:
@@ -173,7 +173,7 @@ def _signs(a: Features, b: Features, containment: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Story:
+class _StoryWords:
     """What all sentences of the story tell of its words."""
 
     names: StoryNames
@@ -181,11 +181,15 @@ class _Story:
 
 
 def _features(
-    sentence: Sentence, words: Sequence[Token], context: Sequence[str], story: _Story, language: str | None
-) -> Features:
+    sentence: Sentence,
+    words: Sequence[WordToken],
+    context: Sequence[str],
+    story: _StoryWords,
+    language: str | None,
+) -> SentenceFeatures:
     names, weight = story.names, story.weight
     spans = [match.span() for pattern in _attribution(language) for match in pattern.finditer(sentence.text)]
-    pronouns = listed(language, "pronouns")
+    pronouns = word_list(language, "pronouns")
     heads = [token for token in words if token.head]
     weights: dict[str, float] = {}
     content: dict[str, float] = {}
@@ -202,7 +206,7 @@ def _features(
     for head in context:
         weights.setdefault(head, INHERITED_FACTOR * weight.get(head, 0.0))
         own_names[head] = None
-    return Features(
+    return SentenceFeatures(
         sentence=sentence,
         weights=weights,
         norm=math.sqrt(sum(value * value for value in weights.values())) or 1.0,
@@ -228,23 +232,23 @@ def _attribution(language: str | None) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(one, re.IGNORECASE) for one in language_words(language).attribution)
 
 
-def _negated(text: str, heads: Sequence[Token], language: str | None) -> list[str]:
+def _negated(text: str, heads: Sequence[WordToken], language: str | None) -> list[str]:
     found: list[str] = []
     for match in cues_of(language).negation.finditer(text):
         found += [token.head for token in heads if token.start >= match.end()][:NEGATION_REACH]
     return found
 
 
-def _quoted(text: str, heads: Sequence[Token]) -> list[str]:
+def _quoted(text: str, heads: Sequence[WordToken]) -> list[str]:
     spans = [match.span() for match in QUOTATION.finditer(text)]
     return [token.head for token in heads if _within(token, spans)]
 
 
-def _within(token: Token, spans: Sequence[tuple[int, int]]) -> bool:
+def _within(token: WordToken, spans: Sequence[tuple[int, int]]) -> bool:
     return any(start <= token.start < end for start, end in spans)
 
 
-def _is_number(token: Token, text: str) -> bool:
+def _is_number(token: WordToken, text: str) -> bool:
     """A number, but no year and no ordinal: "the 9th Circuit" counts nothing."""
     if not token.head[0].isdigit() or _is_year(token.head):
         return False

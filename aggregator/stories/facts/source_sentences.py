@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from aggregator.extract.sentences import paragraphs, split_sentences
 from aggregator.extract.wire.agencies import outlet_key
-from aggregator.model.core import ArticleView, Attributed
+from aggregator.model.core import ArticleView, AttributedSentence
 from aggregator.stories.counts import with_originals
 from aggregator.stories.facts.standalone_sentences import is_whole, runs_in
 from aggregator.stories.title_cleanup import clean_title
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import word_count
 
 # "11.30 p.m.: ", "21:14 Uhr - ": the clock that opens an entry of a live blog is no part of its sentence.
@@ -35,70 +35,72 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """One independent text. `voice` is its outlet; a report of unknown outlet is a voice of its own."""
+class SourceReport:
+    """One independent text. `origin` is its outlet; a report of unknown outlet is a voice of its own."""
 
     article: ArticleView
-    voice: str
+    origin: str
     sentences: tuple[Sentence, ...]
 
-    def said(self, sentence: Sentence) -> Attributed:
+    def said(self, sentence: Sentence) -> AttributedSentence:
         """The sentence with the name of who says it."""
-        return Attributed(text=sentence.text, article=self.article.id, outlet=self.article.outlet)
+        return AttributedSentence(text=sentence.text, article=self.article.id, outlet=self.article.outlet)
 
 
-def read_reports(articles: Sequence[ArticleView], rules: StoryRules) -> list[Report]:
+def read_reports(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[SourceReport]:
     """The reports of a story, oldest first, at most `reports_cap` of them."""
-    chosen = sorted(_chosen(articles, rules.reports_cap), key=lambda a: (a.effective, a.id))
+    chosen = sorted(_chosen(articles, tuning.reports_cap), key=lambda a: (a.effective, a.id))
     return [
-        Report(article, _voice(article), tuple(_sentences(article, index, rules)))
+        SourceReport(article, _origin(article), tuple(_sentences(article, index, tuning)))
         for index, article in enumerate(chosen)
     ]
 
 
-def _voice(article: ArticleView) -> str:
+def _origin(article: ArticleView) -> str:
     return f"outlet {outlet_key(article.outlet)}" if article.outlet else f"article {article.id}"
 
 
 def _chosen(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
     present = {article.id for article in articles}
     originals = [a for a in with_originals(articles) if a.copy_of not in present or a.role == "excerpt"]
-    told = [a for a in originals if a.role != "excerpt"] or originals
-    newest = sorted(told, key=lambda a: (a.effective, a.id), reverse=True)
+    with_lead = [a for a in originals if a.role != "excerpt"] or originals
+    newest = sorted(with_lead, key=lambda a: (a.effective, a.id), reverse=True)
     turn: dict[str, int] = {}
     turns: list[tuple[int, ArticleView]] = []
     for article in newest:
-        voice = _voice(article)
-        turn[voice] = turn.get(voice, 0) + 1
-        turns.append((turn[voice], article))
+        origin = _origin(article)
+        turn[origin] = turn.get(origin, 0) + 1
+        turns.append((turn[origin], article))
     turns.sort(key=lambda pair: pair[0])  # stable: within a turn the newest first
     return [article for _, article in turns[:cap]]
 
 
-def _sentences(article: ArticleView, report: int, rules: StoryRules) -> list[Sentence]:
+def _sentences(article: ArticleView, report: int, tuning: StoryTuning) -> list[Sentence]:
     title = _folded(clean_title(article))
     found: list[Sentence] = []
     seen: list[str] = []
-    for paragraph in paragraphs(article.text[: rules.text_chars_cap]):
+    for paragraph in paragraphs(article.text[: tuning.text_chars_cap]):
         before: int | None = None
         for text in split_sentences(CLOCK.sub("", paragraph)):
             folded = _folded(text)
-            if not _may_be_shown(text, rules) or folded == title or any(folded in other for other in seen):
+            if not _may_be_shown(text, tuning) or folded == title or any(folded in other for other in seen):
                 continue
             seen.append(folded)
             found.append(Sentence(text, report, len(found), before))
             before = len(found) - 1
-        if len(found) >= rules.sentences_cap:
+        if len(found) >= tuning.sentences_cap:
             break
-    return _without_repeats(found[: rules.sentences_cap])
+    return _without_repeats(found[: tuning.sentences_cap])
 
 
-def _may_be_shown(text: str, rules: StoryRules) -> bool:
-    if len(text) > rules.sentence_chars_max:
+def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
+    if len(text) > tuning.sentence_chars_max:
         return False
     words = word_count(text)
     return (
-        rules.sentence_words_min <= words <= rules.sentence_words_max and is_whole(text) and not runs_in(text)
+        tuning.sentence_words_min <= words <= tuning.sentence_words_max
+        and is_whole(text)
+        and not runs_in(text)
     )
 
 

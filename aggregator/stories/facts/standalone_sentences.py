@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from aggregator.stories.lexicon import listed
+from aggregator.stories.lexicon import word_list
 from aggregator.stories.words import word_count
 
 END_MARK = re.compile(r"(?<![.!?…。！？।۔؟])[.!?…。！？।۔؟]++[\"”’»“)\]」』]*+\s*$")
@@ -27,9 +27,9 @@ def standalone(sentence: str, language: str | None = None) -> float:
     has_capitals = sentence.lower() != sentence.upper()
     named = any(word[0].isupper() for word in words[1:])
     score = 1.0
-    if lowered[0] in listed(language, "leaning"):
+    if lowered[0] in word_list(language, "leaning"):
         score -= 0.5
-    elif any(word in listed(language, "pronouns") for word in lowered[1:5]) and not any(
+    elif any(word in word_list(language, "pronouns") for word in lowered[1:5]) and not any(
         w[0].isupper() for w in words[1:5]
     ):
         score -= 0.3

@@ -7,7 +7,7 @@ import msgspec
 from aggregator.model.core import (
     AgreedFigure,
     ArticleView,
-    Attributed,
+    AttributedSentence,
     Disagreement,
     Fact,
     MergedStory,
@@ -29,7 +29,7 @@ def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
     Every sentence carries who says it: the outlet, or where that is unknown the beginning of the article's
     title. Ends without a newline.
     """
-    merged = _named(merged, _stand_ins(articles))
+    merged = _with_placeholder_names(merged, _placeholders(articles))
     lead, facts = lead_and_facts(merged)
     sections = [
         [merged.title, _counts(articles)],
@@ -48,7 +48,7 @@ def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
-def _stand_ins(articles: Sequence[ArticleView]) -> dict[str, str]:
+def _placeholders(articles: Sequence[ArticleView]) -> dict[str, str]:
     """What stands for the outlets that are unknown, by article."""
     titles = {article.id: clean_title(article).split() for article in articles if article.outlet is None}
     return {
@@ -58,15 +58,15 @@ def _stand_ins(articles: Sequence[ArticleView]) -> dict[str, str]:
     }
 
 
-def _named(merged: MergedStory, names: Mapping[str, str]) -> MergedStory:
+def _with_placeholder_names(merged: MergedStory, names: Mapping[str, str]) -> MergedStory:
     """With `names` in the place of unknown outlets; not beside a title, which says the same."""
     if not names:
         return merged
 
-    def of(said: Attributed) -> Attributed:
+    def of(said: AttributedSentence) -> AttributedSentence:
         return msgspec.structs.replace(said, outlet=said.outlet or names.get(said.article))
 
-    def all_of(said: Sequence[Attributed]) -> tuple[Attributed, ...]:
+    def all_of(said: Sequence[AttributedSentence]) -> tuple[AttributedSentence, ...]:
         return tuple(map(of, said))
 
     replace = msgspec.structs.replace
@@ -98,7 +98,7 @@ def _outlet(outlet: str | None) -> str:
     return outlet or NO_OUTLET
 
 
-def _quoted(said: Attributed) -> str:
+def _quoted(said: AttributedSentence) -> str:
     return f"{said.text}  — {_outlet(said.outlet)}"
 
 
@@ -132,7 +132,7 @@ def _in_other_words(fact: Fact) -> list[str]:
     return [f"    {_outlet(said.outlet)}: {said.text}" for said in fact.said[1:]]
 
 
-def _block(block: Sequence[Attributed]) -> list[str]:
+def _block(block: Sequence[AttributedSentence]) -> list[str]:
     return [
         f"{'- ' if place == 0 else '    '}{_outlet(said.outlet)}: {said.text}"
         for place, said in enumerate(block)
@@ -167,15 +167,15 @@ def _agreed(same: AgreedFigure, merged: MergedStory) -> list[str]:
     """The figure and who gives it; its sentence where it is not told elsewhere."""
     outlets = ", ".join(dict.fromkeys(_outlet(said.outlet) for said in same.said))
     line = f"- {same.words}: {same.outlets} of {same.of} outlets ({outlets})"
-    told = {said for fact in merged.facts for said in fact.said}
-    told.update(said for block in merged.beside for said in block)
-    told.update(side for each in merged.disagreements for side in each.sides)
-    return [line] if told.intersection(same.said) else [line, f"    {_quoted(same.said[0])}"]
+    rendered = {said for fact in merged.facts for said in fact.said}
+    rendered.update(said for block in merged.beside for said in block)
+    rendered.update(side for each in merged.disagreements for side in each.sides)
+    return [line] if rendered.intersection(same.said) else [line, f"    {_quoted(same.said[0])}"]
 
 
-def _only(said: Sequence[Attributed], articles: Sequence[ArticleView]) -> list[str]:
+def _only(said: Sequence[AttributedSentence], articles: Sequence[ArticleView]) -> list[str]:
     """What only one report has, by outlet; without heading where there is no other report."""
-    by_outlet: dict[str, list[Attributed]] = {}
+    by_outlet: dict[str, list[AttributedSentence]] = {}
     for each in said:
         by_outlet.setdefault(each.outlet or each.article, []).append(each)
     if count(articles).report_count < 2:

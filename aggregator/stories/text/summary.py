@@ -8,7 +8,7 @@ from aggregator.model.core import ArticleView
 from aggregator.stories.facts.standalone_sentences import standalone
 from aggregator.stories.headline import key_terms, title_candidates
 from aggregator.stories.title_cleanup import clean_title
-from aggregator.stories.tuning import StoryRules, shipped_rules
+from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads, word_count
 
 WORD_CHARS = 40  # more than any language needs on average; bounds the work
@@ -19,7 +19,7 @@ WORST_LEAD = 0.05  # an article whose lead has no sentence at all may still give
 def summary(
     articles: Sequence[ArticleView],
     max_words: int,
-    rules: StoryRules | None = None,
+    tuning: StoryTuning | None = None,
     shown_title: str | None = None,
 ) -> str:
     """The lead of one report from its first sentence on, whole sentences of at most `max_words` words.
@@ -30,14 +30,14 @@ def summary(
 
     A first sentence that alone is longer is cut and ends in "…". `nosnippet` articles are never quoted.
     """
-    rules = rules or shipped_rules()
+    tuning = tuning or shipped_tuning()
     quotable = [article for article in articles if article.lead.strip() and not article.nosnippet]
-    candidates = title_candidates(quotable, rules.headline_titles) or quotable
+    candidates = title_candidates(quotable, tuning.headline_titles) or quotable
     if not candidates or max_words < 1:
         return ""
     if len(candidates) == 1:
         return lead_within(candidates[0].lead, max_words)
-    keys = key_terms(candidates, rules.headline_key_terms)
+    keys = key_terms(candidates, tuning.headline_key_terms)
     best = max(
         candidates,
         key=lambda a: (_score(a, keys, max_words) + _titled(a, shown_title), a.effective, a.id),

@@ -9,20 +9,20 @@ import datetime as dt
 from collections.abc import Sequence
 
 from aggregator.extract.sentences import paragraphs, split_sentences
-from aggregator.model.core import ArticleView, Reprint, TimedEntry, TimelineItem, Trail
-from aggregator.stories.dates import days_inferred, days_told
-from aggregator.stories.facts.source_sentences import CLOCK, Report, Sentence
+from aggregator.model.core import ArticleView, CopyTrail, Reprint, TimedEntry, TimelineItem
+from aggregator.stories.dates import days_inferred, days_stated
+from aggregator.stories.facts.source_sentences import CLOCK, Sentence, SourceReport
 from aggregator.stories.facts.standalone_sentences import standalone
 from aggregator.stories.title_cleanup import clean_title
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.tuning import StoryTuning
 
 UTC = dt.UTC
-TOLD_WORDS_MAX = 60  # longer sentences draw foreign dates into the timeline
+STATED_WORDS_MAX = 60  # longer sentences draw foreign dates into the timeline
 LEFT_OUT_FIRST = ("told", "live", "published")  # where there are too many moments, the oldest of a kind first
 
 
 def timeline(
-    reports: Sequence[Report], rules: StoryRules, trails: Sequence[Trail] = ()
+    reports: Sequence[SourceReport], tuning: StoryTuning, trails: Sequence[CopyTrail] = ()
 ) -> tuple[TimelineItem, ...]:
     """At most `timeline_cap` moments: known days in order (day-only before clocked), then the undated.
 
@@ -30,16 +30,16 @@ def timeline(
 
     What the articles of `trails` printed of a report stands under its publication.
     """
-    span = _dated_span(reports, rules)
+    span = _dated_span(reports, tuning)
     printed = {trail.article: trail.reprints for trail in trails}
     items: list[TimelineItem] = []
     for report in reports:
-        items.append(_publication(report.article, printed.get(report.article.id, ()), rules))
+        items.append(_publication(report.article, printed.get(report.article.id, ()), tuning))
         items += _live(report.article)
-        items += [item for s in report.sentences if (item := _told(report, s, span, rules))]
+        items += [item for s in report.sentences if (item := _stated_day(report, s, span, tuning))]
     ordered = sorted(items, key=_moment)  # a stable sort: else in the order they came
     kept = sorted(range(len(ordered)), key=lambda place: (-LEFT_OUT_FIRST.index(ordered[place].kind), -place))
-    return tuple(ordered[place] for place in sorted(kept[: rules.timeline_cap]))
+    return tuple(ordered[place] for place in sorted(kept[: tuning.timeline_cap]))
 
 
 def _moment(item: TimelineItem) -> tuple[int, dt.date, int]:
@@ -48,9 +48,9 @@ def _moment(item: TimelineItem) -> tuple[int, dt.date, int]:
     return 0, item.day, -1 if item.clock_minutes is None else item.clock_minutes
 
 
-def _publication(article: ArticleView, printed: Sequence[Reprint], rules: StoryRules) -> TimelineItem:
+def _publication(article: ArticleView, printed: Sequence[Reprint], tuning: StoryTuning) -> TimelineItem:
     text = clean_title(article)
-    copies = tuple(printed[: rules.timeline_copies])
+    copies = tuple(printed[: tuning.timeline_copies])
     if article.published is None:
         return TimelineItem(
             kind="published",
@@ -105,20 +105,20 @@ def _first_sentence(text: str) -> str:
     return text.strip()
 
 
-def _told(
-    report: Report, sentence: Sentence, span: tuple[dt.date, dt.date] | None, rules: StoryRules
+def _stated_day(
+    report: SourceReport, sentence: Sentence, span: tuple[dt.date, dt.date] | None, tuning: StoryTuning
 ) -> TimelineItem | None:
     """A sentence that names exactly one day other than that of publication."""
     article = report.article
-    if article.language not in (None, "en") or len(sentence.text.split()) > TOLD_WORDS_MAX:
+    if article.language not in (None, "en") or len(sentence.text.split()) > STATED_WORDS_MAX:
         return None
-    if standalone(sentence.text) < rules.show_from:
+    if standalone(sentence.text) < tuning.show_from:
         return None
     published = article.published.astimezone(UTC).date() if article.published else None
     if published is not None:
-        days = days_told(sentence.text, published, rules)
+        days = days_stated(sentence.text, published, tuning)
     elif span is not None:
-        days = days_inferred(sentence.text, *span, rules)
+        days = days_inferred(sentence.text, *span, tuning)
     else:
         return None
     if len(days) != 1 or days[0] == published:
@@ -134,9 +134,9 @@ def _told(
     )
 
 
-def _dated_span(reports: Sequence[Report], rules: StoryRules) -> tuple[dt.date, dt.date] | None:
+def _dated_span(reports: Sequence[SourceReport], tuning: StoryTuning) -> tuple[dt.date, dt.date] | None:
     """First and last day of the dated reports, where they lie close enough to lend their date to others."""
     days = sorted(r.article.published.astimezone(UTC).date() for r in reports if r.article.published)
-    if not days or (days[-1] - days[0]).days > rules.reference_span_days:
+    if not days or (days[-1] - days[0]).days > tuning.reference_span_days:
         return None
     return days[0], days[-1]

@@ -12,10 +12,10 @@ from msgspec import Meta
 from starlette.requests import ClientDisconnect
 
 from aggregator.model.errors import UsageError
-from aggregator.pipeline.placement.apply_corrections import Wish
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.web.api.routes import refuse_others
-from aggregator.web.editor import Asked, NewsDesk
-from aggregator.web.responses import JSON, RefusedError, refusal
+from aggregator.web.editor import CommandStatus, EditorService
+from aggregator.web.responses import JSON, RefusedError, problem_of
 from aggregator.web.sanitise import without_bidi
 from aggregator.web.security.middleware import drained, received, token_of
 
@@ -28,7 +28,7 @@ MAX_NAMED = 200  # articles or stories that one correction names: as many as a p
 Id = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,40}$")]
 
 
-class Merge(
+class MergeRequest(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="merge", forbid_unknown_fields=True
 ):
     """These stories are one."""
@@ -36,7 +36,7 @@ class Merge(
     stories: Annotated[tuple[Id, ...], Meta(min_length=2, max_length=MAX_NAMED)]
 
 
-class Split(
+class SplitRequest(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="split", forbid_unknown_fields=True
 ):
     """These articles of the story, with their copies, are a story of their own."""
@@ -45,7 +45,7 @@ class Split(
     articles: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=MAX_NAMED)]
 
 
-class Move(
+class MoveRequest(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="move", forbid_unknown_fields=True
 ):
     """This article, with its copies, belongs to that story."""
@@ -54,24 +54,24 @@ class Move(
     story: Id
 
 
-def router(desk: NewsDesk) -> APIRouter:
+def router(editor: EditorService) -> APIRouter:
     """The routes that correct."""
     api = APIRouter()
-    limiter = anyio.CapacityLimiter(desk.rules.waiting_at_once)
+    limiter = anyio.CapacityLimiter(editor.tuning.waiting_at_once)
 
-    async def asked(request: Request, wish: Callable[[bytes], Wish]) -> Response:
+    async def asked(request: Request, command: Callable[[bytes], CorrectionCommand]) -> Response:
         try:
             _admin(request)
             refuse_others(request, ())
-            body = await received(request, desk.rules.max_body_bytes, desk.rules.body_deadline_seconds)
-            wanted = wish(body)
+            body = await received(request, editor.tuning.max_body_bytes, editor.tuning.body_deadline_seconds)
+            wanted = command(body)
             if limiter.borrowed_tokens >= limiter.total_tokens:
                 raise RefusedError(503, "too many corrections at once", headers={"Retry-After": "5"})
-            answer = await to_thread.run_sync(lambda: _carried_out(desk, wanted), limiter=limiter)
+            answer = await to_thread.run_sync(lambda: _carried_out(editor, wanted), limiter=limiter)
         except RefusedError as error:
             if error.status != 408:
-                await drained(request, desk.rules.max_body_bytes)
-            response = refusal(error)
+                await drained(request, editor.tuning.max_body_bytes)
+            response = problem_of(error)
             response.headers["Connection"] = "close"
             return response
         except ClientDisconnect:
@@ -80,26 +80,26 @@ def router(desk: NewsDesk) -> APIRouter:
 
     @api.post(PATH)
     async def correct(request: Request) -> Response:
-        return await asked(request, lambda body: _wish(request, body))
+        return await asked(request, lambda body: _command(request, body))
 
     @api.post(PATH + "/{number}/undo")
     @api.delete(PATH + "/{number}")
     async def undo(request: Request, number: str) -> Response:
-        return await asked(request, lambda _: Wish(undo=_number(number)))
+        return await asked(request, lambda _: CorrectionCommand(undo=_number(number)))
 
     @api.get(PATH)
     def list_corrections(request: Request) -> Response:
         _admin(request)
         refuse_others(request, ("limit", "before"))
         limit = _parameter(request, "limit", MAX_CORRECTIONS) or CORRECTIONS_AN_ANSWER
-        page = desk.corrections(limit, _parameter(request, "before", 10**9 - 1))
+        page = editor.corrections(limit, _parameter(request, "before", 10**9 - 1))
         return Response(without_bidi(msgspec.json.encode(page)) + b"\n", media_type=JSON)
 
     @api.get(PATH + "/requests/{number}")
     def look(request: Request, number: str) -> Response:
         _admin(request)
         refuse_others(request, ())
-        found = desk.asked(_number(number))
+        found = editor.asked(_number(number))
         if found is None:
             raise RefusedError(404, "there is no such request")
         return _answer(found)
@@ -119,35 +119,37 @@ def _admin(request: Request) -> None:
         raise RefusedError(403, f"the token {token.name!r} may not correct; make one with --scope admin")
 
 
-def _wish(request: Request, body: bytes) -> Wish:
+def _command(request: Request, body: bytes) -> CorrectionCommand:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise RefusedError(415, "send Content-Type: application/json")
     try:
-        said: Merge | Split | Move = msgspec.json.decode(body, type=Merge | Split | Move)
+        said: MergeRequest | SplitRequest | MoveRequest = msgspec.json.decode(
+            body, type=MergeRequest | SplitRequest | MoveRequest
+        )
     except msgspec.ValidationError as error:
         raise RefusedError(422, f"the body is no correction: {str(error)[:300]}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RefusedError(400, "the body is no JSON") from error
     match said:
-        case Merge():
-            return Wish(kind="merge", stories=said.stories)
-        case Split():
-            return Wish(kind="split", stories=(said.story,), articles=said.articles)
-        case Move():
-            return Wish(kind="move", stories=(said.story,), articles=(said.article,))
+        case MergeRequest():
+            return CorrectionCommand(kind="merge", stories=said.stories)
+        case SplitRequest():
+            return CorrectionCommand(kind="split", stories=(said.story,), articles=said.articles)
+        case MoveRequest():
+            return CorrectionCommand(kind="move", stories=(said.story,), articles=(said.article,))
 
 
-def _carried_out(desk: NewsDesk, wish: Wish) -> Asked:
-    if wish.undo is not None and not desk.has_correction(wish.undo):
+def _carried_out(editor: EditorService, command: CorrectionCommand) -> CommandStatus:
+    if command.undo is not None and not editor.has_correction(command.undo):
         raise RefusedError(404, "there is no such correction")
     try:
-        return desk.ask(wish)
+        return editor.ask(command)
     except UsageError as error:
         raise RefusedError(409, str(error)) from error
 
 
-def _answer(asked: Asked) -> Response:
+def _answer(asked: CommandStatus) -> Response:
     response = Response(without_bidi(msgspec.json.encode(asked)) + b"\n", media_type=JSON)
     if asked.state == "waiting":
         response.status_code = 202

@@ -16,12 +16,12 @@ from starlette.routing import Route
 
 from aggregator import __version__
 from aggregator.pipeline.placement.explain import Explanation
-from aggregator.web.api.corrections import MAX_CORRECTIONS, Merge, Move, Split
-from aggregator.web.api.push import Pushed
+from aggregator.web.api.corrections import MAX_CORRECTIONS, MergeRequest, MoveRequest, SplitRequest
+from aggregator.web.api.push import PushResult
 from aggregator.web.api.routes import MAX_ADDRESS_CHARS, MAX_FOUND
 from aggregator.web.article_json import OneArticleJson, SearchJson, SourcesJson
 from aggregator.web.dependencies import Site, conditional
-from aggregator.web.editor import Asked, CorrectionPage
+from aggregator.web.editor import CommandStatus, CorrectionPage
 from aggregator.web.filters import CURSOR_PATTERN, MAX_LIMIT, MAX_TEXT_CHARS, SAVED
 from aggregator.web.health import HealthJson, ReadyJson
 from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
@@ -355,7 +355,7 @@ _RECORD: dict[str, Any] = {
 }
 
 
-def reading(saved: Sequence[str]) -> dict[str, Any]:
+def reading_paths(saved: Sequence[str]) -> dict[str, Any]:
     """What everybody may ask. `saved`: the names of saved queries."""
     return {
         "/api/v1/stories": {"get": _list_stories(saved)},
@@ -367,23 +367,23 @@ def reading(saved: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def watching() -> dict[str, Any]:
+def health_paths() -> dict[str, Any]:
     """What a daemon tells of itself."""
     return {"/readyz": {"get": _READY}}
 
 
-def desk() -> dict[str, Any]:
+def editor() -> dict[str, Any]:
     """What the news desk does."""
     return {
         "/api/v1/explain": {"get": _EXPLAIN},
         "/api/v1/corrections": {"get": _LIST_CORRECTIONS, "post": _CORRECT},
         "/api/v1/corrections/{number}": {"delete": _undo("deleteCorrection")},
         "/api/v1/corrections/{number}/undo": {"post": _undo("undoCorrection")},
-        "/api/v1/corrections/requests/{number}": {"get": _LOOK},
+        "/api/v1/corrections/requests/{number}": {"get": _GET_CORRECTION},
     }
 
 
-def pushing() -> dict[str, Any]:
+def push_paths() -> dict[str, Any]:
     """Handing articles in."""
     return {"/api/v1/articles": {"post": _PUSH}}
 
@@ -478,8 +478,8 @@ _EXPLAIN = operation(
     refuses=(400, 404),
 )
 _ASKED = {
-    "200": answer("What came of it.", Asked, DONE),
-    "202": answer("The writer has not come to it yet.", Asked, WAITING, location=True),
+    "200": answer("What came of it.", CommandStatus, DONE),
+    "202": answer("The writer has not come to it yet.", CommandStatus, WAITING, location=True),
 }
 _LIST_CORRECTIONS = operation(
     "listCorrections",
@@ -502,11 +502,12 @@ _CORRECT = operation(
         "content": {
             JSON: {
                 "schema": {
-                    "oneOf": [ref(kind) for kind in (Merge, Split, Move)],
+                    "oneOf": [ref(kind) for kind in (MergeRequest, SplitRequest, MoveRequest)],
                     "discriminator": {
                         "propertyName": "kind",
                         "mapping": {
-                            kind.__name__.lower(): ref(kind)["$ref"] for kind in (Merge, Split, Move)
+                            str(kind.__struct_config__.tag): ref(kind)["$ref"]
+                            for kind in (MergeRequest, SplitRequest, MoveRequest)
                         },
                     },
                 },
@@ -518,7 +519,7 @@ _CORRECT = operation(
     refuses=(400, 408, 409, 413, 415, 422),
     needs_token=True,
 )
-_LOOK = operation(
+_GET_CORRECTION = operation(
     "lookAtCorrection",
     "corrections",
     "What became of a correction that was asked for",
@@ -566,7 +567,7 @@ _PUSH = operation(
             },
         },
     },
-    answers={"202": answer("Stored, an item a record.", Pushed, PUSHED)},
+    answers={"202": answer("Stored, an item a record.", PushResult, PUSHED)},
     refuses=(400, 408, 413, 415, 422),
     needs_token=True,
 )
@@ -581,14 +582,14 @@ _ANSWERS = (
     SearchJson,
     SourcesJson,
     Explanation,
-    Asked,
+    CommandStatus,
     CorrectionPage,
-    Pushed,
+    PushResult,
     HealthJson,
     ReadyJson,
-    Merge,
-    Split,
-    Move,
+    MergeRequest,
+    SplitRequest,
+    MoveRequest,
     Problem,
 )
 _ABOUT = (
@@ -607,7 +608,10 @@ def route(site: Site, *, takes_articles: bool, is_watched: bool) -> Route:
 
     def describe(request: Request) -> Response:
         described = document(
-            corrects=site.desk is not None, takes_articles=takes_articles, is_watched=is_watched, saved=saved
+            corrects=site.editor is not None,
+            takes_articles=takes_articles,
+            is_watched=is_watched,
+            saved=saved,
         )
         return conditional(request, None, lambda: Response(msgspec.json.encode(described), media_type=JSON))
 
@@ -623,13 +627,13 @@ def document(
 ) -> dict[str, Any]:
     """The whole description. `saved`: the names of saved queries."""
     _, schemas = msgspec.json.schema_components(_ANSWERS, ref_template="#/components/schemas/{name}")
-    paths = reading(saved)
+    paths = reading_paths(saved)
     if corrects:
-        paths |= desk()
+        paths |= editor()
     if takes_articles:
-        paths |= pushing()
+        paths |= push_paths()
     if is_watched:
-        paths |= watching()
+        paths |= health_paths()
     return {
         "openapi": "3.1.0",
         "info": {

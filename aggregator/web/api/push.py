@@ -17,20 +17,20 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from aggregator.config.tuning import RuleBook
+from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import registrable_domain
-from aggregator.model.core import Entry, Noun
+from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import FetchError, ReadError
-from aggregator.sources.fetch.decompress import decoded
+from aggregator.sources.fetch.decompress import decompress_body
 from aggregator.sources.parse.json_feed import is_json_feed
 from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record, entry_of_record
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import idempotency_keys, inbox
-from aggregator.store.intake.inbox import Accepted
+from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.tombstones import REASON
 from aggregator.store.stories import api_tokens
-from aggregator.store.stories.api_tokens import Token
-from aggregator.web.responses import JSON, RefusedError, refusal
+from aggregator.store.stories.api_tokens import ApiToken
+from aggregator.web.responses import JSON, RefusedError, problem_of
 from aggregator.web.security.middleware import drained, received, token_of, too_large
 
 PATH = "/api/v1/articles"
@@ -42,7 +42,7 @@ _TYPES_OF_LINES = frozenset(
 _BLANK = b" \t\r\n\0\xef\xbb\xbf"
 
 
-class PushRules(msgspec.Struct, frozen=True, kw_only=True):
+class PushTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `push` of config/tuning.yaml; units and origins stand there."""
 
     max_body_bytes: int
@@ -53,7 +53,7 @@ class PushRules(msgspec.Struct, frozen=True, kw_only=True):
     remembered_hours: float
 
 
-class PushedItem(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class PushedItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """What became of one record: `record` is its place in the list, or its line, counted from 1."""
 
     record: int
@@ -63,7 +63,7 @@ class PushedItem(Noun, frozen=True, kw_only=True, omit_defaults=False):
     reason: str | None = None
 
 
-class Pushed(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class PushResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The answer to a push, an item a record."""
 
     accepted: int
@@ -72,7 +72,7 @@ class Pushed(Noun, frozen=True, kw_only=True, omit_defaults=False):
     items: tuple[PushedItem, ...]
 
 
-class Answer(Noun, frozen=True, kw_only=True):
+class PushAnswer(FrozenStruct, frozen=True, kw_only=True):
     """A push as it is answered. `replayed`: its Idempotency-Key came before, nothing was done."""
 
     body: bytes
@@ -82,26 +82,26 @@ class Answer(Noun, frozen=True, kw_only=True):
 Read = tuple[int, Entry | str]  # number of the record, and what it says or why it is rejected
 
 
-class Letterbox:
+class PushEndpoint:
     """Where pushes are stored. Safe to use from many threads."""
 
     def __init__(
         self,
         database: Database,
-        book: RuleBook,
+        all_tuning: Tuning,
         now: Callable[[], dt.datetime],
         *,
         fetch_pages: bool = True,
         arrived: Callable[[], None] = lambda: None,
     ) -> None:
         """`fetch_pages`: the page of a record that is only an address is to be fetched."""
-        self.rules = book.section("push", PushRules)
+        self.tuning = all_tuning.section("push", PushTuning)
         self._database = database
         self._now = now
         self._fetch_pages = fetch_pages
         self._arrived = arrived
 
-    def holder(self, secret: str) -> Token | None:
+    def holder(self, secret: str) -> ApiToken | None:
         """The token with this secret, while it is in force."""
         with self._database.read() as connection:
             return api_tokens.holder(connection, secret)
@@ -113,27 +113,27 @@ class Letterbox:
                 one.may("read") and one.revoked_at is None for one in api_tokens.all_tokens(connection)
             )
 
-    def note_use(self, token: Token) -> None:
+    def note_use(self, token: ApiToken) -> None:
         """Remember when the token was used; does nothing where that was noted within the minute."""
         now = self._now()
         if api_tokens.is_to_be_noted(token, now):
             with self._database.write() as connection:
                 api_tokens.note_use(connection, token, now)
 
-    def take(self, token: Token, body: bytes, *, lines: bool, key: str | None) -> Answer:
+    def take(self, token: ApiToken, body: bytes, *, lines: bool, key: str | None) -> PushAnswer:
         """Store what `body` holds. Returns when it is on the disk; the same `key` again changes nothing.
 
         `lines`: the sender says that it is JSONL. Raises RefusedError where nothing can be taken.
         """
         now = self._now()
-        read = read_push(body, lines=lines, source=token.name, seen=now, max_items=self.rules.max_items)
+        read = read_push(body, lines=lines, source=token.name, seen=now, max_items=self.tuning.max_items)
 
-        def work(connection: Connection) -> Answer:
+        def work(connection: Connection) -> PushAnswer:
             before = self._before(connection, token, body, key, now)
             if before is not None:
                 return before
             pushed = self._accepted(connection, read, now)
-            answer = Answer(body=msgspec.json.encode(pushed))
+            answer = PushAnswer(body=msgspec.json.encode(pushed))
             if key is not None:
                 idempotency_keys.keep_answer(connection, token.id, key, answer.body)
             if api_tokens.is_to_be_noted(token, now):
@@ -145,21 +145,21 @@ class Letterbox:
         return answer
 
     def _before(
-        self, connection: Connection, token: Token, body: bytes, key: str | None, now: dt.datetime
-    ) -> Answer | None:
+        self, connection: Connection, token: ApiToken, body: bytes, key: str | None, now: dt.datetime
+    ) -> PushAnswer | None:
         """What this push was answered before; takes the key where it was not."""
         if key is None:
             return None
-        idempotency_keys.forget_before(connection, now - dt.timedelta(hours=self.rules.remembered_hours))
+        idempotency_keys.forget_before(connection, now - dt.timedelta(hours=self.tuning.remembered_hours))
         digest = hashlib.blake2b(body, digest_size=16).digest()
         found = idempotency_keys.open_key(connection, token.id, key, digest, now)
         if found is None:
             return None
         if not found.same_body:
             raise RefusedError(422, "this Idempotency-Key came with another body before; take a new key")
-        return Answer(body=found.answer, replayed=True)
+        return PushAnswer(body=found.answer, replayed=True)
 
-    def _accepted(self, connection: Connection, read: list[Read], now: dt.datetime) -> Pushed:
+    def _accepted(self, connection: Connection, read: list[Read], now: dt.datetime) -> PushResult:
         entries = [entry for _, entry in read if isinstance(entry, Entry)]
         if not entries:
             items = tuple(_item(number, None, found) for number, found in read)
@@ -178,7 +178,7 @@ class Letterbox:
             for number, found in read
         )
         tally = [item.status for item in items]
-        return Pushed(
+        return PushResult(
             accepted=tally.count("accepted"),
             known=tally.count("known"),
             rejected=tally.count("rejected"),
@@ -186,7 +186,7 @@ class Letterbox:
         )
 
 
-def _item(number: int, result: Accepted | None, found: Entry | str) -> PushedItem:
+def _item(number: int, result: AcceptResult | None, found: Entry | str) -> PushedItem:
     if result is None:
         return PushedItem(record=number, status="rejected", reason=str(found))
     if result.outcome == "forgotten":
@@ -276,7 +276,7 @@ def _entry_or_reason(raw: object, source: str, seen: dt.datetime) -> Entry | str
 # --- over HTTP ---------------------------------------------------------------------------------------------
 
 
-class _Room:
+class _BodyMemory:
     """How many bytes of bodies may wait in memory; all on one event loop, so nothing is locked."""
 
     def __init__(self, limit_bytes: int) -> None:
@@ -300,10 +300,10 @@ class _Room:
             self._free += taken
 
 
-def router(letterbox: Letterbox) -> APIRouter:
+def router(push_endpoint: PushEndpoint) -> APIRouter:
     """The route that takes articles."""
     api = APIRouter()
-    room = _Room(letterbox.rules.max_buffered_bytes)
+    room = _BodyMemory(push_endpoint.tuning.max_buffered_bytes)
     writing = anyio.CapacityLimiter(WRITING_AT_ONCE)
 
     @api.post(PATH)
@@ -317,18 +317,18 @@ def router(letterbox: Letterbox) -> APIRouter:
         try:
             token = _pusher(request)
             lines = _says_lines(request)
-            key = _idempotency_key(request, letterbox.rules)
+            key = _idempotency_key(request, push_endpoint.tuning)
             with room.held() as take_room:
-                rules = letterbox.rules
-                body = await received(request, rules.max_body_bytes, rules.body_deadline_seconds, take_room)
+                tuning = push_endpoint.tuning
+                body = await received(request, tuning.max_body_bytes, tuning.body_deadline_seconds, take_room)
 
-                def store() -> Answer:
-                    plain = _unpacked(request, body, letterbox.rules)
-                    return letterbox.take(token, plain, lines=lines, key=key)
+                def store() -> PushAnswer:
+                    plain = _unpacked(request, body, push_endpoint.tuning)
+                    return push_endpoint.take(token, plain, lines=lines, key=key)
 
                 answer = await to_thread.run_sync(store, limiter=writing)
         except RefusedError as error:
-            return await _refusal(request, error, letterbox.rules)
+            return await _refusal(request, error, push_endpoint.tuning)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         replayed = {"Idempotency-Replayed": "true"} if answer.replayed else {}
@@ -337,7 +337,7 @@ def router(letterbox: Letterbox) -> APIRouter:
     return api
 
 
-def _pusher(request: Request) -> Token:
+def _pusher(request: Request) -> ApiToken:
     token = token_of(request)
     if token is None:
         words = (
@@ -363,34 +363,34 @@ def _says_lines(request: Request) -> bool:
     raise RefusedError(415, "send Content-Type: application/json, or application/jsonl for a record a line")
 
 
-def _idempotency_key(request: Request, rules: PushRules) -> str | None:
+def _idempotency_key(request: Request, tuning: PushTuning) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
-    if not key.strip() or len(key) > rules.max_key_chars:
-        raise RefusedError(400, f"an Idempotency-Key has 1 to {rules.max_key_chars} characters")
+    if not key.strip() or len(key) > tuning.max_key_chars:
+        raise RefusedError(400, f"an Idempotency-Key has 1 to {tuning.max_key_chars} characters")
     return key.strip()
 
 
-def _unpacked(request: Request, body: bytes, rules: PushRules) -> bytes:
+def _unpacked(request: Request, body: bytes, tuning: PushTuning) -> bytes:
     """The body without its Content-Encoding; gzip and deflate, under the same limit."""
     encoding = request.headers.get("content-encoding", "")
     if encoding.strip().lower() in ("", "identity"):
         return body
     try:
-        return decoded([body], encoding, rules.max_body_bytes)
+        return decompress_body([body], encoding, tuning.max_body_bytes)
     except FetchError as error:
         if error.cause == "too_large":
-            raise too_large(rules.max_body_bytes) from error
+            raise too_large(tuning.max_body_bytes) from error
         if encoding.strip().lower() in ("gzip", "x-gzip", "deflate"):
             raise RefusedError(400, "the compressed body is broken or cut short") from error
         raise RefusedError(415, "send the body plain, or with Content-Encoding: gzip") from error
 
 
-async def _refusal(request: Request, error: RefusedError, rules: PushRules) -> Response:
+async def _refusal(request: Request, error: RefusedError, tuning: PushTuning) -> Response:
     """The error as problem+json. The connection ends with it: the rest of the body is nobody's business."""
     if error.status != 408 and "expect" not in request.headers:
-        await drained(request, rules.max_body_bytes)
-    response = refusal(error)
+        await drained(request, tuning.max_body_bytes)
+    response = problem_of(error)
     response.headers["Connection"] = "close"
     return response

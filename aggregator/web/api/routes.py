@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import Moved, SearchBounds, StoryPage
+from aggregator.model.read_model import SearchBounds, StoryPage, StoryRedirect
 from aggregator.web.article_json import one_article_json, search_json, sources_json
 from aggregator.web.dependencies import Site, conditional
-from aggregator.web.editor import NewsDesk
+from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import (
     bounded_article,
     bounded_explanation,
@@ -58,12 +58,12 @@ def router(site: Site) -> APIRouter:
         refuse_others(request, ())
         return conditional(request, None, lambda: _sources(site, request))
 
-    if site.desk is not None:
-        desk = site.desk
+    if site.editor is not None:
+        editor = site.editor
 
         @api.get("/api/v1/explain")
         def explain(request: Request) -> Response:
-            return _explain(site, desk, request)
+            return _explain(site, editor, request)
 
     return api
 
@@ -86,11 +86,11 @@ def refuse_empty_numbers(request: Request) -> None:
 
 def _stories(site: Site, request: Request) -> Response:
     refuse_empty_numbers(request)
-    wanted, began = site.walk(request, STORIES_AN_ANSWER)
+    wanted, began = site.filter_and_start(request, STORIES_AN_ANSWER)
     tag = None if wanted.moves_with_clock else site.tag(request, wanted.query_string)
 
     def render() -> Response:
-        page = site.shelf.stories(wanted.filter) if _asks_for_words(wanted.filter.query) else StoryPage()
+        page = site.reader.stories(wanted.filter) if _asks_for_words(wanted.filter.query) else StoryPage()
         shown = (site.bounded(request, story)[0] for story in page.stories)
         return Response(page_json(shown, next_of(page.next, began)), media_type=JSON)
 
@@ -110,12 +110,12 @@ def _one_story(site: Site, request: Request, story_id: str) -> Response:
         return problem(410, GONE)
     if story is None:
         return problem(404, "there is no story with that id")
-    if isinstance(story, Moved):
+    if isinstance(story, StoryRedirect):
         return RedirectResponse(f"/api/v1/stories/{story.to}", 301)
     found = story
 
     def render() -> Response:
-        shown, merged = site.bounded(request, found, site.shelf.merged(found.id))
+        shown, merged = site.bounded(request, found, site.reader.merged(found.id))
         return Response(whole_story_json(shown, merged), media_type=JSON)
 
     return conditional(request, tag, render)
@@ -144,7 +144,7 @@ def _search(site: Site, request: Request) -> Response:
     )
     if "query" not in request.query_params:
         raise UsageError("query: say what to search for")
-    results = site.shelf.search(wanted.query, wanted.limit, bounds)
+    results = site.reader.search(wanted.query, wanted.limit, bounds)
     access, words = site.access(request), site.settings.excerpt_words
     bounded = msgspec.structs.replace(
         results,
@@ -157,11 +157,11 @@ def _search(site: Site, request: Request) -> Response:
 def _sources(site: Site, request: Request) -> Response:
     access = site.access(request)
     return Response(
-        sources_json(bounded_source(source, access) for source in site.shelf.sources()), media_type=JSON
+        sources_json(bounded_source(source, access) for source in site.reader.sources()), media_type=JSON
     )
 
 
-def _explain(site: Site, desk: NewsDesk, request: Request) -> Response:
+def _explain(site: Site, editor: EditorService, request: Request) -> Response:
     refuse_others(request, ("article", "other"))
     article, other = (request.query_params.get(name, "").strip() for name in ("article", "other"))
     if not article:
@@ -174,7 +174,7 @@ def _explain(site: Site, desk: NewsDesk, request: Request) -> Response:
     tag = site.tag(request, f"{article} {other}")
 
     def render() -> Response:
-        told = desk.explanation(article, other or None)
+        told = editor.explanation(article, other or None)
         if told is None:
             return problem(404, "there is no such article, or no such other one")
         bounded = bounded_explanation(told, site.access(request), site.settings.excerpt_words)

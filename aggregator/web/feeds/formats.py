@@ -13,7 +13,7 @@ from aggregator.web.feeds.model import Channel, Format, Item
 from aggregator.web.feeds.rss import MEDIA_TYPE as RSS_TYPE
 from aggregator.web.feeds.rss import rss
 from aggregator.web.feeds.xml import feed_text, feed_title
-from aggregator.web.filters import SAVED, Wanted
+from aggregator.web.filters import SAVED, ParsedFilter
 from aggregator.web.settings import PublishSettings
 
 STORIES, UPDATES = "stories", "updates"
@@ -24,7 +24,7 @@ _ABOUT = "One item an event: what several outlets report, brought together."
 _ABOUT_UPDATES = "What is new about each event: new reports, other headlines, corrections, mergers."
 
 
-class Which(msgspec.Struct, frozen=True):
+class FeedSelection(msgspec.Struct, frozen=True):
     """One feed, whatever its format: of stories or of what is new about them; all, or those of a query."""
 
     updates: bool = False
@@ -38,15 +38,15 @@ class Which(msgspec.Struct, frozen=True):
         return f"/feeds/{self.saved.name}" + (f"/{UPDATES}" if self.updates else "")
 
 
-def address(which: Which, form: Format) -> str:
+def address(which: FeedSelection, form: Format) -> str:
     """Path and ending of a feed."""
     ending = next(ending for ending, other in ENDINGS.items() if other == form)
     return f"{which.path}.{ending}"
 
 
 def channel(
-    which: Which,
-    wanted: Wanted,
+    which: FeedSelection,
+    wanted: ParsedFilter,
     items: tuple[Item, ...],
     settings: PublishSettings,
     *,
@@ -76,7 +76,7 @@ def written(whole: Channel, form: Format) -> bytes:
     return _WRITERS[form](whole)
 
 
-def _title(which: Which, wanted: Wanted, settings: PublishSettings) -> str:
+def _title(which: FeedSelection, wanted: ParsedFilter, settings: PublishSettings) -> str:
     title = settings.title
     saved = which.saved or wanted.saved
     if saved is not None:

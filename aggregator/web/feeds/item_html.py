@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from aggregator.config.messages import counted
-from aggregator.model.core import ArticleView, Attributed, Disagreement, Fact, MergedStory, StoryView
+from aggregator.model.core import ArticleView, AttributedSentence, Disagreement, Fact, MergedStory, StoryView
 from aggregator.stories.text.merged_text import lead_and_facts
 from aggregator.stories.text.plain_text import DENIAL_LABELS, NO_OUTLET, differ_title
 from aggregator.web.feeds.xml import feed_text, feed_url
@@ -104,7 +104,7 @@ def _said(fact: Fact, links: dict[str, str]) -> str:
     return f"{sentence} <em>({fact.outlets} of {fact.of} outlets: {', '.join(who.values())})</em>"
 
 
-def _who(said: Attributed, links: dict[str, str]) -> str:
+def _who(said: AttributedSentence, links: dict[str, str]) -> str:
     return links.get(said.article) or escaped(said.outlet or NO_OUTLET)
 
 

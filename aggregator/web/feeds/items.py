@@ -23,17 +23,18 @@ def story_guid(story_id: str) -> str:
 
 def story_items(
     stories: Iterable[StoryView],
-    told: Mapping[str, MergedStory],
+    rendered: Mapping[str, MergedStory],
     settings: PublishSettings,
     link: str | None = None,
 ) -> tuple[Item, ...]:
-    """One item a story, in the same order. `told`: what reports say together, by story, where that is known.
+    """One item a story, in the same order. `rendered`: what reports say together, by story, where that is
+    known.
 
     What an item carries of an article is bounded as for anyone (rights), whoever asks: feeds are passed on.
     `link`: what an item opens, where a saved query says so.
     """
     opens_article = (link or settings.link) == "article"
-    return tuple(_item(story, told.get(story.id), settings, opens_article) for story in stories)
+    return tuple(_item(story, rendered.get(story.id), settings, opens_article) for story in stories)
 
 
 def _item(

@@ -10,15 +10,15 @@ import msgspec
 
 from aggregator.config.messages import counted
 from aggregator.model.core import ArticleView, MergedStory, StoryView
-from aggregator.model.read_model import Change, ChangeKind, Shelf, StoryFilter
+from aggregator.model.read_model import Change, ChangeKind, StoryFilter, StoryReader
 from aggregator.stories.text.plain_text import NO_OUTLET
 from aggregator.web.excerpts import count_words, first_words, for_change
-from aggregator.web.feeds.formats import Which
+from aggregator.web.feeds.formats import FeedSelection
 from aggregator.web.feeds.item_html import escaped, link, linked
 from aggregator.web.feeds.items import outlets_of, story_items
 from aggregator.web.feeds.model import Item
 from aggregator.web.feeds.xml import feed_language, feed_title, feed_url
-from aggregator.web.filters import Wanted
+from aggregator.web.filters import ParsedFilter
 from aggregator.web.settings import PublishSettings
 
 # What `feeds.bump` must have for a change to be told; a story that is new or split off is always told.
@@ -127,7 +127,12 @@ class Gathered(msgspec.Struct, frozen=True):
 
 
 def gather(
-    shelf: Shelf, which: Which, wanted: Wanted, settings: PublishSettings, *, patient: bool = False
+    shelf: StoryReader,
+    which: FeedSelection,
+    wanted: ParsedFilter,
+    settings: PublishSettings,
+    *,
+    patient: bool = False,
 ) -> Gathered:
     """The items of a feed, the newest first.
 
@@ -139,7 +144,7 @@ def gather(
         return Gathered(change_items(shelf.changes(wanted.filter), settings, link))
     stories = _stories(shelf, wanted.filter)
     ids = tuple(story.id for story in stories)
-    told: dict[str, MergedStory] = shelf.told(ids)
+    told: dict[str, MergedStory] = shelf.rendered(ids)
     missing = [id_ for id_ in ids if id_ not in told]
     if patient:
         found = {id_: shelf.merged(id_) for id_ in missing}
@@ -147,7 +152,7 @@ def gather(
     return Gathered(story_items(stories, told, settings, link), complete=patient or not missing)
 
 
-def _stories(shelf: Shelf, wanted: StoryFilter) -> list[StoryView]:
+def _stories(shelf: StoryReader, wanted: StoryFilter) -> list[StoryView]:
     """As many as are wanted: a page of the shelf may be shorter although others follow."""
     found: list[StoryView] = []
     for _ in range(MOST_PAGES):

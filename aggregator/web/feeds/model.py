@@ -3,12 +3,12 @@
 import datetime as dt
 from typing import Literal
 
-from aggregator.model.core import Enclosure, Noun
+from aggregator.model.core import Enclosure, FrozenStruct
 
 Format = Literal["rss", "atom", "jsonfeed"]
 
 
-class Item(Noun, frozen=True, kw_only=True):
+class Item(FrozenStruct, frozen=True, kw_only=True):
     """One item. All texts are plain but `html`, a valid fragment; all addresses are absolute URIs."""
 
     id: str  # a URI, for life
@@ -24,7 +24,7 @@ class Item(Noun, frozen=True, kw_only=True):
     media: tuple[Enclosure, ...] = ()  # `type` is a MIME type, or one of "image", "audio", "video"
 
 
-class Channel(Noun, frozen=True, kw_only=True):
+class Channel(FrozenStruct, frozen=True, kw_only=True):
     """A feed with its items, the newest first."""
 
     id: str

@@ -15,10 +15,18 @@ from starlette.routing import Route
 
 from aggregator.config.saved_queries import SavedQuery
 from aggregator.web.dependencies import Site, has_tag, not_modified, weak_tag
-from aggregator.web.feeds.formats import ENDINGS, MEDIA_TYPES, STORIES, UPDATES, Which, channel, written
+from aggregator.web.feeds.formats import (
+    ENDINGS,
+    MEDIA_TYPES,
+    STORIES,
+    UPDATES,
+    FeedSelection,
+    channel,
+    written,
+)
 from aggregator.web.feeds.load_items import gather
 from aggregator.web.feeds.model import Format
-from aggregator.web.filters import Wanted, parse_filter
+from aggregator.web.filters import ParsedFilter, parse_filter
 
 # Two changes within a second have one Last-Modified: it is given when no more of that second can come.
 SETTLED = dt.timedelta(seconds=2)
@@ -46,12 +54,14 @@ class _Feeds:
         """All stories, all changes, or the stories of a saved query."""
         name = request.path_params["name"]
         if name in (STORIES, UPDATES):
-            return self._answer(request, Which(updates=name == UPDATES))
-        return self._answer(request, Which(saved=self._saved(name)))
+            return self._answer(request, FeedSelection(updates=name == UPDATES))
+        return self._answer(request, FeedSelection(saved=self._saved(name)))
 
     def of_changes(self, request: Request) -> Response:
         """What is new about the stories of a saved query."""
-        return self._answer(request, Which(updates=True, saved=self._saved(request.path_params["name"])))
+        return self._answer(
+            request, FeedSelection(updates=True, saved=self._saved(request.path_params["name"]))
+        )
 
     def _saved(self, name: str) -> SavedQuery:
         found = next((query for query in self._site.settings.queries if query.name == name), None)
@@ -59,7 +69,7 @@ class _Feeds:
             raise HTTPException(404)
         return found
 
-    def _answer(self, request: Request, which: Which) -> Response:
+    def _answer(self, request: Request, which: FeedSelection) -> Response:
         form = ENDINGS.get(request.path_params["ending"])
         if form is None:
             raise HTTPException(404)
@@ -82,7 +92,7 @@ class _Feeds:
             modified = self._last_modified()
             if modified and "if-none-match" not in request.headers and _has_since(request, modified):
                 return _unchanged(tag)
-        gathered = gather(site.shelf, which, wanted, site.settings)
+        gathered = gather(site.reader, which, wanted, site.settings)
         depth = request.url.path.count("/") - 1
         whole = channel(
             which,
@@ -106,7 +116,7 @@ class _Feeds:
 
     def _last_modified(self) -> dt.datetime | None:
         """When the newest change was, or this program began (its settings may be others); None soon after."""
-        changed = self._site.shelf.last_change_at()
+        changed = self._site.reader.last_change_at()
         newest = max(changed, self._started) if changed else self._started
         if self._site.clock() - newest < SETTLED:
             return None
@@ -119,7 +129,7 @@ def _unchanged(tag: str) -> Response:
     return response
 
 
-def _holds_until_a_story_changes(wanted: Wanted) -> bool:
+def _holds_until_a_story_changes(wanted: ParsedFilter) -> bool:
     """Not where the same words mean other stories later: "24h", or a folder that sources are moved into."""
     return not wanted.moves_with_clock and wanted.filter.folder is None
 
@@ -129,7 +139,7 @@ def _media_type(request: Request, form: Format) -> str:
     return _FOR_BROWSERS[form] if is_browser else MEDIA_TYPES[form]
 
 
-def _query(request: Request, wanted: Wanted) -> str:
+def _query(request: Request, wanted: ParsedFilter) -> str:
     """The parameters as they were typed, so that the feed names the very address that it is read at."""
     typed = request.url.query
     query = typed if _AS_IN_A_URI.fullmatch(typed) else wanted.query_string

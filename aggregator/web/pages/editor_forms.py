@@ -24,30 +24,30 @@ from starlette.routing import Route
 
 from aggregator.model.core import StoryView
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import Moved
-from aggregator.pipeline.placement.apply_corrections import Corrected, Wish
-from aggregator.store.stories.api_tokens import Token
+from aggregator.model.read_model import StoryRedirect
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
+from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.dependencies import Site
-from aggregator.web.editor import Asked, NewsDesk
+from aggregator.web.editor import CommandStatus, EditorService
 from aggregator.web.pages.pages import Pages
 from aggregator.web.security.middleware import BEARERS, form_value, received, token_of
-from aggregator.web.security.token_auth import COOKIE, Bearers, Given
+from aggregator.web.security.token_auth import COOKIE, BearerAuthenticator, GivenSecret
 from aggregator.web.settings import PublishSettings
 
 REMEMBERED_SECONDS = 90 * 86400  # a browser keeps the cookie; a token that is revoked opens nothing before
 MAX_SECRET_CHARS = 200
 
 
-def sign_in(request: Request, secret: str) -> Token | None:
+def sign_in(request: Request, secret: str) -> ApiToken | None:
     """The token with this secret; None for a wrong one. Asks the database: not for the event loop.
 
     Raises RefusedError (429) after too many wrong ones from one address within a minute.
     """
-    bearers: Bearers | None = request.scope.get(BEARERS)
+    bearers: BearerAuthenticator | None = request.scope.get(BEARERS)
     if bearers is None:
         return None
     secret = secret.strip()[:MAX_SECRET_CHARS]
-    bearer = bearers.bearer(Given(secret, "cookie"))
+    bearer = bearers.bearer(GivenSecret(secret, "cookie"))
     if bearer is None:
         bearers.refuse_more(request.client.host if request.client else "")
         return None
@@ -117,12 +117,12 @@ def routes(site: Site) -> list[Route]:
         Route("/sign-in", posted(forms.sign_in), methods=["POST"]),
         Route("/sign-out", posted(forms.sign_out), methods=["POST"]),
     ]
-    if site.desk is not None:
+    if site.editor is not None:
         found += [
-            Route("/correct", posted(partial(forms.correct, site.desk)), methods=["POST"]),
-            Route("/corrections", partial(forms.corrections, site.desk), methods=["GET"]),
-            Route("/corrections/waiting/{number}", partial(forms.waiting, site.desk), methods=["GET"]),
-            Route("/corrections/{number}/undo", posted(partial(forms.undo, site.desk)), methods=["POST"]),
+            Route("/correct", posted(partial(forms.correct, site.editor)), methods=["POST"]),
+            Route("/corrections", partial(forms.corrections, site.editor), methods=["GET"]),
+            Route("/corrections/waiting/{number}", partial(forms.waiting, site.editor), methods=["GET"]),
+            Route("/corrections/{number}/undo", posted(partial(forms.undo, site.editor)), methods=["POST"]),
         ]
     return found
 
@@ -189,21 +189,21 @@ class Forms:
 
     # --- corrections ----------------------------------------------------------------------------------------
 
-    def correct(self, desk: NewsDesk, request: Request, fields: Fields) -> Response:
+    def correct(self, editor: EditorService, request: Request, fields: Fields) -> Response:
         """Show what a correction will do; do it when it was confirmed. Raises UsageError."""
         if not self._may(request, fields):
             return self._not_ours(request)
-        wish = _wish(fields)
+        wish = _command(fields)
         if fields.one("sure"):
-            return self._asked(request, desk.ask(wish))
+            return self._asked(request, editor.ask(wish))
         return self._ask_again(request, wish)
 
-    def _ask_again(self, request: Request, wish: Wish) -> Response:
+    def _ask_again(self, request: Request, wish: CorrectionCommand) -> Response:
         stories = [self._live(one) for one in wish.stories]
         articles = [article for story in stories for article in story.articles if article.id in wish.articles]
         leaving = None
         if wish.kind == "move":
-            leaving = self._home_of(wish.articles[0], stories[0])
+            leaving = self._story_of(wish.articles[0], stories[0])
             articles = [article for article in leaving.articles if article.id == wish.articles[0]]
         if wish.articles and len(articles) != len(wish.articles):
             raise UsageError("an article that was ticked is not in the story any more; open it again")
@@ -221,47 +221,47 @@ class Forms:
 
     def _live(self, story_id: str) -> StoryView:
         story = self._site.story(story_id)
-        if isinstance(story, Moved):
+        if isinstance(story, StoryRedirect):
             story = self._site.story(story.to)
         if not isinstance(story, StoryView):
             raise UsageError(f"there is no story {story_id[:40]!r}; take its id or address from its page")
         return story
 
-    def _home_of(self, article_id: str, target: StoryView) -> StoryView:
-        found = self._site.shelf.article(article_id)
+    def _story_of(self, article_id: str, target: StoryView) -> StoryView:
+        found = self._site.reader.article(article_id)
         if found is None:
             raise UsageError(f"there is no article {article_id[:40]!r}")
         if found.story == target.id:
             raise UsageError("the article is in that story already")
         return self._live(found.story)
 
-    def undo(self, desk: NewsDesk, request: Request, fields: Fields) -> Response:
+    def undo(self, editor: EditorService, request: Request, fields: Fields) -> Response:
         """Take a correction back. Raises UsageError where a later one holds it."""
         if not self._may(request, fields):
             return self._not_ours(request)
         number = _number(request.path_params["number"])
         if number is None:
             return self._pages.not_found(request)
-        return self._asked(request, desk.ask(Wish(undo=number)), undone=True)
+        return self._asked(request, editor.ask(CorrectionCommand(undo=number)), undone=True)
 
-    def corrections(self, desk: NewsDesk, request: Request) -> Response:
+    def corrections(self, editor: EditorService, request: Request) -> Response:
         """What persons decided, the newest first."""
         if not self._pages.may_correct(request):
             return RedirectResponse("/sign-in", 303)
-        page = desk.corrections(CORRECTIONS_A_PAGE, _number(request.query_params.get("before", "")))
+        page = editor.corrections(CORRECTIONS_A_PAGE, _number(request.query_params.get("before", "")))
         return self._pages.page(request, "corrections.html", here="/corrections", page=page)
 
-    def waiting(self, desk: NewsDesk, request: Request) -> Response:
+    def waiting(self, editor: EditorService, request: Request) -> Response:
         """What became of a correction that was not made at once."""
         if not self._pages.may_correct(request):
             return RedirectResponse("/sign-in", 303)
         number = _number(request.path_params["number"])
-        asked = None if number is None else desk.asked(number)
+        asked = None if number is None else editor.asked(number)
         if asked is None:
             return self._pages.not_found(request)
         return self._asked(request, asked)
 
-    def _asked(self, request: Request, asked: Asked, *, undone: bool = False) -> Response:
+    def _asked(self, request: Request, asked: CommandStatus, *, undone: bool = False) -> Response:
         if asked.state == "refused":
             raise UsageError(asked.reason or "the correction was refused")
         if asked.corrected is None:
@@ -286,7 +286,7 @@ class Forms:
         )
 
 
-def _wish(fields: Fields) -> Wish:
+def _command(fields: Fields) -> CorrectionCommand:
     """What a form asks for. Raises UsageError."""
     story, articles = _story_id(fields.one("story")), fields.all("article")
     if any(not _ID.fullmatch(article) for article in articles):
@@ -295,14 +295,14 @@ def _wish(fields: Fields) -> Wish:
     if kind == "split":
         if not articles:
             raise UsageError("tick the articles that tell of another event")
-        return Wish(kind="split", stories=(story,), articles=tuple(dict.fromkeys(articles)))
+        return CorrectionCommand(kind="split", stories=(story,), articles=tuple(dict.fromkeys(articles)))
     other = _story_id(fields.one("address") or fields.one("other"))
     if kind == "merge":
-        return Wish(kind="merge", stories=(story, other))
+        return CorrectionCommand(kind="merge", stories=(story, other))
     if kind == "move":
         if len(articles) != 1:
             raise UsageError("tick one article: one is moved at a time")
-        return Wish(kind="move", stories=(other,), articles=(articles[0],))
+        return CorrectionCommand(kind="move", stories=(other,), articles=(articles[0],))
     raise UsageError("that is not a form of this server")
 
 
@@ -319,7 +319,7 @@ def _story_id(given: str) -> str:
     return found
 
 
-def _place_of(corrected: Corrected, *, undone: bool) -> str:
+def _place_of(corrected: CorrectionResult, *, undone: bool) -> str:
     """The story to show, and what to say there."""
     if not corrected.stories:
         return "/corrections"

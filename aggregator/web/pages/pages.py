@@ -19,7 +19,7 @@ from starlette.routing import Route
 from aggregator.config.saved_queries import parse_end, parse_moment
 from aggregator.model.core import (
     ArticleView,
-    Attributed,
+    AttributedSentence,
     CopyEvidence,
     Evidence,
     MergedStory,
@@ -28,12 +28,25 @@ from aggregator.model.core import (
     TimelineItem,
 )
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import Growth, Moved, SearchBounds, SearchResults, StoryPage, Teaser
-from aggregator.pipeline.placement.explain import Explanation, Pair, log_words, reason_name, reason_value
+from aggregator.model.read_model import (
+    HistoryEvent,
+    SearchBounds,
+    SearchResults,
+    StoryListItem,
+    StoryPage,
+    StoryRedirect,
+)
+from aggregator.pipeline.placement.explain import (
+    Explanation,
+    PairExplanation,
+    log_words,
+    reason_name,
+    reason_value,
+)
 from aggregator.stories.text.merged_text import lead_and_facts
 from aggregator.stories.text.plain_text import differ_title
 from aggregator.web.dependencies import Site, conditional
-from aggregator.web.editor import NewsDesk
+from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import (
     bounded_explanation,
     bounded_quality,
@@ -42,7 +55,7 @@ from aggregator.web.excerpts import (
     count_words,
     first_words,
 )
-from aggregator.web.filters import MAX_TEXT_CHARS, Wanted
+from aggregator.web.filters import MAX_TEXT_CHARS, ParsedFilter
 from aggregator.web.jinja import day
 from aggregator.web.responses import GONE
 from aggregator.web.security.middleware import form_value, is_stranger, prefix_of, token_of
@@ -54,18 +67,18 @@ BESIDE = 3  # further stories of several reports beside the one that leads
 class FrontPage(msgspec.Struct, frozen=True):
     """One page of stories by weight. `lead` and `beside` are empty on all but the first."""
 
-    lead: Teaser | None
-    beside: tuple[Teaser, ...]
-    groups: tuple[tuple[str, tuple[Teaser, ...]], ...]  # heading, stories; the newest group first
+    lead: StoryListItem | None
+    beside: tuple[StoryListItem, ...]
+    groups: tuple[tuple[str, tuple[StoryListItem, ...]], ...]  # heading, stories; the newest group first
 
 
-def arranged(stories: Sequence[Teaser], today: dt.date, *, is_first: bool) -> FrontPage:
+def arranged(stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool) -> FrontPage:
     """`stories` are in the order of their weight, which is kept within each group."""
     rest = list(stories)
     lead = rest.pop(0) if is_first and rest else None
     beside = tuple(story for story in rest if story.report_count > 1)[:BESIDE] if lead is not None else ()
     named = {story.id for story in beside}
-    groups: dict[str, list[Teaser]] = {}
+    groups: dict[str, list[StoryListItem]] = {}
     headings = sorted(
         {_heading(story.updated, today) for story in rest if story.id not in named},
         key=("Today", "Yesterday", "Earlier").index,
@@ -77,16 +90,16 @@ def arranged(stories: Sequence[Teaser], today: dt.date, *, is_first: bool) -> Fr
     return FrontPage(lead, beside, tuple((heading, tuple(them)) for heading, them in groups.items()))
 
 
-def teaser_of(story: StoryView) -> Teaser:
+def list_item_of(story: StoryView) -> StoryListItem:
     """A story as a list shows it."""
-    shared = {name: getattr(story, name) for name in Teaser.__struct_fields__ if name != "outlets"}
+    shared = {name: getattr(story, name) for name in StoryListItem.__struct_fields__ if name != "outlets"}
     outlets = dict.fromkeys(article.outlet for article in story.articles if article.outlet)
-    return Teaser(**shared, outlets=tuple(outlets))
+    return StoryListItem(**shared, outlets=tuple(outlets))
 
 
-def by_day(stories: Sequence[Teaser]) -> tuple[tuple[str, tuple[Teaser, ...]], ...]:
+def by_day(stories: Sequence[StoryListItem]) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
     """The newest view: stories under their days, in the order they come."""
-    days: dict[str, list[Teaser]] = {}
+    days: dict[str, list[StoryListItem]] = {}
     for story in stories:
         days.setdefault(day(story.updated), []).append(story)
     return tuple((title, tuple(them)) for title, them in days.items())
@@ -101,7 +114,7 @@ def _heading(moment: dt.datetime, today: dt.date) -> str:
 BAR_STEPS = 20  # lengths that the style sheet knows (.w0 to .w20): a style attribute would break the policy
 
 
-class Share(msgspec.Struct, frozen=True):
+class ScorePart(msgspec.Struct, frozen=True):
     """One line of the sum: `share` in logits, `bar` from 0 to BAR_STEPS, `value` as people say it."""
 
     words: str
@@ -115,22 +128,22 @@ class Share(msgspec.Struct, frozen=True):
         return self.share >= 0
 
 
-class Weighing(msgspec.Struct, frozen=True):
+class ScoreBreakdown(msgspec.Struct, frozen=True):
     """A score with its parts, the heaviest first; `need` is what was asked for, None where nothing was."""
 
     score: float
     need: float | None
-    shares: tuple[Share, ...]
+    shares: tuple[ScorePart, ...]
 
 
-def weighing(evidence: Evidence) -> Weighing | None:
+def weighing(evidence: Evidence) -> ScoreBreakdown | None:
     """The score that decided; None where none was needed."""
     if evidence.score is None:
         return None
     return _weighing(evidence.score, evidence.need, evidence.bias, evidence.reasons)
 
 
-def rival(evidence: Evidence) -> Weighing | None:
+def rival(evidence: Evidence) -> ScoreBreakdown | None:
     """The score of the story that was weighed next; its parts only where they were kept."""
     other = evidence.runner_up
     if other is None:
@@ -138,23 +151,23 @@ def rival(evidence: Evidence) -> Weighing | None:
     return _weighing(other.score, other.need, evidence.bias if other.reasons else 0.0, other.reasons)
 
 
-def pair(two: Pair) -> Weighing:
+def pair(two: PairExplanation) -> ScoreBreakdown:
     """The score of two articles with each other."""
     return _weighing(two.score, None, two.bias, two.reasons)
 
 
-def _weighing(score: float, need: float | None, bias: float, reasons: Sequence[Reason]) -> Weighing:
+def _weighing(score: float, need: float | None, bias: float, reasons: Sequence[Reason]) -> ScoreBreakdown:
     longest = max([abs(bias), 1.0, *(abs(reason.share) for reason in reasons)])
 
     def bar(share: float) -> int:
         return min(BAR_STEPS, round(abs(share) / longest * BAR_STEPS))
 
     parts = [
-        Share(reason_name(reason.name), reason_value(reason), reason.share, bar(reason.share))
+        ScorePart(reason_name(reason.name), reason_value(reason), reason.share, bar(reason.share))
         for reason in sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
     ]
-    start = [Share("two articles are strangers at first", "", bias, bar(bias))] if bias else []
-    return Weighing(score, need, (*start, *parts))
+    start = [ScorePart("two articles are strangers at first", "", bias, bar(bias))] if bias else []
+    return ScoreBreakdown(score, need, (*start, *parts))
 
 
 def verdict(told: Explanation) -> str:
@@ -191,7 +204,7 @@ SEARCH_STORIES = 20
 LINK_WORDS = 40  # of what a live blog of another story tells
 FACTS_SHOWN = 12  # further ones unfold (merged-story design: a page of 700-900 words)
 MOMENTS_SHOWN = 24  # of the timeline; later days unfold
-GROWTH_SHOWN = 60  # steps in the life of one story
+HISTORY_SHOWN = 60  # steps in the life of one story
 OTHERS_SHOWN = 20  # articles to compare with, on the page of an explanation
 MAX_URL_CHARS = 2_048
 MOST_PAGES = 99  # the ranked window ends long before
@@ -202,15 +215,15 @@ def routes(site: Site) -> list[Route]:
     """The routes of all pages for reading."""
     pages = Pages(site)
     found = [
-        Route("/", pages.front),
+        Route("/", pages.rank_front_page),
         Route("/stories/{id}", pages.story),
         Route("/search", pages.search),
         Route("/sources", pages.sources),
         Route("/quality", pages.quality),
         Route("/robots.txt", pages.robots),
     ]
-    if site.desk is not None:
-        found.append(Route("/explain/{article}", partial(pages.explain, site.desk)))
+    if site.editor is not None:
+        found.append(Route("/explain/{article}", partial(pages.explain, site.editor)))
     return found
 
 
@@ -222,7 +235,7 @@ class Pages:
 
     # --- the front page -------------------------------------------------------------------------------------
 
-    def front(self, request: Request) -> Response:
+    def rank_front_page(self, request: Request) -> Response:
         """Stories by weight, or the newest first (`view=newest`), a page at a time."""
         wanted = self._site.wanted(request, STORIES_A_PAGE, ignore_unknown=True)
         newest = request.query_params.get("view") == "newest" or wanted.filter.after is not None
@@ -232,14 +245,14 @@ class Pages:
         render = self._newest if newest else self._weighed
         return conditional(request, tag, lambda: render(request, wanted, number))
 
-    def _weighed(self, request: Request, wanted: Wanted, number: int) -> Response:
-        ranking = self._site.shelf.front(wanted.filter, self._site.settings.prefer)
+    def _weighed(self, request: Request, wanted: ParsedFilter, number: int) -> Response:
+        ranking = self._site.reader.rank_front_page(wanted.filter, self._site.settings.prefer)
         if not ranking and not wanted.query_string:
-            has_sources = bool(self._site.shelf.sources())
+            has_sources = bool(self._site.reader.sources())
             return self.page(request, "first_run.html", here="/", has_sources=has_sources)
         size = wanted.filter.limit
         chosen = ranking[(number - 1) * size : number * size]
-        shown = self._teasers(request, self._site.shelf.teasers(tuple(one.id for one in chosen)))
+        shown = self._list_items(request, self._site.reader.list_stories(tuple(one.id for one in chosen)))
         more = len(ranking) > number * size
         after = {"page": str(number + 1)} if more else {"view": "newest"}
         return self.page(
@@ -254,9 +267,9 @@ class Pages:
             **self._front_values(wanted),
         )
 
-    def _newest(self, request: Request, wanted: Wanted, _number: int) -> Response:
-        page = self._site.shelf.stories(wanted.filter)
-        stories = self._teasers(request, [teaser_of(story) for story in page.stories])
+    def _newest(self, request: Request, wanted: ParsedFilter, _number: int) -> Response:
+        page = self._site.reader.stories(wanted.filter)
+        stories = self._list_items(request, [list_item_of(story) for story in page.stories])
         return self.page(
             request,
             "newest.html",
@@ -267,7 +280,7 @@ class Pages:
             **self._front_values(wanted),
         )
 
-    def _teasers(self, request: Request, stories: Sequence[Teaser]) -> list[Teaser]:
+    def _list_items(self, request: Request, stories: Sequence[StoryListItem]) -> list[StoryListItem]:
         """As this request may see them: of a title and the summary beside it so many words together."""
         if self._site.access(request) == "owner":
             return list(stories)
@@ -279,14 +292,14 @@ class Pages:
             shown.append(msgspec.structs.replace(story, title=title, summary=summary))
         return shown
 
-    def _front_values(self, wanted: Wanted) -> dict[str, object]:
+    def _front_values(self, wanted: ParsedFilter) -> dict[str, object]:
         without_page = _pairs_without(wanted, "after")
         return {
             "here": "/",
             "wanted": wanted,
             "filtered": urlencode(without_page),
             "asked": dict(without_page),
-            "folders": self._site.shelf.folders(),
+            "folders": self._site.reader.folders(),
             "queries": self._site.settings.queries,
             "today": self._today(),
         }
@@ -305,13 +318,13 @@ class Pages:
             return self.problem(request, 410, "This story is gone", GONE)
         if story is None:
             return self.not_found(request)
-        if isinstance(story, Moved):
+        if isinstance(story, StoryRedirect):
             return RedirectResponse(f"/stories/{story.to}", 301)
         found = story
         return conditional(request, tag, lambda: self._story(request, found))
 
     def _story(self, request: Request, story: StoryView) -> Response:
-        shown, merged = self._site.bounded(request, story, self._site.shelf.merged(story.id))
+        shown, merged = self._site.bounded(request, story, self._site.reader.merged(story.id))
         articles = {article.id: article for article in shown.articles}
         lead, facts = lead_and_facts(merged) if merged else (None, ())
         several = shown.report_count > 1
@@ -332,27 +345,27 @@ class Pages:
             timeline=timeline,
             timeline_shown=shown_days,
             timeline_more=sum(len(items) for _, items in timeline[shown_days:]),
-            growth=growth_shown(self._site.shelf.grown(shown.id, GROWTH_SHOWN), shown),
+            growth=shown_history(self._site.reader.story_history(shown.id, HISTORY_SHOWN), shown),
             facts_shown=FACTS_SHOWN,
-            explains=self._site.desk is not None,
+            explains=self._site.editor is not None,
             near=self._near(story) if self.may_correct(request) else (),
             done=_number_in(request, "done"),
             undone=_number_in(request, "undone"),
         )
 
-    def _near(self, story: StoryView) -> tuple[Teaser, ...]:
+    def _near(self, story: StoryView) -> tuple[StoryListItem, ...]:
         """Stories that its articles were weighed against and did not go to: the likely ones to merge with."""
         rivals = dict.fromkeys(
             article.evidence.runner_up.story
             for article in story.articles
             if article.evidence is not None and article.evidence.runner_up is not None
         )
-        return self._site.shelf.teasers(tuple(one for one in rivals if one != story.id)[:5])
+        return self._site.reader.list_stories(tuple(one for one in rivals if one != story.id)[:5])
 
-    def explain(self, desk: NewsDesk, request: Request) -> Response:
+    def explain(self, editor: EditorService, request: Request) -> Response:
         """Why an article is in its story, and how it stands to another one (`other`: an id or address)."""
         other = request.query_params.get("other", "").strip().replace("\x00", "")[:MAX_URL_CHARS]
-        told = desk.explanation(request.path_params["article"][:MAX_TEXT_CHARS], _article_id(other) or None)
+        told = editor.explanation(request.path_params["article"][:MAX_TEXT_CHARS], _article_id(other) or None)
         if told is None:
             detail = "There is no such article, or none with the id or address that was to be compared."
             return self.problem(request, 404, "There is nothing to explain", detail)
@@ -396,7 +409,7 @@ class Pages:
         }
         try:
             bounds = self._bounds(asked)
-            results = self._site.shelf.search(text, SEARCH_STORIES, bounds) if text else SearchResults()
+            results = self._site.reader.search(text, SEARCH_STORIES, bounds) if text else SearchResults()
         except UsageError as error:
             results = SearchResults(problem=str(error))
         access, words = self._site.access(request), self._site.settings.excerpt_words
@@ -418,7 +431,7 @@ class Pages:
     def sources(self, request: Request) -> Response:
         """Where the articles come from, and how each source does; addresses only for the owner."""
         access = self._site.access(request)
-        every = [bounded_source(source, access) for source in self._site.shelf.sources()]
+        every = [bounded_source(source, access) for source in self._site.reader.sources()]
         folders = [(folder, list(them)) for folder, them in groupby(every, key=lambda s: s.folder or "")]
         return self.page(
             request,
@@ -432,7 +445,7 @@ class Pages:
 
     def quality(self, request: Request) -> Response:
         """How well grouping does, as far as the database can tell."""
-        found = self._site.shelf.quality(self._site.clock())
+        found = self._site.reader.quality(self._site.clock())
         if self._site.access(request) != "owner":
             found = bounded_quality(found, self._site.settings.excerpt_words)
         return self.page(request, "quality.html", here="/quality", quality=found)
@@ -466,7 +479,7 @@ class Pages:
         One in the address of a page opens reading alone (guard.py).
         """
         token = token_of(request)
-        return self._site.desk is not None and token is not None and token.may("admin")
+        return self._site.editor is not None and token is not None and token.may("admin")
 
     def tag(self, request: Request, query_string: str) -> str | None:
         """The ETag of a page; None where the page holds forms, which belong to one token."""
@@ -532,18 +545,18 @@ def _number_in(request: Request, name: str) -> int | None:
     return int(given) if given.isascii() and given.isdigit() and len(given) <= 9 else None
 
 
-def _older(page: StoryPage, wanted: Wanted) -> str | None:
+def _older(page: StoryPage, wanted: ParsedFilter) -> str | None:
     """The query string of the next page."""
     if page.next is None:
         return None
     return "?" + urlencode([*_pairs_without(wanted, "after"), ("view", "newest"), ("after", page.next)])
 
 
-def _pairs_without(wanted: Wanted, name: str) -> list[tuple[str, str]]:
+def _pairs_without(wanted: ParsedFilter, name: str) -> list[tuple[str, str]]:
     return [(key, value) for key, value in parse_qsl(wanted.query_string) if key != name]
 
 
-class Alone(msgspec.Struct, frozen=True):
+class SingleOutletStatements(msgspec.Struct, frozen=True):
     """What one outlet alone says: its sentences by article; `reprints` of them stand in other outlets."""
 
     outlet: str | None
@@ -552,7 +565,9 @@ class Alone(msgspec.Struct, frozen=True):
     agency: str | None
 
 
-def only_by_outlet(said: Sequence[Attributed], articles: Sequence[ArticleView]) -> list[Alone]:
+def only_by_outlet(
+    said: Sequence[AttributedSentence], articles: Sequence[ArticleView]
+) -> list[SingleOutletStatements]:
     """What only one report says, each outlet once, in the order they come."""
     by_outlet: dict[str, dict[str, list[str]]] = {}
     names: dict[str, str | None] = {}
@@ -561,7 +576,7 @@ def only_by_outlet(said: Sequence[Attributed], articles: Sequence[ArticleView]) 
         names[key] = each.outlet
         by_outlet.setdefault(key, {}).setdefault(each.article, []).append(each.text)
     return [
-        Alone(
+        SingleOutletStatements(
             outlet=names[key],
             told=list(told.items()),
             reprints=sum(1 for a in articles if a.copy_of in told and a.role != "excerpt"),
@@ -571,7 +586,7 @@ def only_by_outlet(said: Sequence[Attributed], articles: Sequence[ArticleView]) 
     ]
 
 
-def growth_shown(steps: Sequence[Growth], story: StoryView) -> list[Growth]:
+def shown_history(steps: Sequence[HistoryEvent], story: StoryView) -> list[HistoryEvent]:
     """The steps that a page tells: of titles only those that stand on it anyway (promise 9)."""
     titles = {story.title, *(article.title for article in story.articles)}
 

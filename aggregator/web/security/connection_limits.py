@@ -24,9 +24,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted
 from aggregator.model.errors import TooManyFilesError
-from aggregator.web.security.middleware import CROWDED, PROBES
+from aggregator.web.security.middleware import OVER_LIMIT, PROBES
 from aggregator.web.security.request_origin import network_of
-from aggregator.web.security.trusted_proxies import Proxies
+from aggregator.web.security.trusted_proxies import TrustedProxies
 
 CONNECTIONS = 512  # at once, of all addresses (chosen: well within the 1,024 open files that processes get)
 OF_ONE_ADDRESS = 32  # at once, without a token (chosen: browsers open 6, feed readers a few)
@@ -42,7 +42,7 @@ _uvicorn_log = logging.getLogger(f"{__name__}.uvicorn")
 _uvicorn_log.setLevel(logging.ERROR)
 
 
-class Notes:
+class RepeatedLogLines:
     """Log lines about what strangers do: each kind at once, then at most one line a minute that counts."""
 
     def __init__(self) -> None:
@@ -67,18 +67,18 @@ class Notes:
             self._wait(words)
 
 
-class Crowd:
+class ConnectionLimiter:
     """All connections of one server, and the requests under way on them. For the event loop alone."""
 
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
-        self.notes = Notes()
-        self.proxies = Proxies(trusted_proxies)
+        self.notes = RepeatedLogLines()
+        self.proxies = TrustedProxies(trusted_proxies)
         self._most = most_connections()
         self._addresses: Counter[str] = Counter()  # connections
         self._requests: Counter[str] = Counter()  # under way, by address; also where the client has left
-        self._idle: dict[PunctualProtocol, None] = {}  # since when: the oldest first
+        self._idle: dict[TimeoutProtocol, None] = {}  # since when: the oldest first
 
-    def enter(self, connection: "PunctualProtocol") -> None:
+    def enter(self, connection: "TimeoutProtocol") -> None:
         """A new connection. Where there are too many, the oldest idle one ends."""
         address = connection.address
         is_free = self.proxies.trusts(connection.peer)
@@ -88,7 +88,7 @@ class Crowd:
         self._addresses[address] += 1
         self._idle[connection] = None
 
-    def leave(self, connection: "PunctualProtocol") -> None:
+    def leave(self, connection: "TimeoutProtocol") -> None:
         """The connection has ended, or is about to; it may be said twice."""
         if connection.has_left:
             return
@@ -96,7 +96,7 @@ class Crowd:
         self._idle.pop(connection, None)
         _take_one(self._addresses, connection.address)
 
-    def set_idle(self, connection: "PunctualProtocol", *, is_idle: bool) -> None:
+    def set_idle(self, connection: "TimeoutProtocol", *, is_idle: bool) -> None:
         """Whether no request is under way on the connection."""
         if not is_idle:
             self._idle.pop(connection, None)
@@ -114,12 +114,12 @@ class Crowd:
                 await service_unavailable(scope, receive, send)  # type: ignore[arg-type]
                 return
             is_crowd = self._requests[address] > OF_ONE_ADDRESS and not is_probe
-            scope[CROWDED] = is_crowd and not self.proxies.trusts(peer)
+            scope[OVER_LIMIT] = is_crowd and not self.proxies.trusts(peer)
             await app(scope, receive, send)
         finally:
             _take_one(self._requests, address)
 
-    def _end(self, idle: Iterable["PunctualProtocol"]) -> None:
+    def _end(self, idle: Iterable["TimeoutProtocol"]) -> None:
         for one in idle:
             self.notes.note("too many connections: one without a request was closed", one.address)
             self.leave(one)
@@ -132,7 +132,7 @@ def _take_one(counter: Counter[str], address: str) -> None:
         del counter[address]
 
 
-class PunctualProtocol(H11Protocol):
+class TimeoutProtocol(H11Protocol):
     """HTTP/1.1 as uvicorn has it; a connection on which nothing is answered and no request is whole ends."""
 
     _deadline: asyncio.TimerHandle | None = None
@@ -140,19 +140,19 @@ class PunctualProtocol(H11Protocol):
     address = ""  # ... or the network of it that counts as one
     has_left = False
 
-    def __init__(self, crowd: Crowd, **given: Any) -> None:
+    def __init__(self, limiter: ConnectionLimiter, **given: Any) -> None:
         """`given` is uvicorn's own."""
         super().__init__(**given)
         self.logger = _uvicorn_log
-        self._crowd = crowd
-        self.app = partial(crowd.answer, self.app)
+        self._limiter = limiter
+        self.app = partial(limiter.answer, self.app)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Also a connection that sends nothing at all is bounded."""
         super().connection_made(transport)
         self.peer = self.client[0] if self.client else ""
         self.address = network_of(self.peer)
-        self._crowd.enter(self)
+        self._limiter.enter(self)
         self._look()
 
     def data_received(self, data: bytes) -> None:
@@ -168,12 +168,12 @@ class PunctualProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is left to be ended."""
         super().connection_lost(exc)
-        self._crowd.leave(self)
+        self._limiter.leave(self)
         self._forget()
 
     def send_400_response(self, _msg: str) -> None:
         """Say what was wrong, unless an answer has begun already; then the connection ends."""
-        self._crowd.notes.note("a request was malformed; its connection was closed", self.address)
+        self._limiter.notes.note("a request was malformed; its connection was closed", self.address)
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -185,11 +185,11 @@ class PunctualProtocol(H11Protocol):
     def _unsupported_upgrade_warning(self) -> None:
         """The guard refuses WebSockets; other upgrades (h2c) are offers that need not be taken up."""
         if self._get_upgrade() == b"websocket":
-            self._crowd.notes.note("a WebSocket was asked for and refused: there is none", self.address)
+            self._limiter.notes.note("a WebSocket was asked for and refused: there is none", self.address)
 
     def _look(self) -> None:
         is_idle = self.cycle is None or self.cycle.response_complete
-        self._crowd.set_idle(self, is_idle=is_idle)
+        self._limiter.set_idle(self, is_idle=is_idle)
         if not is_idle or self.transport.is_closing():
             self._forget()
         elif self._deadline is None:

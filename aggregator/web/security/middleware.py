@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator.config.hosts import is_loopback, is_owner_on_loopback
 from aggregator.model.errors import AggregatorError
-from aggregator.store.stories.api_tokens import Token
+from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError, problem
 from aggregator.web.security.request_origin import (
     CAME_BY_PROXY,
@@ -38,15 +38,15 @@ from aggregator.web.security.request_origin import (
 from aggregator.web.security.token_auth import (
     COOKIE,
     Bearer,
-    Bearers,
-    Given,
-    Prefixed,
-    Tokens,
+    BearerAuthenticator,
+    GivenSecret,
+    TokenPath,
+    TokenStore,
     Way,
     prefixed,
     secret_given,
 )
-from aggregator.web.security.trusted_proxies import Proxies
+from aggregator.web.security.trusted_proxies import TrustedProxies
 from aggregator.web.settings import PublishSettings
 
 DRAIN_SECONDS = 1.0
@@ -98,7 +98,7 @@ _MINUTE_SECONDS = 60.0
 _ADDRESSES = 10_000  # that are remembered; a flood of others makes us forget the oldest
 
 
-class Pace:
+class ClientRateLimiter:
     """So many requests a minute from one address (of IPv6: its first 64 bits), as many at once at most.
 
     Safe to use from many threads.
@@ -144,7 +144,7 @@ PUSH = "/api/v1/articles"
 
 # Keys of the scope.
 BEARERS = "aggregator.bearers"
-CROWDED = "aggregator.crowded"  # so many requests of this address are under way that others need a token
+OVER_LIMIT = "aggregator.crowded"  # so many requests of this address are under way that others need a token
 _BEARER = "aggregator.bearer"
 _PREFIX = "aggregator.prefix"
 _STRANGER = "aggregator.stranger"
@@ -165,12 +165,12 @@ _log = logging.getLogger(__name__)
 Say = Callable[[Request, int, str], Response]
 
 
-class _Coming(NamedTuple):
+class _IncomingRequest(NamedTuple):
     """A request at the door. Its address is without a token already."""
 
     scope: Scope
     headers: Headers
-    in_path: Prefixed | None
+    in_path: TokenPath | None
 
     @property
     def path(self) -> str:
@@ -182,7 +182,7 @@ class _Coming(NamedTuple):
         return client[0] if client else ""
 
 
-class Guard:
+class RequestGuard:
     """Refuses foreign Host headers and wrong tokens, answers HEAD like GET without a body, adds headers.
 
     It is also the last resort: a fault of ours inside is logged and answered by `say`. (Starlette's own
@@ -201,16 +201,18 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, settings: PublishSettings, say: Say, tokens: Tokens | None = None
+        self, app: ASGIApp, settings: PublishSettings, say: Say, tokens: TokenStore | None = None
     ) -> None:
         """Without `tokens` nobody has one, and what comes as one is passed over."""
         self._app = app
         self._say = say
-        self._bearers = None if tokens is None else Bearers(tokens)
+        self._bearers = None if tokens is None else BearerAuthenticator(tokens)
         self._settings = settings
         self._names = allowed_names(settings)
-        self._proxies = Proxies(settings.trusted_proxies)
-        self._pace = Pace(settings.requests_a_minute) if settings.requests_a_minute else None
+        self._proxies = TrustedProxies(settings.trusted_proxies)
+        self._rate_limiter = (
+            ClientRateLimiter(settings.requests_a_minute) if settings.requests_a_minute else None
+        )
         self._probing = CapacityLimiter(_PROBES_AT_ONCE)  # apart from all other threads
         self._is_open_to_others = not is_loopback(settings.host)
         self._is_owner_on_loopback = is_owner_on_loopback(
@@ -230,14 +232,14 @@ class Guard:
         without_body = scope["method"] == "HEAD"
         inner: Scope = {**scope, "method": "GET"} if without_body else dict(scope)
         self._proxies.apply(inner)
-        coming = _Coming(inner, Headers(scope=inner), self._address_taken_off(inner))
+        incoming = _IncomingRequest(inner, Headers(scope=inner), self._address_taken_off(inner))
         guarded = self._guarded(inner, send, without_body=without_body)
-        if host_is_allowed(coming.headers.get("host", ""), self._names):
-            await self._answer(coming, receive, guarded)
+        if host_is_allowed(incoming.headers.get("host", ""), self._names):
+            await self._answer(incoming, receive, guarded)
         else:
-            await _wrong_host(coming.path)(inner, receive, guarded)
+            await _wrong_host(incoming.path)(inner, receive, guarded)
 
-    def _address_taken_off(self, scope: Scope) -> Prefixed | None:
+    def _address_taken_off(self, scope: Scope) -> TokenPath | None:
         in_path = None if self._bearers is None else prefixed(scope["path"])
         if in_path is not None:
             scope["path"] = in_path.path
@@ -245,7 +247,7 @@ class Guard:
             scope["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
         return in_path
 
-    async def _answer(self, coming: _Coming, receive: Receive, send: Send) -> None:
+    async def _answer(self, incoming: _IncomingRequest, receive: Receive, send: Send) -> None:
         started = False
 
         async def note_start(message: Message) -> None:
@@ -254,23 +256,23 @@ class Guard:
             await send(message)
 
         try:
-            await self._checked(coming, receive, note_start)
+            await self._checked(incoming, receive, note_start)
         except Exception:  # the boundary named above
             _log.exception("a request failed")  # without its address, which may hold a token
             if started:
                 raise
             words = "This is a fault of the program; its log says more."
-            await self._say(Request(coming.scope), 500, words)(coming.scope, receive, send)
+            await self._say(Request(incoming.scope), 500, words)(incoming.scope, receive, send)
 
-    async def _checked(self, coming: _Coming, receive: Receive, send: Send) -> None:
+    async def _checked(self, incoming: _IncomingRequest, receive: Receive, send: Send) -> None:
         """The answer, where who asks may have one."""
-        scope, bearer = coming.scope, None
-        is_plain = "upgrade" not in coming.headers and not scope.get(CROWDED)
-        if not (is_plain and coming.path.startswith(_OPEN_FOLDER)):
+        scope, bearer = incoming.scope, None
+        is_plain = "upgrade" not in incoming.headers and not scope.get(OVER_LIMIT)
+        if not (is_plain and incoming.path.startswith(_OPEN_FOLDER)):
             try:
-                bearer = await self._let_in(coming)
+                bearer = await self._let_in(incoming)
             except AggregatorError as error:
-                response = self._refusal(coming, error)
+                response = self._refusal(incoming, error)
                 # Whatever is still being sent is nobody's business.
                 response.headers["Connection"] = "close"
                 await response(scope, receive, send)
@@ -279,49 +281,51 @@ class Guard:
         if bearer is not None and self._bearers is not None:
             await _note_use(self._bearers.tokens, bearer.token)
 
-    async def _let_in(self, coming: _Coming) -> Bearer | None:
+    async def _let_in(self, incoming: _IncomingRequest) -> Bearer | None:
         """Whose request it is. Raises RefusedError, or another AggregatorError where nobody can say."""
-        if coming.headers.get("upgrade", "").strip().lower() == "websocket":
+        if incoming.headers.get("upgrade", "").strip().lower() == "websocket":
             raise RefusedError(400, "there is no WebSocket here: ask by HTTP alone")
-        by_form = not coming.path.startswith(API)
-        if coming.scope["method"] not in _SAFE and is_sent_by_another_site(
-            coming.headers, self._settings, by_form=by_form
+        by_form = not incoming.path.startswith(API)
+        if incoming.scope["method"] not in _SAFE and is_sent_by_another_site(
+            incoming.headers, self._settings, by_form=by_form
         ):
             raise RefusedError(403, "a page of another site may not send this")
-        local = self._is_owner_on_loopback and is_at_this_machine(Request(coming.scope))
-        coming.scope[_LOCAL_OWNER] = local
-        coming.scope[_STRANGER] = self._is_open_to_others and not local
+        local = self._is_owner_on_loopback and is_at_this_machine(Request(incoming.scope))
+        incoming.scope[_LOCAL_OWNER] = local
+        incoming.scope[_STRANGER] = self._is_open_to_others and not local
         bearer = None
         if self._bearers is not None:
-            coming.scope[BEARERS] = self._bearers
-            bearer = await self._bearer(coming, self._bearers)
+            incoming.scope[BEARERS] = self._bearers
+            bearer = await self._bearer(incoming, self._bearers)
         if bearer is not None:
-            coming.scope[_BEARER] = bearer
-            coming.scope[_STRANGER] &= not bearer.token.may("read")
-        self._hold_back(coming, bearer)
-        self._refuse_strangers(coming, bearer)
+            incoming.scope[_BEARER] = bearer
+            incoming.scope[_STRANGER] &= not bearer.token.may("read")
+        self._hold_back(incoming, bearer)
+        self._refuse_strangers(incoming, bearer)
         return bearer
 
-    async def _bearer(self, coming: _Coming, bearers: Bearers) -> Bearer | None:
-        given = secret_given(coming.headers, coming.in_path)
+    async def _bearer(self, incoming: _IncomingRequest, bearers: BearerAuthenticator) -> Bearer | None:
+        given = secret_given(incoming.headers, incoming.in_path)
         if given is None:
             return None
-        bearer = await self._holder(coming, bearers, given)
+        bearer = await self._holder(incoming, bearers, given)
         if bearer is None:
             if given.way == "cookie":  # of a token that was revoked: nobody is locked out by it
-                coming.scope[_OLD_COOKIE] = True
-            bearers.refuse_more(coming.address)
+                incoming.scope[_OLD_COOKIE] = True
+            bearers.refuse_more(incoming.address)
             if given.way != "cookie":
                 raise RefusedError(
-                    401, "this token is none, or was revoked", headers=_challenge(coming, given.way)
+                    401, "this token is none, or was revoked", headers=_challenge(incoming, given.way)
                 )
-        elif given.way == "path" and coming.in_path is not None:
-            coming.scope[_PREFIX] = coming.in_path.prefix
+        elif given.way == "path" and incoming.in_path is not None:
+            incoming.scope[_PREFIX] = incoming.in_path.prefix
         return bearer
 
-    async def _holder(self, coming: _Coming, bearers: Bearers, given: Given) -> Bearer | None:
+    async def _holder(
+        self, incoming: _IncomingRequest, bearers: BearerAuthenticator, given: GivenSecret
+    ) -> Bearer | None:
         """Whose token it is. A probe hears in time that nobody can say, though all threads wait already."""
-        if coming.path not in PROBES:
+        if incoming.path not in PROBES:
             return await to_thread.run_sync(bearers.bearer, given)
         try:
             with fail_after(_PROBE_SECONDS):
@@ -333,38 +337,38 @@ class Guard:
                 "the database does not answer; nobody can say whose token this is"
             ) from error
 
-    def _hold_back(self, coming: _Coming, bearer: Bearer | None) -> None:
+    def _hold_back(self, incoming: _IncomingRequest, bearer: Bearer | None) -> None:
         """Who asks too often from elsewhere, without a token, waits.
 
         Behind a proxy of this machine that nobody trusts all have its address, and are not counted. What a
         request from elsewhere says of proxies anybody could write, so it counts as any other.
         """
-        if coming.scope.get(CROWDED) and bearer is None:
+        if incoming.scope.get(OVER_LIMIT) and bearer is None:
             words = "too many requests of this address are under way; ask again, or with a token"
             raise RefusedError(429, words, headers={"Retry-After": "1"})
-        counted = CAME_BY_PROXY in coming.scope or not is_from_loopback(Request(coming.scope))
-        if self._pace is None or bearer is not None or coming.path in PROBES or not counted:
+        counted = CAME_BY_PROXY in incoming.scope or not is_from_loopback(Request(incoming.scope))
+        if self._rate_limiter is None or bearer is not None or incoming.path in PROBES or not counted:
             return
-        wait = self._pace.wait_seconds(coming.address)
+        wait = self._rate_limiter.wait_seconds(incoming.address)
         if wait:
             raise RefusedError(429, "too many requests from this address", headers={"Retry-After": str(wait)})
 
-    def _refuse_strangers(self, coming: _Coming, bearer: Bearer | None) -> None:
+    def _refuse_strangers(self, incoming: _IncomingRequest, bearer: Bearer | None) -> None:
         """On an address that others reach, only the owner needs no token."""
-        if not coming.scope[_STRANGER] or coming.path in _OPEN_PATHS:
+        if not incoming.scope[_STRANGER] or incoming.path in _OPEN_PATHS:
             return
         if bearer is None:
-            if self._bearers is not None and "authorization" in coming.headers:
-                self._bearers.refuse_more(coming.address)  # a password that is not even like a token
+            if self._bearers is not None and "authorization" in incoming.headers:
+                self._bearers.refuse_more(incoming.address)  # a password that is not even like a token
             words = "this server answers with a token only: as password of any user name, or as Bearer"
-            raise RefusedError(401, words, headers=_challenge(coming, "header"))
-        if coming.path != PUSH:
+            raise RefusedError(401, words, headers=_challenge(incoming, "header"))
+        if incoming.path != PUSH:
             raise RefusedError(403, f"the token {bearer.token.name!r} may not read")
 
-    def _refusal(self, coming: _Coming, error: AggregatorError) -> Response:
+    def _refusal(self, incoming: _IncomingRequest, error: AggregatorError) -> Response:
         if not isinstance(error, RefusedError):
-            return self._say(Request(coming.scope), 503, NO_DATABASE)  # its own words name files and hosts
-        response = self._say(Request(coming.scope), error.status, str(error))
+            return self._say(Request(incoming.scope), 503, NO_DATABASE)  # its own words name files and hosts
+        response = self._say(Request(incoming.scope), error.status, str(error))
         response.headers.update(error.headers)
         return response
 
@@ -397,15 +401,15 @@ def _mend(headers: MutableHeaders, scope: Scope) -> None:
         headers.append("Set-Cookie", f"{COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=lax")
 
 
-def _challenge(coming: _Coming, way: Way) -> dict[str, str]:
+def _challenge(incoming: _IncomingRequest, way: Way) -> dict[str, str]:
     """Feed readers and browsers ask for a password where Basic is named; programs should not."""
-    by_basic = coming.headers.get("authorization", "").lower().startswith("basic")
-    if coming.path.startswith(API) and not by_basic and way == "header":
+    by_basic = incoming.headers.get("authorization", "").lower().startswith("basic")
+    if incoming.path.startswith(API) and not by_basic and way == "header":
         return {"WWW-Authenticate": 'Bearer realm="aggregator"'}
     return {"WWW-Authenticate": f"Basic {_REALM}"}
 
 
-async def _note_use(tokens: Tokens, token: Token) -> None:
+async def _note_use(tokens: TokenStore, token: ApiToken) -> None:
     """After the answer, so that nobody waits for a database that is being written to."""
     try:
         await to_thread.run_sync(tokens.note_use, token)
@@ -413,7 +417,7 @@ async def _note_use(tokens: Tokens, token: Token) -> None:
         _log.debug("the use of token %s is not noted: %s", token.id, error)
 
 
-def token_of(request: Request) -> Token | None:
+def token_of(request: Request) -> ApiToken | None:
     """The token that came with the request; it is in force."""
     bearer: Bearer | None = request.scope.get(_BEARER)
     return None if bearer is None else bearer.token

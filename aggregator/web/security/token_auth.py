@@ -15,7 +15,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
-from aggregator.store.stories.api_tokens import MARK, Token
+from aggregator.store.stories.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.request_origin import network_of
 
@@ -29,14 +29,14 @@ _FORM = b"aggregator form"  # what the value in a form is made of, beside the to
 Way = Literal["header", "path", "cookie"]
 
 
-class Tokens(Protocol):
+class TokenStore(Protocol):
     """What the door asks about tokens; all may raise AggregatorError."""
 
-    def holder(self, secret: str) -> Token | None:
+    def holder(self, secret: str) -> ApiToken | None:
         """The token with this secret, while it is in force."""
         ...
 
-    def note_use(self, token: Token) -> None:
+    def note_use(self, token: ApiToken) -> None:
         """Remember when it was used."""
         ...
 
@@ -45,7 +45,7 @@ class Tokens(Protocol):
         ...
 
 
-class Given(NamedTuple):
+class GivenSecret(NamedTuple):
     """A secret and how it came."""
 
     secret: str
@@ -55,11 +55,11 @@ class Given(NamedTuple):
 class Bearer(msgspec.Struct, frozen=True):
     """Whose request it is. `form` fits the forms that this browser was given; "" where it may send none."""
 
-    token: Token
+    token: ApiToken
     form: str
 
 
-class Prefixed(NamedTuple):
+class TokenPath(NamedTuple):
     """An address that begins with a token."""
 
     prefix: str  # "/t/TOKEN"
@@ -67,21 +67,21 @@ class Prefixed(NamedTuple):
     path: str  # the address without it
 
 
-def prefixed(path: str) -> Prefixed | None:
+def prefixed(path: str) -> TokenPath | None:
     """The parts of `/t/TOKEN/...`; None for other addresses."""
     match = _PREFIX.fullmatch(path)
-    return Prefixed(match[1], match[2], match[3] or "/") if match else None
+    return TokenPath(match[1], match[2], match[3] or "/") if match else None
 
 
-def secret_given(headers: Headers, in_path: Prefixed | None) -> Given | None:
+def secret_given(headers: Headers, in_path: TokenPath | None) -> GivenSecret | None:
     """The token that a request came with: in its Authorization, else its address, else its cookie."""
     secret = secret_in(headers.get("authorization", ""))
     if secret is not None:
-        return Given(secret, "header")
+        return GivenSecret(secret, "header")
     if in_path is not None:
-        return Given(in_path.secret, "path")
+        return GivenSecret(in_path.secret, "path")
     cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
-    return Given(cookie, "cookie") if cookie else None
+    return GivenSecret(cookie, "cookie") if cookie else None
 
 
 def secret_in(authorization: str) -> str | None:
@@ -100,17 +100,17 @@ def secret_in(authorization: str) -> str | None:
     except (binascii.Error, ValueError):
         return None
     password = pair.partition(":")[2]
-    return password if password.startswith(MARK) else None
+    return password if password.startswith(TOKEN_PREFIX) else None
 
 
-class Bearers:
+class BearerAuthenticator:
     """Tells whose a secret is, and counts the wrong ones of an address. Safe to use from many threads."""
 
-    def __init__(self, tokens: Tokens, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, tokens: TokenStore, clock: Callable[[], float] = time.monotonic) -> None:
         self.tokens = tokens
         self._bad = BadTokens(clock)
 
-    def bearer(self, given: Given) -> Bearer | None:
+    def bearer(self, given: GivenSecret) -> Bearer | None:
         """Whose secret it is. A token in an address opens reading only: addresses are kept and passed on."""
         token = self.tokens.holder(given.secret)
         if token is None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from aggregator.config.webhooks import Hook
+from aggregator.config.webhooks import Webhook
 from aggregator.model.core import ArticleView, StoryView
 from aggregator.model.read_model import Change, ChangeKind
 from aggregator.web.excerpts import count_words, first_words, for_reader
@@ -18,7 +18,7 @@ from aggregator.web.settings import PublishSettings
 from aggregator.web.story_json import StoryJson, story_in_list
 
 
-class HookRules(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `hooks` of config/tuning.yaml."""
 
     old_hours: float
@@ -109,19 +109,19 @@ def delivery_id(hook: str, change: Change) -> str:
 
 
 def delivery_body(
-    hook: Hook, change: Change, story: StoryView, settings: PublishSettings, rules: HookRules
+    hook: Webhook, change: Change, story: StoryView, settings: PublishSettings, tuning: WebhookTuning
 ) -> bytes:
     """JSON of at most `body_cap_bytes`: older articles are left out until it fits."""
     told, shown = _bounded(change, story, settings.excerpt_words)
-    listed = rules.articles_most
+    listed = tuning.articles_most
     while True:
         body = without_bidi(msgspec.json.encode(_delivery(hook, told, shown, settings, listed)))
-        if len(body) <= rules.body_cap_bytes or listed == 0:
+        if len(body) <= tuning.body_cap_bytes or listed == 0:
             return body
         listed //= 2
 
 
-def trial_body(hook: Hook, now: dt.datetime) -> bytes:
+def trial_body(hook: Webhook, now: dt.datetime) -> bytes:
     """A body that says nothing but that the way is open."""
     data = TrialDataJson(hook=hook.name, query=hook.query.name if hook.query else None)
     return msgspec.json.encode(TrialJson(timestamp=_utc(now), data=data))
@@ -150,7 +150,7 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
 
 
 def _delivery(
-    hook: Hook, change: Change, story: StoryView, settings: PublishSettings, listed: int
+    hook: Webhook, change: Change, story: StoryView, settings: PublishSettings, listed: int
 ) -> DeliveryJson:
     newest = sorted(story.articles, key=lambda one: (one.effective, one.id))[-listed:] if listed else []
     shown = msgspec.structs.replace(story, articles=tuple(newest))

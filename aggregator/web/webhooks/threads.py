@@ -11,59 +11,60 @@ from collections.abc import Callable
 
 from aggregator.model.errors import AggregatorError
 from aggregator.pipeline.workers.thread_pool import is_left_behind
-from aggregator.sources.fetch.webhook_post import Poster
-from aggregator.web.webhooks.dispatcher import Filling
-from aggregator.web.webhooks.sender import Sending
+from aggregator.sources.fetch.webhook_post import WebhookPoster
+from aggregator.web.webhooks.dispatcher import WebhookDispatcher
+from aggregator.web.webhooks.sender import WebhookSender
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0  # between two looks at the stream, unless woken: another process may have placed something
+POLL_SECONDS = 1.0  # between two looks at the stream, unless woken: another process may have placed something
 REST_SECONDS = 10.0  # after the database refused
 IDLE_SECONDS = 30.0  # at most between two looks at an outbox: `aggregator webhooks resume` wakes nobody
 
 
-class Webhooks:
+class WebhookThreads:
     """Runs them until `stop`.
 
-    `is_writer` says whether this process is the one that writes stories: another one sends nothing. `beat` is
+    `is_writer` says whether this process is the one that writes stories: another one sends nothing.
+    `heartbeat` is
     called while filling gets on, `failed` with what no thread survives.
     """
 
     def __init__(
         self,
-        filling: Filling,
-        sendings: dict[str, Sending],
-        poster: Poster,
+        dispatcher: WebhookDispatcher,
+        senders: dict[str, WebhookSender],
+        poster: WebhookPoster,
         *,
         is_writer: Callable[[], bool],
-        beat: Callable[[], None],
+        heartbeat: Callable[[], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        self._filling = filling
-        self._sendings = sendings
+        self._dispatcher = dispatcher
+        self._senders = senders
         self._poster = poster
         self._is_writer = is_writer
-        self._beat = beat
+        self._heartbeat = heartbeat
         self._failed = failed
         self._stopping = threading.Event()
         self._changed = threading.Event()
-        self._filled = {name: threading.Event() for name in sendings}
+        self._filled = {name: threading.Event() for name in senders}
         self._threads = [threading.Thread(target=self._fill, name="webhooks", daemon=True)] + [
             threading.Thread(target=self._send, args=(name,), name=f"webhook {name}", daemon=True)
-            for name in sendings
+            for name in senders
         ]
 
-    def follow(self) -> None:
+    def sync_webhooks(self) -> None:
         """Take over which hooks there are, as the writer, before anything is placed.
 
         New ones are told what happens from now on.
         """
-        self._filling.follow()
+        self._dispatcher.sync_webhooks()
 
     def start(self) -> None:
         """Begin, where there is any hook."""
-        if self._sendings:
-            self._beat()
+        if self._senders:
+            self._heartbeat()
             for thread in self._threads:
                 thread.start()
 
@@ -86,20 +87,20 @@ class Webhooks:
     def _fill(self) -> None:
         def step() -> float:
             self._changed.clear()
-            told = self._filling.step()
+            told = self._dispatcher.step()
             for name in told or ():
                 self._filled[name].set()
-            self._filling.prune()
-            return LOOK_SECONDS if told is None else 0.0
+            self._dispatcher.prune()
+            return POLL_SECONDS if told is None else 0.0
 
         self._run("webhooks", step, self._changed)
 
     def _send(self, name: str) -> None:
-        sending, filled = self._sendings[name], self._filled[name]
+        sender, filled = self._senders[name], self._filled[name]
 
         def step() -> float:
             filled.clear()
-            seconds = sending.step()
+            seconds = sender.step()
             return IDLE_SECONDS if seconds is None else min(seconds, IDLE_SECONDS)
 
         self._run(f"webhook {name}", step, filled, hook=name)
@@ -112,7 +113,7 @@ class Webhooks:
             while not self._stopping.is_set():
                 self._live()
                 try:
-                    event.wait(step() if self._is_writer() else LOOK_SECONDS)
+                    event.wait(step() if self._is_writer() else POLL_SECONDS)
                 except AggregatorError as error:
                     if not self._stopping.is_set():
                         words = "%s rests for %.0f s: %s"
@@ -129,4 +130,4 @@ class Webhooks:
 
     def _live(self) -> None:
         if threading.current_thread() is self._threads[0]:
-            self._beat()
+            self._heartbeat()

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, func, select
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.intake_counts import STORED
-from aggregator.store.intake.rejected import IS_ASIDE
+from aggregator.store.intake.rejected import IS_QUARANTINED
 from aggregator.store.maintenance.checks.finding import NOTED, Fault, pairs
 from aggregator.store.maintenance.checks.references import FOUNDING
 from aggregator.store.tables import article, change, counter, entry, intake, story
@@ -22,7 +22,7 @@ _RESTORE = (
 )
 
 
-class Balance(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class Balance(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Where all is that ever came, by one look at the rows.
 
     `seen` = `stored` + `known` + `refused_at_the_door` + `earlier`, and
@@ -78,7 +78,7 @@ def faults(database: Database) -> Iterator[Fault]:
         yield from _of_the_whole(told)
         yield from _by_source(connection)
         yield from _of_numbers(connection)
-        yield from _set_aside(connection)
+        yield from _quarantined(connection)
 
 
 def _of_the_whole(told: Balance) -> Iterator[Fault]:
@@ -141,10 +141,12 @@ def _of_numbers(connection: Connection) -> Iterator[Fault]:
         )
 
 
-def _set_aside(connection: Connection) -> Iterator[Fault]:
+def _quarantined(connection: Connection) -> Iterator[Fault]:
     """Where a row was damaged that is repaired by now, or the program mended, they can be placed."""
     found = (
-        connection.execute(select(entry.c.n).where(IS_ASIDE).order_by(entry.c.n).limit(NOTED)).scalars().all()
+        connection.execute(select(entry.c.n).where(IS_QUARANTINED).order_by(entry.c.n).limit(NOTED))
+        .scalars()
+        .all()
     )
     if found:
         what = "entries are set aside, since placing them failed; repairing lets them wait again"

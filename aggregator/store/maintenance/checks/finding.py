@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import msgspec
 from sqlalchemy import Connection, Select
 
-from aggregator.model.core import Noun
+from aggregator.model.core import FrozenStruct
 
 # What can be worked out again, one piece a transaction (store/maintenance/repair.py); None: nothing can.
 Remedy = Literal[
@@ -32,7 +32,7 @@ SHOWN: Final = 3  # of them in words
 RESTORE: Final = "restore a backup: aggregator db restore FILE --replace"
 
 
-class Fault(Noun, frozen=True, kw_only=True, omit_defaults=False):
+class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Something that does not hold.
 
     `keys`: the rows it is about, at most NOTED; what they are depends on the remedy, see
@@ -53,14 +53,14 @@ class Fault(Noun, frozen=True, kw_only=True, omit_defaults=False):
         return self.remedy is not None
 
 
-class CheckRules(msgspec.Struct, frozen=True, kw_only=True):
+class CheckTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `checking` of config/tuning.yaml."""
 
     sample: int
     full_share: float
 
 
-class Extent(Noun, frozen=True, kw_only=True):
+class CheckScope(FrozenStruct, frozen=True, kw_only=True):
     """How much is looked at of what is dear: each of so many, chosen by `seed`."""
 
     every: int = 1
@@ -71,7 +71,7 @@ class Extent(Noun, frozen=True, kw_only=True):
         return chunk % self.every == self.seed % self.every
 
 
-Step = Callable[[int], object]  # hears how many rows more were looked at
+CheckStep = Callable[[int], object]  # hears how many rows more were looked at
 
 
 def pairs(connection: Connection, chosen: Select[Any]) -> dict[Any, Any]:
@@ -79,7 +79,7 @@ def pairs(connection: Connection, chosen: Select[Any]) -> dict[Any, Any]:
     return {row[0]: row[1] for row in connection.execute(chosen)}
 
 
-def gathered(found: Iterable[Fault | None]) -> Iterator[Fault]:
+def merge_faults(found: Iterable[Fault | None]) -> Iterator[Fault]:
     """One fault for each thing that is wrong, of what was found piece by piece."""
     whole: dict[tuple[str, str | None], Fault] = {}
     for one in found:

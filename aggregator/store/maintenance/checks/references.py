@@ -45,7 +45,7 @@ FOUNDING: Final = ("founded", "joined", "copy")  # outcomes of entries that beca
 _EXPORT: Final = "`aggregator export` still writes all that is readable; then restore a backup"
 
 
-class Question(NamedTuple):
+class ReferenceCheck(NamedTuple):
     """What is wrong about each row that is found; the first column names it."""
 
     what: str
@@ -56,7 +56,7 @@ class Question(NamedTuple):
 
 def faults(database: Database) -> Iterator[Fault]:
     """The faults of all rows. A transaction a question, so that no reader is old for long."""
-    for one in questions():
+    for one in reference_checks():
         with database.read() as connection:
             found = connection.execute(one.rows.execution_options(yield_per=1000)).scalars()
             keys: list[str] = []
@@ -69,7 +69,7 @@ def faults(database: Database) -> Iterator[Fault]:
             yield Fault(what=one.what, rows=rows, remedy=one.remedy, keys=tuple(keys), advice=one.advice)
 
 
-def questions() -> Iterator[Question]:
+def reference_checks() -> Iterator[ReferenceCheck]:
     """All questions."""
     yield from _of_entries()
     yield from _of_articles()
@@ -89,19 +89,19 @@ def _was_let_go(column: ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(tombstone.c.article == column)
 
 
-def _of_entries() -> Iterator[Question]:
-    home = exists().where(article.c.n == entry.c.inbox_no)
+def _of_entries() -> Iterator[ReferenceCheck]:
+    assigned_story = exists().where(article.c.n == entry.c.inbox_no)
     became = and_(entry.c.state == "done", entry.c.outcome.in_(FOUNDING))
-    yield Question(
+    yield ReferenceCheck(
         "entries were placed and have no article",
         select(entry.c.n).where(
             entry.c.state == "done",
             not_(_was_let_go(entry.c.article)),
-            or_(not_(_is_there(entry.c.article)), and_(became, not_(home))),
+            or_(not_(_is_there(entry.c.article)), and_(became, not_(assigned_story))),
         ),
     )
     waits = entry.c.state.in_(("page", "ready"))
-    yield Question(
+    yield ReferenceCheck(
         "entries have a state that does not fit the rest of them",
         select(entry.c.n).where(
             or_(
@@ -120,21 +120,21 @@ def _of_entries() -> Iterator[Question]:
     )
 
 
-def _of_articles() -> Iterator[Question]:
+def _of_articles() -> Iterator[ReferenceCheck]:
     founded = exists().where(
         entry.c.inbox_no == article.c.n, entry.c.state == "done", entry.c.outcome.in_(FOUNDING)
     )
-    yield Question(
+    yield ReferenceCheck(
         "articles were placed under a number that no entry has", select(article.c.n).where(not_(founded))
     )
     twin = article.alias("twin")
     link = exists().where(twin.c.id == article.c.copy_of)
-    yield Question(
+    yield ReferenceCheck(
         "articles are said to be copies of one that is not there",
         select(article.c.id).where(article.c.copy_of.is_not(None), not_(link)),
         "links",
     )
-    yield Question(
+    yield ReferenceCheck(
         "articles are said to be copies of one that came later",
         select(article.c.id).join(twin, twin.c.id == article.c.copy_of).where(twin.c.n >= article.c.n),
         None,
@@ -143,58 +143,58 @@ def _of_articles() -> Iterator[Question]:
     doubled = (
         select(func.min(article.c.id)).group_by(article.c.root, article.c.generation).having(func.count() > 1)
     )
-    yield Question("articles are there twice", doubled)
-    yield Question(
+    yield ReferenceCheck("articles are there twice", doubled)
+    yield ReferenceCheck(
         "articles were forgotten and are there",
         select(tombstone.c.article).where(exists().where(article.c.id == tombstone.c.article)),
         None,
         "type: aggregator forget ARTICLE, for each",
     )
-    yield Question(
+    yield ReferenceCheck(
         "former texts are of an article that is not there",
         select(revision.c.article).where(not_(_is_there(revision.c.article))),
         "orphans",
     )
 
 
-def _of_stories() -> Iterator[Question]:
+def _of_stories() -> Iterator[ReferenceCheck]:
     live = story.c.redirect_to.is_(None)
-    at_home = exists().where(story.c.id == article.c.story, story.c.redirect_to.is_(None))
-    yield Question(
+    in_assigned_story = exists().where(story.c.id == article.c.story, story.c.redirect_to.is_(None))
+    yield ReferenceCheck(
         "articles are in a story that gave way, or is not there",
-        select(article.c.id).where(not_(at_home)),
+        select(article.c.id).where(not_(in_assigned_story)),
         None,
         _EXPORT,
     )
     members = exists().where(article.c.story == story.c.id)
-    yield Question("stories have no article", select(story.c.id).where(live, not_(members)))
+    yield ReferenceCheck("stories have no article", select(story.c.id).where(live, not_(members)))
     end = story.alias("further")
-    yield Question(
+    yield ReferenceCheck(
         "stories gave way to one that gave way itself",
         select(story.c.id).join(end, end.c.id == story.c.redirect_to).where(end.c.redirect_to.is_not(None)),
         "redirects",
     )
     there = exists().where(end.c.id == story.c.redirect_to)
-    yield Question(
+    yield ReferenceCheck(
         "stories gave way to one that is not there",
         select(story.c.id).where(story.c.redirect_to.is_not(None), story.c.redirect_to != "", not_(there)),
     )
     sizes = select(article.c.story, func.count().label("size")).group_by(article.c.story).subquery()
-    yield Question(
+    yield ReferenceCheck(
         "stories count other articles than they have",
         select(story.c.id)
         .join(sizes, sizes.c.story == story.c.id)
         .where(live, sizes.c.size != story.c.article_count),
         "stories",
     )
-    yield Question(
+    yield ReferenceCheck(
         "stories have a merged text without what it is made of, or the other way round",
         select(story.c.id).where(live, story.c.text.is_(None), story.c.merged.is_not(None)),
         "told",
     )
 
 
-def _of_identity() -> Iterator[Question]:
+def _of_identity() -> Iterator[ReferenceCheck]:
     for table, remedy, name in ((identity_key, "keys", "keys"), (sighting, "sightings", "looks")):
         given = exists().where(entry.c.article == table.c.article)
         lost = and_(
@@ -203,31 +203,31 @@ def _of_identity() -> Iterator[Question]:
             not_(_was_let_go(table.c.article)),
             not_(given),
         )
-        yield Question(
+        yield ReferenceCheck(
             f"{name} lead to an article that is not there",
             select(table.c.article).where(lost).distinct(),
             remedy,  # type: ignore[arg-type]
         )
 
 
-def _of_history() -> Iterator[Question]:
+def _of_history() -> Iterator[ReferenceCheck]:
     for table, name in ((story_log, "lines in the log"), (change, "changes")):
         known = exists().where(story.c.id == table.c.story)
-        yield Question(f"{name} are of a story that is not there", select(table.c.n).where(not_(known)))
+        yield ReferenceCheck(f"{name} are of a story that is not there", select(table.c.n).where(not_(known)))
     # Retention takes the lines and changes of stories that it let go, wherever they are.
     whole = not_(exists().where(tombstone.c.kind == "retention"))
     begun = select(func.min(story_log.c.at)).scalar_subquery()
     logged = (
         select(story_log.c.article).where(story_log.c.kind.in_(("created", "joined"))).distinct().subquery()
     )
-    yield Question(
+    yield ReferenceCheck(
         "articles are in no line of the log",
         select(article.c.id)
         .outerjoin(logged, logged.c.article == article.c.id)
         .where(logged.c.article.is_(None), article.c.placed_at >= begun, whole),
     )
     after = change.alias("after")
-    yield Question(
+    yield ReferenceCheck(
         "changes are missing in their order after these",
         select(change.c.n).where(
             not_(exists().where(after.c.n == change.c.n + 1)),
@@ -237,7 +237,7 @@ def _of_history() -> Iterator[Question]:
     )
 
 
-def _of_corrections() -> Iterator[Question]:
+def _of_corrections() -> Iterator[ReferenceCheck]:
     told = "`aggregator correct list` shows it; undo it and say it again"
     other, there, here = bond.alias("other"), article.alias("there"), article.alias("here")
     # What a later correction says of the same two articles counts: only the last word on them is asked.
@@ -251,7 +251,7 @@ def _of_corrections() -> Iterator[Question]:
         .where(last)
         .distinct()
     )
-    yield Question(
+    yield ReferenceCheck(
         "corrections keep articles together that are in different stories",
         pairs.where(
             bond.c.relation == "together",
@@ -265,7 +265,7 @@ def _of_corrections() -> Iterator[Question]:
         None,
         told,
     )
-    yield Question(
+    yield ReferenceCheck(
         "corrections keep articles apart that are in one story",
         pairs.where(
             bond.c.relation == "apart",
@@ -279,20 +279,20 @@ def _of_corrections() -> Iterator[Question]:
     )
 
 
-def _of_readers() -> Iterator[Question]:
+def _of_readers() -> Iterator[ReferenceCheck]:
     has_body = outbox.c.body.is_not(None)
-    yield Question(
+    yield ReferenceCheck(
         "deliveries have a state that does not fit the rest of them",
         select(outbox.c.id).where(or_(has_body != (outbox.c.state == "waiting"), outbox.c.tries < 0)),
         None,
         "they are derived of the changes; type: aggregator webhooks list",
     )
     newest = select(counter.c.value).where(counter.c.name == "change").scalar_subquery()
-    yield Question(
+    yield ReferenceCheck(
         "webhooks have read further than there are changes",
         select(hook.c.name).where(hook.c.read_to > newest),
     )
-    yield Question(
+    yield ReferenceCheck(
         "requests were answered without an answer",
         select(request.c.n).where((request.c.state == "waiting") != request.c.done_at.is_(None)),
         None,
@@ -300,7 +300,7 @@ def _of_readers() -> Iterator[Question]:
     )
     gone_to = source.alias("gone_to")
     into = exists().where(gone_to.c.id == source.c.merged_into)
-    yield Question(
+    yield ReferenceCheck(
         "sources have a state that does not fit the rest of them",
         select(source.c.id).where(
             or_(
@@ -315,19 +315,19 @@ def _of_readers() -> Iterator[Question]:
     )
 
 
-def _of_children() -> Iterator[Question]:
+def _of_children() -> Iterator[ReferenceCheck]:
     """Rows about a number that no article has: foreign keys forbid them, but not on a damaged file."""
     parts = []
     for table in (sketch, across, live_blog, entry_link, outlet_line):
         known = exists().where(article.c.n == table.c.article)
         parts.append(select(literal(table.name).label("name")).where(not_(known)).select_from(table))
-    yield Question(
+    yield ReferenceCheck(
         "rows that were made of an article are there without it",
         select(union_all(*parts).subquery().c.name),
         "orphans",
     )
     told = exists().where(story.c.id == entry_link.c.story)
-    yield Question(
+    yield ReferenceCheck(
         "links of live blogs lead to a story that is not there",
         select(entry_link.c.article).where(not_(told)),
         "orphans",

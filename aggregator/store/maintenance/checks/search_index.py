@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select, text
 
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.checks.finding import Extent, Fault, Remedy, Step, gathered
+from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, Remedy, merge_faults
 from aggregator.store.maintenance.checks.values import ranges
 from aggregator.store.search import index
 from aggregator.store.tables import article
@@ -24,11 +24,11 @@ _LISTED: Final = {
 }
 
 
-def faults(database: Database, extent: Extent, step: Step) -> Iterator[Fault]:
+def faults(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[Fault]:
     """Articles that are not in it, or are in it and not there; and words, as far as `extent` says."""
     try:
-        yield from gathered(_listed(database))
-        yield from gathered(_worded(database, extent, step))
+        yield from merge_faults(_listed(database))
+        yield from merge_faults(_worded(database, extent, step))
     except AggregatorError as error:
         if not database.is_sqlite or not any(sign in str(error) for sign in _TORN):
             raise
@@ -72,7 +72,7 @@ def _stray(database: Database, n: int) -> Fault:
     )
 
 
-def _worded(database: Database, extent: Extent, step: Step) -> Iterator[Fault | None]:
+def _worded(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[Fault | None]:
     """SQLite finds articles by words, not words by their article: it is asked for all of them, or none."""
     if database.is_sqlite:
         if extent.every == 1:
@@ -105,7 +105,7 @@ _OTHERS: Final = text(
 _WORDS: Final = "CREATE VIRTUAL TABLE temp.word USING fts5vocab(main, article_search, instance)"
 
 
-def _all_words(database: Database, step: Step) -> Iterator[Fault | None]:
+def _all_words(database: Database, step: CheckStep) -> Iterator[Fault | None]:
     """Each word with its article and place, summed up by article: 8 bytes each, however large the index.
 
     One state of the database, because a revision changes both sides.

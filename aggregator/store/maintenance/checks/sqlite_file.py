@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import is_damage
 from aggregator.store.maintenance.checks.finding import Fault
-from aggregator.store.maintenance.salvage import salvaged
+from aggregator.store.maintenance.salvage import salvage_rows
 from aggregator.store.tables import metadata
 
 _MOST_NAMED: Final = 1000  # lines of the database's own check
@@ -80,7 +80,7 @@ def _by_tables(connection: Connection) -> Iterator[Fault]:
         rows = metadata.tables.get(name)
         if name.startswith(_OF_SEARCH):
             yield Fault(what="the full-text index has a damaged page", rows=1, advice=_REBUILT)
-        elif rows is not None and None not in salvaged(connection, rows):
+        elif rows is not None and None not in salvage_rows(connection, rows):
             yield Fault(what=f"an index of {name} has a damaged page", rows=1, advice=_REBUILT)
         else:
             yield Fault(what=f"{name} has a damaged page", rows=1, advice=DAMAGED)

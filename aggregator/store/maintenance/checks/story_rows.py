@@ -13,38 +13,49 @@ from sqlalchemy import Connection, Row, and_, exists, or_, select
 
 from aggregator.cluster.entry_identity import story_id
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Sums
+from aggregator.cluster.events.centroid import Centroid
 from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.checks.finding import Extent, Fault, Remedy, Step, gathered, pairs
+from aggregator.store.maintenance.checks.finding import (
+    CheckScope,
+    CheckStep,
+    Fault,
+    Remedy,
+    merge_faults,
+    pairs,
+)
 from aggregator.store.maintenance.checks.values import ranges
 from aggregator.store.stories import article_text, article_views, merged_texts
 from aggregator.store.stories.articles import MemberRow
 from aggregator.store.tables import article, in_parts, story
-from aggregator.stories.counts import Counts, counts, from_bytes, standing_of
-from aggregator.stories.tuning import StoryRules
+from aggregator.stories.counts import Counts, count_state_of, counts, from_bytes
+from aggregator.stories.tuning import StoryTuning
 
 
-class Rules(NamedTuple):
+class StoryCheckTuning(NamedTuple):
     """By what stories are worked out today."""
 
     model: EventModel
     version: str  # of the rule book
     families: Mapping[str, str] | None
-    stories: StoryRules
+    stories: StoryTuning
 
 
 _WORKED_OUT = "stories say other {} than their articles give"
 
 
-def faults(database: Database, rules: Rules, extent: Extent, step: Step) -> Iterator[Fault]:
+def faults(
+    database: Database, tuning: StoryCheckTuning, extent: CheckScope, step: CheckStep
+) -> Iterator[Fault]:
     """What does not fit, of the live stories that are looked at."""
-    yield from gathered(_walked(database, rules, extent, step))
+    yield from merge_faults(_story_faults(database, tuning, extent, step))
 
 
-def _walked(database: Database, rules: Rules, extent: Extent, step: Step) -> Iterator[Fault | None]:
+def _story_faults(
+    database: Database, tuning: StoryCheckTuning, extent: CheckScope, step: CheckStep
+) -> Iterator[Fault | None]:
     for chunk, (low, high) in enumerate(ranges(database, story.c.n)):
         if not extent.has(chunk):
             continue
@@ -54,7 +65,7 @@ def _walked(database: Database, rules: Rules, extent: Extent, step: Step) -> Ite
             members = members_of(connection, [row.id for row in rows])
             for row in rows:
                 if members[row.id]:  # one without any is another question's
-                    yield from _of_one(connection, row, members[row.id], rules)
+                    yield from _of_one(connection, row, members[row.id], tuning)
         step(len(rows))
 
 
@@ -69,9 +80,9 @@ def members_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[Mem
     return found
 
 
-def summed(members: Sequence[MemberRow], model: EventModel) -> Sums:
+def summed(members: Sequence[MemberRow], model: EventModel) -> Centroid:
     """The sums of a story with these members, each as its row says that it weighs."""
-    return centroid.of_members(
+    return centroid.from_members(
         [one.as_article().member(model) for one in members if one.weighs],
         [one.as_article().minutes for one in members if not one.weighs],
         model,
@@ -79,16 +90,16 @@ def summed(members: Sequence[MemberRow], model: EventModel) -> Sums:
 
 
 def _of_one(
-    connection: Connection, row: Row[Any], members: Sequence[MemberRow], rules: Rules
+    connection: Connection, row: Row[Any], members: Sequence[MemberRow], tuning: StoryCheckTuning
 ) -> Iterator[Fault | None]:
     if row.id != story_id(row.founder, row.founding):
         yield _fault("stories have an id that is not made of their founder", row.id, None)
     try:
-        expected = summed(members, rules.model)
+        expected = summed(members, tuning.model)
     except ValueError:
         return  # terms that cannot be read: another question names them
-    yield _of_sums(connection, row, members, expected, rules)
-    tally = counts(standing_of(members), rules.families)
+    yield _of_sums(connection, row, members, expected, tuning)
+    tally = counts(count_state_of(members), tuning.families)
     yield _if(row.outlet_count != tally.outlet_count, _WORKED_OUT.format("numbers of outlets"), row.id)
     yield _if(
         row.report_count != tally.report_count,
@@ -96,7 +107,7 @@ def _of_one(
         row.id,
     )
     yield _if(
-        row.standing is not None and not _counts_alike(row.standing, tally, rules),
+        row.standing is not None and not _counts_alike(row.standing, tally, tuning),
         _WORKED_OUT.format("standings"),
         row.id,
     )
@@ -111,31 +122,35 @@ def _of_one(
         yield _fault("stories have the headline of an article that is not theirs", row.id, None)
 
 
-def _counts_alike(blob: bytes, tally: Counts, rules: Rules) -> bool:
+def _counts_alike(blob: bytes, tally: Counts, tuning: StoryCheckTuning) -> bool:
     try:
         standing = from_bytes(blob)
     except msgspec.MsgspecError:
         return False
-    return standing is None or counts(standing, rules.families) == tally
+    return standing is None or counts(standing, tuning.families) == tally
 
 
 def _of_sums(
-    connection: Connection, row: Row[Any], members: Sequence[MemberRow], expected: Sums, rules: Rules
+    connection: Connection,
+    row: Row[Any],
+    members: Sequence[MemberRow],
+    expected: Centroid,
+    tuning: StoryCheckTuning,
 ) -> Fault | None:
     """Terms, counts and dates are integers and must be equal; the rest follows from them and the rules."""
-    if row.sums == centroid.to_bytes(expected, rules.model):
+    if row.sums == centroid.to_bytes(expected, tuning.model):
         return None
     try:
         held = centroid.from_bytes(row.sums)
     except (ValueError, IndexError, struct.error):
         held = None
-    if held is not None and _is_equal(held, expected) and _was_by_other_rules(connection, members, rules):
+    if held is not None and _is_equal(held, expected) and _was_by_other_rules(connection, members, tuning):
         words = "stories were summed up under other rules: said, no damage"
         return Fault(what=words, rows=1, remedy="stories", keys=(row.id,), is_note=True)
     return _fault(_WORKED_OUT.format("sums"), row.id, "stories")
 
 
-def _is_equal(one: Sums, other: Sums) -> bool:
+def _is_equal(one: Centroid, other: Centroid) -> bool:
     plain = ("squares", "reports", "containers", "silent")
     arrays = ("ids", "weights", "times", "silent_times")
     return all(getattr(one, name) == getattr(other, name) for name in plain) and all(
@@ -143,11 +158,13 @@ def _is_equal(one: Sums, other: Sums) -> bool:
     )
 
 
-def _was_by_other_rules(connection: Connection, members: Sequence[MemberRow], rules: Rules) -> bool:
+def _was_by_other_rules(
+    connection: Connection, members: Sequence[MemberRow], tuning: StoryCheckTuning
+) -> bool:
     ids = [member.id for member in members[:500]]
     rows = connection.execute(select(article.c.evidence).where(article.c.id.in_(ids))).scalars()
     try:
-        return any(codecs.unpack(held, Evidence).rules_version != rules.version for held in rows)
+        return any(codecs.unpack(held, Evidence).rules_version != tuning.version for held in rows)
     except msgspec.MsgspecError:
         return False  # unreadable: another question names it
 
@@ -163,19 +180,25 @@ def _fault(what: str, id_: str, remedy: Remedy | None) -> Fault:
 # --- what is told ------------------------------------------------------------------------------------------
 
 
-def told(database: Database, rules: StoryRules, extent: Extent, step: Step) -> Iterator[Fault]:
+def merged_text_faults(
+    database: Database, tuning: StoryTuning, extent: CheckScope, step: CheckStep
+) -> Iterator[Fault]:
     """Merged texts that are not what is told of their articles under today's rules.
 
     Only of stories that are told by these rules: older ones keep the text they have.
     """
     with database.read() as connection:
-        since = merged_texts.told_by_these_since(connection, rules)
+        since = merged_texts.rendered_since(connection, tuning)
     if since is not None:
-        yield from gathered(_told(database, rules, since, extent, step))
+        yield from merge_faults(_merged_text_faults(database, tuning, since, extent, step))
 
 
-def _told(
-    database: Database, rules: StoryRules, since: tuple[int, dt.datetime], extent: Extent, step: Step
+def _merged_text_faults(
+    database: Database,
+    tuning: StoryTuning,
+    since: tuple[int, dt.datetime],
+    extent: CheckScope,
+    step: CheckStep,
 ) -> Iterator[Fault | None]:
     number, moment = since
     for chunk, (low, high) in enumerate(ranges(database, story.c.n)):
@@ -197,9 +220,9 @@ def _told(
             )
             originals = pairs(connection, noted)
         for row in rows:
-            if any(isinstance(one.text, article_text.Damaged) for one in views[row.id]):
+            if any(isinstance(one.text, article_text.DamagedText) for one in views[row.id]):
                 continue  # another question names it
-            expected = merged_texts.tell(views[row.id], row.title, rules)
+            expected = merged_texts.tell(views[row.id], row.title, tuning)
             is_same = (
                 row.text == expected.text
                 and row.disagreement_count == len(expected.merged.disagreements)
@@ -214,6 +237,6 @@ def _told(
 
 def _is_what(blob: bytes, expected: bytes) -> bool:
     try:
-        return codecs.expand(blob) == expected
+        return codecs.decompress_bytes(blob) == expected
     except zstandard.ZstdError:
         return False

@@ -14,17 +14,24 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Row, bindparam, func, select, text
 
 from aggregator.cluster.copies import sampled_shingles
-from aggregator.cluster.copies.copy_check import CopyRules
+from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.copies.minhash import keys_of
 from aggregator.cluster.copies.shingles import shingle_sequence
 from aggregator.cluster.entry_identity import next_generation_id
 from aggregator.cluster.fingerprint import text_hash
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import retention
-from aggregator.store.maintenance.checks.finding import Extent, Fault, Remedy, Step, gathered, pairs
+from aggregator.store.maintenance.checks.finding import (
+    CheckScope,
+    CheckStep,
+    Fault,
+    Remedy,
+    merge_faults,
+    pairs,
+)
 from aggregator.store.maintenance.checks.values import ranges
 from aggregator.store.stories import articles
-from aggregator.store.stories.article_text import IS_GONE, TEXT, Damaged
+from aggregator.store.stories.article_text import IS_GONE, TEXT, DamagedText
 from aggregator.store.tables import article, lsh_band, sketch
 
 _COLUMNS: Final = (
@@ -40,29 +47,29 @@ _MIXED: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 def faults(
-    database: Database, rules: CopyRules, full_share: float, extent: Extent, step: Step
+    database: Database, tuning: CopyTuning, full_share: float, extent: CheckScope, step: CheckStep
 ) -> Iterator[Fault]:
     """What does not fit, of the articles that are looked at."""
-    yield from gathered(_walked(database, rules, full_share, extent, step))
+    yield from merge_faults(_text_faults(database, tuning, full_share, extent, step))
 
 
-def _walked(
-    database: Database, rules: CopyRules, full_share: float, extent: Extent, step: Step
+def _text_faults(
+    database: Database, tuning: CopyTuning, full_share: float, extent: CheckScope, step: CheckStep
 ) -> Iterator[Fault | None]:
     for chunk, (low, high) in enumerate(ranges(database, article.c.n)):
         if not extent.has(chunk):
             continue
         with database.read() as connection:
             all_rows = connection.execute(select(*_COLUMNS).where(article.c.n.between(low, high))).all()
-            rows = [row for row in all_rows if not isinstance(row.text, Damaged)]  # of which others ask
+            rows = [row for row in all_rows if not isinstance(row.text, DamagedText)]  # of which others ask
             unlinked = retention.reached(connection, "unlinked")
             held = _sketches(connection, low, high)
             for row in rows:
                 yield from _of_one(row)
                 if row.n > unlinked and not row.is_gone:
-                    yield _of_sketch(row, held.get(row.n), rules)
+                    yield _of_sketch(row, held.get(row.n), tuning)
             found = [row for row in rows if row.n > unlinked]
-            yield from _without_keys(connection, found, held, rules, full_share)
+            yield from _without_keys(connection, found, held, tuning, full_share)
         step(len(rows))
 
 
@@ -79,11 +86,11 @@ def _sketches(connection: Connection, low: int, high: int) -> dict[int, bytes]:
     return pairs(connection, chosen)
 
 
-def _of_sketch(row: Row[Any], held: bytes | None, rules: CopyRules) -> Fault | None:
+def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Fault | None:
     if not held:
         return None
-    sequence = shingle_sequence(row.text[: rules.text_chars])
-    whole = sampled_shingles.sketch(sequence, window=rules.window, limit=rules.sketch_hashes)
+    sequence = shingle_sequence(row.text[: tuning.text_chars])
+    whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
     is_part = held[:4] == whole[:4] and len(held) % 4 == 0
     if is_part and bool(np.isin(sampled_shingles.held(held), sampled_shingles.held(whole)).all()):
         return None
@@ -94,11 +101,11 @@ def _without_keys(
     connection: Connection,
     rows: Sequence[Row[Any]],
     held: dict[int, bytes],
-    rules: CopyRules,
+    tuning: CopyTuning,
     full_share: float,
 ) -> Iterator[Fault | None]:
     keys = {
-        row.n: keys_of(row.signature, count=rules.bands, rows=rules.rows) for row in rows if row.signature
+        row.n: keys_of(row.signature, count=tuning.bands, rows=tuning.rows) for row in rows if row.signature
     }
     stored: dict[int, set[int]] = defaultdict(set)
     for n, own in keys.items():
@@ -107,10 +114,10 @@ def _without_keys(
         missing = set(keys.get(row.n, ())) - stored[row.n]
         if not missing:
             continue
-        if not stored[row.n] and row.n not in held and _is_one_of_many(connection, row, rules):
+        if not stored[row.n] and row.n not in held and _is_one_of_many(connection, row, tuning):
             continue
         room = _room(connection, missing)
-        if any(room[key] < rules.band_cap * full_share for key in missing):
+        if any(room[key] < tuning.band_cap * full_share for key in missing):
             yield _fault("articles are not found by keys of their text", row.n, "bands")
 
 
@@ -124,9 +131,9 @@ def stored_keys(connection: Connection, n: int, keys: Sequence[int]) -> set[int]
     return set(connection.execute(_STORED, {"bands": keys, "number": n}).scalars())
 
 
-def _is_one_of_many(connection: Connection, row: Row[Any], rules: CopyRules) -> bool:
+def _is_one_of_many(connection: Connection, row: Row[Any], tuning: CopyTuning) -> bool:
     """Whether it is a copy beyond the first ones: a flood adds nothing to be found by."""
-    return row.copy_of is not None and articles.has_copies(connection, row.copy_of, rules.indexed_copies)
+    return row.copy_of is not None and articles.has_copies(connection, row.copy_of, tuning.indexed_copies)
 
 
 def _room(connection: Connection, keys: Sequence[int] | set[int]) -> Counter[int]:
@@ -148,7 +155,7 @@ class _KeySums(NamedTuple):
     totals: npt.NDArray[np.uint64]
 
 
-def strays(database: Database, rules: CopyRules, step: Step) -> Iterator[Fault]:
+def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[Fault]:
     """LSH keys of articles that are not there, or that are not made of their text.
 
     All keys are read once, in their order; kept of them are a count and a sum for each article, 16 bytes.
@@ -164,7 +171,7 @@ def strays(database: Database, rules: CopyRules, step: Step) -> Iterator[Fault]:
         lost += [f"{band} {n}" for band, n in found[numbers < 0].tolist()]
         np.add.at(sums.counts, numbers[inside], 1)
         np.add.at(sums.totals, numbers[inside], _mixed(found[inside, 0]))
-    yield from gathered(_compared(database, rules, sums, lost, step))
+    yield from merge_faults(_compared(database, tuning, sums, lost, step))
 
 
 def _all_keys(database: Database) -> Iterator[npt.NDArray[np.int64]]:
@@ -195,10 +202,10 @@ def _mixed(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
 
 def _compared(
     database: Database,
-    rules: CopyRules,
+    tuning: CopyTuning,
     sums: _KeySums,
     lost: list[str],
-    step: Step,
+    step: CheckStep,
 ) -> Iterator[Fault | None]:
     for low, high in ranges(database, article.c.n):
         if low >= len(sums.counts):
@@ -207,7 +214,7 @@ def _compared(
             chosen = select(article.c.n, article.c.signature).where(article.c.n.between(low, high))
             rows = connection.execute(chosen).all()
             for row in rows:
-                own = keys_of(row.signature, count=rules.bands, rows=rules.rows)
+                own = keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
                 if row.n < len(sums.counts) and not _is_whole(own, sums.counts[row.n], sums.totals[row.n]):
                     among = stored_keys(connection, row.n, own)
                     if len(among) < sums.counts[row.n]:

@@ -18,11 +18,11 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.intake.intake_counts import Outcome as AtTheDoor
-from aggregator.store.maintenance.checks.finding import NOTED, Extent, Fault, Remedy, Step
+from aggregator.store.maintenance.checks.finding import NOTED, CheckScope, CheckStep, Fault, Remedy
 from aggregator.store.stories import article_text
-from aggregator.store.stories.articles import Details
-from aggregator.store.stories.commands import RequestKind
-from aggregator.store.stories.corrections import CorrectionKind, Detail
+from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.stories.commands import CommandKind
+from aggregator.store.stories.corrections import CorrectionDetail, CorrectionKind
 from aggregator.store.stories.placement_batch import LogKind
 from aggregator.store.tables import (
     UtcTime,
@@ -70,7 +70,7 @@ WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         (bond, "relation", get_args(Relation)),
         (outbox, "state", ("waiting", "done", "given_up")),
         (hook, "state", ("ok", "failing", "gone")),
-        (request, "kind", get_args(RequestKind)),
+        (request, "kind", get_args(CommandKind)),
         (request, "state", ("waiting", "done", "refused")),
         (source, "kind", ("feed", "folder")),
         (source, "pages", ("auto", "always", "never")),
@@ -128,28 +128,30 @@ def _is_no_time(column: ColumnElement[Any]) -> ColumnElement[bool]:
 
 _Reader = Callable[[Any], object]
 _READ: Final[dict[str, _Reader]] = {
-    "entry.payload": lambda held: held and codecs.expand_noun(held, Entry),
-    "entry.page": codecs.expand,
-    "revision.text": lambda held: held and codecs.expand(held).decode(),
+    "entry.payload": lambda held: held and codecs.decompress_struct(held, Entry),
+    "entry.page": codecs.decompress_bytes,
+    "revision.text": lambda held: held and codecs.decompress_bytes(held).decode(),
     "article.evidence": lambda held: codecs.unpack(held, Evidence),
     "article.signature": lambda held: held and bands(held, count=1, rows=1),
-    "article.details": lambda held: codecs.unpack(held, Details),
+    "article.details": lambda held: codecs.unpack(held, ArticleDetails),
     "article.terms": term_codec.read,
     "article.packed": article_text.unpacked,
-    "story.merged": lambda held: codecs.expand_noun(held, MergedStory),
-    "correction.detail": lambda held: msgspec.json.decode(held, type=Detail),
-    "outbox.body": codecs.expand,
+    "story.merged": lambda held: codecs.decompress_struct(held, MergedStory),
+    "correction.detail": lambda held: msgspec.json.decode(held, type=CorrectionDetail),
+    "outbox.body": codecs.decompress_bytes,
 }
-_TOLD_ANEW: Final[dict[str, Remedy]] = {"story.merged": "told"}
+_RENDERED_AGAIN: Final[dict[str, Remedy]] = {"story.merged": "told"}
 
 
-def unreadable(database: Database, extent: Extent, step: Step) -> Iterator[Fault]:
+def unreadable(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[Fault]:
     """Bytes that are not what they should be; those that are dear to read only as far as `extent` says."""
     for place, read in _READ.items():
         yield from _of_column(database, place, read, extent, step)
 
 
-def _of_column(database: Database, place: str, read: _Reader, extent: Extent, step: Step) -> Iterator[Fault]:
+def _of_column(
+    database: Database, place: str, read: _Reader, extent: CheckScope, step: CheckStep
+) -> Iterator[Fault]:
     table_name, name = place.split(".")
     table = metadata.tables[table_name]
     key = next(iter(table.primary_key.columns))
@@ -168,7 +170,7 @@ def _of_column(database: Database, place: str, read: _Reader, extent: Extent, st
                 wrong.append(str(row[0]))
         step(len(rows))
     if wrong:
-        remedy = _TOLD_ANEW.get(place)
+        remedy = _RENDERED_AGAIN.get(place)
         yield Fault(what=f"{place} cannot be read", rows=len(wrong), keys=tuple(wrong[:NOTED]), remedy=remedy)
 
 

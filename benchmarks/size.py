@@ -71,7 +71,8 @@ class Source:
 def misplaced_files() -> Iterator[str]:
     """Breaches of what a folder may hold."""
     for path in sorted(PACKAGE.iterdir()):
-        if path.name != "__pycache__" and path.name not in (PACKAGES if path.is_dir() else IN_ROOT):
+        is_left_over = path.is_dir() and not any(path.rglob("*.py"))  # of a checkout that was updated
+        if not is_left_over and path.name not in (PACKAGES if path.is_dir() else IN_ROOT):
             yield f"aggregator/{path.name}: the root holds twelve packages, {' and '.join(sorted(IN_ROOT))}"
     for folder, count in sorted(Counter(path.parent for path in PACKAGE.rglob("*.py")).items()):
         if count > MOST_FILES and folder.name != "cli":

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from aggregator.config.hosts import ip_address_of
 from aggregator.web.security.request_origin import CAME_BY_PROXY
 
 _MOST_HOPS = 20  # addresses of X-Forwarded-For that are looked at, from the right
@@ -80,9 +81,4 @@ def _address(given: str) -> _Address | None:
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
+    return ip_address_of(text)

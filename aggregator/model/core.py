@@ -1,8 +1,8 @@
-"""The nouns: what one room hands to the next.
+"""The value types that packages exchange.
 
 All are frozen and hold plain values, so that they can be compared in a test, sent to a worker process and
-replayed. Times are aware datetimes in UTC. Texts hold no NUL, no lone surrogate and no control character but
-newline and tab (`extract.language.unicode.clean` sees to it where bytes come in).
+replayed. Times are aware datetimes in UTC. Texts contain no NUL, no lone surrogate and no control character
+except newline and tab; `extract.language.unicode.clean` ensures this where bytes are read.
 
     Source ──► Entry ──► Prepared (CleanArticle + Fingerprint) ──► Placement ──► StoryView
 """
@@ -35,117 +35,122 @@ Authority = Literal["own", "page", "handed", "foreign"]
 
 
 class FrozenStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of what travels between rooms, between processes and into JSON columns.
+    """Base of values that pass between packages and processes, and into JSON columns.
 
-    msgspec's frozen Structs are dataclasses with typed encoding: what a worker sends back is checked against
-    the type when it is decoded, so a parser that was taken over can send wrong values but never code.
+    msgspec checks the result of a worker against its type when it is decoded, so a compromised parser can
+    send wrong values but never code.
     """
 
 
-# --- what comes in -----------------------------------------------------------------------------------------
+# --- input --------------------------------------------------------------------------------------------------
 
 
 class Published(FrozenStruct, frozen=True, kw_only=True):
-    """When an article says it was published; never a guess of ours."""
+    """The time of publication that an article states; never estimated."""
 
     time: dt.datetime
     precision: Precision = "minute"
-    origin: PublishedOrigin = "feed"  # "feed" is: declared with the entry, by a feed or a record
-    zone_assumed: bool = False  # the text gave no zone: the source's, or UTC, was taken
+    origin: PublishedOrigin = "feed"  # "feed": declared with the entry, by a feed or a record
+    timezone_assumed: bool = False  # the text has no zone: the source's zone, or UTC, was used
+
+    @property
+    def counts(self) -> bool:
+        """Whether grouping uses the time: a bare day in the text is often that of an event."""
+        return self.origin != "text" or self.precision == "minute"
 
 
 class Enclosure(FrozenStruct, frozen=True, kw_only=True):
-    """An image, sound or film by reference: never fetched."""
+    """A link to an image, audio or video, which is never fetched."""
 
     url: str
-    type: str = ""  # MIME type; only "image", "audio" or "video" where the format is not known; "": not said
+    type: str = ""  # MIME type, or "image", "audio", "video" without a subtype; "" where not given
     length_bytes: int | None = None
     title: str = ""
 
 
 class Entry(FrozenStruct, frozen=True, kw_only=True):
-    """One thing a feed, a folder, a file or a person gave us, before anything is decided about it.
+    """One item of a feed, a folder, a file or a request, before any decision about it.
 
-    `source` is the identity of where it came from (see identity.py), never an absolute path or our own
-    address. Exactly as declared: nothing is cleaned but characters.
+    `source` is the id of its source, never an absolute path or an address of ours. Values are as declared;
+    only invalid characters are removed.
     """
 
     source: str
     guid: str | None = None
     url: str | None = None
     title: str = ""
-    html: str | None = None  # the fullest HTML that came with it (content, else summary)
+    html: str | None = None  # the longest HTML that it has (content, else summary)
     text: str | None = None  # plain text, for records and .txt files
-    is_page: bool = False  # html is a whole web page (furniture and all), not a feed's fragment
-    is_saved_text: bool = False  # text is an article as a person saved it: headline and furniture inside
+    is_page: bool = False  # html is a whole web page with its boilerplate, not a fragment
+    is_saved_text: bool = False  # text is an article saved by a person, with headline and boilerplate
     published: Published | None = None
     updated: dt.datetime | None = None
-    outlet: str | None = None  # of the source, the record, the entry's <source> or the folder's name
+    outlet: str | None = None  # of the source, the record, the entry's <source> or the folder
     author: str | None = None
     language: str | None = None  # a hint: BCP 47 primary tag as declared
     categories: tuple[str, ...] = ()
     enclosures: tuple[Enclosure, ...] = ()
-    robots: str = ""  # what the headers of its page forbid, see extract/html/robots_meta.py
+    robots: str = ""  # directives in the headers of its page, see extract/html/robots_meta.py
     authority: Authority = "handed"
     zone: str | None = None  # IANA name for times without one
 
 
 class ParsedFeed(FrozenStruct, frozen=True, kw_only=True):
-    """What was read out of a feed's bytes. `problem` is in the user's words, None when all is well."""
+    """A parsed feed. `problem` is a message for users, None where there is none."""
 
-    format: str = ""  # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ... ; "" when it is no feed
+    format: str = ""  # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" where it is no feed
     title: str = ""
     language: str | None = None
-    home: str | None = None
+    site_url: str | None = None
     entries: tuple[Entry, ...] = ()
-    entry_count: int = 0  # as the feed has them, before limits
+    entry_count: int = 0  # in the feed, before limits
     problem: str | None = None
-    asked_seconds: float | None = None  # how seldom it wants to be asked (ttl, sy:updatePeriod)
+    ttl_seconds: float | None = None  # the polling interval that it requests (ttl, sy:updatePeriod)
 
 
-# --- what the text room makes of it ------------------------------------------------------------------------
+# --- after extraction --------------------------------------------------------------------------------------
 
 
 class TimedEntry(FrozenStruct, frozen=True, kw_only=True):
-    """One entry of a live blog: its clock as the page shows it, its day and its moment only where known."""
+    """One entry of a live blog: its clock time as shown, its day and its time only where known."""
 
     clock_minutes: int  # after midnight
     text: str
-    day: dt.date | None = None  # by the page's own clock
-    time: dt.datetime | None = None  # known where the zone is
+    day: dt.date | None = None  # in the zone of the page
+    time: dt.datetime | None = None  # where the zone is known, too
 
 
 class Wire(FrozenStruct, frozen=True, kw_only=True):
-    """The news agency behind a text, and how we know."""
+    """The news agency behind a text, and the evidence for it."""
 
-    agency: str | None  # canonical name ("AFP"); None: agencies were used but none is named
-    evidence: str  # the words that say so
+    agency: str | None  # canonical name ("AFP"); None: agencies were used, none is named
+    evidence: str  # the wording that names it
     kind: Literal["dateline", "byline", "credit", "metadata", "copy"]
     confidence: float = 1.0
 
 
 class BoilerplateLine(FrozenStruct, frozen=True, kw_only=True):
-    """A line that was taken out of a text since its outlet repeats it; `line` is its place there, from 0."""
+    """A line removed from a text because its outlet repeats it; `line` is its index there, from 0."""
 
     line: int
     text: str
 
 
 class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
-    """An article without furniture: paragraphs are separated by one newline."""
+    """An article without boilerplate; paragraphs are separated by one newline."""
 
     verdict: Verdict
-    reason: str | None = None  # why not "ok", or why not by its page, in the user's words
+    reason: str | None = None  # why it is not "ok", or why its page was not used, for users
     title: str = ""
     text: str = ""
     lead: str = ""
     language: str | None = None
     author: str | None = None
-    outlet: str | None = None  # what the text itself says; the entry's outlet goes before it
+    outlet: str | None = None  # named in the text; the outlet of the entry takes precedence
     published: Published | None = None
     modified: dt.datetime | None = None
     wire: Wire | None = None
-    is_container: bool = False  # live blog, briefing, round-up
+    is_container: bool = False  # live blog or roundup
     timed: tuple[TimedEntry, ...] = ()
     canonical_url: str | None = None  # rel=canonical: a hint
     noarchive: bool = False
@@ -153,20 +158,21 @@ class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
     tdm_reserved: bool = False
     media: tuple[Enclosure, ...] = ()  # of the entry and its page, see extract/article.py
     truncated: bool = False
-    repeated: tuple[BoilerplateLine, ...] = ()  # taken out of `text`, see extract/learned_boilerplate.py
-    page_verdict: Verdict | None = None  # of its page, where that failed and the entry's own text was taken
+    repeated: tuple[BoilerplateLine, ...] = ()  # removed from `text`, see extract/learned_boilerplate.py
+    page_verdict: Verdict | None = None  # of its page, where that failed and the text of the entry was used
 
 
 class LearnedBoilerplate(FrozenStruct, frozen=True, kw_only=True):
-    """Which lines an outlet repeats, by their keys: at the ends of a text, and in its middle."""
+    """The lines that an outlet repeats, as keys: at the ends of a text, and in its middle."""
 
     edges: tuple[int, ...] = ()
     middles: tuple[int, ...] = ()
 
 
 class LineHashes(FrozenStruct, frozen=True, kw_only=True):
-    """The lines of one text by their keys, before any was taken out (`removed`), see
-    extract/learned_boilerplate.py.
+    """The lines of one text, as keys, before any was removed (`removed`).
+
+    See extract/learned_boilerplate.py.
     """
 
     edges: tuple[int, ...] = ()
@@ -175,7 +181,7 @@ class LineHashes(FrozenStruct, frozen=True, kw_only=True):
 
 
 class TimedEntryFingerprint(FrozenStruct, frozen=True, kw_only=True):
-    """What an entry of a live blog is weighed by, see cluster/events/terms.py."""
+    """The terms by which an entry of a live blog is scored, see cluster/events/terms.py."""
 
     position: int  # among the timed entries, from 0
     terms: bytes
@@ -183,33 +189,33 @@ class TimedEntryFingerprint(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
-    """What the dedup room computes of one text, alone; layouts are described in dedup/."""
+    """Everything that is computed from one text for comparison; cluster/ describes the layouts."""
 
-    signature: bytes  # MinHash, see cluster/copies/minhash.py; empty for a text with no shingle
+    signature: bytes  # MinHash, see cluster/copies/minhash.py; empty for a text without shingles
     bands: tuple[int, ...]  # LSH keys (signed 64 bit), from the signature
-    sketch: bytes = b""  # its sampled shingles, see cluster/copies/sampled_shingles.py
+    sketch: bytes = b""  # sampled shingles, see cluster/copies/sampled_shingles.py
     shingle_count: int
     terms: bytes  # packed field-weighted terms, see cluster/events/terms.py
     body_words: int
     text_hash: bytes  # 16 bytes over the clean title and text
-    # what other languages compare it by, see cluster/cross_language/features.py; b"" where that is off
+    # features for other languages, see cluster/cross_language/features.py; b"" where that is off
     across: bytes = b""
     entries: tuple[TimedEntryFingerprint, ...] = ()  # of a live blog, the newest ones
 
 
 class Prepared(FrozenStruct, frozen=True, kw_only=True):
-    """All that placing needs of one entry; a pure function of the entry (and its page)."""
+    """Everything that placing needs of one entry; a pure function of the entry and its page."""
 
     article: CleanArticle
-    fingerprint: Fingerprint | None = None  # None when the verdict refuses the article
-    lines: LineHashes | None = None  # None where nothing is learnt from it: a live blog, a text stored before
+    fingerprint: Fingerprint | None = None  # None where the verdict rejects the article
+    lines: LineHashes | None = None  # None where no boilerplate is learned: a live blog, a stored text
 
 
-# --- what is decided and kept ------------------------------------------------------------------------------
+# --- decisions ---------------------------------------------------------------------------------------------
 
 
 class Reason(FrozenStruct, frozen=True, kw_only=True):
-    """One share of a score, in logits; `value` is what it comes from: a likeness, a number of days."""
+    """One share of a score, in logits; `value` is the feature: a similarity, a number of days."""
 
     name: str
     value: float
@@ -217,38 +223,38 @@ class Reason(FrozenStruct, frozen=True, kw_only=True):
 
 
 class CopyEvidence(FrozenStruct, frozen=True, kw_only=True):
-    """Why two texts are one: shares of word 3-shingles, both ways."""
+    """Why two texts are copies: shares of word 3-shingles."""
 
     other: str  # article id
     resemblance: float
     containment: float
-    estimate: float  # MinHash's estimate of the resemblance
+    estimate: float  # of the resemblance, by MinHash
     kind: Literal["copy", "excerpt"] = "copy"
 
 
 class RunnerUp(FrozenStruct, frozen=True, kw_only=True):
-    """A story that was weighed, with its score and what it asked for."""
+    """A story that was scored but not chosen; `need` is the score that it required."""
 
     story: str
     score: float
     need: float
-    reasons: tuple[Reason, ...] = ()  # they sum up to the score together with the evidence's bias
+    reasons: tuple[Reason, ...] = ()  # with the bias of the evidence they sum up to the score
 
 
 Stage = Literal["founded", "copy", "event", "second look", "correction", "revision"]
 
 
 class Evidence(FrozenStruct, frozen=True, kw_only=True):
-    """Why an article is where it is. `score` is None when no score was needed (a copy, nothing alike)."""
+    """The reasons of a decision. `score` is None where none was needed: a copy, or no similar story."""
 
     stage: Stage
     score: float | None = None
     need: float | None = None
     bias: float = 0.0
     reasons: tuple[Reason, ...] = ()
-    shared: tuple[int, ...] = ()  # ids of the terms that say most; explaining gives them their words back
+    shared: tuple[int, ...] = ()  # ids of the terms with the largest shares; explaining resolves them
     copy: CopyEvidence | None = None
-    excerpts: tuple[CopyEvidence, ...] = ()  # stored articles that are cut from this one
+    excerpts: tuple[CopyEvidence, ...] = ()  # stored articles whose text is part of this one
     runner_up: RunnerUp | None = None
     vetoes: tuple[str, ...] = ()
     rules_version: str = ""
@@ -262,15 +268,15 @@ class Placement(FrozenStruct, frozen=True, kw_only=True):
     founded: bool
     role: Role
     evidence: Evidence
-    copy_of: str | None = None  # the twin that was found; the group's original is derived when read
-    absorbed_stories: tuple[str, ...] = ()  # stories that give way to `story` (a container's home)
+    copy_of: str | None = None  # the matching article; the original of the group is derived when read
+    absorbed_stories: tuple[str, ...] = ()  # stories merged into `story`
 
 
-# --- what people see ---------------------------------------------------------------------------------------
+# --- output ------------------------------------------------------------------------------------------------
 
 
 class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """One article of a story as the output rooms need it."""
+    """One article of a story, as output packages need it."""
 
     id: str
     outlet: str | None
@@ -278,7 +284,7 @@ class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     title: str
     published: dt.datetime | None
     seen: dt.datetime
-    effective: dt.datetime
+    effective_at: dt.datetime
     language: str | None
     copy_of: str | None
     wire: str | None
@@ -292,23 +298,23 @@ class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     evidence: Evidence | None = None
     nosnippet: bool = False
     noarchive: bool = False
-    tdm_reserved: bool = False  # text mining is reserved: honoured as noarchive is
+    tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
     media: tuple[Enclosure, ...] = ()  # each with a type; for feeds, never for pages
 
 
 class Reprint(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An article that prints another one's text, whole (a copy) or in part (an excerpt)."""
+    """An article that reprints the text of another one, whole (a copy) or in part (an excerpt)."""
 
     article: str
     outlet: str | None
     url: str | None
     time: dt.datetime | None = None  # declared, to the minute; else None
-    minutes_later: int | None = None  # than the original; below 0 where an agency's own text came out after
+    minutes_later: int | None = None  # than the original; negative where an agency publishes later
     is_whole: bool = True
 
 
 class CopyTrail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An original and who copied it, in the order of time."""
+    """An original and its reprints, in the order of time."""
 
     article: str
     outlet: str | None
@@ -318,18 +324,18 @@ class CopyTrail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class LiveBlogLink(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An entry of a live blog that tells of a story which is not the live blog's home."""
+    """A link from an entry of a live blog to a story other than that of the live blog."""
 
     article: str  # the live blog
     title: str
     outlet: str | None
     url: str | None
-    home: str  # the story that the live blog is in
-    story: str  # the story that the entry tells of
+    live_blog_story: str  # the story of the live blog
+    story: str  # the story that the entry reports
     position: int  # among the timed entries, from 0
     clock_minutes: int
     text: str
-    score: float  # logits, as of an article with its story
+    score: float  # logits, as for an article and its story
     day: dt.date | None = None
     time: dt.datetime | None = None
     nosnippet: bool = False
@@ -349,13 +355,13 @@ class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     outlet_count: int
     report_count: int
     articles: tuple[ArticleView, ...] = ()
-    links: tuple[LiveBlogLink, ...] = ()  # only for one story: what live blogs of other stories tell of it
-    trails: tuple[CopyTrail, ...] = ()  # only for one story: who copied whom
-    texts_gone: bool = False  # only for one story: old texts of it are kept no more
+    links: tuple[LiveBlogLink, ...] = ()  # only for one story: from live blogs of other stories
+    trails: tuple[CopyTrail, ...] = ()  # only for one story
+    texts_gone: bool = False  # only for one story: retention deleted texts of it
 
 
 class AttributedSentence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A sentence that stands in an article, word for word."""
+    """A sentence taken word for word from an article."""
 
     text: str
     article: str
@@ -363,38 +369,39 @@ class AttributedSentence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=
 
 
 class Fact(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What several reports say: the shown sentence first, then the others that say the same."""
+    """A statement of several reports: the shown sentence first, then the others that state the same."""
 
     said: tuple[AttributedSentence, ...]
-    outlets: int  # voices: outlets that print the same words count once
+    outlets: int  # that state it; outlets that print one wording count once
     of: int
-    same_words: tuple[tuple[int, ...], ...] = ()  # places in `said` whose words are one text, each one voice
+    same_words: tuple[tuple[int, ...], ...] = ()  # indexes in `said` of one wording, which count once
 
 
 class Disagreement(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Statements that differ, side by side.
+    """Statements that differ.
 
-    `values`: the figure or clock of each side; of a denial its part ("claimed", "before", "denied").
+    `values` has the figure or clock time of each side; for a denial the part of each side: "claimed",
+    "before", "denied".
     """
 
     kind: Literal["figures", "denial", "times"]
     sides: tuple[AttributedSentence, ...]
     values: tuple[str, ...] = ()
-    rose: bool = False  # the later report gives the higher number: it grew, and nobody is wrong
-    times: tuple[dt.datetime | None, ...] = ()  # where it rose: when the report of each side was published
+    rose: bool = False  # the later report has the higher number: an increase, no contradiction
+    times: tuple[dt.datetime | None, ...] = ()  # if `rose`: when the report of each side was published
 
 
 class AgreedFigure(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A figure that several outlets give; the shown sentence first."""
+    """A figure that several outlets report; the shown sentence first."""
 
-    words: str  # as the shown sentence writes it
+    words: str  # as written in the shown sentence
     said: tuple[AttributedSentence, ...]
     outlets: int
     of: int
 
 
 class TimelineItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A moment. `time` is None where day or clock is unknown; `day` and `clock` as far as known."""
+    """A dated moment. `time` is None where the day or the clock time is unknown."""
 
     kind: Literal["published", "live", "told"]
     text: str
@@ -405,26 +412,24 @@ class TimelineItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     clock_minutes: int | None = None
     precision: Precision = "minute"
     day_inferred: bool = False
-    copies: tuple[Reprint, ...] = ()  # of a publication: the first to print its text; stored without `url`
-    copy_count: int = 0  # all of them
+    copies: tuple[Reprint, ...] = ()  # of a publication: the first reprints of its text; stored without `url`
+    copy_count: int = 0  # of all reprints
 
 
 class MergedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What the reports say together; every sentence stands in the article it is attributed to."""
+    """The merged text of a story; every sentence is in the article that it is attributed to."""
 
     title: str
     lead: AttributedSentence | None
     facts: tuple[Fact, ...]
-    only: tuple[AttributedSentence, ...]  # what only one outlet has, grouped by article in order
+    only: tuple[AttributedSentence, ...]  # statements of one outlet only, grouped by article in order
     disagreements: tuple[Disagreement, ...]
     timeline: tuple[TimelineItem, ...]
-    beside: tuple[
-        tuple[AttributedSentence, ...], ...
-    ] = ()  # on the same point, but too unlike to be counted as one fact
+    beside: tuple[tuple[AttributedSentence, ...], ...] = ()  # similar, but not enough for one fact
     agreed: tuple[AgreedFigure, ...] = ()
-    no_shared_fact: bool = False  # three outlets or more and nothing alike: they may not tell of one event
+    no_shared_fact: bool = False  # three or more outlets and no similar sentence: possibly several events
 
 
 def utc_now() -> dt.datetime:
-    """The clock of the program."""
+    """Return the current time in UTC."""
     return dt.datetime.now(dt.UTC)

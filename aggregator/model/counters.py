@@ -1,7 +1,7 @@
-"""Counts of what happened since the process began, for `/metrics`.
+"""Counters and histograms for `/metrics`, since the start of the process.
 
-What is counted stands here, in one place; what can be asked of the database is not counted at all. One Tally
-a process is made by the daemon and handed down to whoever counts.
+This module defines all of them. What the database can answer is not counted. The daemon makes one Metrics and
+passes it to the parts that count.
 """
 
 import threading
@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import msgspec
 
-_MOST_SERIES = 200  # label values of one metric; further ones are counted as "other"
+_MAX_SERIES = 200  # label sets of one metric; further ones are counted as "other"
 
 
 class Metric(NamedTuple):
-    """Something that is counted. `buckets`: upper bounds in seconds, of a duration; () for a count."""
+    """A counter, or a histogram of durations with `buckets`, upper bounds in seconds."""
 
     name: str
     help: str
@@ -30,28 +30,29 @@ _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 
 FETCHES = Metric(
     "aggregator_fetches",
-    "Requests for feeds, pages and robots.txt, by what came of them",
+    "Requests for feeds, pages and robots.txt, by outcome",
     ("kind", "outcome"),
 )
-FETCHED_BYTES = Metric("aggregator_fetched_bytes", "Bytes of answers, unpacked", ("kind",))
+FETCHED_BYTES = Metric("aggregator_fetched_bytes", "Decompressed bytes of responses", ("kind",))
 FETCH_SECONDS = Metric(
     "aggregator_fetch_seconds",
-    "How long a request took, redirects and waiting its turn included",
+    "Duration of requests, with redirects and the wait for the rate limiter",
     ("kind",),
     _SLOW,
 )
-PLACED = Metric("aggregator_placed", "Entries that were placed, by what became of them", ("outcome",))
-VERDICTS = Metric("aggregator_verdicts", "Texts of articles, by the verdict on them", ("verdict",))
+PLACED = Metric("aggregator_placed", "Placed entries, by outcome", ("outcome",))
+VERDICTS = Metric("aggregator_verdicts", "Texts of articles, by verdict", ("verdict",))
 PLACING_SECONDS = Metric(
-    "aggregator_placing_seconds", "How long placing a batch took, its commit included", (), _QUICK
+    "aggregator_placing_seconds", "Duration of placing a batch, with its commit", (), _QUICK
 )
 WORKERS_ENDED = Metric("aggregator_workers_ended", "Worker processes that ended, by cause", ("cause",))
 TRANSACTION_SECONDS = Metric(
-    "aggregator_write_transaction_seconds", "How long writing transactions took, waiting included", (), _QUICK
+    "aggregator_write_transaction_seconds",
+    "Duration of write transactions, with the wait for the lock",
+    (),
+    _QUICK,
 )
-TRANSACTION_RETRIES = Metric(
-    "aggregator_transaction_retries", "Transactions that were done again, by cause", ("cause",)
-)
+TRANSACTION_RETRIES = Metric("aggregator_transaction_retries", "Repeated transactions, by cause", ("cause",))
 
 COUNTED: tuple[Metric, ...] = (
     FETCHES,
@@ -67,7 +68,7 @@ COUNTED: tuple[Metric, ...] = (
 
 
 class MetricSample(msgspec.Struct, frozen=True):
-    """One series: `value` is the sum; of a duration `buckets` count each bound and "more", not summed up."""
+    """One series. `value` is the sum; `buckets`, of a histogram, are not cumulative and end with +Inf."""
 
     labels: tuple[str, ...]
     value: float
@@ -75,7 +76,7 @@ class MetricSample(msgspec.Struct, frozen=True):
 
 
 class Metrics:
-    """Counts, from any thread. Never fails and never grows without bound."""
+    """The metrics of a process; safe to use from any thread, with a bounded number of series."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -83,14 +84,14 @@ class Metrics:
         self._buckets: dict[Metric, dict[tuple[str, ...], list[int]]] = {metric: {} for metric in COUNTED}
 
     def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
-        """Count `by` more; `labels` in the order of the metric's."""
+        """Add `by` to a counter; `labels` are values in the order of `metric.labels`."""
         with self._lock:
             totals = self._totals[metric]
             labels = _bounded_labels(labels, totals)
             totals[labels] = totals.get(labels, 0) + by
 
     def observe(self, metric: Metric, seconds: float, *labels: str) -> None:
-        """Note a duration."""
+        """Record a duration in a histogram."""
         with self._lock:
             totals = self._totals[metric]
             labels = _bounded_labels(labels, totals)
@@ -100,7 +101,7 @@ class Metrics:
 
     @contextmanager
     def timer(self, metric: Metric, *labels: str) -> Iterator[None]:
-        """Note how long the block took, also where it raised."""
+        """Record the duration of the block, also where it raises."""
         began = monotonic()
         try:
             yield
@@ -108,7 +109,7 @@ class Metrics:
             self.observe(metric, monotonic() - began, *labels)
 
     def read(self, metric: Metric) -> list[MetricSample]:
-        """All series of a metric, by their labels."""
+        """Return all series of a metric, sorted by labels."""
         with self._lock:
             buckets = self._buckets[metric]
             return [
@@ -117,6 +118,6 @@ class Metrics:
             ]
 
 
-def _bounded_labels(labels: tuple[str, ...], known: dict[tuple[str, ...], float]) -> tuple[str, ...]:
-    """The same labels; where a metric has very many already, one series for all new ones."""
-    return labels if labels in known or len(known) < _MOST_SERIES else tuple("other" for _ in labels)
+def _bounded_labels(labels: tuple[str, ...], totals: dict[tuple[str, ...], float]) -> tuple[str, ...]:
+    """Return `labels`, or "other" for a new series of a metric that has too many."""
+    return labels if labels in totals or len(totals) < _MAX_SERIES else tuple("other" for _ in labels)

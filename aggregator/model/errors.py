@@ -1,8 +1,7 @@
-"""What can go wrong, in the user's words.
+"""The errors that users may see.
 
-Every error that a person may see is one of these. Its message says what happened and what to type next; its
-exit code is the one that README and `--help` promise. Libraries' own exceptions stop at the door of the room
-that imports the library and come out as one of these, or as a verdict stored beside the thing that failed.
+The message states what happened and what to do; `exit_code` is documented in README.md and `--help`. A
+package that uses a library converts the exceptions of that library to one of these, or to a stored verdict.
 """
 
 import errno
@@ -10,97 +9,96 @@ from typing import ClassVar
 
 
 class AggregatorError(Exception):
-    """Something the user can read and act on; ends a command with `exit_code`."""
+    """Base of all errors with a message for users; ends a command with `exit_code`."""
 
     exit_code: ClassVar[int] = 1
 
 
 class ConfigError(AggregatorError):
-    """config.yaml (or the command line) asks for something that does not exist or cannot be."""
+    """A value in config.yaml or on the command line is unknown or not possible."""
 
     exit_code = 2
 
 
 class UsageError(AggregatorError):
-    """The command was given something it cannot work with: an unknown id, a missing file."""
+    """An argument of the command cannot be used: an unknown id, a missing file."""
 
     exit_code = 2
 
 
 class DatabaseTooNewError(AggregatorError):
-    """The database was written by a newer program than this one."""
+    """A newer version of the program wrote the database."""
 
     exit_code = 4
 
 
 class DatabaseOutdatedError(AggregatorError):
-    """The database was written by an older program and must be upgraded first."""
+    """An older version of the program wrote the database; it must be upgraded first."""
 
     exit_code = 4
 
 
 class NotWritableError(AggregatorError):
-    """The database, or the folder that should hold it, cannot be written."""
+    """The database or its folder cannot be written."""
 
     exit_code = 5
 
 
 class DatabaseReplacedError(NotWritableError):
-    """The file of the database is missing, or is not the one any more that was opened."""
+    """The database file is missing or is not the file that was opened."""
 
 
 class DatabaseBusyError(AggregatorError):
-    """Others were in the way, or it took too long; nothing was written. To be tried again."""
+    """A conflict with other transactions, or a timeout; nothing was written. The caller may retry."""
 
 
 class DatabaseLockedError(DatabaseBusyError):
-    """Another program keeps SQLite's file for itself, and was waited for. To be tried again later."""
+    """Another program locked the SQLite file for too long. The caller may retry later."""
 
 
 class DamagedFileError(AggregatorError):
-    """The file of the database holds what was never written to it: a part of it cannot be read."""
+    """A part of the database file is damaged and cannot be read."""
 
 
 class DatabaseAwayError(AggregatorError):
-    """The database server does not answer, or broke off in the middle. To be tried again.
+    """The database server does not respond, or the connection broke. The caller may retry.
 
-    `commit_unknown`: it broke off while it was asked to commit, which it may have done. Whoever tries again
-    looks at the rows first.
+    With `commit_unknown` it broke during a commit, which may have succeeded: read the rows before a retry.
     """
 
-    def __init__(self, words: str, *, commit_unknown: bool = False) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, *, commit_unknown: bool = False) -> None:
+        super().__init__(message)
         self.commit_unknown = commit_unknown
 
 
 class DamagedError(AggregatorError):
-    """What the database holds of an article cannot be read."""
+    """The stored data of an article cannot be decoded."""
 
 
 class UnreadableEntryError(DamagedError):
-    """What the database holds of entry `n` cannot be read."""
+    """The stored data of entry `n` cannot be decoded."""
 
-    def __init__(self, words: str, n: int) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, n: int) -> None:
+        super().__init__(message)
         self.n = n
 
 
 class AnotherDaemonError(AggregatorError):
-    """Another process is the writer of this database already."""
+    """Another process is the writer of this database."""
 
     exit_code = 6
 
 
 class LeaseLostError(AnotherDaemonError):
-    """This process is not the writer of stories (any more); what it had not committed did not happen."""
+    """This process is not, or no longer, the writer; uncommitted work is rolled back."""
 
 
 class BrokenDaemonError(AggregatorError):
-    """A part of the daemon ended unexpectedly, and the daemon with it: it is to be started anew."""
+    """A part of the daemon failed, so the daemon ends and should be restarted."""
 
 
 class FetchError(AggregatorError):
-    """An address could not be read. `cause` is one of the words that `sources list` shows."""
+    """A URL could not be fetched. `cause` is one of the causes that `sources list` shows."""
 
     def __init__(
         self,
@@ -118,15 +116,15 @@ class FetchError(AggregatorError):
 
 
 class ReadError(AggregatorError):
-    """Bytes that are not what they should be: a feed without entries, a broken record, a binary file."""
+    """Input of the wrong kind: a feed without entries, a broken record, a binary file."""
 
 
 class NoWorkersError(AggregatorError):
-    """Nobody is there to run jobs. It says nothing about the jobs: they wait, and are tried again."""
+    """No worker can run jobs. The jobs are not at fault; they wait and are tried again."""
 
 
 class TooManyFilesError(AggregatorError):
-    """This process may open no more files or connections at the moment. To be tried again."""
+    """The limit of open files or connections is reached. The caller may retry."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -135,12 +133,12 @@ class TooManyFilesError(AggregatorError):
 
     @staticmethod
     def is_behind(error: BaseException) -> bool:
-        """Whether the system refused for that reason."""
+        """Whether `error` was raised at that limit."""
         return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 class WorkError(AggregatorError):
-    """A job got no answer: `verdict` is "timeout", "memory", "died", or "failed" (the function raised)."""
+    """A job has no result: `verdict` is "timeout", "memory", "died", or "failed" (the function raised)."""
 
     def __init__(self, verdict: str, detail: str) -> None:
         super().__init__(f"{verdict}: {detail}")

@@ -1,9 +1,7 @@
-"""How the daemon does, as nouns: what the daemon knows of itself, and what probes and people are told.
+"""Value types of the daemon's health, and the rate of news of a source.
 
-How often a source has news. Pure: times and counts come in, entries a day go out.
-
-Kept is one number, a mean that forgets: each new entry weighs less the longer ago it came. It is worked out
-anew only when there is news, so that what is stored tells how busy a source was when it fell silent.
+The rate is an exponentially decaying mean of new entries a day. It is updated only when there are new
+entries, so the stored rate is that of the time before a source became silent.
 """
 
 import datetime as dt
@@ -16,23 +14,23 @@ import msgspec
 from aggregator.model.core import FrozenStruct
 
 _DAY_SECONDS = 86400.0
-_LEAST_SPAN_DAYS = 1 / 24  # a feed whose entries are all of the last minutes has not thousands a day
+_MIN_SPAN_DAYS = 1 / 24  # a feed with entries of the last minutes only does not have thousands a day
 
 
 def initial_rate(published: Iterable[dt.datetime], now: dt.datetime, rate_days: float) -> float:
-    """New entries a day, told from the dates in a feed that is seen for the first time; 0 without dates."""
+    """Estimate new entries a day from the dates in the first response of a feed; 0 without dates."""
     ages = [(now - time).total_seconds() / _DAY_SECONDS for time in published]
-    known = sorted(age for age in ages if age >= 0)
-    recent = [age for age in known if age <= rate_days]
+    past = sorted(age for age in ages if age >= 0)
+    recent = [age for age in past if age <= rate_days]
     if len(recent) >= 2:
-        # A feed shows its newest entries only: where they are all recent, its oldest bounds the span.
-        span = recent[-1] if len(recent) == len(known) else rate_days
-        return len(recent) / max(span, _LEAST_SPAN_DAYS)
-    return len(known) / max(known[-1], rate_days) if known else 0.0
+        # A feed contains only its newest entries: if all are recent, the oldest bounds the span.
+        span = recent[-1] if len(recent) == len(past) else rate_days
+        return len(recent) / max(span, _MIN_SPAN_DAYS)
+    return len(past) / max(past[-1], rate_days) if past else 0.0
 
 
 def decay_rate(per_day: float, at: dt.datetime | None, now: dt.datetime, rate_days: float) -> float:
-    """What a rate as of `at` is worth now, when nothing came since."""
+    """Return the rate `per_day` of the time `at`, decayed until `now` without new entries."""
     if at is None:
         return 0.0
     days = max(0.0, (now - at).total_seconds() / _DAY_SECONDS)
@@ -42,16 +40,17 @@ def decay_rate(per_day: float, at: dt.datetime | None, now: dt.datetime, rate_da
 def update_rate(
     per_day: float, at: dt.datetime | None, now: dt.datetime, new: int, rate_days: float
 ) -> float:
-    """The rate after `new` entries that came since the last look."""
+    """Return the rate after `new` entries since `at`."""
     return decay_rate(per_day, at, now, rate_days) + new / rate_days
 
 
 def silence_seconds(
     per_day: float, last_new_at: dt.datetime | None, now: dt.datetime, *, gaps: float, days: float
 ) -> float | None:
-    """How long a source is silent, where that is more than `gaps` of its own and `days`; else None.
+    """Return for how long a source has had no news, if longer than `gaps` expected gaps and `days`; else
+    None.
 
-    `per_day` is the rate as of its last news.
+    `per_day` is the rate at its last news.
     """
     gap = expected_gap_seconds(per_day)
     if gap is None or last_new_at is None:
@@ -61,7 +60,7 @@ def silence_seconds(
 
 
 def expected_gap_seconds(per_day: float) -> float | None:
-    """Seconds between two new entries; None where the rate is unknown."""
+    """Return the mean seconds between two new entries; None where the rate is 0."""
     return _DAY_SECONDS / per_day if per_day > 0 else None
 
 
@@ -69,7 +68,7 @@ DaemonRole = Literal["starting", "writer", "standby"]
 
 
 class Reload(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The last time that config.yaml was read again."""
+    """The last reload of config.yaml."""
 
     at: dt.datetime
     ok: bool
@@ -77,54 +76,54 @@ class Reload(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class ProcessState(FrozenStruct, frozen=True, kw_only=True):
-    """What only the running process knows."""
+    """The part of the health that only the running process knows."""
 
     role: DaemonRole = "starting"
     started_at: dt.datetime
     placing_started: bool = False
-    stalled: tuple[str, ...] = ()  # threads that do not get on
-    trouble: str | None = None  # why placing rests, in words
-    workers: str | None = None  # why no worker can run anything, in words
+    stalled: tuple[str, ...] = ()  # threads that make no progress
+    trouble: str | None = None  # why placing backs off
+    workers: str | None = None  # why no worker can run jobs
     last_reload: Reload | None = None
-    failed_tasks: tuple[str, ...] = ()  # what failed at its last try, in words: a backup, thinning
+    failed_tasks: tuple[str, ...] = ()  # maintenance tasks whose last attempt failed, with the cause
 
     @property
     def is_writer(self) -> bool:
-        """Whether it places."""
+        """Whether this process is the writer."""
         return self.role == "writer"
 
     @property
     def is_backing_off(self) -> bool:
-        """Whether placing rests."""
+        """Whether placing waits after a failure."""
         return self.trouble is not None
 
     @property
     def reload_failed(self) -> bool:
-        """Whether what config.yaml says now is not in force."""
+        """Whether the present config.yaml is not in force."""
         return self.last_reload is not None and not self.last_reload.ok
 
 
 class DatabaseStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What the database knows, asked in one go. Ages are seconds."""
+    """Counts and ages from the database, read in one transaction. Ages are seconds."""
 
     inbox: dict[str, int]  # entries by what they wait for: page | ready
     oldest_seconds: float
     last_placed: dt.datetime | None
     sources: dict[str, int]  # by state, see docs/operations.md, Health
-    all_fail: str | None = None  # that all feeds fail, in words
-    due_sources: int  # that should have been asked by now, ...
-    late_seconds: float  # ... and the latest of them
-    articles: int  # the number of the last one that was placed: forgotten ones are in it
-    unindexed: int  # articles that full-text search does not find yet
-    untold: int  # stories whose merged text waits, counted up to a bound
-    requests_waiting: int  # what commands asked of the writer
+    all_fail: str | None = None  # a message where all feeds fail
+    due_sources: int  # whose poll is due, ...
+    late_seconds: float  # ... and by how much the latest of them
+    articles: int  # the number of the last placed one; includes forgotten ones
+    unindexed: int  # articles that are not in the full-text index yet
+    unrendered: int  # stories whose merged text is not yet rendered, counted up to a bound
+    requests_waiting: int  # commands for the writer
     deliveries_waiting: int
     hooks_failing: int
     problems: tuple[str, ...] = ()
 
 
 class DatabaseSize(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The database as a thing that takes room. Bytes; None where it cannot be known (a server's disk)."""
+    """Sizes of the database in bytes; None where unknown, as for the disk of a server."""
 
     size_bytes: int
     log_bytes: int | None = None
@@ -133,7 +132,7 @@ class DatabaseSize(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
 
 
 class SourceGauge(FrozenStruct, frozen=True, kw_only=True):
-    """One source in numbers; times are seconds since 1970."""
+    """The metrics of one source; times are Unix timestamps."""
 
     id: str
     health: str
@@ -144,16 +143,16 @@ class SourceGauge(FrozenStruct, frozen=True, kw_only=True):
 
 
 class BackupState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The daemon's backups. `words` say what is wrong with them."""
+    """The state of the backups; `words` is a message where something is wrong."""
 
-    every_seconds: int | None  # None: it makes none
+    every_seconds: int | None  # None: backups are off
     last: dt.datetime | None
     size_bytes: int | None
     words: str | None
 
 
 class HealthSnapshot(FrozenStruct, frozen=True, kw_only=True):
-    """What one look into the database found."""
+    """The state read from the database at one time."""
 
     at: dt.datetime
     stored: DatabaseStatus
@@ -161,13 +160,13 @@ class HealthSnapshot(FrozenStruct, frozen=True, kw_only=True):
     sources: tuple[SourceGauge, ...] = ()
     why_not_writable: str | None = None
     revision: str | None = None
-    events: dict[str, int] = {}  # noqa: RUF012 - lines of the stories' log since the start, by kind
+    events: dict[str, int] = {}  # noqa: RUF012 - story events since the start, by kind
     backup: BackupState | None = None
     retention: dict[str, int] | None = None
 
 
 class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """How everything does. `problems` may name files of this machine: for the owner's eyes."""
+    """The health of the daemon. `problems` may name local files, so only the owner may see them."""
 
     status: Literal["ok", "degraded", "down"]
     role: DaemonRole
@@ -177,29 +176,29 @@ class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     writable: bool
     ready: bool
     problems: tuple[str, ...]
-    process_problems: tuple[str, ...]  # those of them that only the process knows
-    stored: DatabaseStatus | None = None  # None: the database did not answer in time
+    process_problems: tuple[str, ...]  # the subset that only the process knows
+    stored: DatabaseStatus | None = None  # None: the database did not respond in time
     place: DatabaseSize | None = None
     backup: BackupState | None = None
-    retention: dict[str, int] | None = None  # how far it came, by step
+    retention: dict[str, int] | None = None  # its progress, by step
     last_reload: Reload | None = None
 
     @property
     def uptime_words(self) -> str:
-        """How long it runs, as one says it."""
+        """The uptime for people, as "3 d 4 h" or "4 h 5 min"."""
         days, rest = divmod(int(self.uptime_seconds), 86_400)
         return f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min"
 
 
 class HealthCheckTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `watch` of config/tuning.yaml; units stand there."""
+    """Section `health_checks` of config/tuning.yaml, which states the units."""
 
     probe_seconds: float
-    fresh_seconds: float
+    cache_seconds: float
     sources_labelled: int
     waiting_hours: float
     free_disk_bytes: int
-    log_bytes: int
+    wal_bytes: int
     unindexed_articles: int
     future_seconds: float
     open_files: int

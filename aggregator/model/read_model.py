@@ -1,29 +1,30 @@
-"""What the output rooms ask of the store, in nouns: the shelf that readers take stories from.
+"""The read interface of the store, and its value types.
 
-The store's reading side has these methods; `publish` and the command line know only this protocol, so that a
-page or a feed can be tested with an in-memory stand-in. Nothing here knows SQL or HTTP.
+Pages, feeds and commands depend on the protocol StoryReader only, so that tests can use an implementation in
+memory. Nothing here depends on SQL or HTTP.
 """
 
 import datetime as dt
 from typing import Literal, Protocol
 
+import msgspec
+
 from aggregator.model.core import ArticleView, FrozenStruct, MergedStory, StoryView
 
-# In the words of `aggregator sources list`: "silent" has less news than it used to, "flood" had old entries
-# at once.
+# As shown by `aggregator sources list`: "silent" has had no news for unusually long, "flood" had many old
+# entries at once.
 SourceState = Literal["new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"]
 
 
 class StoryFilter(FrozenStruct, frozen=True, kw_only=True):
-    """Which stories are wanted. What is not given does not restrict.
+    """A filter of stories. Empty fields do not restrict.
 
-    `since` and `until` look at a story's `last_published` (effective), both ends included. `outlet` and
-    `language` ask for a story that has such an article; `folder` for one with an article of a source in that
-    folder. Stories come in the order of their last bump, newest first; `after` is the `next` of the page
-    before.
+    `since` and `until` bound `last_published` (effective time), both inclusive. `outlet` and `language`
+    match a story that has such an article, `folder` one with an article of a source in that folder. Stories
+    are ordered by their last bump, newest first; `after` is the `next` of the previous page.
     """
 
-    query: str = ""  # words that must stand in the story's title or in one of its articles
+    query: str = ""  # words that must be in the story's title or in one of its articles
     since: dt.datetime | None = None
     until: dt.datetime | None = None
     min_outlets: int = 1
@@ -36,10 +37,10 @@ class StoryFilter(FrozenStruct, frozen=True, kw_only=True):
 
 
 class StoryPage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Stories with their articles (without the articles' texts); `next` is None on the last page.
+    """A page of stories with their articles, without texts; `next` is None on the last page.
 
-    A page may hold fewer stories than were asked for, or none, and still have a `next`: where hardly any fit,
-    they are looked for in steps.
+    A page may have fewer stories than requested, or none, and still a `next`: where few stories match, the
+    search is split into steps.
     """
 
     stories: tuple[StoryView, ...] = ()
@@ -47,23 +48,23 @@ class StoryPage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class StoryRedirect(FrozenStruct, frozen=True, kw_only=True):
-    """The story was merged into another one; `to` is the story's id today, never again a moved one."""
+    """The story was merged into another one; `to` is the present id and never a redirect itself."""
 
     to: str
 
 
 class ArticleDetail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """One article by itself. `article` has its text, its timed entries and its evidence."""
+    """One article. `article` has its text, its timed entries and its evidence."""
 
     article: ArticleView
     story: str
     story_title: str
-    revisions: int  # former texts that are kept
-    copies: tuple[ArticleView, ...] = ()  # that print its text in its story; oldest first, without texts
+    revisions: int  # number of earlier texts that are stored
+    copies: tuple[ArticleView, ...] = ()  # copies of it in its story; oldest first, without texts
 
 
 class EntryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An entry of a live blog that holds all the words; `day` only where known, `marks` as in SearchHit."""
+    """An entry of a live blog that has all the words; `day` only where known, `marks` as in SearchHit."""
 
     clock_minutes: int  # after midnight
     day: dt.date | None
@@ -72,9 +73,9 @@ class EntryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """One article that holds the words.
+    """One article that matches a search.
 
-    `snippet` is plain text; `marks` are half-open ranges of code points in it, in order, that hold the words.
+    `snippet` is plain text; `marks` are the half-open ranges of code points in it that match, in order.
     """
 
     article: str
@@ -83,7 +84,7 @@ class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     title: str
     outlet: str | None
     url: str | None
-    effective: dt.datetime
+    effective_at: dt.datetime = msgspec.field(name="effective")
     language: str | None = None
     snippet: str = ""
     marks: tuple[tuple[int, int], ...] = ()
@@ -92,9 +93,9 @@ class SearchHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class SearchBounds(FrozenStruct, frozen=True, kw_only=True):
-    """Which articles are searched. What is not given does not restrict.
+    """A filter of the articles that are searched. Empty fields do not restrict.
 
-    Times are effective ones, both ends included; `outlet` is its name or some words of it in a row.
+    Times are effective times, both inclusive; `outlet` is its name or consecutive words of it.
     """
 
     since: dt.datetime | None = None
@@ -104,9 +105,9 @@ class SearchBounds(FrozenStruct, frozen=True, kw_only=True):
 
 
 class StoryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A story with articles that were found; `hits` are the best of them, at most three.
+    """A story with matching articles; `hits` are the best of them, at most three.
 
-    `found` counts its articles among those that were ranked, which are bounded (config/tuning.yaml, search).
+    `found` counts its articles among the ranked ones, whose number is bounded (config/tuning.yaml, search).
     """
 
     story: str
@@ -123,46 +124,46 @@ class StoryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class SearchResults(FrozenStruct, frozen=True, kw_only=True):
-    """Best first: articles, and the stories that they are in, at most as many as were asked for of each.
+    """Matching articles and their stories, best first, of each at most as many as requested.
 
-    `problem` says in the user's words why a text cannot be searched for.
+    `problem` is a message for users where the text cannot be searched.
     """
 
     hits: tuple[SearchHit, ...] = ()
     stories: tuple[StoryHit, ...] = ()
-    more: bool = False  # there are more hits than were asked for
-    partial: bool = False  # older articles cannot be found yet: the index is being made anew
+    more: bool = False  # there are more hits than requested
+    partial: bool = False  # the index is being rebuilt: older articles are missing
     problem: str | None = None
 
 
 class SourceView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Where articles come from, and how it does. `url` may hold a secret: for the owner's eyes only."""
+    """A source and its health. `url` may contain a secret, so only the owner may see it."""
 
     id: str
     name: str
     url: str | None = None
-    home: str | None = None
+    site_url: str | None = None
     folder: str | None = None
     kind: Literal["feed", "folder"] = "feed"
     state: SourceState = "new"
-    problem: str | None = None  # the cause, when it fails or was paused, in the user's words
+    problem: str | None = None  # why it fails or is paused, for users
     article_count: int = 0
     last_success: dt.datetime | None = None
     next_due: dt.datetime | None = None
 
 
 class FrontPageStory(FrozenStruct, frozen=True, kw_only=True):
-    """What the front page weighs of a story, without its articles."""
+    """What orders a story on the front page, without its articles."""
 
     id: str
     updated: dt.datetime
     report_count: int
     language: str | None = None
-    preferred: bool = False  # holds an article of an outlet that the reader prefers
+    preferred: bool = False  # has an article of an outlet of publish.prefer
 
 
 class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What a list of stories shows of one; no article of it is read."""
+    """A story in a list; its articles are not read."""
 
     id: str
     title: str
@@ -172,7 +173,7 @@ class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     article_count: int
     outlet_count: int
     report_count: int
-    outlets: tuple[str, ...]  # named ones, each once, by their first article
+    outlets: tuple[str, ...]  # without unnamed ones, each once, in the order of first articles
 
 
 HistoryEventKind = Literal[
@@ -181,10 +182,11 @@ HistoryEventKind = Literal[
 
 
 class HistoryEvent(FrozenStruct, frozen=True, kw_only=True):
-    """One step in the life of a story, by our clock.
+    """One event in the history of a story.
 
-    `article` is what came, where it still is in the story or elsewhere; `before` and `after` are headlines
-    or, of "merged", the title of the story that gave way in `before`; `words` say why, where that is known.
+    `article` is the article that was added, if it still exists. `before` and `after` are headlines; for
+    "merged",
+    `before` is the title of the story that was merged into this one. `words` is the reason, where known.
     """
 
     at: dt.datetime
@@ -196,46 +198,46 @@ class HistoryEvent(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Quality(FrozenStruct, frozen=True, kw_only=True):
-    """How well grouping does, as far as the database itself can tell. Counts."""
+    """Indicators of the quality of grouping that need no labels. Counts."""
 
-    stories: int  # looked at: the newest ones
-    by_reports: tuple[tuple[int, int], ...]  # (least number of independent reports, stories with so many)
+    stories: int  # examined: the newest ones
+    by_reports: tuple[tuple[int, int], ...]  # (minimum of independent reports, number of such stories)
     largest: tuple[tuple[str, str, int], ...]  # id, title, articles: the largest of them
     rendered: int  # of them: with three or more reports and a merged text
-    without_fact_count: int  # of these: in which no two outlets say one thing alike
+    without_fact_count: int  # of these: without a fact of two outlets
     without_fact: tuple[tuple[str, str, int], ...]  # id, title, reports: the first of those
-    days: int  # whose corrections are counted
-    merges: int  # corrections of those days that stand: stories that should have been one
+    days: int  # days whose corrections are counted
+    merges: int  # of those days and not undone: stories that should have been one
     split_count: int  # splits and moves: articles that were in the wrong story
-    undone: int  # corrections of those days that were taken back
+    undone: int  # corrections of those days that were undone
 
 
 ChangeKind = Literal["created", "report", "headline", "corrected", "merged", "split"]
 
 
 class Change(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What is new about a story: it came to be, or was bumped, merged or split. Never a copy.
+    """A change of a story: it was created, bumped, merged or split. A copy causes none.
 
-    One article is one change at most: `kind` is what matters most of it, and `title_before` is given whenever
-    the headline changed with it. `others` are the ids that gave way to the story ("merged", sometimes
-    "created"), or the one that it came out of ("split").
+    An article causes at most one change; `kind` is the most important one, and `title_before` is set whenever
+    the headline changed, too. `others` are the ids that were merged into the story ("merged", sometimes
+    "created"), or the id from which it was split off ("split").
     """
 
-    n: int  # running number, for life
-    story: str  # the story's id today
-    was: str  # its id then
+    n: int  # serial number, never reused
+    story: str  # the present id of the story
+    was: str  # its id at the time of the change
     kind: ChangeKind
-    at: dt.datetime  # our clock
-    updated: dt.datetime  # where it sorts, as the story's own `updated`; no two changes have the same
-    title: str  # the headline after it
+    at: dt.datetime  # when the change was stored
+    updated: dt.datetime  # the sort key, as `updated` of the story; unique among changes
+    title: str  # the headline after the change
     title_before: str | None = None
-    report_count: int  # after it
+    report_count: int  # after the change
     others: tuple[str, ...] = ()
-    article: ArticleView | None = None  # what came, without its text
+    article: ArticleView | None = None  # the added article, without its text
 
 
 class Health(FrozenStruct, frozen=True, kw_only=True):
-    """How the daemon does. `waiting` counts accepted articles that have no place yet."""
+    """The health of the daemon. `waiting` counts accepted entries that are not placed yet."""
 
     writable: bool = True
     waiting: int = 0
@@ -244,83 +246,84 @@ class Health(FrozenStruct, frozen=True, kw_only=True):
 
 
 class StoryReader(Protocol):
-    """Reading, from any thread; every method may raise AggregatorError when the database does not answer."""
+    """Reads from any thread. Every method may raise AggregatorError where the database does not respond."""
 
     def stories(self, wanted: StoryFilter) -> StoryPage:
-        """The stories asked for, newest bump first. Raises UsageError for an `after` that is no cursor."""
+        """Return matching stories, newest bump first. Raises UsageError for an invalid `after`."""
         ...
 
     def story(self, story_id: str, /) -> StoryView | StoryRedirect | None:
-        """One story, its articles with text, timed entries and evidence; None where there is none."""
+        """Return a story and its articles with text, timed entries and evidence, or None."""
         ...
 
-    def gone(self, id: str, /) -> bool:  # noqa: A002 - the word that people type
-        """Whether there was a story or an article with this id that was forgotten, or kept long enough."""
+    def gone(self, id: str, /) -> bool:  # noqa: A002 - the name in the API
+        """Whether a story or an article with this id was deleted by `forget` or by retention."""
         ...
 
     def merged(self, story_id: str, /) -> MergedStory | None:
-        """What the story's reports say together; None while that is not worked out, or for no story."""
+        """Return the merged text; None where it is not yet rendered or the story does not exist."""
         ...
 
     def rendered(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
-        """`merged` of many stories, of those where it is worked out already."""
+        """Return the merged texts of those stories that have one, by id."""
         ...
 
     def rank_front_page(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
-        """The heaviest first among the newest stories that fit (`limit` and `after` are not looked at).
+        """Return the newest matching stories in the order of the front page; `limit` and `after` are ignored.
 
-        `prefer` are the outlets that the reader prefers. How many are weighed is bounded
-        (store/read/reader.py).
+        Stories of the outlets `prefer` rank higher. The number of stories is bounded (config/tuning.yaml,
+        front_page).
         """
         ...
 
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
-        """The stories with these ids, in their order, as `stories` gives them; what is none is left out."""
+        """Return the stories with these ids, in this order, as `stories` does; unknown ids are left out."""
         ...
 
     def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
-        """The same for a page that shows a list."""
+        """Return the same stories as list items."""
         ...
 
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
-        """What happened to a story, the oldest first; its beginning and its newest steps where it is long."""
+        """Return the history of a story, oldest first; of a long one the beginning and the newest events."""
         ...
 
     def quality(self, now: dt.datetime) -> Quality:
-        """How well grouping does."""
+        """Return indicators of the quality of grouping."""
         ...
 
     def article(self, article_id: str, /) -> ArticleDetail | None:
-        """One article; None when there is none."""
+        """Return an article; None where it does not exist."""
         ...
 
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
-        """Articles that hold the words and their stories, best first, at most `limit` of each."""
+        """Return matching articles and their stories, best first, at most `limit` of each."""
         ...
 
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
-        """What is new about stories that fit today, newest `updated` first, at most `wanted.limit`.
+        """Return the changes of stories that match now, newest `updated` first, at most `wanted.limit`.
 
-        How many changes are looked at is bounded (config/tuning.yaml); `wanted.after` is not asked.
+        The number of changes that are read is bounded (config/tuning.yaml, changes); `wanted.after` is
+        ignored.
         """
         ...
 
     def sources(self) -> tuple[SourceView, ...]:
-        """All sources, by folder and name."""
+        """Return all sources, ordered by folder and name."""
         ...
 
     def folders(self) -> tuple[str, ...]:
-        """The folders that sources are in, by name; cheap to ask."""
+        """Return the folders of sources, ordered by name. Cheap."""
         ...
 
     def state(self) -> Health:
-        """How the daemon does, now."""
+        """Return the present health of the daemon."""
         ...
 
     def last_change(self) -> str:
-        """An opaque word that is another one whenever a story, article or correction is; cheap to ask."""
+        """Return an opaque version that changes with every story, article and correction. Cheap."""
         ...
 
     def last_change_at(self) -> dt.datetime | None:
-        """When that word became another one, by our clock; None while there is nothing. Cheap to ask."""
+        """Return when that version changed; None for an empty database. Cheap."""
         ...

@@ -1,4 +1,4 @@
-"""Nouns in columns: msgpack, compressed with zstd where they hold text."""
+"""Structs in columns: msgpack, compressed with zstd where they hold text."""
 
 from typing import TypeVar
 
@@ -17,8 +17,8 @@ def _reason(name: str) -> bytes:
     return b"\x83\xa4name" + msgspec.msgpack.encode(name) + b"\xa5value\xcb\x3f\xa5share\xcb\x3f"
 
 
-# The names in an Evidence as msgpack writes them, what is most frequent last. Never to be changed: what was
-# pressed is read by these very bytes. Nobody's words are in it (ADR 34).
+# The field names of Evidence as msgpack writes them, the most frequent ones last. Do not change it: stored
+# evidence is decompressed with these bytes. It holds no text of articles (ADR 34).
 _NAMES = zstandard.ZstdCompressionDict(
     b"\xa5other\xb0\xabresemblance\xcb\xabcontainment\xcb\xa8estimate\xcb\xa4kind\xa4copy\xa7excerpt\xa8excerpts"
     b"\xa6shared\xaaterm_snapshot\xce\xa6vetoes\xacsecond look"
@@ -34,58 +34,58 @@ _NAMES = zstandard.ZstdCompressionDict(
     dict_type=zstandard.DICT_TYPE_RAWCONTENT,
 )  # fmt: skip
 
-# What reading a damaged column raises.
+# Exceptions that reading a damaged column raises.
 UNREADABLE = (zstandard.ZstdError, msgspec.MsgspecError)
 
 AnyStruct = TypeVar("AnyStruct", bound=FrozenStruct)
 
 
 def pack(value: FrozenStruct) -> bytes:
-    """A small noun as msgpack."""
+    """Return a small struct as msgpack."""
     return msgspec.msgpack.encode(value)
 
 
-def press(value: FrozenStruct) -> bytes:
-    """A small noun as msgpack, smaller where its names stand in `_NAMES`: half of an Evidence is names."""
-    return pressed(pack(value))
+def pack_compressed(value: FrozenStruct) -> bytes:
+    """Return a struct as msgpack, compressed with the dictionary of names: half of an Evidence is names."""
+    return compress_packed(pack(value))
 
 
-def pressed(blob: bytes) -> bytes:
-    """What `pack` or `press` wrote as `press` writes it."""
-    plain = unpressed(blob)
+def compress_packed(blob: bytes) -> bytes:
+    """Return the output of `pack` or `pack_compressed` as `pack_compressed` writes it."""
+    plain = decompress_packed(blob)
     return min(plain, zstandard.ZstdCompressor(level=_LEVEL, dict_data=_NAMES).compress(plain), key=len)
 
 
-def unpressed(blob: bytes) -> bytes:
-    """What `pack` or `press` wrote as `pack` writes it."""
-    if not blob.startswith(zstandard.FRAME_HEADER):  # no noun in msgpack begins so
+def decompress_packed(blob: bytes) -> bytes:
+    """Return the output of `pack` or `pack_compressed` as `pack` writes it."""
+    if not blob.startswith(zstandard.FRAME_HEADER):  # no struct in msgpack begins with these bytes
         return blob
     return zstandard.ZstdDecompressor(dict_data=_NAMES).decompress(blob, max_output_size=_MAX_BYTES)
 
 
 def unpack(blob: bytes, shape: type[AnyStruct]) -> AnyStruct:
-    """The noun that `pack` or `press` wrote; raises msgspec.ValidationError for anything else."""
+    """Return the struct that `pack` or `pack_compressed` wrote. Raises msgspec.MsgspecError."""
     try:
-        return msgspec.msgpack.decode(unpressed(blob), type=shape)
+        return msgspec.msgpack.decode(decompress_packed(blob), type=shape)
     except zstandard.ZstdError as error:
         raise msgspec.ValidationError(str(error)) from error
 
 
 def compress_bytes(data: bytes) -> bytes:
-    """Bytes made smaller."""
+    """Return the bytes as one zstd frame."""
     return zstandard.compress(data, _LEVEL)
 
 
 def decompress_bytes(blob: bytes) -> bytes:
-    """The bytes that `compress_bytes` was given."""
+    """Return the bytes of a frame from `compress_bytes`. Raises zstandard.ZstdError."""
     return zstandard.decompress(blob, max_output_size=_MAX_BYTES)
 
 
 def compress_struct(value: FrozenStruct) -> bytes:
-    """A noun that holds text."""
+    """Return a struct that holds text as msgpack in a zstd frame."""
     return compress_bytes(pack(value))
 
 
 def decompress_struct(blob: bytes, shape: type[AnyStruct]) -> AnyStruct:
-    """The noun that `compress_struct` wrote."""
+    """Return the struct that `compress_struct` wrote. Raises one of UNREADABLE."""
     return unpack(decompress_bytes(blob), shape)

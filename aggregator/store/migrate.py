@@ -1,23 +1,26 @@
-"""Bringing the tables to what this program needs, and refusing a database that is newer.
+"""Migration of a database to the revision of this program; a newer database is refused.
 
-Alembic is imported only when there is something to migrate: every command looks at the revision first.
+Every command checks the revision first, so Alembic is imported only when there is something to migrate.
 """
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DatabaseError
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
     ConfigError,
+    DamagedFileError,
     DatabaseBusyError,
     DatabaseOutdatedError,
     DatabaseReplacedError,
@@ -25,42 +28,55 @@ from aggregator.model.errors import (
     NotWritableError,
 )
 from aggregator.store.engine.database import Database, shown_url
+from aggregator.store.engine.db_errors import is_damage
 from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.tables import metadata
+from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1, TABLES, VIEWS, upgrade_in_place
 
 log = logging.getLogger(__name__)
 
 _ADVISORY_KEY = 0x6D696772  # "migr"
-_WAITS = 20  # for another process, each as long as the database waits for a lock: ten minutes
+# Names of tables that are new in a revision: an upgrade to it finds no table or view of others with them.
+_NEW_TABLES: Final[Mapping[str, frozenset[str]]] = {
+    "0019": frozenset(TABLES.values()),
+    "0020": frozenset({"stream_period", "outlet_history"}),
+}
+_ATTEMPTS = 20  # while another process has the lock, each `lock_seconds` long: ten minutes
 
 
 def migrations_folder() -> Path:
-    """Where the migrations are: inside an installed wheel, or beside the package in a checkout."""
+    """Return the folder of the migrations: inside an installed wheel, or beside the package in a checkout."""
     shipped = Path(str(files("aggregator").joinpath("_shipped", "migrations")))
     return shipped if shipped.is_dir() else Path(__file__).parents[2] / "migrations"
 
 
 @cache
 def _revisions() -> tuple[str, ...]:
-    """All revisions, oldest first: files are called by them (0001_the_first_tables.py)."""
+    """Return all revisions, oldest first. They are the prefixes of the file names (0019_schema.py)."""
     files_of = (migrations_folder() / "versions").glob("[0-9]*.py")
     return tuple(sorted(path.name.split("_")[0] for path in files_of))
 
 
 def is_known(revision: str) -> bool:
-    """Whether this program knows the revision; it does not know those of newer ones."""
-    return revision in _revisions()
+    """Whether this program knows the revision. It does not know those of newer programs."""
+    return revision in _revisions() or revision == REVISION_BEFORE_0_1
+
+
+def is_outdated(database: Database) -> bool:
+    """Whether the database is at an earlier revision, from which this program upgrades."""
+    revision = revision_of(database)
+    return revision is not None and is_known(revision) and revision != newest_revision()
 
 
 def newest_revision() -> str:
-    """The revision that this program was written for."""
+    """Return the revision of this program."""
     return _revisions()[-1]
 
 
 def revision_of(database: Database) -> str | None:
-    """The revision that the database is at; None for an empty one.
+    """Return the revision of the database; None for an empty one.
 
-    Raises ConfigError for the database of another program, AggregatorError where its revision is lost.
+    Raises ConfigError for the database of another program, AggregatorError if the revision is lost.
     """
     with database.read() as connection:
         return _revision_in(connection, database)
@@ -68,17 +84,24 @@ def revision_of(database: Database) -> str | None:
 
 def _revision_in(connection: Connection, database: Database) -> str | None:
     names = set(inspect(connection).get_table_names())
-    known = _noted(connection, names)
-    if known is not None:
-        return known
+    revision = _stored_revision(connection, names)
+    if revision is not None:
+        if revision.isdigit() and revision < REVISION_BEFORE_0_1:
+            raise ConfigError(
+                f"database: {shown_url(database.url)} is at revision {revision} of a program before version "
+                f"0.1, and this one upgrades revision {REVISION_BEFORE_0_1} only; run `aggregator db upgrade`"
+                " with the last program before version 0.1 first"
+            )
+        return revision
     ours = names & set(metadata.tables)
     if _are_most(ours):
         raise AggregatorError(
             f"the database {shown_url(database.url)} is damaged: nothing says by which version of this "
             "program it was written; restore a backup: aggregator db restore FILE --replace"
         )
-    # A server's database may be shared with others, as long as no two tables have one name.
-    foreign = sorted(names - {"alembic_version"} if database.is_sqlite else ours)
+    # A server's database may be shared with others, as long as no two tables or views have one name.
+    shared = {*names, *inspect(connection).get_view_names()} & {*metadata.tables, *VIEWS, "article_search"}
+    foreign = sorted(names - {"alembic_version"} if database.is_sqlite else shared)
     if foreign:
         raise ConfigError(
             f"database: {shown_url(database.url)} holds tables of another program "
@@ -88,57 +111,55 @@ def _revision_in(connection: Connection, database: Database) -> str | None:
     return None
 
 
-def _noted(connection: Connection, names: set[str]) -> str | None:
-    """The revision that is written down, where there is one."""
+def _stored_revision(connection: Connection, names: set[str]) -> str | None:
     if "alembic_version" not in names:
         return None
-    known = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if known is None else str(known)
+    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if revision is None else str(revision)
 
 
 def _are_most(ours: set[str]) -> bool:
-    """Whether these are so many of our tables that no other program has them by chance."""
+    """Whether these are more than half of our tables: another program does not have so many by chance."""
     return len(ours) > len(metadata.tables) // 2
 
 
 class MigrationStep(FrozenStruct, frozen=True, kw_only=True):
-    """One migration that is done; all of them are one transaction."""
+    """A migration that was applied. All migrations of an upgrade are one transaction."""
 
     revision: str
-    title: str  # what it is for
-    number: int  # 1 is the first of this upgrade
-    total: int
+    title: str  # first line of its docstring
+    number: int  # from 1
+    total: int  # migrations of this upgrade
 
 
 def upgrade(
     database: Database,
-    tell: Callable[[MigrationStep], object] | None = None,
+    on_step: Callable[[MigrationStep], object] | None = None,
     keep: Callable[[str], object] | None = None,
     *,
-    anew: bool = False,
+    allow_new: bool = False,
 ) -> tuple[str | None, str]:
-    """Migrate to the newest revision in one transaction; returns the revisions before and after.
+    """Migrate to the newest revision in one transaction. Return the revisions before and after.
 
-    A file that is not there is made; `anew`: as of `make_file`.
-    `tell` hears of each step of an upgrade, not of the making of a new database. `keep` is called before the
-    first step of one, with the revision to come; nobody else writes meanwhile. Raises DatabaseTooNewError
-    where the database knows a revision that this program does not, AnotherDaemonError where a process of an
-    older program works on it.
+    A missing file is created; `allow_new`: see `make_file`. `on_step` is called after each migration of an
+    upgrade, but not for a new database. `keep` is called once before the first migration of an upgrade, with
+    the new revision, to take a backup; no other process writes meanwhile. Raises DatabaseTooNewError if this
+    program does not know the revision, AnotherDaemonError if a process of an older program uses the database.
     """
-    make_file(database, anew=anew)
+    make_file(database, allow_new=allow_new)
     before = revision_of(database)
     _refuse_newer(database, before)
     if before != newest_revision():
-        _until_free(lambda: _migrate(database, tell, keep))
+        _retry_while_locked(lambda: _migrate(database, on_step, keep))
     return before, newest_revision()
 
 
-def make_file(database: Database, *, anew: bool = False) -> None:
-    """Make the file of an SQLite database where there is none: empty, and for this user alone.
+def make_file(database: Database, *, allow_new: bool = False) -> None:
+    """Create the file of an SQLite database if it is missing: empty, readable by this user only.
 
-    Where there was one before, which the lock beside it tells, that is done only if asked for (`anew`) and
-    if no process has it open. Raises DatabaseReplacedError or AnotherDaemonError otherwise, and
-    NotWritableError where it cannot be made.
+    A lock file beside it shows that there was a database before. Then a new one is created only with
+    `allow_new`, and only if no process has the old one open; otherwise this raises DatabaseReplacedError or
+    AnotherDaemonError. Raises NotWritableError if the file cannot be created.
     """
     file = database.file
     if file is None or file.exists():
@@ -147,106 +168,142 @@ def make_file(database: Database, *, anew: bool = False) -> None:
     lock, log_file = (file.with_name(file.name + ending) for ending in (".lock", "-wal"))
     if log_file.exists() and log_file.stat().st_size:
         raise DatabaseReplacedError(
-            f"{lost}: {log_file} holds changes that belong to it. Put the database back; to begin with an "
-            f"empty one all the same, move {log_file} away first"
+            f"{lost}: {log_file} holds changes of it. Put the database back; to begin with an empty one, "
+            f"move {log_file} away first"
         )
     if lock.exists():
-        if not anew:
+        if not allow_new:
             raise DatabaseReplacedError(
-                f"{lost} ({lock} tells that). Put it back, or restore a backup: aggregator db restore FILE; "
-                "to begin with an empty one, type: aggregator db upgrade"
+                f"{lost} (its lock file {lock} exists). Put it back, or restore a backup: aggregator db "
+                "restore FILE; to begin with an empty one, type: aggregator db upgrade"
             )
-        held = open_process_lock(database)
-        if not held.acquire():
-            raise AnotherDaemonError(f"{lost}; a process still has it open: stop that one first")
-        held.release()
+        process_lock = open_process_lock(database)
+        if not process_lock.acquire():
+            raise AnotherDaemonError(f"{lost}; a process still has it open: stop that process first")
+        process_lock.release()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(0o600)  # SQLite gives its log the mode of the file
+        file.touch(0o600)  # SQLite creates its log with the mode of the file
     except OSError as error:
-        raise NotWritableError(f"{file} cannot be made: {error.strerror}") from error
+        raise NotWritableError(f"{file} cannot be created: {error.strerror}") from error
 
 
 def is_of_newer(database: Database) -> bool:
-    """Whether our tables are there, of a newer program or of nobody knows which: they are of no use."""
+    """Whether the database holds our tables at a revision that is unknown or lost."""
     with database.read() as connection:
         names = set(inspect(connection).get_table_names())
-        revision = _noted(connection, names)
+        revision = _stored_revision(connection, names)
         return _are_most(names & set(metadata.tables)) if revision is None else not is_known(revision)
 
 
 def clear(database: Database) -> None:
-    """Drop our tables on a server, for who puts others there; what only a newer program has is named."""
+    """Drop our tables on a server, before a restore. Log the names of tables that stay."""
     with database.write(unhurried=True) as connection:
         for name in (*metadata.tables, "article_search", "alembic_version"):
             connection.execute(text(f'DROP TABLE IF EXISTS "{name}" CASCADE'))  # with the views on it
-        connection.execute(text("DROP VIEW IF EXISTS v_now"))  # which is on none
+        connection.execute(text("DROP VIEW IF EXISTS v_now"))  # it depends on no table
         if left := inspect(connection).get_table_names():
-            log.warning("these tables are not of this version and stay: %s", ", ".join(sorted(left)))
+            log.warning(
+                "these tables are not of this version and stay: %s",
+                ", ".join(sorted(left)),
+                extra={"event": "foreign_tables_kept"},
+            )
 
 
-def _until_free(migrate: Callable[[], None]) -> None:
-    """Do it when nobody else holds what it needs: another process that upgrades may take minutes."""
-    for waited in range(_WAITS):
+def _retry_while_locked(migrate: Callable[[], None]) -> None:
+    """Call `migrate` until it gets its locks: another process that upgrades may take minutes."""
+    for attempt in range(_ATTEMPTS):
         try:
             return migrate()
         except DatabaseBusyError:
-            if waited == _WAITS - 1:
+            if attempt == _ATTEMPTS - 1:
                 raise
-            log.info("the database has to be brought up to date; another process holds it: waiting")
+            log.info(
+                "the database must be upgraded; another process has it locked: waiting",
+                extra={"event": "migration_delayed"},
+            )
     return None
 
 
 def _migrate(
-    database: Database, tell: Callable[[MigrationStep], object] | None, keep: Callable[[str], object] | None
+    database: Database,
+    on_step: Callable[[MigrationStep], object] | None,
+    keep: Callable[[str], object] | None,
 ) -> None:
-    # Mako, which alembic brings, would load pygments to colour its own mistakes: 4 MB that would stay.
+    # Mako, a dependency of Alembic, would load pygments to colour its errors: 4 MB that would stay in memory.
     sys.modules.setdefault("mako.ext.pygmentplugin", None)  # type: ignore[arg-type]
     from alembic import command
     from alembic.config import Config as AlembicConfig
 
     settings = AlembicConfig()
     settings.set_main_option("script_location", str(migrations_folder()))
-    with ExitStack() as held, database.write(unhurried=True) as connection:
-        if not database.is_sqlite:  # one at a time; on SQLite a writing transaction is alone anyway
+    with ExitStack() as cleanup, database.write(unhurried=True) as connection:
+        if not database.is_sqlite:  # one at a time; SQLite has one writing transaction anyway
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
         before = _revision_in(connection, database)
         _refuse_newer(database, before)
-        if before == newest_revision():  # another process did it while we waited
+        if before == newest_revision():  # another process upgraded it while this one waited
             return
         if before is not None:
-            held.callback(_locked(database))
+            _refuse_taken_names(connection, database, before)
+            cleanup.callback(_lock_out_writers(database))
             if keep is not None:
                 keep(newest_revision())
-            settings.attributes["applied"] = _counted(before, tell)
+            settings.attributes["applied"] = _step_callback(before, on_step)
         settings.attributes["connection"] = connection
-        command.upgrade(settings, "head")
+        try:
+            if before == REVISION_BEFORE_0_1:
+                upgrade_in_place(connection)
+            command.upgrade(settings, "head")
+        except DatabaseError as error:
+            if not is_damage(error.orig):
+                raise
+            raise DamagedFileError(
+                f"the database {shown_url(database.url)} is damaged and cannot be upgraded ({error.orig}); "
+                "restore a backup, or save what is left: aggregator export --salvage --output FILE"
+            ) from error
 
 
-def _locked(database: Database) -> Callable[[], None]:
-    """Take the writer's lock, so that no older program writes meanwhile; what is given releases it."""
+def _refuse_taken_names(connection: Connection, database: Database, before: str) -> None:
+    """Raise ConfigError if tables or views of others have names that an upgrade from `before` gives."""
+    schema = inspect(connection)
+    new = {name for revision, names in _NEW_TABLES.items() if revision > before for name in names}
+    taken = {*schema.get_table_names(), *schema.get_view_names()} & new
+    if taken:
+        names = ", ".join(sorted(taken))
+        raise ConfigError(
+            f"database: {shown_url(database.url)} has a table or view of another program with a name that "
+            f"this version uses: {names}; rename it, then run `aggregator db upgrade`"
+        )
+
+
+def _lock_out_writers(database: Database) -> Callable[[], None]:
+    """Take the writer's lock, so that no older program writes. Return the function that releases it."""
     lock = open_process_lock(database)
     if not lock.acquire():
         raise AnotherDaemonError(
-            f"the database {shown_url(database.url)} has to be brought up to date, and a program of the "
-            "version before works on it: stop that one first (systemctl stop aggregator)"
+            f"the database {shown_url(database.url)} must be upgraded, and an older program is using it: "
+            "stop that program first (systemctl stop aggregator)"
         )
     return lock.release
 
 
-def _counted(
-    before: str, tell: Callable[[MigrationStep], object] | None
+def _step_callback(
+    before: str, on_step: Callable[[MigrationStep], object] | None
 ) -> Callable[[str, str], None] | None:
-    """What hears of a revision that is done, as what hears how far that is."""
-    if tell is None:
+    """Return the callback of migrations/env.py (revision, title) that calls `on_step`."""
+    if on_step is None:
         return None
-    incoming = _revisions()[_revisions().index(before) + 1 :]
+    revisions = (REVISION_BEFORE_0_1, *_revisions())
+    pending = revisions[revisions.index(before) + 1 :]
 
     def applied(revision: str, title: str) -> None:
-        number = incoming.index(revision) + 1
-        tell(
+        on_step(
             MigrationStep(
-                revision=revision, title=title.strip().rstrip("."), number=number, total=len(incoming)
+                revision=revision,
+                title=title.strip().rstrip("."),
+                number=pending.index(revision) + 1,
+                total=len(pending),
             )
         )
 
@@ -254,7 +311,7 @@ def _counted(
 
 
 def check(database: Database) -> None:
-    """Raise unless the database is exactly at the revision of this program."""
+    """Raise DatabaseTooNewError or DatabaseOutdatedError if the database has another revision."""
     revision = revision_of(database)
     _refuse_newer(database, revision)
     if revision != newest_revision():
@@ -264,7 +321,7 @@ def check(database: Database) -> None:
 
 
 def _refuse_newer(database: Database, revision: str | None) -> None:
-    if revision is not None and revision not in _revisions():
+    if revision is not None and not is_known(revision):
         raise DatabaseTooNewError(
             f"the database {shown_url(database.url)} was written by a newer aggregator "
             f"(revision {revision}); install that version, or go back to a backup from before its upgrade: "

@@ -1,10 +1,12 @@
-"""The tables, the same on SQLite and Postgres. Alembic (migrations/) is the only way they come to be.
+"""The tables, the same on SQLite and Postgres. They are created by the migrations in migrations/ only.
 
-What is derived and can be rebuilt from the rest: `lsh_band`, `sketch`, `across`, `live_blog`, `entry_link`,
-`story.sums`, the counts and texts of `story`, the full-text index. All times are UTC; `UtcTime` refuses naive
-values.
+The comment above the columns of a table says what a row is and who writes it; comments of columns give units
+and allowed values. Derived data can be rebuilt from the other columns: the tables `lsh_band`, `sketch`,
+`cross_language`, `live_blog` and `live_blog_link`, the columns that are marked "(derived)", and the full-text
+index. All times are UTC; `UtcTime` refuses naive values. A name in backquotes refers to a column, like
+`article.id`.
 
-What statements need on both databases: values in parts, and an INSERT that may meet what is there.
+Also two helpers for statements on both databases: lists of values in parts, and INSERT ... ON CONFLICT.
 """
 
 import datetime as dt
@@ -40,18 +42,18 @@ Value = TypeVar("Value")
 
 
 def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
-    """The values in their order, at most VALUES_AT_ONCE at a time."""
+    """Return the values in their order, at most VALUES_AT_ONCE at a time."""
     return (values[start : start + VALUES_AT_ONCE] for start in range(0, len(values), VALUES_AT_ONCE))
 
 
 def insert_or(connection: Connection, table: Table) -> Any:
-    """INSERT INTO `table`, which takes an ON CONFLICT in the words of this database."""
+    """Return INSERT INTO `table` in the dialect of the connection, which has ON CONFLICT methods."""
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     return dialect.insert(table)
 
 
 class UtcTime(TypeDecorator[dt.datetime]):
-    """An aware datetime; stored in UTC, given back in UTC on both databases."""
+    """An aware datetime, stored and returned in UTC on both databases. Raises ValueError for a naive one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -60,7 +62,7 @@ class UtcTime(TypeDecorator[dt.datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(f"a time without a zone may not be stored: {value!r}")
+            raise ValueError(f"cannot store a time without a time zone: {value!r}")
         value = value.astimezone(dt.UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
@@ -70,12 +72,12 @@ class UtcTime(TypeDecorator[dt.datetime]):
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
 
 
-# Longer addresses are in no index: Postgres refuses a row whose key has more than 2704 bytes.
+# Characters. Longer addresses are not indexed: Postgres refuses an index row of more than 2704 bytes.
 INDEXED_ADDRESS = 600
 
 
 def is_indexed(column: str) -> TextClause:
-    """Said of an address in a WHERE, as the indexes of addresses say it: else they are not used."""
+    """Return the condition of the partial indexes of addresses: a WHERE without it does not use them."""
     return text(f"length({column}) <= {INDEXED_ADDRESS}")
 
 
@@ -96,10 +98,13 @@ metadata = MetaData(
 counter = Table(
     "counter",
     metadata,
-    # One row a running number: "entry" (accepted), "inbox" (order of placing), "story", "bump"; and how far
-    # the full-text index is, "searchable" and "unindexed" (search.py), and the merged texts, "told_by" and
-    # "told_from" (telling.py).
-    # Taking a number locks the row until the transaction ends, so numbers become visible in their order.
+    # Serial numbers and progress marks, one row each. Written by the transaction that takes the number or
+    # does the work. Taking a number locks the row until the transaction ends, so numbers become visible in
+    # their order.
+    #   entry, inbox, story, bump, change   the last number given; "inbox" is the order of placing
+    #   searchable, unindexed               progress of the full-text index (store/search/index.py)
+    #   render_version, render_from         progress of rendering (store/stories/merged_texts.py)
+    #   *_to, late:*, index_*, retained_at, steady_from   retention (store/maintenance/retention.py)
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
@@ -107,52 +112,55 @@ counter = Table(
 source = Table(
     "source",
     metadata,
-    Column("id", Text, primary_key=True),
+    # One feed or watched folder. Rows are added from config.yaml and by `aggregator sources`; their state is
+    # written after each poll.
+    Column("id", Text, primary_key=True),  # hash of kind and name, or of kind and address without a name
     Column("kind", Text, nullable=False),  # feed | folder
-    Column("address", Text, nullable=False),
-    Column("name", Text),
-    Column("known_as", Text),  # of a folder: its name in `folder`, which its entries call their source
-    Column("outlet", Text),
-    Column("folder", Text),  # the group it is filed under, `--folder` of the command line
-    Column("language", Text),
-    Column("timezone", Text),
-    Column("interval_seconds", Integer, nullable=False),  # as chosen
-    Column("rhythm_seconds", Float, nullable=False, server_default=text("0")),  # as it turned out; 0: not yet
-    Column("pages", Text, nullable=False),  # auto | always | never
-    Column("origin", Text, nullable=False),  # config | user
+    Column("address", Text, nullable=False),  # URL of a feed, absolute path of a folder
+    Column("name", Text),  # as configured
+    Column("folder_name", Text),  # folders: `folder.name`, which is `entry.source` of its entries
+    Column("outlet", Text),  # as configured; replaces the outlet that entries declare
+    Column("folder", Text),  # feeds: the group that the source is filed in
+    Column("language", Text),  # as configured; BCP 47 tag
+    Column("timezone", Text),  # as configured; IANA name, for times without a zone
+    Column("interval_seconds", Integer, nullable=False),  # as configured
+    # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
+    Column("adaptive_interval_seconds", Float, nullable=False, server_default=text("0")),
+    Column("pages", Text, nullable=False),  # auto | always | never: whether pages of entries are fetched
+    Column("origin", Text, nullable=False),  # config | user: config.yaml, or added by a command
     Column("paused", Boolean, nullable=False, server_default=false()),
-    Column("title", Text),
-    Column("etag", Text),
-    Column("last_modified", Text),
-    Column("body_hash", LargeBinary),
-    Column(
-        "stamps", LargeBinary
-    ),  # of a folder: sizes and times of its files at the last look; msgpack, zstd
+    Column("title", Text),  # as the feed declares it
+    Column("etag", Text),  # of the last response, for conditional requests
+    Column("last_modified", Text),  # likewise
+    Column("body_hash", LargeBinary),  # of the last response body: an equal one is not parsed again
+    # Folders: sizes and modification times of the files at the last poll; msgpack, zstd.
+    Column("folder_state", LargeBinary),
     Column("first_poll_done", Boolean, nullable=False, server_default=false()),
     Column("next_due_at", UtcTime, nullable=False),
     Column("last_polled_at", UtcTime),
     Column("last_success_at", UtcTime),
-    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("failures", Integer, nullable=False, server_default=text("0")),  # in a row
     Column("health", Text, nullable=False, server_default="new"),  # new | ok | failing | gone | merged
-    Column("health_cause", Text),
-    Column("entries_new", BigInteger, nullable=False, server_default=text("0")),
+    Column("health_cause", Text),  # "cause: detail", see store/intake/source_health.py
+    Column("entries_new", BigInteger, nullable=False, server_default=text("0")),  # totals since it was added
     Column("entries_known", BigInteger, nullable=False, server_default=text("0")),
-    Column("entries_refused", BigInteger, nullable=False, server_default=text("0")),
-    Column("host", Text),  # of a feed: the host that is asked, one gate for all of its feeds
-    Column("adopted", Text),  # where it is asked since its own address moved for ever
-    Column("moved_to", Text),  # where it says that it moved for ever: watched for some days
-    Column("moved_count", Integer, nullable=False, server_default=text("0")),
+    Column("entries_rejected", BigInteger, nullable=False, server_default=text("0")),
+    Column("host", Text),  # feeds: the host that is polled; all feeds of a host share a rate limiter
+    Column("redirected_url", Text),  # polled instead of `address` after a confirmed permanent redirect
+    Column("moved_to", Text),  # target of a permanent redirect that is not confirmed yet
+    Column("moved_count", Integer, nullable=False, server_default=text("0")),  # redirects to it in a row
     Column("moved_since", UtcTime),
-    Column("moved_proven", Boolean, nullable=False, server_default=false()),  # a known entry was there
-    Column("merged_into", Text),  # the source that had the address already
-    Column("gone_count", Integer, nullable=False, server_default=text("0")),  # answers of 410 in a row
+    Column("move_confirmed", Boolean, nullable=False, server_default=false()),  # it had a known entry
+    Column("merged_into", Text),  # `id` of the source that already had the address
+    Column("gone_count", Integer, nullable=False, server_default=text("0")),  # responses 410 in a row
     Column("gone_since", UtcTime),
-    Column("asked_seconds", Float, nullable=False, server_default=text("0")),  # the gap that it asks for
-    Column("per_day", Float, nullable=False, server_default=text("0")),  # new entries a day, as of per_day_at
+    Column("ttl_seconds", Float, nullable=False, server_default=text("0")),  # requested by the feed; 0: none
+    # New entries per day, an exponentially decaying mean as of `per_day_at`.
+    Column("per_day", Float, nullable=False, server_default=text("0")),
     Column("per_day_at", UtcTime),
     Column("last_new_at", UtcTime),
-    Column("flooded_at", UtcTime),  # when an archive came by last, and of how many entries
-    Column("flood_entries", Integer, nullable=False, server_default=text("0")),
+    Column("flooded_at", UtcTime),  # when many old entries arrived at once
+    Column("flood_entries", Integer, nullable=False, server_default=text("0")),  # how many
     Column("failing_since", UtcTime),
     Index(None, "paused", "next_due_at"),
 )
@@ -160,126 +168,134 @@ source = Table(
 host = Table(
     "host",
     metadata,
-    # What a host asked of us: nothing before `held_until`, and longer gaps (times the usual one) after it.
+    # A host that asked for fewer requests (429, Retry-After). No request before `backoff_until`; after it the
+    # gap between requests is `gap_factor` times the usual one. Written by the fetcher, deleted when over.
     Column("name", Text, primary_key=True),
-    Column("held_until", UtcTime),
+    Column("backoff_until", UtcTime),
     Column("gap_factor", Float, nullable=False, server_default=text("1")),
 )
 
-claim = Table(
-    "claim",
+host_lease = Table(
+    "host_lease",
     metadata,
-    # Which daemon asks a host at present, where several share one server: nobody else does before `until`.
-    Column("host", Text, primary_key=True),  # the key of the gate (sources/fetch/rate_limiter.py)
-    Column("holder", Text, nullable=False),
-    Column("until", UtcTime, nullable=False),  # by the server's clock
+    # The daemon that may send requests to a host, where several daemons share a Postgres server. Others wait
+    # until `expires_at`. Unused on SQLite.
+    Column("host", Text, primary_key=True),  # key of the rate limiter (sources/fetch/rate_limiter.py)
+    Column("holder", Text, nullable=False),  # session name of the daemon; "": free
+    Column("expires_at", UtcTime, nullable=False),  # by the clock of the server
 )
 
-writer = Table(
-    "writer",
+writer_lease = Table(
+    "writer_lease",
     metadata,
-    # One row: who writes stories. The epoch grows with each new writer; what the writer commits is bound to
-    # its epoch (store/engine/writer_lease.py), so that one that was suspended cannot write after another
-    # took over.
+    # One row: the process that writes stories. Each new writer raises the epoch, and each transaction of a
+    # writer checks its own (store/engine/writer_lease.py), so that a suspended writer cannot write after
+    # another one took over.
     Column("epoch", BigInteger, primary_key=True, autoincrement=False),
-    Column("holder", Text, nullable=False),
-    Column("since", UtcTime, nullable=False),
-    Column("renewed_at", UtcTime, nullable=False),  # by the server's clock; on SQLite the same as `since`
+    Column("holder", Text, nullable=False),  # session name of the process
+    Column("acquired_at", UtcTime, nullable=False),
+    Column("renewed_at", UtcTime, nullable=False),  # clock of the server; on SQLite equal to `acquired_at`
 )
 
 folder = Table(
     "folder",
     metadata,
-    # By which name the files of a folder are known. The name is the folder's own (never a path: a folder that
-    # was moved keeps its articles); the path only tells two folders of one name apart.
+    # The name of each watched or ingested folder, which is `entry.source` of its files. It is the last part
+    # of the path, so a folder that was moved keeps its articles; a second folder of that name gets "#2".
     Column("name", Text, primary_key=True),
-    Column("path", Text, nullable=False, unique=True),
+    Column("path", Text, nullable=False, unique=True),  # absolute
 )
 
 entry = Table(
     "entry",
     metadata,
-    Column("n", BigInteger, primary_key=True, autoincrement=False),  # order of acceptance
-    # The order of placing; given when all that the article is made of is stored. Null: waits for its page.
+    # One accepted item: the inbox. Added by the process that polls, ingests or receives it; finished by the
+    # writer. Identity, URL and page are dropped later by retention.
+    Column("entry_no", BigInteger, primary_key=True, autoincrement=False),  # order of acceptance
+    # Order of placing. Given when all input of the article is stored; null while a page is to be fetched.
     Column("inbox_no", BigInteger, unique=True),
-    Column("state", Text, nullable=False),  # page | ready | done | refused
-    Column("source", Text, nullable=False),
-    Column("article", Text, nullable=False),  # the id that its identity gives
-    Column("revises", Boolean, nullable=False, server_default=false()),
-    Column("url", Text),
-    Column("payload", LargeBinary, nullable=False),  # the Entry: msgpack, zstd
-    Column("page", LargeBinary),  # the fetched page: zstd; dropped when the entry is done
-    Column("page_url", Text),
-    Column("page_charset", Text),
-    Column("page_robots", Text),  # what its headers forbid, see extract/html/robots_meta.py
-    Column("page_due_at", UtcTime),
-    Column("page_tries", Integer, nullable=False, server_default=text("0")),
-    Column("bumps_by_clock", Boolean, nullable=False, server_default=false()),  # polled or pushed
+    # page: its page is to be fetched; ready: waits to be placed; done: placed; refused: not placed
+    Column("state", Text, nullable=False),
+    Column("source", Text, nullable=False),  # `source.id`, a folder's name, or as the record declared
+    Column("article", Text, nullable=False),  # `article.id`, from the identity keys
+    Column("is_revision", Boolean, nullable=False, server_default=false()),
+    Column("url", Text),  # null: none, or equal to `article.url` (after retention)
+    Column("payload", LargeBinary, nullable=False),  # the declared Entry: msgpack, zstd; "" when dropped
+    Column("page", LargeBinary),  # fetched page: zstd; null when the entry is done
+    Column("page_url", Text),  # after redirects
+    Column("page_charset", Text),  # from Content-Type
+    Column("page_robots", Text),  # restrictions from response headers (extract/html/robots_meta.py)
+    Column("page_due_at", UtcTime),  # state page: when the page may be fetched
+    Column("page_attempts", Integer, nullable=False, server_default=text("0")),
+    # true: the article bumps its story at the time of placing (polled, pushed); false: at its own time.
+    Column("bump_by_clock", Boolean, nullable=False, server_default=false()),
     Column("accepted_at", UtcTime, nullable=False),
     Column("done_at", UtcTime),
-    Column("verdict", Text),
-    Column("reason", Text),
+    Column("verdict", Text),  # model.core.Verdict, or "forgotten"
+    Column("reason", Text),  # why it was refused, or why its page was not used
     Column("outcome", Text),  # founded | joined | copy | revised | unchanged | refused
-    Column("page_verdict", Text),  # of its page, where that failed and the entry's own text was taken
+    Column("page_verdict", Text),  # verdict of a page that failed, where the text of the entry was used
     Index("ix_entry_source_verdict", "source", "verdict", "page_verdict"),
     Index(None, "state", "inbox_no"),
     Index(None, "state", "page_due_at"),
     Index(None, "article"),
-    # By address, for whoever forgets; most have theirs in `article.url` alone.
+    # By address, for `forget`. Most entries have their address in `article.url` only.
     _by_address("entry", "url"),
     _by_address("entry", "page_url"),
 )
 
-intake = Table(
-    "intake",
+intake_count = Table(
+    "intake_count",
     metadata,
-    # All that ever came to the door, by what its entries call their source (store/intake/intake_counts.py).
-    Column("source", Text, primary_key=True),
-    Column("outcome", Text, primary_key=True),
+    # Received entries by source and outcome (store/intake/intake_counts.py). Written by the transaction that
+    # accepts them.
+    Column("source", Text, primary_key=True),  # `entry.source`
+    Column("outcome", Text, primary_key=True),  # new | revision | known | forgotten | earlier
     Column("count", BigInteger, nullable=False),
-    # Of those whose rows were in `entry` how many are not any more.
-    Column("gone", BigInteger, nullable=False, server_default=text("0")),
+    # Rows of `entry` with this source and outcome that were deleted since.
+    Column("deleted", BigInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
 
 identity_key = Table(
     "identity_key",
     metadata,
-    # 16-byte hash of a source and GUID, a canonical URL, or an outlet and text (cluster/entry_identity.py).
+    # A 16-byte hash by which an entry is recognised: source and GUID, canonical URL, or outlet and text
+    # (cluster/entry_identity.py). Written when an entry is accepted, and when a page states its address.
     Column("key", LargeBinary, primary_key=True),
-    Column("article", Text, nullable=False),  # "": the key says nothing, different entries share it
+    Column("article", Text, nullable=False),  # `article.id`; "": void, different entries share the key
     Index(None, "article"),
     sqlite_with_rowid=False,
 )
 
-sighting = Table(
-    "sighting",
+observation = Table(
+    "observation",
     metadata,
-    # Where an article was seen, and all that it looked like there: the same again changes nothing, in
-    # whatever order things come again.
-    Column("article", Text, primary_key=True),
-    Column("source", Text, primary_key=True),
+    # An article as one source showed it, one row per distinct content. A repeated observation changes
+    # nothing, in whatever order entries repeat. Written when an entry is accepted.
+    Column("article", Text, primary_key=True),  # `article.id`
+    Column("source", Text, primary_key=True),  # `entry.source`
     Column("content_hash", LargeBinary, primary_key=True),
-    # Whether this source gives the article its words (it founded it, or is of the article's own site), or
-    # only says "seen there too": what the latter changes changes nothing.
-    Column("gives", Boolean, nullable=False),
+    # Whether the source may change the text of the article: it showed it first, or it is of the article's
+    # own site. Changes that other sources show are ignored.
+    Column("is_authoritative", Boolean, nullable=False),
     Column("first_seen_at", UtcTime, nullable=False),
-    # Of polled sources: the last look there, and how often it became that again.
+    # Polled sources: whether this was the latest content, and how often the source went back to it.
     Column("is_current", Boolean, nullable=False, server_default=true()),
-    Column("reverts", Integer, nullable=False, server_default=text("0")),
-    # Of polled sources: by what the article is recognised under new keys (cluster/rekeyed_entries.py).
+    Column("revert_count", Integer, nullable=False, server_default=text("0")),
+    # Polled sources: hashes that recognise the article under new keys (cluster/rekeyed_entries.py).
     Column("title_hash", LargeBinary),
-    Column("title_key", LargeBinary),
-    Column("text_key", LargeBinary),
-    Column("declared", UtcTime),  # to the minute
+    Column("title_key", LargeBinary),  # null: the title is too short, or its time is not declared
+    Column("text_key", LargeBinary),  # null: the text is too short
+    Column("declared_at", UtcTime),  # declared time of publication, to the minute
     Index(
-        "ix_sighting_title_key",
+        "ix_observation_title_key",
         "title_key",
         sqlite_where=text("title_key IS NOT NULL"),
         postgresql_where=text("title_key IS NOT NULL"),
     ),
     Index(
-        "ix_sighting_text_key",
+        "ix_observation_text_key",
         "text_key",
         sqlite_where=text("text_key IS NOT NULL"),
         postgresql_where=text("text_key IS NOT NULL"),
@@ -287,12 +303,12 @@ sighting = Table(
     sqlite_with_rowid=False,
 )
 
-habit = Table(
-    "habit",
+unstable_identifier = Table(
+    "unstable_identifier",
     metadata,
-    # Sources whose keys changed though their words did not: in how many polls running, and since when they
-    # are not asked for such keys any more.
-    Column("source", Text, primary_key=True),
+    # A source whose GUIDs or URLs change although the text does not. A strike is a poll in which they were
+    # new for known texts, counted while consecutive. From `*_distrusted_at` on such keys are ignored.
+    Column("source", Text, primary_key=True),  # `source.id`
     Column("guid_strikes", Integer, nullable=False),
     Column("url_strikes", Integer, nullable=False),
     Column("guids_distrusted_at", UtcTime),
@@ -300,39 +316,40 @@ habit = Table(
     sqlite_with_rowid=False,
 )
 
-refusal = Table(
-    "refusal",
+rejected_input = Table(
+    "rejected_input",
     metadata,
-    # What could not even become an entry: an empty file, a broken record, an address that does not answer.
+    # Input that could not become an entry: an empty file, a broken record, an address without a response.
+    # Written by ingest, polls and pushes; deleted when the item is read successfully, and by retention.
     Column("source", Text, primary_key=True),
-    Column("item", Text, primary_key=True),  # file below its folder, record number, address
+    Column("item", Text, primary_key=True),  # path below the folder, path and record, or address
     Column("verdict", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
     Index(None, "at"),
 )
 
-token = Table(
-    "token",
+api_token = Table(
+    "api_token",
     metadata,
-    # Who may write, and read from elsewhere. The token itself is shown once and kept nowhere.
+    # A token of the HTTP API. The secret is shown once and not stored.
     Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),  # one living token a name
-    Column("hash", LargeBinary, nullable=False),  # SHA-256 of the token: 256 random bits need no salt
-    Column("scopes", Text, nullable=False),  # read, push, admin, joined by commas
+    Column("name", Text, nullable=False),  # unique among tokens that are not revoked
+    Column("hash", LargeBinary, nullable=False),  # SHA-256 of the secret: 256 random bits need no salt
+    Column("scopes", Text, nullable=False),  # read, push, admin; joined by commas
     Column("created_at", UtcTime, nullable=False),
     Column("last_used_at", UtcTime),  # to the minute
     Column("revoked_at", UtcTime),
 )
 
-push = Table(
-    "push",
+idempotency_key = Table(
+    "idempotency_key",
     metadata,
-    # Answers to pushes that came with an Idempotency-Key: the same push again is answered alike.
-    Column("token", Text, ForeignKey("token.id"), primary_key=True),
-    Column("key", LargeBinary, primary_key=True),  # 16-byte hash
-    Column("body_hash", LargeBinary, nullable=False),
-    Column("answer", LargeBinary),  # JSON, zstd; null only within the transaction that makes it
+    # The response to a push with an Idempotency-Key header, so that a repeated push gets the same response.
+    Column("token", Text, ForeignKey("api_token.id"), primary_key=True),
+    Column("key", LargeBinary, primary_key=True),  # 16-byte hash of the header
+    Column("body_hash", LargeBinary, nullable=False),  # of the request
+    Column("response", LargeBinary),  # JSON, zstd; null only within the transaction that writes it
     Column("at", UtcTime, nullable=False),
     Index(None, "at"),
 )
@@ -340,39 +357,43 @@ push = Table(
 story = Table(
     "story",
     metadata,
-    Column("n", BigInteger, primary_key=True, autoincrement=False),
-    Column("id", Text, nullable=False, unique=True),
-    Column("founder", Text, nullable=False),  # article id; the story's id is hash(founder, founding)
-    Column("founding", Integer, nullable=False),
-    # Set for ever when the story gave way to another; "": all of its articles were forgotten.
+    # One story. Rows are never deleted, because ids are permanent. Written by the writer.
+    Column("story_no", BigInteger, primary_key=True, autoincrement=False),  # order of founding
+    Column("id", Text, nullable=False, unique=True),  # hash of `founding_article` and `founding_no`
+    Column("founding_article", Text, nullable=False),  # `article.id`
+    Column("founding_no", Integer, nullable=False),  # stories that this article founded before
+    # `id` of the successor; null: live; "": all of its articles were erased.
     Column("redirect_to", Text),
-    Column("title", Text, nullable=False),
-    Column("title_article", Text),  # id of the article that has the title; null: unknown, or a lead's words
+    Column("title", Text, nullable=False),  # the headline
+    Column("title_article", Text),  # `article.id` of the headline; null: unknown, or made from a lead
     Column("summary", Text, nullable=False),
-    Column("language", Text),
-    # The merged text, for SQL; null until it was told (derived). Empty where there is one article, whose text
-    # the view shows, and of old stories.
+    Column("language", Text),  # BCP 47 tag; of most of its reports
+    # The merged text as plain text, for SQL; null: not yet rendered. Empty for a story of one article, whose
+    # text the view shows, and for old stories (derived).
     Column("text", Text),
-    Column("disagreement_count", Integer),  # in the merged text that was told last (derived)
-    Column("merged", LargeBinary),  # the MergedStory behind it: msgpack, zstd (derived)
-    Column("first_published", UtcTime, nullable=False),
-    Column("last_published", UtcTime, nullable=False),
-    Column("updated", UtcTime, nullable=False),  # the last bump
-    Column("article_count", Integer, nullable=False),
+    Column("disagreement_count", Integer),  # in the merged text that was rendered last (derived)
+    Column("merged_story", LargeBinary),  # model.core.MergedStory: msgpack, zstd (derived)
+    Column("first_published", UtcTime, nullable=False),  # first `effective_at` of its articles (derived)
+    Column("last_published", UtcTime, nullable=False),  # last `effective_at` of its articles (derived)
+    # Time of the last bump, to the second; the microseconds are a serial number that makes it unique.
+    Column("bumped_at", UtcTime, nullable=False),
+    Column("article_count", Integer, nullable=False),  # counts and flags of its articles (derived)
     Column("outlet_count", Integer, nullable=False),
     Column("report_count", Integer, nullable=False),
     Column("container_only", Boolean, nullable=False, server_default=false()),
-    Column("last_inbox_no", BigInteger, nullable=False),  # of the member that was placed last
-    # At which inbox number its members changed last; the second look goes by it.
-    Column("touched_no", BigInteger, nullable=False, server_default=text("0")),
-    Column("sums", LargeBinary, nullable=False),
-    Column("standing", LargeBinary),  # what the counts are worked out from; null: from the rows (derived)
-    # Lists go by `updated`: all live stories, and those with at least two and five reports.
+    Column("last_inbox_no", BigInteger, nullable=False),  # of the article that was placed last (derived)
+    # Inbox number at which an article joined or left last; order of the second look. -1: copied by a run of
+    # `recluster`, or older than the second look.
+    Column("membership_changed_no", BigInteger, nullable=False, server_default=text("0")),
+    Column("centroid", LargeBinary, nullable=False),  # cluster/events/centroid.py; "" after a merge (derived)
+    # From which the counts are computed (stories/counts.py); null: compute it from the articles (derived).
+    Column("count_state", LargeBinary),
+    # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports.
     *(
         Index(
-            f"ix_story_updated_{least}",
-            "updated",
-            "n",
+            f"ix_story_bumped_{least}",
+            "bumped_at",
+            "story_no",
             sqlite_where=text(condition),
             postgresql_where=text(condition),
         )
@@ -383,8 +404,8 @@ story = Table(
         )
     ),
     Index(
-        "ix_story_untold",
-        "updated",
+        "ix_story_unrendered",
+        "bumped_at",
         sqlite_where=text("text IS NULL AND redirect_to IS NULL"),
         postgresql_where=text("text IS NULL AND redirect_to IS NULL"),
     ),
@@ -394,12 +415,12 @@ story = Table(
         sqlite_where=text("outlet_count > 1"),
         postgresql_where=text("outlet_count > 1"),
     ),
-    # With all that the order of a list needs, so that the stories of a time are gathered out of it alone.
+    # A covering index: the stories of a period are listed in order without reading their rows.
     Index(
         "ix_story_last_published",
         "last_published",
-        "updated",
-        "n",
+        "bumped_at",
+        "story_no",
         "id",
         sqlite_where=text("redirect_to IS NULL"),
         postgresql_where=text("redirect_to IS NULL"),
@@ -411,65 +432,70 @@ story = Table(
         postgresql_where=text("redirect_to IS NULL AND report_count >= 5"),
     ),
     Index(None, "last_inbox_no"),
-    Index(None, "touched_no"),
-    # Only what gave way: whoever takes it over asks for all that leads to it.
+    Index(None, "membership_changed_no"),
+    # A merge changes all redirects that lead to the merged story.
     Index(
         "ix_story_redirect_to",
         "redirect_to",
         sqlite_where=text("redirect_to IS NOT NULL"),
         postgresql_where=text("redirect_to IS NOT NULL"),
     ),
-    Index(None, "founder"),
+    Index(None, "founding_article"),
     Index("ix_story_for_views", "id", "redirect_to", "report_count", "outlet_count"),
 )
 
 article = Table(
     "article",
     metadata,
-    Column("n", BigInteger, primary_key=True, autoincrement=False),  # the inbox number that it was placed by
-    Column("id", Text, nullable=False, unique=True),
-    Column("root", Text, nullable=False),  # the first article of its keys; itself for nearly all
-    Column(
-        "generation", Integer, nullable=False, server_default=text("0")
-    ),  # of a reused key's texts: 0, 1 ...
-    Column("story", Text, ForeignKey("story.id"), nullable=False),
-    Column("role", Text, nullable=False),
-    Column("weighs", Boolean, nullable=False),  # its terms are in the story's sums
-    Column("copy_of", Text),  # the twin that was found; the original is derived when read
-    Column("original", Text),  # of its copy group, for SQL: as of the last telling of its story (derived)
-    Column("source", Text, nullable=False),
+    # One placed article. Written by the writer; a revision replaces the text in the same row.
+    Column("inbox_no", BigInteger, primary_key=True, autoincrement=False),  # of the entry that it came from
+    Column("id", Text, nullable=False, unique=True),  # hash of the strongest identity key
+    # A source may reuse a key for another article: the articles of a key have the same root (the `id` of the
+    # first one) and count up from generation 0.
+    Column("root_article", Text, nullable=False),
+    Column("generation", Integer, nullable=False, server_default=text("0")),
+    Column("story", Text, ForeignKey("story.id"), nullable=False),  # the assigned story
+    Column("role", Text, nullable=False),  # report | copy | excerpt | container
+    Column("counts_in_centroid", Boolean, nullable=False),  # its terms are in `story.centroid`
+    # `id` of the near-duplicate that was found at placing; the original of the group is computed on reading.
+    Column("copy_of", Text),
+    Column("original", Text),  # `id` of the original as of the last rendering, for SQL (derived)
+    Column("source", Text, nullable=False),  # `entry.source` of the first entry
     Column("outlet", Text),
     Column("url", Text),
     Column("title", Text, nullable=False),
-    Column("lead", Text, nullable=False),
-    # Empty where `packed` holds the text; read by store/stories/article_text.py, the one door to both.
+    Column("lead", Text, nullable=False),  # "" after the text was deleted by retention
+    # The text is in one of two columns; only store/stories/article_text.py reads them. `compressed_text` is
+    # null: it is in `text`; b"": it was deleted by retention; else it is zstd, and `text` is empty.
     Column("text", Text, nullable=False),
-    Column("packed", LargeBinary),  # null: the text is plain; b"": it is kept no more; else zstd
-    Column("language", Text),
+    Column("compressed_text", LargeBinary),
+    Column("language", Text),  # BCP 47 tag
     Column("author", Text),
     Column("published", UtcTime),
-    Column("published_origin", Text),
-    Column("published_precision", Text),
-    Column("zone_assumed", Boolean, nullable=False, server_default=false()),
-    Column("seen", UtcTime, nullable=False),
-    Column("effective", UtcTime, nullable=False),
-    Column("wire", Text),
-    Column("details", LargeBinary),  # the rarely asked parts of CleanArticle: msgpack
-    Column("verdict", Text, nullable=False),
-    Column("signature", LargeBinary, nullable=False),
-    Column("terms", LargeBinary, nullable=False),
+    Column("published_origin", Text),  # feed | page | text | poll: where `published` is from
+    Column("published_precision", Text),  # minute | day
+    Column("timezone_assumed", Boolean, nullable=False, server_default=false()),
+    # Whether grouping uses the date: not a bare day in the text, which is often that of an event.
+    Column("date_counts", Boolean, nullable=False, server_default=true()),
+    Column("seen_at", UtcTime, nullable=False),  # when the first entry was accepted
+    Column("effective_at", UtcTime, nullable=False),  # the earlier of `published` and `seen_at`
+    Column("wire", Text),  # name of the agency behind the text, if certain enough
+    Column("details", LargeBinary),  # store.stories.articles.ArticleDetails: msgpack
+    Column("verdict", Text, nullable=False),  # model.core.Verdict
+    Column("signature", LargeBinary, nullable=False),  # MinHash; "": too old to be found as a copy
+    Column("terms", LargeBinary, nullable=False),  # cluster/events/term_codec.py; "": its story is closed
     Column("body_words", Integer, nullable=False),
-    Column("text_hash", LargeBinary, nullable=False),
-    Column("evidence", LargeBinary, nullable=False),  # msgpack, pressed (store/codecs.py)
+    Column("text_hash", LargeBinary, nullable=False),  # of title and text
+    Column("evidence", LargeBinary, nullable=False),  # model.core.Evidence: msgpack, compressed (codecs.py)
     Column("placed_at", UtcTime, nullable=False),
-    Index(None, "story", "copy_of", "effective"),
-    Index(None, "root", "generation"),
+    Index(None, "story", "copy_of", "effective_at"),
+    Index(None, "root_article", "generation"),
     Index(None, "copy_of"),
-    # What questions of the SQL views about all articles go by, so that they read no texts.
+    # A covering index for queries of the SQL views over all articles, so that they read no texts.
     Index(
         "ix_article_for_views",
         "story",
-        "effective",
+        "effective_at",
         "outlet",
         "role",
         "published",
@@ -481,7 +507,7 @@ article = Table(
     ),
     Index(
         "ix_article_container",
-        "effective",
+        "effective_at",
         sqlite_where=text("role = 'container'"),
         postgresql_where=text("role = 'container'"),
     ),
@@ -491,10 +517,10 @@ article = Table(
         sqlite_where=text("original IS NOT NULL"),
         postgresql_where=text("original IS NOT NULL"),
     ),
-    Index(None, "source", "seen"),
-    Index(None, "effective"),
+    Index(None, "source", "seen_at"),
+    Index(None, "effective_at"),
     _by_address("article", "url"),
-    # With the story, so that whose stories these are is told without reading the articles.
+    # With the story, so that a filter finds stories without reading articles.
     Index(None, "outlet", "story"),
     Index(None, "language", "story"),
 )
@@ -502,8 +528,9 @@ article = Table(
 revision = Table(
     "revision",
     metadata,
-    Column("article", Text, primary_key=True),
-    Column("number", Integer, primary_key=True),  # 1 = the first text that was replaced
+    # A text of an article that was replaced: the first five and the last five. Written by the writer.
+    Column("article", Text, primary_key=True),  # `article.id`
+    Column("number", Integer, primary_key=True),  # 1: the first text
     Column("replaced_at", UtcTime, nullable=False),
     Column("title", Text, nullable=False),
     Column("text", LargeBinary, nullable=False),  # zstd
@@ -512,13 +539,13 @@ revision = Table(
 tombstone = Table(
     "tombstone",
     metadata,
-    # An article that was forgotten, or kept long enough: its keys and looks stay as hashes, so that it is
-    # known, and refused, when it comes again.
-    Column("article", Text, primary_key=True),
+    # An erased article. Its identity keys and observations stay as hashes, so that it is recognised and
+    # refused. Written by `forget` and by retention.
+    Column("article", Text, primary_key=True),  # former `article.id`
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False, server_default="forgotten"),  # forgotten | retention
-    Column("refused", Integer, nullable=False, server_default=text("0")),  # how often it came again
-    Column("refused_at", UtcTime),
+    Column("rejected_count", Integer, nullable=False, server_default=text("0")),  # times it arrived again
+    Column("rejected_at", UtcTime),  # the last time
     Index(None, "at"),
     sqlite_with_rowid=False,
 )
@@ -526,56 +553,81 @@ tombstone = Table(
 outlet_line = Table(
     "outlet_line",
     metadata,
-    # The lines of each outlet's last articles, as hashes: what it repeats is told from them
-    # (pipeline/placement/boilerplate.py).
-    Column("outlet", Text, primary_key=True),  # its key
+    # Hashes of the lines of an outlet's newest articles, from which learned boilerplate is counted
+    # (pipeline/placement/boilerplate.py). Written by the writer.
+    Column("outlet", Text, primary_key=True),  # the key of the outlet
     Column(
         "article",
         BigInteger,
-        ForeignKey("article.n", ondelete="CASCADE"),
+        ForeignKey("article.inbox_no", ondelete="CASCADE"),
         primary_key=True,
         autoincrement=False,
     ),
-    Column("lines", LargeBinary, nullable=False),  # signed 64-bit numbers, sorted
+    Column("lines", LargeBinary, nullable=False),  # signed 64-bit integers, sorted
     Index(None, "article"),
+    sqlite_with_rowid=False,
+)
+
+stream_period = Table(
+    "stream_period",
+    metadata,
+    # A stretch of the inbox, about a day long, that is closed: the counts of the articles in it do not
+    # change any more (store/stories/stream_history.py). Written by the writer.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, ...
+    Column("day", Integer, nullable=False),  # days since 1970, UTC, of the last accepted article in it
+    Column("last_inbox_no", BigInteger, nullable=False),  # the last inbox number it covers
+    Column("articles", Integer, nullable=False),  # number of articles in it
+    Column("terms", LargeBinary, nullable=False),  # packed document frequencies; "": no longer needed
+)
+
+outlet_history = Table(
+    "outlet_history",
+    metadata,
+    # How often an outlet reports what others report (store/stories/stream_history.py). Decisions read the
+    # `closed_*` columns, which are the counts as of the newest `stream_period`. Written by the writer.
+    Column("outlet", Text, primary_key=True),
+    Column("articles", BigInteger, nullable=False),
+    Column("matched", BigInteger, nullable=False),  # articles that another outlet reported, too
+    Column("closed_articles", BigInteger, nullable=False, server_default=text("0")),
+    Column("closed_matched", BigInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
 )
 
 lsh_band = Table(
     "lsh_band",
     metadata,
-    Column("band", BigInteger, primary_key=True, autoincrement=False),
-    Column("article", BigInteger, primary_key=True, autoincrement=False),  # article.n
+    # The index of near-duplicates: the articles that have a band of their signature in common (derived).
+    Column("band", BigInteger, primary_key=True, autoincrement=False),  # hash of one band, signed 64 bits
+    Column("article", BigInteger, primary_key=True, autoincrement=False),  # `article.inbox_no`
     sqlite_with_rowid=False,
 )
 
 sketch = Table(
     "sketch",
     metadata,
-    # Sampled shingles by which cuts and excerpts of an article are found
-    # (cluster/copies/sampled_shingles.py); empty where
-    # other articles stand for all of them. A table of its own: reading those of 300,000 articles must not
-    # drag their texts along.
+    # Sampled shingles, by which shortened copies and excerpts of an article are found
+    # (cluster/copies/sampled_shingles.py; derived). No row for an article that other copies already
+    # represent. A table of its own, so that reading the sketches of 300,000 articles does not read their
+    # texts.
     Column(
         "article",
         BigInteger().with_variant(Integer, "sqlite"),
-        ForeignKey("article.n", ondelete="CASCADE"),
+        ForeignKey("article.inbox_no", ondelete="CASCADE"),
         primary_key=True,
         autoincrement=False,
     ),
     Column("hashes", LargeBinary, nullable=False),
 )
 
-across = Table(
-    "across",
+cross_language = Table(
+    "cross_language",
     metadata,
-    # By what an article is compared with articles of other languages (cluster/cross_language/features.py);
-    # no rows where
-    # config.yaml does not ask for that.
+    # Features by which an article is compared with articles of other languages
+    # (cluster/cross_language/features.py; derived). No rows unless config.yaml enables it.
     Column(
         "article",
         BigInteger().with_variant(Integer, "sqlite"),
-        ForeignKey("article.n", ondelete="CASCADE"),
+        ForeignKey("article.inbox_no", ondelete="CASCADE"),
         primary_key=True,
         autoincrement=False,
     ),
@@ -585,47 +637,49 @@ across = Table(
 live_blog = Table(
     "live_blog",
     metadata,
-    # A live blog whose entries are linked to the stories that they tell of, and when that is done again.
+    # A live blog whose timed entries are linked to stories (derived).
     Column(
         "article",
         BigInteger().with_variant(Integer, "sqlite"),
-        ForeignKey("article.n", ondelete="CASCADE"),
+        ForeignKey("article.inbox_no", ondelete="CASCADE"),
         primary_key=True,
         autoincrement=False,
     ),
-    Column("marks", LargeBinary, nullable=False),  # what its entries are weighed by: msgpack, zstd
-    Column("round", Integer, nullable=False),  # how often they were linked again since its last text
-    Column("due_no", BigInteger, index=True),  # the inbox number from which that is due; null: no more
+    Column("entry_fingerprints", LargeBinary, nullable=False),  # msgpack, zstd
+    Column("link_round", Integer, nullable=False),  # times it was linked since its last revision
+    Column("due_no", BigInteger, index=True),  # inbox number of the next round; null: no more rounds
 )
 
-entry_link = Table(
-    "entry_link",
+live_blog_link = Table(
+    "live_blog_link",
     metadata,
-    # An entry of a live blog tells of a story that is not its home: counts nothing, joins nothing.
+    # A timed entry of a live blog that reports on a story other than the blog's own. It does not affect
+    # counts or clustering (derived).
     Column(
         "article",
         BigInteger().with_variant(Integer, "sqlite"),
-        ForeignKey("article.n", ondelete="CASCADE"),
+        ForeignKey("article.inbox_no", ondelete="CASCADE"),
         primary_key=True,
         autoincrement=False,
     ),
-    Column("position", Integer, primary_key=True, autoincrement=False),  # among its timed entries, from 0
-    Column("story", Text, nullable=False, index=True),  # also one that gave way: readers follow redirects
-    Column("score", Float, nullable=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),  # of the timed entry, from 0
+    Column("story", Text, nullable=False, index=True),  # `story.id`; readers follow redirects
+    Column("score", Float, nullable=False),  # log odds
 )
 
 story_log = Table(
     "story_log",
     metadata,
-    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("story", Text, nullable=False),
+    # One line per decision about a story. Written by the writer with the decision.
+    Column("log_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("story", Text, nullable=False),  # `story.id`
     Column("at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),  # store/stories/placement_batch.py lists the kinds
-    Column("article", Text),
-    Column("detail", Text),
-    Index(None, "story", "n"),
+    Column("kind", Text, nullable=False),  # LogKind in store/stories/placement_batch.py
+    Column("article", Text),  # `article.id`
+    Column("detail", Text),  # JSON object
+    Index(None, "story", "log_no"),
     Index(
-        "ix_story_log_article",  # forgetting asks for all stories that an article was in
+        "ix_story_log_article",  # for `forget`: all stories that an article was in
         "article",
         sqlite_where=text("article IS NOT NULL"),
         postgresql_where=text("article IS NOT NULL"),
@@ -633,7 +687,7 @@ story_log = Table(
     Index(
         "ix_story_log_headline",
         "story",
-        "n",
+        "log_no",
         sqlite_where=text("kind = 'headline'"),
         postgresql_where=text("kind = 'headline'"),
     ),
@@ -642,106 +696,110 @@ story_log = Table(
 change = Table(
     "change",
     metadata,
-    # What is new about a story, one row for each bump, merge and split: the stream that the updates feed and
-    # the webhooks read. Written with the decision; numbers are of `counter` and never used twice.
-    Column("n", BigInteger, primary_key=True, autoincrement=False),
-    Column("story", Text, nullable=False),  # its id then; it may have given way since
-    Column("at", UtcTime, nullable=False),  # our clock
-    # Where it sorts, as `story.updated`: our clock's for what was polled or pushed, else the effective time.
-    Column("updated", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),  # shelf.ChangeKind
-    Column("article", Text),  # what came
-    Column("others", Text),  # ids of stories that gave way to it, or that it came out of; joined by commas
-    Column("title", Text, nullable=False),  # the headline after it
-    Column("title_before", Text),  # only where the headline changed
-    Column("report_count", Integer, nullable=False),  # after it
-    Index(None, "updated", "n"),
+    # The change stream, which update feeds and webhooks read: one row per bump, merge and split. Written with
+    # the decision.
+    Column("change_no", BigInteger, primary_key=True, autoincrement=False),  # never reused
+    Column("story", Text, nullable=False),  # `story.id` at that time; it may redirect now
+    Column("at", UtcTime, nullable=False),  # when the row was written
+    # The sort key, unique as `story.bumped_at`: the time of placing for polled and pushed articles, else the
+    # effective time of the article.
+    Column("bumped_at", UtcTime, nullable=False),
+    Column("kind", Text, nullable=False),  # ChangeKind in model/read_model.py
+    Column("article", Text),  # `article.id` of the added article
+    Column("others", Text),  # ids of merged stories, or of the story that was split; joined by commas
+    Column("title", Text, nullable=False),  # the headline after the change
+    Column("title_before", Text),  # null: the headline did not change
+    Column("report_count", Integer, nullable=False),  # after the change
+    Index(None, "bumped_at", "change_no"),
     Index(None, "article"),
 )
 
-hook = Table(
-    "hook",
+webhook = Table(
+    "webhook",
     metadata,
-    # How each webhook of config.yaml does.
+    # The state of each webhook of config.yaml. Written by the daemon that delivers.
     Column("name", Text, primary_key=True),
-    Column("place", LargeBinary, nullable=False),  # SHA-256 of its address: another address starts afresh
-    Column("is_on", Boolean, nullable=False),  # false: it stands in config.yaml no more
-    Column("read_to", BigInteger, nullable=False),  # the last change that was looked at for it
-    Column("state", Text, nullable=False),  # ok | failing | gone
+    Column("url_hash", LargeBinary, nullable=False),  # SHA-256 of the URL; a new URL resets the failures
+    Column("is_configured", Boolean, nullable=False),  # false: removed from config.yaml
+    Column("last_change_no", BigInteger, nullable=False),  # the last change that was examined for it
+    Column("state", Text, nullable=False),  # ok | failing | gone (410: no more requests)
     Column("problem", Text),  # of the last failure
     Column("failures", Integer, nullable=False),  # in a row
     Column("failing_since", UtcTime),
-    Column("resumes_at", UtcTime),  # nothing is sent before
+    Column("resumes_at", UtcTime),  # back-off: no request before
     Column("last_success_at", UtcTime),
 )
 
 outbox = Table(
     "outbox",
     metadata,
-    # What webhooks deliver, one row a hook and change; kept for some days after, for what comes later.
-    Column("hook", Text, ForeignKey("hook.name"), primary_key=True),
-    Column("change", BigInteger, primary_key=True, autoincrement=False),
-    Column("id", Text, nullable=False),  # the same at every try
-    Column("story", Text, nullable=False),  # its id then
-    Column("body", LargeBinary),  # JSON, zstd; null when it is done
+    # One delivery of a change to a webhook. Kept for some days after it ended: a webhook that was sent a
+    # story is also sent its merge.
+    Column("webhook", Text, ForeignKey("webhook.name"), primary_key=True),
+    Column("change", BigInteger, primary_key=True, autoincrement=False),  # `change.change_no`
+    Column("id", Text, nullable=False),  # the same in every attempt
+    Column("story", Text, nullable=False),  # `story.id` at that time
+    Column("body", LargeBinary),  # JSON, zstd; null unless waiting
     Column("state", Text, nullable=False),  # waiting | done | given_up
     Column("at", UtcTime, nullable=False),
-    Column("tries", Integer, nullable=False),
-    Column("first_tried_at", UtcTime),
-    Column("next_at", UtcTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_attempt_at", UtcTime),
+    Column("next_attempt_at", UtcTime, nullable=False),
     Column("done_at", UtcTime),
     Column("problem", Text),
-    Index(None, "hook", "state", "change"),
-    Index(None, "hook", "story"),
+    Index(None, "webhook", "state", "change"),
+    Index(None, "webhook", "story"),
     Index(None, "done_at"),
 )
 
-prepared = Table(
-    "prepared",
+prefetched = Table(
+    "prefetched",
     metadata,
-    # What a daemon that stands by has prepared for the one that places, or is about to; it goes with placing.
-    Column("entry", BigInteger, primary_key=True, autoincrement=False),
-    Column("holder", Text, nullable=False),  # who prepares it
-    Column("until", UtcTime, nullable=False),  # then another may
-    Column("made_for", Text, nullable=False),  # program and rules, see preparing.made_for
-    Column("result", LargeBinary),  # zstd of a Prepared; null while it is being prepared
+    # A text that a standby prepared, or is preparing, for the writer. Deleted when the entry is placed
+    # (Postgres only).
+    Column("entry", BigInteger, primary_key=True, autoincrement=False),  # `entry.entry_no`
+    Column("holder", Text, nullable=False),  # session name of the standby
+    Column("expires_at", UtcTime, nullable=False),  # then another standby may prepare it
+    Column("code_version", Text, nullable=False),  # hash of program and tuning, from pipeline/prepare.py
+    Column("result", LargeBinary),  # zstd of a Prepared; null: not finished
 )
 
 correction = Table(
     "correction",
     metadata,
-    # What a person decided. It binds every later run until it is undone.
-    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # A correction by a person. It binds every later decision until it is undone. Written by the writer.
+    Column("correction_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),  # merge | split | move
     Column("undone_at", UtcTime),
-    # What the correction did to rows, for its undoing: JSON (pipeline/placement/apply_corrections.py).
+    # What it changed, for undoing it: JSON, CorrectionDetail in store/stories/corrections.py.
     Column("detail", Text, nullable=False),
 )
 
-bond = Table(
-    "bond",
+link_constraint = Table(
+    "link_constraint",
     metadata,
-    # What a correction says of articles: those of one correction with the relation "together" are of one
-    # story; those "apart" on side 0 are never with those on side 1. Ids of articles only, so it holds
-    # wherever the same articles are placed again.
-    Column("correction", BigInteger, ForeignKey("correction.n"), primary_key=True),
-    Column("article", Text, primary_key=True),
+    # The constraints of a correction. Must-link: its articles with the relation "together" belong to one
+    # story. Cannot-link: no article with "apart" on side 0 is in a story with one on side 1. Rows name
+    # articles only, so they also hold when the articles are clustered again.
+    Column("correction", BigInteger, ForeignKey("correction.correction_no"), primary_key=True),
+    Column("article", Text, primary_key=True),  # `article.id`
     Column("relation", Text, primary_key=True),  # together | apart
-    Column("side", Integer, nullable=False),
+    Column("side", Integer, nullable=False),  # 0 | 1
     Index(None, "article"),
 )
 
-request = Table(
-    "request",
+command = Table(
+    "command",
     metadata,
-    # What a command asks of the writer of stories while another process is that (requests.RequestKind).
-    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # A command for the writer from another process. Added by the command line or the API; answered by the
+    # writer.
+    Column("command_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # CommandKind in store/stories/commands.py
     Column("payload", Text, nullable=False),  # JSON
     Column("state", Text, nullable=False),  # waiting | done | refused
-    Column("answer", Text),  # JSON; for a refused one the reason in words
+    Column("result", Text),  # JSON; the reason if refused
     Column("done_at", UtcTime),
-    Index(None, "state", "n"),
+    Index(None, "state", "command_no"),
 )

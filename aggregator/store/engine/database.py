@@ -1,12 +1,11 @@
-"""One door to the database: an engine with the house's rules, reading and writing transactions.
+"""Access to the database: reading and writing transactions with timeouts and retries.
 
-On SQLite every writing transaction is BEGIN IMMEDIATE: one that reads first and writes later fails at once
-under contention whatever the time-out (measured: 1,500 of 2,000). Within this process writers queue up on a
-fair lock, because SQLite's own waiting is not fair.
+On SQLite every writing transaction starts with BEGIN IMMEDIATE: under contention a transaction that reads
+before it writes fails at once, whatever the timeout (measured: 1,500 of 2,000). The writers of this process
+queue on a fair lock, because SQLite's own waiting is not fair.
 
-All waiting is bounded: for the turn in that queue and for other programs together `lock_seconds`; for a
-server that hangs see `silence`. Once the database is known to be in trouble, nobody waits for more than a
-moment.
+All waiting is bounded: the queue and the locks of other programs together by `lock_seconds`, a server that
+hangs as described in engines.py. After a failure, writers wait at most `connect_retry_seconds`.
 """
 
 import logging
@@ -14,7 +13,9 @@ import os
 import random
 import shutil
 import sqlite3
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
@@ -35,10 +36,14 @@ from aggregator.model.errors import (
     NotWritableError,
     UsageError,
 )
-from aggregator.store.engine.db_errors import in_words, shown_url
-from aggregator.store.engine.engines import laid_out_anew, postgres_engine, session_name, sqlite_engine
-from aggregator.store.engine.fair_lock import FairLock
-from aggregator.store.engine.open_file import OpenFile
+from aggregator.store.engine.db_errors import shown_url, translate_errors
+from aggregator.store.engine.engines import (
+    OpenFile,
+    postgres_engine,
+    session_name,
+    sqlite_engine,
+    with_new_layout,
+)
 from aggregator.store.engine.timeouts import (
     DatabaseTuning,
     full_sync,
@@ -51,34 +56,34 @@ from aggregator.store.engine.timeouts import (
 
 log = logging.getLogger(__name__)
 
-_LEAST_FREE_BYTES = 1 << 20  # what a transaction of the daemon may add to SQLite's log
+_LEAST_FREE_BYTES = 1 << 20  # a transaction of the daemon may add this much to the WAL
 
-__all__ = ["Connection", "Database", "shown_url"]  # Connection: a type that other rooms pass along
+__all__ = ["Connection", "Database", "shown_url"]  # Connection: for type annotations of other packages
 
 Result = TypeVar("Result")
 
 
 class _WriteState:
-    """What the last tries came to; shared by all copies of a Database."""
+    """The result of the last write; shared by all copies of a Database."""
 
     def __init__(self) -> None:
         self.trouble: AggregatorError | None = None
-        self.checkpoint_at = 0.0  # when the log may be looked at again, monotonic
+        self.checkpoint_at = 0.0  # time of the next checkpoint at the earliest, monotonic
 
 
 Fence = Callable[[Connection], None]
 
 
 class Database:
-    """An open database. Threads may share it; each transaction has a connection of its own.
+    """An open database, shared by threads; each transaction has its own connection.
 
-    The file of an SQLite database is there already: `migrate.upgrade` makes a new one.
+    The file of an SQLite database must exist; `migrate.upgrade` creates it.
     """
 
     def __init__(
         self, url: str, tuning: DatabaseTuning | None = None, metrics_registry: Metrics | None = None
     ) -> None:
-        """`url` is what `Config.database_url` gives. Nothing is opened before the first use."""
+        """`url`: from `Config.database_url`. The first query opens the first connection."""
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.session_name = session_name()
@@ -87,7 +92,7 @@ class Database:
         self._writing = FairLock()
         self._fence: Fence | None = None
         self._read_timeout_seconds: float | None = None
-        self._forgives = False
+        self._is_lossy = False
         self._write_state = _WriteState()
         file = self.file
         self._open_file = None if file is None else OpenFile(file, str(make_url(url).query.get("mode", "rw")))
@@ -98,63 +103,59 @@ class Database:
         )
 
     def fenced(self, fence: "Fence") -> "Database":
-        """The same database; each writing transaction begins with `fence`, and is none where that raises."""
+        """Return a copy whose writing transactions call `fence` first, and fail if it raises."""
         other = copy(self)
         other._fence = fence
         return other
 
     def with_read_timeout(self) -> "Database":
-        """The same database for those who wait for a page: no answer takes more than `read_seconds`.
-
-        What takes longer raises DatabaseBusyError.
-        """
+        """Return a copy whose reads raise DatabaseBusyError after `read_seconds`."""
         other = copy(self)
         other._read_timeout_seconds = self.tuning.read_seconds
         return other
 
     def lossy_text(self) -> "Database":
-        """The same database for those who look at damage: texts that are no UTF-8 can be read, about."""
+        """Return a copy that replaces invalid UTF-8 when it reads (SQLite)."""
         other = copy(self)
-        other._forgives = self.is_sqlite
+        other._is_lossy = self.is_sqlite
         return other
 
     @property
     def file(self) -> Path | None:
-        """The file of an SQLite database."""
+        """The file of an SQLite database; None for PostgreSQL."""
         name = make_url(self.url).database
         return Path(name.removeprefix("file:")) if self.is_sqlite and name else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for reading; sees one consistent state."""
-        with in_words(self.url), self.engine.connect() as raw:
-            # SQLite's readers see one state as it is; Postgres has to be asked.
+        """Open a reading transaction, which sees one consistent state."""
+        with translate_errors(self.url), self.engine.connect() as raw:
+            # SQLite reads one snapshot by default; Postgres needs an isolation level.
             level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
             connection = raw.execution_options(**level)
             with (
                 connection.begin() as reading,
                 statement_timeout(connection, self._read_timeout_seconds),
-                lossy_text(connection, is_asked=self._forgives),
+                lossy_text(connection, is_enabled=self._is_lossy),
             ):
                 yield connection
-                if self._forgives:
-                    reading.rollback()  # SQLite refuses to commit where it has met damage
+                if self._is_lossy:
+                    reading.rollback()  # SQLite refuses to commit after it has found damage
 
     @contextmanager
     def write(self, *, durable: bool = False, unhurried: bool = False) -> Iterator[Connection]:
-        """A writing transaction: committed at the end of the block, or nothing happened.
+        """Open a writing transaction, committed at the end of the block, or rolled back after an error.
 
-        A `durable` one is on the disk by then, so that a power cut cannot take it back. An `unhurried` one
-        may wait for its data as long as it likes; from others a server takes back what they hold when
-        nothing comes for `idle_seconds`. Raises DatabaseBusyError, DatabaseAwayError or NotWritableError
-        where the database is in trouble; see `again`.
+        `durable`: the commit is synced to disk and survives a power failure. `unhurried`: a server does not
+        end the transaction after `idle_seconds` without a query. Raises DatabaseBusyError, DatabaseAwayError
+        or NotWritableError; see `again`.
         """
         committing = False
         try:
             with (
                 self.metrics_registry.timer(TRANSACTION_SECONDS),
                 self._turn() as seconds,
-                in_words(self.url),
+                translate_errors(self.url),
                 self.engine.connect() as raw,
                 lock_timeout(raw, seconds, self.tuning.lock_seconds),
             ):
@@ -169,14 +170,14 @@ class Database:
                     if self._fence is not None:
                         self._fence(connection)
                     if isinstance(self._write_state.trouble, DatabaseLockedError | DatabaseAwayError):
-                        self._write_state.trouble = None  # it is there, and nobody is in the way
+                        self._write_state.trouble = None  # the database answers and is not locked
                     yield connection
                     committing = True
         except DatabaseAwayError as error:
             self._write_state.trouble = error
             if committing:
                 raise DatabaseAwayError(
-                    f"{error}; whether the last change is in it is not known", commit_unknown=True
+                    f"{error}; it is unknown whether the last change was committed", commit_unknown=True
                 ) from error
             raise
         except (NotWritableError, DatabaseLockedError) as error:
@@ -186,41 +187,38 @@ class Database:
             self._write_state.trouble = None
 
     def check_file(self) -> None:
-        """Raise DatabaseReplacedError where the file of an SQLite database is not the one that is open."""
+        """Raise DatabaseReplacedError if the file of an SQLite database was replaced or removed."""
         if self._open_file is not None:
             self._open_file.check()
 
     @contextmanager
     def _turn(self) -> Iterator[float]:
-        """This thread's turn among the writers of this process; yields how long it may wait for others.
+        """Wait in the queue of this process's writers; yield the seconds left to wait for other programs.
 
-        Raises DatabaseBusyError where it does not come in time, or what was found out meanwhile.
+        Raises DatabaseBusyError after the timeout, or the error of a writer that failed meanwhile.
         """
         known, seconds = self._write_state.trouble, self._patience_seconds
         ends = time.monotonic() + seconds
         if not self._writing.acquire(seconds):
             raise DatabaseBusyError(
-                f"the database {shown_url(self.url)} was written to all the while; try again in a moment"
+                f"the database {shown_url(self.url)} is busy with other writes; try again in a moment"
             )
         try:
-            met = self._write_state.trouble
-            if met is not None and met is not known:  # who was in front found out: again it takes as long
-                raise met.with_traceback(None)
-            yield max(min(self.tuning.look_seconds, seconds), ends - time.monotonic())
+            latest = self._write_state.trouble
+            if latest is not None and latest is not known:  # a writer failed meanwhile: do not wait as long
+                raise latest.with_traceback(None)
+            yield max(min(self.tuning.connect_retry_seconds, seconds), ends - time.monotonic())
         finally:
             self._writing.release()
 
     @property
     def _patience_seconds(self) -> float:
-        """How long a writer waits for others. In trouble that is no time: who tries again asks again."""
+        """The seconds that a writer waits for others; few after a failure."""
         usual = self.tuning.lock_seconds if self._read_timeout_seconds is None else self._read_timeout_seconds
-        return usual if self._write_state.trouble is None else min(usual, self.tuning.look_seconds)
+        return usual if self._write_state.trouble is None else min(usual, self.tuning.connect_retry_seconds)
 
     def transact(self, work: Callable[[Connection], Result], *, durable: bool = False) -> Result:
-        """`work` in a writing transaction, done again as a whole where it was in the way of others.
-
-        It may be called several times, so it changes nothing but rows.
-        """
+        """Call `work` in a writing transaction, repeated as by `again`. `work` must change only rows."""
 
         def unit() -> Result:
             with self.write(durable=durable) as connection:
@@ -229,11 +227,11 @@ class Database:
         return self.again(unit)
 
     def again(self, unit: Callable[[], Result]) -> Result:
-        """What `unit` returns, which is one writing transaction and changes nothing else.
+        """Call `unit`, which is one writing transaction and changes nothing else, and return its result.
 
-        It is done again, a few times within about a second, where surely nothing of it was written: a dead
-        lock, a serialisation failure, a connection that was lost before the commit. Where that is not sure
-        it is not done again: whoever asked looks at the rows first. See ADR 32.
+        Repeats it a few times within about a second if nothing was written: after a deadlock, a serialisation
+        failure, or a connection lost before the commit. If it is unknown whether the commit succeeded, the
+        error is raised, and the caller checks the rows. See docs/decisions/0032-transaction-retries.md.
         """
         started = time.monotonic()
         pause = self.tuning.pause_seconds
@@ -241,20 +239,20 @@ class Database:
             try:
                 return unit()
             except DatabaseLockedError:
-                raise  # it was waited for all the while
+                raise  # the wait for the lock was the timeout
             except (DatabaseBusyError, DatabaseAwayError) as error:
                 unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
-                # Who has waited for a lock for half a minute has waited enough.
+                # No retry after half of the time for locks.
                 spent = time.monotonic() - started > self.tuning.lock_seconds / 2
                 if unknown or spent or tried == self.tuning.tries:
                     raise
                 self.metrics_registry.count(TRANSACTION_RETRIES, _CAUSES[type(error)])
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - so that two do not meet again
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause *= 2
         raise AssertionError("unreachable: the last try returns or raises")
 
     def why_not_writable(self, connection: Connection) -> str | None:
-        """Why nothing can be written, in the user's words; None where it can. Takes no lock."""
+        """Return the reason why the database cannot be written; None if it can. Takes no lock."""
         trouble, file = self._write_state.trouble, self.file
         if trouble is not None:
             return str(trouble)
@@ -263,29 +261,25 @@ class Database:
             if not may_write:
                 return f"the database {file} cannot be written; check the folder and its owner"
             if shutil.disk_usage(file.parent).free < _LEAST_FREE_BYTES:
-                return f"the disk of {file} is full: make room there"
+                return f"the disk of {file} is full: free some space on it"
             return None
         standby = connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one()
-        return (
-            f"the database {shown_url(self.url)} is a standby server: it cannot be written"
-            if standby
-            else None
-        )
+        return f"the database {shown_url(self.url)} is a read-only standby server" if standby else None
 
     @property
     def trouble(self) -> str | None:
-        """Why the last try to write failed, in the user's words; None where it did not."""
+        """The reason why the last write failed; None if it succeeded."""
         return None if self._write_state.trouble is None else str(self._write_state.trouble)
 
     def checkpoint_log(self, patience_seconds: float | None = None) -> bool:
-        """Write SQLite's log into its file and empty it; False where a reader held it. Elsewhere nothing.
+        """Checkpoint and truncate SQLite's WAL. Return False if a reader prevented it.
 
-        Writers wait meanwhile: at most `patience_seconds` for readers, or as long as for a lock.
+        Waits at most `patience_seconds` for readers (None: `lock_seconds`); writers wait meanwhile.
         """
         if not self.is_sqlite:
             return True
         patience = self.tuning.lock_seconds if patience_seconds is None else patience_seconds
-        with self._turn(), in_words(self.url), self.engine.connect() as raw:
+        with self._turn(), translate_errors(self.url), self.engine.connect() as raw:
             driver = sqlite_driver(raw)
             driver.execute(f"PRAGMA busy_timeout={milliseconds(patience)}")
             try:
@@ -295,60 +289,59 @@ class Database:
         return not busy
 
     def truncate_log(self) -> bool:
-        """Empty SQLite's log where a long reader made it grow; whether it did.
+        """Checkpoint and truncate SQLite's WAL if it is larger than `wal_mib`. Return whether it did.
 
-        It gives up soon where readers are in the way, and does nothing for `log_rest_seconds` after a try.
+        Gives up after `checkpoint_seconds`; does nothing for `wal_retry_seconds` after an attempt.
         """
         now = time.monotonic()
-        if now < self._write_state.checkpoint_at or self.log_bytes() <= self.tuning.log_mib * 2**20:
+        if now < self._write_state.checkpoint_at or self.log_bytes() <= self.tuning.wal_mib * 2**20:
             return False
-        self._write_state.checkpoint_at = now + self.tuning.log_rest_seconds
+        self._write_state.checkpoint_at = now + self.tuning.wal_retry_seconds
         return self.checkpoint_log(self.tuning.checkpoint_seconds)
 
     def release_free_pages(self, pages: int) -> None:
-        """Take so many free pages out of SQLite's file, which must be made to give them (`auto_vacuum`)."""
-        with self._turn(), in_words(self.url), self.engine.connect() as raw:
+        """Return up to `pages` free pages of SQLite's file to the disk. Needs `auto_vacuum`."""
+        with self._turn(), translate_errors(self.url), self.engine.connect() as raw:
             driver = raw.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
-            # `execute` would take one step of it, and that is one page.
+            # `execute` would take a single step, which is one page.
             driver.executescript(f"PRAGMA incremental_vacuum({pages})")
 
     def vacuum(self) -> tuple[int, int]:
-        """Write SQLite's file without its free pages, so that it gives them back by itself from now on.
+        """Rewrite SQLite's file without free pages and with `auto_vacuum`. Return its bytes before and after.
 
-        Returns its bytes before and after. Raises UsageError on Postgres, NotWritableError where there is no
-        room: the copy that SQLite makes and its log take the file's size twice.
+        Raises UsageError on Postgres, NotWritableError if less than twice the size of the file is free.
         """
         file = self.file
         if file is None:
-            raise UsageError("on Postgres that is VACUUM FULL, typed in psql; autovacuum does the rest")
+            raise UsageError("on PostgreSQL run VACUUM FULL in psql; autovacuum does the rest")
         before = file.stat().st_size
         needed, free = 2 * before, shutil.disk_usage(file.parent).free
         if free < needed:
             raise NotWritableError(
-                f"{file.parent} has {free / 2**20:,.0f} MiB left and writing the file anew takes "
-                f"{needed / 2**20:,.0f}; free pages are used again in any case"
+                f"{file.parent} has {free / 2**20:,.0f} MiB free, and rewriting the file needs "
+                f"{needed / 2**20:,.0f}; SQLite reuses free pages anyway"
             )
-        self.engine.dispose()  # what this process has open for reading is in the way
-        with self._turn(), in_words(self.url), self.engine.connect() as raw:
+        self.engine.dispose()  # open readers of this process would block it
+        with self._turn(), translate_errors(self.url), self.engine.connect() as raw:
             driver = raw.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)
-            # Not in memory, and not in a small /tmp: beside the file.
+            # The temporary copy goes beside the file: memory or /tmp may be too small.
             folder = str(file.parent).replace("'", "''")
             for statement in ("temp_store=FILE", f"temp_store_directory='{folder}'"):
                 driver.execute(f"PRAGMA {statement}")
             try:
-                with laid_out_anew(driver):
+                with with_new_layout(driver):
                     driver.execute("VACUUM")
             finally:
                 driver.execute("PRAGMA temp_store_directory=''")
                 driver.execute("PRAGMA temp_store=MEMORY")
-        self.engine.dispose()  # the log is another file now
+        self.engine.dispose()  # the WAL is a new file
         self.checkpoint_log()
         return before, file.stat().st_size
 
     def log_bytes(self) -> int:
-        """How long the `-wal` file of an SQLite database is; 0 where there is none."""
+        """Return the size of the `-wal` file in bytes; 0 without one."""
         file = self.file
         try:
             return 0 if file is None else file.with_name(file.name + "-wal").stat().st_size
@@ -356,7 +349,7 @@ class Database:
             return 0
 
     def check_free_disk(self) -> None:
-        """Raises NotWritableError where the disk of an SQLite file is all but full: it would stop soon."""
+        """Raise NotWritableError if the disk of an SQLite file has less than `free_mib` free."""
         file = self.file
         if file is None or not file.parent.is_dir():
             return
@@ -364,16 +357,15 @@ class Database:
         if free < self.tuning.free_mib:
             raise NotWritableError(
                 f"only {free} MiB are free on the disk of {file}, and {self.tuning.free_mib} are needed to "
-                "start: make room there, or move the database"
+                "start: free some space, or move the database"
             )
 
     def wait_for_server(
         self, stops: Callable[[], bool] = lambda: False, say: Callable[[str], object] = str
     ) -> None:
-        """Wait for a server that does not answer yet: after a boot it may come up after us.
+        """Wait until the server answers (it may start later than this process at boot) or `stops()`.
 
-        `say` is told once what is waited for. Returns when it answers or `stops()`. Raises AggregatorError
-        where it answers that it does not want us: waiting changes nothing about that.
+        Calls `say` once with the reason. Raises AggregatorError if the server refuses the connection.
         """
         if self.is_sqlite:
             return
@@ -387,22 +379,31 @@ class Database:
                 if not said:
                     say(f"waiting for the database: {error}")
                     said = True
-                time.sleep(self.tuning.look_seconds)
+                time.sleep(self.tuning.connect_retry_seconds)
 
     def close(self) -> None:
         """Close all connections.
 
-        SQLite leaves the log of a file that was moved or replaced where it was: there it would be applied to
-        the file that has its place now. So it is written into its own file before.
+        If the file was moved or replaced, its WAL is checkpointed first: SQLite would leave it at the old
+        path, where it would be applied to another file.
         """
         try:
             self.check_file()
         except DatabaseReplacedError:
             try:
                 if not self.checkpoint_log(self.tuning.checkpoint_seconds):
-                    log.warning("the log %s-wal is not in its database: something still reads it", self.file)
+                    log.warning(
+                        "%s-wal could not be checkpointed into its moved database: a reader still uses it",
+                        self.file,
+                        extra={"event": "wal_checkpoint_failed"},
+                    )
             except AggregatorError as error:
-                log.warning("the log %s-wal is not in its database: %s", self.file, error)
+                log.warning(
+                    "%s-wal could not be checkpointed into its moved database: %s",
+                    self.file,
+                    error,
+                    extra={"event": "wal_checkpoint_failed"},
+                )
         finally:
             self.engine.dispose()
 
@@ -410,7 +411,60 @@ class Database:
 _CAUSES = {DatabaseBusyError: "busy", DatabaseAwayError: "away"}
 _IDLES = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
 
-# A server that was told not to wait for its disk waits for this transaction; stricter settings stay.
+# Durable even if the server is configured with synchronous_commit = off; stricter settings stay.
 _COMMIT_WAITS = text(
     "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 )
+
+
+# --- a lock that serves threads in the order of their requests ---------------------------------------------
+
+
+class FairLock:
+    """A reentrant lock, first come, first served."""
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._waiting: deque[tuple[int, threading.Event]] = deque()
+        self._owner: int | None = None
+        self._depth = 0
+
+    def acquire(self, seconds: float) -> bool:
+        """Wait at most `seconds` for the lock. Return whether this thread has it."""
+        thread, turn = threading.get_ident(), threading.Event()
+        with self._changing:
+            if self._owner is None or self._owner == thread:
+                self._owner = thread
+                self._depth += 1
+                return True
+            self._waiting.append((thread, turn))
+        is_interrupted = True
+        try:
+            turn.wait(seconds)
+            is_interrupted = False
+        finally:
+            with self._changing:
+                if not turn.is_set():
+                    self._waiting.remove((thread, turn))
+                elif is_interrupted:
+                    self._pass_on()
+        return turn.is_set()
+
+    @property
+    def waiting(self) -> int:
+        """The number of waiting threads."""
+        return len(self._waiting)
+
+    def release(self) -> None:
+        """Release the lock to the thread that has waited longest."""
+        with self._changing:
+            self._depth -= 1
+            if not self._depth:
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        self._owner = None
+        if self._waiting:
+            self._owner, turn = self._waiting.popleft()
+            self._depth = 1
+            turn.set()

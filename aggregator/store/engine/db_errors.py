@@ -1,4 +1,4 @@
-"""What a database says when it cannot, as an error of ours: what went wrong, and whether to try again."""
+"""Translates errors of the database drivers to AggregatorError, which tells whether to retry."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -19,24 +19,24 @@ from aggregator.model.errors import (
 
 
 @contextmanager
-def in_words(url: str) -> Iterator[None]:
-    """What the database says about itself in the user's words; a mistake in our SQL stays what it is.
+def translate_errors(url: str) -> Iterator[None]:
+    """Translate errors of the database in the block; errors of our SQL are raised unchanged.
 
     Raises DatabaseBusyError, DatabaseAwayError, NotWritableError, DamagedFileError, or AggregatorError for
-    what else stays wrong.
+    other permanent errors.
     """
     try:
         yield
     except PoolTimeoutError as error:
         raise DatabaseBusyError(
-            f"the database {shown_url(url)} is asked too much at once; try again in a moment"
+            f"all connections to the database {shown_url(url)} are in use; try again in a moment"
         ) from error
     except DBAPIError as error:
         ours = _ours(error, url)
         if ours is None:
             raise
         raise ours from error
-    except sqlite3.Error as error:  # of a driver that was asked by itself, as for its log
+    except sqlite3.Error as error:  # from direct calls of the driver, such as a checkpoint
         ours = _of_sqlite(error, " ".join(str(error).split()), url)
         if ours is None:
             raise
@@ -44,7 +44,7 @@ def in_words(url: str) -> Iterator[None]:
 
 
 def shown_url(url: str) -> str:
-    """The address as it may be shown: a file's path, or the server without its password."""
+    """Return the address for messages: the path of the file, or the URL without its password."""
     parsed = make_url(url)
     if url.startswith("sqlite"):
         return parsed.database or url
@@ -52,7 +52,7 @@ def shown_url(url: str) -> str:
 
 
 def _ours(error: DBAPIError, url: str) -> AggregatorError | None:
-    """None: a mistake of the program, told as it is."""
+    """Return the translated error; None for a bug in our SQL."""
     said = " ".join(str(error.orig).split())
     if isinstance(error.orig, sqlite3.Error):
         found = _of_sqlite(error.orig, said, url)
@@ -62,7 +62,7 @@ def _ours(error: DBAPIError, url: str) -> AggregatorError | None:
         return found
     if isinstance(error.orig, sqlite3.IntegrityError | sqlite3.ProgrammingError):
         return None
-    return AggregatorError(f"the database {shown_url(url)}: {said}; `aggregator doctor` looks at it")
+    return AggregatorError(f"the database {shown_url(url)}: {said}; run `aggregator doctor`")
 
 
 # --- SQLite: names of its result codes ---------------------------------------------------------------------
@@ -74,7 +74,7 @@ def _of_sqlite(error: sqlite3.Error, said: str, url: str) -> AggregatorError | N
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
         return DatabaseLockedError(
-            f"another program keeps {shown_url(url)} to itself for writing; try again when it is done"
+            f"another program keeps {shown_url(url)} locked for writing; try again when it has finished"
         )
     if name == "SQLITE_INTERRUPT":
         return _too_long(said, url)
@@ -90,7 +90,7 @@ def _of_sqlite(error: sqlite3.Error, said: str, url: str) -> AggregatorError | N
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Whether SQLite found in its file what cannot be there, in its pages or in a text."""
+    """Return whether the error reports a damaged SQLite file: a page, or text that is not UTF-8."""
     name = getattr(error, "sqlite_errorname", None) or ""
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or (
         isinstance(error, sqlite3.OperationalError) and str(error).startswith("Could not decode to UTF-8")
@@ -99,7 +99,7 @@ def is_damage(error: BaseException | None) -> bool:
 
 # --- Postgres: SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html --------------------
 
-# What a server says to whom it does not let in now, but soon. Refused at the door there is no SQLSTATE.
+# Messages of a server that will accept connections soon. A refusal at login has no SQLSTATE.
 _SOON = (
     "starting up",
     "shutting down",
@@ -118,16 +118,16 @@ def _of_postgres(error: DBAPIError, said: str, url: str) -> AggregatorError | No
         return None
     if "FATAL" in said and not state and not any(words in said for words in _SOON):
         return AggregatorError(
-            f"the database {shown_url(url)} does not let us in: {said}; `aggregator doctor` looks at it"
+            f"the database {shown_url(url)} refuses the connection: {said}; run `aggregator doctor`"
         )
     return DatabaseAwayError(f"the database {shown_url(url)} does not answer ({said})")
 
 
 def _is_away(error: DBAPIError, state: str) -> bool:
-    """Whether the connection could not be made, or is gone: 08 connection, 57P shutting down, 53 no room."""
+    """Whether there is no connection: SQLSTATE 08 connection, 57P shutdown, 53 insufficient resources."""
     if error.connection_invalidated or state.startswith(("08", "57P", "53")) or state == "25P03":
         return True
-    # Where a connection breaks or is not made the driver has no code, only its own words.
+    # For broken and failed connections the driver has a message but no code.
     return not state and type(error.orig).__name__ in ("OperationalError", "ConnectionTimeout")
 
 
@@ -137,20 +137,20 @@ def _conflict(said: str, url: str) -> AggregatorError:
 
 def _held(_said: str, url: str) -> AggregatorError:
     return DatabaseBusyError(
-        f"somebody else holds what is needed of the database {shown_url(url)}; nothing was written, try again"
+        f"a lock in the database {shown_url(url)} was not released in time; nothing was written, try again"
     )
 
 
 def _too_long(_said: str, url: str) -> AggregatorError:
     return DatabaseBusyError(
-        f"the database {shown_url(url)} took too long to answer that; ask for less, or try again"
+        f"a query of the database {shown_url(url)} took too long; narrow it, or try again"
     )
 
 
 def _not_writable(said: str, url: str) -> AggregatorError:
     return NotWritableError(
-        f"the database {shown_url(url)} cannot be written ({said}); check the room on its disk, the folder "
-        "and its owner"
+        f"the database {shown_url(url)} cannot be written ({said}); check the free space on its disk, the "
+        "folder and its owner"
     )
 
 
@@ -160,9 +160,9 @@ def _without_tables(_said: str, url: str) -> AggregatorError:
 
 _BY_STATE: dict[str, Callable[[str, str], AggregatorError]] = {
     "40001": _conflict,  # serialisation failure
-    "40P01": _conflict,  # dead lock
-    "55P03": _held,  # lock time-out
-    "57014": _too_long,  # statement time-out, or somebody ended the query
+    "40P01": _conflict,  # deadlock
+    "55P03": _held,  # lock timeout
+    "57014": _too_long,  # statement timeout, or the query was cancelled
     "25006": _not_writable,  # read only
     "53100": _not_writable,  # disk full
     "42P01": _without_tables,

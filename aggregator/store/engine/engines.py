@@ -1,89 +1,113 @@
-"""An engine for either kind of database, each connection with the house's settings.
+"""Engines for both databases, with the settings of each connection.
 
-A server that hangs: it takes what is sent and never answers, which none of the driver's time-outs ends.
-
-As where it was suspended, or its disk does not answer. Each wait for an answer looks at the clock. After some
-seconds without a word it is asked over another connection whether it lets anybody in: a server that is only
-slow does, or says why not. Only where nothing is heard there either is the first one given up.
+liveness.py detects PostgreSQL servers that accept requests and never answer.
 """
 
 import os
 import secrets
 import socket
 import sqlite3
-import time
-from collections.abc import Generator, Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.model.errors import AggregatorError
-from aggregator.store.engine.open_file import OpenFile
+from aggregator.model.errors import AggregatorError, DatabaseReplacedError, NotWritableError
 from aggregator.store.engine.timeouts import DatabaseTuning, milliseconds
 
-Answer = TypeVar("Answer")
-Waiting = Generator[Any, Any, Answer]
+# --- detection of a replaced SQLite file while it is open --------------------------------------------------
 
-SILENT_SECONDS = 5.0  # without a word; then it is asked whether it lives, which takes 10 at most (chosen)
+_LOGS = ("-wal", "-shm")  # created with the first connection, removed with the last one
 
 
-class LivenessConnection(psycopg.Connection[Any]):
-    """Raises OperationalError, and is closed, where the server does not live any more."""
+class OpenFile:
+    """An SQLite file that is opened by its path; detects that another file took its place. Thread-safe."""
 
-    # For an answer of a server that lives, for who is in a hurry: one of its processes alone may hang.
-    most_seconds: float | None = None
-    _ping: Any = None
+    def __init__(self, path: Path, mode: str = "rw") -> None:
+        """`mode`: of SQLite's URIs, such as "ro" for read-only."""
+        self._mode = mode
+        self._path = path.absolute()
+        self._changing = threading.Lock()
+        self._connections = 0
+        self._met: dict[str, tuple[int, int]] = {}  # suffix of the path to device and inode
 
-    @classmethod
-    def opened(cls, **how: Any) -> "LivenessConnection":
-        """Connect as `psycopg.connect` does."""
-        connection = cls.connect(**how)
-        connection._ping = partial(psycopg.connect, **how)
+    def connect(self, configure: Callable[[sqlite3.Connection], None], **how: Any) -> sqlite3.Connection:
+        """Return a new connection; does not create the file. Raises DatabaseReplacedError."""
+        with self._changing:
+            self.check()
+            if self._identity("") is None:
+                raise DatabaseReplacedError(f"there is no database at {self._path}")
+            address = f"{self._path.as_uri()}?mode={self._mode}"
+            connection = sqlite3.connect(address, factory=_Connection, **how | {"uri": True})
+            self._connections += 1
+            connection.closing = self._closing
+        try:
+            configure(connection)
+        except BaseException:
+            connection.close()
+            raise
+        with self._changing:
+            for ending in ("", *_LOGS):  # `configure` has created the logs
+                identity = self._identity(ending)
+                if identity is not None:
+                    self._met.setdefault(ending, identity)
         return connection
 
-    def wait(self, gen: Waiting[Answer], *args: Any, **kwargs: Any) -> Answer:
-        """As the driver's own, which comes by each tenth of a second."""
-        return super().wait(self._attended(gen), *args, **kwargs)
+    def check(self) -> None:
+        """Raise DatabaseReplacedError if an opened file was removed, renamed or replaced."""
+        for ending, met in tuple(self._met.items()):
+            now = self._identity(ending)
+            if (
+                now == met or ending not in self._met
+            ):  # another thread may just have closed the last connection
+                continue
+            what = "was removed or renamed" if now is None else "was replaced by another file"
+            advice = "restart the program"
+            if now is None and not ending:
+                advice = f"put it back, or restore a backup (aggregator db restore FILE); then {advice}"
+            raise DatabaseReplacedError(
+                f"{self._path}{ending} {what} while the database was open; writing has stopped; {advice}"
+            )
 
-    def _attended(self, gen: Waiting[Answer]) -> Waiting[Answer]:
-        began = heard = time.monotonic()
+    def _closing(self) -> None:
+        with self._changing:
+            self._connections -= 1
+            if not self._connections:
+                for ending in _LOGS:
+                    self._met.pop(ending, None)
+
+    def _identity(self, ending: str) -> tuple[int, int] | None:
         try:
-            wanted = next(gen)
-            while True:
-                ready = yield wanted
-                now = time.monotonic()
-                if ready:
-                    heard = now
-                elif self.most_seconds is not None and now - began > self.most_seconds:
-                    self._give_up("no answer came in time")
-                elif now - heard > SILENT_SECONDS:
-                    self._check_liveness()
-                    heard = time.monotonic()
-                wanted = gen.send(ready)
-        except StopIteration as ended:
-            return ended.value  # type: ignore[no-any-return]
-
-    def _check_liveness(self) -> None:
-        try:
-            self._ping().close()
-        except psycopg.errors.ConnectionTimeout:
-            self._give_up("it takes what is sent and does not answer")
-        except psycopg.OperationalError:
-            pass  # an answer, too
-
-    def _give_up(self, why: str) -> None:
-        self.close()
-        raise psycopg.OperationalError(why)
+            found = os.stat(f"{self._path}{ending}")  # noqa: PTH116 - called before each transaction
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise NotWritableError(f"{self._path}{ending} cannot be read: {error.strerror}") from error
+        return found.st_dev, found.st_ino
 
 
-# A server that vanished without a word is noticed within 10 s, whether we wait for it or have something sent.
+class _Connection(sqlite3.Connection):
+    """A connection that calls `closing` once, before it is closed."""
+
+    closing: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        closing, self.closing = self.closing, None
+        if closing is not None:
+            closing()
+        super().close()
+
+
+# --- engines ----------------------------------------------------------------------------------------------
+
+# A server that disappears is detected within 10 s, while we wait for it and while we send.
 _CONNECTING = {
     "connect_timeout": 10,
-    "client_encoding": "utf8",  # of a database in SQL_ASCII the driver would hand us bytes
+    "client_encoding": "utf8",  # with SQL_ASCII the driver would return bytes
     "keepalives_idle": 4,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -92,23 +116,23 @@ _CONNECTING = {
 
 
 def session_name() -> str:
-    """What this process is called among the sessions of a server, where others may have to end them.
+    """Return the `application_name` of this process's sessions, by which another writer can end them.
 
-    A server keeps 63 bytes of ASCII.
+    At most 63 ASCII characters, PostgreSQL's limit.
     """
     machine = "".join(sign for sign in socket.gethostname() if "!" <= sign <= "~")[:24]
     return f"aggregator {machine} {os.getpid()} {secrets.token_hex(4)}"
 
 
 def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
-    """Connections to `file` in write-ahead mode; BEGIN is IMMEDIATE where the option `immediate` says so."""
+    """Return an engine for `file` in WAL mode; the execution option `immediate` selects BEGIN IMMEDIATE."""
     engine = create_engine(
         url,
         connect_args={"timeout": tuning.lock_seconds, "check_same_thread": False},
         pool_size=8,
         max_overflow=32,
         pool_timeout=tuning.read_seconds,
-        pool_use_lifo=True,  # the same few again and again: each keeps pages of the file in memory
+        pool_use_lifo=True,  # few connections, because each caches pages
     )
 
     @event.listens_for(engine, "do_connect")
@@ -116,10 +140,10 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
         return file.connect(_configure, **how)
 
     def _configure(connection: sqlite3.Connection) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves: pysqlite's own begins too late
+        connection.isolation_level = None  # pysqlite's own BEGIN comes too late
         connection.create_function("casefold", 1, _casefold, deterministic=True)
-        # Of a new file only (old ones get it by `db prune --vacuum`): asked of any other, SQLite takes the
-        # lock of the writer for it, and each new reader would wait for whoever writes.
+        # For a new file only (`db prune --vacuum` does it for old ones): otherwise SQLite would take the
+        # write lock, and each new reader would wait for the writer.
         if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
             _lay_out(connection)
         for pragma in (
@@ -128,9 +152,9 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
             "foreign_keys=ON",
             f"cache_size=-{_CACHE_KIB}",
             "temp_store=MEMORY",
-            f"journal_size_limit={tuning.log_mib * 2**20}",  # what a long reader made of it is given back
-            "secure_delete=ON",  # what is deleted is overwritten: `forget` promises that
-            "schema_version",  # reads the file, which makes its log where there is none yet
+            f"journal_size_limit={tuning.wal_mib * 2**20}",  # a WAL that a long reader let grow shrinks again
+            "secure_delete=ON",  # overwrites deleted data, as `forget` promises
+            "schema_version",  # reads the file, which creates its WAL
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -142,25 +166,24 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
     return engine
 
 
-# Of pages for each connection, which fills it sooner or later; a daemon has four or more. Beside 300,000
-# articles placing one takes 38 times its shingles with 32 MiB and 39 with 2 (`python -m benchmarks.placing`).
+# The page cache of each connection; a daemon has four or more. With 300,000 stored articles, placing one
+# takes 38 times as long as its shingles with 32 MiB and 39 times with 2 MiB (`python -m benchmarks.placing`).
 _CACHE_KIB = 4096
 
-# Measured: beside rows of 1 to 6 KB less room is left unused than on pages of 4,096, and placing takes as
-# long (ADR 34).
+# Measured: rows of 1 to 6 KB leave less space unused than in pages of 4,096, at the same speed (ADR 34).
 _PAGE_BYTES = 2048
 
 
 def _lay_out(connection: sqlite3.Connection) -> None:
-    """How a file that is about to be written from its beginning is laid out."""
+    """Set page size and auto_vacuum of a new file, or for the next VACUUM."""
     connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
 
 
 @contextmanager
-def laid_out_anew(connection: sqlite3.Connection) -> Iterator[None]:
-    """VACUUM in the block lays the file out as a new one; its pages change only where nobody reads it."""
-    with suppress(sqlite3.OperationalError):  # SQLite changes that without its log alone
+def with_new_layout(connection: sqlite3.Connection) -> Iterator[None]:
+    """Have VACUUM in the block use the layout of a new file. Readers prevent a new page size."""
+    with suppress(sqlite3.OperationalError):  # the page size cannot be changed in WAL mode
         connection.execute("PRAGMA journal_mode=DELETE")
     _lay_out(connection)
     try:
@@ -174,9 +197,9 @@ def _casefold(value: str | None) -> str | None:
 
 
 def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engine:
-    """Connections that give a silent server up. Raises AggregatorError where the driver is missing."""
+    """Return an engine whose connections detect a hanging server. Raises AggregatorError without a driver."""
     try:
-        pass  # JOINED  # the driver is an extra
+        from aggregator.store.engine.liveness import LivenessConnection  # the driver is an extra
 
         engine = create_engine(
             url,
@@ -188,11 +211,11 @@ def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engi
         )
     except (ImportError, SQLAlchemyError) as error:
         raise AggregatorError(
-            f"Postgres needs the driver psycopg ({error}); type: pip install 'psycopg[binary]>=3.2,<4'"
+            f"PostgreSQL needs the driver psycopg ({error}); type: pip install 'psycopg[binary]>=3.2,<4'"
         ) from error
 
     @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, _args: Any, how: dict[str, Any]) -> LivenessConnection:
+    def _connect(_dialect: Any, _record: Any, _args: Any, how: dict[str, Any]) -> Any:
         return LivenessConnection.opened(**how)
 
     @event.listens_for(engine, "connect")

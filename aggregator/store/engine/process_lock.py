@@ -1,8 +1,8 @@
-"""A lock on a database that at most one process has, and that dies with it.
+"""A lock on a database for at most one process, released when the process ends.
 
-SQLite: flock on a file beside the database, which the kernel frees however the process ends. Postgres: an
-advisory lock on a session of its own, which the server frees when the session breaks. A daemon that stands by
-says so by a shared lock beside it: commands leave the place to it.
+SQLite: flock on a file beside the database, which the kernel releases. PostgreSQL: an advisory lock of a
+separate session, which the server releases when the session ends. A waiting standby holds a second, shared
+lock, so that commands let it become the writer first.
 """
 
 import fcntl
@@ -18,32 +18,32 @@ from sqlalchemy.exc import DBAPIError
 
 from aggregator.model.errors import AggregatorError, NotWritableError
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.db_errors import in_words
+from aggregator.store.engine.db_errors import translate_errors
 
 log = logging.getLogger(__name__)
 
-ADVISORY_KEY = 0x61676772  # "aggr": one writer a database
-STANDBY_KEY = 0x61676773  # shared by the daemons that wait for that
+ADVISORY_KEY = 0x61676772  # "aggr": one writer per database
+STANDBY_KEY = 0x61676773  # shared by the daemons that wait for ADVISORY_KEY
 _AWAITED = b"a daemon waits for this\n"
 
 
 class ProcessLock(Protocol):
-    """Had by one process at a time."""
+    """A lock of one process at a time."""
 
     def acquire(self) -> bool:
-        """Take it without waiting; False where another process has it. Had already, it is had."""
+        """Take the lock without waiting. Return False if another process has it."""
         ...
 
     def release(self) -> None:
-        """Give it back; harmless when it is not had."""
+        """Release the lock, if this process has it."""
         ...
 
 
 class FileLock:
-    """For the one file of an SQLite database. A word in it says that a daemon waits for it."""
+    """The lock of an SQLite database. The file has content while a daemon waits for the lock."""
 
     def __init__(self, path: Path, *, is_standby: bool = False) -> None:
-        """`is_standby`: as of SessionLock; what it says holds until somebody gets the lock."""
+        """`is_standby`: see SessionLock; its note is valid until a process gets the lock."""
         self._path = path
         self._is_standby = is_standby
         self._is_awaited = False
@@ -57,7 +57,7 @@ class FileLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             if self._is_standby:
-                with suppress(OSError):  # no room for a word: commands place on, and this one waits
+                with suppress(OSError):  # disk full: commands do not wait for this daemon
                     os.pwrite(descriptor, _AWAITED, 0)
                     self._is_awaited = True
             os.close(descriptor)
@@ -68,7 +68,7 @@ class FileLock:
         return True
 
     def others(self) -> tuple[bool, bool]:
-        """Whether anybody has it, and whether a daemon waits for it."""
+        """Return whether a process has the lock, and whether a daemon waits for it."""
         is_awaited = self._path.exists() and self._path.stat().st_size > 0
         if self._descriptor is not None or not is_awaited:
             return self._descriptor is not None, is_awaited
@@ -87,7 +87,7 @@ class FileLock:
             self._descriptor = None
         if self._is_awaited:
             self._is_awaited = False
-            with suppress(OSError):  # then commands wait some seconds for nobody
+            with suppress(OSError):  # commands then wait some seconds in vain
                 os.truncate(self._path, 0)
 
     def _opened(self) -> int:
@@ -98,10 +98,10 @@ class FileLock:
 
 
 class SessionLock:
-    """For a database on a server. Its session is for one thread at a time."""
+    """The lock of a database on a server. Only one thread at a time may use its session."""
 
     def __init__(self, database: Database, *, is_standby: bool = False) -> None:
-        """`is_standby`: who does not get it says that it waits, from then on until it has it, or
+        """`is_standby`: if the lock is taken, announce that this process waits, until it has it or
         `release`.
         """
         self._database = database
@@ -112,7 +112,7 @@ class SessionLock:
     def acquire(self) -> bool:
         if not self._is_had:
             try:
-                with in_words(self._database.url):
+                with translate_errors(self._database.url):
                     self._try()
             finally:
                 if not (self._is_had or self._is_awaited):
@@ -120,39 +120,39 @@ class SessionLock:
         return self._is_had
 
     def _try(self) -> None:
-        self._is_awaited, waited = False, self._is_awaited  # what fails closes the session
+        self._is_awaited, waited = False, self._is_awaited  # an error closes the session
         if self._session is None:
             session = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            session.detach()  # so that closing it ends it, and the lock with it
+            session.detach()  # closing it must end the session, which releases the lock
             self._session = session
         session = self._session
         if session.execute(_TRY, {"key": ADVISORY_KEY}).scalar_one():
-            session.execute(_NOTICED_SOON)
+            session.execute(_SET_KEEPALIVES)
             _warn_of_pooler(session)
             if waited:
                 session.execute(_WAIT_NO_MORE, {"key": STANDBY_KEY})
             self._is_had = True
         elif self._is_standby:
             if not waited:
-                session.execute(_NOTICED_SOON)
+                session.execute(_SET_KEEPALIVES)
                 session.execute(_WAIT, {"key": STANDBY_KEY})
             self._is_awaited = True
 
     def others(self) -> tuple[bool, bool]:
-        """Whether anybody has it, and whether a daemon stands by for it."""
+        """Return whether a process has the lock, and whether a daemon waits for it."""
         with self._database.read() as connection:
             keys = set(connection.execute(_OTHERS).scalars())
         return ADVISORY_KEY in keys, STANDBY_KEY in keys
 
     def ask(self, statement: TextClause, values: dict[str, Any]) -> int:
-        """Execute a statement in the session that has the lock; how many rows it changed.
+        """Execute a statement in the session that has the lock. Return the number of changed rows.
 
-        Raises AggregatorError where that session is broken, or the lock is not had.
+        Raises AggregatorError if the session is broken or does not have the lock.
         """
         session = self._session
         if session is None or not self._is_had:
-            raise AggregatorError("the session with the lock of the writer is closed")
-        with in_words(self._database.url):
+            raise AggregatorError("the session with the writer lock is closed")
+        with translate_errors(self._database.url):
             return session.execute(statement, values).rowcount
 
     def release(self) -> None:
@@ -163,30 +163,30 @@ class SessionLock:
         try:
             session.close()
         except DBAPIError:
-            session.invalidate()  # the server went away, and the lock with it
+            session.invalidate()  # the server is gone, and the lock with it
 
     def abandon(self) -> None:
-        """Give it back while another thread waits for an answer in its session, which may never come."""
+        """Release the lock while another thread waits in its session for an answer that may never come."""
         session, self._session = self._session, None
         self._is_had = self._is_awaited = False
         if session is not None:
-            with suppress(Exception):  # it is closed by now
+            with suppress(Exception):  # the session may be closed already
                 driver: Any = session.connection.driver_connection
                 with socket.socket(fileno=os.dup(driver.fileno())) as wire:
                     wire.shutdown(socket.SHUT_RDWR)
 
 
 _TRY = text("SELECT pg_try_advisory_lock(:key)")
-_WAIT = text("SELECT pg_advisory_lock_shared(:key)")  # nobody ever has it alone: it is had at once
+_WAIT = text("SELECT pg_advisory_lock_shared(:key)")  # never held exclusively, so this does not wait
 _WAIT_NO_MORE = text("SELECT pg_advisory_unlock_shared(:key)")
 _OTHERS = text(
     "SELECT DISTINCT CAST(objid AS bigint) FROM pg_locks WHERE locktype = 'advisory' AND granted "
     "AND classid = 0 AND objsubid = 1 "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
-# The server is to notice, too, when this machine vanishes without a word: after 4 s of silence it asks three
-# times, 2 s apart. Over a socket of the machine itself these mean nothing and are accepted.
-_NOTICED_SOON = text(
+# Lets the server detect within 10 s that this machine disappeared: keepalives after 4 s without data, 2 s
+# apart. They have no effect on Unix sockets.
+_SET_KEEPALIVES = text(
     "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '4'), "
     "('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10000')) "
     "AS wanted (name, value)"
@@ -195,17 +195,18 @@ _PROCESS = text("SELECT pg_backend_pid()")
 
 
 def _warn_of_pooler(session: Connection) -> None:
-    """A pooler tells each client an invented process; through one that shares sessions no lock is had."""
+    """Log a warning if a pooler is in between, which reports another process id; it may break the lock."""
     driver: Any = session.connection.dbapi_connection
     if driver.info.backend_pid != session.execute(_PROCESS).scalar_one():
         log.warning(
-            "between here and the Postgres server stands a pooler: it must pool sessions (pgbouncer: "
-            "pool_mode = session), or `database` in config.yaml must name the server itself"
+            "there is a pooler between this host and the PostgreSQL server: it must pool sessions "
+            "(pgbouncer: pool_mode = session), or `database` in config.yaml must name the server itself",
+            extra={"event": "connection_pooler_detected"},
         )
 
 
 def open_process_lock(database: Database, *, is_standby: bool = False) -> FileLock | SessionLock:
-    """The lock of this database; not taken yet. `is_standby`: see SessionLock."""
+    """Return the lock of this database, not acquired yet. `is_standby`: see SessionLock."""
     file = database.file
     if file is not None:
         return FileLock(file.with_name(file.name + ".lock"), is_standby=is_standby)

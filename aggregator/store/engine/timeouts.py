@@ -1,4 +1,4 @@
-"""How long a transaction waits and works, and how surely it is kept: settings of a connection for a while."""
+"""Timeouts and durability of a transaction: temporary settings of a connection."""
 
 import sqlite3
 import time
@@ -11,23 +11,23 @@ from sqlalchemy import Connection, text
 
 
 class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `database` of config/tuning.yaml; units and origins stand there."""
+    """Section `database` of config/tuning.yaml, which gives units and origins."""
 
     lock_seconds: float
     idle_seconds: float
     read_seconds: float
     tries: int
     pause_seconds: float
-    log_mib: int
+    wal_mib: int
     checkpoint_seconds: float
-    log_rest_seconds: float
+    wal_retry_seconds: float
     free_mib: int
-    look_seconds: float
+    connect_retry_seconds: float
 
 
 @contextmanager
 def full_sync(connection: Connection) -> Iterator[None]:
-    """SQLite syncs its log at each commit within the block; to be entered outside of a transaction."""
+    """Have SQLite sync the WAL at each commit in the block; enter it outside of a transaction."""
     driver = sqlite_driver(connection)
     driver.execute("PRAGMA synchronous=FULL")
     try:
@@ -38,7 +38,7 @@ def full_sync(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def lock_timeout(connection: Connection, seconds: float, usual_seconds: float) -> Iterator[None]:
-    """On SQLite: a transaction in the block waits so long for other programs; elsewhere the server counts."""
+    """Limit the wait for locks of other programs in the block (SQLite); servers have `lock_timeout`."""
     if connection.dialect.name != "sqlite":
         yield
         return
@@ -50,15 +50,15 @@ def lock_timeout(connection: Connection, seconds: float, usual_seconds: float) -
         driver.execute(f"PRAGMA busy_timeout={milliseconds(usual_seconds)}")
 
 
-_STATEMENT_ENDS = text("SELECT set_config('statement_timeout', :ends, true)")
-# Between two looks at the clock, some 20 ms: a look takes the interpreter's lock, which others may have.
+_SET_STATEMENT_TIMEOUT = text("SELECT set_config('statement_timeout', :ends, true)")
+# Instructions between two checks of the clock, about 20 ms: each check needs the GIL.
 _STEPS = 500_000
-_LATE_SECONDS = 2.0  # by which a server may end a statement too late; then it hangs (chosen)
+_LATE_SECONDS = 2.0  # a server that ends a statement later than this hangs (chosen)
 
 
 @contextmanager
 def statement_timeout(connection: Connection, seconds: float | None) -> Iterator[None]:
-    """Within an open transaction: no statement, on SQLite the whole block, takes more than `seconds`."""
+    """Limit each statement in the block, on SQLite the whole block, to `seconds`; None: no limit."""
     if seconds is None:
         yield
     elif connection.dialect.name == "sqlite":
@@ -72,16 +72,16 @@ def statement_timeout(connection: Connection, seconds: float | None) -> Iterator
         server: Any = connection.connection.driver_connection
         server.most_seconds = seconds + _LATE_SECONDS
         try:
-            connection.execute(_STATEMENT_ENDS, {"ends": str(milliseconds(seconds))})
+            connection.execute(_SET_STATEMENT_TIMEOUT, {"ends": str(milliseconds(seconds))})
             yield
         finally:
             server.most_seconds = None
 
 
 @contextmanager
-def lossy_text(connection: Connection, *, is_asked: bool) -> Iterator[None]:
-    """SQLite's texts that are no UTF-8 are read with signs of replacement in the block, if `is_asked`."""
-    if not is_asked:
+def lossy_text(connection: Connection, *, is_enabled: bool) -> Iterator[None]:
+    """Read SQLite texts that are not UTF-8 with replacement characters in the block, if enabled."""
+    if not is_enabled:
         yield
         return
     driver = sqlite_driver(connection)
@@ -97,12 +97,12 @@ def _with_replacements(found: bytes) -> str:
 
 
 def sqlite_driver(connection: Connection) -> sqlite3.Connection:
-    """The connection of the driver below."""
+    """Return the connection of the sqlite3 module."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     return driver
 
 
 def milliseconds(seconds: float) -> int:
-    """As databases are told; at least one."""
+    """Return whole milliseconds; at least 1."""
     return max(1, round(seconds * 1000))

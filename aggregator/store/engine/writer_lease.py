@@ -1,12 +1,12 @@
-"""One writer of stories: a lock that dies with its process, and an epoch that all it commits is bound to.
+"""The lease of the one writer of stories: a lock that ends with its process, and an epoch as fencing token.
 
-A lock alone does not do: its holder may be suspended (SIGSTOP, a paused machine, a cut cable), lose it, wake
-up and write. So each new writer raises the epoch in the table `writer`, and every transaction of a writer
-asks first whether its own is still that one. The row is held until the commit (FOR KEY SHARE), so nobody can
-raise the epoch in between. ADR 31.
+A lock alone is not enough: its holder may be suspended (SIGSTOP, a paused machine, a cut cable), lose the
+lock, resume and write. So each new writer raises the epoch in the table `writer_lease`, and every transaction
+of a writer first checks that its epoch is the current one. The row stays locked until the commit (FOR KEY
+SHARE), so the epoch cannot be raised in between (ADR 31).
 
-On Postgres the writer also says every few seconds that it lives. From one that does not, the lock is taken:
-its sessions are ended, which frees what they hold. A command never goes before a daemon that stands by.
+On PostgreSQL the writer also sends a heartbeat every few seconds. Without one, a standby terminates the
+writer's sessions, which releases their locks. A command never becomes the writer before a standby.
 """
 
 import datetime as dt
@@ -24,84 +24,84 @@ from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError, LeaseLostError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.process_lock import SessionLock, open_process_lock
-from aggregator.store.tables import writer
+from aggregator.store.tables import writer_lease
 
 log = logging.getLogger(__name__)
 
-_FREED_SECONDS = 3.0  # for the server to end the sessions of a dead writer
+_FREED_SECONDS = 3.0  # for the server to terminate the sessions of a dead writer
 _LEAST_WAIT_SECONDS = 0.05
 _BETWEEN_TRIES = 0.1  # seconds
-_ALONE_SECONDS = 600.0  # a command places undisturbed, after a daemon that said that it waits did not come
-_PATIENCE_SECONDS = 0.5  # with a renewal under way, when the lock is given back; then its session is cut
+_ALONE_SECONDS = 600.0  # a command ignores waiting daemons, after one did not take the lock
+_PATIENCE_SECONDS = 0.5  # for an active renewal at the release; then its session is cut
 
 
 class LeaseTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """The section `overlaps` of config/tuning.yaml; units stand there."""
+    """Section `leases` of config/tuning.yaml, which gives the units."""
 
     lease_seconds: float
     renew_seconds: float
     standby_seconds: float
     give_way_seconds: float
-    claim_seconds: float
-    renew_claim_seconds: float
+    host_lease_seconds: float
+    host_renew_seconds: float
 
 
 class WriterStatus(FrozenStruct, frozen=True, kw_only=True):
-    """Who wrote last, or still does. `renewed_at` is by the server's clock; on SQLite the same as `since`."""
+    """The last writer. `renewed_at` is the server's time; on SQLite it equals `acquired_at`."""
 
     epoch: int
     holder: str
-    since: dt.datetime
+    acquired_at: dt.datetime
     renewed_at: dt.datetime
 
 
 def writer_status(connection: Connection) -> WriterStatus | None:
-    """What the table says of the writer; None where there was none yet."""
-    row = connection.execute(select(writer)).first()
+    """Return the last writer; None if there was none."""
+    row = connection.execute(select(writer_lease)).first()
     return None if row is None else WriterStatus(**row._mapping)
 
 
 class WriterLease:
-    """Had by the one process that writes stories. Safe to use from several threads but for taking it."""
+    """The lease of the writer. Threads may share it, but only one may acquire it."""
 
     def __init__(self, database: Database, tuning: LeaseTuning, *, is_standby: bool = False) -> None:
-        """`is_standby`: a daemon, which tries again and again where it is not the writer."""
+        """`is_standby`: for a daemon, which waits to become the writer."""
         self._database = database
         self._tuning = tuning
         self._is_standby = is_standby
         self._lock = open_process_lock(database, is_standby=is_standby)
-        self._left_since: float | None = None  # the lock was free, and a daemon about to take it
-        self._alone_until = 0.0  # the daemon that says that it waits did not come: it is not waited for
-        # When this process became the writer: how long nothing had been heard of the last one, on a server.
+        self._left_since: float | None = None  # when the lock became free for a waiting daemon
+        self._alone_until = 0.0  # until then, waiting daemons are ignored
+        # On a server: seconds since the previous writer's last heartbeat, when this one took over.
         self.silent_seconds: float | None = None
         self._epoch: int | None = None
         self._renewed = 0.0
         self._renewing: _LeaseRenewer | None = None
-        # For all that only the writer may write: a transaction raises LeaseLostError where this is not it.
+        # For data of the writer: transactions raise LeaseLostError if this process is not the writer.
         self.fenced = database.fenced(self._check)
 
     @property
     def is_held(self) -> bool:
-        """Whether this process is the writer, as far as it can know without asking."""
+        """Whether this process is the writer, as far as it knows without a query."""
         if self._epoch is None:
             return False
         return self._renewing is None or _passed() - self._renewed < self._tuning.lease_seconds
 
     def acquire(self) -> bool:
-        """Keep others from writing, without becoming the writer: for who replaces or migrates the tables.
+        """Take the lock without becoming the writer, to replace or migrate the tables.
 
-        Does not wait; False where another process has the lock.
+        Does not wait; returns False if another process has the lock.
         """
         return self._lock.acquire()
 
     def become_writer(self) -> bool:
-        """Take the lock and raise the epoch, or return False where another process is the writer.
+        """Take the lock and raise the epoch. Return False if another process is the writer.
 
-        The tables must be there. A writer on a server that has said nothing for `lease_seconds` is deposed.
-        Who does not stand by leaves both to a daemon that does.
+        The tables must exist. On a server, terminates a writer without a heartbeat for `lease_seconds`. A
+        command leaves both to a standby, if there is one.
         """
         if self._renewing is not None:
-            self.release()  # of an epoch that is over
+            self.release()  # the lease of an older epoch
         if self._is_left_to_daemon():
             return False
         if not self._lock.acquire() and not self._terminate_holder():
@@ -118,9 +118,9 @@ class WriterLease:
         return True
 
     def wait_to_become_writer(self, stops: threading.Event) -> bool:
-        """On SQLite: as `become_writer`, once a command that places has given way, or False.
+        """Call `become_writer` until a command that places articles has released the lock (SQLite).
 
-        Daemons do not give way; nobody is waited for once `stops` is set.
+        Returns False after `give_way_seconds`, since daemons do not release it, or when `stops` is set.
         """
         ends = _passed() + self._tuning.give_way_seconds
         while not (became := self.become_writer()) and _passed() < ends and not stops.wait(_BETWEEN_TRIES):
@@ -130,11 +130,11 @@ class WriterLease:
         return became
 
     def is_awaited(self) -> bool:
-        """Whether a daemon waits to be the writer, while this process is that; asks the database."""
+        """Return whether a daemon waits to become the writer after this process; queries the database."""
         return _passed() >= self._alone_until and self._lock.others()[1]
 
     def release(self) -> None:
-        """Stop being the writer; harmless where this process is not."""
+        """Stop being the writer; without effect if this process is not."""
         self._epoch = self._left_since = None
         hangs = self._renewing is not None and not self._renewing.stop()
         self._renewing = None
@@ -146,10 +146,10 @@ class WriterLease:
     # --- the fence ----------------------------------------------------------------------------------------
 
     def _check(self, connection: Connection) -> None:
-        """At the begin of each writing transaction: the epoch is ours, and stays that until the commit."""
+        """Raise LeaseLostError if the epoch is not ours; else lock it until the commit."""
         epoch = self._epoch
         if epoch is None:
-            raise LeaseLostError("this process is not the writer of stories: another one took over, or may")
+            raise LeaseLostError("this process is no longer the writer; another one may have taken over")
         if connection.execute(_MINE, self._mine(epoch)).first() is None:
             self._lose(epoch)
             raise LeaseLostError(
@@ -164,10 +164,10 @@ class WriterLease:
             self._epoch = None
 
     def _raise_epoch(self) -> int:
-        """Begin an epoch of our own. Waits for transactions of the last one: its sessions are ended first."""
+        """Start a new epoch. Ends the sessions of the last writer, then waits for its transactions."""
         name = self._database.session_name
         with self._database.write() as connection:
-            before = connection.execute(select(writer)).first()
+            before = connection.execute(select(writer_lease)).first()
             is_server = not self._database.is_sqlite
             if is_server and before is not None and before.holder != name:
                 connection.execute(_END, {"name": before.holder})
@@ -175,15 +175,15 @@ class WriterLease:
             epoch = 1 if before is None else int(before.epoch) + 1
             if is_server and before is not None:
                 self.silent_seconds = float(connection.execute(_SILENCE).scalar_one())
-            statement = insert(writer) if before is None else update(writer)
-            connection.execute(statement.values(epoch=epoch, holder=name, since=now, renewed_at=now))
+            statement = insert(writer_lease) if before is None else update(writer_lease)
+            connection.execute(statement.values(epoch=epoch, holder=name, acquired_at=now, renewed_at=now))
         self._renewed = _passed()
         return epoch
 
     # --- on a server --------------------------------------------------------------------------------------
 
     def _is_left_to_daemon(self) -> bool:
-        """Whether a daemon stands by for the lock, and takes it soon where it is free."""
+        """Whether a standby waits for the lock and will take it soon."""
         if self._is_standby:
             return False
         is_had, is_awaited = self._lock.others()
@@ -195,7 +195,7 @@ class WriterLease:
         return self._left_since is None or now - self._left_since < self._tuning.lease_seconds
 
     def _renew(self) -> bool:
-        """Say that we live; False where that is all over."""
+        """Renew the lease. Return False if it is lost."""
         epoch = self._epoch
         if epoch is None or not isinstance(self._lock, SessionLock):
             return False
@@ -203,7 +203,7 @@ class WriterLease:
         try:
             is_mine = self._lock.ask(_LIVES, self._mine(epoch)) == 1
         except AggregatorError as error:
-            log.warning("the lock of the writer is lost: %s", error)
+            log.warning("writer lost its lease: %s", error, extra={"event": "writer_lease_lost"})
             is_mine = False
         if is_mine:
             self._renewed = asked
@@ -212,9 +212,10 @@ class WriterLease:
         return is_mine
 
     def _terminate_holder(self) -> bool:
-        """Take the lock from a writer that has said nothing for too long; False where it lives.
+        """Take the lock from a writer without a heartbeat. Return False if it is alive.
 
-        Only from the very process that the row names: who has the lock to migrate the tables says nothing.
+        Ends only sessions of the process in `writer_lease`: a process that migrates has the lock, too, and
+        sends no heartbeat.
         """
         if self._database.is_sqlite:
             return False
@@ -225,8 +226,13 @@ class WriterLease:
                 return False
             ended = connection.execute(_END, {"name": holder}).rowcount
         if not ended:
-            return False  # it is gone, and somebody else has the lock
-        log.warning("the writer (%s) says nothing any more: ended %d of its sessions", holder, ended)
+            return False  # it is gone, and another process has the lock
+        log.warning(
+            "writer %s has no heartbeat; terminated %d of its sessions",
+            holder,
+            ended,
+            extra={"event": "writer_sessions_ended"},
+        )
         deadline = time.monotonic() + _FREED_SECONDS
         while not self._lock.acquire():
             if time.monotonic() > deadline:
@@ -236,32 +242,32 @@ class WriterLease:
 
 
 _MINE = (
-    select(writer.c.epoch)
-    .where(writer.c.epoch == bindparam("mine"), writer.c.holder == bindparam("me"))
-    .with_for_update(read=True, key_share=True)  # renewing goes on beside it, raising the epoch waits
+    select(writer_lease.c.epoch)
+    .where(writer_lease.c.epoch == bindparam("mine"), writer_lease.c.holder == bindparam("me"))
+    .with_for_update(read=True, key_share=True)  # allows renewals, blocks a new epoch
 )
-_LIVES = text("UPDATE writer SET renewed_at = clock_timestamp() WHERE epoch = :mine AND holder = :me")
+_LIVES = text("UPDATE writer_lease SET renewed_at = clock_timestamp() WHERE epoch = :mine AND holder = :me")
 _END = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name "
     "AND datname = current_database() AND usename = current_user "
-    "AND pid <> pg_backend_pid()"  # our own name, where the server does not know a session to be dead
+    "AND pid <> pg_backend_pid()"  # an old session of our own name may still exist
 )
-_SILENCE = text("SELECT extract(epoch FROM clock_timestamp() - renewed_at) FROM writer")
+_SILENCE = text("SELECT extract(epoch FROM clock_timestamp() - renewed_at) FROM writer_lease")
 _SILENT = text(
-    "SELECT holder FROM writer WHERE renewed_at < clock_timestamp() - make_interval(secs => :seconds)"
+    "SELECT holder FROM writer_lease WHERE renewed_at < clock_timestamp() - make_interval(secs => :seconds)"
 )
 
 
 def open_writer_lease(
     database: Database, all_tuning: Tuning | None = None, *, is_standby: bool = False
 ) -> WriterLease:
-    """The lock of this database; not taken yet."""
-    tuning = (all_tuning or effective_tuning()).section("sharing", LeaseTuning)
+    """Return the writer lease of this database, not acquired yet."""
+    tuning = (all_tuning or effective_tuning()).section("leases", LeaseTuning)
     return WriterLease(database, tuning, is_standby=is_standby)
 
 
 def _passed() -> float:
-    """Seconds that passed on this machine, those included in which it was suspended."""
+    """Return a monotonic time in seconds that includes the time in which the machine was suspended."""
     return time.clock_gettime(_CLOCK)
 
 
@@ -269,7 +275,7 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class _LeaseRenewer:
-    """A thread that renews until it is told not to, or cannot."""
+    """A thread that renews the lease until it is stopped or the lease is lost."""
 
     def __init__(self, renew: Callable[[], bool], seconds: float) -> None:
         self._renew = renew
@@ -279,7 +285,7 @@ class _LeaseRenewer:
         self._thread.start()
 
     def stop(self) -> bool:
-        """Whether it ended; returns soon, also where the server does not answer."""
+        """Stop the thread. Return False if it still waits for the server after _PATIENCE_SECONDS."""
         self._over.set()
         self._thread.join(_PATIENCE_SECONDS)
         return not self._thread.is_alive()

@@ -1,6 +1,6 @@
-"""Who entries at the door are: their keys, and for a poll's what no key tells (cluster/rekeyed_entries.py).
+"""Identification of received entries: by their keys, and for polls also by cluster/rekeyed_entries.py.
 
-Reads rows and decides; `inbox` writes what came of it, in the same transaction.
+It only reads; store/intake/inbox.py writes the results in the same transaction.
 """
 
 import datetime as dt
@@ -33,45 +33,45 @@ from aggregator.store.intake.reread_limits import RereadTuning
 from aggregator.store.intake.unstable_keys import IdentifierStability
 from aggregator.store.tables import identity_key, in_parts
 
-NOBODY = ""  # the article of a key that says nothing
+NOBODY = ""  # the article of a void key, which different entries share
 
 
 class PollContext(FrozenStruct, frozen=True, kw_only=True):
-    """What accepting must know of the source whose poll brought the entries."""
+    """Properties of the polled source that accepting needs."""
 
-    outlet: str | None  # as chosen for the source; never what an entry claims
+    outlet: str | None  # as configured for the source, not as an entry declares it
     is_first: bool
     tuning: IdentityTuning
-    live: RereadTuning | None = None  # how often a live blog's page is read again; None: at every change
+    live: RereadTuning | None = None  # limits of reading an article again; None: at every change
 
 
 class IdentifiedEntry(NamedTuple):
-    """An entry at the door."""
+    """A received entry with its keys."""
 
     entry: Entry
     canonical: str | None
-    raw: tuple[bytes | None, bytes | None]  # the keys of GUID and URL, asked or not
+    raw: tuple[bytes | None, bytes | None]  # the keys of GUID and URL, distrusted or not
     identity: Identity
-    entry_hashes: Callable[[], EntryHashes | None]  # of a poll's entries; worked out once, where it is asked
-    match: EntryMatch | None = None  # the article that it is though no key of it is known
+    entry_hashes: Callable[[], EntryHashes | None]  # None unless from a poll; cached
+    match: EntryMatch | None = None  # the known article, if no key is known
 
 
 class IdentifiedBatch(FrozenStruct, frozen=True, kw_only=True):
-    """The entries of one batch, against what is known."""
+    """The entries of one batch, compared with stored keys."""
 
     identified: tuple[IdentifiedEntry, ...]
     known: dict[bytes, str]  # key to article
     stability: IdentifierStability = IdentifierStability()  # of the source, before this poll
-    void: frozenset[bytes] = frozenset()  # keys that turned out to say nothing
-    words_known: frozenset[bytes] = frozenset()  # text keys of strangers that the source had before
-    moved: bool = False  # the source goes on where another one ended
+    void: frozenset[bytes] = frozenset()  # keys that became void in this batch
+    words_known: frozenset[bytes] = frozenset()  # text keys of unknown entries that the source had before
+    moved: bool = False  # the source continues another one that ended
     notes: tuple[str, ...] = ()  # for the log
 
 
 def identify_entries(
     connection: Connection, entries: Sequence[Entry], poll: PollContext | None
 ) -> IdentifiedBatch:
-    """What is known of `entries`; those of a poll are all of one source."""
+    """Identify `entries`; those of a poll are all of one source."""
     source = entries[0].source
     stability = unstable_keys.stability_of(connection, source) if poll else IdentifierStability()
     identified = []
@@ -85,8 +85,8 @@ def identify_entries(
         )
     known = known_articles(connection, identified)
     shared = shared_keys([_entry_keys(one) for one in identified]) if poll else set()
-    told = {key for key, article in known.items() if article == NOBODY}
-    void = told | shared
+    void_before = {key for key, article in known.items() if article == NOBODY}
+    void = void_before | shared
     if void:
         identified = [
             one._replace(identity=_identity(one.entry, one.canonical, stability, void))
@@ -98,11 +98,13 @@ def identify_entries(
         known = {key: article for key, article in known.items() if key not in void}
     if poll is None:
         return IdentifiedBatch(identified=tuple(identified), known=known)
-    return _met(connection, identified, known, poll, stability=stability, void=frozenset(shared - told))
+    return _met(
+        connection, identified, known, poll, stability=stability, void=frozenset(shared - void_before)
+    )
 
 
 def known_articles(connection: Connection, identified: Iterable[IdentifiedEntry]) -> dict[bytes, str]:
-    """The articles that keys of `identified` mean, also those that foreign ones only link to."""
+    """Return the articles of the keys of `identified`, including addresses that foreign sources link to."""
     keys: set[bytes] = set()
     for one in identified:
         keys.update(one.identity.keys)
@@ -115,19 +117,18 @@ def known_articles(connection: Connection, identified: Iterable[IdentifiedEntry]
 
 
 def claimed_url(one: IdentifiedEntry) -> bytes:
-    """The key of the URL that a foreign source links to; empty (a key of nobody) otherwise."""
+    """Return the key of the URL that a foreign source links to; b"" for other sources."""
     return b"" if one.canonical is None or one.entry.authority != "foreign" else url_key(one.canonical)
 
 
 def _with_authority(item: Entry, canonical: str | None) -> Entry:
-    """The entry with the authority that it has: its own address may lead to another site's article.
+    """Return the entry with authority "foreign" if its address redirects to another site.
 
-    A search engine's feed is read from the engine's site and so are the addresses in it; what they unwrap to
-    is somebody else's.
+    The addresses in a search engine's feed are of the engine's site; their targets are of other sites.
     """
     if item.authority != "own" or not item.url or canonical is None:
         return item
-    # The first is cheap, and true of nearly all.
+    # The first condition is cheap and true for nearly all entries.
     is_same = _labels(item.url).endswith(_labels(canonical)) or same_site(item.url, canonical)
     return item if is_same else msgspec.structs.replace(item, authority="foreign")
 
@@ -194,7 +195,7 @@ def _met(
         known_ones = counted(len(found), "entry is a known article", "entries are known articles")
         notes.append(f"{known_ones} under new GUIDs or addresses")
     if void:
-        notes.append("different entries share a GUID or an address: they are told apart without it")
+        notes.append("different entries share a GUID or an address: it is ignored")
     return IdentifiedBatch(
         identified=tuple(met),
         known=known,
@@ -207,7 +208,7 @@ def _met(
 
 
 def _unknown_entries(identified: Sequence[IdentifiedEntry], known: dict[bytes, str]) -> list[UnknownEntry]:
-    """The entries that no key knows, each key once."""
+    """Return the entries without a known key, each key once."""
     unknown_entries = []
     met: set[bytes] = set()
     for place, one in enumerate(identified):
@@ -230,8 +231,8 @@ def _related_sources(
     source: str,
     poll: PollContext,
 ) -> tuple[set[str], bool]:
-    """The other sources whose words count as this one's, and whether it goes on where one of them ended."""
-    others = {look.source for look in observations} - {source}
+    """Return the sources whose texts count as this one's, and whether it continues one of them."""
+    others = {one.source for one in observations} - {source}
     if not others:
         return set(), False
     other_sources = unstable_keys.other_sources(connection, others)
@@ -247,7 +248,7 @@ def _related_sources(
     return (related_sources | {moved}, True) if moved is not None else (related_sources, False)
 
 
-# --- restless keys -----------------------------------------------------------------------------------------
+# --- unstable identifiers ----------------------------------------------------------------------------------
 
 
 def count_strikes(
@@ -258,10 +259,10 @@ def count_strikes(
     *,
     seen_here: Set[str],
 ) -> list[str]:
-    """Count which kinds of keys were new for what the source had before; what follows from it, in words.
+    """Update the strikes of the source: polls with new identifiers of known texts. Return notes for the log.
 
-    `seen_here` are the known articles that this source had before: one that came by another source first has
-    its GUID here for the first time.
+    `seen_here`: the known articles that this source had before. An article of another source has its GUID
+    here for the first time.
     """
     old = met.stability
     guid_strikes, guids_at = old.guid_strikes, old.guids_distrusted_at
@@ -271,12 +272,12 @@ def count_strikes(
         guid_strikes = update_strikes(guid_strikes, *_key_changes(met, seen_here, 0), tuning)
         if guid_strikes >= tuning.distrust_polls:
             guids_at = now
-            notes.append("the GUIDs of its entries change at every poll: from now on they are not asked")
+            notes.append("the GUIDs of its entries change at every poll: they are ignored from now on")
     if urls_at is None:
         url_strikes = update_strikes(url_strikes, *_key_changes(met, seen_here, 1), tuning)
         if url_strikes >= tuning.distrust_polls:
             urls_at = now
-            notes.append("the addresses of its entries change at every poll: from now on they are not asked")
+            notes.append("the addresses of its entries change at every poll: they are ignored from now on")
     new = IdentifierStability(
         guid_strikes=guid_strikes,
         url_strikes=url_strikes,
@@ -289,16 +290,16 @@ def count_strikes(
 
 
 def _key_changes(met: IdentifiedBatch, seen_here: Set[str], kind: int) -> tuple[int, int]:
-    """Entries had before whose key of one kind (0: GUID, 1: URL) is new, and those whose key is known."""
-    restless = settled = 0
+    """Count known entries whose key of one kind (0: GUID, 1: URL) is new, and those whose key is known."""
+    changed = unchanged = 0
     for one in met.identified:
         key = one.raw[kind]
         if key is None or key not in one.identity.keys:
             continue
         if key in met.known:
-            settled += 1
+            unchanged += 1
         elif (here := _known_by_keys(one, met.known)) or met.words_known:
             entry_hashes = one.entry_hashes()
             if seen_here & here or (entry_hashes is not None and entry_hashes.text_key in met.words_known):
-                restless += 1
-    return restless, settled
+                changed += 1
+    return changed, unchanged

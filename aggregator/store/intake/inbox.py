@@ -1,9 +1,9 @@
-"""The inbox: what was accepted and is not placed yet. From here on nothing can be lost.
+"""The inbox: entries that are accepted and not placed yet. An accepted entry is never lost.
 
-Accepting is one short transaction. It takes its running numbers from `counter` first, which makes writers
-wait for each other on both databases, so numbers become visible in their order and two writers never both
-think that a key is new. Placing follows `inbox_no`, which an entry gets when all that its article is made of
-is stored: at once, or when its page (or the decision to do without) is.
+Accepting is one short transaction. It takes its serial numbers from `counter` first, which makes writers wait
+for each other on both databases: numbers become visible in their order, and two writers never treat the same
+key as new. Entries are placed in the order of `inbox_no`, which an entry gets when all input of its article
+is stored: at once, or when its page is fetched or given up.
 """
 
 import datetime as dt
@@ -26,49 +26,50 @@ from aggregator.store.intake.identify import (
     claimed_url,
 )
 from aggregator.store.intake.reread_limits import RereadLimits
-from aggregator.store.tables import article, counter, entry, identity_key, in_parts, insert_or, sighting
+from aggregator.store.tables import article, counter, entry, identity_key, in_parts, insert_or, observation
 
 
 class AcceptResult(FrozenStruct, frozen=True, kw_only=True):
-    """What became of one entry at the door."""
+    """The outcome of accepting one entry."""
 
     outcome: Literal["new", "known", "revision", "forgotten"]
     article: str
-    n: int | None = None  # the entry's number; None when it was known, or is forgotten
+    entry_no: int | None = None  # None: it was not stored, because it is known or erased
 
 
 class InboxEntry(FrozenStruct, frozen=True, kw_only=True):
-    """An entry that is ready to be placed, with all that its article is made of."""
+    """An entry that is ready to be placed, with all input of its article."""
 
-    n: int
+    entry_no: int
     inbox_no: int
     article: str
-    revises: bool
-    bumps_by_clock: bool
+    is_revision: bool
+    bump_by_clock: bool
     accepted_at: dt.datetime
     entry: Entry
+    effective_at: dt.datetime | None = None  # of an article that is placed again; None: to be computed
     page: bytes | None = None
     page_url: str | None = None
     page_charset: str | None = None
 
 
 class PollAcceptResult(FrozenStruct, frozen=True, kw_only=True):
-    """What became of a poll's entries. `notes` are for the log, in the user's words."""
+    """The outcome of accepting the entries of a poll. `notes` are sentences for the log."""
 
     accepted: tuple[AcceptResult, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 class _Observations:
-    """What an article looked like at one source, and whether that source gives it its words."""
+    """The observations of an article at one source."""
 
     def __init__(self) -> None:
-        self.hashes: dict[bytes, int] = {}  # each with how often it became the current one again
-        self.gives = False
-        self.current: set[bytes] = set()  # one; more in rows from before that was written down
-        self.words: tuple[bytes | None, bytes | None] | None = None  # of the current look: title and text
+        self.hashes: dict[bytes, int] = {}  # content hash to revert count
+        self.is_authoritative = False
+        self.current: set[bytes] = set()  # one content hash; several in rows of old versions
+        self.text_hashes: tuple[bytes | None, bytes | None] | None = None  # title and text of the current one
         self.minute: dt.datetime | None = None
-        self.unmarked: set[bytes] = set()  # not of a poll, or from before there were marks
+        self.without_hashes: set[bytes] = set()  # not from a poll, or from an old version
 
 
 _TAKE = (
@@ -80,7 +81,7 @@ _TAKE = (
 
 
 def take_numbers(connection: Connection, name: str, count: int) -> int:
-    """Take `count` running numbers; returns the one before the first. Holds the row until the end."""
+    """Take `count` serial numbers and lock the row until the end. Return the one before the first."""
     last: int = connection.execute(_TAKE, {"counter_name": name, "count": count}).scalar_one()
     return last - count
 
@@ -91,12 +92,12 @@ def accept(
     *,
     seen: Sequence[dt.datetime],
     wants_page: Sequence[bool] | None = None,
-    bumps_by_clock: bool = False,
+    bump_by_clock: bool = False,
     always_new: bool = False,
 ) -> list[AcceptResult]:
-    """Put `entries` into the inbox in their order; what is known already is only noted.
+    """Add `entries` to the inbox in their order; known ones are only stored as observations.
 
-    `seen` is when each came, `wants_page` whether its page is to be fetched first. `always_new` (for
+    `seen`: when each was received; `wants_page`: whether its page is to be fetched first. `always_new` (for
     `eval`) makes every entry an article of its own: its source and GUID must be unique.
     """
     taken = _accept(
@@ -104,7 +105,7 @@ def accept(
         entries,
         seen=seen,
         wants_page=wants_page,
-        bumps_by_clock=bumps_by_clock,
+        bump_by_clock=bump_by_clock,
         always_new=always_new,
         poll=None,
     )
@@ -117,21 +118,20 @@ def accept_polled(
     *,
     seen: dt.datetime,
     wants_page: Sequence[bool],
-    bumps_by_clock: bool,
+    bump_by_clock: bool,
     poll: PollContext,
 ) -> PollAcceptResult:
-    """Put what one poll of one source brought into the inbox, oldest first.
+    """Add the entries of one poll of one source to the inbox, oldest first.
 
-    What `accept` does, and more is asked before an entry counts as new: cluster/rekeyed_entries.py. A source
-    that goes
-    back to former words is followed, a few times.
+    Like `accept`, but entries without a known key are also compared by cluster/rekeyed_entries.py. A source
+    that reverts to a former text is followed a few times.
     """
     return _accept(
         connection,
         entries,
         seen=[seen] * len(entries),
         wants_page=wants_page,
-        bumps_by_clock=bumps_by_clock,
+        bump_by_clock=bump_by_clock,
         always_new=False,
         poll=poll,
     )
@@ -143,7 +143,7 @@ def _accept(
     *,
     seen: Sequence[dt.datetime],
     wants_page: Sequence[bool] | None,
-    bumps_by_clock: bool,
+    bump_by_clock: bool,
     always_new: bool,
     poll: PollContext | None,
 ) -> PollAcceptResult:
@@ -161,13 +161,13 @@ def _accept(
     observation_writer = _ObservationWriter(poll, met)
     rows: list[dict[str, Any]] = []
     accepted = []
-    asked = set() if always_new else ids | {one.identity.article for one in met.identified}
-    forgotten = tombstones.find_tombstones(connection, asked)
+    candidates = set() if always_new else ids | {one.identity.article for one in met.identified}
+    erased = tombstones.find_tombstones(connection, candidates)
     live = RereadLimits(connection, ids, seen[0], poll.live if poll else None)
     for offset, one in enumerate(met.identified):
         result = _judge(one, known, seen_before, observation_writer)
-        if result.article in forgotten:  # its new keys are kept, as hashes: it is known by them too
-            is_known = forgotten[result.article] == "retention"
+        if result.article in erased:  # its new keys are stored, as hashes
+            is_known = erased[result.article] == "retention"
             result = AcceptResult(outcome="known" if is_known else "forgotten", article=result.article)
             observation_writer.note(one, result, known, seen_before, seen[offset])
             accepted.append(result)
@@ -176,45 +176,43 @@ def _accept(
         by_page = bool(wants_page and wants_page[offset])
         if live.is_read_enough(result.article, result.outcome, by_page=by_page):
             accepted.append(AcceptResult(outcome="known", article=result.article))
-            continue  # not noted: a change stays one until the article may be read again
+            continue  # no observation: it stays a change until the article may be read again
         observation_writer.note(one, result, known, seen_before, seen[offset])
-        if observations and observations.gives and by_page:
+        if observations and observations.is_authoritative and by_page:
             outcome = live.outcome(result.article, one.entry, result.outcome)
             result = msgspec.structs.replace(result, outcome=outcome)
         if result.outcome != "known":
-            result = msgspec.structs.replace(result, n=first_n + offset)
-            rows.append(
-                _row(result, one.entry, seen=seen[offset], page=by_page, bumps_by_clock=bumps_by_clock)
-            )
+            result = msgspec.structs.replace(result, entry_no=first_n + offset)
+            rows.append(_row(result, one.entry, seen=seen[offset], page=by_page, bump_by_clock=bump_by_clock))
         accepted.append(result)
     _write(connection, rows)
     observation_writer.write(connection)
-    came = zip(entries, accepted, strict=True)
-    intake_counts.count(connection, ((given.source, result.outcome) for given, result in came))
+    outcomes = zip(entries, accepted, strict=True)
+    intake_counts.count(connection, ((item.source, result.outcome) for item, result in outcomes))
     again = [one.article for one in accepted if one.outcome == "forgotten"]
     tombstones.count_refused(connection, again, seen[-1])
     return PollAcceptResult(accepted=tuple(accepted), notes=tuple(notes))
 
 
 class _ObservationWriter:
-    """What is written down of entries at the door, beside the entries themselves."""
+    """Collects and writes the identity keys and observations of a batch of entries."""
 
     def __init__(self, poll: PollContext | None, met: IdentifiedBatch) -> None:
         self._poll = poll
         self._met = met
-        self.here = {one.identity.content_hash for one in met.identified}  # all looks of this batch
+        self.here = {one.identity.content_hash for one in met.identified}  # content hashes of this batch
         self._keys: dict[bytes, str] = {}
         self._observations: dict[tuple[str, str, bytes], dict[str, Any]] = {}
-        self._replaced: set[tuple[str, str]] = set()  # whose look in the rows is not the current one any more
-        self._again: list[tuple[str, str, bytes]] = []  # former looks that are the current ones again
-        self._marked: dict[tuple[str, str, bytes], EntryHashes] = {}  # looks whose rows had no marks yet
+        self._replaced: set[tuple[str, str]] = set()  # (article, source) whose stored row is not current now
+        self._reverted: list[tuple[str, str, bytes]] = []  # former observations that are current again
+        self._hashed: dict[tuple[str, str, bytes], EntryHashes] = {}  # rows that lack hashes
         self._addresses: dict[str, str] = {}
 
     def is_revert(self, observations: _Observations, content_hash: bytes) -> bool:
-        """Whether a former look is the current one again.
+        """Whether the source reverted to a former content.
 
-        Only a poll says so, and not while the current look is in it too. A few times only: two servers of one
-        outlet that disagree would go on for ever.
+        Only a poll shows that, and only if the current content is not in it, too. The number of reverts is
+        limited, because two servers of one outlet may disagree permanently.
         """
         if (
             self._poll is None
@@ -232,90 +230,98 @@ class _ObservationWriter:
         seen_before: dict[tuple[str, str], _Observations],
         seen: dt.datetime,
     ) -> None:
-        """Write down the keys and the look of an entry that was judged."""
-        held = (result.article, one.entry.source)
-        observations = seen_before.setdefault(held, _Observations())
-        gave = observations.gives
-        observations.gives = gave or result.outcome == "new" or _is_authoritative(one)
-        fresh = [key for key in one.identity.keys if key not in known]
-        for key in fresh:
+        """Add the keys and the observation of an entry with this result."""
+        key_pair = (result.article, one.entry.source)
+        observations = seen_before.setdefault(key_pair, _Observations())
+        was_authoritative = observations.is_authoritative
+        observations.is_authoritative = was_authoritative or result.outcome == "new" or _is_authoritative(one)
+        new_keys = [key for key in one.identity.keys if key not in known]
+        for key in new_keys:
             known[key] = self._keys[key] = result.article
-        if result.outcome == "known" and (gave or self._met.moved) and self._has_moved(one, fresh):
+        may_move = was_authoritative or self._met.moved
+        if result.outcome == "known" and may_move and self._has_moved(one, new_keys):
             self._addresses[result.article] = one.entry.url or ""
         content_hash = one.identity.content_hash
         if content_hash not in observations.hashes:
-            self._add_observation(one, held, observations, seen)
+            self._add_observation(one, key_pair, observations, seen)
         elif result.outcome == "revision":
             observations.hashes[content_hash] += 1
-            self._make_current(one, held, observations)
-            self._again.append((*held, content_hash))
-        if content_hash in observations.unmarked and (entry_hashes := one.entry_hashes()) is not None:
-            observations.unmarked.discard(content_hash)
-            self._marked[*held, content_hash] = entry_hashes
+            self._make_current(one, key_pair, observations)
+            self._reverted.append((*key_pair, content_hash))
+        if content_hash in observations.without_hashes and (entry_hashes := one.entry_hashes()) is not None:
+            observations.without_hashes.discard(content_hash)
+            self._hashed[*key_pair, content_hash] = entry_hashes
 
-    def _has_moved(self, one: IdentifiedEntry, fresh: Collection[bytes]) -> bool:
-        """Whether a known article is at another address of its own site now: links should lead there."""
-        return self._poll is not None and one.entry.authority == "own" and one.raw[1] in fresh
+    def _has_moved(self, one: IdentifiedEntry, new_keys: Collection[bytes]) -> bool:
+        """Whether a known article has a new address on its own site, to which links should lead."""
+        return self._poll is not None and one.entry.authority == "own" and one.raw[1] in new_keys
 
     def _add_observation(
-        self, one: IdentifiedEntry, held: tuple[str, str], observations: _Observations, seen: dt.datetime
+        self, one: IdentifiedEntry, key_pair: tuple[str, str], observations: _Observations, seen: dt.datetime
     ) -> None:
         entry_hashes = one.entry_hashes()
-        self._make_current(one, held, observations)
+        self._make_current(one, key_pair, observations)
         observations.hashes[one.identity.content_hash] = 0
-        self._observations[*held, one.identity.content_hash] = {
-            "article": held[0],
-            "source": held[1],
+        self._observations[*key_pair, one.identity.content_hash] = {
+            "article": key_pair[0],
+            "source": key_pair[1],
             "content_hash": one.identity.content_hash,
-            "gives": observations.gives,
+            "is_authoritative": observations.is_authoritative,
             "first_seen_at": seen,
             "is_current": True,
             **_columns(entry_hashes),
         }
 
-    def _make_current(self, one: IdentifiedEntry, held: tuple[str, str], observations: _Observations) -> None:
+    def _make_current(
+        self, one: IdentifiedEntry, key_pair: tuple[str, str], observations: _Observations
+    ) -> None:
         for former in observations.current:
-            if (row := self._observations.get((*held, former))) is not None:
+            if (row := self._observations.get((*key_pair, former))) is not None:
                 row["is_current"] = False
             else:
-                self._replaced.add(held)
+                self._replaced.add(key_pair)
         observations.current = {one.identity.content_hash}
-        observations.words, observations.minute = _words(one.entry_hashes())
+        observations.text_hashes, observations.minute = _text_hashes(one.entry_hashes())
 
     def write(self, connection: Connection) -> None:
-        """Write it all, in the transaction of the entries."""
+        """Write the collected rows, in the transaction of the entries."""
         keys = insert_or(connection, identity_key)
         if self._met.void:
             void = [{"key": key, "article": NOBODY} for key in sorted(self._met.void)]
             taken_back = keys.on_conflict_do_update(index_elements=["key"], set_={"article": NOBODY})
             connection.execute(taken_back, void)
         if self._keys:
-            # Placing may claim an address at this very moment in another process: the first one has it.
+            # Another process may store the same key concurrently while placing: the first one wins.
             new = [{"key": key, "article": article} for key, article in self._keys.items()]
             connection.execute(keys.on_conflict_do_nothing(index_elements=["key"]), new)
         if self._replaced and self._poll:
-            held = [{"of_article": article, "of_source": at} for article, at in sorted(self._replaced)]
-            connection.execute(_REPLACED, held)
+            replaced = [{"of_article": article, "of_source": at} for article, at in sorted(self._replaced)]
+            connection.execute(_REPLACED, replaced)
         if self._observations:
-            connection.execute(insert(sighting), list(self._observations.values()))
-        for (of_article, at, look), entry_hashes in sorted(self._marked.items()):
-            same = (sighting.c.article == of_article, sighting.c.source == at)
-            row = update(sighting).where(*same, sighting.c.content_hash == look)
+            connection.execute(insert(observation), list(self._observations.values()))
+        for (of_article, at, content_hash), entry_hashes in sorted(self._hashed.items()):
+            same = (observation.c.article == of_article, observation.c.source == at)
+            row = update(observation).where(*same, observation.c.content_hash == content_hash)
             connection.execute(row.values(**_columns(entry_hashes)))
-        if self._again:
-            back = [{"of_article": one, "of_source": at, "look": look} for one, at, look in self._again]
-            connection.execute(_AGAIN, back)
+        if self._reverted:
+            reverted = [
+                {"of_article": one, "of_source": at, "of_hash": content_hash}
+                for one, at, content_hash in self._reverted
+            ]
+            connection.execute(_REVERTED, reverted)
         if self._addresses:
             moved = [{"of_article": one, "address": url} for one, url in sorted(self._addresses.items())]
             connection.execute(_ADDRESS, moved)
 
 
-_HELD = (sighting.c.article == bindparam("of_article")) & (sighting.c.source == bindparam("of_source"))
-_REPLACED = update(sighting).where(_HELD, sighting.c.is_current).values(is_current=False)
-_AGAIN = (
-    update(sighting)
-    .where(_HELD, sighting.c.content_hash == bindparam("look", type_=LargeBinary))
-    .values(is_current=True, reverts=sighting.c.reverts + 1)
+_OF_PAIR = (observation.c.article == bindparam("of_article")) & (
+    observation.c.source == bindparam("of_source")
+)
+_REPLACED = update(observation).where(_OF_PAIR, observation.c.is_current).values(is_current=False)
+_REVERTED = (
+    update(observation)
+    .where(_OF_PAIR, observation.c.content_hash == bindparam("of_hash", type_=LargeBinary))
+    .values(is_current=True, revert_count=observation.c.revert_count + 1)
 )
 _ADDRESS = update(article).where(article.c.id == bindparam("of_article")).values(url=bindparam("address"))
 
@@ -325,23 +331,23 @@ def _columns(entry_hashes: EntryHashes | None) -> dict[str, Any]:
         "title_hash": entry_hashes.title if entry_hashes else None,
         "title_key": entry_hashes.title_key if entry_hashes else None,
         "text_key": entry_hashes.text_key if entry_hashes else None,
-        "declared": entry_hashes.minute if entry_hashes else None,
+        "declared_at": entry_hashes.minute if entry_hashes else None,
     }
 
 
-def _words(
+def _text_hashes(
     entry_hashes: EntryHashes | None,
 ) -> tuple[tuple[bytes | None, bytes | None] | None, dt.datetime | None]:
-    """What says that two looks have the same words (None: too few of them), and the declared minute."""
+    """Return hashes of title and text (None: the text is too short), and the declared minute."""
     if entry_hashes is None or entry_hashes.text_key is None:
         return None, None
     return (entry_hashes.title, entry_hashes.text_key), entry_hashes.minute
 
 
 def _is_authoritative(one: IdentifiedEntry) -> bool:
-    """Whether an entry may give a known article its words: by an address of its own, or a chosen outlet.
+    """Whether an entry may change the text of a known article: by its own address, or its page.
 
-    An entry without an address may say whose it is, but that is only its word.
+    The outlet that an entry without an address declares is not verified.
     """
     by_address = one.entry.authority == "own" and one.raw[1] in one.identity.keys
     return by_address or one.entry.authority == "page" or one.match is not None
@@ -355,82 +361,85 @@ def _judge(
 ) -> AcceptResult:
     article = next((known[key] for key in one.identity.keys if key in known), None)
     if article is None and (elsewhere := claimed_url(one)) in known:
-        return AcceptResult(outcome="known", article=known[elsewhere])  # a link to what its own site gave us
+        return AcceptResult(
+            outcome="known", article=known[elsewhere]
+        )  # a link to an article of another source
     is_matched = article is None and one.match is not None
     if article is None and one.match is not None:
         article = one.match.article
     if article is None:
         return AcceptResult(outcome="new", article=one.identity.article)
     observations = seen_before.get((article, one.entry.source))
-    is_said = (
+    is_revision = (
         observations is not None
-        and observations.gives
-        and _has_new_words(one, observations, observation_writer, is_matched=is_matched)
+        and observations.is_authoritative
+        and _has_new_text(one, observations, observation_writer, is_matched=is_matched)
     )
-    return AcceptResult(outcome="revision" if is_said else "known", article=article)
+    return AcceptResult(outcome="revision" if is_revision else "known", article=article)
 
 
-def _has_new_words(
+def _has_new_text(
     one: IdentifiedEntry,
     observations: _Observations,
     observation_writer: _ObservationWriter,
     *,
     is_matched: bool,
 ) -> bool:
-    """Whether the source that gives an article its words gives it others now."""
+    """Whether an authoritative source shows another text than the current one."""
     content_hash = one.identity.content_hash
     if content_hash in observations.current:
         return False
-    words, minute = _words(one.entry_hashes())
-    if words is not None and words == observations.words and (is_matched or minute == observations.minute):
+    text_hashes, minute = _text_hashes(one.entry_hashes())
+    is_same = text_hashes is not None and text_hashes == observations.text_hashes
+    if is_same and (is_matched or minute == observations.minute):
         return False  # at most another address
     return content_hash not in observations.hashes or observation_writer.is_revert(observations, content_hash)
 
 
 def _observations(connection: Connection, articles: set[str]) -> dict[tuple[str, str], _Observations]:
-    """By article and source."""
+    """Return the observations by article and source."""
     found: dict[tuple[str, str], _Observations] = {}
     for chunk in in_parts(sorted(articles)):
-        for row in connection.execute(_OBSERVATIONS.where(sighting.c.article.in_(chunk))):
+        for row in connection.execute(_OBSERVATIONS.where(observation.c.article.in_(chunk))):
             observations = found.setdefault((row.article, row.source), _Observations())
-            look = bytes(row.content_hash)
-            observations.hashes[look] = row.reverts
-            observations.gives = observations.gives or row.gives
+            content_hash = bytes(row.content_hash)
+            observations.hashes[content_hash] = row.revert_count
+            observations.is_authoritative = observations.is_authoritative or row.is_authoritative
             if row.title_hash is None:
-                observations.unmarked.add(look)
+                observations.without_hashes.add(content_hash)
             if row.is_current:
-                observations.current.add(look)
-                observations.minute = row.declared
-                observations.words = row.text_key and (bytes(row.title_hash), bytes(row.text_key))
+                observations.current.add(content_hash)
+                observations.minute = row.declared_at
+                observations.text_hashes = row.text_key and (bytes(row.title_hash), bytes(row.text_key))
     return found
 
 
 _OBSERVATIONS = select(
-    sighting.c.article,
-    sighting.c.source,
-    sighting.c.content_hash,
-    sighting.c.gives,
-    sighting.c.is_current,
-    sighting.c.reverts,
-    sighting.c.title_hash,
-    sighting.c.text_key,
-    sighting.c.declared,
+    observation.c.article,
+    observation.c.source,
+    observation.c.content_hash,
+    observation.c.is_authoritative,
+    observation.c.is_current,
+    observation.c.revert_count,
+    observation.c.title_hash,
+    observation.c.text_key,
+    observation.c.declared_at,
 )
 
 
 def _row(
-    result: AcceptResult, item: Entry, *, seen: dt.datetime, page: bool, bumps_by_clock: bool
+    result: AcceptResult, item: Entry, *, seen: dt.datetime, page: bool, bump_by_clock: bool
 ) -> dict[str, Any]:
     return {
-        "n": result.n,
+        "entry_no": result.entry_no,
         "state": "page" if page else "ready",
         "source": item.source,
         "article": result.article,
-        "revises": result.outcome == "revision",
+        "is_revision": result.outcome == "revision",
         "url": item.url,
         "payload": codecs.compress_struct(item),
         "page_due_at": seen if page else None,
-        "bumps_by_clock": bumps_by_clock,
+        "bump_by_clock": bump_by_clock,
         "accepted_at": seen,
     }
 
@@ -448,9 +457,9 @@ def _write(connection: Connection, rows: list[dict[str, Any]]) -> None:
 
 
 def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry]:
-    """The next entries to be placed, in the order of their inbox numbers.
+    """Return the next entries to place, in the order of their inbox numbers.
 
-    Raises UnreadableEntryError for one whose words are damaged.
+    Raises UnreadableEntryError for an entry whose payload or page is damaged.
     """
     statement = (
         select(entry)
@@ -462,10 +471,10 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
 
 
 def ready_of(connection: Connection, numbers: Iterable[int]) -> list[InboxEntry]:
-    """Those of the entries `numbers` that still wait to be placed, in the order of their inbox numbers."""
+    """Return those of the entries `numbers` that are ready to be placed, in the order of inbox numbers."""
     found: list[InboxEntry] = []
     for chunk in in_parts(sorted(numbers)):
-        statement = select(entry).where(entry.c.state == "ready", entry.c.n.in_(chunk))
+        statement = select(entry).where(entry.c.state == "ready", entry.c.entry_no.in_(chunk))
         found += [_waiting(row) for row in connection.execute(statement)]
     return sorted(found, key=lambda one: one.inbox_no)
 
@@ -475,13 +484,13 @@ def _waiting(row: Any) -> InboxEntry:
         declared = codecs.decompress_struct(row.payload, Entry)
         page = codecs.decompress_bytes(row.page) if row.page is not None else None
     except codecs.UNREADABLE as error:
-        raise UnreadableEntryError(f"what was stored of it cannot be read ({error})", row.n) from error
+        raise UnreadableEntryError(f"its stored data cannot be read ({error})", row.entry_no) from error
     return InboxEntry(
-        n=row.n,
+        entry_no=row.entry_no,
         inbox_no=row.inbox_no,
         article=row.article,
-        revises=row.revises,
-        bumps_by_clock=row.bumps_by_clock,
+        is_revision=row.is_revision,
+        bump_by_clock=row.bump_by_clock,
         accepted_at=row.accepted_at,
         entry=_with_headers(declared, row.page_robots),
         page=page,
@@ -491,7 +500,7 @@ def _waiting(row: Any) -> InboxEntry:
 
 
 def last_ready(connection: Connection, articles: Iterable[str]) -> int:
-    """The last inbox number at which something of `articles` waits to be placed; 0 where nothing does."""
+    """Return the last inbox number of the entries of `articles` that wait to be placed; 0 without any."""
     last = 0
     for chunk in in_parts(sorted(set(articles))):
         statement = select(func.max(entry.c.inbox_no)).where(
@@ -509,10 +518,10 @@ Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"
 
 
 def claim(connection: Connection, key: bytes, article_id: str) -> str:
-    """Let `key` mean `article_id` where nobody has it; returns the article that it means now.
+    """Store `key` for `article_id` unless another article has it. Return the article that has it now.
 
-    Another process may accept the same address at this moment: the first one has it. A key that says nothing
-    stays nobody's, and is no reason to take the article for another one.
+    Another process may accept the same address concurrently: the first one wins. A void key stays void; then
+    this returns `article_id`.
     """
     statement = insert_or(connection, identity_key).values(key=key, article=article_id)
     connection.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
@@ -523,9 +532,9 @@ def claim(connection: Connection, key: bytes, article_id: str) -> str:
 
 
 class EntryResult(FrozenStruct, frozen=True, kw_only=True):
-    """What became of an accepted entry. `outcome` is None while it waits."""
+    """The result of an accepted entry. `outcome` is None while it waits."""
 
-    n: int
+    entry_no: int
     outcome: Outcome | None
     verdict: str | None
     reason: str | None
@@ -533,31 +542,38 @@ class EntryResult(FrozenStruct, frozen=True, kw_only=True):
     story: str | None
 
 
-_ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # kept once: `retention.settle_entries`
+_ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # see `retention.settle_entries`
 
 
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:
-    """What became of the entries `numbers`, in their order."""
+    """Return the results of the entries `numbers`, in order."""
     found: list[EntryResult] = []
     for chunk in in_parts(sorted(numbers)):
         statement = (
-            select(entry.c.n, entry.c.outcome, entry.c.verdict, entry.c.reason, _ADDRESS_OF, article.c.story)
+            select(
+                entry.c.entry_no,
+                entry.c.outcome,
+                entry.c.verdict,
+                entry.c.reason,
+                _ADDRESS_OF,
+                article.c.story,
+            )
             .outerjoin(article, article.c.id == entry.c.article)
-            .where(entry.c.n.in_(chunk))
-            .order_by(entry.c.n)
+            .where(entry.c.entry_no.in_(chunk))
+            .order_by(entry.c.entry_no)
         )
         found += [EntryResult(**row._mapping) for row in connection.execute(statement)]
     return found
 
 
 def waiting_count(connection: Connection) -> int:
-    """Entries accepted and not yet placed or refused."""
+    """Return the number of entries that are neither placed nor refused."""
     return connection.execute(
         select(func.count()).select_from(entry).where(entry.c.state.in_(("page", "ready")))
     ).scalar_one()
 
 
 def bump_at_own_time(connection: Connection, numbers: Sequence[int]) -> None:
-    """Let these waiting entries bump their stories by their own time, not by ours."""
+    """Let these waiting entries bump their stories at their effective time, not at the time of placing."""
     for chunk in in_parts(numbers):
-        connection.execute(update(entry).where(entry.c.n.in_(chunk)).values(bumps_by_clock=False))
+        connection.execute(update(entry).where(entry.c.entry_no.in_(chunk)).values(bump_by_clock=False))

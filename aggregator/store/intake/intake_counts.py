@@ -1,8 +1,8 @@
-"""What ever came to the door, counted: the same transaction that stores an entry, or does not, counts it.
+"""Counts of all received entries, written by the transaction that accepts them.
 
-The counter "entry" takes a number for each entry before anybody looks at it. So the sum of these rows must be
-that number, and of those outcomes that leave a row in `entry` as many rows must be there as were counted and
-not let go since (`checking`).
+Each received entry takes a number of the counter "entry", whatever its outcome. So the sum of these rows must
+be that number, and the outcomes that are stored must have as many rows in `entry` as were counted and not
+deleted since (store/maintenance/checks/conservation.py).
 """
 
 from collections import Counter
@@ -11,38 +11,38 @@ from typing import Final, Literal
 
 from sqlalchemy import Connection, bindparam, update
 
-from aggregator.store.tables import insert_or, intake
+from aggregator.store.tables import insert_or, intake_count
 
-# "earlier": what came before it was counted by source, and left no row; its source is "".
+# "earlier": received before outcomes were counted, and not stored; its source is "".
 Outcome = Literal["new", "revision", "known", "forgotten", "earlier"]
-STORED: Final[tuple[Outcome, ...]] = ("new", "revision")  # those that leave a row in `entry`
+STORED: Final[tuple[Outcome, ...]] = ("new", "revision")  # outcomes with a row in `entry`
 
 
-def count(connection: Connection, came: Iterable[tuple[str, Outcome]]) -> None:
-    """Count entries that came: the source of each, and what became of it at the door."""
-    tally = Counter(came)
-    if not tally:
+def count(connection: Connection, received: Iterable[tuple[str, Outcome]]) -> None:
+    """Count received entries by source and outcome."""
+    counts = Counter(received)
+    if not counts:
         return
-    statement = insert_or(connection, intake)
+    statement = insert_or(connection, intake_count)
     statement = statement.on_conflict_do_update(
-        index_elements=["source", "outcome"], set_={"count": intake.c.count + statement.excluded.count}
+        index_elements=["source", "outcome"], set_={"count": intake_count.c.count + statement.excluded.count}
     )
-    rows = [{"source": at, "outcome": what, "count": many} for (at, what), many in sorted(tally.items())]
+    rows = [{"source": at, "outcome": what, "count": many} for (at, what), many in sorted(counts.items())]
     connection.execute(statement, rows)
 
 
-def let_go(connection: Connection, rows: Mapping[tuple[str, bool], int]) -> None:
-    """Say that rows of `entry` are deleted in this transaction: by source and `revises`, how many."""
+def count_deleted(connection: Connection, rows: Mapping[tuple[str, bool], int]) -> None:
+    """Count rows of `entry` that this transaction deletes, by source and `is_revision`."""
     values = [
-        {"of_source": at, "of_outcome": "revision" if revises else "new", "many": many}
-        for (at, revises), many in sorted(rows.items())
+        {"of_source": at, "of_outcome": "revision" if is_revision else "new", "many": many}
+        for (at, is_revision), many in sorted(rows.items())
     ]
     if values:
-        connection.execute(_LET_GO, values)
+        connection.execute(_COUNT_DELETED, values)
 
 
-_LET_GO = (
-    update(intake)
-    .where(intake.c.source == bindparam("of_source"), intake.c.outcome == bindparam("of_outcome"))
-    .values(gone=intake.c.gone + bindparam("many"))
+_COUNT_DELETED = (
+    update(intake_count)
+    .where(intake_count.c.source == bindparam("of_source"), intake_count.c.outcome == bindparam("of_outcome"))
+    .values(deleted=intake_count.c.deleted + bindparam("many"))
 )

@@ -1,4 +1,4 @@
-"""Entries that wait for their pages: which are due, and what became of them."""
+"""Entries that wait for their pages."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -15,43 +15,44 @@ from aggregator.store.tables import entry, in_parts, source
 class PendingPage(FrozenStruct, frozen=True, kw_only=True):
     """An entry that waits for its page."""
 
-    n: int
+    entry_no: int
     url: str
-    tries: int
-    feed: str | None = None  # the address at which the feed that linked to it is asked; None: not known
+    attempts: int
+    feed: str | None = None  # URL of the feed that links to it; None: unknown
 
 
 def due_pages(connection: Connection, now: dt.datetime, limit: int) -> list[PendingPage]:
-    """Entries whose page is due to be fetched, the longest waiting first."""
+    """Return entries whose page is due, the longest waiting first."""
     statement = (
         select(
-            entry.c.n,
+            entry.c.entry_no,
             entry.c.url,
-            entry.c.page_tries,
-            func.coalesce(source.c.adopted, source.c.address).label("feed"),
+            entry.c.page_attempts,
+            func.coalesce(source.c.redirected_url, source.c.address).label("feed"),
         )
         .outerjoin(source, source.c.id == entry.c.source)
         .where(entry.c.state == "page", entry.c.page_due_at <= now)
-        .order_by(entry.c.page_due_at, entry.c.n)
+        .order_by(entry.c.page_due_at, entry.c.entry_no)
         .limit(limit)
     )
     return [
-        PendingPage(n=row.n, url=row.url, tries=row.page_tries, feed=row.feed)
+        PendingPage(entry_no=row.entry_no, url=row.url, attempts=row.page_attempts, feed=row.feed)
         for row in connection.execute(statement)
     ]
 
 
 def unfetched_pages(connection: Connection, articles: Iterable[str]) -> list[PendingPage]:
-    """Entries of `articles` whose page was not fetched yet, in the order they were accepted."""
+    """Return the entries of `articles` whose page is not fetched yet, in the order of acceptance."""
     found: list[PendingPage] = []
     for chunk in in_parts(sorted(set(articles))):
-        statement = select(entry.c.n, entry.c.url, entry.c.page_tries).where(
+        statement = select(entry.c.entry_no, entry.c.url, entry.c.page_attempts).where(
             entry.c.state == "page", entry.c.article.in_(chunk)
         )
         found += [
-            PendingPage(n=row.n, url=row.url, tries=row.page_tries) for row in connection.execute(statement)
+            PendingPage(entry_no=row.entry_no, url=row.url, attempts=row.page_attempts)
+            for row in connection.execute(statement)
         ]
-    return sorted(found, key=lambda one: one.n)
+    return sorted(found, key=lambda one: one.entry_no)
 
 
 def store_page(
@@ -63,9 +64,9 @@ def store_page(
     charset: str | None,
     robots: str = "",
 ) -> None:
-    """Store the page of entry `n` (None: it is not the entry's) and let it take its place in the order.
+    """Store the page of entry `n` (None: it is another article's page) and give the entry an inbox number.
 
-    `robots`: what its headers forbid.
+    `robots`: restrictions from the response headers.
     """
     _settled(
         connection,
@@ -78,14 +79,14 @@ def store_page(
 
 
 def give_up(connection: Connection, n: int, *, verdict: Verdict | None, reason: str) -> None:
-    """Do without the page of entry `n`; `verdict` where the site answered with something that has one."""
+    """Let entry `n` be placed without its page; `verdict`: of the response, if there was one."""
     _settled(connection, n, page_verdict=verdict, reason=reason)
 
 
 def _settled(connection: Connection, n: int, **values: Any) -> None:
     connection.execute(
         update(entry)
-        .where(entry.c.n == n, entry.c.state == "page")
+        .where(entry.c.entry_no == n, entry.c.state == "page")
         .values(
             state="ready",
             inbox_no=take_numbers(connection, "inbox", 1) + 1,
@@ -96,16 +97,16 @@ def _settled(connection: Connection, n: int, **values: Any) -> None:
 
 
 def later(connection: Connection, n: int, due: dt.datetime, *, counts: bool = True) -> None:
-    """The page of entry `n` could not be had; ask again at `due`. `counts`: it was tried."""
+    """Postpone the page of entry `n` to `due`. `counts`: whether there was an attempt."""
     connection.execute(
         update(entry)
-        .where(entry.c.n == n, entry.c.state == "page")
-        .values(page_due_at=due, page_tries=entry.c.page_tries + int(counts))
+        .where(entry.c.entry_no == n, entry.c.state == "page")
+        .values(page_due_at=due, page_attempts=entry.c.page_attempts + int(counts))
     )
 
 
 def cap_due_times(connection: Connection, latest: dt.datetime) -> None:
-    """After the clock went back: no page is due later than `latest`."""
+    """Make waiting pages due by `latest`, after the clock was set back."""
     connection.execute(
         update(entry).where(entry.c.state == "page", entry.c.page_due_at > latest).values(page_due_at=latest)
     )

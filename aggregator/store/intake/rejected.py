@@ -1,8 +1,9 @@
-"""What could not become an entry, by the file it stands in: a mended file takes all its refusals along.
+"""Rejected input, and entries in quarantine.
 
-A refusal's item is the file itself, or the file, a comma and a place in it: "/news/a.jsonl, line 3".
+Rejected input could not become an entry. Its item is a file, or the file, a comma and a place in it, like
+"/news/a.jsonl, line 3": when a corrected file is read, all of its rejections are deleted.
 
-Entries that were set aside because placing them failed. Their words are kept, and they may wait again.
+Entries in quarantine are stored, but placing them failed. They keep their text and can be queued again.
 """
 
 import datetime as dt
@@ -15,9 +16,9 @@ from aggregator.extract.language.unicode import clean
 from aggregator.model.core import FrozenStruct
 from aggregator.store.intake import prefetched
 from aggregator.store.intake.inbox import take_numbers
-from aggregator.store.tables import article, entry, in_parts, insert_or, refusal
+from aggregator.store.tables import article, entry, in_parts, insert_or, rejected_input
 
-REASON: Final = "placing it failed"  # what the reason of such an entry begins with
+REASON: Final = "placing it failed"  # beginning of the reason of an entry in quarantine
 _VERDICT: Final = "not_article"
 
 IS_QUARANTINED: Final[ColumnElement[bool]] = and_(
@@ -28,27 +29,31 @@ IS_QUARANTINED: Final[ColumnElement[bool]] = and_(
 
 
 def quarantine(connection: Connection, n: int, *, at: dt.datetime, reason: str) -> None:
-    """Take entry `n` out of the queue, words and all; where REASON begins `reason` it may wait again."""
+    """Move entry `n` to quarantine. It can be queued again if `reason` begins with REASON."""
     values = {"state": "refused", "outcome": "refused", "verdict": _VERDICT, "reason": reason, "done_at": at}
-    connection.execute(update(entry).where(entry.c.n == n, entry.c.state == "ready").values(**values))
+    connection.execute(update(entry).where(entry.c.entry_no == n, entry.c.state == "ready").values(**values))
     prefetched.drop(connection, [n])
 
 
 def requeue(connection: Connection, numbers: Sequence[str]) -> int:
-    """Let these entries be placed after all that waits; returns how many were aside.
+    """Queue entries from quarantine at the end. Return how many there were.
 
-    One whose article came meanwhile has lost its page: as the older of two it says nothing new then.
+    An entry whose article was placed meanwhile loses its page: its older text is no revision.
     """
     waiting = 0
     for n in numbers:
-        found = connection.execute(select(entry.c.article).where(entry.c.n == int(n), IS_QUARANTINED)).first()
+        found = connection.execute(
+            select(entry.c.article).where(entry.c.entry_no == int(n), IS_QUARANTINED)
+        ).first()
         if found is None:
             continue
-        is_there = connection.execute(select(article.c.n).where(article.c.root == found.article)).first()
+        placed = connection.execute(
+            select(article.c.inbox_no).where(article.c.root_article == found.article)
+        ).first()
         values: dict[str, Any] = dict.fromkeys(("outcome", "verdict", "reason", "done_at"))
         values |= {"state": "ready", "inbox_no": take_numbers(connection, "inbox", 1) + 1}
-        values |= {} if is_there is None else {"page": None}
-        connection.execute(update(entry).where(entry.c.n == int(n)).values(**values))
+        values |= {} if placed is None else {"page": None}
+        connection.execute(update(entry).where(entry.c.entry_no == int(n)).values(**values))
         waiting += 1
     return waiting
 
@@ -57,7 +62,7 @@ _PLACE = ", "
 
 
 class RejectedInput(FrozenStruct, frozen=True, kw_only=True):
-    """Something that could not become an entry."""
+    """Input that could not become an entry."""
 
     source: str
     item: str
@@ -67,49 +72,55 @@ class RejectedInput(FrozenStruct, frozen=True, kw_only=True):
 
 
 def latest(connection: Connection, limit: int) -> list[RejectedInput]:
-    """What was refused last, the newest first."""
-    statement = select(refusal).order_by(refusal.c.at.desc(), refusal.c.item).limit(limit)
+    """Return the newest rejected inputs first."""
+    statement = (
+        select(rejected_input).order_by(rejected_input.c.at.desc(), rejected_input.c.item).limit(limit)
+    )
     return [RejectedInput(**row._mapping) for row in connection.execute(statement)]
 
 
 def note(
     connection: Connection, *, source: str, item: str, verdict: str, reason: str, at: dt.datetime
 ) -> None:
-    """Remember what could not become an entry; the same again replaces what was noted before."""
+    """Store a rejected input, in place of an earlier one of the same item."""
     values = {"source": source, "item": clean(item), "verdict": verdict, "reason": reason, "at": at}
-    statement = insert_or(connection, refusal).values(values)
+    statement = insert_or(connection, rejected_input).values(values)
     connection.execute(statement.on_conflict_do_update(index_elements=["source", "item"], set_=values))
 
 
 def clear(connection: Connection, *, source: str, items: Sequence[str]) -> None:
-    """What was refused came in after all."""
+    """Delete these items, which were read successfully."""
     for chunk in in_parts([clean(item) for item in items]):  # file names need not be text
-        connection.execute(delete(refusal).where(refusal.c.source == source, refusal.c.item.in_(chunk)))
+        connection.execute(
+            delete(rejected_input).where(rejected_input.c.source == source, rejected_input.c.item.in_(chunk))
+        )
 
 
 def clear_files(connection: Connection, files: Collection[str]) -> None:
-    """Drop all that was refused of these files, whoever read them."""
-    wanted = {clean(file) for file in files}  # file names need not be text
-    if not wanted:
+    """Delete all rejected inputs of these files, whatever their source."""
+    names = {clean(file) for file in files}  # file names need not be text
+    if not names:
         return
-    for row in connection.execute(select(refusal.c.source, refusal.c.item)).all():
-        if any(file in wanted for file in _files_of(row.item)):
+    for row in connection.execute(select(rejected_input.c.source, rejected_input.c.item)).all():
+        if any(file in names for file in _files_of(row.item)):
             connection.execute(
-                delete(refusal).where(refusal.c.source == row.source, refusal.c.item == row.item)
+                delete(rejected_input).where(
+                    rejected_input.c.source == row.source, rejected_input.c.item == row.item
+                )
             )
 
 
 def clear_source(connection: Connection, source: str) -> None:
-    """Drop all that was refused of a source that is there no more."""
-    connection.execute(delete(refusal).where(refusal.c.source == source))
+    """Delete all rejected inputs of a source."""
+    connection.execute(delete(rejected_input).where(rejected_input.c.source == source))
 
 
 def in_words(connection: Connection, source: str) -> str | None:
-    """What is still refused of a source: the last of it, and how much more there is."""
+    """Return the newest rejected input of a source in words, with the number of others; None without any."""
     rows = connection.execute(
-        select(refusal.c.item, refusal.c.reason)
-        .where(refusal.c.source == source)
-        .order_by(refusal.c.at, refusal.c.item)
+        select(rejected_input.c.item, rejected_input.c.reason)
+        .where(rejected_input.c.source == source)
+        .order_by(rejected_input.c.at, rejected_input.c.item)
     ).all()
     if not rows:
         return None
@@ -118,7 +129,7 @@ def in_words(connection: Connection, source: str) -> str | None:
 
 
 def _files_of(item: str) -> Iterator[str]:
-    """The files that an item may stand in: names and addresses may have commas too."""
+    """Yield the files that an item may be in: names and addresses may contain commas."""
     yield item
     end = item.find(_PLACE)
     while end >= 0:

@@ -1,9 +1,9 @@
-"""How often a polled article is read again: when its feed entry changes, so often within a time.
+"""Limits of how often a polled article is read again when its feed entry changes.
 
-A live blog grows under one address; its entry in the feed says when (other words, or only a later `updated`).
-Any other article is followed too, but there are feeds whose entries are other ones at every poll: a counter
-of comments, the time of the answer as their date. A change past the limit is not taken and not remembered
-either: it is a change still when the limit allows it.
+A live blog grows under one address; its feed entry shows when (another text, or only a later `updated`).
+Other articles are followed, too, but there are feeds whose entries change at every poll: a counter of
+comments, the time of the response as their date. A change beyond the limit is neither accepted nor stored as
+an observation, so it still counts as a change when the limit allows it.
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ AcceptOutcome = Literal["new", "known", "revision", "forgotten"]
 
 
 class RereadTuning(FrozenStruct, frozen=True, kw_only=True):
-    """At most `most` times within `hours` for a live blog's page, `others` for any other article."""
+    """Within `hours`, at most `most` readings of a live blog's page and `others` of any other article."""
 
     most: int
     others: int
@@ -27,19 +27,19 @@ class RereadTuning(FrozenStruct, frozen=True, kw_only=True):
 
 
 class _ReadCounts(NamedTuple):
-    """What was read of one live blog."""
+    """Readings of one live blog."""
 
-    lately: int  # times within the hours of the rule, without the first
-    last: dt.datetime  # when its newest entry came in
+    lately: int  # revisions within `RereadTuning.hours`
+    last: dt.datetime  # when its newest entry was accepted
 
 
 class RereadLimits:
-    """Those of some articles that are live blogs (or briefings), and how often each was read lately."""
+    """Limits for some articles. Live blogs and roundups among them are counted in advance."""
 
     def __init__(
         self, connection: Connection, articles: Collection[str], now: dt.datetime, tuning: RereadTuning | None
     ) -> None:
-        """`tuning` None: nothing is held back and nothing read more often."""
+        """`tuning` None: no limits."""
         self._connection = connection
         self._now = now
         self._tuning = tuning
@@ -52,7 +52,7 @@ class RereadLimits:
                 self._reads[id_] = _reads(connection, id_, now, tuning)
 
     def is_read_enough(self, id_: str, judged: AcceptOutcome, *, by_page: bool) -> bool:
-        """Whether article `id_` may not be read again now; `by_page`: its page would be fetched for that."""
+        """Whether article `id_` has reached its limit; `by_page`: its page would be fetched."""
         if self._tuning is None:
             return False
         reads = self._reads.get(id_)
@@ -63,7 +63,7 @@ class RereadLimits:
         return _lately(self._connection, id_, self._now, self._tuning) >= self._tuning.others
 
     def outcome(self, id_: str, item: Entry, judged: AcceptOutcome) -> AcceptOutcome:
-        """A revision also where the feed only says that the live blog has changed since it was read."""
+        """Return "revision" also if the feed only states a later `updated` of a live blog."""
         reads = self._reads.get(id_)
         if judged != "known" or reads is None or item.updated is None:
             return judged
@@ -78,6 +78,8 @@ def _reads(connection: Connection, id_: str, now: dt.datetime, tuning: RereadTun
 
 def _lately(connection: Connection, id_: str, now: dt.datetime, tuning: RereadTuning) -> int:
     since = now - dt.timedelta(hours=tuning.hours)
-    again = select(func.count()).where(entry.c.article == id_, entry.c.revises, entry.c.accepted_at > since)
+    again = select(func.count()).where(
+        entry.c.article == id_, entry.c.is_revision, entry.c.accepted_at > since
+    )
     count: int = connection.execute(again).scalar_one()
     return count

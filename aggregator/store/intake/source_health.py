@@ -1,4 +1,4 @@
-"""A source's row in words: how it does, why, and what happens next. Pure: the time is an argument."""
+"""The health of a source in words: its state, the cause, and the next attempt. Pure functions."""
 
 import datetime as dt
 from typing import Literal
@@ -13,35 +13,35 @@ from aggregator.store.intake.sources import Source
 
 HealthState = Literal["new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"]
 
-# What a cause means to somebody who has never heard of it. The detail that was noted stands behind it.
+# Explanations of causes; the stored detail follows, unless it says the same.
 _MEANINGS = {
-    "dns": "its name leads nowhere",
-    "connect": "its server cannot be reached",
-    "tls": "its certificate is not to be trusted",
-    "timeout": "it takes too long to answer",
-    "protocol": "its server does not speak proper HTTP",
-    "too_large": "its answer is too long",
-    "encoding": "its answer cannot be unpacked",
-    "redirect": "its redirects lead nowhere",
-    "refused": "it leads to a network that is not public",
-    "address": "its address is none",
-    "bot wall": "a wall against programs stands before it",
-    "no feed": "there is no feed at its address",
-    "asked to wait": "its host asked us to wait",
-    "http 401": "it wants a password",
-    "http 403": "it refuses us (403)",
-    "http 404": "nothing is there (404)",
-    "http 410": "it says that it is gone for ever (410)",
-    "http 429": "it says that we ask too often (429)",
-    "http 503": "it has no time for us (503)",
-    "memory": "its bytes broke the parser",
-    "died": "its bytes broke the parser",
-    "failed": "its bytes broke the parser",
+    "dns": "DNS lookup failed",
+    "connect": "connection failed",
+    "tls": "TLS connection failed",
+    "timeout": "timed out",
+    "protocol": "invalid HTTP response",
+    "too_large": "response too large",
+    "encoding": "response cannot be decompressed",
+    "redirect": "redirect failed",
+    "refused": "address blocked",
+    "address": "invalid address",
+    "bot wall": "blocked by a bot check",
+    "no feed": "no feed at this address",
+    "asked to wait": "its host asked to wait",
+    "http 401": "authentication required (401)",
+    "http 403": "forbidden (403)",
+    "http 404": "not found (404)",
+    "http 410": "gone permanently (410)",
+    "http 429": "too many requests (429)",
+    "http 503": "service unavailable (503)",
+    "memory": "the parser ran out of memory",
+    "died": "the parser crashed",
+    "failed": "the parser failed",
 }
 
 
 class HealthTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Those of config/tuning.yaml that this needs."""
+    """Constants of section `net` of config/tuning.yaml."""
 
     rate_days: float
     silent_gaps: float
@@ -50,7 +50,7 @@ class HealthTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceHealth(FrozenStruct, frozen=True, kw_only=True):
-    """How a source does. `cause` is a short word for machines, "" where all is well, `words` for people."""
+    """The health of a source. `cause`: a short identifier, "" if it is ok; `words`: a sentence for people."""
 
     state: HealthState
     cause: str = ""
@@ -60,13 +60,13 @@ class SourceHealth(FrozenStruct, frozen=True, kw_only=True):
     )
 
 
-def health_rules(all_tuning: Tuning) -> HealthTuning:
-    """The constants in force: section `net` of config/tuning.yaml."""
+def health_tuning(all_tuning: Tuning) -> HealthTuning:
+    """Return the constants in force."""
     return msgspec.convert(all_tuning.values("net"), HealthTuning)
 
 
 def health_of(source: Source, now: dt.datetime, tuning: HealthTuning) -> SourceHealth:
-    """How `source` does at `now`."""
+    """Return the health of `source` at `now`."""
     state, cause, words = _condition(source, now, tuning)
     known = source.kind == "feed" and source.first_poll_done
     rate = decay_rate(source.per_day, source.per_day_at, now, tuning.rate_days) if known else None
@@ -77,10 +77,14 @@ def _condition(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[
     if source.paused:
         return "paused", "", source.health_cause or ""
     if source.health == "merged":
-        return "merged", "moved", f"moved for ever to a feed that is a source already ({source.merged_into})"
+        return (
+            "merged",
+            "moved",
+            f"has the same feed as source {source.merged_into}, which is polled instead",
+        )
     if source.health == "gone":
         since = "" if source.gone_since is None else f" since {_day(source.gone_since)}"
-        return "gone", "gone", f"says that it is gone for ever (410){since}; it is not asked any more"
+        return "gone", "gone", f"gone permanently (410){since}; it is no longer polled"
     if source.health == "failing":
         return "failing", _cause_of(source.health_cause), _failing(source, now)
     if source.health == "new":
@@ -92,7 +96,10 @@ def _failing(source: Source, now: dt.datetime) -> str:
     cause = _cause_of(source.health_cause)
     detail = (source.health_cause or "").removeprefix(cause).removeprefix(": ")
     meaning = _MEANINGS.get(cause, "")
-    words = f"{meaning}: {detail}" if meaning and detail else meaning or source.health_cause or "it fails"
+    if meaning and detail and detail.casefold() not in meaning:
+        words = f"{meaning}: {detail}"
+    else:
+        words = meaning or source.health_cause or "failed"
     if source.failing_since is not None and source.failures > 1:
         words += f"; {source.failures} times since {_day(source.failing_since)}"
     if source.next_due_at > now:
@@ -101,7 +108,7 @@ def _failing(source: Source, now: dt.datetime) -> str:
 
 
 def _news(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[HealthState, str, str]:
-    """Of a source that answers: whether there is too little or too much in it."""
+    """Check a working source for too few or too many entries."""
     silence = _silence(source, now, tuning)
     if silence is not None:
         return "silent", "silent", silence
@@ -131,7 +138,7 @@ def _day(moment: dt.datetime) -> str:
 
 
 def _span(seconds: float) -> str:
-    """A length of time as one says it: the largest unit of which there are two."""
+    """Format a duration in the largest unit of which it has at least two."""
     for unit, name in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"

@@ -1,8 +1,8 @@
-"""Source rows: where articles come from, when each is due, and how it does."""
+"""Rows of sources: configuration, poll schedule and health."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
-from pathlib import PurePath
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path, PurePath
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -10,26 +10,27 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, update
 
 from aggregator.cluster.entry_identity import short_id
+from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
-from aggregator.model.core import FrozenStruct
+from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError
-from aggregator.store.tables import article, in_parts, source
+from aggregator.store.tables import article, folder, in_parts, source
 
 
 class Source(FrozenStruct, frozen=True, kw_only=True):
-    """One source. `id` is made of its name, else of its address: keep the name when the address changes."""
+    """One source. `id` is a hash of its name, or of its address without one. Fields: see tables.py."""
 
     id: str
     kind: Literal["feed", "folder"]
     address: str
     name: str | None = None
-    known_as: str | None = None
+    folder_name: str | None = None
     outlet: str | None = None
     folder: str | None = None
     language: str | None = None
     timezone: str | None = None
     interval_seconds: int
-    rhythm_seconds: float = 0.0
+    adaptive_interval_seconds: float = 0.0
     pages: Literal["auto", "always", "never"] = "auto"
     origin: Literal["config", "user"] = "user"
     paused: bool = False
@@ -37,7 +38,7 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
     etag: str | None = None
     last_modified: str | None = None
     body_hash: bytes | None = None
-    stamps: bytes | None = None
+    folder_state: bytes | None = None
     first_poll_done: bool = False
     next_due_at: dt.datetime
     last_polled_at: dt.datetime | None = None
@@ -47,17 +48,17 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
     health_cause: str | None = None
     entries_new: int = 0
     entries_known: int = 0
-    entries_refused: int = 0
+    entries_rejected: int = 0
     host: str | None = None
-    adopted: str | None = None
+    redirected_url: str | None = None
     moved_to: str | None = None
     moved_count: int = 0
     moved_since: dt.datetime | None = None
-    moved_proven: bool = False
+    move_confirmed: bool = False
     merged_into: str | None = None
     gone_count: int = 0
     gone_since: dt.datetime | None = None
-    asked_seconds: float = 0.0
+    ttl_seconds: float = 0.0
     per_day: float = 0.0
     per_day_at: dt.datetime | None = None
     last_new_at: dt.datetime | None = None
@@ -66,9 +67,9 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
     failing_since: dt.datetime | None = None
 
     @property
-    def asked_at(self) -> str:
-        """Where it is asked: its own address, or the one that took its place for ever."""
-        return self.adopted or self.address
+    def polled_url(self) -> str:
+        """Return the URL that is polled: the target of a confirmed permanent redirect, or the address."""
+        return self.redirected_url or self.address
 
     @property
     def shown_name(self) -> str:
@@ -76,8 +77,8 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
 
     @property
     def entry_source(self) -> str:
-        """What its entries call their source: a folder's own name, so that `ingest` knows them too."""
-        return (self.known_as or PurePath(self.address).name) if self.kind == "folder" else self.id
+        """Return `entry.source` of its entries: for a folder its name, so that `ingest` has the same."""
+        return (self.folder_name or PurePath(self.address).name) if self.kind == "folder" else self.id
 
 
 _CHOSEN = (
@@ -95,7 +96,7 @@ _CHOSEN = (
 
 
 def source_id(kind: str, name: str | None, address: str) -> str:
-    """The id of a source: of its name where it has one, so that a new address keeps its history."""
+    """Return the id of a source: from its name if it has one, so that a new address keeps its history."""
     return short_id(b"source", kind.encode(), (name or address).encode())
 
 
@@ -107,22 +108,22 @@ _AFRESH: dict[str, Any] = {
     "gone_count": 0,
     "gone_since": None,
     "merged_into": None,
-}  # of a source that is to be asked as if nothing had been wrong
+}  # reset of the failures of a source
 _ELSEWHERE: dict[str, Any] = {
     "etag": None,
     "last_modified": None,
     "body_hash": None,
-    "adopted": None,
+    "redirected_url": None,
     "moved_to": None,
     "moved_count": 0,
     "moved_since": None,
-    "moved_proven": False,
+    "move_confirmed": False,
     **_AFRESH,
-}  # what is no longer known of a source whose address changed
-_NOT_ASKED = ("gone", "merged")  # health of sources that are not due
+}  # reset of a source whose address changed
+_NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
 
-_OURS = ("refused", "address")  # causes that a changed configuration may have mended
+_OURS = ("refused", "address")  # causes that a changed configuration may have removed
 
 
 def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
@@ -152,8 +153,8 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
         values = {name: getattr(item, name) for name in _CHOSEN} | {"paused": False}
         if item.address not in _addresses(old):
             values |= _ELSEWHERE | {"host": host_of(item.address)}
-        elif item.address == old.adopted:
-            values |= {"adopted": None, "host": host_of(item.address)}
+        elif item.address == old.redirected_url:
+            values |= {"redirected_url": None, "host": host_of(item.address)}
         if item.address not in _addresses(old) or old.interval_seconds > item.interval_seconds:
             values["next_due_at"] = min(old.next_due_at, item.next_due_at)
         if (old.health_cause or "").startswith(_OURS):
@@ -174,7 +175,7 @@ def _beside(old: Row[Any] | None, item: Source) -> Source:
 
 
 def _give_way(connection: Connection) -> None:
-    """Let feeds that were added by command not be asked where the file has them too."""
+    """Merge feeds that were added by command into those of the configuration file with the same address."""
     is_asked = source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED)
     feeds = connection.execute(select(source).where(source.c.kind == "feed", *is_asked)).all()
     of_file = {address_key(row.address): row.id for row in feeds if row.origin == "config"}
@@ -186,12 +187,12 @@ def _give_way(connection: Connection) -> None:
 
 
 def _addresses(row: Row[Any]) -> tuple[str, ...]:
-    """The address of a source, and the one that took its place."""
-    return tuple(address for address in (row.address, row.adopted) if address is not None)
+    """Return the address of a source, and the target of its permanent redirect."""
+    return tuple(address for address in (row.address, row.redirected_url) if address is not None)
 
 
 def restart_merged_sources(connection: Connection) -> None:
-    """Let sources that gave way to another one be asked again where that is not asked any more."""
+    """Restart merged sources whose successor is not polled any more."""
     other = source.alias()
     asked = select(other.c.id).where(other.c.paused.is_(False), other.c.health.not_in(_NOT_ASKED))
     connection.execute(
@@ -202,7 +203,7 @@ def restart_merged_sources(connection: Connection) -> None:
 
 
 def host_of(address: str) -> str | None:
-    """The host of an address as it is written there, with its port; None where it is none."""
+    """Return host and port of an address in lower case; None for an invalid one."""
     try:
         return urlsplit(address).netloc.rpartition("@")[2].lower() or None
     except ValueError:
@@ -210,21 +211,21 @@ def host_of(address: str) -> str | None:
 
 
 def add(connection: Connection, item: Source) -> None:
-    """Write a new source."""
+    """Insert a new source."""
     values = {name: getattr(item, name) for name in Source.__struct_fields__}
     if item.kind == "feed":
-        values["host"] = host_of(item.asked_at)
+        values["host"] = host_of(item.polled_url)
     connection.execute(insert(source), [values])
 
 
 def remove(connection: Connection, id: str) -> None:  # noqa: A002
-    """Take a source out; what came from it stays."""
+    """Delete a source. Its entries and articles stay."""
     connection.execute(source.delete().where(source.c.id == id))
     restart_merged_sources(connection)
 
 
 def revive(connection: Connection, id: str, now: dt.datetime) -> None:  # noqa: A002
-    """Ask a source again that was given up, gave way or waits after failures: at once, as if it were new."""
+    """Reset the failures of a source that is gone, merged or failing, and make it due now."""
     connection.execute(
         update(source).where(source.c.id == id).values(**_AFRESH, paused=False, next_due_at=now)
     )
@@ -236,40 +237,40 @@ def set_paused(
     paused: bool,
     now: dt.datetime | None = None,
 ) -> None:
-    """Pause a source, or ask it again: at `now`, else when it was due anyway."""
+    """Pause a source, or resume it: due at `now`, or else as scheduled."""
     values = {"paused": paused} | ({} if paused or now is None else {"next_due_at": now})
     connection.execute(update(source).where(source.c.id == id).values(**values))
     restart_merged_sources(connection)
 
 
 def choose(connection: Connection, id: str, **chosen: Any) -> None:  # noqa: A002
-    """Change what a person chose of a source: its folder, its name, ...; nothing of its state."""
+    """Change configured fields of a source. Raises ValueError for other fields."""
     unknown = set(chosen) - set(_CHOSEN)
     if unknown:
-        raise ValueError(f"{sorted(unknown)} is nothing that a person chooses")
+        raise ValueError(f"{sorted(unknown)} cannot be configured")
     connection.execute(update(source).where(source.c.id == id).values(**chosen))
 
 
 def save(connection: Connection, item: Source, before: Source | None = None) -> None:
-    """Write a source's state after a poll; stamps of None (they can be megabytes) leave those in the row.
+    """Write the state of a source after a poll. `folder_state` None (it can be megabytes) is not written.
 
-    `before` is what the poll began with. Raises AggregatorError where another process polled it since (this
-    one was suspended): what that one wrote counts.
+    `before`: the state at the start of the poll. Raises AggregatorError if another process polled it since,
+    because this one was suspended: the other state is kept.
     """
-    kept = {"id", "paused", *_CHOSEN} | ({"stamps"} if item.stamps is None else set())
+    kept = {"id", "paused", *_CHOSEN} | ({"folder_state"} if item.folder_state is None else set())
     values = {name: getattr(item, name) for name in Source.__struct_fields__ if name not in kept}
     its_own = source.c.id == item.id
     if before is not None:
         found = connection.execute(select(source.c.last_polled_at).where(its_own).with_for_update()).first()
         if found is not None and found.last_polled_at != before.last_polled_at:
-            raise AggregatorError("another process asked it meanwhile, and what that one found counts")
+            raise AggregatorError("another process polled the source meanwhile; its result is used")
     connection.execute(update(source).where(its_own).values(**values))
 
 
 def pull_in(
     connection: Connection, ids: Collection[str], causes: Collection[str], latest: dt.datetime
 ) -> None:
-    """Let those of these sources that fail by one of `causes` be asked by `latest`, and forgive it."""
+    """Make those of these sources that fail by one of `causes` due by `latest`, with one failure less."""
     is_one = [source.c.health_cause.startswith(f"{cause}:", autoescape=True) for cause in causes]
     failing = source.c.health == "failing", or_(*is_one), source.c.next_due_at > latest
     fewer = case((source.c.failures > 0, source.c.failures - 1), else_=0)
@@ -279,13 +280,13 @@ def pull_in(
 
 
 def all_due(connection: Connection) -> list[Row[Any]]:
-    """Of every source what decides when it may be due at the latest; for a clock that went back."""
-    columns = ("id", "next_due_at", "failures", "gone_count", "interval_seconds", "rhythm_seconds")
-    return list(connection.execute(select(*(source.c[name] for name in columns), source.c.asked_seconds)))
+    """Return the columns of all sources that limit their due time; used after the clock was set back."""
+    columns = ("id", "next_due_at", "failures", "gone_count", "interval_seconds", "adaptive_interval_seconds")
+    return list(connection.execute(select(*(source.c[name] for name in columns), source.c.ttl_seconds)))
 
 
 def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
-    """Give sources other due times."""
+    """Set the due times of sources."""
     if due_at:
         statement = update(source).where(source.c.id == bindparam("which"))
         rows = [{"which": id_, "due": moment} for id_, moment in due_at.items()]
@@ -295,36 +296,38 @@ def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
 
 
 def all_sources(connection: Connection) -> list[Source]:
-    """Every source, in the order of folders and names."""
+    """Return all sources, ordered by folder and name."""
     rows = [_source(row) for row in connection.execute(select(source))]
     return sorted(rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id))
 
 
 def in_folder(connection: Connection, folder: str) -> list[Source]:
-    """The sources that are filed under `folder`."""
+    """Return the sources in `folder`."""
     return [_source(row) for row in connection.execute(select(source).where(source.c.folder == folder))]
 
 
 def sources_named(connection: Connection, words: str) -> list[Source]:
-    """The sources that a person may mean: by id, address or name, else by the beginning of an id."""
+    """Return the sources with this id, address or name, else those whose id begins so."""
     everything = all_sources(connection)
-    exact = [one for one in everything if words in (one.id, one.address, one.asked_at, one.name)]
+    exact = [one for one in everything if words in (one.id, one.address, one.polled_url, one.name)]
     called = [one for one in everything if one.shown_name.casefold() == words.casefold()]
     return exact or called or [one for one in everything if len(words) >= 4 and one.id.startswith(words)]
 
 
 def article_counts(connection: Connection) -> dict[str, int]:
-    """How many articles each source founded, by what its entries call it (`entry_source`)."""
+    """Return the number of articles by `article.source` (see `Source.entry_source`)."""
     statement = select(article.c.source, func.count().label("articles")).group_by(article.c.source)
     return {row.source: row.articles for row in connection.execute(statement)}
 
 
 def feed_at(connection: Connection, address: str) -> Source | None:
-    """The feed that is, or is asked, at this address, where it is a source."""
+    """Return the feed with this address or redirected URL; None if there is none."""
     statement = select(source).where(
-        source.c.kind == "feed", or_(source.c.address == address, source.c.adopted == address)
+        source.c.kind == "feed", or_(source.c.address == address, source.c.redirected_url == address)
     )
-    row = connection.execute(statement.order_by(source.c.adopted.is_(None).desc(), source.c.id)).first()
+    row = connection.execute(
+        statement.order_by(source.c.redirected_url.is_(None).desc(), source.c.id)
+    ).first()
     return None if row is None else _source(row)
 
 
@@ -337,9 +340,9 @@ def due(
     a_host: int | None = None,
     without_hosts: Collection[str] = (),
 ) -> list[Source]:
-    """Sources that are due, the longest waiting first; of one host at most `a_host`.
+    """Return due sources, the longest waiting first; at most `a_host` of one host.
 
-    So a host that is slow, or holds us, cannot fill the list with its hundred feeds.
+    So a slow or limiting host cannot fill the list with its hundred feeds.
     """
     is_due = (
         source.c.kind == kind,
@@ -362,10 +365,50 @@ def due(
 
 
 def polled_host_count(connection: Connection) -> int:
-    """How many hosts there are whose feeds are asked."""
+    """Return the number of hosts whose feeds are polled."""
     asked = (source.c.kind == "feed", source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
     return connection.execute(select(func.count(source.c.host.distinct())).where(*asked)).scalar_one()
 
 
 def _source(row: Row[Any]) -> Source:
     return Source(**{name: row._mapping[name] for name in Source.__struct_fields__})
+
+
+# --- names of folders, which are the source of their files: two folders called `articles` are two sources --
+
+_UNNAMED = "files"  # the root of a disk has no name of its own
+
+
+def own_name(path: Path) -> str:
+    """Return the last part of an absolute path."""
+    return clean(path.name) or _UNNAMED
+
+
+def folder_name(connection: Connection, path: Path, is_there: Callable[[str], bool]) -> str:
+    """Return the name of the folder at the absolute `path`, and store it if it is new.
+
+    `is_there` returns whether a path is a folder. A stored folder of the same name whose path is missing was
+    moved to `path` and keeps its name. A second folder of the same name becomes `articles#2`.
+    """
+    at = clean(str(path))
+    rows: dict[str, str] = {
+        row.path: row.name for row in connection.execute(select(folder.c.path, folder.c.name))
+    }
+    if at in rows:
+        return rows[at]
+    base = own_name(path)
+    namesakes = {name: place for place, name in rows.items() if name == base or name.startswith(f"{base}#")}
+    for name in sorted(namesakes, key=lambda one: (len(one), one)):
+        if not is_there(namesakes[name]):
+            connection.execute(update(folder).where(folder.c.name == name).values(path=at))
+            return name
+    name = base if base not in namesakes else f"{base}#{len(namesakes) + 1}"
+    connection.execute(insert(folder).values(name=name, path=at))
+    return name
+
+
+def known_as(entry: Entry, path: Path, name: str) -> Entry:
+    """Return an entry of the folder at `path` with the folder's name as source, unless it declares one."""
+    if entry.source != own_name(path) or name == entry.source:
+        return entry
+    return msgspec.structs.replace(entry, source=name)

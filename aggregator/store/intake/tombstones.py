@@ -1,9 +1,10 @@
-"""Tombstones: which articles were forgotten, and how often each came again and was refused."""
+"""Tombstones of erased articles, and how often each arrived again and was refused."""
 
 import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Literal
 
+import msgspec
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from aggregator.model.core import FrozenStruct
@@ -15,20 +16,20 @@ VERDICT = "forgotten"
 
 
 class Tombstone(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An article that was forgotten. `refused`: how often it came again since, last at `refused_at`."""
+    """An erased article. `rejected_count`: how often it arrived again, last at `rejected_at`."""
 
     article: str
     at: dt.datetime
-    refused: int
-    refused_at: dt.datetime | None
+    rejected_count: int = msgspec.field(name="refused")
+    rejected_at: dt.datetime | None = msgspec.field(name="refused_at")
 
 
 def add_tombstones(
     connection: Connection, ids: Collection[str], at: dt.datetime, kind: TombstoneKind = "forgotten"
 ) -> None:
-    """These articles are gone and do not come back; one that was forgotten before keeps its stone."""
+    """Add tombstones. An article that has one already keeps it."""
     statement = insert_or(connection, tombstone)
-    if kind == "forgotten":  # whatever it was before, a person wants it gone now
+    if kind == "forgotten":  # overrides "retention"
         statement = statement.on_conflict_do_update(index_elements=["article"], set_={"kind": kind})
     else:
         statement = statement.on_conflict_do_nothing(index_elements=["article"])
@@ -38,7 +39,7 @@ def add_tombstones(
 
 
 def find_tombstones(connection: Connection, ids: Collection[str]) -> dict[str, TombstoneKind]:
-    """Those of the articles that are gone for good, and why."""
+    """Return the kind of the tombstones of these articles, by article."""
     found: dict[str, TombstoneKind] = {}
     for part in in_parts(sorted(ids)):
         chosen = select(tombstone.c.article, tombstone.c.kind).where(tombstone.c.article.in_(part))
@@ -49,25 +50,25 @@ def find_tombstones(connection: Connection, ids: Collection[str]) -> dict[str, T
 _COUNT = (
     update(tombstone)
     .where(tombstone.c.article == bindparam("of_article"))
-    .values(refused=tombstone.c.refused + 1, refused_at=bindparam("now"))
+    .values(rejected_count=tombstone.c.rejected_count + 1, rejected_at=bindparam("now"))
 )
 
 
 def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -> None:
-    """These came again, one as often as it is named, and were refused."""
+    """Count that these articles arrived again and were refused; an article may be listed repeatedly."""
     if ids:
         connection.execute(_COUNT, [{"of_article": one, "now": at} for one in sorted(ids)])
 
 
 def newest(connection: Connection) -> dt.datetime | None:
-    """When something was forgotten last."""
+    """Return the time of the last `forget`; None if there was none."""
     forgotten = select(func.max(tombstone.c.at)).where(tombstone.c.kind == "forgotten")
     at: dt.datetime | None = connection.execute(forgotten).scalar_one()
     return at
 
 
 def newest_tombstones(connection: Connection, limit: int) -> list[Tombstone]:
-    """What was forgotten, the last first."""
+    """Return the newest tombstones of `forget` first."""
     columns = [tombstone.c[name] for name in Tombstone.__struct_fields__]
     chosen = select(*columns).where(tombstone.c.kind == "forgotten")
     chosen = chosen.order_by(tombstone.c.at.desc(), tombstone.c.article).limit(limit)

@@ -1,7 +1,6 @@
-"""All of a database into another one: pages between two SQLite files, rows wherever a server takes part.
+"""Copy of a whole database: by pages between two SQLite files, by rows if one of them is on a server.
 
-Either way it is one state of the source, taken while others write to it, and one transaction of the target:
-all of it is there at the end, or nothing of it.
+Both ways copy one state of the source, while others may write to it, in one transaction of the target.
 """
 
 import datetime as dt
@@ -19,29 +18,29 @@ from aggregator.model.errors import AggregatorError, NotWritableError
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import dump_rows
 from aggregator.store.search import index
-from aggregator.store.tables import article, counter, entry, metadata, prepared
+from aggregator.store.tables import article, counter, entry, metadata, prefetched
 
-_PAGES_A_STEP = 256  # 0.5 MiB: often enough to be stopped and to tell how far it is
+_PAGES_A_STEP = 256  # 0.5 MiB, after which progress is reported
 _ROWS_A_STEP = 2_000
 _ALWAYS_THERE = frozenset({"alembic_version", counter.name}) | dump_rows.PASSING
 
-Advance = Callable[[int], object]  # hears how many pages or rows more are done; may raise, to stop
+Advance = Callable[[int], object]  # called with the number of copied pages or rows; may raise to stop
 
 
 def has_content(connection: Connection) -> bool:
-    """Whether any table holds more than a new database has, of whichever version it is."""
+    """Whether any table has rows that a new database does not have, whatever its revision."""
     names = inspect(connection).get_table_names()
-    asked = (name for name in names if name not in _ALWAYS_THERE and not name.startswith("article_search"))
-    return any(connection.execute(text(f'SELECT 1 FROM "{name}" LIMIT 1')).first() for name in asked)  # noqa: S608
+    tables = (name for name in names if name not in _ALWAYS_THERE and not name.startswith("article_search"))
+    return any(connection.execute(text(f'SELECT 1 FROM "{name}" LIMIT 1')).first() for name in tables)  # noqa: S608
 
 
 def database_name(url: str) -> str:
-    """What a database is called: a file without its ending, or the name that the server knows."""
+    """Return the name of the file without its suffix, or the name of the database on the server."""
     return Path(make_url(url).database or "aggregator").stem
 
 
 def size_bytes(database: Database) -> int:
-    """How large a copy is at most."""
+    """Return an upper bound of the size of a copy, in bytes."""
     with database.read() as connection:
         if not database.is_sqlite:
             return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
@@ -55,23 +54,23 @@ def _page_bytes(database: Database) -> int:
 
 
 def first_accepted_at(connection: Connection) -> dt.datetime | None:
-    """When the oldest entry came that is still kept; None where none ever came."""
-    return connection.execute(select(entry.c.accepted_at).order_by(entry.c.n).limit(1)).scalar()
+    """Return when the oldest stored entry was accepted; None without entries."""
+    return connection.execute(select(entry.c.accepted_at).order_by(entry.c.entry_no).limit(1)).scalar()
 
 
 # --- pages -------------------------------------------------------------------------------------------------
 
 
 def page_count(database: Database) -> int:
-    """How many pages an SQLite database has."""
+    """Return the number of pages of an SQLite database."""
     with database.read() as connection:
         return int(connection.execute(text("PRAGMA page_count")).scalar_one())
 
 
 def copy_pages(source: Database, target: sqlite3.Connection, advance: Advance) -> None:
-    """Every page of one SQLite database into another one, in place of all that is there.
+    """Replace the content of one SQLite database by the pages of another one.
 
-    One state of the source: what others write meanwhile is not in it, and does not make it begin again.
+    It copies one state of the source: writes of others meanwhile are not in it and do not restart it.
     """
     with source.read() as connection:
         connection.execute(text("SELECT count(*) FROM sqlite_master"))  # from here on it reads one state
@@ -79,7 +78,7 @@ def copy_pages(source: Database, target: sqlite3.Connection, advance: Advance) -
 
 
 def step_through(source: sqlite3.Connection, target: sqlite3.Connection, advance: Advance) -> None:
-    """As `copy_pages`, from a file that is open already."""
+    """As `copy_pages`, from an open file."""
     done = 0
 
     def step(_status: int, left: int, total: int) -> None:
@@ -91,33 +90,33 @@ def step_through(source: sqlite3.Connection, target: sqlite3.Connection, advance
 
 
 def take_pages(target: Database, source: Database, advance: Advance) -> None:
-    """Put the pages of `source` in the place of all that `target` holds, in one transaction of SQLite's.
+    """Replace the content of `target` by the pages of `source`, in one SQLite transaction.
 
     Raises AggregatorError for a target that is no database any more.
     """
-    target.engine.dispose()  # what this process has open for reading would be in the way
+    target.engine.dispose()  # idle connections of this process would block it
     with _readable(target) as connection:
         try:
             driver = _driver(connection)
             if driver.execute("PRAGMA page_size").fetchone()[0] != _page_bytes(source):
-                driver.execute("PRAGMA journal_mode=DELETE")  # SQLite changes that without its log alone
+                driver.execute("PRAGMA journal_mode=DELETE")  # the page size cannot change in WAL mode
             copy_pages(source, driver, advance)
         except sqlite3.OperationalError as error:
             raise NotWritableError(f"{target.file} cannot be written: {error}") from error
-    target.engine.dispose()  # its log may be another file now
+    target.engine.dispose()  # the log may be a new file now
 
 
 @contextmanager
 def _readable(database: Database) -> Iterator[Connection]:
-    """A connection to a file that may be no database any more, which is said."""
+    """Connect to a file that may be no database any more. Raises AggregatorError then."""
     try:
         with database.engine.connect() as connection:
             yield connection
     except (DatabaseError, sqlite3.DatabaseError) as error:
-        words = getattr(error, "orig", error)
+        cause = getattr(error, "orig", error)
         raise AggregatorError(
-            f"{database.file} cannot be replaced ({words}); move it away together with its -wal and -shm, "
-            "then type this again"
+            f"{database.file} cannot be replaced ({cause}); move it away together with its -wal and -shm, "
+            "then repeat the command"
         ) from error
 
 
@@ -131,26 +130,26 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 
 def article_count(connection: Connection) -> int:
-    """How many articles there are."""
+    """Return the number of articles."""
     return int(connection.execute(select(func.count()).select_from(article)).scalar_one())
 
 
 def _tables() -> list[Table]:
-    """What is copied, those that others refer to first."""
+    """Return the tables to copy, referenced tables first."""
     return [table for table in metadata.sorted_tables if table.name not in dump_rows.PASSING]
 
 
 def row_count(connection: Connection) -> int:
-    """How many rows `copy_rows` copies."""
+    """Return the number of rows that `copy_rows` copies."""
     return sum(
         connection.execute(select(func.count()).select_from(table)).scalar_one() for table in _tables()
     )
 
 
 def copy_rows(source: Connection, target: Connection, advance: Advance) -> None:
-    """Every row of a database into one with empty tables, whatever kind each is; numbers go on after them.
+    """Copy every row into a database with empty tables, between any two kinds. Serial numbers continue.
 
-    Both have the tables of this program. The full-text index is left to be made anew, the newest first.
+    Both have the tables of this program. The full-text index is built later, the newest articles first.
     """
     target.execute(counter.delete())
     for table in _tables():
@@ -159,22 +158,24 @@ def copy_rows(source: Connection, target: Connection, advance: Advance) -> None:
             _put(target, table, chunk)
             copied += len(chunk)
             advance(len(chunk))
-        there = target.execute(select(func.count()).select_from(table)).scalar_one()
-        if there != copied:
-            raise AggregatorError(f"of {copied:,} rows of {table.name} {there:,} arrived; nothing was copied")
+        written = target.execute(select(func.count()).select_from(table)).scalar_one()
+        if written != copied:
+            raise AggregatorError(
+                f"only {written:,} of {copied:,} rows of {table.name} were written; nothing was copied"
+            )
     dump_rows.continue_numbers(target)
     index.reindex_all(target)
 
 
 def empty(connection: Connection) -> None:
-    """Take every row out of the tables on a server."""
-    # What was prepared is known by the numbers of entries alone, which others will have now.
-    names = ", ".join(f'"{name}"' for name in (*(table.name for table in _tables()), prepared.name))
+    """Delete every row of the tables on a server."""
+    # Also prefetched texts: they belong to numbers of entries that other entries will have.
+    names = ", ".join(f'"{name}"' for name in (*(table.name for table in _tables()), prefetched.name))
     connection.execute(text(f"TRUNCATE {names}, article_search"))
 
 
 def _chunks(source: Connection, table: Table) -> Iterator[Sequence[Any]]:
-    # By their keys: rows that come in their order are added at the end.
+    # In the order of their keys, so that rows are appended.
     statement = select(table).order_by(*table.primary_key.columns)
     found = source.execute(statement.execution_options(stream_results=True, yield_per=_ROWS_A_STEP))
     yield from found.partitions()

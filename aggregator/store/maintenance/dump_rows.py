@@ -1,8 +1,9 @@
-"""All rows of a database, in one order on both kinds: what an export holds and an import puts back.
+"""The rows of an export and an import, in the same order on both databases.
 
-Left out is what belongs to one installation: tokens, answers to pushes, requests of commands, webhooks and
-what waits for them; and what the daemons that run tell each other. The full-text index is made anew from the
-articles. Backups and copies of a database (copying.py) hold all but the last two.
+An export leaves out what belongs to one installation: tokens, responses to pushes, commands, webhooks and
+their deliveries; and leases and prefetched texts of running daemons. The full-text index is built again from
+the articles. Backups and copies of a database (copy_database.py) leave out the leases, the prefetched texts
+and the index only.
 """
 
 import base64
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Float,
     Integer,
     LargeBinary,
+    MetaData,
     Row,
     Table,
     Text,
@@ -25,6 +27,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    inspect,
     select,
     text,
     update,
@@ -34,24 +37,25 @@ from sqlalchemy.exc import DataError, IntegrityError
 from aggregator.model.errors import ReadError
 from aggregator.store.maintenance.salvage import GARBLED, salvage_rows
 from aggregator.store.tables import UtcTime, article, counter, metadata, story
+from aggregator.store.upgrade_0018 import renamed_rows, table_of_0018
 
-# Of the daemons that run now: nobody else can do anything with it.
-PASSING: Final = frozenset({"writer", "claim", "prepared"})
-LEFT_OUT: Final = frozenset({"token", "push", "request", "hook", "outbox"}) | PASSING
+# State of the daemons that run now, useless in a copy.
+PASSING: Final = frozenset({"writer_lease", "host_lease", "prefetched"})
+LEFT_OUT: Final = frozenset({"api_token", "idempotency_key", "command", "webhook", "outbox"}) | PASSING
 _AT_ONCE = 500
-_INDEX_COUNTERS = ("searchable", "unindexed")  # of the full-text index, which begins from nothing
+_INDEX_COUNTERS = ("searchable", "unindexed")  # of the full-text index, which is empty after an import
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
 Values = dict[str, Any]
 
 
 def tables() -> tuple[str, ...]:
-    """The tables of an export, those that others refer to first."""
+    """Return the tables of an export, referenced tables first."""
     return tuple(str(table.name) for table in metadata.sorted_tables if table.name not in LEFT_OUT)
 
 
 def count(connection: Connection) -> int:
-    """How many rows an export has."""
+    """Return the number of rows of an export."""
     return sum(
         connection.execute(select(func.count()).select_from(metadata.tables[name])).scalar_one()
         for name in tables()
@@ -59,15 +63,15 @@ def count(connection: Connection) -> int:
 
 
 def is_empty(connection: Connection) -> bool:
-    """Whether there is nothing but the counters that every new database has."""
+    """Whether the tables of an export are empty, except for the counters."""
     kept = (metadata.tables[name] for name in tables() if name != counter.name)
     return all(connection.execute(select(table).limit(1)).first() is None for table in kept)
 
 
 def read(connection: Connection, name: str) -> Iterator[Values]:
-    """The rows of a table by their keys, as JSON can hold them: times as text, bytes as base64."""
+    """Yield the rows of a table by their keys, as JSON values: times as text, bytes as base64."""
     table = metadata.tables[name]
-    # By bytes: what the locale of a server makes of letters is not the same everywhere.
+    # By bytes, because the order of letters depends on the locale of a server.
     plain = connection.dialect.name == "sqlite"
     order = [
         collate(column, "C") if isinstance(column.type, Text) and not plain else column
@@ -78,22 +82,44 @@ def read(connection: Connection, name: str) -> Iterator[Values]:
     yield from map(as_values, connection.execute(statement))
 
 
-def read_what_is_left(connection: Connection, name: str) -> Iterator[Values | None]:
-    """As `read`, of a damaged SQLite file and in no order; None for a row, or some, that cannot be read."""
+def read_what_is_left(connection: Connection, name: str, *, is_0018: bool = False) -> Iterator[Values | None]:
+    """As `read`, from a damaged SQLite file and unordered; None for unreadable rows.
+
+    `is_0018`: the file is at revision 0018. Its rows get the new names. A table that an earlier revision
+    does not have yet has no rows.
+    """
     table = metadata.tables[name]
+    if is_0018:
+        table = table_of_0018(table)
+    if not inspect(connection).has_table(table.name):
+        return
+    table = _with_columns(table, {one["name"] for one in inspect(connection).get_columns(table.name)})
     as_values = _as_values(table)
     for row in salvage_rows(connection, table):
         try:
             values = None if row is None else _without_nul(as_values(row))
             if values is not None:
+                if is_0018:
+                    _, [values] = renamed_rows(table.name, [values])
                 checked(name, values)
         except (ReadError, *GARBLED):
             values = None
         yield values
 
 
+def _with_columns(table: Table, names: set[str]) -> Table:
+    """Return the table without the columns that a file of an earlier revision does not have."""
+    if names.issuperset(table.columns.keys()):
+        return table
+    held = (
+        Column(one.name, one.type, primary_key=one.primary_key) for one in table.columns if one.name in names
+    )
+    with_rowid = table.dialect_options["sqlite"]["with_rowid"]
+    return Table(table.name, MetaData(), *held, sqlite_with_rowid=with_rowid)
+
+
 def _without_nul(values: Values) -> Values:
-    """Postgres takes none in a text."""
+    """Replace NUL characters, which Postgres does not accept in text."""
     return {
         key: value.replace("\0", "\ufffd") if isinstance(value, str) else value
         for key, value in values.items()
@@ -113,18 +139,23 @@ def _as_values(table: Table) -> Callable[[Row[Any]], Values]:
     return as_values
 
 
+# What the rows of earlier revisions have in columns that were added since.
+_ADDED: Final[dict[str, Values]] = {article.name: {"date_counts": True}}
+
+
 def checked(name: str, given: Mapping[str, Any]) -> Values:
-    """A row as `read` gave it, ready for `put`. Raises ReadError where it does not fit the table."""
+    """Convert a row from `read` for `put`. Raises ReadError if it does not fit the table."""
     columns = metadata.tables[name].columns
     if unknown := sorted(set(given) - set(columns.keys())):
         raise ReadError(f"there is no column {unknown[0]} in {name}")
+    given = {**_ADDED.get(name, {}), **given}
     if missing := sorted(one.name for one in columns if not one.nullable and given.get(one.name) is None):
         raise ReadError(f"the column {missing[0]} is missing")
     return {column.name: _value(column, given.get(column.name)) for column in columns}
 
 
 def put(connection: Connection, name: str, values: Sequence[Values]) -> None:
-    """Insert rows. Raises ReadError for one that is there twice, or that refers to what is not there."""
+    """Insert rows. Raises ReadError for a duplicate, or for a reference to a missing row."""
     table = metadata.tables[name]
     try:
         if name == counter.name:  # a new database has most of them already
@@ -132,15 +163,15 @@ def put(connection: Connection, name: str, values: Sequence[Values]) -> None:
         if values:
             connection.execute(insert(table), values)
     except IntegrityError as error:
-        raise ReadError(f"a row of {name} is there twice, or refers to one that is not there") from error
+        raise ReadError(f"a row of {name} is a duplicate, or refers to a row that does not exist") from error
 
 
 def put_what_fits(connection: Connection, name: str, values: Sequence[Values]) -> int:
-    """Insert what does not refer to a lost row, and returns how many; a story that is lost gets a stub."""
+    """Insert the rows that refer to no lost row. Return their number. A lost story is replaced by a stub."""
     try:
         with connection.begin_nested():
             if name == article.name:
-                _stand_in(connection, values)
+                _insert_stub_stories(connection, values)
             put(connection, name, values)
         return len(values)
     except (ReadError, IntegrityError, DataError):
@@ -149,25 +180,32 @@ def put_what_fits(connection: Connection, name: str, values: Sequence[Values]) -
     return sum(put_what_fits(connection, name, [one]) for one in values)
 
 
-def _stand_in(connection: Connection, articles: Sequence[Values]) -> None:
-    """A story for each article that has lost its own: `db check --repair` works out what it is."""
-    wanted = {one["story"]: one for one in articles}
-    known = select(story.c.id).where(story.c.id.in_(sorted(wanted)))
-    for id_ in sorted(set(wanted) - set(connection.execute(known).scalars())):
-        one = wanted[id_]
-        highest = select(func.coalesce(func.max(story.c.n), 0)).scalar_subquery()
+def _insert_stub_stories(connection: Connection, articles: Sequence[Values]) -> None:
+    """Insert a story for each article whose story is lost; `db check --repair` computes its columns."""
+    by_story = {one["story"]: one for one in articles}
+    existing = select(story.c.id).where(story.c.id.in_(sorted(by_story)))
+    for id_ in sorted(set(by_story) - set(connection.execute(existing).scalars())):
+        one = by_story[id_]
+        highest = select(func.coalesce(func.max(story.c.story_no), 0)).scalar_subquery()
         counted = select(func.coalesce(func.max(counter.c.value), 0)).where(counter.c.name == "story")
         number = max(connection.execute(select(highest, counted.scalar_subquery())).one()) + 1
         connection.execute(update(counter).where(counter.c.name == "story").values(value=number))
-        times = dict.fromkeys(("first_published", "last_published", "updated"), one["effective"])
+        times = dict.fromkeys(("first_published", "last_published", "bumped_at"), one["effective_at"])
         counts = dict.fromkeys(("article_count", "outlet_count", "report_count"), 1)
         words = {"title": one["title"], "summary": one["lead"], "language": one["language"]}
-        origin = {"founder": one["id"], "founding": 0, "last_inbox_no": one["n"], "sums": b""}
-        connection.execute(insert(story).values(n=number, id=id_, **times, **counts, **words, **origin))
+        origin = {
+            "founding_article": one["id"],
+            "founding_no": 0,
+            "last_inbox_no": one["inbox_no"],
+            "centroid": b"",
+        }
+        connection.execute(
+            insert(story).values(story_no=number, id=id_, **times, **counts, **words, **origin)
+        )
 
 
 def continue_numbers(connection: Connection) -> None:
-    """The server's own running numbers go on after the highest that came; SQLite does so by itself."""
+    """Set the sequences of a server to the highest inserted number; SQLite does so by itself."""
     if connection.dialect.name == "sqlite":
         return
     for table in metadata.sorted_tables:
@@ -197,7 +235,7 @@ def _value(column: Column[Any], value: Any) -> Any:
     try:
         read = _READERS[_kind(column)](value)
     except (ValueError, TypeError) as error:
-        raise ReadError(f"the column {column.name} holds {str(value)[:40]!r}: {error}") from error
+        raise ReadError(f"the column {column.name} has the value {str(value)[:40]!r}: {error}") from error
     return read
 
 
@@ -209,7 +247,7 @@ def _kind(column: Column[Any]) -> type:
 def _time(value: Any) -> dt.datetime:
     when = dt.datetime.fromisoformat(_text(value))
     if when.tzinfo is None:
-        raise ValueError("a time without a zone")
+        raise ValueError("a time without a time zone")
     return when.astimezone(dt.UTC)
 
 
@@ -219,25 +257,25 @@ def _bytes(value: Any) -> bytes:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError("this is no text")
+        raise TypeError("not a string")
     return value
 
 
 def _whole(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not _LEAST <= value <= _MOST:
-        raise TypeError("this is no whole number")
+        raise TypeError("not a 64-bit integer")
     return value
 
 
 def _real(value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError("this is no number")
+        raise TypeError("not a number")
     return float(value)
 
 
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError("this is neither true nor false")
+        raise TypeError("not a boolean")
     return value
 
 

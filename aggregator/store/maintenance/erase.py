@@ -1,7 +1,7 @@
-"""What is deleted and overwritten where articles are forgotten, and which articles a name means.
+"""Erasure of articles (`forget`, retention): which articles a name means, and what is deleted or cleared.
 
-Left are hashes (identity keys, looks), ids and numbers: by them the same article is known and refused. The
-words go. Stories are restated by whoever calls (`forgetting`).
+Hashes (identity keys, observations), ids and numbers stay, so that the same article is recognised and
+refused. All text is erased. The caller computes the affected stories again (pipeline/placement/erase.py).
 """
 
 import datetime as dt
@@ -26,15 +26,15 @@ from aggregator.store.tables import (
     VALUES_AT_ONCE,
     article,
     change,
+    command,
     entry,
-    entry_link,
     identity_key,
     in_parts,
     is_indexed,
+    live_blog_link,
     lsh_band,
     outbox,
-    refusal,
-    request,
+    rejected_input,
     revision,
     sketch,
     story,
@@ -43,18 +43,18 @@ from aggregator.store.tables import (
 )
 
 _MERGED_PAGES = 500  # of the full-text index, in one transaction: about 2 MB
-_GIVEN_UP = "an article of the story was forgotten before it was sent"
+_GIVEN_UP = "an article of the story was erased before it was sent"
 
 
 class EraseTarget(FrozenStruct, frozen=True, kw_only=True):
-    """What a name means: ids of articles, also of such that only wait or were refused."""
+    """The articles that a name means, including articles that wait or were refused."""
 
     kind: Literal["address", "article", "outlet"]
     articles: tuple[str, ...]
 
 
 class EraseSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What goes. `copies` are articles that were copied from these: they stay."""
+    """Numbers of rows to erase. `emptied` stories lose all articles; `copies` of the articles stay."""
 
     articles: int = 0
     entries: int = 0
@@ -65,9 +65,9 @@ class EraseSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
 
 
 class ErasedArticle(FrozenStruct, frozen=True, kw_only=True):
-    """An article that is about to be forgotten."""
+    """An article to erase."""
 
-    n: int
+    inbox_no: int
     id: str
     story: str
     copy_of: str | None
@@ -75,9 +75,9 @@ class ErasedArticle(FrozenStruct, frozen=True, kw_only=True):
 
 
 class OrphanedCopy(FrozenStruct, frozen=True, kw_only=True):
-    """An article that was found to be a copy, or an excerpt, of one that is forgotten."""
+    """A copy or excerpt of an article to erase."""
 
-    n: int
+    inbox_no: int
     id: str
     story: str
     role: str
@@ -86,13 +86,13 @@ class OrphanedCopy(FrozenStruct, frozen=True, kw_only=True):
     signature: bytes
 
 
-# --- what is meant -----------------------------------------------------------------------------------------
+# --- target ------------------------------------------------------------------------------------------------
 
 
 def resolve_target(connection: Connection, name: str) -> EraseTarget:
-    """The articles of an address, an id or an outlet, in the order of their ids; none where it says nothing.
+    """Return the articles of an address, an id or an outlet, ordered by id; none if the name is unknown.
 
-    An address is one with a scheme. An outlet is meant with all that it has today, and all that waits.
+    An address has a scheme. An outlet means all of its articles, placed and waiting.
     """
     if "://" in name:
         return EraseTarget(kind="address", articles=_of_address(connection, name))
@@ -108,16 +108,16 @@ def _of_address(connection: Connection, address: str) -> tuple[str, ...]:
     if canonical is not None:
         owner = select(identity_key.c.article).where(identity_key.c.key == url_key(canonical))
         owners = set(connection.execute(owner).scalars()) - {NOBODY}
-        roots = select(article.c.root).where(article.c.id.in_(owners))
+        roots = select(article.c.root_article).where(article.c.id.in_(owners))
         found |= owners | set(
-            connection.execute(select(article.c.id).where(article.c.root.in_(roots))).scalars()
+            connection.execute(select(article.c.id).where(article.c.root_article.in_(roots))).scalars()
         )
-    # What links to it without being it (a search engine's entry) is known by an address of another form only.
+    # An entry that only links to the address (of a search engine) does not have its identity key.
     for column, its_article in (
         (article.c.url, article.c.id),
         (entry.c.url, entry.c.article),
         (entry.c.page_url, entry.c.article),
-    ):  # apart, each by its own index
+    ):  # separate queries, each with its own index
         chosen = select(its_article).where(column.in_(forms))
         if max(map(len, forms)) <= INDEXED_ADDRESS:
             chosen = chosen.where(is_indexed(column.name))
@@ -150,45 +150,45 @@ def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def toll(connection: Connection, ids: Collection[str]) -> EraseSummary:
-    """What would go with these articles."""
-    tally = dict.fromkeys(("articles", "entries", "revisions", "copies"), 0)
+def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSummary:
+    """Count the rows that erasing these articles would affect."""
+    counts = dict.fromkeys(("articles", "entries", "revisions", "copies"), 0)
     assigned_stories: dict[str, int] = {}
     for part in in_parts(sorted(ids)):
         for row in connection.execute(select(article.c.story).where(article.c.id.in_(part))):
-            tally["articles"] += 1
+            counts["articles"] += 1
             assigned_stories[row.story] = assigned_stories.get(row.story, 0) + 1
-        has_words = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
+        has_text = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
         for name, counted in (
-            ("entries", select(func.count()).where(entry.c.article.in_(part), has_words)),
+            ("entries", select(func.count()).where(entry.c.article.in_(part), has_text)),
             ("revisions", select(func.count()).where(revision.c.article.in_(part))),
         ):
-            tally[name] += connection.execute(counted).scalar_one()
+            counts[name] += connection.execute(counted).scalar_one()
         copies = connection.execute(select(article.c.id).where(article.c.copy_of.in_(part))).scalars()
-        tally["copies"] += len(set(copies) - set(ids))
+        counts["copies"] += len(set(copies) - set(ids))
     emptied = 0
     for part in in_parts(sorted(assigned_stories)):
         sizes = select(article.c.story, func.count().label("size")).where(article.c.story.in_(part))
         rows = connection.execute(sizes.group_by(article.c.story))
         emptied += sum(row.size == assigned_stories[row.story] for row in rows)
-    return EraseSummary(**tally, stories=len(assigned_stories), emptied=emptied)
+    return EraseSummary(**counts, stories=len(assigned_stories), emptied=emptied)
 
 
 # --- one batch ---------------------------------------------------------------------------------------------
 
 
 def rows_of(connection: Connection, ids: Collection[str]) -> list[ErasedArticle]:
-    """Those of the articles that are placed, in the order of their placing."""
-    names = ("n", "id", "story", "copy_of", "signature")
+    """Return those of the articles that are placed, in the order of placing."""
+    names = ("inbox_no", "id", "story", "copy_of", "signature")
     found: list[ErasedArticle] = []
     for part in in_parts(sorted(ids)):
         chosen = select(*(article.c[name] for name in names)).where(article.c.id.in_(part))
         found += [ErasedArticle(**row._mapping) for row in connection.execute(chosen)]
-    return sorted(found, key=lambda one: one.n)
+    return sorted(found, key=lambda one: one.inbox_no)
 
 
 def orphaned_copies(connection: Connection, ids: Collection[str]) -> list[OrphanedCopy]:
-    """The other articles that are linked to one of these as its copies or excerpts, in their order."""
+    """Return the copies and excerpts of these articles that are not among them, in the order of placing."""
     chosen = [
         article_text.TEXT if name == "text" else article.c[name] for name in OrphanedCopy.__struct_fields__
     ]
@@ -196,31 +196,31 @@ def orphaned_copies(connection: Connection, ids: Collection[str]) -> list[Orphan
     for part in in_parts(sorted(ids)):
         rows = connection.execute(select(*chosen).where(article.c.copy_of.in_(part)))
         found += [OrphanedCopy(**row._mapping) for row in rows if row.id not in ids]
-    return sorted(found, key=lambda one: one.n)
+    return sorted(found, key=lambda one: one.inbox_no)
 
 
 def set_original(connection: Connection, id: str, copy_of: str | None, role: str) -> None:  # noqa: A002
-    """From now on article `id` is a copy of that one (None: an original)."""
+    """Make article `id` a copy of another one (None: an original)."""
     values = {"copy_of": copy_of, "role": role}
     connection.execute(update(article).where(article.c.id == id).values(**values))
 
 
 def stories_of(connection: Connection, ids: Collection[str]) -> dict[str, set[str]]:
-    """By article every story that it is or was in."""
+    """Return, by article, every story that it is or was in."""
     found: dict[str, set[str]] = {one: set() for one in ids}
     for part in in_parts(sorted(ids)):
-        for asked in (
+        for query in (
             select(article.c.id, article.c.story).where(article.c.id.in_(part)),
             select(story_log.c.article, story_log.c.story).where(story_log.c.article.in_(part)),
             select(change.c.article, change.c.story).where(change.c.article.in_(part)),
         ):
-            for id_, assigned_story in connection.execute(asked.distinct()):
-                found[id_].add(assigned_story)
+            for id_, story_id in connection.execute(query.distinct()):
+                found[id_].add(story_id)
     return found
 
 
 def with_redirects(connection: Connection, stories: Collection[str]) -> set[str]:
-    """These stories with what they gave way to, and all that gave way to either."""
+    """Return these stories, their successors, and all stories that redirect to either."""
     found = set(stories)
     for part in in_parts(sorted(stories)):
         targets = select(story.c.redirect_to).where(story.c.id.in_(part), story.c.redirect_to.is_not(None))
@@ -233,62 +233,62 @@ def with_redirects(connection: Connection, stories: Collection[str]) -> set[str]
 def erase_articles(
     connection: Connection, gone: Sequence[ErasedArticle], bands: Mapping[int, Collection[int]]
 ) -> None:
-    """Delete the rows of these articles and all that hangs on them. `bands`: the keys each may be under."""
+    """Delete the rows of these articles and all dependent rows. `bands`: those each may be stored with."""
     for one in gone:
-        index.take_out(connection, one.n)
-        for keys in in_parts(sorted(bands[one.n])):
-            held = lsh_band.c.band.in_(keys), lsh_band.c.article == one.n
+        index.take_out(connection, one.inbox_no)
+        for keys in in_parts(sorted(bands[one.inbox_no])):
+            held = lsh_band.c.band.in_(keys), lsh_band.c.article == one.inbox_no
             connection.execute(delete(lsh_band).where(*held))
     ids = [one.id for one in gone]
     for part in in_parts(sorted(ids)):
         connection.execute(update(article).where(article.c.original.in_(part)).values(original=None))
-        connection.execute(delete(article).where(article.c.id.in_(part)))  # and by its number all that refers
+        connection.execute(delete(article).where(article.c.id.in_(part)))  # dependent rows cascade
         connection.execute(delete(revision).where(revision.c.article.in_(part)))
 
 
 def set_copy_keys(
-    connection: Connection, n: int, bands: Collection[int], free: Collection[int], held: bytes
+    connection: Connection, n: int, former: Collection[int], bands: Collection[int], hashes: bytes
 ) -> None:
-    """From now on article `n` is found by the keys `free` and these sampled shingles.
+    """Replace the bands and sampled shingles of article `n`.
 
-    `bands` are all keys that it may have been under.
+    `former` are all bands that it may be stored with: the table has no index of articles.
     """
-    for part in in_parts(sorted(bands)):
+    for part in in_parts(sorted(former)):
         connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(part), lsh_band.c.article == n))
     connection.execute(delete(sketch).where(sketch.c.article == n))
-    if free:
-        connection.execute(insert(lsh_band), [{"band": band, "article": n} for band in sorted(set(free))])
-    if held:
-        connection.execute(insert(sketch), [{"article": n, "hashes": held}])
+    if bands:
+        connection.execute(insert(lsh_band), [{"band": band, "article": n} for band in sorted(set(bands))])
+    if hashes:
+        connection.execute(insert(sketch), [{"article": n, "hashes": hashes}])
 
 
 def blank_entries(connection: Connection, ids: Collection[str], at: dt.datetime) -> None:
-    """Take the words out of all that was ever accepted for these articles; what waited is refused."""
+    """Erase the text of all entries of these articles and refuse those that wait."""
     for part in in_parts(sorted(ids)):
         _blank(connection, entry.c.article.in_(part), at)
 
 
 def blank_entry(connection: Connection, n: int, at: dt.datetime) -> None:
-    """Take the words out of entry `n` and refuse it."""
-    _blank(connection, entry.c.n == n, at)
+    """Erase the text of entry `n` and refuse it."""
+    _blank(connection, entry.c.entry_no == n, at)
 
 
 def _blank(connection: Connection, which: ColumnElement[bool], at: dt.datetime) -> None:
     names: set[str] = set()
-    columns = entry.c.n, entry.c.source, entry.c.url, entry.c.payload
+    columns = entry.c.entry_no, entry.c.source, entry.c.url, entry.c.payload
     for row in connection.execute(select(*columns).where(which)).all():
         given = codecs.decompress_struct(row.payload, Entry) if row.payload else Entry(source=row.source)
         names |= {name for name in (row.url, given.url, given.guid) if name}
         empty = codecs.compress_struct(Entry(source=row.source))
-        connection.execute(_BLANK, {"entry_n": row.n, "empty": empty, "now": at})
-        prefetched.drop(connection, [row.n])
+        connection.execute(_BLANK, {"entry_n": row.entry_no, "empty": empty, "now": at})
+        prefetched.drop(connection, [row.entry_no])
     for part in in_parts(sorted(names)):
-        connection.execute(delete(refusal).where(refusal.c.item.in_(part)))
+        connection.execute(delete(rejected_input).where(rejected_input.c.item.in_(part)))
 
 
 _BLANK = (
     update(entry)
-    .where(entry.c.n == bindparam("entry_n"))
+    .where(entry.c.entry_no == bindparam("entry_n"))
     .values(
         state="refused",
         url=None,
@@ -314,36 +314,36 @@ _BLANK_STORY: dict[str, Any] = {
     "title_article": None,
     "summary": "",
     "text": None,
-    "merged": None,
-    "standing": None,
-    "sums": b"",
+    "merged_story": None,
+    "count_state": None,
+    "centroid": b"",
     "disagreement_count": None,
 }
 
 
 def hide_title(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
-    """The headline of a story that goes on was the words of a forgotten article: another one is chosen."""
+    """Clear the headline of a live story, because it was the title of an erased article."""
     connection.execute(update(story).where(story.c.id == id).values(title="", title_article=None, summary=""))
 
 
 def close_story(connection: Connection, id: str) -> None:  # noqa: A002
-    """All articles of a story were forgotten: its row keeps the id, so that it is never given again."""
+    """Close a story without articles. The row keeps the id, so that it is never given again."""
     empty = {"article_count": 0, "outlet_count": 0, "report_count": 0, "redirect_to": ""}
     ended = or_(story.c.id == id, story.c.redirect_to == id)
-    numbers = connection.execute(select(story.c.n).where(ended)).scalars().all()
-    rewrite(connection, story.c.n, {n: {**_BLANK_STORY, **empty} for n in numbers})
-    connection.execute(delete(entry_link).where(entry_link.c.story == id))
+    numbers = connection.execute(select(story.c.story_no).where(ended)).scalars().all()
+    rewrite(connection, story.c.story_no, {n: {**_BLANK_STORY, **empty} for n in numbers})
+    connection.execute(delete(live_blog_link).where(live_blog_link.c.story == id))
 
 
-def blank_given_way(connection: Connection, ids: Collection[str]) -> None:
-    """Take the words out of those of these stories that gave way; undoing a merge restates them."""
+def blank_merged_stories(connection: Connection, ids: Collection[str]) -> None:
+    """Erase the text of those of these stories that redirect; undoing a merge computes it again."""
     for part in in_parts(sorted(ids)):
         ended = story.c.id.in_(part), story.c.redirect_to.is_not(None)
         connection.execute(update(story).where(*ended).values(**_BLANK_STORY))
 
 
 def titles_of(connection: Connection, ids: Collection[str]) -> set[str]:
-    """The headlines of these stories and the titles of all articles in them: words that may stay."""
+    """Return the headlines of these stories and the titles of their articles: titles that may stay."""
     found: set[str] = set()
     for part in in_parts(sorted(ids)):
         live = select(story.c.title).where(story.c.id.in_(part), story.c.redirect_to.is_(None))
@@ -356,25 +356,29 @@ def titles_of(connection: Connection, ids: Collection[str]) -> set[str]:
 def blank_history(
     connection: Connection, ids: Collection[str], stories: Collection[str], kept: Collection[str]
 ) -> None:
-    """Take headlines that are not among `kept` out of the logs and changes of stories, and the articles."""
+    """Erase headlines that are not in `kept` from the log and the changes of `stories` and articles `ids`."""
     for part in in_parts(sorted(ids)):
         connection.execute(update(change).where(change.c.article.in_(part)).values(title="", article=None))
     for part in in_parts(sorted(stories)):
-        lines = select(story_log.c.n, story_log.c.detail).where(
+        lines = select(story_log.c.log_no, story_log.c.detail).where(
             story_log.c.story.in_(part), story_log.c.kind == "headline"
         )
         for row in connection.execute(lines).all():
             cleaned = _without_titles(row.detail, kept)
             if cleaned != row.detail:
-                connection.execute(update(story_log).where(story_log.c.n == row.n).values(detail=cleaned))
-        told = select(change.c.n, change.c.title, change.c.title_before).where(change.c.story.in_(part))
-        for one in connection.execute(told).all():
+                connection.execute(
+                    update(story_log).where(story_log.c.log_no == row.log_no).values(detail=cleaned)
+                )
+        changes = select(change.c.change_no, change.c.title, change.c.title_before).where(
+            change.c.story.in_(part)
+        )
+        for one in connection.execute(changes).all():
             values = {
                 "title": one.title if one.title in kept else "",
                 "title_before": one.title_before if one.title_before in kept else None,
             }
             if values != {"title": one.title, "title_before": one.title_before}:
-                connection.execute(update(change).where(change.c.n == one.n).values(**values))
+                connection.execute(update(change).where(change.c.change_no == one.change_no).values(**values))
 
 
 def _without_titles(detail: str | None, kept: Collection[str]) -> str | None:
@@ -388,41 +392,43 @@ def _without_titles(detail: str | None, kept: Collection[str]) -> str | None:
 
 
 def stop_deliveries(connection: Connection, stories: Collection[str], at: dt.datetime) -> None:
-    """Give up what waits for webhooks about these stories."""
+    """Give up the waiting deliveries about these stories."""
     values = {"state": "given_up", "body": None, "problem": _GIVEN_UP, "done_at": at}
     for part in in_parts(sorted(stories)):
         waiting = outbox.c.story.in_(part), outbox.c.body.is_not(None)
         connection.execute(update(outbox).where(*waiting).values(**values))
 
 
-def blank_answers(connection: Connection, stories: Collection[str], kept: Collection[str]) -> None:
-    """Take headlines out of what `recluster` answered about these stories."""
-    chosen = select(request.c.n, request.c.answer).where(
-        request.c.kind == "recluster", request.c.state == "done", request.c.answer.is_not(None)
+def blank_results(connection: Connection, stories: Collection[str], kept: Collection[str]) -> None:
+    """Erase headlines of these stories that are not in `kept` from the results of `recluster` commands."""
+    chosen = select(command.c.command_no, command.c.result).where(
+        command.c.kind == "recluster", command.c.state == "done", command.c.result.is_not(None)
     )
     for row in connection.execute(chosen).all():
-        answer = msgspec.json.decode(row.answer)
+        answer = msgspec.json.decode(row.result)
         changes = answer.get("changes", []) if isinstance(answer, dict) else []
         wrong = [one for one in changes if one.get("story") in stories and one.get("title") not in kept]
         for one in wrong:
             one["title"] = ""
         if wrong:
             cleaned = msgspec.json.encode(answer).decode()
-            connection.execute(update(request).where(request.c.n == row.n).values(answer=cleaned))
+            connection.execute(
+                update(command).where(command.c.command_no == row.command_no).values(result=cleaned)
+            )
 
 
-def blank_request(connection: Connection, n: int) -> None:
-    """Take out of request `n` what was asked for: an address is often the headline."""
-    connection.execute(update(request).where(request.c.n == n).values(payload="{}"))
+def blank_command(connection: Connection, n: int) -> None:
+    """Erase the payload of command `n`: an address often contains the headline."""
+    connection.execute(update(command).where(command.c.command_no == n).values(payload="{}"))
 
 
-# --- what databases keep of deleted rows -------------------------------------------------------------------
+# --- remains of deleted rows -------------------------------------------------------------------------------
 
 
 def merge_index(connection: Connection, *, is_first: bool, pages: int = _MERGED_PAGES) -> bool:
-    """Merge some of the full-text index, so that words of deleted rows go; whether there is more to do.
+    """Merge `pages` of the full-text index, so that words of deleted rows go. Return whether more remains.
 
-    FTS5 keeps a deleted row's words until it merges. Postgres has nothing to do here: VACUUM is its own.
+    FTS5 keeps the words of a deleted row until it merges. On Postgres VACUUM removes them.
     """
     if connection.dialect.name != "sqlite":
         return False
@@ -432,4 +438,4 @@ def merge_index(connection: Connection, *, is_first: bool, pages: int = _MERGED_
         text("INSERT INTO article_search(article_search, rank) VALUES ('merge', :pages)"),
         {"pages": -pages if is_first else pages},
     )
-    return bool(connection.execute(counted).scalar_one() - before >= 2)  # less: nothing was merged
+    return bool(connection.execute(counted).scalar_one() - before >= 2)  # less than 2: nothing was merged

@@ -1,10 +1,10 @@
-"""Whether the rows of a database agree with each other: `aggregator db check`. Reads only.
+"""The integrity check: whether rows are consistent and none is lost (`aggregator db check`). It only reads.
 
-What is asked must hold between any two transactions; the parts are in `checks/`. Each question, and each
-piece of a long walk, is a transaction of its own, so a daemon may go on meanwhile and no reader holds
-SQLite's log for long (but for the words of a whole index). Derived rows that may lag behind for a moment (the
-full-text index, merged texts) are asked only as far as they say that they are. What is dear is asked of some
-thousand rows, others each time, or of all (`thorough`).
+It checks invariants that hold between any two transactions; the parts are in `checks/`. Each query, and each
+chunk of a large table, is a transaction of its own, so a daemon can continue meanwhile and no reader holds
+SQLite's log for long (except for the words of a whole index). Derived rows that may be late (the full-text
+index, merged texts) are checked up to their stored progress. Expensive checks read a random sample of some
+thousand rows, or all rows (`thorough`).
 """
 
 import datetime as dt
@@ -37,11 +37,9 @@ from aggregator.stories.tuning import StoryTuning
 
 __all__ = ["Balance", "Fault", "balance", "faults", "step_count"]
 
-_FIRST = "first what is said of the file"
-_RENDER_SHARE = (
-    0.1  # of the stories that are looked at: to tell one anew takes as long as ten others (measured)
-)
-_STEPPED_CHECKS = 12  # walks over rows, see `faults`; for who shows how far it is
+_FIRST = "repair the file first"
+_RENDER_SHARE = 0.1  # of the sampled stories: rendering one takes as long as ten other checks (measured)
+_STEPPED_CHECKS = 12  # passes over rows in `faults`, for a progress bar
 
 
 def faults(
@@ -54,61 +52,60 @@ def faults(
     seed: int | None = None,
     step: CheckStep = lambda _rows: None,
 ) -> Iterator[Fault]:
-    """All that is wrong, and notes; nothing where all is well.
+    """Yield all findings, and notes; nothing if the database is consistent.
 
-    `all_tuning` and `families`: by what stories are worked out (None: as shipped). `seed` chooses the rows
-    that are
-    looked at closely where they are too many. `step` hears of each some hundred rows.
+    `all_tuning` and `families`: from which rows of stories are computed (None: the defaults). `seed` chooses
+    the sample (None: random). `step` is called with the number of rows after each chunk.
     """
     all_tuning = all_tuning or effective_tuning()
-    tuning = all_tuning.section("checking", CheckTuning)
+    tuning = all_tuning.section("db_check", CheckTuning)
     extent = _extent(database, tuning.sample, thorough=thorough, seed=seed)
     database = database.lossy_text()
     of_stories = StoryCheckTuning(
         shipped_model(all_tuning), all_tuning.version, families, all_tuning.section("stories", StoryTuning)
     )
     copies = all_tuning.section("copies", CopyTuning)
-    torn = list(sqlite_file.of_pages(database))
-    is_torn = not all(one.can_repair for one in torn)
-    yield from (_left_alone(one) if is_torn else one for one in torn)
+    file_faults = list(sqlite_file.of_pages(database))
+    is_torn = not all(one.can_repair for one in file_faults)
+    yield from (_without_remedy(one) if is_torn else one for one in file_faults)
     few = CheckScope(
         every=max(1, round(extent.every / _RENDER_SHARE)) if extent.every > 1 else 1, seed=extent.seed
     )
     parts = {
-        "where all is that came": conservation.faults(database),
-        "references": sqlite_file.of_references(database),
-        "what refers to what": references.faults(database),
-        "the words and times in rows": values.faults(database, now or dt.datetime.now(dt.UTC)),
-        "the bytes in rows": values.unreadable(database, extent, step),
+        "the counts of entries": conservation.faults(database),
+        "foreign keys": sqlite_file.of_references(database),
+        "references": references.faults(database),
+        "words and times": values.faults(database, now or dt.datetime.now(dt.UTC)),
+        "encoded values": values.unreadable(database, extent, step),
         "stories": story_rows.faults(database, of_stories, extent, step),
         "merged texts": story_rows.merged_text_faults(database, of_stories.stories, few, step),
         "articles": texts.faults(database, copies, tuning.full_share, extent, step),
-        "the keys of copies": texts.strays(database, copies, step) if extent.every == 1 else iter(()),
+        "bands": texts.strays(database, copies, step) if extent.every == 1 else iter(()),
         "the full-text index": search_index.faults(database, extent, step),
     }
     for name, found in parts.items():
-        yield from _as_far_as_it_goes(name, found, is_torn=is_torn)
+        yield from _until_damage(name, found, is_torn=is_torn)
 
 
-def _as_far_as_it_goes(name: str, found: Iterator[Fault], *, is_torn: bool) -> Iterator[Fault]:
-    """Damage that stops one question stops no other. In a torn file nothing is repaired."""
+def _until_damage(name: str, found: Iterator[Fault], *, is_torn: bool) -> Iterator[Fault]:
+    """Yield the findings of one check; damage ends this check only. In a torn file nothing is repaired."""
     try:
         for one in found:
-            yield _left_alone(one) if is_torn else one
+            yield _without_remedy(one) if is_torn else one
     except DamagedFileError:
-        what = f"{name}: not all could be looked at, damage is in the way"
+        what = f"{name}: not all rows could be checked, the file is damaged"
         yield Fault(what=what, rows=1, advice=sqlite_file.DAMAGED, is_note=is_torn)
     except GARBLED as error:
-        what = f"{name}: not all could be looked at, a value is not of its kind ({error})"
+        what = f"{name}: not all rows could be checked, a value has another type ({error})"
         yield Fault(what=what, rows=1, is_note=is_torn)
 
 
-def _left_alone(fault: Fault) -> Fault:
+def _without_remedy(fault: Fault) -> Fault:
     return msgspec.structs.replace(fault, remedy=None, advice=_FIRST) if fault.can_repair else fault
 
 
 def balance(database: Database) -> Balance | None:
-    """Where all is that ever came; None where damage is in the way."""
+    """Count entries by what became of them; None if the file is too damaged."""
     try:
         with database.lossy_text().read() as connection:
             return conservation.balance(connection)
@@ -117,8 +114,8 @@ def balance(database: Database) -> Balance | None:
 
 
 def step_count(database: Database, all_tuning: Tuning, *, thorough: bool) -> int:
-    """About how many rows `step` will hear of."""
-    extent = _extent(database, all_tuning.section("checking", CheckTuning).sample, thorough=thorough, seed=0)
+    """Return about how many rows `step` will be called with in total."""
+    extent = _extent(database, all_tuning.section("db_check", CheckTuning).sample, thorough=thorough, seed=0)
     return _articles(database) * _STEPPED_CHECKS // extent.every
 
 

@@ -1,4 +1,4 @@
-"""Deciding again: placed articles as they were handed in, and taking over what was decided aside."""
+"""`recluster`: reading placed articles as input again, and copying decisions from a scratch database."""
 
 import datetime as dt
 import hashlib
@@ -17,77 +17,99 @@ from aggregator.store.stories.article_text import TEXT, refuse_damaged
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
-    across,
     article,
-    bond,
     correction,
     counter,
+    cross_language,
     entry,
-    entry_link,
+    link_constraint,
     live_blog,
+    live_blog_link,
     lsh_band,
+    outlet_history,
     revision,
     sketch,
     story,
+    stream_period,
 )
 
 _ROWS_AT_ONCE = 500
-# What a decision about an article writes into its row.
-_DECIDED = ("role", "weighs", "copy_of", "evidence", "wire", "details", "signature", "terms", "body_words")
+# Columns of an article that a decision writes.
+_DECIDED = (
+    "role",
+    "counts_in_centroid",
+    "copy_of",
+    "evidence",
+    "wire",
+    "details",
+    "signature",
+    "terms",
+    "body_words",
+)
 
 
 class ReplayedArticle(FrozenStruct, frozen=True, kw_only=True):
-    """A placed article as it was when it waited for its place."""
+    """A placed article as input of another placing."""
 
     waiting: InboxEntry
     clean: CleanArticle
 
 
 class GroupedArticle(FrozenStruct, frozen=True, kw_only=True):
-    """Where an article is, and what is compared of it."""
+    """The assigned story of an article, for a comparison."""
 
-    n: int
+    inbox_no: int
     id: str
     story: str
 
 
 def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
-    """The lowest inbox number of the articles accepted at `since` or later; one past the last without any.
+    """Return the lowest inbox number of an article seen at `since` or later; one past the last if none.
 
-    Never one whose text is kept no more: what it told of cannot be decided again.
+    Articles whose text was deleted by retention are skipped, because they cannot be decided again.
     """
-    worded = retention.reached(connection, "texts")
-    least = worded + 1 if worded else 0
+    without_text = retention.reached(connection, "texts")
+    least = without_text + 1 if without_text else 0
     if since is None:
         return least
-    found = connection.execute(select(func.min(article.c.n)).where(article.c.seen >= since)).scalar_one()
+    found = connection.execute(
+        select(func.min(article.c.inbox_no)).where(article.c.seen_at >= since)
+    ).scalar_one()
     return max(least, found if found is not None else newest(connection) + 1)
 
 
 def newest(connection: Connection) -> int:
-    """The highest inbox number of an article; 0 without any."""
-    found: int | None = connection.execute(select(func.max(article.c.n))).scalar_one()
+    """Return the highest inbox number of an article; 0 without articles."""
+    found: int | None = connection.execute(select(func.max(article.c.inbox_no))).scalar_one()
     return found or 0
 
 
-def last_decided(connection: Connection) -> int:
-    """The highest inbox number that was decided about, also of entries that were refused; 0 without."""
-    decided = select(func.max(entry.c.inbox_no)).where(entry.c.state.in_(("done", "refused")))
-    return max(newest(connection), connection.execute(decided).scalar_one() or 0)
+def last_decided(connection: Connection) -> tuple[int, dt.datetime | None]:
+    """Return the highest inbox number that was decided, and its time of acceptance; 0 and None without any.
+
+    Refused entries are included.
+    """
+    entries = select(entry.c.inbox_no, entry.c.accepted_at).where(entry.c.state.in_(("done", "refused")))
+    placed = select(article.c.inbox_no, article.c.seen_at)
+    found = [
+        connection.execute(rows.order_by(number.desc()).limit(1)).first()
+        for rows, number in ((entries, entry.c.inbox_no), (placed, article.c.inbox_no))
+    ]
+    return max(((row[0], row[1]) for row in found if row is not None), default=(0, None))
 
 
 def rewritten(connection: Connection) -> str:
-    """Another word whenever an article was given other words."""
+    """Return a value that changes whenever the text of an article is replaced."""
     return str(connection.execute(select(func.max(revision.c.replaced_at))).scalar_one())
 
 
 def first_article(connection: Connection) -> str | None:
-    """The id of the article that was placed first: it tells one database from another at the same address."""
-    return connection.execute(select(article.c.id).order_by(article.c.n).limit(1)).scalar()
+    """Return the id of the first article, by which another database at the same address is recognised."""
+    return connection.execute(select(article.c.id).order_by(article.c.inbox_no).limit(1)).scalar()
 
 
 def constraints_digest(connection: Connection) -> str:
-    """Another word whenever the corrections in force are others."""
+    """Return a hash of the constraints in force."""
     digest = hashlib.blake2b(digest_size=8)
     for one in corrections.all_constraints(connection):
         digest.update(f"{one.correction} {one.article} {one.relation} {one.side}\n".encode())
@@ -95,22 +117,22 @@ def constraints_digest(connection: Connection) -> str:
 
 
 def count_from(connection: Connection, n: int) -> int:
-    """How many articles have this inbox number or a higher one."""
-    statement = select(func.count()).select_from(article).where(article.c.n >= n)
+    """Count the articles with this inbox number or a higher one."""
+    statement = select(func.count()).select_from(article).where(article.c.inbox_no >= n)
     return int(connection.execute(statement).scalar_one())
 
 
 def placed_from(connection: Connection, n: int, limit: int) -> list[ReplayedArticle]:
-    """The next articles, in the order of their inbox numbers, from `n` on.
+    """Return the next articles from inbox number `n` on, in order.
 
-    Raises DamagedError where a text cannot be read: without it others would get another place.
+    Raises DamagedError if a text cannot be read: without it other articles would be decided differently.
     """
-    chosen = select(article, TEXT.label("words")).where(article.c.n >= n)
-    rows = connection.execute(chosen.order_by(article.c.n).limit(limit))
-    return [_again(row) for row in rows]
+    chosen = select(article, TEXT.label("words")).where(article.c.inbox_no >= n)
+    rows = connection.execute(chosen.order_by(article.c.inbox_no).limit(limit))
+    return [_replayed(row) for row in rows]
 
 
-def _again(row: Any) -> ReplayedArticle:
+def _replayed(row: Any) -> ReplayedArticle:
     refuse_damaged(row.words, row.id)
     details = codecs.unpack(row.details, ArticleDetails)
     published = None
@@ -119,19 +141,20 @@ def _again(row: Any) -> ReplayedArticle:
             time=row.published,
             precision=row.published_precision or "minute",
             origin=row.published_origin or "feed",
-            zone_assumed=row.zone_assumed,
+            timezone_assumed=row.timezone_assumed,
         )
-    # Without its address: what the address says of the outlet is in the row, where it was believed.
+    # Without its address: an outlet that was derived from the address is in the row.
     entry = Entry(source=row.source, title=row.title, outlet=row.outlet, author=row.author)
     return ReplayedArticle(
         waiting=InboxEntry(
-            n=row.n,
-            inbox_no=row.n,
+            entry_no=row.inbox_no,
+            inbox_no=row.inbox_no,
             article=row.id,
-            revises=False,
-            bumps_by_clock=False,
-            accepted_at=row.effective,  # what its time is worked out from; a revision may have set it
+            is_revision=False,
+            bump_by_clock=False,
+            accepted_at=row.seen_at,
             entry=entry,
+            effective_at=row.effective_at,  # a revision may have set it
             page_url=row.url,
         ),
         clean=CleanArticle(
@@ -162,28 +185,70 @@ def _again(row: Any) -> ReplayedArticle:
 
 
 def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None], *, corrected: bool) -> None:
-    """Copy what was placed before inbox number `n`, with its stories as they are, and the corrections.
+    """Copy what was placed before inbox number `n`, with its stories, and the corrections.
 
-    A look goes over those of them only that later articles touch. `step` is called after each part.
+    The second look then examines only stories that later articles change. `step` is called after each part.
     """
     if corrected:
         _copy(live, scratch, correction, select(correction), step)
-        _copy(live, scratch, bond, select(bond), step)
+        _copy(live, scratch, link_constraint, select(link_constraint), step)
     if n == 0:
         return
     _copy(live, scratch, story, select(story), step)
-    scratch.execute(update(story).values(touched_no=-1))
-    # Stories of later articles only say which ids are taken; none is live, and none leads anywhere.
-    kept = select(article.c.story).where(article.c.n < n)
+    scratch.execute(update(story).values(membership_changed_no=-1))
+    # Stories of later articles are copied to reserve their ids: closed, without a successor.
+    kept = select(article.c.story).where(article.c.inbox_no < n)
     for row in live.execute(select(counter).where(counter.c.name.in_(("story", "bump")))):
         scratch.execute(update(counter).where(counter.c.name == row.name).values(value=row.value))
-    _copy(live, scratch, article, select(article).where(article.c.n < n), step)
+    _copy(live, scratch, article, select(article).where(article.c.inbox_no < n), step)
     scratch.execute(update(story).where(story.c.id.not_in(kept)).values(redirect_to=""))
     _copy(live, scratch, lsh_band, select(lsh_band).where(lsh_band.c.article < n), step)
     _copy(live, scratch, sketch, select(sketch).where(sketch.c.article < n), step)
-    _copy(live, scratch, across, select(across).where(across.c.article < n), step)
+    _copy(live, scratch, cross_language, select(cross_language).where(cross_language.c.article < n), step)
     _copy(live, scratch, live_blog, select(live_blog).where(live_blog.c.article < n), step)
-    _copy(live, scratch, entry_link, select(entry_link).where(entry_link.c.article < n), step)
+    _copy(live, scratch, live_blog_link, select(live_blog_link).where(live_blog_link.c.article < n), step)
+    _copy(live, scratch, stream_period, select(stream_period).where(stream_period.c.last_inbox_no < n), step)
+    outlets = _outlets_before(live, n)
+    if outlets:
+        scratch.execute(insert(outlet_history), outlets)
+
+
+def _outlets_before(live: Connection, n: int) -> list[dict[str, Any]]:
+    """Return the history of outlets as it was before inbox number `n`.
+
+    Matches are not stored by article: of those that were counted since, each article has the same share.
+    """
+    periods = select(func.max(stream_period.c.last_inbox_no), func.count())
+    closed, count = live.execute(periods.where(stream_period.c.last_inbox_no < n)).one()
+    is_newest = count == live.execute(select(func.count()).select_from(stream_period)).scalar_one()
+    later = _articles_by_outlet(live, n)
+    later_than_closed = later if closed is None else _articles_by_outlet(live, closed + 1)
+    outlets = []
+    for row in live.execute(select(outlet_history).order_by(outlet_history.c.outlet)).mappings():
+        outlet, counted = row["outlet"], row["articles"]
+        articles = max(0, counted - later.get(outlet, 0))
+        closed_articles, closed_matched = row["closed_articles"], row["closed_matched"]
+        if not is_newest:
+            closed_articles = 0 if closed is None else max(0, counted - later_than_closed.get(outlet, 0))
+            closed_matched = row["matched"] * closed_articles // max(counted, 1)
+        outlets.append(
+            {
+                "outlet": outlet,
+                "articles": articles,
+                "matched": row["matched"] * articles // max(counted, 1),
+                "closed_articles": closed_articles,
+                "closed_matched": closed_matched,
+            }
+        )
+    return outlets
+
+
+def _articles_by_outlet(connection: Connection, n: int) -> dict[str, int]:
+    """Count the articles of each outlet with this inbox number or a higher one."""
+    counted = select(article.c.outlet, func.count()).where(
+        article.c.inbox_no >= n, article.c.outlet.is_not(None)
+    )
+    return {row[0]: row[1] for row in connection.execute(counted.group_by(article.c.outlet))}
 
 
 def _copy(source: Connection, target: Connection, table: Table, rows: Any, step: Callable[[], None]) -> None:
@@ -193,35 +258,39 @@ def _copy(source: Connection, target: Connection, table: Table, rows: Any, step:
         step()
 
 
-def torn_stories(live: Connection, n: int) -> list[str]:
-    """The stories that have articles on both sides of inbox number `n`."""
-    later = select(article.c.story).where(article.c.n >= n)
-    statement = select(article.c.story).where(article.c.n < n, article.c.story.in_(later)).distinct()
+def split_stories(live: Connection, n: int) -> list[str]:
+    """Return the stories that have articles on both sides of inbox number `n`."""
+    later = select(article.c.story).where(article.c.inbox_no >= n)
+    statement = select(article.c.story).where(article.c.inbox_no < n, article.c.story.in_(later)).distinct()
     return sorted(live.execute(statement).scalars())
 
 
-# --- taking over -------------------------------------------------------------------------------------------
+# --- applying decisions ------------------------------------------------------------------------------------
 
 
 def grouping(connection: Connection) -> list[GroupedArticle]:
-    """Every article's home, in the order of inbox numbers."""
-    rows = connection.execute(select(article.c.n, article.c.id, article.c.story).order_by(article.c.n))
+    """Return the assigned story of every article, in the order of inbox numbers."""
+    rows = connection.execute(
+        select(article.c.inbox_no, article.c.id, article.c.story).order_by(article.c.inbox_no)
+    )
     return [GroupedArticle(**row._mapping) for row in rows]
 
 
 def story_numbers(connection: Connection) -> dict[str, int]:
-    """Id to running number of the stories that have not given way."""
-    rows = connection.execute(select(story.c.id, story.c.n).where(story.c.redirect_to.is_(None)))
-    return {row.id: row.n for row in rows}
+    """Return the numbers of live stories by id."""
+    rows = connection.execute(select(story.c.id, story.c.story_no).where(story.c.redirect_to.is_(None)))
+    return {row.id: row.story_no for row in rows}
 
 
 def founder_of(connection: Connection, story_id: str) -> str:
-    """The article that founded a story."""
-    return str(connection.execute(select(story.c.founder).where(story.c.id == story_id)).scalar_one())
+    """Return the id of the article that founded a story."""
+    return str(
+        connection.execute(select(story.c.founding_article).where(story.c.id == story_id)).scalar_one()
+    )
 
 
 def state_of(connection: Connection, story_id: str) -> StoryState:
-    """What the row of a story says."""
+    """Return the state in the row of a story."""
     columns = [story.c[name] for name in StoryState.__struct_fields__]
     row = connection.execute(select(*columns).where(story.c.id == story_id)).one()
     return StoryState(**row._mapping)
@@ -229,40 +298,43 @@ def state_of(connection: Connection, story_id: str) -> StoryState:
 
 _TAKE = (
     update(article)
-    .where(article.c.n == bindparam("article_n"))
-    .values({"story": bindparam("home"), **{name: bindparam(name) for name in _DECIDED}})
+    .where(article.c.inbox_no == bindparam("article_n"))
+    .values({"story": bindparam("assigned_story"), **{name: bindparam(name) for name in _DECIDED}})
 )
 
 
 def take_over(
     live: Connection, scratch: Connection, names: Mapping[str, str], step: Callable[[], None]
 ) -> int:
-    """Write what was decided aside about the articles; returns how many changed.
+    """Write the decisions of the scratch database into the articles. Return how many changed.
 
-    `names`: id of a story aside to its id here. `step` is called after each part.
+    `names`: the id of a story in the live database by its id in the scratch database. `step` is called after
+    each part.
     """
     changed = 0
-    columns = [article.c[name] for name in ("n", "id", "story", *_DECIDED)]
-    for part in _parts(scratch, select(*columns).order_by(article.c.n)):
-        first, last = part[0]["n"], part[-1]["n"]
-        rows = live.execute(select(*columns).where(article.c.n.between(first, last))).mappings()
-        known = {row["n"]: dict(row) for row in rows}
-        fresh = []
+    columns = [article.c[name] for name in ("inbox_no", "id", "story", *_DECIDED)]
+    for part in _parts(scratch, select(*columns).order_by(article.c.inbox_no)):
+        first, last = part[0]["inbox_no"], part[-1]["inbox_no"]
+        rows = live.execute(select(*columns).where(article.c.inbox_no.between(first, last))).mappings()
+        known = {row["inbox_no"]: dict(row) for row in rows}
+        changes = []
         for row in part:
             decided = row | {"story": names[row["story"]], "evidence": _renamed(row["evidence"], names)}
-            if row["n"] in known and known[row["n"]] != decided:
-                fresh.append(decided)
-        changed += len(fresh)
-        if fresh:
-            live.execute(
-                _TAKE,
-                [
-                    {"article_n": row["n"], "home": row["story"], **{k: row[k] for k in _DECIDED}}
-                    for row in fresh
-                ],
-            )
-            _take_keys(live, scratch, [row["n"] for row in fresh])
-            retention.begin_again(live, before=fresh[0]["n"])
+            if row["inbox_no"] in known and known[row["inbox_no"]] != decided:
+                changes.append(decided)
+        changed += len(changes)
+        if changes:
+            values = [
+                {
+                    "article_n": row["inbox_no"],
+                    "assigned_story": row["story"],
+                    **{name: row[name] for name in _DECIDED},
+                }
+                for row in changes
+            ]
+            live.execute(_TAKE, values)
+            _take_keys(live, scratch, [row["inbox_no"] for row in changes])
+            retention.begin_again(live, before=changes[0]["inbox_no"])
         step()
     return changed
 
@@ -270,23 +342,28 @@ def take_over(
 def take_links(
     live: Connection, scratch: Connection, names: Mapping[str, str], step: Callable[[], None]
 ) -> None:
-    """Put the links of live blogs as they are aside in the place of those here.
+    """Replace the links of live blogs by those of the scratch database.
 
-    `names` as in `take_over`. What was placed here meanwhile keeps its links.
+    `names` as in `take_over`. Articles that were placed meanwhile keep their links.
     """
     last = newest(scratch)
-    for table in (entry_link, live_blog):
+    for table in (live_blog_link, live_blog):
         live.execute(delete(table).where(table.c.article <= last))
     for part in _parts(scratch, select(live_blog).where(live_blog.c.article <= last)):
         live.execute(insert(live_blog), part)
         step()
     today = func.coalesce(story.c.redirect_to, story.c.id)
-    columns = [entry_link.c.article, entry_link.c.position, today.label("story"), entry_link.c.score]
-    aside = select(*columns).join(story, story.c.id == entry_link.c.story)
-    for part in _parts(scratch, aside.where(entry_link.c.article <= last)):
+    columns = [
+        live_blog_link.c.article,
+        live_blog_link.c.position,
+        today.label("story"),
+        live_blog_link.c.score,
+    ]
+    links = select(*columns).join(story, story.c.id == live_blog_link.c.story)
+    for part in _parts(scratch, links.where(live_blog_link.c.article <= last)):
         rows = [row | {"story": names[row["story"]]} for row in part if row["story"] in names]
         if rows:
-            live.execute(insert(entry_link), rows)
+            live.execute(insert(live_blog_link), rows)
         step()
 
 
@@ -297,18 +374,18 @@ def _parts(connection: Connection, statement: Any) -> Iterator[list[dict[str, An
 
 
 def _renamed(evidence: bytes, names: Mapping[str, str]) -> bytes:
-    """Evidence with the names that stories have here."""
+    """Return evidence with the id of the runner-up in the live database."""
     read = codecs.unpack(evidence, Evidence)
     rival = read.runner_up
     if rival is None or rival.story not in names or names[rival.story] == rival.story:
         return evidence
     renamed = msgspec.structs.replace(rival, story=names[rival.story])
-    return codecs.press(msgspec.structs.replace(read, runner_up=renamed))
+    return codecs.pack_compressed(msgspec.structs.replace(read, runner_up=renamed))
 
 
 def _take_keys(live: Connection, scratch: Connection, numbers: Sequence[int]) -> None:
-    """The copy keys of these articles, as they are aside."""
-    for table in (lsh_band, sketch, across):
+    """Copy the bands, sketches and features of these articles from the scratch database."""
+    for table in (lsh_band, sketch, cross_language):
         live.execute(delete(table).where(table.c.article.in_(numbers)))
         rows = scratch.execute(select(table).where(table.c.article.in_(numbers))).mappings().all()
         if rows:

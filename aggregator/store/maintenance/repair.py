@@ -1,9 +1,7 @@
-"""Rows that follow from others, put right: what `db check --repair` does to them in SQL.
+"""Repair of derived rows, the SQL part of `db check --repair`, and of bumps in the future.
 
-Each function takes what a fault names (`checks/fault.py`) and looks again before it changes anything: what is
-well, or not there any more, stays as it is. So a repair that comes late, or twice, does no harm.
-
-Stories that a wrong clock put first for ever: pulled back once the clock is right again.
+Each repair takes the keys of a finding (`checks/finding.py`) and checks again before it changes a row, so a
+late or repeated repair changes nothing that is correct.
 """
 
 import datetime as dt
@@ -19,19 +17,19 @@ from aggregator.store.engine.database import Database
 from aggregator.store.search import index
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.tables import (
-    across,
     article,
     change,
     counter,
+    cross_language,
     entry,
-    entry_link,
     identity_key,
     in_parts,
     live_blog,
+    live_blog_link,
     lsh_band,
+    observation,
     outlet_line,
     revision,
-    sighting,
     sketch,
     story,
     tombstone,
@@ -39,41 +37,42 @@ from aggregator.store.tables import (
 
 
 class ClockTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `clock` of config/tuning.yaml; units stand there."""
+    """Section `clock` of config/tuning.yaml, which gives the units."""
 
     ahead_seconds: float
     ahead_share: float
-    ahead_least: int
-    look_seconds: float
+    ahead_min: int
+    check_seconds: float
 
 
 def pull_back(connection: Connection, now: dt.datetime, tuning: ClockTuning) -> int:
-    """Give stories whose last bump is in the future the time `now`, in the order that they have; how many.
+    """Set bumps that are in the future to `now`, in the same order. Return the number of stories.
 
-    None where they are too many: then the clock is wrong now, and was not before.
+    Such bumps were written under a wrong clock. With too many of them the present clock is assumed wrong, and
+    nothing changes.
     """
     live = story.c.redirect_to.is_(None)
-    prefetcher = (live, story.c.updated > now + dt.timedelta(seconds=tuning.ahead_seconds))
-    newest = select(story.c.updated).where(live).order_by(story.c.updated.desc()).limit(1)
+    in_future = (live, story.c.bumped_at > now + dt.timedelta(seconds=tuning.ahead_seconds))
+    newest = select(story.c.bumped_at).where(live).order_by(story.c.bumped_at.desc()).limit(1)
     last: dt.datetime | None = connection.execute(newest).scalar()
     if last is None or last <= now + dt.timedelta(seconds=tuning.ahead_seconds):
         return 0
-    count = connection.execute(select(func.count()).select_from(story).where(*prefetcher)).scalar_one()
+    count = connection.execute(select(func.count()).select_from(story).where(*in_future)).scalar_one()
     all_live = connection.execute(select(func.count()).select_from(story).where(live)).scalar_one()
-    if count > max(tuning.ahead_least, tuning.ahead_share * all_live):
+    if count > max(tuning.ahead_min, tuning.ahead_share * all_live):
         return 0
-    order = select(story.c.n).where(*prefetcher).order_by(story.c.updated, story.c.n)
+    order = select(story.c.story_no).where(*in_future).order_by(story.c.bumped_at, story.c.story_no)
     ledger = Ledger(connection)
     for n in connection.execute(order).scalars().all():
-        # As every bump: to the second, and told apart by the fraction.
+        # Like every bump: to the second, with a serial number as microseconds.
         moment = now.replace(microsecond=ledger.number("bump") % 1_000_000)
-        connection.execute(update(story).where(story.c.n == n).values(updated=moment))
+        connection.execute(update(story).where(story.c.story_no == n).values(bumped_at=moment))
     ledger.close()
     return count
 
 
 class FutureBumpRepair:
-    """Looks for such stories now and then. For the writer of stories alone."""
+    """Calls `pull_back` every `check_seconds`. Only the writer uses it."""
 
     def __init__(self, database: Database, tuning: ClockTuning) -> None:
         self._database = database
@@ -81,27 +80,27 @@ class FutureBumpRepair:
         self._next_run_at = 0.0
 
     def run(self, now: dt.datetime) -> int:
-        """Pull back what is ahead of `now`; how many stories that were. Looks every `look_seconds` only."""
+        """Run `pull_back` if it is due. Return the number of changed stories."""
         if time.monotonic() < self._next_run_at:
             return 0
-        self._next_run_at = time.monotonic() + self._tuning.look_seconds
+        self._next_run_at = time.monotonic() + self._tuning.check_seconds
         return self._database.transact(lambda connection: pull_back(connection, now, self._tuning))
 
 
-_CHILDREN: Final = (sketch, across, live_blog, entry_link, outlet_line)
+_CHILDREN: Final = (sketch, cross_language, live_blog, live_blog_link, outlet_line)
 _USED: Final[Mapping[str, tuple[Any, ...]]] = {
-    "entry": (entry.c.n,),
-    "inbox": (entry.c.inbox_no, article.c.n),
-    "story": (story.c.n,),
-    "change": (change.c.n,),
+    "entry": (entry.c.entry_no,),
+    "inbox": (entry.c.inbox_no, article.c.inbox_no),
+    "story": (story.c.story_no,),
+    "change": (change.c.change_no,),
 }
 
 
 class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
-    """What the row of a story says that follows from its articles alone."""
+    """The columns of a story that are computed from its articles."""
 
-    sums: bytes
-    standing: bytes
+    centroid: bytes
+    count_state: bytes
     article_count: int
     outlet_count: int
     report_count: int
@@ -111,8 +110,8 @@ class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
     last_inbox_no: int
 
 
-def counters(connection: Connection, names: Sequence[str]) -> int:
-    """The next number of each kind is one that was never given."""
+def raise_counters(connection: Connection, names: Sequence[str]) -> int:
+    """Raise counters to the highest number in use. Return the number of changed rows."""
     mended = 0
     for name in names:
         highest = max(connection.execute(select(func.max(column))).scalar() or 0 for column in _USED[name])
@@ -121,8 +120,8 @@ def counters(connection: Connection, names: Sequence[str]) -> int:
     return mended
 
 
-def without_article(connection: Connection, table: Any, ids: Sequence[str]) -> int:
-    """Keys or looks that lead to nothing: without them the article is taken in when it comes again."""
+def _delete_without_article(connection: Connection, table: Any, ids: Sequence[str]) -> int:
+    """Delete rows of missing articles, which are then accepted when they arrive again."""
     mended = 0
     for part in in_parts(sorted(ids)):
         lost = (
@@ -135,37 +134,37 @@ def without_article(connection: Connection, table: Any, ids: Sequence[str]) -> i
     return mended
 
 
-def keys(connection: Connection, ids: Sequence[str]) -> int:
-    """Identity keys of articles that are not there."""
-    return without_article(connection, identity_key, ids)
+def delete_identity_keys(connection: Connection, ids: Sequence[str]) -> int:
+    """Delete the identity keys of articles that do not exist. Return the number of deleted rows."""
+    return _delete_without_article(connection, identity_key, ids)
 
 
 def delete_observations(connection: Connection, ids: Sequence[str]) -> int:
-    """Looks of articles that are not there."""
-    return without_article(connection, sighting, ids)
+    """Delete the observations of articles that do not exist. Return the number of deleted rows."""
+    return _delete_without_article(connection, observation, ids)
 
 
-def orphans(connection: Connection, _keys: Sequence[str]) -> int:
-    """Rows that were made of articles, and links to stories, that are not there."""
+def delete_orphans(connection: Connection, _keys: Sequence[str]) -> int:
+    """Delete derived rows of missing articles, and links to missing stories. Return their number."""
     mended = 0
     for table in _CHILDREN:
-        gone = not_(exists().where(article.c.n == table.c.article))
+        gone = not_(exists().where(article.c.inbox_no == table.c.article))
         mended += connection.execute(delete(table).where(gone)).rowcount
-    lost = not_(exists().where(story.c.id == entry_link.c.story))
-    mended += connection.execute(delete(entry_link).where(lost)).rowcount
+    lost = not_(exists().where(story.c.id == live_blog_link.c.story))
+    mended += connection.execute(delete(live_blog_link).where(lost)).rowcount
     former = not_(exists().where(article.c.id == revision.c.article))
     return mended + connection.execute(delete(revision).where(former)).rowcount
 
 
-def redirects(connection: Connection, ids: Sequence[str]) -> int:
-    """A story that gave way to one that gave way itself leads to where that led; a ring leads nowhere."""
+def shorten_redirects(connection: Connection, ids: Sequence[str]) -> int:
+    """Redirect stories to the end of their chain of redirects. Return their number. Skips cycles."""
     mended = 0
     for id_ in ids:
-        met, at = {id_}, _target(connection, id_)
-        while at and (further := _target(connection, at)) is not None and at not in met:
-            met.add(at)
+        visited, at = {id_}, _target(connection, id_)
+        while at and (further := _target(connection, at)) is not None and at not in visited:
+            visited.add(at)
             at = further
-        if at in met:
+        if at in visited:
             continue
         mended += connection.execute(update(story).where(story.c.id == id_).values(redirect_to=at)).rowcount
     return mended
@@ -176,12 +175,12 @@ def _target(connection: Connection, id_: str) -> str | None:
     return found
 
 
-def links(connection: Connection, ids: Sequence[str]) -> list[str]:
-    """Copies of an article that is not there are originals from now on; returns their stories."""
-    twin = article.alias("twin")
+def clear_lost_copies(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """Turn copies of missing articles into reports. Return the ids of their stories."""
+    match = article.alias("match")
     stories: set[str] = set()
     for part in in_parts(sorted(ids)):
-        lost = article.c.id.in_(part), not_(exists().where(twin.c.id == article.c.copy_of))
+        lost = article.c.id.in_(part), not_(exists().where(match.c.id == article.c.copy_of))
         rows = connection.execute(select(article.c.id, article.c.role, article.c.story).where(*lost)).all()
         for row in rows:
             role = "report" if row.role in ("copy", "excerpt") else row.role
@@ -190,73 +189,75 @@ def links(connection: Connection, ids: Sequence[str]) -> list[str]:
     return sorted(stories)
 
 
-def copy_keys(connection: Connection, pairs: Sequence[str], keys_of: Any) -> int:
-    """LSH keys ("KEY NUMBER") of an article that is not there, or that are not of its text.
+def delete_stray_bands(connection: Connection, pairs: Sequence[str], bands_of: Any) -> int:
+    """Delete bands ("BAND NUMBER") of a missing article, or that do not match its signature.
 
-    `keys_of` gives the keys of a signature.
+    `bands_of` returns the bands of a signature. Return the number of deleted rows.
     """
     mended = 0
     for pair in pairs:
         band, number = (int(part) for part in pair.split())
-        signature = connection.execute(select(article.c.signature).where(article.c.n == number)).scalar()
-        if signature is None or band not in keys_of(signature):
+        signature = connection.execute(
+            select(article.c.signature).where(article.c.inbox_no == number)
+        ).scalar()
+        if signature is None or band not in bands_of(signature):
             held = lsh_band.c.band == band, lsh_band.c.article == number
             mended += connection.execute(delete(lsh_band).where(*held)).rowcount
     return mended
 
 
 def clear_merged_texts(connection: Connection, ids: Sequence[str]) -> int:
-    """The merged texts of these stories are told again."""
-    values = {"text": None, "merged": None}
+    """Clear the merged texts of these stories, which are then rendered again. Return their number."""
+    values = {"text": None, "merged_story": None}
     return sum(
         connection.execute(
-            update(story).where(story.c.id.in_(part), story.c.merged.is_not(None)).values(**values)
+            update(story).where(story.c.id.in_(part), story.c.merged_story.is_not(None)).values(**values)
         ).rowcount
         for part in in_parts(sorted(ids))
     )
 
 
-def write_story(connection: Connection, id_: str, worked: DerivedColumns) -> None:
-    """Write what follows from a story's articles; its headline, order and texts stay."""
-    values = {name: getattr(worked, name) for name in DerivedColumns.__struct_fields__}
+def write_story(connection: Connection, id_: str, derived: DerivedColumns) -> None:
+    """Write the derived columns of a story; does not change its headline, bump and texts."""
+    values = {name: getattr(derived, name) for name in DerivedColumns.__struct_fields__}
     connection.execute(update(story).where(story.c.id == id_).values(**values))
 
 
 # --- the full-text index -----------------------------------------------------------------------------------
 
 
-def indexed(connection: Connection, numbers: Sequence[str]) -> int:
-    """Index these articles where they are missing; on Postgres also where they stand with other words."""
-    wanted = [int(one) for one in numbers]
+def index_articles(connection: Connection, numbers: Sequence[str]) -> int:
+    """Index articles that are missing in the index; on PostgreSQL index all again. Return their number."""
+    inbox_numbers = [int(one) for one in numbers]
     is_sqlite = connection.dialect.name == "sqlite"
     if not is_sqlite:
-        for part in in_parts(sorted(wanted)):
+        for part in in_parts(sorted(inbox_numbers)):
             connection.execute(text("DELETE FROM article_search WHERE n = ANY(:numbers)"), {"numbers": part})
-    mended = 0 if is_sqlite else len(wanted)
-    for n in wanted:
+    mended = 0 if is_sqlite else len(inbox_numbers)
+    for n in inbox_numbers:
         rows = index.rows_between(connection, n, n)
-        if not rows or (is_sqlite and _is_listed(connection, n)):
+        if not rows or (is_sqlite and _is_indexed(connection, n)):
             continue
         index.put(connection, rows)
         mended += is_sqlite
     return mended
 
 
-def _is_listed(connection: Connection, n: int) -> bool:
-    asked = "SELECT rowid FROM article_search WHERE article_search MATCH 'marks : \"_d\" *' AND rowid = :n"
-    return connection.execute(text(asked), {"n": n}).first() is not None
+def _is_indexed(connection: Connection, n: int) -> bool:
+    query = "SELECT rowid FROM article_search WHERE article_search MATCH 'marks : \"_d\" *' AND rowid = :n"
+    return connection.execute(text(query), {"n": n}).first() is not None
 
 
-def index_emptied(connection: Connection) -> None:
-    """Empty the full-text index and let all articles wait for it; only on SQLite, which needs that."""
+def empty_index(connection: Connection) -> None:
+    """Empty the full-text index and queue all articles for indexing. SQLite only."""
     connection.execute(text("INSERT INTO article_search(article_search) VALUES ('delete-all')"))
     index.reindex_all(connection)
 
 
 def reindex(connection: Connection, names: Sequence[str]) -> int:
-    """Make indexes of the file anew, of their tables. SQLite only; all other writers wait."""
-    known = set(connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'index'")).scalars())
-    wanted = [name for name in names if name in known]
-    for name in wanted:
+    """Rebuild SQLite indexes from their tables. Return their number. All other writers wait."""
+    existing = set(connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'index'")).scalars())
+    indexes = [name for name in names if name in existing]
+    for name in indexes:
         connection.exec_driver_sql(f'REINDEX "{name}"')
-    return len(wanted)
+    return len(indexes)

@@ -1,7 +1,7 @@
-"""What old rows are, and what is taken from them: the rows of `retention_job`.
+"""Retention: which rows are old, and what is deleted from them. pipeline/placement/retention.py runs it.
 
-How far each rung of the ladder has come is a counter: articles by their numbers, stories by the number of
-their last article. So what is next is found by an index, whatever the size of the database.
+The progress of each stage is a counter ("packed_to", ...): an inbox number of articles, or of the last
+article of stories. So the next rows are found by an index, whatever the size of the database.
 """
 
 import datetime as dt
@@ -32,83 +32,92 @@ from aggregator.store.search import index
 from aggregator.store.stories import article_text
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
-    across,
     article,
     change,
+    command,
     counter,
+    cross_language,
     entry,
-    entry_link,
-    hook,
     live_blog,
+    live_blog_link,
     lsh_band,
-    refusal,
-    request,
+    rejected_input,
     revision,
     sketch,
     story,
     story_log,
+    webhook,
 )
 
-Rung = Literal["packed", "untold", "unlinked", "stripped", "texts", "stories", "entries", "settled"]
-RUNGS: Final[tuple[Rung, ...]] = ("packed", "untold", "unlinked", "stripped", "texts", "stories")
-_OF_STORIES: Final = frozenset({"untold", "stripped", "texts", "stories"})
-_LATE = "late:"  # counters: by its number a story that rungs have passed though it is not done
+RetentionStage = Literal[
+    "packed", "unrendered", "unlinked", "stripped", "texts", "stories", "entries", "settled"
+]
+STAGES: Final[tuple[RetentionStage, ...]] = (
+    "packed",
+    "unrendered",
+    "unlinked",
+    "stripped",
+    "texts",
+    "stories",
+)
+_OF_STORIES: Final = frozenset({"unrendered", "stripped", "texts", "stories"})
+_LATE = "late:"  # counters: followed by the number of a story that stages have passed but not processed
 _LATE_AT_ONCE = 200
-_STALE, _MERGING = "index_stale", "index_merging"  # counters: rows taken out since the last merge; 1 in one
+_STALE, _MERGING = "index_stale", "index_merging"  # counters: rows removed since the last merge; 1: merging
 _CHECKED_AT, _STEADY_FROM = "retained_at", "steady_from"  # counters: seconds since 1970
 
 
 class OldArticle(NamedTuple):
-    """An article whose turn has come."""
+    """An article that a stage processes."""
 
-    n: int
+    inbox_no: int
     id: str
     text: str
     signature: bytes
 
 
 class OldStory(NamedTuple):
-    """A story whose turn has come. `is_final_text`: texts of it are gone, so it cannot be told as it was."""
+    """A story that a stage processes. `is_final_text`: texts are deleted, so it cannot be rendered again."""
 
-    n: int
+    story_no: int
     id: str
     title: str
     last_inbox_no: int
-    sums: bytes
+    centroid: bytes
     is_rendered: bool
     is_final_text: bool
 
 
-# --- how far it is -----------------------------------------------------------------------------------------
+# --- progress ----------------------------------------------------------------------------------------------
 
 
-def reached(connection: Connection, rung: Rung) -> int:
-    """The number up to which this rung is done."""
-    return _counted(connection, f"{rung}_to")
+def reached(connection: Connection, stage: RetentionStage) -> int:
+    """Return the inbox number up to which this stage is done."""
+    return _counted(connection, f"{stage}_to")
 
 
-def reach(connection: Connection, rung: Rung, n: int) -> None:
-    """This rung is done up to number `n`."""
-    _count(connection, f"{rung}_to", n)
+def reach(connection: Connection, stage: RetentionStage, n: int) -> None:
+    """Store that this stage is done up to inbox number `n`."""
+    _count(connection, f"{stage}_to", n)
 
 
 def begin_again(connection: Connection, *, before: int) -> None:
-    """From number `before` on articles have terms and keys again: they are to be stripped once more."""
-    rungs: tuple[Rung, ...] = ("unlinked", "stripped", "settled")
-    for rung in rungs:
-        if reached(connection, rung) >= before:
-            reach(connection, rung, before - 1)
+    """Set stages back: from number `before` on articles have terms and bands again."""
+    stages: tuple[RetentionStage, ...] = ("unlinked", "stripped", "settled")
+    for stage in stages:
+        if reached(connection, stage) >= before:
+            reach(connection, stage, before - 1)
 
 
 def progress(connection: Connection) -> dict[str, int]:
-    """How far each rung has come, by its name."""
-    names: dict[str, str] = {f"{rung}_to": rung for rung in RUNGS}
+    """Return the progress of each stage by its name."""
+    names: dict[str, str] = {f"{stage}_to": stage for stage in STAGES}
     rows = connection.execute(select(counter.c.name, counter.c.value).where(counter.c.name.in_(names)))
     return dict.fromkeys(names.values(), 0) | {names[row.name]: row.value for row in rows}
 
 
 def steady_since(connection: Connection, now: dt.datetime, most: dt.timedelta) -> dt.datetime:
-    """Since when the clock has gone on without a gap of `most` between two looks; this is a look."""
+    """Return since when the clock has run without a gap of `most` between two calls; stores this call."""
     at = int(now.timestamp())
     last, since = _counted(connection, _CHECKED_AT), _counted(connection, _STEADY_FROM)
     if not 0 <= at - last <= most.total_seconds():
@@ -119,9 +128,9 @@ def steady_since(connection: Connection, now: dt.datetime, most: dt.timedelta) -
 
 
 def is_steady(connection: Connection, now: dt.datetime, most: dt.timedelta) -> bool:
-    """Whether the clock has gone on for `most` without such a gap, by the looks of `steady_since`.
+    """Whether the clock has run for `most` without such a gap, by the calls of `steady_since`.
 
-    Else what ends by time waits: the clock may be wrong, and jump back. True where nobody ever looked.
+    If not, deletions by age wait: the clock may be wrong and jump back. True if there was no call yet.
     """
     last, since = _counted(connection, _CHECKED_AT), _counted(connection, _STEADY_FROM)
     at, seconds = now.timestamp(), most.total_seconds()
@@ -129,32 +138,33 @@ def is_steady(connection: Connection, now: dt.datetime, most: dt.timedelta) -> b
 
 
 def newest(connection: Connection) -> int:
-    """The highest number of an article; 0 without any."""
-    return connection.execute(select(func.max(article.c.n))).scalar() or 0
+    """Return the highest inbox number of an article; 0 without articles."""
+    return connection.execute(select(func.max(article.c.inbox_no))).scalar() or 0
 
 
 _NEXT_PLACED = (
-    select(article.c.n, article.c.placed_at)
-    .where(article.c.n >= bindparam("number"), article.c.placed_at <= bindparam("now"))
-    .order_by(article.c.n)
+    select(article.c.inbox_no, article.c.placed_at)
+    .where(article.c.inbox_no >= bindparam("number"), article.c.placed_at <= bindparam("now"))
+    .order_by(article.c.inbox_no)
     .limit(1)
 )
-_PARTS = 32  # into which numbers are cut, to see which of them are older
+_PARTS = 32  # samples of each step of `placed_before`
 
 
 def placed_before(connection: Connection, moment: dt.datetime, now: dt.datetime) -> int:
-    """The number up to which articles were placed before `moment`; numbers and times rise together.
+    """Return the inbox number up to which articles were placed before `moment`.
 
-    But for those that were placed while the clock was wrong: they are as old as their neighbours. So the
-    bound is where the fewest of some samples are on the wrong side, then anew between the two at the bound:
-    a stretch under a wrong clock moves it by about its own length, and not by all that came before or after.
+    Numbers and times rise together, except where articles were placed under a wrong clock: they are treated
+    as old as their neighbours. So the bound is where the fewest samples are on the wrong side, and the search
+    continues between the two samples at the bound. A period under a wrong clock moves the bound by about its
+    own length only.
     """
     low, high = 0, newest(connection) + 1
     while high - low > 1:
         points = range(low + max(1, (high - low) // _PARTS), high, max(1, (high - low) // _PARTS))
         rows = [connection.execute(_NEXT_PLACED, {"number": at, "now": now}).first() for at in points]
-        older = [row is not None and row.n < high and row.placed_at < moment for row in rows]
-        wrong = sum(older)  # where all of them are taken for younger
+        older = [row is not None and row.inbox_no < high and row.placed_at < moment for row in rows]
+        wrong = sum(older)  # for a bound before all samples
         fewest, split = wrong, 0
         for count, is_older in enumerate(older, start=1):
             wrong += -1 if is_older else 1
@@ -162,77 +172,79 @@ def placed_before(connection: Connection, moment: dt.datetime, now: dt.datetime)
                 fewest, split = wrong, count
         last = rows[split - 1] if split else None
         low, high = (
-            low if last is None else max(last.n, points[split - 1]),
+            low if last is None else max(last.inbox_no, points[split - 1]),
             points[split] if split < len(points) else high,
         )
     return low
 
 
-def due(connection: Connection, rung: Rung, upto: int) -> int:
-    """How many articles or stories this rung has before it, up to number `upto`."""
-    after = reached(connection, rung)
-    if rung in _OF_STORIES:
+def due(connection: Connection, stage: RetentionStage, upto: int) -> int:
+    """Count the articles or stories that this stage has not processed, up to inbox number `upto`."""
+    after = reached(connection, stage)
+    if stage in _OF_STORIES:
         rows = story.c.last_inbox_no.between(after + 1, upto), story.c.redirect_to.is_(None)
         return connection.execute(select(func.count()).select_from(story).where(*rows)).scalar_one()
-    within = article.c.n.between(after + 1, upto)
+    within = article.c.inbox_no.between(after + 1, upto)
     return connection.execute(select(func.count()).select_from(article).where(within)).scalar_one()
 
 
-def next_articles(connection: Connection, rung: Rung, upto: int, limit: int) -> list[OldArticle]:
-    """The next articles of a rung, up to number `upto`."""
-    columns = article.c.n, article.c.id, article_text.TEXT, article.c.signature
-    within = article.c.n.between(reached(connection, rung) + 1, upto)
-    rows = connection.execute(select(*columns).where(within).order_by(article.c.n).limit(limit))
+def next_articles(connection: Connection, stage: RetentionStage, upto: int, limit: int) -> list[OldArticle]:
+    """Return the next articles of a stage, up to inbox number `upto`."""
+    columns = article.c.inbox_no, article.c.id, article_text.TEXT, article.c.signature
+    within = article.c.inbox_no.between(reached(connection, stage) + 1, upto)
+    rows = connection.execute(select(*columns).where(within).order_by(article.c.inbox_no).limit(limit))
     return [OldArticle(*row) for row in rows]
 
 
-def next_stories(connection: Connection, rung: Rung, upto: int, limit: int) -> list[OldStory]:
-    """The next stories of a rung whose last article is at most number `upto`."""
-    within = story.c.last_inbox_no.between(reached(connection, rung) + 1, upto)
+def next_stories(connection: Connection, stage: RetentionStage, upto: int, limit: int) -> list[OldStory]:
+    """Return the next stories of a stage whose last article is at most inbox number `upto`."""
+    within = story.c.last_inbox_no.between(reached(connection, stage) + 1, upto)
     rows = connection.execute(_OLD.where(within).order_by(story.c.last_inbox_no).limit(limit))
     return [OldStory(*row) for row in rows]
 
 
 _OLD: Select[Any] = select(
-    *(story.c[name] for name in ("n", "id", "title", "last_inbox_no", "sums")),
-    story.c.merged.is_not(None),
-    and_(story.c.merged.is_not(None), exists().where(article.c.story == story.c.id, article_text.IS_GONE)),
+    *(story.c[name] for name in ("story_no", "id", "title", "last_inbox_no", "centroid")),
+    story.c.merged_story.is_not(None),
+    and_(
+        story.c.merged_story.is_not(None), exists().where(article.c.story == story.c.id, article_text.IS_GONE)
+    ),
 ).where(story.c.redirect_to.is_(None))
 
 
-# --- stories that were passed ------------------------------------------------------------------------------
+# --- late stories ------------------------------------------------------------------------------------------
 
 _PASSED = select(func.max(counter.c.value)).where(
-    counter.c.name.in_([f"{rung}_to" for rung in sorted(_OF_STORIES)])
+    counter.c.name.in_([f"{stage}_to" for stage in sorted(_OF_STORIES)])
 )
 
 
 def note_late(connection: Connection, number: int, last_inbox_no: int) -> None:
-    """Story `number` ends at this inbox number by now: where a rung has passed that, it comes back to it.
+    """Store story `number` as late if a stage has already passed its last inbox number.
 
-    So it is when its newest article was forgotten, or when it was split off from another.
+    This happens when its newest article was erased, or when it was split off from another story.
     """
     if last_inbox_no <= (connection.execute(_PASSED).scalar() or 0):
         _count(connection, f"{_LATE}{number}", number)
 
 
 def late(connection: Connection) -> dict[int, OldStory | None]:
-    """Some of the stories that were noted, by their numbers; None: it is no more."""
+    """Return some of the late stories by their numbers; None: it is not live any more."""
     noted = select(counter.c.value).where(counter.c.name.like(f"{_LATE}%")).order_by(counter.c.value)
     numbers = connection.execute(noted.limit(_LATE_AT_ONCE)).scalars().all()
-    rows = connection.execute(_OLD.where(story.c.n.in_(numbers)))
+    rows = connection.execute(_OLD.where(story.c.story_no.in_(numbers)))
     return dict.fromkeys(numbers) | {row[0]: OldStory(*row) for row in rows}
 
 
-def done_with(connection: Connection, rung: Rung, old: OldStory) -> None:
-    """This rung has nothing left to do for a story, whether it came to it in its turn or came back to it."""
-    drop_late(connection, old.n)
-    if old.last_inbox_no > reached(connection, rung):
-        reach(connection, rung, old.last_inbox_no)
+def done_with(connection: Connection, stage: RetentionStage, old: OldStory) -> None:
+    """Store that this stage is done with a story, whether it was late or not."""
+    drop_late(connection, old.story_no)
+    if old.last_inbox_no > reached(connection, stage):
+        reach(connection, stage, old.last_inbox_no)
 
 
 def drop_late(connection: Connection, number: int) -> None:
-    """Take a story off that list."""
+    """Remove a story from the late ones."""
     connection.execute(delete(counter).where(counter.c.name == f"{_LATE}{number}"))
 
 
@@ -240,26 +252,30 @@ def drop_late(connection: Connection, number: int) -> None:
 
 
 def pack(connection: Connection, old: Sequence[OldArticle]) -> None:
-    """Pack the texts of these articles; the index keeps headline, lead and marks of them."""
+    """Compress the texts of these articles. The full-text index keeps title, lead and tokens of filters."""
     articles_with_text = [one for one in old if one.text]
-    indexed = [one.n for one in articles_with_text if index.take_out(connection, one.n)]
-    kept = select(article.c.n, article.c.evidence).where(
-        article.c.n.in_([one.n for one in articles_with_text])
+    indexed = [one.inbox_no for one in articles_with_text if index.take_out(connection, one.inbox_no)]
+    kept = select(article.c.inbox_no, article.c.evidence).where(
+        article.c.inbox_no.in_([one.inbox_no for one in articles_with_text])
     )
-    evidence = {row.n: _pressed(row.evidence) for row in connection.execute(kept)}
+    evidence = {row.inbox_no: _pressed(row.evidence) for row in connection.execute(kept)}
     packed = {
-        one.n: {"text": "", "packed": article_text.packed(one.text), "evidence": evidence[one.n]}
+        one.inbox_no: {
+            "text": "",
+            "compressed_text": article_text.packed(one.text),
+            "evidence": evidence[one.inbox_no],
+        }
         for one in articles_with_text
     }
-    rewrite(connection, article.c.n, packed)
+    rewrite(connection, article.c.inbox_no, packed)
     _put_back(connection, indexed)
 
 
 def _pressed(evidence: bytes) -> bytes:
     try:
-        return codecs.pressed(evidence)
+        return codecs.compress_packed(evidence)
     except codecs.UNREADABLE:
-        return evidence  # `db check` names it
+        return evidence  # `db check` reports it
 
 
 def _put_back(connection: Connection, indexed: Sequence[int]) -> None:
@@ -270,49 +286,51 @@ def _put_back(connection: Connection, indexed: Sequence[int]) -> None:
 
 
 def unlink(connection: Connection, old: Sequence[OldArticle], keys: Mapping[int, Collection[int]]) -> None:
-    """Drop what finds these articles as the same text. `keys`: the LSH keys that each may be under."""
-    numbers = [one.n for one in old]
+    """Remove these articles from the index of copies. `keys`: the bands that each may be stored with."""
+    numbers = [one.inbox_no for one in old]
     for one in old:
-        if keys[one.n]:
-            held = lsh_band.c.band.in_(sorted(keys[one.n])), lsh_band.c.article == one.n
+        if keys[one.inbox_no]:
+            held = lsh_band.c.band.in_(sorted(keys[one.inbox_no])), lsh_band.c.article == one.inbox_no
             connection.execute(delete(lsh_band).where(*held))
-    for table in (sketch, across):
+    for table in (sketch, cross_language):
         connection.execute(delete(table).where(table.c.article.in_(numbers)))
-    connection.execute(update(article).where(article.c.n.in_(numbers)).values(signature=b""))
+    connection.execute(update(article).where(article.c.inbox_no.in_(numbers)).values(signature=b""))
 
 
 def articles_with_text(connection: Connection, story_id: str, limit: int) -> list[OldArticle]:
-    """Articles of a story whose texts are not gone, in their order."""
-    columns = article.c.n, article.c.id, article_text.TEXT, article.c.signature
+    """Return the articles of a story whose texts are not deleted, in the order of placing."""
+    columns = article.c.inbox_no, article.c.id, article_text.TEXT, article.c.signature
     chosen = select(*columns).where(article.c.story == story_id, ~article_text.IS_GONE)
-    return [OldArticle(*row) for row in connection.execute(chosen.order_by(article.c.n).limit(limit))]
+    return [OldArticle(*row) for row in connection.execute(chosen.order_by(article.c.inbox_no).limit(limit))]
 
 
 def drop_texts(connection: Connection, old: Sequence[OldArticle]) -> None:
-    """Take the words of these articles away, but for their headlines; what was decided of them stays."""
-    numbers, ids = [one.n for one in old], [one.id for one in old]
+    """Delete the texts of these articles. Titles and decisions stay."""
+    numbers, ids = [one.inbox_no for one in old], [one.id for one in old]
     indexed = [n for n in numbers if index.take_out(connection, n)]
-    kept = select(article.c.n, article.c.details, article.c.evidence).where(article.c.n.in_(numbers))
+    kept = select(article.c.inbox_no, article.c.details, article.c.evidence).where(
+        article.c.inbox_no.in_(numbers)
+    )
     rows = {
-        row.n: {
+        row.inbox_no: {
             "text": "",
-            "packed": article_text.GONE,
+            "compressed_text": article_text.GONE,
             "lead": "",
             "terms": b"",
-            "details": _without_words(row.details),
-            "evidence": _in_short(row.evidence),
+            "details": _without_text(row.details),
+            "evidence": _shortened(row.evidence),
         }
         for row in connection.execute(kept).all()
     }
-    rewrite(connection, article.c.n, rows)
+    rewrite(connection, article.c.inbox_no, rows)
     connection.execute(delete(revision).where(revision.c.article.in_(ids)))
-    for table in (live_blog, entry_link):
+    for table in (live_blog, live_blog_link):
         connection.execute(delete(table).where(table.c.article.in_(numbers)))
     _put_back(connection, indexed)
 
 
-def _without_words(details: bytes) -> bytes:
-    """What is damaged may hold words, and goes as a whole."""
+def _without_text(details: bytes) -> bytes:
+    """Damaged details are dropped, because they may hold text."""
     try:
         known = codecs.unpack(details, ArticleDetails)
     except codecs.UNREADABLE:
@@ -320,98 +338,113 @@ def _without_words(details: bytes) -> bytes:
     return codecs.pack(msgspec.structs.replace(known, timed=(), repeated=(), media=()))
 
 
-def _in_short(evidence: bytes) -> bytes:
+def _shortened(evidence: bytes) -> bytes:
     try:
         known = codecs.unpack(evidence, Evidence)
     except codecs.UNREADABLE:
-        return evidence  # `db check` names it
-    return codecs.press(msgspec.structs.replace(known, reasons=(), shared=(), runner_up=None, excerpts=()))
+        return evidence  # `db check` reports it
+    shortened = msgspec.structs.replace(known, reasons=(), shared=(), runner_up=None, excerpts=())
+    return codecs.pack_compressed(shortened)
 
 
 # --- stories -----------------------------------------------------------------------------------------------
 
 
 def clear_merged_texts(connection: Connection, old: Sequence[OldStory]) -> None:
-    """Take the merged texts of these stories away: they are told when somebody reads them."""
-    told = [one for one in old if one.is_rendered]
-    rewrite(connection, story.c.n, {one.n: _without_merged_text(one) for one in told})
+    """Delete the merged texts of these stories; from now on they are rendered on demand."""
+    rendered = [one for one in old if one.is_rendered]
+    rewrite(connection, story.c.story_no, {one.story_no: _without_merged_text(one) for one in rendered})
 
 
-def freeze_stories(connection: Connection, old: Sequence[OldStory], lights: Mapping[int, bytes]) -> None:
-    """No article joins these stories any more; `lights`: by number their sums without terms.
+def freeze_stories(connection: Connection, old: Sequence[OldStory], centroids: Mapping[int, bytes]) -> None:
+    """Delete the terms and the merged texts of stories that no article joins any more.
 
-    Their members' terms go, and their merged texts.
+    `centroids`: by number of the story, without terms.
     """
     _drop_terms(connection, [one.id for one in old])
-    light = {one.n: {"sums": lights[one.n], "standing": None, **_without_merged_text(one)} for one in old}
-    rewrite(connection, story.c.n, light)
+    values = {
+        one.story_no: {"centroid": centroids[one.story_no], "count_state": None, **_without_merged_text(one)}
+        for one in old
+    }
+    rewrite(connection, story.c.story_no, values)
 
 
 def _without_merged_text(old: OldStory) -> dict[str, Any]:
-    return {"text": ""} if old.is_final_text else {"text": "", "merged": None}
+    return {"text": ""} if old.is_final_text else {"text": "", "merged_story": None}
 
 
-def keep_merged_text(connection: Connection, old: OldStory, light: bytes, merged: MergedStory | None) -> None:
-    """The texts of a story begin to go. `merged`: what stays of its merged text; None: what is there."""
+def keep_merged_text(
+    connection: Connection, old: OldStory, centroid: bytes, merged: MergedStory | None
+) -> None:
+    """Store the final merged text of a story before its texts are deleted.
+
+    `merged`: the final text; None: the stored one. `centroid` is without terms.
+    """
     _drop_terms(connection, [old.id])
-    told = {} if merged is None else {"merged": codecs.compress_struct(merged)}
-    rewrite(connection, story.c.n, {old.n: {"sums": light, "standing": None, "text": "", **told}})
+    final = {} if merged is None else {"merged_story": codecs.compress_struct(merged)}
+    rewrite(
+        connection,
+        story.c.story_no,
+        {old.story_no: {"centroid": centroid, "count_state": None, "text": "", **final}},
+    )
 
 
 def final_text(connection: Connection, id: str) -> dict[str, Any] | None:  # noqa: A002 - as people type
-    """What a story tells, where texts of it are gone and it cannot be told again."""
-    columns = story.c.text, story.c.merged, story.c.disagreement_count
+    """Return the columns of the merged text of a story that cannot be rendered again; None for others."""
+    columns = story.c.text, story.c.merged_story, story.c.disagreement_count
     is_gone = exists().where(article.c.story == story.c.id, article_text.IS_GONE)
-    chosen = select(*columns).where(story.c.id == id, story.c.merged.is_not(None), is_gone)
+    chosen = select(*columns).where(story.c.id == id, story.c.merged_story.is_not(None), is_gone)
     row = connection.execute(chosen).mappings().first()
     return None if row is None else dict(row)
 
 
-def keep_final_text(connection: Connection, id: str, words: Mapping[str, Any]) -> None:  # noqa: A002 - as above
-    """Let story `id` tell again what `final_text` found."""
-    connection.execute(update(story).where(story.c.id == id).values(**words))
+def keep_final_text(connection: Connection, id: str, columns: Mapping[str, Any]) -> None:  # noqa: A002 - as above
+    """Write the columns from `final_text` back."""
+    connection.execute(update(story).where(story.c.id == id).values(**columns))
 
 
 def _drop_terms(connection: Connection, ids: Collection[str]) -> None:
-    weighty = article.c.story.in_(sorted(ids)), func.length(article.c.terms) > 0
-    connection.execute(update(article).where(*weighty).values(terms=b""))  # settled later
+    with_terms = article.c.story.in_(sorted(ids)), func.length(article.c.terms) > 0
+    connection.execute(update(article).where(*with_terms).values(terms=b""))  # see `settle_articles`
 
 
 def slim_entries(connection: Connection, ids: Collection[str]) -> None:
-    """What is left of the entries of these articles is that they came."""
+    """Delete payload and addresses of the placed entries of these articles; the rows stay for the counts."""
     some = entry.c.article.in_(sorted(ids)), entry.c.state == "done"
-    numbers = connection.execute(select(entry.c.n).where(*some)).scalars().all()
-    rewrite(connection, entry.c.n, {n: {"payload": b"", "url": None, "page_url": None} for n in numbers})
+    numbers = connection.execute(select(entry.c.entry_no).where(*some)).scalars().all()
+    rewrite(
+        connection, entry.c.entry_no, {n: {"payload": b"", "url": None, "page_url": None} for n in numbers}
+    )
 
 
 def last_to_first(connection: Connection, story_id: str, limit: int) -> list[str]:
-    """The last articles of a story, so that none loses its original before its turn; its headline's last."""
+    """Return the last articles of a story, the one of the headline last: copies go before their originals."""
     is_title = article.c.id == select(story.c.title_article).where(story.c.id == story_id).scalar_subquery()
     members = select(article.c.id).where(article.c.story == story_id)
-    ordered = members.order_by(case((is_title, 1), else_=0), article.c.n.desc())
+    ordered = members.order_by(case((is_title, 1), else_=0), article.c.inbox_no.desc())
     return list(connection.execute(ordered.limit(limit)).scalars())
 
 
 def settle_entries(connection: Connection, limit: int) -> int:
-    """Let the rows of the next entries that are done lie close; returns how many.
+    """Drop the payload of the next finished entries and rewrite their rows. Return their number.
 
-    They came with all their words. What an accepted one declared is in its article, and nobody asks for it.
+    What a placed entry declared is in its article.
     """
     after = reached(connection, "entries")
-    columns = [entry.c[name] for name in ("n", "state", "verdict", "page_verdict", "url", "page_url")]
+    columns = [entry.c[name] for name in ("entry_no", "state", "verdict", "page_verdict", "url", "page_url")]
     chosen = select(*columns, article.c.url.label("known"))
-    chosen = chosen.outerjoin(article, article.c.id == entry.c.article).where(entry.c.n > after)
-    rows = connection.execute(chosen.order_by(entry.c.n).limit(limit)).all()
+    chosen = chosen.outerjoin(article, article.c.id == entry.c.article).where(entry.c.entry_no > after)
+    rows = connection.execute(chosen.order_by(entry.c.entry_no).limit(limit)).all()
     waiting = next((at for at, row in enumerate(rows) if row.state in _WAITS), len(rows))
     if waiting < limit:
         return 0
-    rewrite(connection, entry.c.n, {row.n: _settled(row) for row in rows})
-    reach(connection, "entries", rows[-1].n)
+    rewrite(connection, entry.c.entry_no, {row.entry_no: _settled(row) for row in rows})
+    reach(connection, "entries", rows[-1].entry_no)
     return len(rows)
 
 
 def _settled(row: Any) -> dict[str, Any]:
-    """What its article has of an entry is empty in it; `doctor` shows those whose page was no good."""
+    """Clear the columns that the article has, too. `doctor` reads the entries whose page failed."""
     is_plain = (row.state, row.verdict, row.page_verdict) == ("done", "ok", None)
     values: dict[str, Any] = {"payload": b""} if is_plain else {}
     if row.state == "done" and row.known is not None:
@@ -420,17 +453,17 @@ def _settled(row: Any) -> dict[str, Any]:
 
 
 def settle_articles(connection: Connection, limit: int) -> int:
-    """Let the rows of the next articles lie close whose stories nothing joins any more; returns how many.
+    """Rewrite the rows of the next articles of closed stories, which have shrunk. Return their number.
 
-    On Postgres there is nothing to do.
+    SQLite only: see rewrite_rows.py.
     """
     if connection.dialect.name != "sqlite":
         return 0
-    within = article.c.n.between(reached(connection, "settled") + 1, reached(connection, "stripped"))
-    chosen = select(article.c.n).where(within).order_by(article.c.n).limit(limit)
+    within = article.c.inbox_no.between(reached(connection, "settled") + 1, reached(connection, "stripped"))
+    chosen = select(article.c.inbox_no).where(within).order_by(article.c.inbox_no).limit(limit)
     numbers = connection.execute(chosen).scalars().all()
     if numbers:
-        rewrite(connection, article.c.n, {n: {} for n in numbers})
+        rewrite(connection, article.c.inbox_no, {n: {} for n in numbers})
         reach(connection, "settled", numbers[-1])
     return len(numbers)
 
@@ -439,40 +472,46 @@ _WAITS: Final = frozenset({"page", "ready"})
 
 
 def drop_history(connection: Connection, ids: Collection[str]) -> None:
-    """Take the logs and changes of stories away."""
+    """Delete the log lines and changes of stories."""
     for table in (story_log, change):
         connection.execute(delete(table).where(table.c.story.in_(sorted(ids))))
 
 
-# --- what is read for some time only -----------------------------------------------------------------------
+# --- short-lived rows --------------------------------------------------------------------------------------
 
 
 def drop_changes(connection: Connection, before: dt.datetime, limit: int) -> int:
-    """Delete the oldest changes from before `before` that all webhooks have read; returns how many."""
-    read_to = connection.execute(select(func.min(hook.c.read_to)).where(hook.c.is_on)).scalar()
-    chosen = select(change.c.n, change.c.at).order_by(change.c.n).limit(limit)
+    """Delete the oldest changes before `before` that all webhooks have examined. Return their number."""
+    last_change_no = connection.execute(
+        select(func.min(webhook.c.last_change_no)).where(webhook.c.is_configured)
+    ).scalar()
+    chosen = select(change.c.change_no, change.c.at).order_by(change.c.change_no).limit(limit)
     last = 0
     for row in connection.execute(chosen):
-        if row.at >= before or (read_to is not None and row.n > read_to):
+        if row.at >= before or (last_change_no is not None and row.change_no > last_change_no):
             break
-        last = row.n
-    return connection.execute(delete(change).where(change.c.n <= last)).rowcount if last else 0
+        last = row.change_no
+    return connection.execute(delete(change).where(change.c.change_no <= last)).rowcount if last else 0
 
 
 def drop_commands(connection: Connection, before: dt.datetime, limit: int) -> int:
-    """Delete answered requests of commands from before `before`; returns how many."""
-    answered = select(request.c.n).where(request.c.state != "waiting", request.c.done_at < before)
-    some = connection.execute(answered.order_by(request.c.n).limit(limit)).scalars().all()
-    return connection.execute(delete(request).where(request.c.n.in_(some))).rowcount if some else 0
+    """Delete commands that were answered before `before`. Return their number."""
+    answered = select(command.c.command_no).where(command.c.state != "waiting", command.c.done_at < before)
+    some = connection.execute(answered.order_by(command.c.command_no).limit(limit)).scalars().all()
+    return connection.execute(delete(command).where(command.c.command_no.in_(some))).rowcount if some else 0
 
 
 def drop_rejected(connection: Connection, before: dt.datetime, limit: int) -> int:
-    """Delete what was noted before `before` of things that could not be read; returns how many."""
-    old = select(refusal.c.source, refusal.c.item).where(refusal.c.at < before).order_by(refusal.c.at)
+    """Delete rejected inputs from before `before`. Return their number."""
+    old = (
+        select(rejected_input.c.source, rejected_input.c.item)
+        .where(rejected_input.c.at < before)
+        .order_by(rejected_input.c.at)
+    )
     some = connection.execute(old.limit(limit)).all()
     for row in some:
-        is_it = refusal.c.source == row.source, refusal.c.item == row.item
-        connection.execute(delete(refusal).where(*is_it))
+        is_it = rejected_input.c.source == row.source, rejected_input.c.item == row.item
+        connection.execute(delete(rejected_input).where(*is_it))
     return len(some)
 
 
@@ -480,9 +519,9 @@ def drop_rejected(connection: Connection, before: dt.datetime, limit: int) -> in
 
 
 def merge_index(connection: Connection, least: int, pages: int) -> bool:
-    """Merge some `pages` of SQLite's full-text index once `least` rows of it are stale; whether it did.
+    """Merge `pages` of SQLite's full-text index once `least` of its rows are stale. Return whether it did.
 
-    It keeps the words of what was taken out until they are merged. Postgres sees to that by itself.
+    FTS5 keeps the words of deleted rows until it merges. On Postgres autovacuum removes them.
     """
     if connection.dialect.name != "sqlite":
         return False
@@ -496,11 +535,11 @@ def merge_index(connection: Connection, least: int, pages: int) -> bool:
     return True
 
 
-# --- room --------------------------------------------------------------------------------------------------
+# --- file size ---------------------------------------------------------------------------------------------
 
 
 class FileSpace(NamedTuple):
-    """What an SQLite file is made of, in bytes; `has_auto_vacuum`: its free pages can leave it bit by bit."""
+    """Sizes of an SQLite file in bytes. `has_auto_vacuum`: free pages can be released in parts."""
 
     file: int
     free: int
@@ -509,12 +548,12 @@ class FileSpace(NamedTuple):
 
     @property
     def used(self) -> int:
-        """Without free pages: what the rows and indexes take."""
+        """Return the bytes of tables and indexes."""
         return self.file - self.free
 
 
 def file_space(connection: Connection) -> FileSpace | None:
-    """None on Postgres, which sees to free pages by itself and does not tell of them."""
+    """Return the sizes of the SQLite file; None on Postgres."""
     if connection.dialect.name != "sqlite":
         return None
     page, pages, free, mode = (

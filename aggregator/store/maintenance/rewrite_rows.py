@@ -1,8 +1,7 @@
-"""Rows that shrink: written again where SQLite would leave a hole.
+"""Updates that shrink rows: on SQLite rows are deleted and inserted again, so that pages are filled.
 
-SQLite never joins the pages of rows that an UPDATE made smaller: measured, a row that gave up nine tenths of
-its bytes went on filling half a page. Deleted and inserted again, rows lie close. Postgres writes each row
-anew in any case.
+SQLite does not merge the pages of rows that an UPDATE made smaller: measured, a row that lost nine tenths of
+its bytes continued to fill half a page. Postgres writes a new row version in any case.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from aggregator.store.tables import in_parts, metadata
 
 
 def rewrite(connection: Connection, key: Column[Any], values: Mapping[Any, Mapping[str, Any]]) -> None:
-    """Write new `values` into rows, by their `key`; rows that refer to them stay as they are."""
+    """Write `values` (column to value, by `key`) into rows. Rows that refer to them are not changed."""
     table = key.table
     assert isinstance(table, Table)
     keys = sorted(values)
@@ -26,19 +25,19 @@ def rewrite(connection: Connection, key: Column[Any], values: Mapping[Any, Mappi
     connection.execute(text("PRAGMA defer_foreign_keys=ON"))  # to the end of this transaction
     for part in in_parts(keys):
         rows = [dict(row) for row in connection.execute(select(table).where(key.in_(part))).mappings()]
-        hanging = [(child, _rows(connection, child, part)) for child in _hanging_on(key)]
+        cascaded = [(child, _rows(connection, child, part)) for child in _cascading_to(key)]
         connection.execute(delete(table).where(key.in_(part)))
         for row in rows:
             row.update(values[row[key.name]])
         if rows:
             connection.execute(insert(table), sorted(rows, key=lambda row: row[key.name]))
-        for child, held in hanging:
-            if held:
-                connection.execute(insert(child.table), held)
+        for child, child_rows in cascaded:
+            if child_rows:
+                connection.execute(insert(child.table), child_rows)
 
 
-def _hanging_on(key: Column[Any]) -> list[Column[Any]]:
-    """The columns whose rows go when the rows of `key` are deleted."""
+def _cascading_to(key: Column[Any]) -> list[Column[Any]]:
+    """Return the foreign keys whose rows are deleted together with the rows of `key`."""
     return [
         foreign.parent
         for table in metadata.sorted_tables

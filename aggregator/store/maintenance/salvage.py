@@ -1,7 +1,7 @@
-"""The rows of a damaged SQLite file, as far as they can be read.
+"""Salvage: reading the undamaged rows of a damaged SQLite file.
 
-A page that holds what was never written to it hides its own rows; the pages before and behind it are whole.
-So a table is read from both of its ends up to the damage, and what lies between bit by bit.
+A damaged page hides its own rows; the pages before and after it are readable. So a table is read from both
+ends up to the damage, and the range between in ever smaller parts.
 """
 
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from sqlalchemy.exc import DatabaseError
 from aggregator.store.engine.db_errors import is_damage
 
 _AT: Final[Label[int]] = literal_column("rowid").label("_at")
-_SPAN: Final = 1024  # numbers of rows that are asked at once between two damaged places
-_WIDEST: Final = 1 << 24  # between the numbers of two rows: as many may have gone by retention
+_SPAN: Final = 1024  # row numbers that are read at once between two damaged places
+_WIDEST: Final = 1 << 24  # gap between the numbers of two rows: retention may have deleted so many
 _HIGHEST: Final = 1 << 40
-# What a value raises that is not of its column's kind.
+# Exceptions raised for a value that does not have the type of its column.
 GARBLED: Final = (ValueError, TypeError, LookupError)
 
 
 def salvage_rows(connection: Connection, table: Table) -> Iterator[Row[Any] | None]:
-    """The rows that can be read, in no order; None for each that cannot, or for some at once."""
+    """Yield the readable rows, unordered, and None for each unreadable row or range of rows."""
     if table.dialect_options["sqlite"]["with_rowid"]:
         yield from _by_numbers(connection, select(table, _AT))
     else:
@@ -29,7 +29,7 @@ def salvage_rows(connection: Connection, table: Table) -> Iterator[Row[Any] | No
 
 
 def _readable(connection: Connection, statement: Select[Any]) -> Iterator[Row[Any] | None]:
-    """Rows up to the first that cannot be read; then None."""
+    """Yield rows up to the first unreadable one; then None."""
     try:
         yield from connection.execute(statement)
     except DatabaseError as error:
@@ -55,7 +55,7 @@ def _by_numbers(connection: Connection, statement: Select[Any]) -> Iterator[Row[
         if row is not None:
             high = row._at
             yield row
-    if high is None or high > _most_after(low):  # nobody knows how many were there
+    if high is None or high > _most_after(low):  # the number of lost rows is unknown
         yield None
         return
     for first in range(low + 1, high, _SPAN):
@@ -63,14 +63,14 @@ def _by_numbers(connection: Connection, statement: Select[Any]) -> Iterator[Row[
 
 
 def _most_after(number: int) -> int:
-    """The highest number that may follow this one; what is above it is no number of a row."""
+    """Return the highest plausible number of the next row."""
     return number + _WIDEST if number else _HIGHEST
 
 
 def _within(
     connection: Connection, statement: Select[Any], first: int, last: int
 ) -> Iterator[Row[Any] | None]:
-    """Rows `first` to `last`, by halves where one of them cannot be read."""
+    """Yield rows `first` to `last`, by bisection if one of them is unreadable."""
     found = list(_readable(connection, statement.where(_AT.between(first, last)).order_by(_AT)))
     if None not in found or first == last:
         yield from found
@@ -81,7 +81,7 @@ def _within(
 
 
 def _by_keys(connection: Connection, table: Table) -> Iterator[Row[Any] | None]:
-    """Of a table without numbers of rows what comes before the first damage and behind the last."""
+    """Yield the rows of a WITHOUT ROWID table before the first damage and after the last one."""
     columns = list(table.primary_key.columns)
     last: tuple[Any, ...] | None = None
     for row in _readable(connection, select(table).order_by(*columns)):

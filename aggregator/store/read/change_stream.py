@@ -1,8 +1,7 @@
-"""The stream of changes: what readers of a story are told, written with the decision and read again here.
+"""The change stream: written with each decision, read by update feeds and webhooks.
 
-A change is what bumps a story (it came to be, an independent report came, the headline changed, a person
-corrected it), and every merge and split. A copy is none. The stream begins with the migration that made its
-table: older lines of `story_log` do not say which article brought a report of its own.
+A change is a bump of a story (a new story, a new independent report, another headline, a correction), a merge
+or a split. Copies cause no change.
 """
 
 import datetime as dt
@@ -20,14 +19,14 @@ from aggregator.store.stories.stories import StoryRow, StoryState
 from aggregator.store.tables import article as article_table
 from aggregator.store.tables import change, story
 
-_FIRST_STEP, _STEP = 100, 2500  # changes read at once: few where nearly all fit, more where hardly any does
-_THEN = story.alias("story_then")  # the story as the change names it; it may have given way since
+_FIRST_STEP, _STEP = 100, 2500  # changes per query; more if few of the first match
+_THEN = story.alias("story_then")  # the story of the change, which may have been merged since
 
 
 class ChangeTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `changes` of config/tuning.yaml."""
 
-    looked_at: int
+    scan_limit: int
 
 
 def write_change(
@@ -42,17 +41,17 @@ def write_change(
     others: Sequence[str] = (),
     kind: ChangeKind | None = None,
 ) -> None:
-    """Write down what is new about a story whose row said `before`; nothing where nobody is told of it.
+    """Add a change to the stream if `before` and `after` differ in a way that counts.
 
-    `kind` is what was done, where the two rows do not say; `bump` the time that it sorts by.
+    `kind`: given if it does not follow from the two rows. `bump`: the sort time.
     """
     is_renamed = before is not None and after.title != before.title
-    told = kind or _kind(before, after, others)
-    if told is not None:
+    change_kind = kind or _kind(before, after, others)
+    if change_kind is not None:
         ledger.change(
             now,
             story_id,
-            told,
+            change_kind,
             bump=bump,
             title=after.title,
             title_before=before.title or None if before is not None and is_renamed else None,
@@ -72,34 +71,34 @@ def _kind(before: StoryRow | None, after: StoryState, others: Sequence[str]) -> 
     return "headline" if after.title != before.title else None
 
 
-def newest(connection: Connection, wanted: StoryFilter, *, looked_at: int) -> tuple[Change, ...]:
-    """The newest changes of stories that fit `wanted`, at most its `limit`.
+def newest(connection: Connection, wanted: StoryFilter, *, scan_limit: int) -> tuple[Change, ...]:
+    """Return the newest changes of stories that match `wanted`, at most its `limit`.
 
-    Only the newest `looked_at` changes are asked: a filter that fits nothing must not read them all.
+    Only the newest `scan_limit` changes are scanned: a filter that matches nothing must not read them all.
     """
     found: list[Row[Any]] = []
-    offset, step = 0, min(max(_FIRST_STEP, wanted.limit), looked_at)
-    while len(found) < wanted.limit and offset < looked_at:
+    offset, step = 0, min(max(_FIRST_STEP, wanted.limit), scan_limit)
+    while len(found) < wanted.limit and offset < scan_limit:
         rows = _fitting_rows(connection, wanted, offset, step)
         if rows is None:
             break
         found += rows
-        offset, step = offset + step, min(_STEP, looked_at - offset - step)
+        offset, step = offset + step, min(_STEP, scan_limit - offset - step)
     return _changes(connection, found[: wanted.limit])
 
 
 def _fitting_rows(
     connection: Connection, wanted: StoryFilter, offset: int, step: int
 ) -> list[Row[Any]] | None:
-    """Of `step` changes in their order from `offset` those that fit; None where there are no changes left."""
-    recent = select(change).order_by(change.c.updated.desc(), change.c.n.desc())
+    """Return those of `step` changes from `offset` on that match; None if no changes are left."""
+    recent = select(change).order_by(change.c.bumped_at.desc(), change.c.change_no.desc())
     part = recent.limit(step).offset(offset).subquery("part")
     statement = (
         select(part, story.c.id.label("today"))
         .join(_THEN, _THEN.c.id == part.c.story)
         .join(story, story.c.id == func.coalesce(_THEN.c.redirect_to, _THEN.c.id))
-        .where(*of_stories(wanted))  # asked here already, so that few rows come out
-        .order_by(part.c.updated.desc(), part.c.n.desc())
+        .where(*of_stories(wanted))  # also part of `fitting`; here it reduces the rows
+        .order_by(part.c.bumped_at.desc(), part.c.change_no.desc())
     )
     rows = connection.execute(statement).all()
     if not rows and connection.execute(recent.limit(1).offset(offset)).first() is None:
@@ -109,17 +108,17 @@ def _fitting_rows(
 
 
 def following(connection: Connection, after: int, limit: int, *, indexed_to: int) -> tuple[Change, ...]:
-    """The changes after number `after`, oldest first, as far as their articles can be searched for.
+    """Return the changes after number `after`, oldest first, up to the first whose article is not indexed.
 
-    `indexed_to`: the article number up to which full text is indexed.
+    `indexed_to`: the inbox number up to which articles are in the full-text index.
     """
     statement = (
-        select(change, story.c.id.label("today"), article_table.c.n.label("article_n"))
+        select(change, story.c.id.label("today"), article_table.c.inbox_no.label("article_n"))
         .join(_THEN, _THEN.c.id == change.c.story)
         .join(story, story.c.id == func.coalesce(_THEN.c.redirect_to, _THEN.c.id))
         .outerjoin(article_table, article_table.c.id == change.c.article)
-        .where(change.c.n > after)
-        .order_by(change.c.n)
+        .where(change.c.change_no > after)
+        .order_by(change.c.change_no)
         .limit(limit)
     )
     rows = connection.execute(statement).all()
@@ -128,8 +127,8 @@ def following(connection: Connection, after: int, limit: int, *, indexed_to: int
 
 
 def last_number(connection: Connection) -> int:
-    """The number of the newest change; 0 where there is none."""
-    return connection.execute(select(func.max(change.c.n))).scalar() or 0
+    """Return the number of the newest change; 0 without changes."""
+    return connection.execute(select(func.max(change.c.change_no))).scalar() or 0
 
 
 def _changes(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Change, ...]:
@@ -137,12 +136,12 @@ def _changes(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Change, 
     came = {view.id: view for view in article_views.views_of(connection, wanted)}
     return tuple(
         Change(
-            n=row.n,
+            n=row.change_no,
             story=row.today,
             was=row.story,
             kind=row.kind,
             at=row.at,
-            updated=row.updated,
+            updated=row.bumped_at,
             title=row.title,
             title_before=row.title_before,
             report_count=row.report_count,

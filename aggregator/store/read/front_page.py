@@ -1,4 +1,4 @@
-"""What the pages ask beyond lists: the stories that the front page weighs, and what happened to one story."""
+"""Queries of the web pages: stories for the front page, and the history of a story."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,9 +10,9 @@ from aggregator.model.read_model import FrontPageStory, HistoryEvent, HistoryEve
 from aggregator.store.read.story_list import with_reports
 from aggregator.store.tables import article, source, story, story_log
 
-# The newest stories of each class are weighed: any, at least two, at least five independent reports. So a
-# story with many reports is found however many single ones came after it, and the work stays the same at
-# any size. Each class has a (partial) index on `updated`.
+# The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
+# stories do not hide a story with many reports, and the cost does not depend on the number of stories. Each
+# class has a partial index on `bumped_at`.
 CLASSES: Final = (1, 2, 5)
 _KINDS: Final = frozenset(get_args(HistoryEventKind))
 
@@ -20,8 +20,10 @@ _KINDS: Final = frozenset(get_args(HistoryEventKind))
 def front_page_stories(
     connection: Connection, wanted: Select[Any], window: int, prefer: Sequence[str], min_reports: int
 ) -> list[FrontPageStory]:
-    """The newest `window` stories of each class among those that `wanted` selects, each once."""
-    light = wanted.with_only_columns(story.c.id, story.c.updated, story.c.report_count, story.c.language)
+    """Return the newest `window` stories of each class among those that `wanted` selects, each once."""
+    light = wanted.with_only_columns(
+        story.c.id, story.c.bumped_at.label("updated"), story.c.report_count, story.c.language
+    )
     found: dict[str, Row[Any]] = {}
     for least in CLASSES:
         if least == 1 or least > min_reports:
@@ -32,7 +34,7 @@ def front_page_stories(
 
 
 def _with_outlet(connection: Connection, ids: Sequence[str], outlets: Sequence[str]) -> frozenset[str]:
-    """Those of the stories that hold an article of one of the outlets."""
+    """Return those of the stories that have an article of one of the outlets."""
     if not outlets or not ids:
         return frozenset()
     keys = [outlet.casefold() for outlet in outlets]
@@ -42,19 +44,23 @@ def _with_outlet(connection: Connection, ids: Sequence[str], outlets: Sequence[s
 
 
 def rows_of(connection: Connection, ids: Iterable[str]) -> dict[str, Row[Any]]:
-    """The rows of live stories, by id."""
+    """Return the rows of live stories, by id."""
     chosen = select(story).where(story.c.id.in_(list(ids)), story.c.redirect_to.is_(None))
     return {row.id: row for row in connection.execute(chosen)}
 
 
-_SHOWN = [story.c[name] for name in StoryListItem.__struct_fields__ if name != "outlets"]
+_SHOWN = [
+    story.c.bumped_at.label("updated") if name == "updated" else story.c[name]
+    for name in StoryListItem.__struct_fields__
+    if name != "outlets"
+]
 
 
 def list_stories(connection: Connection, ids: Sequence[str]) -> tuple[StoryListItem, ...]:
     """The live ones of these stories, in their order."""
     chosen = select(*_SHOWN).where(story.c.id.in_(ids), story.c.redirect_to.is_(None))
     rows = {row.id: row for row in connection.execute(chosen)}
-    first = func.min(article.c.effective)
+    first = func.min(article.c.effective_at)
     named = (
         select(article.c.story, article.c.outlet)
         .where(article.c.story.in_(list(rows)), article.c.outlet.is_not(None))
@@ -70,7 +76,7 @@ def list_stories(connection: Connection, ids: Sequence[str]) -> tuple[StoryListI
 
 
 def folders(connection: Connection) -> tuple[str, ...]:
-    """The folders that sources are in, by name."""
+    """Return the names of all folders of sources, sorted."""
     named = select(source.c.folder).where(source.c.folder.is_not(None), source.c.folder != "")
     return tuple(connection.execute(named.distinct().order_by(source.c.folder)).scalars())
 
@@ -79,20 +85,20 @@ def folders(connection: Connection) -> tuple[str, ...]:
 
 
 def story_history(connection: Connection, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
-    """What happened to a story, the oldest first: of more than `limit` lines the first and the last half."""
-    columns = (story_log.c.n, story_log.c.at, story_log.c.kind, story_log.c.article, story_log.c.detail)
+    """Return the log of a story, oldest first; of more than `limit` lines, the first and the last half."""
+    columns = (story_log.c.log_no, story_log.c.at, story_log.c.kind, story_log.c.article, story_log.c.detail)
     of_story: Select[Any] = select(*columns).where(story_log.c.story == story_id)
-    newest = connection.execute(of_story.order_by(story_log.c.n.desc()).limit(limit)).all()
-    rows = {row.n: row for row in newest}
+    newest = connection.execute(of_story.order_by(story_log.c.log_no.desc()).limit(limit)).all()
+    rows = {row.log_no: row for row in newest}
     if len(newest) == limit:
-        oldest = connection.execute(of_story.order_by(story_log.c.n).limit(limit // 2)).all()
-        rows = {row.n: row for row in (*newest[: limit - limit // 2], *oldest)}
+        oldest = connection.execute(of_story.order_by(story_log.c.log_no).limit(limit // 2)).all()
+        rows = {row.log_no: row for row in (*newest[: limit - limit // 2], *oldest)}
     titles = _titles(connection, [row for row in rows.values() if row.kind == "merged"])
     return tuple(_history_event(rows[n], titles) for n in sorted(rows))
 
 
 def _titles(connection: Connection, merged: Iterable[Row[Any]]) -> dict[str, str]:
-    """The titles of stories that gave way, by id."""
+    """Return the titles of merged stories by id."""
     others = {str(_detail(row).get("other", "")) for row in merged} - {""}
     if not others:
         return {}
@@ -117,5 +123,5 @@ def _history_event(row: Row[Any], titles: dict[str, str]) -> HistoryEvent:
 
 
 def _detail(row: Row[Any]) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(row.detail) if row.detail else {}
-    return told
+    detail: dict[str, Any] = json.loads(row.detail) if row.detail else {}
+    return detail

@@ -1,7 +1,7 @@
-"""Which of a few stories fit a filter, asked of those stories alone.
+"""Tests given stories against a filter.
 
-`Reading.stories` goes through all stories in their order until it has enough; who has stories in hand already
-(the stream of changes, the webhooks) asks here, and pays by their number, not by how often a word was used.
+`story_list.page` scans all stories in order. The change stream and webhooks, which have a few stories
+already, use this module; its cost depends on their number, not on the frequency of the words.
 """
 
 from collections.abc import Collection
@@ -16,25 +16,25 @@ from aggregator.store.tables import article, in_parts, story
 
 
 def fitting(connection: Connection, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
-    """Those of the live stories `ids` that `wanted` asks for; its `limit` and `after` are not looked at.
+    """Return those of the live stories `ids` that match `wanted`; ignores its `limit` and `after`.
 
-    Raises UsageError for a query that holds no word.
+    Raises UsageError for a query without words.
     """
     return StoryMatcher(connection, wanted).matching(connection, ids)
 
 
 class StoryMatcher:
-    """A filter made ready to be asked of stories, more than once within one transaction."""
+    """A prepared filter, for repeated use within one transaction."""
 
     def __init__(self, connection: Connection, wanted: StoryFilter) -> None:
-        """Raises UsageError for a query that holds no word."""
+        """Raises UsageError for a query without words."""
         self.of_stories = of_stories(wanted)
         self._of_articles = of_articles(connection, wanted, by_story=True)
         self._query = parse_query(wanted.query) if wanted.query else None
         self.asks_articles = bool(self._of_articles) or self._query is not None
 
     def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
-        """Those of the live stories `ids` that fit."""
+        """Return those of the live stories `ids` that match."""
         found: set[str] = set()
         names = sorted(ids)
         for part in in_parts(names):
@@ -56,13 +56,13 @@ def _with_article(connection: Connection, ids: set[str], condition: ColumnElemen
 
 
 def _with_words(connection: Connection, ids: set[str], query: Query) -> set[str]:
-    statement = select(article.c.n, article.c.story).where(article.c.story.in_(sorted(ids)))
-    assigned_stories = {row.n: row.story for row in connection.execute(statement)}
+    statement = select(article.c.inbox_no, article.c.story).where(article.c.story.in_(sorted(ids)))
+    assigned_stories = {row.inbox_no: row.story for row in connection.execute(statement)}
     return {assigned_stories[n] for n in match.among(connection, query, assigned_stories)}
 
 
 def of_stories(wanted: StoryFilter) -> list[ColumnElement[bool]]:
-    """What `wanted` asks of a story's own row."""
+    """Return the conditions of `wanted` on the row of a story."""
     conditions: list[ColumnElement[bool]] = [story.c.redirect_to.is_(None)]
     if wanted.since is not None:
         conditions.append(story.c.last_published >= wanted.since)
@@ -78,9 +78,9 @@ def of_stories(wanted: StoryFilter) -> list[ColumnElement[bool]]:
 def of_articles(
     connection: Connection, wanted: StoryFilter, *, by_story: bool = False
 ) -> list[ColumnElement[bool]]:
-    """What `wanted` asks of an article, each of which may be met by another one; not its query.
+    """Return the conditions of `wanted` on articles, without its query; different articles may meet them.
 
-    `by_story`: the articles of some stories are asked, so the index on sources is not to be used.
+    `by_story`: write them so that the index on stories is used, not the one on sources.
     """
     asked: list[ColumnElement[bool]] = []
     if wanted.outlet is not None:
@@ -94,14 +94,14 @@ def of_articles(
 
 
 def sources_in(connection: Connection, folder: str) -> list[str]:
-    """What the articles of a folder's sources call their source."""
+    """Return the values of `article.source` for the sources of a folder."""
     return [one.entry_source for one in sources.in_folder(connection, folder)]
 
 
 def outlets_named(connection: Connection, name: str) -> list[str]:
-    """The outlets that are called `name`, whatever the case; SQLite's own lower() knows only ASCII.
+    """Return the outlets called `name`, ignoring case; SQLite's lower() covers only ASCII.
 
-    Steps from one outlet to the next in their index: there are few outlets and many articles.
+    Skips from outlet to outlet in the index, because there are few outlets and many articles.
     """
     firsts = select(func.min(article.c.outlet).label("outlet")).cte(recursive=True)
     following = select(func.min(article.c.outlet)).where(article.c.outlet > firsts.c.outlet)

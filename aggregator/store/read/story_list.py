@@ -1,10 +1,8 @@
-"""Which stories a filter asks for, in the order of their last bump, without reading all of them.
+"""Lists of stories that match a filter, newest bump first, without reading all stories.
 
-What fits hardly anything (a rare word, an outlet with few articles) is found by its own index. Anything else
-is met often enough on the way through the newest stories, which are gone through in steps. A filter whose
-parts are common each, and together fit nothing, would go through them all: so a page looks at
-`_SCANNED_AT_ONCE`
-stories at most, and may be short.
+For a selective condition (a rare word, an outlet with few articles) its own index is used. For other filters
+the newest stories are scanned in steps, because many match. Common conditions that rarely match together
+would scan all stories, so a page scans at most `_SCANNED_AT_ONCE` stories and may be short.
 """
 
 import datetime as dt
@@ -32,61 +30,61 @@ from aggregator.store.search import match
 from aggregator.store.search.query_syntax import parse_query
 from aggregator.store.tables import article, in_parts, story
 
-FEW = 1_000  # stories, or articles: what fits no more is found by its own index
-FEW_WITH_WORDS = 5_000  # articles: reading which stories they are of is all that they cost
-_SCANNED_AT_ONCE = 5_000  # stories on the way to one page
-_FIRST_STEP, _STEP = 250, 2_000  # stories at once: few where nearly all fit, more where hardly any does
-_CLASSES = (5, 2)  # least reports that have an index of their own (tables.py)
+FEW = 1_000  # stories or articles; a condition that matches no more uses its own index
+FEW_WITH_WORDS = 5_000  # articles; higher, because only their stories are read
+_SCANNED_AT_ONCE = 5_000  # stories scanned for one page
+_FIRST_STEP, _STEP = 250, 2_000  # stories per query; more if few of the first match
+_CLASSES = (5, 2)  # least numbers of reports with an index of their own (tables.py)
 
 LIST_COLUMNS = tuple(
     story.c[name]
     for name in (
-        "n",
+        "story_no",
         "id",
         "title",
         "summary",
         "language",
         "first_published",
         "last_published",
-        "updated",
+        "bumped_at",
         "article_count",
         "outlet_count",
         "report_count",
     )
-)  # what a list shows: texts, sums and evidence stay where they are
-_Place = tuple[dt.datetime, int]  # `updated` and `n` of the story before
-_NEWEST_FIRST = (story.c.updated.desc(), story.c.n.desc())
+)  # columns of a list, without texts and centroids
+_Place = tuple[dt.datetime, int]  # `bumped_at` and `story_no` of the previous story
+_NEWEST_FIRST = (story.c.bumped_at.desc(), story.c.story_no.desc())
 
 
 def page(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[Row[Any]], str | None]:
-    """Rows of `LIST_COLUMNS`, newest bump first, and where the next page goes on; None at the end.
+    """Return rows of `LIST_COLUMNS`, newest bump first, and the cursor of the next page; None at the end.
 
-    Raises UsageError for an `after` that is no cursor and for a query that asks for nothing.
+    Raises UsageError for an invalid cursor or a query without words.
     """
     few = few_that_may_fit(connection, wanted)
     begin = read_cursor(wanted.after) if wanted.after is not None else None
     if few is None:
         return _scan(connection, wanted, limit, begin)
     fits = sorted(_fitting(connection, wanted, few))
-    places: Select[Any] = select(story.c.updated, story.c.n, story.c.id)
+    places: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
     rows: list[Row[Any]] = []
     for part in in_parts(fits):
         some = story.c.id.in_(part)
         rows += connection.execute(places.where(some)).all()
-    rows = [row for row in rows if begin is None or (row.updated, row.n) < begin]
-    rows.sort(key=lambda row: (row.updated, row.n), reverse=True)
+    rows = [row for row in rows if begin is None or (row.bumped_at, row.story_no) < begin]
+    rows.sort(key=lambda row: (row.bumped_at, row.story_no), reverse=True)
     return _listed(connection, rows[:limit]), cursor(rows[limit - 1]) if len(rows) > limit else None
 
 
 class _Few(NamedTuple):
-    """Ids of stories, live or not, among which are all that fit; `by_query`: all of them fit the query."""
+    """Ids of stories, live or merged, that include all matches; `by_query`: all of them match the query."""
 
     ids: set[str]
     by_query: bool = False
 
 
 def few_that_may_fit(connection: Connection, wanted: StoryFilter) -> _Few | None:
-    """Stories among which are all that fit `wanted`, where they are few; else None."""
+    """Return a few stories that include all matches of `wanted`; None if no condition is selective."""
     found = (
         _by_articles(connection, wanted),
         _by_counts(connection, wanted),
@@ -104,20 +102,20 @@ def _by_query(connection: Connection, wanted: StoryFilter) -> _Few | None:
     if not wanted.query:
         return None
     numbers = match.all_of(connection, parse_query(wanted.query), FEW_WITH_WORDS)
-    return None if numbers is None else _Few(_homes(connection, numbers), by_query=True)
+    return None if numbers is None else _Few(_stories_of(connection, numbers), by_query=True)
 
 
-def _homes(connection: Connection, numbers: Sequence[int]) -> set[str]:
+def _stories_of(connection: Connection, numbers: Sequence[int]) -> set[str]:
     found: set[str] = set()
     for part in in_parts(numbers):
-        asked = article.c.n.in_(part)
+        asked = article.c.inbox_no.in_(part)
         found |= set(connection.execute(select(article.c.story).where(asked)).scalars())
     return found
 
 
 def _by_articles(connection: Connection, wanted: StoryFilter) -> _Few | None:
     for condition in of_articles(connection, wanted):
-        # Not the distinct ones: to tell them apart, all of a common one would be read.
+        # Without DISTINCT, which would read all articles of a common condition.
         held = list(connection.execute(select(article.c.story).where(condition).limit(FEW + 1)).scalars())
         if len(held) <= FEW:
             return _Few(set(held))
@@ -143,7 +141,7 @@ def _by_counts(connection: Connection, wanted: StoryFilter) -> _Few | None:
     return None
 
 
-# --- the way through all of them ---------------------------------------------------------------------------
+# --- scanning -----------------------------------------------------------------------------------------------
 
 
 def _scan(
@@ -151,16 +149,16 @@ def _scan(
 ) -> tuple[list[Row[Any]], str | None]:
     matcher = StoryMatcher(connection, wanted)
     on, live, further = _way(connection, wanted, matcher)
-    newest_first = (on.c.updated.desc(), on.c.n.desc())
+    newest_first = (on.c.bumped_at.desc(), on.c.story_no.desc())
     found: list[Row[Any]] = []
     looked, step = 0, max(_FIRST_STEP, limit + 1)
     while looked < _SCANNED_AT_ONCE:
         span = [*live, *([_is_after(on, begin)] if begin else [])]
-        prefetcher = select(on.c.updated, on.c.n).where(*span).order_by(*newest_first)
-        edge = connection.execute(prefetcher.offset(step - 1).limit(1)).first()
+        ordered = select(on.c.bumped_at, on.c.story_no).where(*span).order_by(*newest_first)
+        edge = connection.execute(ordered.offset(step - 1).limit(1)).first()
         if edge is not None:
-            span.append(on.c.updated >= edge.updated)
-        places: Select[Any] = select(on.c.updated, on.c.n, on.c.id).where(*span, *further)
+            span.append(on.c.bumped_at >= edge.bumped_at)
+        places: Select[Any] = select(on.c.bumped_at, on.c.story_no, on.c.id).where(*span, *further)
         chosen = places.order_by(*newest_first)
         most = limit + 1 - len(found)
         if matcher.asks_articles:
@@ -171,7 +169,7 @@ def _scan(
             return _listed(connection, found[:limit]), cursor(found[limit - 1])
         if edge is None:
             return _listed(connection, found), None
-        begin = (edge.updated, edge.n)
+        begin = (edge.bumped_at, edge.story_no)
         looked, step = looked + step, _STEP
     assert begin is not None, "at least one step was gone"
     return _listed(connection, found), _written(*begin)
@@ -183,25 +181,25 @@ _Conditions = list[ColumnElement[bool]]
 def _way(
     connection: Connection, wanted: StoryFilter, matcher: StoryMatcher
 ) -> tuple[FromClause, _Conditions, _Conditions]:
-    """What is gone through, with what bounds it (by an index) and what is asked of each story besides.
+    """Return the table to scan, the conditions that its index covers, and the other conditions.
 
-    That is all live stories, but where many came after the end of the time that is asked for: then those of
-    that time are gathered first, out of their index.
+    The table is `story`, or, if many stories are newer than the requested period, a subquery with those of
+    the period.
     """
     live = story.c.redirect_to.is_(None)
     if wanted.until is not None and _are_more(connection, and_(live, story.c.last_published > wanted.until)):
         of_time = of_stories(StoryFilter(since=wanted.since, until=wanted.until))
-        gathered = select(story.c.updated, story.c.n, story.c.id).where(*of_time)
-        within: FromClause = gathered.cte("within").prefix_with("MATERIALIZED")
+        of_period = select(story.c.bumped_at, story.c.story_no, story.c.id).where(*of_time)
+        within: FromClause = of_period.cte("within").prefix_with("MATERIALIZED")
         rest = of_stories(msgspec.structs.replace(wanted, since=None, until=None))[1:]
-        others: _Conditions = [within.c.n.in_(select(story.c.n).where(*rest))] if rest else []
+        others: _Conditions = [within.c.story_no.in_(select(story.c.story_no).where(*rest))] if rest else []
         return within, [], others
     bounds = next(([with_reports(least)] for least in _CLASSES if wanted.min_reports >= least), [])
     return story, [live, *bounds], matcher.of_stories
 
 
 def _are_more(connection: Connection, condition: ColumnElement[bool]) -> bool:
-    """Whether so many stories fit that going past them would take long."""
+    """Return whether more than `_STEP` stories match, which would take long to skip."""
     past = select(story.c.last_published).where(condition).offset(_STEP).limit(1)
     return connection.execute(past).first() is not None
 
@@ -209,7 +207,7 @@ def _are_more(connection: Connection, condition: ColumnElement[bool]) -> bool:
 def _filtered(
     connection: Connection, matcher: StoryMatcher, rows: Sequence[Row[Any]], most: int
 ) -> list[Row[Any]]:
-    """The first `most` of `rows` that fit, or some more."""
+    """Return the first `most` of `rows` that match, or some more."""
     found: list[Row[Any]] = []
     for some in in_parts(rows):
         fits = matcher.matching(connection, [row.id for row in some])
@@ -220,7 +218,7 @@ def _filtered(
 
 
 def _listed(connection: Connection, chosen: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """The rows of the chosen stories, in their order."""
+    """Return the list rows of the chosen stories, in the same order."""
     rows: dict[str, Row[Any]] = {}
     for part in in_parts(chosen):
         ids = [row.id for row in part]
@@ -236,7 +234,7 @@ def with_reports(least: int) -> ColumnElement[bool]:
 
 def _is_after(on: FromClause, place: _Place) -> ColumnElement[bool]:
     updated, n = place
-    return and_(on.c.updated <= updated, or_(on.c.updated < updated, on.c.n < n))
+    return and_(on.c.bumped_at <= updated, or_(on.c.bumped_at < updated, on.c.story_no < n))
 
 
 def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
@@ -247,32 +245,32 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
     few = few_that_may_fit(connection, wanted)
     if few is None and wanted.query:
         numbers = match.newest(connection, parse_query(wanted.query), FEW, reach=FEW)
-        few = _Few(_homes(connection, numbers), by_query=True)
+        few = _Few(_stories_of(connection, numbers), by_query=True)
     live = select(story).where(story.c.redirect_to.is_(None)).order_by(*_NEWEST_FIRST)
     if few is not None:
         return live.where(story.c.id.in_(sorted(_fitting(connection, wanted, few))))
     chosen = live.where(*of_stories(wanted))
     asked = [
-        select(article.c.n).where(article.c.story == story.c.id, condition).exists()
+        select(article.c.inbox_no).where(article.c.story == story.c.id, condition).exists()
         for condition in of_articles(connection, wanted)
     ]
     if not asked:
         return chosen
-    last = live.with_only_columns(story.c.updated).offset(_SCANNED_AT_ONCE - 1).limit(1)
+    last = live.with_only_columns(story.c.bumped_at).offset(_SCANNED_AT_ONCE - 1).limit(1)
     oldest = connection.execute(last).scalar()
-    return chosen.where(*asked, *([story.c.updated >= oldest] if oldest else []))
+    return chosen.where(*asked, *([story.c.bumped_at >= oldest] if oldest else []))
 
 
 # --- cursors -----------------------------------------------------------------------------------------------
 
 
 def cursor(row: Row[Any]) -> str:
-    """Where the page after `row` begins: it stands still while stories move."""
-    return _written(row.updated, row.n)
+    """Return the cursor of the page after `row`; it does not move when stories do."""
+    return _written(row.bumped_at, row.story_no)
 
 
-# Digits alone, so that the description of the API can say what is a cursor: microseconds since the year 1
-# (17 digits last until the year 3169) and the number of the story.
+# Microseconds since the year 1 (17 digits suffice until the year 3169) and the number of the story. Digits
+# only, so that the OpenAPI description can give a pattern.
 _CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})", re.ASCII)
 _BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 
@@ -282,8 +280,8 @@ def _written(updated: dt.datetime, n: int) -> str:
 
 
 def read_cursor(cursor: str) -> tuple[dt.datetime, int]:
-    """Raises UsageError for what `cursor` did not write."""
+    """Parse a cursor. Raises UsageError if it is invalid."""
     found = _CURSOR.fullmatch(cursor)
     if found is None:
-        raise UsageError("that is no cursor of ours; take `next` of the page before as it is")
+        raise UsageError("invalid cursor; use `next` of the previous page unchanged")
     return _BEGINNING + dt.timedelta(microseconds=int(found[1])), int(found[2])

@@ -1,10 +1,9 @@
-"""The full-text index over articles: what stands in it, and how it follows them.
+"""The full-text index of articles: its content, and its updates.
 
-It holds words as `extract.language.search_tokens.index_words` gives them, so both databases find the same,
-and marks: an
-article's outlet, author, language and day as words that begin with "_", which no word of a text does. It is
-derived: a row may be missing for a moment after an article is placed (indexing is a later, cheap transaction
-that follows the article numbers) and all of it can be rebuilt, the newest first (`index_older`).
+It holds words from `extract.language.search_tokens.index_words`, so both databases find the same articles,
+and tokens of filters: outlet, author, language and day of an article as words that begin with "_", which no
+word of a text does. It is derived: new articles are indexed shortly after placing, by inbox number, and the
+whole index can be rebuilt, the newest articles first (`index_older`).
 """
 
 import datetime as dt
@@ -17,7 +16,7 @@ from aggregator.extract.language.search_tokens import in_index, index_words, sea
 from aggregator.store.tables import article, counter
 
 _LAST = "searchable"  # counter: the last article number in the index
-_REST = "unindexed"  # counter: articles up to this number wait to be indexed anew
+_REST = "unindexed"  # counter: articles up to this number wait to be indexed again
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
 _TSVECTOR_PLACES = 255  # nor more of one word
 _TSVECTOR_BYTES = 900_000  # of its words and places; it refuses 1 MiB, and we add marks
@@ -27,74 +26,76 @@ SPANS = {
     "n": 12,
     "m": 14,
     "k": 17,
-}  # marks on Postgres: articles that are numbered alike but for so many bits
+}  # tokens on Postgres, by letter: inbox numbers without so many low bits
 
 
 class IndexedText(NamedTuple):
-    """What the index knows of an article."""
+    """The columns of an article that are indexed."""
 
-    n: int
+    inbox_no: int
     title: str
     text: str
     outlet: str | None
     author: str | None
     language: str | None
-    effective: dt.datetime
+    effective_at: dt.datetime
 
 
-# Of a packed article (store/stories/article_text.py) the lead alone: by then it is found by headline, lead
-# and marks.
-_BODY = case((article.c.packed.is_(None), article.c.text), else_=article.c.lead).label("text")
+# The lead instead of a compressed text (store/stories/article_text.py): old articles are found by title, lead
+# and filters.
+_BODY = case((article.c.compressed_text.is_(None), article.c.text), else_=article.c.lead).label("text")
 _ROWS = select(*(_BODY if name == "text" else article.c[name] for name in IndexedText._fields))
 
 
 def indexed_to(connection: Connection) -> int:
-    """The number of the last article that can be found."""
+    """Return the inbox number of the last indexed article."""
     return _counted(connection, _LAST)
 
 
 def unindexed_to(connection: Connection) -> int:
-    """Articles up to this number wait to be indexed anew; 0: none does."""
+    """Return the inbox number up to which articles wait to be indexed again; 0: none."""
     return _counted(connection, _REST)
 
 
 def unindexed_at_most(connection: Connection, newest: int) -> int:
-    """How many articles up to `newest` cannot be found, by their numbers: nothing is counted."""
+    """Return an upper bound of the articles up to `newest` that are not indexed, from their numbers."""
     both = select(counter.c.name, counter.c.value).where(counter.c.name.in_((_LAST, _REST)))
     reached = {row.name: int(row.value) for row in connection.execute(both)}
     return max(0, newest - reached[_LAST]) + reached[_REST]
 
 
 def index_next(connection: Connection, limit: int) -> int:
-    """Index the next articles after the last one; returns how many."""
+    """Index the next articles after the last indexed one. Return their number."""
     last = _counted(connection, _LAST)
-    rows = connection.execute(_ROWS.where(article.c.n > last).order_by(article.c.n).limit(limit)).all()
+    rows = connection.execute(
+        _ROWS.where(article.c.inbox_no > last).order_by(article.c.inbox_no).limit(limit)
+    ).all()
     if rows:
         put(connection, rows)
-        _count(connection, _LAST, rows[-1].n)
+        _count(connection, _LAST, rows[-1].inbox_no)
     return len(rows)
 
 
 def index_older(connection: Connection, limit: int) -> int:
-    """Index the next articles of those that wait to be indexed anew, the newest first; returns how many."""
+    """Index the next articles that wait to be indexed again, the newest first. Return their number."""
     rest = _counted(connection, _REST)
     if rest == 0:
         return 0
     rows = connection.execute(
-        _ROWS.where(article.c.n <= rest).order_by(article.c.n.desc()).limit(limit)
+        _ROWS.where(article.c.inbox_no <= rest).order_by(article.c.inbox_no.desc()).limit(limit)
     ).all()
     if rows:
-        put(connection, rows[::-1])  # upwards: FTS5 gathers rows as long as their numbers rise
-    _count(connection, _REST, rows[-1].n - 1 if len(rows) == limit else 0)
+        put(connection, rows[::-1])  # ascending: FTS5 collects rows while their numbers rise
+    _count(connection, _REST, rows[-1].inbox_no - 1 if len(rows) == limit else 0)
     return len(rows)
 
 
 def take_out(connection: Connection, n: int) -> bool:
-    """Forget article `n`, before its row changes; returns whether it was in the index, to be put back."""
+    """Remove article `n` from the index, before its row changes. Return whether it was indexed."""
     if n > _counted(connection, _LAST) or n <= _counted(connection, _REST):
         return False
     if connection.dialect.name == "sqlite":
-        row = connection.execute(_ROWS.where(article.c.n == n)).one()
+        row = connection.execute(_ROWS.where(article.c.inbox_no == n)).one()
         connection.execute(
             text(
                 "INSERT INTO article_search(article_search, rowid, title, body, marks) "
@@ -109,28 +110,30 @@ def take_out(connection: Connection, n: int) -> bool:
 
 def put_back(connection: Connection, n: int) -> None:
     """Index article `n` as its row is now."""
-    put(connection, connection.execute(_ROWS.where(article.c.n == n)).all())
+    put(connection, connection.execute(_ROWS.where(article.c.inbox_no == n)).all())
 
 
 def reindex_all(connection: Connection) -> None:
-    """Let all articles wait to be indexed anew; the index must be empty."""
-    last = connection.execute(select(func.coalesce(func.max(article.c.n), 0))).scalar_one()
+    """Queue all articles for indexing; the index must be empty."""
+    last = connection.execute(select(func.coalesce(func.max(article.c.inbox_no), 0))).scalar_one()
     for name in (_LAST, _REST):
         _count(connection, name, last)
 
 
 def rows_between(connection: Connection, low: int, high: int) -> Sequence[Row[Any]]:
-    """The articles of these numbers as the index should know them, those that it says it has."""
+    """Return the articles of these numbers that should be indexed, with their indexed columns."""
     low, high = max(low, _counted(connection, _REST) + 1), min(high, _counted(connection, _LAST))
-    return connection.execute(_ROWS.where(article.c.n.between(low, high)).order_by(article.c.n)).all()
+    return connection.execute(
+        _ROWS.where(article.c.inbox_no.between(low, high)).order_by(article.c.inbox_no)
+    ).all()
 
 
 def unindexed_count(connection: Connection) -> int:
-    """How many articles have been placed and are not in the index yet."""
+    """Count the articles that are not indexed yet."""
     last, rest = _counted(connection, _LAST), _counted(connection, _REST)
     waiting: Select[Any] = select(func.count()).select_from(article)
-    newer = connection.execute(waiting.where(article.c.n > last)).scalar_one()
-    older = connection.execute(waiting.where(article.c.n <= rest)).scalar_one() if rest else 0
+    newer = connection.execute(waiting.where(article.c.inbox_no > last)).scalar_one()
+    older = connection.execute(waiting.where(article.c.inbox_no <= rest)).scalar_one() if rest else 0
     return int(newer + older)
 
 
@@ -143,7 +146,7 @@ def _count(connection: Connection, name: str, value: int) -> None:
 
 
 def put(connection: Connection, rows: Sequence[IndexedText | Row[Any]]) -> None:
-    """Index articles that are not in it."""
+    """Insert articles into the index."""
     if not rows:
         return
     if connection.dialect.name == "sqlite":
@@ -156,26 +159,26 @@ def put(connection: Connection, rows: Sequence[IndexedText | Row[Any]]) -> None:
         connection.execute(statement, [tsvector_row(row) for row in rows])
 
 
-# --- marks -------------------------------------------------------------------------------------------------
+# --- tokens of filters -------------------------------------------------------------------------------------
 
 
 def filter_tokens_of(words: Iterable[str], kind: str) -> list[str]:
-    """What an article is marked with that has these words in its outlet (kind "o") or author ("a")."""
+    """Return the tokens of an article with these words in its outlet (kind "o") or author ("a")."""
     return [f"_{kind}{word}" for word in in_index(words, whole=False)]
 
 
 def language_token(language: str) -> str:
-    """The mark of a language: its tag."""
+    """Return the token of a language tag."""
     return f"_l{''.join(search_words(language))}"
 
 
 def day_token(day: dt.date, *, year: bool = False, month: bool = False) -> str:
-    """The mark of a day, of the month or year that it is in."""
+    """Return the token of a day, or of its month or year."""
     return f"_d{day:%Y}" if year else f"_d{day:%Y%m}" if month else f"_d{day:%Y%m%d}"
 
 
 def _filter_tokens(row: IndexedText | Row[Any]) -> list[str]:
-    day = row.effective.date()
+    day = row.effective_at.date()
     marks = [day_token(day), day_token(day, month=True), day_token(day, year=True)]
     marks += [f"_o{word}" for word in index_words(row.outlet or "")]
     marks += [f"_a{word}" for word in index_words(row.author or "")]
@@ -186,7 +189,7 @@ def _filter_tokens(row: IndexedText | Row[Any]) -> list[str]:
 
 
 def _words(row: IndexedText | Row[Any]) -> tuple[list[str], list[str]]:
-    """The words of title and text. A text with more different ones than Postgres takes is cut, on both."""
+    """Return the words of title and text. A text that exceeds the limit of Postgres is cut, on both."""
     title, body = index_words(row.title), index_words(row.text[:_MAX_SEARCHED_CHARS])
     if len(row.text) > _NEVER_TOO_LARGE:
         known: set[str] = set()
@@ -202,18 +205,16 @@ def _words(row: IndexedText | Row[Any]) -> tuple[list[str], list[str]]:
 
 
 def fts5_row(row: IndexedText | Row[Any]) -> dict[str, Any]:
-    """What stands in the index of SQLite: number, title, text, marks."""
+    """Return a row of the index of SQLite: number, title, text, tokens."""
     title, body = _words(row)
-    return {"n": row.n, "t": " ".join(title), "b": " ".join(body), "m": " ".join(_filter_tokens(row))}
+    return {"n": row.inbox_no, "t": " ".join(title), "b": " ".join(body), "m": " ".join(_filter_tokens(row))}
 
 
 def tsvector_row(row: IndexedText | Row[Any]) -> dict[str, Any]:
-    """What stands in the index of Postgres: its text form with places of our own.
+    """Return a row of the index of Postgres: the text form of a tsvector with our own positions.
 
-    The words of the title stand in it as marks of their own, too.
-
-    An index of Postgres knows neither places nor weights: asked for a word in the title it would have to read
-    all rows that hold it.
+    Words of the title are added as tokens, too: the index of Postgres has neither positions nor weights, so a
+    query for a word in the title would read all rows that have the word.
     """
     title, body = _words(row)
     places: dict[str, list[int]] = {}
@@ -228,6 +229,6 @@ def tsvector_row(row: IndexedText | Row[Any]) -> dict[str, Any]:
         kept = [place for place in found[:_TSVECTOR_PLACES] if place <= _TSVECTOR_POSITIONS]
         is_long = is_long or len(kept) < len(found)
         written.append(f"'{word}':{','.join(map(str, kept))}" if kept else f"'{word}'")
-    written += [f"'{fingerprint}'" for fingerprint in _filter_tokens(row)]
-    written += [f"'_{fingerprint}{row.n >> bits}'" for fingerprint, bits in SPANS.items()]
-    return {"n": row.n, "w": " ".join(written), "l": is_long}
+    written += [f"'{token}'" for token in _filter_tokens(row)]
+    written += [f"'_{letter}{row.inbox_no >> bits}'" for letter, bits in SPANS.items()]
+    return {"n": row.inbox_no, "w": " ".join(written), "l": is_long}

@@ -1,9 +1,9 @@
-"""Which articles fit a search: FTS5 on SQLite, tsvector on Postgres, the same articles from both.
+"""Articles that match a query: FTS5 on SQLite, tsvector on Postgres, with the same results.
 
-The newest come first, and no more are looked at than were asked for. FTS5 walks its lists backwards; Postgres
-collects all that hold the words before it sorts them, so it is asked for the newest numbers first (`SPANS`).
-Phrases cost most where Postgres must read the words of an article to see whether they stand side by side, so
-they are looked for among the newest articles that hold all the words, on both databases.
+The newest articles come first, and only as many as requested are read. FTS5 reads its lists backwards;
+Postgres collects all matches before it sorts them, so the newest inbox numbers are queried first (`SPANS`).
+Phrases are expensive on Postgres, which must read the words of an article to see whether they are adjacent,
+so on both databases they are searched among the newest articles that have all the words.
 """
 
 import datetime as dt
@@ -19,12 +19,12 @@ from aggregator.store.stories.article_text import TEXT
 from aggregator.store.tables import article, in_parts
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
-_GAP = 300  # article numbers: what lies between two that are asked is read too where it is no more
-_SPANS_ASKED = 2  # of each size: the newest one is hardly begun, so the one before as well
+_GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
+_SPANS_ASKED = 2  # of each size: the newest one may have few articles, so the one before it, too
 
 
 class _Match(FrozenStruct, frozen=True, kw_only=True):
-    """A search in the words of a database. `loose` asks for its words wherever they stand."""
+    """A query in the language of a database. `loose` finds its words at any position."""
 
     strict: str
     loose: str
@@ -32,16 +32,16 @@ class _Match(FrozenStruct, frozen=True, kw_only=True):
 
 
 def newest(connection: Connection, query: Query, limit: int, *, reach: int) -> list[int]:
-    """Numbers of the newest articles that fit `query`, at most `limit`, the newest first.
+    """Return inbox numbers of the newest articles that match `query`, at most `limit`, the newest first.
 
-    Phrases are looked for among the newest `reach` articles that hold all the words.
+    Phrases are searched among the newest `reach` articles that have all the words.
     """
     limit = min(limit, _MOST_ROWS)
-    marks = _required_tokens(connection, query)
-    if marks is None:
+    tokens = _required_tokens(connection, query)
+    if tokens is None:
         return []
     is_sqlite = connection.dialect.name == "sqlite"
-    match = _fts5(query, marks) if is_sqlite else _tsquery(query, marks)
+    match = _fts5(query, tokens) if is_sqlite else _tsquery(query, tokens)
     if not match.is_phrasal:
         return _newest(connection, match.strict, limit)
     if is_sqlite:
@@ -57,11 +57,11 @@ def newest(connection: Connection, query: Query, limit: int, *, reach: int) -> l
 
 
 def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
-    """Numbers of all articles that fit `query`; None where more than `most` hold its words, or may."""
-    marks = _required_tokens(connection, query)
-    if marks is None:
+    """Return inbox numbers of all articles that match `query`; None if more than `most` have its words."""
+    tokens = _required_tokens(connection, query)
+    if tokens is None:
         return []
-    match = _fts5(query, marks) if connection.dialect.name == "sqlite" else _tsquery(query, marks)
+    match = _fts5(query, tokens) if connection.dialect.name == "sqlite" else _tsquery(query, tokens)
     holding = _newest(connection, match.loose, most + 1)
     if len(holding) > most:
         return None
@@ -69,31 +69,31 @@ def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
 
 
 def among(connection: Connection, query: Query, numbers: Collection[int]) -> set[int]:
-    """Those of the articles `numbers` that fit `query`."""
-    marks = _required_tokens(connection, query)
+    """Return those of the articles `numbers` that match `query`."""
+    tokens = _required_tokens(connection, query)
     found: set[int] = set()
-    if marks is None:
+    if tokens is None:
         return found
     ordered = sorted(numbers, reverse=True)
     if connection.dialect.name == "sqlite":
-        match = _fts5(query, marks).strict
+        match = _fts5(query, tokens).strict
         for upper, lower in _ranges(ordered):
             asked = {"match": match, "upper": upper, "lower": lower}
             found |= set(connection.execute(_IN_RANGE, asked).scalars())
         return found & set(ordered)
     for some in in_parts(ordered):
-        found |= set(_of_these(connection, _tsquery(query, marks), query, some))
+        found |= set(_of_these(connection, _tsquery(query, tokens), query, some))
     return found
 
 
-# One number at a time, FTS5 would begin anew for each.
+# By ranges: for single numbers FTS5 would restart the query for each.
 _IN_RANGE = text(
     "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid BETWEEN :lower AND :upper"
 )
 
 
 def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Falling numbers as ranges from high to low, without their large gaps."""
+    """Yield ranges (high, low) of descending numbers, split at large gaps."""
     upper = lower = None
     for n in numbers:
         if upper is None or lower is None or lower - n > _GAP:
@@ -113,7 +113,7 @@ def _newest(connection: Connection, match: str, limit: int, *, floor: int = 0, s
         )
         asked = {"match": match, "limit": limit, "floor": floor, "skip": skip}
         return list(connection.execute(statement, asked).scalars())
-    # "+ 0": not by the primary key, which would read the words of every article until enough are found.
+    # "+ 0": do not use the primary key, which would read the words of articles until enough match.
     statement = text(
         "SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit"
     )
@@ -129,15 +129,15 @@ def _newest(connection: Connection, match: str, limit: int, *, floor: int = 0, s
 
 
 def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequence[int]) -> list[int]:
-    """Those of `numbers` in which the phrases stand. Of long texts Postgres forgets places: they are read."""
+    """Return those of `numbers` with the phrases. Long texts are read: Postgres drops their positions."""
     statement = text(
         "SELECT n, is_long FROM article_search WHERE n = ANY(:numbers) "
         "AND (is_long OR words @@ CAST(:match AS tsquery)) ORDER BY n DESC"
     )
     rows = connection.execute(statement, {"numbers": list(numbers), "match": match.strict}).all()
     long = [row.n for row in rows if row.is_long]
-    wordings = select(article.c.n, article.c.title, TEXT).where(article.c.n.in_(long))
-    read = {row.n: row for row in connection.execute(wordings)} if long else {}
+    wordings = select(article.c.inbox_no, article.c.title, TEXT).where(article.c.inbox_no.in_(long))
+    read = {row.inbox_no: row for row in connection.execute(wordings)} if long else {}
     return [row.n for row in rows if not row.is_long or _holds(query, read[row.n].title, read[row.n].text)]
 
 
@@ -145,29 +145,29 @@ def _holds(query: Query, title: str, body: str) -> bool:
     return SearchableText(title, body, title=title).fits(query)
 
 
-# --- marks of what is asked beside words -------------------------------------------------------------------
+# --- tokens of filters -------------------------------------------------------------------------------------
 
 
 def _required_tokens(connection: Connection, query: Query) -> list[tuple[str, ...]] | None:
-    """Marks of which an article must have one of each tuple; None where no article can."""
-    marks: list[tuple[str, ...]] = [(fingerprint,) for fingerprint in filter_tokens_of(query.outlet, "o")]
-    marks += [(fingerprint,) for fingerprint in filter_tokens_of(query.author, "a")]
+    """Return tuples of tokens; an article must have one of each. None if no article can match."""
+    tokens: list[tuple[str, ...]] = [(token,) for token in filter_tokens_of(query.outlet, "o")]
+    tokens += [(token,) for token in filter_tokens_of(query.author, "a")]
     if query.language is not None:
-        marks.append((language_token(query.language),))
+        tokens.append((language_token(query.language),))
     if query.since is not None or query.before is not None:
         days = _days(connection, query)
         if not days:
             return None
-        marks.append(days)
-    return marks
+        tokens.append(days)
+    return tokens
 
 
 def _days(connection: Connection, query: Query) -> tuple[str, ...]:
-    """Marks of the days from `since` to `before`, whole months and years as one; of stored days only."""
+    """Return tokens of the days from `since` to `before`: whole months and years as one; stored days only."""
     first, last = connection.execute(
         select(
-            select(func.min(article.c.effective)).scalar_subquery(),
-            select(func.max(article.c.effective)).scalar_subquery(),
+            select(func.min(article.c.effective_at)).scalar_subquery(),
+            select(func.max(article.c.effective_at)).scalar_subquery(),
         )
     ).one()
     if first is None or (query.before is not None and query.before <= first):
@@ -200,15 +200,15 @@ def _end_of_month(day: dt.date) -> dt.date:
     return later - dt.timedelta(days=1)
 
 
-# --- the languages of both databases -----------------------------------------------------------------------
+# --- query languages of both databases ---------------------------------------------------------------------
 
 
 def _is_phrasal(terms: Iterable[Term]) -> bool:
     return any(len(phrase.in_index) > 1 for term in terms for way in term.any_of for phrase in way)
 
 
-def _fts5(query: Query, marks: Sequence[tuple[str, ...]]) -> _Match:
-    asked = [_joined(" OR ", (f'"{fingerprint}"' for fingerprint in one)) for one in marks]
+def _fts5(query: Query, tokens: Sequence[tuple[str, ...]]) -> _Match:
+    asked = [_joined(" OR ", (f'"{token}"' for token in one)) for one in tokens]
     strict = " AND ".join([*map(partial(_fts5_term, is_loose=False), query.terms), *asked])
     loose = " AND ".join([*map(partial(_fts5_term, is_loose=True), query.terms), *asked])
     without = " OR ".join(_fts5_term(term, is_loose=False) for term in query.without)
@@ -227,15 +227,15 @@ def _fts5_term(term: Term, *, is_loose: bool) -> str:
 def _fts5_phrase(phrase: Phrase, *, is_loose: bool) -> str:
     column = "title : " if phrase.in_title else ""
     words = phrase.in_index
-    star = " *" if phrase.goes_on else ""
+    star = " *" if phrase.ends_in_prefix else ""
     if not is_loose:
         return f'{column}"{" ".join(words)}"{star}'
     before = [f'{column}"{word}"' for word in words[:-1]]
     return " AND ".join([*before, f'{column}"{words[-1]}"{star}'])
 
 
-def _tsquery(query: Query, marks: Sequence[tuple[str, ...]]) -> _Match:
-    asked = [_joined(" | ", (f"'{fingerprint}'" for fingerprint in one)) for one in marks]
+def _tsquery(query: Query, tokens: Sequence[tuple[str, ...]]) -> _Match:
+    asked = [_joined(" | ", (f"'{token}'" for token in one)) for one in tokens]
     strict = " & ".join([*map(partial(_tsquery_term, joint="<->"), query.terms), *asked])
     loose = " & ".join([*map(partial(_tsquery_term, joint="&"), query.terms), *asked])
     without = "".join(f" & !{_tsquery_term(term, joint='<->')}" for term in query.without)
@@ -252,7 +252,10 @@ def _tsquery_term(term: Term, *, joint: str) -> str:
 def _tsquery_phrase(phrase: Phrase, *, joint: str) -> str:
     column = "_t" if phrase.in_title else ""
     *before, last = phrase.in_index
-    words = [*(f"'{column}{word}'" for word in before), f"'{column}{last}'{':*' if phrase.goes_on else ''}"]
+    words = [
+        *(f"'{column}{word}'" for word in before),
+        f"'{column}{last}'{':*' if phrase.ends_in_prefix else ''}",
+    ]
     return _joined(f" {joint} ", words)
 
 

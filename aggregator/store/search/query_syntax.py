@@ -1,9 +1,9 @@
-"""What people type into a search, as a value that databases and texts can be asked with.
+"""Parses a search as people type it, for the full-text index and for matching a text.
 
     homs rebel* "central prison" -syria title:fall (jail OR prison) outlet:herald lang:de after:2024-12-01
 
-All terms must be there. A term is one or several phrases, and other ways to write them: a German umlaut
-written out (Mueller for Müller), a longer Chinese or Japanese run as its parts (台北地震: 台北 and 地震).
+All terms must match. A term has alternatives of one or more phrases: those joined by OR, German umlauts
+written out (Mueller for Müller), and the parts of a long Chinese or Japanese run (台北地震: 台北 and 地震).
 """
 
 import datetime as dt
@@ -15,11 +15,11 @@ from aggregator.extract.language.search_tokens import in_index, index_words, is_
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 
-MOST_TERMS = 32  # of one search: bounds the time that a hostile one takes
+MOST_TERMS = 32  # of one search; limits the time of a hostile one
 _MOST_WORDS = 64  # of all its phrases
-_LEAST_PREFIX = 2  # letters before a *: with one, half of all words would be looked up
-_PARTED = range(4, 11)  # characters of a run that may be found in parts; longer ones have too many ways
-_PART = (2, 3)  # characters of a part: most words of Chinese, and of kanji, have so many
+_LEAST_PREFIX = 2  # letters before a *; one letter would match half of all words
+_PARTED = range(4, 11)  # characters of a run that is also searched in parts; longer ones have too many splits
+_PART = (2, 3)  # characters of a part: the length of most Chinese words and words in kanji
 
 _TOKEN = re.compile(
     r'(?P<minus>-)?(?:(?P<field>title|outlet|author|lang|language|after|before):(?=["\w]))?'
@@ -32,36 +32,36 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": 
 
 
 class Phrase(FrozenStruct, frozen=True, kw_only=True):
-    """Words that must stand side by side; the last one may be the beginning of a word."""
+    """Consecutive words; the last one may be a prefix."""
 
-    words: tuple[str, ...]  # as `extract.language.search_tokens.search_words` gives them
+    words: tuple[str, ...]  # from `extract.language.search_tokens.search_words`
     prefix: bool = False
     in_title: bool = False
 
     @property
     def in_index(self) -> tuple[str, ...]:
-        """Its words as the index has them."""
+        """The words in the form of the index."""
         return tuple(in_index(self.words, whole=False))
 
     @property
-    def goes_on(self) -> bool:
-        """Whether its last word in the index may be the beginning of one there."""
+    def ends_in_prefix(self) -> bool:
+        """Whether the last word in the form of the index matches as a prefix."""
         last = self.words[-1]
         return (self.prefix and not is_unspaced(last)) or (is_unspaced(last) and len(last) == 1)
 
 
 class Term(FrozenStruct, frozen=True, kw_only=True):
-    """Alternatives, of which one must be found: all phrases of it."""
+    """Alternatives; a text matches if it contains all phrases of one of them."""
 
     any_of: tuple[tuple[Phrase, ...], ...]
 
 
 class Query(FrozenStruct, frozen=True, kw_only=True):
-    """A search. Times are bounds of an article's effective time, `since` included, `before` not."""
+    """A search. `since` (inclusive) and `before` (exclusive) bound the effective time of articles."""
 
     terms: tuple[Term, ...] = ()
     without: tuple[Term, ...] = ()
-    outlet: tuple[str, ...] = ()  # words that the outlet's name must have
+    outlet: tuple[str, ...] = ()  # words of the outlet's name
     author: tuple[str, ...] = ()
     language: str | None = None
     since: dt.datetime | None = None
@@ -69,14 +69,14 @@ class Query(FrozenStruct, frozen=True, kw_only=True):
 
     @property
     def phrases(self) -> tuple[Phrase, ...]:
-        """All that may be found and is to be shown."""
+        """All phrases that may match, for snippets."""
         return tuple(phrase for term in self.terms for way in term.any_of for phrase in way)
 
 
 def parse_query(query: str) -> Query:
-    """Reads what was typed; words that mean nothing here are words to be searched for.
+    """Parse a search; unknown syntax is searched for as words.
 
-    Raises UsageError where nothing is asked for, for a day that is none, and past `MOST_TERMS`.
+    Raises UsageError for a search without words or filters, an invalid date, or more than `MOST_TERMS`.
     """
     terms: list[Term] = []
     without: list[Term] = []
@@ -108,22 +108,22 @@ def parse_query(query: str) -> Query:
 
 def _check(query: Query, *, is_bounded: bool) -> None:
     if not query.terms and not is_bounded:
-        raise UsageError(
-            'give at least one word; "two words" in quotes must stand side by side, rebel* begins'
-        )
+        raise UsageError('give at least one word; "two words" in quotes are a phrase, rebel* is a prefix')
     words = sum(len(phrase.words) for phrase in query.phrases)
     if len(query.terms) + len(query.without) > MOST_TERMS or words > _MOST_WORDS * 4:
-        raise UsageError(f"that is too much to search for; give at most {MOST_TERMS} words")
+        raise UsageError(f"the search is too long; give at most {MOST_TERMS} words")
 
 
 def _bound(field: str, given: str, asked: dict[str, object]) -> dict[str, object]:
     if field in ("lang", "language"):
-        return {"language": given.strip().casefold()}
+        language = given.strip().casefold()
+        return {"language": language} if language else {}
     if field in ("after", "before"):
         return {"since" if field == "after" else "before": _start_of(field, given)}
     before = asked.get(field, ())
     assert isinstance(before, tuple)
-    return {field: (*before, *search_words(given))}
+    words = search_words(given)
+    return {field: (*before, *words)} if words else {}
 
 
 def _start_of(field: str, given: str) -> dt.datetime:
@@ -141,7 +141,7 @@ def _term(given: str, *, in_title: bool, is_quoted: bool) -> Term | None:
     if not words:
         return None
     if len(words) > _MOST_WORDS:
-        raise UsageError(f"that is too much to search for; give at most {_MOST_WORDS} words side by side")
+        raise UsageError(f"the search is too long; a phrase has at most {_MOST_WORDS} words")
     ends = given.rstrip().endswith("*") and (is_unspaced(words[-1]) or len(words[-1]) >= _LEAST_PREFIX)
     bare = tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words)
     written_out = tuple(search_words(given.translate(_UMLAUTS)))
@@ -157,7 +157,7 @@ def _term(given: str, *, in_title: bool, is_quoted: bool) -> Term | None:
 
 
 def _parts(run: str) -> Iterator[tuple[str, ...]]:
-    """All ways to cut a run into pieces of two and three characters."""
+    """Yield all splits of a run into parts of two and three characters."""
     if len(run) in _PART:
         yield (run,)
     for length in _PART:
@@ -166,29 +166,29 @@ def _parts(run: str) -> Iterator[tuple[str, ...]]:
 
 
 class SearchableText:
-    """A text to be asked whether it holds phrases."""
+    """A text in which phrases are searched."""
 
     def __init__(self, *texts: str, title: str = "") -> None:
-        """No phrase runs from one of `texts` into the next; `title:` is looked for in `title` alone."""
+        """No phrase spans two of `texts`; phrases with `title:` match only in `title`."""
         self._line = "\n".join(map(_line, texts))
         self._title = _line(title)
 
     def holds(self, phrase: Phrase) -> bool:
-        """Whether its words stand here side by side."""
+        """Return whether the text contains the phrase."""
         return _needle(phrase) in (self._title if phrase.in_title else self._line)
 
     def holds_term(self, term: Term) -> bool:
-        """Whether one of its alternatives stands here."""
+        """Return whether the text contains all phrases of an alternative."""
         return any(all(map(self.holds, way)) for way in term.any_of)
 
     def fits(self, query: Query) -> bool:
-        """Whether all terms of `query` are here, and none that must not be."""
+        """Return whether the text matches all terms of `query` and none of `without`."""
         return all(map(self.holds_term, query.terms)) and not any(map(self.holds_term, query.without))
 
 
 @lru_cache(maxsize=1024)
 def _needle(phrase: Phrase) -> str:
-    return f" {' '.join(phrase.in_index)}{'' if phrase.goes_on else ' '}"
+    return f" {' '.join(phrase.in_index)}{'' if phrase.ends_in_prefix else ' '}"
 
 
 def _line(text: str) -> str:
@@ -196,7 +196,7 @@ def _line(text: str) -> str:
 
 
 def with_title(terms: Iterable[Term]) -> tuple[Term, ...]:
-    """The same terms, to be found in the title."""
+    """Return the terms, restricted to the title."""
     return tuple(
         Term(any_of=tuple(tuple(_titled(phrase) for phrase in way) for way in term.any_of)) for term in terms
     )

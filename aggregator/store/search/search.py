@@ -1,8 +1,8 @@
-"""Searching: the newest articles that fit, the best of them first, and the stories that they are in.
+"""Search: the newest matching articles, ranked, and their stories.
 
-The databases' own ranks (bm25, ts_rank) differ from each other and read every hit. Ours is made of what both
-have alike: where the words stand, how many tell the story, how old it is. Only so many articles are ranked
-(config/tuning.yaml, search); the order is the same on both databases and needs no clock.
+The rank functions of the databases (bm25, ts_rank) differ and read every match. This rank uses the positions
+of the words, the number of reports of the story, and the age relative to the newest match. At most `ranked`
+articles are ranked (section `search` of config/tuning.yaml). The order is the same on both databases.
 """
 
 import datetime as dt
@@ -31,7 +31,7 @@ _ARTICLES_SHOWN = 3  # of one story
 
 
 class SearchTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `search` of the rule book."""
+    """Section `search` of config/tuning.yaml."""
 
     ranked: int
     ranked_titles: int
@@ -40,13 +40,13 @@ class SearchTuning(msgspec.Struct, frozen=True, kw_only=True):
     lead_points: float
     phrase_points: float
     report_points: float
-    most_reports: int
+    max_reports: int
     recent_points: float
     half_life_days: float
 
 
 class _RankedArticle(FrozenStruct, frozen=True, kw_only=True):
-    n: int
+    inbox_no: int
     story: str
     points: float
 
@@ -54,7 +54,7 @@ class _RankedArticle(FrozenStruct, frozen=True, kw_only=True):
 def search(
     connection: Connection, text: str, limit: int, bounds: SearchBounds, tuning: SearchTuning
 ) -> SearchResults:
-    """What fits `text` within `bounds`, best first."""
+    """Return the articles and stories that match `text` within `bounds`, best first."""
     try:
         query = within(parse_query(text), bounds)
     except UsageError as error:
@@ -66,10 +66,10 @@ def search(
         by_story.setdefault(one.story, []).append(one)
     chosen = dict(list(by_story.items())[:limit])
     wanted = [*shown, *(one for found in chosen.values() for one in found[:_ARTICLES_SHOWN])]
-    hits = _hits(connection, {one.n for one in wanted}, query)
+    hits = _hits(connection, {one.inbox_no for one in wanted}, query)
     stories = _story_hits(connection, chosen, hits)
     return SearchResults(
-        hits=tuple(hits[one.n] for one in shown),
+        hits=tuple(hits[one.inbox_no] for one in shown),
         stories=stories,
         more=len(ranked) > len(shown),
         partial=unindexed_to(connection) > 0,
@@ -107,16 +107,16 @@ def _ranked(connection: Connection, query: Query, most: int, tuning: SearchTunin
     numbers = match.newest(connection, query, most, reach=reach)
     if query.terms and len(numbers) == most:
         numbers += match.newest(connection, titled, tuning.ranked_titles, reach=reach)
-    rows = [row for row in _ranked_rows(connection, set(numbers)) if _is_within(row.effective, query)]
+    rows = [row for row in _ranked_rows(connection, set(numbers)) if _is_within(row.effective_at, query)]
     if not rows:
         return []
-    latest, whole = max(row.effective for row in rows), _as_written(query)
+    latest, whole = max(row.effective_at for row in rows), _as_written(query)
     ranked = []
     for row in rows:
         points = _points_of_words(row, query.terms, titled.terms, whole, tuning)
-        points += _points_of_story(row, latest - row.effective, tuning)
-        ranked.append(_RankedArticle(n=row.n, story=row.story, points=round(points, 6)))
-    return sorted(ranked, key=lambda one: (-one.points, -one.n))
+        points += _points_of_story(row, latest - row.effective_at, tuning)
+        ranked.append(_RankedArticle(inbox_no=row.inbox_no, story=row.story, points=round(points, 6)))
+    return sorted(ranked, key=lambda one: (-one.points, -one.inbox_no))
 
 
 def _is_within(effective: dt.datetime, query: Query) -> bool:
@@ -143,10 +143,10 @@ def _points_of_words(
 
 
 def _points_of_story(row: Row[Any], age: dt.timedelta, tuning: SearchTuning) -> float:
-    """For how many tell it, and how old the article is beside the newest one found."""
-    told = math.log2(min(max(row.report_count, 1), tuning.most_reports))
+    """Return points for the reports of the story, and for the age relative to the newest match."""
+    reports = math.log2(min(max(row.report_count, 1), tuning.max_reports))
     fresh = 2 ** (-(age / dt.timedelta(days=1)) / tuning.half_life_days)
-    return tuning.report_points * told + tuning.recent_points * float(fresh)
+    return tuning.report_points * reports + tuning.recent_points * float(fresh)
 
 
 def _as_written(query: Query) -> tuple[Phrase, Phrase] | None:
@@ -160,7 +160,12 @@ def _as_written(query: Query) -> tuple[Phrase, Phrase] | None:
 
 
 _RANKED_COLUMNS: Select[Any] = select(
-    article.c.n, article.c.story, article.c.title, article.c.lead, article.c.effective, story.c.report_count
+    article.c.inbox_no,
+    article.c.story,
+    article.c.title,
+    article.c.lead,
+    article.c.effective_at,
+    story.c.report_count,
 ).join(story, story.c.id == article.c.story)
 
 
@@ -168,7 +173,7 @@ def _ranked_rows(connection: Connection, numbers: Iterable[int]) -> list[Row[Any
     ordered = sorted(numbers, reverse=True)
     found: list[Row[Any]] = []
     for part in in_parts(ordered):
-        some = article.c.n.in_(part)
+        some = article.c.inbox_no.in_(part)
         found += connection.execute(_RANKED_COLUMNS.where(some)).all()
     return found
 
@@ -179,15 +184,15 @@ def _ranked_rows(connection: Connection, numbers: Iterable[int]) -> list[Row[Any
 def _hits(connection: Connection, numbers: Iterable[int], query: Query) -> dict[int, SearchHit]:
     """The articles with what a hit shows, by their numbers."""
     statement = (
-        article_views.view_columns("text", "n")
+        article_views.view_columns("text", "inbox_no")
         .add_columns(story.c.title.label("story_title"))
         .join(story, story.c.id == article.c.story)
     )
     ordered = sorted(numbers)
     found: dict[int, SearchHit] = {}
     for part in in_parts(ordered):
-        chosen = statement.where(article.c.n.in_(part))
-        found |= {row.n: _hit(row, query) for row in connection.execute(chosen)}
+        chosen = statement.where(article.c.inbox_no.in_(part))
+        found |= {row.inbox_no: _hit(row, query) for row in connection.execute(chosen)}
     return found
 
 
@@ -201,7 +206,7 @@ def _hit(row: Row[Any], query: Query) -> SearchHit:
         title=row.title,
         outlet=row.outlet,
         url=row.url,
-        effective=row.effective,
+        effective_at=row.effective_at,
         language=row.language,
         snippet=shown,
         marks=marks,
@@ -217,21 +222,21 @@ def _entry_hits(timed: Sequence[TimedEntry], title: str, query: Query) -> tuple[
     holding = (one for one in reversed(timed) if SearchableText(one.text, title=title).fits(query))
     shown = ((one, *snippet(one.text, query.phrases)) for one in islice(holding, _ENTRIES_SHOWN))
     return tuple(
-        EntryHit(clock_minutes=one.clock_minutes, day=one.day, snippet=told, marks=places)
-        for one, told, places in shown
+        EntryHit(clock_minutes=one.clock_minutes, day=one.day, snippet=text, marks=places)
+        for one, text, places in shown
     )
 
 
 _STORY_COLUMNS = (
-    "id",
-    "title",
-    "language",
-    "first_published",
-    "last_published",
-    "updated",
-    "article_count",
-    "outlet_count",
-    "report_count",
+    story.c.id,
+    story.c.title,
+    story.c.language,
+    story.c.first_published,
+    story.c.last_published,
+    story.c.bumped_at.label("updated"),
+    story.c.article_count,
+    story.c.outlet_count,
+    story.c.report_count,
 )
 
 
@@ -241,14 +246,14 @@ def _story_hits(
     ids = list(chosen)
     rows: dict[str, dict[str, Any]] = {}
     for part in in_parts(ids):
-        columns = select(*(story.c[name] for name in _STORY_COLUMNS))
+        columns = select(*_STORY_COLUMNS)
         for row in connection.execute(columns.where(story.c.id.in_(part))):
             rows[row.id] = {name: value for name, value in row._mapping.items() if name != "id"}
     return tuple(
         StoryHit(
             story=id_,
             found=len(found),
-            hits=tuple(hits[one.n] for one in found[:_ARTICLES_SHOWN]),
+            hits=tuple(hits[one.inbox_no] for one in found[:_ARTICLES_SHOWN]),
             **rows[id_],
         )
         for id_, found in chosen.items()

@@ -1,4 +1,4 @@
-"""A few words around what was searched for."""
+"""Snippets: the words around the matches of a search."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ _CHARS_SCANNED = 200 * 1024
 
 
 class _Place(NamedTuple):
-    """A phrase in a text: from which of its words on, how many."""
+    """A match: its first word, its number of words, and the number of the phrase."""
 
     first: int
     words: int
@@ -23,9 +23,9 @@ class _Place(NamedTuple):
 
 
 def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """About 40 words of `text` where most of `phrases` stand together, and the ranges in them that are such.
+    """Return about 40 words of `text` that contain most of `phrases`, and the ranges of the matches in them.
 
-    Ranges are half-open and count code points. In scripts that write without spaces a character is a word.
+    Ranges are half-open, in code points. In scripts without spaces each character counts as a word.
     """
     spans = list(_spans(text))
     if not spans:
@@ -34,7 +34,7 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[tuple[int,
     middle = _richest(places)
     chosen = spans[max(0, middle - _WORDS_BEFORE) :][:_WORDS_SHOWN]
     while len(chosen) > 1 and places and spans[middle][0] - chosen[0][0] > _CHARS_SHOWN // 2:
-        chosen = chosen[1:]  # enormous words before the hit
+        chosen = chosen[1:]  # very long words before the match
     start = 0 if chosen[0] == spans[0] else chosen[0][0]
     end = min(len(text) if chosen[-1] == spans[-1] else chosen[-1][1], start + _CHARS_SHOWN)
     before = "… " if start else ""
@@ -61,16 +61,16 @@ def _folded(word: str) -> str:
 
 
 def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
-    """Where the phrases stand, in order."""
+    """Return the matches of the phrases, in order."""
     single: dict[str, int] = {}
     beginnings: list[tuple[str, int]] = []
     longer: dict[str, list[tuple[int, tuple[str, ...], bool]]] = {}
     for number, phrase in enumerate(dict.fromkeys(phrases)):
         parts = tuple(part for word in phrase.words for part in (word if is_unspaced(word) else (word,)))
-        goes_on = phrase.prefix and not is_unspaced(parts[-1])
+        ends_in_prefix = phrase.prefix and not is_unspaced(parts[-1])
         if len(parts) > 1:
-            longer.setdefault(parts[0], []).append((number, parts, goes_on))
-        elif goes_on:
+            longer.setdefault(parts[0], []).append((number, parts, ends_in_prefix))
+        elif ends_in_prefix:
             beginnings.append((parts[0], number))
         else:
             single.setdefault(parts[0], number)
@@ -79,21 +79,21 @@ def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
         if word in single:
             found.append(_Place(at, 1, single[word]))
         found += [_Place(at, 1, number) for start, number in beginnings if word.startswith(start)]
-        for number, parts, goes_on in longer.get(word, ()):
-            if _stands(words, at, parts, goes_on=goes_on):
+        for number, parts, ends_in_prefix in longer.get(word, ()):
+            if _matches(words, at, parts, ends_in_prefix=ends_in_prefix):
                 found.append(_Place(at, len(parts), number))
     return found
 
 
-def _stands(words: Sequence[str], at: int, parts: Sequence[str], *, goes_on: bool) -> bool:
+def _matches(words: Sequence[str], at: int, parts: Sequence[str], *, ends_in_prefix: bool) -> bool:
     *before, last = words[at : at + len(parts)]
     if len(before) + 1 < len(parts) or before != list(parts[:-1]):
         return False
-    return last.startswith(parts[-1]) if goes_on else last == parts[-1]
+    return last.startswith(parts[-1]) if ends_in_prefix else last == parts[-1]
 
 
 def _richest(places: Sequence[_Place]) -> int:
-    """Where the first phrase begins that most different ones follow closely; 0 without any."""
+    """Return the first word of the passage with the most different phrases; 0 without matches."""
     best, most, last = 0, 0, 0
     near: Counter[int] = Counter()
     for place in places:
@@ -109,7 +109,7 @@ def _richest(places: Sequence[_Place]) -> int:
 
 
 def _joined(ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Ranges that touch as one."""
+    """Merge ranges that touch."""
     joined: list[tuple[int, int]] = []
     for start, end in ranges:
         if joined and joined[-1][1] >= start:

@@ -1,4 +1,4 @@
-"""Tokens: who may push articles, and read from elsewhere. Only a hash of each is kept."""
+"""Tokens of the HTTP API. Only a hash of each secret is stored."""
 
 import datetime as dt
 import hashlib
@@ -6,24 +6,25 @@ import hmac
 import secrets
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.store.tables import token
+from aggregator.store import codecs
+from aggregator.store.tables import api_token, idempotency_key, insert_or
 
 Scope = Literal["read", "push", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "push", "admin")
 
 _SECRET_BYTES = 32
-TOKEN_PREFIX = "agg_"  # noqa: S105 - tells what it is to people and to programs that look for secrets in files
+TOKEN_PREFIX = "agg_"  # noqa: S105 - for people and for programs that search files for secrets
 _ID_BYTES = 5
 _NAME_CHARS = 100
-_USED_AGAIN = dt.timedelta(minutes=1)  # a feed reader must not cost a transaction a request
+_USED_AGAIN = dt.timedelta(minutes=1)  # so that not every request writes
 
 
 class ApiToken(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """One token as it may be shown."""
+    """A token without its secret."""
 
     id: str
     name: str
@@ -33,22 +34,22 @@ class ApiToken(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     revoked_at: dt.datetime | None = None
 
     def may(self, scope: Scope) -> bool:
-        """Whether it opens what `scope` is asked for; "admin" opens all."""
+        """Whether the token has this scope; "admin" includes all."""
         return scope in self.scopes or "admin" in self.scopes
 
 
 def create(
     connection: Connection, name: str, scopes: tuple[Scope, ...], now: dt.datetime
 ) -> tuple[ApiToken, str]:
-    """A new token, and the secret that is its holder's alone.
+    """Create a token. Return it with its secret, which is not stored.
 
-    Raises UsageError for a name that a living token has, or that cannot be one.
+    Raises UsageError for an invalid name, and for the name of another valid token.
     """
     name = " ".join(name.split())
     if not name or len(name) > _NAME_CHARS or not name.isprintable():
-        raise UsageError(f"a token's name has 1 to {_NAME_CHARS} printable characters")
-    if any(one.name == name for one in _living(connection)):
-        raise UsageError(f"there is a token {name!r}; revoke it first, or choose another name")
+        raise UsageError(f"the name of a token has 1 to {_NAME_CHARS} printable characters")
+    if any(one.name == name for one in _in_force(connection)):
+        raise UsageError(f"a token {name!r} exists; revoke it first, or choose another name")
     made = ApiToken(
         id=secrets.token_hex(_ID_BYTES),
         name=name,
@@ -57,7 +58,7 @@ def create(
     )
     secret = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     connection.execute(
-        insert(token).values(
+        insert(api_token).values(
             id=made.id, name=name, hash=_hash(secret), scopes=",".join(made.scopes), created_at=now
         )
     )
@@ -65,40 +66,43 @@ def create(
 
 
 def holder(connection: Connection, secret: str) -> ApiToken | None:
-    """The living token with this secret. Takes the same time whichever it is, or none."""
+    """Return the valid token with this secret. Takes the same time whether there is one or not."""
     given = _hash(secret)
     found = None
-    for row in connection.execute(select(token).where(token.c.revoked_at.is_(None))):
+    for row in connection.execute(select(api_token).where(api_token.c.revoked_at.is_(None))):
         if hmac.compare_digest(bytes(row.hash), given):
             found = _token(row)
     return found
 
 
 def all_tokens(connection: Connection) -> list[ApiToken]:
-    """Every token, the revoked ones too, in the order they were made."""
-    return [_token(row) for row in connection.execute(select(token).order_by(token.c.created_at, token.c.id))]
+    """Return all tokens, including revoked ones, oldest first."""
+    return [
+        _token(row)
+        for row in connection.execute(select(api_token).order_by(api_token.c.created_at, api_token.c.id))
+    ]
 
 
 def revoke(connection: Connection, name_or_id: str, now: dt.datetime) -> ApiToken:
-    """Let the token open nothing any more. Raises UsageError where there is none of that name or id."""
-    found = next((one for one in _living(connection) if name_or_id in (one.id, one.name)), None)
+    """Revoke a token. Raises UsageError if no valid token has this name or id."""
+    found = next((one for one in _in_force(connection) if name_or_id in (one.id, one.name)), None)
     if found is None:
-        raise UsageError(f"there is no token {name_or_id!r} in force; `aggregator token list` shows all")
-    connection.execute(update(token).where(token.c.id == found.id).values(revoked_at=now))
+        raise UsageError(f"there is no valid token {name_or_id!r}; `aggregator token list` shows all")
+    connection.execute(update(api_token).where(api_token.c.id == found.id).values(revoked_at=now))
     return found
 
 
 def is_to_be_noted(used: ApiToken, now: dt.datetime) -> bool:
-    """Whether the last use that is known of lies so far back that this one is worth a transaction."""
+    """Whether the stored time of the last use is more than a minute old."""
     return used.last_used_at is None or abs(now - used.last_used_at) >= _USED_AGAIN
 
 
 def note_use(connection: Connection, used: ApiToken, now: dt.datetime) -> None:
-    """Remember when the token was used last."""
-    connection.execute(update(token).where(token.c.id == used.id).values(last_used_at=now))
+    """Store the time of the last use."""
+    connection.execute(update(api_token).where(api_token.c.id == used.id).values(last_used_at=now))
 
 
-def _living(connection: Connection) -> list[ApiToken]:
+def _in_force(connection: Connection) -> list[ApiToken]:
     return [one for one in all_tokens(connection) if one.revoked_at is None]
 
 
@@ -115,3 +119,63 @@ def _token(row: Row[Any]) -> ApiToken:
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
     )
+
+
+# --- stored responses to pushes: a repeated push (by its Idempotency-Key) gets the same response -----------
+
+_DELETED_AT_ONCE = 100
+
+
+class StoredAnswer(FrozenStruct, frozen=True, kw_only=True):
+    """The response to an earlier push with a key. `same_body`: whether both requests are equal."""
+
+    response: bytes
+    same_body: bool
+
+
+def open_key(
+    connection: Connection, token: str, key: str, body_hash: bytes, now: dt.datetime
+) -> StoredAnswer | None:
+    """Reserve the key for this push. Return the stored response if it was used before, else None.
+
+    On Postgres a push with the key of a push that is being processed waits here for its end.
+    """
+    row = {"token": token, "key": _key(key), "body_hash": body_hash, "at": now}
+    taken = (
+        insert_or(connection, idempotency_key)
+        .values(row)
+        .on_conflict_do_nothing(index_elements=["token", "key"])
+    )
+    if connection.execute(taken.returning(idempotency_key.c.key)).first() is not None:
+        return None
+    found = connection.execute(
+        select(idempotency_key).where(idempotency_key.c.token == token, idempotency_key.c.key == _key(key))
+    ).one()
+    return StoredAnswer(
+        response=codecs.decompress_bytes(found.response), same_body=bytes(found.body_hash) == body_hash
+    )
+
+
+def keep_response(connection: Connection, token: str, key: str, answer: bytes) -> None:
+    """Store the response to every later push with this key."""
+    mine = (idempotency_key.c.token == token, idempotency_key.c.key == _key(key))
+    connection.execute(update(idempotency_key).where(*mine).values(response=codecs.compress_bytes(answer)))
+
+
+def forget_keys_before(connection: Connection, oldest: dt.datetime) -> None:
+    """Delete responses from before `oldest`, at most 100 at a time."""
+    old = (
+        select(idempotency_key.c.token, idempotency_key.c.key)
+        .where(idempotency_key.c.at < oldest)
+        .order_by(idempotency_key.c.at)
+    )
+    for row in connection.execute(old.limit(_DELETED_AT_ONCE)).all():
+        connection.execute(
+            delete(idempotency_key).where(
+                idempotency_key.c.token == row.token, idempotency_key.c.key == row.key
+            )
+        )
+
+
+def _key(key: str) -> bytes:
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,7 +1,7 @@
-"""The one door to an article's text: plain while it is young, packed with zstd later, gone in the end.
+"""Access to the text of an article: plain at first, compressed with zstd later, deleted by retention at last.
 
-`TEXT` stands in a SELECT for either. There is no dictionary: one trained on news makes texts a fifth smaller
-still, but it would be made of words that `forget` must be able to take away (ADR 34).
+`TEXT` is the column to select. Compression uses no dictionary: one that is trained on news would make texts a
+fifth smaller, but would contain text that `forget` must be able to erase (ADR 34).
 """
 
 import logging
@@ -20,14 +20,14 @@ from aggregator.store.tables import article
 
 log = logging.getLogger(__name__)
 
-GONE = b""  # as `article.packed`: the text is kept no more
-_LEVEL = 12  # measured: 3 % smaller than level 3 at 0.25 ms a text, and it is done once
+GONE = b""  # value of `article.compressed_text` for a deleted text
+_LEVEL = 12  # measured: 3 % smaller than level 3 at 0.25 ms a text, and each text is compressed once
 _MAX_BYTES = 64 * 1024 * 1024
-_MAGIC = b"\x28\xb5\x2f\xfd"  # of a zstd frame; no UTF-8 begins so
+_MAGIC = b"\x28\xb5\x2f\xfd"  # of a zstd frame; not valid UTF-8
 
 
 class DamagedText(str):
-    """In the place of a text that cannot be unpacked: empty, so that what is beside it can be read."""
+    """An empty text in place of a damaged one, so that the rest of the row can be read."""
 
     __slots__ = ()
 
@@ -36,26 +36,29 @@ DAMAGED = DamagedText()
 
 
 def refuse_damaged(text: str, id_: str) -> None:
-    """Raises DamagedError for the text of article `id_`, where that is no answer without it."""
+    """Raise DamagedError if the text of article `id_` is damaged."""
     if isinstance(text, DamagedText):
         raise DamagedError(
-            f"the stored text of article {id_} cannot be unpacked, it is damaged; `aggregator db check` "
-            "looks at all of them"
+            f"the stored text of article {id_} is damaged: it cannot be decompressed; `aggregator db check` "
+            "checks all texts"
         )
 
 
 @cache
-def _say_once() -> None:
-    log.error("the stored text of an article cannot be unpacked; `aggregator db check` says of which")
+def _log_once() -> None:
+    log.error(
+        "the stored text of an article cannot be decompressed; `aggregator db check` names the article",
+        extra={"event": "article_text_damaged"},
+    )
 
 
 def packed(text: str) -> bytes:
-    """A text as `article.packed` holds it."""
+    """Return a text as bytes for `article.compressed_text`."""
     return zstandard.compress(text.encode(), _LEVEL)
 
 
 def unpacked(stored: str | bytes | None) -> str:
-    """The text of what a row holds, plain or packed; "" for one that is kept no more."""
+    """Return the text of a plain or compressed value; "" for a deleted one."""
     if stored is None or isinstance(stored, str):
         return stored or ""
     if stored.startswith(_MAGIC):
@@ -64,7 +67,7 @@ def unpacked(stored: str | bytes | None) -> str:
 
 
 class _PackedText(TypeDecorator[str]):
-    """Text out of bytes that may be packed."""
+    """Text from bytes that may be compressed."""
 
     impl = LargeBinary
     cache_ok = True
@@ -73,7 +76,7 @@ class _PackedText(TypeDecorator[str]):
         try:
             return unpacked(bytes(value) if isinstance(value, memoryview) else value)
         except (zstandard.ZstdError, UnicodeDecodeError):
-            _say_once()
+            _log_once()
             return DAMAGED
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - bytes as they are
@@ -81,7 +84,7 @@ class _PackedText(TypeDecorator[str]):
 
 
 class _bytes_of(GenericFunction[bytes]):  # noqa: N801 - an SQL function
-    """The bytes of a text, where a database does not mix the two by itself."""
+    """The bytes of a text: Postgres does not mix the two types."""
 
     type = LargeBinary()
     inherit_cache = True
@@ -97,5 +100,5 @@ def _converted(element: _bytes_of, compiler: SQLCompiler, **kw: Any) -> str:
     return f"convert_to({compiler.process(element.clauses.clauses[0], **kw)}, 'UTF8')"
 
 
-TEXT = func.coalesce(article.c.packed, _bytes_of(article.c.text), type_=_PackedText).label("text")
-IS_GONE: ColumnElement[bool] = func.coalesce(func.length(article.c.packed), 1) == 0
+TEXT = func.coalesce(article.c.compressed_text, _bytes_of(article.c.text), type_=_PackedText).label("text")
+IS_GONE: ColumnElement[bool] = func.coalesce(func.length(article.c.compressed_text), 1) == 0

@@ -1,4 +1,4 @@
-"""What is shown and told of stored articles, without what decides where they belong."""
+"""Stored articles as output shows them, without the columns of clustering."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from aggregator.store.stories import article_text
 from aggregator.store.stories.articles import ArticleDetails, NewArticle
 from aggregator.store.tables import article, in_parts
 
-SHOWN_MEMBERS = 64  # of a larger story only so many articles are weighed for headline and summary
+SHOWN_MEMBERS = 64  # articles of a large story from which headline and summary are chosen
 
 _VIEW = (
     "id",
@@ -20,8 +20,8 @@ _VIEW = (
     "url",
     "title",
     "published",
-    "seen",
-    "effective",
+    "seen_at",
+    "effective_at",
     "language",
     "copy_of",
     "wire",
@@ -35,12 +35,12 @@ _VIEW = (
 
 
 def view_columns(*more: str) -> Select[Any]:
-    """SELECT of what an ArticleView holds; `more` may add "text" and "evidence"."""
+    """Return SELECT of the columns of an ArticleView; `more` may add "text" and "evidence"."""
     return select(*(article_text.TEXT if name == "text" else article.c[name] for name in (*_VIEW, *more)))
 
 
 def view_of(new: NewArticle) -> ArticleView:
-    """The view of an article whose row is about to be written."""
+    """Return the view of an article that is not written yet."""
     clean, published = new.clean, new.clean.published
     return ArticleView(
         id=new.id,
@@ -48,8 +48,8 @@ def view_of(new: NewArticle) -> ArticleView:
         url=new.url,
         title=clean.title,
         published=published.time if published else None,
-        seen=new.seen,
-        effective=new.effective,
+        seen=new.seen_at,
+        effective_at=new.effective_at,
         language=clean.language,
         copy_of=new.placement.copy_of,
         wire=new.wire,
@@ -67,17 +67,17 @@ def view_of(new: NewArticle) -> ArticleView:
 
 
 def view(row: Row[Any], *, copy_of: str | None) -> ArticleView:
-    """The ArticleView of a row that `view_columns` selected."""
+    """Return the ArticleView of a row from `view_columns`."""
     details = codecs.unpack(row.details, ArticleDetails)
-    held = row._fields
+    fields = row._fields
     return ArticleView(
         id=row.id,
         outlet=row.outlet,
         url=row.url,
         title=row.title,
         published=row.published,
-        seen=row.seen,
-        effective=row.effective,
+        seen=row.seen_at,
+        effective_at=row.effective_at,
         language=row.language,
         copy_of=copy_of,
         wire=row.wire,
@@ -86,9 +86,9 @@ def view(row: Row[Any], *, copy_of: str | None) -> ArticleView:
         author=row.author,
         published_origin=row.published_origin,
         published_precision=row.published_precision,
-        text=row.text if "text" in held else "",
+        text=row.text if "text" in fields else "",
         timed=details.timed,
-        evidence=codecs.unpack(row.evidence, Evidence) if "evidence" in held else None,
+        evidence=codecs.unpack(row.evidence, Evidence) if "evidence" in fields else None,
         nosnippet=details.nosnippet,
         noarchive=details.noarchive,
         tdm_reserved=details.tdm_reserved,
@@ -97,12 +97,14 @@ def view(row: Row[Any], *, copy_of: str | None) -> ArticleView:
 
 
 _VIEWS_OF_STORY = (
-    view_columns().where(article.c.story == bindparam("story_id")).order_by(article.c.effective, article.c.n)
+    view_columns()
+    .where(article.c.story == bindparam("story_id"))
+    .order_by(article.c.effective_at, article.c.inbox_no)
 )
 
 
 def views_of_story(connection: Connection, story: str) -> list[ArticleView]:
-    """The articles of one story, oldest first, without their texts."""
+    """Return the articles of a story, oldest first, without texts."""
     rows = connection.execute(_VIEWS_OF_STORY, {"story_id": story})
     return [view(row, copy_of=row.copy_of) for row in rows]
 
@@ -110,7 +112,7 @@ def views_of_story(connection: Connection, story: str) -> list[ArticleView]:
 _TITLES_OF_LARGE = (
     view_columns()
     .where(article.c.story == bindparam("story_id"), article.c.copy_of.is_(None))
-    .order_by(article.c.effective.desc(), article.c.n.desc())
+    .order_by(article.c.effective_at.desc(), article.c.inbox_no.desc())
     .limit(SHOWN_MEMBERS)
 )
 
@@ -123,9 +125,9 @@ _ONE_OF_STORY = view_columns().where(
 def views_for_title(
     connection: Connection, story: str, article_count: int, shown: str | None
 ) -> list[ArticleView]:
-    """What headline and summary are chosen from: a small story whole, the newest originals of a large one.
+    """Return the articles from which headline and summary are chosen.
 
-    With article `shown` of the story, which has the title that people see, however old it is.
+    All of a small story; the newest originals of a large one, and article `shown` of the present headline.
     """
     if article_count > SHOWN_MEMBERS:
         rows = connection.execute(_TITLES_OF_LARGE, {"story_id": story}).all()
@@ -137,16 +139,16 @@ def views_for_title(
 
 
 def views_of(connection: Connection, ids: Iterable[str]) -> list[ArticleView]:
-    """These articles, oldest first, without their texts."""
+    """Return these articles, oldest first, without texts."""
     rows: list[Row[Any]] = []
     for part in in_parts(sorted(ids)):
         rows += connection.execute(view_columns().where(article.c.id.in_(part))).all()
-    rows.sort(key=lambda row: (row.effective, row.id))
+    rows.sort(key=lambda row: (row.effective_at, row.id))
     return [view(row, copy_of=row.copy_of) for row in rows]
 
 
 def views_with_text(connection: Connection, ids: Iterable[str]) -> Iterator[ArticleView]:
-    """These articles with their texts, in the order of their ids."""
+    """Yield these articles with texts, ordered by id."""
     for part in in_parts(sorted(ids)):
         statement = view_columns("text").where(article.c.id.in_(part)).order_by(article.c.id)
         for row in connection.execute(statement):
@@ -156,11 +158,11 @@ def views_with_text(connection: Connection, ids: Iterable[str]) -> Iterator[Arti
 def views_of_stories(
     connection: Connection, stories: Iterable[str], *more: str
 ) -> dict[str, list[ArticleView]]:
-    """The articles of `stories`, oldest first; `copy_of` is the twin that was found when they were placed."""
+    """Return the articles of `stories`, oldest first; `copy_of` is the match that was found at placing."""
     ids = sorted(stories)
     found: dict[str, list[ArticleView]] = {one: [] for one in ids}
     for part in in_parts(ids):
         statement = view_columns(*more).where(article.c.story.in_(part))
-        for row in connection.execute(statement.order_by(article.c.effective, article.c.n)):
+        for row in connection.execute(statement.order_by(article.c.effective_at, article.c.inbox_no)):
             found[row.story].append(view(row, copy_of=row.copy_of))
     return found

@@ -1,4 +1,4 @@
-"""Corrections: what persons decided, and the bonds that it lays on articles."""
+"""Corrections by persons, and the constraints that they put on articles."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from aggregator.cluster.constraints import Constraint
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.tables import article, bond, correction, in_parts
+from aggregator.store.tables import article, correction, in_parts, link_constraint
 
 CorrectionKind = Literal["merge", "split", "move"]
 
@@ -21,30 +21,30 @@ class MovedArticle(FrozenStruct, frozen=True, kw_only=True):
     article: str
     before: str
     after: str
-    evidence: Evidence | None = None  # why it was where it was, where the correction put its own word there
+    evidence: Evidence | None = None  # before the correction, if the correction replaced it
 
 
 class Redirect(FrozenStruct, frozen=True, kw_only=True):
-    """An address that led to a story which gave way."""
+    """A redirect that the correction changed."""
 
     story: str
     to: str
 
 
 class CorrectionDetail(FrozenStruct, frozen=True, kw_only=True):
-    """What a correction did, for its undoing and for people."""
+    """What a correction changed, for undoing and listing it."""
 
     moved: tuple[MovedArticle, ...] = ()
-    retired: tuple[str, ...] = ()  # ids of stories that gave way
-    redirects: tuple[Redirect, ...] = ()  # of stories that had given way to these before
-    founded: str | None = None  # the story that it opened
-    words: str = ""  # what was asked, for the list
+    retired: tuple[str, ...] = ()  # ids of stories that redirect since
+    redirects: tuple[Redirect, ...] = ()  # of stories that redirected to these before
+    founded: str | None = None  # the story that it created
+    words: str = ""  # the command in words, for the list
 
 
 class Correction(FrozenStruct, frozen=True, kw_only=True):
     """One correction as it is stored."""
 
-    n: int
+    correction_no: int = msgspec.field(name="n")
     at: dt.datetime
     kind: CorrectionKind
     undone_at: dt.datetime | None
@@ -58,44 +58,44 @@ def add(
     detail: CorrectionDetail,
     constraints: Sequence[Constraint],
 ) -> int:
-    """Store a correction with its bonds (their `correction` is set here); returns its number."""
-    n = (connection.execute(select(func.max(correction.c.n))).scalar_one() or 0) + 1
+    """Store a correction with its constraints (their `correction` is set here). Return its number."""
+    n = (connection.execute(select(func.max(correction.c.correction_no))).scalar_one() or 0) + 1
     text = msgspec.json.encode(detail).decode()
-    connection.execute(insert(correction), [{"n": n, "at": at, "kind": kind, "detail": text}])
+    connection.execute(insert(correction), [{"correction_no": n, "at": at, "kind": kind, "detail": text}])
     rows = [
         {"correction": n, "article": one.article, "relation": one.relation, "side": one.side}
         for one in constraints
     ]
     if rows:
-        connection.execute(insert(bond), rows)
+        connection.execute(insert(link_constraint), rows)
     return n
 
 
 def undo(connection: Connection, n: int, at: dt.datetime) -> None:
-    """Correction `n` binds nothing any more."""
-    connection.execute(update(correction).where(correction.c.n == n).values(undone_at=at))
-    connection.execute(delete(bond).where(bond.c.correction == n))
+    """Mark correction `n` as undone and delete its constraints."""
+    connection.execute(update(correction).where(correction.c.correction_no == n).values(undone_at=at))
+    connection.execute(delete(link_constraint).where(link_constraint.c.correction == n))
 
 
 def all_corrections(connection: Connection, since: dt.datetime | None = None) -> list[Correction]:
-    """In the order in which they were made; `since`: only those made then or later."""
-    chosen = select(correction).order_by(correction.c.n)
+    """Return the corrections, oldest first; only those made at `since` or later, if given."""
+    chosen = select(correction).order_by(correction.c.correction_no)
     if since is not None:
         chosen = chosen.where(correction.c.at >= since)
     return [_correction(row) for row in connection.execute(chosen)]
 
 
 def newest(connection: Connection, limit: int, before: int | None = None) -> list[Correction]:
-    """The last ones first, those with lower numbers than `before` where it is given."""
-    chosen = select(correction).order_by(correction.c.n.desc()).limit(limit)
+    """Return the newest corrections first; only those with lower numbers than `before`, if given."""
+    chosen = select(correction).order_by(correction.c.correction_no.desc()).limit(limit)
     if before is not None:
-        chosen = chosen.where(correction.c.n < before)
+        chosen = chosen.where(correction.c.correction_no < before)
     return [_correction(row) for row in connection.execute(chosen)]
 
 
 def _correction(row: Row[Any]) -> Correction:
     return Correction(
-        n=row.n,
+        correction_no=row.correction_no,
         at=row.at,
         kind=row.kind,
         undone_at=row.undone_at,
@@ -104,18 +104,22 @@ def _correction(row: Row[Any]) -> Correction:
 
 
 def all_constraints(connection: Connection) -> list[Constraint]:
-    """All bonds in force."""
-    rows = connection.execute(select(bond).order_by(bond.c.correction, bond.c.article, bond.c.relation))
+    """Return all constraints in force."""
+    rows = connection.execute(
+        select(link_constraint).order_by(
+            link_constraint.c.correction, link_constraint.c.article, link_constraint.c.relation
+        )
+    )
     return [Constraint(**row._mapping) for row in rows]
 
 
 def constrained_articles(connection: Connection) -> frozenset[str]:
-    """The articles that any correction in force names."""
-    return frozenset(connection.execute(select(bond.c.article).distinct()).scalars())
+    """Return the articles with any constraint."""
+    return frozenset(connection.execute(select(link_constraint.c.article).distinct()).scalars())
 
 
 def evidence_of(connection: Connection, ids: Sequence[str]) -> dict[str, Evidence]:
-    """Why these articles are where they are."""
+    """Return the evidence of these articles by id."""
     found: dict[str, Evidence] = {}
     for part in in_parts(ids):
         chosen = select(article.c.id, article.c.evidence).where(article.c.id.in_(part))

@@ -1,4 +1,4 @@
-"""Rows of `across`: by what articles of different languages are compared. None where that is off."""
+"""Features that articles of different languages are compared by. No rows unless it is enabled."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,72 +7,72 @@ from sqlalchemy import Connection, Integer, bindparam, delete, insert, select
 from aggregator.cluster.cross_language.features import CrossLanguageFeatures, unpack
 from aggregator.model.core import FrozenStruct
 from aggregator.store.stories.articles import MemberRow
-from aggregator.store.tables import across, article
+from aggregator.store.tables import article, cross_language
 
 
 class ReportFeatures(FrozenStruct, frozen=True, kw_only=True):
-    """A report of a story as articles of other languages see it."""
+    """The features of a report of a story."""
 
     features: bytes
-    minutes: int | None  # published, since 1970
+    minutes: int | None  # time of publication, in minutes since 1970
 
 
-_INSERT = insert(across)
+_INSERT = insert(cross_language)
 _NEWEST = (
-    select(across.c.article, across.c.features)
-    .where(across.c.article > bindparam("after"))
-    .order_by(across.c.article)
+    select(cross_language.c.article, cross_language.c.features)
+    .where(cross_language.c.article > bindparam("after"))
+    .order_by(cross_language.c.article)
     .execution_options(stream_results=True)
 )
 _REPORTS = (
-    select(across.c.features, article.c.published)
-    .join(article, article.c.n == across.c.article)
-    .where(article.c.story == bindparam("story_id"), article.c.weighs, article.c.role == "report")
-    .order_by(article.c.n.desc())
+    select(cross_language.c.features, article.c.published)
+    .join(article, article.c.inbox_no == cross_language.c.article)
+    .where(article.c.story == bindparam("story_id"), article.c.counts_in_centroid, article.c.role == "report")
+    .order_by(article.c.inbox_no.desc())
     .limit(bindparam("at_most", type_=Integer))
 )
 _IS_FOREIGN_LANGUAGE = (
-    article.c.weighs.is_(False) & (article.c.role == "report") & article.c.copy_of.is_(None)
+    article.c.counts_in_centroid.is_(False) & (article.c.role == "report") & article.c.copy_of.is_(None)
 )
-_STORIES = select(article.c.n, article.c.story).where(
-    article.c.n.in_(bindparam("others", expanding=True))
-    | (article.c.n.in_(bindparam("own", expanding=True)) & _IS_FOREIGN_LANGUAGE)
+_STORIES = select(article.c.inbox_no, article.c.story).where(
+    article.c.inbox_no.in_(bindparam("others", expanding=True))
+    | (article.c.inbox_no.in_(bindparam("own", expanding=True)) & _IS_FOREIGN_LANGUAGE)
 )
 _MEMBER = [article.c[name] for name in MemberRow.__struct_fields__]
 _FOREIGN_REPORTS = (
-    select(*_MEMBER, across.c.features)
-    .join(across, article.c.n == across.c.article)
+    select(*_MEMBER, cross_language.c.features)
+    .join(cross_language, article.c.inbox_no == cross_language.c.article)
     .where(article.c.story == bindparam("story_id"), _IS_FOREIGN_LANGUAGE)
-    .order_by(article.c.n.desc())
+    .order_by(article.c.inbox_no.desc())
     .limit(bindparam("at_most", type_=Integer))
 )
 
 
 def put(connection: Connection, n: int, features: bytes) -> None:
-    """Write the features of article number `n` in the place of those that it had; b"" for none."""
-    connection.execute(delete(across).where(across.c.article == n))
+    """Replace the features of article `n`; b"": delete them."""
+    connection.execute(delete(cross_language).where(cross_language.c.article == n))
     if features:
         connection.execute(_INSERT, [{"article": n, "features": features}])
 
 
 def newest(connection: Connection, *, after: int) -> Iterator[tuple[int, CrossLanguageFeatures]]:
-    """The articles with numbers above `after`, in their order."""
+    """Yield number and features of the articles above number `after`, in order."""
     rows = connection.execute(_NEWEST, {"after": after})
     for part in rows.partitions(5_000):
         yield from ((row.article, unpack(row.features)) for row in part)
 
 
 def stories_of(connection: Connection, others: Sequence[int], own: Sequence[int]) -> list[str]:
-    """The stories of these articles, each once, in the order given; of `own` those of guests only."""
+    """Return the stories of these articles, each once, in order; of `own` only guest reports are used."""
     if not others and not own:
         return []
     rows = connection.execute(_STORIES, {"others": list(others), "own": list(own)})
-    found = {row.n: row.story for row in rows}
+    found = {row.inbox_no: row.story for row in rows}
     return list(dict.fromkeys(found[n] for n in (*others, *own) if n in found))
 
 
 def reports(connection: Connection, story: str, newest: int) -> list[ReportFeatures]:
-    """The newest reports that a story is made of, the newest first."""
+    """Return the newest reports that count in the centroid of a story, the newest first."""
     rows = connection.execute(_REPORTS, {"story_id": story, "at_most": newest})
     return [ReportFeatures(features=row.features, minutes=_minutes(row)) for row in rows]
 
@@ -80,7 +80,7 @@ def reports(connection: Connection, story: str, newest: int) -> list[ReportFeatu
 def foreign_reports(
     connection: Connection, story: str, newest: int
 ) -> list[tuple[MemberRow, CrossLanguageFeatures]]:
-    """The newest reports of a story that weigh nothing in it, being of another language than its own."""
+    """Return the newest guest reports of a story, which do not count in its centroid."""
     rows = connection.execute(_FOREIGN_REPORTS, {"story_id": story, "at_most": newest})
     names = MemberRow.__struct_fields__
     return [(MemberRow(**{name: row._mapping[name] for name in names}), unpack(row.features)) for row in rows]

@@ -1,4 +1,4 @@
-"""The lines of each outlet's last articles, as hashes (extract/learned_boilerplate.py)."""
+"""Hashes of the lines of each outlet's newest articles (extract/learned_boilerplate.py)."""
 
 from collections.abc import Iterable
 
@@ -18,17 +18,17 @@ _DROP = delete(outlet_line).where(
 
 
 def lines_of(connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
-    """Article number and packed lines of the outlet's last articles, the oldest first."""
+    """Return inbox number and line hashes of the outlet's newest articles, oldest first."""
     return [(row.article, bytes(row.lines)) for row in connection.execute(_ROWS, {"outlet_key": outlet})]
 
 
 def add(connection: Connection, outlet: str, number: int, lines: bytes) -> None:
-    """The lines of one more article of the outlet."""
+    """Add the line hashes of an article."""
     connection.execute(_ADD, {"outlet": outlet, "article": number, "lines": lines})
 
 
 def drop(connection: Connection, outlet: str, numbers: Iterable[int]) -> None:
-    """Articles of the outlet that are not among its last ones any more."""
+    """Delete the line hashes of these articles."""
     rows = [{"outlet_key": outlet, "number": number} for number in numbers]
     if rows:
         connection.execute(_DROP, rows)

@@ -1,8 +1,8 @@
-"""The merged texts of stories: worked out after placing, kept beside the story, derived at any time.
+"""Rendering of merged texts, after placing. They are stored with the story and can be rendered again.
 
-A story's row loses its text whenever an article comes; the newest of the untold ones are told first. When
-stories were told by other rules, those of the last weeks are told anew, the newest first, a few at a time,
-when nothing else waits. Until then their old text is read.
+Each new article clears the text of its story; unrendered stories are rendered by their last bump, the newest
+first. After a change of code or tuning, the stories of the last weeks are rendered again, the newest first, a
+few at a time, when nothing else waits. Until then readers get the old text.
 """
 
 import datetime as dt
@@ -23,21 +23,18 @@ from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
 from aggregator.stories.tuning import StoryTuning
 
-# Raised by hand when code (not a constant) changes what is told of the same articles.
+# Incremented by hand when a change of code (not of tuning) changes merged texts.
 RENDER_CODE_VERSION = 3
 
-_RENDERED_BY = "told_by"  # counter: the version of the rules that stories are told by
-_RENDERED_FROM = "told_from"  # counter: stories with a lower number are still to be told by them; 0: none
+_RENDERED_BY = "render_version"  # counter: `render_version` of the last rendering
+_RENDERED_FROM = "render_from"  # counter: stories with a lower number are rendered again; 0: all are done
 
 
 def render_next(database: Database, limit: int, tuning: StoryTuning) -> int:
-    """Work out the merged text of up to `limit` stories; returns how many there were, 0 when all are told.
-
-    First those that have none, then those told by other rules.
-    """
+    """Render up to `limit` stories: unrendered ones, else those of another version. Return their number."""
     with database.read() as connection:
         waiting = _chosen(
-            connection, _STORIES.where(story.c.text.is_(None)).order_by(story.c.updated.desc()).limit(limit)
+            connection, _STORIES.where(story.c.text.is_(None)).order_by(story.c.bumped_at.desc()).limit(limit)
         )
         is_first = (
             bool(waiting) and not _counted(connection, _RENDERED_BY) and not _is_any_rendered(connection)
@@ -45,61 +42,64 @@ def render_next(database: Database, limit: int, tuning: StoryTuning) -> int:
     if not waiting:
         return _render_again(database, limit, tuning)
     _render(database, waiting, tuning)
-    if is_first:  # nothing was ever told by other rules
+    if is_first:  # no story was rendered with another version
         with database.write() as connection:
             _count(connection, _RENDERED_BY, render_version(tuning))
     return len(waiting)
 
 
 def render_version(tuning: StoryTuning) -> int:
-    """A number over all that can change a merged text."""
-    words = f"{RENDER_CODE_VERSION} {msgspec.json.encode(tuning, order='sorted').decode()}"
-    return int.from_bytes(hashlib.sha256(words.encode()).digest()[:6])
+    """Return a 48-bit hash of the code version and the tuning that merged texts depend on."""
+    content = f"{RENDER_CODE_VERSION} {msgspec.json.encode(tuning, order='sorted').decode()}"
+    return int.from_bytes(hashlib.sha256(content.encode()).digest()[:6])
 
 
 def rendered_since(connection: Connection, tuning: StoryTuning) -> tuple[int, dt.datetime] | None:
-    """From which number and which last bump on stories are told by these rules; None: none surely."""
+    """Return from which number and last bump on stories are rendered with this tuning; None: unknown."""
     if _counted(connection, _RENDERED_BY) != render_version(tuning):
         return None
     live = story.c.redirect_to.is_(None)
-    last = connection.execute(select(func.max(story.c.updated)).where(live)).scalar()
+    last = connection.execute(select(func.max(story.c.bumped_at)).where(live)).scalar()
     if last is None:
         return None
-    return _counted(connection, _RENDERED_FROM), last - dt.timedelta(days=tuning.told_again_days)
+    return _counted(connection, _RENDERED_FROM), last - dt.timedelta(days=tuning.rerender_days)
 
 
-_STORIES = select(story.c.id, story.c.n, story.c.title, story.c.last_inbox_no).where(
+_STORIES = select(story.c.id, story.c.story_no, story.c.title, story.c.last_inbox_no).where(
     story.c.redirect_to.is_(None)
 )
 
 
 class _StoryToRender(NamedTuple):
     id: str
-    n: int
+    story_no: int
     title: str
     last_inbox_no: int
 
 
-def _chosen(connection: Connection, wanted: Select[Any]) -> list[_StoryToRender]:
-    found = connection.execute(wanted).all()
-    return [_StoryToRender(row.id, row.n, row.title, row.last_inbox_no) for row in found]
+def _chosen(connection: Connection, statement: Select[Any]) -> list[_StoryToRender]:
+    found = connection.execute(statement).all()
+    return [_StoryToRender(row.id, row.story_no, row.title, row.last_inbox_no) for row in found]
 
 
 def _is_any_rendered(connection: Connection) -> bool:
-    return connection.execute(select(story.c.n).where(story.c.text.is_not(None)).limit(1)).first() is not None
+    return (
+        connection.execute(select(story.c.story_no).where(story.c.text.is_not(None)).limit(1)).first()
+        is not None
+    )
 
 
 def _render(database: Database, rows: Sequence[_StoryToRender], tuning: StoryTuning) -> None:
     with database.read() as connection:
         members = article_views.views_of_stories(connection, [row.id for row in rows], "text")
-    told = [(row, tell(members[row.id], row.title, tuning)) for row in rows]
+    renderings = [(row, rendering(members[row.id], row.title, tuning)) for row in rows]
     with database.write() as connection:
-        for row, one in told:
+        for row, one in renderings:
             written = connection.execute(
                 update(story)
                 .where(story.c.id == row.id, story.c.last_inbox_no == row.last_inbox_no)
                 .values(
-                    merged=codecs.compress_struct(one.merged),
+                    merged_story=codecs.compress_struct(one.merged),
                     text=one.text,
                     disagreement_count=len(one.merged.disagreements),
                 )
@@ -108,51 +108,51 @@ def _render(database: Database, rows: Sequence[_StoryToRender], tuning: StoryTun
                 _note_originals(connection, row.id, one.articles)
 
 
-class Told(NamedTuple):
-    """What is stored of a story's merged text."""
+class Rendering(NamedTuple):
+    """The stored forms of a merged text."""
 
     articles: list[ArticleView]  # each `copy_of` names the original
     merged: MergedStory
-    text: str  # for SQL; of one article it would be that article's text once more
+    text: str  # for SQL; empty for one article, whose text it would repeat
 
 
-def tell(members: Sequence[ArticleView], title: str, tuning: StoryTuning) -> Told:
-    """The merged text of these articles, without their addresses.
+def rendering(members: Sequence[ArticleView], title: str, tuning: StoryTuning) -> Rendering:
+    """Return the merged text of these articles, without their addresses.
 
-    An address changes while the story stays as it is; readers take it from the article.
+    An address may change while the story does not; readers take it from the article.
     """
     articles = [msgspec.structs.replace(one, url=None) for one in with_originals(members)]
     merged = merge(articles, title, tuning)
-    return Told(articles, merged, "" if len(articles) == 1 else as_text(merged, articles))
+    return Rendering(articles, merged, "" if len(articles) == 1 else as_text(merged, articles))
 
 
 def _render_again(database: Database, limit: int, tuning: StoryTuning) -> int:
-    """Tell up to `limit` stories again that other rules told; how many."""
+    """Render up to `limit` stories of another version. Return their number."""
     version = render_version(tuning)
     with database.read() as connection:
-        told_by, below = _counted(connection, _RENDERED_BY), _counted(connection, _RENDERED_FROM)
-        # Asked apart, each of its own index: of both at once SQLite reads every story.
-        newest = connection.execute(select(func.max(story.c.n))).scalar()
+        rendered_by, below = _counted(connection, _RENDERED_BY), _counted(connection, _RENDERED_FROM)
+        # Two queries, each with its own index: for both at once SQLite would read every story.
+        newest = connection.execute(select(func.max(story.c.story_no))).scalar()
         last = connection.execute(
-            select(func.max(story.c.updated)).where(story.c.redirect_to.is_(None))
+            select(func.max(story.c.bumped_at)).where(story.c.redirect_to.is_(None))
         ).scalar()
-        if told_by != version:
+        if rendered_by != version:
             below = (newest or 0) + 1
         if not below or last is None:
             rows: list[_StoryToRender] = []
         else:
-            since = last - dt.timedelta(days=tuning.told_again_days)
+            since = last - dt.timedelta(days=tuning.rerender_days)
             is_gone = exists().where(article.c.story == story.c.id, article_text.IS_GONE)
             chosen = _STORIES.where(
-                story.c.n < below,
+                story.c.story_no < below,
                 story.c.text.is_not(None),
-                story.c.updated >= since,
-                ~is_gone,  # it was told for the last time
+                story.c.bumped_at >= since,
+                ~is_gone,  # its text is final
             )
-            rows = _chosen(connection, chosen.order_by(story.c.n.desc()).limit(limit))
+            rows = _chosen(connection, chosen.order_by(story.c.story_no.desc()).limit(limit))
     _render(database, rows, tuning)
-    reached = min((row.n for row in rows), default=0)
-    if told_by != version or below != reached:
+    reached = min((row.story_no for row in rows), default=0)
+    if rendered_by != version or below != reached:
         with database.write() as connection:
             _count(connection, _RENDERED_BY, version)
             _count(connection, _RENDERED_FROM, reached)
@@ -176,7 +176,7 @@ _NOTE = (
 
 
 def _note_originals(connection: Connection, story_id: str, views: Sequence[ArticleView]) -> None:
-    """Who copied whom, for SQL: of each copy and excerpt the original, where that is another one now."""
+    """Write `article.original` of copies and excerpts where it changed."""
     before = {row.id: row.original for row in connection.execute(_ORIGINALS, {"story_id": story_id})}
     changed = [
         {"article_id": view.id, "original_id": view.copy_of}

@@ -1,7 +1,7 @@
-"""What webhooks deliver: which changes were looked at for each hook, what waits, and what came of it.
+"""The outbox of webhooks: the state of each webhook, and its deliveries.
 
-The stream of changes is the source. Rows are added together with the number of the last change that was
-looked at, in one transaction: a crash in between makes none of them and loses none.
+Deliveries are made from the change stream. They are added together with the number of the last examined
+change in one transaction, so a crash neither loses nor repeats one.
 """
 
 import datetime as dt
@@ -11,17 +11,17 @@ from sqlalchemy import Connection, Update, and_, delete, func, insert, or_, sele
 
 from aggregator.model.core import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.tables import change, hook, in_parts, outbox
+from aggregator.store.tables import change, in_parts, outbox, webhook
 
 _EARLIER = outbox.alias("earlier")
 
 
 class WebhookState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """How one hook does. `state`: ok, failing, or gone (its receiver said so; nothing is sent any more)."""
+    """The state of a webhook: ok, failing, or gone (its receiver answered 410; nothing is sent any more)."""
 
     name: str
-    is_on: bool
-    read_to: int
+    is_configured: bool
+    last_change_no: int
     state: str
     problem: str | None
     failures: int
@@ -31,7 +31,7 @@ class WebhookState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
 
 
 class WebhookStats(FrozenStruct, frozen=True, kw_only=True):
-    """A hook with how many of its deliveries wait, were made lately and were given up lately."""
+    """A webhook with the numbers of its waiting, done and given up deliveries."""
 
     row: WebhookState
     waiting: int = 0
@@ -40,9 +40,9 @@ class WebhookStats(FrozenStruct, frozen=True, kw_only=True):
 
 
 class NewDelivery(FrozenStruct, frozen=True, kw_only=True):
-    """A delivery to be added."""
+    """A delivery to add."""
 
-    hook: str
+    webhook: str
     change: int
     id: str
     story: str
@@ -50,66 +50,76 @@ class NewDelivery(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Delivery(FrozenStruct, frozen=True, kw_only=True):
-    """A delivery that waits, with its body as it is sent."""
+    """A waiting delivery, with its body as it is sent."""
 
-    hook: str
+    webhook: str
     change: int
     id: str
     story: str
     body: bytes
-    tries: int
-    first_tried_at: dt.datetime | None
+    attempts: int
+    first_attempt_at: dt.datetime | None
 
 
-_COLUMNS = [hook.c[name] for name in WebhookState.__struct_fields__]
+_COLUMNS = [webhook.c[name] for name in WebhookState.__struct_fields__]
 
 
-# --- hooks -------------------------------------------------------------------------------------------------
+# --- webhooks ----------------------------------------------------------------------------------------------
 
 
-def sync_webhooks(connection: Connection, places: Mapping[str, bytes], newest: int, now: dt.datetime) -> None:
-    """Take over which hooks there are, by name, each with the hash of its address.
+def sync_webhooks(
+    connection: Connection, url_hashes: Mapping[str, bytes], newest: int, now: dt.datetime
+) -> None:
+    """Store the configured webhooks, by name, each with the hash of its URL.
 
-    A new one, and one that comes back, begins after change `newest`: nothing old is sent. Of one that is
-    named no more all is kept, and nothing sent. Another address begins afresh with what waits.
+    A new or returning webhook begins after change `newest`: nothing old is sent. The rows of a removed one
+    stay, and nothing is sent. A new URL resets the failures and resumes what waits.
     """
-    known = {row.name: row for row in connection.execute(select(hook.c.name, hook.c.place, hook.c.is_on))}
-    for name, place in places.items():
+    known = {
+        row.name: row
+        for row in connection.execute(select(webhook.c.name, webhook.c.url_hash, webhook.c.is_configured))
+    }
+    for name, url_hash in url_hashes.items():
         row = known.get(name)
         if row is None:
-            values = {"name": name, "place": place, "is_on": True, "read_to": newest, "state": "ok"}
-            connection.execute(insert(hook).values(**values, failures=0))
+            values = {
+                "name": name,
+                "url_hash": url_hash,
+                "is_configured": True,
+                "last_change_no": newest,
+                "state": "ok",
+            }
+            connection.execute(insert(webhook).values(**values, failures=0))
             continue
-        if not row.is_on:
-            connection.execute(_of(name).values(is_on=True, read_to=newest))
-        if row.place != place:
-            connection.execute(_of(name).values(place=place))
+        if not row.is_configured:
+            connection.execute(_of(name).values(is_configured=True, last_change_no=newest))
+        if row.url_hash != url_hash:
+            connection.execute(_of(name).values(url_hash=url_hash))
             resume(connection, name, now)
-    off = set(known) - set(places)
-    if off:
-        connection.execute(update(hook).where(hook.c.name.in_(sorted(off))).values(is_on=False))
+    if removed := sorted(set(known) - set(url_hashes)):
+        connection.execute(update(webhook).where(webhook.c.name.in_(removed)).values(is_configured=False))
 
 
 def skip_backlog(connection: Connection) -> None:
-    """Tell no hook of what is there already."""
-    newest = select(func.coalesce(func.max(change.c.n), 0)).scalar_subquery()
-    connection.execute(update(hook).values(read_to=newest))
+    """Let every webhook begin after the newest change."""
+    newest = select(func.coalesce(func.max(change.c.change_no), 0)).scalar_subquery()
+    connection.execute(update(webhook).values(last_change_no=newest))
 
 
 def webhooks(connection: Connection) -> list[WebhookState]:
-    """All that were ever named and still have rows, by name."""
-    rows = connection.execute(select(*_COLUMNS).order_by(hook.c.name))
+    """Return all webhooks with rows, ordered by name."""
+    rows = connection.execute(select(*_COLUMNS).order_by(webhook.c.name))
     return [WebhookState(**row._mapping) for row in rows]
 
 
 def webhook_stats(connection: Connection) -> list[WebhookStats]:
-    """The hooks in force, by name, with their deliveries counted."""
+    """Return the configured webhooks, ordered by name, with their deliveries counted."""
     counted = connection.execute(
-        select(outbox.c.hook, outbox.c.state, func.count().label("number")).group_by(
-            outbox.c.hook, outbox.c.state
+        select(outbox.c.webhook, outbox.c.state, func.count().label("number")).group_by(
+            outbox.c.webhook, outbox.c.state
         )
     )
-    counts: dict[tuple[str, str], int] = {(row.hook, row.state): row.number for row in counted}
+    counts: dict[tuple[str, str], int] = {(row.webhook, row.state): row.number for row in counted}
     return [
         WebhookStats(
             row=row,
@@ -118,90 +128,92 @@ def webhook_stats(connection: Connection) -> list[WebhookStats]:
             given_up=counts.get((row.name, "given_up"), 0),
         )
         for row in webhooks(connection)
-        if row.is_on
+        if row.is_configured
     ]
 
 
 def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
-    """Send again, at once, what waits for a hook, also where its receiver had said that it is gone.
+    """Make all waiting deliveries of a webhook due now, even if its receiver answered 410.
 
-    False where there is no such hook in force.
+    Return False if no such webhook is configured.
     """
     done = connection.execute(
         _of(name)
-        .where(hook.c.is_on)
+        .where(webhook.c.is_configured)
         .values(state="ok", problem=None, failures=0, failing_since=None, resumes_at=None)
     )
     connection.execute(
         update(outbox)
-        .where(outbox.c.hook == name, outbox.c.state == "waiting")
-        .values(next_at=now, first_tried_at=None)
+        .where(outbox.c.webhook == name, outbox.c.state == "waiting")
+        .values(next_attempt_at=now, first_attempt_at=None)
     )
     return done.rowcount > 0
 
 
 def problems(connection: Connection, least_failures: int) -> tuple[str, ...]:
-    """What is wrong with hooks in force, a sentence each: gone, or so many failures in a row."""
+    """Return one sentence per configured webhook that is gone or has `least_failures` failures in a row."""
     found = []
     for row in webhooks(connection):
-        if not row.is_on:
+        if not row.is_configured:
             continue
         if row.state == "gone":
-            found.append(f"webhook {row.name}: its receiver says that it is gone for good (410)")
+            found.append(f"webhook {row.name}: its receiver is gone (410)")
         elif row.failures >= least_failures and row.failing_since is not None:
             since = f"{row.failing_since:%Y-%m-%d %H:%M} UTC"
-            found.append(f"webhook {row.name}: fails since {since}: {row.problem}")
+            found.append(f"webhook {row.name}: failing since {since}: {row.problem}")
     return tuple(found)
 
 
 def _of(name: str) -> Update:
-    return update(hook).where(hook.c.name == name)
+    return update(webhook).where(webhook.c.name == name)
 
 
 # --- filling -----------------------------------------------------------------------------------------------
 
 
 def already_sent(connection: Connection, name: str, stories: Collection[str]) -> set[str]:
-    """Of these stories those of which the hook was sent something that was not forgotten since."""
+    """Return those of these stories of which the webhook has a delivery that was not pruned yet."""
     found: set[str] = set()
     for some in in_parts(sorted(stories)):
         few = outbox.c.story.in_(some)
-        found |= set(connection.execute(select(outbox.c.story).where(outbox.c.hook == name, few)).scalars())
+        found |= set(
+            connection.execute(select(outbox.c.story).where(outbox.c.webhook == name, few)).scalars()
+        )
     return found
 
 
 def add(
     connection: Connection,
     new_deliveries: Sequence[NewDelivery],
-    read_to: Mapping[str, int],
+    last_change_no: Mapping[str, int],
     now: dt.datetime,
 ) -> None:
-    """Add deliveries, and write down up to which change each hook was looked after."""
+    """Add deliveries, and store the last examined change of each webhook."""
     rows = [
         {
-            "hook": one.hook,
+            "webhook": one.webhook,
             "change": one.change,
             "id": one.id,
             "story": one.story,
             "body": codecs.compress_bytes(one.body),
             "state": "waiting",
             "at": now,
-            "tries": 0,
-            "next_at": now,
+            "attempts": 0,
+            "next_attempt_at": now,
         }
         for one in new_deliveries
     ]
     if rows:
         connection.execute(insert(outbox), rows)
-    for name, number in read_to.items():
-        connection.execute(_of(name).values(read_to=number))
+    for name, number in last_change_no.items():
+        connection.execute(_of(name).values(last_change_no=number))
 
 
 def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) -> int:
-    """Give up the oldest deliveries of a hook where more than `most` wait; returns how many."""
+    """Give up the oldest deliveries of a webhook if more than `most` wait. Return their number."""
     oldest = (
         select(outbox.c.change)
-        .where(outbox.c.hook == name, outbox.c.state == "waiting")
+        .where(outbox.c.webhook == name, outbox.c.state == "waiting")
         .order_by(outbox.c.change.desc())
         .limit(1)
         .offset(most)
@@ -211,7 +223,7 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
         return 0
     given_up = connection.execute(
         update(outbox)
-        .where(outbox.c.hook == name, outbox.c.state == "waiting", outbox.c.change <= last)
+        .where(outbox.c.webhook == name, outbox.c.state == "waiting", outbox.c.change <= last)
         .values(state="given_up", body=None, done_at=now, problem="too many wait")
     )
     return given_up.rowcount
@@ -221,20 +233,20 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
 
 
 def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | dt.datetime | None:
-    """What a hook is to be sent next; else when to ask again; None where nothing waits.
+    """Return the next delivery of a webhook, or the time when one is due; None if nothing waits.
 
-    The oldest that is due, but never one of a story of which an earlier one still waits.
+    The next one is the oldest that is due, but deliveries of one story stay in their order.
     """
     row = connection.execute(
-        select(hook.c.resumes_at, hook.c.state).where(hook.c.name == name, hook.c.is_on)
+        select(webhook.c.resumes_at, webhook.c.state).where(webhook.c.name == name, webhook.c.is_configured)
     ).first()
     if row is None or row.state == "gone":
         return None
-    is_waiting = and_(outbox.c.hook == name, outbox.c.state == "waiting")
+    is_waiting = and_(outbox.c.webhook == name, outbox.c.state == "waiting")
     first_of_its_story = ~(
         select(_EARLIER.c.change)
         .where(
-            _EARLIER.c.hook == outbox.c.hook,
+            _EARLIER.c.webhook == outbox.c.webhook,
             _EARLIER.c.story == outbox.c.story,
             _EARLIER.c.state == "waiting",
             _EARLIER.c.change < outbox.c.change,
@@ -244,7 +256,7 @@ def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | 
     if row.resumes_at is None or row.resumes_at <= now:
         due = connection.execute(
             select(outbox)
-            .where(is_waiting, outbox.c.next_at <= now, first_of_its_story)
+            .where(is_waiting, outbox.c.next_attempt_at <= now, first_of_its_story)
             .order_by(outbox.c.change)
             .limit(1)
         ).first()
@@ -252,7 +264,7 @@ def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | 
             values = {field: due._mapping[field] for field in Delivery.__struct_fields__}
             return Delivery(**values | {"body": codecs.decompress_bytes(due.body)})
     soonest: dt.datetime | None = connection.execute(
-        select(func.min(outbox.c.next_at)).where(is_waiting, first_of_its_story)
+        select(func.min(outbox.c.next_attempt_at)).where(is_waiting, first_of_its_story)
     ).scalar()
     if soonest is None:
         return None
@@ -261,29 +273,31 @@ def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | 
 
 
 def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:
-    """Let all that waits for a hook be due by `latest`: what is due later is so by a clock that was wrong."""
-    late = outbox.c.hook == name, outbox.c.state == "waiting", outbox.c.next_at > latest
-    connection.execute(update(outbox).where(*late).values(next_at=latest))
-    connection.execute(_of(name).where(hook.c.resumes_at > latest).values(resumes_at=latest))
+    """Make waiting deliveries of a webhook due by `latest`: later times are from a wrong clock."""
+    late = outbox.c.webhook == name, outbox.c.state == "waiting", outbox.c.next_attempt_at > latest
+    connection.execute(update(outbox).where(*late).values(next_attempt_at=latest))
+    connection.execute(_of(name).where(webhook.c.resumes_at > latest).values(resumes_at=latest))
 
 
 def failures_of(connection: Connection, name: str) -> int:
-    """How often a hook failed in a row."""
-    return connection.execute(select(hook.c.failures).where(hook.c.name == name)).scalar() or 0
+    """Return the number of failures in a row."""
+    return connection.execute(select(webhook.c.failures).where(webhook.c.name == name)).scalar() or 0
 
 
 def mark_delivered(connection: Connection, one: Delivery, now: dt.datetime, *, recovered_after: int) -> None:
-    """The receiver has it. After `recovered_after` failures in a row all that waits is due at once."""
-    has_recovered = failures_of(connection, one.hook) >= recovered_after
+    """Store a successful delivery. After `recovered_after` failures in a row all others become due now."""
+    has_recovered = failures_of(connection, one.webhook) >= recovered_after
     connection.execute(
-        _at(one).values(state="done", body=None, tries=one.tries + 1, done_at=now, problem=None)
+        _at(one).values(state="done", body=None, attempts=one.attempts + 1, done_at=now, problem=None)
     )
     if has_recovered:
         connection.execute(
-            update(outbox).where(outbox.c.hook == one.hook, outbox.c.state == "waiting").values(next_at=now)
+            update(outbox)
+            .where(outbox.c.webhook == one.webhook, outbox.c.state == "waiting")
+            .values(next_attempt_at=now)
         )
     connection.execute(
-        _of(one.hook).values(
+        _of(one.webhook).values(
             state="ok", problem=None, failures=0, failing_since=None, resumes_at=None, last_success_at=now
         )
     )
@@ -298,52 +312,59 @@ def mark_failed(
     next_at: dt.datetime | None,
     resumes_at: dt.datetime,
 ) -> None:
-    """The receiver does not have it. `next_at` None: it is given up."""
-    values = {"tries": one.tries + 1, "first_tried_at": one.first_tried_at or now, "problem": problem}
+    """Store a failed attempt. `next_at`: of the next attempt; None: the delivery is given up."""
+    values = {
+        "attempts": one.attempts + 1,
+        "first_attempt_at": one.first_attempt_at or now,
+        "problem": problem,
+    }
     if next_at is None:
         values |= {"state": "given_up", "body": None, "done_at": now}
     else:
-        values |= {"next_at": next_at}
+        values |= {"next_attempt_at": next_at}
     connection.execute(_at(one).values(**values))
     connection.execute(
-        _of(one.hook).values(
+        _of(one.webhook).values(
             state="failing",
             problem=problem,
-            failures=hook.c.failures + 1,
-            failing_since=func.coalesce(hook.c.failing_since, now),
+            failures=webhook.c.failures + 1,
+            failing_since=func.coalesce(webhook.c.failing_since, now),
             resumes_at=resumes_at,
         )
     )
 
 
 def mark_gone(connection: Connection, one: Delivery, now: dt.datetime, problem: str) -> None:
-    """The receiver asks not to be asked again: all that waits for the hook is given up."""
-    connection.execute(_at(one).values(tries=one.tries + 1))
+    """Store the response 410: all waiting deliveries of the webhook are given up."""
+    connection.execute(_at(one).values(attempts=one.attempts + 1))
     connection.execute(
         update(outbox)
-        .where(outbox.c.hook == one.hook, outbox.c.state == "waiting")
+        .where(outbox.c.webhook == one.webhook, outbox.c.state == "waiting")
         .values(state="given_up", body=None, done_at=now, problem=problem)
     )
     connection.execute(
-        _of(one.hook).values(
-            state="gone", problem=problem, failing_since=func.coalesce(hook.c.failing_since, now)
+        _of(one.webhook).values(
+            state="gone", problem=problem, failing_since=func.coalesce(webhook.c.failing_since, now)
         )
     )
 
 
 def prune(connection: Connection, before: dt.datetime) -> int:
-    """Forget what ended before that time, and what was left waiting of hooks that are no more."""
-    off = select(hook.c.name).where(~hook.c.is_on)
+    """Delete deliveries that ended before `before`, and old ones of removed webhooks. Return their number."""
+    removed = select(webhook.c.name).where(~webhook.c.is_configured)
     done = connection.execute(
         delete(outbox).where(
-            or_(outbox.c.done_at < before, and_(outbox.c.hook.in_(off), outbox.c.at < before))
+            or_(outbox.c.done_at < before, and_(outbox.c.webhook.in_(removed), outbox.c.at < before))
         )
     )
     connection.execute(
-        delete(hook).where(~hook.c.is_on, ~select(outbox.c.hook).where(outbox.c.hook == hook.c.name).exists())
+        delete(webhook).where(
+            ~webhook.c.is_configured,
+            ~select(outbox.c.webhook).where(outbox.c.webhook == webhook.c.name).exists(),
+        )
     )
     return done.rowcount
 
 
 def _at(one: Delivery) -> Update:
-    return update(outbox).where(outbox.c.hook == one.hook, outbox.c.change == one.change)
+    return update(outbox).where(outbox.c.webhook == one.webhook, outbox.c.change == one.change)

@@ -1,7 +1,7 @@
-"""One placing transaction's running numbers, log lines and finished entries, written together at its end.
+"""Serial numbers, log lines, changes and finished entries of a placing transaction, written at its end.
 
-Numbers are taken from `counter` once and counted on in memory; they are the transaction's own, because the
-one writer of stories is the only one who takes numbers of stories and bumps.
+Numbers are read from `counter` once and counted in memory: only the writer takes numbers of stories, bumps
+and changes.
 """
 
 import datetime as dt
@@ -19,8 +19,8 @@ from aggregator.store.intake import prefetched
 from aggregator.store.intake.inbox import Outcome, take_numbers
 from aggregator.store.tables import change, counter, entry, story_log
 
-# "moved": an article went to another story; "regrouped": by `recluster`; "full": takes copies only now;
-# "forgotten": an article of it was forgotten
+# "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
+# story accepts copies only; "forgotten": one of its articles was erased
 LogKind = Literal[
     "created",
     "joined",
@@ -34,10 +34,10 @@ LogKind = Literal[
     "forgotten",
 ]
 
-_REASON = bindparam("entry_reason", type_=Text)  # of the text; fetching may have left one of its page before
+_REASON = bindparam("entry_reason", type_=Text)  # of the text; the row may have one of its page
 _FINISH = (
     update(entry)
-    .where(entry.c.n == bindparam("entry_n"))
+    .where(entry.c.entry_no == bindparam("entry_n"))
     .values(
         state=bindparam("entry_state"),
         article=bindparam("entry_article"),
@@ -66,7 +66,7 @@ class Ledger:
         self._finished: list[dict[str, Any]] = []
 
     def number(self, name: Literal["story", "bump", "change"]) -> int:
-        """The next running number of this name."""
+        """Return the next serial number."""
         if name not in self._numbers:
             self._numbers[name] = take_numbers(self._connection, name, 0)
         self._numbers[name] += 1
@@ -81,7 +81,7 @@ class Ledger:
         article: str | None = None,
         **detail: str | float | None,
     ) -> None:
-        """A line in a story's log."""
+        """Add a line to the log of a story."""
         self.log_with(at, story, kind, article, detail)
 
     def log_with(
@@ -92,7 +92,7 @@ class Ledger:
         article: str | None,
         detail: Mapping[str, str | float | None],
     ) -> None:
-        """A line in a story's log, its details as a mapping."""
+        """Add a line to the log of a story, with its details as a mapping."""
         text = json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
         self._logs.append({"story": story, "at": at, "kind": kind, "article": article, "detail": text})
 
@@ -109,15 +109,15 @@ class Ledger:
         article: str | None = None,
         others: Sequence[str] = (),
     ) -> None:
-        """What readers of a story are told; `bump` is the time that it sorts by, to the second."""
+        """Add a change to the change stream; `bump` is its sort time, to the second."""
         n = self.number("change")
         self._changes.append(
             {
-                "n": n,
+                "change_no": n,
                 "story": story,
                 "at": at,
-                # The fraction tells changes of one second apart, in their order.
-                "updated": bump.replace(microsecond=n % 1_000_000),
+                # The microseconds order the changes of one second.
+                "bumped_at": bump.replace(microsecond=n % 1_000_000),
                 "kind": kind,
                 "article": article,
                 "others": ",".join(others) or None,
@@ -139,11 +139,11 @@ class Ledger:
         page_verdict: str | None = None,
         declared: Entry,
     ) -> None:
-        """Take entry `n` out of the queue; its page and its words are dropped, what else it declared stays.
+        """Finish entry `n`. Its page and text are dropped, its other declarations stay.
 
-        Its words are in the article by then: kept twice, they were a sixth of the database.
+        The text is in the article: stored twice, texts were a sixth of the database.
         """
-        kept = msgspec.structs.replace(declared, html=None, text=None)
+        without_text = msgspec.structs.replace(declared, html=None, text=None)
         self._finished.append(
             {
                 "entry_n": n,
@@ -154,12 +154,12 @@ class Ledger:
                 "entry_verdict": verdict,
                 "entry_reason": reason,
                 "entry_page_verdict": page_verdict,
-                "entry_payload": codecs.compress_struct(kept),
+                "entry_payload": codecs.compress_struct(without_text),
             }
         )
 
     def close(self) -> None:
-        """Write all of it."""
+        """Write the collected rows."""
         if self._finished:
             self._connection.execute(_FINISH, self._finished)
             prefetched.drop(self._connection, [row["entry_n"] for row in self._finished])

@@ -1,3 +1,1 @@
-"""What must hold between any two transactions, asked of the rows; see
-store/maintenance/integrity_check.py.
-"""
+"""Invariants that hold between any two transactions; see store/maintenance/integrity_check.py."""

@@ -1,6 +1,6 @@
-"""Nothing is lost on the way: what came is stored, known or refused; what is stored is placed or waits.
+"""Conservation of entries: each received entry is stored, known or refused; stored ones are placed or wait.
 
-Counted at the door by store/intake/intake_counts.py, compared here with the rows.
+store/intake/intake_counts.py counts entries when they are received; here the counts are compared with rows.
 """
 
 from collections import Counter
@@ -14,40 +14,40 @@ from aggregator.store.intake.intake_counts import STORED
 from aggregator.store.intake.rejected import IS_QUARANTINED
 from aggregator.store.maintenance.checks.finding import NOTED, Fault, pairs
 from aggregator.store.maintenance.checks.references import FOUNDING
-from aggregator.store.tables import article, change, counter, entry, intake, story
+from aggregator.store.tables import article, change, counter, entry, intake_count, story
 
 _RESTORE = (
-    "rows of the inbox are lost, or were put there by hand: aggregator db restore FILE --replace; what is "
-    "readable comes out with `aggregator export`"
+    "rows of the inbox are lost, or were inserted by hand: aggregator db restore FILE --replace; `aggregator "
+    "export` writes all readable rows"
 )
 
 
 class Balance(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Where all is that ever came, by one look at the rows.
+    """Numbers of all received entries, from one state of the database.
 
-    `seen` = `stored` + `known` + `refused_at_the_door` + `earlier`, and
-    `stored` = `placed` + `waiting` + `refused` + `let_go`. `refused_as`: by verdict.
+    `seen` = `stored` + `known` + `refused_as_forgotten` + `earlier`, and
+    `stored` = `placed` + `waiting` + `refused` + `deleted`. `refused_as`: by verdict.
     """
 
     seen: int
     stored: int
     known: int
-    refused_at_the_door: int
-    earlier: int  # seen before this was counted, and not stored
+    refused_as_forgotten: int
+    earlier: int  # received before outcomes were counted, and not stored
     placed: int
     waiting: int
     refused: int
     refused_as: tuple[tuple[str, int], ...]
-    let_go: int  # stored once, their rows are not kept any more
-    became: int  # entries that became an article
+    deleted: int  # stored, but deleted since
+    became: int  # entries that founded, joined or copied: each is an article
     articles: int
 
 
 def balance(connection: Connection) -> Balance:
-    """Where all is. One reading transaction."""
-    seen = select(intake.c.outcome, func.sum(intake.c.count)).group_by(intake.c.outcome)
-    at_door = Counter(pairs(connection, seen))
-    let_go = connection.execute(select(func.coalesce(func.sum(intake.c.gone), 0))).scalar_one()
+    """Count entries by what became of them. Call it in one reading transaction."""
+    seen = select(intake_count.c.outcome, func.sum(intake_count.c.count)).group_by(intake_count.c.outcome)
+    by_outcome = Counter(pairs(connection, seen))
+    deleted = connection.execute(select(func.coalesce(func.sum(intake_count.c.deleted), 0))).scalar_one()
     by_state: Counter[str] = Counter(
         pairs(connection, select(entry.c.state, func.count()).group_by(entry.c.state))
     )
@@ -57,56 +57,61 @@ def balance(connection: Connection) -> Balance:
     became = select(func.count()).where(entry.c.state == "done", entry.c.outcome.in_(FOUNDING))
     return Balance(
         seen=_counted(connection)["entry"],
-        stored=sum(int(at_door[name]) for name in STORED),
-        known=int(at_door["known"]),
-        refused_at_the_door=int(at_door["forgotten"]),
-        earlier=int(at_door["earlier"]),
+        stored=sum(int(by_outcome[name]) for name in STORED),
+        known=int(by_outcome["known"]),
+        refused_as_forgotten=int(by_outcome["forgotten"]),
+        earlier=int(by_outcome["earlier"]),
         placed=by_state["done"],
         waiting=by_state["page"] + by_state["ready"],
         refused=by_state["refused"],
         refused_as=tuple(sorted((row[0] or "", row[1]) for row in refused_as)),
-        let_go=int(let_go),
+        deleted=int(deleted),
         became=connection.execute(became).scalar_one(),
         articles=connection.execute(select(func.count()).select_from(article)).scalar_one(),
     )
 
 
 def faults(database: Database) -> Iterator[Fault]:
-    """What does not add up; and running numbers that were given twice, or will be."""
+    """Yield counts that do not match, and serial numbers that would be given twice."""
     with database.read() as connection:
-        told = balance(connection)
-        yield from _of_the_whole(told)
+        yield from _totals(balance(connection))
         yield from _by_source(connection)
         yield from _of_numbers(connection)
         yield from _quarantined(connection)
 
 
-def _of_the_whole(told: Balance) -> Iterator[Fault]:
-    at_door = told.stored + told.known + told.refused_at_the_door + told.earlier
-    if told.seen != at_door:
+def _totals(total: Balance) -> Iterator[Fault]:
+    accounted = total.stored + total.known + total.refused_as_forgotten + total.earlier
+    if total.seen != accounted:
         yield Fault(
-            what=f"{told.seen:,} entries were seen, but {at_door:,} are stored, known or refused",
-            rows=abs(told.seen - at_door),
+            what=f"{total.seen:,} entries were received, but {accounted:,} are stored, known or refused",
+            rows=abs(total.seen - accounted),
             advice=_RESTORE,
         )
 
 
 def _by_source(connection: Connection) -> Iterator[Fault]:
-    held: Counter[tuple[str, str]] = Counter()
-    rows = select(entry.c.source, entry.c.revises, func.count()).group_by(entry.c.source, entry.c.revises)
-    for source, revises, count in connection.execute(rows):
-        held[source, "revision" if revises else "new"] += count
+    existing: Counter[tuple[str, str]] = Counter()
+    rows = select(entry.c.source, entry.c.is_revision, func.count()).group_by(
+        entry.c.source, entry.c.is_revision
+    )
+    for source, is_revision, count in connection.execute(rows):
+        existing[source, "revision" if is_revision else "new"] += count
     counted: Counter[tuple[str, str]] = Counter()
-    of_rows = select(intake.c.source, intake.c.outcome, intake.c.count - intake.c.gone)
-    for source, outcome, count in connection.execute(of_rows.where(intake.c.outcome.in_(STORED))):
+    of_rows = select(
+        intake_count.c.source, intake_count.c.outcome, intake_count.c.count - intake_count.c.deleted
+    )
+    for source, outcome, count in connection.execute(of_rows.where(intake_count.c.outcome.in_(STORED))):
         counted[source, outcome] = count
     wrong = {
-        key: counted[key] - held[key] for key in counted.keys() | held.keys() if counted[key] != held[key]
+        key: counted[key] - existing[key]
+        for key in counted.keys() | existing.keys()
+        if counted[key] != existing[key]
     }
     if lost := sum(count for count in wrong.values() if count > 0):
-        yield Fault(what="entries were stored and are not there", rows=lost, advice=_RESTORE)
+        yield Fault(what="entries that were stored are missing", rows=lost, advice=_RESTORE)
     if more := -sum(count for count in wrong.values() if count < 0):
-        yield Fault(what="entries are there that never came in", rows=more, advice=_RESTORE)
+        yield Fault(what="entries exist that were not received", rows=more, advice=_RESTORE)
 
 
 def _counted(connection: Connection) -> dict[str, int]:
@@ -114,27 +119,27 @@ def _counted(connection: Connection) -> dict[str, int]:
 
 
 def _of_numbers(connection: Connection) -> Iterator[Fault]:
-    """The next number of each kind must be a new one."""
+    """Yield counters that are lower than the highest number in use."""
     counted = _counted(connection)
     highest = {
-        "entry": entry.c.n,
+        "entry": entry.c.entry_no,
         "inbox": entry.c.inbox_no,
-        "story": story.c.n,
-        "change": change.c.n,
+        "story": story.c.story_no,
+        "change": change.c.change_no,
     }
     for name, column in highest.items():
         used = connection.execute(select(func.max(column))).scalar() or 0
         if counted.get(name, 0) < used:
             yield Fault(
-                what=f"the counter of {name} numbers is behind: the next one would be given twice",
+                what=f"the counter of {name} numbers is too low: the next number would be given twice",
                 rows=used - counted.get(name, 0),
                 remedy="counters",
                 keys=(name,),
             )
-    placed = connection.execute(select(func.max(article.c.n))).scalar() or 0
+    placed = connection.execute(select(func.max(article.c.inbox_no))).scalar() or 0
     if counted.get("inbox", 0) < placed:
         yield Fault(
-            what="the counter of inbox numbers is behind the articles",
+            what="the counter of inbox numbers is lower than the number of an article",
             rows=placed - counted.get("inbox", 0),
             remedy="counters",
             keys=("inbox",),
@@ -142,12 +147,14 @@ def _of_numbers(connection: Connection) -> Iterator[Fault]:
 
 
 def _quarantined(connection: Connection) -> Iterator[Fault]:
-    """Where a row was damaged that is repaired by now, or the program mended, they can be placed."""
+    """Yield entries in quarantine. They can be placed after a repair or an upgrade."""
     found = (
-        connection.execute(select(entry.c.n).where(IS_QUARANTINED).order_by(entry.c.n).limit(NOTED))
+        connection.execute(
+            select(entry.c.entry_no).where(IS_QUARANTINED).order_by(entry.c.entry_no).limit(NOTED)
+        )
         .scalars()
         .all()
     )
     if found:
-        what = "entries are set aside, since placing them failed; repairing lets them wait again"
-        yield Fault(what=what, rows=len(found), remedy="set aside", keys=tuple(map(str, found)))
+        what = "entries are in quarantine because placing them failed; a repair queues them again"
+        yield Fault(what=what, rows=len(found), remedy="quarantine", keys=tuple(map(str, found)))

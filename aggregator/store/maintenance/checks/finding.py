@@ -1,4 +1,4 @@
-"""A fault: what does not hold, of which rows, and what can be done about it."""
+"""A finding of the integrity check: what is wrong, in which rows, and the remedy."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal
@@ -8,36 +8,36 @@ from sqlalchemy import Connection, Select
 
 from aggregator.model.core import FrozenStruct
 
-# What can be worked out again, one piece a transaction (store/maintenance/repair.py); None: nothing can.
+# How a finding is repaired (store/maintenance/repair.py). The names are shown in the JSON of `db check` and
+# stored in the payload of a `repair` command.
 Remedy = Literal[
     "bands",
+    "copies",
     "counters",
+    "identity keys",
     "index",
-    "keys",
-    "keys of copies",
-    "links",
+    "merged texts",
+    "observations",
     "orphans",
+    "quarantine",
     "redirects",
     "search",
-    "search anew",
-    "set aside",
-    "sightings",
+    "search rebuild",
     "stories",
-    "told",
+    "stray bands",
 ]
 
-NOTED: Final = 10_000  # rows of one fault that are named; the rest is found by the next check
-SHOWN: Final = 3  # of them in words
+NOTED: Final = 10_000  # keys of rows that a finding lists; the next check finds the others
+SHOWN: Final = 3  # keys that its message shows
 
 RESTORE: Final = "restore a backup: aggregator db restore FILE --replace"
 
 
 class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Something that does not hold.
+    """One finding.
 
-    `keys`: the rows it is about, at most NOTED; what they are depends on the remedy, see
-    store/maintenance/repair.py.
-    `advice`: what to type where it cannot be repaired. `is_note`: it is not damage, only said.
+    `keys` are the keys of its rows, at most NOTED; their meaning depends on the remedy, see
+    store/maintenance/repair.py. `advice` is what to do if there is no remedy. `is_note`: it is no damage.
     """
 
     what: str
@@ -49,48 +49,48 @@ class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
     @property
     def can_repair(self) -> bool:
-        """Whether it is derived from what is there."""
+        """Whether the rows can be derived from other rows."""
         return self.remedy is not None
 
 
 class CheckTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `checking` of config/tuning.yaml."""
+    """Section `db_check` of config/tuning.yaml."""
 
     sample: int
     full_share: float
 
 
 class CheckScope(FrozenStruct, frozen=True, kw_only=True):
-    """How much is looked at of what is dear: each of so many, chosen by `seed`."""
+    """Which chunks of rows an expensive check reads: one of `every`, chosen by `seed`."""
 
     every: int = 1
     seed: int = 0
 
     def has(self, chunk: int) -> bool:
-        """Whether the chunk of this number is looked at."""
+        """Whether the chunk of this number is checked."""
         return chunk % self.every == self.seed % self.every
 
 
-CheckStep = Callable[[int], object]  # hears how many rows more were looked at
+CheckStep = Callable[[int], object]  # called with the number of rows that were checked since the last call
 
 
 def pairs(connection: Connection, chosen: Select[Any]) -> dict[Any, Any]:
-    """What a question about two columns tells, the second by the first."""
+    """Return the second column of a query by the first one."""
     return {row[0]: row[1] for row in connection.execute(chosen)}
 
 
 def merge_faults(found: Iterable[Fault | None]) -> Iterator[Fault]:
-    """One fault for each thing that is wrong, of what was found piece by piece."""
-    whole: dict[tuple[str, str | None], Fault] = {}
+    """Merge findings with the same message and remedy."""
+    merged: dict[tuple[str, str | None], Fault] = {}
     for one in found:
         if one is None:
             continue
-        known = whole.get((one.what, one.remedy))
-        whole[one.what, one.remedy] = (
+        known = merged.get((one.what, one.remedy))
+        merged[one.what, one.remedy] = (
             one
             if known is None
             else msgspec.structs.replace(
                 known, rows=known.rows + one.rows, keys=(*known.keys, *one.keys)[:NOTED]
             )
         )
-    yield from whole.values()
+    yield from merged.values()

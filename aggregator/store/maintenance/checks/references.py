@@ -1,4 +1,4 @@
-"""What one question tells: rows that refer to what is not there, states that do not fit."""
+"""Checks of one query each: references to missing rows, and columns that contradict each other."""
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Table,
     and_,
     exists,
     func,
@@ -19,26 +20,26 @@ from sqlalchemy import (
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.checks.finding import NOTED, RESTORE, Fault, Remedy
 from aggregator.store.tables import (
-    across,
     article,
-    bond,
     change,
+    command,
     counter,
+    cross_language,
     entry,
-    entry_link,
-    hook,
     identity_key,
+    link_constraint,
     live_blog,
+    live_blog_link,
+    observation,
     outbox,
     outlet_line,
-    request,
     revision,
-    sighting,
     sketch,
     source,
     story,
     story_log,
     tombstone,
+    webhook,
 )
 
 FOUNDING: Final = ("founded", "joined", "copy")  # outcomes of entries that became an article each
@@ -46,7 +47,7 @@ _EXPORT: Final = "`aggregator export` still writes all that is readable; then re
 
 
 class ReferenceCheck(NamedTuple):
-    """What is wrong about each row that is found; the first column names it."""
+    """A query that returns the keys of wrong rows; `what` is the message."""
 
     what: str
     rows: Select[Any]
@@ -55,7 +56,7 @@ class ReferenceCheck(NamedTuple):
 
 
 def faults(database: Database) -> Iterator[Fault]:
-    """The faults of all rows. A transaction a question, so that no reader is old for long."""
+    """Run all checks, each in its own transaction, so that none holds SQLite's log for long."""
     for one in reference_checks():
         with database.read() as connection:
             found = connection.execute(one.rows.execution_options(yield_per=1000)).scalars()
@@ -70,7 +71,7 @@ def faults(database: Database) -> Iterator[Fault]:
 
 
 def reference_checks() -> Iterator[ReferenceCheck]:
-    """All questions."""
+    """Yield all checks."""
     yield from _of_entries()
     yield from _of_articles()
     yield from _of_stories()
@@ -81,29 +82,29 @@ def reference_checks() -> Iterator[ReferenceCheck]:
     yield from _of_children()
 
 
-def _is_there(column: ColumnElement[str]) -> ColumnElement[bool]:
+def _is_placed(column: ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(article.c.id == column)
 
 
-def _was_let_go(column: ColumnElement[str]) -> ColumnElement[bool]:
+def _is_erased(column: ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(tombstone.c.article == column)
 
 
 def _of_entries() -> Iterator[ReferenceCheck]:
-    assigned_story = exists().where(article.c.n == entry.c.inbox_no)
+    own_article = exists().where(article.c.inbox_no == entry.c.inbox_no)
     became = and_(entry.c.state == "done", entry.c.outcome.in_(FOUNDING))
     yield ReferenceCheck(
-        "entries were placed and have no article",
-        select(entry.c.n).where(
+        "placed entries have no article",
+        select(entry.c.entry_no).where(
             entry.c.state == "done",
-            not_(_was_let_go(entry.c.article)),
-            or_(not_(_is_there(entry.c.article)), and_(became, not_(assigned_story))),
+            not_(_is_erased(entry.c.article)),
+            or_(not_(_is_placed(entry.c.article)), and_(became, not_(own_article))),
         ),
     )
     waits = entry.c.state.in_(("page", "ready"))
     yield ReferenceCheck(
-        "entries have a state that does not fit the rest of them",
-        select(entry.c.n).where(
+        "entries have a state that contradicts their other columns",
+        select(entry.c.entry_no).where(
             or_(
                 entry.c.state.not_in(("page", "ready", "done", "refused")),
                 and_(entry.c.state.in_(("ready", "done")), entry.c.inbox_no.is_(None)),
@@ -122,37 +123,42 @@ def _of_entries() -> Iterator[ReferenceCheck]:
 
 def _of_articles() -> Iterator[ReferenceCheck]:
     founded = exists().where(
-        entry.c.inbox_no == article.c.n, entry.c.state == "done", entry.c.outcome.in_(FOUNDING)
+        entry.c.inbox_no == article.c.inbox_no, entry.c.state == "done", entry.c.outcome.in_(FOUNDING)
     )
     yield ReferenceCheck(
-        "articles were placed under a number that no entry has", select(article.c.n).where(not_(founded))
+        "articles have an inbox number that no entry has",
+        select(article.c.inbox_no).where(not_(founded)),
     )
-    twin = article.alias("twin")
-    link = exists().where(twin.c.id == article.c.copy_of)
+    match = article.alias("match")
+    link = exists().where(match.c.id == article.c.copy_of)
     yield ReferenceCheck(
-        "articles are said to be copies of one that is not there",
+        "articles are copies of an article that does not exist",
         select(article.c.id).where(article.c.copy_of.is_not(None), not_(link)),
-        "links",
+        "copies",
     )
     yield ReferenceCheck(
-        "articles are said to be copies of one that came later",
-        select(article.c.id).join(twin, twin.c.id == article.c.copy_of).where(twin.c.n >= article.c.n),
+        "articles are copies of an article that was placed later",
+        select(article.c.id)
+        .join(match, match.c.id == article.c.copy_of)
+        .where(match.c.inbox_no >= article.c.inbox_no),
         None,
         "type: aggregator recluster",
     )
     doubled = (
-        select(func.min(article.c.id)).group_by(article.c.root, article.c.generation).having(func.count() > 1)
+        select(func.min(article.c.id))
+        .group_by(article.c.root_article, article.c.generation)
+        .having(func.count() > 1)
     )
-    yield ReferenceCheck("articles are there twice", doubled)
+    yield ReferenceCheck("articles are stored twice", doubled)
     yield ReferenceCheck(
-        "articles were forgotten and are there",
+        "articles exist although they were erased",
         select(tombstone.c.article).where(exists().where(article.c.id == tombstone.c.article)),
         None,
         "type: aggregator forget ARTICLE, for each",
     )
     yield ReferenceCheck(
-        "former texts are of an article that is not there",
-        select(revision.c.article).where(not_(_is_there(revision.c.article))),
+        "revisions belong to an article that does not exist",
+        select(revision.c.article).where(not_(_is_placed(revision.c.article))),
         "orphans",
     )
 
@@ -161,7 +167,7 @@ def _of_stories() -> Iterator[ReferenceCheck]:
     live = story.c.redirect_to.is_(None)
     in_assigned_story = exists().where(story.c.id == article.c.story, story.c.redirect_to.is_(None))
     yield ReferenceCheck(
-        "articles are in a story that gave way, or is not there",
+        "articles are in a story that was merged or does not exist",
         select(article.c.id).where(not_(in_assigned_story)),
         None,
         _EXPORT,
@@ -170,83 +176,101 @@ def _of_stories() -> Iterator[ReferenceCheck]:
     yield ReferenceCheck("stories have no article", select(story.c.id).where(live, not_(members)))
     end = story.alias("further")
     yield ReferenceCheck(
-        "stories gave way to one that gave way itself",
+        "stories redirect to a story that redirects itself",
         select(story.c.id).join(end, end.c.id == story.c.redirect_to).where(end.c.redirect_to.is_not(None)),
         "redirects",
     )
     there = exists().where(end.c.id == story.c.redirect_to)
     yield ReferenceCheck(
-        "stories gave way to one that is not there",
+        "stories redirect to a story that does not exist",
         select(story.c.id).where(story.c.redirect_to.is_not(None), story.c.redirect_to != "", not_(there)),
     )
     sizes = select(article.c.story, func.count().label("size")).group_by(article.c.story).subquery()
     yield ReferenceCheck(
-        "stories count other articles than they have",
+        "stories have an article count that does not match their articles",
         select(story.c.id)
         .join(sizes, sizes.c.story == story.c.id)
         .where(live, sizes.c.size != story.c.article_count),
         "stories",
     )
     yield ReferenceCheck(
-        "stories have a merged text without what it is made of, or the other way round",
-        select(story.c.id).where(live, story.c.text.is_(None), story.c.merged.is_not(None)),
-        "told",
+        "stories have only one of the two forms of their merged text",
+        select(story.c.id).where(live, story.c.text.is_(None), story.c.merged_story.is_not(None)),
+        "merged texts",
     )
 
 
 def _of_identity() -> Iterator[ReferenceCheck]:
-    for table, remedy, name in ((identity_key, "keys", "keys"), (sighting, "sightings", "looks")):
-        given = exists().where(entry.c.article == table.c.article)
+    tables: tuple[tuple[Table, Remedy], ...] = (
+        (identity_key, "identity keys"),
+        (observation, "observations"),
+    )
+    for table, remedy in tables:
+        has_entry = exists().where(entry.c.article == table.c.article)
         lost = and_(
             table.c.article != "",
-            not_(_is_there(table.c.article)),
-            not_(_was_let_go(table.c.article)),
-            not_(given),
+            not_(_is_placed(table.c.article)),
+            not_(_is_erased(table.c.article)),
+            not_(has_entry),
         )
         yield ReferenceCheck(
-            f"{name} lead to an article that is not there",
+            f"{remedy} belong to an article that does not exist",
             select(table.c.article).where(lost).distinct(),
-            remedy,  # type: ignore[arg-type]
+            remedy,
         )
 
 
 def _of_history() -> Iterator[ReferenceCheck]:
-    for table, name in ((story_log, "lines in the log"), (change, "changes")):
+    for table, number, name in (
+        (story_log, story_log.c.log_no, "log lines"),
+        (change, change.c.change_no, "changes"),
+    ):
         known = exists().where(story.c.id == table.c.story)
-        yield ReferenceCheck(f"{name} are of a story that is not there", select(table.c.n).where(not_(known)))
-    # Retention takes the lines and changes of stories that it let go, wherever they are.
-    whole = not_(exists().where(tombstone.c.kind == "retention"))
+        what = f"{name} belong to a story that does not exist"
+        yield ReferenceCheck(what, select(number).where(not_(known)))
+    # Retention deletes the log lines and changes of old stories.
+    is_complete = not_(exists().where(tombstone.c.kind == "retention"))
     begun = select(func.min(story_log.c.at)).scalar_subquery()
     logged = (
         select(story_log.c.article).where(story_log.c.kind.in_(("created", "joined"))).distinct().subquery()
     )
     yield ReferenceCheck(
-        "articles are in no line of the log",
+        "articles have no log line",
         select(article.c.id)
         .outerjoin(logged, logged.c.article == article.c.id)
-        .where(logged.c.article.is_(None), article.c.placed_at >= begun, whole),
+        .where(logged.c.article.is_(None), article.c.placed_at >= begun, is_complete),
     )
     after = change.alias("after")
     yield ReferenceCheck(
-        "changes are missing in their order after these",
-        select(change.c.n).where(
-            not_(exists().where(after.c.n == change.c.n + 1)),
-            change.c.n < select(counter.c.value).where(counter.c.name == "change").scalar_subquery(),
-            whole,
+        "changes are missing after these numbers",
+        select(change.c.change_no).where(
+            not_(exists().where(after.c.change_no == change.c.change_no + 1)),
+            change.c.change_no < select(counter.c.value).where(counter.c.name == "change").scalar_subquery(),
+            is_complete,
         ),
     )
 
 
 def _of_corrections() -> Iterator[ReferenceCheck]:
-    told = "`aggregator correct list` shows it; undo it and say it again"
-    other, there, here = bond.alias("other"), article.alias("there"), article.alias("here")
-    # What a later correction says of the same two articles counts: only the last word on them is asked.
-    later = bond.alias("later")
-    last = not_(exists().where(later.c.article == bond.c.article, later.c.correction > bond.c.correction))
+    advice = "`aggregator correct list` shows it; undo it and repeat it"
+    other, there, here = link_constraint.alias("other"), article.alias("there"), article.alias("here")
+    # A later correction of the same articles overrides an earlier one.
+    later = link_constraint.alias("later")
+    last = not_(
+        exists().where(
+            later.c.article == link_constraint.c.article, later.c.correction > link_constraint.c.correction
+        )
+    )
     pairs = (
-        select(bond.c.correction)
-        .join(other, and_(other.c.correction == bond.c.correction, other.c.relation == bond.c.relation))
-        .join(here, here.c.id == bond.c.article)
+        select(link_constraint.c.correction)
+        .join(
+            other,
+            and_(
+                other.c.correction == link_constraint.c.correction,
+                other.c.relation == link_constraint.c.relation,
+            ),
+        )
+        .join(here, here.c.id == link_constraint.c.article)
         .join(there, there.c.id == other.c.article)
         .where(last)
         .distinct()
@@ -254,60 +278,68 @@ def _of_corrections() -> Iterator[ReferenceCheck]:
     yield ReferenceCheck(
         "corrections keep articles together that are in different stories",
         pairs.where(
-            bond.c.relation == "together",
+            link_constraint.c.relation == "together",
             other.c.article
             == select(func.min(later.c.article))
-            .where(later.c.correction == bond.c.correction, later.c.relation == "together")
+            .where(later.c.correction == link_constraint.c.correction, later.c.relation == "together")
             .scalar_subquery(),
             here.c.story != there.c.story,
-            not_(exists().where(later.c.article == other.c.article, later.c.correction > bond.c.correction)),
+            not_(
+                exists().where(
+                    later.c.article == other.c.article, later.c.correction > link_constraint.c.correction
+                )
+            ),
         ),
         None,
-        told,
+        advice,
     )
     yield ReferenceCheck(
         "corrections keep articles apart that are in one story",
         pairs.where(
-            bond.c.relation == "apart",
-            bond.c.side == 0,
+            link_constraint.c.relation == "apart",
+            link_constraint.c.side == 0,
             other.c.side == 1,
             here.c.story == there.c.story,
-            not_(exists().where(later.c.article == other.c.article, later.c.correction > bond.c.correction)),
+            not_(
+                exists().where(
+                    later.c.article == other.c.article, later.c.correction > link_constraint.c.correction
+                )
+            ),
         ),
         None,
-        told,
+        advice,
     )
 
 
 def _of_readers() -> Iterator[ReferenceCheck]:
     has_body = outbox.c.body.is_not(None)
     yield ReferenceCheck(
-        "deliveries have a state that does not fit the rest of them",
-        select(outbox.c.id).where(or_(has_body != (outbox.c.state == "waiting"), outbox.c.tries < 0)),
+        "deliveries have a state that contradicts their other columns",
+        select(outbox.c.id).where(or_(has_body != (outbox.c.state == "waiting"), outbox.c.attempts < 0)),
         None,
-        "they are derived of the changes; type: aggregator webhooks list",
+        "they are derived from the changes; type: aggregator webhooks list",
     )
     newest = select(counter.c.value).where(counter.c.name == "change").scalar_subquery()
     yield ReferenceCheck(
-        "webhooks have read further than there are changes",
-        select(hook.c.name).where(hook.c.read_to > newest),
+        "webhooks have a last change number that does not exist yet",
+        select(webhook.c.name).where(webhook.c.last_change_no > newest),
     )
     yield ReferenceCheck(
-        "requests were answered without an answer",
-        select(request.c.n).where((request.c.state == "waiting") != request.c.done_at.is_(None)),
+        "commands have a state that contradicts their other columns",
+        select(command.c.command_no).where((command.c.state == "waiting") != command.c.done_at.is_(None)),
         None,
-        "ask again",
+        "repeat the command",
     )
-    gone_to = source.alias("gone_to")
-    into = exists().where(gone_to.c.id == source.c.merged_into)
+    target = source.alias("target")
+    into = exists().where(target.c.id == source.c.merged_into)
     yield ReferenceCheck(
-        "sources have a state that does not fit the rest of them",
+        "sources have a state that contradicts their other columns",
         select(source.c.id).where(
             or_(
                 and_(source.c.health == "merged", or_(source.c.merged_into.is_(None), not_(into))),
                 source.c.interval_seconds < 0,
                 source.c.failures < 0,
-                and_(source.c.kind == "feed", source.c.stamps.is_not(None)),
+                and_(source.c.kind == "feed", source.c.folder_state.is_not(None)),
             )
         ),
         None,
@@ -316,19 +348,19 @@ def _of_readers() -> Iterator[ReferenceCheck]:
 
 
 def _of_children() -> Iterator[ReferenceCheck]:
-    """Rows about a number that no article has: foreign keys forbid them, but not on a damaged file."""
+    """Yield checks of derived rows. Foreign keys forbid orphans, but not in a damaged file."""
     parts = []
-    for table in (sketch, across, live_blog, entry_link, outlet_line):
-        known = exists().where(article.c.n == table.c.article)
+    for table in (sketch, cross_language, live_blog, live_blog_link, outlet_line):
+        known = exists().where(article.c.inbox_no == table.c.article)
         parts.append(select(literal(table.name).label("name")).where(not_(known)).select_from(table))
     yield ReferenceCheck(
-        "rows that were made of an article are there without it",
+        "rows that are derived from an article have none",
         select(union_all(*parts).subquery().c.name),
         "orphans",
     )
-    told = exists().where(story.c.id == entry_link.c.story)
+    target = exists().where(story.c.id == live_blog_link.c.story)
     yield ReferenceCheck(
-        "links of live blogs lead to a story that is not there",
-        select(entry_link.c.article).where(not_(told)),
+        "links of live blogs lead to a story that does not exist",
+        select(live_blog_link.c.article).where(not_(target)),
         "orphans",
     )

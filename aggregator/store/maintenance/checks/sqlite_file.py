@@ -1,4 +1,4 @@
-"""What SQLite says of its own file. Postgres sees to its files by itself."""
+"""The integrity check of SQLite for its own file. Postgres has none to call."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from aggregator.store.maintenance.salvage import salvage_rows
 from aggregator.store.tables import metadata
 
 _MOST_NAMED: Final = 1000  # lines of the database's own check
-# What only says that an index is not what its table is: the table itself is whole.
+# Messages about an index that does not match its table: the table itself is undamaged.
 _OF_AN_INDEX: Final = re.compile(
     r"(?:row \d+ missing from index|wrong # of entries in index|non-unique entry in index) (\S+)"
 )
@@ -23,23 +23,23 @@ DAMAGED: Final = (
     "--salvage --output FILE, and import that into a new database"
 )
 _REBUILT: Final = (
-    "no row is lost by it: stop the daemon, keep a copy of the file, type aggregator export --salvage "
+    "no row is lost: stop the daemon, keep a copy of the file, type aggregator export --salvage "
     "--output FILE, and import that into a new database"
 )
 _OF_SEARCH: Final = "article_search"  # and the tables that SQLite makes for it
 _MASTER: Final = table("sqlite_master", column("name"), column("type"), column("rootpage"))
-_DERIVED: Final = frozenset({"sketch", "across", "live_blog", "entry_link", "outlet_line"})
+_DERIVED: Final = frozenset({"sketch", "cross_language", "live_blog", "live_blog_link", "outlet_line"})
 
 
 def of_pages(database: Database) -> Iterator[Fault]:
-    """Damage of the file."""
+    """Yield damage of the file."""
     if database.is_sqlite:
         with database.read() as connection:
             yield from _of_pages(connection)
 
 
 def of_references(database: Database) -> Iterator[Fault]:
-    """Rows that refer to others that are not there."""
+    """Yield rows whose foreign key refers to a missing row."""
     if database.is_sqlite:
         with database.read() as connection:
             yield from _of_references(connection)
@@ -50,7 +50,7 @@ def _of_pages(connection: Connection) -> Iterator[Fault]:
     others: list[str] = []
     try:
         lines = connection.execute(text(f"PRAGMA integrity_check({_MOST_NAMED})")).all()
-    except DatabaseError as error:  # it gives up at some damage, and says nothing of the rest
+    except DatabaseError as error:  # it stops at some kinds of damage
         if not is_damage(error.orig):
             raise
         yield from _by_tables(connection)
@@ -63,14 +63,14 @@ def _of_pages(connection: Connection) -> Iterator[Fault]:
             others.append(line)
     for name, rows in sorted(indexes.items()):
         yield Fault(
-            what=f"the index {name} is not what its table is", rows=rows, remedy="index", keys=(name,)
+            what=f"the index {name} does not match its table", rows=rows, remedy="index", keys=(name,)
         )
     if others:
         yield Fault(what=f"the file is damaged: {others[0]}", rows=len(others), advice=DAMAGED)
 
 
 def _by_tables(connection: Connection) -> Iterator[Fault]:
-    """Which tables the damage is in, and whether it is in their rows or only in what finds them."""
+    """Yield the damaged tables, and whether their rows are damaged or only an index."""
     of_pages = _MASTER.c.type == "table", _MASTER.c.rootpage > 0
     for name in connection.execute(
         select(_MASTER.c.name).where(*of_pages).order_by(_MASTER.c.name)
@@ -87,7 +87,7 @@ def _by_tables(connection: Connection) -> Iterator[Fault]:
 
 
 def _is_sound(connection: Connection, name: str) -> bool:
-    """Whether SQLite has nothing to say of a table and its indexes."""
+    """Whether the integrity check of SQLite finds nothing in a table and its indexes."""
     try:
         return connection.execute(text(f"PRAGMA integrity_check('{name}')")).scalars().all() == ["ok"]
     except DatabaseError as error:
@@ -98,5 +98,5 @@ def _is_sound(connection: Connection, name: str) -> bool:
 
 def _of_references(connection: Connection) -> Iterator[Fault]:
     referring = [row[0] for row in connection.execute(text("PRAGMA foreign_key_check"))]
-    for name in sorted(set(referring) - _DERIVED):  # of those another question says so
-        yield Fault(what=f"rows of {name} refer to what is not there", rows=referring.count(name))
+    for name in sorted(set(referring) - _DERIVED):  # references.py checks those
+        yield Fault(what=f"rows of {name} refer to rows that do not exist", rows=referring.count(name))

@@ -1,4 +1,4 @@
-"""What rows of stories say, against their articles: sums to the last integer, counts, dates, texts."""
+"""Rows of stories compared with their articles: centroids, counts, times, merged texts."""
 
 import datetime as dt
 import struct
@@ -35,56 +35,56 @@ from aggregator.stories.tuning import StoryTuning
 
 
 class StoryCheckTuning(NamedTuple):
-    """By what stories are worked out today."""
+    """The tuning from which rows of stories are computed."""
 
     model: EventModel
-    version: str  # of the rule book
+    version: str  # of the tuning
     families: Mapping[str, str] | None
     stories: StoryTuning
 
 
-_WORKED_OUT = "stories say other {} than their articles give"
+_MISMATCH = "stories have {} that do not match their articles"
 
 
 def faults(
     database: Database, tuning: StoryCheckTuning, extent: CheckScope, step: CheckStep
 ) -> Iterator[Fault]:
-    """What does not fit, of the live stories that are looked at."""
+    """Check the live stories in the chunks of `extent`."""
     yield from merge_faults(_story_faults(database, tuning, extent, step))
 
 
 def _story_faults(
     database: Database, tuning: StoryCheckTuning, extent: CheckScope, step: CheckStep
 ) -> Iterator[Fault | None]:
-    for chunk, (low, high) in enumerate(ranges(database, story.c.n)):
+    for chunk, (low, high) in enumerate(ranges(database, story.c.story_no)):
         if not extent.has(chunk):
             continue
         with database.read() as connection:
             live = story.c.redirect_to.is_(None)
-            rows = connection.execute(select(story).where(story.c.n.between(low, high), live)).all()
+            rows = connection.execute(select(story).where(story.c.story_no.between(low, high), live)).all()
             members = members_of(connection, [row.id for row in rows])
             for row in rows:
-                if members[row.id]:  # one without any is another question's
+                if members[row.id]:  # references.py reports stories without articles
                     yield from _of_one(connection, row, members[row.id], tuning)
         step(len(rows))
 
 
 def members_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[MemberRow]]:
-    """The articles of these stories, by story, in the order of their placing."""
+    """Return the articles of these stories, by story, in the order of placing."""
     found: dict[str, list[MemberRow]] = defaultdict(list)
     columns = [article.c[name] for name in MemberRow.__struct_fields__]
     for part in in_parts(ids):
         chosen = select(*columns).where(article.c.story.in_(part))
-        for row in connection.execute(chosen.order_by(article.c.n)):
+        for row in connection.execute(chosen.order_by(article.c.inbox_no)):
             found[row.story].append(MemberRow(**row._mapping))
     return found
 
 
-def summed(members: Sequence[MemberRow], model: EventModel) -> Centroid:
-    """The sums of a story with these members, each as its row says that it weighs."""
+def centroid_of(members: Sequence[MemberRow], model: EventModel) -> Centroid:
+    """Compute the centroid of a story from the articles with `counts_in_centroid`, and the others' times."""
     return centroid.from_members(
-        [one.as_article().member(model) for one in members if one.weighs],
-        [one.as_article().minutes for one in members if not one.weighs],
+        [one.as_article().member(model) for one in members if one.counts_in_centroid],
+        [one.as_article().minutes for one in members if not one.counts_in_centroid],
         model,
     )
 
@@ -92,62 +92,62 @@ def summed(members: Sequence[MemberRow], model: EventModel) -> Centroid:
 def _of_one(
     connection: Connection, row: Row[Any], members: Sequence[MemberRow], tuning: StoryCheckTuning
 ) -> Iterator[Fault | None]:
-    if row.id != story_id(row.founder, row.founding):
-        yield _fault("stories have an id that is not made of their founder", row.id, None)
+    if row.id != story_id(row.founding_article, row.founding_no):
+        yield _fault("stories have an id that does not match their founding article", row.id, None)
     try:
-        expected = summed(members, tuning.model)
+        expected = centroid_of(members, tuning.model)
     except ValueError:
-        return  # terms that cannot be read: another question names them
-    yield _of_sums(connection, row, members, expected, tuning)
-    tally = counts(count_state_of(members), tuning.families)
-    yield _if(row.outlet_count != tally.outlet_count, _WORKED_OUT.format("numbers of outlets"), row.id)
+        return  # terms that cannot be read: values.py reports them
+    yield _of_centroid(connection, row, members, expected, tuning)
+    story_counts = counts(count_state_of(members), tuning.families)
+    yield _if(row.outlet_count != story_counts.outlet_count, _MISMATCH.format("outlet counts"), row.id)
     yield _if(
-        row.report_count != tally.report_count,
-        "stories count other reports than under today's families of publishers (config.yaml, or an upgrade)",
+        row.report_count != story_counts.report_count,
+        "stories have report counts of other publisher families (config.yaml changed, or an upgrade)",
         row.id,
     )
     yield _if(
-        row.standing is not None and not _counts_alike(row.standing, tally, tuning),
-        _WORKED_OUT.format("standings"),
+        row.count_state is not None and not _counts_alike(row.count_state, story_counts, tuning),
+        _MISMATCH.format("count states"),
         row.id,
     )
-    first = min(member.effective for member in members)
-    last = max(member.effective for member in members)
-    yield _if((row.first_published, row.last_published) != (first, last), _WORKED_OUT.format("dates"), row.id)
-    newest = max(member.n for member in members)
-    yield _if(row.last_inbox_no != newest, _WORKED_OUT.format("last articles"), row.id)
-    yield _if(row.container_only != expected.is_container_only, _WORKED_OUT.format("kinds"), row.id)
+    first = min(member.effective_at for member in members)
+    last = max(member.effective_at for member in members)
+    yield _if((row.first_published, row.last_published) != (first, last), _MISMATCH.format("times"), row.id)
+    newest = max(member.inbox_no for member in members)
+    yield _if(row.last_inbox_no != newest, _MISMATCH.format("last inbox numbers"), row.id)
+    yield _if(row.container_only != expected.is_container_only, _MISMATCH.format("kinds"), row.id)
     titled = row.title_article
     if titled is not None and titled not in {member.id for member in members}:
-        yield _fault("stories have the headline of an article that is not theirs", row.id, None)
+        yield _fault("stories have the headline of an article of another story", row.id, None)
 
 
-def _counts_alike(blob: bytes, tally: Counts, tuning: StoryCheckTuning) -> bool:
+def _counts_alike(blob: bytes, story_counts: Counts, tuning: StoryCheckTuning) -> bool:
     try:
-        standing = from_bytes(blob)
+        count_state = from_bytes(blob)
     except msgspec.MsgspecError:
         return False
-    return standing is None or counts(standing, tuning.families) == tally
+    return count_state is None or counts(count_state, tuning.families) == story_counts
 
 
-def _of_sums(
+def _of_centroid(
     connection: Connection,
     row: Row[Any],
     members: Sequence[MemberRow],
     expected: Centroid,
     tuning: StoryCheckTuning,
 ) -> Fault | None:
-    """Terms, counts and dates are integers and must be equal; the rest follows from them and the rules."""
-    if row.sums == centroid.to_bytes(expected, tuning.model):
+    """Compare terms, counts and times, which are exact integers; other bytes depend on the tuning."""
+    if row.centroid == centroid.to_bytes(expected, tuning.model):
         return None
     try:
-        held = centroid.from_bytes(row.sums)
+        stored = centroid.from_bytes(row.centroid)
     except (ValueError, IndexError, struct.error):
-        held = None
-    if held is not None and _is_equal(held, expected) and _was_by_other_rules(connection, members, tuning):
-        words = "stories were summed up under other rules: said, no damage"
-        return Fault(what=words, rows=1, remedy="stories", keys=(row.id,), is_note=True)
-    return _fault(_WORKED_OUT.format("sums"), row.id, "stories")
+        stored = None
+    if stored is not None and _is_equal(stored, expected) and _had_other_tuning(connection, members, tuning):
+        what = "stories have centroids of another tuning; this is no damage"
+        return Fault(what=what, rows=1, remedy="stories", keys=(row.id,), is_note=True)
+    return _fault(_MISMATCH.format("centroids"), row.id, "stories")
 
 
 def _is_equal(one: Centroid, other: Centroid) -> bool:
@@ -158,15 +158,13 @@ def _is_equal(one: Centroid, other: Centroid) -> bool:
     )
 
 
-def _was_by_other_rules(
-    connection: Connection, members: Sequence[MemberRow], tuning: StoryCheckTuning
-) -> bool:
+def _had_other_tuning(connection: Connection, members: Sequence[MemberRow], tuning: StoryCheckTuning) -> bool:
     ids = [member.id for member in members[:500]]
     rows = connection.execute(select(article.c.evidence).where(article.c.id.in_(ids))).scalars()
     try:
         return any(codecs.unpack(held, Evidence).rules_version != tuning.version for held in rows)
     except msgspec.MsgspecError:
-        return False  # unreadable: another question names it
+        return False  # unreadable: values.py reports it
 
 
 def _if(condition: bool, what: str, id_: str) -> Fault | None:
@@ -177,15 +175,15 @@ def _fault(what: str, id_: str, remedy: Remedy | None) -> Fault:
     return Fault(what=what, rows=1, keys=(id_,), remedy=remedy)
 
 
-# --- what is told ------------------------------------------------------------------------------------------
+# --- merged texts ------------------------------------------------------------------------------------------
 
 
 def merged_text_faults(
     database: Database, tuning: StoryTuning, extent: CheckScope, step: CheckStep
 ) -> Iterator[Fault]:
-    """Merged texts that are not what is told of their articles under today's rules.
+    """Compare merged texts with a rendering of their articles.
 
-    Only of stories that are told by these rules: older ones keep the text they have.
+    Only stories that were rendered with this code and tuning: older ones keep their text.
     """
     with database.read() as connection:
         since = merged_texts.rendered_since(connection, tuning)
@@ -201,16 +199,16 @@ def _merged_text_faults(
     step: CheckStep,
 ) -> Iterator[Fault | None]:
     number, moment = since
-    for chunk, (low, high) in enumerate(ranges(database, story.c.n)):
+    for chunk, (low, high) in enumerate(ranges(database, story.c.story_no)):
         if not extent.has(chunk):
             continue
-        # Retention leaves an empty text where it is told on demand, or cannot be told any more.
+        # Retention empties the text of a story that is rendered on demand, or cannot be rendered any more.
         is_gone = exists().where(article.c.story == story.c.id, article_text.IS_GONE)
         is_kept = or_(story.c.text != "", and_(story.c.article_count == 1, ~is_gone))
-        kept = story.c.redirect_to.is_(None), story.c.merged.is_not(None), is_kept
-        columns = story.c.id, story.c.title, story.c.text, story.c.merged, story.c.disagreement_count
+        kept = story.c.redirect_to.is_(None), story.c.merged_story.is_not(None), is_kept
+        columns = story.c.id, story.c.title, story.c.text, story.c.merged_story, story.c.disagreement_count
         chosen = select(*columns).where(
-            story.c.n.between(max(low, number), high), *kept, story.c.updated >= moment
+            story.c.story_no.between(max(low, number), high), *kept, story.c.bumped_at >= moment
         )
         with database.read() as connection:
             rows = connection.execute(chosen).all()
@@ -221,21 +219,21 @@ def _merged_text_faults(
             originals = pairs(connection, noted)
         for row in rows:
             if any(isinstance(one.text, article_text.DamagedText) for one in views[row.id]):
-                continue  # another question names it
-            expected = merged_texts.tell(views[row.id], row.title, tuning)
+                continue  # values.py reports it
+            expected = merged_texts.rendering(views[row.id], row.title, tuning)
             is_same = (
                 row.text == expected.text
                 and row.disagreement_count == len(expected.merged.disagreements)
-                and _is_what(row.merged, codecs.pack(expected.merged))
+                and _holds(row.merged_story, codecs.pack(expected.merged))
             )
             if not is_same:
-                yield _fault("merged texts are not what their articles tell", row.id, "told")
+                yield _fault("merged texts do not match their articles", row.id, "merged texts")
             elif any(originals[one.id] != one.copy_of for one in expected.articles):
-                yield _fault("articles name another original than their story tells", row.id, "told")
+                yield _fault("articles have an original that does not match", row.id, "merged texts")
         step(len(rows))
 
 
-def _is_what(blob: bytes, expected: bytes) -> bool:
+def _holds(blob: bytes, expected: bytes) -> bool:
     try:
         return codecs.decompress_bytes(blob) == expected
     except zstandard.ZstdError:

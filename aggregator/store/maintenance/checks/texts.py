@@ -1,8 +1,7 @@
-"""What is said of an article's text: its hash, its name, and by what later articles find it as their twin.
+"""Values that are computed from the text of an article: hash, id, and the bands for near-duplicates.
 
-Keys are asked both ways. Which of its keys an article has depends on what was there when it came (a key that
-is full takes no more, a flood of copies adds nothing), so one that is missing is damage only where there is
-much room.
+Bands are checked in both directions. Which bands an article has depends on the articles before it (a full
+band takes no more, many copies add none), so a missing band is damage only if the band has much room.
 """
 
 from collections import Counter, defaultdict
@@ -22,6 +21,7 @@ from aggregator.cluster.fingerprint import text_hash
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import retention
 from aggregator.store.maintenance.checks.finding import (
+    NOTED,
     CheckScope,
     CheckStep,
     Fault,
@@ -37,7 +37,16 @@ from aggregator.store.tables import article, lsh_band, sketch
 _COLUMNS: Final = (
     *(
         article.c[name]
-        for name in ("n", "id", "root", "generation", "title", "text_hash", "signature", "copy_of")
+        for name in (
+            "inbox_no",
+            "id",
+            "root_article",
+            "generation",
+            "title",
+            "text_hash",
+            "signature",
+            "copy_of",
+        )
     ),
     TEXT,
     IS_GONE.label("is_gone"),
@@ -49,36 +58,38 @@ _MIXED: Final = np.uint64(0x9E3779B97F4A7C15)
 def faults(
     database: Database, tuning: CopyTuning, full_share: float, extent: CheckScope, step: CheckStep
 ) -> Iterator[Fault]:
-    """What does not fit, of the articles that are looked at."""
+    """Check the articles in the chunks of `extent`."""
     yield from merge_faults(_text_faults(database, tuning, full_share, extent, step))
 
 
 def _text_faults(
     database: Database, tuning: CopyTuning, full_share: float, extent: CheckScope, step: CheckStep
 ) -> Iterator[Fault | None]:
-    for chunk, (low, high) in enumerate(ranges(database, article.c.n)):
+    for chunk, (low, high) in enumerate(ranges(database, article.c.inbox_no)):
         if not extent.has(chunk):
             continue
         with database.read() as connection:
-            all_rows = connection.execute(select(*_COLUMNS).where(article.c.n.between(low, high))).all()
-            rows = [row for row in all_rows if not isinstance(row.text, DamagedText)]  # of which others ask
+            all_rows = connection.execute(
+                select(*_COLUMNS).where(article.c.inbox_no.between(low, high))
+            ).all()
+            rows = [row for row in all_rows if not isinstance(row.text, DamagedText)]  # see values.py
             unlinked = retention.reached(connection, "unlinked")
             held = _sketches(connection, low, high)
             for row in rows:
                 yield from _of_one(row)
-                if row.n > unlinked and not row.is_gone:
-                    yield _of_sketch(row, held.get(row.n), tuning)
-            found = [row for row in rows if row.n > unlinked]
+                if row.inbox_no > unlinked and not row.is_gone:
+                    yield _of_sketch(row, held.get(row.inbox_no), tuning)
+            found = [row for row in rows if row.inbox_no > unlinked]
             yield from _without_keys(connection, found, held, tuning, full_share)
         step(len(rows))
 
 
 def _of_one(row: Row[Any]) -> Iterator[Fault | None]:
     if not row.is_gone and row.text_hash != text_hash(row.title, row.text):
-        yield _fault("articles have other words than the ones that were hashed", row.n, None)
-    name = next_generation_id(row.root, row.generation) if row.generation else row.root
+        yield _fault("articles have a hash that does not match their text", row.inbox_no, None)
+    name = next_generation_id(row.root_article, row.generation) if row.generation else row.root_article
     if row.id != name:
-        yield _fault("articles have an id that is not made of their identity", row.n, None)
+        yield _fault("articles have an id that does not match their identity", row.inbox_no, None)
 
 
 def _sketches(connection: Connection, low: int, high: int) -> dict[int, bytes]:
@@ -94,7 +105,7 @@ def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Fault |
     is_part = held[:4] == whole[:4] and len(held) % 4 == 0
     if is_part and bool(np.isin(sampled_shingles.held(held), sampled_shingles.held(whole)).all()):
         return None
-    return _fault("sampled shingles are not of their article's text", row.n, "bands")
+    return _fault("sampled shingles do not match the text of their article", row.inbox_no, "bands")
 
 
 def _without_keys(
@@ -105,20 +116,22 @@ def _without_keys(
     full_share: float,
 ) -> Iterator[Fault | None]:
     keys = {
-        row.n: keys_of(row.signature, count=tuning.bands, rows=tuning.rows) for row in rows if row.signature
+        row.inbox_no: keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
+        for row in rows
+        if row.signature
     }
     stored: dict[int, set[int]] = defaultdict(set)
     for n, own in keys.items():
         stored[n] = stored_keys(connection, n, own)
     for row in rows:
-        missing = set(keys.get(row.n, ())) - stored[row.n]
+        missing = set(keys.get(row.inbox_no, ())) - stored[row.inbox_no]
         if not missing:
             continue
-        if not stored[row.n] and row.n not in held and _is_one_of_many(connection, row, tuning):
+        if not stored[row.inbox_no] and row.inbox_no not in held and _is_one_of_many(connection, row, tuning):
             continue
         room = _room(connection, missing)
         if any(room[key] < tuning.band_cap * full_share for key in missing):
-            yield _fault("articles are not found by keys of their text", row.n, "bands")
+            yield _fault("articles lack bands of their signature", row.inbox_no, "bands")
 
 
 _STORED = select(lsh_band.c.band).where(
@@ -127,12 +140,12 @@ _STORED = select(lsh_band.c.band).where(
 
 
 def stored_keys(connection: Connection, n: int, keys: Sequence[int]) -> set[int]:
-    """Those of its keys under which article `n` is found."""
+    """Return those of the bands `keys` that article `n` is stored with."""
     return set(connection.execute(_STORED, {"bands": keys, "number": n}).scalars())
 
 
 def _is_one_of_many(connection: Connection, row: Row[Any], tuning: CopyTuning) -> bool:
-    """Whether it is a copy beyond the first ones: a flood adds nothing to be found by."""
+    """Whether it is a copy after the first `indexed_copies`, which are stored without bands."""
     return row.copy_of is not None and articles.has_copies(connection, row.copy_of, tuning.indexed_copies)
 
 
@@ -145,24 +158,24 @@ def _fault(what: str, n: int, remedy: Remedy | None) -> Fault:
     return Fault(what=what, rows=1, keys=(str(n),), remedy=remedy)
 
 
-# --- keys that lead nowhere --------------------------------------------------------------------------------
+# --- stray bands -------------------------------------------------------------------------------------------
 
 
 class _KeySums(NamedTuple):
-    """Of each article, by its number: how many keys there are, and their sum."""
+    """Number and sum of the stored bands of each article, by inbox number."""
 
     counts: npt.NDArray[np.int64]
     totals: npt.NDArray[np.uint64]
 
 
 def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[Fault]:
-    """LSH keys of articles that are not there, or that are not made of their text.
+    """Yield bands of articles that do not exist, or that do not match the signature.
 
-    All keys are read once, in their order; kept of them are a count and a sum for each article, 16 bytes.
-    Only where these are not what the article's signature gives its rows are read.
+    All bands are read once; a count and a sum per article (16 bytes) are compared with the signature, and
+    rows are read only where these differ.
     """
     with database.read() as connection:
-        newest = connection.execute(select(func.max(article.c.n))).scalar() or 0
+        newest = connection.execute(select(func.max(article.c.inbox_no))).scalar() or 0
     sums = _KeySums(np.zeros(newest + 1, dtype=np.int64), np.zeros(newest + 1, dtype=np.uint64))
     lost: list[str] = []
     for found in _all_keys(database):
@@ -175,7 +188,7 @@ def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[
 
 
 def _all_keys(database: Database) -> Iterator[npt.NDArray[np.int64]]:
-    """Pairs of key and article number, in their order."""
+    """Yield pairs of band and inbox number, in order."""
     after = (-(1 << 63), -1)
     while True:
         with database.read() as connection:
@@ -195,7 +208,7 @@ _NEXT_KEYS = text(
 
 
 def _mixed(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    """Each key as a number whose sum tells sets of keys apart."""
+    """Hash each band, so that the sums of different sets of bands differ."""
     mixed = keys.astype(np.uint64) * _MIXED
     return mixed ^ (mixed >> np.uint64(29))
 
@@ -207,28 +220,32 @@ def _compared(
     lost: list[str],
     step: CheckStep,
 ) -> Iterator[Fault | None]:
-    for low, high in ranges(database, article.c.n):
+    for low, high in ranges(database, article.c.inbox_no):
         if low >= len(sums.counts):
             return
         with database.read() as connection:
-            chosen = select(article.c.n, article.c.signature).where(article.c.n.between(low, high))
+            chosen = select(article.c.inbox_no, article.c.signature).where(
+                article.c.inbox_no.between(low, high)
+            )
             rows = connection.execute(chosen).all()
             for row in rows:
                 own = keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
-                if row.n < len(sums.counts) and not _is_whole(own, sums.counts[row.n], sums.totals[row.n]):
-                    among = stored_keys(connection, row.n, own)
-                    if len(among) < sums.counts[row.n]:
-                        lost += _strange(connection, row.n, own)
-                if row.n < len(sums.counts):
-                    sums.counts[row.n] = 0
+                if row.inbox_no < len(sums.counts) and not _is_whole(
+                    own, sums.counts[row.inbox_no], sums.totals[row.inbox_no]
+                ):
+                    among = stored_keys(connection, row.inbox_no, own)
+                    if len(among) < sums.counts[row.inbox_no]:
+                        lost += _strange(connection, row.inbox_no, own)
+                if row.inbox_no < len(sums.counts):
+                    sums.counts[row.inbox_no] = 0
         step(len(rows))
-    for n in np.flatnonzero(sums.counts).tolist():  # of an article that was not met
+    for n in np.flatnonzero(sums.counts).tolist():  # of an article that does not exist
         with database.read() as connection:
-            if connection.execute(select(article.c.n).where(article.c.n == n)).first() is None:
+            if connection.execute(select(article.c.inbox_no).where(article.c.inbox_no == n)).first() is None:
                 lost += _strange(connection, n, ())
     if lost:
-        what = "copy keys are of an article that is not there, or not of its text"
-        yield Fault(what=what, rows=len(lost), keys=tuple(lost[:10_000]), remedy="keys of copies")
+        what = "bands belong to an article that does not exist, or do not match its signature"
+        yield Fault(what=what, rows=len(lost), keys=tuple(lost[:NOTED]), remedy="stray bands")
 
 
 def _is_whole(own: Sequence[int], count: int, total: np.uint64) -> bool:
@@ -236,6 +253,6 @@ def _is_whole(own: Sequence[int], count: int, total: np.uint64) -> bool:
 
 
 def _strange(connection: Connection, n: int, own: Sequence[int]) -> list[str]:
-    """Reads the whole table: by its number alone an article has no index there."""
+    """Return stray bands of article `n` as keys. It reads the whole table, which has no index of articles."""
     rows = connection.execute(select(lsh_band.c.band).where(lsh_band.c.article == n)).scalars()
     return [f"{band} {n}" for band in rows if band not in own]

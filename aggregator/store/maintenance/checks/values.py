@@ -1,4 +1,4 @@
-"""What columns may hold: words of a list, times that can be, bytes that can be read."""
+"""Values of columns: allowed words, plausible times, bytes that can be decoded."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import Outcome
-from aggregator.store.intake.intake_counts import Outcome as AtTheDoor
+from aggregator.store.intake.intake_counts import Outcome as IntakeOutcome
 from aggregator.store.maintenance.checks.finding import NOTED, CheckScope, CheckStep, Fault, Remedy
 from aggregator.store.stories import article_text
 from aggregator.store.stories.articles import ArticleDetails
@@ -27,27 +27,34 @@ from aggregator.store.stories.placement_batch import LogKind
 from aggregator.store.tables import (
     UtcTime,
     article,
-    bond,
     change,
+    command,
     correction,
     entry,
-    hook,
-    intake,
+    intake_count,
+    link_constraint,
     metadata,
     outbox,
-    request,
     source,
     story,
     story_log,
     tombstone,
+    webhook,
 )
 
-_AHEAD: Final = dt.timedelta(days=1)  # of the sender's clock, as extract/language/dates.py has it
-# Times that are meant to be ahead.
+_AHEAD: Final = dt.timedelta(days=1)  # tolerance for clocks of senders, as in extract/language/dates.py
+# Columns with times that may be in the future.
 _PLANNED: Final = frozenset(
-    {"next_due_at", "held_until", "page_due_at", "resumes_at", "next_at", "until", "claimed_until"}
+    {
+        "next_due_at",
+        "backoff_until",
+        "page_due_at",
+        "resumes_at",
+        "next_attempt_at",
+        "expires_at",
+    }
 )
-_IS_AHEAD: Final = "is ahead of the clock: that was wrong then, or is now"
+_IS_AHEAD: Final = "is in the future: the clock was wrong then, or is wrong now"
 _SQLITE_TIME: Final = "2026-11-20 08:00:00.000000"
 _CHUNK: Final = 500
 
@@ -58,7 +65,7 @@ WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         (entry, "outcome", get_args(Outcome)),
         (entry, "verdict", (*get_args(Verdict), "forgotten")),
         (entry, "page_verdict", get_args(Verdict)),
-        (intake, "outcome", get_args(AtTheDoor)),
+        (intake_count, "outcome", get_args(IntakeOutcome)),
         (article, "role", get_args(Role)),
         (article, "verdict", get_args(Verdict)),
         (article, "published_origin", get_args(PublishedOrigin)),
@@ -67,11 +74,11 @@ WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         (story_log, "kind", get_args(LogKind)),
         (change, "kind", get_args(ChangeKind)),
         (correction, "kind", get_args(CorrectionKind)),
-        (bond, "relation", get_args(Relation)),
+        (link_constraint, "relation", get_args(Relation)),
         (outbox, "state", ("waiting", "done", "given_up")),
-        (hook, "state", ("ok", "failing", "gone")),
-        (request, "kind", get_args(CommandKind)),
-        (request, "state", ("waiting", "done", "refused")),
+        (webhook, "state", ("ok", "failing", "gone")),
+        (command, "kind", get_args(CommandKind)),
+        (command, "state", ("waiting", "done", "refused")),
         (source, "kind", ("feed", "folder")),
         (source, "pages", ("auto", "always", "never")),
         (source, "origin", ("config", "user")),
@@ -81,7 +88,7 @@ WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 
 
 def faults(database: Database, now: dt.datetime) -> Iterator[Fault]:
-    """Words and times of all rows, a table at a time."""
+    """Check words and times of all rows, one table at a time."""
     for table in metadata.sorted_tables:
         conditions = dict(_conditions(table, now, is_sqlite=database.is_sqlite))
         if not conditions:
@@ -104,23 +111,23 @@ def _named(connection: Connection, table: Table, condition: ColumnElement[bool])
 def _conditions(
     table: Table, now: dt.datetime, *, is_sqlite: bool
 ) -> Iterator[tuple[str, ColumnElement[bool]]]:
-    """What must not be true of any row, by what is wrong then."""
+    """Yield a message and the condition of the rows that it is about."""
     for column in table.columns:
         words = WORDS.get((table.name, column.name))
         if words is not None:
-            yield f"{table.name}.{column.name} holds a word that means nothing", column.not_in(words)
+            yield f"{table.name}.{column.name} has a value that is not allowed", column.not_in(words)
         if isinstance(column.type, UtcTime):
-            if column.name not in _PLANNED:  # whoever stored it had a clock that was ahead
+            if column.name not in _PLANNED:
                 yield f"{table.name}.{column.name} {_IS_AHEAD}", column > now + _AHEAD
             wrong = [column < EARLIEST]
             if is_sqlite:
                 wrong.append(_is_no_time(column))
             held = and_(column.is_not(None), or_(*wrong))
-            yield f"{table.name}.{column.name} holds a time that cannot be", held
+            yield f"{table.name}.{column.name} has an impossible time", held
 
 
 def _is_no_time(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """SQLite takes anything into any column: not the text that times are stored as."""
+    """SQLite accepts any type in any column: a value without the form of a stored time."""
     return or_(func.typeof(column) != "text", func.length(column) != len(_SQLITE_TIME))
 
 
@@ -135,16 +142,16 @@ _READ: Final[dict[str, _Reader]] = {
     "article.signature": lambda held: held and bands(held, count=1, rows=1),
     "article.details": lambda held: codecs.unpack(held, ArticleDetails),
     "article.terms": term_codec.read,
-    "article.packed": article_text.unpacked,
-    "story.merged": lambda held: codecs.decompress_struct(held, MergedStory),
+    "article.compressed_text": article_text.unpacked,
+    "story.merged_story": lambda held: codecs.decompress_struct(held, MergedStory),
     "correction.detail": lambda held: msgspec.json.decode(held, type=CorrectionDetail),
     "outbox.body": codecs.decompress_bytes,
 }
-_RENDERED_AGAIN: Final[dict[str, Remedy]] = {"story.merged": "told"}
+_REMEDIES: Final[dict[str, Remedy]] = {"story.merged_story": "merged texts"}
 
 
 def unreadable(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[Fault]:
-    """Bytes that are not what they should be; those that are dear to read only as far as `extent` says."""
+    """Yield columns with bytes that cannot be decoded, in the chunks of `extent`."""
     for place, read in _READ.items():
         yield from _of_column(database, place, read, extent, step)
 
@@ -170,12 +177,12 @@ def _of_column(
                 wrong.append(str(row[0]))
         step(len(rows))
     if wrong:
-        remedy = _RENDERED_AGAIN.get(place)
+        remedy = _REMEDIES.get(place)
         yield Fault(what=f"{place} cannot be read", rows=len(wrong), keys=tuple(wrong[:NOTED]), remedy=remedy)
 
 
 def ranges(database: Database, key: Any) -> Iterator[tuple[Any, Any]]:
-    """The first and last key of each few hundred rows, in their order; by the index of the keys alone."""
+    """Yield the first and last key of chunks of rows, in order. It reads the index of the keys only."""
     after = None
     while True:
         chosen = select(key).order_by(key).limit(_CHUNK)

@@ -1,0 +1,164 @@
+"""Counts of verdicts by source, problem texts of a source, and counts of rows."""
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from sqlalchemy import Connection, Table, func, or_, select, text
+
+from aggregator.model.core import ACCEPTED_VERDICTS, Entry, FrozenStruct
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.tables import (
+    article,
+    change,
+    command,
+    correction,
+    entry,
+    in_parts,
+    outbox,
+    rejected_input,
+    revision,
+    source,
+    story,
+    tombstone,
+)
+
+
+class ProblemText(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """A rejected text, a stub, or one whose page failed, with `page_verdict`."""
+
+    at: dt.datetime
+    title: str
+    url: str | None
+    verdict: str
+    page_verdict: str | None
+    reason: str | None
+
+
+def problem_texts(connection: Connection, source: str, limit: int) -> list[ProblemText]:
+    """Return the newest texts of `source` that were rejected, are stubs, or whose page failed."""
+    entries = (
+        select(entry.c.accepted_at, entry.c.url, entry.c.verdict, entry.c.page_verdict, entry.c.reason,
+               entry.c.payload)
+        .where(entry.c.source == source, or_(entry.c.verdict != "ok", entry.c.page_verdict.is_not(None)))
+        .order_by(entry.c.entry_no.desc())
+        .limit(limit)
+    )  # fmt: skip
+    rejected = (
+        select(rejected_input.c.at, rejected_input.c.item, rejected_input.c.verdict, rejected_input.c.reason)
+        .where(rejected_input.c.source == source)
+        .order_by(rejected_input.c.at.desc())
+        .limit(limit)
+    )
+    found = [
+        ProblemText(
+            at=row.accepted_at,
+            title=codecs.decompress_struct(row.payload, Entry).title,
+            url=row.url,
+            verdict=row.verdict,
+            page_verdict=row.page_verdict,
+            reason=row.reason,
+        )
+        for row in connection.execute(entries)
+    ]
+    found += [
+        ProblemText(
+            at=row.at, title=row.item, url=None, verdict=row.verdict, page_verdict=None, reason=row.reason
+        )
+        for row in connection.execute(rejected)
+    ]
+    return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
+
+
+def verdicts_by_source(
+    connection: Connection, sources: Iterable[str] | None = None
+) -> dict[str, dict[str, int]]:
+    """Return counts by source and verdict, the most frequent first; of all sources if `sources` is None.
+
+    Counts the first version of each entry, placed or rejected, and rejected input. If the page failed and the
+    text of the feed was used, the verdict is that of the text.
+    """
+    return _counted(connection, sources, "verdict", with_refusals=True)
+
+
+def page_verdicts_by_source(
+    connection: Connection, sources: Iterable[str] | None = None
+) -> dict[str, dict[str, int]]:
+    """Return counts by source and verdict of failed pages, for which the text of the feed was used."""
+    return _counted(connection, sources, "page_verdict", with_refusals=False)
+
+
+def failed_in_round(connection: Connection, source: str, first: int, last: int) -> dict[str, int]:
+    """Return counts by verdict of the entries `first` to `last` of a source with an unusable page or text."""
+    verdict = func.coalesce(entry.c.page_verdict, entry.c.verdict)
+    statement = (
+        select(verdict.label("verdict"), func.count().label("number"))
+        .where(entry.c.source == source, entry.c.entry_no.between(first, last))
+        .where(verdict.not_in(ACCEPTED_VERDICTS))
+        .group_by(verdict)
+    )
+    return {row.verdict: row.number for row in connection.execute(statement)}
+
+
+def describe_counts(counts: Mapping[str, int]) -> str:
+    """Format counts, the most frequent first: "212 ok, 9 stub, 3 paywall"."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {verdict}" for verdict, count in ordered)
+
+
+def _counted(
+    connection: Connection, sources: Iterable[str] | None, column: str, *, with_refusals: bool
+) -> dict[str, dict[str, int]]:
+    counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    verdict = entry.c[column]
+    statements = [
+        select(entry.c.source.label("source"), verdict, func.count())
+        .where(verdict.is_not(None), ~entry.c.is_revision)
+        .group_by(entry.c.source, verdict)
+    ]
+    if with_refusals:
+        refused = select(rejected_input.c.source.label("source"), rejected_input.c.verdict, func.count())
+        statements.append(refused.group_by(rejected_input.c.source, rejected_input.c.verdict))
+    wanted = None if sources is None else sorted(set(sources))
+    parts = [None] if wanted is None else list(in_parts(wanted))
+    for statement in statements:
+        of = statement.selected_columns.source
+        for part in parts:
+            asked = statement if part is None else statement.where(of.in_(part))
+            for row in connection.execute(asked):
+                counted[row[0]][row[1]] += row[2]
+    return {
+        source: dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        for source, counts in sorted(counted.items())
+    }
+
+
+# --- counts of rows -----------------------------------------------------------------------------------------
+
+
+def statistics(database: Database) -> Iterator[tuple[str, int]]:
+    """Yield (name, count) pairs of `db stats`; sizes are in bytes."""
+    with database.read() as connection:
+        for table in (source, article, revision, rejected_input, correction, change, tombstone):
+            yield f"{table.name}s".replace("_", " "), _count(connection, table)
+        live = story.c.redirect_to.is_(None)
+        alive = connection.execute(select(func.count()).select_from(story).where(live)).scalar_one()
+        yield "stories", alive
+        yield "merged stories", _count(connection, story) - alive
+        for table, name in ((entry, "entries"), (outbox, "deliveries"), (command, "commands")):
+            states = select(table.c.state, func.count().label("rows")).group_by(table.c.state)
+            for row in connection.execute(states.order_by(table.c.state)):
+                yield f"{name} {row.state}", row.rows
+        if not database.is_sqlite:
+            size = text("SELECT pg_database_size(current_database())")
+            yield "bytes", connection.execute(size).scalar_one()
+    if database.file is not None:
+        yield "bytes", database.file.stat().st_size
+        log = Path(f"{database.file}-wal")
+        yield "bytes of the WAL", log.stat().st_size if log.exists() else 0
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return connection.execute(select(func.count()).select_from(table)).scalar_one()

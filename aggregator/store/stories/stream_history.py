@@ -1,0 +1,133 @@
+"""Stream history: document frequencies of the days before, and how often outlets report what others report.
+
+The inbox is divided into stream periods. A decision reads closed periods only, and the counts of outlets as
+of the newest closed one, so it depends on the inbox number of its article and not on the time of placing.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
+
+from aggregator.store.tables import article, insert_or, outlet_history, stream_period
+
+
+class StreamPeriod(msgspec.Struct, frozen=True):
+    """A closed stretch of the inbox."""
+
+    number: int  # 1, 2, ...
+    day: int  # days since 1970, UTC, of the last accepted article in it
+    last_inbox_no: int  # the last inbox number it covers
+    articles: int
+    terms: bytes  # packed document frequencies, in the format of the caller; b"": no longer needed
+
+
+_PERIOD = select(*(stream_period.c[name] for name in StreamPeriod.__struct_fields__))
+_LATEST = _PERIOD.order_by(stream_period.c.number.desc()).limit(1)
+_PERIODS_FROM = _PERIOD.where(stream_period.c.day >= bindparam("from_day")).order_by(stream_period.c.number)
+_INSERT_PERIOD = insert(stream_period)
+_DROP_TERMS = (
+    update(stream_period)
+    .where(stream_period.c.day < bindparam("before_day"), stream_period.c.terms != b"")
+    .values(terms=b"")
+)
+_CLOSED_OUTLETS = select(
+    outlet_history.c.outlet, outlet_history.c.closed_articles, outlet_history.c.closed_matched
+).where(outlet_history.c.closed_articles > 0)
+_CLOSE_OUTLETS = (
+    update(outlet_history)
+    .where(
+        or_(
+            outlet_history.c.closed_articles != outlet_history.c.articles,
+            outlet_history.c.closed_matched != outlet_history.c.matched,
+        )
+    )
+    .values(closed_articles=outlet_history.c.articles, closed_matched=outlet_history.c.matched)
+)
+_TERMS = (
+    select(article.c.terms)
+    .where(article.c.inbox_no > bindparam("after_no"), article.c.inbox_no <= bindparam("last_no"))
+    .order_by(article.c.inbox_no)
+    .execution_options(yield_per=500)
+)
+
+
+def latest(connection: Connection) -> StreamPeriod | None:
+    """Return the newest period; None if there is none."""
+    row = connection.execute(_LATEST).first()
+    return None if row is None else StreamPeriod(*row)
+
+
+def periods_from(connection: Connection, day: int) -> list[StreamPeriod]:
+    """Return the periods of this day and later, oldest first."""
+    return [StreamPeriod(*row) for row in connection.execute(_PERIODS_FROM, {"from_day": day})]
+
+
+class StreamHistory(NamedTuple):
+    """What the newest snapshot consists of."""
+
+    number: int  # of the newest period; 0: there is none
+    periods: list[tuple[int, bytes]]  # articles and packed frequencies of the days that count
+    outlets: dict[str, tuple[int, int]]  # articles and matched articles
+
+
+def snapshot(connection: Connection, days: int) -> StreamHistory:
+    """Return the history as of the newest period, with the frequencies of so many days before the present."""
+    newest = latest(connection)
+    if newest is None:
+        return StreamHistory(0, [], {})
+    periods = periods_from(connection, newest.day + 1 - days)
+    held = [(period.articles, period.terms) for period in periods if period.terms]
+    return StreamHistory(newest.number, held, closed_outlets(connection))
+
+
+def closed_outlets(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Return articles and matched articles by outlet, as of the newest period; only outlets with articles."""
+    rows = connection.execute(_CLOSED_OUTLETS)
+    return {row.outlet: (row.closed_articles, row.closed_matched) for row in rows}
+
+
+def count_outlets(connection: Connection, counts: Mapping[str, tuple[int, int]]) -> None:
+    """Add (articles, matched articles) to the counts of each outlet."""
+    if not counts:
+        return
+    statement = insert_or(connection, outlet_history)
+    sums = {name: outlet_history.c[name] + statement.excluded[name] for name in ("articles", "matched")}
+    statement = statement.on_conflict_do_update(index_elements=["outlet"], set_=sums)
+    rows = [
+        {"outlet": outlet, "articles": articles, "matched": matched}
+        for outlet, (articles, matched) in sorted(counts.items())
+    ]
+    connection.execute(statement, rows)
+
+
+def close_period(connection: Connection, period: StreamPeriod, *, keep_terms_from: int) -> None:
+    """Insert a period and close the counts of outlets. Drop the terms of periods before a day."""
+    connection.execute(_INSERT_PERIOD, msgspec.structs.asdict(period))
+    connection.execute(_CLOSE_OUTLETS)
+    connection.execute(_DROP_TERMS, {"before_day": keep_terms_from})
+
+
+def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeriod]]:
+    """Return the periods of this day and later whose terms were dropped, each with the last number before."""
+    periods = [StreamPeriod(*row) for row in connection.execute(_PERIOD.order_by(stream_period.c.number))]
+    before = [-1, *(period.last_inbox_no for period in periods)]
+    return [
+        (after, period)
+        for after, period in zip(before, periods, strict=False)
+        if period.day >= day and period.articles and not period.terms
+    ]
+
+
+def restore_terms(connection: Connection, number: int, terms: bytes) -> None:
+    """Write the packed document frequencies of a period again."""
+    connection.execute(update(stream_period).where(stream_period.c.number == number).values(terms=terms))
+
+
+def terms_between(connection: Connection, after: int, up_to: int) -> Iterator[bytes]:
+    """Yield `article.terms` of the articles after one inbox number, up to another one, in order.
+
+    b"" for an article whose story is closed.
+    """
+    yield from connection.execute(_TERMS, {"after_no": after, "last_no": up_to}).scalars()

@@ -25,9 +25,9 @@ from aggregator.cluster.events.weights import EventTuning
 from aggregator.config.tuning import effective_tuning
 from training.dataset import Labelled, is_held_out, read_labelled
 
-TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "dedup" / "background.tsv.gz"
+TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "cluster" / "events" / "background.tsv.gz"
 FILES = ("events-fulltext.jsonl.gz", "events-leads.jsonl.gz")
-RULES = effective_tuning().section("events", EventTuning)
+TUNING = effective_tuning().section("events", EventTuning)
 EMPTY = BackgroundFrequencies(events={}, counts={})
 
 
@@ -39,10 +39,10 @@ def count(articles: Iterable[Labelled]) -> BackgroundFrequencies:
     for article in articles:
         lexicon = lexicons.setdefault(article.language, Vocabulary(article.language, EMPTY))
         languages[article.cluster] = article.language
-        tokens = set(lexicon.tokens(f"{article.title}\n{article.text}", RULES.longest_words))
+        tokens = set(lexicon.tokens(f"{article.title}\n{article.text}", TUNING.max_words))
         terms = seen[article.cluster]
         terms.update(("w", article.language, stem) for stem in map(lexicon.stem, tokens) if stem)
-        for _, kind, found in special_terms(article.title, article.text, lexicon, RULES):
+        for _, kind, found in special_terms(article.title, article.text, lexicon, TUNING):
             terms.update((kind, ANY_LANGUAGE, term) for term in found)
     counts = Counter(term for terms in seen.values() for term in terms)
     tables: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)

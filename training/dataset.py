@@ -23,6 +23,7 @@ class Labelled(NamedTuple):
     language: str
     minutes: int | None  # published, minutes since 1970
     cluster: str
+    outlet: str | None = None
 
 
 def data_folder() -> Path:
@@ -50,6 +51,7 @@ def _labelled(record: dict[str, str | None]) -> Labelled:
         language=record.get("lang") or "en",
         minutes=minutes,
         cluster=record.get("cluster") or record["id"] or "",
+        outlet=record.get("source"),
     )
 
 

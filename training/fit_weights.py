@@ -46,7 +46,7 @@ from training.replay import line, run, shipped_tuning
 
 Floats = npt.NDArray[np.float64]
 
-TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "dedup" / "weights.json"
+TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "cluster" / "events" / "weights.json"
 C = 0.2
 POSITIVE_TIMES = 3.0
 LEAST_COSINE = 0.06

@@ -27,9 +27,11 @@ from aggregator.cluster.events.document_frequency import (
     read_background,
     shipped_background,
 )
+from aggregator.cluster.events.pair_model import PairArticle, PairComparison, PairModel, PairTuning
 from aggregator.cluster.events.reassess import CountedReport, ReportMove, StoryMerge, reassess_stories
 from aggregator.cluster.events.scorer import Candidate, Decision, Scorer, ScoringInput, decide
 from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
+from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import (
     MINUTES_A_DAY,
@@ -45,10 +47,22 @@ from training.dataset import Labelled, in_order_of_time, is_held_out, read_label
 
 
 class Replay:
-    """Stories in plain memory, as the store and the pipeline would keep them. It is the desk of its looks."""
+    """Stories in plain memory, as the store and the pipeline would keep them. It is the lookup of its looks.
+
+    Articles come in the order of their days; an undated one belongs to the day before it.
+    """
 
     def __init__(self, model: EventModel, *, looks: bool = True) -> None:
         self.model = model
+        self.tuning = effective_tuning().section("pairs", PairTuning)
+        self.pair_model = PairModel(model, self.tuning)
+        self._articles: dict[str, PairArticle] = {}
+        self._terms: list[bytes] = []  # of the present day
+        self._periods: list[tuple[int, int, bytes]] = []  # day, articles, frequencies
+        self._day = -1
+        self._outlets: Counter[str] = Counter()
+        self._matches: Counter[str] = Counter()
+        self._snapshot = StreamSnapshot(0, (), {})
         self.index = StoryIndex(model)
         self.scorer = Scorer(model)
         self.looks = looks
@@ -68,16 +82,43 @@ class Replay:
         """Article to story."""
         return {name: str(number) for name, number in self.home.items()}
 
-    def place(self, name: str, article: ScoringInput) -> Decision:
+    def place(self, name: str, article: ScoringInput, title: str = "", outlet: str | None = None) -> Decision:
         """Decides about one article, keeps what was decided, and looks again when that is due."""
         self.inbox += 1
-        decision = decide(article, self.index.candidates(article), self.scorer)
+        self._close_period(article)
+        self._articles[name] = own = PairArticle(
+            terms=article.terms,
+            minutes=article.minutes,
+            body_words=article.body_words,
+            outlet=outlet,
+            title=title,
+            inbox=article.inbox,
+        )
+        matched: set[str] = set()
+
+        def correct(candidate: Candidate) -> tuple[Reason, ...]:
+            compared = self._compare(own, candidate.number)
+            matched.update(compared.matched if compared else ())
+            return compared.reasons if compared else ()
+
+        decision = decide(
+            article,
+            self.index.candidates(article),
+            self.scorer,
+            correct,
+            slack=self.tuning.slack,
+            most=self.tuning.compared_stories,
+        )
+        self._terms.append(article.terms)
+        if outlet is not None:
+            self._outlets[outlet] += 1
+            self._matches.update({outlet, *matched} if matched else ())
         number = self._new_number() if decision.story is None else int(decision.story)
         total = self.story_centroid(number) if number in self.blobs else centroid.Centroid()
-        if decision.weighs:
+        if decision.counts_in_centroid:
             total = centroid.add(total, article.member(self.model), self.model)
             self.members.setdefault(number, {})[name] = CountedReport(
-                name, article.inbox, article.member(self.model)
+                name, article.inbox, article.member(self.model), article.is_undated_text(self.model)
             )
         else:
             total = centroid.add_silent(total, article.minutes)
@@ -91,9 +132,25 @@ class Replay:
             del self.blobs[taken]
             self.index.remove_story(taken)
         self._keep(number, total, self.inbox)
-        if self.looks and self.inbox % self.model.tuning.look_every == 0:
+        if self.looks and self.inbox % self.model.tuning.reassess_every == 0:
             self._look()
         return decision
+
+    def _close_period(self, article: ScoringInput) -> None:
+        day = self._day if article.minutes is None else article.minutes // MINUTES_A_DAY
+        if day <= self._day:
+            return
+        self._periods.append((self._day, *pack_frequencies(self._terms)))
+        self._terms, self._day = [], day
+        self._periods = [one for one in self._periods if one[0] >= day - self.tuning.stream_days]
+        outlets = {name: (count, self._matches[name]) for name, count in self._outlets.items()}
+        self._snapshot = StreamSnapshot(day, [one[1:] for one in self._periods], outlets)
+
+    def _compare(self, own: PairArticle, number: int) -> PairComparison | None:
+        newest = self.counted_reports(number, self.tuning.compared_reports + 1)
+        others = [self._articles[one.article] for one in newest if one.inbox != own.inbox]
+        others = others[: self.tuning.compared_reports]
+        return self.pair_model.compare(own, others, self._snapshot) if others else None
 
     def _new_number(self) -> int:
         self.numbers += 1
@@ -173,8 +230,9 @@ class Replay:
     def may_merge(self, _one: int, _other: int) -> bool:
         return True
 
-    def objections(self, _article: str, _number: int) -> tuple[Reason, ...]:
-        return ()
+    def corrections(self, article: str, number: int) -> tuple[Reason, ...]:
+        compared = self._compare(self._articles[article], number)
+        return compared.reasons if compared else ()
 
 
 def run(
@@ -186,7 +244,7 @@ def run(
     terms_done = time.process_time()
     replay = Replay(model, looks=looks)
     for number, (a, (terms, words)) in enumerate(zip(articles, packed, strict=True), start=1):
-        replay.place(a.id, ScoringInput(terms, a.minutes, words, inbox=number))
+        replay.place(a.id, ScoringInput(terms, a.minutes, words, inbox=number), a.title, a.outlet)
     return replay, terms_done - started, time.process_time() - terms_done
 
 

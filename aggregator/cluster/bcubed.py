@@ -1,9 +1,10 @@
-"""How good a grouping is: stories as decided against clusters as labelled. Pure functions, see quality.md.
+"""Measures of a grouping: stories as decided, compared with clusters as labelled (see docs/evaluation.md).
 
-A grouping is a mapping from article id to story, the labels one from article id to cluster. Only ids that
-are in both count. BCubed: Bagga & Baldwin 1998.
+A grouping maps article ids to stories; the labels map article ids to clusters. Only ids that are in both are
+measured. All functions are pure. BCubed: Bagga and Baldwin 1998.
 """
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -15,9 +16,9 @@ _Group = TypeVar("_Group", str, tuple[str, str])
 
 
 class Score(msgspec.Struct, frozen=True):
-    """Precision, recall and their harmonic mean, 0..1. Where nothing could be wrong, 1.
+    """Precision, recall and their harmonic mean, each 0..1; 1 where there was nothing to get wrong.
 
-    `f1` is worked out, whatever is given for it; it is 0 when both are 0.
+    `f1` is always computed; a value that is passed in is ignored. It is 0 when precision and recall are 0.
     """
 
     precision: float
@@ -31,40 +32,40 @@ class Score(msgspec.Struct, frozen=True):
 
 
 class GroupingMetrics(msgspec.Struct, frozen=True):
-    """All figures of one grouping, or of what it did with some of the articles."""
+    """All measures of one grouping, or of a part of its articles."""
 
     articles: int
     clusters: int
     stories: int
     bcubed: Score
     pairs: Score
-    over_merge: float  # share of stories with two or more articles that hold two clusters
-    split: float  # share of clusters of two or more articles that are spread over stories
-    alone: Score  # BCubed of "every article its own story"
+    over_merge: float  # share of the stories with two or more articles that mix clusters
+    split: float  # share of the clusters with two or more articles that are split
+    alone: Score  # BCubed of the grouping in which every article is its own story
 
 
 def measure(stories: Mapping[str, str], clusters: Mapping[str, str]) -> GroupingMetrics:
-    """The figures of a grouping."""
+    """Measure a whole grouping."""
     return measure_part(stories, clusters, clusters.keys())
 
 
 def measure_part(
     stories: Mapping[str, str], clusters: Mapping[str, str], chosen: Collection[str]
 ) -> GroupingMetrics:
-    """What the grouping did with the articles `chosen`, measured against all articles, not only these.
+    """Measure what the grouping did with the articles `chosen`, against all articles.
 
-    BCubed is the mean over the chosen articles, pairs are those with a chosen article in them, and
-    `over_merge` and `split` ask the stories and clusters that hold one. Parts that make up the whole have the
-    whole's BCubed as their mean, weighted by their articles.
+    BCubed is the mean over the chosen articles. Pairs are those with at least one chosen article.
+    `over_merge` and `split` are taken over the stories and clusters with a chosen article. When parts make up
+    the whole, the mean of their BCubed, weighted by their articles, is the BCubed of the whole.
     """
     ids = [article for article in clusters if article in stories]
     cells = Counter((stories[i], clusters[i]) for i in ids)
-    wanted = set(chosen)
-    mine = Counter((stories[i], clusters[i]) for i in ids if i in wanted)
+    chosen_ids = set(chosen)
+    mine = Counter((stories[i], clusters[i]) for i in ids if i in chosen_ids)
     by_story, by_cluster = _sides(cells)
     my_stories, my_clusters = _sides(mine)
     total = mine.total()
-    # fsum: the figures do not depend on the order of the articles.
+    # fsum: the result does not depend on the order of the articles.
     precision = math.fsum(n * cells[cell] / by_story[cell[0]] for cell, n in mine.items())
     recall = math.fsum(n * cells[cell] / by_cluster[cell[1]] for cell, n in mine.items())
     alone = math.fsum(n / by_cluster[cluster] for cluster, n in my_clusters.items())
@@ -84,11 +85,75 @@ def measure_part(
     )
 
 
-def measure_copies(predicted: Mapping[str, str | None], labelled: Mapping[str, str | None]) -> Score:
-    """Copies: pairs of articles in one copy group, found against labelled. Values name the twin or None.
+class OutletMetrics(msgspec.Struct, frozen=True):
+    """Stories and clusters by outlets. A story is pure if each pair of its articles is of one cluster."""
 
-    `labelled` says which articles there are: a twin that is none of its keys links its copies with each
-    other, but is in no pair itself.
+    stories: int  # with articles of two or more outlets
+    pure: int
+    events: int  # clusters with articles of two or more outlets
+    whole: int  # whose articles are in one story, which may have others
+    one_outlet: int  # stories with two or more articles, all of one outlet
+    one_outlet_impure: int
+
+
+def measure_outlets(
+    stories: Mapping[str, str],
+    clusters: Mapping[str, str],
+    outlets: Mapping[str, str],
+    loose: Collection[frozenset[str]] = (),
+) -> OutletMetrics:
+    """Measure the grouping of articles by their outlets. The pairs in `loose` may be together or apart."""
+    members, events = defaultdict(list), defaultdict(list)
+    for article, cluster in clusters.items():
+        if article in stories:
+            members[stories[article]].append(article)
+            events[cluster].append(article)
+
+    def are_pure(group: Collection[str]) -> bool:
+        pairs = itertools.combinations(group, 2)
+        return all(clusters[a] == clusters[b] or frozenset((a, b)) in loose for a, b in pairs)
+
+    def count(group: Collection[str]) -> int:
+        return len({outlets.get(one, one) for one in group})
+
+    several = [group for group in members.values() if count(group) > 1]
+    single = [group for group in members.values() if len(group) > 1 and count(group) == 1]
+    wanted = [group for group in events.values() if count(group) > 1]
+    return OutletMetrics(
+        stories=len(several),
+        pure=sum(map(are_pure, several)),
+        events=len(wanted),
+        whole=sum(len({stories[one] for one in group}) == 1 for group in wanted),
+        one_outlet=len(single),
+        one_outlet_impure=sum(not are_pure(group) for group in single),
+    )
+
+
+class JudgedPairs(msgspec.Struct, frozen=True):
+    """Pairs that people judged alike."""
+
+    label: str
+    pairs: int
+    together: int  # in one story
+
+
+def measure_judged(
+    stories: Mapping[str, str], judged: Iterable[tuple[str, str, str]]
+) -> tuple[JudgedPairs, ...]:
+    """Count the judged pairs (two articles and a label) that are in one story, by label."""
+    pairs, together = Counter[str](), Counter[str]()
+    for one, other, label in judged:
+        if one in stories and other in stories:
+            pairs[label] += 1
+            together[label] += stories[one] == stories[other]
+    return tuple(JudgedPairs(label, pairs[label], together[label]) for label in pairs)
+
+
+def measure_copies(predicted: Mapping[str, str | None], labelled: Mapping[str, str | None]) -> Score:
+    """Measure copy detection: pairs of articles in one copy group, predicted against labelled.
+
+    Values name the original of an article, or None. The keys of `labelled` are the articles that count: an
+    original that is not among them links its copies with each other, but is in no pair itself.
     """
     theirs, ours = _groups(labelled), _groups(predicted)
     ids = sorted(labelled)
@@ -102,7 +167,7 @@ def measure_copies(predicted: Mapping[str, str | None], labelled: Mapping[str, s
 
 
 class GroupingFault(msgspec.Struct, frozen=True):
-    """A story that holds several clusters, or a cluster spread over several stories."""
+    """A story that mixes several clusters, or a cluster that is split over several stories."""
 
     name: str
     wrong_pairs: int
@@ -110,17 +175,17 @@ class GroupingFault(msgspec.Struct, frozen=True):
 
 
 def worst_merges(stories: Mapping[str, str], clusters: Mapping[str, str], limit: int) -> list[GroupingFault]:
-    """Stories with the most pairs of articles that belong apart; parts by cluster."""
+    """Return the stories with the most pairs of articles of different clusters; parts are by cluster."""
     return _faults(stories, clusters, limit)
 
 
 def worst_misses(stories: Mapping[str, str], clusters: Mapping[str, str], limit: int) -> list[GroupingFault]:
-    """Clusters with the most pairs of articles that belong together; parts by story."""
+    """Return the clusters with the most pairs of articles in different stories; parts are by story."""
     return _faults(clusters, stories, limit)
 
 
 def _sides(cells: Counter[tuple[str, str]]) -> tuple[Counter[str], Counter[str]]:
-    """Articles by story and by cluster."""
+    """Count the articles by story and by cluster."""
     by_story: Counter[str] = Counter()
     by_cluster: Counter[str] = Counter()
     for (story, cluster), n in cells.items():
@@ -130,7 +195,7 @@ def _sides(cells: Counter[tuple[str, str]]) -> tuple[Counter[str], Counter[str]]
 
 
 def _pairs_with(sizes: Counter[_Group], mine: Counter[_Group]) -> int:
-    """Pairs inside the groups with at least one of `mine` in them."""
+    """Count the pairs inside the groups that contain at least one article of `mine`."""
     return sum(_choose_two(sizes[group]) - _choose_two(sizes[group] - n) for group, n in mine.items())
 
 
@@ -138,10 +203,12 @@ def _pair_count(sizes: Counter[_Group]) -> int:
     return sum(map(_choose_two, sizes.values()))
 
 
-def _split_share(parts: Iterable[str], sizes: Counter[str], asked: Counter[str]) -> float:
-    """Share of the asked groups of two or more that have members in two or more groups of the other kind."""
+def _split_share(parts: Iterable[str], sizes: Counter[str], groups: Counter[str]) -> float:
+    """Return the share of `groups` with two or more members that have members in several groups of the other
+    kind.
+    """
     spread = Counter(parts)
-    several = [group for group in asked if sizes[group] > 1]
+    several = [group for group in groups if sizes[group] > 1]
     return sum(spread[group] > 1 for group in several) / len(several) if several else 0.0
 
 
@@ -158,8 +225,8 @@ def _faults(groups: Mapping[str, str], parts: Mapping[str, str], limit: int) -> 
     for article in sorted(groups.keys() & parts.keys()):
         members[groups[article]][parts[article]].append(article)
     faults = []
-    for name, held in members.items():
-        split = sorted((tuple(ids) for ids in held.values()), key=lambda ids: (-len(ids), ids))
+    for name, members_by_part in members.items():
+        split = sorted((tuple(ids) for ids in members_by_part.values()), key=lambda ids: (-len(ids), ids))
         together = _choose_two(sum(map(len, split)))
         wrong = together - sum(_choose_two(len(ids)) for ids in split)
         if wrong:
@@ -168,12 +235,12 @@ def _faults(groups: Mapping[str, str], parts: Mapping[str, str], limit: int) -> 
 
 
 def _groups(copy_links: Mapping[str, str | None]) -> dict[str, str]:
-    """The group of each article that is linked with another, directly or through others."""
+    """Return the group of each article that is linked with another, directly or not (union-find)."""
     root: dict[str, str] = {}
 
     def find(article: str) -> str:
         while root.setdefault(article, article) != article:
-            root[article] = root[root[article]]  # halves the way: a chain of copies may be thousands long
+            root[article] = root[root[article]]  # path halving: a chain of copies may be thousands long
             article = root[article]
         return article
 

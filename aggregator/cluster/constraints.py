@@ -1,7 +1,7 @@
-"""What corrections say about two articles: the latest word counts.
+"""Must-link and cannot-link constraints between articles, from corrections. A later correction overrules.
 
-A correction names articles, never stories: "these belong together", "those on one side are never with those
-on the other". So it holds wherever the same articles are placed again.
+A correction names articles and not stories: "these belong together", or "the articles of one side belong
+apart from those of the other". So it still applies when the same articles are placed again.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ Relation = Literal["together", "apart"]
 
 
 class Constraint(FrozenStruct, frozen=True, kw_only=True):
-    """One article in one correction. `side` tells the two sides of "apart" from each other."""
+    """One article in one correction. `side` is its side of a correction of relation "apart"."""
 
     correction: int
     article: str
@@ -22,7 +22,10 @@ class Constraint(FrozenStruct, frozen=True, kw_only=True):
 
 
 class ConstraintTable:
-    """The bonds of the corrections in force, by article. A correction of 2,000 articles is as many."""
+    """The constraints of the corrections in force, by article.
+
+    Memory is linear in the named articles: pairs are formed when they are looked up.
+    """
 
     def __init__(self, constraints: Iterable[Constraint]) -> None:
         self._of: dict[str, list[Constraint]] = {}
@@ -37,31 +40,33 @@ class ConstraintTable:
 
     @property
     def articles(self) -> frozenset[str]:
-        """Those that any correction names."""
+        """All articles that a correction names."""
         return frozenset(self._of)
 
     def has_cannot_link(self, article: str) -> bool:
-        """Whether any correction keeps the article apart from another one, overruled or not."""
+        """Return whether a correction keeps the article apart from another one, even if a later one overrules
+        it.
+        """
         return any(constraint.relation == "apart" for constraint in self._of.get(article, ()))
 
     def linked_articles(self, article: str) -> tuple[frozenset[str], frozenset[str]]:
-        """The articles that `article` has to be with, and those that it must never be with.
+        """Return the articles that must be in the story of `article`, and those that must not.
 
-        Of two corrections on one pair the later decides.
+        Of two corrections about one pair the later one decides.
         """
         must_link: set[str] = set()
         cannot_link: set[str] = set()
         for constraint in self._of.get(article, ()):
-            for side, named in self._articles[constraint.correction, constraint.relation].items():
+            for side, side_articles in self._articles[constraint.correction, constraint.relation].items():
                 if constraint.relation == "together":
-                    must_link |= named
-                    cannot_link -= named
+                    must_link |= side_articles
+                    cannot_link -= side_articles
                 elif side != constraint.side:
-                    cannot_link |= named
-                    must_link -= named
+                    cannot_link |= side_articles
+                    must_link -= side_articles
         return frozenset(must_link - {article}), frozenset(cannot_link - {article})
 
     def latest_correction(self, article: str) -> int | None:
-        """The latest correction that names the article; None where none does."""
+        """Return the number of the latest correction that names the article, or None."""
         constraints = self._of.get(article)
         return constraints[-1].correction if constraints else None

@@ -1,15 +1,16 @@
-"""Which article is this? Keys and ids, before any likeness is looked at.
+"""Identity keys and ids of entries, decided before any text is compared.
 
-An entry is known when any of its keys is known:
+An entry is known when one of its keys is known:
 
 1. its source and GUID;
 2. its canonical URL, across sources;
-3. only where there is neither: its title and text within its outlet (or its file's name).
+3. if it has neither: its title and text within its outlet (or its file's name).
 
-What no key knows may still be an article that is known: familiar.py.
+An entry with only unknown keys may still be a known article: rekeyed_entries.py.
 
-Keys are 16-byte hashes; an article's id is made of the key that says most (URL, GUID, text), so the same
-input gives the same ids on every installation. No address of ours, host or absolute path is in any of them.
+Keys are 16-byte hashes. The id of an article is derived from its strongest key (URL, GUID, text in this
+order), so the same input gives the same ids on every installation. No key contains a local host name or an
+absolute path.
 """
 
 import base64
@@ -19,15 +20,15 @@ from collections.abc import Collection
 
 from aggregator.model.core import Entry, FrozenStruct
 
-_ID_BYTES = 10  # 80 bits: 16 characters; two of 10 million articles meet with a chance of 4e-11
+_ID_BYTES = 10  # 80 bits, 16 characters; 10 million articles collide with a probability of 4e-11
 
 
 class Identity(FrozenStruct, frozen=True, kw_only=True):
-    """The keys that an entry may be known by, and the id it gets when none of them is."""
+    """The identity keys of an entry, and the id of its article if no key is known."""
 
     keys: tuple[bytes, ...]
     article: str
-    content_hash: bytes  # of the words declared (spaces and case folded): the same again changes nothing
+    content_hash: bytes  # of the declared text (spaces and case folded); an equal hash means no change
 
 
 def identify(
@@ -38,12 +39,12 @@ def identify(
     use_guid: bool = True,
     use_url: bool = True,
 ) -> Identity:
-    """The identity of `entry`, whose URL has the canonical form `canonical_url`.
+    """Return the identity of `entry`, whose URL has the canonical form `canonical_url`.
 
-    A foreign source (an aggregator that links to another site) does not claim the URL: its entry is kept
-    under its own GUID until the site itself is read. Keys in `void` say nothing; `use_guid` and `use_url`
-    are false where those of the source change by themselves. An entry that is left with no key at all is
-    known by its words and its declared time.
+    An entry of a foreign source (an aggregator that links to another site) does not get the key of the URL:
+    it has its own GUID until the site itself is read. Keys in `void` are ignored; `use_guid` and `use_url`
+    are false for a source whose identifiers are unstable. An entry that is left without keys is identified by
+    its text and its declared time.
     """
     guid, url = raw_keys(entry, canonical_url)
     keys = [key for key in (url if use_url else None, guid if use_guid else None) if key is not None]
@@ -57,9 +58,9 @@ def identify(
 
 
 def raw_keys(entry: Entry, canonical_url: str | None) -> tuple[bytes | None, bytes | None]:
-    """The keys of the GUID and of the URL, as far as there are any and the entry may speak for them.
+    """Return the keys of the GUID and of the URL, each None where the entry has none or may not use it.
 
-    The home page of a site is the address of no article, where there is a GUID to tell entries apart.
+    The URL of a site's home page identifies no article if there is a GUID.
     """
     guid = _key("guid", entry.source, entry.guid) if entry.guid else None
     if canonical_url is None or (guid is not None and _is_home_page(canonical_url)):
@@ -70,23 +71,23 @@ def raw_keys(entry: Entry, canonical_url: str | None) -> tuple[bytes | None, byt
 
 
 def url_key(canonical_url: str) -> bytes:
-    """The key under which an article is known by its address."""
+    """Return the key of an article's canonical URL."""
     return _key("url", canonical_url)
 
 
 def short_id(*parts: bytes) -> str:
-    """16 characters of lower-case base32: short enough for an address, long enough for ever."""
+    """Return a hash of `parts` as 16 characters of lower-case base32, for use in URLs."""
     digest = hashlib.blake2b(b"\0".join(parts), digest_size=_ID_BYTES).digest()
     return base64.b32encode(digest).decode().lower()
 
 
 def story_id(founder: str, founding: int) -> str:
-    """The id of the story that article `founder` founds after it has founded `founding` others."""
+    """Return the id of the story that article `founder` founds after it has founded `founding` others."""
     return short_id(b"story", founder.encode(), str(founding).encode())
 
 
 def next_generation_id(article: str, generation: int) -> str:
-    """The id of a key's later article: the same address, another text (a reused "/live" page)."""
+    """Return the id of a later article with the same key: one URL, another text (a reused "/live" page)."""
     return short_id(b"again", article.encode(), str(generation).encode())
 
 
@@ -96,7 +97,7 @@ def _key(kind: str, *parts: str) -> bytes:
 
 
 def _folded(entry: Entry) -> str:
-    if entry.is_page:  # as it is: folding half a megabyte of markup costs as much as reading the text in it
+    if entry.is_page:  # unfolded: folding 500 KB of markup is as expensive as extracting its text
         return f"{entry.title}\n{entry.html or ''}"
     text = f"{entry.title}\n{entry.text or ''}\n{entry.html or ''}"
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
@@ -107,11 +108,11 @@ def _is_home_page(canonical_url: str) -> bool:
 
 
 def _declared(entry: Entry) -> str:
-    """The time that the entry itself declares; "" where that is only the time of a poll."""
+    """Return the time that the entry declares; "" where it is only the time of a poll."""
     declared = entry.published if entry.published and entry.published.origin != "poll" else None
     return declared.time.isoformat() if declared else ""
 
 
 def _content_hash(entry: Entry, address: str) -> bytes:
-    """Of what was declared: neither the time of a poll nor what trackers add to an address is a change."""
+    """Hash the declared content; the time of a poll and tracking parameters of the URL are no change."""
     return _key("content", _folded(entry), _declared(entry), address)

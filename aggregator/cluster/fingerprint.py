@@ -1,14 +1,13 @@
-"""What both levels of likeness need of one clean article, computed once, in a worker.
+"""Fingerprints: all values computed from one clean article for comparison, once, in a worker.
 
-Sentence vectors of many languages in one space: the optional extra, loaded in the workers only.
+Sentence vectors put texts of many languages into one vector space. They are an optional extra and loaded in
+workers only. The model is a folder on disk (a static multilingual model in the format of model2vec); nothing
+is downloaded. The vector of a text is the mean over its words' vectors, which takes far less than a
+millisecond. See ADR 13.
 
-The model is a folder on disk (a static multilingual model in the format of model2vec); nothing is fetched.
-What a text becomes is the mean over its words' vectors, so an article costs well below a millisecond.
-
-The entries of a live blog as short texts of their own: what they are weighed by against stories.
-
-An entry has no headline. Its first line is taken for one where it is a heading, else its first sentence; the
-whole of it is the text.
+The timed entries of a live blog are fingerprinted as short texts of their own, by which they are compared
+with stories. Such an entry has no headline: its first line is used if it looks like a heading, else its first
+sentence.
 """
 
 import hashlib
@@ -36,30 +35,30 @@ class LiveBlogLinkTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `links` of config/tuning.yaml."""
 
     entries: int
-    least_words: int
+    min_words: int
     margin: float
-    again_after: int
-    again_factor: int
-    again_rounds: int
-    again_at_once: int
+    relink_after: int
+    relink_factor: int
+    relink_rounds: int
+    relink_at_once: int
 
 
 def fingerprint_timed_entries(
     article: CleanArticle, packer: TermPacker, tuning: LiveBlogLinkTuning
 ) -> tuple[TimedEntryFingerprint, ...]:
-    """The marks of the newest timed entries, those that are too short left out."""
+    """Return the fingerprints of the newest timed entries that are long enough."""
     first = max(0, len(article.timed) - tuning.entries)
     fingerprints = []
     for position, entry in enumerate(article.timed[first:], first):
-        if count_words(entry.text) >= tuning.least_words:
+        if count_words(entry.text) >= tuning.min_words:
             title = entry_title(entry.text)
-            terms, words = packer.pack_counted(title, entry.text, article.language)
-            fingerprints.append(TimedEntryFingerprint(position=position, terms=terms, body_words=words))
+            terms, body_words = packer.pack_counted(title, entry.text, article.language)
+            fingerprints.append(TimedEntryFingerprint(position=position, terms=terms, body_words=body_words))
     return tuple(fingerprints)
 
 
 def entry_title(text: str) -> str:
-    """What stands for the headline of an entry."""
+    """Return the text that is used as the headline of a timed entry."""
     lines: Sequence[str] = [line for line in text.split("\n") if line]
     if len(lines) > 1 and not ends_sentence(lines[0]):
         return lines[0]
@@ -67,49 +66,50 @@ def entry_title(text: str) -> str:
 
 
 class SentenceVectors:
-    """The model of one folder, read once."""
+    """The model of one folder."""
 
     def __init__(self, folder: str) -> None:
-        """Raises what the library raises for files that are no model; config/settings.py has looked at
-        them before.
+        """Load the model. config/settings.py checks the folder before.
+
+        Raises any exception of the library if the files are not a model.
         """
-        os.environ["HF_HUB_OFFLINE"] = "1"  # the library can also fetch; ours is never asked to
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the workers are what runs side by side
+        os.environ["HF_HUB_OFFLINE"] = "1"  # prevents downloads by the library
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"  # work is parallel by worker processes already
         from model2vec import StaticModel
 
         self._model = StaticModel.from_pretrained(folder)
 
     def encode(self, texts: Sequence[str]) -> list[bytes]:
-        """One packed vector for each text; b"" where no word of it is known."""
+        """Return one packed vector for each text; b"" for a text without known words."""
         vectors = self._model.encode(list(texts), use_multiprocessing=False)
         return [pack_vector(vector) for vector in vectors]
 
 
 @lru_cache(maxsize=1)
 def sentence_vectors(folder: str) -> SentenceVectors:
-    """The model of `folder`; the same object for the same folder."""
+    """Return the model of `folder`; the same object for the same folder."""
     return SentenceVectors(folder)
 
 
 class Fingerprinter:
-    """Makes fingerprints under one rule book; keeps a memo of words, so one should serve many articles."""
+    """Computes fingerprints under one set of rules. Caches words, so use one for many articles."""
 
     def __init__(self, all_tuning: Tuning) -> None:
         self._tuning = all_tuning.section("copies", CopyTuning)
         self._links = all_tuning.section("links", LiveBlogLinkTuning)
         self._packer = TermPacker(shipped_model(all_tuning))
-        self._cross_language = all_tuning.section("across", features.CrossLanguageTuning)
+        self._cross_language = all_tuning.section("cross_language", features.CrossLanguageTuning)
         self._features = (
             features.FeatureExtractor(self._cross_language) if self._cross_language.is_on else None
         )
 
     def fingerprint(self, article: CleanArticle) -> Fingerprint:
-        """The signature, LSH keys, sampled shingles and packed terms of `article`."""
+        """Return the fingerprint of `article`."""
         tuning = self._tuning
         sequence = shingle_sequence(article.text[: tuning.text_chars])
         shingles = np.unique(sequence)
         signed = minhash.sign(shingles, seed=tuning.seed)
-        terms, words = self._packer.pack_counted(
+        terms, body_words = self._packer.pack_counted(
             article.title, article.text, article.language, is_container=article.is_container
         )
         return Fingerprint(
@@ -118,7 +118,7 @@ class Fingerprinter:
             sketch=sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes),
             shingle_count=len(shingles),
             terms=terms,
-            body_words=words,
+            body_words=body_words,
             text_hash=text_hash(article.title, article.text),
             across=self._across_languages(article),
             entries=fingerprint_timed_entries(article, self._packer, self._links)
@@ -127,27 +127,25 @@ class Fingerprinter:
         )
 
     def _across_languages(self, article: CleanArticle) -> bytes:
-        """What articles of other languages are compared by; b"" where that is off or the language unknown."""
+        """Return the packed cross-language features; b"" if disabled or if the language is unknown."""
         if self._features is None:
             return b""
         vector = b""
         if self._cross_language.has_vectors:
-            pass  # JOINED
-
             vector = sentence_vectors(self._cross_language.folder).encode(
                 [f"{article.title}\n{article.lead}"]
             )[0]
-        found = self._features.features(article.title, article.text, article.language, vector)
-        return b"" if found is None else features.pack(found)
+        extracted = self._features.features(article.title, article.text, article.language, vector)
+        return b"" if extracted is None else features.pack(extracted)
 
 
 def text_hash(title: str, text: str) -> bytes:
-    """16 bytes that differ when the clean article does."""
+    """Return a 16-byte hash of the clean article."""
     return hashlib.blake2b(f"{title}\0{text}".encode(), digest_size=16).digest()
 
 
 def fingerprinter(all_tuning: Tuning) -> Fingerprinter:
-    """The fingerprinter of `all_tuning`; the same object for the same rules."""
+    """Return the fingerprinter of `all_tuning`; the same object for the same rules."""
     return _fingerprinter(all_tuning.to_json())
 
 

@@ -1,21 +1,23 @@
-"""Known articles under new keys: a polled source's entries whose GUIDs and addresses changed.
+"""Matches entries of a poll whose GUIDs and URLs changed with known articles.
 
-Keys come first (identity.py). What no key knows is a stranger, and a stranger may be an article that the
-source gave before: its publishing system was replaced, its GUIDs are new at every look. Then words and dates
-speak, never one of them alone where it could be a column that comes back daily under one title:
+Keys decide first (entry_identity.py). An entry without a known key may still be an article that the source
+had before: its publishing system was replaced, or its GUIDs change at every poll. Then text and dates are
+compared, never one of them alone if it could be a column that appears daily under one title:
 
-- **sure**: the same words and the same declared minute; or the same title over the same long text, where a
-  date is missing. There may be only one such article, and it may not be in this poll under its own keys.
-- **edited**: the same title in the same minute, other words. Placing then asks whether the texts resemble.
-- **many**: the same title and words, with other dates or none; believed only where nearly all strangers of
-  a poll have such a match, each its own. Dates that differ count by themselves: a new system may have dated
-  all articles anew, but where the others kept their dates, one with another date is today's column.
+- **sure**: the same text and declared minute, or the same title over the same long text where a date is
+  missing. There must be only one such article, and the poll must not have it under its known keys.
+- **edited**: the same title and minute, but other text. Placing then checks whether the texts resemble each
+  other.
+- **many**: the same title and text, with different dates or none; accepted only if nearly all unknown entries
+  of a poll match so, each its own article. Entries with different dates are counted separately: a new system
+  may have changed all dates, but if the others kept theirs, an entry with another date is a new issue of a
+  column.
 
-The same words at another source count only when both are of one outlet (as the sources say, not the entries),
-or when a new source says what one that no longer answers used to say: a feed at a new address.
+The same text at another source matches only if both sources have one outlet (as configured, not as an entry
+claims), or if a new source has the articles of one that no longer responds: a feed at a new URL.
 
-Strikes: a source whose GUIDs (or addresses) are new while the words are known, poll after poll, is no longer
-asked for them.
+Strikes: a source whose GUIDs (or URLs) change while the text stays the same, in poll after poll, has an
+unstable identifier, and it is no longer used. See ADR 20.
 """
 
 import datetime as dt
@@ -31,14 +33,14 @@ import msgspec
 
 from aggregator.model.core import Entry, FrozenStruct
 
-_TAG = re.compile(r"<[^<>]*>")  # stops at the next "<": linear whatever strangers write
+_TAG = re.compile(r"<[^<>]*>")  # stops at the next "<": linear time for any input
 _ADDRESS = re.compile(r"https?://\S+")
 
 
 class IdentityTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `identity` of config/tuning.yaml."""
 
-    least_chars: int
+    min_chars: int
     long_chars: int
     mass_entries: int
     mass_share: float
@@ -49,17 +51,17 @@ class IdentityTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EntryHashes(FrozenStruct, frozen=True, kw_only=True):
-    """What an entry says beside its keys, as hashes. None: too little to tell it from others."""
+    """Hashes of an entry's content besides its keys. None: too little text to identify it."""
 
     title: bytes  # of the title alone
     text_key: bytes | None = None  # of a long text alone; of a short one with its title and minute
     title_key: bytes | None = None  # of source, title and declared minute
-    minute: dt.datetime | None = None  # declared; the time of a poll is not
+    minute: dt.datetime | None = None  # declared; None where only the time of a poll is known
     is_long: bool = False
 
 
 class Observation(FrozenStruct, frozen=True, kw_only=True):
-    """How a known article once looked at a source."""
+    """A known article as a source showed it at one time."""
 
     article: str
     source: str
@@ -71,21 +73,21 @@ class Observation(FrozenStruct, frozen=True, kw_only=True):
 
 
 class UnknownEntry(FrozenStruct, frozen=True, kw_only=True):
-    """An entry of a poll that no key knows; `place` is its place among the entries."""
+    """An entry of a poll without a known key; `place` is its index in the poll."""
 
     place: int
     entry_hashes: EntryHashes
 
 
 class EntryMatch(FrozenStruct, frozen=True, kw_only=True):
-    """The article that a stranger is, and what told so."""
+    """The known article of an unknown entry, and what identified it."""
 
     article: str
     by: Literal["words", "title"]
 
 
 def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
-    """The marks of `entry`. Markup and addresses inside the text are left out: they move with the site."""
+    """Return the hashes of `entry`, without markup and URLs in the text: these change with the site."""
     title, text = _folded(entry.title), _folded(_plain(entry))
     declared = entry.published if entry.published and entry.published.origin != "poll" else None
     minute = declared.time.replace(second=0, microsecond=0) if declared else None
@@ -94,13 +96,13 @@ def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
     text_key = None
     if is_long:
         text_key = _hash("long", text)
-    elif len(title) + len(text) >= tuning.least_chars:
+    elif len(title) + len(text) >= tuning.min_chars:
         text_key = _hash("short", title, text, moment)
-    tells = minute is not None and len(title) >= tuning.least_chars
+    is_identifying = minute is not None and len(title) >= tuning.min_chars
     return EntryHashes(
         title=_hash("title", title),
         text_key=text_key,
-        title_key=_hash("at", entry.source, title, moment) if tells else None,
+        title_key=_hash("at", entry.source, title, moment) if is_identifying else None,
         minute=minute,
         is_long=is_long,
     )
@@ -115,27 +117,26 @@ def match_entries(
     taken: Collection[str],
     tuning: IdentityTuning,
 ) -> dict[int, EntryMatch]:
-    """Which articles the strangers of one poll of `source` are, by their places.
+    """Return the articles of the unknown entries of one poll of `source`, by their index in the poll.
 
-    `observations` are all that share a key of their marks; `related_sources` the sources that speak for the
-    same outlet; `taken`
-    the articles that this poll has under known keys.
+    `observations` are all that share a hash with an entry, `related_sources` the sources of the same outlet,
+    `taken` the articles that this poll has under known keys.
     """
     own: list[Observation] = []
-    beside: list[Observation] = []
+    others: list[Observation] = []
     for observation in sorted(observations, key=lambda one: (one.seen, one.article)):
-        (own if observation.source == source else beside).append(observation)
+        (own if observation.source == source else others).append(observation)
     texts, titles = _by(own, "text_key"), _by(own, "title_key")
     of_related = _by(
-        [observation for observation in beside if observation.source in related_sources], "text_key"
+        [observation for observation in others if observation.source in related_sources], "text_key"
     )
-    found: dict[int, EntryMatch] = {}
+    matches: dict[int, EntryMatch] = {}
     used = set(taken)
 
     def take(unknown_entry: UnknownEntry, articles: list[str], by: Literal["words", "title"]) -> None:
         if len(articles) == 1 and articles[0] not in used:
             used.add(articles[0])
-            found[unknown_entry.place] = EntryMatch(article=articles[0], by=by)
+            matches[unknown_entry.place] = EntryMatch(article=articles[0], by=by)
 
     for one in unknown_entries:
         take(
@@ -147,23 +148,23 @@ def match_entries(
             ),
             "words",
         )
-        if one.place not in found:
-            near = [
+        if one.place not in matches:
+            related = [
                 observation
                 for observation in of_related[one.entry_hashes.text_key]
                 if _is_same(one.entry_hashes, observation)
             ]
-            take(one, _articles(near), "words")
+            take(one, _articles(related), "words")
     for one in unknown_entries:
-        if one.place not in found:
+        if one.place not in matches:
             take(one, _articles(titles[one.entry_hashes.title_key]), "title")
-    left = [one for one in unknown_entries if one.place not in found]
-    undated, dated = _match_in_order(left, texts, used)
-    if _is_mass(len(found) + len(undated), len(unknown_entries), tuning):
-        found |= undated
-    if _is_mass(len(dated), len(left) - len(undated), tuning):
-        found |= dated
-    return found
+    remaining = [one for one in unknown_entries if one.place not in matches]
+    undated, dated = _match_in_order(remaining, texts, used)
+    if _is_mass(len(matches) + len(undated), len(unknown_entries), tuning):
+        matches |= undated
+    if _is_mass(len(dated), len(remaining) - len(undated), tuning):
+        matches |= dated
+    return matches
 
 
 def find_moved_source(
@@ -172,24 +173,26 @@ def find_moved_source(
     silent: Collection[str],
     tuning: IdentityTuning,
 ) -> str | None:
-    """The one source, of those in `silent`, that said nearly all of this before; None: none, or several."""
-    said: dict[str, set[int]] = defaultdict(set)
+    """Return the one source in `silent` that had nearly all of these entries, None for none or several."""
+    places_by_source: dict[str, set[int]] = defaultdict(set)
     texts = _by([observation for observation in observations if observation.source in silent], "text_key")
     for one in unknown_entries:
         for observation in texts[one.entry_hashes.text_key]:
             if _is_same(one.entry_hashes, observation):
-                said[observation.source].add(one.place)
+                places_by_source[observation.source].add(one.place)
     fitting = [
         source
-        for source, places in sorted(said.items())
+        for source, places in sorted(places_by_source.items())
         if len(places) >= tuning.moved_entries and len(places) > tuning.mass_share * len(unknown_entries)
     ]
     return fitting[0] if len(fitting) == 1 else None
 
 
 def update_strikes(strikes: int, changed_entries: int, stable_entries: int, tuning: IdentityTuning) -> int:
-    """Polls running in which a kind of key was new for articles known otherwise (`changed_entries`
-    entries).
+    """Return the number of consecutive polls in which a kind of key changed for known articles.
+
+    `changed_entries` and `stable_entries` count this poll's entries of known articles with a new key, and
+    with their old one.
     """
     if changed_entries + stable_entries == 0:
         return strikes
@@ -203,7 +206,10 @@ def _is_sure(entry_hashes: EntryHashes, observation: Observation) -> bool:
 
 
 def _is_same(entry_hashes: EntryHashes, observation: Observation) -> bool:
-    """Sure across sources: words and title and, where both have one, the minute."""
+    """Return whether text, title and, where both have one, minute are the same.
+
+    Sure enough across sources.
+    """
     return entry_hashes.title == observation.title and _is_sure(entry_hashes, observation)
 
 
@@ -216,23 +222,25 @@ def _match_in_order(
     texts: Mapping[bytes | None, list[Observation]],
     used: Collection[str],
 ) -> tuple[dict[int, EntryMatch], dict[int, EntryMatch]]:
-    """One article of the same title and words for each stranger, the oldest first.
+    """Match each entry with one article of the same title and text, the oldest first.
 
-    Those where a date is missing, and those where two dates disagree.
+    Return the matches in which a date is missing, and those in which two dates differ.
     """
     undated: dict[int, EntryMatch] = {}
     dated: dict[int, EntryMatch] = {}
-    gone = set(used)
+    taken = set(used)
     for one in unknown_entries:
-        alike = [
+        same_text = [
             observation
             for observation in texts[one.entry_hashes.text_key]
             if observation.title == one.entry_hashes.title
         ]
-        observation = next((observation for observation in alike if observation.article not in gone), None)
+        observation = next(
+            (observation for observation in same_text if observation.article not in taken), None
+        )
         if observation is None:
             continue
-        gone.add(observation.article)
+        taken.add(observation.article)
         disagree = one.entry_hashes.minute is not None and observation.minute not in (
             None,
             one.entry_hashes.minute,
@@ -244,49 +252,50 @@ def _match_in_order(
 def _by(
     observations: Iterable[Observation], key: Literal["text_key", "title_key"]
 ) -> defaultdict[bytes | None, list[Observation]]:
-    found: defaultdict[bytes | None, list[Observation]] = defaultdict(list)
+    groups: defaultdict[bytes | None, list[Observation]] = defaultdict(list)
     for observation in observations:
         if (value := getattr(observation, key)) is not None:
-            found[value].append(observation)
-    return found
+            groups[value].append(observation)
+    return groups
 
 
 def _articles(observations: Iterable[Observation]) -> list[str]:
-    """Each once, in their order."""
+    """Return the distinct articles in order."""
     return list(dict.fromkeys(observation.article for observation in observations))
 
 
-# --- keys that say nothing ---------------------------------------------------------------------------------
+# --- ambiguous keys ----------------------------------------------------------------------------------------
 
 
 class EntryKeys(FrozenStruct, frozen=True, kw_only=True):
-    """The keys that one entry of a poll comes with, and its title with its declared time."""
+    """The keys of one entry of a poll, and its title with its declared time."""
 
     guid: bytes | None
     url: bytes | None
     headline: str
 
 
-def shared_keys(claims: Sequence[EntryKeys]) -> set[bytes]:
-    """Keys that entries of one poll share although they differ in title or time, and in the other key.
+def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
+    """Return the keys that entries of one poll share although they have different titles or times.
 
-    A feed whose entries all link to the home page, or whose GUIDs are all "0", tells nothing by them.
+    They must also differ in the other key. Such keys identify nothing: all entries link to the home page, or
+    all GUIDs are "0".
     """
-    return _shared(claims, "url", "guid") | _shared(claims, "guid", "url")
+    return _shared(entries, "url", "guid") | _shared(entries, "guid", "url")
 
 
 def _shared(
-    claims: Sequence[EntryKeys], one: Literal["guid", "url"], other: Literal["guid", "url"]
+    entries: Sequence[EntryKeys], one: Literal["guid", "url"], other: Literal["guid", "url"]
 ) -> set[bytes]:
-    held: dict[bytes, list[EntryKeys]] = defaultdict(list)
-    for claim in claims:
-        if (key := getattr(claim, one)) is not None:
-            held[key].append(claim)
-    return {key for key, holders in held.items() if _are_different(holders, other)}
+    holders_by_key: dict[bytes, list[EntryKeys]] = defaultdict(list)
+    for entry in entries:
+        if (key := getattr(entry, one)) is not None:
+            holders_by_key[key].append(entry)
+    return {key for key, holders in holders_by_key.items() if _are_different(holders, other)}
 
 
 def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) -> bool:
-    """Whether two of them differ in the headline and in the other key, or have no such key."""
+    """Return whether two of them differ in the headline and in the other key, or have no such key."""
     headlines: dict[bytes | None, set[str]] = defaultdict(set)
     for one in holders:
         headlines[getattr(one, other)].add(one.headline)

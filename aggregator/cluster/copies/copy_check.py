@@ -1,24 +1,25 @@
-"""Is this the same text? The exact check on the wordings, which alone decides that something is a copy.
+"""Copy check: compare two texts exactly. Only this check decides that an article is a copy.
 
-Signatures and LSH keys only propose; they can be forged. Here the shingles of both texts are compared:
-`resemblance` is what both share of all they have, `containment` what the smaller one shares, `least` what the
-larger one shares. In this order:
+MinHash signatures and LSH keys only propose candidates, because they can be forged. The check compares the
+shingles of both texts: `resemblance` is the shared part of all shingles (Jaccard), `containment` the shared
+part of the smaller text, `least` the shared part of the larger text. The rules, in this order:
 
-1. Both ways. At least `mutual` of each text is in the other: a copy, however headed, edited, reordered or
-   framed. A text that is contained but whose container has a headline of its own (`foreign_headline`) is not:
-   somebody put another's text under their own.
-2. About half of each text in the other: rewritten or extended far, or stuffed. A copy when the headlines
-   agree.
-3. Contained only. Containment alone never merges, since a page can be stuffed with anybody's text. The
-   article cut out of the candidate is a copy with one of two signs: the headlines agree, or the opening of
-   the candidate is in it and the candidate's headline is not foreign to it. The other way round never.
-4. What is only contained is an excerpt: linked, never merged.
+1. At least `mutual` of each text is in the other: a copy, even if its headline, wording or order changed or
+   other text surrounds it. Exception: the larger text contains the smaller one and has a headline of its own
+   (`foreign_headline`). Then an outlet put another text under its own article.
+2. About half of each text is in the other: rewritten or extended strongly, or stuffed with foreign text. A
+   copy only when the headlines agree.
+3. Only the smaller text is contained. Containment alone never makes a copy, since a page can be stuffed with
+   any text. An article that was cut from the candidate is a copy with one of two signs: the headlines agree,
+   or the opening of the candidate is in the article and the candidate's headline is not foreign to it. A
+   candidate that was cut from the article is never its original.
+4. Any other contained text is an excerpt: linked, never merged.
 
-Guards. Short texts need an agreeing headline. Templated texts (weather, markets, results, "how to watch")
-share most of their words and differ in what matters: unlike numbers stand in like places, or each headline
-names what the other text does not have. One outlet's own pieces reuse its paragraphs and its
-templates, so there fewer changed numbers are enough, a cut needs both signs, and most of what is shared must
-stand in long runs, as in a text that was edited and not in a form that was filled in again.
+Further conditions. Short texts need agreeing headlines. Templated texts (weather, markets, results, "how to
+watch") share most of their words and differ in what matters: different numbers are in the same positions, or
+each headline names what the other text lacks. One outlet reuses its own paragraphs and templates. So within
+one outlet fewer changed numbers rule a copy out, a cut needs both signs, and most of the shared text must be
+in long runs, as in an edited text and unlike a filled-in form.
 """
 
 import math
@@ -45,13 +46,13 @@ from aggregator.model.core import CopyEvidence, FrozenStruct
 
 Flags = npt.NDArray[np.bool_]
 
-_OPENING_WORDS = 15  # stand for a headline: as many as a long one has
-_UNDECIDED = 0.4  # leaning of a headline of one or two words: they say little of what it is about
-_TYPICAL_WORDS = 300  # of a part of a text: counts are compared as if both had so many
+_OPENING_WORDS = 15  # are used in place of a headline: the length of a long one
+_UNDECIDED = 0.4  # least leaning of a headline of one or two words: too few to show a topic
+_TYPICAL_WORDS = 300  # counts of two parts are scaled to this length before comparison
 
 
 class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `copies` of config/tuning.yaml, where every value has its unit and origin."""
+    """Section `copies` of config/tuning.yaml, which gives the unit and origin of every value."""
 
     seed: int
     bands: int
@@ -68,12 +69,12 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     excerpt_share: float
     excerpt_checks: int
     exact_checks: int
-    least_estimate: float
-    enough: float
+    min_estimate: float
+    stop_at_resemblance: float
     text_chars: int
     mutual: float
     contained: float
-    cut_least: float
+    cut_min_share: float
     supported: float
     supported_same: float
     opening_shingles: int
@@ -86,7 +87,7 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     own_block: int
     own_headed: float
     own_headed_cut: float
-    own_kinship: float
+    own_similarity: float
     short_shingles: int
     short_mutual: float
     untitled_mutual: float
@@ -103,27 +104,27 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ComparedText(FrozenStruct, frozen=True, kw_only=True):
-    """A text as the copy level sees it: the article in question, or a candidate for its twin."""
+    """A text in the copy check: the article in question, or a candidate for its original."""
 
     id: str
     text: str
     title: str = ""
-    outlet: str | None = None  # None: unknown, never the same as another
+    outlet: str | None = None  # None: unknown, never equal to another outlet
     signature: bytes = b""
-    order: int = 0  # inbox number: of equal twins the lower one is taken
+    order: int = 0  # inbox number; of equally good candidates the lower one is chosen
 
 
 class CopyProposal(NamedTuple):
-    """A stored article that may be a twin."""
+    """A stored article that may be a near-duplicate."""
 
     id: str
     signature: bytes
     order: int  # inbox number
-    share: float = 0.0  # of the smaller of both sketches that they share (cluster/copies/sampled_shingles.py)
+    share: float = 0.0  # shared part of the smaller sketch (sampled_shingles.py)
 
 
 class RankedCandidate(NamedTuple):
-    """A candidate whose text is worth reading."""
+    """A candidate whose text should be read."""
 
     id: str
     estimate: float
@@ -132,17 +133,17 @@ class RankedCandidate(NamedTuple):
 def rank_candidates(
     signature: bytes, candidates: Sequence[CopyProposal], tuning: CopyTuning
 ) -> tuple[RankedCandidate, ...]:
-    """The candidates whose texts to read, likeliest first.
+    """Return the candidates whose texts should be read, the likeliest first, at most `exact_checks`.
 
-    At most `exact_checks` of them. What counts is the estimated resemblance, or the share of a sketch where
-    that is more: of a cut, an extension or an excerpt only containment is high. Those below `least_estimate`
-    and `passage_share` met by chance. Equal ones go by inbox number.
+    The rank is the estimated resemblance, or the shared part of a sketch where that is higher: for a cut, an
+    extension or an excerpt only containment is high. Candidates below both `min_estimate` and
+    `passage_share` are chance matches and left out. Ties are ordered by inbox number.
     """
     estimates_of = estimates(signature, [candidate.signature for candidate in candidates])
     likely = [
         (-max(estimate_of, one.share), one.order, one.id)
         for estimate_of, one in zip(estimates_of, candidates, strict=True)
-        if estimate_of >= tuning.least_estimate or one.share >= tuning.passage_share
+        if estimate_of >= tuning.min_estimate or one.share >= tuning.passage_share
     ]
     return tuple(
         RankedCandidate(id_, -negative) for negative, _, id_ in sorted(likely)[: tuning.exact_checks]
@@ -150,31 +151,33 @@ def rank_candidates(
 
 
 def verdict(article: ComparedText, candidate: ComparedText, tuning: CopyTuning) -> CopyEvidence | None:
-    """Whether `article` is a copy or an excerpt of `candidate`, with the shares that say so."""
+    """Return the evidence that `article` is a copy or an excerpt of `candidate`, or None."""
     return _judge(_AnalyzedText(article, tuning), _AnalyzedText(candidate, tuning), tuning)
 
 
 def best_copy(
     article: ComparedText, candidates: Iterable[ComparedText], tuning: CopyTuning
 ) -> CopyEvidence | None:
-    """The best twin of `article` among `candidates`, which come likeliest first (see `rank_candidates`).
+    """Return the best match of `article` among `candidates`, which are in the order of `rank_candidates`.
 
-    Reads at most `exact_checks` candidates and stops at one that is `enough` alike, so candidates may be a
-    generator that loads texts one by one. A copy goes before an excerpt, then the higher resemblance (for
-    excerpts: containment), then the lower inbox number.
+    Read at most `exact_checks` candidates and stop at a resemblance of `enough`, so that `candidates` may be
+    a generator that loads texts one by one. A copy is preferred to an excerpt, then the higher resemblance
+    (for excerpts: containment), then the lower inbox number.
     """
-    reading = _AnalyzedText(article, tuning)
+    analyzed = _AnalyzedText(article, tuning)
     best: tuple[tuple[bool, float, int], CopyEvidence] | None = None
-    for asked, candidate in enumerate(candidates, start=1):
-        found = (
-            None if candidate.id == article.id else _judge(reading, _AnalyzedText(candidate, tuning), tuning)
+    for checked, candidate in enumerate(candidates, start=1):
+        evidence = (
+            None if candidate.id == article.id else _judge(analyzed, _AnalyzedText(candidate, tuning), tuning)
         )
-        if found is not None:
-            is_copy = found.kind == "copy"
-            rank = (is_copy, found.resemblance if is_copy else found.containment, -candidate.order)
+        if evidence is not None:
+            is_copy = evidence.kind == "copy"
+            rank = (is_copy, evidence.resemblance if is_copy else evidence.containment, -candidate.order)
             if best is None or rank > best[0]:
-                best = (rank, found)
-        if asked >= tuning.exact_checks or (found is not None and found.resemblance >= tuning.enough):
+                best = (rank, evidence)
+        if checked >= tuning.exact_checks or (
+            evidence is not None and evidence.resemblance >= tuning.stop_at_resemblance
+        ):
             break
     return best[1] if best else None
 
@@ -182,27 +185,27 @@ def best_copy(
 def excerpts_in(
     article: ComparedText, candidates: Iterable[ComparedText], tuning: CopyTuning
 ) -> tuple[CopyEvidence, ...]:
-    """Evidence for every candidate that is an excerpt of `article` (the excerpt came in first).
+    """Return evidence for every candidate that is an excerpt of `article` but arrived before it.
 
-    `other` is the excerpt. Reads at most `exact_checks` candidates.
+    `other` of the evidence is the excerpt. Read at most `exact_checks` candidates.
     """
     whole = _AnalyzedText(article, tuning)
-    found: list[CopyEvidence] = []
-    for asked, candidate in enumerate(candidates, start=1):
+    excerpts: list[CopyEvidence] = []
+    for checked, candidate in enumerate(candidates, start=1):
         evidence = _judge(_AnalyzedText(candidate, tuning), whole, tuning)
         if evidence is not None and evidence.kind == "excerpt":
-            found.append(msgspec.structs.replace(evidence, other=candidate.id))
-        if asked >= tuning.exact_checks:
+            excerpts.append(msgspec.structs.replace(evidence, other=candidate.id))
+        if checked >= tuning.exact_checks:
             break
-    return tuple(found)
+    return tuple(excerpts)
 
 
 class _AnalyzedText:
-    """A wording with what the check needs of it, each part worked out once and only when asked for."""
+    """A text with the derived values of the check, each computed once and on demand."""
 
-    def __init__(self, wording: ComparedText, tuning: CopyTuning) -> None:
-        self.wording = wording
-        self.text = wording.text[: tuning.text_chars]
+    def __init__(self, compared: ComparedText, tuning: CopyTuning) -> None:
+        self.compared = compared
+        self.text = compared.text[: tuning.text_chars]
 
     @cached_property
     def sequence(self) -> Hashes:
@@ -226,16 +229,18 @@ class _AnalyzedText:
 
     @cached_property
     def headline(self) -> frozenset[str]:
-        return frozenset(words(self.wording.title))
+        return frozenset(words(self.compared.title))
 
     @cached_property
     def headline_in_text(self) -> frozenset[str]:
-        """The words of the headline that the text bears out; short words say nothing."""
+        """The informative words of the headline that are also in the text."""
         return frozenset(word for word in self.headline & self.vocabulary if _is_informative(word))
 
 
 def _terms(text: Sequence[str]) -> list[str]:
-    """For every word itself if it tells something, else "": of a script without spaces, with the next one."""
+    """Return every word that is informative, "" for the others; an unspaced character is joined with the
+    next.
+    """
     pairs = zip(text, [*text[1:], ""], strict=False)
     return [
         (one + two if is_unspaced(two) else one) if is_unspaced(one) else one if _is_informative(one) else ""
@@ -244,12 +249,12 @@ def _terms(text: Sequence[str]) -> list[str]:
 
 
 def _is_informative(word: str) -> bool:
-    """Whether a word of a headline says what it is about: not "the", "for", "has" of the Latin alphabet."""
+    """Return whether a word can show a topic; in the Latin alphabet "the", "for" and "has" cannot."""
     return len(word) > 3 or word.isdigit() or not word.isascii()
 
 
 class _Overlap:
-    """Two readings and what they share."""
+    """Two analyzed texts and what they share."""
 
     def __init__(self, article: _AnalyzedText, candidate: _AnalyzedText) -> None:
         self.article, self.candidate = article, candidate
@@ -262,22 +267,22 @@ class _Overlap:
 
     @cached_property
     def one_outlet(self) -> bool:
-        outlet = self.article.wording.outlet
-        return outlet is not None and outlet == self.candidate.wording.outlet
+        outlet = self.article.compared.outlet
+        return outlet is not None and outlet == self.candidate.compared.outlet
 
     @cached_property
     def shared_flags(self) -> Flags:
-        """For every shingle of the smaller text, in order, whether the larger one has it."""
+        """For every shingle of the smaller text, in order: whether it is in the larger text."""
         return np.isin(self.smaller.sequence, self.larger.shingles)
 
     @cached_property
     def shared_words(self) -> Flags:
-        """For every word of the smaller text whether it stands in a shared shingle."""
+        """For every word of the smaller text: whether it is in a shared shingle."""
         return _words_in(self.shared_flags, len(self.smaller.words))
 
     @cached_property
     def shared_words_of_larger(self) -> Flags:
-        """For every word of the larger text whether it stands in a shared shingle."""
+        """For every word of the larger text: whether it is in a shared shingle."""
         flags = np.isin(self.larger.sequence, self.smaller.shingles)
         return _words_in(flags, len(self.larger.words))
 
@@ -290,10 +295,10 @@ def _judge(article: _AnalyzedText, candidate: _AnalyzedText, tuning: CopyTuning)
     if kind is None:
         return None
     return CopyEvidence(
-        other=candidate.wording.id,
+        other=candidate.compared.id,
         resemblance=overlap.resemblance,
         containment=overlap.containment,
-        estimate=estimate(article.wording.signature, candidate.wording.signature),
+        estimate=estimate(article.compared.signature, candidate.compared.signature),
         kind=kind,
     )
 
@@ -313,26 +318,31 @@ def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] |
 
 
 def _is_short_copy(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """A few words are easily alike by form ("Check back for updates"): the headlines must agree as well."""
+    """Check two short texts; these are often alike by form ("Check back for updates"), so headlines must
+    agree.
+    """
     if overlap.smaller.headline and overlap.larger.headline:
-        alike = overlap.least >= tuning.short_mutual and _headlines_agree(overlap, tuning)
+        is_similar = overlap.least >= tuning.short_mutual and _headlines_agree(overlap, tuning)
     else:
-        alike = (
+        is_similar = (
             overlap.least >= tuning.untitled_mutual
             and len(overlap.smaller.shingles) >= tuning.untitled_shingles
         )
-    return alike and not _is_templated(overlap, tuning)
+    return is_similar and not _is_templated(overlap, tuning)
 
 
 def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    if overlap.least < tuning.cut_least or _has_foreign_headline(overlap, tuning):
+    if overlap.least < tuning.cut_min_share or _has_foreign_headline(overlap, tuning):
         return False
     signs = (_headlines_agree(overlap, tuning), _opening_is_shared(overlap, tuning))
     return all(signs) if overlap.one_outlet else any(signs)
 
 
 def _is_supported(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """Half written anew, under the headline it had; within one outlet that is the next part of a series."""
+    """Check texts that share about half, under agreeing headlines.
+
+    Within one outlet such a text is the next part of a series and not a copy.
+    """
     if overlap.one_outlet or not _headlines_agree(overlap, tuning):
         return False
     same = overlap.article.headline == overlap.candidate.headline
@@ -357,14 +367,14 @@ def _headlines_agree(overlap: _Overlap, tuning: CopyTuning) -> bool:
 
 
 def _opening_is_shared(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """A text is cut from its end and extended at its end: its first paragraphs survive."""
+    """Return whether the opening of the larger text is shared: a text is cut, and extended, at its end."""
     opening = overlap.larger.sequence[: tuning.opening_shingles]
     return float(np.isin(opening, overlap.smaller.shingles).mean()) >= tuning.opening_share
 
 
 def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """Whether the larger text only contains the smaller and is headed by what its own part is about."""
-    # least / containment is how long the smaller text is, compared with the larger
+    """Return whether the larger text merely contains the smaller one and is headed by its own part."""
+    # least / containment is the length of the smaller text relative to the larger one
     is_longer = overlap.least < tuning.framed * overlap.containment
     only_contains = overlap.containment >= tuning.contained and is_longer
     if not only_contains or _headlines_agree(overlap, tuning):
@@ -376,18 +386,18 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
 
 
 def _own_part_is_headed(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """Whether the larger text has a longer part of its own, and its headline is about that.
+    """Return whether the larger text has a long part of its own and its headline is about that part.
 
-    A headline is about the part where its words stand more densely. The less both parts speak of one thing,
-    the less it takes: the second half of an article goes on about the first, a stolen text does not. Where
-    the text takes up hardly a word of its headline, or there is none, it is about what it opens with.
+    A headline is about the part where its words are denser. The required density is lower when the two parts
+    have different topics: the second half of an article continues the topic of the first, foreign text does
+    not. If the text has hardly a word of the headline, or there is no headline, the opening decides.
     """
     own = _own_blocks(overlap.shared_words_of_larger, tuning)
     if not own.any():
         return False
     larger = overlap.larger
     in_own, in_rest = _density(larger.terms, own), _density(larger.terms, ~own)
-    headline = {term for term in _terms(words(larger.wording.title)) if term in in_own or term in in_rest}
+    headline = {term for term in _terms(words(larger.compared.title)) if term in in_own or term in in_rest}
     shares = [in_own.get(term, 0.0) / (in_own.get(term, 0.0) + in_rest.get(term, 0.0)) for term in headline]
     leaning = math.fsum(shares) / max(1, len(shares))
     if len(headline) < tuning.headline_words:
@@ -396,13 +406,15 @@ def _own_part_is_headed(overlap: _Overlap, tuning: CopyTuning) -> bool:
         if not headline:
             return False
         leaning = max(leaning, _UNDECIDED)
-    asked = tuning.own_headed if overlap.least >= tuning.mutual else tuning.own_headed_cut
-    return leaning >= asked + tuning.own_kinship * _cosine(in_own, in_rest)
+    required = tuning.own_headed if overlap.least >= tuning.mutual else tuning.own_headed_cut
+    return leaning >= required + tuning.own_similarity * _cosine(in_own, in_rest)
 
 
 def _own_blocks(shared: Flags, tuning: CopyTuning) -> Flags:
-    """For every word whether it is in a run of `own_block` that are not shared; single shared phrases count
-    as not shared."""
+    """Mark the words in runs of at least `own_block` unshared words.
+
+    Isolated shared phrases count as unshared.
+    """
     runs = _run_lengths(shared)
     own = ~shared
     own[shared] = np.repeat(runs < tuning.run_shingles, runs)
@@ -412,14 +424,14 @@ def _own_blocks(shared: Flags, tuning: CopyTuning) -> Flags:
 
 
 def _density(text: Sequence[str], flags: Flags) -> dict[str, float]:
-    """The share that each term has of the flagged words."""
+    """Return the share that each term has of the flagged words."""
     totals = Counter(term for term in compress(text, flags) if term)
     count = max(1, int(flags.sum()))
     return {term: times / count for term, times in totals.items()}
 
 
 def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
-    """How much two parts of a text speak of one thing, 0..1; frequent terms count little more than others."""
+    """Return the similarity of topic of two parts of a text, 0..1; counts are damped by a logarithm."""
     small, large = (left, right) if len(left) <= len(right) else (right, left)
     ours = {term: math.log1p(_TYPICAL_WORDS * share) for term, share in small.items()}
     theirs = {term: math.log1p(_TYPICAL_WORDS * share) for term, share in large.items()}
@@ -428,9 +440,9 @@ def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
     return dot / norms if norms else 0.0
 
 
-def _count_missing_words(reading: _AnalyzedText, other: _AnalyzedText) -> tuple[int, int]:
-    """How many words of the headline that `reading` bears out the other lacks, and how many it bears out."""
-    own = reading.headline_in_text
+def _count_missing_words(analyzed: _AnalyzedText, other: _AnalyzedText) -> tuple[int, int]:
+    """Count the headline words in the text of `analyzed`: those that `other` lacks, and all."""
+    own = analyzed.headline_in_text
     return len(own - other.vocabulary - other.headline), len(own)
 
 
@@ -448,7 +460,7 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
 
 
 def _names_are_swapped(overlap: _Overlap, tuning: CopyTuning) -> bool:
-    """Whether each headline names what its own text has and the other does not."""
+    """Return whether each headline names what its own text has and the other text lacks."""
     both = (
         _count_missing_words(overlap.smaller, overlap.larger),
         _count_missing_words(overlap.larger, overlap.smaller),
@@ -457,17 +469,17 @@ def _names_are_swapped(overlap: _Overlap, tuning: CopyTuning) -> bool:
 
 
 def _long_run_share(overlap: _Overlap, tuning: CopyTuning) -> float:
-    """How much of what is shared stands in runs of at least `run_shingles`, 0..1."""
+    """Return the share, 0..1, of the shared shingles that are in runs of at least `run_shingles`."""
     lengths = _run_lengths(overlap.shared_flags)
     total = int(lengths.sum())
     return float(lengths[lengths >= tuning.run_shingles].sum()) / total if total else 0.0
 
 
 def _changed_numbers(overlap: _Overlap, tuning: CopyTuning) -> tuple[int, int]:
-    """How many numbers of the smaller text are all that differs in their place, and how many it has.
+    """Count the numbers of the smaller text that were changed in place, and all its numbers.
 
-    Such a place is a gap of at most `slot_words` words between words that both texts have. A sentence that
-    was written anew leaves a longer gap.
+    A number is changed in place when it is in a gap of at most `slot_words` words between shared words. A
+    rewritten sentence leaves a longer gap.
     """
     text, shared = overlap.smaller.words, overlap.shared_words
     gaps = _run_lengths(~shared)
@@ -478,7 +490,7 @@ def _changed_numbers(overlap: _Overlap, tuning: CopyTuning) -> tuple[int, int]:
 
 
 def _words_in(flags: Flags, count: int) -> Flags:
-    """From flags of shingles to flags of the `count` words that they are made of."""
+    """Convert flags of shingles to flags of the `count` words that they are made of."""
     covered = np.zeros(count, dtype=bool)
     for step in range(SHINGLE_WORDS):
         covered[step : step + len(flags)] |= flags[: count - step]
@@ -486,7 +498,7 @@ def _words_in(flags: Flags, count: int) -> Flags:
 
 
 def _run_lengths(flags: Flags) -> npt.NDArray[np.intp]:
-    """The lengths of the runs of True, in order."""
+    """Return the lengths of the runs of True, in order."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     lengths: npt.NDArray[np.intp] = edges[1::2] - edges[::2]
     return lengths

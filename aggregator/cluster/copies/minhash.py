@@ -1,11 +1,11 @@
-"""MinHash signatures of shingle sets, and the LSH keys under which they are found.
+"""MinHash signatures of shingle sets, and the LSH keys by which they are looked up.
 
-datasketch makes the signatures. It costs 0.6-1.1 s to import (scipy), so it is imported inside `sign`, which
-only worker processes call; keys and estimates are plain numpy over the stored bytes. In tests datasketch's
-own `jaccard` and `MinHashLSH` are the oracle.
+datasketch computes the signatures. Its import takes 0.6-1.1 s (scipy), so `sign` imports it, and only worker
+processes call `sign`. Keys and estimates are computed with numpy from the stored bytes. The tests compare
+them with datasketch's own `jaccard` and `MinHashLSH`.
 
-A stored signature: one byte FORMAT, the seed as four bytes, 128 least hashes as four bytes each, all little
-endian. Estimates never decide a merge (with a known seed they can be forged): they rank candidates.
+A stored signature is little-endian: one byte FORMAT, four bytes seed, 128 minimum hashes of four bytes each.
+Estimates only rank candidates and never decide a merge: who knows the seed can forge them.
 """
 
 import functools
@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from aggregator.cluster.copies.shingles import Hashes
 
-FORMAT = 1  # raised whenever shingles, scheme or layout change: signatures of two formats do not mix
+FORMAT = 1  # increment when shingles, scheme or layout change: two formats cannot be compared
 PERMUTATIONS = 128
-_SCHEME = "affine32"  # datasketch 2.x; its 1.x made other values from the same seed
+_SCHEME = "affine32"  # of datasketch 2.x; 1.x computes other values from the same seed
 _HEADER = struct.Struct("<BI")
 _BYTES = _HEADER.size + 4 * PERMUTATIONS
 
@@ -30,24 +30,27 @@ _HALF = np.uint64(32)
 
 
 def sign(shingles: Hashes, *, seed: int) -> bytes:
-    """The signature of a shingle set (order and repeats do not matter); b"" for an empty one.
+    """Return the signature of a shingle set (order and repeats do not matter); b"" for an empty one.
 
     `seed` (0 to 2^32-1) chooses the permutations; signatures of two seeds cannot be compared.
     """
     if not len(shingles):
         return b""
     sketch = _empty_sketch(seed).copy()
-    # The upper half of a 64-bit hash is a 32-bit hash: what scheme affine32 takes.
+    # Scheme affine32 takes 32-bit hashes: the upper half of a 64-bit hash is one.
     sketch.update_batch((shingles >> _HALF).tolist())
     hashes: npt.NDArray[np.uint32] = sketch.hashvalues
     return _HEADER.pack(FORMAT, seed) + hashes.astype("<u4").tobytes()
 
 
 def bands(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
-    """`count` LSH keys, each over `rows` neighbouring hashes, as signed 64-bit integers.
+    """Return `count` LSH keys, each over `rows` neighbouring hashes, as signed 64-bit integers.
 
-    Two texts of resemblance J share at least one key with probability 1-(1-J^rows)^count. The key holds the
-    band's number, the format and the seed, so keys of different bands or seeds never meet. () for b"".
+    Two texts of resemblance J share at least one key with probability 1-(1-J^rows)^count. The key includes
+    the number of the band, the format and the seed, so keys of different bands or seeds do not collide by
+    design. Return () for b"".
+
+    Raise ValueError when `count * rows` exceeds the number of permutations.
     """
     if count * rows > PERMUTATIONS:
         raise ValueError(f"{count} bands of {rows} rows need more than {PERMUTATIONS} permutations")
@@ -63,17 +66,17 @@ def bands(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
 
 
 def keys_of(signature: bytes, *, count: int, rows: int) -> tuple[int, ...]:
-    """As `bands`, and () for a damaged one: `db check` names it, and the keys that it leaves behind."""
+    """Return `bands`, or () for a damaged signature: `db check` reports it and its orphaned keys."""
     return bands(signature, count=count, rows=rows) if len(signature) == _BYTES else ()
 
 
 def comparable(left: bytes, right: bytes) -> bool:
-    """Whether both are signatures of one format and seed."""
+    """Return whether both are signatures of one format and seed."""
     return len(left) == len(right) == _BYTES and left[: _HEADER.size] == right[: _HEADER.size]
 
 
 def estimate(left: bytes, right: bytes) -> float:
-    """MinHash's estimate of the resemblance, 0..1, with a standard error of at most 0.044.
+    """Return MinHash's estimate of the resemblance, 0..1, with a standard error of at most 0.044.
 
     0.0 where the two cannot be compared: no shingles, another seed, another format.
     """
@@ -81,16 +84,16 @@ def estimate(left: bytes, right: bytes) -> float:
 
 
 def estimates(signature: bytes, others: Sequence[bytes]) -> list[float]:
-    """`estimate` of one signature against many, in their order."""
+    """Return `estimate` of one signature against many, in their order."""
     fitting = [at for at, other in enumerate(others) if comparable(signature, other)]
-    found = [0.0] * len(others)
+    values = [0.0] * len(others)
     if fitting:
         table = np.frombuffer(b"".join(others[at] for at in fitting), np.uint8).reshape(len(fitting), _BYTES)
         hashes = np.ascontiguousarray(table[:, _HEADER.size :]).view("<u4")
         equal = np.count_nonzero(hashes == _hashes(signature), axis=1) / PERMUTATIONS
-        for at, value in zip(fitting, equal.tolist(), strict=True):
-            found[at] = value
-    return found
+        for at, share in zip(fitting, equal.tolist(), strict=True):
+            values[at] = share
+    return values
 
 
 def _hashes(signature: bytes) -> npt.NDArray[np.uint32]:
@@ -101,7 +104,9 @@ def _hashes(signature: bytes) -> npt.NDArray[np.uint32]:
 
 @functools.lru_cache(maxsize=4)
 def _empty_sketch(seed: int) -> Any:
-    """An empty MinHash whose permutations its copies share: drawing them costs more than signing."""
+    """Return an empty MinHash. Its copies share the permutations, which are more expensive to draw than to
+    use.
+    """
     from datasketch import MinHash
 
     return MinHash(num_perm=PERMUTATIONS, seed=seed, scheme=_SCHEME, hashfunc=int, gpu_mode="disable")

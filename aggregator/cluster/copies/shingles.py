@@ -1,12 +1,12 @@
-"""Word shingles: a text as the set of all its runs of three words.
+"""Word shingles: the set of all runs of three words of a text (Broder 1997).
 
-Language-neutral: words are what stands between spaces and punctuation, folded for case and width; in scripts
-that write without spaces (Chinese, Japanese, Thai, ...) every character is a word and a shingle is five of
-them, about as much text as three words. Nothing else of a text counts, so quotation marks, dashes, line
-breaks and invisible characters make no copy look different.
+Independent of the language: words are separated by spaces and punctuation and folded for case and width. In
+scripts without spaces (Chinese, Japanese, Thai, ...) every character is a word and a shingle has five of
+them, about as much text as three words. Quotation marks, dashes, line breaks and invisible characters do not
+count, so they cannot hide a copy.
 
-The hashes are stored (as MinHash signatures, later as sampled shingles): a change of folding, widths or
-mixing needs a new `signature.FORMAT`.
+The hashes are stored (as MinHash signatures and as sampled shingles): a change of folding, widths or mixing
+needs a new `minhash.FORMAT`.
 """
 
 import re
@@ -21,7 +21,7 @@ from xxhash import xxh3_64_intdigest
 Hashes = npt.NDArray[np.uint64]
 
 SHINGLE_WORDS = 3
-SHINGLE_CHARACTERS = 5  # of a script without spaces; three would be shared by unrelated texts too often
+SHINGLE_CHARACTERS = 5  # of a script without spaces; unrelated texts too often share three
 
 _UNSPACED_RANGES = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -31,38 +31,38 @@ _UNSPACED_RANGES = (
     "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
 )
 _UNSPACED = re.compile(f"[{_UNSPACED_RANGES}]")
-# `\w` leaves out the signs that many scripts set on or under a letter: without them a Hindi word falls apart.
+# `\w` does not match combining marks; without them a Hindi word would be split.
 _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
     "\u0900-\u0963\u0966-\u0d7f"
 )
-_FOREIGN_BREAK = re.compile(f"[^\\w\x00-\x7f{_MARKS}]+")  # no ASCII in it: that is left to the table below
+_FOREIGN_BREAK = re.compile(f"[^\\w\x00-\x7f{_MARKS}]+")  # without ASCII, which the table below handles
 _ASCII_BREAKS = bytes(at if at > 127 or chr(at).isalnum() else 32 for at in range(256))
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
-_ODD_1 = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio; the others are MurmurHash3's
+_ODD_1 = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio; the next two are from MurmurHash3
 _ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
 _ODD_3 = np.uint64(0xC4CEB9FE1A85EC53)
 _HALF = np.uint64(33)
 
-_SEED_PLACES = 8  # places in the other text that are tried for one shingle: keeps repetitive texts linear
-_PASSAGE_WORDS = 40_000  # words of each text that are looked at for passages; 200 KiB hold fewer of most
+_SEED_PLACES = 8  # positions in the other text tried for one shingle: keeps the time linear
+_PASSAGE_WORDS = 40_000  # words of each text searched for passages; a text of 200 KiB usually has fewer
 
 
 def words(text: str) -> list[str]:
-    """The words of `text` in order, folded; a character of a script without spaces is a word."""
+    """Return the folded words of `text` in order; a character of a script without spaces is a word."""
     return b" ".join(_split(text)[0]).decode().split()
 
 
 def is_unspaced(word: str) -> bool:
-    """Whether `word` is a character of a script without spaces."""
+    """Return whether `word` is a character of a script without spaces."""
     return _UNSPACED.match(word) is not None
 
 
 def shingle_sequence(text: str) -> Hashes:
-    """One hash for every shingle of `text` in its order, repeats included.
+    """Return one hash for every shingle of `text` in order, with repeats.
 
-    Empty for less than three words. A text in a script without spaces, of three or four characters, is one
+    Empty for fewer than three words. A text of three or four characters in a script without spaces is one
     shingle.
     """
     raw, has_unspaced = _split(text)
@@ -77,19 +77,19 @@ def shingle_sequence(text: str) -> Hashes:
 
 
 def shingle_hashes(text: str) -> Hashes:
-    """The sorted, distinct shingle hashes of `text`; empty for less than three words."""
+    """Return the sorted, distinct shingle hashes of `text`; empty for fewer than three words."""
     return np.unique(shingle_sequence(text))
 
 
 def winnow(hashes_in_order: Hashes, window: int) -> Hashes:
-    """The sorted, distinct least hashes of every run of `window` shingles.
+    """Return the sorted, distinct minimum hashes of every run of `window` shingles.
 
     Two texts that share a run of `window + 2` words share at least one of them.
     """
     if len(hashes_in_order) <= window:
         return hashes_in_order.min(keepdims=True) if len(hashes_in_order) else hashes_in_order
     least, width = hashes_in_order, 1
-    while width < window:  # the least of runs twice as long, until they are long enough
+    while width < window:  # double the length of the runs until they are long enough
         step = min(width, window - width)
         least = np.minimum(least[:-step], least[step:])
         width += step
@@ -97,7 +97,7 @@ def winnow(hashes_in_order: Hashes, window: int) -> Hashes:
 
 
 def shared_count(left: Hashes, right: Hashes) -> int:
-    """How many hashes two sorted, distinct arrays have in common."""
+    """Count the hashes that two sorted, distinct arrays have in common."""
     small, large = (left, right) if len(left) <= len(right) else (right, left)
     if not len(small):
         return 0
@@ -107,27 +107,27 @@ def shared_count(left: Hashes, right: Hashes) -> int:
 
 
 class Passage(msgspec.Struct, frozen=True):
-    """A run of words that stands in both texts; `text` as the first text has it."""
+    """A run of words that is in both texts; `text` is its form in the first text."""
 
     text: str
     words: int
 
 
 def shared_passages(text_a: str, text_b: str, limit: int, min_words: int = 5) -> tuple[Passage, ...]:
-    """The longest runs of words that both texts have, longest first, at most `limit`.
+    """Return the longest runs of words that both texts have, longest first, at most `limit`.
 
-    For explanations. Runs are found from left to right, each as long as it can be, and do not overlap in
-    `text_a`. The time is linear in the texts whatever they hold (a shingle that `text_b` repeats is tried
-    at its first eight places).
+    For explanations. Runs are found from left to right, each as long as possible, and do not overlap in
+    `text_a`. The time is linear in the length of the texts, since only the first eight positions of a
+    repeated shingle are tried.
     """
     a, spans = _words_with_spans(text_a)
     b, _ = _words_with_spans(text_b)
-    found: dict[tuple[str, ...], Passage] = {}
+    passages: dict[tuple[str, ...], Passage] = {}
     for start, length in _shared_runs(a, b):
         if length >= min_words:
             text = text_a[spans[start][0] : spans[start + length - 1][1]]
-            found.setdefault(tuple(a[start : start + length]), Passage(text=text, words=length))
-    return tuple(sorted(found.values(), key=lambda passage: -passage.words)[:limit])
+            passages.setdefault(tuple(a[start : start + length]), Passage(text=text, words=length))
+    return tuple(sorted(passages.values(), key=lambda passage: -passage.words)[:limit])
 
 
 def _folded(text: str) -> str:
@@ -137,9 +137,9 @@ def _folded(text: str) -> str:
 
 
 def _split(text: str) -> tuple[list[bytes], bool]:
-    """The folded words as UTF-8, and whether characters of a script without spaces are among them.
+    """Return the folded words as UTF-8, and whether some are characters of a script without spaces.
 
-    Bytes, because splitting them after a table look-up is five times faster than a regular expression.
+    Bytes, because a table look-up and a split are five times faster than a regular expression.
     """
     folded = _folded(text)
     has_unspaced = False
@@ -152,7 +152,7 @@ def _split(text: str) -> tuple[list[bytes], bool]:
 
 
 def _mixed(left: Hashes, right: Hashes) -> Hashes:
-    """A hash of two columns of hashes that depends on their order; wraps around at 2^64 on purpose."""
+    """Hash two columns of hashes; depends on their order and wraps around at 2^64."""
     value = (left * _ODD_1) ^ right
     value ^= value >> _HALF
     value *= _ODD_2
@@ -163,7 +163,7 @@ def _mixed(left: Hashes, right: Hashes) -> Hashes:
 
 
 def _widened(shingles: Hashes, hashes: Hashes, raw: list[bytes]) -> Hashes:
-    """Lets the shingles that begin with a character of a script without spaces run over five characters."""
+    """Extend the shingles that begin with a character of a script without spaces to five characters."""
     unspaced = [bool(_UNSPACED.match(word.decode())) for word in raw[: len(shingles)]]
     wide_count = len(hashes) - SHINGLE_CHARACTERS + 1
     if wide_count < 1:
@@ -171,24 +171,24 @@ def _widened(shingles: Hashes, hashes: Hashes, raw: list[bytes]) -> Hashes:
     wide = shingles[:wide_count]
     for step in range(SHINGLE_WORDS, SHINGLE_CHARACTERS):
         wide = _mixed(wide, hashes[step : wide_count + step])
-    # What begins too near the end for five characters is inside the last wide shingle already.
+    # A shingle that begins fewer than five characters before the end is part of the last wide one.
     narrow = ~np.array(unspaced)
     kept_tail = shingles[wide_count:][narrow[wide_count:]]
     return np.concatenate([np.where(narrow[:wide_count], shingles[:wide_count], wide), kept_tail])
 
 
 def _words_with_spans(text: str) -> tuple[list[str], list[tuple[int, int]]]:
-    found: list[str] = []
+    folded_words: list[str] = []
     spans: list[tuple[int, int]] = []
     for match in _plain_words(text):
-        found.append(_folded(match.group()))
+        folded_words.append(_folded(match.group()))
         spans.append(match.span())
-        if len(found) == _PASSAGE_WORDS:
+        if len(folded_words) == _PASSAGE_WORDS:
             break
-    return found, spans
+    return folded_words, spans
 
 
-# In the unfolded text an unspaced character must end a word by itself: nothing has put spaces around it.
+# In the unfolded text no spaces were added, so each unspaced character is matched as a word.
 _PLAIN_WORD = re.compile(f"[{_UNSPACED_RANGES}]|(?:(?![{_UNSPACED_RANGES}])[^\\W_]|[{_MARKS}])+")
 
 
@@ -197,12 +197,12 @@ def _plain_words(text: str) -> Iterator[re.Match[str]]:
 
 
 def _shared_runs(a: list[str], b: list[str]) -> Iterator[tuple[int, int]]:
-    """(start in a, length) of runs that both have, from left to right."""
+    """Yield (start in a, length) of the runs that both have, from left to right."""
     places: dict[tuple[str, ...], list[int]] = {}
     for at in range(len(b) - SHINGLE_WORDS + 1):
-        known = places.setdefault(tuple(b[at : at + SHINGLE_WORDS]), [])
-        if len(known) < _SEED_PLACES:
-            known.append(at)
+        positions = places.setdefault(tuple(b[at : at + SHINGLE_WORDS]), [])
+        if len(positions) < _SEED_PLACES:
+            positions.append(at)
     start = 0
     while start < len(a) - SHINGLE_WORDS + 1:
         seeds = places.get(tuple(a[start : start + SHINGLE_WORDS]), ())

@@ -1,7 +1,7 @@
-"""Finds the articles that may tell of the same event in another language: postings of the newest, in memory.
+"""In-memory index that finds articles in other languages that may report the same event.
 
-Everything here is derived from rows and can be built again from them. An answer depends on the rows alone:
-what is beyond `reach` but not swept yet counts nowhere.
+Everything in it is derived from rows and can be rebuilt from them. A result depends on the rows alone: an
+article beyond `reach` does not count even if it was not swept yet.
 """
 
 from array import array
@@ -17,23 +17,23 @@ import numpy.typing as npt
 from aggregator.cluster.cross_language.features import CrossLanguageFeatures, CrossLanguageTuning
 
 _INITIAL_CAPACITY: Final = 1024
-_FREE: Final = -(1 << 62)  # the number of a row that no article has: before all others
+_FREE: Final = -(1 << 62)  # number of a free row; sorts before all articles
 
 
 class NearestArticles(NamedTuple):
-    """Numbers of articles, those that share most first."""
+    """Numbers of articles, those with the most shared keys first."""
 
-    others: tuple[int, ...]  # of other languages than the article that asks
-    own: tuple[int, ...]  # of its own: guests of a story that it may belong to
+    others: tuple[int, ...]  # in other languages than the given article
+    own: tuple[int, ...]  # in its language: they may be in a story that it belongs to
 
 
 class CrossLanguageIndex:
-    """The newest articles, by the names and numbers in them, and by their sentence vectors."""
+    """The newest articles, by their names, numbers and sentence vectors."""
 
     def __init__(
         self, tuning: CrossLanguageTuning, rows: Iterable[tuple[int, CrossLanguageFeatures]] = ()
     ) -> None:
-        """`rows`: inbox numbers with the features stored for them."""
+        """Load `rows`: inbox numbers with their stored features."""
         self._tuning = tuning
         self._postings: dict[int, array[int]] = {}
         self._features: dict[int, CrossLanguageFeatures] = {}
@@ -42,7 +42,7 @@ class CrossLanguageIndex:
             self.add(number, features)
 
     def add(self, number: int, features: CrossLanguageFeatures) -> None:
-        """Puts in an article, or new features in the place of those that it had."""
+        """Add an article, or replace its features."""
         self.remove(number)
         self._features[number] = features
         for key in features.lookup_keys():
@@ -51,7 +51,7 @@ class CrossLanguageIndex:
             self._vectors.put(number, features.vector)
 
     def remove(self, number: int) -> None:
-        """Takes an article out, if it is there."""
+        """Remove an article, if it is in the index."""
         features = self._features.pop(number, None)
         if features is None:
             return
@@ -63,14 +63,15 @@ class CrossLanguageIndex:
         self._vectors.drop(number)
 
     def sweep(self, newest: int) -> None:
-        """Takes out what no article after `newest` reaches; changes no answer."""
+        """Remove the articles that are out of reach for all articles after `newest`; changes no result."""
         for number in [one for one in self._features if one <= newest - self._tuning.reach]:
             self.remove(number)
 
     def find_nearest(self, number: int, features: CrossLanguageFeatures) -> NearestArticles:
-        """The articles before `number` that share most with it, at most `candidates` of each kind.
+        """Return the articles before `number` that share most keys with it, at most `candidates` of each
+        kind.
 
-        Those of other languages by names and numbers, then (as many again) by their vectors.
+        Articles of other languages are found by names and numbers, then (as many again) by their vectors.
         """
         after = number - self._tuning.reach
         votes: Counter[int] = Counter()
@@ -79,7 +80,7 @@ class CrossLanguageIndex:
             if numbers is None:
                 continue
             start, end = bisect_right(numbers, after), bisect_left(numbers, number)
-            if end - start <= self._tuning.longest_list:
+            if end - start <= self._tuning.max_postings:
                 votes.update(numbers[start:end])
         most = self._tuning.candidates
         ranked = sorted(votes, key=lambda one: (-votes[one], -one))
@@ -87,17 +88,17 @@ class CrossLanguageIndex:
         others = [one for one in ranked if self._features[one].language != features.language][:most]
         if features.vector:
             nearest = self._vectors.nearest(features.vector, after, number)
-            abroad = (one for one in nearest if self._features[one].language != features.language)
-            others += islice(abroad, most)
+            foreign = (one for one in nearest if self._features[one].language != features.language)
+            others += islice(foreign, most)
         return NearestArticles(tuple(dict.fromkeys(others)), tuple(own[:most]))
 
 
 class _Vectors:
-    """Packed vectors as rows of one matrix; products are sums of whole numbers below 2^24, so exact."""
+    """Packed vectors as rows of one matrix. Products are sums of integers below 2^24, so float32 is exact."""
 
     def __init__(self) -> None:
         self._matrix: npt.NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
-        self._numbers = np.zeros(0, dtype=np.int64)  # by row
+        self._numbers = np.zeros(0, dtype=np.int64)  # article number by row; _FREE for a free row
         self._rows: dict[int, int] = {}
         self._free: list[int] = []
 
@@ -116,7 +117,7 @@ class _Vectors:
             self._free.append(row)
 
     def nearest(self, vector: bytes, after: int, before: int) -> list[int]:
-        """The numbers between both, the nearest first (a tie: the newer)."""
+        """Return the numbers between `after` and `before`, nearest vector first (ties: newer first)."""
         if not self._rows:
             return []
         dots = self._matrix @ np.frombuffer(vector, np.int8).astype(np.float32)

@@ -1,7 +1,8 @@
-"""One form for what languages write differently: names by their consonants, numbers by their value.
+"""Normal forms across languages: names by their consonants, numbers by their value.
 
-No tables of names: how a letter sounds is taken from the name that Unicode gives it, and what languages mix
-up (b and p, l and r, g and k) is one sound. So other names may meet by chance; who compares weighs by length.
+There is no table of names: the sound of a letter is derived from its Unicode name, and sounds that languages
+confuse (b and p, l and r, g and k) are one class. Different names may therefore get one form by chance; the
+caller weights a match by its length.
 """
 
 import math
@@ -14,9 +15,9 @@ from typing import Final
 # --- names -------------------------------------------------------------------------------------------------
 
 _KEY_LETTERS: Final = 6
-_VOWELS: Final = "aeiouyj"  # j is one in half of Europe, h in the other; dropped, they never tell names apart
+_VOWELS: Final = "aeiouyj"  # j is a vowel in half of Europe; dropping vowels rarely makes two names equal
 _ARTICLE: Final = re.compile(r"^(?:وال|بال|لل|ال)(?=...)")
-# What is spelt in several letters, in this order; then the classes of sounds that languages mix up.
+# Sounds written with several letters, in this order; then the classes of sounds that languages confuse.
 _SPELLINGS: Final = (
     (re.compile("dzh|dj"), "j"),
     (re.compile("t?sh?ch|sch|tch|[sczt]h(?<!th)|cz|cs|dz|ts|tz"), "s"),
@@ -36,9 +37,9 @@ _TWICE: Final = re.compile(r"(.)\1+")
 
 @lru_cache(maxsize=50_000)
 def skeleton(word: str) -> str:
-    """The consonants by which a name is known in most languages: "ptn" for Putin, Путин, بوتين, プーチン.
+    """Return the consonants of a name that most languages keep: "ptn" for Putin, Путин, بوتين, プーチン.
 
-    A name that begins with a vowel begins with "a". Chinese characters stand for themselves.
+    A name that begins with a vowel begins with "a". Chinese characters are kept as they are.
     """
     spelt = "".join(map(_letter, _ARTICLE.sub("", word).lower()))
     for pattern, sound in _SPELLINGS:
@@ -61,7 +62,7 @@ _SCRIPT_VOWEL: Final = "a"
 
 @lru_cache(maxsize=50_000)
 def _letter(character: str) -> str:
-    """How a letter sounds, by the name that Unicode gives it: П is "PE", ب is "BEH", ツ is "TU"."""
+    """Return the sound of a letter by its Unicode name: П is "PE", ب is "BEH", ツ is "TU"."""
     match = _LETTER_NAME.fullmatch(unicodedata.name(character, ""))
     if match is None:
         return character if "\u3400" <= character <= "\u9fff" else ""
@@ -87,7 +88,7 @@ _FIGURE: Final = re.compile(
     r"(?<![A-Za-z\u00c0-\u052f\d.,:])(\d{1,3}(?:[ \u00a0\u202f'’]\d{3})+(?:[.,]\d+)?|\d[\d.,]*\d|\d)"
     r"(?![\d:]|[.]\d)\s?([^\W\d_]+)?(?:\s([^\W\d_]+))?"
 )
-# Languages in which 1.5 is one and a half.
+# Languages with a decimal point; the others have a decimal comma.
 _POINT_LANGUAGES: Final = frozenset(
     ("en", "zh", "ja", "ko", "he", "th", "hi", "ar", "ur", "bn", "ta", "te", "ms", "tl", "sw")
 )
@@ -98,13 +99,13 @@ _MILLION: Final = re.compile("milli?o|milh|milj[oö]|milió|mio$|mln$|млн|м�
 _MILLIARD: Final = re.compile("milliar|miljar|miliar|mrd$|mld$|bn$|млрд|миллиард|مليار|milyar")
 _TRILLION: Final = re.compile("tri(?:ll|lh)|трлн|триллион|تريليون")
 _BILLION: Final = re.compile("bi(?:ll|lh)")
-_SHORT_SCALE: Final = frozenset({"en", "pt"})  # where a billion has nine zeros
+_SHORT_SCALE: Final = frozenset({"en", "pt"})  # a billion is 10^9
 
 
 def numbers_in(text: str, language: str) -> Iterator[float]:
-    """The numbers of two and more digits (9.5 has two) in digits, times the word that follows them; no years.
+    """Yield the numbers in `text` of two or more digits (9.5 has two), multiplied by a following number word.
 
-    Digits of any script; separators as the language has them; no clocks.
+    Digits of any script; separators by `language`. Years and times of day are left out.
     """
     text = _FOREIGN_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
     text = _CLOCK.sub(" ", text)
@@ -129,7 +130,7 @@ def _value(figure: str, language: str) -> float:
     if len(set(marks)) == 1 and is_grouped and (len(marks) > 1 or marks[0] != point):
         return float("".join(groups))
     if len(set(marks)) == 1 and len(marks) > 1:
-        return float(groups[0])  # a date, a version: no number
+        return float(groups[0])  # a date or a version, not a number
     return float("".join(groups[:-1]) + "." + groups[-1])
 
 

@@ -1,19 +1,20 @@
-"""A story as the running sums of its reports: exact, so the order of arrival leaves no trace.
+"""Centroid of a story: exact sums over its reports, independent of the order of arrival.
 
 The score of an article against a story is the mean of a linear pair score, and the mean of dot products is
-the dot product with the mean: sums of the members' term weights are all that scoring needs. Weights are
-integers (packed.SCALE), so adding and removing are exact inverses and two stories merge by adding up.
+the dot product with the mean. So the sums of the members' term weights suffice for scoring. Weights are
+integers (term_codec.SCALE): adding and removing are exact inverses, and two stories merge by addition.
 
-A *silent* member (a copy; a container in a story with reports) is counted and dated, and adds nothing else.
+A *silent* member (a copy, or a live blog or roundup in a story with reports) counts as a member with a date
+and adds no terms.
 
-Cohesion, the mean logit of two reports inside the story, comes from the sums too: a field's summed pair
-cosine is (|sum|^2 - q) / 2, q the sum of the members' squared lengths. It is a function of the *set* of
-members, bit for bit.
+Cohesion, the mean logit of two reports inside the story, is computed from the sums too: the summed pair
+cosine of a field is (|sum|^2 - q) / 2, where q is the sum of the members' squared lengths. It depends on the
+*set* of members only, bit for bit.
 
 Blob (little-endian): header, trimmed mean (packed), dates of reports and of silent members (int32, minutes
-since 1970, sorted), terms whose sum is a packed weight (most are: one member has them), other terms (ids
-uint32, sums int32). A story of one report holds its terms once, as the trimmed mean. The front, all that the
-index needs, is read without the rest (`read_summary`).
+since 1970, sorted), terms whose sum is a packed weight (most terms, as one member has them), other terms (ids
+uint32, sums int32). A story of one report stores its terms once, as the trimmed mean. The index needs only
+the beginning, which `read_summary` reads.
 """
 
 import dataclasses
@@ -44,15 +45,15 @@ from aggregator.model.core import Reason
 
 Floats = npt.NDArray[np.float64]
 
-# The names of the shares of a score, in their order everywhere.
+# The names of the shares of a score, always in this order.
 REASONS: Final = (*FIELDS, "days", "undated", "no_body")
 
 _LAYOUT: Final = 1
-# layout, packed terms in the front, reports, bodyless, containers, silent, dates, silent dates, packed terms
-# in the back, wide terms, time pairs, squares by field, cohesion
+# layout, terms of the trimmed mean, reports, bodyless, containers, silent, dates, silent dates, other packed
+# terms, wide terms, time pairs, squares by field, cohesion
 _HEADER: Final = struct.Struct(f"<HH8Iq{FIELD_COUNT}qd")
 _EMPTY: Final[Ints] = np.zeros(0, dtype=np.int64)
-_PAIRS_AT_ONCE: Final = 1 << 18  # of dates: 2 MB
+_PAIRS_AT_ONCE: Final = 1 << 18  # pairs of dates per step: 2 MB
 _FIELD_BOUNDS: Final[Ints] = np.arange(FIELD_COUNT + 1, dtype=np.int64) << HASH_BITS
 
 
@@ -61,7 +62,7 @@ def _empty() -> Ints:
 
 
 class CentroidMember(msgspec.Struct, frozen=True):
-    """What a story sums up of one article."""
+    """The part of an article that enters a centroid."""
 
     terms: bytes
     minutes: int | None = None  # published, minutes since 1970; None: unknown
@@ -71,17 +72,17 @@ class CentroidMember(msgspec.Struct, frozen=True):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Centroid:
-    """All of a story's members, summed. Never changed in place."""
+    """The sums over all members of a story. Immutable: operations return a new one."""
 
     ids: Ints = dataclasses.field(default_factory=_empty)  # field and hash, sorted
     weights: Ints = dataclasses.field(default_factory=_empty)  # summed weights, all above 0
     squares: tuple[int, ...] = (0,) * FIELD_COUNT  # by field: sum of the members' squared lengths
-    reports: int = 0  # members that weigh
-    bodyless: int = 0  # of them without a body
-    containers: int = 0  # of them live blogs and round-ups: all or none
-    times: Ints = dataclasses.field(default_factory=_empty)  # of the dated reports, sorted
-    time_pairs: int = 0  # sum of the time shares of all dated pairs, in steps of 1/TIME_SCALE
-    silent: int = 0  # members without weight
+    reports: int = 0  # members that are counted in the sums
+    bodyless: int = 0  # reports without a body
+    containers: int = 0  # live blogs and roundups among the reports: all or none
+    times: Ints = dataclasses.field(default_factory=_empty)  # minutes of the dated reports, sorted
+    time_pairs: int = 0  # sum of the time shares of all dated pairs, in units of 1/TIME_SCALE
+    silent: int = 0  # members that are not counted in the sums
     silent_times: Ints = dataclasses.field(default_factory=_empty)
 
     @property
@@ -91,31 +92,31 @@ class Centroid:
 
     @property
     def is_container_only(self) -> bool:
-        """Whether the story has no report but live blogs and round-ups."""
+        """Whether all reports are live blogs and roundups."""
         return self.reports > 0 and self.containers == self.reports
 
 
 def add(centroid: Centroid, member: CentroidMember, model: EventModel) -> Centroid:
-    """The sums with one more report (or container, in a story that has nothing else)."""
+    """Return the centroid with one more report (or a live blog or roundup, if there are no other reports)."""
     return merge(centroid, _from_member(member), model)
 
 
 def remove(centroid: Centroid, member: CentroidMember, model: EventModel) -> Centroid:
-    """The sums before `member` was added. Raises ValueError when it is no member."""
+    """Return the centroid before `member` was added. Raise ValueError when it is not a member."""
     one = _from_member(member)
     times = _subtract_times(centroid.times, one.times)
     spots = np.searchsorted(centroid.ids, one.ids)
     if centroid.reports < 1 or not np.array_equal(
         centroid.ids[np.minimum(spots, len(centroid.ids) - 1)], one.ids
     ):
-        raise ValueError("the article is no member of this story's sums")
+        raise ValueError("the centroid has no member with these terms")
     weights = centroid.weights.copy()
     weights[spots] -= one.weights
-    kept = weights > 0
+    positive = weights > 0
     return dataclasses.replace(
         centroid,
-        ids=centroid.ids[kept],
-        weights=weights[kept],
+        ids=centroid.ids[positive],
+        weights=weights[positive],
         squares=tuple(a - b for a, b in zip(centroid.squares, one.squares, strict=True)),
         reports=centroid.reports - 1,
         bodyless=centroid.bodyless - one.bodyless,
@@ -126,7 +127,10 @@ def remove(centroid: Centroid, member: CentroidMember, model: EventModel) -> Cen
 
 
 def merge(left: Centroid, right: Centroid, model: EventModel) -> Centroid:
-    """The sums of both stories' members. Where only one has reports, the other's containers fall silent."""
+    """Return the centroid of both stories' members.
+
+    If only one has reports proper, the live blogs and roundups of the other become silent members.
+    """
     if left.is_container_only != right.is_container_only and left.reports and right.reports:
         left, right = _uncount_container(left), _uncount_container(right)
     ids, weights = _add_terms(left, right)
@@ -147,9 +151,9 @@ def merge(left: Centroid, right: Centroid, model: EventModel) -> Centroid:
 def from_members(
     counted_members: Iterable[CentroidMember], silent: Iterable[int | None], model: EventModel
 ) -> Centroid:
-    """The sums of a story from nothing: reports that weigh, and the minutes of members that do not."""
+    """Compute the centroid of a story from its counted members and the minutes of its silent members."""
     parts = [_from_member(member) for member in counted_members]
-    while len(parts) > 1:  # two and two: one after the other takes 2,000 passes over all terms
+    while len(parts) > 1:  # pairwise: one by one would take up to 2,000 passes over all terms
         pairs = itertools.zip_longest(parts[::2], parts[1::2], fillvalue=Centroid())
         parts = [merge(one, other, model) for one, other in pairs]
     whole = parts[0] if parts else Centroid()
@@ -159,15 +163,15 @@ def from_members(
 
 
 def add_silent(centroid: Centroid, minutes: int | None) -> Centroid:
-    """The sums with one more member that weighs nothing."""
+    """Return the centroid with one more silent member."""
     times = centroid.silent_times if minutes is None else np.sort(np.append(centroid.silent_times, minutes))
     return dataclasses.replace(centroid, silent=centroid.silent + 1, silent_times=times)
 
 
 def remove_silent(centroid: Centroid, minutes: int | None) -> Centroid:
-    """The sums before `add_silent`. Raises ValueError when there is no such member."""
+    """Return the centroid before `add_silent`. Raise ValueError when there is no such member."""
     if centroid.silent < 1:
-        raise ValueError("the story has no silent member")
+        raise ValueError("the centroid has no silent member")
     gone = _EMPTY if minutes is None else np.array([minutes], dtype=np.int64)
     return dataclasses.replace(
         centroid, silent=centroid.silent - 1, silent_times=_subtract_times(centroid.silent_times, gone)
@@ -175,12 +179,12 @@ def remove_silent(centroid: Centroid, minutes: int | None) -> Centroid:
 
 
 def without_terms(centroid: Centroid) -> Centroid:
-    """The sums of the same members with no terms: counts and dates are left, nothing is like it any more."""
+    """Return the centroid without terms: the counts and dates remain, and no article is similar to it."""
     return dataclasses.replace(centroid, ids=_EMPTY, weights=_EMPTY, squares=(0,) * FIELD_COUNT)
 
 
 def cohesion(centroid: Centroid, model: EventModel) -> float:
-    """Mean logit of two reports of the story, with one pseudo-pair of `cohesion_prior`."""
+    """Return the mean logit of two reports of the story, including one pseudo-pair of `cohesion_prior`."""
     pairs = centroid.reports * (centroid.reports - 1) // 2
     dated = len(centroid.times) * (len(centroid.times) - 1) // 2
     bodied = centroid.reports - centroid.bodyless
@@ -192,9 +196,9 @@ def cohesion(centroid: Centroid, model: EventModel) -> float:
 
 
 class ScoreShares(NamedTuple):
-    """A mean pair score in its parts, by reason: what they come from, and the logits they give.
+    """A mean pair score by reason: the values, and the logits they add.
 
-    The logits sum up to the score together with the model's bias.
+    The score is the sum of the logits plus the model's bias.
     """
 
     names: tuple[str, ...]
@@ -206,7 +210,7 @@ class ScoreShares(NamedTuple):
         return model.bias + float(self.logits.sum())
 
     def reasons(self) -> tuple[Reason, ...]:
-        """The parts that count at all."""
+        """Return the shares that are not 0."""
         return tuple(
             Reason(name=name, value=float(value), share=float(logit))
             for name, value, logit in zip(self.names, self.values, self.logits, strict=True)
@@ -215,15 +219,18 @@ class ScoreShares(NamedTuple):
 
 
 def pair_shares(left: Centroid, right: Centroid, model: EventModel) -> ScoreShares:
-    """The mean logit of a report of one story with a report of the other, in parts. Both have reports."""
+    """Return the mean logit of a report of one story with a report of the other, by reason.
+
+    Both must have reports.
+    """
     if len(left.ids) > len(right.ids):
         left, right = right, left
     pairs = left.reports * right.reports
     dated = len(left.times) * len(right.times)
     bodied = (left.reports - left.bodyless) * (right.reports - right.bodyless)
     spots = np.searchsorted(right.ids, left.ids)
-    known = spots < len(right.ids)
-    both = np.flatnonzero(known)[right.ids[spots[known]] == left.ids[known]]
+    in_range = spots < len(right.ids)
+    both = np.flatnonzero(in_range)[right.ids[spots[in_range]] == left.ids[in_range]]
     products = left.weights[both] * right.weights[spots[both]]
     bounds = np.searchsorted(left.ids[both], _FIELD_BOUNDS)
     dots = [int(products[start:end].sum()) for start, end in itertools.pairwise(bounds)]
@@ -241,12 +248,12 @@ def pair_shares(left: Centroid, right: Centroid, model: EventModel) -> ScoreShar
 
 
 def mean_logit(left: Centroid, right: Centroid, model: EventModel) -> float:
-    """Mean logit of a report of one story with a report of the other. Both must have reports."""
+    """Return the mean logit of a report of one story with a report of the other. Both must have reports."""
     return pair_shares(left, right, model).score(model)
 
 
 def trimmed(centroid: Centroid, model: EventModel) -> Words:
-    """The mean report, packed and cut: what articles are scored against."""
+    """Return the mean report, packed and cut to `packed_terms`: articles are scored against it."""
     if not centroid.reports:
         return np.zeros(0, dtype=np.uint32)
     mean = (centroid.weights + centroid.reports // 2) // centroid.reports
@@ -254,7 +261,7 @@ def trimmed(centroid: Centroid, model: EventModel) -> Words:
 
 
 class CentroidSummary(msgspec.Struct, frozen=True):
-    """What the index keeps of a story."""
+    """The part of a centroid that the index needs."""
 
     trimmed: bytes
     cohesion: float
@@ -272,7 +279,7 @@ class CentroidSummary(msgspec.Struct, frozen=True):
 
 
 def to_bytes(centroid: Centroid, model: EventModel) -> bytes:
-    """The story's blob. Equal sets of members under one model give equal bytes."""
+    """Return the blob of a centroid. Equal sets of members under one model give equal bytes."""
     summary = trimmed(centroid, model)
     codes = pack(centroid.ids, centroid.weights)
     narrow = weights_of(codes) == centroid.weights
@@ -299,7 +306,7 @@ def to_bytes(centroid: Centroid, model: EventModel) -> bytes:
 
 
 def read_summary(blob: bytes) -> CentroidSummary:
-    """The part of a blob that the index needs."""
+    """Read only the part of a blob that the index needs."""
     head = _header(blob)
     summary, (reports, bodyless, containers, silent, dated, silent_dated) = head[1], head[2:8]
     at = _HEADER.size
@@ -317,7 +324,7 @@ def read_summary(blob: bytes) -> CentroidSummary:
 
 
 def from_bytes(blob: bytes) -> Centroid:
-    """The sums of a blob. Raises ValueError for another layout."""
+    """Read the centroid from its blob. Raise ValueError for another layout."""
     head = _header(blob)
     summary, (dated, silent_dated, narrow, wide) = head[1], head[6:10]
     at = _HEADER.size
@@ -344,11 +351,11 @@ def from_bytes(blob: bytes) -> Centroid:
 
 def _header(blob: bytes) -> tuple[int, ...]:
     if len(blob) < _HEADER.size or int.from_bytes(blob[:2], "little") != _LAYOUT:
-        raise ValueError("these bytes are no story's sums of this layout")
+        raise ValueError("not a centroid of the current layout")
     head: tuple[int, ...] = _HEADER.unpack_from(blob)
     dated, silent_dated, narrow, wide = head[6:10]
     if len(blob) != _HEADER.size + 4 * (head[1] + dated + silent_dated + narrow + 2 * wide):
-        raise ValueError("these bytes are a story's sums that were cut off")
+        raise ValueError("the bytes of a centroid are truncated")
     return head
 
 
@@ -369,7 +376,7 @@ def _from_member(member: CentroidMember) -> Centroid:
 
 
 def _squares(ids: Ints, weights: Ints) -> tuple[int, ...]:
-    """Sum of squares by field; ids sorted, so each field is one run."""
+    """Return the sum of squares by field; ids are sorted, so each field is one run."""
     bounds = np.searchsorted(ids, _FIELD_BOUNDS)
     runs = (weights[start:end] for start, end in itertools.pairwise(bounds))
     return tuple(int(run @ run) for run in runs)
@@ -387,7 +394,7 @@ def _add_terms(left: Centroid, right: Centroid) -> tuple[Ints, Ints]:
 
 
 def _time_between(left: Ints, right: Ints, model: EventModel) -> int:
-    """Sum of the time shares of all pairs of a date on the left and one on the right."""
+    """Return the sum of the time shares of all pairs of a left and a right date."""
     if len(left) < len(right):
         left, right = right, left
     rows = max(1, _PAIRS_AT_ONCE // max(1, len(left)))
@@ -396,7 +403,7 @@ def _time_between(left: Ints, right: Ints, model: EventModel) -> int:
 
 
 def _days_between(left: Ints, right: Ints) -> float:
-    """Days between the nearest two dates; 0 where a side has none."""
+    """Return the days between the nearest two dates; 0 if a side has none."""
     if not len(left) or not len(right):
         return 0.0
     spots = np.searchsorted(left, right)
@@ -408,7 +415,7 @@ def _days_between(left: Ints, right: Ints) -> float:
 def _subtract_times(times: Ints, gone: Ints) -> Ints:
     spots = np.searchsorted(times, gone)
     if len(gone) and (int(spots[0]) >= len(times) or times[spots[0]] != gone[0]):
-        raise ValueError("no member has this date")
+        raise ValueError("the centroid has no member of this date")
     return np.delete(times, spots)
 
 

@@ -1,11 +1,11 @@
-"""How common a word is in news: the frozen background table that term weights rest on.
+"""Document frequencies of words in news: the frozen background table of the term weights.
 
-The table counts *events*, not articles: a word is counted once for all reports of one event, so that a much
-reported event does not make its own words look common. Counting the articles that stream in was measured and
-hurts; an unseen word counts 0. `training/background.py` makes the table and says of what.
+The table counts *events* and not articles: a word counts once for all reports of one event, so an event with
+many reports does not make its own words look common. Measurements showed that counting the incoming articles
+lowers the quality; an unseen word counts 0. `training/background.py` makes the table and documents its data.
 
-File: gzip, UTF-8, one line a term, tab-separated `kind  language  term  df`, sorted; lines of kind "events"
-hold the number of events counted of a language. Kinds: w stem, n name, d number, u number|unit. Only words
+File: gzip, UTF-8, one line per term, tab-separated `kind  language  term  df`, sorted; lines of kind "events"
+have the number of events counted for a language. Kinds: w stem, n name, d number, u number|unit. Only words
 belong to a language; names and numbers have the language "*".
 """
 
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 Kind = Literal["w", "n", "d", "u"]
 ANY_LANGUAGE = "*"
-# Headings of the lists of common words; config/tuning.yaml says how common the words below each are.
+# Headings of the lists of common words; config/tuning.yaml has the share of events for each.
 LISTS = ("very common", "common", "named", "topical")
 
 
@@ -33,18 +33,18 @@ class BackgroundFrequencies(msgspec.Struct, frozen=True):
     counts: Mapping[tuple[str, str], Mapping[str, int]]
 
     def table(self, kind: Kind, language: str) -> Mapping[str, int]:
-        """Term -> number of events that hold it; empty for a language that was never counted."""
+        """Return the number of events by term; empty for a language that was not counted."""
         return self.counts.get((kind, language), {})
 
     def knows(self, language: str) -> bool:
-        """Whether words of `language` were counted: only then does "rare" mean anything."""
+        """Return whether words of `language` were counted; otherwise none can be called rare."""
         return self.events.get(language, 0) > 0
 
     def idf(self, language: str) -> npt.NDArray[np.float64]:
-        """Weight by document frequency, `ln((1+n)/(1+df)) + 1`, indexed by df.
+        """Return the weight by document frequency, `ln((1+n)/(1+df)) + 1`, as an array indexed by df.
 
-        A language without counts takes the n of all: its words all weigh the same, and its names and
-        numbers, which belong to no language, weigh as everywhere.
+        For a language without counts, n is the total of all languages: its words all have one weight, and its
+        names and numbers, which belong to no language, have their usual weights.
         """
         return _idf(self.events.get(language) or self.events.get(ANY_LANGUAGE, 0), self._largest_df)
 
@@ -59,7 +59,7 @@ def _idf(events: int, largest_df: int) -> npt.NDArray[np.float64]:
 
 
 def read_background(data: bytes) -> BackgroundFrequencies:
-    """The table from the bytes of its file. Raises ValueError for a line that is not of the format."""
+    """Parse the table from the bytes of its file. Raise ValueError for a malformed line."""
     events: dict[str, int] = {}
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for line in gzip.decompress(data).decode("utf-8").splitlines():
@@ -72,7 +72,7 @@ def read_background(data: bytes) -> BackgroundFrequencies:
 
 
 def write_background(background: BackgroundFrequencies) -> bytes:
-    """The bytes of the file: the same table gives the same bytes."""
+    """Return the bytes of the file; equal tables give equal bytes."""
     lines = [f"events\t{language}\t\t{n}" for language, n in sorted(background.events.items())]
     for (kind, language), table in sorted(background.counts.items()):
         lines.extend(f"{kind}\t{language}\t{term}\t{df}" for term, df in sorted(table.items()))
@@ -81,18 +81,17 @@ def write_background(background: BackgroundFrequencies) -> bytes:
 
 @functools.cache
 def shipped_background() -> BackgroundFrequencies:
-    """The table that comes with the program."""
+    """Return the table that ships with the program."""
     return read_background(files("aggregator.cluster.events").joinpath("background.tsv.gz").read_bytes())
 
 
 @functools.cache
 def common_words(language: str) -> tuple[tuple[str, str], ...]:
-    """Lists of common words below their headings, which are of LISTS; empty without a list.
+    """Return the lists of common words with their headings (see LISTS); empty for a language without lists.
 
-    common/LANGUAGE.txt holds words as they stand in news, below the headings "very common", "common", "named"
-    (countries, capitals, institutions) and "topical" (the stock words of kinds of events: quakes, matches,
-    trials). The lists are our own, written down from knowledge of the language and not counted in anybody's
-    texts.
+    common/LANGUAGE.txt has inflected words below the headings "very common", "common", "named" (countries,
+    capitals, institutions) and "topical" (typical words of kinds of events: quakes, matches, trials). The
+    lists were written by hand for this project; they are not counted from any corpus.
     """
     path = files("aggregator.cluster.events").joinpath("common", f"{language}.txt")
     if not path.is_file():

@@ -1,9 +1,9 @@
-"""Names of persons, places and things in a text, by the signs that its script has for them.
+"""Finds names of persons, places and things by the marks of each script.
 
-Latin, Greek and Cyrillic: runs of capitalised words inside sentences. German writes every noun with a
-capital: there a single word is a name only behind a preposition that takes no article, when it is no common
-noun. Scripts without capitals: what stands in quotation marks, behind or before a title; transliterations
-(katakana; the Chinese characters that spell foreign sounds); in Chinese the places that are named most.
+Latin, Greek and Cyrillic: runs of capitalised words inside sentences. German capitalises every noun: there a
+single word is a name only after a preposition without article, and only if it is not a common noun. Scripts
+without capitals: text in quotation marks and next to a title; transliterations (katakana; the Chinese
+characters that spell foreign sounds); in Chinese also the most frequent place names.
 """
 
 import re
@@ -14,13 +14,13 @@ _UPPER: Final = "".join(
     re.escape(c) for c in map(chr, [*range(0x590), *range(0x1E00, 0x2000)]) if c.isupper()
 )
 # A run of capitalised words after a lower-case letter, comma, semicolon or closing quote, so not at the start
-# of a sentence, where every word has a capital. What stands before is looked at second, so that the scan
-# skips to capitals: four times as fast.
+# of a sentence, where every word has a capital. The text before is checked by a lookbehind after the capital,
+# so that the scan skips to capitals: four times as fast.
 _RUN: Final = rf"[\w'’-]*(?: [{_UPPER}][\w'’-]*)*"
 _BEFORE: Final = rf"(?<=[^\W\d_{_UPPER}] .|[,;\"”’»] .)"
 _CAPITALS: Final = re.compile(rf"[{_UPPER}]{_BEFORE}{_RUN}")
-# The same behind an opening quotation mark: «Осиновская», „Aegean Star“. Not in English, where the weights
-# were learnt without.
+# The same after an opening quotation mark: «Осиновская», „Aegean Star“. Not in English: its weights were
+# trained without it.
 _QUOTED_CAPITALS: Final = re.compile(rf"[{_UPPER}](?:{_BEFORE}|(?<=[^\W\d_] [«„“\"].)|(?<=[«„“] .)){_RUN}")
 
 _PREPOSITION: Final = re.compile(
@@ -65,7 +65,7 @@ _CHINESE: Final = re.compile(
     rf"[{_SPELLING}]{{1,20}}+(?:[·•・][{_SPELLING}]{{1,20}}+)++|{_CHINESE_PLACES}|[{_SPELLING}]{{3,}}"
     r"|[“《「『]([^”》」』\s，。！？、]{2,10})[”》」』]"
 )
-# Katakana spells foreign words as well as foreign names: a name has parts, or is called island, town or Mr.
+# Katakana spells foreign words too: a name has several parts, or a word such as island, town or Mr. after it.
 _JAPANESE: Final = re.compile(
     r"(?<![ァ-ヺー])[ァ-ヺー]{2,}+(?:(?:[・＝=][ァ-ヺー]{2,}+)++|(?=[島市州県港国氏湾町村区沖軍]|さん|政府|海|首相|大統領))"
     r"|[「『“]([^」』”ぁ-ん\s。、！？]{2,12})[」』”]"
@@ -82,7 +82,7 @@ _KOREAN: Final = re.compile(
     r"|[‘“'\"]([^’”'\"\n.,]{2,20})[’”'\"]"
 )
 _QUOTED: Final = re.compile(r"[\"“«„]([^\"”»“\n.,;:!?]{3,40})[\"”»“]")
-# Scripts without capitals of which nothing else is known here.
+# Scripts without capitals and without further rules here.
 _QUOTING: Final = (
     "he", "yi", "hi", "mr", "ne", "bn", "ta", "te", "kn", "ml", "gu", "pa", "th", "lo", "km", "my", "am",
     "ka", "si",
@@ -92,24 +92,24 @@ _CASELESS: Final = {
     **dict.fromkeys(("ar", "fa", "ur", "ps", "ckb", "ug", "sd"), _ARABIC),
     **dict.fromkeys(_QUOTING, _QUOTED),
 }  # fmt: skip
-_LONGEST_SCAN: Final = 240_000  # characters looked at for a language without capitals
+_LONGEST_SCAN: Final = 240_000  # characters searched in a language without capitals
 
-# Languages that write every noun with a capital: a run of two or more is a name there.
+# Languages that capitalise every noun: only a run of two or more capitalised words is a name.
 _CAPITAL_NOUNS: Final = frozenset({"de", "lb"})
 
 
 def find_names(text: str, language: str, is_common: Callable[[str], bool]) -> list[str]:
-    """The names in `text`, lower-case, as often as they occur; `is_common` knows everyday words."""
+    """Return the names in `text` in lower case, with repeats; `is_common` reports everyday words."""
     if language in _CASELESS:
         return list(_caseless(text[:_LONGEST_SCAN], _CASELESS[language], is_common))
     capitals = _CAPITALS if language == "en" else _QUOTED_CAPITALS
-    found = [name.lower().replace("’", "'").removesuffix("'s") for name in capitals.findall(text)]
+    names = [name.lower().replace("’", "'").removesuffix("'s") for name in capitals.findall(text)]
     if language == "en":
-        return found
+        return names
     if language in _CAPITAL_NOUNS:
         single = (name for name in _PREPOSITION.findall(text) if not name.endswith(_NOUN_ENDINGS))
-        found = [*(name for name in found if " " in name), *map(str.lower, single)]
-    return [name for name in found if not is_common(name)]
+        names = [*(name for name in names if " " in name), *map(str.lower, single)]
+    return [name for name in names if not is_common(name)]
 
 
 def _caseless(text: str, signs: re.Pattern[str], is_common: Callable[[str], bool]) -> Iterator[str]:

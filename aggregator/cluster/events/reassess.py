@@ -1,19 +1,19 @@
-"""The second look: was it right to put these articles together, now that more is known?
+"""Second look: repeat the decisions about recent articles after later ones arrived.
 
-The first decision about an article knows only what came before it. So the stories that changed since the last
-look are asked again, in two steps:
+The first decision about an article knows only earlier articles. So the stories that changed since the last
+second look are checked again, in two steps:
 
-1. *Moves.* A report is compared with the other reports of its story, and with the stories nearby. It goes
-   where it fits clearly better, or stands alone when it fits nowhere.
-2. *Merges.* Two stories whose reports agree on the mean become one, the closest pair first.
+1. *Moves.* Compare a report with the other reports of its story and with nearby stories. Move it to a story
+   that it fits clearly better, or to a story of its own if it fits nowhere.
+2. *Merges.* Merge two stories whose reports agree on average, the closest pair first.
 
-Pure: everything is asked of a `StoryLookup`, nothing is written. The look keeps its own copies of the sums,
-so that
-a later change sees the earlier ones; the changes are to be carried out in their order. Work is bounded by the
-rules `look_members` and `look_neighbours` for each story asked, however large the installation is.
+Pure: data is read through a `StoryLookup`, and nothing is written. The second look works on copies of the
+centroids, so that a later change takes the earlier ones into account; apply the changes in their order.
+`reassess_members` and `reassess_neighbours` limit the work for each story, whatever the size of the database.
 
-Only reports that weigh are asked. Copies, excerpts and containers beside reports say nothing of their own:
-a copy goes along with its report, a container moves only when a report takes it in (events.decide).
+Only reports that are counted in a centroid are checked. Copies, excerpts, and live blogs and roundups in a
+story with reports are no evidence of their own: a copy moves with its report, a live blog or roundup moves
+only when a report absorbs its story (scorer.decide). See ADR 10.
 """
 
 import heapq
@@ -31,38 +31,38 @@ from aggregator.cluster.events.term_codec import DOT_SCALE, FIELD_COUNT, HASH_BI
 from aggregator.cluster.events.weights import MINUTES_A_DAY, TIME_SCALE, EventModel, time_shares
 from aggregator.model.core import Reason
 
-# A screened score misses what was cut from the stories' means: stories are asked exactly from so much below
-# what they could need. With 0.75 the figures are the same, but after two shuffles of the days 2 in 100 of the
-# pairs of articles that are together in either disagree, instead of 1.
+# Screening uses trimmed means, which underestimate scores. Stories are scored exactly if the screened score
+# is at most this far below the required one, in logits. With 0.75 the measures are the same, but between two
+# shuffles of the days 2 % of the pairs of articles that are together in either disagree, instead of 1 %.
 _SCREEN_SLACK: Final = 1.5
 
 
 class CountedReport(msgspec.Struct, frozen=True):
-    """A report that weighs in its story."""
+    """A report that is counted in its story's centroid."""
 
     article: str
     inbox: int  # its inbox number
     member: CentroidMember
+    is_undated_text: bool = False  # see ScoringInput
 
 
 class ReportMove(msgspec.Struct, frozen=True):
-    """A report leaves its story. `reasons` sum up with the model's bias to `score`."""
+    """A report leaves its story. `score` is the sum of the reasons plus the model's bias."""
 
     article: str
     source: int
-    target: int | None  # None: it stands alone, and `score` is what ties it to the story it leaves
+    target: int | None  # None: a story of its own; then `score` is that with the story it leaves
     own: float  # mean logit with the other reports of the story it leaves
     score: float
-    need: (
-        float  # what was asked: the target's need with the margin, or, standing alone, what it fell short of
-    )
+    need: float  # required: the target's need with the margin or, without a target, the need it failed
     reasons: tuple[Reason, ...]
 
 
 class StoryMerge(msgspec.Struct, frozen=True):
-    """Two stories become one. `reasons` sum up with the model's bias to `score`.
+    """Two stories become one. `score` is the sum of the reasons plus the model's bias.
 
-    Which of the two ids lives on is not decided here. Later changes of the same look call the story `kept`.
+    Which story id survives is decided elsewhere. Later changes of the same second look refer to the story as
+    `kept`.
     """
 
     kept: int
@@ -76,44 +76,49 @@ Reassignment = ReportMove | StoryMerge
 
 
 class StoryLookup(Protocol):
-    """What a look asks about stories and articles. All answers are of the time before the look."""
+    """Read access to stories and articles as they were before the second look."""
 
     def story(self, number: int) -> Candidate | None:
-        """A live story; None when there is none (any more) of this number."""
+        """Return a live story, or None if there is none with this number (any more)."""
 
     def story_centroid(self, number: int) -> Centroid:
-        """All of the story's members."""
+        """Return the centroid over all members of the story."""
 
     def counted_reports(self, number: int, newest: int) -> Sequence[CountedReport]:
-        """Its reports that weigh: at most so many, the largest inbox numbers, in any order."""
+        """Return the counted reports with the largest inbox numbers, at most `newest`, in any order."""
 
     def neighbours(self, number: int) -> Sequence[Candidate]:
-        """Other live stories that share terms with the story and lie inside its window (index.neighbours)."""
+        """Return other live stories that share terms with the story and are in its window (story_index)."""
 
     def candidates(self, article: ScoringInput) -> Sequence[Candidate]:
-        """Live stories that share terms with the article (index.candidates)."""
+        """Return live stories that share terms with the article (story_index)."""
 
     def may_leave(self, article: str, /) -> bool:
-        """False where a correction holds the article in its story."""
+        """Return False if a correction keeps the article in its story."""
 
     def may_join(self, article: str, number: int, /) -> bool:
-        """False where a correction keeps the article out of the story."""
+        """Return False if a correction keeps the article out of the story."""
 
     def may_merge(self, one: int, other: int, /) -> bool:
-        """False where a correction keeps the two stories apart."""
+        """Return False if a correction keeps the two stories apart."""
 
-    def objections(self, article: str, number: int, /) -> Sequence[Reason]:
-        """Vetoes against the article in the story: negative shares, in logits."""
+    def corrections(self, article: str, number: int, /) -> Sequence[Reason]:
+        """Return the corrections of the article's score in the story, in logits: by report, and vetoes.
+
+        In its own story the article is compared with the other reports, without vetoes.
+        """
 
 
-def reassess_stories(touched: Iterable[int], lookup: StoryLookup, scorer: Scorer) -> tuple[Reassignment, ...]:
-    """The changes to the stories that were touched since the last look; numbers of dead ones are passed over.
+def reassess_stories(
+    changed_numbers: Iterable[int], lookup: StoryLookup, scorer: Scorer
+) -> tuple[Reassignment, ...]:
+    """Return the changes to the stories in `changed_numbers`, which changed since the last second look.
 
-    What the look itself changes counts as touched for the next one. The answer depends on the set of numbers
-    and on what the desk tells, not on any order.
+    Numbers of stories that no longer exist are skipped. Stories changed here should be checked again in the
+    next second look. The result depends on the set of numbers and the lookup, not on any order.
     """
     copies = _WorkingCopies(lookup, scorer)
-    numbers = sorted(set(touched))
+    numbers = sorted(set(changed_numbers))
     for number in numbers:
         copies.move_members(number)
     copies.merge_stories(numbers)
@@ -121,7 +126,7 @@ def reassess_stories(touched: Iterable[int], lookup: StoryLookup, scorer: Scorer
 
 
 class _ReportMatrix:
-    """Reports side by side, ready to be compared with a story at once."""
+    """Reports as arrays, to be compared with a story at once."""
 
     def __init__(self, counted_reports: Sequence[CountedReport], model: EventModel) -> None:
         self._model = model
@@ -136,7 +141,7 @@ class _ReportMatrix:
         self._minutes = np.array([report.member.minutes or 0 for report in counted_reports], dtype=np.int64)
 
     def scores(self, story: Centroid, *, inside: bool) -> Floats:
-        """Mean logit of each report with the story's reports; `inside`: with those beside itself."""
+        """Return the mean logit of each report with the story's reports; `inside`: without itself."""
         model, count = self._model, len(self.singles)
         others = story.reports - inside
         cosines = self._dots(story) - (self._squares if inside else 0.0)
@@ -162,7 +167,7 @@ class _ReportMatrix:
 
 
 class _WorkingCopies:
-    """Working copies of the stories of one look."""
+    """Working copies of the stories of one second look."""
 
     def __init__(self, lookup: StoryLookup, scorer: Scorer) -> None:
         self._lookup = lookup
@@ -170,19 +175,19 @@ class _WorkingCopies:
         self._model = scorer.model
         self._tuning = scorer.model.tuning
         self._centroids: dict[int, Centroid] = {}
-        self._changed: dict[int, Candidate | None] = {}  # None: it went into another story
+        self._changed: dict[int, Candidate | None] = {}  # None: merged into another story
         self._moved: set[str] = set()
         self._nearest: dict[int, list[Candidate]] = {}
         self._scores_near: dict[int, dict[int, float]] = {}
         self.changes: list[Reassignment] = []
 
-    # --- stories as they are by now -------------------------------------------------------------------------
+    # --- current state of the stories -----------------------------------------------------------------------
 
     def _story(self, number: int) -> Candidate | None:
         return self._changed[number] if number in self._changed else self._lookup.story(number)
 
-    def _now(self, candidates: Iterable[Candidate]) -> list[Candidate]:
-        """The candidates as they are by now; those of reports only."""
+    def _current(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """Return the current state of the candidates; only stories with reports proper."""
         current = (self._changed.get(one.number, one) for one in candidates)
         return [one for one in current if one and one.summary.reports and not one.summary.is_container_only]
 
@@ -192,105 +197,117 @@ class _WorkingCopies:
         return self._centroids[number]
 
     def _set(self, number: int, total: Centroid, last_inbox: int) -> None:
-        known = self._story(number)
-        assert known is not None, "a story that was just asked"
+        story = self._story(number)
+        assert story is not None, "the caller has just read this story"
         self._centroids[number] = total
         summary = centroids.read_summary(centroids.to_bytes(total, self._model))
-        last_inbox = max(known.last_inbox, last_inbox)
-        self._changed[number] = msgspec.structs.replace(known, summary=summary, last_inbox=last_inbox)
+        last_inbox = max(story.last_inbox, last_inbox)
+        self._changed[number] = msgspec.structs.replace(story, summary=summary, last_inbox=last_inbox)
 
     # --- moves ----------------------------------------------------------------------------------------------
 
     def move_members(self, number: int) -> None:
-        """Lets the story's newest reports go where they fit better, the one that gains most first."""
+        """Move the story's newest reports where they fit better, the largest gain first."""
         story = self._story(number)
         if story is None or story.summary.reports < 2 or story.summary.is_container_only:
             return
         counted_reports = sorted(
-            self._lookup.counted_reports(number, self._tuning.look_members),
+            self._lookup.counted_reports(number, self._tuning.reassess_members),
             key=lambda report: (report.inbox, report.article),
         )
         counted_reports = [report for report in counted_reports if report.article not in self._moved]
         if not counted_reports:
             return
-        stack = _ReportMatrix(counted_reports, self._model)
-        own = stack.scores(self._centroid_of(number), inside=True)
+        matrix = _ReportMatrix(counted_reports, self._model)
+        own = matrix.scores(self._centroid_of(number), inside=True)
+        own += [self._correction(report.article, number) for report in counted_reports]
         near = self._near(story)
         best = np.full(len(counted_reports), -np.inf)
         for candidate in near:
-            best = np.maximum(best, stack.scores(self._centroid_of(candidate.number), inside=False))
+            best = np.maximum(best, matrix.scores(self._centroid_of(candidate.number), inside=False))
         need = self._tuning.cohesion * story.summary.cohesion
         leaves = own < max(self._tuning.threshold, need) - self._tuning.leave_below + _SCREEN_SLACK
-        hopeful = np.flatnonzero((best > own + self._tuning.move_gain) | leaves)
+        hopeful = np.flatnonzero((best + _SCREEN_SLACK > own + self._tuning.move_gain) | leaves)
         for place in sorted(hopeful.tolist(), key=lambda place: (own[place] - best[place], place)):
-            self._ask(number, counted_reports[place], stack.singles[place], near)
+            self._reassess_report(number, counted_reports[place], matrix.singles[place], near)
 
-    def _ask(self, number: int, report: CountedReport, single: Centroid, near: Sequence[Candidate]) -> None:
-        """Moves one report of the story if that is clearly better for it."""
+    def _reassess_report(
+        self, number: int, report: CountedReport, single: Centroid, near: Sequence[Candidate]
+    ) -> None:
+        """Move one report of the story if another story, or one of its own, is clearly better."""
         tuning, model = self._tuning, self._model
         total = self._centroid_of(number)
         if total.reports < 2 or not self._lookup.may_leave(report.article):
             return
-        rest = centroids.remove(total, report.member, model)
-        own = centroids.pair_shares(single, rest, model)
-        own_score = own.score(model)
-        own_need = self._need(report, centroids.cohesion(rest, model))
+        remainder = centroids.remove(total, report.member, model)
+        own = centroids.pair_shares(single, remainder, model)
+        own_corrections = tuple(self._lookup.corrections(report.article, number))
+        own_score = own.score(model) + sum(reason.share for reason in own_corrections)
+        own_need = self._need(report, centroids.cohesion(remainder, model))
         if own_score < own_need:
             near = [*near, *self._beside(self._article(report))]
         move = self._best_story(report, number, single, own_score, near)
-        if move is not None and move.target is not None and self._will_merge(number, rest, move.target):
+        if move is not None and move.target is not None and self._will_merge(number, remainder, move.target):
             return
         if move is None and own_score < own_need - tuning.leave_below:
             need = own_need - tuning.leave_below
-            move = ReportMove(report.article, number, None, own_score, own_score, need, own.reasons())
+            reasons = (*own.reasons(), *own_corrections)
+            move = ReportMove(report.article, number, None, own_score, own_score, need, reasons)
         if move is not None:
-            self._carry_out(move, report, rest)
+            self._carry_out(move, report, remainder)
+
+    def _correction(self, article: str, number: int) -> float:
+        return sum(reason.share for reason in self._lookup.corrections(article, number))
 
     def _best_story(
         self, report: CountedReport, source: int, single: Centroid, own: float, near: Iterable[Candidate]
     ) -> ReportMove | None:
-        """The move to the story that the report fits best, and clearly better than its own."""
+        """Return the move to the story that the report fits best, if clearly better than its own."""
         tuning = self._tuning
         article = self._article(report)
         best: ReportMove | None = None
-        for candidate in sorted(self._now(near), key=lambda one: one.number):
+        for candidate in sorted(self._current(near), key=lambda one: one.number):
             shares = centroids.pair_shares(single, self._centroid_of(candidate.number), self._model)
             score = shares.score(self._model)
             need = max(
                 own + tuning.move_gain, self._need(report, candidate.summary.cohesion) + tuning.move_above
             )
             least = need if best is None else max(need, best.score)
-            if candidate.number == source or score < least or not self._fits(article, candidate):
+            if (
+                candidate.number == source
+                or score + _SCREEN_SLACK < least
+                or not self._fits(article, candidate)
+            ):
                 continue
             if not self._lookup.may_join(report.article, candidate.number):
                 continue
-            objections = tuple(self._lookup.objections(report.article, candidate.number))
-            score += sum(reason.share for reason in objections)
+            corrections = tuple(self._lookup.corrections(report.article, candidate.number))
+            score += sum(reason.share for reason in corrections)
             if score >= need and (best is None or score > best.score):
-                reasons = (*shares.reasons(), *objections)
+                reasons = (*shares.reasons(), *corrections)
                 best = ReportMove(report.article, source, candidate.number, own, score, need, reasons)
         return best
 
-    def _will_merge(self, number: int, rest: Centroid, other: int) -> bool:
-        """Whether the rest of the story belongs there too: then the stories merge, and nobody moves."""
+    def _will_merge(self, number: int, remainder: Centroid, other: int) -> bool:
+        """Return whether the remaining reports belong to that story too; then merge instead of moving."""
         story, beside = self._story(number), self._story(other)
         if story is None or beside is None or not self._may_be_one(story, beside):
             return False
         need = self._merge_need(story, beside)
         return all(
             centroids.mean_logit(one, self._centroid_of(other), self._model) >= need
-            for one in (rest, self._centroid_of(number))
+            for one in (remainder, self._centroid_of(number))
         )
 
     def _beside(self, article: ScoringInput) -> list[Candidate]:
-        """The stories that fit the article best, as if it came only now."""
-        screened = self._scorer.rank(article, self._now(self._lookup.candidates(article)))
-        return [candidate for _, candidate in screened[: self._tuning.look_neighbours]]
+        """Return the stories that fit the article best, as if it had just arrived."""
+        screened = self._scorer.rank(article, self._current(self._lookup.candidates(article)))
+        return [candidate for _, candidate in screened[: self._tuning.reassess_neighbours]]
 
-    def _carry_out(self, move: ReportMove, report: CountedReport, rest: Centroid) -> None:
+    def _carry_out(self, move: ReportMove, report: CountedReport, remainder: Centroid) -> None:
         self.changes.append(move)
         self._moved.add(report.article)
-        self._set(move.source, rest, 0)
+        self._set(move.source, remainder, 0)
         if move.target is not None:
             grown = centroids.add(self._centroid_of(move.target), report.member, self._model)
             self._set(move.target, grown, report.inbox)
@@ -298,19 +315,20 @@ class _WorkingCopies:
     def _need(self, report: CountedReport, cohesion: float) -> float:
         if report.member.bodyless:
             return self._tuning.threshold
-        return max(self._tuning.threshold, self._tuning.cohesion * cohesion)
+        share = self._tuning.undated_cohesion if report.is_undated_text else self._tuning.cohesion
+        return max(self._tuning.threshold, share * cohesion)
 
     def _article(self, report: CountedReport) -> ScoringInput:
-        words = 0 if report.member.bodyless else self._tuning.bodyless_words
-        return ScoringInput(report.member.terms, report.member.minutes, words, inbox=report.inbox)
+        body_words = 0 if report.member.bodyless else self._tuning.bodyless_words
+        return ScoringInput(report.member.terms, report.member.minutes, body_words, inbox=report.inbox)
 
     def _fits(self, article: ScoringInput, candidate: Candidate) -> bool:
         has_capacity = candidate.summary.members < self._tuning.story_cap
         return has_capacity and is_within_window(article, candidate, self._model)
 
     def _crowd(self, one: Candidate, other: Candidate) -> float:
-        """What a merge is asked in addition, because other stories are nearly as close to one of the two."""
-        found = []
+        """Return the extra need of a merge when other stories are nearly as close to one of the two."""
+        crowds = []
         for story, beside in ((one, other), (other, one)):
             scores = self._scores_near.get(story.number, {}).items()
             others = (
@@ -318,32 +336,34 @@ class _WorkingCopies:
                 for number, score in scores
                 if number != beside.number and self._changed.get(number, beside) is not None
             )
-            found.append(self._scorer.crowd(list(itertools.islice(others, self._tuning.crowd_stories))))
-        return max(found)
+            crowds.append(self._scorer.crowd(list(itertools.islice(others, self._tuning.rival_stories))))
+        return max(crowds)
 
     def _near(self, story: Candidate) -> list[Candidate]:
-        """The stories most like it, by their cut means: at most `look_neighbours`."""
+        """Return the stories nearest to `story` by their trimmed means, at most `reassess_neighbours`."""
         if story.number in self._nearest and story.number not in self._changed:
-            return self._now(self._nearest[story.number])
+            return self._current(self._nearest[story.number])
         summary = story.summary
         dates = np.frombuffer(summary.times, "<i4")
         middle = int(dates[len(dates) // 2]) if len(dates) else None
-        words = 0 if 2 * summary.bodyless > summary.reports else self._tuning.bodyless_words
-        mean = ScoringInput(summary.trimmed, middle, words, inbox=story.last_inbox)
+        body_words = 0 if 2 * summary.bodyless > summary.reports else self._tuning.bodyless_words
+        mean = ScoringInput(summary.trimmed, middle, body_words, inbox=story.last_inbox)
         others = [
-            one for one in self._now(self._lookup.neighbours(story.number)) if one.number != story.number
+            one for one in self._current(self._lookup.neighbours(story.number)) if one.number != story.number
         ]
         screened = self._scorer.rank(mean, others)
         self._scores_near[story.number] = {candidate.number: score for score, candidate in screened}
         least = self._tuning.threshold - _SCREEN_SLACK
-        found = [candidate for score, candidate in screened[: self._tuning.look_neighbours] if score >= least]
-        self._nearest[story.number] = found
-        return found
+        nearest = [
+            candidate for score, candidate in screened[: self._tuning.reassess_neighbours] if score >= least
+        ]
+        self._nearest[story.number] = nearest
+        return nearest
 
     # --- merges ---------------------------------------------------------------------------------------------
 
-    def merge_stories(self, touched: Sequence[int]) -> None:
-        """Merges stories while there is a pair that is close enough, the closest first."""
+    def merge_stories(self, changed_numbers: Sequence[int]) -> None:
+        """Merge stories as long as a pair is close enough, the closest first."""
         pairs: dict[tuple[int, int], ScoreShares] = {}
         waiting: list[tuple[float, int, int]] = []
         near: dict[int, set[int]] = {}
@@ -361,7 +381,7 @@ class _WorkingCopies:
             if shares.score(self._model) >= self._merge_need(one, other):
                 heapq.heappush(waiting, (-shares.score(self._model), *pair))
 
-        for number in touched:
+        for number in changed_numbers:
             story = self._story(number)
             if story is None or not story.summary.reports or story.summary.is_container_only:
                 continue
@@ -378,44 +398,51 @@ class _WorkingCopies:
             kept, gone = self._kept(one, other)
             around = sorted((near[kept.number] | near[gone.number]) - {kept.number, gone.number})
             near[kept.number] = set()
-            pairs = {known: value for known, value in pairs.items() if kept.number not in known}
+            pairs = {
+                pair_numbers: value
+                for pair_numbers, value in pairs.items()
+                if kept.number not in pair_numbers
+            }
             merged = self._story(kept.number)
-            assert merged is not None, "the story that took the other in"
+            assert merged is not None, "the surviving story exists"
             for number in around:
                 beside = self._story(number)
                 if beside is not None:
                     propose(merged, beside)
 
     def _merge(self, one: Candidate, other: Candidate, shares: ScoreShares) -> bool:
-        """Merges the two if nothing speaks against it."""
+        """Merge the two unless a constraint, a veto or a score prevents it."""
         need = self._merge_need(one, other)
         reasons = shares.reasons()
         if not self._may_be_one(one, other):
             return False
         smaller, larger = sorted((one, other), key=lambda story: (story.summary.reports, -story.number))
-        objections = self._objections(smaller.number, larger.number)
-        score = shares.score(self._model) + sum(reason.share for reason in objections)
+        corrections = self._corrections(smaller.number, larger.number)
+        score = shares.score(self._model) + sum(reason.share for reason in corrections)
         if score < need or not (self._most_fit(one, other) and self._most_fit(other, one)):
             return False
         kept, gone = self._kept(one, other)
         total = centroids.merge(self._centroid_of(kept.number), self._centroid_of(gone.number), self._model)
         self._set(kept.number, total, gone.last_inbox)
         self._changed[gone.number] = None
-        self.changes.append(StoryMerge(kept.number, gone.number, score, need, (*reasons, *objections)))
+        self.changes.append(StoryMerge(kept.number, gone.number, score, need, (*reasons, *corrections)))
         return True
 
-    def _most_fit(self, story: Candidate, beside: Candidate) -> bool:
-        """Whether more than half of the newest reports fit the other story: one round-up is no bridge."""
+    def _most_fit(self, story: Candidate, other: Candidate) -> bool:
+        """Return whether more than half of the newest reports fit the other story.
+
+        A single roundup must not connect two stories.
+        """
         if story.summary.reports < 2:
             return True
-        counted_reports = self._lookup.counted_reports(story.number, self._tuning.look_members)
+        counted_reports = self._lookup.counted_reports(story.number, self._tuning.reassess_members)
         scores = _ReportMatrix(counted_reports, self._model).scores(
-            self._centroid_of(beside.number), inside=False
+            self._centroid_of(other.number), inside=False
         )
         return float(np.sort(scores)[(len(scores) - 1) // 2]) >= self._tuning.threshold
 
     def _kept(self, one: Candidate, other: Candidate) -> tuple[Candidate, Candidate]:
-        """The story with more reports, of two equals the older one; and the other."""
+        """Return the surviving story (more reports, then the older one) and the other."""
         kept, gone = sorted((one, other), key=lambda story: (-story.summary.reports, story.number))
         return kept, gone
 
@@ -426,7 +453,7 @@ class _WorkingCopies:
         closer = max(one.summary.cohesion, other.summary.cohesion)
         need = tuning.merge_threshold + max(0.0, tuning.merge_cohesion * closer) + self._crowd(one, other)
         if 1 in (one.summary.reports, other.summary.reports):
-            # A lone report: a story that it would leave again at once must not take it in.
+            # One report: a story that it would leave again at once must not absorb it.
             need = max(need, tuning.cohesion * closer - tuning.leave_below)
         return need
 
@@ -437,26 +464,26 @@ class _WorkingCopies:
             one, other, self._model
         )
 
-    def _objections(self, smaller: int, larger: int) -> tuple[Reason, ...]:
-        """Vetoes against the newest reports of the smaller story in the larger one, as a mean over them."""
-        counted_reports = self._lookup.counted_reports(smaller, self._tuning.look_asked)
+    def _corrections(self, smaller: int, larger: int) -> tuple[Reason, ...]:
+        """Return the mean corrections of the smaller story's newest reports in the larger story."""
+        counted_reports = self._lookup.counted_reports(smaller, self._tuning.reassess_veto_checks)
         counted_reports = sorted(counted_reports, key=lambda report: (report.inbox, report.article))
-        found: dict[str, list[Reason]] = {}
+        reasons_by_name: dict[str, list[Reason]] = {}
         for report in counted_reports:
-            for reason in self._lookup.objections(report.article, larger):
-                found.setdefault(reason.name, []).append(reason)
+            for reason in self._lookup.corrections(report.article, larger):
+                reasons_by_name.setdefault(reason.name, []).append(reason)
         return tuple(
             Reason(
                 name=name,
                 value=sum(one.value for one in several) / len(several),
                 share=sum(one.share for one in several) / len(counted_reports),
             )
-            for name, several in sorted(found.items())
+            for name, several in sorted(reasons_by_name.items())
         )
 
 
 def _are_in_one_window(one: Candidate, other: Candidate, model: EventModel) -> bool:
-    """Whether the stories' nearest dates, or inbox numbers where one has no date, are near enough."""
+    """Return whether the nearest dates (inbox numbers if one has no dates) are within the window."""
     left, right = _dates(one), _dates(other)
     if not len(left) or not len(right):
         return abs(one.last_inbox - other.last_inbox) <= model.tuning.undated_reach

@@ -1,15 +1,15 @@
-"""Is this article a report of an event that we know? Scores stories and decides; touches nothing.
+"""Scores articles against stories and decides which event they report; writes nothing.
 
-    article's terms . mean of the story's terms, by field     x  learnt weight of the field
-    dates, as the mean over the story's members               x  learnt time curve
-    + bias, + what an unknown date and a missing body are worth
-    = mean logit of the article with the story's reports  >= what the story asks?
+    article's terms . mean of the story's terms, by field     x  trained weight of the field
+    dates, as the mean over the story's members               x  trained time curve
+    + bias, + weight of an unknown date, + weight of a missing body
+    = mean logit of the article with the story's reports  >= need of the story
 
-What a story asks is `max(threshold, cohesion share x its mean inner logit)`, and more where other stories are
-nearly as close (the crowd): reports that agree closely ask
-more of a newcomer. An article that is a headline only is asked for the threshold alone.
+The need is `max(threshold, cohesion share x mean logit inside the story)`, since a story whose reports agree
+closely should require more. It is higher where other stories are nearly as close (the crowd). For an article
+that is only a headline it is the threshold.
 
-All products are sums of integers, so a score is the same in any order of terms, members and candidates.
+All products are sums of integers, so a score does not depend on the order of terms, members or candidates.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,12 +37,12 @@ Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 
 _SHARED_TERMS: Final = 12
-_FILTER_BITS: Final = 16  # of a term's id; where it is finer it no longer lies in the processor's cache
+_FILTER_BITS: Final = 16  # of a term's id; a larger filter would not fit into the processor's cache
 _FILTER_MASK: Final = np.uint32((1 << _FILTER_BITS) - 1)
 
 
 class ScoringInput(msgspec.Struct, frozen=True):
-    """What deciding needs of an article."""
+    """The part of an article that scoring needs."""
 
     terms: bytes
     minutes: int | None = None  # published, minutes since 1970; None: unknown
@@ -51,36 +51,42 @@ class ScoringInput(msgspec.Struct, frozen=True):
     inbox: int = 0  # its inbox number
 
     def bodyless(self, model: EventModel) -> bool:
-        """Whether it has so little text that only its title tells."""
+        """Return whether the article has so little text that it is scored by its title."""
         return self.body_words < model.tuning.bodyless_words
 
+    def is_undated_text(self, model: EventModel) -> bool:
+        """Return whether the article has a long text and no date."""
+        return self.minutes is None and self.body_words >= model.tuning.undated_words
+
     def member(self, model: EventModel) -> CentroidMember:
-        """What a story sums up of it."""
+        """Return the article as a member of a centroid."""
         return CentroidMember(self.terms, self.minutes, self.bodyless(model), self.is_container)
 
 
 class Candidate(msgspec.Struct, frozen=True):
     """A story that shares terms with an article."""
 
-    number: int  # running number of the story: decides ties, the older story first
+    number: int  # running number of the story; ties are won by the older story
     story: str
-    last_inbox: int  # inbox number of the member that was placed last
+    last_inbox: int  # inbox number of the newest member
     summary: CentroidSummary
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """Where an article belongs. `story` is None when it opens one of its own."""
+    """The assigned story of an article. `story` is None when the article founds one."""
 
     story: str | None
     role: Role
-    weighs: bool  # whether its terms enter the story's sums (sums.add), or it is silent (sums.add_silent)
+    counts_in_centroid: bool  # whether it is counted in the centroid (centroid.add) or silent (add_silent)
     evidence: Evidence
-    absorbed_stories: tuple[str, ...] = ()  # stories of containers that give way to the article's story
-    shared: tuple[int, ...] = ()  # ids of the terms that say most; see TermPacker.readable_terms
+    absorbed_stories: tuple[str, ...] = ()  # stories of live blogs and roundups, merged into this story
+    shared: tuple[
+        int, ...
+    ] = ()  # ids of the shared terms with the largest shares; see TermPacker.readable_terms
 
 
 class ScoredCandidate(msgspec.Struct, frozen=True):
-    """A candidate with its score; `reasons` sum up to it together with the bias."""
+    """A candidate with its score, the sum of the reasons plus the bias."""
 
     candidate: Candidate
     score: float
@@ -89,19 +95,19 @@ class ScoredCandidate(msgspec.Struct, frozen=True):
 
     @property
     def fits(self) -> bool:
-        """Whether the score is as high as the story asks."""
+        """Whether the score reaches the need of the story."""
         return self.score >= self.need
 
-    def with_objections(self, objections: tuple[Reason, ...]) -> "ScoredCandidate":
-        """The same with vetoes counted in."""
-        if not objections:
+    def corrected(self, reasons: tuple[Reason, ...]) -> "ScoredCandidate":
+        """Return the candidate with corrections added to its score."""
+        if not reasons:
             return self
-        score = self.score + sum(reason.share for reason in objections)
-        return msgspec.structs.replace(self, score=score, reasons=(*self.reasons, *objections))
+        score = self.score + sum(reason.share for reason in reasons)
+        return msgspec.structs.replace(self, score=score, reasons=(*self.reasons, *reasons))
 
 
 class Scorer:
-    """Scores articles against stories. Keeps 64 KB of scratch memory, all false between calls."""
+    """Scores articles against stories. Has 64 KB of scratch memory, all False between calls."""
 
     def __init__(self, model: EventModel) -> None:
         self.model = model
@@ -109,7 +115,7 @@ class Scorer:
         self._weight_of_code = WEIGHT_OF_CODE.astype(np.float64)
 
     def score(self, article: ScoringInput, candidates: Sequence[Candidate]) -> list[ScoredCandidate]:
-        """Every candidate with its score, in the order given."""
+        """Return every candidate with its score and reasons, in the order given."""
         if not candidates:
             return []
         shares, values = self._shares(article, [candidate.summary for candidate in candidates])
@@ -128,29 +134,32 @@ class Scorer:
         ]
 
     def rank(self, article: ScoringInput, candidates: Sequence[Candidate]) -> list[tuple[float, Candidate]]:
-        """Every candidate with its bare score, the highest first; reasons are most of the work of `score`."""
+        """Return every candidate with its score only, the highest first.
+
+        Much faster than `score`, where reasons take most of the time.
+        """
         if not candidates:
             return []
         shares, _ = self._shares(article, [candidate.summary for candidate in candidates])
         totals = self.model.bias + np.sum(shares, axis=0)
-        found = zip(totals.tolist(), candidates, strict=True)
-        return sorted(found, key=lambda one: (-one[0], one[1].number))
+        pairs = zip(totals.tolist(), candidates, strict=True)
+        return sorted(pairs, key=lambda one: (-one[0], one[1].number))
 
     def crowd(self, others: Sequence[float]) -> float:
-        """What a story asks in addition, because other stories of these scores are nearly as close.
+        """Return the extra need when other stories, with these scores, are nearly as close.
 
-        The events of one saga share their words, so there a likeness says less. It is a share of the mean of
-        the `crowd_stories` highest, counted from `crowd_from`.
+        The events of one saga share their words, so similarity is weaker evidence there. It is a share of the
+        mean of the `rival_stories` highest scores, as far as they exceed `rival_from`.
         """
         tuning = self.model.tuning
-        above = sorted((max(score - tuning.crowd_from, 0.0) for score in others), reverse=True)
-        return tuning.crowd * sum(above[: tuning.crowd_stories]) / tuning.crowd_stories
+        above = sorted((max(score - tuning.rival_from, 0.0) for score in others), reverse=True)
+        return tuning.rival_share * sum(above[: tuning.rival_stories]) / tuning.rival_stories
 
     def _crowds(self, article: ScoringInput, scores: Floats) -> list[float]:
-        """The crowd of each of these stories; where only a headline tells, none."""
-        if article.bodyless(self.model):
+        """Return the crowd of each story; 0 for an article that is only a headline, or undated and long."""
+        if article.bodyless(self.model) or article.is_undated_text(self.model):
             return [0.0] * len(scores)
-        most = self.model.tuning.crowd_stories + 1
+        most = self.model.tuning.rival_stories + 1
         highest = np.argsort(-scores, kind="stable")[:most].tolist()
         crowds = [self.crowd([float(scores[place]) for place in highest[: most - 1]])] * len(scores)
         for place in highest:
@@ -158,14 +167,15 @@ class Scorer:
         return crowds
 
     def need(self, article: ScoringInput, summary: CentroidSummary) -> float:
-        """The logits that the story asks of the article."""
+        """Return the logits that the story requires of the article."""
         tuning = self.model.tuning
         if article.bodyless(self.model):
             return tuning.threshold
-        return max(tuning.threshold, tuning.cohesion * summary.cohesion)
+        share = tuning.undated_cohesion if article.is_undated_text(self.model) else tuning.cohesion
+        return max(tuning.threshold, share * summary.cohesion)
 
     def shared(self, article: ScoringInput, summary: CentroidSummary) -> tuple[int, ...]:
-        """Ids of the shared terms that add most to the score, heaviest first."""
+        """Return the ids of the shared terms that add most to the score, the largest first."""
         mine, theirs = read(article.terms), read(summary.trimmed)
         ids, at_mine, at_theirs = np.intersect1d(ids_of(mine), ids_of(theirs), return_indices=True)
         products = weights_of(mine[at_mine]) * weights_of(theirs[at_theirs])
@@ -176,7 +186,7 @@ class Scorer:
     def _shares(
         self, article: ScoringInput, summaries: list[CentroidSummary]
     ) -> tuple[list[Floats], list[Floats]]:
-        """Shares in logits and the values behind them: a column a reason, in the order of REASONS."""
+        """Return the shares in logits and their values: one column per reason, in the order of REASONS."""
         reports = np.array([summary.reports for summary in summaries], dtype=np.float64)
         cosines = self._dots(article, summaries) / DOT_SCALE
         time, nearest_days, undated = self._times(article, summaries, reports)
@@ -193,7 +203,7 @@ class Scorer:
         return shares, values
 
     def _dots(self, article: ScoringInput, summaries: list[CentroidSummary]) -> Floats:
-        """Dot products by candidate and field, in steps of 1/DOT_SCALE: integers, so exact in any order."""
+        """Return dot products by candidate and field, in units of 1/DOT_SCALE (exact integers)."""
         mine = read(article.terms)
         mine = mine[np.argsort(ids_of(mine), kind="stable")]
         words = read(b"".join(summary.trimmed for summary in summaries))
@@ -208,9 +218,9 @@ class Scorer:
         return dots.reshape(-1, FIELD_COUNT)
 
     def _shared_places(self, mine: Words, theirs: Words) -> tuple[Places, Places]:
-        """Where in `theirs` an id of `mine` (sorted) stands, and where that one is in `mine`.
+        """Return the positions in `theirs` of ids of `mine` (sorted), and their positions in `mine`.
 
-        Nearly all ids of theirs are shared with nobody: a sieve lets the others through, and one in 200.
+        Few of the ids are shared: a bit filter removes all others but 1 in 200.
         """
         low = mine & _FILTER_MASK
         self._term_filter[low] = True
@@ -223,7 +233,7 @@ class Scorer:
     def _times(
         self, article: ScoringInput, summaries: list[CentroidSummary], reports: Floats
     ) -> tuple[Floats, Floats, Floats]:
-        """Mean time share, days to the nearest dated report and share of undated pairs, by candidate."""
+        """Return the mean time share, days to the nearest dated report and share of undated pairs."""
         count = len(summaries)
         if article.minutes is None:
             return np.zeros(count), np.zeros(count), np.ones(count)
@@ -247,7 +257,7 @@ def _reasons(shares: list[Floats], values: list[Floats], row: int) -> tuple[Reas
     )
 
 
-def _no_objections(_: Candidate) -> tuple[Reason, ...]:
+def _no_corrections(_: Candidate) -> tuple[Reason, ...]:
     return ()
 
 
@@ -259,21 +269,34 @@ def decide(
     article: ScoringInput,
     candidates: Sequence[Candidate],
     scorer: Scorer,
-    objections: Callable[[Candidate], tuple[Reason, ...]] = _no_objections,
+    correct: Callable[[Candidate], tuple[Reason, ...]] = _no_corrections,
     barred: Callable[[Candidate], bool] = _never_barred,
+    *,
+    slack: float = 0.0,
+    most: int = 32,
 ) -> Decision:
-    """The home of the article: the story with the highest score that is as high as it asks, else its own.
+    """Decide the story of the article: the highest score of those that reach their need, else its own.
 
-    `objections` are the vetoes against the article in a story, as negative shares of its score. They are
-    asked only for stories that the article would fit, the best first, as long as one may still win. `barred`
-    is True for a story that a correction keeps the article out of.
+    `correct` returns the corrections of the score of a story, in logits: the comparison with its reports, and
+    vetoes. It is called for the `most` best stories that miss their need by at most `slack`; no other is
+    joined. `barred` returns True for a story that a correction by a person keeps the article out of.
     """
     open_ones = [one for one in candidates if is_open(article, one, scorer.model) and not barred(one)]
-    scored, vetoes = _apply_objections(_rank(scorer.score(article, open_ones)), objections)
-    decision = _choose(article, scored, scorer)
-    if not vetoes:
+    judged: list[ScoredCandidate] = []
+    names: dict[str, None] = {}
+    corrected = 0
+    for one in _rank(scorer.score(article, open_ones)):
+        if one.score < one.need - slack:
+            judged.append(one)
+        elif corrected < most:
+            corrected += 1
+            reasons = correct(one.candidate)
+            names.update(dict.fromkeys(reason.name for reason in reasons if reason.name.startswith("veto:")))
+            judged.append(one.corrected(reasons))
+    decision = _choose(article, _rank(judged), scorer)
+    if not names:
         return decision
-    evidence = msgspec.structs.replace(decision.evidence, vetoes=vetoes)
+    evidence = msgspec.structs.replace(decision.evidence, vetoes=tuple(names))
     return msgspec.structs.replace(decision, evidence=evidence)
 
 
@@ -290,7 +313,7 @@ def _choose(article: ScoringInput, scored: list[ScoredCandidate], scorer: Scorer
     return msgspec.structs.replace(
         decision,
         story=best.candidate.story if with_reports else None,
-        weighs=True,
+        counts_in_centroid=True,
         absorbed_stories=tuple(one.candidate.story for one in containers),
     )
 
@@ -299,40 +322,15 @@ def _rank(scored: Sequence[ScoredCandidate]) -> list[ScoredCandidate]:
     return sorted(scored, key=lambda one: (-one.score, one.candidate.number))
 
 
-def _apply_objections(
-    scored: list[ScoredCandidate], objections: Callable[[Candidate], tuple[Reason, ...]]
-) -> tuple[list[ScoredCandidate], tuple[str, ...]]:
-    """The stories with their vetoes counted in, ranked again; and the names of these vetoes.
-
-    A story below the best one left cannot win any more and is not asked, but one of containers alone may be
-    taken in beside it.
-    """
-    judged: list[ScoredCandidate] = []
-    names: dict[str, None] = {}
-    best = -np.inf
-    for one in scored:
-        only_containers = one.candidate.summary.is_container_only
-        if not one.fits or (one.score <= best and not only_containers):
-            judged.append(one)
-            continue
-        against = objections(one.candidate)
-        names.update(dict.fromkeys(reason.name for reason in against))
-        after = one.with_objections(against)
-        if after.fits and not only_containers:
-            best = max(best, after.score)
-        judged.append(after)
-    return _rank(judged), tuple(names)
-
-
 def is_open(article: ScoringInput, candidate: Candidate, model: EventModel) -> bool:
-    """Whether window and cap let the article into the story at all."""
+    """Return whether window and member limit admit the article to the story."""
     summary = candidate.summary
     has_capacity = summary.reports > 0 and summary.members < model.tuning.story_cap
     return has_capacity and is_within_window(article, candidate, model)
 
 
 def is_within_window(article: ScoringInput, candidate: Candidate, model: EventModel) -> bool:
-    """Whether the story is near enough in time, or in inbox numbers where a date is missing."""
+    """Return whether the story is near enough in time, or in inbox numbers if a date is missing."""
     summary = candidate.summary
     if article.minutes is None or not (summary.times or summary.silent_times):
         return article.inbox - candidate.last_inbox <= model.tuning.undated_reach
@@ -345,7 +343,7 @@ def _found_story(article: ScoringInput, scored: list[ScoredCandidate], scorer: S
     return Decision(
         story=None,
         role="container" if article.is_container else "report",
-        weighs=True,
+        counts_in_centroid=True,
         evidence=Evidence(
             stage="founded",
             bias=scorer.model.bias,
@@ -361,7 +359,7 @@ def _join_story(
     return Decision(
         story=best.candidate.story,
         role="container" if article.is_container else "report",
-        weighs=not article.is_container or best.candidate.summary.is_container_only,
+        counts_in_centroid=not article.is_container or best.candidate.summary.is_container_only,
         evidence=evidence,
         shared=shared,
     )

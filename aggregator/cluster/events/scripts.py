@@ -1,9 +1,9 @@
-"""Writing systems: which language a script speaks for, and words where no spaces are written.
+"""Scripts: the language implied by a script, and word splitting where no spaces are written.
 
-Chinese characters become the words that a list knows and, between them, pairs of neighbours (Chinese is split
-at its grammatical characters first, Japanese ends such a run with kana); a katakana run is one word; hiragana
-is grammar and left out; Thai, Lao, Khmer and Burmese become pairs of clusters (a consonant with its vowels).
-Numbers are written out: 三百, 12万8000 and ３ say 300, 128000 and 3.
+Chinese characters are split into the words of a list and, between them, into pairs of neighbours (Chinese is
+split at its grammatical characters first, Japanese ends such a run with kana). A katakana run is one word,
+hiragana is grammar and dropped. Thai, Lao, Khmer and Burmese are split into pairs of clusters (a consonant
+with its vowels). Numerals are converted: 三百, 12万8000 and ３ become 300, 128000 and 3.
 """
 
 import functools
@@ -21,7 +21,7 @@ _HIRAGANA: Final = "\u3041-\u309f"
 _KATAKANA: Final = "\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
 _CLUSTERED: Final = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
 _UNSPACED: Final = f"{_HAN}{_HIRAGANA}{_KATAKANA}{_CLUSTERED}"
-# Scripts by a range of their letters, in this order; with the language that stands for a script alone.
+# Scripts by a range of their letters, in this order, and the default language of each.
 _SCRIPTS: Final = {
     "kana": (f"{_HIRAGANA}{_KATAKANA}", "ja"),
     "han": (_HAN, "zh"),
@@ -34,7 +34,7 @@ _SCRIPTS: Final = {
     "thai": ("\u0e00-\u0e7f", "th"),
     "latin": ("A-Za-z\u00c0-\u024f\u1e00-\u1eff", ""),
 }
-# The scripts of languages that are not written in Latin letters; Serbian and some others are in both.
+# The scripts of languages that do not (only) use Latin letters; Serbian and some others use both.
 _SCRIPTS_OF: Final = {
     "ja": "kana han", "zh": "han", "ko": "hangul han", "el": "greek",
     "he": "hebrew", "yi": "hebrew", "th": "thai",
@@ -43,8 +43,8 @@ _SCRIPTS_OF: Final = {
     **dict.fromkeys(("ar", "fa", "ur", "ps", "ckb", "ug", "sd"), "arabic"),
     **dict.fromkeys(("hi", "mr", "ne", "sa"), "devanagari"),
 }  # fmt: skip
-# Written alike, and taken for each other where a language is guessed from a short text.
-# Languages of scripts that are not told apart here: what is declared stands.
+# Similar languages that detection confuses in a short text.
+# Languages whose scripts are not distinguished here: the declared language is kept.
 _TRUSTED: Final = frozenset(
     (
         "am",
@@ -71,17 +71,17 @@ _TRUSTED: Final = frozenset(
         "dv",
     )
 )
-_SAMPLE_CHARS: Final = 400  # letters of the text's beginning that tell its script
+_SAMPLE_CHARS: Final = 400  # letters of the beginning of a text by which its script is detected
 _FOREIGN: Final = re.compile(
     "[\u0300-\u1dff\u2e80-\uabff\uac00-\ud7ff\uf900-\ufdff\ufe70-\uffef\U00020000-\U0003ffff]"
 )
 _LETTERS: Final = {name: re.compile(f"[{letters}]") for name, (letters, _) in _SCRIPTS.items()}
 
-# Chinese characters that mostly build sentences; where they stand one word ends and another begins.
+# Mostly grammatical Chinese characters; words are split there.
 _GRAMMAR: Final = (
     "的了在是和与與及等被把将將从從向并也都就但则其该此每很更又还還再已曾至或若这這那们們他她它我你您"
 )
-# Characters of everyday Chinese words. A pair with one of them is seldom part of a name.
+# Characters of everyday Chinese words. A pair with one of them is rarely part of a name.
 EVERYDAY: Final = frozenset(
     "一二三四五六七八九十百千万两几多少大小上下里中内外前后左右出入进去来回到走跑打拿放开关看说问叫想做有无是人个家时日月年"
     "天点分半处地面边头次度线站场队车船机房门口手身就还再更最很太才都也今当每经为成得见卖买吃喝坐住睡写读送接带找等连"
@@ -122,7 +122,7 @@ _HAN_NUMBER: Final = re.compile(
 )
 
 
-# Traditional characters and the simplified ones that stand for them, of those that are frequent in news.
+# Traditional characters that are frequent in news, and their simplified forms.
 _TRADITIONAL: Final = (
     "啟馳這個們來時國會為發後說對過還開關員長東車門問間聞現見覺視觀親議論語話設計認記許評證試該詳調談請課諾謀謝識護讀變讓貝負財責敗貨質販貪購貴買費貿賀資賊賓賞賠賣賬賴賺賽贈贊贏軍軌軟較載輕輛輝輪輸轉農運進連達"
     "違遠適選遺遼邊郵鄉醫釋針鋼鐵錄錢錯鎮鏡鐘銀銅銷鋒鎖鎊閉閣閱闆隊陽陰陣階際陸險隨隱難雙雜離雞電靈靜韓響頁項順須預領頭題額類願顧顯風飛飯飲館養餘馬駐駕騎驗驚體鬥魚鮮鳥鴻鹽麥麗黃黨齊齒龍龜業樂樓標樣樹橋機檢"
@@ -147,8 +147,11 @@ _SIMPLIFIED: Final = str.maketrans(_TRADITIONAL, _SIMPLE)
 
 
 def fitting_language(declared: str, text: str) -> str:
-    """`declared` (a primary tag, "und" for unknown) unless most letters of the text's beginning are of a
-    script that it is not written in; then the language that stands for that script. All Chinese is "zh"."""
+    """Return `declared`, unless most of the text's first letters are in a script that it is not written in.
+
+    Then return the default language of that script. `declared` is a primary tag, "und" for unknown; all
+    Chinese is "zh".
+    """
     if declared in CHINESE:
         declared = "zh"
     sample = text[:_SAMPLE_CHARS]
@@ -165,17 +168,17 @@ def fitting_language(declared: str, text: str) -> str:
 
 
 def needs_splitting(text: str) -> bool:
-    """Whether the text holds anything that spaces, Latin, Greek or Cyrillic letters do not explain."""
+    """Return whether the text has more than spaces and Latin, Greek or Cyrillic letters."""
     if text.isascii():
         return False
     try:
-        text.encode("cp1252")  # has no such letter; trying is faster than searching
+        text.encode("cp1252")  # cp1252 has no such letter; encoding is faster than searching
     except UnicodeEncodeError:
         return _SPECIAL.search(text) is not None
     return False
 
 
-# Combining marks, Hebrew, Arabic and what lies beyond; not Greek, Cyrillic, Armenian, emoji or punctuation.
+# Combining marks, Hebrew, Arabic and above; not Greek, Cyrillic, Armenian, emoji or punctuation.
 _SPECIAL: Final = re.compile(
     "[\u0300-\u036f\u0590-\u10ff\u1100-\u1dff\u3005-\u31ff\u3400-\uabff\uac00-\ud7ff\uf900-\ufdff"
     "\ufe70-\ufefc\uff10-\uffdc\U00020000-\U0003ffff]"
@@ -183,22 +186,23 @@ _SPECIAL: Final = re.compile(
 
 
 def simplified(text: str) -> str:
-    """Chinese text with the most frequent traditional characters in their simplified form."""
+    """Return Chinese text with the most frequent traditional characters simplified."""
     return text.translate(_SIMPLIFIED)
 
 
 def pieces(text: str, *, is_japanese: bool, known: frozenset[str] = frozenset()) -> list[str]:
-    """Words and numbers of a text in any script, in their order.
+    """Return words and numbers of a text in any script, in order.
 
-    `known` are words in Chinese characters that are cut out of a run of them before the rest becomes pairs.
+    `known` are words in Chinese characters; a run of characters is split at them before the rest becomes
+    pairs.
     """
     text = written_out(unicodedata.normalize("NFKC", text))
-    found = list(_pieces(text, is_japanese or _LETTERS["kana"].search(text) is not None, known))
-    return found or [text[i : i + 2] for i in range(len(text) - 1) if text[i : i + 2].isalpha()]
+    tokens = list(_pieces(text, is_japanese or _LETTERS["kana"].search(text) is not None, known))
+    return tokens or [text[i : i + 2] for i in range(len(text) - 1) if text[i : i + 2].isalpha()]
 
 
 def written_out(text: str) -> str:
-    """The text with numbers in Chinese characters, or counted by 万 and 億, in digits."""
+    """Return the text with numbers in Chinese characters, or with 万 and 億, written in digits."""
     return _HAN_NUMBER.sub(lambda match: _value(match.group()), text)
 
 
@@ -220,7 +224,7 @@ def _value(numeral: str) -> str:
 def _float(digits: str, default: float) -> float:
     try:
         return float(digits.replace(",", "")) if digits else default
-    except ValueError:  # "1.2.3万": no number
+    except ValueError:  # "1.2.3万" is not a number
         return default
 
 
@@ -243,7 +247,7 @@ def _pieces(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str
 
 
 def _words_and_pairs(run: str, known: frozenset[str]) -> Iterator[str]:
-    """The longest known words from left to right, and pairs of what stands between them."""
+    """Yield the longest known words from left to right, and pairs of the characters between them."""
     start = at = 0
     while at < len(run):
         length = next((n for n in _LENGTHS if run[at : at + n] in known), 0)
@@ -257,7 +261,7 @@ def _words_and_pairs(run: str, known: frozenset[str]) -> Iterator[str]:
 
 
 def _rest(run: str) -> Iterator[str]:
-    """Pairs of what no known word explains; split where a further character builds sentences."""
+    """Yield pairs of the characters outside known words; split at further grammatical characters."""
     for part in _PARTICLE_RUN.split(run):
         yield from _pairs(part)
 
@@ -271,10 +275,10 @@ def _pairs(run: str | list[str]) -> Iterator[str]:
 
 @functools.cache
 def marks() -> str:
-    """The combining marks and joiners that stand inside words, as ranges of a character class."""
-    found = [c for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc")]
+    """Return the combining marks and joiners inside words, as ranges of a character class."""
+    codes = [c for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc")]
     spans: list[list[int]] = []
-    for code in [*found, 0x200C, 0x200D]:
+    for code in [*codes, 0x200C, 0x200D]:
         if spans and code == spans[-1][1] + 1:
             spans[-1][1] = code
         else:
@@ -292,11 +296,11 @@ def _any_token() -> re.Pattern[str]:
     )
 
 
-_LENGTHS: Final = (6, 5, 4, 3, 2)  # of known words that are looked for, in characters
+_LENGTHS: Final = (6, 5, 4, 3, 2)  # lengths of known words, in characters
 _PARTICLES: Final = "自由受于以起等让给称用但不没要能可因所使仍均未约近逾共余每各某只又着过"
 _PARTICLE_RUN: Final = re.compile(f"[{_PARTICLES}]+")
 _GRAMMAR_RUN: Final = re.compile(f"[{_GRAMMAR}]+")
-# A cluster: vowels written before, a letter, what is written above, below and behind it.
+# A cluster: vowels before a letter, the letter, signs above, below and after it.
 _CLUSTER: Final = re.compile(
     "[\u0e40-\u0e44\u0ec0-\u0ec4]?[\u0e01-\u0e2e\u0e81-\u0eae\u1000-\u102a\u1780-\u17b3]"
     "[\u0e30-\u0e3a\u0e45-\u0e4e\u0eb0-\u0ebc\u0ec6-\u0ece\u102b-\u103e\u17b4-\u17d3]*"

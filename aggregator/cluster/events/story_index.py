@@ -1,12 +1,12 @@
-"""Finds the stories that may be the home of an article: postings of keys over live stories, in memory.
+"""In-memory index of live stories by term: finds the candidate stories of an article.
 
-A story's keys are the first 32 ids of its trimmed mean, an article's the first 32 of its terms. Stories are
-ranked by the number of keys they share; the best 32 that a window may let in are scored exactly (events.py).
-A list of more than `longest_list` stories is skipped, not cut: its word is common, and a cut would depend on
-the order of arrival.
+The keys of a story are the first 32 ids of its trimmed mean, those of an article its first 32 terms. Stories
+are ranked by the number of shared keys; the best 32 that the window may admit are scored exactly (scorer.py).
+A posting list of more than `max_postings` stories is skipped and not cut: its word is common, and a cut would
+depend on the order of arrival.
 
-Everything here is derived from story rows and can be built again from them. Answers depend on the rows alone:
-ties go by story number, never by slot (placing.md section 8 has the structure and what it was compared with).
+Everything in the index is derived from story rows and can be rebuilt from them. Results depend on the rows
+alone: ties are ordered by story number, never by slot. ADR 9 explains the limit on memory.
 """
 
 from array import array
@@ -26,22 +26,22 @@ _NEVER: Final = 1 << 40  # later than any date, in minutes
 
 
 class IndexedStory(NamedTuple):
-    """A live story as its row tells it."""
+    """The row of a live story."""
 
-    number: int  # running number, larger for later stories
+    number: int  # running number, ascending
     story: str
-    blob: bytes  # sums.to_bytes
-    last_inbox: int  # inbox number of the member placed last
+    blob: bytes  # centroid.to_bytes
+    last_inbox: int  # inbox number of the newest member
 
 
 class Postings:
-    """Bucket -> slots. A bucket stands for a key's hash; two keys may share one."""
+    """Slots by bucket. A bucket is a hash of a key; two keys may share one."""
 
     def __init__(self) -> None:
         self._lists: list[array[int] | None] = [None] * (1 << _BUCKET_BITS)
 
     def load(self, slots: Ints, buckets: Ints) -> None:
-        """Fills empty lists: each slot goes into the list of the bucket beside it, once."""
+        """Fill an empty index: add each slot once to the list of the bucket at the same position."""
         if not len(buckets):
             return
         pairs = np.sort(buckets << 32 | slots)
@@ -54,27 +54,27 @@ class Postings:
             self._lists[bucket] = array("I", values[4 * start : 4 * end])
 
     def add(self, slot: int, buckets: Iterable[int]) -> None:
-        """Puts the slot into the lists of these buckets (each once)."""
+        """Add the slot to the lists of these buckets (each once)."""
         for bucket in buckets:
-            known = self._lists[bucket]
-            if known is None:
+            slots = self._lists[bucket]
+            if slots is None:
                 self._lists[bucket] = array("I", (slot,))
             else:
-                known.append(slot)
+                slots.append(slot)
 
     def remove(self, slot: int, buckets: Iterable[int]) -> None:
-        """Takes the slot out of the lists of these buckets."""
+        """Remove the slot from the lists of these buckets."""
         for bucket in buckets:
-            known = self._lists[bucket]
-            if known is not None:
-                known.remove(slot)
-                if not known:
+            slots = self._lists[bucket]
+            if slots is not None:
+                slots.remove(slot)
+                if not slots:
                     self._lists[bucket] = None
 
     def look_up(self, buckets: Iterable[int], longest: int) -> Ints:
-        """All slots in these lists, with repetition; lists longer than `longest` are skipped."""
+        """Return all slots in these lists, with repeats; lists longer than `longest` are skipped."""
         lists = (self._lists[bucket] for bucket in buckets)
-        joined = b"".join(known for known in lists if known is not None and len(known) <= longest)
+        joined = b"".join(slots for slots in lists if slots is not None and len(slots) <= longest)
         return np.frombuffer(joined, dtype=np.uint32).astype(np.int64)
 
 
@@ -94,11 +94,11 @@ class StoryIndex:
         self._load(rows)
 
     def _load(self, rows: Iterable[IndexedStory]) -> None:
-        """As `add_story` for each row, but the lists are filled at once."""
+        """Add all rows like `add_story`, but fill the lists at once."""
         heads: list[bytes] = []
         for row in rows:
             if row.number in self._slot_of:
-                raise ValueError(f"story {row.number} is there twice")
+                raise ValueError(f"story {row.number} occurs twice")
             slot = self._take_slot()
             self._slot_of[row.number] = slot
             heads.append(self._set(slot, row).trimmed[: 4 * self._model.tuning.key_terms])
@@ -113,7 +113,7 @@ class StoryIndex:
         return number in self._slot_of
 
     def add_story(self, row: IndexedStory) -> None:
-        """Puts in a story that is not there yet. Raises ValueError when it is."""
+        """Add a story. Raise ValueError when it is in the index already."""
         if row.number in self._slot_of:
             raise ValueError(f"story {row.number} is in the index already")
         slot = self._take_slot()
@@ -122,7 +122,7 @@ class StoryIndex:
         self._postings.add(slot, self._buckets(summary.trimmed))
 
     def replace_story(self, row: IndexedStory) -> None:
-        """Puts a changed story in the place of what was known of it. Raises KeyError when nothing was."""
+        """Replace the entry of a changed story. Raise KeyError when it is not in the index."""
         slot = self._slot_of[row.number]
         old = self._buckets(self._at(slot).summary.trimmed)
         new = self._buckets(self._set(slot, row).trimmed)
@@ -130,37 +130,37 @@ class StoryIndex:
         self._postings.add(slot, sorted(new - old))
 
     def remove_story(self, number: int) -> None:
-        """Takes a story out. Raises KeyError when it is not there."""
+        """Remove a story. Raise KeyError when it is not in the index."""
         slot = self._slot_of.pop(number)
         self._postings.remove(slot, self._buckets(self._at(slot).summary.trimmed))
         self._stories[slot] = None
         self._free.append(slot)
 
     def story(self, number: int) -> Candidate:
-        """What the index knows of a story. Raises KeyError when it is not there."""
+        """Return the entry of a story. Raise KeyError when it is not in the index."""
         return self._at(self._slot_of[number])
 
     def candidates(self, article: ScoringInput) -> list[Candidate]:
-        """The stories that share most keys with the article and may be open to it, best first."""
+        """Return the stories that share most keys with the article and may be open to it, best first."""
         tuning = self._model.tuning
-        found = self._postings.look_up(self._buckets(article.terms), tuning.longest_list)
-        slots, votes = np.unique(found, return_counts=True)
+        hits = self._postings.look_up(self._buckets(article.terms), tuning.max_postings)
+        slots, votes = np.unique(hits, return_counts=True)
         open_ones = self._may_be_open(slots, article)
         slots, votes = slots[open_ones], votes[open_ones]
-        # Of equally many votes the newer story: events are reported close together.
+        # Ties are won by the newer story, since events are reported close together.
         order = np.lexsort((-self._number[slots], -votes))[: tuning.candidates]
         return [self._at(slot) for slot in slots[order].tolist()]
 
     def neighbours(self, number: int) -> list[Candidate]:
-        """The other stories that share most keys with this one and may be in its window, best first.
+        """Return other stories that share most keys with this one and may be in its window, best first.
 
-        Raises KeyError when the story is not there.
+        Raise KeyError when the story is not in the index.
         """
         tuning = self._model.tuning
         own = self._slot_of[number]
         story = self._at(own)
-        found = self._postings.look_up(self._buckets(story.summary.trimmed), tuning.longest_list)
-        slots, votes = np.unique(found[found != own], return_counts=True)
+        hits = self._postings.look_up(self._buckets(story.summary.trimmed), tuning.max_postings)
+        slots, votes = np.unique(hits[hits != own], return_counts=True)
         reach = int(tuning.window_days * MINUTES_A_DAY)
         live = np.abs(self._inbox[slots] - story.last_inbox) <= tuning.live_reach
         undated = (self._first[slots] == _NEVER) | (self._first[own] == _NEVER)
@@ -174,9 +174,9 @@ class StoryIndex:
         return [self._at(slot) for slot in slots[order].tolist()]
 
     def sweep(self, oldest_inbox: int) -> list[int]:
-        """Takes out the stories that did not grow since inbox number `oldest_inbox`; returns their numbers.
+        """Remove the stories that did not grow since inbox number `oldest_inbox`; return their numbers.
 
-        They are beyond `live_reach`, so no article asks for them: a sweep changes no answer.
+        They are beyond `live_reach`, so no look-up returns them anyway.
         """
         gone = [number for number, slot in sorted(self._slot_of.items()) if self._inbox[slot] < oldest_inbox]
         for number in gone:
@@ -184,7 +184,7 @@ class StoryIndex:
         return gone
 
     def _may_be_open(self, slots: Ints, article: ScoringInput) -> Ints:
-        """Those slots (as places in `slots`) that the window does not shut out at first sight."""
+        """Return those slots (as positions in `slots`) that a quick check of the window does not exclude."""
         tuning = self._model.tuning
         live = self._inbox[slots] >= article.inbox - tuning.live_reach
         recent = self._inbox[slots] >= article.inbox - tuning.undated_reach
@@ -203,7 +203,7 @@ class StoryIndex:
 
     def _at(self, slot: int) -> Candidate:
         story = self._stories[slot]
-        assert story is not None, "postings name a slot that is free"
+        assert story is not None, "postings refer to a free slot"
         return story
 
     def _set(self, slot: int, row: IndexedStory) -> CentroidSummary:
@@ -232,7 +232,7 @@ def _range(summary: CentroidSummary) -> tuple[int, int]:
 
 
 def _ends(times: bytes) -> Iterator[int]:
-    """First and last date of a sorted list."""
+    """Yield the first and the last date of a sorted list."""
     for piece in (times[:4], times[-4:]):
         if piece:
             yield int.from_bytes(piece, "little", signed=True)

@@ -1,11 +1,11 @@
-"""One uint32 a term: 3 bits field, 19 bits hash of the term, 10 bits log-scaled weight.
+"""Packed terms: one uint32 each, 3 bits field, 19 bits hash of the term, 10 bits log-scaled weight.
 
-The same form serves an article's stored features, a story's mean and the index. Weights are integers in
-steps of 1/SCALE after unpacking, so sums of them are exact and do not depend on order. A weight of 1.0 is
-code 1023, and each code less is a factor of 2 ** (-1/64) (1.1 %); what is below 2 ** -15 is not kept.
+Stored features of an article, the mean of a story and the index use this form. Unpacked weights are integers
+in units of 1/SCALE, so their sums are exact and independent of order. A weight of 1.0 is code 1023, each
+lower code a factor of 2 ** (-1/64) (1.1 %); weights below 2 ** -15 are dropped.
 
-A packed vector is sorted by weight times the model's weight of the field, heaviest first, ties by id: its
-beginning is what matters most, so it can be cut anywhere, and its first ids are the index keys.
+A packed vector is sorted by weight times the model's weight of the field, heaviest first, ties by id. So it
+can be cut anywhere, and its first ids are the index keys.
 """
 
 from typing import Final
@@ -22,48 +22,48 @@ HASH_BITS: Final = 19
 WEIGHT_BITS: Final = 10
 SCALE: Final = 1 << 15
 DOT_SCALE: Final = SCALE * SCALE
-RARE_DIVISOR: Final = 10.0  # grouping.md section 2: the pair value of `rare` is the dot product / 10
+RARE_DIVISOR: Final = 10.0  # the pair value of `rare` is the dot product / 10
 
 _CODES: Final = 1 << WEIGHT_BITS
 _OCTAVE: Final = 64
 WEIGHT_OF_CODE: Final[Ints] = np.array(
     [round(SCALE * 2.0 ** ((code - _CODES + 1) / _OCTAVE)) for code in range(_CODES)], dtype=np.int64
 )
-# The least weight that rounds to each code; where two codes unpack to one weight, the lower one is used.
+# The smallest weight that rounds to each code; of two codes with one unpacked weight the lower is used.
 _EDGES: Final[Ints] = (WEIGHT_OF_CODE[1:] + WEIGHT_OF_CODE[:-1] + 1) // 2
 
 
 def pack(ids: Ints, weights: Ints) -> Words:
-    """Packed terms from ids (field and hash) and integer weights in 1..SCALE; keeps the order."""
+    """Pack terms from ids (field and hash) and integer weights in 1..SCALE, in the order given."""
     codes = np.searchsorted(_EDGES, np.minimum(weights, SCALE), side="right")
     return (ids << WEIGHT_BITS | codes).astype(np.uint32)
 
 
 def read(packed: bytes) -> Words:
-    """The terms of stored bytes (little-endian on every machine)."""
+    """Return the terms of stored bytes (little-endian on every machine)."""
     return np.frombuffer(packed, dtype="<u4")
 
 
 def ids_of(words: Words) -> Words:
-    """Field and hash of each term."""
+    """Return field and hash of each term."""
     return words >> np.uint32(WEIGHT_BITS)
 
 
 def weights_of(words: Words) -> Ints:
-    """Weight of each term in steps of 1/SCALE."""
+    """Return the weight of each term in units of 1/SCALE."""
     weights: Ints = WEIGHT_OF_CODE[words & np.uint32(_CODES - 1)]
     return weights
 
 
 def fields_of(ids: Words) -> Words:
-    """Number of the field of each id: its place in FIELDS."""
+    """Return the number of the field of each id: its index in FIELDS."""
     return ids >> np.uint32(HASH_BITS)
 
 
 def heaviest(ids: Ints, weights: Ints, field_weights: npt.NDArray[np.float64], limit: int) -> Words:
-    """The `limit` terms that weigh most in the model, packed, heaviest first, ties by id."""
-    kept = weights > 0
-    ids, weights = ids[kept], weights[kept]
+    """Return the `limit` terms with the largest weight in the model, packed, heaviest first, ties by id."""
+    positive = weights > 0
+    ids, weights = ids[positive], weights[positive]
     folded = weights * field_weights[ids >> HASH_BITS]
     order = np.lexsort((ids, -folded))[:limit]
     return pack(ids[order], weights[order])

@@ -1,10 +1,10 @@
-"""An article as weighted terms: what the event level knows of a text.
+"""Weighted terms of an article: the features of event scoring.
 
-Seven fields (packed.FIELDS): `all` the title twice and the whole text; `title`; `lead` title and first words
-of the text; `names`; `num` numbers; `numu` numbers with the word that follows them ("72|billion"); `rare` the
-set of uncommon stems of the lead. A term weighs `(1 + ln tf) * idf`, each field has length 1; a term of
-`rare` weighs `sqrt(max(0, idf - 3.8))`, not normalised (grouping.md section 2). Only the heaviest terms
-are kept (`packed_terms`).
+Seven fields (term_codec.FIELDS): `all` the title twice and the whole text; `title`; `lead` title and first
+words of the text; `names`; `num` numbers; `numu` numbers with the word after them ("72|billion"); `rare` the
+set of uncommon stems of the lead. The weight of a term is `(1 + ln tf) * idf`, and each field has Euclidean
+length 1. A term of `rare` has the weight `sqrt(max(0, idf - 3.8))`, not normalised. Only the `packed_terms`
+heaviest terms are stored.
 """
 
 import math
@@ -33,24 +33,24 @@ Floats = npt.NDArray[np.float64]
 Special = tuple[str, Kind, list[str]]
 
 _RARE: Final = FIELDS.index("rare")
-# grouping.md: ln((1+n)/(1+df)) + .2 - 3; our idf holds 1 more.
+# The model was trained with ln((1+n)/(1+df)) + .2 - 3; the idf here is 1 higher.
 _RARE_FROM_IDF: Final = 3.8
-_SCRIPT_CHARS: Final = 400  # of the text that tell in which script it is
+_SCRIPT_CHARS: Final = 400  # characters of the text by which its script is detected
 _LONGEST_TF: Final = 1024
 _TF_WEIGHT: Final = np.array([0.0] + [1.0 + math.log(tf) for tf in range(1, _LONGEST_TF + 1)])
-# A title in which most words have a capital says nothing about names.
+# In a title in which most words are capitalised, capitals do not mark names.
 _TITLE_CASE_SHARE: Final = 0.6
 
 
 class TermCounts(msgspec.Struct, frozen=True):
-    """What one scan over an article found: codes (see tokens) by field, in the order of FIELDS but `rare`."""
+    """The result of one scan: codes (see tokenizer.py) by field, in the order of FIELDS without `rare`."""
 
     fields: tuple[Ints, ...]
     body_words: int
 
 
 class TokenizedArticle(NamedTuple):
-    """Title and body as tokens and their codes, one after the other."""
+    """Tokens of title and body in order, and their codes."""
 
     tokens: list[str]
     codes: Ints
@@ -58,7 +58,7 @@ class TokenizedArticle(NamedTuple):
 
 
 class TermPacker:
-    """Makes packed terms. Keeps a memo of words by language, so one object should serve many articles."""
+    """Packs terms. Caches words by language, so use one packer for many articles."""
 
     def __init__(self, model: EventModel, background: BackgroundFrequencies | None = None) -> None:
         self._model = model
@@ -67,39 +67,42 @@ class TermPacker:
         self._vocabularies: dict[str, Vocabulary] = {}
 
     def pack(self, title: str, body: str, language: str | None, *, is_container: bool = False) -> bytes:
-        """The article's terms, heaviest first, at most `packed_terms`; b"" for a text without words.
+        """Return the article's terms, heaviest first, at most `packed_terms`; b"" for a text without words.
 
-        `body` has one paragraph a line. A container is weighed by its title, lead and densest topic.
+        `body` has one paragraph per line. A live blog or roundup (`is_container`) is represented by its
+        title, lead and densest topic.
         """
         return self.pack_counted(title, body, language, is_container=is_container)[0]
 
     def pack_counted(
         self, title: str, body: str, language: str | None, *, is_container: bool = False
     ) -> tuple[bytes, int]:
-        """As `pack`, with the body's number of words (pairs of characters where no spaces stand)."""
+        """Return the result of `pack` and the number of words (or pairs of characters) of the body."""
         vocabulary = self._vocabulary(language, f"{title}\n{body[:_SCRIPT_CHARS]}")
-        kept = self._topic(title, body, vocabulary) if is_container else body
-        scan = self._scan(title, kept, vocabulary)
-        words = scan.body_words if kept is body else len(vocabulary.tokens(body, self._tuning.longest_words))
-        return self._packed(scan, vocabulary), words
+        topic = self._topic(title, body, vocabulary) if is_container else body
+        scan = self._scan(title, topic, vocabulary)
+        body_words = (
+            scan.body_words if topic is body else len(vocabulary.tokens(body, self._tuning.max_words))
+        )
+        return self._packed(scan, vocabulary), body_words
 
     def readable_terms(self, title: str, body: str, language: str | None) -> dict[int, str]:
-        """Id of each term of this article (also of those that were cut off) to the word it stands for."""
+        """Return the word of each term of this article by id, including terms that were cut off."""
         vocabulary = self._vocabulary(language, f"{title}\n{body[:_SCRIPT_CHARS]}")
-        found: dict[int, str] = {}
-        tokens = _read(title, body, vocabulary, self._tuning.longest_words).tokens
+        words_by_id: dict[int, str] = {}
+        tokens = _read(title, body, vocabulary, self._tuning.max_words).tokens
         words = {token: vocabulary[token] for token in tokens}
         for field in ("all", "title", "lead", "rare"):
             base = FIELDS.index(field) << HASH_BITS
             for token, code in words.items():
                 if code != STOP_WORD:
-                    found.setdefault(base | code & HASH_MASK, token)
+                    words_by_id.setdefault(base | code & HASH_MASK, token)
         for field, kind, terms in special_terms(title, body, vocabulary, self._tuning):
             base = FIELDS.index(field) << HASH_BITS
-            found.update(
+            words_by_id.update(
                 {base | vocabulary.code(kind, term) & HASH_MASK: term.replace("|", " ") for term in terms}
             )
-        return found
+        return words_by_id
 
     def _vocabulary(self, language: str | None, beginning: str) -> Vocabulary:
         tag = fitting_language(primary_tag(language), beginning)
@@ -108,20 +111,22 @@ class TermPacker:
         return self._vocabularies[tag]
 
     def _scan(self, title: str, body: str, vocabulary: Vocabulary) -> TermCounts:
-        reading = _read(title, body, vocabulary, self._tuning.longest_words)
-        found = _special(title, body, reading, vocabulary, self._tuning)
+        tokenized = _read(title, body, vocabulary, self._tuning.max_words)
+        special_fields = _special(title, body, tokenized, vocabulary, self._tuning)
         special = [
             np.array([vocabulary.code(kind, term) for term in terms], dtype=np.int64)
-            for _, kind, terms in found
+            for _, kind, terms in special_fields
         ]
-        words = len(reading.codes)
-        ends = (reading.title_words, reading.title_words + self._tuning.lead_words, words)
+        total = len(tokenized.codes)
+        ends = (tokenized.title_words, tokenized.title_words + self._tuning.lead_words, total)
         if vocabulary.has_lists_only:
-            title_codes, lead, whole = _weight_codes(reading, found[0][2], vocabulary, ends, self._tuning)
+            title_codes, lead, whole = _weight_codes(
+                tokenized, special_fields[0][2], vocabulary, ends, self._tuning
+            )
         else:
-            title_codes, lead, whole = (reading.codes[:end] for end in ends)
+            title_codes, lead, whole = (tokenized.codes[:end] for end in ends)
         everything = np.concatenate((title_codes, whole))
-        return TermCounts((everything, title_codes, lead, *special), words - reading.title_words)
+        return TermCounts((everything, title_codes, lead, *special), total - tokenized.title_words)
 
     def _packed(self, scan: TermCounts, vocabulary: Vocabulary) -> bytes:
         idf = self._background.idf(vocabulary.language)
@@ -139,24 +144,24 @@ class TermPacker:
             above = np.maximum(idf[terms >> HASH_BITS & DF_MASK] - _RARE_FROM_IDF, 0.0)
             weights.append(np.sqrt(above / RARE_DIVISOR))
         joined, whole = _without_collisions(np.concatenate(ids), np.concatenate(weights))
-        kept = heaviest(joined, whole, self._model.field_weights, self._tuning.packed_terms)
-        return kept.astype("<u4").tobytes()
+        packed = heaviest(joined, whole, self._model.field_weights, self._tuning.packed_terms)
+        return packed.astype("<u4").tobytes()
 
     def _topic(self, title: str, body: str, vocabulary: Vocabulary) -> str:
-        """The lead and those later paragraphs that share enough stems with title and lead, in order."""
+        """Return the lead and later paragraphs that share enough stems with title and lead, in order."""
         lead = set(_content_codes(title, vocabulary))
-        kept: list[str] = []
+        paragraphs: list[str] = []
         words_so_far = 0
         for paragraph in body.split("\n"):
-            tokens = vocabulary.tokens(paragraph, self._tuning.longest_words)
+            tokens = vocabulary.tokens(paragraph, self._tuning.max_words)
             stems = {code for code in map(vocabulary.__getitem__, tokens) if code != STOP_WORD}
             if words_so_far < self._tuning.lead_words:
                 lead |= stems
-                kept.append(paragraph)
+                paragraphs.append(paragraph)
             elif len(stems & lead) >= self._tuning.container_shared_stems:
-                kept.append(paragraph)
+                paragraphs.append(paragraph)
             words_so_far += len(tokens)
-        return "\n".join(kept)
+        return "\n".join(paragraphs)
 
 
 def _content_codes(text: str, vocabulary: Vocabulary) -> Iterator[int]:
@@ -164,8 +169,8 @@ def _content_codes(text: str, vocabulary: Vocabulary) -> Iterator[int]:
 
 
 def special_terms(title: str, body: str, vocabulary: Vocabulary, tuning: EventTuning) -> tuple[Special, ...]:
-    """Names, numbers and numbers with their unit, each with its field and kind, as often as they occur."""
-    return _special(title, body, _read(title, body, vocabulary, tuning.longest_words), vocabulary, tuning)
+    """Return names, numbers, and numbers with their unit, each with field and kind, with repeats."""
+    return _special(title, body, _read(title, body, vocabulary, tuning.max_words), vocabulary, tuning)
 
 
 def _read(title: str, body: str, vocabulary: Vocabulary, limit: int) -> TokenizedArticle:
@@ -176,43 +181,43 @@ def _read(title: str, body: str, vocabulary: Vocabulary, limit: int) -> Tokenize
 
 
 def _weight_codes(
-    reading: TokenizedArticle,
+    tokenized: TokenizedArticle,
     names: list[str],
     vocabulary: Vocabulary,
     ends: tuple[int, ...],
     tuning: EventTuning,
 ) -> list[Ints]:
-    """The codes up to each end, where words count more that tell what the article is about.
+    """Return the codes up to each end, with the words that show the topic repeated.
 
-    Those are words that no list holds and that are part of a name or said again, and listed names said again.
+    These are unlisted words that are part of a name or occur again, and listed names that occur again.
     """
-    in_name = np.isin(reading.codes & HASH_MASK, vocabulary.words_of_names(names))
-    _, where, counts = np.unique(reading.codes, return_inverse=True, return_counts=True)
-    frequencies, said_again = reading.codes >> HASH_BITS, counts[where] > 1
+    in_name = np.isin(tokenized.codes & HASH_MASK, vocabulary.words_of_names(names))
+    _, where, counts = np.unique(tokenized.codes, return_inverse=True, return_counts=True)
+    frequencies, repeated = tokenized.codes >> HASH_BITS, counts[where] > 1
     unlisted = frequencies == vocabulary.unlisted_df
-    codes = np.where(unlisted & (in_name | said_again), reading.codes & HASH_MASK, reading.codes)
-    times = np.where(unlisted & in_name, tuning.telling_once, 1)
-    times[said_again & (unlisted | (frequencies == vocabulary.named_df))] = tuning.telling_times
+    codes = np.where(unlisted & (in_name | repeated), tokenized.codes & HASH_MASK, tokenized.codes)
+    times = np.where(unlisted & in_name, tuning.unlisted_name_weight, 1)
+    times[repeated & (unlisted | (frequencies == vocabulary.named_df))] = tuning.repeated_name_weight
     return [np.repeat(codes[:end], times[:end]) for end in ends]
 
 
 def _special(
-    title: str, body: str, reading: TokenizedArticle, vocabulary: Vocabulary, tuning: EventTuning
+    title: str, body: str, tokenized: TokenizedArticle, vocabulary: Vocabulary, tuning: EventTuning
 ) -> tuple[Special, ...]:
-    title_tokens = reading.tokens[: reading.title_words]
+    title_tokens = tokenized.tokens[: tokenized.title_words]
     capitals = sum(token[0].isupper() for token in title_tokens)
     in_title_case = capitals > _TITLE_CASE_SHARE * len(title_tokens)
-    numbers = np.flatnonzero(reading.codes >= NUMBER).tolist()
-    with_unit = [place for place in numbers if place < reading.title_words + tuning.unit_words]
+    numbers = np.flatnonzero(tokenized.codes >= NUMBER).tolist()
+    with_unit = [place for place in numbers if place < tokenized.title_words + tuning.unit_words]
     return (
         ("names", "n", vocabulary.names(body if in_title_case else f"{title}\n{body}")),
-        ("num", "d", _numbers(reading, numbers)),
-        ("numu", "u", _numbers_with_unit(reading, with_unit, vocabulary)),
+        ("num", "d", _numbers(tokenized, numbers)),
+        ("numu", "u", _numbers_with_unit(tokenized, with_unit, vocabulary)),
     )
 
 
-def _numbers(reading: TokenizedArticle, places: list[int]) -> list[str]:
-    tokens = (reading.tokens[place] for place in places)
+def _numbers(tokenized: TokenizedArticle, places: list[int]) -> list[str]:
+    tokens = (tokenized.tokens[place] for place in places)
     return [
         plain_number(token)
         for token in tokens
@@ -220,19 +225,19 @@ def _numbers(reading: TokenizedArticle, places: list[int]) -> list[str]:
     ]
 
 
-def _numbers_with_unit(reading: TokenizedArticle, places: list[int], vocabulary: Vocabulary) -> list[str]:
-    """Each number with the stem of the next word that says something: "72|billion"."""
-    found = []
+def _numbers_with_unit(tokenized: TokenizedArticle, places: list[int], vocabulary: Vocabulary) -> list[str]:
+    """Return each number with the stem of the next content word: "72|billion"."""
+    terms = []
     for place in places:
-        following = (vocabulary.stem(token) for token in reading.tokens[place + 1 : place + 5])
+        following = (vocabulary.stem(token) for token in tokenized.tokens[place + 1 : place + 5])
         unit = next((stem for stem in following if stem), None)
         if unit is not None:
-            found.append(f"{vocabulary.number(reading.tokens[place])}|{unit}")
-    return found
+            terms.append(f"{vocabulary.number(tokenized.tokens[place])}|{unit}")
+    return terms
 
 
 def _without_collisions(ids: Ints, weights: Floats) -> tuple[Ints, Ints]:
-    """Integer weights, with one entry for each id: where two words share a hash, the heavier one stands."""
+    """Return integer weights with one entry per id; if two words share a hash, the heavier one is used."""
     whole = np.rint(weights * SCALE).astype(np.int64)
     order = np.lexsort((-whole, ids))
     ids, whole = ids[order], whole[order]

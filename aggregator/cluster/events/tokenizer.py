@@ -1,12 +1,11 @@
-"""Text to tokens: words and their stems, names, numbers; aware of the language where that changes something.
+"""Tokenizer: text to stems, names and numbers, with rules by language.
 
-One scan by one regular expression finds words and numbers; what a word becomes (stem, hash, document
-frequency) is looked up in a memo by language, so a stemmer sees each word once. The memo is derived: results
-never depend on it.
+One regular expression finds words and numbers. The result for a word (stem, hash, document frequency) is
+cached by language, so the stemmer sees each word once. Results do not depend on the cache.
 
-Each token becomes one integer, a *code*: hash, document frequency above it, and on top a mark for tokens that
-say a number; SILENT for a stop word. So one `numpy.unique` counts an article's terms and carries along what
-their weights need.
+Each token becomes one integer, a *code*: the hash, above it the document frequency, and on top a flag for
+numbers; STOP_WORD for a stop word. So one `numpy.unique` counts the terms of an article together with the
+input of their weights.
 """
 
 import re
@@ -17,7 +16,6 @@ from typing import Final, Protocol
 import Stemmer
 import xxhash
 
-from aggregator.cluster.events.arabic_stemmer import ArabicStemmer
 from aggregator.cluster.events.document_frequency import (
     ANY_LANGUAGE,
     LISTS,
@@ -35,9 +33,9 @@ HASH_MASK: Final = (1 << HASH_BITS) - 1
 STOP_WORD: Final = -1
 _DF_BITS: Final = 24
 DF_MASK: Final = (1 << _DF_BITS) - 1
-NUMBER: Final = 1 << HASH_BITS + _DF_BITS  # codes from here on say a number ("72,000", "two")
-_MEMO_LIMIT: Final = 50_000  # tokens a language; about 6 MB. When full the memo starts anew
-_LONGEST_TOKEN: Final = 64  # characters; what is longer is no word, its beginning stands for it
+NUMBER: Final = 1 << HASH_BITS + _DF_BITS  # codes from here on are numbers ("72,000", "two")
+_MEMO_LIMIT: Final = 50_000  # tokens per language, about 6 MB; the cache is cleared when full
+_LONGEST_TOKEN: Final = 64  # characters; a longer token is not a word and is cut
 
 # A word, or a number with its separators; "12th" and "3-year" are words.
 _TOKEN: Final = re.compile(r"[^\W\d_][\w'’-]*|\d(?:[\d.,]*\d(?![\w-])|[\w'’-]*)")
@@ -50,9 +48,9 @@ _SNOWBALL: Final = {
     "no": "norwegian", "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian",
     "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
-# Languages that tie short words to the next one with an apostrophe: l'Iran, dell'Iran.
+# Languages that join short words to the next one with an apostrophe: l'Iran, dell'Iran.
 _ELIDING: Final = frozenset({"fr", "it", "ca", "ga"})
-# From two on; forms of one number are joined by "/".
+# From two upwards; forms of one number are separated by "/".
 _NUMBER_WORDS: Final = {
     "en": "two three four five six seven eight nine ten eleven twelve",
     "de": "zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
@@ -73,14 +71,14 @@ _NUMBER_WORDS: Final = {
     "ar": "اثنان/اثنين ثلاثة/ثلاث أربعة/أربع خمسة/خمس ستة/ست سبعة/سبع ثمانية/ثماني تسعة/تسع عشرة/عشر",
     "tr": "iki üç dört beş altı yedi sekiz dokuz",
 }
-# Languages that decline names, and share few names with others as they are spelt: names are stems there.
+# Languages that decline names and rarely share spellings with other languages: their names are stemmed.
 _DECLINING: Final = frozenset({"ru", "uk", "be", "bg", "sr", "mk"})
-# Where one pass leaves forms of one noun apart: "паром" gives "пар", "пароме" gives "паром".
+# One pass leaves forms of one noun distinct: "паром" gives "пар", "пароме" gives "паром".
 _STEMMED_TWICE: Final = frozenset({"ru"})
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _FIRST_HAN: Final = "\u3400"
 _TURKIC: Final = frozenset({"tr", "az"})
-# Hebrew points, Arabic vowels and the stroke that only widens a word.
+# Hebrew points, Arabic vowels, and tatweel, which only widens a word.
 _VOWEL_SIGNS: Final = re.compile(
     "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670]"
 )
@@ -90,13 +88,13 @@ _THOUSANDS: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})
 
 
 def primary_tag(language: str | None) -> str:
-    """ "en" for "en", "en-GB" and "EN_us"; "und" for an unknown language."""
+    """Return "en" for "en", "en-GB" and "EN_us"; "und" for an unknown language."""
     tag = re.split(r"[-_]", (language or "").strip().lower(), maxsplit=1)[0]
     return tag if tag.isalpha() and tag.isascii() and 2 <= len(tag) <= 3 else "und"
 
 
 def plain_number(token: str) -> str:
-    """The number without thousands separators: "72,000" and "1.250.000" lose them, "7.4" keeps its point.
+    """Return the number without thousands separators: "72,000" and "1.250.000" lose them, "7.4" does not.
 
     Digits of other scripts become 0-9.
     """
@@ -108,9 +106,9 @@ def plain_number(token: str) -> str:
 
 
 class Vocabulary(dict[str, int]):
-    """Token -> code for one language; fills itself. Keys are tokens as they stand in the text.
+    """Codes by token for one language, computed on first use. Tokens are as they occur in the text.
 
-    Without `tuning` it knows stems, names and which words are common, but not how common.
+    Without `tuning`, stems, names and common words are available, but not document frequencies.
     """
 
     def __init__(
@@ -123,8 +121,10 @@ class Vocabulary(dict[str, int]):
         self._listed = _listed(language)
         self._words = _words_of_han(language, self._listed)
         self._stemmer = _stemmer(language, self._listed)
-        words = _NUMBER_WORDS.get(language, "").split()
-        self._small = {form: str(n) for n, forms in enumerate(words, start=2) for form in forms.split("/")}
+        number_words = _NUMBER_WORDS.get(language, "").split()
+        self._small = {
+            form: str(n) for n, forms in enumerate(number_words, start=2) for form in forms.split("/")
+        }
         self._background = background
         self._memo: dict[tuple[Kind, str], int] = {}
         self._shares = _shares(tuning)
@@ -136,22 +136,22 @@ class Vocabulary(dict[str, int]):
 
     @property
     def knows_common(self) -> bool:
-        """Whether common words are told from others: only then does "rare" mean anything."""
+        """Whether common words are known; otherwise none can be called rare."""
         return bool(self._df)
 
     @property
     def has_lists_only(self) -> bool:
-        """Whether all that is known of the words is which are common."""
+        """Whether only the lists of common words are known of this language."""
         return self.unlisted_df > 0
 
     def _frequencies(self) -> tuple[Mapping[str, int], int]:
-        """Document frequency by stem and that of other stems: as counted, else by the common words."""
+        """Return document frequencies by stem, and that of other stems: counted, or from the lists."""
         if self._background.knows(self.language):
             return self._background.table("w", self.language), 0
         events = self._background.events.get(ANY_LANGUAGE, 0)
         listed: dict[str, int] = {}
-        for heading, words in self._listed if events else ():
-            for word in words:
+        for heading, heading_words in self._listed if events else ():
+            for word in heading_words:
                 listed.setdefault(self.stem(word), round(self._shares[heading] * events))
         listed.pop("", None)
         return listed, round(self._shares["unlisted"] * events) if listed else 0
@@ -165,7 +165,7 @@ class Vocabulary(dict[str, int]):
         return code
 
     def stem(self, token: str) -> str:
-        """The stem that stands for `token`; "" for a stop word and for a lone letter."""
+        """Return the stem of `token`; "" for a stop word and for a single letter."""
         word = token[:_LONGEST_TOKEN].lower().replace("’", "'").rstrip("'-")
         if not word.isascii():
             word = _plain_letters(word, self.language)
@@ -185,14 +185,14 @@ class Vocabulary(dict[str, int]):
         return str(self._stemmer.stemWord(word)) if self.language in _STEMMED_TWICE else word
 
     def number(self, token: str) -> str | None:
-        """The number that `token` says ("two" says "2"), None for every other word."""
+        """Return the number that `token` means ("2" for "two"), None for other words."""
         if token[0].isdigit():
             return plain_number(token)
         return self._small.get(token.lower().replace("ё", "е"))
 
     def tokens(self, text: str, limit: int) -> list[str]:
-        """Words and numbers in order, at most `limit`; see scripts where no spaces are written."""
-        # A word is rarely longer than 12 characters: this bounds the scan of a huge text, not a normal one.
+        """Return words and numbers in order, at most `limit`; scripts.py splits text without spaces."""
+        # A word is rarely longer than 12 characters: this limits the scan of a huge text only.
         text = text[: limit * 12]
         if self.language == "ar":
             text = _BEFORE_DIGIT.sub(r"\1 ", text)
@@ -204,18 +204,18 @@ class Vocabulary(dict[str, int]):
         return tokens[:limit]
 
     def code(self, kind: Kind, term: str) -> int:
-        """The code of a name, a number or a number with its unit: these belong to no language."""
-        known = self._memo.get((kind, term))
-        if known is None:
+        """Return the code of a name, a number or a number with its unit, which belong to no language."""
+        code = self._memo.get((kind, term))
+        if code is None:
             df = self._background.table(kind, ANY_LANGUAGE).get(term[:_LONGEST_TOKEN], 0)
-            known = _code(kind, ANY_LANGUAGE, term, df)
+            code = _code(kind, ANY_LANGUAGE, term, df)
             if len(self._memo) >= _MEMO_LIMIT:
                 self._memo.clear()
-            self._memo[kind, term] = known
-        return known
+            self._memo[kind, term] = code
+        return code
 
     def names(self, text: str) -> list[str]:
-        """The names in `text`, lower-case, as often as they occur."""
+        """Return the names in `text` in lower case, with repeats."""
         if self.language == "zh":
             text = simplified(text)
         names = find_names(text, self.language, self._is_common)
@@ -224,11 +224,13 @@ class Vocabulary(dict[str, int]):
         return names
 
     def words_of_names(self, names: Iterable[str]) -> list[int]:
-        """The hashes of the words that these names (as `names` gives them) are made of."""
-        said = " ".join(dict.fromkeys(names))
+        """Return the hashes of the words in `names`, which are in the form that `names` returns."""
+        joined = " ".join(dict.fromkeys(names))
         if self.language in _DECLINING:
-            return [_code("w", self.language, stem, 0) & HASH_MASK for stem in said.split()]
-        return [self[token] & HASH_MASK for token in self.tokens(said, len(said)) if self[token] != STOP_WORD]
+            return [_code("w", self.language, stem, 0) & HASH_MASK for stem in joined.split()]
+        return [
+            self[token] & HASH_MASK for token in self.tokens(joined, len(joined)) if self[token] != STOP_WORD
+        ]
 
     def _is_common(self, word: str) -> bool:
         return self.stem(word) in self._df
@@ -242,8 +244,11 @@ class Vocabulary(dict[str, int]):
         return mark | _code("w", self.language, stem, self._usual_df(stem) if df is None else df)
 
     def _usual_df(self, stem: str) -> int:
-        """The document frequency of a stem that stands nowhere: small numbers, years and lone characters are
-        as frequent as common words, pairs with an everyday character as topical ones."""
+        """Return the document frequency assumed for an unlisted stem.
+
+        Small numbers, years and single characters are as frequent as common words; pairs with an everyday
+        character are as frequent as topical ones.
+        """
         if not self.has_lists_only:
             return 0
         if (len(stem) < 3 and (stem.isdigit() or len(stem) == 1)) or _YEAR.fullmatch(stem):
@@ -256,7 +261,7 @@ class Vocabulary(dict[str, int]):
 
 
 def _listed(language: str) -> tuple[tuple[str, list[str]], ...]:
-    """The lists of common words, each by its heading, as the words stand there."""
+    """Return the lists of common words with their headings, as words."""
     return tuple(
         (heading, simplified(words).split() if language == "zh" else words.split())
         for heading, words in common_words(language)
@@ -264,7 +269,7 @@ def _listed(language: str) -> tuple[tuple[str, list[str]], ...]:
 
 
 def _words_of_han(language: str, listed: tuple[tuple[str, list[str]], ...]) -> frozenset[str]:
-    """The listed words in Chinese characters alone, of two and more."""
+    """Return the listed words of two or more Chinese characters only."""
     if language not in ("ja", "zh"):
         return frozenset()
     return frozenset(
@@ -284,7 +289,7 @@ def _stemmer(language: str, listed: tuple[tuple[str, list[str]], ...]) -> _Stemm
 
 
 def _shares(tuning: EventTuning | None) -> dict[str, float]:
-    """The share of events that hold a word, by what is known of it."""
+    """Return the share of events that contain a word, by list."""
     if tuning is None:
         return dict.fromkeys((*LISTS, "unlisted"), 0.0)
     return {
@@ -297,7 +302,7 @@ def _shares(tuning: EventTuning | None) -> dict[str, float]:
 
 
 def _plain_letters(word: str, language: str) -> str:
-    """Without vowel signs that are mostly left out, and with the small letters that Turkish has."""
+    """Return the word without vowel signs, which are mostly omitted, and with Turkish lower case."""
     if language in _TURKIC:
         word = word.replace("i\u0307", "i")
     if language == "ru":
@@ -305,6 +310,95 @@ def _plain_letters(word: str, language: str) -> str:
     return _VOWEL_SIGNS.sub("", word)
 
 
+def word_hash(language: str, stem: str) -> int:
+    """Return the hash of a stem, which packed terms carry."""
+    return _code("w", language, stem, 0)
+
+
 def _code(kind: Kind, language: str, term: str, df: int) -> int:
     hashed: int = xxhash.xxh3_64_intdigest(f"{kind}:{language}:{term[:_LONGEST_TOKEN]}".encode())
     return min(df, DF_MASK) << HASH_BITS | hashed & HASH_MASK
+
+
+# --- Arabic stems -----------------------------------------------------------------------------------------
+
+_LETTERS: Final = str.maketrans("أإآٱىةؤئ", "ااااي" + "هوي")
+# Only with a plain alif: "ألمانيا" does not begin with the article.
+_ARTICLES: Final = ("وبال", "وكال", "فبال", "وال", "فال", "بال", "كال", "ولل", "فلل", "ال", "لل")
+_LETTERS_BEFORE: Final = "وفبلكسيتن"  # conjunctions, prepositions, future, persons of a verb
+_ENDINGS: Final = (
+    "هما", "يين", "تين", "تان", "ات", "ان", "ون", "ين", "ها", "هم", "نا", "وا", "يه", "ته",
+    "ه", "ي", "ا", "ت",
+)  # fmt: skip
+_LEAST: Final = 3  # letters that remain of a word at least
+_PLURALS: Final[str] = """
+    أسعار سعر أسواق سوق أسهم سهم بنوك بنك طرق طريق سدود سد مدن مدينة قرى قرية منازل منزل بيوت بيت أحزاب حزب
+    نواب نائب وزراء وزير رؤساء رئيس خبراء خبير أطباء طبيب أطفال طفل قتلى قتيل جرحى جريح ضحايا ضحية ركاب راكب
+    عمال عامل طلاب طالب جنود جندي صواريخ صاروخ عواصف عاصفة زلازل زلزال سيول سيل حرائق حريق سفن سفينة قوارب
+    قارب زوارق زورق سجون سجن محاكم محكمة قضاة قاضي أحكام حكم تهم تهمة رشى رشوة رشاوى رشوة عقود عقد أموال مال
+    ديون دين فوائد فائدة أهداف هدف فرق فريق مناطق منطقة دول دولة أحياء حي شوارع شارع مدارس مدرسة جسور جسر
+    أنهار نهر أمطار مطر مصانع مصنع حقول حقل آبار بئر موانئ ميناء مطارات مطار قادة قائد زعماء زعيم رسوم رسم
+    ضرائب ضريبة قوانين قانون عمليات عملية مستشفيات مستشفى شهود شاهد أدوية دواء أمراض مرض لقاحات لقاح
+    أقمار قمر ملاعب ملعب مدربون مدرب أندية ناد بطولات بطولة كؤوس كأس جوائز جائزة أفلام فيلم كتب كتاب
+"""
+
+
+def _plain(word: str) -> str:
+    return word.translate(_LETTERS)
+
+
+def _without_article(word: str) -> str:
+    for article in _ARTICLES:
+        if word.startswith(article) and len(word) - len(article) >= _LEAST - 1:
+            return word[len(article) :]
+    return word
+
+
+def _without_endings(word: str) -> str:
+    while ending := next((e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= _LEAST), ""):
+        word = word[: -len(ending)]
+    return word
+
+
+_SINGULARS: Final = {
+    _plain(plural): _plain(singular)
+    for plural, singular in zip(_PLURALS.split()[::2], _PLURALS.split()[1::2], strict=True)
+}
+
+
+class ArabicStemmer:
+    """A stemmer with a list of common words. Words are given without vowel signs."""
+
+    def __init__(self, listed: Iterable[str]) -> None:
+        self._listed = frozenset(_stem_of(_plain(_without_article(word))) for word in listed)
+
+    def stemWord(self, word: str) -> str:  # noqa: N802  (the method name of Snowball stemmers)
+        """Return the stem of `word`."""
+        bare = _without_article(word)
+        return _stem_of(_plain(bare) if bare != word else self._without_proclitics(word))
+
+    def _without_proclitics(self, word: str) -> str:
+        word = _plain(word)
+        for _ in range(2):
+            if _stem_of(word) in self._listed or word[0] not in _LETTERS_BEFORE or len(word) <= _LEAST:
+                break
+            tail = word[1:]
+            is_word = _stem_of(tail) in self._listed
+            if not is_word and word[0] != "و":
+                further = self._listed_behind(tail)
+                return further or word
+            if not is_word and len(tail) <= _LEAST:
+                break
+            word = tail
+        return word
+
+    def _listed_behind(self, word: str) -> str:
+        """Return the word after one more letter ("سيخفض", "ليخفض") if it is listed, else ""."""
+        tail = word[1:]
+        is_listed = word[0] in _LETTERS_BEFORE and len(tail) >= _LEAST and _stem_of(tail) in self._listed
+        return tail if is_listed else ""
+
+
+def _stem_of(word: str) -> str:
+    singular = _SINGULARS.get(word)
+    return _without_endings(singular if singular is not None else word)

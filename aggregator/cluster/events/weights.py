@@ -1,8 +1,7 @@
-"""The learnt part of the event model (weights.json) and the measured constants beside it
-(config/tuning.yaml).
+"""The event model: trained weights (weights.json) and measured constants (config/tuning.yaml).
 
-`training/fit_weights.py` makes weights.json; the file says with which command and what it reached. The
-`model` rule holds a hash of the learnt files, so that rules_version changes whenever they do.
+`training/fit_weights.py` makes weights.json; the file records the command and the measured quality. The
+`model` rule is a hash of the trained files, so rules_version changes whenever they do.
 """
 
 import dataclasses
@@ -26,7 +25,7 @@ TIME_SCALE = 1 << 20
 
 
 class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `events` of config/tuning.yaml; units and origins stand there."""
+    """Section `events` of config/tuning.yaml, which gives units and origins."""
 
     window_days: float
     undated_reach: int
@@ -40,19 +39,19 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     bodyless_words: int
     lead_words: int
     unit_words: int
-    longest_words: int
+    max_words: int
     packed_terms: int
     key_terms: int
     candidates: int
-    longest_list: int
+    max_postings: int
     container_shared_stems: int
-    crowd: float
-    crowd_stories: int
-    crowd_from: float
-    look_every: int
-    look_members: int
-    look_neighbours: int
-    look_asked: int
+    rival_share: float
+    rival_stories: int
+    rival_from: float
+    reassess_every: int
+    reassess_members: int
+    reassess_neighbours: int
+    reassess_veto_checks: int
     move_gain: float
     move_above: float
     leave_below: float
@@ -63,8 +62,10 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     listed_named: float
     listed_topical: float
     unlisted: float
-    telling_once: int
-    telling_times: int
+    unlisted_name_weight: int
+    repeated_name_weight: int
+    undated_cohesion: float
+    undated_words: int
     model: str
 
 
@@ -72,15 +73,15 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The logistic model of a pair of reports: logit = bias + fields . cosines + time terms."""
 
     bias: float
-    fields: dict[str, float]  # by name of the field, for a cosine (for rare: dot product / 10)
+    fields: dict[str, float]  # by field: weight of the cosine (for rare: of the dot product / 10)
     near_days: float  # weight of exp(-days / 1.5), dated pairs
     week_days: float  # weight of exp(-days / 7), dated pairs
     far_days: float  # weight of min(days, 30) / 30, dated pairs
-    undated: float  # for a pair of which one side has no date
-    about: dict[str, Any] = {}  # how the file was made and what was measured
+    undated: float  # for a pair in which a date is missing
+    about: dict[str, Any] = {}  # how the file was made, and its measures
 
     def time_logit(self, days: float) -> float:
-        """The share of a dated pair that lies `days` apart."""
+        """Return the share of a dated pair that is `days` apart, in logits."""
         return (
             self.near_days * math.exp(-days / 1.5)
             + self.week_days * math.exp(-days / 7.0)
@@ -90,18 +91,18 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EventModel:
-    """Weights and rules made ready for arrays. Values in logits."""
+    """Weights and rules as arrays. Values are in logits."""
 
     tuning: EventTuning
     bias: float
     field_weights: npt.NDArray[np.float64]  # in the order of FIELDS
-    time_table: Ints  # by quarters of an hour up to 30 days, in steps of 1/TIME_SCALE: sums of it are exact
-    undated: float  # learnt weight and offset
+    time_table: Ints  # by quarter hours up to 30 days, in units of 1/TIME_SCALE, so that sums are exact
+    undated: float  # trained weight plus offset
     bodyless: float
 
 
 def event_model(weights: Weights, tuning: EventTuning) -> EventModel:
-    """The model that scores with `weights` under `tuning`."""
+    """Return the model that scores with `weights` under `tuning`."""
     slots = _FAR_DAYS * MINUTES_A_DAY // _SLOT_MINUTES + 1
     days = [slot * _SLOT_MINUTES / MINUTES_A_DAY for slot in range(slots)]
     return EventModel(
@@ -115,36 +116,38 @@ def event_model(weights: Weights, tuning: EventTuning) -> EventModel:
 
 
 def shipped_model(all_tuning: Tuning) -> EventModel:
-    """The shipped weights under the rules in force."""
+    """Return the shipped weights under the rules in force."""
     return event_model(shipped_weights(), all_tuning.section("events", EventTuning))
 
 
 def time_shares(table: Ints, minutes_apart: Ints) -> Ints:
-    """The time shares of dated pairs, in steps of 1/TIME_SCALE."""
+    """Return the time shares of dated pairs, in units of 1/TIME_SCALE."""
     shares: Ints = table[np.minimum(np.abs(minutes_apart) // _SLOT_MINUTES, len(table) - 1)]
     return shares
 
 
 def read_weights(data: bytes) -> Weights:
-    """The weights from the bytes of their file. Raises msgspec.ValidationError for another shape."""
+    """Parse weights from the bytes of their file. Raise msgspec.ValidationError for another format."""
     return msgspec.json.decode(data, type=Weights)
 
 
 @functools.cache
 def shipped_weights() -> Weights:
-    """The weights that come with the program."""
+    """Return the weights that ship with the program."""
     return read_weights(files("aggregator.cluster.events").joinpath("weights.json").read_bytes())
 
 
 def model_hash() -> str:
-    """12 hex digits over the learnt files and the lists of common words; stands as `model` in
-    config/tuning.yaml.
+    """Return 12 hex digits over the trained files and the lists of common words.
+
+    It is the value of `model` in config/tuning.yaml.
     """
     digest = hashlib.blake2b(digest_size=6)
     files_of_model = files("aggregator.cluster.events")
     lists = sorted(files_of_model.joinpath("common").iterdir(), key=lambda path: path.name)
     for path in (
         files_of_model.joinpath("weights.json"),
+        files_of_model.joinpath("pair_trees.json"),
         files_of_model.joinpath("background.tsv.gz"),
         *lists,
     ):

@@ -1,4 +1,4 @@
-"""Two headlines side by side: what stands in both, and what stands in the place of what."""
+"""Alignment of two headlines: the words they share, and the words that replace each other."""
 
 import functools
 from difflib import SequenceMatcher
@@ -16,43 +16,45 @@ from aggregator.cluster.vetoes.headline_tokens import (
     without_outlet,
 )
 
-_LONGEST_TITLE: Final = 40  # words (three times as many characters where no spaces stand): bounds the time
+_LONGEST_TITLE: Final = (
+    40  # words (three times as many characters in scripts without spaces): limits the time
+)
 
 
 class AlignmentSlot(NamedTuple):
-    """A gap in one headline and what fills it in the other; places of words."""
+    """A gap between shared words and its content in either headline, as word indexes."""
 
     left: tuple[int, ...]
     right: tuple[int, ...]
 
 
 class AlignedHeadlines(NamedTuple):
-    """Two headlines side by side."""
+    """Two aligned headlines."""
 
     one: VetoInput
     other: VetoInput
     left: ParsedHeadline
     right: ParsedHeadline
-    shared: int  # words that stand in both
+    shared: int  # words that are in both
     shorter: int  # words of the shorter headline
-    in_order: float  # share of the shorter headline's words that stand in both in one order
+    in_order: float  # share of the shorter headline's words that both have in the same order
     slots: tuple[AlignmentSlot, ...]
 
 
 def compare(one: VetoInput, other: VetoInput) -> AlignedHeadlines | None:
-    """The headlines word by word; None where they share too little to be of one build."""
+    """Align two headlines word by word, or return None if they share too little to be of one pattern."""
     left = read_headline(without_outlet(one), one.language)
     right = read_headline(without_outlet(other), other.language)
     shorter = min(len(left.keys), len(right.keys))
     if max(len(left.keys), len(right.keys)) > (_LONGEST_TITLE if left.has_spaces else 3 * _LONGEST_TITLE):
         return None
-    rest = list(right.keys)
+    unmatched = list(right.keys)
     shared = 0
     for key in left.keys:
-        if key in rest:
-            rest.remove(key)
+        if key in unmatched:
+            unmatched.remove(key)
             shared += 1
-    if shorter == 0 or shared * 2 < shorter or not _say_one_thing(left, right):
+    if shorter == 0 or shared * 2 < shorter or not _share_content(left, right):
         return None
     matcher = SequenceMatcher(None, left.keys, right.keys, autojunk=False)
     codes = matcher.get_opcodes()
@@ -65,8 +67,8 @@ def compare(one: VetoInput, other: VetoInput) -> AlignedHeadlines | None:
     return AlignedHeadlines(one, other, left, right, shared, shorter, in_order / shorter, slots)
 
 
-def _say_one_thing(left: ParsedHeadline, right: ParsedHeadline) -> bool:
-    """Whether a word that says something is in both: a date or an article alone makes no build."""
+def _share_content(left: ParsedHeadline, right: ParsedHeadline) -> bool:
+    """Return whether both have a content word: a shared date or article alone is not enough."""
     if not left.has_spaces:
         return True
     return any(
@@ -80,41 +82,41 @@ def _is_of_calendar(word: HeadlineWord, headline: ParsedHeadline) -> bool:
 
 
 def _only(mine: ParsedHeadline, others: ParsedHeadline, places_: range) -> tuple[int, ...]:
-    """Those of these words that stand nowhere in the other headline: what moved was not replaced."""
+    """Return those words that are nowhere in the other headline: a moved word was not replaced."""
     if not mine.has_spaces:
         return tuple(places_)
     return tuple(at for at in places_ if mine.keys[at] not in others.keys)
 
 
 def is_one_build(pair: AlignedHeadlines, slot: AlignmentSlot, tuning: VetoTuning) -> bool:
-    """Whether most words are in both when what fills the slot counts as one word."""
+    """Return whether the headlines share most words when the content of the slot counts as one word."""
     filled = max(len(slot.left), len(slot.right), 1)
-    return pair.shared >= tuning.one_build * (max(pair.shorter - filled, 0) + 1)
+    return pair.shared >= tuning.template_share * (max(pair.shorter - filled, 0) + 1)
 
 
 def is_all(pair: AlignedHeadlines, slot: AlignmentSlot, most: int) -> bool:
-    """Whether the headlines differ in this slot and in at most `most` further words on either side.
+    """Return whether at most `most` words of either headline differ outside this slot.
 
-    Two newsrooms that tell of one event differ in more than one place; two tellings of one build do not.
+    Two newsrooms that report one event differ in more than one place; two instances of a pattern do not.
     """
     return all(len(words) <= most for words in beside(pair, slot))
 
 
 def beside(pair: AlignedHeadlines, slot: AlignmentSlot) -> tuple[frozenset[int], frozenset[int]]:
-    """The words without counterpart that are not in the slot, of either headline."""
+    """Return the words without counterpart outside the slot, of either headline."""
     left, right = loose(pair)
     return left - set(slot.left), right - set(slot.right)
 
 
-@functools.lru_cache(maxsize=64)  # asked for each slot of a pair
+@functools.lru_cache(maxsize=64)  # called for each slot of a pair
 def loose(pair: AlignedHeadlines) -> tuple[frozenset[int], frozenset[int]]:
-    """The words of either headline that the other has in no form."""
+    """Return the words of either headline that the other does not have in any form."""
     left, right = pair.left, pair.right
     return _without_counterpart(left, right), _without_counterpart(right, left)
 
 
 def _without_counterpart(mine: ParsedHeadline, others: ParsedHeadline) -> frozenset[int]:
-    """Words that say something and stand in no form in the other headline; numbers left out."""
+    """Return the content words, without numbers, that the other headline does not have in any form."""
     if not mine.has_spaces:
         return frozenset()
     return frozenset(

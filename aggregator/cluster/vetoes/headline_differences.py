@@ -1,6 +1,6 @@
-"""What two headlines of one build differ in, where newsrooms that tell of one event would not differ.
+"""Differences between two headlines of one pattern that show two different events.
 
-Counts are not here: newsrooms count the dead, the hurt and the jobs differently, and later differently again.
+Counts do not: newsrooms count dead, injured and jobs differently, and differently again later.
 """
 
 from typing import Final, Literal
@@ -34,16 +34,16 @@ from aggregator.cluster.vetoes.headline_tokens import (
 
 HeadlineDifference = Literal["actors", "row", "day", "figure", "score", "name", "deed", "object"]
 Units = Literal["magnitude", "measures", "prices"]
-_MOST_BESIDE: Final = 1  # words on either side that may differ beside a number, a day or a deed
-_MOST_BESIDE_OBJECT: Final = 2  # the same beside a thing recalled: the reason of the recall differs too
+_MOST_BESIDE: Final = 1  # words of either headline that may differ besides a number, a day or an action
+_MOST_BESIDE_OBJECT: Final = 2  # the same for recalled products: the reason of the recall differs too
 _LONGEST_ACTOR: Final = 3  # words; "El Real Madrid"
-_LONGEST_ACTOR_CHARS: Final = 5  # where no spaces are written
-_LONGEST_NAME: Final = 4  # words that are swapped for others
-_STEM: Final = 4  # first characters by which a name is looked for in a lead: endings change
+_LONGEST_ACTOR_CHARS: Final = 5  # in scripts without spaces
+_LONGEST_NAME: Final = 4  # words in a replaced name
+_STEM: Final = 4  # first characters of a name that are searched in a lead: endings vary
 
 
 def difference(pair: AlignedHeadlines, tuning: VetoTuning) -> HeadlineDifference | None:
-    """The first difference found that makes two events of two headlines; None where there is none."""
+    """Return the kind of the first difference that shows two events, or None."""
     if _actors(pair):
         return "actors"
     if _places(pair, tuning):
@@ -58,26 +58,26 @@ def difference(pair: AlignedHeadlines, tuning: VetoTuning) -> HeadlineDifference
 
 
 def _in_slot(pair: AlignedHeadlines, slot: AlignmentSlot, tuning: VetoTuning) -> HeadlineDifference | None:
-    """Of what kind the things of two events are that fill the slot."""
+    """Return the kind of difference in one slot."""
     if not is_all(pair, slot, _MOST_BESIDE) or not is_one_build(pair, slot, tuning):
         return None
     left = [pair.left.words[at] for at in slot.left]
     right = [pair.right.words[at] for at in slot.right]
-    found: tuple[tuple[HeadlineDifference, bool], ...] = (
+    checks: tuple[tuple[HeadlineDifference, bool], ...] = (
         ("row", _rows(pair, slot)),
         ("day", _days(pair, left, right)),
         ("figure", _figures(pair, left, right, tuning)),
         ("score", _scores(left, right)),
         ("name", _names(pair, slot)),
     )
-    return next((kind for kind, is_so in found if is_so), None)
+    return next((kind for kind, differs in checks if differs), None)
 
 
 # --- numbers and days --------------------------------------------------------------------------------------
 
 
 def _rows(pair: AlignedHeadlines, slot: AlignmentSlot) -> bool:
-    """Another place in one row: an ordinal before the same word, or a number behind the same "stage"."""
+    """Return whether two members of one sequence are named: "12th ...", or a number after "stage"."""
     left = [row for at in slot.left if (row := _place_in_row(pair.left, at))]
     right = [row for at in slot.right if (row := _place_in_row(pair.right, at))]
     for of, mine in left:
@@ -88,7 +88,7 @@ def _rows(pair: AlignedHeadlines, slot: AlignmentSlot) -> bool:
 
 
 def _place_in_row(headline: ParsedHeadline, at: int) -> tuple[frozenset[str], float] | None:
-    """What is in a row, and its place: ({"sanctions", "package"}, 12) for "12th sanctions package"."""
+    """Return the sequence and the position: ({"sanctions", "package"}, 12) for "12th sanctions package"."""
     word = headline.words[at]
     if word.sort == "ordinal":
         following = frozenset(headline.keys[at + 1 : at + 3]) or frozenset({""})
@@ -100,18 +100,18 @@ def _place_in_row(headline: ParsedHeadline, at: int) -> tuple[frozenset[str], fl
 
 
 def _has_value(veto_input: VetoInput, value: float) -> bool:
-    """Whether the lead says this place in a row."""
+    """Return whether the lead has this position in a sequence."""
     if not veto_input.lead:
         return False
-    said = read_headline(veto_input.lead, veto_input.language).words
-    return any(word.sort == "ordinal" and word.value == value for word in said)
+    lead_words = read_headline(veto_input.lead, veto_input.language).words
+    return any(word.sort == "ordinal" and word.value == value for word in lead_words)
 
 
 def _days(pair: AlignedHeadlines, left: list[HeadlineWord], right: list[HeadlineWord]) -> bool:
-    """Another weekday, month or day of the month."""
+    """Return whether weekday, month or day of the month differ."""
     language, versions = pair.left.language, words_of("versions", "any")
     if versions.met_in(pair.left) or versions.met_in(pair.right):
-        return False  # "last updated at": a date of the page, not of what it tells
+        return False  # "last updated at": a date of the page, not of the event
     for sense in (weekday_of, month_of):
         mine = {found for word in left if (found := sense(word, language))}
         theirs = {found for word in right if (found := sense(word, language))}
@@ -122,8 +122,8 @@ def _days(pair: AlignedHeadlines, left: list[HeadlineWord], right: list[Headline
 
 
 def _month_days(headline: ParsedHeadline, some: list[HeadlineWord]) -> set[float]:
-    """Numbers beside the name of a month."""
-    found = set()
+    """Return the numbers next to the name of a month."""
+    days = set()
     for word in some:
         if word.sort not in ("number", "ordinal") or not 1 <= word.value <= 31:
             continue
@@ -132,14 +132,14 @@ def _month_days(headline: ParsedHeadline, some: list[HeadlineWord]) -> set[float
         if any(month_of(one, headline.language) for one in near) or headline.title.startswith(
             ("月", "日"), word.end
         ):
-            found.add(word.value)
-    return found - {0.0}
+            days.add(word.value)
+    return days - {0.0}
 
 
 def _figures(
     pair: AlignedHeadlines, left: list[HeadlineWord], right: list[HeadlineWord], tuning: VetoTuning
 ) -> bool:
-    """Another measured number of the same unit: a magnitude, points, a price, an age; never a count."""
+    """Return whether measured numbers of one unit differ: magnitude, points, price or age, not a count."""
     mine = [word for word in left if word.sort == "number"]
     theirs = [word for word in right if word.sort == "number"]
     for a, b in zip(mine, theirs, strict=False):
@@ -154,13 +154,13 @@ def _figures(
 
 
 def _have_prices(pair: AlignedHeadlines) -> bool:
-    """Whether both tell of a market price or a jackpot: other sums newsrooms tell differently."""
+    """Return whether both are about a market price or a jackpot; reports state other sums differently."""
     priced = words_of("priced", "any")
     return priced.met_in(pair.left) and priced.met_in(pair.right)
 
 
 def _measured(headline: ParsedHeadline, word: HeadlineWord, of: Units) -> bool:
-    """Whether the number has one of these units before or behind it."""
+    """Return whether one of these units is directly before or after the number."""
     units = plain_words(of)
     if not headline.has_spaces:
         before, behind = headline.title[: word.start], headline.title[word.end :].lstrip("个強弱.0")
@@ -171,13 +171,13 @@ def _measured(headline: ParsedHeadline, word: HeadlineWord, of: Units) -> bool:
 
 
 def _is_age(headline: ParsedHeadline, word: HeadlineWord) -> bool:
-    """ ", 24," and "(24)" behind a person."""
+    """Return whether the number is an age after a person: ", 24," or "(24)"."""
     before, behind = headline.title[: word.start].rstrip()[-1:], headline.title[word.end :][:1]
     return before in (",", "(") and behind in (",", ")") and 1 <= word.value <= 115
 
 
 def _scores(left: list[HeadlineWord], right: list[HeadlineWord]) -> bool:
-    """Another result; "3-1" and "1-3" are one, told from two sides."""
+    """Return whether the results differ; "3-1" and "1-3" are one result."""
     mine = [sorted(word.key.split("-")) for word in left if word.sort == "score"]
     theirs = [sorted(word.key.split("-")) for word in right if word.sort == "score"]
     return bool(mine and theirs) and mine[0] != theirs[0]
@@ -187,20 +187,20 @@ def _scores(left: list[HeadlineWord], right: list[HeadlineWord]) -> bool:
 
 
 def _names(pair: AlignedHeadlines, slot: AlignmentSlot) -> bool:
-    """One name in the place of another."""
+    """Return whether one name replaces another."""
     left = [at for at in slot.left if _can_fill(pair.left, at)]
     right = [at for at in slot.right if _can_fill(pair.right, at)]
     if not left or not right or max(len(left), len(right)) > _LONGEST_NAME:
         return False
     if _small_words(pair.left, slot.left) != _small_words(pair.right, slot.right):
         return False
-    if not _are_names(pair, left, right) or not _is_frame(pair, slot):
+    if not _are_names(pair, left, right) or not _frame_matches(pair, slot):
         return False
     return not _are_one_name(pair, left, right)
 
 
 def _are_one_name(pair: AlignedHeadlines, left: list[int], right: list[int]) -> bool:
-    """Whether either name stands elsewhere in the other report, or one may be short for the other."""
+    """Return whether either name is elsewhere in the other report, or one may abbreviate the other."""
     mine, theirs = [pair.left.keys[at] for at in left], [pair.right.keys[at] for at in right]
     if any(are_near(name, key) for name in mine for key in pair.right.keys):
         return True
@@ -212,7 +212,7 @@ def _are_one_name(pair: AlignedHeadlines, left: list[int], right: list[int]) -> 
 
 
 def _may_abbreviate(headline: ParsedHeadline, slot: list[int], names: list[str]) -> bool:
-    """Whether one word of capitals may stand for several words: "IE" for "Internet Explorer"."""
+    """Return whether a word of capitals may abbreviate several words: "IE" for "Internet Explorer"."""
     word = headline.words[slot[0]]
     if len(slot) != 1 or len(names) < 2 or not word.spelt.isupper():
         return False
@@ -220,12 +220,15 @@ def _may_abbreviate(headline: ParsedHeadline, slot: list[int], names: list[str])
 
 
 def _small_words(headline: ParsedHeadline, slot: tuple[int, ...]) -> list[str]:
-    """Prepositions and the like: "marries Jared Pobre" and "marries in Mexico" have no names swapped."""
+    """Return prepositions and the like: "marries Jared Pobre" and "marries in Mexico" swap no names."""
     return [headline.keys[at] for at in slot if not headline.words[at].is_content]
 
 
 def _are_names(pair: AlignedHeadlines, left: list[int], right: list[int]) -> bool:
-    """Whether both slots end with a name; in title case, where any word has a capital, hold nothing else."""
+    """Return whether both slots end with a name.
+
+    In title case, where every word is capitalised, the slots must contain nothing else.
+    """
     ends = name_likelihood(pair.left, left[-1]), name_likelihood(pair.right, right[-1])
     if NO_NAME in ends:
         return False
@@ -238,8 +241,8 @@ def _are_names(pair: AlignedHeadlines, left: list[int], right: list[int]) -> boo
     return NAME in ends
 
 
-def _is_frame(pair: AlignedHeadlines, slot: AlignmentSlot) -> bool:
-    """Whether nothing differs beside the slot, or one more word with a capital in the same place."""
+def _frame_matches(pair: AlignedHeadlines, slot: AlignmentSlot) -> bool:
+    """Return whether nothing else differs, or one more capitalised word in the same position."""
     if is_all(pair, slot, 0):
         return True
     others = [one for one in pair.slots if one is not slot and (one.left or one.right)]
@@ -263,11 +266,11 @@ def _named_in(name: str, veto_input: VetoInput) -> bool:
 
 
 def _places(pair: AlignedHeadlines, tuning: VetoTuning) -> bool:
-    """Another place, where the script has no capitals to tell names by."""
-    known = places(pair.left.language)
-    mine = {place for place in known if place in pair.left.title}
-    theirs = {place for place in known if place in pair.right.title}
-    if not mine - theirs or not theirs - mine or pair.shared < tuning.one_build * pair.shorter:
+    """Return whether the places differ, in a script without capitals to recognise names by."""
+    known_places = places(pair.left.language)
+    mine = {place for place in known_places if place in pair.left.title}
+    theirs = {place for place in known_places if place in pair.right.title}
+    if not mine - theirs or not theirs - mine or pair.shared < tuning.template_share * pair.shorter:
         return False
     leads = pair.one.lead, pair.other.lead
     return not any(place in leads[1] for place in mine - theirs) and not any(
@@ -275,12 +278,12 @@ def _places(pair: AlignedHeadlines, tuning: VetoTuning) -> bool:
     )
 
 
-# --- deeds, actors, objects --------------------------------------------------------------------------------
+# --- actions, actors, objects ------------------------------------------------------------------------------
 
 
 def _deeds(pair: AlignedHeadlines, tuning: VetoTuning) -> bool:
-    """The opposite deed: "holds rates" and "cuts rates"."""
-    if pair.in_order < tuning.one_build_in_order:
+    """Return whether the actions are opposite: "holds rates" and "cuts rates"."""
+    if pair.in_order < tuning.template_share_in_order:
         return False
     mine, theirs = states_of(pair.left), states_of(pair.right)
     return any(
@@ -289,9 +292,9 @@ def _deeds(pair: AlignedHeadlines, tuning: VetoTuning) -> bool:
 
 
 def _are_opposite(pair: AlignedHeadlines, family: str, mine: frozenset[int], theirs: frozenset[int]) -> bool:
-    """Whether each headline names one state and no lead has both.
+    """Return whether each headline names one state of the family and no lead has both.
 
-    A headline that names two states tells of a change of mind, or of two things.
+    A headline with two states reports a change, or two things.
     """
     if len(mine) != 1 or len(theirs) != 1 or mine == theirs or not _are_all(pair, family):
         return False
@@ -299,7 +302,7 @@ def _are_opposite(pair: AlignedHeadlines, family: str, mine: frozenset[int], the
 
 
 def _are_all(pair: AlignedHeadlines, family: str) -> bool:
-    """Whether little but the deeds differs."""
+    """Return whether little besides the actions differs."""
     for headline, only_here in zip((pair.left, pair.right), loose(pair), strict=True):
         if sum(not is_deed(headline, at, family) for at in only_here) > _MOST_BESIDE:
             return False
@@ -307,14 +310,14 @@ def _are_all(pair: AlignedHeadlines, family: str) -> bool:
 
 
 def _does(veto_input: VetoInput, family: str, states: frozenset[int]) -> bool:
-    """Whether the lead names these states too."""
+    """Return whether the lead has these states too."""
     if not veto_input.lead:
         return False
     return states <= states_of(read_headline(veto_input.lead, veto_input.language)).get(family, frozenset())
 
 
 def _actors(pair: AlignedHeadlines) -> bool:
-    """The same two in the other order: "A beat B", "B beat A"; not where they do something together."""
+    """Return whether two actors are swapped: "A beat B", "B beat A"; not if they act together."""
     left, right = pair.left, pair.right
     if left.keys == right.keys or len(left.keys) != len(right.keys):
         return False
@@ -340,7 +343,7 @@ def _actors(pair: AlignedHeadlines) -> bool:
 def _are_swapped(
     left: ParsedHeadline, words: tuple[HeadlineWord, ...], theirs: tuple[str, ...], x: int, y: int
 ) -> bool:
-    """Whether `words` are X deed Y and `theirs` Y deed X, X of `x` and Y of `y` words."""
+    """Return whether `words` are X action Y and `theirs` Y action X, with X of `x` and Y of `y` words."""
     mine = tuple(word.key for word in words)
     deed = words[x : len(words) - y]
     if mine[x : len(mine) - y] != theirs[y : len(theirs) - x]:
@@ -352,12 +355,12 @@ def _are_swapped(
 
 
 def _same(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
-    """ "India" for "Indian" as well: who does it to whom changes the ending."""
+    """Return whether the words are the same, also "India" for "Indian": inflection depends on the role."""
     return all(a == b or (len(a) > 3 and a[:_STEM] == b[:_STEM]) for a, b in zip(left, right, strict=True))
 
 
 def _objects(pair: AlignedHeadlines) -> bool:
-    """Another thing recalled."""
+    """Return whether different products are recalled."""
     slot = next((slot for slot in pair.slots if slot.left and slot.right), None)
     if slot is None or not is_all(pair, slot, _MOST_BESIDE_OBJECT):
         return False

@@ -1,10 +1,8 @@
-"""Headlines as words that can be set side by side: what each says of numbers, days, names and deeds.
+"""Headlines as comparable words: numbers, days, names and actions; and the input and tuning of the vetoes.
 
-The vetoes (vetoes.py) compare headlines word by word. Here a headline becomes a row of words with all that
-the comparison asks of each; the lists behind it stand in vetoes.yaml. Reading is memoised: results never
-depend on the memo.
-
-What a veto knows of an article, and the rules that vetoes go by.
+The vetoes (vetoes.py) compare headlines word by word. This module parses a headline into words with all
+attributes that the comparison needs; the word lists are in vetoes.yaml. Parsing is cached; results do not
+depend on the cache.
 """
 
 import functools
@@ -24,7 +22,7 @@ from aggregator.cluster.events.tokenizer import primary_tag
 from aggregator.extract.language.detect import stop_words
 
 WordKind = Literal["word", "number", "ordinal", "score"]
-# How sure it is that a word is a name.
+# Confidence that a word is a name.
 NO_NAME: Final = 0
 MAY_BE_NAME: Final = 1
 NAME: Final = 2
@@ -40,13 +38,13 @@ _TOKEN: Final = re.compile(
 )
 _GERMAN_ORDINAL: Final = re.compile(r"\. ?(?=[^\W\d_])")
 _ELISION: Final = re.compile(r"^(?:l|d|dell|all|dall|nell|sull|un|qu|s|n|j|c|m|t)['’](?=\w{2})")
-# What divides a headline; a capital behind it is the capital of a beginning.
+# Characters that divide a headline; a capital after one marks a beginning and not a name.
 _DIVIDERS: Final = frozenset(":|–—-.!?…\"“„«»'‘’·()")
-_COMPOUND: Final = re.compile(r"-[a-z]|-Based")  # "Rest-stop": a description, whatever its first part is
+_COMPOUND: Final = re.compile(r"-[a-z]|-Based")  # "Rest-stop": a description and not a name
 _DIGITS: Final = {c: n for n, c in enumerate("〇一二三四五六七八九")}
 _UNSPACED_TAGS: Final = frozenset({"zh", "ja", "yue", "wuu"})
-# Of the events that hold a word, the share in which it also stands alone as a name in mid-sentence: from here
-# on it is one ("Spain" .7, "Boeing" .55, "Microsoft" .4; "Judge" .03, "President" .16, "Court" .24).
+# A word is a name if, of the events that have it, at least this share has it as a single name in mid-sentence
+# ("Spain" .7, "Boeing" .55, "Microsoft" .4; "Judge" .03, "President" .16, "Court" .24).
 _NAME_SHARE: Final = 0.35
 _LEAST_NAME_EVENTS: Final = 2
 
@@ -54,18 +52,18 @@ _LEAST_NAME_EVENTS: Final = 2
 class HeadlineWord(NamedTuple):
     """One word of a headline."""
 
-    key: str  # what must be equal for two words to be the same: "12th" and "twelfth" are "#12"
+    key: str  # equal for equivalent words: "12th" and "twelfth" are "#12"
     sort: WordKind
     value: float  # of a number or ordinal; 0.0 for words
     spelt: str
-    start: int  # place in the title
+    start: int  # index in the title
     end: int
     is_initial: bool  # at the beginning of the headline or of a part of it
-    is_content: bool  # no stop word
+    is_content: bool  # not a stop word
 
 
 class ParsedHeadline(NamedTuple):
-    """A title, read."""
+    """A parsed title."""
 
     title: str  # in lower case
     language: str
@@ -77,23 +75,23 @@ class ParsedHeadline(NamedTuple):
 
     @property
     def joined(self) -> str:
-        """The words in a row, for phrases; with a blank at either end where words are spaced."""
+        """The words as one string, to search phrases; padded with spaces in scripts with spaces."""
         return f" {' '.join(self.keys)} " if self.has_spaces else "".join(self.keys)
 
 
 class WordSet(NamedTuple):
-    """A list of words, beginnings of words and phrases."""
+    """A list of words, word beginnings and phrases."""
 
     exact: frozenset[str]
     beginnings: tuple[str, ...]
     phrases: tuple[str, ...]
 
     def holds(self, key: str) -> bool:
-        """Whether this one word is in the list."""
+        """Return whether the list has this word."""
         return key in self.exact or (bool(self.beginnings) and key.startswith(self.beginnings))
 
     def met_in(self, headline: ParsedHeadline) -> bool:
-        """Whether any entry stands in the headline."""
+        """Return whether an entry of the list is in the headline."""
         if not headline.has_spaces:
             return any(entry in headline.title for entry in (*self.exact, *self.phrases))
         if any(self.holds(key) for key in headline.keys):
@@ -102,7 +100,7 @@ class WordSet(NamedTuple):
 
 
 class _VetoLists(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """vetoes.yaml as it stands there."""
+    """The content of vetoes.yaml."""
 
     counting: dict[str, list[str]]
     ordinals: dict[str, list[str]]
@@ -137,7 +135,7 @@ def _lists() -> _VetoLists:
 
 
 def lists_hash() -> str:
-    """12 hex digits over vetoes.yaml; stands as `vetoes.word_lists` in config/tuning.yaml."""
+    """Return 12 hex digits over vetoes.yaml, the value of `vetoes.word_lists` in config/tuning.yaml."""
     data = files("aggregator.cluster.vetoes").joinpath("vetoes.yaml").read_bytes()
     return hashlib.blake2b(data, digest_size=6).hexdigest()
 
@@ -170,20 +168,20 @@ NamedList = Literal[
 
 @functools.cache
 def words_of(name: NamedList, language: str) -> WordSet:
-    """The list `name` of a language; empty where there is none."""
+    """Return the list `name` of a language; empty where there is none."""
     lists: Mapping[str, str] = getattr(_lists(), name)
     return _word_set(lists.get(language, ""))
 
 
 @functools.cache
 def plain_words(name: Literal["magnitude", "measures", "prices", "objects_generic"]) -> WordSet:
-    """The list `name`, which holds words of all languages."""
+    """Return the list `name`, which has words of all languages."""
     return _word_set(getattr(_lists(), name))
 
 
 @functools.cache
 def places(language: str) -> tuple[str, ...]:
-    """Names of places, for languages without capitals; the longest first."""
+    """Return names of places, for languages without capitals; the longest first."""
     return tuple(sorted(_lists().places.get(language, "").split(), key=len, reverse=True))
 
 
@@ -194,14 +192,14 @@ def _aliases() -> dict[str, int]:
 
 @functools.cache
 def _families(language: str) -> tuple[tuple[str, tuple[WordSet, ...]], ...]:
-    found = _lists().actions.items()
+    families = _lists().actions.items()
     return tuple(
-        (name, tuple(_word_set(state.get(language, "")) for state in states)) for name, states in found
+        (name, tuple(_word_set(state.get(language, "")) for state in states)) for name, states in families
     )
 
 
 class _OrdinalWords(NamedTuple):
-    """Words that stand for a place in a row."""
+    """Words for positions in a sequence."""
 
     exact: dict[str, int]
     beginnings: tuple[tuple[str, int], ...]
@@ -230,13 +228,13 @@ def _rows(name: RowList, language: str) -> _OrdinalWords:
                 beginnings.append((form[:-1], number))
             elif form != "-":
                 exact[form] = number
-    # Of two beginnings the longer one: "zweite" before "zwei".
+    # A longer beginning is tried first: "zweite" before "zwei".
     return _OrdinalWords(exact, tuple(sorted(beginnings, key=lambda one: -len(one[0]))))
 
 
 @functools.lru_cache(maxsize=1024)
 def read_headline(title: str, language: str | None) -> ParsedHeadline:
-    """The title as words. `language` as declared ("en-GB"); an unknown one is read without lists."""
+    """Parse a title. `language` as declared ("en-GB"); for an unknown one no lists are used."""
     tag = primary_tag(language)
     words = tuple(_words(title, tag))
     spaced = [word for word in words if word.is_content and word.sort == "word" and len(word.key) > 2]
@@ -245,7 +243,7 @@ def read_headline(title: str, language: str | None) -> ParsedHeadline:
         language=tag,
         words=words,
         keys=tuple(word.key for word in words),
-        # German writes every noun with a capital: there is no title case to tell.
+        # German capitalises every noun, so title case cannot be recognised.
         is_title_case=tag != "de" and not any(word.spelt[0].islower() for word in spaced),
         is_shouted=title.isupper(),
         has_spaces=tag not in _UNSPACED_TAGS,
@@ -254,27 +252,27 @@ def read_headline(title: str, language: str | None) -> ParsedHeadline:
 
 def _words(title: str, language: str) -> Iterable[HeadlineWord]:
     stops = stop_words(language)
-    for found in _TOKEN.finditer(title):
-        spelt = found.group()
-        start, end = found.span()
+    for match in _TOKEN.finditer(title):
+        spelt = match.group()
+        start, end = match.span()
         before = title[:start].rstrip()
         initial = not before or before[-1] in _DIVIDERS
-        sort, value, key = _sense(found, title, language)
-        content = sort != "word" or (key not in stops and (len(key) > 1 or found["unspaced"] is not None))
+        sort, value, key = _sense(match, title, language)
+        content = sort != "word" or (key not in stops and (len(key) > 1 or match["unspaced"] is not None))
         yield HeadlineWord(key, sort, value, spelt, start, end, initial, content)
 
 
-def _sense(found: re.Match[str], title: str, language: str) -> tuple[WordKind, float, str]:
-    """What a token is, its value, and its key."""
-    if found["score"]:
-        return "score", 0.0, re.sub(r"[–:]", "-", found["score"])
-    if found["number"] or found["hanzi"]:
-        value = _value(found["number"]) if found["number"] else float(_han_number(found["hanzi"]))
-        german = language == "de" and found["number"] and _GERMAN_ORDINAL.match(title, found.end())
-        if found["suffix"] or german or title[: found.start()].endswith("第"):
+def _sense(match: re.Match[str], title: str, language: str) -> tuple[WordKind, float, str]:
+    """Return the kind, the value and the key of a token."""
+    if match["score"]:
+        return "score", 0.0, re.sub(r"[–:]", "-", match["score"])
+    if match["number"] or match["hanzi"]:
+        value = _value(match["number"]) if match["number"] else float(_han_number(match["hanzi"]))
+        german = language == "de" and match["number"] and _GERMAN_ORDINAL.match(title, match.end())
+        if match["suffix"] or german or title[: match.start()].endswith("第"):
             return "ordinal", value, f"#{value:g}"
         return "number", value, f"{value:.10g}"
-    word = found.group().lower().replace("’", "'")
+    word = match.group().lower().replace("’", "'")
     if language in ("fr", "it"):
         word = _ELISION.sub("", word)
     word = word.removesuffix("'s").rstrip("'-")
@@ -288,11 +286,11 @@ def _sense(found: re.Match[str], title: str, language: str) -> tuple[WordKind, f
 
 
 def _value(digits: str) -> float:
-    """ "3,500" and "3.500" are 3500, "4,2" and "4.2" are 4.2."""
+    """Parse a number: "3,500" and "3.500" are 3500, "4,2" and "4.2" are 4.2."""
     if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", digits):
         return float(re.sub(r"[.,]", "", digits))
-    whole, _, rest = digits.replace(",", ".").partition(".")
-    return float(f"{whole}.{rest.replace('.', '') or 0}")
+    whole, _, decimals = digits.replace(",", ".").partition(".")
+    return float(f"{whole}.{decimals.replace('.', '') or 0}")
 
 
 def _han_number(text: str) -> int:
@@ -306,39 +304,41 @@ def _han_number(text: str) -> int:
     return total + digit
 
 
-# --- what a word is ----------------------------------------------------------------------------------------
+# --- kinds of words ----------------------------------------------------------------------------------------
 
 
 def weekday_of(word: HeadlineWord, language: str) -> int | None:
-    """1 for Monday to 7 for Sunday; None for any other word."""
+    """Return 1 for Monday to 7 for Sunday; None for any other word."""
     return _rows("weekdays", language).find(word.key) if word.sort == "word" else None
 
 
 def month_of(word: HeadlineWord, language: str) -> int | None:
-    """1 for January to 12 for December; None for any other word."""
+    """Return 1 for January to 12 for December; None for any other word."""
     return _rows("months", language).find(word.key) if word.sort == "word" else None
 
 
 @functools.lru_cache(maxsize=1024)
 def states_of(headline: ParsedHeadline) -> dict[str, frozenset[int]]:
-    """For each family of deeds the states that the headline names (vetoes.yaml, `actions`)."""
-    found = {}
+    """Return for each family of actions the states in the headline (vetoes.yaml, `actions`)."""
+    states_by_family = {}
     for name, states in _families(headline.language):
         met = frozenset(number for number, words in enumerate(states) if words.met_in(headline))
         if met:
-            found[name] = met
-    return found
+            states_by_family[name] = met
+    return states_by_family
 
 
 def is_deed(headline: ParsedHeadline, at: int, family: str) -> bool:
-    """Whether the word is one of a family of deeds, or a part of one's phrase."""
+    """Return whether the word is one of a family of actions, or a part of such a phrase."""
     key = headline.keys[at]
     states = dict(_families(headline.language))[family]
     return any(words.holds(key) or any(key in phrase.split() for phrase in words.phrases) for words in states)
 
 
 def are_near(left: str, right: str) -> bool:
-    """Whether two words are one in another form ("Israel", "Israeli"), parts of one compound, or aliases."""
+    """Return whether two words are forms of one word ("Israel", "Israeli"), parts of one compound, or
+    aliases.
+    """
     if left == right:
         return True
     left, right = folded(left), folded(right)
@@ -354,14 +354,14 @@ def are_near(left: str, right: str) -> bool:
 
 @functools.lru_cache(maxsize=16384)
 def folded(word: str) -> str:
-    """The word without accents: "Moïse" is "Moise"."""
+    """Return the word without accents: "Moise" for "Moïse"."""
     if word.isascii():
         return word
     return "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
 
 
 def name_likelihood(headline: ParsedHeadline, at: int) -> int:
-    """NO_NAME, MAY_BE_NAME or NAME for the word at this place."""
+    """Return NO_NAME, MAY_BE_NAME or NAME for the word at this index."""
     word = headline.words[at]
     if not _has_capital_of_its_own(headline, word):
         return NO_NAME
@@ -399,7 +399,7 @@ def _english() -> Stemmer.Stemmer:
 
 
 def _known_name(headline: ParsedHeadline, word: HeadlineWord) -> int:
-    """Where capitals do not tell: whether news have the word as a name more often than not."""
+    """Judge a word by how often news have it as a name, for headlines where capitals do not help."""
     background = shipped_background()
     as_word = background.table("w", "en").get(_english().stemWord(word.key), 0)
     as_name = background.table("n", "*").get(word.key, 0)
@@ -413,13 +413,13 @@ _WRAPPER: Final = re.compile(r"\s(?:-|–|—|\|)\s+(?P<name>[^|–—]{2,40})$"
 
 
 class VetoTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `vetoes` of config/tuning.yaml; units and origins stand there."""
+    """Section `vetoes` of config/tuning.yaml, which gives units and origins."""
 
     headline_logits: float
     text_logits: float
-    cannot_tell: float
-    one_build: float
-    one_build_in_order: float
+    undecided_weight: float
+    template_share: float
+    template_share_in_order: float
     same_magnitude: float
     same_measure: float
     same_price: float
@@ -428,10 +428,10 @@ class VetoTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VetoInput(msgspec.Struct, frozen=True, kw_only=True):
-    """What a veto needs of an article."""
+    """The part of an article that a veto needs."""
 
     title: str
-    lead: str = ""  # first words of the text (text.lead_words); may be empty
+    lead: str = ""  # first words of the text; may be empty
     language: str | None = None
     outlet: str | None = None
     minutes: int | None = None  # published, minutes since 1970; None: unknown
@@ -440,15 +440,15 @@ class VetoInput(msgspec.Struct, frozen=True, kw_only=True):
 
 @functools.lru_cache(maxsize=1024)
 def unwrapped(title: str) -> tuple[str, str]:
-    """The title without what stands behind its last dash, and that in lower case; "" where nothing does."""
-    found = _WRAPPER.search(title)
-    if found is None or not found.start():
+    """Return the title without the text after its last dash, and that text in lower case ("" for none)."""
+    match = _WRAPPER.search(title)
+    if match is None or not match.start():
         return title, ""
-    return title[: found.start()], found["name"].lower()
+    return title[: match.start()], match["name"].lower()
 
 
 def without_outlet(veto_input: VetoInput) -> str:
-    """The title without the name of an outlet or agency behind it."""
+    """Return the title without the name of an outlet or agency at its end."""
     title, wrapper = unwrapped(veto_input.title)
     return title if wrapper and is_outlet(wrapper, veto_input) else veto_input.title
 

@@ -1,12 +1,11 @@
-"""The one door of this room: an entry, with its page where it was fetched, becomes a clean article.
+"""Entry point of the package: turns an entry, with its fetched page if there is one, into a clean article.
 
-The fullest source goes first: the fetched page, a page that came with the entry, a saved text, the entry's
-own text, its HTML fragment, and at last its title alone. Where a page turns out to be a wall, a list or
-nothing, the entry's own text is taken instead.
+The text is taken from the first of these that exists: the fetched page, a page inside the entry, a saved
+text, the entry's own text, its HTML fragment, its title alone. If a page turns out to be a bot wall, a list
+or empty, the entry's own text is used instead.
 
-Images, sounds and films of an article, by reference: which are kept, and of what kind they are.
-
-Nothing here is ever fetched. One picture is kept: feeds and pages name the same one in many sizes.
+The media of an article (images, audio, video, documents) are references only and never fetched. One image is
+selected, because feeds and pages list the same image in many sizes.
 """
 
 import datetime as dt
@@ -58,7 +57,7 @@ from aggregator.model.core import (
 _TYPE = re.compile(r"(?:image|audio|video|application)/[a-z0-9][a-z0-9.+-]{0,60}")
 _MEDIUM = frozenset({"image", "audio", "video"})
 _TITLE_CHARS = 300
-# IANA's registry of media types, as far as feeds use it; not the machine's own table, which differs.
+# Media types of the IANA registry that feeds use; the system's own table differs between machines.
 _BY_ENDING = {
     "jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp",
     "avif": "image/avif", "svg": "image/svg+xml", "mp3": "audio/mpeg", "m4a": "audio/mp4", "aac": "audio/aac",
@@ -77,26 +76,27 @@ def media_of(
     *,
     no_images: bool,
 ) -> tuple[Enclosure, ...]:
-    """At most `media_kept` references, the picture first: the feed's own, else the page's.
+    """Return at most `max_media` references, the image first: the feed's own, else the page's.
 
-    Each has a type. `base`: what relative addresses are meant from. What is neither picture, sound, film nor
-    document (a player's page) is left out, as is what no reader could open.
+    Each has a media type. `base` is the base URL of relative ones. Left out are references that are not an
+    image, audio, video or document (the page of a player, for example) and URLs that cannot be used in a
+    feed.
     """
-    kept: dict[str, Enclosure] = {}
-    for one in _known([*declared, *page], base, tuning):
-        kept.setdefault(one.url, one)
-    pictures = [one for one in kept.values() if is_image(one) and not no_images][:1]
-    others = [one for one in kept.values() if not is_image(one)]
-    return tuple([*pictures, *others][: tuning.media_kept])
+    by_url: dict[str, Enclosure] = {}
+    for one in _usable([*declared, *page], base, tuning):
+        by_url.setdefault(one.url, one)
+    pictures = [one for one in by_url.values() if is_image(one) and not no_images][:1]
+    others = [one for one in by_url.values() if not is_image(one)]
+    return tuple([*pictures, *others][: tuning.max_media])
 
 
 def is_image(media: Enclosure) -> bool:
-    """Whether it is a picture."""
+    """Return whether the media type is that of an image."""
     return media.type.split("/")[0] == "image"
 
 
-def _known(given: Iterable[Enclosure], base: str | None, tuning: ExtractTuning) -> Iterable[Enclosure]:
-    for one in given:
+def _usable(references: Iterable[Enclosure], base: str | None, tuning: ExtractTuning) -> Iterable[Enclosure]:
+    for one in references:
         url = _address(one.url, base, tuning.media_url_chars)
         kind = _kind(one.type, url) if url else ""
         if url and kind:
@@ -105,7 +105,7 @@ def _known(given: Iterable[Enclosure], base: str | None, tuning: ExtractTuning) 
 
 
 def _address(raw: str, base: str | None, limit_chars: int) -> str | None:
-    """An absolute address that can stand in a feed; None for any other."""
+    """Return an absolute URL that can be used in a feed, else None."""
     try:
         full = urljoin(base or "", clean(raw).strip()).replace(" ", "%20")
         parts = urlsplit(full)
@@ -116,7 +116,7 @@ def _address(raw: str, base: str | None, limit_chars: int) -> str | None:
 
 
 def _kind(declared: str, url: str) -> str:
-    """The media type: as declared, else by the ending of the address; "" where it is of no use."""
+    """Return the media type as declared, else by the file extension of the URL; "" for an unusable one."""
     stated = clean(declared).split(";")[0].strip().lower()
     stated = _WRITTEN_OTHERWISE.get(stated, stated)
     if _TYPE.fullmatch(stated) and stated != "application/octet-stream":
@@ -127,11 +127,11 @@ def _kind(declared: str, url: str) -> str:
     return by_ending if stated in {"", "document", "application/octet-stream"} else ""
 
 
-NOTICE = "its text stands under other headlines of its outlet: a notice"
+NOTICE = "its outlet shows the same text under other headlines: a notice"
 
 
 class CleanedEntry(msgspec.Struct, frozen=True):
-    """An article, and by what the lines of its text are known again (None: nothing is learnt from them)."""
+    """A clean article, and the hashes of its lines (None: no boilerplate is learned from it)."""
 
     article: CleanArticle
     lines: LineHashes | None = None
@@ -145,7 +145,7 @@ def clean_article(  # noqa: PLR0917 - callers name what was fetched in this orde
     seen: dt.datetime,
     tuning: Tuning,
 ) -> CleanArticle:
-    """The article of `entry` alone, whatever its outlet repeats; arguments as of `clean_entry`."""
+    """Return only the article of `entry`, without learned boilerplate; arguments as in `clean_entry`."""
     return clean_entry(
         entry, page=page, page_charset=page_charset, page_url=page_url, seen=seen, tuning=tuning
     ).article
@@ -162,15 +162,15 @@ def clean_entry(
     repeats: LearnedBoilerplate | None = None,
     without_text: bool = False,
 ) -> CleanedEntry:
-    """The article of `entry`, whatever the entry is: what cannot be read has a verdict that says so.
+    """Return the article of `entry`. An entry that cannot be read gets a verdict with a reason.
 
-    `page`: the bytes fetched from `page_url` (`page_charset`: as its headers declare), None when there are
-    none. `seen`: when the entry was accepted; dates more than a day later are not believed. `repeats`: lines
-    of its outlet that are taken out. `without_text`: its text is known to be a notice; the entry's own words
-    are taken for that of a page, the headline alone for that of the entry.
+    `page`: the bytes fetched from `page_url` (`page_charset`: the charset in its headers), or None. `seen`:
+    when the entry was accepted; dates more than a day later are ignored. `repeats`: learned boilerplate of
+    its outlet, which is removed. `without_text`: its text is known to be a notice; then the entry's own text
+    is used instead of the page's, and only the headline instead of the entry's own text.
     """
     text_tuning = tuning.section("text", ExtractTuning)
-    lines = tuning.section("repeats", BoilerplateTuning)
+    lines = tuning.section("boilerplate", BoilerplateTuning)
     html = decode(page, page_charset) if page is not None and not looks_binary(page) else ""
     draft = None
     if page is not None:
@@ -198,40 +198,40 @@ def clean_entry(
             image_base=draft.image_base,
             no_images=draft.no_images,
         )
-    known = own.hash_lines if draft is None else combine_lines(draft.hash_lines, own.hash_lines)
-    return CleanedEntry(_finish(entry, own, seen, text_tuning), known)
+    line_hashes = own.hash_lines if draft is None else combine_lines(draft.hash_lines, own.hash_lines)
+    return CleanedEntry(_finish(entry, own, seen, text_tuning), line_hashes)
 
 
 def _is_better(own: CleanArticle, page: CleanArticle) -> bool:
-    """Whether the entry's own text goes before that of a page with hardly any."""
+    """Return whether the entry's own text should be used instead of a page with hardly any text."""
     if own.verdict not in ACCEPTED_VERDICTS:
         return False
     return page.verdict not in ACCEPTED_VERDICTS or len(own.text) > len(page.text)
 
 
 class _Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """An article before what all kinds have in common is added; `lines`: with its furniture, for the wire."""
+    """An article before the steps common to all sources; `lines` include boilerplate, for the wire."""
 
     article: CleanArticle
     lines: tuple[str, ...] = ()
     declared_language: str | None = None
     is_live: bool = False
-    sources: tuple[str, ...] = ()  # what the page calls the source of its text
-    image: Enclosure | None = None  # that the page is shared with, as the page writes its address ...
-    image_base: str | None = None  # ... which is meant from here
-    no_images: bool = False  # the page forbids passing pictures on
-    entries: tuple[ExtractedEntry, ...] = ()  # of a live blog, as the page's markup has them
-    before: tuple[str, ...] = ()  # its paragraphs before lines were taken out that the outlet repeats
-    hash_lines: LineHashes | None = None  # of these, where something may be learnt from them
+    sources: tuple[str, ...] = ()  # the declared source of the page's text
+    image: Enclosure | None = None  # the page's image for sharing, its URL as written ...
+    image_base: str | None = None  # ... and the base of a relative URL
+    no_images: bool = False  # the page forbids the use of its images
+    entries: tuple[ExtractedEntry, ...] = ()  # of a live blog, from the page's markup
+    before: tuple[str, ...] = ()  # paragraphs before learned boilerplate was removed
+    hash_lines: LineHashes | None = None  # of these paragraphs, if boilerplate may be learned from them
 
 
-# --- where it comes from -----------------------------------------------------------------------------------
+# --- sources of the text -----------------------------------------------------------------------------------
 
 
 def _unreadable(page: bytes) -> _Draft:
     if page.strip():
-        return _Draft(article=CleanArticle(verdict="binary", reason="the page is no text"))
-    return _Draft(article=CleanArticle(verdict="empty", reason="the page has no bytes"))
+        return _Draft(article=CleanArticle(verdict="binary", reason="the page is not text"))
+    return _Draft(article=CleanArticle(verdict="empty", reason="the page is empty"))
 
 
 def _from_html(
@@ -239,7 +239,7 @@ def _from_html(
 ) -> _Draft:
     read = read_page(html, tuning=text_tuning, url=url, zone=entry.zone, seen=seen)
     if read is None:
-        return _Draft(article=CleanArticle(verdict="empty", reason="the page holds no markup"))
+        return _Draft(article=CleanArticle(verdict="empty", reason="the page has no markup"))
     facts = read.facts
     title = _title(entry.title) or facts.title
     context = saved_text.SavedTextContext(
@@ -252,8 +252,8 @@ def _from_html(
     announced = facts.is_live or detect.announces_live(title)
     entries: tuple[ExtractedEntry, ...] = ()
     if announced or live_blog.may_be_live(html):
-        known = ArticleTimes(modified=facts.modified, seen=seen, zone=entry.zone)
-        entries = live_blog.read_live_page(html, known, tuning=text_tuning, announced=announced)
+        times = ArticleTimes(modified=facts.modified, seen=seen, zone=entry.zone)
+        entries = live_blog.read_live_page(html, times, tuning=text_tuning, announced=announced)
     body = saved_text.read_titled_text(live_blog.completed(read.text, entries), title, context)
     text = "\n".join(body.paragraphs)
     page_context = _page_context(html, text, read, text_tuning)
@@ -313,7 +313,7 @@ def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> 
     text, title = text[: text_tuning.max_text_chars * 2], _title(entry.title)
     if title and not is_saved:
         saved = saved_text.read_titled_text(text, title, context)
-    else:  # a record or entry without a headline may hold it inside, as a saved text does
+    else:  # the headline may be inside the text, as in a saved text
         saved = saved_text.read_saved_text(text, context)
     return _draft_from_saved(saved, title or _title(saved.title), text_tuning)
 
@@ -334,10 +334,10 @@ def _draft_from_saved(saved: saved_text.SavedText, title: str, text_tuning: Extr
 
 
 def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
-    """The entry's own text, with what a page without a usable text still says about itself."""
+    """Return the entry's own article, completed with the metadata of a page without usable text."""
     return msgspec.structs.replace(
         own,
-        reason=f"its page: {page.reason}; the entry's own words are taken" if page.reason else own.reason,
+        reason=f"its page: {page.reason}; the entry's own text is used" if page.reason else own.reason,
         page_verdict=_verdict_on_page(page),
         author=own.author or page.author,
         published=own.published or page.published,
@@ -348,37 +348,37 @@ def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
 
 
 def _verdict_on_page(page: CleanArticle) -> Verdict | None:
-    """Of a page whose entry's own words are taken; a notice that only placing recognised is of consent."""
+    """Return the verdict of a page that was not used; "consent" for a notice that only placing recognised."""
     return None if page.verdict == "ok" else "consent" if page.reason == NOTICE else page.verdict
 
 
-# --- what an outlet repeats --------------------------------------------------------------------------------
+# --- learned boilerplate -----------------------------------------------------------------------------------
 
 
 def _without_repeats(
     draft: _Draft, repeats: LearnedBoilerplate | None, text_tuning: ExtractTuning, tuning: BoilerplateTuning
 ) -> _Draft:
-    """The draft without the lines that its outlet repeats; live blogs and refused texts stay as they are."""
+    """Return the draft without learned boilerplate; live blogs and rejected texts are not changed."""
     article = draft.article
     before = _paragraphs(article.text, text_tuning)
     if article.verdict not in ACCEPTED_VERDICTS or not before or _is_live(draft, before, text_tuning):
         return draft
-    known = hash_lines(before, tuning)
-    gone = repeated(known, repeats or LearnedBoilerplate())
-    known = msgspec.structs.replace(known, removed=gone)
-    if not gone:
-        return msgspec.structs.replace(draft, hash_lines=known)
-    kept, taken = remove_lines(before, gone, tuning)
-    text = "\n".join(kept)
+    line_hashes = hash_lines(before, tuning)
+    repeated_keys = repeated(line_hashes, repeats or LearnedBoilerplate())
+    line_hashes = msgspec.structs.replace(line_hashes, removed=repeated_keys)
+    if not repeated_keys:
+        return msgspec.structs.replace(draft, hash_lines=line_hashes)
+    kept_lines, removed_lines = remove_lines(before, repeated_keys, tuning)
+    text = "\n".join(kept_lines)
     judgement = judge_remains(article.title, text, text_tuning)
     article = msgspec.structs.replace(
-        article, text=text, repeated=taken, verdict=judgement.verdict, reason=judgement.reason
+        article, text=text, repeated=removed_lines, verdict=judgement.verdict, reason=judgement.reason
     )
-    return msgspec.structs.replace(draft, article=article, before=before, hash_lines=known)
+    return msgspec.structs.replace(draft, article=article, before=before, hash_lines=line_hashes)
 
 
 def _without_notice(draft: _Draft) -> _Draft:
-    """The draft without its text, which its outlet shows under other headlines too."""
+    """Return the draft without its text, which its outlet also shows under other headlines."""
     article = msgspec.structs.replace(
         draft.article,
         verdict="stub" if draft.article.title else "consent",
@@ -398,7 +398,7 @@ def _is_live(draft: _Draft, paragraphs: tuple[str, ...], text_tuning: ExtractTun
     )
 
 
-# --- what all have in common -------------------------------------------------------------------------------
+# --- common steps ------------------------------------------------------------------------------------------
 
 
 def _paragraphs(text: str, text_tuning: ExtractTuning) -> tuple[str, ...]:
@@ -413,8 +413,8 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
     author = one_space(clean(entry.author)) if entry.author else article.author
     published = _declared(entry, seen) or article.published
     announced = draft.is_live or detect.announces_live(article.title)
-    known = ArticleTimes(published=published, modified=article.modified, seen=seen, zone=entry.zone)
-    timed = _timed(draft, paragraphs, known, text_tuning, announced=announced)
+    times = ArticleTimes(published=published, modified=article.modified, seen=seen, zone=entry.zone)
+    timed = _timed(draft, paragraphs, times, text_tuning, announced=announced)
     forbids = permissions(entry.robots)
     return msgspec.structs.replace(
         article,
@@ -453,28 +453,27 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
 def _timed(
     draft: _Draft,
     paragraphs: tuple[str, ...],
-    known: ArticleTimes,
+    times: ArticleTimes,
     text_tuning: ExtractTuning,
     *,
     announced: bool,
 ) -> tuple[TimedEntry, ...]:
-    """The entries of a live blog as the page marks them up, or as the text tells them: the more of both."""
+    """Return the timed entries of a live blog from the markup or from the text, whichever are more."""
     stated_lines = _under_opening_day(draft.lines, paragraphs)
     if announced and not any(map(detect.opens_with_clock, stated_lines)):
-        kept = frozenset(
-            stated_lines
-        )  # clocks that stand alone may have gone as furniture ("Posted at 14:35")
-        stated_lines = tuple(line for line in draft.lines if line in kept or detect.is_bare_clock(line))
+        # Lines with a clock only ("Posted at 14:35") may have been removed as boilerplate: restore them.
+        remaining = frozenset(stated_lines)
+        stated_lines = tuple(line for line in draft.lines if line in remaining or detect.is_bare_clock(line))
     by_text: tuple[TimedEntry, ...] = ()
     if announced or detect.looks_live(stated_lines, text_tuning):
-        by_text = detect.entries_of(stated_lines, text_tuning, known, announced=announced)
+        by_text = detect.entries_of(stated_lines, text_tuning, times, announced=announced)
     if draft.entries and len(draft.entries) >= len(by_text):
-        return ordering.timed(draft.entries, known, text_tuning)
+        return ordering.timed(draft.entries, times, text_tuning)
     return by_text
 
 
 def _under_opening_day(lines: Sequence[str], paragraphs: tuple[str, ...]) -> tuple[str, ...]:
-    """`paragraphs` with the day heading above the first clock, where it was taken for a date line."""
+    """Return `paragraphs` with the day heading before the first clock, if it was removed as a date line."""
     first = next((place for place, line in enumerate(lines) if detect.opens_with_clock(line)), 0)
     heading = lines[first - 1] if first else ""
     if not heading or day_heading(heading) is None or heading in paragraphs:
@@ -493,7 +492,7 @@ def _title(raw: str) -> str:
 
 
 def _cut(text: str, max_chars: int) -> str:
-    """`text` within `max_chars`, cut at a space."""
+    """Return `text` cut to `max_chars` at a line end or space."""
     if len(text) <= max_chars:
         return text
     head = text[:max_chars]
@@ -501,13 +500,13 @@ def _cut(text: str, max_chars: int) -> str:
 
 
 def _lead(paragraphs: tuple[str, ...], max_words: int) -> str:
-    """The first sentences within `max_words` words; the first one is always whole."""
-    kept: list[str] = []
+    """Return the first sentences within `max_words` words; the first one is always complete."""
+    sentences: list[str] = []
     words = 0
     for paragraph in paragraphs[:6]:
         for sentence in split_sentences(paragraph):
             words += count_words(sentence)
-            if kept and words > max_words:
-                return " ".join(kept)
-            kept.append(sentence)
-    return " ".join(kept) or (paragraphs[0] if paragraphs else "")
+            if sentences and words > max_words:
+                return " ".join(sentences)
+            sentences.append(sentence)
+    return " ".join(sentences) or (paragraphs[0] if paragraphs else "")

@@ -1,10 +1,10 @@
-"""Lines that one outlet repeats on many articles: told from its last articles, taken out of the next one.
+"""Learned boilerplate: lines that one outlet repeats, counted in its last articles and removed from the next.
 
-Pure: the window of last articles is kept by pipeline/placement/boilerplate.py. A line is known by a hash of
-its letters and
-digits. At the ends of a text (first and last lines) a line goes that is in many of them. In the middle, where
-most of what is repeated is true content, only a short one goes that is in most of them, and so does a whole
-sentence at the ends: "Nobody was hurt." closes many a report. What was taken out stays with its place.
+Pure: pipeline/placement/boilerplate.py stores the window of last articles. A line is identified by a hash of
+its letters and digits. In the first and last lines of a text, a line is removed that is in many of the
+articles. In the middle, where most repeated lines are real content, only a short line is removed that is in
+most articles. The same holds for whole sentences in the first and last lines, since many reports end with
+"Nobody was hurt." Removed lines are stored with their position. See ADR 16.
 """
 
 import hashlib
@@ -22,27 +22,27 @@ _SENTENCE_ENDS = frozenset(".!?…。！？؟।")
 
 
 class BoilerplateTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Section `repeats` of config/tuning.yaml."""
+    """Section `boilerplate` of config/tuning.yaml."""
 
     first_lines: int
     last_lines: int
     window: int
-    least: int
-    share: float
+    min_articles: int
+    min_share: float
     middle_share: float
     middle_words: int
     middle_lines: int
-    outlets_kept: int
-    wall_words: int
-    wall_alike: float
-    wall_headline: float
-    wall_same_headline: float
-    wall_echo: float
-    wall_asked: int
+    outlets_in_memory: int
+    notice_words: int
+    notice_similarity: float
+    notice_headline_overlap: float
+    notice_same_headline: float
+    notice_headline_in_text: float
+    notice_candidates: int
 
 
 def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHashes:
-    """By what the lines of a text are known again; `removed` is empty."""
+    """Return the hashes of a text's lines; `removed` is empty."""
     count = len(paragraphs)
     ends = [line for number, line in enumerate(paragraphs) if _is_edge(number, count, tuning)]
     inner = paragraphs[tuning.first_lines : max(count - tuning.last_lines, 0)]
@@ -55,13 +55,13 @@ def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHash
 
 
 def repeated(lines: LineHashes, repeats: LearnedBoilerplate) -> tuple[int, ...]:
-    """Which of these lines are to be taken out, in the order of their keys."""
-    found = set(lines.edges).intersection(repeats.edges) | set(lines.middles).intersection(repeats.middles)
-    return tuple(sorted(found))
+    """Return the keys of the lines to be removed, sorted."""
+    keys = set(lines.edges).intersection(repeats.edges) | set(lines.middles).intersection(repeats.middles)
+    return tuple(sorted(keys))
 
 
 def combine_lines(one: LineHashes | None, other: LineHashes | None) -> LineHashes | None:
-    """The lines of a page and of the entry that it belongs to, where both were read."""
+    """Return the line hashes of a page together with those of its entry, if both were read."""
     if one is None or other is None:
         return one or other
     return LineHashes(
@@ -72,24 +72,24 @@ def combine_lines(one: LineHashes | None, other: LineHashes | None) -> LineHashe
 
 
 def remove_lines(
-    paragraphs: Sequence[str], gone: Iterable[int], tuning: BoilerplateTuning
+    paragraphs: Sequence[str], repeated_keys: Iterable[int], tuning: BoilerplateTuning
 ) -> tuple[list[str], tuple[BoilerplateLine, ...]]:
-    """`paragraphs` without the lines whose keys are `gone`, and those lines with their places."""
-    keys = frozenset(gone)
-    kept, taken = [], []
+    """Return `paragraphs` without the lines whose keys are in `repeated_keys`, and the removed lines."""
+    keys = frozenset(repeated_keys)
+    remaining, removed = [], []
     for number, line in enumerate(paragraphs):
-        may_go = _is_edge(number, len(paragraphs), tuning) or count_words(line) <= tuning.middle_words
-        if may_go and _key(line) in keys:
-            taken.append(BoilerplateLine(line=number, text=line))
+        is_removable = _is_edge(number, len(paragraphs), tuning) or count_words(line) <= tuning.middle_words
+        if is_removable and _key(line) in keys:
+            removed.append(BoilerplateLine(line=number, text=line))
         else:
-            kept.append(line)
-    return kept, tuple(taken)
+            remaining.append(line)
+    return remaining, tuple(removed)
 
 
-def restore_text(text: str, taken: Iterable[BoilerplateLine]) -> str:
-    """The text as it was before `taken` were taken out of it."""
+def restore_text(text: str, removed: Iterable[BoilerplateLine]) -> str:
+    """Return the text as it was before the lines in `removed` were removed."""
     lines = text.split("\n") if text else []
-    for one in sorted(taken, key=lambda one: one.line):
+    for one in sorted(removed, key=lambda one: one.line):
         lines.insert(one.line, one.text)
     return "\n".join(lines)
 
@@ -98,22 +98,25 @@ def restore_text(text: str, taken: Iterable[BoilerplateLine]) -> str:
 
 
 def pack_lines(lines: LineHashes) -> bytes:
-    """The keys of a text's lines as a row holds them."""
+    """Return the keys of a text's lines as they are stored."""
     keys = sorted({*lines.edges, *lines.middles})
     return struct.pack(f"<{len(keys)}q", *keys)
 
 
 def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> LearnedBoilerplate:
-    """What an outlet repeats, by the packed lines of its last articles; a text printed again counts once."""
+    """Return the boilerplate of an outlet from the packed lines of its last articles.
+
+    Identical texts count once.
+    """
     texts = set(rows)
-    if len(texts) < tuning.least:
+    if len(texts) < tuning.min_articles:
         return LearnedBoilerplate()
     counted: Counter[int] = Counter()
     for one in texts:
         counted.update(struct.unpack(f"<{len(one) // 8}q", one))
-    many = {key: count for key, count in counted.items() if count >= tuning.least}
+    many = {key: count for key, count in counted.items() if count >= tuning.min_articles}
     return LearnedBoilerplate(
-        edges=tuple(sorted(key for key, count in many.items() if count > tuning.share * len(texts))),
+        edges=tuple(sorted(key for key, count in many.items() if count > tuning.min_share * len(texts))),
         middles=tuple(sorted(key for key, count in many.items() if count > tuning.middle_share * len(texts))),
     )
 
@@ -135,7 +138,7 @@ def _distinct(keys: Iterable[int]) -> tuple[int, ...]:
 
 
 def _key(line: str) -> int | None:
-    """None for a line without letters and digits."""
+    """Return the hash of a line, or None for a line without letters and digits."""
     plain = folded(line)
     if not plain:
         return None

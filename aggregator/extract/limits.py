@@ -1,10 +1,10 @@
-"""The section `text` of the rule book."""
+"""Section `text` of config/tuning.yaml."""
 
 import msgspec
 
 
 class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Constants of this room; units and origins stand in config/tuning.yaml."""
+    """Constants of extraction; config/tuning.yaml gives units and origins."""
 
     max_text_chars: int
     max_title_chars: int
@@ -12,7 +12,7 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_elements: int
     max_attributes: int
     max_metadata_chars: int
-    media_kept: int
+    max_media: int
     media_url_chars: int
     head_lines: int
     title_words: int
@@ -24,27 +24,27 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prose_words: int
     closing_lines: int
     wire_paragraphs: int
-    unlisted_agency: float
-    wire_line: float
-    wire_habit: float
-    wire_shared: float
+    unlisted_agency_confidence: float
+    wire_line_confidence: float
+    agency_phrase_confidence: float
+    shared_wire_confidence: float
     stub_words: int
-    enough_words: int
-    hardly_any_words: int
-    clearly_more: float
+    fallback_below_words: int
+    nearly_empty_words: int
+    fallback_gain_factor: float
     box_share: float
     box_missing_share: float
-    teaser_words: int
-    aside_largest: float
+    link_headline_words: int
+    sidebar_max_share: float
     article_share: float
-    repeated_words: int
-    opening_chars: int
-    wall_words: int
-    short_wall_words: int
-    block_words: int
+    repeated_paragraph_words: int
+    notice_search_chars: int
+    paywall_max_words: int
+    notice_max_words: int
+    login_max_words: int
     list_link_share: float
     list_link_words: int
-    consent_words: int
+    consent_max_words: int
     consent_share: float
     notice_share: float
     list_words: int
@@ -58,9 +58,9 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     midnight_step_minutes: int
     live_swap_minutes: int
     live_day_margin_minutes: int
-    live_around_share: float
+    live_outside_share: float
     live_entry_words: int
-    live_entries_kept: int
+    live_entries_max: int
     language_min_chars: int
     language_sample_chars: int
     lead_words: int

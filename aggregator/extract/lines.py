@@ -1,4 +1,4 @@
-"""What a line of text looks like: how many words, whether it is a sentence, whether two lines are one."""
+"""Properties of a line of text: number of words, whether it is a sentence, equality of two lines."""
 
 import re
 import unicodedata
@@ -10,17 +10,17 @@ _FULL_STOPS = (".", "…", "。", "।", "۔", "｡")
 _SENTENCE_ENDS = (*_FULL_STOPS, "!", "?", "！", "？", "؟")
 _WORD = re.compile(r"\w+")
 _SPACES = re.compile(r"[^\S\n]+")
-_KEPT_CHARS = 2_000  # of a line whose words and letters are remembered
+_KEPT_CHARS = 2_000  # the results for longer lines are not cached
 _PARTICLE = re.compile(r"(?:de|da|di|del|van|von|der|den|al|el|bin|la|le|dos|du|ten)")
 
 
 def one_space(text: str) -> str:
-    """`text` with every run of spaces (no-break ones too) as one, none at either end; newlines stay."""
+    """Return `text` with runs of spaces (also no-break ones) collapsed and stripped; newlines are kept."""
     return _SPACES.sub(" ", text).strip()
 
 
 def count_words(text: str) -> int:
-    """Words between spaces; in scripts without spaces two characters count as one."""
+    """Count words between spaces; in scripts without spaces two characters are one word."""
     return _line_words(text) if len(text) <= _KEPT_CHARS else _count_words(text)
 
 
@@ -31,25 +31,25 @@ def _count_words(text: str) -> int:
     return len(_WIDE.sub(" ", text).split()) + (wide + 1) // 2
 
 
-_line_words = lru_cache(maxsize=512)(_count_words)  # every rule asks about the same lines
+_line_words = lru_cache(maxsize=512)(_count_words)  # many rules check the same lines
 
 
 def ends_sentence(line: str) -> bool:
-    """Whether the line's last character, quotation marks and brackets aside, ends a sentence."""
+    """Return whether the line ends a sentence, ignoring closing quotation marks and brackets."""
     return line.rstrip(_CLOSING).endswith(_SENTENCE_ENDS)
 
 
 def is_prose(line: str) -> bool:
-    """A paragraph and not a headline, a heading, a byline or a label.
+    """Return whether the line is a paragraph, and not a headline, a heading, a byline or a label.
 
-    25 words always are; fewer when they end with a full stop (headlines may end in ? or !).
+    A line of 25 words is; a shorter one if it ends with a full stop (headlines may end with ? or !).
     """
     words = count_words(line)
     return words >= 25 or (words >= 6 and line.rstrip(_CLOSING).endswith(_FULL_STOPS))
 
 
 def is_name_like(line: str) -> bool:
-    """Two to four capitalised words and nothing else: a person's name, where one is expected."""
+    """Return whether the line is two to four capitalised words only, like a person's name."""
     words = line.split()
     if not 2 <= len(words) <= 4 or len(line) > 40:
         return False
@@ -62,14 +62,14 @@ def _is_name(word: str) -> bool:
 
 
 def same_line(a: str, b: str) -> bool:
-    """Whether two lines say the same, letter case, accents and marks aside."""
+    """Return whether two lines are equal, ignoring case, accents and punctuation."""
     if len(a) > 2 * len(b) + 20 or len(b) > 2 * len(a) + 20:
-        return False  # marks and accents never make that much of a line
+        return False  # punctuation and accents never make up that much
     return folded(a) == folded(b)
 
 
 def folded(line: str) -> str:
-    """Letters and digits alone, lower case, without accents."""
+    """Return the letters and digits of a line in lower case, without accents."""
     return _folded_line(line) if len(line) <= _KEPT_CHARS else _folded(line)
 
 

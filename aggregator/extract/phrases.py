@@ -1,7 +1,7 @@
-"""Words of many languages by which a line is known to be furniture (phrases.yaml).
+"""Phrases of many languages that mark boilerplate lines (phrases.yaml).
 
-A line is compared by its `words`: no letter case, no marks, no accents of Latin letters, one word for each
-character where a script has no spaces. Every question costs no more than the length of the line.
+A line is compared by its `words`: without case, punctuation and accents of Latin letters, and with one word
+per character in scripts without spaces. Every check takes time linear in the length of the line.
 """
 
 import re
@@ -23,51 +23,53 @@ _LETTERS = {
     "।": " ", "॥": " ", "・": " ", "_": " ",
 }  # fmt: skip
 _TRANSLATED = str.maketrans(_LETTERS)
-_BREAKS = re.compile(r"[^\w\u0900-\u0dff\u0e00-\u0e7f]+")  # vowel signs of India and Thailand are no \w
+_BREAKS = re.compile(
+    r"[^\w\u0900-\u0dff\u0e00-\u0e7f]+"
+)  # \w does not match vowel signs of Indic scripts and Thai
 _PLAIN_WORD = re.compile("[a-z0-9]+")
-# Anything but ASCII and the marks of print, which stand between words.
+# Anything but ASCII and typographic punctuation.
 _LETTER_BEYOND = re.compile("[^\x00-\x7f\xa0«»–—‘’“”„…•]")
 _MARK = re.compile(r"\s?[:|»›>•\]】］》=→]|\s[-–—](?=\s)|(?<=[^\W\d_])-(?=\s)|(?<=[\u0900-\u0dff])-(?=\s)")
 _OPENING = "[【（(《「［<›»>•–—- "
-_MARK_CHARS = 80  # of a line in which the mark after a label stands
+_MARK_CHARS = 80  # at the beginning of a line in which the mark after a label is searched
 _LABEL_WORDS = 8  # words before that mark
-_LINE_CHARS = 700  # no longer line is compared
+_LINE_CHARS = 700  # longer lines are not compared
 
 
 class PhraseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """phrases.yaml as it stands there: language → phrases, for each kind."""
+    """The content of phrases.yaml: phrases by language, for each kind."""
 
-    alone: dict[str, tuple[str, ...]]
-    weak: dict[str, tuple[str, ...]]
+    whole_line: dict[str, tuple[str, ...]]
+    ambiguous: dict[str, tuple[str, ...]]
     label: dict[str, tuple[str, ...]]
-    opens: dict[str, tuple[str, ...]]
-    calls: dict[str, tuple[str, ...]]
+    line_start: dict[str, tuple[str, ...]]
+    call_to_action: dict[str, tuple[str, ...]]
     channels: dict[str, tuple[str, ...]]
-    holds: dict[str, tuple[str, ...]]
-    never: dict[str, tuple[str, ...]]
-    links: dict[str, tuple[str, ...]]
-    ends: dict[str, tuple[str, ...]]
-    home: dict[str, tuple[str, ...]]
+    contained: dict[str, tuple[str, ...]]
+    never_content: dict[str, tuple[str, ...]]
+    links_heading: dict[str, tuple[str, ...]]
+    end_of_article: dict[str, tuple[str, ...]]
+    breadcrumb_home: dict[str, tuple[str, ...]]
     sections: dict[str, tuple[str, ...]]
     published: dict[str, tuple[str, ...]]
     updated: dict[str, tuple[str, ...]]
-    stand: dict[str, tuple[str, ...]]
+    as_of: dict[str, tuple[str, ...]]
     other_dates: dict[str, tuple[str, ...]]
     bylines: dict[str, tuple[str, ...]]
-    signed: dict[str, tuple[str, ...]]
+    after_name: dict[str, tuple[str, ...]]
     desks: dict[str, tuple[str, ...]]
     credits: dict[str, tuple[str, ...]]
     outlets: dict[str, tuple[str, ...]]
 
 
 class Phrases(msgspec.Struct, frozen=True, kw_only=True):
-    """The phrases of one kind, of all languages; `lengths`: by their first word, the longest first."""
+    """The phrases of one kind in all languages; `lengths`: word counts by first word, the longest first."""
 
     whole: frozenset[Words]
     lengths: Mapping[str, tuple[int, ...]]
 
     def at(self, line: Words, place: int = 0) -> int:
-        """How many words of `line` from `place` on are the longest phrase that stands there; 0: none does."""
+        """Return the number of words of the longest phrase in `line` at `place`; 0 for none."""
         left = len(line) - place
         for length in self.lengths.get(line[place], ()) if left > 0 else ():
             if length <= left and line[place : place + length] in self.whole:
@@ -80,35 +82,35 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def table() -> PhraseTable:
-    """The shipped words; a wrong table is our mistake, not a user's."""
+    """Return the shipped phrases. Raises for an invalid file, which is a bug and not a user's error."""
     raw = files("aggregator.extract").joinpath("phrases.yaml").read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return msgspec.convert(yaml.load(raw, Loader=loader), PhraseTable)  # noqa: S506 - both loaders are the safe ones
+    return msgspec.convert(yaml.load(raw, Loader=loader), PhraseTable)  # noqa: S506 - both loaders are safe
 
 
 @cache
 def phrases(kind: str) -> Phrases:
-    """The phrases of one list of the table, whatever their language."""
+    """Return the phrases of one kind in all languages."""
     lists: Mapping[str, Sequence[str]] = getattr(table(), kind)
     return _phrases(word for some in lists.values() for word in some)
 
 
 @cache
 def single_words(kind: str, part: str = "") -> frozenset[str]:
-    """The words of a list, each for itself; `part`: of one of its languages or parts only."""
+    """Return the single words of a kind; `part`: only those of one language or part."""
     lists: Mapping[str, Sequence[str]] = getattr(table(), kind)
     chosen = [lists[part]] if part else lists.values()
     return frozenset(word for some in chosen for phrase in some for word in words(phrase))
 
 
 def words(line: str) -> Words:
-    """The words of `line` as phrases are compared by; () for a line that is too long to be furniture."""
+    """Return the words of `line` for comparison; () for a line that is too long to be boilerplate."""
     if len(line) > _LINE_CHARS:
         return ()
     return _words(line)
 
 
-@lru_cache(maxsize=512)  # of one text: every rule asks for the words of the same lines
+@lru_cache(maxsize=512)  # many rules check the same lines
 def _words(line: str) -> Words:
     if _LETTER_BEYOND.search(line) is None:
         return tuple(_PLAIN_WORD.findall(line.lower()))
@@ -118,7 +120,7 @@ def _words(line: str) -> Words:
 
 
 def without_numbers(line: Words) -> Words:
-    """`line` without the counts at its ends ("Comments (12)")."""
+    """Return `line` without counts at its ends ("Comments (12)")."""
     start, end = 0, len(line)
     while start < end and line[start].isnumeric():
         start += 1
@@ -128,15 +130,15 @@ def without_numbers(line: Words) -> Words:
 
 
 def label_of(line: str) -> tuple[Words, str]:
-    """(words before the first mark that can end a label, what stands after it); ((), "") without one."""
+    """Return (words before the first mark that ends a label, text after it); ((), "") without a label."""
     plain = line.lstrip(_OPENING)
-    found = _MARK.search(plain.replace("：", ":").replace("｜", "|"), 0, _MARK_CHARS)
-    if found is None:
+    mark = _MARK.search(plain.replace("：", ":").replace("｜", "|"), 0, _MARK_CHARS)
+    if mark is None:
         return (), ""
-    label = without_numbers(words(plain[: found.start()]))
-    rest = plain[found.end() :].strip(" :|»›>•]】-–—")
+    label = without_numbers(words(plain[: mark.start()]))
+    text_after = plain[mark.end() :].strip(" :|»›>•]】-–—")
     is_label = 0 < sum(2 if len(word) > 1 else 1 for word in label) <= 2 * _LABEL_WORDS
-    return (label, rest) if is_label else ((), "")
+    return (label, text_after) if is_label else ((), "")
 
 
 def _phrases(lines: Iterable[str]) -> Phrases:

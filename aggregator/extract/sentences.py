@@ -1,7 +1,7 @@
-"""Sentences of an article, for the rooms that quote it: split only, never changed.
+"""Sentence splitting, without any change of the text.
 
-Every sentence given stands word for word in its paragraph. Splitting is careful: two sentences left together
-do less harm than one torn apart.
+Every sentence is a substring of its paragraph. In doubt no split is made: two sentences left together do less
+harm than a sentence cut in two.
 """
 
 import re
@@ -29,8 +29,8 @@ _BOUNDARY = re.compile(
     r"(?<![.!?…])[.!?…]++[\"”’)\]»]*+(?=\s+[\"“‘«„(\[¿¡—–-]*\s?[^\W_a-zß-öø-ÿа-я])|[。！？｡]+[」』”）]*|(?<![।۔؟])[।۔؟]++(?=\s)"
 )
 _DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
-_WORD_CHARS = 80  # before a full stop in which the word stands that it may belong to
-_MAX_QUOTE = 600  # characters: a quotation that closes later than this was never closed
+_WORD_CHARS = 80  # before a full stop that are searched for an abbreviation
+_MAX_QUOTE = 600  # characters; a longer quotation is treated as unclosed
 _QUOTATION = re.compile(
     "|".join(
         rf"{opener}[^{closer}]{{0,{_MAX_QUOTE}}}{closer}"
@@ -40,20 +40,20 @@ _QUOTATION = re.compile(
 
 
 def paragraphs(text: str) -> list[str]:
-    """The non-empty lines of an article's text."""
+    """Return the non-empty lines of an article's text."""
     return [line for line in (raw.strip() for raw in text.split("\n")) if line]
 
 
 def split_sentences(paragraph: str) -> list[str]:
-    """The sentences of one paragraph, in order, each a substring of it; a heading gives none.
+    """Return the sentences of one paragraph, in order, each a substring of it; none for a heading.
 
-    The clock of a live blog's entry is left out. A quotation of several sentences stays whole. A line under
-    25 words that does not end a sentence (heading, caption, label) and anything under 4 words is no sentence.
+    The clock time of a live blog's entry is left out. A quotation of several sentences is not split. A line
+    under 25 words that does not end a sentence (heading, caption, label) and text under 4 words are dropped.
     """
     text = without_clock(paragraph.strip()).strip()
     if not ends_sentence(text) and count_words(text) < 25:
         return []
-    quoted = deque(_quotations(text))  # they do not overlap, and both go forwards
+    quoted = deque(_quotations(text))  # neither overlap nor run backwards, so one pass suffices
     pieces, start = [], 0
     for match in _BOUNDARY.finditer(text):
         end = match.end()
@@ -96,5 +96,5 @@ _ORDINAL_NOUNS = frozenset({
 
 
 def _quotations(text: str) -> list[tuple[int, int]]:
-    """Spans of quotations that close in the paragraph."""
-    return [found.span() for found in _QUOTATION.finditer(text)]
+    """Return the spans of quotations that end in the paragraph."""
+    return [match.span() for match in _QUOTATION.finditer(text)]

@@ -1,8 +1,8 @@
-"""Addresses as keys: which URLs lead to one article, and which belong to one site.
+"""URLs as keys: which URLs lead to one article, and which belong to one site.
 
-A key is never fetched. It folds what differs between twins of one page (scheme, `www`, mobile and AMP
-variants, tracking parameters, order of parameters, fragments) and nothing that could tell two articles apart:
-every unknown parameter stays. Our own, because courlan keeps userinfo, fragments and `..` (hardening D7).
+A key is never fetched. It folds the differences between URLs of one page (scheme, `www`, mobile and AMP
+variants, tracking parameters, order of parameters, fragments) and nothing that could distinguish two
+articles: every unknown parameter stays. courlan is not used, because it keeps userinfo, fragments and `..`.
 """
 
 import re
@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
-MAX_URL_CHARS = 4096  # longer ones are no key: browsers and servers stop at 2-8 KiB
+MAX_URL_CHARS = 4096  # longer ones are not keys: browsers and servers accept 2-8 KiB
 
 _TRACKING = re.compile(
     r"""(?:utm|mtm|pk|piwik|hsa|wt|guce|fb_action|fb|ga|oly|vero|ns|at|tb|icn|spm|scm|zanpid|__hs|__cf)[_-].+
@@ -25,7 +25,7 @@ _TRACKING = re.compile(
     |emailid|nl_id|newsletter_?id|sfmc_\w+|ss_source|campaign_id|ad_id|adid|cmp_id""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Names that also identify articles at some outlets: tracking only with such a value.
+# Names that identify articles at some outlets: tracking only with one of these values.
 _AMBIGUOUS = frozenset({
     "source", "src", "from", "via", "feature", "cid", "s", "share", "origin", "channel", "output",
     "outputtype", "view",
@@ -40,7 +40,7 @@ _DEFAULT_PORTS = frozenset({None, 80, 443})
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 _WRAPPED = re.compile(r"^/amp/(?:s/)?(?=[\w-]+(?:\.[\w-]+)+(?:/|$))")
 _AMP_CACHE = re.compile(r"^/[cvi]/(?:s/)?(?=[\w-]+(?:\.[\w-]+)+(?:/|$))")
-# Addresses that only lead on: host, path, and the parameters that hold where to.
+# Redirecting URLs: host, path, and the parameters with the target.
 _LEADING_ON = (
     (re.compile(r"(?:www\.)?google\.[a-z.]{2,6}"), "/url", ("q", "url")),
     (re.compile(r"(?:www\.)?bing\.com"), "/news/apiclick.aspx", ("url",)),
@@ -52,9 +52,9 @@ _SAFE_IN_QUERY = "!$'()*,;:@~/?"
 
 
 def canonical_url(url: str) -> str | None:
-    """The key of an http(s) address, itself an https address; None for any other. Idempotent, never raises.
+    """Return the key of an http(s) URL, itself an https URL; None for others. Idempotent, never raises.
 
-    The scheme is folded to https, `www`, mobile and AMP twins to their plain form.
+    The scheme becomes https; `www`, mobile and AMP variants become the plain form.
     """
     parts = _split(url)
     if parts is None:
@@ -67,9 +67,9 @@ def canonical_url(url: str) -> str | None:
 
 
 def address_key(address: str) -> str:
-    """What two spellings of one address share: case of the host, usual ports, fragments, a missing `/`.
+    """Return a common form for spellings of one address: host case, default ports, fragments, a missing `/`.
 
-    Another scheme, query or slash at the end is another address. A text that is no address is its own key.
+    Another scheme, query or trailing slash is another address. Text that is not a URL is returned as it is.
     """
     parts = _split(address)
     if parts is None:
@@ -80,23 +80,23 @@ def address_key(address: str) -> str:
 
 
 def registrable_domain(url: str) -> str | None:
-    """What one owner has registered ("bbc.co.uk"), from the public suffix list, private suffixes included.
+    """Return the registrable domain ("bbc.co.uk") by the public suffix list, including private suffixes.
 
-    An IP address or a name without a public suffix stays as host, with its port when it has one of its own.
-    None when `url` is no http(s) address.
+    An IP address or a name without a public suffix is returned as host, with its port unless that is the
+    default. None when `url` is not an http(s) URL.
     """
     parts = _split(url)
     return None if parts is None else _registrable(parts[0]) or parts[0] + parts[1]
 
 
 def same_site(a: str, b: str) -> bool:
-    """Whether both addresses are on one registrable domain; False when either is none at all."""
+    """Return whether both URLs have one registrable domain; False if either is not a URL."""
     first = registrable_domain(a)
     return first is not None and first == registrable_domain(b)
 
 
 def _split(url: str) -> tuple[str, str, str, str] | None:
-    """(host in ASCII, ":port" unless it is a default, path, query), or None."""
+    """Return (host in ASCII, ":port" unless it is the default, path, query), or None."""
     text = re.sub(r"[\t\r\n]", "", url.strip()) if len(url) <= MAX_URL_CHARS else ""
     text = ("https:" + text) if text.startswith("//") else text
     if not re.match(r"https?:[/\\]{2}", text, re.IGNORECASE):
@@ -107,7 +107,7 @@ def _split(url: str) -> tuple[str, str, str, str] | None:
         port, name = parts.port, parts.hostname or ""
         host = _ascii_host(name)
         path = parts.path.encode("utf-8", "replace").decode()
-    except ValueError:  # UnicodeError of the IDNA codec included
+    except ValueError:  # including UnicodeError of the IDNA codec
         return None
     if host is None:
         return None
@@ -129,9 +129,9 @@ def _registrable(host: str) -> str | None:
 
     if host.startswith("[") or _is_ip(host) or "." not in host:
         return None
-    found = get_fld(f"https://{host}/", fail_silently=True, search_private=True)
-    # A suffix that the list does not know counts as one label, as the list's own default rule has it.
-    return found or ".".join(host.split(".")[-2:])
+    domain = get_fld(f"https://{host}/", fail_silently=True, search_private=True)
+    # An unknown suffix is one label, by the default rule of the list.
+    return domain or ".".join(host.split(".")[-2:])
 
 
 def _is_ip(host: str) -> bool:
@@ -143,14 +143,14 @@ def _is_ip(host: str) -> bool:
 
 
 def _unwrapped(host: str, path: str, query: str) -> str | None:
-    """The article's own address inside an AMP cache's or one that only leads on."""
+    """Return the article's own URL inside an AMP cache's or a redirecting URL."""
     if host.endswith(".cdn.ampproject.org"):
-        found = _AMP_CACHE.match(path)
-        return "https://" + path[found.end() :] + (f"?{query}" if query else "") if found else None
+        match = _AMP_CACHE.match(path)
+        return "https://" + path[match.end() :] + (f"?{query}" if query else "") if match else None
     if re.fullmatch(r"(?:www\.)?google\.[a-z.]{2,6}", host):
-        found = _WRAPPED.match(path)
-        if found:
-            return "https://" + path[found.end() :] + (f"?{query}" if query else "")
+        match = _WRAPPED.match(path)
+        if match:
+            return "https://" + path[match.end() :] + (f"?{query}" if query else "")
     for hosts, at, names in _LEADING_ON:
         if path == at and hosts.fullmatch(host):
             targets = [v for k, _, v in (p.partition("=") for p in query.split("&")) if k in names]
@@ -168,18 +168,20 @@ def _plain_host(host: str) -> str:
 
 
 def _plain_path(path: str) -> str:
-    kept: list[str] = []
+    segments: list[str] = []
     for raw in _SESSION.sub("", path).split("/"):
         segment = quote_from_bytes(unquote_to_bytes(raw), safe=_SAFE_IN_PATH)
         if segment == "..":
-            del kept[-1:]
+            del segments[-1:]
         elif segment not in ("", "."):
-            kept.append(segment)
-    return "/" + "/".join(_without_amp(kept))
+            segments.append(segment)
+    return "/" + "/".join(_without_amp(segments))
 
 
 def _without_amp(segments: list[str]) -> list[str]:
-    """AMP's spellings: a segment `amp`, `x.amp`, `x_amp`, `x.amp.html`; and the folder's own index page."""
+    """Remove AMP's spellings: a segment `amp`, `x.amp`, `x_amp`, `x.amp.html`; and the index page of a
+    folder.
+    """
     plain = [s for s in segments if s.lower() != "amp"]
     while plain:
         last = re.sub(
@@ -197,13 +199,13 @@ def _without_amp(segments: list[str]) -> list[str]:
 
 
 def _plain_query(query: str) -> str:
-    kept = []
+    parameters = []
     for pair in query.split("&"):
         raw_name, _, raw_value = pair.partition("=")
         name, value = _requoted(raw_name), _requoted(raw_value)
         if name and not _is_tracking(name, value):
-            kept.append(f"{name}={value}" if value else name)
-    return "?" + "&".join(sorted(kept)) if kept else ""
+            parameters.append(f"{name}={value}" if value else name)
+    return "?" + "&".join(sorted(parameters)) if parameters else ""
 
 
 def _requoted(text: str) -> str:
@@ -213,4 +215,4 @@ def _requoted(text: str) -> str:
 def _is_tracking(name: str, value: str) -> bool:
     if name.lower() in _AMBIGUOUS:
         return _TRACKING_VALUE.fullmatch(value) is not None
-    return _TRACKING.fullmatch(name) is not None or (name, value) == ("m", "1")  # blogspot's mobile twin
+    return _TRACKING.fullmatch(name) is not None or (name, value) == ("m", "1")  # blogspot's mobile variant

@@ -1,7 +1,7 @@
-"""Asking the writer of stories: done here where nobody else is the writer, else left for the one who is.
+"""Commands for the writer: rows that the writer executes between two batches.
 
-`correct` and `recluster` change stories, so only the process with the writer lock may carry them out. Where a
-daemon has it, the request is a row; the daemon answers it between two batches, and the command waits.
+`correct` and `recluster` change stories, so only the writer may execute them. The command line executes them
+itself if no other process is the writer; otherwise it stores a row and waits for the answer.
 """
 
 import datetime as dt
@@ -16,40 +16,42 @@ _POLL_SECONDS = 0.1
 
 
 def enqueue(database: Database, now: dt.datetime, kind: CommandKind, payload: bytes) -> int:
-    """Leave a request for the writer; returns its number."""
+    """Store a command for the writer; return its number."""
     return database.transact(lambda connection: commands.enqueue(connection, now, kind, payload.decode()))
 
 
 def wait_for_answer(database: Database, number: int, *, patience_seconds: float) -> str | None:
-    """The answer to a request, as JSON; None where nobody has answered in time: it stays in the queue.
+    """Return the answer to a command, as JSON; None after `patience_seconds` (it stays in the queue).
 
-    Raises UsageError with the writer's words where it was refused.
+    Raises UsageError with the reason if the writer refused it.
     """
     ends = time.monotonic() + patience_seconds
     while True:
         with database.read() as connection:
             found = commands.one(connection, number)
         if found.state == "refused":
-            raise UsageError(found.answer or "the request was refused")
+            raise UsageError(found.result or "the command was refused")
         if found.state == "done":
-            return found.answer
+            return found.result
         if time.monotonic() > ends:
             return None
         time.sleep(_POLL_SECONDS)
 
 
 def pending_commands(database: Database) -> list[Command]:
-    """What the writer is asked for and has not answered, in the order in which it was asked."""
+    """Return the commands that wait for the writer, oldest first."""
     with database.read() as connection:
         return commands.pending_commands(connection)
 
 
-def answer(database: Database, now: dt.datetime, request: Command, words: bytes) -> None:
-    """It was carried out; `words` are JSON."""
+def answer(database: Database, now: dt.datetime, command: Command, result: bytes) -> None:
+    """Mark a command as executed, with its result as JSON."""
     with database.write() as connection:
-        commands.answer(connection, request.n, now, "done", words.decode())
+        commands.answer(connection, command.command_no, now, "done", result.decode())
 
 
-def reject(database: Database, now: dt.datetime, request: Command, words: str) -> None:
-    """Say why a request cannot be carried out."""
-    database.transact(lambda connection: commands.answer(connection, request.n, now, "refused", words))
+def reject(database: Database, now: dt.datetime, command: Command, reason: str) -> None:
+    """Refuse a command, with the reason."""
+    database.transact(
+        lambda connection: commands.answer(connection, command.command_no, now, "refused", reason)
+    )

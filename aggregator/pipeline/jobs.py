@@ -1,7 +1,7 @@
-"""The pure stages, bytes to bytes: what an executor runs over strangers' bytes, wherever it runs.
+"""The jobs that an executor runs on untrusted data: pure functions from bytes to bytes.
 
-Each is a function of its job alone (no clock, no network, no database), so it may be done again, in another
-process or on another machine, with the same result.
+Each depends on its job only (no clock, network or database), so it may be repeated in another process or on
+another machine with the same result.
 """
 
 import datetime as dt
@@ -27,24 +27,24 @@ PARSER_FAILED = "the parser failed on it"
 
 
 class PrepareItem(FrozenStruct, frozen=True, kw_only=True):
-    """One entry to make an article of. `seen` is when it was accepted: it bounds plausible dates."""
+    """One entry to extract. `seen` is when it was accepted, which limits plausible dates."""
 
     entry: Entry
     seen: dt.datetime
     page: bytes | None = None
     page_url: str | None = None
     page_charset: str | None = None
-    repeats: LearnedBoilerplate = LearnedBoilerplate()  # lines of its outlet to take out
+    repeats: LearnedBoilerplate = LearnedBoilerplate()  # learned boilerplate of its outlet, to be removed
     without_text: bool = False  # placing found that its text is a notice
 
 
 class PrepareJob(FrozenStruct, frozen=True, kw_only=True):
-    """Up to 32 entries: one call of a worker costs 1.2 ms whatever is in it."""
+    """Several entries: a call of a worker costs 1.2 ms, whatever its size."""
 
     items: tuple[PrepareItem, ...]
     tuning: str = "{}"
     extract_only: bool = False  # `aggregator extract`: no fingerprint
-    keep_all: bool = False  # `aggregator eval`: a fingerprint whatever the verdict, where there are words
+    keep_all: bool = False  # `aggregator eval`: a fingerprint for any verdict, if there is text
 
 
 class PrepareResult(FrozenStruct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ class PrepareResult(FrozenStruct, frozen=True, kw_only=True):
 
 
 class FingerprintJob(FrozenStruct, frozen=True, kw_only=True):
-    """Clean articles to take fingerprints of under these rules: `recluster` decides about them again."""
+    """Clean articles that need fingerprints under new rules, for `recluster`."""
 
     articles: tuple[CleanArticle, ...]
     tuning: str = "{}"
@@ -67,7 +67,7 @@ class FingerprintResult(FrozenStruct, frozen=True, kw_only=True):
 
 
 class FeedJob(FrozenStruct, frozen=True, kw_only=True):
-    """A feed's bytes and what is known of where they came from."""
+    """The bytes of a feed and what is known of its source."""
 
     data: bytes
     source: str
@@ -80,19 +80,19 @@ class FeedJob(FrozenStruct, frozen=True, kw_only=True):
 
 
 def prepare(job: bytes) -> bytes:
-    """PrepareJob → PrepareResult: clean text and fingerprint of each entry."""
-    wanted = msgspec.msgpack.decode(job, type=PrepareJob)
-    all_tuning = Tuning.from_json(wanted.tuning)
-    prepared = tuple(_prepared(item, all_tuning, wanted) for item in wanted.items)
+    """Return a PrepareResult for a PrepareJob: clean text and fingerprint of each entry."""
+    decoded = msgspec.msgpack.decode(job, type=PrepareJob)
+    all_tuning = Tuning.from_json(decoded.tuning)
+    prepared = tuple(_prepared(item, all_tuning, decoded) for item in decoded.items)
     return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
 
 
 def fingerprints(job: bytes) -> bytes:
-    """FingerprintJob → FingerprintResult."""
-    wanted = msgspec.msgpack.decode(job, type=FingerprintJob)
-    maker = fingerprinter(Tuning.from_json(wanted.tuning))
-    made = tuple(maker.fingerprint(article) for article in wanted.articles)
-    return msgspec.msgpack.encode(FingerprintResult(fingerprints=made))
+    """Return a FingerprintResult for a FingerprintJob."""
+    decoded = msgspec.msgpack.decode(job, type=FingerprintJob)
+    maker = fingerprinter(Tuning.from_json(decoded.tuning))
+    results = tuple(maker.fingerprint(article) for article in decoded.articles)
+    return msgspec.msgpack.encode(FingerprintResult(fingerprints=results))
 
 
 def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:
@@ -109,8 +109,8 @@ def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepare
         without_text=item.without_text,
     )
     clean = cleaned.article
-    kept = clean.verdict in ACCEPTED_VERDICTS or (job.keep_all and bool(clean.title or clean.text))
-    if job.extract_only or not kept:
+    is_usable = clean.verdict in ACCEPTED_VERDICTS or (job.keep_all and bool(clean.title or clean.text))
+    if job.extract_only or not is_usable:
         return Prepared(article=clean, lines=cleaned.lines)
     return Prepared(
         article=clean, fingerprint=fingerprinter(all_tuning).fingerprint(clean), lines=cleaned.lines
@@ -118,7 +118,7 @@ def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepare
 
 
 def broken_article(error: WorkError, title: str = "") -> CleanArticle:
-    """What is said of an entry that broke its job."""
+    """Return the article, without text, of an entry whose job failed."""
     verdict: Verdict
     if error.verdict == "memory":
         verdict, reason = "memory", f"reading it took more memory than a worker may have ({error.detail})"
@@ -132,19 +132,19 @@ def broken_article(error: WorkError, title: str = "") -> CleanArticle:
 
 
 def read_feed(job: bytes) -> bytes:
-    """FeedJob → ParsedFeed."""
+    """Return a ParsedFeed for a FeedJob."""
     from aggregator.sources.limits import source_tuning
     from aggregator.sources.parse import feed
 
-    wanted = msgspec.msgpack.decode(job, type=FeedJob)
+    decoded = msgspec.msgpack.decode(job, type=FeedJob)
     parsed: ParsedFeed = feed.read_feed(
-        wanted.data,
-        source=wanted.source,
-        url=wanted.url,
-        content_type=wanted.content_type,
-        outlet=wanted.outlet,
-        zone=wanted.zone,
-        seen=wanted.seen,
-        tuning=source_tuning(Tuning.from_json(wanted.tuning)),
+        decoded.data,
+        source=decoded.source,
+        url=decoded.url,
+        content_type=decoded.content_type,
+        outlet=decoded.outlet,
+        zone=decoded.zone,
+        seen=decoded.seen,
+        tuning=source_tuning(Tuning.from_json(decoded.tuning)),
     )
     return msgspec.msgpack.encode(parsed)

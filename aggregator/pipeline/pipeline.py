@@ -47,22 +47,22 @@ from aggregator.store.stories.commands import Command
 log = logging.getLogger(__name__)
 
 INDEXED_A_TRANSACTION = 200
-PRUNED_SECONDS = 0.5  # of retention, for one who asks for it
+PRUNED_SECONDS = 0.5  # of retention per `prune` command
 
 
 _NONE = sys.maxsize  # beyond every inbox number
 _ALL = _NONE - 1
 
 More = Callable[[], int | None]
-"""Accepts some more and says up to which inbox number may be placed by now; None: there is nothing more."""
+"""Accepts more entries and returns the highest inbox number to place by now; None: there are no more."""
 
 
 class _StoppedError(Exception):
-    """The daemon is asked to end while it decides again."""
+    """The daemon stops during a command."""
 
 
 class Pipeline:
-    """From accepted entries to stories. One thread of the process that holds the writer lock may place."""
+    """From accepted entries to stories. For one thread of the writer."""
 
     def __init__(
         self,
@@ -79,11 +79,10 @@ class Pipeline:
         placer: Placer | None = None,
         metrics_registry: Metrics | None = None,
     ) -> None:
-        """`families`, `bumps` and `prefer`: see Placing. `metrics_registry` counts what becomes of entries.
+        """`families`, `bumps` and `prefer`: see Placer. `metrics_registry` counts outcomes and verdicts.
 
-        `placer`: one made of the same database, book and choices before, with what it has in memory.
-
-        `keep_all` (for `eval`): every entry with any words gets a home.
+        `placer`: one with the same database, tuning and settings, whose indexes in memory are reused.
+        `keep_all` (for `eval`): every entry with text is placed.
         """
         self._database = database
         self._executor = executor
@@ -107,49 +106,55 @@ class Pipeline:
         self._dispatcher = PrepareDispatcher(
             executor, all_tuning, self._placer.prepare_options, keep_all=keep_all
         )
-        # A SQLite database has no other daemons, and no other keeps all there is.
-        self._made_for = None if database.is_sqlite or keep_all else made_for(all_tuning)
+        # With SQLite there are no standbys, and prefetched texts are prepared without `keep_all`.
+        self._code_version = None if database.is_sqlite or keep_all else made_for(all_tuning)
 
     @property
     def placer(self) -> Placer:
-        """What places, to be handed on to the next pipeline of the same choices."""
+        """The placer, for the next pipeline with the same settings."""
         return self._placer
 
     def place_waiting(
         self, stop: Callable[[], bool] = lambda: False, more: More | None = None
     ) -> Iterator[list[PlacementResult]]:
-        """Place all that waits, batch by batch in the order of the inbox, until nothing waits or `stop()`.
+        """Place all waiting entries in batches, in inbox order, until none waits or `stop()`.
 
-        With `more`, that is called whenever nothing is left that may be placed yet, until it has no more.
+        `more` is called whenever no entry may be placed yet, until it returns None.
         """
         self._dispatcher.begin()
         for batch in self._prepared_batches(stop, more):
-            left, stands = batch, False
+            left, is_final = batch, False
             while left:
                 with self._metrics_registry.timer(PLACING_SECONDS):
-                    placed = self._quarantine.place(left, as_it_is=stands)
-                stands = not placed  # prepared again it must go in: nothing may hold up the line twice
+                    placed = self._quarantine.place(left, is_final=is_final)
+                is_final = not placed  # after it was prepared again, the first entry is placed in any case
                 for one, (_, made) in zip(placed, left, strict=False):
                     self._metrics_registry.count(PLACED, one.outcome)
                     self._metrics_registry.count(VERDICTS, made.article.verdict)
-                    self._dispatcher.placed(one.n)
-                    ids = {"article": one.article, "story": one.story, "entry": one.n}
-                    log.debug("placed %s as %s in %s", one.article, one.outcome, one.story, extra=ids)
+                    self._dispatcher.placed(one.entry_no)
+                    ids = {"article": one.article, "story": one.story, "entry": one.entry_no}
+                    log.debug(
+                        "placed %s as %s in %s",
+                        one.article,
+                        one.outcome,
+                        one.story,
+                        extra={"event": "article_placed", **ids},
+                    )
                 yield placed
                 left = self._dispatcher.again(left[len(placed) :], stop)
                 if stop():
                     return
 
     def retention_job(self, plan: RetentionPlan) -> Retention:
-        """What takes from old articles what they are not to keep; for the thread that places."""
+        """Return the retention job, for the placing thread."""
         return self._placer.retention_job(plan, self._all_tuning)
 
     def forget(self) -> None:
-        """Drop what is kept in memory; it is built again from the rows."""
+        """Drop the indexes in memory; they are built again from the database."""
         self._placer.forget()
 
     def index_text(self, stop: Callable[[], bool] = lambda: False) -> int:
-        """Bring the full-text index up to the last placed article; returns how many it took in."""
+        """Index all placed articles for search; return how many were indexed."""
         total = 0
         while not stop():
             with self._database.write() as connection:
@@ -160,7 +165,7 @@ class Pipeline:
         return total
 
     def index_older(self, stop: Callable[[], bool] = lambda: False, *, most: int | None = None) -> int:
-        """Index what waits to be indexed anew, at most about `most`; returns how many it took in."""
+        """Index older articles again, at most about `most`; return how many were indexed."""
         total = 0
         while not stop() and (most is None or total < most):
             with self._database.write() as connection:
@@ -171,34 +176,39 @@ class Pipeline:
         return total
 
     def run_commands(self, stop: Callable[[], bool] = lambda: False) -> int:
-        """Do what commands ask of the writer: corrections, deciding again. Returns how many were answered."""
-        answered = 0
+        """Execute the waiting commands: corrections, `recluster` and others. Return how many."""
+        executed = 0
         for request in command_queue.pending_commands(self._database):
             if stop():
                 break
             try:
                 self._carry_out(request, stop)
             except _StoppedError:
-                break  # it goes on at the next start
+                break  # it continues at the next start
             except (UsageError, WorkError) as error:
                 if isinstance(error, WorkError) and stop():
-                    break  # the workers were ended under it: it goes on at the next start
+                    break  # the workers were ended; it continues at the next start
                 command_queue.reject(self._database, self._now(), request, str(error))
             except AggregatorError:
-                raise  # the database is in trouble: the request waits
-            except Exception as error:  # asked again at every start, it would end every daemon
-                log.exception("request %d (%s) failed", request.n, request.kind)
-                words = f"it failed ({type(error).__name__}: {error}); the log of the daemon says more"
-                command_queue.reject(self._database, self._now(), request, words)
-            answered += 1
-        return answered
+                raise  # of the database: the command waits
+            except Exception as error:  # it would end the daemon again at every start
+                log.exception(
+                    "command %d (%s) failed",
+                    request.command_no,
+                    request.kind,
+                    extra={"event": "command_failed"},
+                )
+                reason = f"it failed ({type(error).__name__}: {error}); the log of the daemon says more"
+                command_queue.reject(self._database, self._now(), request, reason)
+            executed += 1
+        return executed
 
     def _carry_out(self, request: Command, stop: Callable[[], bool]) -> None:
         if request.kind == "correct":
-            self._placer.correct(decode_command(request.payload), request.n)
+            self._placer.correct(decode_command(request.payload), request.command_no)
             return
         if request.kind == "repair":
-            self._placer.repair(msgspec.json.decode(request.payload, type=RepairCommand), request.n)
+            self._placer.repair(msgspec.json.decode(request.payload, type=RepairCommand), request.command_no)
             return
         if request.kind == "forget":
             self._forget(request, stop)
@@ -218,13 +228,13 @@ class Pipeline:
         )
 
         def step(_done: int, _total: int) -> None:
-            if stop():  # asking also tells the watchdog that we get on
+            if stop():  # the call is also a heartbeat
                 raise _StoppedError
 
-        run.take_over(self._placer, command.since, step, request=request.n)
+        run.take_over(self._placer, command.since, step, request=request.command_no)
 
     def _prune(self, request: Command, stop: Callable[[], bool]) -> None:
-        """A little of it; who asked asks again for more, so what comes in is placed in between."""
+        """Run retention for a moment; the command is repeated, and entries are placed in between."""
         plan = msgspec.json.decode(request.payload, type=RetentionPlan)
         retention_job = self._placer.retention_job(plan, self._all_tuning, is_asked=True)
         ends = time.monotonic() + PRUNED_SECONDS
@@ -241,69 +251,71 @@ class Pipeline:
 
         drop_scratch(self._database)
         try:
-            self._placer.erase(msgspec.json.decode(request.payload, type=ForgetCommand), request.n, step)
+            self._placer.erase(
+                msgspec.json.decode(request.payload, type=ForgetCommand), request.command_no, step
+            )
         except UsageError:
             with self._database.write() as connection:
-                erase.blank_request(connection, request.n)
+                erase.blank_command(connection, request.command_no)
             raise
 
-    # --- preparing, ahead of placing ----------------------------------------------------------------------
+    # --- preparing entries before they are placed ---------------------------------------------------------
 
     def _prepared_batches(
         self, stop: Callable[[], bool], more: More | None
     ) -> Iterator[list[tuple[InboxEntry, Prepared]]]:
-        """Batches in order; while one is placed, workers prepare the next ones."""
-        prefetcher = _PrepareQueue()
+        """Yield batches in order; while one is placed, workers prepare the next ones."""
+        queue = _PrepareQueue()
         bound = _ALL if more is None else 0
         try:
             while not stop():
-                self._submit_jobs(prefetcher)
-                if more is not None and prefetcher.first > bound:
+                self._submit_jobs(queue)
+                if more is not None and queue.first > bound:
                     reached = more()
                     more, bound = (more, reached) if reached is not None else (None, _ALL)
                     continue
-                if prefetcher.first == _NONE:
+                if queue.first == _NONE:
                     return
                 batch: list[tuple[InboxEntry, Prepared]] = []
-                while prefetcher.first <= bound and (
-                    not batch or prefetcher.has_answer(self._batch_articles - len(batch))
+                while queue.first <= bound and (
+                    not batch or queue.has_answer(self._batch_articles - len(batch))
                 ):
-                    if not prefetcher.prepared:
-                        pending_commands, future = prefetcher.jobs.popleft()
-                        answer = self._dispatcher.answered(pending_commands, future, stop)
+                    if not queue.prepared:
+                        entries, future = queue.jobs.popleft()
+                        answer = self._dispatcher.answered(entries, future, stop)
                         if stop():
-                            return  # the workers may have been ended under their jobs: it counts for nothing
-                        prefetcher.prepared.extend(zip(pending_commands, answer, strict=True))
-                    while prefetcher.prepared and prefetcher.first <= bound:
-                        batch.append(prefetcher.prepared.popleft())
+                            return  # the workers may have been ended: the answer is incomplete
+                        queue.prepared.extend(zip(entries, answer, strict=True))
+                    while queue.prepared and queue.first <= bound:
+                        batch.append(queue.prepared.popleft())
                 yield batch
         finally:
-            for _, future in prefetcher.jobs:
+            for _, future in queue.jobs:
                 future.cancel()
 
-    def _submit_jobs(self, prefetcher: "_PrepareQueue") -> None:
-        """Keep the workers in work; what another daemon has prepared already needs none."""
+    def _submit_jobs(self, queue: "_PrepareQueue") -> None:
+        """Submit jobs until all workers are busy; entries that a standby prepared need no job."""
         depth = self._dispatcher.depth
-        while len(prefetcher.jobs) < depth:
-            chunk = self._ready_after(prefetcher.last, TEXTS_A_JOB * (depth - len(prefetcher.jobs)))
+        while len(queue.jobs) < depth:
+            chunk = self._ready_after(queue.last, TEXTS_A_JOB * (depth - len(queue.jobs)))
             if not chunk:
                 return
-            prefetcher.last = chunk[-1].inbox_no
+            queue.last = chunk[-1].inbox_no
             there = self._prefetched(chunk)
             for start in range(0, len(chunk), TEXTS_A_JOB):
                 part = chunk[start : start + TEXTS_A_JOB]
-                for is_there, run in itertools.groupby(part, key=lambda one: one.n in there):
-                    pending_commands = list(run)
-                    made = [there[one.n] for one in pending_commands] if is_there else None
-                    future = self._dispatcher.submitted(pending_commands) if made is None else _done(made)
-                    prefetcher.jobs.append((pending_commands, future))
+                for is_there, run in itertools.groupby(part, key=lambda one: one.entry_no in there):
+                    entries = list(run)
+                    made = [there[one.entry_no] for one in entries] if is_there else None
+                    future = self._dispatcher.submitted(entries) if made is None else _done(made)
+                    queue.jobs.append((entries, future))
 
     def _prefetched(self, chunk: Sequence[InboxEntry]) -> dict[int, bytes]:
-        """What other daemons have prepared of it, as it is prepared here."""
-        if self._made_for is None:
+        """Return the texts of `chunk` that a standby prepared with the same program and tuning."""
+        if self._code_version is None:
             return {}
         with self._database.read() as connection:
-            return prefetched.results(connection, [one.n for one in chunk], self._made_for)
+            return prefetched.results(connection, [one.entry_no for one in chunk], self._code_version)
 
     def _ready_after(self, last: int, limit: int) -> list[InboxEntry]:
         while True:
@@ -315,32 +327,30 @@ class Pipeline:
 
 
 class _PrepareQueue:
-    """What is on its way to be placed, in the order of the inbox: with the workers, and answered."""
+    """Entries between inbox and placing, in inbox order: jobs under way, and prepared entries."""
 
     def __init__(self) -> None:
         self.jobs: deque[tuple[list[InboxEntry], Future[bytes]]] = deque()
-        self.prepared: deque[tuple[InboxEntry, Prepared]] = (
-            deque()
-        )  # of an answer, what may not be placed yet
-        self.last = 0  # inbox number that was handed out
+        self.prepared: deque[tuple[InboxEntry, Prepared]] = deque()  # not placed yet
+        self.last = 0  # last inbox number that was submitted
 
     @property
     def first(self) -> int:
-        """The inbox number that is next; beyond every one where there is none."""
+        """The next inbox number; _NONE if the queue is empty."""
         if self.prepared:
             return self.prepared[0][0].inbox_no
         return self.jobs[0][0][0].inbox_no if self.jobs else _NONE
 
     def has_answer(self, room: int) -> bool:
-        """Whether what is next is here and has room in a batch: a commit costs 8 ms."""
+        """Whether the next entries are prepared and fit into the batch: a commit costs 8 ms."""
         if self.prepared:
             return len(self.prepared) <= room
-        pending_commands, future = self.jobs[0]
-        return future.done() and len(pending_commands) <= room
+        entries, future = self.jobs[0]
+        return future.done() and len(entries) <= room
 
 
 def _done(made: Sequence[bytes]) -> Future[bytes]:
-    """The answer to a job that another daemon has done."""
+    """Return a finished job with results of a standby."""
     future: Future[bytes] = Future()
     found = tuple(msgspec.msgpack.decode(one, type=Prepared) for one in made)
     future.set_result(msgspec.msgpack.encode(PrepareResult(prepared=found)))

@@ -1,15 +1,13 @@
-"""Asking one feed for news, and for the pages behind it: bytes from the net, entries into the inbox.
+"""Polling feeds and fetching the pages of their entries, into the inbox.
 
-The entries and the source's new state (ETag, due time, health) are one transaction: either both are there, or
-the source is asked again, which changes nothing.
+The entries and the new state of the source (ETag, due time, health) are stored in one transaction. If it
+fails, the source is polled again, which changes nothing.
 
-Addresses that move for ever (301, 308), and feeds that are gone (410). Pure.
+One permanent redirect (301, 308) or 410 proves little: a captive portal, a parked domain or a mistake of an
+administrator sends it, too. So a response must be the same several times over some days, and a new address
+must have listed an entry that was known from the old one (docs/decisions/0017).
 
-One such answer proves little: a hotel's network, a parked domain or a slip of an administrator give it too.
-So an answer must be the same several times over some days, and a new address must have shown an entry that
-we knew from the old one, before it is believed (docs/decisions/0017).
-
-Telling our own outage from that of others: when nobody can be reached, it is not everybody's fault.
+If no host can be reached, the cause is assumed to be an outage of the own network.
 """
 
 import datetime as dt
@@ -60,7 +58,7 @@ from aggregator.sources.fetch.robots import Robots
 from aggregator.sources.limits import NetTuning, net_tuning
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.intake.host_backoff import HostBackoff, save_host_backoffs
+from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.identify import PollContext
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.pending_pages import PendingPage
@@ -75,11 +73,11 @@ from aggregator.store.intake.sources import (
     save,
 )
 
-_MOST_BEFORE = 500  # sources that are remembered: many may be at few hosts
+_MOST_BEFORE = 500  # sources; many may be at few hosts
 
 
 class DetectedOutage(NamedTuple):
-    """An outage of our own: since when, whether it was told before, and who failed before it was known."""
+    """An outage of the local network: its start, whether it is new, and the sources that failed before."""
 
     since: dt.datetime
     is_new: bool
@@ -87,10 +85,10 @@ class DetectedOutage(NamedTuple):
 
 
 class OutageDetector:
-    """Counts the hosts that could not be reached one after the other. Safe to use from many threads."""
+    """Counts consecutive hosts that could not be reached. Thread-safe."""
 
     def __init__(self, hosts: int) -> None:
-        """So many different hosts in a row, without an answer from any, are an outage of our own."""
+        """An outage is detected after `hosts` different hosts in a row without a response."""
         self._most = hosts
         self._lock = threading.Lock()
         self._forget()
@@ -102,7 +100,7 @@ class OutageDetector:
         self._is_known = False
 
     def answered(self) -> dt.datetime | None:
-        """Somebody answered, with whatever; since when nobody had, where that was an outage."""
+        """Record a response; return the start of the outage that it ends, if there was one."""
         with self._lock:
             since = self._since if self._is_known else None
             self._forget()
@@ -111,10 +109,10 @@ class OutageDetector:
     def unreachable(
         self, host: str, at: dt.datetime, known: int | None = None, source: str = ""
     ) -> DetectedOutage | None:
-        """Take in that `source` was asked `at` this time and its host not reached; an outage, if it looks so.
+        """Record that the host of `source` was not reached; return the outage, if there is one.
 
-        `known`: how many hosts there are to be asked; where that is less, all of them are enough. One alone
-        tells nothing.
+        `known`: the number of polled hosts; if it is smaller than the limit, all of them are enough, but at
+        least two.
         """
         most = self._most if known is None else min(self._most, max(known, 2))
         with self._lock:
@@ -135,17 +133,16 @@ class RedirectObservation(msgspec.Struct, frozen=True, kw_only=True):
     to: str | None = None
     count: int = 0
     since: dt.datetime | None = None
-    proven: bool = False  # the target showed what we knew before it was ever asked
+    proven: bool = False  # the target listed a known entry when it was first requested
 
 
 def observe_redirect(
     move: RedirectObservation, to: str | None, *, now: dt.datetime, shares: bool
 ) -> RedirectObservation:
-    """The observation after one more good answer.
+    """Return the observation after one more successful response.
 
-    `to` is where the whole chain led for ever, None where it did not. `shares` says whether the answer held
-    an entry that was known before; it counts at the first answer from a target only, for afterwards its
-    entries are known from the target itself.
+    `to` is the target if the whole chain of redirects is permanent, else None. `shares`: whether the response
+    listed a known entry; only the first response of a target counts, because its entries are known later.
     """
     if to is None:
         return RedirectObservation()
@@ -155,7 +152,7 @@ def observe_redirect(
 
 
 def is_confirmed(move: RedirectObservation, now: dt.datetime, tuning: NetTuning) -> bool:
-    """Whether the target is to be asked from now on."""
+    """Whether the target becomes the address of the source."""
     return (
         move.proven
         and move.since is not None
@@ -165,7 +162,7 @@ def is_confirmed(move: RedirectObservation, now: dt.datetime, tuning: NetTuning)
 
 
 def is_gone(count: int, since: dt.datetime | None, now: dt.datetime, tuning: NetTuning) -> bool:
-    """Whether a feed that answered 410 `count` times in a row, first at `since`, is asked no more."""
+    """Whether a feed that answered 410 `count` times in a row, first at `since`, is no longer polled."""
     return (
         since is not None
         and count >= tuning.gone_times
@@ -180,21 +177,21 @@ _FINAL = frozenset(
     {"refused", "redirect", "address", "too_large", "encoding", "robots", "http 404", "http 410"}
 )
 _OUT_OF_REACH = frozenset({"dns", "connect"})
-# What a feed generator writes anew each time it is asked, though nothing else changed.
+# Feed generators change it in every response.
 _BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
 
 
-_BLOCKED = frozenset({401, 403, 407, 429, 451})  # the site keeps this visitor out, the page may be there
+_BLOCKED = frozenset({401, 403, 407, 429, 451})  # refused for this client; the page may exist
 
 
 class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `polling` of config/tuning.yaml."""
 
     full_text_words: int
-    page_tries: int
+    page_attempts: int
     store_seconds: float
     store_pause_seconds: float
-    store_pause_most_seconds: float
+    store_pause_max_seconds: float
     page_retry_seconds: float
     flood_entries: int
     flood_age_hours: float
@@ -204,8 +201,10 @@ class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PollResult(FrozenStruct, frozen=True, kw_only=True):
-    """What one look at a source brought. `accepted` are the numbers of the entries that came in."""
+    """The result of one poll. `accepted` are the numbers of the accepted entries."""
 
+    succeeded: bool = True  # False also for a poll that was not sent or was stopped
+    name: str = ""  # of the source, with the title of its feed
     accepted: tuple[int, ...] = ()
     read: int = 0
     revised: int = 0  # of those accepted
@@ -230,7 +229,7 @@ class Poller:
         pages: str,
         stops: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`stops` says that the program is ending: what breaks off then is not written down as failed."""
+        """`stops`: whether the program ends; interrupted requests do not count as failures."""
         self._database = database
         self._client = client
         self._executor = executor
@@ -248,12 +247,12 @@ class Poller:
         self._outage = OutageDetector(self._net.outage_hosts)
         self._pages = pages
         self._stops = stops
-        self._hosts: dict[str, HostBackoff] = {}  # what hosts asked of us, and is not written down yet
+        self._hosts: dict[str, HostBackoff] = {}  # back-off of hosts that is not stored yet
 
     # --- feeds --------------------------------------------------------------------------------------------
 
     def poll(self, source: Source) -> PollResult:
-        """Ask the feed once and write down what came of it; strangers' faults become health, not errors."""
+        """Poll the feed once and store the result; errors of the server become the health of the source."""
         now = self._now()
         try:
             fetched = self._fetched(source, now)
@@ -268,16 +267,16 @@ class Poller:
             body_hash=body_hash,
             title=parsed.title or source.title,
             health_cause=parsed.problem,
-            asked_seconds=max(parsed.asked_seconds or 0.0, fetched.fresh_seconds or 0.0),
+            ttl_seconds=max(parsed.ttl_seconds or 0.0, fetched.fresh_seconds or 0.0),
         )
         accept = partial(self._accept, fresh, fetched, parsed.entries, now)
         return self._stored(source.shown_name, lambda: self._database.again(accept))
 
     def _stored(self, name: str, store: Callable[[], Stored]) -> Stored:
-        """What `store` returns, which writes an answer down; tried again while the database is in trouble.
+        """Return the result of `store`, which is repeated while the database cannot be written.
 
-        So the answer is neither lost nor asked for again. After `store_seconds`, or where it is not known
-        whether it was written, the error is raised, and the source is asked anew.
+        So the response is neither lost nor requested again. After `store_seconds`, or if the transaction may
+        have been committed, the error is raised, and the source is polled again.
         """
         ends = time.monotonic() + self._tuning.store_seconds
         pause = self._tuning.store_pause_seconds
@@ -288,25 +287,33 @@ class Poller:
                 unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
                 if unknown or self._stops() or time.monotonic() >= ends:
                     raise
-                log.info("%s: its answer is stored later: %s", name, error)
+                log.info(
+                    "%s: storing the response is postponed: %s",
+                    name,
+                    error,
+                    extra={"event": "response_store_delayed"},
+                )
             time.sleep(pause)
-            pause = min(2 * pause, self._tuning.store_pause_most_seconds)
+            pause = min(2 * pause, self._tuning.store_pause_max_seconds)
 
     def _fetched(self, source: Source, now: dt.datetime) -> FetchResult:
-        """The feed as it is now; from an address that it newly says it moved to, its entries in any case.
+        """Request the feed; from a new redirect target without a condition, to compare the entries.
 
-        A feed that fell silent may have a server that says 304 to everything: it is asked for its entries
-        once a day.
+        A silent feed may have a server that always answers 304: once a day the request is unconditional.
         """
+        # The target of a redirect was not configured, so it must not lead into private networks.
+        fetch = partial(
+            self._client.fetch,
+            source.polled_url,
+            linked_from=source.address if source.redirected_url else None,
+        )
         if self._is_first_of_a_silent_day(source, now):
-            fetched = self._client.fetch(source.asked_at)
+            fetched = fetch()
         else:
-            fetched = self._client.fetch(
-                source.asked_at, etag=source.etag, last_modified=source.last_modified
-            )
+            fetched = fetch(etag=source.etag, last_modified=source.last_modified)
         self._answered()
         if fetched.not_modified and fetched.permanent_url not in (None, source.moved_to):
-            return self._client.fetch(source.asked_at)  # a 304 would not show whose entries these are
+            return fetch()  # a 304 has no entries to compare
         return fetched
 
     def _is_first_of_a_silent_day(self, source: Source, now: dt.datetime) -> bool:
@@ -342,15 +349,15 @@ class Poller:
     def _accept(
         self, source: Source, fetched: FetchResult, entries: Sequence[Entry], now: dt.datetime
     ) -> PollResult:
-        """The feed's entries, oldest first (feeds put the newest first), with the source's state."""
-        given = [self._completed(entry, source, now) for entry in reversed(entries)]
+        """Store the entries, oldest first (feeds list the newest first), and the state of the source."""
+        completed = [self._completed(entry, source, now) for entry in reversed(entries)]
         with self._database.write() as connection:
             taken = inbox.accept_polled(
                 connection,
-                given,
+                completed,
                 seen=now,
-                wants_page=[self.wants_page(entry, source.pages) for entry in given],
-                bumps_by_clock=source.first_poll_done,
+                wants_page=[self.wants_page(entry, source.pages) for entry in completed],
+                bump_by_clock=source.first_poll_done,
                 poll=PollContext(
                     outlet=source.outlet,
                     is_first=not source.first_poll_done,
@@ -363,9 +370,9 @@ class Poller:
             new = len(polled.accepted) - polled.revised
             flood = 0
             if source.first_poll_done:
-                flood = self._bump_flood_at_own_time(connection, source, accepted, given, now)
+                flood = self._bump_flood_at_own_time(connection, source, accepted, completed, now)
             shares = not source.first_poll_done or any(item.outcome != "new" for item in accepted)
-            counted = self._counted(source, given, new - flood, now)
+            counted = self._counted(source, completed, new - flood, now)
             if flood:
                 counted = msgspec.structs.replace(counted, flooded_at=now, flood_entries=flood)
             state = msgspec.structs.replace(
@@ -373,32 +380,37 @@ class Poller:
                 first_poll_done=True,
                 entries_new=source.entries_new + new,
                 entries_known=source.entries_known + polled.read - new - polled.forgotten,
-                entries_refused=source.entries_refused + polled.forgotten,
+                entries_rejected=source.entries_rejected + polled.forgotten,
                 health_cause=source.health_cause,
             )
             save(connection, state, source)
         for note in taken.notes:
-            log.info("%s: %s", source.shown_name, note, extra={"source": source.id})
-        return polled
+            log.info(
+                "%s: %s",
+                source.shown_name,
+                note,
+                extra={"event": "unstable_identifiers_found", "source": source.id},
+            )
+        return msgspec.structs.replace(polled, name=source.shown_name)
 
     def _bump_flood_at_own_time(
         self,
         connection: Connection,
         source: Source,
         accepted: Sequence[AcceptResult],
-        given: Sequence[Entry],
+        entries: Sequence[Entry],
         now: dt.datetime,
     ) -> int:
-        """Many old-dated "new" entries at once are an archive that came by: stored, not announced.
+        """Bump many new entries with old dates at their own time: an archive is not news.
 
-        Returns how many they were.
+        Return how many they were.
         """
         oldest_news = now - dt.timedelta(hours=self._tuning.flood_age_hours)
         old = [
-            item.n
-            for item, entry in zip(accepted, given, strict=True)
+            item.entry_no
+            for item, entry in zip(accepted, entries, strict=True)
             if item.outcome == "new"
-            and item.n is not None
+            and item.entry_no is not None
             and entry.published is not None
             and entry.published.time < oldest_news
         ]
@@ -407,18 +419,18 @@ class Poller:
         inbox.bump_at_own_time(connection, old)
         words = "%s: %s at once; stored, not announced"
         said = counted(len(old), "old entry", "old entries")
-        log.warning(words, source.shown_name, said, extra={"source": source.id})
+        log.warning(words, source.shown_name, said, extra={"event": "old_entries_found", "source": source.id})
         return len(old)
 
     def _completed(self, entry: Entry, source: Source, now: dt.datetime) -> Entry:
-        """With what the source says for all; an undated entry that is new since the last poll is of today."""
+        """Complete an entry with the settings of its source; an undated new entry gets the present time."""
         published = entry.published
         if published is None and source.first_poll_done:
             published = Published(time=now, origin="poll")
         return msgspec.structs.replace(of_source(entry, source), published=published)
 
     def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
-        """Whether the page of `entry` is to be fetched; `pages` as its source says."""
+        """Whether to fetch the page of `entry`; `pages` is the setting of its source."""
         wanted = self._pages if pages == "auto" else pages
         if wanted == "never" or not entry.url:
             return False
@@ -433,10 +445,10 @@ class Poller:
         self._stored(source.shown_name, lambda: self._database.transact(work))
         return PollResult(unchanged=True)
 
-    def _counted(self, source: Source, given: Sequence[Entry], new: int, now: dt.datetime) -> Source:
-        """With the rate of its news: of a feed that is new to us by its dates, later by what came."""
+    def _counted(self, source: Source, entries: Sequence[Entry], new: int, now: dt.datetime) -> Source:
+        """Update the rate of new entries: at the first poll by their dates, later by their number."""
         if not source.first_poll_done:
-            times = [entry.published.time for entry in given if entry.published is not None]
+            times = [entry.published.time for entry in entries if entry.published is not None]
             newest = max((time for time in times if time <= now), default=now)
             rate = initial_rate(times, now, self._net.rate_days)
             return msgspec.structs.replace(source, per_day=rate, per_day_at=now, last_new_at=newest)
@@ -460,9 +472,9 @@ class Poller:
             source.id,
             now,
             configured_seconds=source.interval_seconds,
-            interval_seconds=source.rhythm_seconds,
+            interval_seconds=source.adaptive_interval_seconds,
             new_entries=new,
-            asked_seconds=source.asked_seconds,
+            ttl_seconds=source.ttl_seconds,
             gap_seconds=expected_gap_seconds(
                 decay_rate(source.per_day, source.per_day_at, now, self._net.rate_days)
             ),
@@ -473,7 +485,7 @@ class Poller:
             moved,
             etag=fetched.etag or (source.etag if fetched.not_modified else None),
             last_modified=fetched.last_modified or (source.last_modified if fetched.not_modified else None),
-            rhythm_seconds=next_poll.interval_seconds,
+            adaptive_interval_seconds=next_poll.interval_seconds,
             next_due_at=next_poll.due,
             last_polled_at=now,
             last_success_at=now,
@@ -488,10 +500,10 @@ class Poller:
     def _moved(
         self, connection: Connection, source: Source, fetched: FetchResult, now: dt.datetime, *, shares: bool
     ) -> Source:
-        """With what the answer says about a new address: noted, and one day believed.
+        """Record a permanent redirect, and adopt it once it is confirmed.
 
-        The source keeps its id and the address that was typed; so its articles stay known. Where the new
-        address is a source already, that one is asked, and this one gives way with all that it has.
+        The source keeps its id and its configured address, so its articles stay known. If the target is a
+        source already, this one is merged into it.
         """
         if fetched.permanent_url is None and source.moved_to is None:
             return source
@@ -499,7 +511,7 @@ class Poller:
             to=source.moved_to,
             count=source.moved_count,
             since=source.moved_since,
-            proven=source.moved_proven,
+            proven=source.move_confirmed,
         )
         move = observe_redirect(before, fetched.permanent_url, now=now, shares=shares)
         if move.to is None or not is_confirmed(move, now, self._net):
@@ -508,25 +520,25 @@ class Poller:
                 moved_to=move.to,
                 moved_count=move.count,
                 moved_since=move.since,
-                moved_proven=move.proven,
+                move_confirmed=move.proven,
             )
         settled = msgspec.structs.replace(
-            source, moved_to=None, moved_count=0, moved_since=None, moved_proven=False
+            source, moved_to=None, moved_count=0, moved_since=None, move_confirmed=False
         )
         other = feed_at(connection, move.to)
         if other is None or other.id == source.id or other.health in ("gone", "merged"):
-            words = "%s moved for ever to %s; it is asked there from now on"
-            log.info(words, source.shown_name, move.to, extra={"source": source.id})
-            return msgspec.structs.replace(settled, adopted=move.to, host=host_of(move.to))
+            words = "%s moved permanently to %s, where it is polled now"
+            log.info(words, source.shown_name, move.to, extra={"event": "source_moved", "source": source.id})
+            return msgspec.structs.replace(settled, redirected_url=move.to, host=host_of(move.to))
         if other.paused:
-            return source  # whoever paused that feed did not mean this one
-        words = "%s moved for ever to %s, which is a source already"
-        log.info(words, source.shown_name, move.to, extra={"source": source.id})
+            return source  # the pause of that feed does not apply to this one
+        words = "%s moved permanently to %s, which is a source already"
+        log.info(words, source.shown_name, move.to, extra={"event": "source_merged", "source": source.id})
         return msgspec.structs.replace(settled, merged_into=other.id)
 
     def _failed(self, source: Source, error: FetchError, now: dt.datetime) -> PollResult:
         if error.cause == "stopped" or self._stops():
-            return PollResult()
+            return PollResult(succeeded=False)
         silence = self._silence(source, now) if error.cause in _OUT_OF_REACH else None
         if error.cause == ASKED_TO_WAIT:
             failed = self._backing_off(source, error, now)
@@ -540,7 +552,7 @@ class Poller:
 
         def work(connection: Connection) -> None:
             save(connection, failed, source)
-            if silence is not None:  # each time: one that failed first may have been written down last
+            if silence is not None:  # each time: sources that failed before may be stored later
                 pull_in(connection, silence.before, _OUT_OF_REACH, failed.next_due_at)
             if failed.health == "gone":
                 restart_merged_sources(connection)
@@ -548,10 +560,10 @@ class Poller:
 
         self._stored(source.shown_name, lambda: self._database.transact(work))
         self._hosts_saved(hosts)
-        return PollResult(problem=None if error.cause == ASKED_TO_WAIT else str(error))
+        return PollResult(succeeded=False, problem=None if error.cause == ASKED_TO_WAIT else str(error))
 
     def _silence(self, source: Source, now: dt.datetime) -> DetectedOutage | None:
-        """Where nobody answers, and that is an outage of our own."""
+        """Return the outage of the local network, if there is one."""
         with self._database.read() as connection:
             known = polled_host_count(connection)
         return self._outage.unreachable(source.host or source.id, now, known, source.id)
@@ -559,18 +571,26 @@ class Poller:
     def _unreachable(
         self, source: Source, error: FetchError, now: dt.datetime, silence: DetectedOutage
     ) -> Source:
-        """Nobody answers: that is us. Not counted, and asked again soon, as are those that failed before."""
+        """Return the source during an outage: the failure is not counted, and the next poll is soon."""
         seconds = source.interval_seconds
         due = after_outage(source.id, now, since=silence.since, configured_seconds=seconds, tuning=self._net)
         if silence.is_new:
-            log.warning("no source can be reached (%s): taken for an outage of our own", error)
+            log.warning(
+                "no source can be reached (%s); assuming an outage of the local network",
+                error,
+                extra={"event": "outage_detected"},
+            )
         return self._failing(source, error, now, due)
 
     def _answered(self) -> None:
         since = self._outage.answered()
         if since is not None:
             seconds = max(0, int((self._now() - since).total_seconds()))
-            log.info("sources can be reached again, after %s", counted(seconds, "second"))
+            log.info(
+                "sources can be reached again after %s",
+                counted(seconds, "second"),
+                extra={"event": "outage_ended"},
+            )
 
     @staticmethod
     def _failing(source: Source, error: FetchError, now: dt.datetime, due: dt.datetime) -> Source:
@@ -584,14 +604,14 @@ class Poller:
         )
 
     def _later(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
-        """The source after a failure: asked again after its back-off."""
+        """Return the source after a failure, with its back-off."""
         if error.status is not None:
             self._answered()
         next_poll = after_failure(
             source.id,
             now,
             configured_seconds=source.interval_seconds,
-            interval_seconds=source.rhythm_seconds,
+            interval_seconds=source.adaptive_interval_seconds,
             failures=source.failures,
             retry_after_seconds=error.retry_after_seconds,
             tuning=self._net,
@@ -600,19 +620,30 @@ class Poller:
         return self._revert_address(msgspec.structs.replace(failed, failures=next_poll.failures), now)
 
     def _revert_address(self, source: Source, now: dt.datetime) -> Source:
-        """An address that was adopted and fails for days was a mistake: the one that was typed is asked."""
-        if source.adopted is None or source.failures < self._net.adopt_times:
+        """Return to the configured address if the adopted one fails for days."""
+        if source.redirected_url is None or source.failures < self._net.adopt_times:
             return source
         if now - (source.failing_since or now) < dt.timedelta(hours=self._net.adopt_hours):
             return source
-        words = "%s: %s fails for days; %s is asked"
-        log.info(words, source.shown_name, source.adopted, source.address, extra={"source": source.id})
+        words = "%s: %s fails for days; %s is polled"
+        log.info(
+            words,
+            source.shown_name,
+            source.redirected_url,
+            source.address,
+            extra={"event": "source_address_reverted", "source": source.id},
+        )
         return msgspec.structs.replace(
-            source, adopted=None, host=host_of(source.address), etag=None, last_modified=None, body_hash=None
+            source,
+            redirected_url=None,
+            host=host_of(source.address),
+            etag=None,
+            last_modified=None,
+            body_hash=None,
         )
 
     def _gone(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
-        """After a 410: asked a few times more; then no more, until somebody says so."""
+        """Return the source after a 410; after several ones it is no longer polled."""
         count, since = source.gone_count + 1, source.gone_since or now
         failed = self._later(source, error, now)
         next_poll = after_gone(source.id, now, failures=source.failures, tuning=self._net)
@@ -621,37 +652,39 @@ class Poller:
         )
         if not is_gone(count, since, now, self._net):
             return failed
-        if failed.adopted is not None:  # the address that was typed may still be there
-            return msgspec.structs.replace(failed, adopted=None, host=host_of(source.address), gone_count=0)
-        words = "%s says that it is gone for ever (410); it is not asked any more"
-        log.warning(words, source.shown_name, extra={"source": source.id})
+        if failed.redirected_url is not None:  # the configured address may still work
+            return msgspec.structs.replace(
+                failed, redirected_url=None, host=host_of(source.address), gone_count=0
+            )
+        words = "%s is gone permanently (410); it is no longer polled"
+        log.warning(words, source.shown_name, extra={"event": "source_gone", "source": source.id})
         return msgspec.structs.replace(failed, health="gone")
 
     def _backing_off(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
-        """The host holds us for what another of its feeds was told: nothing was sent, nothing failed."""
+        """Return the source after a back-off of its host: no request was sent, so nothing failed."""
         due = after_hold(source.id, now, seconds=error.retry_after_seconds or 0.0, tuning=self._net)
         return msgspec.structs.replace(source, next_due_at=due)
 
     def _hosts_changed(self, now: dt.datetime) -> list[HostBackoff]:
-        """What hosts asked of us and is not written down yet; `_hosts_saved` is told when it is."""
+        """Return the back-off of hosts that is not stored yet; `_hosts_saved` removes it."""
         for one in self._client.rate_limiter.changes():
             until = now + dt.timedelta(seconds=one.held_seconds)
-            self._hosts[one.name] = HostBackoff(name=one.name, held_until=until, gap_factor=one.gap_factor)
+            self._hosts[one.name] = HostBackoff(name=one.name, backoff_until=until, gap_factor=one.gap_factor)
         return list(self._hosts.values())
 
     def _hosts_saved(self, hosts: Sequence[HostBackoff]) -> None:
         for one in hosts:
-            if self._hosts.get(one.name) is one:  # else it asked for something else meanwhile
+            if self._hosts.get(one.name) is one:  # else it changed meanwhile
                 self._hosts.pop(one.name, None)
 
     # --- pages --------------------------------------------------------------------------------------------
 
     def fetch_page(self, wanted: PendingPage) -> bool:
-        """Fetch the page of an entry, or decide to do without; whether the entry is ready now."""
+        """Fetch the page of an entry, or give up; return whether the entry is ready for placing."""
         try:
             port = _own_port(wanted)
-            linked_from = wanted.feed or ""  # not the operator: a push, or a feed removed since
-            self._ask_robots(wanted, port, linked_from)
+            linked_from = wanted.feed or ""  # unknown: a push, or a feed that was removed
+            self._check_robots(wanted, port, linked_from)
             fetched = self._client.fetch(wanted.url, accept="page", source_port=port, linked_from=linked_from)
         except FetchError as error:
             return self._without_page(wanted, error)
@@ -661,7 +694,7 @@ class Poller:
         def work(connection: Connection) -> None:
             pending_pages.store_page(
                 connection,
-                wanted.n,
+                wanted.entry_no,
                 page=page,
                 url=fetched.url_final,
                 charset=fetched.charset,
@@ -671,45 +704,44 @@ class Poller:
         self._stored(wanted.url, lambda: self._database.transact(work))
         return True
 
-    def _ask_robots(self, wanted: PendingPage, port: int | None, linked_from: str) -> None:
-        """FetchError where the site does not want the page to be fetched, or cannot be asked now."""
+    def _check_robots(self, wanted: PendingPage, port: int | None, linked_from: str) -> None:
+        """Raise FetchError if robots.txt forbids the page or cannot be read."""
         if self._robots is None:
             return
         answer = self._robots.answer(wanted.url, source_port=port, linked_from=linked_from)
         if answer == "no":
-            raise FetchError("robots", "the site asks programs not to fetch this page")
+            raise FetchError("robots", "robots.txt of the site forbids this page")
         if answer == "not now":
-            raise FetchError("no robots", "the site's robots.txt cannot be read")
+            raise FetchError("no robots", "robots.txt of the site cannot be read")
 
     def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
-        is_asked = error.cause != "asked to wait"  # else its host holds us, and nothing was sent
-        tries = wanted.tries + is_asked
+        is_sent = error.cause != "asked to wait"  # else its host backs off
+        tries = wanted.attempts + is_sent
         if error.cause == "stopped" or self._stops():
             return False
-        final = _cause(error) in _FINAL or tries >= self._tuning.page_tries
+        final = _cause(error) in _FINAL or tries >= self._tuning.page_attempts
         now = self._now()
         hosts = self._hosts_changed(now)
 
         def work(connection: Connection) -> None:
             save_host_backoffs(connection, hosts)
             if final:
-                reason = f"its page: {error}; the feed's own words are taken"
-                pending_pages.give_up(connection, wanted.n, verdict=verdict_of(error), reason=reason)
+                reason = f"its page: {error}; the text of the feed is used"
+                pending_pages.give_up(connection, wanted.entry_no, verdict=verdict_of(error), reason=reason)
             else:
                 wait = self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
                 due = now + dt.timedelta(seconds=wait)
-                pending_pages.later(connection, wanted.n, due, counts=is_asked)
+                pending_pages.later(connection, wanted.entry_no, due, counts=is_sent)
 
         self._stored(wanted.url, lambda: self._database.transact(work))
         self._hosts_saved(hosts)
-        log.info(
-            "page %s: %s; %s", wanted.url, error, "the feed's own text is taken" if final else "later again"
-        )
+        outcome = "the text of the feed is used" if final else "it is requested again later"
+        log.debug("page %s: %s; %s", wanted.url, error, outcome, extra={"event": "page_failed"})
         return final
 
 
 def verdict_of(error: FetchError) -> Verdict | None:
-    """The verdict on a page that could not be had; None where no site answered, or it was not asked."""
+    """Return the verdict on a page that could not be fetched; None if no site answered."""
     if error.cause == "bot wall" or error.status in _BLOCKED:
         return "block"
     if error.cause == "too_large":
@@ -720,20 +752,20 @@ def verdict_of(error: FetchError) -> Verdict | None:
 
 
 def summarise_accepted(accepted: Sequence[AcceptResult], problem: str | None) -> PollResult:
-    """The tally of what was accepted."""
+    """Count the outcomes of accepted entries."""
     forgotten = sum(item.outcome == "forgotten" for item in accepted)
     return PollResult(
-        accepted=tuple(item.n for item in accepted if item.n is not None),
+        accepted=tuple(item.entry_no for item in accepted if item.entry_no is not None),
         read=len(accepted),
         revised=sum(item.outcome == "revision" for item in accepted),
-        known=sum(item.n is None for item in accepted) - forgotten,
+        known=sum(item.entry_no is None for item in accepted) - forgotten,
         forgotten=forgotten,
         problem=problem,
     )
 
 
 def _own_port(wanted: PendingPage) -> int | None:
-    """The port that the feed itself is read from, where the page is on the feed's site."""
+    """Return the port of the feed if the page is on the same site."""
     if wanted.feed is None or not same_site(wanted.feed, wanted.url):
         return None
     try:
@@ -743,7 +775,7 @@ def _own_port(wanted: PendingPage) -> int | None:
 
 
 def of_source(entry: Entry, source: Source) -> Entry:
-    """The entry with what its source says for all of its entries."""
+    """Return the entry with the settings of its source."""
     return msgspec.structs.replace(
         entry,
         outlet=source.outlet or entry.outlet,
@@ -753,7 +785,7 @@ def of_source(entry: Entry, source: Source) -> Entry:
 
 
 def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:
-    """A feed's entries, read by a worker. Raises FetchError where the bytes broke it."""
+    """Parse a feed in a worker. Raises FetchError if the worker failed."""
     try:
         answer = executor.submit(read_feed, msgspec.msgpack.encode(job)).result()
     except WorkError as error:

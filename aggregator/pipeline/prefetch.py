@@ -1,9 +1,8 @@
-"""A daemon that stands by helps the one that places: it prepares what waits, ahead of it.
+"""Prefetch: a standby prepares waiting entries before the writer needs them. PostgreSQL only.
 
-Only Postgres knows more than one daemon. What is prepared here is used there where program and rules are the
-same, and where the lines that the outlet repeats are still the ones that were taken out
-(pipeline/placement/place.py asks);
-else it is prepared once more. So who prepared a text changes nothing, and nothing is lost with a helper.
+The writer uses a prepared text if program and rules are the same and the learned boilerplate of the outlet
+has not changed (pipeline/placement/place.py checks); otherwise it prepares the text again. So the result does
+not depend on which daemon prepared a text, and a standby may end at any time.
 """
 
 import logging
@@ -27,19 +26,19 @@ from aggregator.store.intake.inbox import InboxEntry
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 1.0  # between two looks whether there is something to do
-REST_SECONDS = 10.0  # after it could not be done
+IDLE_SECONDS = 1.0  # between two checks for work
+BACKOFF_SECONDS = 10.0  # after an error
 
 
 class PrefetchTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `prefetcher` of config/tuning.yaml; units stand there."""
+    """Section `prefetch` of config/tuning.yaml, which states the units."""
 
-    left_to_placing: int
-    claim_seconds: float
+    left_to_writer: int
+    reserve_seconds: float
 
 
 class Prefetcher:
-    """Prepares what waits further back in the inbox. One thread; more of them may be elsewhere."""
+    """Prepares entries further back in the inbox. For one thread; other standbys may do the same."""
 
     def __init__(
         self,
@@ -49,32 +48,32 @@ class Prefetcher:
         *,
         holder: str | None = None,
     ) -> None:
-        """`holder` names this daemon among those of the database; None: as nobody else is called."""
+        """`holder` identifies this daemon in the database; None: a random name."""
         self._database = database
         self._holder = holder or secrets.token_hex(8)
-        self._tuning = all_tuning.section("ahead", PrefetchTuning)
-        self._made_for = made_for(all_tuning)
+        self._tuning = all_tuning.section("prefetch", PrefetchTuning)
+        self._code_version = made_for(all_tuning)
         self._boilerplate = BoilerplateLearner(all_tuning)
         self._dispatcher = PrepareDispatcher(executor, all_tuning, self._prepare_options)
 
     def step(self) -> int:
-        """Prepare some of what waits, as much as keeps the workers in work; 0 where there is no need.
+        """Prepare as many entries as the workers can take at once; return their number.
 
-        Raises NoWorkersError and what the database raises: what was claimed is then prepared by others.
+        Raises NoWorkersError or an error of the database; other daemons then prepare the claimed entries.
         """
         with self._database.write() as connection:
             numbers = prefetched.claim(
                 connection,
                 self._holder,
-                made_for=self._made_for,
-                seconds=self._tuning.claim_seconds,
-                skip=self._tuning.left_to_placing,
+                code_version=self._code_version,
+                seconds=self._tuning.reserve_seconds,
+                skip=self._tuning.left_to_writer,
                 most=TEXTS_A_JOB * self._dispatcher.depth,
             )
         if not numbers:
             return 0
         self._dispatcher.begin()
-        self._boilerplate.forget()  # the one that places learns, and we read what it learnt
+        self._boilerplate.forget()  # the writer learns it; read it again
         with self._database.read() as connection:
             waiting = inbox.ready_of(connection, numbers)
         parts = [waiting[start : start + TEXTS_A_JOB] for start in range(0, len(waiting), TEXTS_A_JOB)]
@@ -83,29 +82,31 @@ class Prefetcher:
             try:
                 answer = msgspec.msgpack.decode(future.result(), type=PrepareResult).prepared
             except WorkError:
-                continue  # a text broke it, or we stop: the one that places finds out which
-            made = {one.n: msgspec.msgpack.encode(found) for one, found in zip(part, answer, strict=True)}
+                continue  # a text ended its worker, or this daemon stops; the writer tries each text alone
+            made = {
+                one.entry_no: msgspec.msgpack.encode(found) for one, found in zip(part, answer, strict=True)
+            }
             with self._database.write() as connection:
                 prefetched.store(connection, self._holder, made)
-        log.debug("prepared %s ahead", counted(len(waiting), "text"))
+        log.debug("prefetched %s", counted(len(waiting), "text"), extra={"event": "texts_prefetched"})
         return len(waiting)
 
     def _prepare_options(self, waiting: Sequence[InboxEntry]) -> list[PrepareOptions]:
         with self._database.read() as connection:
-            return [self._boilerplate.prepare_options(connection, one.n, one.entry) for one in waiting]
+            return [self._boilerplate.prepare_options(connection, one.entry_no, one.entry) for one in waiting]
 
 
 class PrefetchThread:
-    """The thread that does so while this process is not the writer."""
+    """The thread that prefetches while this process is not the writer."""
 
     def __init__(self, prefetcher: Prefetcher, *, is_writer: Callable[[], bool]) -> None:
         self._prefetcher = prefetcher
         self._is_writer = is_writer
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="preparing", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -113,7 +114,7 @@ class PrefetchThread:
         self._stopping.set()
 
     def join(self, seconds: float) -> bool:
-        """After `stop`: wait so long; whether it is left behind."""
+        """After `stop`: wait `seconds`; return whether the thread still runs."""
         return is_left_behind(self._thread, seconds)
 
     def _run(self) -> None:
@@ -121,9 +122,9 @@ class PrefetchThread:
         while not self._stopping.wait(rest):
             try:
                 rest = 0.0 if not self._is_writer() and self._prefetcher.step() else IDLE_SECONDS
-            except AggregatorError as error:  # the database or the workers are in trouble, which others tell
-                log.debug("preparing ahead rests: %s", error)
-                rest = REST_SECONDS
-            except Exception:  # a helper that fails harms nobody, and helps again
-                log.exception("preparing ahead failed")
-                rest = REST_SECONDS
+            except AggregatorError as error:  # of the database or the workers; other threads log it
+                log.debug("prefetch is paused: %s", error, extra={"event": "prefetch_paused"})
+                rest = BACKOFF_SECONDS
+            except Exception:  # the writer does not depend on it
+                log.exception("prefetch failed", extra={"event": "prefetch_failed"})
+                rest = BACKOFF_SECONDS

@@ -1,4 +1,4 @@
-"""Entries to prepared articles, by workers: how each is asked for, and what is made of a job that broke."""
+"""Entries to prepared articles, in workers: options of each entry, and results of jobs that failed."""
 
 import hashlib
 import json
@@ -19,11 +19,11 @@ from aggregator.store.intake.inbox import InboxEntry
 
 log = logging.getLogger(__name__)
 
-TEXTS_A_JOB = 16  # a call costs 1.2 ms whatever is in it (hardening); more would wait for each other
+TEXTS_A_JOB = 16  # a call costs 1.2 ms whatever its size; larger jobs would wait for each other
 
 
 class PrepareDispatcher:
-    """Hands entries to workers and remembers how each was asked for, until it is placed. One thread."""
+    """Submits entries to workers and keeps the options of each until it is placed. For one thread."""
 
     def __init__(
         self,
@@ -33,32 +33,32 @@ class PrepareDispatcher:
         *,
         keep_all: bool = False,
     ) -> None:
-        """`wanted`: how entries are to be prepared, by what is known now. `keep_all`: see Pipeline."""
+        """`wanted` returns the current options of entries. `keep_all`: see Pipeline."""
         self._executor = executor
-        self._rules_json = all_tuning.to_json()
+        self._tuning_json = all_tuning.to_json()
         self._options = wanted
         self._keep_all = keep_all
-        self._asked: dict[int, PrepareOptions] = {}  # entry to how it was asked to be prepared
+        self._submitted: dict[int, PrepareOptions] = {}  # entry → options of its job
 
     @property
     def depth(self) -> int:
-        """How many jobs keep the workers in work: two for each, and one."""
+        """Jobs that keep all workers busy: two per worker, and one."""
         return 2 * self._executor.workers + 1
 
     def begin(self) -> None:
-        """What was asked before is of no interest any more."""
-        self._asked.clear()
+        """Forget the options of earlier jobs."""
+        self._submitted.clear()
 
     def placed(self, n: int) -> None:
-        """Entry number `n` is placed."""
-        self._asked.pop(n, None)
+        """Forget the options of entry `n`, which was placed."""
+        self._submitted.pop(n, None)
 
     def submitted(self, waiting: Sequence[InboxEntry], *, pages: bool = True) -> Future[bytes]:
-        """A job for these entries; its answer is for `answered`."""
+        """Submit a job for these entries; `answered` decodes its result."""
         wanted = self._options(waiting)
-        self._asked.update((one.n, how) for one, how in zip(waiting, wanted, strict=True))
+        self._submitted.update((one.entry_no, how) for one, how in zip(waiting, wanted, strict=True))
         items = tuple(_item(one, how, page=pages) for one, how in zip(waiting, wanted, strict=True))
-        job = PrepareJob(items=items, tuning=self._rules_json, keep_all=self._keep_all)
+        job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
         try:
             return self._executor.submit(prepare, msgspec.msgpack.encode(job))
         except WorkError as error:  # the executor was closed meanwhile
@@ -69,13 +69,15 @@ class PrepareDispatcher:
     def answered(
         self, waiting: Sequence[InboxEntry], future: Future[bytes], stop: Callable[[], bool]
     ) -> tuple[Prepared, ...]:
-        """The answer of a job; where the job broke, each of its texts gets a job of its own.
+        """Return the result of a job; if it failed, submit each of its texts alone.
 
-        `stop` is asked before each of these; then the answer is worth nothing. Raises NoWorkersError.
+        If `stop()` becomes true, the result is incomplete and must be ignored. Raises NoWorkersError.
         """
         try:
             return msgspec.msgpack.decode(future.result(), type=PrepareResult).prepared
         except WorkError as error:
+            if stop():  # the workers were ended by the stop, not by a page
+                return ()
             if len(waiting) > 1:
                 alone = [(one, self.submitted([one])) for one in waiting]
                 return tuple(
@@ -86,29 +88,35 @@ class PrepareDispatcher:
     def again(
         self, left: Sequence[tuple[InboxEntry, Prepared]], stop: Callable[[], bool]
     ) -> list[tuple[InboxEntry, Prepared]]:
-        """What placing left over, where what is known by now asks for it prepared in another way."""
+        """Prepare entries again that were not placed and whose options have changed."""
         if not left:
             return []
         wanted = self._options([waiting for waiting, _ in left])
         jobs = {
-            waiting.n: self.submitted([waiting])
+            waiting.entry_no: self.submitted([waiting])
             for (waiting, _), now in zip(left, wanted, strict=True)
-            if now != self._asked.get(waiting.n)
+            if now != self._submitted.get(waiting.entry_no)
         }
         again = []
         for waiting, prepared in left:
-            job = jobs.get(waiting.n)
+            job = jobs.get(waiting.entry_no)
             if job is None or stop():
                 again.append((waiting, prepared))
             else:
-                again += [(waiting, one) for one in self.answered([waiting], job, stop)]
+                again += [(waiting, one) for one in self.answered([waiting], job, stop) or (prepared,)]
         return again
 
     def _without_page(self, waiting: InboxEntry, error: WorkError) -> Prepared:
-        """What the entry itself says, where its page broke a worker; else the verdict on it."""
-        ids = {"entry": waiting.n, "source": waiting.entry.source}
-        log.warning("entry %s from %s: %s", waiting.n, waiting.entry.source, error, extra=ids)
-        said = broken_article(error, waiting.entry.title)
+        """Prepare the text of the entry, after its page ended a worker; else return the verdict."""
+        ids = {"entry": waiting.entry_no, "source": waiting.entry.source}
+        log.warning(
+            "entry %s from %s: %s",
+            waiting.entry_no,
+            waiting.entry.source,
+            error,
+            extra={"event": "page_extraction_failed", **ids},
+        )
+        broken = broken_article(error, waiting.entry.title)
         if waiting.page is not None:
             try:
                 answer = self.submitted([waiting], pages=False).result()
@@ -117,15 +125,15 @@ class PrepareDispatcher:
             prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
             own = msgspec.structs.replace(
                 prepared.article,
-                page_verdict=said.verdict,
-                reason=f"its page: {said.reason}; the entry's own words are taken",
+                page_verdict=broken.verdict,
+                reason=f"its page: {broken.reason}; the entry's own text is used",
             )
             return msgspec.structs.replace(prepared, article=own)
-        return Prepared(article=said)
+        return Prepared(article=broken)
 
 
 def made_for(all_tuning: Tuning) -> str:
-    """What a prepared text depends on besides its entry: daemons that agree in it prepare alike."""
+    """Return a hash of everything except the entry that affects a prepared text: program and tuning."""
     parts = json.dumps([sorted(program().items()), all_tuning.to_json()])
     return hashlib.blake2b(parts.encode(), digest_size=12).hexdigest()
 

@@ -1,10 +1,9 @@
-"""Entries that cannot be placed are set aside, so that the others go on.
+"""Quarantine: entries that cannot be placed are skipped, so that others can be placed.
 
-Nobody knows of such an entry beforehand: it meets a mistake of the program, or a row that is damaged. That
-something is wrong with the entry, and not with all of them, is believed where another one can be placed, or
-where others were and those that fail are of a few sources: what one feed sends lies side by side. Else
-nothing is set aside, and placing rests until a person has looked. What was set aside keeps its words, and
-`db check --repair` lets it wait again.
+Such an entry meets a bug of the program, or a damaged row. The cause is assumed to be the entry, and not the
+program or database as a whole, if another entry can be placed, or if others were placed and the failing ones
+are of few sources: entries of one feed are neighbours in the inbox. Otherwise nothing is put in quarantine,
+and placing is paused. An entry in quarantine keeps its text; `db check --repair` puts it back into the inbox.
 """
 
 import logging
@@ -18,16 +17,14 @@ from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
 
-_SOURCES = 5  # of so many sources all fail: that is no matter of the entries (chosen)
-_TRIES = (
-    20  # after which entries of fewer sources are set aside where nothing was placed yet (chosen: a minute)
-)
+_SOURCES = 5  # if entries of this many sources fail, the cause is not the entries (chosen)
+_TRIES = 20  # before entries go into quarantine if none was placed yet (chosen: one minute)
 
 Batch = Sequence[tuple[InboxEntry, Prepared]]
 
 
 class _FailedError(Exception):
-    """What nobody thought of, from placing some entries."""
+    """An unexpected error from placing entries."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__()
@@ -35,46 +32,46 @@ class _FailedError(Exception):
 
 
 class QuarantiningPlacer:
-    """Places batches; see the module."""
+    """Places batches and puts entries that fail into quarantine."""
 
     def __init__(self, placer: Placer) -> None:
         self._placer = placer
-        self._went_well = False  # something was placed by this process
-        self._tries = 0  # in which nothing could be placed, in a row
+        self._has_placed = False  # this process has placed an entry
+        self._tries = 0  # consecutive calls in which nothing was placed
 
-    def place(self, batch: Batch, *, as_it_is: bool = False) -> list[PlacementResult]:
-        """As `Placer.place`. Raises DamagedError where nothing can be placed."""
+    def place(self, batch: Batch, *, is_final: bool = False) -> list[PlacementResult]:
+        """Like `Placer.place`. Raises DamagedError if nothing can be placed."""
         try:
-            placed = self._tried(batch, as_it_is=as_it_is)
+            placed = self._tried(batch, is_final=is_final)
         except _FailedError:
-            return self._one_by_one(batch, as_it_is=as_it_is)
+            return self._one_by_one(batch, is_final=is_final)
         self._note(placed)
         return placed
 
     def unreadable(self, error: UnreadableEntryError) -> None:
-        """What was stored of this entry says nothing any more."""
-        log.error("entry %d is set aside: %s", error.n, error)
+        """Put an entry into quarantine whose row cannot be decoded."""
+        log.error("entry %d is in quarantine: %s", error.n, error, extra={"event": "entry_quarantined"})
         self._placer.quarantine(error.n, str(error))
 
-    def _tried(self, batch: Batch, *, as_it_is: bool) -> list[PlacementResult]:
+    def _tried(self, batch: Batch, *, is_final: bool) -> list[PlacementResult]:
         try:
-            return self._placer.place(batch, as_it_is=as_it_is)
+            return self._placer.place(batch, is_final=is_final)
         except (AggregatorError, MemoryError, OSError):
-            raise  # no entry can help that
+            raise  # not caused by an entry
         except Exception as error:
             raise _FailedError(error) from error
 
     def _note(self, placed: Sequence[PlacementResult]) -> None:
         if placed:
-            self._went_well, self._tries = True, 0
+            self._has_placed, self._tries = True, 0
 
-    def _one_by_one(self, batch: Batch, *, as_it_is: bool) -> list[PlacementResult]:
-        """Up to the first that is to be prepared in another way."""
+    def _one_by_one(self, batch: Batch, *, is_final: bool) -> list[PlacementResult]:
+        """Place entries alone, up to the first that must be prepared with other options."""
         done: list[PlacementResult] = []
         failed: list[tuple[InboxEntry, Exception]] = []
         for at, (waiting, _) in enumerate(batch):
             try:
-                placed = self._tried(batch[at : at + 1], as_it_is=as_it_is and at == 0)
+                placed = self._tried(batch[at : at + 1], is_final=is_final and at == 0)
             except _FailedError as error:
                 failed.append((waiting, error.cause))
                 continue
@@ -84,26 +81,33 @@ class QuarantiningPlacer:
             done += [*self._quarantine(failed), *placed]
             failed = []
         are_few = len({waiting.entry.source for waiting, _ in failed}) < _SOURCES
-        if are_few and (self._went_well or self._tries >= _TRIES):
+        if are_few and (self._has_placed or self._tries >= _TRIES):
             done += self._quarantine(failed)
         elif failed and not done:
             self._tries += 1
             waiting, cause = failed[0]
             raise DamagedError(
-                f"entry {waiting.n} and what comes after it cannot be placed ({_named(cause)}): something is "
-                "damaged, or a mistake of the program; type `aggregator db check`"
+                f"entry {waiting.entry_no} and those after it cannot be placed ({_named(cause)}): the "
+                "database is damaged, or the program has a bug; type `aggregator db check`"
             ) from cause
         return done
 
     def _quarantine(self, failed: Sequence[tuple[InboxEntry, Exception]]) -> list[PlacementResult]:
         placed = []
         for waiting, cause in failed:
-            ids = {"entry": waiting.n, "source": waiting.entry.source}
-            log.error("entry %d is set aside", waiting.n, exc_info=cause, extra=ids)
+            ids = {"entry": waiting.entry_no, "source": waiting.entry.source}
+            log.error(
+                "entry %d is in quarantine",
+                waiting.entry_no,
+                exc_info=cause,
+                extra={"event": "entry_quarantined", **ids},
+            )
             reason = f"{REASON} ({_named(cause)})"
-            self._placer.quarantine(waiting.n, reason)
+            self._placer.quarantine(waiting.entry_no, reason)
             placed.append(
-                PlacementResult(n=waiting.n, outcome="refused", article=waiting.article, reason=reason)
+                PlacementResult(
+                    entry_no=waiting.entry_no, outcome="refused", article=waiting.article, reason=reason
+                )
             )
         return placed
 

@@ -1,8 +1,8 @@
-"""Looking at one watched folder: files that are new or changed become entries in the inbox.
+"""Watched folders: files that are new or changed become entries in the inbox.
 
-A look ends after `look_seconds`, and the next one goes on: files that are new first, then those that were
-begun. The folder's stamps (size and time of each file that was read) and how far others were read are written
-with the last of its entries: whatever stops a look, the next one reads the same again, which changes nothing.
+A scan ends after `turn_seconds`, and the next one continues: new files first, then those partly read. The
+stamps of the folder (size and time of each read file) and the positions in partly read files are stored with
+the last entries. After an interruption the next scan reads the same again, which changes nothing.
 """
 
 import datetime as dt
@@ -35,16 +35,15 @@ from aggregator.sources.parse.streams import Progress
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, rejected
-from aggregator.store.intake.folder_names import folder_name, known_as
 from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.intake.sources import Source, save
+from aggregator.store.intake.sources import Source, folder_name, known_as, save
 
-ENTRIES_A_TRANSACTION = 100  # house.md: up to 100 whole articles
-CHARS_A_TRANSACTION = 2_000_000  # of pages and texts: what is read ahead must fit into memory
-REJECTED_LISTED = 1000  # of one look, or one ingest: a file of another kind may have a million lines
-MOST_WAITING = 10_000  # entries; an archive is read on when placing has got on
-_PLACING_REST = dt.timedelta(seconds=5)  # while so many wait nothing is read
-_MOST_OPEN = 4  # files that are left open between two looks, of all folders together
+ENTRIES_A_TRANSACTION = 100  # a transaction holds the write lock
+CHARS_A_TRANSACTION = 2_000_000  # of pages and texts, because of memory
+REJECTED_LISTED = 1000  # per scan or ingest: a file of another kind may have a million lines
+MOST_WAITING = 10_000  # entries; reading an archive continues when fewer wait
+_PLACING_REST = dt.timedelta(seconds=5)  # pause while so many wait
+_MOST_OPEN = 4  # files left open between two scans, of all folders
 # Of a processor: a folder of 100,000 files is looked at less often (chosen). Not of the clock: a machine that
 # is suspended or busy with other things may stretch a look by hours.
 _SCAN_SHARE = 0.05
@@ -53,7 +52,7 @@ _READING_SHARE = 4  # times as long as listing a folder took, at least, it is re
 
 
 class Begun(FrozenStruct, frozen=True, kw_only=True):
-    """A file of which a part was read: so many things were found in it."""
+    """A file that is partly read, and the number of items read."""
 
     stamp: FileStamp
     count: int
@@ -62,17 +61,17 @@ class Begun(FrozenStruct, frozen=True, kw_only=True):
 class FolderStamps(FrozenStruct, frozen=True, kw_only=True):
     """The files of a folder as they were when they were read.
 
-    `begun`: those that are being read, the one that has waited longest first; `told`: how many refusals were
-    noted since all was read.
+    `begun`: partly read files, the longest waiting first; `recorded`: items rejected since everything
+    was read.
     """
 
     stamps: Mapping[str, FileStamp] = {}
     begun: Mapping[str, Begun] = {}
-    told: int = 0
+    recorded: int = 0
 
 
 class FolderWatcher:
-    """Looks at folders. Safe to use from many threads."""
+    """Scans folders. Thread-safe."""
 
     def __init__(
         self,
@@ -82,28 +81,34 @@ class FolderWatcher:
         now: Callable[[], dt.datetime],
         stops: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`stops` says that the program is ending: a look then ends at once."""
+        """`stops`: whether the program ends; a scan then ends at once."""
         self._database = database
         self._executor = executor
         self._all_tuning = all_tuning
-        self._source_rules = source_tuning(all_tuning)
+        self._source_tuning = source_tuning(all_tuning)
         self._now = now
         self._stops = stops
         self._open: dict[tuple[str, str], tuple[Begun, Finding]] = {}
 
     def poll(self, source: Source) -> PollResult:
-        """Look at a watched folder; read the files that are new or changed, for `look_seconds` at most."""
+        """Scan a folder and read new or changed files, for `turn_seconds` at most."""
         now, worked, started = self._now(), time.thread_time(), time.monotonic()
-        state = codecs.decompress_struct(source.stamps, FolderStamps) if source.stamps else FolderStamps()
+        state = (
+            codecs.decompress_struct(source.folder_state, FolderStamps)
+            if source.folder_state
+            else FolderStamps()
+        )
         folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - as sources.files names folders
         due = msgspec.structs.replace(
             source,
             next_due_at=now + dt.timedelta(seconds=source.interval_seconds),
             last_polled_at=now,
-            stamps=None,
+            folder_state=None,
         )
         try:
-            changes = scan(folder, state.stamps, now_ns=int(now.timestamp() * 1e9), tuning=self._source_rules)
+            changes = scan(
+                folder, state.stamps, now_ns=int(now.timestamp() * 1e9), tuning=self._source_tuning
+            )
         except TooManyFilesError:
             raise
         except AggregatorError as error:
@@ -118,7 +123,7 @@ class FolderWatcher:
         if changes.changed:
             with self._database.write() as connection:
                 name = folder_name(connection, folder, os.path.isdir)
-            source, due = (msgspec.structs.replace(one, known_as=name) for one in (source, due))
+            source, due = (msgspec.structs.replace(one, folder_name=name) for one in (source, due))
         there = {*changes.stamps, *changes.unsettled}
         gone = [*changes.gone, *(path for path in state.begun if path not in there)]
         begun = {path: one for path, one in state.begun.items() if path in there}
@@ -126,9 +131,9 @@ class FolderWatcher:
         left += begun
         looked = _FolderScan(
             now=now,
-            ends=time.monotonic() + max(self._source_rules.look_seconds, _READING_SHARE * listing),
+            ends=time.monotonic() + max(self._source_tuning.turn_seconds, _READING_SHARE * listing),
             touched=[str(folder / path) for path in gone],
-            told=state.told,
+            recorded=state.recorded,
         )
         looked.is_behind = bool(left) and self._is_behind()
         read: dict[str, FileStamp] = {}
@@ -138,7 +143,7 @@ class FolderWatcher:
             before = begun.pop(path, None) or Begun(stamp=changes.stamps[path], count=0)
             reached = self._read(source, folder, path, before, looked)
             if self._stops():
-                return looked.polled(None)  # what was not read keeps its old stamp
+                return looked.polled(None)  # files not read keep their old stamp
             if reached is None:
                 read[path] = before.stamp
             else:
@@ -152,15 +157,15 @@ class FolderWatcher:
                 | {path: state.stamps[path] for path in rest_of_it if path in state.stamps}
                 | read,
                 begun=begun,
-                told=looked.told if rest_of_it else 0,
+                recorded=looked.recorded if rest_of_it else 0,
             )
-            due = msgspec.structs.replace(due, stamps=codecs.compress_struct(kept))
+            due = msgspec.structs.replace(due, folder_state=codecs.compress_struct(kept))
         return self._folder_done(due, looked, now)
 
     def _read(
         self, source: Source, folder: Path, path: str, before: "Begun", looked: "_FolderScan"
     ) -> "Begun | None":
-        """Read on in a file, which may be an archive of any size; None where it was read to its end."""
+        """Read more of a file, which may be an archive of any size; None at its end."""
         if not before.count:
             looked.touched.append(str(folder / path))
         kept, now = self._open.pop((source.id, path), None), looked.now
@@ -168,7 +173,7 @@ class FolderWatcher:
             found = kept[1]
         else:
             reading = ReadOptions(
-                tuning=self._source_rules, progress=Progress(), seen=now, passed=before.count
+                tuning=self._source_tuning, progress=Progress(), seen=now, passed=before.count
             )
             found = read_file(folder / path, identify_below(folder, path), reading)
         count = before.count
@@ -186,13 +191,13 @@ class FolderWatcher:
         else:
             return None
         reached = msgspec.structs.replace(before, count=count)
-        self._open[source.id, path] = (reached, found)  # else this much would be passed over the next time
+        self._open[source.id, path] = (reached, found)  # so the next scan need not skip the beginning
         if len(self._open) > _MOST_OPEN:
             self._open.pop(next(iter(self._open)))
         return reached
 
     def _accept_files(self, source: Source, looked: "_FolderScan", now: dt.datetime) -> None:
-        """What was read since the last time, before a folder of many files fills the memory."""
+        """Store the entries read so far, so that large folders do not fill the memory."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked, now)
         looked.is_behind = self._is_behind()
@@ -220,7 +225,7 @@ class FolderWatcher:
         looked.taken()
 
     def _folder_done(self, source: Source, looked: "_FolderScan", now: dt.datetime) -> PollResult:
-        """The rest of what was read, with the folder's new state."""
+        """Store the remaining entries and the new state of the folder."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked, now)
             polled = looked.polled(looked.words())
@@ -234,7 +239,7 @@ class FolderWatcher:
                 failures=0,
                 entries_new=source.entries_new + new,
                 entries_known=source.entries_known + polled.read - new - polled.forgotten,
-                entries_refused=source.entries_refused + looked.refused + polled.forgotten,
+                entries_rejected=source.entries_rejected + looked.refused + polled.forgotten,
             )
             save(connection, state)
         return polled
@@ -245,13 +250,13 @@ class FolderWatcher:
         )
         with self._database.write() as connection:
             save(connection, failed)
-        return PollResult(problem=cause)
+        return PollResult(succeeded=False, problem=cause)
 
 
 def entries_of(
     found: InputEntry | InputFeed | InputProblem, now: dt.datetime, executor: Executor, all_tuning: Tuning
 ) -> list[Entry | InputProblem]:
-    """What a file holds, with feeds in it parsed by a worker."""
+    """Return the entries of a file; feeds are parsed by a worker."""
     if isinstance(found, InputProblem):
         return [found]
     if isinstance(found, InputEntry):
@@ -271,19 +276,19 @@ def entries_of(
 
 
 class _FolderScan:
-    """What one look at a folder has found so far."""
+    """Results of one scan."""
 
-    def __init__(self, *, now: dt.datetime, ends: float, touched: list[str], told: int) -> None:
+    def __init__(self, *, now: dt.datetime, ends: float, touched: list[str], recorded: int) -> None:
         self.now = now
         self.ends = ends  # monotonic
-        self.touched = touched  # files that are new, changed or gone, while their refusals still stand
-        self.told = told  # how many refusals were noted, here and before
-        self.is_behind = False  # placing: so many entries wait that nothing is to be read
+        self.touched = touched  # new, changed or removed files whose rejected items are still stored
+        self.recorded = recorded  # rejected items recorded, here and before
+        self.is_behind = False  # so many entries wait that nothing is read
         self.entries: list[Entry] = []  # read, not accepted yet
         self.problems: list[InputProblem] = []
         self.noted = 0  # of the problems
         self.refused = 0
-        self._came: list[int] = []  # numbers of entries: of an archive there may be millions
+        self._came: list[int] = []  # entry numbers: an archive may have millions
         self._known = self._revised = self._forgotten = 0
         self._chars = 0
 
@@ -293,8 +298,8 @@ class _FolderScan:
 
     def refuse(self, problem: InputProblem) -> None:
         self.refused += 1
-        if self.told < REJECTED_LISTED:
-            self.told += 1
+        if self.recorded < REJECTED_LISTED:
+            self.recorded += 1
             self.problems.append(problem)
 
     @property
@@ -313,11 +318,11 @@ class _FolderScan:
         self._revised += some.revised
 
     def taken(self) -> None:
-        """What was found so far is stored."""
+        """Record that the entries read so far are stored."""
         self.entries, self.noted, self._chars = [], len(self.problems), 0
 
     def words(self) -> str | None:
-        """What is told of it: the last problem, and how many more there are."""
+        """Return the last problem and the number of others."""
         if not self.problems:
             return None
         last = self.problems[-1]

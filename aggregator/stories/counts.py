@@ -1,15 +1,14 @@
-"""Three numbers for a story, never one: articles, outlets, independent reports (product.md, promise 2).
+"""The counts of a story: articles, outlets and independent reports.
 
-A *copy group* is a connected component of the "is a copy of" links that placing found. Its *original* is the
-agency's own text where the group holds it, else the text with the earliest effective time. The *origin* of a
-text is the agency behind its group where that is known, else the outlet of the group's original, or the
-publisher family that outlet belongs to.
+A *copy group* is a connected component of the links "is a copy of". Its *original* is the text that an agency
+published itself, if the group has one, else the text with the earliest effective time. The *origin* of a text
+is the agency behind its group, if known, else the outlet of the original, or the publisher of that outlet.
 
-Links of excerpts join nothing: an excerpt of two texts would otherwise make one text of them.
+Links of excerpts join no groups: an excerpt of two texts would make one group of them.
 
-`CountState` is what counting needs of a story, grown by one article at a time, so that each copy of a flood
-costs the same. Nothing is taken out of one (the original of a group may be what goes): after a correction
-`count_state_of` makes it anew from the rows.
+A `CountState` is updated with each added article in constant time, also in a flood of copies. An article
+cannot be removed from it, because it may be the original of its group: after a correction `count_state_of`
+computes a new one.
 """
 
 import datetime as dt
@@ -25,11 +24,11 @@ from aggregator.model.core import ArticleView, CopyTrail, Reprint, Role
 COUNTED_ROLES: Final = ("report", "copy")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
-_KEY_BYTES: Final = 8  # of a hash: among 100,000 outlets two are taken for one with a chance of 3e-10
+_KEY_BYTES: Final = 8  # of a hash: the probability of a collision among 100,000 outlets is 3e-10
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How much stands behind a story; each at least 1 where there is an article."""
+    """The counts of a story; each is at least 1 where there is an article."""
 
     article_count: int
     outlet_count: int  # each article of unknown outlet is an outlet of its own
@@ -37,14 +36,14 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Countable(Protocol):
-    """What counting asks of an article; an `ArticleView` has it."""
+    """The attributes of an article that are needed to count it, as ArticleView has them."""
 
     @property
     def id(self) -> str: ...
     @property
     def outlet(self) -> str | None: ...
     @property
-    def effective(self) -> dt.datetime: ...
+    def effective_at(self) -> dt.datetime: ...
     @property
     def wire(self) -> str | None: ...
     @property
@@ -57,56 +56,56 @@ AnyCountable = TypeVar("AnyCountable", bound=Countable)
 
 
 class CountedArticle(msgspec.Struct, frozen=True):
-    """A `Countable` and nothing more, for who has only a row's columns."""
+    """A `Countable` made from the columns of a row."""
 
     id: str
     outlet: str | None
-    effective: dt.datetime
+    effective_at: dt.datetime
     wire: str | None
     copy_of: str | None
     role: Role
 
 
 class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A text and its copies, as far as counting needs them; times are microseconds since 1970, UTC."""
+    """A text and its copies; times are microseconds since 1970, UTC."""
 
-    ids: tuple[str, ...]  # that links may lead to, sorted; a leaf of a flood is not among them
-    is_counted: bool  # whether a report or a copy is in it
+    ids: tuple[str, ...]  # sorted; without copies that no other article is compared with
+    is_counted: bool  # whether it has a report or a copy
     original: str
     effective: int  # of the original
-    is_agency_text: bool  # whether the original's outlet is an agency
-    outlet: str | None  # key of the original's outlet; an agency's is its name
-    wire: str | None  # the agency that the original names, as a key
-    credit: tuple[int, str, str] | None  # effective, id and agency of the earliest text that names one
+    is_agency_text: bool  # whether the outlet of the original is an agency
+    outlet: str | None  # key of the outlet of the original; that of an agency is its name
+    wire: str | None  # key of the agency that the original names
+    credit: tuple[int, str, str] | None  # effective time, id and agency of the earliest text that names one
 
     @property
     def rank(self) -> tuple[bool, int, str]:
-        """The text with the lowest rank is the original."""
+        """The sort key of originals: the lowest is the original of merged groups."""
         return not self.is_agency_text, self.effective, self.original
 
 
 class CountState(msgspec.Struct, frozen=True, array_like=True):
-    """All that the three numbers of a story need; a value, kept in the story's row by `to_bytes`."""
+    """The state from which the counts of a story are computed; stored with the story by `to_bytes`."""
 
     articles: int = 0
     unknown_outlets: int = 0  # articles of unknown outlet
-    outlets: bytes = b""  # hashes of the known outlets' keys, sorted, 8 bytes each
-    groups: tuple[CopyGroup, ...] = ()  # in the order of their originals' ids
+    outlets: bytes = b""  # hashes of the keys of known outlets, sorted, 8 bytes each
+    groups: tuple[CopyGroup, ...] = ()  # in the order of the ids of originals
 
 
 # --- counting ----------------------------------------------------------------------------------------------
 
 
 def count(articles: Sequence[Countable], families: Mapping[str, str] | None = None) -> Counts:
-    """The three numbers of a story; `families` as in `counts`. Zeros only for a story without articles."""
+    """Return the counts of a story with these articles; `families` as in `counts`."""
     return counts(count_state_of(articles), families)
 
 
 def counts(count_state: CountState, families: Mapping[str, str] | None = None) -> Counts:
-    """The three numbers of a story.
+    """Return the counts of a story.
 
-    `families` maps the key of an outlet to its publisher's name where several outlets are one publisher
-    (`extract.wire.agencies.family_table` makes it); such a family is one origin. None: the shipped families.
+    `families` maps the key of an outlet to the name of its publisher, whose outlets count as one origin (see
+    `extract.wire.agencies.family_table`). None means the shipped families.
     """
     table = shipped_families() if families is None else families
     groups = [group for group in count_state.groups if group.is_counted] or count_state.groups
@@ -118,13 +117,13 @@ def counts(count_state: CountState, families: Mapping[str, str] | None = None) -
 
 
 def count_state_of(articles: Sequence[Countable]) -> CountState:
-    """The standing of a story with these articles, in any order."""
+    """Return the count state of these articles, in any order."""
     links = {article.id: _link(article) for article in articles}
-    known = {link for link in links.values() if link is not None}
-    known.update(id_ for id_, link in links.items() if link is None)
+    targets = {link for link in links.values() if link is not None}
+    targets.update(id_ for id_, link in links.items() if link is None)
     groups: list[CopyGroup] = []
     for members in copy_groups(articles):
-        ids = {id_ for member in members for id_ in (member.id, links[member.id]) if id_ in known}
+        ids = {id_ for member in members for id_ in (member.id, links[member.id]) if id_ in targets}
         groups.append(_merge_groups([_single_group(member) for member in members], ids))
     keys = {_hash(outlet_key(article.outlet)) for article in articles if article.outlet is not None}
     return CountState(
@@ -136,19 +135,19 @@ def count_state_of(articles: Sequence[Countable]) -> CountState:
 
 
 def with_member(count_state: CountState, member: Countable, *, linkable: bool) -> CountState:
-    """The standing with one article more, which must not be in it yet.
+    """Return the count state with one more article, which must not be in it yet.
 
-    `linkable`: whether another article may be found to be a copy of this one (it has LSH rows); a copy that
-    is not is counted and its id forgotten, which keeps a flood small. `member.copy_of` must be an id that the
-    standing knows or that is not in the story: `resolve_link` finds it.
+    `linkable` states whether later articles may become copies of this one, because it has LSH rows. The id of
+    another copy is not stored, which bounds the size in a flood. `member.copy_of` must be an id in the count
+    state or outside the story; see `resolve_link`.
     """
     link = _link(member)
     ids = {member.id} if link is None else {member.id, link} if linkable else {link}
-    met = ids | {member.id}
+    candidate_ids = ids | {member.id}
     joined: list[CopyGroup] = []
     others: list[CopyGroup] = []
     for group in count_state.groups:
-        (others if met.isdisjoint(group.ids) else joined).append(group)
+        (others if candidate_ids.isdisjoint(group.ids) else joined).append(group)
     own = _merge_groups([*joined, _single_group(member)], ids.union(*(group.ids for group in joined)))
     outlets = count_state.outlets
     if member.outlet is not None:
@@ -162,12 +161,12 @@ def with_member(count_state: CountState, member: Countable, *, linkable: bool) -
 
 
 def merge_count_states(one: CountState, other: CountState) -> CountState:
-    """The standing of two stories that become one; they must have no article in common."""
+    """Return the count state of two merged stories, which must have no article in common."""
     groups = list(one.groups)
     for group in other.groups:
-        met = [g for g in groups if not set(g.ids).isdisjoint(group.ids)]
-        groups = [g for g in groups if g not in met]
-        groups.append(_merge_groups([*met, group], {id_ for g in (*met, group) for id_ in g.ids}))
+        linked = [g for g in groups if not set(g.ids).isdisjoint(group.ids)]
+        groups = [g for g in groups if g not in linked]
+        groups.append(_merge_groups([*linked, group], {id_ for g in (*linked, group) for id_ in g.ids}))
     return CountState(
         articles=one.articles + other.articles,
         unknown_outlets=one.unknown_outlets + other.unknown_outlets,
@@ -177,29 +176,29 @@ def merge_count_states(one: CountState, other: CountState) -> CountState:
 
 
 def resolve_link(count_state: CountState, link: str, link_of: Callable[[str], str | None]) -> str:
-    """The id by which `count_state` knows the group of the text `link`: itself, or what it is a copy of.
+    """Return the id in `count_state` of the copy group of the text `link`, following links.
 
-    `link_of` gives the `copy_of` of a stored article (None for one that is no copy, or not of this story).
-    Where the chain of links ends unknown, `link` is outside the story and comes back as it is.
+    `link_of` returns the `copy_of` of a stored article, None for one that is no copy or not in this story. If
+    the chain has no known id, `link` is outside the story and is returned.
     """
-    known = {id_ for group in count_state.groups for id_ in group.ids}
-    asked: set[str] = set()
-    at: str | None = link
-    while at is not None and at not in asked:
-        if at in known:
-            return at
-        asked.add(at)
-        at = link_of(at)
+    group_ids = {id_ for group in count_state.groups for id_ in group.ids}
+    visited: set[str] = set()
+    current: str | None = link
+    while current is not None and current not in visited:
+        if current in group_ids:
+            return current
+        visited.add(current)
+        current = link_of(current)
     return link
 
 
 def to_bytes(count_state: CountState) -> bytes:
-    """For the story's row; `from_bytes` gives the same value back."""
+    """Encode for the row of the story; the inverse of `from_bytes`."""
     return msgspec.msgpack.encode((_LAYOUT, count_state))
 
 
 def from_bytes(blob: bytes) -> CountState | None:
-    """What `to_bytes` wrote; None for another layout: then `count_state_of` has to make it anew."""
+    """Decode what `to_bytes` wrote; None for another layout, where `count_state_of` must compute it again."""
     layout, count_state = msgspec.msgpack.decode(blob, type=tuple[int, msgspec.Raw])
     return msgspec.msgpack.decode(count_state, type=CountState) if layout == _LAYOUT else None
 
@@ -211,9 +210,9 @@ _LAYOUT: Final = 1
 
 
 def copy_groups(articles: Sequence[AnyCountable]) -> list[list[AnyCountable]]:
-    """Articles that are one text, group by group; groups and members in the order given.
+    """Return the copy groups; groups and members keep the order of `articles`.
 
-    Two articles that point to one text outside the story are one group too.
+    Two articles that are copies of one text outside the story are one group, too.
     """
     parent: dict[str, str] = {}
 
@@ -235,18 +234,18 @@ def copy_groups(articles: Sequence[AnyCountable]) -> list[list[AnyCountable]]:
 
 
 def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
-    """The text the others of the group are copies of: an agency's own first, then the earliest effective.
+    """Return the original: a text that an agency published, else the one with the earliest effective time.
 
-    Ties go to the lower id. The group must not be empty.
+    Of equal ones the one with the lower id. The group must not be empty.
     """
-    return min(group, key=lambda a: (agency_of(a.outlet) is None, a.effective, a.id))
+    return min(group, key=lambda a: (agency_of(a.outlet) is None, a.effective_at, a.id))
 
 
 def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
-    """The same articles, each `copy_of` naming the original of its group instead of the twin that was found.
+    """Return the articles with `copy_of` set to the original of their copy group.
 
-    The original itself has none, unless its group's link leads out of the story: then that link stays. An
-    excerpt points at the original of the text it was taken from.
+    The original has none, unless a link of its group leads out of the story, which is kept. An excerpt is
+    linked to the original of the text that it was taken from.
     """
     original: dict[str, str] = {}
     links_out: dict[str, str] = {}
@@ -258,44 +257,44 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
         if outside:
             links_out[first] = outside[0]
 
-    def settled(article: ArticleView) -> str | None:
+    def resolved(article: ArticleView) -> str | None:
         if article.role == "excerpt":
             return original.get(article.copy_of, article.copy_of) if article.copy_of else None
         first = original[article.id]
         return links_out.get(first) if first == article.id else first
 
-    return [msgspec.structs.replace(article, copy_of=settled(article)) for article in articles]
+    return [msgspec.structs.replace(article, copy_of=resolved(article)) for article in articles]
 
 
-# --- who copied whom, when ---------------------------------------------------------------------------------
+# --- copy trails -------------------------------------------------------------------------------------------
 
 
 def trails(articles: Sequence[ArticleView]) -> tuple[CopyTrail, ...]:
-    """Who copied whom, and how long after; originals with no copy are left out.
+    """Return the originals that have reprints, with these reprints.
 
-    In the order of the originals' times (effective, then id), reprints likewise. A copy before its original
-    is one of an agency's text that came here later than the outlet that printed it.
+    Both are ordered by effective time, then id. A reprint may be earlier than its original where that is the
+    text of an agency, received later than the outlet that printed it.
     """
     by_id = {article.id: article for article in articles}
-    taken: dict[str, list[ArticleView]] = {}
-    for settled in with_originals(articles):
-        if settled.copy_of in by_id and settled.copy_of != settled.id:
-            taken.setdefault(settled.copy_of, []).append(by_id[settled.id])
-    originals = sorted((by_id[id_] for id_ in taken), key=_by_time)
+    reprints: dict[str, list[ArticleView]] = {}
+    for resolved in with_originals(articles):
+        if resolved.copy_of in by_id and resolved.copy_of != resolved.id:
+            reprints.setdefault(resolved.copy_of, []).append(by_id[resolved.id])
+    originals = sorted((by_id[id_] for id_ in reprints), key=_by_time)
     return tuple(
         CopyTrail(
             article=original.id,
             outlet=original.outlet,
             url=original.url,
             time=_minute(original),
-            reprints=tuple(_reprint(original, one) for one in sorted(taken[original.id], key=_by_time)),
+            reprints=tuple(_reprint(original, one) for one in sorted(reprints[original.id], key=_by_time)),
         )
         for original in originals
     )
 
 
 def _by_time(article: ArticleView) -> tuple[dt.datetime, str]:
-    return article.effective, article.id
+    return article.effective_at, article.id
 
 
 def _reprint(original: ArticleView, copy: ArticleView) -> Reprint:
@@ -312,7 +311,7 @@ def _reprint(original: ArticleView, copy: ArticleView) -> Reprint:
 
 
 def _minute(article: ArticleView) -> dt.datetime | None:
-    """When it was published, where that is declared to the minute."""
+    """Return the time of publication if it is declared to the minute."""
     return None if article.published_precision == "day" else article.published
 
 
@@ -320,12 +319,12 @@ def _minute(article: ArticleView) -> dt.datetime | None:
 
 
 def _link(article: Countable) -> str | None:
-    """The text that this one is a copy of; an excerpt is no copy."""
+    """Return `copy_of`, None for an excerpt, which is no copy."""
     return None if article.role == "excerpt" else article.copy_of
 
 
 def _single_group(article: Countable) -> CopyGroup:
-    effective = (article.effective - _EPOCH) // _MICROSECOND
+    effective = (article.effective_at - _EPOCH) // _MICROSECOND
     wire = None if article.wire is None else article.wire.casefold()
     return CopyGroup(
         ids=(),
@@ -340,7 +339,7 @@ def _single_group(article: Countable) -> CopyGroup:
 
 
 def _merge_groups(groups: Sequence[CopyGroup], ids: Iterable[str]) -> CopyGroup:
-    """Groups that turn out to be one text, known by `ids`."""
+    """Merge groups of one text into a group with these `ids`."""
     return msgspec.structs.replace(
         min(groups, key=lambda group: group.rank),
         ids=tuple(sorted(ids)),
@@ -354,7 +353,7 @@ def _sort_groups(groups: Iterable[CopyGroup]) -> tuple[CopyGroup, ...]:
 
 
 def _origin(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]:
-    """The agency that the original is of or names, or any copy names: the text is one, so is who wrote it."""
+    """Return the origin: the agency of the original, else one that a copy names, else the outlet."""
     agency = (
         (group.outlet if group.is_agency_text else None) or group.wire or (group.credit and group.credit[2])
     )
@@ -374,7 +373,7 @@ def _keys(hashes: bytes) -> Iterable[bytes]:
 
 
 def _with_key(hashes: bytes, key: bytes) -> bytes:
-    """`hashes`, sorted, with one more where it is new."""
+    """Insert `key` into the sorted `hashes`, unless it is there."""
     low, high = 0, len(hashes) // _KEY_BYTES
     while low < high:
         middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""Days that a sentence speaks of, resolved against a date that is known. English only: others give none."""
+"""Days named in a sentence, resolved against a known date. English only; other languages yield none."""
 
 import datetime as dt
 import re
@@ -27,7 +27,7 @@ FUTURE = re.compile(
     r"\b(?:will|would|to|expected|scheduled|slated|set(?!\s+(?:off|out|up))|before|next|final|due|plans?|planned)\b",
     re.IGNORECASE,
 )
-# Said of what is still to come: it wins over other verbs where it stands nearer to the day.
+# Verbs of the future: they decide over other verbs if they are nearer to the day.
 FUTURE_CUE = re.compile(
     r"\b(?:will|would|shall|expected|scheduled|slated|due|planned|not\s+before|(?:at\s+the\s+)?earliest)\b",
     re.IGNORECASE,
@@ -39,33 +39,33 @@ FUTURE_AFTER = re.compile(
 ELSEWHERE = re.compile(
     r"^,?\s+(?:of\s+)?(?:that|the\s+same|the\s+following|the\s+previous)\s+year\b", re.IGNORECASE
 )
-CUE_REACH = 60  # characters before a weekday in which a cue tells its direction
+CUE_REACH = 60  # characters before a weekday searched for a tense
 
 
 def days_stated(sentence: str, published: dt.date, tuning: StoryTuning) -> list[dt.date]:
-    """The days a sentence names, in order, each once, against the day its article was published."""
-    found = [_dated(match, sentence, published, tuning) for match in DATE.finditer(sentence)]
-    found += [_weekday(match, sentence, published, tuning) for match in WEEKDAY.finditer(sentence)]
-    return list(dict.fromkeys(day for day in found if day is not None))
+    """Return the days that a sentence names, in order, each once, relative to the day of publication."""
+    days = [_dated(match, sentence, published, tuning) for match in DATE.finditer(sentence)]
+    days += [_weekday(match, sentence, published, tuning) for match in WEEKDAY.finditer(sentence)]
+    return list(dict.fromkeys(day for day in days if day is not None))
 
 
 def days_inferred(sentence: str, first: dt.date, last: dt.date, tuning: StoryTuning) -> list[dt.date]:
-    """The same for an article without a date, against the days that others of its story were published.
+    """Return the days for an article without a date, relative to the dates of other reports of its story.
 
-    A weekday is the nearest such day; its tense says nothing here, because the article's own day is unknown.
-    Nothing where the first and last of the others' days would answer differently.
+    A weekday is the nearest such day, since the tense is relative to an unknown day. Returns nothing where
+    the days `first` and `last` lead to different results.
     """
-    found = []
+    results = []
     for reference in (first, last):
         days = [_dated(match, sentence, reference, tuning) for match in DATE.finditer(sentence)]
         days += [_nearest(match, reference) for match in WEEKDAY.finditer(sentence)]
-        found.append(list(dict.fromkeys(day for day in days if day is not None)))
-    return found[0] if found[0] == found[1] else []
+        results.append(list(dict.fromkeys(day for day in days if day is not None)))
+    return results[0] if results[0] == results[1] else []
 
 
 def _nearest(match: re.Match[str], reference: dt.date) -> dt.date | None:
     if (match["how"] or "").lower() in ("last", "next"):
-        return None  # counted from a day that is unknown
+        return None  # relative to an unknown day
     ahead = (WEEKDAYS.index(match["day"].lower()) - reference.weekday()) % 7
     return _shifted(reference, ahead if ahead <= 3 else ahead - 7)
 
@@ -76,7 +76,7 @@ def _weekday(match: re.Match[str], sentence: str, published: dt.date, tuning: St
 
 
 def _days_away(match: re.Match[str], sentence: str, back: int, tuning: StoryTuning) -> int:
-    """From the day of publication to the weekday; `back` is how long ago it last was."""
+    """Return days from the day of publication to the weekday; `back` is days since its last occurrence."""
     how, before = (match["how"] or "").lower(), sentence[max(0, match.start() - CUE_REACH) : match.start()]
     previous, following = -(back or 7), (7 - back)
     if how == "last":
@@ -95,7 +95,7 @@ def _days_away(match: re.Match[str], sentence: str, back: int, tuning: StoryTuni
 
 
 def _is_future(before: str) -> bool:
-    """Whether the last cue before the day tells of the future: "said that he would come on Friday"."""
+    """Whether the last verb before the day is in the future: "said that he would come on Friday"."""
     text = FUTURE_PARTICIPLE.sub("", before)
     future_ends = [cue.end() for cue in FUTURE_CUE.finditer(text)]
     past = [cue.end() for cue in PAST.finditer(text) if not FUTURE_CUE.fullmatch(cue.group())]
@@ -103,14 +103,14 @@ def _is_future(before: str) -> bool:
 
 
 def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: StoryTuning) -> dt.date | None:
-    """Without a year: the nearest such day; never far ahead where a verb tells of the past."""
+    """Resolve a date; without a year to the nearest one, but not far ahead of a verb in the past."""
     name = (match["month"] or match["month2"]).lower()[:3]
     month = [m[:3] for m in MONTHS].index(name) + 1
     day = int(match["d"] or match["d2"])
     if match["year"]:
         return _date(int(match["year"]), month, day)
     if ELSEWHERE.match(sentence[match.end() :]):
-        return None  # counted from a year that another sentence names
+        return None  # relative to a year in another sentence
     candidates = [_date(reference.year + offset, month, day) for offset in (1, 0, -1)]
     past = PAST.search(FUTURE_PARTICIPLE.sub("", sentence))
     near = [c for c in candidates if c and (not past or (c - reference).days <= tuning.date_ahead_days)]
@@ -120,7 +120,7 @@ def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: Stor
 def _date(year: int, month: int, day: int) -> dt.date | None:
     try:
         return dt.date(year, month, day)
-    except ValueError:  # the 31st of June: not a date, whatever the sentence says
+    except ValueError:  # the 31st of June
         return None
 
 

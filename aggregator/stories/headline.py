@@ -1,15 +1,12 @@
-"""The title of a story: the best of its reports' own titles.
+"""The headline of a story: the best title of its reports.
 
-A title is good when it holds the words that the reports share most (the key terms), has a readable length and
-names somebody, is fresh, and is no bait, no label and no shout. The weights were set by hand and judged on 30
-stories against the title nearest to the centroid: same 14, better 10, tie 4, worse 2; the centroid likes the
-average title: questions, "Video:", opinion.
+A title scores by the key terms, which are the words that the reports share most, by a readable length, by
+names and by its age; faults (clickbait, labels, capitals, pronouns without antecedent) lower the score. The
+weights were set by hand and judged on 30 stories against the title nearest to the centroid: same 14, better
+10, tie 4, worse 2. The centroid prefers average titles: questions, "Video:", opinion.
 
-The shown title stays unless there is a reason for another one, which `Headline.reason` gives in words.
-
-Only titles and leads are read: a headline is chosen anew at every placement.
-
-What speaks against a headline: bait, label, shout, and what leans on something that is not said.
+The shown headline stays unless there is a reason for another one (`Headline.reason`). Only titles and leads
+are read, because a headline is chosen at every placement.
 """
 
 import re
@@ -26,80 +23,78 @@ from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import ArticleView, Role
 from aggregator.stories.counts import with_originals
 from aggregator.stories.facts.figures import figures_in
-from aggregator.stories.lexicon import words_of
-from aggregator.stories.title_cleanup import TITLE_CHARS, clean_title, clean_title_text
+from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text, words_of
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import WordToken, heads, tokens
 
-# How much each takes off a score that is seldom above 1, and how it is said. By hand, judged on 30 stories.
+# Subtracted from a score that is seldom above 1. Set by hand, judged on 30 stories.
 WEIGHTS: Mapping[str, float] = {
-    "bait": 0.30,
+    "clickbait": 0.30,
     "label": 0.25,
     "capitals": 0.20,
     "quotation": 0.15,
     "opener": 0.12,
-    "leaning": 0.12,
+    "anaphora": 0.12,
     "quote mark": 0.10,
     "colons": 0.08,
 }
-WORDS: Mapping[str, str] = {
-    "bait": "the one before was a question or clickbait",
-    "label": "the one before was a label or a live blog's",
-    "capitals": "the one before was in capitals",
-    "quotation": "the one before was only a quotation",
-    "opener": "the one before did not say whom it meant",
-    "leaning": "the one before was a column's or a portrait's",
-    "quote mark": "the one before opened with a quotation",
-    "colons": "the one before had two colons",
+REASONS: Mapping[str, str] = {
+    "clickbait": "the previous title was a question or clickbait",
+    "label": "the previous title was a label or of a live blog",
+    "capitals": "the previous title was in capitals",
+    "quotation": "the previous title was only a quotation",
+    "opener": "the previous title did not name its subject",
+    "anaphora": "the previous title was of a column or a portrait",
+    "quote mark": "the previous title opened with a quotation",
+    "colons": "the previous title had two colons",
 }
-LETTERS = 12  # fewer capitals than this are an abbreviation or a name
-SHOUTED = 0.6  # share of the letters
+LETTERS = 12  # a title with fewer is not checked for capitals: abbreviations, names
+CAPITALS_SHARE = 0.6  # of the letters
 QUOTED = re.compile(r"[“\"'‘„«].*[”\"'’“»]\W*")
 
 
 class FaultPatterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One language of faults.yaml."""
 
-    bait: list[str]
+    clickbait: list[str]
     label: list[str]
     opener: list[str]
 
 
 def faults(raw: str, title: str, lead: str, role: Role, language: str | None) -> tuple[str, ...]:
-    """What speaks against `title`, by the keys of WEIGHTS; `raw` is the title before it was cleaned."""
-    found = []
-    if _searched("bait", language).search(title):
-        found.append("bait")
+    """Return the faults of `title`, keys of WEIGHTS; `raw` is the title before cleaning."""
+    keys = []
+    if _searched("clickbait", language).search(title):
+        keys.append("clickbait")
     if role == "container" or _searched("label", language).search(raw):
-        found.append("label")
+        keys.append("label")
     letters = [char for char in title if char.isalpha()]
-    if len(letters) > LETTERS and sum(map(str.isupper, letters)) > SHOUTED * len(letters):
-        found.append("capitals")
+    if len(letters) > LETTERS and sum(map(str.isupper, letters)) > CAPITALS_SHARE * len(letters):
+        keys.append("capitals")
     if QUOTED.fullmatch(title):
-        found.append("quotation")
+        keys.append("quotation")
     elif title[:1] in "“\"'‘„«":
-        found.append("quote mark")
+        keys.append("quote mark")
     if _searched("opener", language).search(title):
-        found.append("opener")
+        keys.append("opener")
     opening = lead.split(maxsplit=1)
-    if opening and opening[0].lower() in words_of("leaning"):
-        found.append("leaning")  # "She has slept for three hours.": a portrait or a column
+    if opening and opening[0].lower() in words_of("anaphora"):
+        keys.append("anaphora")  # "She has slept for three hours.": a portrait or a column
     if title.count(": ") >= 2:
-        found.append("colons")
-    return tuple(found)
+        keys.append("colons")
+    return tuple(keys)
 
 
 @cache
 def _searched(kind: str, language: str | None) -> re.Pattern[str]:
-    known = _by_language()
-    own = known.get(language or "en")
-    patterns = getattr(known["any"], kind) + ([] if own is None else getattr(own, kind))
+    by_language = _by_language()
+    own = by_language.get(language or "en")
+    patterns = getattr(by_language["any"], kind) + ([] if own is None else getattr(own, kind))
     return re.compile("|".join(patterns) or r"(?!)", re.IGNORECASE)
 
 
 @cache
 def _by_language() -> dict[str, FaultPatterns]:
-    """The file ships with the program, so that a wrong one is our mistake, not a user's."""
     raw: dict[str, Any] = yaml.safe_load(
         files("aggregator.stories").joinpath("faults.yaml").read_text(encoding="utf-8")
     )
@@ -107,26 +102,26 @@ def _by_language() -> dict[str, FaultPatterns]:
 
 
 LEAD_CHARS = 500  # two sentences of a lead, seldom more
-OPENING_CHARS = 200  # the first sentence: news says there what it is about, columns and features do not
-FRESHNESS_REPORTS = 8  # from so many on the newest has the whole share for freshness
-FIRST_WORDS = 14  # of a lead, where a story has no title at all
-UNFIT = frozenset({"bait", "label"})  # such a title is not taken because of its outlet
-RISING = frozenset({"dead", "injured", "infected", "displaced"})  # what is counted up while news goes on
+OPENING_CHARS = 200  # about the first sentence, which states the subject in news, but not in columns
+FRESHNESS_REPORTS = 8  # from so many reports on the newest gets the full share for freshness
+FIRST_WORDS = 14  # of a lead, where a story has no title
+NEVER_PREFERRED = frozenset({"clickbait", "label"})  # also of a preferred outlet
+RISING = frozenset({"dead", "injured", "infected", "displaced"})  # counts that grow during an event
 
-GONE = "no report has the one before any longer"
-PREFERRED = "a preferred outlet has one"
+GONE = "no report has the previous title any more"
+PREFERRED = "it is of a preferred outlet"
 SHARES = "it covers more of what the reports share"
 LENGTH = "it is complete and short enough to read"
-NAMES = "it names who or where"
-OPENING = "the one before was the beginning of a text"
+NAMES = "it names people or places"
+OPENING = "the previous title was the beginning of a text"
 
 
 class Headline(NamedTuple):
-    """`article` has the title (None: the words of a lead); `reason` says why it is not the one before."""
+    """A headline of the article `article` (None: first words of a lead); why it replaced another one."""
 
     title: str
     article: str | None = None
-    reason: str | None = None  # None: nothing was shown before, or the same
+    reason: str | None = None  # None: there was no other headline before
 
 
 def headline(
@@ -135,10 +130,9 @@ def headline(
     tuning: StoryTuning | None = None,
     prefer: Sequence[str] = (),
 ) -> Headline:
-    """The best title of a story, without outlet names; "" only where there is neither title nor lead.
+    """Return the best title of a story, without outlet names; "" only where there is neither title nor lead.
 
-    `shown` is the headline that people see now; `prefer` are the outlets whose titles go before others, the
-    first before the second. Articles in any order.
+    `shown` is the present headline. `prefer` are the outlets whose titles are preferred, in this order.
     """
     tuning = tuning or shipped_tuning()
     titled = _titled(articles, shown, tuning, prefer)
@@ -147,11 +141,11 @@ def headline(
     keys = key_terms(titled, tuning.headline_key_terms)
     scored = _score_titles(titled, keys, prefer)
     first = min(one.preference for one in scored)
-    held = [one for one in scored if one.title == shown]
-    if not held:
+    candidates = [one for one in scored if one.title == shown]
+    if not candidates:
         best = max((one for one in scored if one.preference == first), key=lambda one: (one.fresh, one.title))
         return _with_reason(Headline(best.title, best.article), shown, _why_gone(articles, shown))
-    now = max(held, key=lambda one: (-one.preference, one.quality, one.article))
+    now = max(candidates, key=lambda one: (-one.preference, one.quality, one.article))
     best = max((one for one in scored if one.preference == first), key=lambda one: (one.quality, one.title))
     if first < now.preference:
         return Headline(best.title, best.article, PREFERRED)
@@ -164,35 +158,35 @@ def headline(
 
 
 def title_candidates(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
-    """The articles whose titles are weighed: independent reports before others, the newest `cap`, by time.
+    """Return the articles whose titles are compared, by time: the newest `cap`, of reports before others.
 
-    Of one text that many print, the original's title is weighed, whichever print arrived first.
+    Of a copy group only the title of the original is compared, whichever article arrived first.
     """
     present = {article.id for article in articles}
     copies = {a.id for a in with_originals(articles) if a.copy_of in present and a.role != "excerpt"}
     titled = [article for article in articles if clean_title(article)]
-    for wanted in (
+    for preferred in (
         [a for a in titled if a.role in ("report", "copy") and a.id not in copies],
         [a for a in titled if a.role in ("report", "copy")],
         [a for a in titled if a.role == "container"],
     ):
-        if wanted:
-            titled = wanted
+        if preferred:
+            titled = preferred
             break
-    newest = sorted(titled, key=lambda a: (a.effective, a.id), reverse=True)[:cap]
+    newest = sorted(titled, key=lambda a: (a.effective_at, a.id), reverse=True)[:cap]
     return newest[::-1]
 
 
 def key_terms(articles: Sequence[ArticleView], limit: int) -> dict[str, float]:
-    """What the story is about: the `limit` heads shared by most titles and leads, with their weights.
+    """Return the `limit` heads shared by most titles and leads, with their weights.
 
-    Weight: share of reports x (1 + half the share of titles). Only heads that two reports have; the title's
-    own where there is one report. Ties go by the word.
+    A weight is share of reports x (1 + half the share of titles). A head must be in two reports, unless
+    there is only one. Equal weights are ordered by head.
     """
     return dict(_key_terms(tuple(_own_words(article) for article in articles), limit))
 
 
-@lru_cache(maxsize=4)  # headline and summary ask for the same articles, one after the other
+@lru_cache(maxsize=4)  # headline and summary use the same articles in turn
 def _key_terms(articles: tuple["_ArticleWords", ...], limit: int) -> dict[str, float]:
     in_reports: Counter[str] = Counter()
     in_titles: Counter[str] = Counter()
@@ -210,76 +204,78 @@ def _key_terms(articles: tuple["_ArticleWords", ...], limit: int) -> dict[str, f
     return {head: weights[head] for head in best}
 
 
-# --- whose titles ------------------------------------------------------------------------------------------
+# --- candidates --------------------------------------------------------------------------------------------
 
 
 def _titled(
     articles: Sequence[ArticleView], shown: str | None, tuning: StoryTuning, prefer: Sequence[str]
 ) -> list[ArticleView]:
-    """Those that are weighed, by time: the candidates, those of preferred outlets, and who has `shown`.
+    """Return the compared articles by time: candidates, those of preferred outlets, and that with `shown`.
 
-    An outlet that is preferred may print an agency's text; and the shown title is not forgotten because 24
-    newer ones came, or because its text turned out to be a copy.
+    A preferred outlet may print the text of an agency. The shown title remains a candidate when there are 24
+    newer ones or its article becomes a copy.
     """
     chosen = {article.id: article for article in title_candidates(articles, tuning.headline_titles)}
-    wanted = _ranks(prefer)
+    preferred = _ranks(prefer)
     for article in articles:
         if article.id in chosen or article.role not in ("report", "copy") or not article.title:
             continue
-        is_preferred = bool(wanted) and article.outlet is not None and outlet_key(article.outlet) in wanted
+        is_preferred = (
+            bool(preferred) and article.outlet is not None and outlet_key(article.outlet) in preferred
+        )
         if is_preferred or (shown is not None and clean_title(article) == shown):
             chosen[article.id] = article
-    return sorted(chosen.values(), key=lambda a: (a.effective, a.id))
+    return sorted(chosen.values(), key=lambda a: (a.effective_at, a.id))
 
 
 def _ranks(prefer: Sequence[str]) -> dict[str, int]:
     ranks: dict[str, int] = {}
-    for place, outlet in enumerate(prefer):
-        ranks.setdefault(outlet_key(outlet), place)
+    for rank, outlet in enumerate(prefer):
+        ranks.setdefault(outlet_key(outlet), rank)
     return ranks
 
 
-# --- how good they are -------------------------------------------------------------------------------------
+# --- scores ------------------------------------------------------------------------------------------------
 
 
 class _ScoredTitle(NamedTuple):
-    """A title and what it is worth. `fresh` is `quality` and the share for being new."""
+    """A title with its score. `fresh` is `quality` plus the share for freshness."""
 
     title: str
     article: str
-    preference: int  # 0: of the outlet that is preferred first
+    preference: int  # 0: of the most preferred outlet
     quality: float
     fresh: float
-    shares: float  # of the quality: key terms
-    length: float  # ... its length
-    names: float  # ... whom it names
+    shares: float  # of the quality: by key terms
+    length: float  # ... by length
+    names: float  # ... by names
     faults: tuple[str, ...]
-    casualties: tuple[tuple[str, float, str], ...]  # what is counted, how many, in which words
-    place: int  # in time
+    casualties: tuple[tuple[str, float, str], ...]  # class, number, wording
+    place: int  # in the order of time
 
 
 def _score_titles(
     articles: Sequence[ArticleView], keys: dict[str, float], prefer: Sequence[str]
 ) -> list[_ScoredTitle]:
     ranks = _ranks(prefer)
-    last = max(FRESHNESS_REPORTS, len(articles) - 1)  # in a small story one newer report weighs little
+    last = max(FRESHNESS_REPORTS, len(articles) - 1)  # in a small story one newer report counts little
     whole = sum(keys.values()) or 1.0
-    found = []
+    scored = []
     for place, article in enumerate(articles):
         words = _own_words(article)
-        held = [head for head in words.text_words if head in keys]
+        in_title = [head for head in words.text_words if head in keys]
         opening = set(words.opening)
         shares = (
-            0.50 * sum(keys[head] for head in held) / whole
-            + 0.15 * len(held) / max(4, len(words.text_words))
+            0.50 * sum(keys[head] for head in in_title) / whole
+            + 0.15 * len(in_title) / max(4, len(words.text_words))
             + 0.25 * sum(weight for head, weight in keys.items() if head in opening) / whole
         )
         length, names = 0.12 * words.length_share, 0.10 * min(2, words.names) / 2
         quality = shares + length + names - sum(WEIGHTS[fault] for fault in words.faults)
         preference = len(ranks)
-        if ranks and article.outlet is not None and not UNFIT.intersection(words.faults):
+        if ranks and article.outlet is not None and not NEVER_PREFERRED.intersection(words.faults):
             preference = ranks.get(outlet_key(article.outlet), preference)
-        found.append(
+        scored.append(
             _ScoredTitle(
                 title=clean_title(article),
                 article=article.id,
@@ -294,19 +290,16 @@ def _score_titles(
                 place=place,
             )
         )
-    return found
+    return scored
 
 
 class _ArticleWords(NamedTuple):
-    """What choosing asks of an article's own words, whoever else is in the story.
-
-    Heads are in order, each once.
-    """
+    """The features of an article that do not depend on other articles. Heads are in order, each once."""
 
     titled: tuple[str, ...]  # heads of the title
-    text_words: tuple[str, ...]  # the same, as its tokens have them: a letter may fold otherwise
+    text_words: tuple[str, ...]  # the same by tokens, where case folding may differ
     lead_words: tuple[str, ...]  # of title and lead
-    opening: tuple[str, ...]  # of the first sentence; of the title where there is no text
+    opening: tuple[str, ...]  # of the first sentence, or of the title where there is no lead
     length_share: float
     names: int
     faults: tuple[str, ...]
@@ -319,19 +312,19 @@ def _own_words(article: ArticleView) -> _ArticleWords:
     )
 
 
-# A story is told anew for each article that comes: all but that one were read before.
+# A headline is chosen for each added article: all others were read before.
 @lru_cache(maxsize=1024)
 def _read(raw: str, outlet: str | None, lead: str, language: str | None, role: Role) -> _ArticleWords:
     title = clean_title_text(raw, outlet)
-    found = [token for token in tokens(title, language) if token.head]
+    words = [token for token in tokens(title, language) if token.head]
     titled = heads(title, language)
     return _ArticleWords(
         titled=tuple(titled),
-        text_words=tuple(dict.fromkeys(token.head for token in found)),
+        text_words=tuple(dict.fromkeys(token.head for token in words)),
         lead_words=tuple(titled | heads(lead, language)),
         opening=tuple(heads(lead[:OPENING_CHARS], language) if lead.strip() else titled),
         length_share=_length_share(title),
-        names=_names(found),
+        names=_names(words),
         faults=faults(raw, title, lead, role, language) if title else (),
         casualties=tuple(
             (f.kind, f.stated[0], f.words) for f in figures_in(title, language) if f.kind in RISING
@@ -340,16 +333,16 @@ def _read(raw: str, outlet: str | None, lead: str, language: str | None, role: R
 
 
 def _length_share(title: str) -> float:
-    """1 for 45 to 90 characters, falling to 0 over 40 characters on either side."""
+    """Return 1 for 45 to 90 characters, decreasing to 0 over 40 characters on either side."""
     outside = max(45 - len(title), len(title) - 90, 0)
     return max(0.0, 1 - outside / 40)
 
 
-def _names(found: Sequence[WordToken]) -> int:
-    return sum(1 for token in found[1:] if token.capital and token.lower not in words_of("not_names"))
+def _names(words: Sequence[WordToken]) -> int:
+    return sum(1 for token in words[1:] if token.capital and token.lower not in words_of("not_names"))
 
 
-# --- whether there is a reason for another one -------------------------------------------------------------
+# --- reasons for another title ------------------------------------------------------------------------------
 
 
 def _with_reason(chosen: Headline, shown: str | None, reason: str) -> Headline:
@@ -357,14 +350,14 @@ def _with_reason(chosen: Headline, shown: str | None, reason: str) -> Headline:
 
 
 def _why_gone(articles: Sequence[ArticleView], shown: str | None) -> str:
-    """A live blog names a story only while there is no report."""
+    """Return why the shown title is no candidate; that of a live blog is one only without reports."""
     if any(article.role == "container" and clean_title(article) == shown for article in articles):
-        return WORDS["label"]
+        return REASONS["label"]
     return OPENING if any(_opening(article) == shown for article in articles) else GONE
 
 
 def _higher_count(now: _ScoredTitle, scored: Sequence[_ScoredTitle], tuning: StoryTuning) -> Headline | None:
-    """A later title that counts more dead than the shown one, where it is about as good."""
+    """Return a later title with a higher number of casualties than the shown one, if it is about as good."""
     if not now.casualties:
         return None
     counted = {kind: (number, words) for kind, number, words in now.casualties}
@@ -372,7 +365,7 @@ def _higher_count(now: _ScoredTitle, scored: Sequence[_ScoredTitle], tuning: Sto
     for one in scored:
         if one.preference > now.preference or one.place <= now.place:
             continue
-        if one.quality < now.quality - tuning.headline_toll_margin:
+        if one.quality < now.quality - tuning.headline_casualties_margin:
             continue
         for kind, number, words in one.casualties:
             if kind in counted and number > counted[kind][0]:
@@ -384,7 +377,7 @@ def _higher_count(now: _ScoredTitle, scored: Sequence[_ScoredTitle], tuning: Sto
 
 
 def _better(now: _ScoredTitle, best: _ScoredTitle, margin: float, fault_margin: float) -> Headline | None:
-    """`best` where it is clearly better; less is asked where the shown one has a fault that it has not."""
+    """Return `best` if better by `margin`, or by `fault_margin` if it lacks a fault of the shown one."""
     cured = [fault for fault in now.faults if fault not in best.faults]
     if best.title == now.title or best.quality - now.quality <= (fault_margin if cured else margin):
         return None
@@ -392,19 +385,19 @@ def _better(now: _ScoredTitle, best: _ScoredTitle, margin: float, fault_margin: 
         (best.shares - now.shares, SHARES),
         (best.names - now.names, NAMES),
         (best.length - now.length, LENGTH),
-        *((WEIGHTS[fault], WORDS[fault]) for fault in cured),
+        *((WEIGHTS[fault], REASONS[fault]) for fault in cured),
     ]
     return Headline(best.title, best.article, max(gains, key=lambda gain: gain[0])[1])
 
 
 def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:
-    """The first words of the oldest lead; those that are shown stay as long as one begins so."""
+    """Return the first words of the oldest lead; shown ones stay while a lead begins with them."""
     with_lead = [article for article in articles if article.lead.strip()]
     if not with_lead:
         return ""
     if shown is not None and any(_opening(article) == shown for article in with_lead):
         return shown
-    return _opening(min(with_lead, key=lambda a: (a.effective, a.id)))
+    return _opening(min(with_lead, key=lambda a: (a.effective_at, a.id)))
 
 
 def _opening(article: ArticleView) -> str:

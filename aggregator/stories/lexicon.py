@@ -1,7 +1,8 @@
-"""The word lists of the room, read once: lexicon.yaml, and languages.yaml with a part for each language."""
+"""The word lists of this package: lexicon.yaml, and languages.yaml with one section for each language."""
 
+import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -9,17 +10,18 @@ import msgspec
 import yaml
 
 from aggregator.extract.language.detect import stop_words
+from aggregator.model.core import ArticleView
 
 
 class WordLists(msgspec.Struct, frozen=True):
-    """lexicon.yaml as it stands there; lists of words are strings with blanks between."""
+    """The contents of lexicon.yaml; words are separated by spaces."""
 
     synonyms: list[str]
     stop: str
     speech: str
     generic: str
     not_names: str
-    leaning: str
+    anaphora: str
     outlet_words: str
 
 
@@ -31,17 +33,17 @@ class DenialWords(msgspec.Struct, frozen=True):
     objects: str = ""
     plain: str = ""
     not_before: str = ""
-    leans: str = ""
+    anaphora: str = ""
     negated: str = ""
 
 
 class LanguageWords(msgspec.Struct, frozen=True):
-    """What languages.yaml says of one language; see there for what each part is for."""
+    """One language of languages.yaml, which describes each field."""
 
     decimal: str = "."
     plural: str = ""
     numbers: Mapping[str, int] = {}
-    few: Mapping[str, int] = {}
+    small_numbers: Mapping[str, int] = {}
     vague: Mapping[str, tuple[int, int]] = {}
     scales: Mapping[str, float] = {}
     percent: str = "%"
@@ -63,7 +65,7 @@ class LanguageWords(msgspec.Struct, frozen=True):
     speech: str = ""
     generic: str = ""
     not_names: str = ""
-    leaning: str = ""
+    anaphora: str = ""
     pronouns: str = ""
     attribution: tuple[str, ...] = ()
     denial: DenialWords | None = None
@@ -71,33 +73,33 @@ class LanguageWords(msgspec.Struct, frozen=True):
 
 @cache
 def lexicon() -> WordLists:
-    """The lists; the file ships with the program, so that a wrong one is our mistake, not a user's."""
+    """Return the contents of lexicon.yaml."""
     return msgspec.convert(_shipped("lexicon.yaml"), WordLists)
 
 
 @cache
 def language_words(language: str | None) -> LanguageWords:
-    """The lists of `language` (a primary BCP 47 tag); None is taken for English, others may have none."""
+    """Return the lists of `language`, a primary BCP 47 tag or None for English; empty ones if unknown."""
     return _languages().get(language or "en", LanguageWords())
 
 
 @cache
 def words_of(name: str) -> frozenset[str]:
-    """The list `name` of lexicon.yaml as a set (for membership only: sets have no order)."""
+    """Return the list `name` of lexicon.yaml as a set."""
     value: str = getattr(lexicon(), name)
     return frozenset(value.split())
 
 
 @cache
 def word_list(language: str | None, name: str) -> frozenset[str]:
-    """The list `name` of a language as a set; empty where the language has none."""
+    """Return the list `name` of a language as a set, empty where it has none."""
     value: str = getattr(language_words(language), name)
     return frozenset(value.split())
 
 
 @cache
-def without_meaning(language: str) -> frozenset[str]:
-    """Function words and verbs of saying: they are in no comparison."""
+def ignored_words(language: str) -> frozenset[str]:
+    """Return function words and verbs of speech, which are not compared."""
     if language == "en":
         return words_of("stop") | words_of("speech")
     return stop_words(language) | word_list(language, "speech")
@@ -112,3 +114,39 @@ def _shipped(name: str) -> dict[str, Any]:
     text = files("aggregator.stories").joinpath(name).read_text(encoding="utf-8")
     words: dict[str, Any] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, and ten times as fast
     return words
+
+
+# --- titles of articles without the name of the outlet and its section -------------------------------------
+
+TITLE_CHARS = 300  # longer titles are cut
+CUT_TAIL = re.compile(r"\s*[|»«·]\s*(?P<tail>[^|»«·]{0,40})$")
+DASH_TAIL = re.compile(r"\s+[-–—]\s*(?P<tail>[^-–—]{1,40})$")
+
+
+def clean_title(article: ArticleView) -> str:
+    """Return the title without an outlet or section after a bar or dash."""
+    return clean_title_text(article.title[:TITLE_CHARS], article.outlet)
+
+
+@lru_cache(maxsize=2048)
+def clean_title_text(title: str, outlet: str | None) -> str:
+    """Clean a title of at most `TITLE_CHARS` characters."""
+    title = " ".join(title.split())
+    while cut := CUT_TAIL.search(title):
+        if not title[: cut.start()].strip():
+            break
+        title = title[: cut.start()]
+    tail = DASH_TAIL.search(title)
+    if tail and title[: tail.start()].strip() and _is_outlet(tail["tail"].strip(), outlet):
+        title = title[: tail.start()]
+    return title.strip(" |»«·")
+
+
+def _is_outlet(tail: str, outlet: str | None) -> bool:
+    folded = re.sub(r"[^\w.]+", "", tail.casefold())
+    own = re.sub(r"[^\w.]+", "", (outlet or "").casefold()).removeprefix("www.")
+    if own and folded and (folded == own or folded == own.split(".")[0]):
+        return True
+    named = re.findall(r"[^\W\d_]+", tail)
+    in_capitals = all(word[0].isupper() for word in named if len(word) > 3)
+    return bool(named) and in_capitals and any(word.lower() in words_of("outlet_words") for word in named)

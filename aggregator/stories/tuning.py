@@ -1,4 +1,4 @@
-"""The room's constants: section `stories` of config/tuning.yaml; units and origins stand there."""
+"""The constants of this package."""
 
 from functools import cache
 
@@ -8,13 +8,13 @@ from aggregator.config.tuning import Tuning
 
 
 class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `stories` of the rule book."""
+    """Section `stories` of config/tuning.yaml, which states units and origins."""
 
     # headline
     headline_keep_margin: float
     headline_few_titles: float
     headline_fault_margin: float
-    headline_toll_margin: float
+    headline_casualties_margin: float
     headline_key_terms: int
     headline_titles: int
     # how much is read
@@ -24,17 +24,17 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     sentence_words_min: int
     sentence_words_max: int
     sentence_chars_max: int
-    # likeness of two sentences
+    # similarity of two sentences
     count_from: float
     near_from: float
     repeat_from: float
     verbatim_from: float
-    shared_words_least: float
-    shared_quoted_least: int
-    named_share_most: float
+    shared_words_min: float
+    shared_quoted_min: int
+    named_share_max: float
     whole_cosine: float
-    scrap_share: float
-    refuse_below: float
+    fragment_share: float
+    same_report_min_similarity: float
     group_mean_from: float
     group_worst_from: float
     same_words_share: float
@@ -43,9 +43,9 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     facts_cap: int
     near_cap: int
     only_cap: int
-    only_closeness: float
-    only_elsewhere: float
-    differ_cap: int
+    only_max_similarity: float
+    only_max_elsewhere: float
+    disagreements_cap: int
     show_from: float
     lead_from: float
     # figures
@@ -54,17 +54,17 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     figure_money_from: float
     figure_money_factor: float
     agree_from: float
-    agree_count_least: int
+    agree_count_min: int
     agree_cap: int
-    rose_hours: float
-    toll_factor: float
-    toll_factor_rose: float
+    casualties_later_hours: float
+    casualties_factor: float
+    casualties_factor_later: float
     clock_minutes_apart: int
     # denials
     claim_from: float
     denied_too_from: float
-    # telling again
-    told_again_days: int
+    # rendering again
+    rerender_days: int
     # timeline
     timeline_cap: int
     timeline_copies: int
@@ -75,5 +75,5 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def shipped_tuning() -> StoryTuning:
-    """The constants without a user's overrides."""
+    """Return the shipped constants, without overrides."""
     return Tuning().section("stories", StoryTuning)

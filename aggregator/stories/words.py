@@ -1,4 +1,4 @@
-"""Words of a text: tokens with their place, and the head that all forms and synonyms of a word share."""
+"""Tokens of a text, each with a head that all forms and synonyms of a word share."""
 
 import re
 import threading
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import Stemmer
 
-from aggregator.stories.lexicon import language_words, lexicon, without_meaning, word_list, words_of
+from aggregator.stories.lexicon import ignored_words, language_words, lexicon, word_list, words_of
 
 # Numbers with their separators, words with inner apostrophes; "20km" is two tokens, hyphens split.
 TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -23,11 +23,11 @@ STEMMED_LANGUAGES = {
     "sv": "swedish", "tr": "turkish",
 }  # fmt: skip
 
-_stemmers = threading.local()  # a Snowball stemmer keeps a buffer: one for each thread
+_stemmers = threading.local()  # Snowball stemmers are not thread-safe
 
 
 class WordToken(NamedTuple):
-    """A word in its sentence. `head` is empty for function words and verbs of saying."""
+    """A word in its sentence. `head` is empty for function words and verbs of speech."""
 
     lower: str
     head: str
@@ -37,54 +37,54 @@ class WordToken(NamedTuple):
 
 
 def tokens(text: str, language: str | None = None) -> list[WordToken]:
-    """The words of `text` in order; texts without blanks (Chinese, Thai) give pairs of characters."""
-    found = []
+    """Return the tokens of `text`; text without spaces (Chinese, Thai) becomes pairs of characters."""
+    result = []
     for match in TOKEN.finditer(text):
         word, start = match.group(), match.start()
         if SPACELESS.match(word) and len(word) > 2:
-            found += [WordToken(word[i : i + 2], word[i : i + 2], start + i, start + i + 2, False)
-                      for i in range(len(word) - 1)]  # fmt: skip
+            result += [WordToken(word[i : i + 2], word[i : i + 2], start + i, start + i + 2, False)
+                       for i in range(len(word) - 1)]  # fmt: skip
             continue
         if language in ELIDING and (elided := ELISION.match(word)) is not None:
             word, start = word[elided.end() :], start + elided.end()
         lower = word.lower()
         if lower.endswith(("'s", "’s")):
             lower = lower[:-2]
-        found.append(
+        result.append(
             WordToken(lower, head_of(lower, language or "en"), start, match.end(), word[0].isupper())
         )
-    return found
+    return result
 
 
 def heads(text: str, language: str | None = None) -> dict[str, None]:
-    """The heads of `text` in order, each once: what `tokens` gives, without the places, in half the time."""
+    """Return the heads of `text` in order, each once; twice as fast as `tokens`."""
     if SPACELESS.search(text) or language in ELIDING:
         return dict.fromkeys(token.head for token in tokens(text, language) if token.head)
-    found = dict.fromkeys(
+    result = dict.fromkeys(
         head_of(word[:-2] if word.endswith(("'s", "’s")) else word, language or "en")
         for word in TOKEN.findall(text.lower())
     )
-    found.pop("", None)
-    return found
+    result.pop("", None)
+    return result
 
 
 @lru_cache(maxsize=16384)
 def head_of(word: str, language: str) -> str:
-    """What stands for `word` (lower case) in comparisons: a number, a synonym group's head, or its stem."""
+    """Return the head of `word` (lower case): a number, the head of its synonym group, or its stem."""
     if word[0].isdigit():
         return word.replace("." if language_words(language).decimal == "," else ",", "")
     number = language_words(language).numbers.get(word)
     if number is not None:
         return str(number)
-    empty = without_meaning(language)
-    if word in empty or (not empty and len(word) <= 3):
-        return ""  # without word lists of the language, short words are taken for function words
+    ignored = ignored_words(language)
+    if word in ignored or (not ignored and len(word) <= 3):
+        return ""  # in a language without lists, short words count as function words
     stemmed = stem(word, language)
     return _synonym_heads().get(stemmed, stemmed) if language == "en" else stemmed
 
 
 def stem(word: str, language: str) -> str:
-    """The Snowball stem, or the word itself in a language without a stemmer."""
+    """Return the Snowball stem, or the word in a language without a stemmer."""
     name = STEMMED_LANGUAGES.get(language)
     if name is None:
         return word
@@ -108,7 +108,7 @@ def _synonym_heads() -> dict[str, str]:
 
 @cache
 def generic_heads() -> frozenset[str]:
-    """Heads of words that nearly every report has."""
+    """Return the heads of words that nearly every report has."""
     english = {head for word in words_of("generic") if (head := head_of(word, "en"))}
     return frozenset(english).union(
         head
@@ -119,5 +119,5 @@ def generic_heads() -> frozenset[str]:
 
 
 def word_count(text: str) -> int:
-    """Words as a reader counts them: blanks divide; without blanks two characters are a word."""
+    """Count words: separated by spaces, or two characters each in scripts without spaces."""
     return len(text.split()) + len(SPACELESS.findall(text)) // 2

@@ -1,15 +1,14 @@
-"""Boxes of a page that are no part of its article: cards of other articles, sign-ups, captions, biographies.
+"""Removes boxes of a page that are not part of its article: cards of other articles, sign-ups, captions,
+author notes.
 
-They stand between the paragraphs, so a reader that takes the article's container takes them too. They are
-told by how they are built (a whole card inside one link, another post inside the post, a list of links) and
-by what their makers call them, and are taken out of the tree before any reader sees it. No box goes that
-holds the page's headline or a large part of its text: then its name means something else.
+Such boxes are between the paragraphs, so extraction of the article's element would include them. They are
+recognised by structure (a whole card inside one link, another post inside the post, a list of links) and by
+class names and ids. They are removed from the tree before extraction. A box that contains the page's headline
+or a large part of its text stays: there the name means something else. See ADR 14.
 
-Furniture inside a sentence: what a page's own boxes leave there when its text is taken.
-
-"President Trump Donald John TrumpSenators balk at long trial Warren goes local MORE said ...": beside a name
-stood a box with the full name, headlines about it, and a link "MORE". The name was told; all up to the link
-goes.
+Some pages also leave the text of a box inside a sentence: "President Trump Donald John TrumpSenators balk at
+long trial Warren goes local MORE said ...". A box next to the name had the full name, headlines about the
+person, and a link "MORE". Everything after the name up to the link is removed.
 """
 
 import re
@@ -21,20 +20,20 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence
 
 _LINK = " MORE"
-# The name as told, the full name that ends in it again (glued to the first headline or not), headlines, link.
+# The name, the full name that ends with it (joined to the first headline or not), headlines, link.
 _NAME_BOX = re.compile(
-    r"\b(?P<told>(?:[A-Z][\w.'’-]{0,30} ){0,2}(?P<name>[A-Z][\w'’-]{1,30}))"
+    r"\b(?P<shown>(?:[A-Z][\w.'’-]{0,30} ){0,2}(?P<name>[A-Z][\w'’-]{1,30}))"
     r" (?:\(?[A-Z][\w.’'-]{0,30}\)?,? ){1,5}(?P=name)"
     r"(?:(?! MORE\b)[^\n]){0,500} MORE\b"
 )
 
 
 def without_widgets(paragraph: str) -> str:
-    """The paragraph without boxes that stood beside a name in it."""
-    return _NAME_BOX.sub(lambda box: box["told"], paragraph) if _LINK in paragraph else paragraph
+    """Return the paragraph without the text of boxes next to a name."""
+    return _NAME_BOX.sub(lambda box: box["shown"], paragraph) if _LINK in paragraph else paragraph
 
 
-# JSON-LD stays: in it trafilatura finds the text of pages that are filled by scripts.
+# JSON-LD stays: trafilatura reads the text of pages from it that are filled by scripts.
 _UNREAD = " | ".join((
     "//script[not(contains(@type, 'ld+json'))]",
     *(f"//{tag}" for tag in ("style", "svg", "template", "canvas", "noscript", "select", "button", "link")),
@@ -48,14 +47,14 @@ _NAMED_TAGS = frozenset(
 )  # fmt: skip
 _LOOKED_AT = (*_NAMED_TAGS, "a", "article", "figcaption")
 _NAMES_STAND_IN = ("class", "id", "aria-label", "data-testid")
-# What the box is, whatever stands in it.
+# Names of boxes, whatever their content is.
 _NAME = re.compile(
     r"(?:^|[-_ ])(?:newsletters?|biography|author-?(?:bio|info|box|card)|about-the-author|"
     r"info-?box(?:es)?|fact-?box(?:es)?|polls?|quiz|comments?-(?:list|section|area)|"
     r"most-?(?:read|viewed|popular)|notification-bar|debug|media-?info|video-(?:heading|title|description)|"
     r"captions?|image-?(?:widget|credit|caption)|photo-?credit|bildunterschrift|copyright)(?:$|[-_ ])"
 )
-# Where it leads to: a name that counts only with a link inside.
+# Names that mark a box only if it contains a link.
 _LEADING_NAME = re.compile(
     r"(?:^|[-_ ])(?:related|teasers?|recommend(?:ed|ations?)|recirc\w*|read-?(?:more|also|next)|promos?|"
     r"promotion|trending|more-(?:from|on|stories)|also-read|see-also|latest-(?:news|box))(?:$|[-_ ])"
@@ -63,36 +62,36 @@ _LEADING_NAME = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME_CHARS = 500
 _MARKED = "x-taken-out"
-_POST = re.compile(r"post-\d+")  # how WordPress numbers its articles
+_POST = re.compile(r"post-\d+")  # WordPress's ids of articles
 _LABEL_END = (":", "|", "»", ">", "–", "—", "-", "：", "｜", "▸", "►")
 _LABEL_WORDS = 6
 _MARKS = re.compile(r"[\W_]+")
 
 
 def without_unread(root: Any) -> None:
-    """Take out of `root`, in place, what is never an article's text and no reader of ours would take."""
+    """Remove elements from `root`, in place, that are never text of an article."""
     take_out(root, root.xpath(_UNREAD))
 
 
 def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) -> int:
-    """Take the boxes out of the parsed page `root`, in place; returns how many there were.
+    """Remove the boxes from the parsed page `root`, in place; return their number.
 
-    `headlines`: what the page calls its article; a box that holds one of them is not a box.
+    `headlines`: those of the article; an element that contains one of them is not a box.
     """
     own = {letters for letters in map(_letters, headlines) if letters}
-    most = tuning.aside_largest * _unlinked_length(root)
+    most = tuning.sidebar_max_share * _unlinked_length(root)
     boxes = [box for box in _boxes(root, tuning) if _may_go(box, most, own)]
     cards = [box for box in boxes if box.tag == "article" and not _is_other_post(box)]
-    if sum(map(_length, cards)) > most:  # the entries of one live blog, with links to themselves
+    if sum(map(_length, cards)) > most:  # the entries of a live blog, each linking to itself
         boxes = [box for box in boxes if box not in cards]
     take_out(root, boxes)
     return len(boxes)
 
 
 def take_out(root: Any, elements: Iterable[Any]) -> None:
-    """Remove `elements` of the tree `root`, with all that is in them, in time linear in their number.
+    """Remove `elements` and their content from the tree `root`, in time linear in their number.
 
-    Not one by one: what follows each would be copied to what goes before it, again and again.
+    Removing them one by one would copy the text after each element again and again.
     """
     import lxml.etree
 
@@ -102,7 +101,7 @@ def take_out(root: Any, elements: Iterable[Any]) -> None:
 
 
 def with_whole_words(root: Any) -> None:
-    """Drop caps are put back to their word: `<span>T</span>he` is read as "T he" else."""
+    """Join drop caps with their word: `<span>T</span>he` would be read as "T he"."""
     for letter in list(root.iter("span", "strong", "b", "big", "font")):
         text = (letter.text or "").strip()
         if len(text) == 1 and text.isalpha() and len(letter) == 0 and _opens_a_word(letter):
@@ -117,9 +116,9 @@ def _opens_a_word(letter: Any) -> bool:
 
 
 def without_layout_tables(root: Any) -> None:
-    """Tables that lay out a page (a cell holds the headline, a table, paragraphs) become plain blocks.
+    """Turn tables used for layout (a cell has the headline, a table, paragraphs) into plain blocks.
 
-    Else the whole article is read as one cell of a table, in one line.
+    Otherwise the whole article would be read as one table cell, in one line.
     """
     for table in list(root.iter("table")):
         if any(_lays_out(cell) for cell in table.iter("td")):
@@ -155,19 +154,19 @@ def _is_box(element: Any, tag: str, tuning: ExtractTuning) -> bool:
     return tag == "p" and _is_label_and_link(element, tuning)
 
 
-# --- what a box looks like ---------------------------------------------------------------------------------
+# --- recognition of boxes ----------------------------------------------------------------------------------
 
 
 def _is_card(link: Any, tuning: ExtractTuning) -> bool:
-    """A link around blocks: picture, headline and lead of another article."""
+    """Return whether a link surrounds blocks: image, headline and lead of another article."""
     if len(link) == 0 or link.get("href") is None:
         return False
     has_block = next(link.iterdescendants(*_BLOCKS), None) is not None
-    return has_block and count_words(_text(link)) >= tuning.teaser_words
+    return has_block and count_words(_text(link)) >= tuning.link_headline_words
 
 
 def _leads_elsewhere(article: Any) -> bool:
-    """Whether an <article> has a heading that links to another page, as a card has."""
+    """Return whether an <article> has a heading that links to another page, as a card has."""
     for heading in article.iter(*_HEADINGS):
         link = heading.find(".//a")
         if link is None:
@@ -193,7 +192,7 @@ def _is_named(element: Any) -> bool:
     return meaning == "box" or (meaning == "leads" and element.find(".//a") is not None)
 
 
-@lru_cache(maxsize=4096)  # a page repeats its names, and so does its outlet
+@lru_cache(maxsize=4096)  # names recur within a page and an outlet
 def _meaning(name: str) -> Literal["box", "leads", ""]:
     plain = _CAMEL.sub("-", name).lower()
     if _NAME.search(plain):
@@ -212,29 +211,29 @@ def _is_list_of_links(box: Any, tuning: ExtractTuning) -> bool:
 
 
 def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
-    """Most of it is a link, it is as long as a headline, and it ends no sentence."""
+    """Return whether the item is mostly a link, as long as a headline, and does not end a sentence."""
     linked = sum(_length(link) for link in item.iter("a"))
     if not linked or 2 * linked < _length(item):
         return False
     text = _text(item)
-    return count_words(text) >= tuning.teaser_words and not text.endswith(".")
+    return count_words(text) >= tuning.link_headline_words and not text.endswith(".")
 
 
 def _is_label_and_link(paragraph: Any, tuning: ExtractTuning) -> bool:
-    """ "READ ALSO | Headline of another article": a label, then a link to the end."""
+    """Match "READ ALSO | Headline of another article": a label, then a link up to the end."""
     links = paragraph.findall(".//a")
     if len(links) != 1:
         return False
     text, linked = _text(paragraph), _text(links[0])
     if not linked or not text.endswith(linked) or ends_sentence(linked):
         return False
-    if count_words(linked) < tuning.teaser_words:
+    if count_words(linked) < tuning.link_headline_words:
         return False
     label = text[: -len(linked)].strip()
     return bool(label) and count_words(label) <= _LABEL_WORDS and label.endswith(_LABEL_END)
 
 
-# --- whether it may go -------------------------------------------------------------------------------------
+# --- exceptions --------------------------------------------------------------------------------------------
 
 
 def _may_go(box: Any, most: float, own: set[str]) -> bool:
@@ -250,7 +249,7 @@ def _length(element: Any) -> int:
 
 
 def _unlinked_length(root: Any) -> int:
-    """Letters of the page that stand in no link."""
+    """Count the letters of the page that are not in a link."""
     body = next(iter(root.iter("body")), root)
     linked = sum(_length(link) for link in body.iter("a"))
     data = sum(_length(script) for script in body.iter("script"))

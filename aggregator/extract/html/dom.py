@@ -1,7 +1,7 @@
-"""Markup made safe to parse, and fragments of it as text.
+"""Limits for markup before it is parsed, and conversion of HTML fragments to text.
 
-A parser's time can be quadratic in what a page's author chooses: attributes of one tag, elements, size. The
-limits are taken here, before any parser sees the page (hardening I9, I10); a deadline stands behind them.
+The time of a parser can be quadratic in values that the author of a page chooses: attributes of one tag,
+elements, size. So the limits are applied before any parser runs; in addition the worker has a deadline.
 """
 
 import re
@@ -25,17 +25,17 @@ _RETURN = 0x0D
 
 
 class BoundedHtml(msgspec.Struct, frozen=True):
-    """A page within the limits; `truncated` tells whether something was cut off."""
+    """A page within the limits; `truncated`: whether something was cut off."""
 
     html: str
     truncated: bool
 
 
 def bound_html(html: str, *, max_chars: int, max_elements: int, max_attributes: int) -> BoundedHtml:
-    """`html` cut to what may be parsed: at `max_chars`, before element number `max_elements` + 1."""
+    """Cut `html` to the limits: at `max_chars`, and before element number `max_elements` + 1."""
     text = _DECLARATION.sub(
         "", clean(html[:max_chars]), count=1
-    )  # lxml refuses a str that declares a charset
+    )  # lxml rejects a str that declares a charset
     if "&#" in text:
         text = _REFERENCE.sub(_legal, text)
     truncated = len(html) > max_chars
@@ -49,7 +49,7 @@ def bound_html(html: str, *, max_chars: int, max_elements: int, max_attributes: 
 
 
 def within_limits(html: str, tuning: ExtractTuning) -> BoundedHtml:
-    """`html` cut to what a whole page may have."""
+    """Cut `html` to the limits of a whole page."""
     return bound_html(
         html,
         max_chars=tuning.max_html_chars,
@@ -59,7 +59,7 @@ def within_limits(html: str, tuning: ExtractTuning) -> BoundedHtml:
 
 
 def tree_of(html: str) -> Any:
-    """The element tree of a page within the limits, without comments; None when there is none."""
+    """Parse a page that is within the limits, without comments; None if it has no tree."""
     import lxml.etree
     import lxml.html
 
@@ -72,17 +72,20 @@ def tree_of(html: str) -> Any:
 
 
 def _legal(reference: re.Match[str]) -> str:
-    """The reference, if it is to a character that a text may hold; one such takes the whole text with it."""
+    """Return the character reference if its character is allowed, else the cleaned character or "".
+
+    A single reference to a disallowed character would make the parser drop the whole text.
+    """
     code = int(reference["hex"], 16) if reference["hex"] else int(reference["dec"])
     if code > _LAST_CHARACTER:
         return ""
     character = chr(code)
-    kept = clean(character) if code != _RETURN else character
-    return reference.group() if kept == character else kept
+    cleaned = clean(character) if code != _RETURN else character
+    return reference.group() if cleaned == character else cleaned
 
 
 def _few_attributes(stretch: str, limit: int) -> str:
-    """`stretch` (a tag and the text after it) with the attributes past `limit` left out."""
+    """Return `stretch` (a tag and the text after it) without the attributes past `limit`."""
     cut_at: int | None = None
     for number, token in enumerate(_ATTRIBUTE.finditer(stretch, 1)):
         if token["end"]:
@@ -107,9 +110,9 @@ _FRAGMENT_CHARS = 1_048_576
 
 
 def html_to_text(fragment: str) -> str:
-    """The text of a feed entry's HTML, one paragraph a line; scripts, forms and captions left out.
+    """Return the text of an HTML fragment, one paragraph per line, without scripts, forms and captions.
 
-    Also for text that only carries entities. Empty when nothing is left; never raises.
+    Also decodes text with entities only. Empty when nothing remains; never raises.
     """
     fragment = clean(fragment)
     if "<" not in fragment and not _ENTITIES.search(fragment):
@@ -138,7 +141,7 @@ def _paragraphs(html: str) -> Iterator[str]:
 
 
 def _texts(root: object) -> Iterator[str | None]:
-    """Text in document order, None where a paragraph ends; without recursion, for any depth."""
+    """Yield text in document order, and None at the end of a paragraph; not recursive, for any depth."""
     import lxml.etree
 
     skipping: object = None

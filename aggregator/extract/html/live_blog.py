@@ -1,8 +1,8 @@
-"""The entries of a live blog out of a page's markup: its JSON-LD or microdata, else the clocks in it.
+"""Extracts the entries of a live blog from markup: JSON-LD, microdata, or the clock times in the page.
 
-A page often keeps its clocks in <time> elements or short headings that a reader of text drops, and some pages
-have their entries in JSON-LD alone. A clock's entry is the largest box that holds no other clock, or, where
-clocks stand between paragraphs, what follows up to the next one.
+Pages often have clock times in <time> elements or short headings, which text extraction drops, and some pages
+have their entries in JSON-LD only. The entry of a clock time is the largest element that contains no other
+clock time or, where clock times are between paragraphs, everything up to the next one.
 """
 
 import datetime as dt
@@ -25,10 +25,10 @@ _CUE = re.compile(
     r"\b(?:live[-_]?(?:blog|ticker|entr|post|update|event|feed|text)|newsblog|newsticker|news-ticker|"
     r"ticker[-_](?:entr|item|post))"
 )
-_CUE_PARTS = {"live": 0, "newsblog": 0, "ticker": len("news-")}  # what may stand before each in its cue
+_CUE_PARTS = {"live": 0, "newsblog": 0, "ticker": len("news-")}  # length of the optional prefix of each cue
 _CUE_CHARS = 20
 _NAME_BEFORE = re.compile(r"""(?:class|id)\s*=\s*["']?[^"'<>]{0,200}\Z""")
-_NAME_CHARS = 230  # before a cue, in which its attribute begins
+_NAME_CHARS = 230  # characters before a cue that are searched for the start of its attribute
 _ASIDE = re.compile(
     r"(?:^|[-_\s])(?:comments?|related|recommend\w*|teasers?|sidebar|footer|nav\w*|share|social|newsletter|"
     r"most-?read|promos?|advert\w*|ads?|breadcrumbs?|byline|author)(?:$|[-_\s])",
@@ -45,12 +45,12 @@ _BLOCKS = frozenset(
 _FLAT = frozenset({"p", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "b", "span", "time", "em"})
 _JSON_LD_CHARS = 2_097_152
 _NODES = 2_000
-_CLIMB = 60  # levels; deeper nesting is no page of a person's
+_CLIMB = 60  # levels; real pages are not nested deeper
 _CLOCK_CHARS = 40
 
 
 def may_be_live(html: str) -> bool:
-    """Whether the markup has anything of a live blog: a cheap look before the page is parsed again."""
+    """Return whether the markup has any sign of a live blog; a cheap check before parsing it again."""
     if "LiveBlogPosting" in html:
         return True
     page = html.lower()
@@ -69,7 +69,7 @@ def _places(page: str, part: str) -> Iterator[int]:
 
 
 def _has_cue_in_name(page: str, place: int) -> bool:
-    """Whether a cue stands at `place` of the page (in lower case), in the value of a class or an id."""
+    """Return whether the cue at `place` of the page (in lower case) is in the value of a class or an id."""
     cue = _CUE.search(page, max(0, place), place + _CUE_CHARS)
     if cue is None:
         return False
@@ -77,39 +77,39 @@ def _has_cue_in_name(page: str, place: int) -> bool:
 
 
 def read_live_page(
-    html: str, known: ArticleTimes, *, tuning: ExtractTuning, announced: bool
+    html: str, times: ArticleTimes, *, tuning: ExtractTuning, announced: bool
 ) -> tuple[ExtractedEntry, ...]:
-    """The entries in the markup, in the order of the page; () where it has too few.
+    """Return the entries in the markup, in the order of the page; () if there are too few.
 
-    `announced`: headline or data say that it is a live blog; otherwise its boxes must hold sentences.
+    `announced`: the headline or the data declare a live blog; otherwise the entries must contain sentences.
     """
     root = tree_of(within_limits(html, tuning).html)
     if root is None:
         return ()
-    read = _Reader(known)
+    read = _Reader(times)
     ways = (read.of_json_ld(root), read.of_microdata(root), read.of_clocks(root))
     best = max(ways, key=len)
     least = 1 if best is not ways[2] else 2 if announced else tuning.live_entries
     if len(best) < least or not (announced or _are_written_out(best, tuning)):
         return ()
-    return tuple(best[: tuning.live_entries_kept])
+    return tuple(best[: tuning.live_entries_max])
 
 
-def completed(text: str, found: Sequence[ExtractedEntry]) -> str:
-    """`text` (one paragraph a line) with the entries in it, each under its clock, where most are missing."""
-    if not found:
+def completed(text: str, extracted: Sequence[ExtractedEntry]) -> str:
+    """Return `text` with all entries, each under its clock time, if most of them are missing from it."""
+    if not extracted:
         return text
-    held = folded(text)
-    here = sum(folded(_opening_words(one.text)) in held for one in found)
-    if here >= 0.8 * len(found):
+    folded_text = folded(text)
+    contained = sum(folded(_opening_words(one.text)) in folded_text for one in extracted)
+    if contained >= 0.8 * len(extracted):
         return text
-    written_entries = {folded(line) for one in found for line in one.text.split("\n")}
+    written_entries = {folded(line) for one in extracted for line in one.text.split("\n")}
     intro = [
         line
         for line in text.split("\n")
-        if line and folded(line) not in written_entries and not _is_inside(line, found)
+        if line and folded(line) not in written_entries and not _is_inside(line, extracted)
     ]
-    entries = [f"{one.clock_minutes // 60:02}:{one.clock_minutes % 60:02}: {one.text}" for one in found]
+    entries = [f"{one.clock_minutes // 60:02}:{one.clock_minutes % 60:02}: {one.text}" for one in extracted]
     return "\n".join([*intro, *entries])
 
 
@@ -118,27 +118,27 @@ def _opening_words(text: str) -> str:
     return " ".join(line.split()[:8])
 
 
-def _is_inside(line: str, found: Sequence[ExtractedEntry]) -> bool:
-    return any(line in one.text or one.text in line for one in found)
+def _is_inside(line: str, entries: Sequence[ExtractedEntry]) -> bool:
+    return any(line in one.text or one.text in line for one in entries)
 
 
-def _are_written_out(found: Sequence[ExtractedEntry], tuning: ExtractTuning) -> bool:
-    written_entries = sum(any(map(ends_sentence, one.text.split("\n"))) for one in found)
-    words = sorted(count_words(one.text) for one in found)
-    return 2 * written_entries >= len(found) and words[len(words) // 2] >= tuning.live_entry_words
+def _are_written_out(entries: Sequence[ExtractedEntry], tuning: ExtractTuning) -> bool:
+    written_entries = sum(any(map(ends_sentence, one.text.split("\n"))) for one in entries)
+    words = sorted(count_words(one.text) for one in entries)
+    return 2 * written_entries >= len(entries) and words[len(words) // 2] >= tuning.live_entry_words
 
 
 class _Reader:
-    """Reads one page, each way of marking entries up by a method."""
+    """Reads one page; one method for each kind of markup."""
 
-    def __init__(self, known: ArticleTimes) -> None:
-        self._known = known
-        self._zone = known.zone
+    def __init__(self, times: ArticleTimes) -> None:
+        self._times = times
+        self._zone = times.zone
 
-    # --- what the page declares --------------------------------------------------------------------------
+    # --- declared entries --------------------------------------------------------------------------------
 
     def of_json_ld(self, root: Any) -> list[ExtractedEntry]:
-        """The liveBlogUpdate of the page's LiveBlogPosting."""
+        """Return the entries in liveBlogUpdate of the page's LiveBlogPosting."""
         for element in root.iter("script"):
             raw = (element.text or "").strip().removeprefix("<!--").removesuffix("-->").strip(" ;")
             if "LiveBlogPosting" not in raw or len(raw) > _JSON_LD_CHARS:
@@ -148,9 +148,9 @@ class _Reader:
             except (ValueError, RecursionError):
                 continue
             for updates in _updates(data):
-                found = [one for update in updates if (one := self._declared(update)) is not None]
-                if found:
-                    return found
+                entries = [one for update in updates if (one := self._declared(update)) is not None]
+                if entries:
+                    return entries
         return []
 
     def _declared(self, update: Any) -> ExtractedEntry | None:
@@ -159,11 +159,11 @@ class _Reader:
         stated = (update.get(name) for name in ("datePublished", "dateCreated", "dateModified"))
         value = next((one for one in stated if isinstance(one, str)), "")
         headline, body = (_plain(update.get(name)) for name in ("headline", "articleBody"))
-        return self._found(value, "", _joined(headline, body or _plain(update.get("description"))))
+        return self._entry_at(value, "", _joined(headline, body or _plain(update.get("description"))))
 
     def of_microdata(self, root: Any) -> list[ExtractedEntry]:
-        """Elements marked as liveBlogUpdate, with a declared time inside."""
-        found = []
+        """Return the elements marked as liveBlogUpdate with a declared time inside."""
+        entries = []
         for box in root.xpath("//*[@itemprop='liveBlogUpdate' or contains(@itemprop, 'liveBlogUpdate ')]")[
             :_NODES
         ]:
@@ -179,75 +179,75 @@ class _Reader:
                 if bodies
                 else "\n".join(_lines(box, frozenset(times)))
             )
-            one = self._found(value, "", text)
+            one = self._entry_at(value, "", text)
             if one is not None:
-                found.append(one)
-        return found
+                entries.append(one)
+        return entries
 
     # --- clocks in the page ------------------------------------------------------------------------------
 
     def of_clocks(self, root: Any) -> list[ExtractedEntry]:
-        """Boxes with one clock each, or what stands between clocks."""
+        """Return the elements with one clock time each, or the text between clock times."""
         clock_entries = list(self._clock_entries(root))
         holders = Counter(above for clock_entry in clock_entries for above in _ancestors(clock_entry[0]))
         boxes = [_box(clock_entry[0], holders) for clock_entry in clock_entries]
         kinds = [_kind(clock_entry[0], box) for clock_entry, box in zip(clock_entries, boxes, strict=True)]
         usual = Counter(kinds).most_common(1)
-        found = []
+        entries = []
         for (element, one), box, kind in zip(clock_entries, boxes, kinds, strict=True):
             if kind != usual[0][0] or next(box.iter("h1"), None) is not None:
-                continue  # the time of publication, not of an entry
+                continue  # the time of publication and not of an entry
             lines = _lines(box, frozenset((element,)))
             if box.tag in _FLAT or not lines:
                 lines += _following(box, holders)
-            kept = [line for line in lines if not boilerplate.is_furniture(line)]
-            if kept and not _is_link_item(box, kept):
-                found.append(one._replace(text="\n".join(kept)))
-        return found
+            kept_lines = [line for line in lines if not boilerplate.is_boilerplate(line)]
+            if kept_lines and not _is_link_item(box, kept_lines):
+                entries.append(one._replace(text="\n".join(kept_lines)))
+        return entries
 
     def _clock_entries(self, root: Any) -> Iterator[tuple[Any, ExtractedEntry]]:
-        """Elements that are a clock and nothing else, with what each says and the day above it."""
+        """Yield elements that consist of a clock time only, with the time and the day heading before it."""
         day: clock_times.StatedDay | None = None
         inside: Any = None
         for element in _visible(next(iter(root.iter("body")), root)):
             if inside is not None and inside in element.iterancestors():
                 continue
             inside = None
-            words = _short_text(element)
-            if words is None or not words:
+            short_text = _short_text(element)
+            if short_text is None or not short_text:
                 if element.tag != "time":
                     continue
-                words = ""
-            one = self._clock_entry(element, words, day)
+                short_text = ""
+            one = self._clock_entry(element, short_text, day)
             if one is not None:
                 inside = element
                 yield element, one
-            elif (heading := clock_times.day_heading(words)) is not None:
+            elif (heading := clock_times.day_heading(short_text)) is not None:
                 day = heading
 
     def _clock_entry(
-        self, element: Any, words: str, day: clock_times.StatedDay | None
+        self, element: Any, short_text: str, day: clock_times.StatedDay | None
     ) -> ExtractedEntry | None:
         if element.tag == "time":
-            return self._found(element.get("datetime") or words, words, "", day=day)
+            return self._entry_at(element.get("datetime") or short_text, short_text, "", day=day)
         if element.tag == "a" or any(True for _ in element.iter("time")):
             return None
-        opening = clock_times.opening(words)
+        opening = clock_times.opening(short_text)
         if opening is None:
-            ago = clock_times.minutes_ago(words)
-            at = None if ago is None else self._known.before(ago)
+            ago = clock_times.minutes_ago(short_text)
+            at = None if ago is None else self._times.before(ago)
             return None if at is None else ExtractedEntry(clock_minutes=at.hour * 60 + at.minute, moment=at)
-        if opening.end < len(words):
+        if opening.end < len(short_text):
             return None
         return ExtractedEntry(
             clock_minutes=opening.clock_minutes, day=opening.day or day, is_utc=opening.zone == "utc"
         )
 
-    def _found(
-        self, value: str, words: str, text: str, *, day: clock_times.StatedDay | None = None
+    def _entry_at(
+        self, value: str, shown_text: str, text: str, *, day: clock_times.StatedDay | None = None
     ) -> ExtractedEntry | None:
-        """An entry at a declared time, by the clock that the page shows for it (`words`) where it does."""
-        shown = clock_times.opening(words) if words else None
+        """Return an entry at a declared time, adjusted to the clock time that the page shows for it."""
+        shown = clock_times.opening(shown_text) if shown_text else None
         moment = self._moment(value)
         if moment is None:
             if shown is None:
@@ -260,8 +260,8 @@ class _Reader:
         return ExtractedEntry(clock_minutes=moment.hour * 60 + moment.minute, text=text, moment=moment)
 
     def _moment(self, value: str) -> dt.datetime | None:
-        """A declared day and clock; a day alone is no moment."""
-        published = dates.parse_declared(value[:100], self._zone, self._known.seen)
+        """Return a declared day with clock time; None for a day alone."""
+        published = dates.parse_declared(value[:100], self._zone, self._times.seen)
         if published is None or published.precision != "minute":
             return None
         try:
@@ -272,7 +272,7 @@ class _Reader:
 
 
 def _as_shown(moment: dt.datetime, clock: int) -> dt.datetime:
-    """`moment` in the zone in which it is that clock; unchanged where no zone is."""
+    """Return `moment` in the zone in which it is that clock time; unchanged if there is no such zone."""
     in_utc = moment.astimezone(dt.UTC)
     offset = (clock - in_utc.hour * 60 - in_utc.minute + 720) % 1440 - 720
     if offset % 15:
@@ -308,11 +308,11 @@ def _joined(headline: str, body: str) -> str:
     return f"{headline}\n{body}" if body else headline
 
 
-# --- boxes -------------------------------------------------------------------------------------------------
+# --- elements ----------------------------------------------------------------------------------------------
 
 
 def _visible(body: Any) -> Iterator[Any]:
-    """The elements of the page's own content, in its order."""
+    """Yield the elements of the page's own content, in document order."""
     import lxml.etree
 
     skipping: Any = None
@@ -334,7 +334,7 @@ def _is_aside(element: Any) -> bool:
 
 
 def _short_text(element: Any) -> str | None:
-    """The words of an element that holds only a few; None for a larger one."""
+    """Return the text of an element with only a few words; None for a larger one."""
     pieces: list[str] = []
     length = 0
     for number, piece in enumerate(element.itertext()):
@@ -353,7 +353,7 @@ def _ancestors(element: Any) -> Iterator[Any]:
 
 
 def _box(element: Any, holders: Counter[Any]) -> Any:
-    """The largest element around a clock that holds no other one."""
+    """Return the largest element around a clock time that contains no other one."""
     box = element
     for above in _ancestors(element):
         if holders[above] > 1 or above.tag in ("body", "html", "main"):
@@ -363,37 +363,41 @@ def _box(element: Any, holders: Counter[Any]) -> Any:
 
 
 def _kind(element: Any, box: Any) -> tuple[str, str, str]:
-    """What entries of one page are alike in: the element of the clock, and the box with its first class."""
+    """Return the features shared by entries of a page: tag of the clock time, the box and its class."""
     named = (box.get("class") or "").split()
     return element.tag, box.tag, re.sub(r"\d+", "", named[0]) if named else ""
 
 
 def _following(box: Any, holders: Counter[Any]) -> list[str]:
-    """What stands after a clock up to the next one."""
+    """Return the text after a clock time up to the next one."""
     lines = [" ".join((box.tail or "").split())] if (box.tail or "").strip() else []
     for sibling in box.itersiblings():
         if not isinstance(sibling.tag, str):
             continue
-        words = _short_text(sibling)
+        short_text = _short_text(sibling)
         is_clock = (
-            words is not None and clock_times.opening(words) is not None and sibling.tag in (box.tag, "time")
+            short_text is not None
+            and clock_times.opening(short_text) is not None
+            and sibling.tag in (box.tag, "time")
         )
         if holders[sibling] or is_clock or sibling.tag in _DROPPED or _is_aside(sibling):
             break
-        if words and (clock_times.day_heading(words) is not None or boilerplate.heads_related_links(words)):
+        if short_text and (
+            clock_times.day_heading(short_text) is not None or boilerplate.heads_related_links(short_text)
+        ):
             break
         lines += _lines(sibling, frozenset())
     return lines
 
 
 def _is_link_item(box: Any, lines: Sequence[str]) -> bool:
-    """A box that is hardly more than links to other articles."""
+    """Return whether a box consists almost only of links to other articles."""
     linked = sum(count_words(link.text_content()) for link in box.iter("a"))
     return linked >= 0.8 * sum(map(count_words, lines))
 
 
 def _lines(box: Any, without: frozenset[Any]) -> list[str]:
-    """The paragraphs of an element, its clocks left out."""
+    """Return the paragraphs of an element without its clock times."""
     import lxml.etree
 
     lines: list[str] = []

@@ -1,22 +1,16 @@
-"""A web page: which of it is the article, and what the page says about it.
+"""Extraction from a web page: the article's text and the page's metadata.
 
-Boxes that are no part of an article are taken out first (`boxes`); then trafilatura reads the text. A second
-opinion is asked only where the first has signs of having failed, since a second opinion on every page does
-more harm than good (see `extract_text`). What it found is completed (`scattered`) and cleaned (`outside`,
-`repeats`, `links`).
+Boxes that are not part of the article are removed first (boxes.py); then trafilatura extracts the text. Its
+slower, thorough mode runs only where the fast one seems to have failed (see `extract_text`). Running it on
+every page measured worse. The result is completed (split_body.py) and cleaned: text after the article's box,
+repeated lines and lines that are links are removed.
 
-Every reader is given what is within the limits of `markup.bounded`; trafilatura copies the tree it is given,
-so its changes do not reach ours. Its `deduplicate` stays off: it keeps state between documents and would
-empty the fourth copy of an agency's text.
+All parsing happens within the limits of `dom.within_limits`. trafilatura works on a copy of the tree. Its
+option `deduplicate` stays off: it keeps state between documents and would empty the fourth copy of an
+agency's text.
 
-Lines that are links: teasers of other articles inside a text, and pages that hold nothing else.
-
-Lines that say again what is known: the headline, in other pieces; a paragraph a second time.
-
-What a reader took from behind the article: its box ended, and other boxes of the page follow.
-
-The box of the article is the smallest that holds nearly all words found. What stands behind it, in a box of
-another build, is about the outlet, the author or other articles.
+The article's box is the smallest element with nearly all extracted words. Text after it, in an element of
+another structure, is about the outlet, the author or other articles.
 """
 
 import datetime as dt
@@ -35,7 +29,7 @@ from aggregator.extract.html.boxes import (
 )
 from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
 from aggregator.extract.html.metadata import PageFacts, read_facts
-from aggregator.extract.html.split_body import gather
+from aggregator.extract.html.split_body import complete_body
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence
 
@@ -46,48 +40,48 @@ _KEY_CHARS = 50
 
 
 class _TextPlace(msgspec.Struct, frozen=True):
-    number: int  # in the order of the page
+    number: int  # in document order
     element: Any
     above: tuple[Any, ...]  # from the element's box to the root
 
 
 def without_what_follows(root: Any, text: str, tuning: ExtractTuning) -> str:
-    """`text` (one paragraph a line) without the lines that stand behind the article's box on `root`."""
+    """Return `text` (one paragraph per line) without the lines after the article's box in `root`."""
     lines = text.split("\n")
-    words: dict[str, int] = {}
+    words_by_key: dict[str, int] = {}
     for line in lines:
-        words[_key(line)] = words.get(_key(line), 0) + count_words(line)
-    words.pop("", None)
-    places = _places(root, words)
-    box = _box_of(words, places, tuning.article_share)
+        words_by_key[_key(line)] = words_by_key.get(_key(line), 0) + count_words(line)
+    words_by_key.pop("", None)
+    places = _places(root, words_by_key)
+    box = _box_of(words_by_key, places, tuning.article_share)
     if box is None:
         return text
-    inside = [place for found in places.values() for place in found if box in place.above]
+    inside = [place for positions in places.values() for place in positions if box in place.above]
     last = max(place.number for place in inside)
     builds = {_build(place) for place in inside}
-    behind = {key for key, found in places.items() if _is_behind(found, box, last, builds)}
+    behind = {key for key, positions in places.items() if _is_behind(positions, box, last, builds)}
     return "\n".join(line for line in lines if _key(line) not in behind)
 
 
-def _is_behind(found: list[_TextPlace], box: Any, last: int, builds: set[tuple[str, ...]]) -> bool:
+def _is_behind(positions: list[_TextPlace], box: Any, last: int, builds: set[tuple[str, ...]]) -> bool:
     return all(
-        place.number > last and box not in place.above and _build(place) not in builds for place in found
+        place.number > last and box not in place.above and _build(place) not in builds for place in positions
     )
 
 
-def _places(root: Any, wanted: Collection[str]) -> dict[str, list[_TextPlace]]:
-    found: dict[str, list[_TextPlace]] = {}
+def _places(root: Any, keys: Collection[str]) -> dict[str, list[_TextPlace]]:
+    places: dict[str, list[_TextPlace]] = {}
     for number, element in enumerate(root.iter(*_TAGS)):
         if element.tag in _CONTAINERS and not (element.text or "").strip():
-            continue  # what opens it is looked at for itself
+            continue  # its first child is visited separately
         key = _opening_key(element)
-        if key in wanted:
-            found.setdefault(key, []).append(_TextPlace(number, element, tuple(element.iterancestors())))
-    return found
+        if key in keys:
+            places.setdefault(key, []).append(_TextPlace(number, element, tuple(element.iterancestors())))
+    return places
 
 
 def _opening_key(element: Any) -> str:
-    """The key of the element's text, of which no more is read than the key takes."""
+    """Return the key of the element's text, without reading more of it than needed."""
     letters = ""
     for piece in element.itertext():
         letters += _MARKS.sub("", piece[: 4 * _KEY_CHARS])
@@ -97,11 +91,11 @@ def _opening_key(element: Any) -> str:
 
 
 def _box_of(lengths: Mapping[str, int], places: Mapping[str, list[_TextPlace]], share: float) -> Any:
-    """The deepest element that holds `share` of the words that were found on the page; None without any."""
+    """Return the deepest element with `share` of the words found on the page; None if none were found."""
     words: dict[Any, int] = {}
     depth: dict[Any, int] = {}
-    for key, found in places.items():
-        above = {box: len(place.above) - n for place in found for n, box in enumerate(place.above)}
+    for key, positions in places.items():
+        above = {box: len(place.above) - n for place in positions for n, box in enumerate(place.above)}
         for box, level in above.items():
             words[box] = words.get(box, 0) + lengths[key]
             depth[box] = level
@@ -118,25 +112,29 @@ def _key(line: str) -> str:
     return _MARKS.sub("", line[: 4 * _KEY_CHARS])[:_KEY_CHARS]
 
 
-_HEAD_LINES = 6  # a repeated headline stands above the text
+_HEAD_LINES = 6  # lines at the top in which a repeated headline is removed
 
 
 def without_repeats(text: str, headlines: Iterable[str], tuning: ExtractTuning) -> str:
-    """`text` (one paragraph a line) without repeated headlines and without paragraphs that stood before.
+    """Return `text` (one paragraph per line) without repeated headlines and repeated paragraphs.
 
-    Letters alone are compared, since a topic and a headline are often glued together: "EuropeRain expected".
+    Only letters are compared, since a topic and a headline are often joined: "EuropeRain expected".
     """
-    known = {letters for letters in map(_letters_of_line, headlines) if letters}
+    headline_letters = {letters for letters in map(_letters_of_line, headlines) if letters}
     seen: set[str] = set()
-    kept = []
+    kept_lines = []
     for number, line in enumerate(text.split("\n")):
         letters = _letters_of_line(line)
-        is_headline = number < _HEAD_LINES and letters in known
-        is_again = letters in seen and not line.startswith("|") and count_words(line) >= tuning.repeated_words
+        is_headline = number < _HEAD_LINES and letters in headline_letters
+        is_again = (
+            letters in seen
+            and not line.startswith("|")
+            and count_words(line) >= tuning.repeated_paragraph_words
+        )
         if not (is_headline or is_again):
-            kept.append(line)
+            kept_lines.append(line)
         seen.add(letters)
-    return "\n".join(kept)
+    return "\n".join(kept_lines)
 
 
 def _letters_of_line(line: str) -> str:
@@ -147,18 +145,18 @@ _MARKS = re.compile(r"[\W_]+")
 
 
 class UnlinkedText(msgspec.Struct, frozen=True):
-    """A text without its teasers; `share` of its words stood in lines that are links, 0 to 1."""
+    """A text without lines that are links; `share` of its words, 0 to 1, were in such lines."""
 
     text: str
-    words: int  # before
+    words: int  # including those lines
     share: float
 
 
 def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> UnlinkedText:
-    """`text` (one paragraph a line) without the lines that are, from end to end, a link on the page `root`.
+    """Return `text` (one paragraph per line) without the lines that are a link on the page `root` as a whole.
 
-    Lines that end a sentence stay, and so do those of a few words, unless they stand above or below all
-    others, as menus and tags do: names and sources are linked, too.
+    Lines that end a sentence stay. Lines of a few words stay too (names and sources are linked), unless they
+    are before or after all other lines, like menus and tags.
     """
     links = {_letters(link.text_content()) for link in root.iter("a")}
     lines = text.split("\n")
@@ -169,14 +167,14 @@ def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> UnlinkedTe
     linked = sum(
         count
         for count, line in zip(words, lines, strict=True)
-        if _letters(line) in links and count >= tuning.teaser_words
+        if _letters(line) in links and count >= tuning.link_headline_words
     )
-    kept = [
+    kept_lines = [
         line
         for n, line in enumerate(lines)
-        if not is_link[n] or (words[n] < tuning.teaser_words and first < n < last)
+        if not is_link[n] or (words[n] < tuning.link_headline_words and first < n < last)
     ]
-    return UnlinkedText("\n".join(kept), sum(words), linked / (sum(words) or 1))
+    return UnlinkedText("\n".join(kept_lines), sum(words), linked / (sum(words) or 1))
 
 
 def _letters(line: str) -> str:
@@ -188,14 +186,14 @@ _HEAD_TAGS = frozenset({"title", "meta", "link", "script", "style", "base", "nos
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """An article read out of a page: `text` has one paragraph a line."""
+    """An article extracted from a page; `text` has one paragraph per line."""
 
     facts: PageFacts
     text: str = ""
     truncated: bool = False
-    words: int = 0  # found, links included
-    link_share: float = 0.0  # of the words found in lines that are links, 0 to 1
-    opening: str = ""  # the first words that a visitor sees; only where the text is short
+    words: int = 0  # extracted words, including links
+    link_share: float = 0.0  # share of these words in lines that are links, 0 to 1
+    opening: str = ""  # the first visible words; only where the text is short
 
 
 def read_page(
@@ -206,83 +204,85 @@ def read_page(
     zone: str | None = None,
     seen: dt.datetime | None = None,
 ) -> Page | None:
-    """The article in `html`; None when there is no page to parse. `zone` and `seen` as in `dates`."""
+    """Extract the article in `html`; None if there is no page to parse. `zone` and `seen` as in dates.py."""
     page = within_limits(html, tuning)
     root = _parsed(page.html)
     if root is None:
         return None
     facts = read_facts(root, zone=zone, seen=seen, max_chars=tuning.max_metadata_chars)
     read = _read(root, page.html, url, facts, tuning)
-    is_short = count_words(read.text) < tuning.enough_words  # only then it may be a wall
+    is_short = count_words(read.text) < tuning.fallback_below_words  # a longer text is not a bot wall
     return Page(
         facts=facts,
         text=read.text,
         truncated=page.truncated,
         words=read.words,
         link_share=read.share,
-        opening=_opening(_parsed(page.html), tuning.opening_chars) if is_short else "",
+        opening=_opening(_parsed(page.html), tuning.notice_search_chars) if is_short else "",
     )
 
 
 def _read(root: Any, html: str, url: str | None, facts: PageFacts, tuning: ExtractTuning) -> UnlinkedText:
-    """The article in the page `root`, which is changed; `html`: the page, as yet unchanged.
+    """Extract the article of the page `root`, which is modified; `html` is the unmodified page.
 
-    Where hardly anything is left without the boxes, the whole page is read: then it is a list of links, which
-    must be seen to be told, or a box was the article.
+    If hardly any text is left without the boxes, the whole page is read: it is a list of links, which can be
+    recognised only with the links, or a box was the article.
     """
     headlines = (facts.title, *facts.headings)
     without_unread(root)
     with_whole_words(root)
     without_layout_tables(root)
-    gone = without_boxes(root, headlines, tuning)
+    removed = without_boxes(root, headlines, tuning)
     stated = count_words(facts.body)
-    found = extract_text(root, url, tuning=tuning, stated_words=stated)
-    if gone and count_words(found) < tuning.enough_words:
+    extracted = extract_text(root, url, tuning=tuning, stated_words=stated)
+    if removed and count_words(extracted) < tuning.fallback_below_words:
         whole = _parsed(html)
         more = extract_text(whole, url, tuning=tuning, stated_words=stated)
         read = remove_link_lines(whole, more, tuning)
         if read.share >= tuning.list_link_share:
             return read
-        if count_words(found) < tuning.hardly_any_words:
-            root, found = whole, more
-    if _stands_in_data(found, facts.body, tuning):
-        found = html_to_text(facts.body)
-    text = without_what_follows(root, gather(root, found, tuning), tuning)
+        if count_words(extracted) < tuning.nearly_empty_words:
+            root, extracted = whole, more
+    if _is_in_data(extracted, facts.body, tuning):
+        extracted = html_to_text(facts.body)
+    text = without_what_follows(root, complete_body(root, extracted, tuning), tuning)
     return remove_link_lines(root, without_repeats(text, headlines, tuning), tuning)
 
 
-def _stands_in_data(found: str, stated: str, tuning: ExtractTuning) -> bool:
-    """Whether the page's data has the article and its boxes do not: a script fills them.
+def _is_in_data(extracted: str, stated: str, tuning: ExtractTuning) -> bool:
+    """Return whether only the page's JSON-LD has the article, because a script fills the elements.
 
-    Then hardly anything was found, or the beginning of what the data has; or trafilatura took the text out of
-    the data, all in one line. Data about something else is not believed.
+    Then hardly anything was extracted, or the beginning of the JSON-LD text; or trafilatura used the JSON-LD
+    itself, all in one line. JSON-LD about something else is ignored.
     """
-    words, found_words = count_words(stated), count_words(found)
-    if words < tuning.enough_words:
+    words, found_words = count_words(stated), count_words(extracted)
+    if words < tuning.fallback_below_words:
         return False
     if found_words == words:
-        return "\n" not in found and "\n" in stated
-    if found_words >= tuning.enough_words or words <= tuning.clearly_more * found_words:
+        return "\n" not in extracted and "\n" in stated
+    if found_words >= tuning.fallback_below_words or words <= tuning.fallback_gain_factor * found_words:
         return False
-    return found_words < tuning.hardly_any_words or any(
-        line in stated for line in found.split("\n") if count_words(line) >= tuning.repeated_words
+    return found_words < tuning.nearly_empty_words or any(
+        line in stated
+        for line in extracted.split("\n")
+        if count_words(line) >= tuning.repeated_paragraph_words
     )
 
 
 def extract_text(root: Any, url: str | None = None, *, tuning: ExtractTuning, stated_words: int = 0) -> str:
-    """The article's paragraphs, one a line; "" when none is found. `root` is the bounded page, parsed.
+    """Return the article's paragraphs, one per line; "" if none are found. `root`: the page within limits.
 
-    `stated_words`: how long the page itself says its article is (JSON-LD), 0 when it does not.
+    `stated_words`: the length of the article according to its JSON-LD, 0 if unknown.
 
-    The fast reading is kept wherever it found an article's worth of words. Only where it found little is the
-    reading with fallbacks tried, and it is taken where it has clearly more. readability-lxml as a third
-    reading changed no page of either sample set (benchmarks/extraction.py).
+    The result of the fast mode is used if it has the length of an article. Otherwise the thorough mode runs
+    too, and its result is used if it is clearly longer. readability-lxml as a third method changed no page of
+    either sample set (benchmarks/extraction.py).
     """
     plain = _by_trafilatura(root, url, fast=True)
-    if count_words(plain) >= max(tuning.enough_words, stated_words / tuning.clearly_more):
+    if count_words(plain) >= max(tuning.fallback_below_words, stated_words / tuning.fallback_gain_factor):
         return plain
     thorough = _by_trafilatura(root, url, fast=False)
-    return thorough if count_words(thorough) > tuning.clearly_more * count_words(plain) else plain
+    return thorough if count_words(thorough) > tuning.fallback_gain_factor * count_words(plain) else plain
 
 
 def _parsed(html: str) -> Any:
@@ -293,7 +293,7 @@ def _parsed(html: str) -> Any:
 
 
 def _with_body(root: Any) -> None:
-    """Move what is no head out of the head: the parser leaves <article> there where <body> is not written."""
+    """Move body elements out of <head>: the parser leaves <article> there if <body> is not written."""
     head = root.find("head")
     strayed = (
         next((e for e in head if isinstance(e.tag, str) and e.tag not in _HEAD_TAGS), None)
@@ -314,7 +314,7 @@ def _by_trafilatura(root: Any, url: str | None, *, fast: bool) -> str:
     import trafilatura
 
     def read() -> str:
-        found = trafilatura.bare_extraction(
+        document = trafilatura.bare_extraction(
             root,
             url=url,
             fast=fast,
@@ -322,27 +322,27 @@ def _by_trafilatura(root: Any, url: str | None, *, fast: bool) -> str:
             deduplicate=False,
             with_metadata=False,
         )
-        return (getattr(found, "text", None) or "") if found is not None else ""
+        return (getattr(document, "text", None) or "") if document is not None else ""
 
-    return _opinion("trafilatura", read)
+    return _extracted("trafilatura", read)
 
 
-def _opinion(reader: str, read: Callable[[], str]) -> str:
-    """The boundary against strangers' markup: what a library raises on it is logged and means "no opinion".
+def _extracted(reader: str, read: Callable[[], str]) -> str:
+    """Run a library on untrusted markup. Its exceptions are logged, and "" is returned.
 
-    A lack of memory is not the page's opinion and goes on to the worker's limits.
+    MemoryError is raised again and handled by the limits of the worker.
     """
     try:
         return read()
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - the one named boundary of this room
-        _log.warning("%s failed on a page", reader, exc_info=True)
+    except Exception:  # noqa: BLE001 - a library may raise anything on untrusted markup
+        _log.warning("%s failed on a page", reader, exc_info=True, extra={"event": "page_reader_failed"})
         return ""
 
 
 def _opening(root: Any, max_chars: int) -> str:
-    """The first words that a visitor sees, in at most `max_chars` characters."""
+    """Return the first visible words, at most `max_chars` characters."""
     body = next(iter(root.iter("body")), root)
     pieces: list[str] = []
     length = 0
@@ -351,8 +351,8 @@ def _opening(root: Any, max_chars: int) -> str:
             break
         if isinstance(element.tag, str) and element.tag not in ("script", "style", "template"):
             for piece in (element.text, element.tail):
-                words = " ".join((piece or "").split())
-                if words:
-                    pieces.append(words)
-                    length += len(words) + 1
+                text = " ".join((piece or "").split())
+                if text:
+                    pieces.append(text)
+                    length += len(text) + 1
     return " ".join(pieces)[:max_chars]

@@ -1,6 +1,6 @@
-"""What a page shows around its text: its visible lines, which of them are links, rows of cards, forms.
+"""Signals of a page besides its text: visible lines, which of them are links, rows of cards, forms.
 
-Asked only where the text found is short or the page does not call itself an article: it costs a parse.
+Read only if the extracted text is short or the page does not declare an article, since it takes a parse.
 """
 
 import re
@@ -25,11 +25,11 @@ _INLINE = frozenset({
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _MARKS = re.compile(r"[\W_]+")
 _LINES = 3_000
-_LINK_SHARE = 0.8  # of a line's characters: then the line is a link
+_LINK_SHARE = 0.8  # share of a line's characters in links from which on the line is a link
 
 
 class VisibleLine(msgspec.Struct, frozen=True):
-    """A line that a visitor sees."""
+    """A line that visitors see."""
 
     text: str
     is_link: bool = False
@@ -37,28 +37,28 @@ class VisibleLine(msgspec.Struct, frozen=True):
 
 
 class PageSignals(msgspec.Struct, frozen=True, kw_only=True):
-    """What a page shows around its text."""
+    """Signals of a page besides its text."""
 
-    lines: tuple[VisibleLine, ...] = ()  # without menus and footers that are marked as such
-    cards: int = 0  # headlines in the longest row of cards: linked headlines with a few words under each
-    carded: frozenset[str] = frozenset()  # the lines of rows that are long enough, letters and digits alone
+    lines: tuple[VisibleLine, ...] = ()  # without marked menus and footers
+    cards: int = 0  # number of cards (a linked headline and a few words) in the longest row
+    carded: frozenset[str] = frozenset()  # letters and digits of the lines in rows that are long enough
     asks_password: bool = False
     is_product: bool = False
 
     @property
-    def said(self) -> list[str]:
-        """The lines that are no links."""
+    def unlinked_lines(self) -> list[str]:
+        """The lines that are not links."""
         return [line.text for line in self.lines if not line.is_link]
 
     def carded_share(self, text: str) -> float:
-        """The share of the words of `text` in lines that stand in rows of cards, 0 to 1."""
+        """Return the share, 0 to 1, of the words of `text` in lines that are in rows of cards."""
         words = {line: count_words(line) for line in text.split("\n")}
         total = sum(words.values())
         return sum(count for line, count in words.items() if letters(line) in self.carded) / (total or 1)
 
 
 def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
-    """The signs of `html`; empty ones when there is no page to parse."""
+    """Read the signals of `html`; empty ones if there is no page to parse."""
     root = tree_of(within_limits(html, tuning).html)
     if root is None:
         return PageSignals()
@@ -82,12 +82,12 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
 
 
 def letters(line: str) -> str:
-    """Letters and digits alone, by which a line is known again."""
+    """Return only the letters and digits, to compare lines."""
     return _MARKS.sub("", line)
 
 
 def _is_product(root: Any) -> bool:
-    """Whether the page says that it sells something."""
+    """Return whether the page declares a product."""
     for element in root.iter("meta"):
         name = (element.get("property") or element.get("name") or "").strip().lower()
         if name == "og:type" and (element.get("content") or "").strip().lower().startswith("product"):
@@ -99,7 +99,7 @@ def _is_product(root: Any) -> bool:
 
 
 def _lines(root: Any) -> Iterator[VisibleLine]:
-    """The visible lines in document order, at most `_LINES`; without recursion, for any depth."""
+    """Yield the visible lines in document order, at most `_LINES`; not recursive, for any depth."""
     import lxml.etree
 
     skipping: Any = None
@@ -146,21 +146,21 @@ def _line(pieces: Sequence[tuple[str, bool]], *, is_heading: bool) -> VisibleLin
 
 
 def _rows(lines: Sequence[VisibleLine], tuning: ExtractTuning) -> Iterator[list[str | None]]:
-    """Rows of cards: for each row its lines' letters, with a None before each linked headline.
+    """Yield rows of cards: the letters of their lines, with None before each linked headline.
 
-    A heading that is no link ends a row, and so does more text than a card has.
+    A row ends at a heading that is not a link, and at more text than a card has.
     """
     row: list[str | None] = []
     under: list[str] = []
     for line in lines:
         words = count_words(line.text)
-        if line.is_link and words >= tuning.teaser_words:
+        if line.is_link and words >= tuning.link_headline_words:
             row += [*under, None, letters(line.text)]
             under = []
         elif row and not line.is_link:
             under.append(letters(line.text))
             is_card = words <= tuning.card_words and len(under) <= tuning.card_lines
-            if not is_card or (line.is_heading and words >= tuning.teaser_words):
+            if not is_card or (line.is_heading and words >= tuning.link_headline_words):
                 yield row
                 row, under = [], []
     yield [*row, *under]

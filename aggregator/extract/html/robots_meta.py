@@ -1,6 +1,6 @@
-"""What a page allows to be done with it: the words of `<meta name="robots">`, of X-Robots-Tag and of TDMRep.
+"""Permissions of a page: `<meta name="robots">`, X-Robots-Tag and TDMRep.
 
-The words and what they mean are those of the large search engines' published pages on robots meta tags; the
+The rules and their meaning are those of the large search engines' documentation of robots meta tags; the
 reservation of text mining is that of the W3C group's TDM Reservation Protocol.
 """
 
@@ -9,33 +9,33 @@ from collections.abc import Iterable
 
 import msgspec
 
-TDM_RESERVED = "tdm-reservation"  # name of the meta element and the header; as a rule: it is 1
-# Rules written for these names hold for us too: whoever forbids it to the largest reader means smaller ones.
+TDM_RESERVED = "tdm-reservation"  # name of the meta element and the header; as a rule, its value is 1
+# Rules for these names apply here too: a ban for the largest reader is meant for smaller ones as well.
 _OURS = frozenset({"robots", "googlebot", "googlebot-news", "aggregator"})
 _VALUED = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
 _SNIPPET = re.compile(r"max-snippet:(\d{1,9})")
 _NAMED = re.compile(r"(?P<name>[a-z][a-z_-]*):(?P<rule>.*)")
-# An excerpt of 60 words is about so many characters: who allows fewer is not quoted.
+# An excerpt of 60 words has about this many characters; pages that allow fewer are not quoted.
 _SNIPPET_CHARS = 350
 _CHARS_READ = 2_000
 
 
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is forbidden; nothing where nothing was said."""
+    """What a page forbids; all False if it declares nothing."""
 
-    noarchive: bool = False  # no whole copy shown to others
-    nosnippet: bool = False  # no words of the text shown to others
-    noimage: bool = False  # no picture passed on
+    noarchive: bool = False  # do not show a full copy to others
+    nosnippet: bool = False  # do not show any of the text to others
+    noimage: bool = False  # do not use its images
     tdm_reserved: bool = False
 
 
 def permissions(*declared: str) -> Permissions:
-    """What these lists of rules forbid together, each as it stands in a meta element or a header.
+    """Combine lists of rules, each as in a meta element or a header.
 
-    A rule behind the name of another program ("otherbot: noindex") is not for us, nor are those behind it, up
-    to the next semicolon. Where two rules say different things, the stricter holds.
+    Rules after the name of another program ("otherbot: noindex") do not apply, up to the next semicolon. Of
+    conflicting rules the stricter applies.
     """
-    rules = {rule for words in declared if words for rule in _rules(words)}
+    rules = {rule for listed in declared if listed for rule in _rules(listed)}
     allowed = [match[1] for rule in rules if (match := _SNIPPET.fullmatch(rule))]
     short = any(int(chars) < _SNIPPET_CHARS for chars in allowed)
     return Permissions(
@@ -47,9 +47,9 @@ def permissions(*declared: str) -> Permissions:
 
 
 def header_rules(headers: Iterable[tuple[str, str]]) -> str:
-    """What the headers of a page forbid, as one list that `permissions` reads; "" where they say nothing.
+    """Return the rules in the headers of a page as one list for `permissions`; "" for none.
 
-    Each header line by itself: rules for one program go on to the end of its line, not into the next.
+    Header lines stay separate: rules for one program apply to the end of their line only.
     """
     lines = []
     for name, value in headers:
@@ -60,9 +60,9 @@ def header_rules(headers: Iterable[tuple[str, str]]) -> str:
     return "; ".join(line for line in lines if line)[:_CHARS_READ]
 
 
-def _rules(words: str) -> list[str]:
-    found = []
-    tight = re.sub(r"(?:(?<!\s)\s++)?:\s*", ":", words[:_CHARS_READ].lower())
+def _rules(rule_list: str) -> list[str]:
+    rules = []
+    tight = re.sub(r"(?:(?<!\s)\s++)?:\s*", ":", rule_list[:_CHARS_READ].lower())
     for listed in tight.split(";"):
         ours = True
         for word in re.split(r"[,\s]+", listed):
@@ -71,5 +71,5 @@ def _rules(words: str) -> list[str]:
             if named is not None and named["name"] not in _VALUED:
                 ours, rule = named["name"] in _OURS, named["rule"]
             if ours and rule:
-                found.append(rule)
-    return found
+                rules.append(rule)
+    return rules

@@ -1,9 +1,9 @@
-"""Bodies in several containers: an embed or an advertisement ends one box, and the text goes on in the next.
+"""Completes articles whose body is split into several elements by an embed or an advertisement.
 
-Readers that look for the one best box stop there. The boxes of one article are built alike: the same tags and
-classes three levels up. Where the paragraphs found so far stand in boxes of one build, whole boxes of that
-build in which nothing was found are added in their place; and so is a paragraph of sentences that was passed
-over between two that were found.
+Extraction finds the one best element and stops there. The elements of one article have the same structure:
+the same tags and classes on three levels. If the paragraphs found so far are in elements of one structure,
+then whole elements of that structure without extracted paragraphs are added at their position. A skipped
+paragraph of sentences between two extracted ones is added too.
 """
 
 import re
@@ -18,7 +18,7 @@ from aggregator.extract.lines import count_words, ends_sentence
 
 _LEVELS = 3
 _MOST_LINKED = 0.8
-_PASSED_OVER = 100  # paragraphs looked at; each is searched for in the whole text
+_PASSED_OVER = 100  # paragraphs checked; each is searched in the whole text
 _PART_CHARS = 25
 _KEY_CHARS = 50
 _MARKS = re.compile(r"[\W_]+")
@@ -27,61 +27,63 @@ _MARKS = re.compile(r"[\W_]+")
 class _Paragraph(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     key: str
-    parts: tuple[str, ...]  # of its letters: first, middle, last
+    parts: tuple[str, ...]  # its first, middle and last letters
     words: int
     is_prose: bool  # ends a sentence and is more than links
-    box: int  # number of the element it stands in
+    box: int  # number of its parent element
     build: tuple[str, ...]
 
 
-def gather(root: Any, text: str, tuning: ExtractTuning) -> str:
-    """`text` (one paragraph a line) with what stands in further boxes of the same build; else as it was."""
+def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
+    """Return `text` (one paragraph per line) with text of further elements of the same structure."""
     lines = [line for line in text.split("\n") if line]
-    found = {_key(line) for line in lines}
+    keys = {_key(line) for line in lines}
     paragraphs = list(_paragraphs(root))
     words = count_words(text)
-    build = _build_of(paragraphs, found, tuning.box_share * words)
+    build = _build_of(paragraphs, keys, tuning.box_share * words)
     if build is None:
         return text
-    alike = [paragraph for paragraph in paragraphs if paragraph.build == build]
-    read = {paragraph.box for paragraph in alike if paragraph.key in found}
-    missing = [number for number, paragraph in enumerate(alike) if paragraph.box not in read]
-    if sum(alike[number].words for number in missing) < tuning.box_missing_share * words:
+    similar = [paragraph for paragraph in paragraphs if paragraph.build == build]
+    extracted_boxes = {paragraph.box for paragraph in similar if paragraph.key in keys}
+    missing = [number for number, paragraph in enumerate(similar) if paragraph.box not in extracted_boxes]
+    if sum(similar[number].words for number in missing) < tuning.box_missing_share * words:
         missing = []
-    added = {*missing, *_passed_over(alike, found, _MARKS.sub("", text), tuning)}
-    return "\n".join(_merged(lines, alike, added)) if added else text
+    added = {*missing, *_passed_over(similar, keys, _MARKS.sub("", text), tuning)}
+    return "\n".join(_merged(lines, similar, added)) if added else text
 
 
 def _passed_over(
-    alike: Sequence[_Paragraph], found: set[str], letters: str, tuning: ExtractTuning
+    similar: Sequence[_Paragraph], keys: set[str], letters: str, tuning: ExtractTuning
 ) -> Iterator[int]:
-    """Numbers of the paragraphs between the first and the last one found that no line of the text holds."""
-    read = [number for number, paragraph in enumerate(alike) if paragraph.key in found]
-    unread = (n for n in range(read[0], read[-1]) if alike[n].key not in found) if read else iter(())
-    for number in islice(unread, _PASSED_OVER):
-        paragraph = alike[number]
-        is_long = paragraph.words >= tuning.repeated_words
+    """Yield indexes of skipped paragraphs between the first and the last extracted one."""
+    extracted = [number for number, paragraph in enumerate(similar) if paragraph.key in keys]
+    skipped = (
+        (n for n in range(extracted[0], extracted[-1]) if similar[n].key not in keys)
+        if extracted
+        else iter(())
+    )
+    for number in islice(skipped, _PASSED_OVER):
+        paragraph = similar[number]
+        is_long = paragraph.words >= tuning.repeated_paragraph_words
         if is_long and paragraph.is_prose and not any(part in letters for part in paragraph.parts):
             yield number
 
 
-def _build_of(
-    paragraphs: Sequence[_Paragraph], found: set[str], least_words: float
-) -> tuple[str, ...] | None:
+def _build_of(paragraphs: Sequence[_Paragraph], keys: set[str], least_words: float) -> tuple[str, ...] | None:
     words: dict[tuple[str, ...], int] = {}
     for paragraph in paragraphs:
-        if paragraph.key in found:
+        if paragraph.key in keys:
             words[paragraph.build] = words.get(paragraph.build, 0) + paragraph.words
     build = max(words, key=lambda build: (words[build], build), default=None)
     return build if build is not None and words[build] >= least_words else None
 
 
-def _merged(lines: Sequence[str], alike: Sequence[_Paragraph], added: Collection[int]) -> Iterator[str]:
-    """`lines` with the paragraphs `added` (numbers in `alike`) after the line that goes before them."""
+def _merged(lines: Sequence[str], similar: Sequence[_Paragraph], added: Collection[int]) -> Iterator[str]:
+    """Yield `lines` with the paragraphs `added` (indexes in `similar`) after the line before them."""
     places = {_key(line): number for number, line in enumerate(lines)}
     behind: dict[int, list[str]] = {}
     place = -1
-    for number, paragraph in enumerate(alike):
+    for number, paragraph in enumerate(similar):
         if number in added:
             behind.setdefault(place, []).append(paragraph.text)
         else:
@@ -116,7 +118,7 @@ def _parts(letters: str) -> tuple[str, ...]:
 
 
 def _linked(paragraph: Any) -> int:
-    """Characters of it that are links."""
+    """Count the characters of a paragraph in links."""
     return sum(len(link.text_content()) for link in paragraph.iter("a"))
 
 
@@ -131,6 +133,5 @@ def _build(box: Any) -> tuple[str, ...]:
 
 
 def _key(line: str) -> str:
-    """By which a line is known again whatever became of its spaces and marks."""
-    """By which a line is known again whatever became of its spaces and marks: its first letters."""
+    """Return the first letters of a line, to compare lines regardless of spaces and punctuation."""
     return _MARKS.sub("", line[: 2 * _KEY_CHARS])[:_KEY_CHARS]

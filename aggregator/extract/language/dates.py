@@ -1,9 +1,8 @@
-"""When an article says it was published: declared by a feed or record, or standing in its first lines.
+"""Publication dates: declared by a feed or record, or written in the first lines of an article.
 
-Only a full day, month and year is a date; a bare year, a weekday or a clock never is. What is absurd is
-unknown: dates before 1990 or more than a day after the moment they were seen (hardening I17).
-
-Other digits, other calendars: what a written date needs before its numbers mean what they say.
+Only a complete day, month and year is a date; a bare year, a weekday or a clock time is not. Implausible
+dates (before 1990, or more than a day after the entry was accepted) are ignored. Digits of other scripts and
+the Japanese, Iranian and Buddhist calendars are converted.
 """
 
 import datetime as dt
@@ -20,7 +19,7 @@ from aggregator.extract.lines import is_name_like, is_prose, same_line
 from aggregator.extract.phrases import phrases, single_words, words
 from aggregator.model.core import Published, PublishedOrigin
 
-_ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the era's first
+_ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the first of the era
 _JALALI_MONTHS = (
     "فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند",
 )  # fmt: skip
@@ -30,7 +29,7 @@ _SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
 
 
 def plain_digits(line: str) -> str:
-    """`line` with ASCII digits and marks in the place of others, character by character."""
+    """Return `line` with ASCII digits and punctuation instead of others, character by character."""
     if line.isascii():
         return line
     for char in set(line):
@@ -41,14 +40,14 @@ def plain_digits(line: str) -> str:
 
 
 def year_of_era(era: str, year: int) -> int:
-    """The common year of a year of a Japanese era ("令和", 6 → 2024)."""
+    """Return the Gregorian year of a year of a Japanese era ("令和", 6 → 2024)."""
     return _ERAS[era] + year
 
 
 def from_jalali(year: int, month: int, day: int) -> dt.date | None:
-    """The common date of a day of the Iranian calendar; None: no such day, or not in 1304 to 1472.
+    """Return the Gregorian date of a day of the Iranian calendar; None if invalid or not in 1304 to 1472.
 
-    A year begins 365 or 366 days after the one before; leap years repeat every 33 years in that span.
+    A year begins 365 or 366 days after the previous one; in that span leap years repeat every 33 years.
     """
     if not (1304 <= year <= 1472 and 1 <= month <= 12 and 1 <= day <= _jalali_month_days(year, month)):
         return None
@@ -84,8 +83,8 @@ EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
 _MAX_DECLARED_CHARS = 100
 
-# One line a month, all languages together; "_" stands for a space. Croatian "listopad" is left out: it is the
-# tenth month there and the eleventh in Poland and Bohemia.
+# One line per month, all languages; "_" is a space. Croatian "listopad" (October) is left out, since it is
+# November in Polish and Czech.
 _MONTH_NAMES = """
 january jan januar janvier janv enero ene gennaio gen janeiro januari января янв stycznia ocak січня jänner sty oca ledna leden januára tammikuuta tammikuu január ianuarie ian ιανουαρίου ιανουάριος януари јануар siječnja januara gener يناير كانون_الثاني جانفي ژانویه जनवरी জানুয়ারি ינואר בינואר มกราคม
 february feb februar février fevrier févr fevr fév febrero febbraio fevereiro fev februari февраля фев февр lutego lut şubat şub лютого února únor februára helmikuuta február februarie φεβρουαρίου φεβρουάριος февруари фебруар veljače februara febrer فبراير شباط فيفري فوریه फरवरी फ़रवरी ফেব্রুয়ারি פברואר בפברואר กุมภาพันธ์
@@ -132,7 +131,7 @@ _DATE_FORMS = (
     re.compile(rf"(?<![\d/-])(?P<s1>\d{{1,2}})(?P<sep>[/-])(?P<s2>\d{{1,2}})(?P=sep){_YEAR}"),
     re.compile(rf"{_YEAR[:-6]}\s?[年년]\s?{_MONTH}\s?[月월]\s?{_DAY}\s?[日일]"),
 )  # fmt: skip
-_OTHER_FORMS = (  # for lines beyond ASCII
+_OTHER_FORMS = (  # for lines with non-ASCII characters
     re.compile(rf"(?P<era>{'|'.join(ERAS)})\s?(?P<ey>元|\d{{1,2}})\s?年\s?{_MONTH}\s?月\s?{_DAY}\s?日"),
     re.compile(rf"(?<!\d){_DAY}\s+(?P<jb>{_JALALI_NAME}){_NO_LETTER}(?:\s?ماه)?\s*(?P<jy>1[34]\d\d)(?!\d)"),
     re.compile(rf"(?<![\d/-])(?P<jy>1[34]\d\d)(?P<sep>[/-]){_MONTH}(?P=sep){_DAY}(?![\d/-])"),
@@ -192,7 +191,7 @@ _BESIDE_DATES = _every_word("""
 _EDGE_BEFORE = re.compile(r"(?:^|[\s,|•·–—:;(\[/@-])\W*$")
 _EDGE = re.compile(r"\W*(?:[,|•·–—;()\[\]/-]|$)")
 _LINE_CHARS = 200
-_MAX_DATES = 8  # in one line, read in whatever form
+_MAX_DATES = 8  # in one line, in all forms
 
 
 def published_from_text(
@@ -204,29 +203,30 @@ def published_from_text(
     title: str = "",
     day_first: bool | None = None,
 ) -> Published | None:
-    """The date line among `lines` (an article's first ones): a full date with little beside it, or None.
+    """Return the date of the date line among `lines` (an article's first ones), or None.
 
-    `zone` is the IANA name taken for a clock without one (None: UTC, and `zone_assumed` says so). A date
-    inside a sentence or a headline (`title`) tells of an event, not of the article, and is passed over. Of
-    several the one that says "published" goes first, one that says "updated" last. Of the `closing` lines
-    only those count that say it. `day_first`: how 3/4/2024 is to be read; None: not at all.
+    A date line has a complete date and few other words. A date inside a sentence or the headline (`title`) is
+    that of an event and ignored. `zone` is the IANA name for clock times without a zone (None: UTC, with
+    `timezone_assumed` set). Of several dates one labelled "published" is preferred, and one labelled
+    "updated" is used last. `closing`: the last lines, in which only labelled
+    dates count. `day_first`: the order of 3/4/2024; None: such dates are ignored.
     """
     texts = [plain_digits(line) for line in lines if len(line) <= _LINE_CHARS]
     order = _order_of(texts, day_first=day_first)
-    found = list(_stated_dates(texts, title, order))
+    dates = list(_stated_dates(texts, title, order))
     ends = [plain_digits(line) for line in closing if len(line) <= _LINE_CHARS]
-    found += [one for one in _stated_dates(ends, title, order) if one.rank in (_PUBLISHED, _UPDATED)]
-    found.sort(key=lambda one: one.rank)
-    for one in found:
+    dates += [one for one in _stated_dates(ends, title, order) if one.rank in (_PUBLISHED, _UPDATED)]
+    dates.sort(key=lambda one: one.rank)
+    for one in dates:
         published = one.published(zone, seen)
         if published is not None:
-            same = (other.published(zone, seen) for other in found if other.rank < _UPDATED)
+            same = (other.published(zone, seen) for other in dates if other.rank < _UPDATED)
             return _with_clock(published, [other for other in same if other is not None])
     return None
 
 
 def is_date_line(line: str) -> bool:
-    """Whether the line is there to tell the date of publication."""
+    """Return whether the line states the date of publication."""
     return _may_hold_date(line) and any(
         _stands_apart(text, match, _rank(text, match, ""))
         for text in (plain_digits(line),)
@@ -235,7 +235,7 @@ def is_date_line(line: str) -> bool:
 
 
 def is_labelled_date(line: str) -> bool:
-    """Whether the line says of a date that the article was published or changed then."""
+    """Return whether the line has a date labelled as that of publication or change."""
     if not _may_hold_date(line):
         return False
     text = plain_digits(line)
@@ -248,7 +248,7 @@ def _may_hold_date(line: str) -> bool:
 
 
 def is_clock_line(line: str) -> bool:
-    """Whether the line is a time of the day, perhaps with a weekday, and nothing else ("Tuesday, 18:30")."""
+    """Return whether the line is only a time of day, perhaps with a weekday ("Tuesday, 18:30")."""
     if len(line) > 40:
         return False
     text = plain_digits(line)
@@ -256,9 +256,9 @@ def is_clock_line(line: str) -> bool:
 
 
 def parse_declared(text: str, zone: str | None, seen: dt.datetime | None = None) -> Published | None:
-    """A date as feeds, records and pages declare it: RFC 3339, RFC 822, a day alone, or one written out.
+    """Parse a date as feeds, records and pages declare it: RFC 3339, RFC 822, a day alone, or written out.
 
-    None for anything else and for what is implausible.
+    Return None for other text and for implausible dates.
     """
     text = text.strip()
     if not text or len(text) > _MAX_DECLARED_CHARS:
@@ -266,18 +266,18 @@ def parse_declared(text: str, zone: str | None, seen: dt.datetime | None = None)
     for read in (_read_iso, _read_epoch, _read_rfc822):
         parts = read(text)
         if parts is not None:
-            return _made(*parts, zone=zone, seen=seen, origin="feed")
+            return _published(*parts, zone=zone, seen=seen, origin="feed")
     text = plain_digits(text)
     match = next(iter(_date_matches(text)), None)
     day = _day_of(match) if match is not None else None
     if match is None or day is None:
         return None
     clock, offset = _clock_beside(text, match, day)
-    return _made(day, clock, offset, zone=zone, seen=seen, origin="feed")
+    return _published(day, clock, offset, zone=zone, seen=seen, origin="feed")
 
 
 def plausible(time: dt.datetime, seen: dt.datetime | None) -> bool:
-    """Between 1990 and a day after `seen` (the sender's clock may be wrong, and zones are guessed)."""
+    """Return whether `time` is from 1990 to a day after `seen` (clocks and zones may be wrong)."""
     return time >= EARLIEST and (seen is None or time <= seen + _AHEAD)
 
 
@@ -321,27 +321,27 @@ def _read_rfc822(text: str) -> _Parts | None:
     if not _RFC822.fullmatch(text):
         return None
     try:
-        found = parsedate_tz(text)
+        fields = parsedate_tz(text)
     except (ValueError, IndexError, TypeError, OverflowError):
-        return None  # the standard library's parser trips over some malformed dates
-    if found is None:
+        return None  # the standard library raises on some malformed dates
+    if fields is None:
         return None
-    if f"{found[0]:04}" not in text and re.search(r"\b\d{4}\s+\d{1,2}:", text):
-        return None, None, None  # the parser makes 2001 of the year 0001, which .NET writes for "no date"
-    day, clock = _date(*found[:3]), _time(found[3], found[4], min(found[5], 59))
+    if f"{fields[0]:04}" not in text and re.search(r"\b\d{4}\s+\d{1,2}:", text):
+        return None, None, None  # .NET writes the year 0001 for "no date"; the parser returns 2001 for it
+    day, clock = _date(*fields[:3]), _time(fields[3], fields[4], min(fields[5], 59))
     if day is None or clock is None:
         return None
-    offset = dt.timedelta(seconds=found[9]) if found[9] is not None else None
+    offset = dt.timedelta(seconds=fields[9]) if fields[9] is not None else None
     return day, clock, dt.timedelta(0) if text.endswith("-0000") else offset
 
 
-# What a date says it is the date of, the better before the worse.
+# Meaning of a date by its label, the best first.
 _PUBLISHED, _UNSAID, _UPDATED, _OTHER = range(4)
-_KINDS = (("published", _PUBLISHED), ("stand", _UNSAID), ("updated", _UPDATED), ("other_dates", _OTHER))
+_KINDS = (("published", _PUBLISHED), ("as_of", _UNSAID), ("updated", _UPDATED), ("other_dates", _OTHER))
 
 
 class _StatedDate(msgspec.Struct, frozen=True, kw_only=True):
-    """A date that stands in a line, and what the line says of it."""
+    """A date in a line, and its meaning."""
 
     rank: int
     day: dt.date
@@ -349,7 +349,7 @@ class _StatedDate(msgspec.Struct, frozen=True, kw_only=True):
     offset: dt.timedelta | None
 
     def published(self, zone: str | None, seen: dt.datetime | None) -> Published | None:
-        return _made(self.day, self.clock, self.offset, zone=zone, seen=seen, origin="text")
+        return _published(self.day, self.clock, self.offset, zone=zone, seen=seen, origin="text")
 
 
 def _stated_dates(lines: Sequence[str], title: str, order: bool | None) -> Iterator[_StatedDate]:
@@ -366,17 +366,19 @@ def _stated_dates(lines: Sequence[str], title: str, order: bool | None) -> Itera
         above = line
 
 
-def _with_clock(found: Published, others: Sequence[Published]) -> Published:
-    """`found`, or another look at the same day that has a clock too."""
-    if found.precision == "minute":
-        return found
+def _with_clock(published: Published, others: Sequence[Published]) -> Published:
+    """Return `published`, or another date of the same day with a clock time."""
+    if published.precision == "minute":
+        return published
     same = (other for other in others if other.precision == "minute")
-    return next((other for other in same if other.time.date() == found.time.date()), found)
+    return next((other for other in same if other.time.date() == published.time.date()), published)
 
 
 def _order_of(lines: Sequence[str], *, day_first: bool | None) -> bool | None:
-    """Whether 3/4/2024 begins with the day: told by a date that can be read one way only, by a zone, by the
-    language (`day_first`)."""
+    """Return whether the day comes first in 3/4/2024.
+
+    Derived from an unambiguous date, else from a zone, else from the language (`day_first`).
+    """
     for line in lines:
         for match in _date_matches(line):
             if match.groupdict().get("s1") is not None:
@@ -389,19 +391,24 @@ def _order_of(lines: Sequence[str], *, day_first: bool | None) -> bool | None:
 
 
 def _rank(line: str, match: re.Match[str], above: str) -> int:
-    """What the words before the date say of it; where there are none, the line `above` if it is a label."""
+    """Return the meaning of a date by the words before it or, without any, by the line `above` if it is a
+    label.
+    """
     before = line[_end_of_date_before(line, match) : match.start()]
-    told = words(_CLOCK.sub(" ", before))
-    if not told or all(word in _WEEKDAYS for word in told):
-        told = words(above) if len(above) <= 40 and _is_label(words(above)) else ()
+    label_words = words(_CLOCK.sub(" ", before))
+    if not label_words or all(word in _WEEKDAYS for word in label_words):
+        label_words = words(above) if len(above) <= 40 and _is_label(words(above)) else ()
     places = [
-        (place, rank) for kind, rank in _KINDS for place in range(len(told)) if phrases(kind).at(told, place)
+        (place, rank)
+        for kind, rank in _KINDS
+        for place in range(len(label_words))
+        if phrases(kind).at(label_words, place)
     ]
     return max(places, default=(0, _UNSAID))[1]
 
 
-def _is_label(told: Sequence[str]) -> bool:
-    return any(tuple(told) in phrases(kind).whole for kind, _ in _KINDS)
+def _is_label(label_words: Sequence[str]) -> bool:
+    return any(tuple(label_words) in phrases(kind).whole for kind, _ in _KINDS)
 
 
 def _end_of_date_before(line: str, match: re.Match[str]) -> int:
@@ -409,16 +416,16 @@ def _end_of_date_before(line: str, match: re.Match[str]) -> int:
 
 
 def _stands_apart(line: str, match: re.Match[str], rank: int) -> bool:
-    """Whether little else stands in the line, and the date is no part of its words."""
-    beside = _words_beside(line, match)
+    """Return whether the line has few other words and the date is not part of a phrase."""
+    other_words = _words_beside(line, match)
     has_clock = _has_clock(f"{line[: match.start()]} | {line[match.end() :]}")
-    if is_prose(line) and beside > 4:
+    if is_prose(line) and other_words > 4:
         return False
     if match.groupdict().get("yy") and rank == _UNSAID and not has_clock:
         return False
-    if rank != _UNSAID or beside == 0:
-        return beside <= 8
-    if beside > 6:
+    if rank != _UNSAID or other_words == 0:
+        return other_words <= 8
+    if other_words > 6:
         return False
     if has_clock:
         return True
@@ -437,20 +444,20 @@ def _has_clock(line: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _date_matches(line: str) -> tuple[re.Match[str], ...]:
-    """The dates in `line`; none where there are too many for a date line."""
-    found: list[re.Match[str]] = []
+    """Return the dates in `line`; none if there are too many for a date line."""
+    matches: list[re.Match[str]] = []
     if _DIGIT.search(line) is None:
         return ()
     if _COMMON_YEAR.search(line):
-        found += [match for form in _DATE_FORMS for match in form.finditer(line)]
+        matches += [match for form in _DATE_FORMS for match in form.finditer(line)]
     if not line.isascii():
-        found += [match for form in _OTHER_FORMS for match in form.finditer(line)]
-    found += _SHORT_YEAR.finditer(line)
-    return tuple(found) if len(found) <= _MAX_DATES else ()
+        matches += [match for form in _OTHER_FORMS for match in form.finditer(line)]
+    matches += _SHORT_YEAR.finditer(line)
+    return tuple(matches) if len(matches) <= _MAX_DATES else ()
 
 
 def _day_of(match: re.Match[str], *, day_first: bool | None = None) -> dt.date | None:
-    """None for a day that does not exist, and for 3/4/2024 where the order is not known."""
+    """Return the day, or None if it does not exist or the order of 3/4/2024 is unknown."""
     got = match.groupdict()
     if got.get("s1") is not None:
         return _day_of_numbers(int(got["y"]), int(got["s1"]), int(got["s2"]), day_first=day_first)
@@ -477,7 +484,7 @@ def _day_of_numbers(year: int, first: int, second: int, *, day_first: bool | Non
 def _clock_beside(
     line: str, match: re.Match[str], day: dt.date
 ) -> tuple[dt.time | None, dt.timedelta | None]:
-    """The clock right after the date and before the next one, else right before it, with its zone."""
+    """Return the clock time and zone after the date and before the next one, else directly before it."""
     stop = min((one.start() for one in _date_matches(line) if one.start() >= match.end()), default=len(line))
     after = _CLOCK.search(line, match.end(), min(match.end() + 45, stop))
     is_near = after is not None and after.start() - match.end() <= 20
@@ -502,13 +509,13 @@ def _clock_beside(
 
 
 def _is_labelled(between: str) -> bool:
-    """Whether the words between a date and a clock say that the clock is another time's."""
-    told = words(between)
-    return any(phrases(kind).stand_in(told) for kind in ("published", "updated") if told)
+    """Return whether the words between a date and a clock time label the clock time as another one."""
+    label_words = words(between)
+    return any(phrases(kind).stand_in(label_words) for kind in ("published", "updated") if label_words)
 
 
 def _half_of(clock: re.Match[str]) -> int | None:
-    """0 before noon, 12 after; None where the clock does not say."""
+    """Return 0 before noon, 12 after; None if the clock time does not state it."""
     if clock["half"]:
         return 12 if clock["half"].lower().startswith(("p", "م")) else 0
     if clock["late"]:
@@ -529,24 +536,24 @@ def _offset(zone: str, day: dt.date | None = None, time: dt.time | None = None) 
 
 
 def _words_beside(line: str, match: re.Match[str]) -> int:
-    """Words of the line that are neither date, clock nor label; many: the date stands in a sentence."""
-    rest = line[: match.start()] + " " + line[match.end() :]
+    """Count the words besides date, clock time and labels; with many of them the date is in a sentence."""
+    remaining = line[: match.start()] + " " + line[match.end() :]
     for other in _date_matches(line):
-        rest = rest.replace(other.group(), " ")
-    rest = _CLOCK.sub(" ", rest)
-    return sum(1 for word in words(rest) if not word.isnumeric() and word not in _label_words())
+        remaining = remaining.replace(other.group(), " ")
+    remaining = _CLOCK.sub(" ", remaining)
+    return sum(1 for word in words(remaining) if not word.isnumeric() and word not in _label_words())
 
 
 @cache
 def _label_words() -> frozenset[str]:
-    labels = (single_words(kind) for kind in ("published", "updated", "stand"))
+    labels = (single_words(kind) for kind in ("published", "updated", "as_of"))
     return frozenset().union(*labels) | _WEEKDAYS | _BESIDE_DATES
 
 
-# --- making ------------------------------------------------------------------------------------------------
+# --- building ----------------------------------------------------------------------------------------------
 
 
-def _made(
+def _published(
     day: dt.date | None,
     clock: dt.time | None,
     offset: dt.timedelta | None,
@@ -565,11 +572,13 @@ def _made(
         return None  # year 9999 west of Greenwich, an offset of a day or more
     if not plausible(time, seen):
         return None
-    return Published(time=time, precision="minute" if clock else "day", origin=origin, zone_assumed=assumed)
+    return Published(
+        time=time, precision="minute" if clock else "day", origin=origin, timezone_assumed=assumed
+    )
 
 
 def zone_or_utc(zone: str | None) -> dt.tzinfo:
-    """The IANA zone of that name; UTC for None and for a name that no database knows."""
+    """Return the IANA zone of that name; UTC for None and for an unknown name."""
     try:
         return ZoneInfo(zone) if zone else dt.UTC
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -591,5 +600,5 @@ def _time(hour: int, minute: int, second: int) -> dt.time | None:
 
 
 def is_month(word: str) -> bool:
-    """Whether `word` names a month in one of the languages read here."""
+    """Return whether `word` is the name of a month in a supported language."""
     return words(word) in _MONTHS

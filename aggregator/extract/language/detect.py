@@ -1,10 +1,8 @@
-"""Which language an article is in: BCP 47 primary tags ("en", "pt").
+"""Language detection (BCP 47 primary tags, "en", "pt") and stop words.
 
-Words that say nothing about an event: short lists of our own, by language.
-
-They hold articles, pronouns, prepositions, auxiliaries, and the verbs of saying that every report uses.
-They only have to be roughly right: a word that is missing here weighs little through its document frequency
-where a background table of its language exists.
+The stop word lists were written for this project: articles, pronouns, prepositions, auxiliaries, and the
+verbs of saying that every report uses. They need not be complete: where a background table of the language
+exists, a missing word has little weight by its document frequency.
 """
 
 import re
@@ -152,14 +150,14 @@ _LISTS: dict[str, str] = {
 
 @cache
 def stop_words(language: str) -> frozenset[str]:
-    """The lower-case stop words of `language` (a primary BCP 47 tag); empty where we have no list."""
+    """Return the lower-case stop words of `language` (a primary tag); empty without a list."""
     return frozenset(_LISTS.get(language, "").split())
 
 
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].{0,30})?")
-# Written alike; the recogniser calls a short Chinese text now one of them, now another.
+# Similar in writing; detection confuses them in short texts.
 CHINESE = frozenset({"cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"})
-# A site's templates often say "en" of texts in other scripts; these are never written in another script.
+# Templates often declare "en" for texts in other scripts; these languages are never written in another one.
 _WRITTEN_IN_LATIN = frozenset({
     "ca", "cs", "da", "de", "en", "es", "et", "eu", "fi", "fr", "gl", "hr", "hu", "id", "is", "it", "lt",
     "lv", "nb", "nl", "nn", "no", "pl", "pt", "ro", "sk", "sl", "sv", "tr", "vi",
@@ -167,28 +165,28 @@ _WRITTEN_IN_LATIN = frozenset({
 _UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
 
 
-def find_language(title: str, text: str, declared: str | None, rules: ExtractTuning) -> str | None:
-    """The language of `title` and `text`; `declared` goes first while they are very short and in its script.
+def find_language(title: str, text: str, declared: str | None, tuning: ExtractTuning) -> str | None:
+    """Return the language of `title` and `text`, or None without a declaration and without letters.
 
-    None when there is neither a hint nor a letter to judge by.
+    `declared` is used while they are very short and in its script.
     """
     hint = primary_tag(declared)
-    sample = f"{title}\n{text[: rules.language_sample_chars]}".strip()
-    letters = sum(map(str.isalpha, sample[: 2 * rules.language_min_chars]))
-    if letters == 0 or (hint is not None and letters < rules.language_min_chars and _may_be(hint, sample)):
+    sample = f"{title}\n{text[: tuning.language_sample_chars]}".strip()
+    letters = sum(map(str.isalpha, sample[: 2 * tuning.language_min_chars]))
+    if letters == 0 or (hint is not None and letters < tuning.language_min_chars and _may_be(hint, sample)):
         return hint
     return _detected(sample)
 
 
 def primary_tag(declared: str | None) -> str | None:
-    """ "en" of "en-GB" or "EN_us"; None when that is no language tag."""
-    found = _TAG.fullmatch(declared.strip()) if declared else None
-    tag = found.group(1).lower() if found else None
+    """Return "en" for "en-GB" and "EN_us"; None if `declared` is not a language tag."""
+    match = _TAG.fullmatch(declared.strip()) if declared else None
+    tag = match.group(1).lower() if match else None
     return None if tag in _UNDETERMINED else _as_written(tag)
 
 
 def _may_be(language: str, sample: str) -> bool:
-    """Whether the script of a short text is one of the language's, as far as that is told so cheaply."""
+    """Return whether the script of a short text fits the language, by a cheap check."""
     letters = [char for char in sample if char.isalpha()]
     latin = sum(char <= "\u024f" or "\u1e00" <= char <= "\u1eff" for char in letters)
     return language not in _WRITTEN_IN_LATIN or 2 * latin >= len(letters)

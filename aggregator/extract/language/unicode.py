@@ -1,14 +1,12 @@
-"""Characters first: what comes in as bytes or as someone's string becomes text that every store can hold.
+"""Characters: decodes bytes and cleans strings so that every store can hold them.
 
-`clean` is the promise behind `model/core.py`: no NUL, no lone surrogate, no control character but newline
-and tab.
-One such character makes parsers drop a whole feed, is refused by Postgres and cuts strings in SQLite
-(docs: hardening I12, P9). `decode` never asks a codec that is not a real text codec (I13).
+`clean` guarantees what `model/core.py` requires: no NUL, no lone surrogate, no control characters except
+newline and tab. One such character makes XML parsers reject a whole feed, is rejected by PostgreSQL and cuts
+strings in SQLite. `decode` uses text encodings only: other codecs of Python can decompress without a limit.
 
-Which single-byte charset unlabelled bytes are in, told by the alphabets of languages.
-
-Read by the right charset, the letters beyond ASCII in a text all belong to the alphabet of one language; read
-by a wrong one they are of no language ("forêts" in no alphabet is "foręts", but "pøi" in Czech is "při").
+The charset of unlabelled single-byte text is detected by alphabets: with the right charset, all non-ASCII
+letters of a text belong to the alphabet of one language; with a wrong one they do not ("forêts" would be
+"foręts", "při" would be "pøi").
 """
 
 import codecs
@@ -29,7 +27,7 @@ _CYRILLIC = (
     "абвгдђежзијклљмнњопрстћуфхцчџш",
 )
 _GREEK = ("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ",)
-# In the order of preference; a later one must fit better by the given share of the letters.
+# In order of preference; a later one must fit a larger share of the letters, by the given margin.
 _CANDIDATES = (
     ("cp1252", _WESTERN, 0.0),
     ("cp1250", _CENTRAL, 0.1),
@@ -37,18 +35,18 @@ _CANDIDATES = (
     ("cp1254", ("çğıöşüâîûi\u0307",), 0.1),
     ("cp1257", ("ąčęėįšųūž", "āčēģīķļņšūž", "äõöüšž"), 0.1),
     ("cp1251", _CYRILLIC, 0.1),
-    ("koi8-u", _CYRILLIC, 0.02),  # the same letters, capital and small exchanged
+    ("koi8-u", _CYRILLIC, 0.02),  # the same letters with upper and lower case exchanged
     ("cp866", _CYRILLIC, 0.02),
-    ("cp1253", _GREEK, 0.02),  # its accented letters are capitals in Cyrillic
+    ("cp1253", _GREEK, 0.02),  # its accented letters are capitals in cp1251
     ("mac-roman", _WESTERN, 0.1),
 )
-_FITS = 0.85  # of the letters must belong to the alphabet; quoted foreign names leave some out
+_FITS = 0.85  # share of the letters that must be in the alphabet; foreign names may have others
 _SYMBOLS = ("So", "Sm", "Sk", "No", "Sc")
 _BESIDE_WORDS = frozenset("™®°²")
 
 
 def charset_by_alphabet(data: bytes) -> str | None:
-    """The charset in which the words of `data` are spelt with one language's letters; None when in none.
+    """Return the charset in which the words of `data` fit one language's alphabet, or None.
 
     Text without such letters (only dashes and quotation marks beyond ASCII) is Windows-1252.
     """
@@ -59,35 +57,35 @@ def charset_by_alphabet(data: bytes) -> str | None:
             if codec == "cp1252":
                 return codec
             continue
-        known = max(sum(char in alphabet for char in letters) for alphabet in alphabets)
-        fit = (known - misplaced) / len(letters)
+        fitting = max(sum(char in alphabet for char in letters) for alphabet in alphabets)
+        fit = (fitting - misplaced) / len(letters)
         if fit > best_fit + (better_by if best else 0.0):
             best, best_fit = codec, fit
     return best if best_fit >= _FITS else None
 
 
 def _letters(text: str) -> tuple[Sequence[str], int]:
-    """Characters beyond ASCII that stand in words, in lower case; how many are capitals inside words."""
-    found: list[str] = []
+    """Return the non-ASCII characters in words, in lower case, and the number of capitals inside words."""
+    characters: list[str] = []
     misplaced = 0
     padded = f" {text} "
     for number, char in enumerate(text):
         before, after = padded[number], padded[number + 2]
-        if char > "\x7f" and (char.isalpha() or _stands_for_a_letter(char, before, after)):
-            found.append(char.lower())
+        if char > "\x7f" and (char.isalpha() or _is_miscoded_letter(char, before, after)):
+            characters.append(char.lower())
             is_inside = before.islower() or (before > "\x7f" and before.isalpha())
             misplaced += char.isupper() and is_inside
-    return found, misplaced
+    return characters, misplaced
 
 
-def _stands_for_a_letter(char: str, before: str, after: str) -> bool:
-    """A symbol that touches a word ("s¹", "©umava"): a letter, read by the wrong charset."""
+def _is_miscoded_letter(char: str, before: str, after: str) -> bool:
+    """Return whether a symbol touches a word ("s¹", "©umava"): then it is a letter in a wrong charset."""
     if unicodedata.category(char) not in _SYMBOLS:
         return False
     return char not in _BESIDE_WORDS and (after.isalpha() or before.isalpha()) and not after.isdigit()
 
 
-# C1 controls are, in practice, Windows-1252 bytes that someone decoded as Latin-1: give them back.
+# C1 controls are in practice Windows-1252 bytes that were decoded as Latin-1: restore them.
 _C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
 _TABLE: dict[int, str | None] = {
     **dict.fromkeys(range(0x20)),
@@ -98,7 +96,7 @@ _TABLE: dict[int, str | None] = {
     0x0C: "\n",
     0x0D: "\n",
     0x7F: None,
-    0xAD: None,  # soft hyphen: invisible, but splits a word into two terms
+    0xAD: None,  # soft hyphen: invisible, but would split a word into two terms
     0x2028: "\n",
     0x2029: "\n",
     0xFEFF: None,
@@ -108,9 +106,9 @@ _TABLE: dict[int, str | None] = {
     0xFFFF: None,
 }
 _BAD = re.compile("[" + "".join(re.escape(chr(c)) for c in sorted(_TABLE) if c not in (0x09, 0x0A)) + "]")
-# Apart from `_BAD`: one character beyond the basic plane in a class makes the whole search ten times slower.
+# Separate from `_BAD`: a character beyond the basic plane in a class makes the search ten times slower.
 _BEYOND_BASIC = re.compile("[\U00010000-\U0010ffff]")
-# All that the two look for, told by what is good: two searches are twice as slow.
+# Matches everything that the two match, by exclusion; one search is twice as fast as two.
 _SUSPECT = re.compile(
     "[^\t\n\x20-\x7e\xa0-\xac\xae-\u2027\u202a-\ud7ff\ue000-\ufdcf\ufdf0-\ufefe\uff00-\ufffd]"
 )
@@ -118,13 +116,14 @@ _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def clean(text: str) -> str:
-    """`text` in NFC, with line ends as newlines and without characters that no store or XML can hold.
+    """Return `text` in NFC, with newlines as line ends and without characters that a store or XML cannot
+    hold.
 
-    Surrogate pairs become their character, C1 controls the Windows-1252 character they stand for. Idempotent.
+    Surrogate pairs become their character, C1 controls their Windows-1252 character. Idempotent.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if _SUSPECT.search(text):  # one search of most texts; substitution costs by the bad character
+    if _SUSPECT.search(text):  # most texts need only this search; substitution is slow for each bad character
         text = _BAD.sub(_replaced, _SURROGATE_PAIR.sub(_joined, text))
         text = _BEYOND_BASIC.sub(_unless_noncharacter, text)
     if text.isascii() or unicodedata.is_normalized("NFC", text):
@@ -136,8 +135,8 @@ def _replaced(bad: re.Match[str]) -> str:
     return _TABLE[ord(bad.group())] or ""
 
 
-def _unless_noncharacter(found: re.Match[str]) -> str:
-    return "" if ord(found.group()) & 0xFFFE == 0xFFFE else found.group()
+def _unless_noncharacter(match: re.Match[str]) -> str:
+    return "" if ord(match.group()) & 0xFFFE == 0xFFFE else match.group()
 
 
 def _joined(pair: re.Match[str]) -> str:
@@ -146,8 +145,8 @@ def _joined(pair: re.Match[str]) -> str:
 
 # --- bytes to text -----------------------------------------------------------------------------------------
 
-# Labels as pages and feeds write them, folded by `_folded`. Latin-1 and ASCII mean Windows-1252, as browsers
-# have it; the older East Asian sets are read by their supersets.
+# Labels in pages and feeds, folded by `_folded`. Latin-1 and ASCII mean Windows-1252, as in browsers; older
+# East Asian charsets are decoded by their supersets.
 _CODECS: dict[str, str] = {
     "utf8": "utf-8",
     "utf16": "utf-16",
@@ -186,7 +185,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SNIFFED_BYTES = 4096
-_DETECTED_BYTES = 16384  # the detector tries every codec on all it is given
+_DETECTED_BYTES = 16384  # the detector tries every codec on the whole input
 _INNER = (
     re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([\w.:-]{1,40})""", re.IGNORECASE),
     re.compile(rb"""<meta[^>]{0,400}?charset\s*=\s*+(?:["']\s*+)?([\w.:-]{1,40})""", re.IGNORECASE),
@@ -194,11 +193,11 @@ _INNER = (
 
 
 def decode(data: bytes, declared: str | None = None) -> str:
-    """The text of `data`: BOM, then `declared` (a charset label), then its own declaration, then detection.
+    """Decode `data` by BOM, then `declared` (a charset label), then its own declaration, then detection.
 
-    A single-byte label on bytes that are valid UTF-8 is taken for a mistake, as is a UTF-8 label on bytes
-    that mostly are not. Unknown labels and codecs that are not text codecs are passed over. Never raises;
-    what cannot be read becomes U+FFFD. The result still wants `clean`.
+    A single-byte label on valid UTF-8 is ignored as a mistake, as is a UTF-8 label on bytes that mostly are
+    not UTF-8. Unknown labels and codecs of non-text encodings are ignored. Never raises; undecodable bytes
+    become U+FFFD. Call `clean` on the result.
     """
     for bom, codec in _BOMS:
         if data.startswith(bom):
@@ -221,14 +220,14 @@ def _folded(label: str) -> str:
 def _inner_label(data: bytes) -> str | None:
     head = data[:_SNIFFED_BYTES]
     for pattern in _INNER:
-        found = pattern.search(head)
-        if found:
-            return found.group(1).decode("ascii", "ignore")
+        match = pattern.search(head)
+        if match:
+            return match.group(1).decode("ascii", "ignore")
     return None
 
 
 def _wide_by_zeros(data: bytes) -> str | None:
-    """UTF-16 without a BOM: markup or Latin text has a zero in every second byte."""
+    """Detect UTF-16 without a BOM: markup or Latin text has a zero in every second byte."""
     head = data[:256]
     if len(head) < 8 or b"\0" not in head:
         return None
@@ -241,9 +240,9 @@ def _wide_by_zeros(data: bytes) -> str | None:
 
 
 def _decode_as(data: bytes, codec: str) -> str | None:
-    """None when the label cannot be right."""
+    """Return the text, or None if the label cannot be right."""
     if codec in _WIDE:
-        return None  # really wide bytes were recognised before; the label is left over from elsewhere
+        return None  # real UTF-16 and UTF-32 were recognised before, so the label is wrong
     if codec not in _MULTIBYTE:
         strict = _strict(data, "utf-8")
         if strict is not None or codec != "utf-8":
@@ -272,7 +271,7 @@ def _decode_unlabelled(data: bytes) -> str:
 
 
 def _detected(sample: bytes) -> str:
-    """The detector's opinion, for what no alphabet explains: East Asian, right to left, mixtures."""
+    """Return the detector's result, if no alphabet fits: East Asian, right to left, mixtures."""
     import charset_normalizer
 
     candidates = sorted({codec for codec in _CODECS.values() if codec not in _WIDE and codec != "utf-8"})
@@ -281,9 +280,9 @@ def _detected(sample: bytes) -> str:
 
 
 def _sample(data: bytes) -> bytes:
-    """A bounded piece of `data` around its first byte beyond ASCII, cut at a space."""
-    found = re.search(rb"[\x80-\xff]", data)
-    start = max(0, found.start() - 64) if found else 0
+    """Return a limited part of `data` around its first non-ASCII byte, cut at a space."""
+    match = re.search(rb"[\x80-\xff]", data)
+    start = max(0, match.start() - 64) if match else 0
     piece = data[start : start + _DETECTED_BYTES]
     return piece if len(piece) < _DETECTED_BYTES else piece.rpartition(b" ")[0] or piece
 
@@ -297,7 +296,7 @@ _CONTROLS = bytes(c for c in range(32) if c not in b"\t\n\r\f\v\x1b")
 
 
 def looks_binary(data: bytes) -> bool:
-    """True for images, archives, documents and noise: bytes that no charset makes text of. Reads 8 KiB."""
+    """Return whether the first 8 KiB are an image, archive, document or noise, in no charset a text."""
     head = data[:8192]
     if head.startswith(_MAGIC):
         return True

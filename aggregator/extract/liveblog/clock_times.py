@@ -1,9 +1,9 @@
-"""Clocks and days as the entries of a live blog open with them, in the ways of many languages.
+"""Clock times and days at the beginning of live blog entries, in many languages.
 
     "11.30 p.m.:"  "+++ 14.35 Uhr: "  "14h05 -"  "Ore 18.20 –"  "[02h15]"  "下午2时35分"  "14.35 น."
     "Sunday, 8 December, 14:35:"  "08.12.2025, 14:35 Uhr"
 
-A clock inside a sentence, a span of two clocks ("9:00 – 17:00") and a decimal ("3.5 million") open nothing.
+Not matched: a clock time inside a sentence, a span of two ("9:00 – 17:00") and a decimal ("3.5 million").
 """
 
 import datetime as dt
@@ -15,7 +15,7 @@ import msgspec
 
 from aggregator.extract.language.dates import is_month, parse_declared
 
-_REACH: Final = 90  # characters of a paragraph in which its clock stands
+_REACH: Final = 90  # characters of a paragraph that are searched for a clock time
 _DIGITS: Final = str.maketrans(
     "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９：．", "012345678901234567890123456789:."
 )
@@ -23,7 +23,7 @@ _DIGIT = re.compile(r"\d")
 
 
 class StatedDay(msgspec.Struct, frozen=True):
-    """A day as it is written. `weekday` is 0 for Monday; `ago` counts days before a known one."""
+    """A day as written. `weekday` is 0 for Monday; `ago` counts days before the reference day."""
 
     month: int | None = None
     day: int | None = None
@@ -33,10 +33,10 @@ class StatedDay(msgspec.Struct, frozen=True):
 
 
 class EntryOpening(msgspec.Struct, frozen=True):
-    """What a paragraph opens with; its text begins at `end`.
+    """The clock time at the beginning of a paragraph; its text begins at `end`.
 
-    `sure`: a mark stands between clock and text, or nothing follows. Otherwise ("14:35 The bridge ...") only
-    several such paragraphs say that it is no prose.
+    `sure`: a mark separates clock time and text, or no text follows. Otherwise ("14:35 The bridge ...") it is
+    an entry only if several paragraphs begin so.
     """
 
     clock_minutes: int
@@ -82,11 +82,11 @@ _GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 
 
 def opening(paragraph: str) -> EntryOpening | None:
-    """The clock, and the day before it, that `paragraph` opens with; None where it opens with none."""
+    """Return the clock time, with the day before it, that `paragraph` begins with, or None."""
     return _opening(paragraph[:_REACH])
 
 
-@lru_cache(maxsize=512)  # of one text: several rules ask about the same paragraphs
+@lru_cache(maxsize=512)  # several rules check the same paragraphs
 def _opening(head: str) -> EntryOpening | None:
     if _DIGIT.search(head) is None:
         return None
@@ -97,15 +97,15 @@ def _opening(head: str) -> EntryOpening | None:
     minutes = None if match is None else _minutes(match)
     if match is None or minutes is None or _SECOND_CLOCK.match(head, match.end()):
         return None
-    found = _text_begins(match, head)
-    if found is None:
+    text_start = _text_begins(match, head)
+    if text_start is None:
         return None
     zone: Literal["utc"] | None = "utc" if (match["mark"] or "").upper() in ("GMT", "UTC") else None
-    return EntryOpening(minutes, found[0], sure=found[1], day=day, zone=zone)
+    return EntryOpening(minutes, text_start[0], sure=text_start[1], day=day, zone=zone)
 
 
 def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
-    """Where the text after a clock begins, and whether that is sure; None where the clock is part of it."""
+    """Return where the text after a clock time begins, and whether that is sure; None if it is one text."""
     separator = _SEPARATOR.match(head, match.end())
     if separator is not None and not _is_short(match, separator):
         return separator.end(), True
@@ -123,18 +123,20 @@ def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 
 def _is_short(match: re.Match[str], separator: re.Match[str]) -> bool:
-    """An hour that only stands there: "5 h", "10 Uhr" at the end of a line are a length and a sentence."""
+    """Return whether an hour is no clock time: "5 h", or "10 Uhr" at the end of a line."""
     return match["hour"] is not None and match["after"] is None and not separator["mark"].strip()
 
 
 def _stands_apart(match: re.Match[str], head: str) -> bool:
-    """A clock with its minutes and a space, in scripts that write without spaces."""
+    """Return whether a clock time has minutes and a space after it, in scripts without spaces."""
     is_whole = match["m2"] is not None or match["mark"] == "น."
     return is_whole and head[match.end() : match.end() + 1].isspace()
 
 
 def _may_stand_alone(match: re.Match[str], text: str) -> bool:
-    """Whether a clock without a mark after it may open an entry: a decimal or a lower-case word may not."""
+    """Return whether a clock time without a mark may begin an entry: not before a decimal or a lower-case
+    word.
+    """
     if match["hour"] is not None:
         return match["hour"].strip()[0] in "apAP" and text[:1].isupper()
     if match["cjk"] is not None:
@@ -144,7 +146,7 @@ def _may_stand_alone(match: re.Match[str], text: str) -> bool:
 
 
 def _minutes(match: re.Match[str]) -> int | None:
-    """Minutes after midnight."""
+    """Return the minutes after midnight."""
     hour = int(match["h"])
     minute = 30 if match["m3"] else int(match["m"] or match["m2"] or 0)
     before = match["before"]
@@ -211,32 +213,32 @@ _NAMED = re.compile(
 
 
 def day_heading(line: str) -> StatedDay | None:
-    """The day that the whole line names ("Sunday, 8 December", "8. Dezember", "Yesterday"), or None."""
+    """Return the day that the whole line states ("Sunday, 8 December", "8. Dezember", "Yesterday")."""
     if len(line) > 60:
         return None
     text = line.translate(_DIGITS).strip(" \t+*•-–—:|[]()【】#")
-    found = _read_day(text)
-    if found is None or text[found[1] :].strip(" .,:"):
+    day_and_end = _read_day(text)
+    if day_and_end is None or text[day_and_end[1] :].strip(" .,:"):
         return None
-    return found[0]
+    return day_and_end[0]
 
 
 def _day_before_clock(head: str, start: int) -> tuple[StatedDay | None, int]:
-    """The day that stands before the clock, and where the clock begins."""
-    found = _read_day(head[start:])
-    if found is None:
+    """Return the day before the clock time, and where the clock time begins."""
+    day_and_end = _read_day(head[start:])
+    if day_and_end is None:
         return None, start
-    rest = re.compile(r"\s*[,|–—-]?\s*(?:(?:at|um|à|a las|alle|às|om|о|в|ore)\s+)?").match(
-        head, start + found[1]
+    separator = re.compile(r"\s*[,|–—-]?\s*(?:(?:at|um|à|a las|alle|às|om|о|в|ore)\s+)?").match(
+        head, start + day_and_end[1]
     )
-    at = rest.end() if rest is not None else start + found[1]
-    return (found[0], at) if _CLOCK.match(head, at) is not None else (None, start)
+    at = separator.end() if separator is not None else start + day_and_end[1]
+    return (day_and_end[0], at) if _CLOCK.match(head, at) is not None else (None, start)
 
 
 def _read_day(text: str) -> tuple[StatedDay, int] | None:
     for form in _DAY_FORMS:
         match = form.match(text)
-        day = None if match is None else _made(match)
+        day = None if match is None else _stated_day(match)
         if match is not None and day is not None:
             return day, match.end()
     match = _NAMED.match(text)
@@ -248,7 +250,7 @@ def _read_day(text: str) -> tuple[StatedDay, int] | None:
     return (StatedDay(ago=_AGO[name]), match.end()) if name in _AGO else None
 
 
-def _made(match: re.Match[str]) -> StatedDay | None:
+def _stated_day(match: re.Match[str]) -> StatedDay | None:
     groups = match.groupdict()
     month = int(groups["m"]) if groups.get("m") else _month(groups.get("month") or "")
     weekday = groups.get("weekday")
@@ -272,7 +274,7 @@ def _month(word: str) -> int | None:
     return None if published is None else published.time.month
 
 
-# --- times that count back ---------------------------------------------------------------------------------
+# --- relative times ----------------------------------------------------------------------------------------
 
 _MINUTES = r"min(?:ute)?s?\.?|minuten?|minut[oi]s?|мин(?:ут[уы]?)?\.?|分钟?|분|دقيقة|دقائق"
 _HOURS = r"h(?:ou)?rs?|h|stunden?|heures?|horas?|or[ae]|uur|час(?:а|ов)?|小时|時間|시간|ساعات|ساعة"
@@ -284,7 +286,7 @@ _AGO_FORMS: Final = (
 
 
 def minutes_ago(line: str) -> int | None:
-    """How long ago the whole line says that it was ("12 min ago", "vor 2 Stunden"), in minutes; else None."""
+    """Return the minutes in a line like "12 min ago" or "vor 2 Stunden", else None."""
     if len(line) > 40:
         return None
     for form in _AGO_FORMS:

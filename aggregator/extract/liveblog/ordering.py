@@ -1,8 +1,8 @@
-"""The entries of a live blog in the order of their time, with the day of each where it can be known.
+"""Orders the entries of a live blog by time, and derives their days where possible.
 
-Clocks alone say less than a time. Which way the page runs is told by the majority of its steps (a clock that
-jumps by more than half a day went over midnight the other way); against that direction a small step is two
-entries swapped, a large one is midnight. Days come from headings, or from the article's own minute.
+The direction of the page is that of the majority of its steps (a clock time that jumps by more than half a
+day crossed midnight in the other direction). A small step against that direction is two swapped entries, a
+large one is midnight. Days come from headings, or from the article's minute of publication.
 """
 
 import datetime as dt
@@ -19,22 +19,22 @@ from aggregator.model.core import Published, TimedEntry
 
 _DAY = 1440  # minutes
 _HOUR = 60
-_COMPARED = 50  # entries of one clock, the longest, that a line may say again: a page may have thousands
-_UNDATED_YEAR = 2000  # stands in where no year is known: for the order only
+_COMPARED = 50  # longest entries of one clock time that a line is compared with: a page may have thousands
+_UNDATED_YEAR = 2000  # used where no year is known; for the order only
 
 
 class ExtractedEntry(NamedTuple):
-    """An entry as the page has it. `moment`: aware, where the page itself tells more than a clock."""
+    """An entry of a page. `moment`: aware, if the page declares more than a clock time."""
 
     clock_minutes: int
     text: str = ""
     day: StatedDay | None = None
     moment: dt.datetime | None = None
-    is_utc: bool = False  # the clock is marked so
+    is_utc: bool = False  # the clock time is marked as UTC
 
 
 class ArticleTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the article. Nothing in it is later than `seen`; `zone` is that of its clocks."""
+    """Known times of an article. No entry is later than `seen`; `zone` is that of the clock times."""
 
     published: Published | None = None
     modified: dt.datetime | None = None
@@ -43,63 +43,63 @@ class ArticleTimes(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tz(self) -> dt.tzinfo:
-        """The zone of the clocks, UTC where it is not known."""
+        """The zone of the clock times; UTC if unknown."""
         return zone_or_utc(self.zone)
 
     def before(self, minutes: int) -> dt.datetime | None:
-        """The moment so long before the page was last changed; None where that is not known."""
+        """Return the moment this many minutes before the last change of the page, or None if unknown."""
         if self.modified is None:
             return None
         return (self.modified - dt.timedelta(minutes=minutes)).astimezone(self.tz)
 
     @property
     def reference(self) -> dt.date | None:
-        """The local day against which "Sunday" or "8 December" are understood."""
+        """The local day to which "Sunday" or "8 December" refer."""
         time = self.modified or (self.published.time if self.published else None)
         return time.astimezone(self.tz).date() if time else None
 
 
 def timed(
-    found: Sequence[ExtractedEntry], known: ArticleTimes, tuning: ExtractTuning
+    entries: Sequence[ExtractedEntry], times: ArticleTimes, tuning: ExtractTuning
 ) -> tuple[TimedEntry, ...]:
-    """The entries, oldest first; equal times keep their order in time."""
-    found = _once(found)
-    ordered = list(reversed(found)) if is_newest_first(found) else list(found)
-    days, is_dated = _days(ordered, known, tuning)
+    """Return the entries, oldest first; entries with equal times keep their order."""
+    entries = _without_key_moments(entries)
+    ordered = list(reversed(entries)) if is_newest_first(entries) else list(entries)
+    days, is_dated = _days(ordered, times, tuning)
     places = sorted(range(len(ordered)), key=lambda i: (days[i], ordered[i].clock_minutes, i))
     return tuple(
-        _entry(ordered[i], dt.date.fromordinal(days[i]) if is_dated[i] else None, known) for i in places
+        _entry(ordered[i], dt.date.fromordinal(days[i]) if is_dated[i] else None, times) for i in places
     )
 
 
-def _once(found: Sequence[ExtractedEntry]) -> list[ExtractedEntry]:
-    """Without the lines of a list of key moments, which say again what an entry of the same clock says."""
+def _without_key_moments(entries: Sequence[ExtractedEntry]) -> list[ExtractedEntry]:
+    """Return the entries without a list of key moments, whose lines repeat entries of the same clock time."""
     by_clock: dict[int, set[str]] = {}
-    for one in found:
+    for one in entries:
         by_clock.setdefault(one.clock_minutes, set()).add(one.text)
     longest = {
         clock: sorted(texts, key=lambda text: (-len(text), text))[:_COMPARED]
         for clock, texts in by_clock.items()
     }
-    return [one for one in found if not any(_holds(text, one.text) for text in longest[one.clock_minutes])]
+    return [one for one in entries if not any(_holds(text, one.text) for text in longest[one.clock_minutes])]
 
 
 def _holds(text: str, moment: str) -> bool:
-    """Whether `moment` is a part of `text` that ends where a word ends ("entry 1" is none of "entry 10")."""
+    """Return whether `text` contains `moment` up to a word end ("entry 1" is not in "entry 10")."""
     start = text.find(moment) if len(text) > len(moment) else -1
     after = text[start + len(moment) : start + len(moment) + 1]
     return start >= 0 and not after.isalnum()
 
 
-def is_newest_first(found: Sequence[ExtractedEntry]) -> bool:
-    """Whether most steps from one entry to the next go back in time; of as many, whether they go farther."""
-    steps = [_step(earlier, later) for earlier, later in pairwise(found)]
+def is_newest_first(entries: Sequence[ExtractedEntry]) -> bool:
+    """Return whether most steps between entries go back in time; in a tie, whether the sum is negative."""
+    steps = [_step(earlier, later) for earlier, later in pairwise(entries)]
     back, on = sum(step < 0 for step in steps), sum(step > 0 for step in steps)
     return back > on or (back == on and sum(steps) < 0)
 
 
 def _step(one: ExtractedEntry, other: ExtractedEntry) -> int:
-    """Minutes from one entry to the next on the page; between bare clocks the shorter way round the day."""
+    """Return the minutes from one entry to the next; for bare clock times the shorter way round the day."""
     if one.moment is not None and other.moment is not None:
         return round((other.moment - one.moment).total_seconds() / 60)
     step = other.clock_minutes - one.clock_minutes
@@ -113,13 +113,13 @@ def _step(one: ExtractedEntry, other: ExtractedEntry) -> int:
 
 
 def _apart(one: StatedDay, other: StatedDay) -> int:
-    """Days from one stated day to another, as far as they can be compared; 0: they cannot."""
+    """Return the days from one stated day to another; 0 if they cannot be compared."""
     if one.month and one.day and other.month and other.day:
         year = one.year or other.year or _UNDATED_YEAR
         days = dt.date(other.year or year, other.month, other.day) - dt.date(
             one.year or year, one.month, one.day
         )
-        if abs(days.days) > 180 and not (one.year and other.year):  # over New Year
+        if abs(days.days) > 180 and not (one.year and other.year):  # across New Year
             return days.days + (365 if days.days < 0 else -365)
         return days.days
     if one.weekday is not None and other.weekday is not None:
@@ -133,37 +133,37 @@ def _apart(one: StatedDay, other: StatedDay) -> int:
 
 
 def _days(
-    found: Sequence[ExtractedEntry], known: ArticleTimes, tuning: ExtractTuning
+    entries: Sequence[ExtractedEntry], times: ArticleTimes, tuning: ExtractTuning
 ) -> tuple[list[int], list[bool]]:
-    """For entries in the order of time: a number for the day of each, and whether it is the ordinal."""
-    stated = [_stated(one, known) for one in found]
-    numbers = _counted(found, stated, tuning)
+    """Return the day number of each entry in the order of time, and whether it is a date's ordinal."""
+    stated = [_stated(one, times) for one in entries]
+    numbers = _counted(entries, stated, tuning)
     if any(day is not None and day[1] for day in stated):
-        return numbers, [True] * len(found)
-    last = None if any(stated) else _last_day(found, numbers, known, tuning)
+        return numbers, [True] * len(entries)
+    last = None if any(stated) else _last_day(entries, numbers, times, tuning)
     if last is None:
-        return numbers, [False] * len(found)
+        return numbers, [False] * len(entries)
     offset = last.toordinal() - max(numbers)
-    return [number + offset for number in numbers], [True] * len(found)
+    return [number + offset for number in numbers], [True] * len(entries)
 
 
 def _counted(
-    found: Sequence[ExtractedEntry], stated: Sequence[tuple[int, bool] | None], tuning: ExtractTuning
+    entries: Sequence[ExtractedEntry], stated: Sequence[tuple[int, bool] | None], tuning: ExtractTuning
 ) -> list[int]:
-    """Days counted on from clock to clock, and set right wherever one is stated."""
+    """Count days from clock time to clock time, and correct the count at every stated day."""
     numbers: list[int] = []
     is_anchored = False
-    for place, one in enumerate(found):
+    for place, one in enumerate(entries):
         number = numbers[-1] if numbers else 0
         if place:
-            step = one.clock_minutes - found[place - 1].clock_minutes
+            step = one.clock_minutes - entries[place - 1].clock_minutes
             if step < -tuning.midnight_step_minutes:
                 number += 1
             elif step > _DAY - tuning.live_swap_minutes:
                 number -= 1  # two entries swapped at midnight
         day = stated[place]
         if day is not None:
-            if not is_anchored:  # what came before counts back from the first day that is stated
+            if not is_anchored:  # earlier entries are counted back from the first stated day
                 numbers = [earlier + day[0] - number for earlier in numbers]
                 is_anchored = True
             number = day[0]
@@ -171,40 +171,40 @@ def _counted(
     return numbers
 
 
-def _stated(one: ExtractedEntry, known: ArticleTimes) -> tuple[int, bool] | None:
-    """The ordinal of the day that is stated for an entry, and whether its year is known too."""
+def _stated(one: ExtractedEntry, times: ArticleTimes) -> tuple[int, bool] | None:
+    """Return the ordinal of the day stated for an entry, and whether its year is known."""
     if one.moment is not None:
-        return one.moment.astimezone(_zone_of(one.moment, known)).date().toordinal(), True
+        return one.moment.astimezone(_zone_of(one.moment, times)).date().toordinal(), True
     if one.day is None:
         return None
     if one.day.month is not None and one.day.day is not None:
-        return _dated(one.day, one.day.month, one.day.day, known.reference)
-    if known.reference is None:
+        return _dated(one.day, one.day.month, one.day.day, times.reference)
+    if times.reference is None:
         return None
-    return _relative_day(one.day, known.reference, known), True
+    return _relative_day(one.day, times.reference, times), True
 
 
 def _dated(stated: StatedDay, month: int, day: int, reference: dt.date | None) -> tuple[int, bool] | None:
-    """A day of the year stated, else of the one that puts it nearest to the reference."""
+    """Return a day in its stated year, else in the year that is nearest to the reference."""
     if stated.year is not None:
         return _ordinal(stated.year, month, day, real=True)
     if reference is None:
         return _ordinal(_UNDATED_YEAR, month, day, real=False)
     years = (reference.year, reference.year - 1, reference.year + 1)
-    found = [made for year in years if (made := _ordinal(year, month, day, real=True))]
-    return min(found, key=lambda made: abs(made[0] - reference.toordinal()), default=None)
+    ordinals = [ordinal for year in years if (ordinal := _ordinal(year, month, day, real=True))]
+    return min(ordinals, key=lambda ordinal: abs(ordinal[0] - reference.toordinal()), default=None)
 
 
-def _relative_day(stated: StatedDay, reference: dt.date, known: ArticleTimes) -> int:
-    """The ordinal of "yesterday" or "Sunday", in the days up to the last change of the page.
+def _relative_day(stated: StatedDay, reference: dt.date, times: ArticleTimes) -> int:
+    """Return the ordinal of "yesterday" or "Sunday", up to the day of the page's last change.
 
-    Where only its first minute is known, the next day may be meant too.
+    If only the minute of publication is known, it may also be the following day.
     """
     if stated.weekday is None:
         return reference.toordinal() - (stated.ago or 0)
-    ahead = (stated.weekday - reference.weekday()) % 7
-    is_ahead = ahead == 0 or (ahead == 1 and known.modified is None)
-    return reference.toordinal() + (ahead if is_ahead else ahead - 7)
+    days_ahead = (stated.weekday - reference.weekday()) % 7
+    is_ahead = days_ahead == 0 or (days_ahead == 1 and times.modified is None)
+    return reference.toordinal() + (days_ahead if is_ahead else days_ahead - 7)
 
 
 def _ordinal(year: int, month: int, day: int, *, real: bool) -> tuple[int, bool] | None:
@@ -215,27 +215,27 @@ def _ordinal(year: int, month: int, day: int, *, real: bool) -> tuple[int, bool]
 
 
 def _last_day(
-    found: Sequence[ExtractedEntry], numbers: Sequence[int], known: ArticleTimes, tuning: ExtractTuning
+    entries: Sequence[ExtractedEntry], numbers: Sequence[int], times: ArticleTimes, tuning: ExtractTuning
 ) -> dt.date | None:
-    """The day of the newest entry, from the minutes at which the article was published and changed.
+    """Return the day of the newest entry, derived from the article's minutes of publication and change.
 
-    A live blog is published when it begins or when it ends: its entries lie nearest to that minute. Nothing
-    where two days are about as near.
+    A live blog is published when it begins or ends: its entries are nearest to that minute. Return None if
+    two days are about equally near.
     """
-    published = known.published
+    published = times.published
     if published is None or published.precision != "minute":
         return None
-    minutes = [number * _DAY + one.clock_minutes for number, one in zip(numbers, found, strict=True)]
+    minutes = [number * _DAY + one.clock_minutes for number, one in zip(numbers, entries, strict=True)]
     length = max(minutes) - min(minutes)
     newest = max(minutes) - max(numbers) * _DAY
-    published_day = published.time.astimezone(known.tz).date()
+    published_day = published.time.astimezone(times.tz).date()
     ways: list[tuple[float, dt.date]] = []
     for offset in (0, -1, 1):
         day = published_day + dt.timedelta(days=offset)
-        end = dt.datetime.combine(day, dt.time(), known.tz) + dt.timedelta(minutes=newest)
-        if known.seen is not None and end > known.seen + dt.timedelta(minutes=_HOUR):
-            continue  # an hour: clocks and zones are not that sure
-        ways.append((_distance(end - dt.timedelta(minutes=length), end, published.time, known.modified), day))
+        end = dt.datetime.combine(day, dt.time(), times.tz) + dt.timedelta(minutes=newest)
+        if times.seen is not None and end > times.seen + dt.timedelta(minutes=_HOUR):
+            continue  # an hour of tolerance for wrong clocks and zones
+        ways.append((_distance(end - dt.timedelta(minutes=length), end, published.time, times.modified), day))
     ways.sort(key=lambda way: way[0])
     if not ways or (len(ways) > 1 and ways[1][0] - ways[0][0] < tuning.live_day_margin_minutes):
         return None
@@ -245,7 +245,7 @@ def _last_day(
 def _distance(
     begin: dt.datetime, end: dt.datetime, published: dt.datetime, modified: dt.datetime | None
 ) -> float:
-    """How far, in minutes, these entries lie from the minutes that the article itself tells."""
+    """Return the distance in minutes between these entries and the article's own times."""
     outside = max(begin - published, published - end, dt.timedelta(0))
     late = abs(end - modified) if modified is not None else dt.timedelta(0)
     return (outside + late).total_seconds() / 60
@@ -254,20 +254,20 @@ def _distance(
 # --- entries -----------------------------------------------------------------------------------------------
 
 
-def _zone_of(moment: dt.datetime, known: ArticleTimes) -> dt.tzinfo:
-    return known.tz if known.zone else moment.tzinfo or dt.UTC
+def _zone_of(moment: dt.datetime, times: ArticleTimes) -> dt.tzinfo:
+    return times.tz if times.zone else moment.tzinfo or dt.UTC
 
 
-def _entry(one: ExtractedEntry, day: dt.date | None, known: ArticleTimes) -> TimedEntry:
-    time = one.moment.astimezone(dt.UTC) if one.moment is not None else _time(one, day, known)
+def _entry(one: ExtractedEntry, day: dt.date | None, times: ArticleTimes) -> TimedEntry:
+    time = one.moment.astimezone(dt.UTC) if one.moment is not None else _time(one, day, times)
     return TimedEntry(clock_minutes=one.clock_minutes, text=one.text, day=day, time=time)
 
 
-def _time(one: ExtractedEntry, day: dt.date | None, known: ArticleTimes) -> dt.datetime | None:
-    """The moment of an entry, where both its day and its zone are known."""
-    if day is None or not (known.zone or one.is_utc):
+def _time(one: ExtractedEntry, day: dt.date | None, times: ArticleTimes) -> dt.datetime | None:
+    """Return the moment of an entry, if its day and its zone are known."""
+    if day is None or not (times.zone or one.is_utc):
         return None
-    tz = dt.UTC if one.is_utc else known.tz
+    tz = dt.UTC if one.is_utc else times.tz
     midnight = dt.datetime.combine(day, dt.time(), tz)
     return (midnight.replace(hour=one.clock_minutes // _HOUR, minute=one.clock_minutes % _HOUR)).astimezone(
         dt.UTC

@@ -1,9 +1,9 @@
-"""Furniture: lines of a page that are no part of its article.
+"""Boilerplate of a page by the form and the words of a line.
 
-Whole lines only, so that a true sentence is never cut; each pattern is anchored at both ends or needs a mark
-(a colon, a bar) that sentences do not have. The patterns here are of English, German, French, Spanish,
-Italian, Portuguese and Dutch; the words of some thirty languages are in phrases.yaml. What depends on where a
-line stands is in `plain.py`.
+Only whole lines match, so that a real sentence is never cut. Each pattern is anchored at both ends or needs a
+mark (a colon, a bar) that sentences do not have. The patterns here are for English, German, French, Spanish,
+Italian, Portuguese and Dutch; phrases.yaml has phrases of about thirty languages. Rules that depend on the
+position of a line are in saved_text.py and header.py. See ADR 15.
 """
 
 import re
@@ -14,7 +14,7 @@ from aggregator.extract.phrases import Words, label_of, phrases, single_words, w
 from aggregator.extract.wire.wire import is_agency_name
 
 _ANY_LENGTH = (
-    # Labels with a bar, a colon or a bracket: what follows is a link or a caption, never the story.
+    # Labels with a bar, a colon or a bracket: a link or a caption follows, never text of the article.
     r"(?:video|videos|photos?|fotos?|gallery|photo gallery|bilder|bildergalerie|fotostrecke|podcast|audio|"
     r"watch|watch live|"
     r"listen|en images|vidéos?|diaporama|vídeos?|galería|galleria|galeria|infografik|infographic|grafik|"
@@ -170,7 +170,7 @@ _SHORT = (
     r"(?:with inputs? from|inputs? from|source|agencies|via)\s?:?\s?[\w ,&.-]{0,40}",
 )  # fmt: skip
 _SHORT_WORDS = 14
-_SAID_WORDS = 4  # of a sentence behind a label that leads to links
+_SAID_WORDS = 4  # least length of a sentence after a label that usually precedes links
 _SOURCE_LABEL = re.compile(r"(?:source|quelle|fuente|fonte|bron)s?\s?", re.IGNORECASE)
 _PLAIN_LABEL = re.compile(
     r"(?:watch|listen|read|see|also|mira|guarda|veja|leggi|leia|kijk|bekijk|lire|"
@@ -208,109 +208,115 @@ _SHORT_CREDIT = re.compile(
     r".*[＝=].{1,20}(?:提供|撮影|写す|共同)|.*\s\S{2,8}\s?[摄攝]",
     re.IGNORECASE,
 )
-_CREDIT_MARKS = ":=/©／"  # one of these stands in every credit, ...
-_SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")  # ... one of these in every short one: looked for first
+_CREDIT_MARKS = ":=/©／"  # one of these is in every credit, ...
+_SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")  # ... and one of these in every short one: searched first
 _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
 )
 _ADDRESS = re.compile(r"(?<!\S)(?>\S+?@)\S+?\.\w")
-_WIDE_HEADING = 14  # characters of a heading that ends with such words, in scripts without spaces
-_LABELLED_SENTENCE = 10  # words of a sentence that a label of one word does not make a link
+_WIDE_HEADING = 14  # characters of a heading of related links, in scripts without spaces
+_LABELLED_SENTENCE = 10  # from this length on, a sentence after a label of one word is not a link
 _NOTICE = re.compile(
     r"\W*(?:©|\(c\) |copyright\s(?:©|\(c\)|\d{4}|by\b)|版权所有|版權所有|저작권자)", re.IGNORECASE
 )
 _BRACKETS = re.compile(r"[(\[（【](?P<inside>[^()\[\]]{2,40})[)\]）】]")
-_CAPTION_WORDS = 60  # a longer line is no caption
-_LABELLED_WORDS = 40  # nor what a label can stand before
-_OPENED_WORDS = 25  # nor what words at its beginning can tell
-_CALLED_WORDS = 8  # of a sentence that may be told by its first words alone
-_BUTTON_WORDS = 3  # a line of so few words that ends like a sentence is one
+_CAPTION_WORDS = 60  # a longer line is not a caption
+_LABELLED_WORDS = 40  # a label does not apply to a longer line
+_OPENED_WORDS = 25  # the first words do not decide about a longer line
+_CALLED_WORDS = 8  # the first words alone decide about a sentence up to this length
+_BUTTON_WORDS = 3  # a line up to this length that ends like a sentence is one
 _JOINING = frozenset(words("and und et y e en & of the der die das de la le des dos das i og och и та ve"))
 
 
 def is_section(line: str) -> bool:
-    """Whether all of `line` names sections of a newspaper ("World News", "Middle East")."""
-    found = words(line)
-    place, sections, home = 0, phrases("sections"), phrases("home")
-    while place < len(found):
-        step = max(sections.at(found, place), home.at(found, place))
-        if step == 0 and (found[place] not in _JOINING or place == 0):
+    """Return whether `line` consists of names of newspaper sections ("World News", "Middle East")."""
+    line_words = words(line)
+    place, sections, breadcrumb_home = 0, phrases("sections"), phrases("breadcrumb_home")
+    while place < len(line_words):
+        step = max(sections.at(line_words, place), breadcrumb_home.at(line_words, place))
+        if step == 0 and (line_words[place] not in _JOINING or place == 0):
             return False
         place += step or 1
-    return bool(found)
+    return bool(line_words)
 
 
-def is_furniture(line: str) -> bool:
-    """Whether the whole `line` is furniture wherever it stands; a paragraph of prose never is by length."""
+def is_boilerplate(line: str) -> bool:
+    """Return whether the whole `line` is boilerplate at any position; never for long prose."""
     if _LETTER.search(line) is None:
         return True
     plain = without_bullet(line)
     if _LONG_RE.fullmatch(plain):
-        return not _says_something(plain)
+        return not _labels_sentence(plain)
     count = count_words(plain)
     is_sentence = (
         plain.endswith(".") and not plain.endswith("..") and (count > _CALLED_WORDS or ". " in plain)
     )
-    if count <= _SHORT_WORDS and not is_sentence and _is_short_furniture(plain):
+    if count <= _SHORT_WORDS and not is_sentence and _is_short_boilerplate(plain):
         return True
     return is_caption(plain) or _is_known_phrase(plain, count)
 
 
-def _says_something(line: str) -> bool:
-    """Whether a label is part of a sentence: "Watch: that was all he said." Links have no stop."""
-    label, _, said = line.partition(":")
+def _labels_sentence(line: str) -> bool:
+    """Return whether a label is part of a sentence: "Watch: that was all he said." Links have no stop."""
+    label, _, sentence = line.partition(":")
     return (
         _PLAIN_LABEL.fullmatch(label) is not None
-        and ends_sentence(said)
-        and not said.endswith(("...", "…", "?"))
-        and count_words(said) >= (_LABELLED_SENTENCE if _SOURCE_LABEL.fullmatch(label) else _SAID_WORDS)
+        and ends_sentence(sentence)
+        and not sentence.endswith(("...", "…", "?"))
+        and count_words(sentence) >= (_LABELLED_SENTENCE if _SOURCE_LABEL.fullmatch(label) else _SAID_WORDS)
     )
 
 
 def is_weak(line: str) -> bool:
-    """Whether `line` is furniture beside other furniture, or where nothing of the article follows."""
+    """Return whether `line` is boilerplate next to other boilerplate or after the end of the article."""
     if _COUNT.fullmatch(line):
         return True
     if len(line) > 120 or (ends_sentence(line) and not line.endswith(("...", "…"))):
         return False
     core = without_numbers(words(line))
-    return core in phrases("weak").whole or core in phrases("label").whole or is_section(line)
+    return core in phrases("ambiguous").whole or core in phrases("label").whole or is_section(line)
 
 
 def heads_related_links(line: str) -> bool:
-    """Whether `line` announces links to other articles ("Related news:")."""
+    """Return whether `line` is a heading of links to other articles ("Related news:")."""
     plain = without_bullet(line)
-    found = without_numbers(words(plain))
+    line_words = without_numbers(words(plain))
     if _RELATED.fullmatch(plain) is not None:
         return True
-    if len(found) <= _WIDE_HEADING and all(len(word) == 1 for word in found) and not ends_sentence(plain):
-        return any(found[place:] in phrases("links").whole for place in range(len(found) - 1))
-    return not plain.endswith((".", "!")) and found in phrases("links").whole
+    if (
+        len(line_words) <= _WIDE_HEADING
+        and all(len(word) == 1 for word in line_words)
+        and not ends_sentence(plain)
+    ):
+        return any(
+            line_words[place:] in phrases("links_heading").whole for place in range(len(line_words) - 1)
+        )
+    return not plain.endswith((".", "!")) and line_words in phrases("links_heading").whole
 
 
 def opens_box(line: str) -> bool:
-    """Whether `line` opens a box for readers to leave an address in, or to follow the outlet."""
+    """Return whether `line` begins a box with a form to subscribe or links to follow the outlet."""
     return count_words(line) <= _SHORT_WORDS and not single_words("channels").isdisjoint(words(line))
 
 
 def ends_article(line: str) -> bool:
-    """Whether nothing of an article follows `line`: a notice of rights, the author's portrait, "END"."""
-    if without_numbers(words(line)) in phrases("ends").whole:
+    """Return whether the article ends before `line`: a copyright notice, a note on the author, "END"."""
+    if without_numbers(words(line)) in phrases("end_of_article").whole:
         return True
     is_notice = _NOTICE.match(line) is not None and count_words(line) <= _CAPTION_WORDS
     return is_notice and not phrases("credits").stand_in(words(line[:40]))
 
 
 def is_caption(line: str) -> bool:
-    """Whether `line` closes with whom its picture is by: "A ferry. Photo: Bo Marsh", "On Sunday. / EFE"."""
+    """Return whether `line` ends with an image credit: "A ferry. Photo: Bo Marsh", "On Sunday. / EFE"."""
     if count_words(line) > _CAPTION_WORDS:
         return False
     bare = line.rstrip(" )]）】.")
     if _is_credited_shortly(bare[-160:]) and not ends_sentence(line):
         return True
     tail = bare[-90:]
-    found = _CREDIT.search(tail) if any(mark in tail for mark in _CREDIT_MARKS) else None
-    if found is not None and not phrases("credits").whole.isdisjoint(_endings(words(found["label"]))):
+    credit = _CREDIT.search(tail) if any(mark in tail for mark in _CREDIT_MARKS) else None
+    if credit is not None and not phrases("credits").whole.isdisjoint(_endings(words(credit["label"]))):
         return True
     if ends_sentence(line) and not line.endswith(")"):
         return False
@@ -325,75 +331,75 @@ def _is_credited_shortly(tail: str) -> bool:
     return any(sign in small for sign in _SHORT_SIGNS) and _SHORT_CREDIT.fullmatch(tail) is not None
 
 
-def _endings(found: Words) -> set[Words]:
-    return {found[n:] for n in range(len(found))}
+def _endings(line_words: Words) -> set[Words]:
+    return {line_words[n:] for n in range(len(line_words))}
 
 
 def _ends_in_capitals(line: str) -> bool:
-    """Whether `line` ends with a name in capitals, with small letters before: "On Sunday. BO MARSH / EFE"."""
+    """Return whether `line` ends with a name in capitals after lower case: "On Sunday. BO MARSH / EFE"."""
     before, _, inside = line.rstrip(")").rpartition("(")
     tail = before if before and line.endswith(")") and inside.isupper() else line
     pieces = re.split(r"[\s.]+", tail.rstrip(" «»“”\"'/"))
-    loud = 0
-    while loud < len(pieces) and _is_loud(pieces[-1 - loud]):
-        loud += 1
-    names = [piece for piece in pieces[len(pieces) - loud :] if len(piece) >= 2 and piece.isalpha()]
-    rest = " ".join(pieces[: len(pieces) - loud])
-    return len(names) >= 2 and any(len(name) >= 4 for name in names) and any(c.islower() for c in rest)
+    capitals = 0
+    while capitals < len(pieces) and _is_in_capitals(pieces[-1 - capitals]):
+        capitals += 1
+    names = [piece for piece in pieces[len(pieces) - capitals :] if len(piece) >= 2 and piece.isalpha()]
+    text_before = " ".join(pieces[: len(pieces) - capitals])
+    return len(names) >= 2 and any(len(name) >= 4 for name in names) and any(c.islower() for c in text_before)
 
 
-def _is_loud(piece: str) -> bool:
+def _is_in_capitals(piece: str) -> bool:
     letters = [c for c in piece if c.isalpha()]
     return piece.isupper() if letters else piece in ("/", "«", "»", "&", "-", "–")
 
 
-def _is_short_furniture(plain: str) -> bool:
+def _is_short_boilerplate(plain: str) -> bool:
     forms = (_SHORT_RE, _READING_TIME, _INITIALS, _LEADS_AWAY, _CHINESE_BYLINE)
     return any(form.fullmatch(plain) for form in forms)
 
 
 def _is_known_phrase(line: str, count: int) -> bool:
-    found = words(line)
-    if not found:
+    line_words = words(line)
+    if not line_words:
         return False
-    core, is_sentence = without_numbers(found), ends_sentence(line)
-    if core in phrases("alone").whole:
+    core, is_sentence = without_numbers(line_words), ends_sentence(line)
+    if core in phrases("whole_line").whole:
         return not (is_sentence and count <= _BUTTON_WORDS and line[-1] in ".!?")
     return (
         (count <= _LABELLED_WORDS and _is_labelled(line))
         or (count <= _SHORT_WORDS and _is_address_or_agency(line))
-        or phrases("never").stand_in(found)
-        or (not is_sentence and phrases("holds").stand_in(found))
-        or _opens_like_furniture(found, count, is_sentence=is_sentence)
+        or phrases("never_content").stand_in(line_words)
+        or (not is_sentence and phrases("contained").stand_in(line_words))
+        or _opens_like_boilerplate(line_words, count, is_sentence=is_sentence)
     )
 
 
 def _is_labelled(line: str) -> bool:
-    label, rest = label_of(line)
-    return label in phrases("label").whole and not _is_said(label, rest)
+    label, text_after = label_of(line)
+    return label in phrases("label").whole and not _begins_sentence(label, text_after)
 
 
 def _is_address_or_agency(line: str) -> bool:
-    """Whether `line` asks for mail ("Got a story? Email news@..."), or is an agency in brackets."""
+    """Return whether `line` asks for mail ("Got a story? Email news@..."), or is an agency in brackets."""
     inside = _BRACKETS.fullmatch(line)
     if inside is not None and is_agency_name(inside["inside"]):
         return True
     return _ADDRESS.search(line) is not None and not line.endswith(".")
 
 
-def _is_said(label: Words, rest: str) -> bool:
-    """Whether a sentence follows a label that may be its first word ("Next: the council will vote.")."""
-    is_sentence = ends_sentence(rest) and count_words(rest) >= _LABELLED_SENTENCE
+def _begins_sentence(label: Words, text_after: str) -> bool:
+    """Return whether a label is the first word of a sentence ("Next: the council will vote.")."""
+    is_sentence = ends_sentence(text_after) and count_words(text_after) >= _LABELLED_SENTENCE
     return is_sentence and len(label) == 1 and label not in phrases("credits").whole
 
 
-def _opens_like_furniture(found: Words, count: int, *, is_sentence: bool) -> bool:
+def _opens_like_boilerplate(line_words: Words, count: int, *, is_sentence: bool) -> bool:
     if count > _OPENED_WORDS:
         return False
     channels = phrases("channels")
-    if phrases("opens").at(found):
-        return not is_sentence or count <= _CALLED_WORDS or channels.stand_in(found)
-    return phrases("calls").at(found) > 0 and channels.stand_in(found)
+    if phrases("line_start").at(line_words):
+        return not is_sentence or count <= _CALLED_WORDS or channels.stand_in(line_words)
+    return phrases("call_to_action").at(line_words) > 0 and channels.stand_in(line_words)
 
 
 def without_bullet(line: str) -> str:
@@ -401,13 +407,15 @@ def without_bullet(line: str) -> str:
 
 
 def is_headline_bullet(line: str) -> bool:
-    """A bulleted headline of another article: no sentence of this one."""
+    """Return whether `line` is a bulleted headline of another article, and not a sentence."""
     return without_bullet(line) != line and not is_prose(line) and not ends_sentence(line)
 
 
 def is_navigation(line: str) -> bool:
-    """A row of links as pages end with ("About us | Contact | Shop"); a table's row looks the same, so only
-    what stands after the last sentence may be judged by it."""
+    """Return whether `line` looks like a row of links at the end of a page ("About us | Contact | Shop").
+
+    Rows of tables look the same, so use it only after the last sentence.
+    """
     pieces = [piece.strip() for piece in re.split(r"[|•·]", line)]
     return (
         len(pieces) >= 2 and all(0 < len(piece.split()) <= 5 for piece in pieces) and not ends_sentence(line)
@@ -415,22 +423,22 @@ def is_navigation(line: str) -> bool:
 
 
 def breadcrumb_pieces(line: str) -> tuple[str, ...]:
-    """The pieces of a breadcrumb line ("News/World/ Headline | Section"), or () when it is none."""
+    """Return the pieces of a breadcrumb line ("News/World/ Headline | Section"), or ()."""
     if len(line) > 300 or _BREADCRUMB.search(line) is None or is_prose(line):
         return ()
     _, _, below = line.partition(":")
-    told = below.strip() if words(_BREADCRUMB.split(below)[0]) in phrases("home").whole else line
-    pieces = tuple(p.strip() for p in _BREADCRUMB.split(told) if p.strip())
+    path = below.strip() if words(_BREADCRUMB.split(below)[0]) in phrases("breadcrumb_home").whole else line
+    pieces = tuple(p.strip() for p in _BREADCRUMB.split(path) if p.strip())
     if len(pieces) < 2:
         return ()
-    if words(pieces[0]) in phrases("home").whole or _is_path(told, pieces):
+    if words(pieces[0]) in phrases("breadcrumb_home").whole or _is_path(path, pieces):
         return pieces
     short = sum(1 for piece in pieces if is_section(piece))
     return pieces if is_section(pieces[0]) and (short >= 2 or len(pieces) <= 3) else ()
 
 
 def _is_path(line: str, pieces: Sequence[str]) -> bool:
-    """Whether arrows lead from step to step ("Gazette > Football > League One"), one of them a section."""
+    """Return whether arrows separate all steps ("Gazette > Football > League One"), one of them a section."""
     steps = pieces[:-1]
     return (
         len(_ARROW.findall(line)) == len(pieces) - 1

@@ -1,7 +1,7 @@
-"""Bylines: "By Ada Lorne", a bare name under the headline, a name with its place or office, a desk.
+"""Bylines: "By Ada Lorne", a bare name under the headline, a name with a place or office, a desk.
 
-A stated byline ("By", "Von", "Par") is one wherever it stands; all others need their place, which the callers
-of `read_signature` vouch for: after the headline and before the text.
+A byline with "By", "Von" or "Par" is recognised at any position. All others depend on the position: callers
+use `read_signature` only for lines between headline and text.
 """
 
 import re
@@ -30,64 +30,67 @@ _BYLINE_WORDS = 10
 
 
 def stated_byline(line: str) -> str | None:
-    """The name after "By", "Von", "Par" ...; "" where an office stands without one; None for other lines."""
+    """Return the name after "By", "Von", "Par" ...; "" for an office without a name; None for other lines."""
     line = _IN_BRACKETS.sub("", line)
     if count_words(line) > _BYLINE_WORDS:
         return None
     signed = _SIGNED.fullmatch(line)
-    if signed is not None and words(signed["office"]) in phrases("signed").whole:
+    if signed is not None and words(signed["office"]) in phrases("after_name").whole:
         return signed["name"]
-    found = _STATED.fullmatch(line)
-    if found is None:
+    match = _STATED.fullmatch(line)
+    if match is None:
         return _byline_by_phrase(line)
-    if _is_news_desk(found["name"]):
+    if _is_news_desk(match["name"]):
         return ""
-    pieces = [piece for piece in _AFTER_NAME.split(found["name"]) if piece]
-    if _OURS.match(found["name"]):
+    pieces = [piece for piece in _AFTER_NAME.split(match["name"]) if piece]
+    if _OURS.match(match["name"]):
         return next((piece for piece in pieces if is_name_like(piece)), "")
     name = pieces[0].strip() if pieces else ""
     return name if name and name[0].isupper() and 1 <= len(name.split()) <= 5 else None
 
 
 def _byline_by_phrase(line: str) -> str | None:
-    """The same for the words of phrases.yaml: any name after a colon, else one of two words or more."""
-    label, rest = label_of(line)
+    """Match the phrases of phrases.yaml: any name after a colon, otherwise one of two or more words."""
+    label, name = label_of(line)
     if label and label in phrases("bylines").whole:
-        return _named(rest)
-    told = words(line)
-    length = phrases("bylines").at(told)
-    rest = line.split(None, length)[-1] if 0 < length < len(line.split()) else ""
-    is_byline = bool(rest) and (
-        _are_names(rest) or words(rest) in phrases("desks").whole or _is_caseless_name(rest)
+        return _named(name)
+    line_words = words(line)
+    length = phrases("bylines").at(line_words)
+    name = line.split(None, length)[-1] if 0 < length < len(line.split()) else ""
+    is_byline = bool(name) and (
+        _are_names(name) or words(name) in phrases("desks").whole or _is_caseless_name(name)
     )
-    return _named(rest) if is_byline else None
+    return _named(name) if is_byline else None
 
 
-def _is_caseless_name(rest: str) -> bool:
-    """Two to four words of letters that are neither capital nor small, and no sentence."""
-    parts = rest.split()
+def _is_caseless_name(name: str) -> bool:
+    """Return whether `name` is two to four words of letters without case."""
+    parts = name.split()
     is_caseless = all(part.isalpha() and part.upper() == part.lower() for part in parts)
     return 2 <= len(parts) <= 4 and is_caseless
 
 
-def _named(rest: str) -> str | None:
-    if not rest or _is_news_desk(rest):
-        return "" if rest else None
-    pieces = [piece for piece in _AFTER_NAME.split(rest) if piece]
+def _named(text: str) -> str | None:
+    if not text or _is_news_desk(text):
+        return "" if text else None
+    pieces = [piece for piece in _AFTER_NAME.split(text) if piece]
     name = pieces[0].strip() if pieces else ""
     is_name = name and not name[0].islower() and not any(c.isdigit() for c in name)
     return name if is_name and 1 <= len(name.split()) <= 5 else None
 
 
 def _is_news_desk(name: str) -> bool:
-    """Whether the name is an office's ("our correspondent" has its own rule)."""
+    """Return whether the name is that of an office ("our correspondent" has its own rule)."""
     first = next((piece for piece in _AFTER_NAME.split(name) if piece), "")
     return _OURS.match(name) is None and phrases("desks").stand_in(words(first))
 
 
 def read_signature(line: str) -> str | None:
-    """The name in a line that is a signature by its look: "Ada Lorne and Bo Marsh", "Dr Ada Lorne, editor",
-    "Ada Lorne at the harbour", "Lantern reporters"; None for any other line."""
+    """Return the name in a line that looks like a signature, or None.
+
+    Examples: "Ada Lorne and Bo Marsh", "Dr Ada Lorne, editor", "Ada Lorne at the harbour", "Lantern
+    reporters".
+    """
     line = _IN_BRACKETS.sub("", line)
     if count_words(line) > _BYLINE_WORDS or ends_sentence(line):
         return None
@@ -101,6 +104,6 @@ def read_signature(line: str) -> str | None:
     return None
 
 
-def _are_names(words: str) -> bool:
-    people = [person for person in _AND.split(words) if person]
+def _are_names(text: str) -> bool:
+    people = [person for person in _AND.split(text) if person]
     return 1 <= len(people) <= 4 and all(is_name_like(_TITLE.sub("", person)) for person in people)

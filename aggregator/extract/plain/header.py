@@ -1,8 +1,8 @@
-"""The head of a saved text: which line is masthead, slogan, topic, headline, byline, date, standfirst.
+"""The head of a saved text: masthead, slogan, topic, headline, byline, date and standfirst.
 
-Each is told by its place and shape. Where the outlet is known (the folder's name) its masthead is known too,
-and what stands between masthead and headline can be told from the headline by the text below: a headline
-speaks of what the article tells, a slogan ("The paper of the valley") does not.
+Lines are classified by position and form. If the outlet is known (from the folder's name), its masthead is
+known too. Lines between masthead and headline are compared with the text: a headline shares words with the
+text, a slogan ("The paper of the valley") does not.
 """
 
 import re
@@ -34,13 +34,15 @@ _SLOGAN = re.compile(
     re.IGNORECASE,
 )
 _READERS = re.compile(r"(?:for|für|pour|para|per|voor) \w.*", re.IGNORECASE)
-_STEM = 5  # letters that inflections of a word share
-_OUTLET_SHARE = 0.75  # of an outlet's name may be in the text: it often is named after its town
-_WIDE_FROM = "\u3000"  # scripts whose characters are compared in pairs
+_STEM = 5  # letters of a stem, which inflections of a word share
+_OUTLET_SHARE = (
+    0.75  # largest share of an outlet's name that may be in the text: it may be named after its town
+)
+_WIDE_FROM = "\u3000"  # from here on, characters are compared in pairs
 
 
 class TextHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """`deck`: lines between headline and text that belong to the article (standfirst)."""
+    """The classified head. `deck`: lines between headline and text that are part of the article."""
 
     title: str = ""
     outlet: str | None = None
@@ -57,77 +59,89 @@ def read_head(
     standfirst: Sequence[str] = (),
     closing: Sequence[str] = (),
 ) -> TextHeader:
-    """What the `lines` above the first paragraph of `body` are; `outlet`: its name, where it is known;
-    `standfirst`: lines of prose below them with byline or date line; `closing`: the last lines of the whole,
-    which may repeat headline and outlet."""
+    """Classify the `lines` before the first paragraph of `body`.
+
+    `outlet`: its name, if known. `standfirst`: lines of prose after them with a byline or date line.
+    `closing`: the last lines of the whole text, which may repeat headline and outlet.
+    """
     author = next((name for name in map(stated_byline, [*lines, *standfirst]) if name), None)
     names = outlet_names.confirmed_names([*lines, *closing])
     text_words = _stems(word for line in body[: tuning.slogan_body_lines] for word in words(line))
-    rest = [line for line in lines if not is_head_furniture(line, outlet)]
-    place = _place_of_title(rest, [*lines, *closing], text_words, names, tuning)
-    above, rest = rest[:place], rest[place:]
+    candidates = [line for line in lines if not is_head_boilerplate(line, outlet)]
+    place = _place_of_title(candidates, [*lines, *closing], text_words, names, tuning)
+    above, candidates = candidates[:place], candidates[place:]
     masthead = outlet if outlet and any(outlet_names.is_masthead(line, outlet) for line in lines) else None
     if masthead is None:
         masthead = _masthead(above, lines, names, text_words)
-    while len(rest) > 1 and _goes_before(rest[0], rest[1], text_words if masthead else None, tuning):
-        rest.pop(0)
-    title = rest.pop(0) if rest and count_words(rest[0]) <= tuning.title_words else ""
-    rest += [line for line in standfirst if not is_head_furniture(line, outlet)]
-    below = [line for line in rest if not same_line(line, title)]
+    while len(candidates) > 1 and _goes_before(
+        candidates[0], candidates[1], text_words if masthead else None, tuning
+    ):
+        candidates.pop(0)
+    title = candidates.pop(0) if candidates and count_words(candidates[0]) <= tuning.title_words else ""
+    candidates += [line for line in standfirst if not is_head_boilerplate(line, outlet)]
+    below = [line for line in candidates if not same_line(line, title)]
     signature, deck = _signature_and_deck(below)
-    entries = tuple(line for line in above if opens_with_clock(line))  # of a live blog, told before the title
+    entries = tuple(
+        line for line in above if opens_with_clock(line)
+    )  # entries of a live blog before the title
     return TextHeader(title=title, outlet=masthead, author=author or signature, deck=entries + deck)
 
 
 def _place_of_title(
-    rest: Sequence[str],
+    candidates: Sequence[str],
     all_lines: Sequence[str],
     text_words: frozenset[str],
     names: frozenset[str],
     tuning: ExtractTuning,
 ) -> int:
-    """Where the headline stands in `rest`, the lines of the head that are no plain furniture.
+    """Return the index of the headline in `candidates`, the lines of the head without clear boilerplate.
 
-    A line that the page repeats is it. Else mastheads and menus go before: short lines, or slogans, that
-    speak of nothing that the text tells, where a longer line below does.
+    A line that the page repeats is the headline. Otherwise leading lines of mastheads and menus are skipped:
+    short lines or slogans without words of the text, if a longer line below has some.
     """
-    for place, line in enumerate(rest):
+    for place, line in enumerate(candidates):
         if _is_repeated(line, all_lines) and not outlet_names.looks_like_outlet(line):
             return place
     place = 0
-    if len(rest) > 1 and _opens_menu(rest, all_lines, text_words, tuning):
+    if len(candidates) > 1 and _opens_menu(candidates, all_lines, text_words, tuning):
         place = 1
-    while place < len(rest) - 1 and _goes_first(rest[place], rest[place + 1 :], text_words, names):
+    while place < len(candidates) - 1 and _goes_first(
+        candidates[place], candidates[place + 1 :], text_words, names
+    ):
         place += 1
-    target = next((n for n in range(place, len(rest)) if _speaks_of_it(rest[n], text_words, tuning)), place)
+    target = next(
+        (n for n in range(place, len(candidates)) if _shares_words(candidates[n], text_words, tuning)), place
+    )
     is_minor = all(
         _is_short(line, tuning) and (_share_in_text(line, text_words) <= tuning.slogan_share or is_menu(line))
-        for line in rest[place:target]
+        for line in candidates[place:target]
     )
-    return target if is_minor and target > place else _below_menu(rest, place, text_words, tuning)
+    return target if is_minor and target > place else _below_menu(candidates, place, text_words, tuning)
 
 
 def _opens_menu(
-    rest: Sequence[str], all_lines: Sequence[str], text_words: frozenset[str], tuning: ExtractTuning
+    candidates: Sequence[str], all_lines: Sequence[str], text_words: frozenset[str], tuning: ExtractTuning
 ) -> bool:
-    """Whether the first line is a short name, a menu's words come next and a longer line is told below."""
-    first = rest[0]
+    """Return whether the first line is a short name, followed by a menu and a longer line of the article."""
+    first = candidates[0]
     if (
         all_lines[0] != first
         or count_words(first) >= tuning.kicker_words
         or not outlet_names.is_proper(first)
     ):
         return False
-    longer = (line for line in rest[1:] if count_words(line) > tuning.kicker_words)
+    longer = (line for line in candidates[1:] if count_words(line) > tuning.kicker_words)
     return is_menu(all_lines[1]) and any(
         _share_in_text(line, text_words) > tuning.slogan_share for line in longer
     )
 
 
-def _below_menu(rest: Sequence[str], place: int, text_words: frozenset[str], tuning: ExtractTuning) -> int:
-    """Where, below short lines of which the text has no word, the first longer line stands that it has."""
-    for number in range(place, len(rest)):
-        line = rest[number]
+def _below_menu(
+    candidates: Sequence[str], place: int, text_words: frozenset[str], tuning: ExtractTuning
+) -> int:
+    """Return the index of the first longer line that shares words with the text, after short lines."""
+    for number in range(place, len(candidates)):
+        line = candidates[number]
         share = _share_in_text(line, text_words)
         if share > tuning.slogan_share and count_words(line) > tuning.kicker_words:
             return number
@@ -137,18 +151,18 @@ def _below_menu(rest: Sequence[str], place: int, text_words: frozenset[str], tun
 
 
 def _is_short(line: str, tuning: ExtractTuning) -> bool:
-    """Few words, and not a headline in capitals."""
+    """Return whether the line has few words and is not a headline in capitals."""
     count = count_words(line)
     return count <= tuning.kicker_words and not (line.isupper() and count >= tuning.kicker_words)
 
 
 def is_menu(line: str) -> bool:
-    """Whether `line` is a section or another short link of a page's menu."""
+    """Return whether `line` is a section or another short link of a menu."""
     return boilerplate.is_weak(line) or boilerplate.is_section(line)
 
 
 def _is_repeated(line: str, all_lines: Sequence[str]) -> bool:
-    """Whether a line of three words or more stands twice among `all_lines`, or ends another of them."""
+    """Return whether a line of three or more words occurs twice in `all_lines` or ends another line."""
     if count_words(line) < 3 or is_name_like(line):
         return False
     name = folded(line)
@@ -165,13 +179,13 @@ def _is_masthead_like(line: str, text_words: frozenset[str], names: frozenset[st
 
 
 def _goes_first(line: str, below: Sequence[str], text_words: frozenset[str], names: frozenset[str]) -> bool:
-    """Whether `line` is the outlet's name, or a menu's with something like a headline `below`."""
+    """Return whether `line` is the outlet's name, or a menu's with something like a headline `below`."""
     if _is_masthead_like(line, text_words, names):
         return True
     return is_menu(line) and any(count_words(other) >= 3 and not is_name_like(other) for other in below)
 
 
-def _speaks_of_it(line: str, text_words: frozenset[str], tuning: ExtractTuning) -> bool:
+def _shares_words(line: str, text_words: frozenset[str], tuning: ExtractTuning) -> bool:
     is_long = count_words(line) >= 3
     return is_long and not is_name_like(line) and _share_in_text(line, text_words) >= tuning.headline_share
 
@@ -179,8 +193,11 @@ def _speaks_of_it(line: str, text_words: frozenset[str], tuning: ExtractTuning) 
 def _masthead(
     above: Sequence[str], lines: Sequence[str], names: frozenset[str], text_words: frozenset[str]
 ) -> str | None:
-    """The outlet's name among the lines above the headline, in a breadcrumb or beside a menu's words; a bare
-    name only where it opens the text, is written like one and a menu's word comes next."""
+    """Return the outlet's name among the lines before the headline.
+
+    It is in a breadcrumb or next to a menu's words. A bare name counts only if it begins the text, is written
+    like a name and is followed by a menu's words.
+    """
     for line in above:
         if _is_masthead_like(line, text_words, names):
             return line
@@ -194,10 +211,10 @@ def _masthead(
     return first if is_bare and (is_menu(lines[1]) or boilerplate.breadcrumb_pieces(lines[1])) else None
 
 
-def is_head_furniture(line: str, outlet: str | None = None) -> bool:
-    """Whether `line`, standing above the text, is there for page or outlet, not for the article."""
+def is_head_boilerplate(line: str, outlet: str | None = None) -> bool:
+    """Return whether `line`, before the text, belongs to the page or outlet and not to the article."""
     return (
-        boilerplate.is_furniture(line)
+        boilerplate.is_boilerplate(line)
         or dates.is_date_line(line)
         or dates.is_clock_line(line)
         or stated_byline(line) is not None
@@ -209,9 +226,10 @@ def is_head_furniture(line: str, outlet: str | None = None) -> bool:
 
 
 def _goes_before(line: str, following: str, text_words: frozenset[str] | None, tuning: ExtractTuning) -> bool:
-    """Whether `line` stands above the headline: a topic, or a slogan where `text_words` (the words of the
-    text) is
-    given, which it is under a masthead only."""
+    """Return whether `line` is before the headline: a topic or, if `text_words` is given, a slogan.
+
+    `text_words` are the words of the text, given only after a masthead.
+    """
     if count_words(following) > tuning.title_words or read_signature(following) is not None:
         return False
     return _is_kicker(line, following, tuning) or (
@@ -220,22 +238,22 @@ def _goes_before(line: str, following: str, text_words: frozenset[str] | None, t
 
 
 def _is_kicker(line: str, following: str, tuning: ExtractTuning) -> bool:
-    """A topic above the headline: a few words, then a line that is longer and is itself a headline.
+    """Return whether `line` is a topic: a few words before a longer line that is itself a headline.
 
-    Four words or more in capitals are themselves a headline, with its standfirst below: topics are shorter.
+    Four or more words in capitals are a headline, with its standfirst below: topics are shorter.
     """
-    words, next_words = count_words(line), count_words(following)
+    line_count, next_count = count_words(line), count_words(following)
     if is_name_like(following):
         return False
     if boilerplate.is_section(line):
-        return next_words >= 3
-    is_loud = line.isupper() and words >= tuning.kicker_words
-    is_short = words <= tuning.kicker_words and next_words >= max(5, words + 2)
-    return is_short and not is_loud and not ends_sentence(line)
+        return next_count >= 3
+    is_in_capitals = line.isupper() and line_count >= tuning.kicker_words
+    is_short = line_count <= tuning.kicker_words and next_count >= max(5, line_count + 2)
+    return is_short and not is_in_capitals and not ends_sentence(line)
 
 
 def _is_slogan(line: str, following: str, text_words: frozenset[str], tuning: ExtractTuning) -> bool:
-    """Like a slogan in its words, or speaking of nothing that the text tells, while the next line does."""
+    """Return whether `line` is worded like a slogan, or has no words of the text while the next line has."""
     if count_words(line) > tuning.slogan_words or count_words(following) < 3 or ends_sentence(following):
         return False
     share, next_share = _share_in_text(line, text_words), _share_in_text(following, text_words)
@@ -247,14 +265,14 @@ def _is_slogan(line: str, following: str, text_words: frozenset[str], tuning: Ex
 
 
 def _share_in_text(line: str, text_words: frozenset[str]) -> float:
-    """Of the words in `line` (without spaces: its pairs of characters), the share that the text has."""
-    found = _stems(words(line))
-    return len(found & text_words) / len(found) if found else 0.0
+    """Return the share of the words in `line` (or pairs of characters without spaces) that the text has."""
+    stems = _stems(words(line))
+    return len(stems & text_words) / len(stems) if stems else 0.0
 
 
-def _stems(found: Iterable[str]) -> frozenset[str]:
-    """The beginnings of words that mean something; characters that are words of their own, in pairs."""
-    all_words = list(found)
+def _stems(line_words: Iterable[str]) -> frozenset[str]:
+    """Return the stems of longer words and numbers, and pairs of characters of scripts without spaces."""
+    all_words = list(line_words)
     stems = {word[:_STEM] for word in all_words if len(word) >= 4 or word.isdigit()}
     pairs = {
         a + b for a, b in pairwise(all_words) if len(a) == len(b) == 1 and a > _WIDE_FROM and b > _WIDE_FROM
@@ -262,11 +280,11 @@ def _stems(found: Iterable[str]) -> frozenset[str]:
     return frozenset(stems | pairs)
 
 
-def _signature_and_deck(rest: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
-    """The bare name among the lines under the headline, if any, and those that tell something."""
+def _signature_and_deck(lines: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the bare name among the lines under the headline, if any, and the lines with content."""
     author: str | None = None
     deck: list[str] = []
-    for line in rest:
+    for line in lines:
         name = None if boilerplate.is_section(line) else read_signature(line)
         if is_agency_name(line) or is_menu(line):
             continue

@@ -1,11 +1,11 @@
-"""Names of outlets as texts show them: masthead lines, copyright lines, the tail of a title."""
+"""Names of outlets in texts: masthead lines, copyright lines, the end of a title."""
 
 import re
 from collections.abc import Sequence
 
 from aggregator.extract.lines import count_words, ends_sentence, folded
 from aggregator.extract.phrases import label_of, phrases, single_words, table, words
-from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_furniture, is_section, is_weak
+from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate, is_section, is_weak
 
 _CAMEL = re.compile(r"\b[A-Z][a-z]+[A-Z]{1,3}(?:[a-z]*)\b|\b[a-z]+[A-Z]\w+")
 _DOMAIN = re.compile(r"(?:www\.)?[a-z0-9-]{2,40}(?:\.[a-z]{2,12}){1,2}", re.IGNORECASE)
@@ -21,25 +21,29 @@ _SEPARATED = re.compile(r"\s+[|\-–—•»]\s+|\s+::\s+")
 
 
 def looks_like_outlet(line: str) -> bool:
-    """A few capitalised words with a newspaper's sign among them ("The Daily Example", "DayFR Euro")."""
+    """Return whether `line` is a few capitalised words typical of outlets ("The Daily Example")."""
     parts = line.split()
     if not 1 <= len(parts) <= 5 or len(line) > 45 or ends_sentence(line) or is_section(line):
         return False
     if len(parts) == 1 and _DOMAIN.fullmatch(line):
         return True
-    told = words(line)
-    if not is_proper(line) or phrases("desks").stand_in(told) or phrases("calls").at(told):
+    line_words = words(line)
+    if (
+        not is_proper(line)
+        or phrases("desks").stand_in(line_words)
+        or phrases("call_to_action").at(line_words)
+    ):
         return False
-    is_signed = any(word in single_words("outlets", "words") for word in told if len(word) > 1)
+    has_outlet_word = any(word in single_words("outlets", "words") for word in line_words if len(word) > 1)
     return (
         bool(_CAMEL.search(line))
-        or (is_signed and told not in phrases("outlets").whole)
+        or (has_outlet_word and line_words not in phrases("outlets").whole)
         or _ends_like_one(line)
     )
 
 
 def is_proper(line: str) -> bool:
-    """Whether every word begins as names do; in scripts without capitals every word may."""
+    """Return whether every word begins like a name; in scripts without capitals every word does."""
     return all(not w[0].islower() or w.lower() in _SMALL or _CAMEL.match(w) is not None for w in line.split())
 
 
@@ -73,9 +77,9 @@ _SMALL = frozenset(
 
 
 def is_masthead(line: str, outlet: str) -> bool:
-    """Whether `line` shows the name `outlet` and nothing but it, an edition or a section.
+    """Return whether `line` is the name `outlet`, alone or with an edition or a section.
 
-    Letter case, marks, "&" and articles aside; a web address counts by its name.
+    Case, punctuation, "&" and articles are ignored; of a domain its name is compared.
     """
     name = _key(_HOST.sub(r"\g<name>", outlet.strip()) if _DOMAIN.fullmatch(outlet.strip()) else outlet)
     pieces = [piece for piece in _PIECES.split(line) if piece.strip()]
@@ -86,25 +90,25 @@ def is_masthead(line: str, outlet: str) -> bool:
 
 _HOST = re.compile(r"^(?:www\.)?(?P<name>[^.]+)\..*")
 _PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+|:\s+")
-_EDITION_WORDS = 4  # "Saturday Sports Final"; a longer piece beside the name is a headline
+_EDITION_WORDS = 4  # "Saturday Sports Final"; a longer piece next to the name is a headline
 _UNWEIGHED = _SMALL | {"und", "et", "y", "e", "en", "les", "los", "las", "den", "il", "lo", "het", "o", "a"}
 
 
 def _key(name: str) -> str:
-    words = folded(name).split()
-    return "".join(word for word in words if word not in _UNWEIGHED) or "".join(words)
+    name_words = folded(name).split()
+    return "".join(word for word in name_words if word not in _UNWEIGHED) or "".join(name_words)
 
 
 def outlet_of_copyright(line: str) -> str | None:
-    """The name in "© 2024 The Example Times. All rights reserved."; None when the line is none."""
-    found = _RIGHTS.fullmatch(line.strip()[:300])
-    if found is None:
+    """Return the name in "© 2024 The Example Times. All rights reserved."; None for other lines."""
+    notice = _RIGHTS.fullmatch(line.strip()[:300])
+    if notice is None:
         return None
-    rest = found["rest"].strip()
-    end = _RIGHTS_END.search(rest)
-    parts = (rest[: end.start()] if end else rest).split()
+    holder = notice["rest"].strip()
+    end = _RIGHTS_END.search(holder)
+    parts = (holder[: end.start()] if end else holder).split()
     for place in range(len(parts)):
-        if phrases("never").at(words(" ".join(parts[place:]))):
+        if phrases("never_content").at(words(" ".join(parts[place:]))):
             parts = parts[:place]
             break
     name = " ".join(parts).strip(" .-–")
@@ -113,37 +117,39 @@ def outlet_of_copyright(line: str) -> str | None:
 
 
 def outlet_beside(line: str) -> str | None:
-    """The name that stands in `line` beside nothing but what pages say ("The Lantern - Back to home",
-    "Lantern > World > Syria"); None for any other line."""
+    """Return the name in a line that otherwise has only boilerplate, or None.
+
+    Examples: "The Lantern - Back to home", "Lantern > World > Syria".
+    """
     steps = breadcrumb_pieces(line)
     if steps:
         first = steps[0]
-        is_name = not is_section(first) and words(first) not in phrases("home").whole
+        is_name = not is_section(first) and words(first) not in phrases("breadcrumb_home").whole
         return first if is_name and _may_be_name(first) else None
     if label_of(line)[0] in phrases("label").whole | phrases("bylines").whole:
         return None
     pieces = [piece.strip() for piece in _PIECES.split(line) if piece.strip()]
-    names = [piece for piece in pieces if not (is_furniture(piece) or is_weak(piece))]
+    names = [piece for piece in pieces if not (is_boilerplate(piece) or is_weak(piece))]
     return names[0] if len(names) == 1 < len(pieces) and looks_like_outlet(names[0]) else None
 
 
 def confirmed_names(lines: Sequence[str]) -> frozenset[str]:
-    """Folded names that notices of rights and sources in `lines` give the outlet."""
-    found = {name for line in lines if (name := outlet_of_copyright(line))}
+    """Return the folded names of the outlet in copyright notices and sources among `lines`."""
+    names = {name for line in lines if (name := outlet_of_copyright(line))}
     for line in lines:
-        label, rest = label_of(line)
-        if " ".join(label) in _SOURCES and count_words(rest) <= 5:
-            found.add(rest)
-    return frozenset(filter(None, map(_key, found)))
+        label, source = label_of(line)
+        if " ".join(label) in _SOURCES and count_words(source) <= 5:
+            names.add(source)
+    return frozenset(filter(None, map(_key, names)))
 
 
 def is_confirmed(line: str, names: frozenset[str]) -> bool:
-    """Whether `line` is one of the `names` that `confirmed_names` gave."""
+    """Return whether `line` is one of the `names` that `confirmed_names` returned."""
     return _key(line) in names
 
 
 def _may_be_name(line: str) -> bool:
-    return count_words(line) <= 5 and is_proper(line) and not is_furniture(line)
+    return count_words(line) <= 5 and is_proper(line) and not is_boilerplate(line)
 
 
 _SOURCES = frozenset(
@@ -155,10 +161,10 @@ _SOURCES = frozenset(
 
 
 def split_title(title: str, outlet: str | None = None) -> tuple[str, str | None]:
-    """(headline, outlet) of a title that carries its outlet's name: "Rain expected | The Example Times".
+    """Split a title with the outlet's name, "Rain expected | The Example Times", into (headline, outlet).
 
-    The tail goes when it is `outlet` or has the look of one, the head when it is `outlet`; else the title
-    stays whole and the name is None.
+    The end is split off if it is `outlet` or looks like an outlet, the beginning if it is `outlet`; otherwise
+    return the whole title and None.
     """
     breaks = list(_SEPARATED.finditer(title))
     if breaks and outlet and _key(title[: breaks[0].start()]) == _key(outlet):

@@ -1,8 +1,8 @@
-"""Plain text as a person saved it: which line is headline, byline, date, furniture, and what is the article.
+"""Plain text saved by a person: finds headline, byline, date and boilerplate, and returns the article.
 
 Head (before the first paragraph of prose, at most `head_lines` lines): masthead, kicker, headline, byline and
-date stand there, each told by its place and shape. Middle: whole lines of furniture go. End: links to other
-articles go. Everything else stays, in order; a sentence is never cut.
+date, classified by position and form. Middle: boilerplate lines are removed. End: links to other articles are
+removed. Everything else stays, in order; a sentence is never cut.
 """
 
 import datetime as dt
@@ -17,13 +17,15 @@ from aggregator.extract.lines import count_words, ends_sentence, folded, is_pros
 from aggregator.extract.liveblog.detect import opens_with_clock
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import stated_byline
-from aggregator.extract.plain.header import is_head_furniture, read_head
+from aggregator.extract.plain.header import is_head_boilerplate, read_head
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.model.core import Published
 
 
 class SavedText(msgspec.Struct, frozen=True, kw_only=True):
-    """What a saved text holds. `lines` are all its lines, furniture and credits too, for `wire.find_wire`."""
+    """The content of a saved text. `lines` are all its lines, with boilerplate and credits, for
+    `wire.find_wire`.
+    """
 
     title: str = ""
     paragraphs: tuple[str, ...] = ()
@@ -34,22 +36,22 @@ class SavedText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SavedTextContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a text before it is read; `zone` and `seen` as in `dates`."""
+    """Known facts about a text; `zone` and `seen` as in dates.py."""
 
     tuning: ExtractTuning
-    headings: tuple[str, ...] = ()  # other forms of its headline, which may be repeated above the text
-    outlet: str | None = None  # whose masthead may stand above the headline
+    headings: tuple[str, ...] = ()  # other forms of its headline, which may be repeated before the text
+    outlet: str | None = None  # its masthead may be before the headline
     zone: str | None = None
     seen: dt.datetime | None = None
 
 
 def read_saved_text(text: str, context: SavedTextContext) -> SavedText:
-    """An article out of clean `text` that holds headline and furniture."""
+    """Extract the article from clean `text` that includes headline and boilerplate."""
     tuning = context.tuning
     lines = _lines(text)
     first = _first_prose(lines, tuning.head_lines)
     body_start = _after_standfirst(lines, first, tuning.head_lines)
-    body = _without_furniture(lines[body_start:], head_lines=max(0, tuning.head_lines - body_start))
+    body = _without_boilerplate(lines[body_start:], head_lines=max(0, tuning.head_lines - body_start))
     closing = lines[max(body_start, len(lines) - 2 * tuning.closing_lines) :]
     above, standfirst = lines[:first], lines[first:body_start]
     head = read_head(
@@ -77,15 +79,15 @@ def read_saved_text(text: str, context: SavedTextContext) -> SavedText:
 
 
 def read_titled_text(text: str, title: str, context: SavedTextContext) -> SavedText:
-    """The gentle reading, for a body whose headline is known: the repeated headline and furniture go."""
+    """Extract the article from a body with a known headline; remove boilerplate and repeated headlines."""
     lines = _lines(text)
     start = _first_prose(lines, context.tuning.head_lines)
     author = next((name for name in map(stated_byline, lines[:start]) if name), None)
-    head = [x for x in lines[:start] if not is_head_furniture(x, context.outlet) and not is_agency_name(x)]
-    kept = [*head, *_without_furniture(lines[start:], head_lines=0)]
+    head = [x for x in lines[:start] if not is_head_boilerplate(x, context.outlet) and not is_agency_name(x)]
+    remaining = [*head, *_without_boilerplate(lines[start:], head_lines=0)]
     return SavedText(
         title=title,
-        paragraphs=_without_title(kept, title, *context.headings),
+        paragraphs=_without_title(remaining, title, *context.headings),
         author=author,
         published=dates.published_from_text(lines[:start], context.zone, context.seen),
         lines=tuple(lines),
@@ -105,7 +107,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _is_hard_wrapped(blocks: list[list[str]]) -> bool:
-    """Whether line ends inside blocks come from a column's width: full lines that break off in a sentence."""
+    """Return whether line ends inside blocks are hard wraps: full lines that end within a sentence."""
     inner = [line for block in blocks for line in block[:-1] if line]
     if len(blocks) < 2 or len(inner) < 4:
         return False
@@ -114,12 +116,11 @@ def _is_hard_wrapped(blocks: list[list[str]]) -> bool:
 
 
 def _first_prose(lines: Sequence[str], limit: int) -> int:
-    """Where the article's text begins: the first paragraph of prose among the first `limit` lines, those that
-    are plain furniture not counted."""
+    """Return where the text begins: at the first prose within `limit` lines, not counting boilerplate."""
     others = 0
     is_live = sum(map(opens_with_clock, lines)) >= _LIVE_ENTRIES
     for number, line in enumerate(lines[: limit * _MENU_LINES]):
-        if boilerplate.is_furniture(line) or dates.is_date_line(line):
+        if boilerplate.is_boilerplate(line) or dates.is_date_line(line):
             continue
         if (is_live and opens_with_clock(line)) or (
             _opens_text(line) and not boilerplate.breadcrumb_pieces(line)
@@ -132,8 +133,10 @@ def _first_prose(lines: Sequence[str], limit: int) -> int:
 
 
 def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
-    """Where the text goes on, when its first paragraph is a standfirst: one with a byline or date line below
-    it and a headline above. Else `first`."""
+    """Return where the text continues after a standfirst, or `first` if there is none.
+
+    A standfirst is a first paragraph with a byline or date line after it and a headline before it.
+    """
     reach = range(first + 1, min(len(lines), max(first, limit) + 1)) if first else range(0)
     prose = [number for number in reach if _is_text(lines[number])]
     stop = prose[1] if len(prose) > 1 else len(lines)
@@ -144,18 +147,18 @@ def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
     return marks[-1] + 1 if is_between else first
 
 
-_LIVE_ENTRIES = 3  # lines that open with a clock make the text a live blog's
-_MENU_LINES = 4  # lines of menus and share buttons there may be to one of the head's own
+_LIVE_ENTRIES = 3  # a text with this many lines that begin with a clock time is a live blog
+_MENU_LINES = 4  # tolerated lines of menus and share buttons for each line of the head
 _INNER_STOP = re.compile(r"[^\W\d_]{3}[.。](?:\s|(?<=。))[\"”»)]?\s*[^\Wa-z\d_]")
 
 
 def _opens_text(line: str) -> bool:
-    """Prose, or what only a text begins with: several sentences, or many words and a colon at the end."""
-    words = count_words(line)
+    """Return whether the line is prose, several sentences, or many words with a colon at the end."""
+    word_count = count_words(line)
     return (
         is_prose(line)
-        or (words >= 8 and line.endswith((":", "：")))
-        or (words >= 12 and _INNER_STOP.search(line) is not None)
+        or (word_count >= 8 and line.endswith((":", "：")))
+        or (word_count >= 12 and _INNER_STOP.search(line) is not None)
     )
 
 
@@ -163,21 +166,23 @@ _ENGLISH = frozenset({"the", "and", "of", "to", "said", "that", "with", "from"})
 
 
 def _is_day_first(body: Sequence[str]) -> bool | None:
-    """Whether the language of the text writes 3/4/2024 with the day first; None for English, which does both,
-    for languages that write the year first, and where too little is there to tell."""
-    found = folded(" ".join(body)[:2000]).split()
-    is_spaced = sum(len(word) for word in found) < 15 * len(found)
-    if len(found) < 12 or not is_spaced:
+    """Return whether the text's language writes 3/4/2024 with the day first.
+
+    None for English, which uses both orders, for languages with the year first, and for short texts.
+    """
+    text_words = folded(" ".join(body)[:2000]).split()
+    is_spaced = sum(len(word) for word in text_words) < 15 * len(text_words)
+    if len(text_words) < 12 or not is_spaced:
         return None
-    share = sum(word in _ENGLISH for word in found) / len(found)
+    share = sum(word in _ENGLISH for word in text_words) / len(text_words)
     return True if share < 0.05 else None
 
 
-# --- titles that stand elsewhere ---------------------------------------------------------------------------
+# --- titles and outlets in other places --------------------------------------------------------------------
 
 
 def _breadcrumb_title(lines: Sequence[str]) -> str | None:
-    """The headline in a breadcrumb line at either end, for a text that was saved without its headline."""
+    """Return the headline in a breadcrumb line at either end, for a text saved without its headline."""
     for line in (*lines[:3], *reversed(lines[-6:])):
         pieces = [p for p in boilerplate.breadcrumb_pieces(line) if count_words(p) >= 4]
         if pieces:
@@ -186,18 +191,18 @@ def _breadcrumb_title(lines: Sequence[str]) -> str | None:
 
 
 def _opening(body: Sequence[str], tuning: ExtractTuning) -> str:
-    """The first sentence, for a text without any headline; it stays in the text too."""
+    """Return the first sentence, for a text without any headline; it also stays in the text."""
     from aggregator.extract.sentences import split_sentences
 
     if len(body) > 1 and count_words(body[0]) < tuning.prose_words:
-        return body[0]  # a headline that ends with a full stop, or a standfirst
+        return body[0]  # a headline with a full stop, or a standfirst
     sentences = split_sentences(body[0]) if body else []
     words = (sentences[0] if sentences else (body[0] if body else "")).split()
     return " ".join(words[: tuning.title_words]) + (" …" if len(words) > tuning.title_words else "")
 
 
 def _outlet_of_closing(lines: Sequence[str], tuning: ExtractTuning) -> str | None:
-    """The outlet in a notice of rights or a breadcrumb among the last lines."""
+    """Return the outlet in a copyright notice or a breadcrumb among the last lines."""
     last = lines[-2 * tuning.closing_lines :]
     for read in (outlet_names.outlet_of_copyright, outlet_names.outlet_beside):
         for line in reversed(last):
@@ -209,42 +214,44 @@ def _outlet_of_closing(lines: Sequence[str], tuning: ExtractTuning) -> str | Non
 
 # --- body and end ------------------------------------------------------------------------------------------
 
-_BOX_LINES = 4  # lines below a call to subscribe that belong to it
-_LINK_WORDS = 6  # a link to another article has so many words, where a heading before the text has fewer
+_BOX_LINES = 4  # lines after a call to subscribe that belong to it
+_LINK_WORDS = 6  # links to articles have this many words; a heading before the text has fewer
 
 
-def _without_furniture(lines: Sequence[str], *, head_lines: int) -> list[str]:
+def _without_boilerplate(lines: Sequence[str], *, head_lines: int) -> list[str]:
     is_live = sum(map(opens_with_clock, lines)) >= _LIVE_ENTRIES
     lines = _without_end(_without_related_end(lines))
-    gone = [
-        boilerplate.is_furniture(line)
+    is_removed = [
+        boilerplate.is_boilerplate(line)
         or bool(boilerplate.breadcrumb_pieces(line))
         or dates.is_labelled_date(line)
         or (is_live and number < head_lines and boilerplate.is_headline_bullet(line))
         for number, line in enumerate(lines)
     ]
-    _mark_blocks(lines, gone)
-    _mark_weak(lines, gone)
-    _mark_tail(lines, gone)
+    _mark_blocks(lines, is_removed)
+    _mark_weak(lines, is_removed)
+    _mark_tail(lines, is_removed)
     return [
-        boilerplate.without_bullet(line) for line, is_gone in zip(lines, gone, strict=True) if not is_gone
+        boilerplate.without_bullet(line)
+        for line, removed in zip(lines, is_removed, strict=True)
+        if not removed
     ]
 
 
-def _mark_blocks(lines: Sequence[str], gone: list[bool]) -> None:
-    """Links below their heading, up to the next prose, and the lines of a box to subscribe."""
+def _mark_blocks(lines: Sequence[str], is_removed: list[bool]) -> None:
+    """Mark the links after their heading, up to the next prose, and the lines of a box to subscribe."""
     reach, block = 0, list[int]()
     for number, line in enumerate(lines):
         if boilerplate.heads_related_links(line):
-            reach, block, gone[number] = len(lines), [], True
-        elif gone[number] and boilerplate.opens_box(line):
+            reach, block, is_removed[number] = len(lines), [], True
+        elif is_removed[number] and boilerplate.opens_box(line):
             reach, block = max(reach, number + _BOX_LINES), []
-        elif _is_text(line) and not gone[number]:
-            _keep_heading(lines, gone, block)
+        elif _is_text(line) and not is_removed[number]:
+            _keep_heading(lines, is_removed, block)
             reach, block = 0, []
         elif number <= reach and reach and (not ends_sentence(line) or line.endswith("?") or _is_dated(line)):
             block.append(number)
-            gone[number] = True
+            is_removed[number] = True
 
 
 def _is_text(line: str) -> bool:
@@ -255,57 +262,61 @@ def _is_dated(line: str) -> bool:
     return dates.is_date_line(line)
 
 
-def _keep_heading(lines: Sequence[str], gone: list[bool], block: Sequence[int]) -> None:
-    """A short line between links and prose is the heading of the prose."""
-    if len(block) < 2 or boilerplate.is_furniture(lines[block[-1]]) or _is_dated(lines[block[-1]]):
+def _keep_heading(lines: Sequence[str], is_removed: list[bool], block: Sequence[int]) -> None:
+    """Unmark a short line between links and prose: it is the heading of the prose."""
+    if len(block) < 2 or boilerplate.is_boilerplate(lines[block[-1]]) or _is_dated(lines[block[-1]]):
         return
     links = [count_words(lines[number]) for number in block[:-1]]
     last = count_words(lines[block[-1]])
     if max(links) >= _LINK_WORDS > last and not boilerplate.is_weak(lines[block[-1]]):
-        gone[block[-1]] = False
+        is_removed[block[-1]] = False
 
 
-def _mark_weak(lines: Sequence[str], gone: list[bool]) -> None:
-    """Words that are furniture beside other furniture: forwards, then backwards."""
+def _mark_weak(lines: Sequence[str], is_removed: list[bool]) -> None:
+    """Mark lines that are boilerplate next to other boilerplate: forwards, then backwards."""
     for order in (range(1, len(lines)), range(len(lines) - 2, -1, -1)):
         step = -1 if order.step > 0 else 1
         for number in order:
-            if not gone[number] and gone[number + step] and boilerplate.is_weak(lines[number]):
-                gone[number] = True
+            if not is_removed[number] and is_removed[number + step] and boilerplate.is_weak(lines[number]):
+                is_removed[number] = True
 
 
-def _mark_tail(lines: Sequence[str], gone: list[bool]) -> None:
-    """After the last sentence that stays: all lines where some are furniture, for a heading has text below;
-    of a list, a table or verses what stands below the furniture."""
-    says = (n for n, line in enumerate(lines) if not gone[n] and (ends_sentence(line) or _opens_text(line)))
-    last = max(says, default=-1)
+def _mark_tail(lines: Sequence[str], is_removed: list[bool]) -> None:
+    """Mark lines after the last sentence if some of them are boilerplate: a heading would have text below.
+
+    In a list, a table or verses only the lines after the boilerplate are marked.
+    """
+    sentences = (
+        n for n, line in enumerate(lines) if not is_removed[n] and (ends_sentence(line) or _opens_text(line))
+    )
+    last = max(sentences, default=-1)
     if last < 0:
         return
     below = range(last + 1, len(lines))
-    first = next((n for n in below if gone[n] or _is_below_text(lines[n])), len(lines))
+    first = next((n for n in below if is_removed[n] or _is_below_text(lines[n])), len(lines))
     if last + 1 < first < len(lines) and not _is_list(lines[last:first]):
         first = last + 1
     for number in range(first, len(lines)):
-        gone[number] = True
+        is_removed[number] = True
 
 
 def _is_list(lines: Sequence[str]) -> bool:
-    """Whether what follows the first of `lines` is a list or a table that it announces, or verses."""
+    """Return whether the lines after the first are a list or table that it introduces, or verses."""
     below = lines[1:]
     has_marks = all(boilerplate.without_bullet(line) != line or any(map(str.isdigit, line)) for line in below)
     return any(line.endswith((":", "：")) for line in lines) or has_marks or len(below) >= _VERSES
 
 
-_VERSES = 4  # so many short lines in a row are no heading
+_VERSES = 4  # this many short lines in a row are not headings
 
 
 def _is_below_text(line: str) -> bool:
-    """Whether `line` is furniture or a signature where no sentence follows."""
+    """Return whether `line` is boilerplate or a signature if no sentence follows."""
     return boilerplate.is_weak(line) or stated_byline(line) is not None or is_agency_name(line)
 
 
 def _without_end(lines: Sequence[str]) -> Sequence[str]:
-    """`lines` up to a notice of rights or the like, where most of the prose stands before it."""
+    """Return `lines` up to a copyright notice or the like, if most of the prose is before it."""
     total = sum(count_words(line) for line in lines if is_prose(line))
     before = 0
     for number, line in enumerate(lines):
@@ -316,40 +327,39 @@ def _without_end(lines: Sequence[str]) -> Sequence[str]:
 
 
 def _without_repeats(paragraphs: Sequence[str]) -> tuple[str, ...]:
-    """`paragraphs` without those that repeat an earlier one of eight words or more (a standfirst, a quotation
-    set apart)."""
+    """Return `paragraphs` without repeats of eight or more words (a standfirst, a pull quote)."""
     seen: set[str] = set()
-    kept = []
+    distinct = []
     for paragraph in paragraphs:
         name = folded(paragraph)
         if name in seen:
             continue
         if count_words(paragraph) >= _REPEATED_WORDS:
             seen.add(name)
-        kept.append(paragraph)
-    return tuple(kept)
+        distinct.append(paragraph)
+    return tuple(distinct)
 
 
 _REPEATED_WORDS = 8
 
 
 def _without_title(paragraphs: Sequence[str], *titles: str) -> tuple[str, ...]:
-    """`paragraphs` without the headline where it is repeated: at the top, and a longer one anywhere."""
-    known = [title for title in titles if title]
-    long = [title for title in known if count_words(title) >= 4]
+    """Return `paragraphs` without repetitions of the headline: at the top, and a longer one anywhere."""
+    given = [title for title in titles if title]
+    long = [title for title in given if count_words(title) >= 4]
     return tuple(
         p
         for n, p in enumerate(paragraphs)
-        if not any(same_line(p, t) for t in (known if n <= 3 else long))
+        if not any(same_line(p, t) for t in (given if n <= 3 else long))
         and not any(_carries(p, t) for t in long)
     )
 
 
-_CARRYING_WORDS = 6  # beside a headline in a line that is there to share it
+_CARRYING_WORDS = 6  # words besides the headline in a line for sharing it
 
 
 def _carries(line: str, title: str) -> bool:
-    """Whether `line` is the headline with a few words before it ("Share this article: ...")."""
+    """Return whether `line` is the headline after a few words ("Share this article: ...")."""
     if (
         not len(title) < len(line) <= len(title) + 80
         or count_words(line) > count_words(title) + _CARRYING_WORDS
@@ -359,12 +369,12 @@ def _carries(line: str, title: str) -> bool:
 
 
 def _without_related_end(lines: Sequence[str]) -> Sequence[str]:
-    """`lines` up to a row of links or a heading of related links after which no sentence follows."""
+    """Return `lines` up to a row of links or a heading of related links with no sentence after it."""
     end = len(lines)
     while end and boilerplate.is_navigation(lines[end - 1]):
         end -= 1
     for number in range(end - 1, -1, -1):
-        if ends_sentence(lines[number]) and not boilerplate.is_furniture(lines[number]):
+        if ends_sentence(lines[number]) and not boilerplate.is_boilerplate(lines[number]):
             return lines[:end]
         if boilerplate.heads_related_links(lines[number]):
             return lines[:number]

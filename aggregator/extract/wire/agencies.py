@@ -1,6 +1,6 @@
-"""Who is an agency, by which names and addresses, and which outlets are one publisher (agencies.yaml).
+"""News agencies by their names and sites, and publishers' families of outlets (agencies.yaml).
 
-Spellings are looked up without regard to letter case, marks around them and a leading "www.".
+Names are looked up without case, surrounding punctuation and a leading "www.".
 """
 
 import re
@@ -17,7 +17,7 @@ from aggregator.model.core import Wire
 
 
 class Agency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One agency; see agencies.yaml for what each list is for."""
+    """One agency; agencies.yaml explains each list."""
 
     names: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class Agency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AgencyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """agencies.yaml as it stands there."""
+    """The content of agencies.yaml."""
 
     agencies: dict[str, Agency]
     families: dict[str, tuple[str, ...]]
@@ -34,7 +34,7 @@ class AgencyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def agency_table() -> AgencyTable:
-    """The shipped table; a wrong one is our mistake, not a user's."""
+    """Return the shipped table. Raises for an invalid file, which is a bug and not a user's error."""
     raw: dict[str, Any] = yaml.safe_load(
         files("aggregator.extract.wire").joinpath("agencies.yaml").read_text(encoding="utf-8")
     )
@@ -46,26 +46,26 @@ _WWW = re.compile(r"^(?:https?://)?(?:www\.)?")
 
 @lru_cache(maxsize=1024)
 def outlet_key(outlet: str) -> str:
-    """What two spellings of one outlet share: no letter case, no "www."; an agency's sites go by its name."""
+    """Return a common form for spellings of one outlet: lower case, no "www.", agencies by name."""
     plain = _plain(outlet)
     return _agency_by_outlet().get(plain, plain).casefold()
 
 
 def agency_of(outlet: str | None) -> str | None:
-    """The canonical agency name when this outlet *is* a news agency, by name or domain."""
+    """Return the canonical name of the agency if this outlet *is* a news agency, by name or domain."""
     return None if outlet is None else _agency_by_outlet().get(_plain(outlet))
 
 
 @cache
 def shipped_families() -> Mapping[str, str]:
-    """Outlet key → publisher family, for the families that ship with the program."""
+    """Return publisher families by outlet key, for the families that ship with the program."""
     return family_table({})
 
 
 def family_table(chosen: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Outlet key → publisher family: the shipped ones, the user's `chosen` ones (name → outlets) over them.
+    """Return families by outlet key: the user's `chosen` ones (outlets by name) override the shipped ones.
 
-    An outlet that the user names is of the user's family alone. A family's own name is one of its outlets.
+    An outlet in a user's family is in no shipped one. A family's own name is one of its outlets.
     """
     table: dict[str, str] = {}
     for families in (agency_table().families, chosen):
@@ -78,37 +78,37 @@ def family_table(chosen: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 class NamedAgencies(NamedTuple):
-    """What a list of agencies names."""
+    """The result of parsing a list of agencies."""
 
-    agencies: frozenset[str]  # canonical names; empty where only "agencies" are spoken of
-    unnamed: bool = False  # "and agencies", too
+    agencies: frozenset[str]  # canonical names; empty for the word "agencies" alone
+    unnamed: bool = False  # also "and agencies"
 
     @property
     def agency(self) -> str | None:
-        """The one agency; None for several: the text is then of none of them alone."""
+        """The only agency, or None for several: then the text is by none of them alone."""
         return next(iter(self.agencies)) if len(self.agencies) == 1 and not self.unnamed else None
 
 
 def normalize_marks(text: str) -> str:
-    """`text` with full-width letters and marks as their plain ones, every run of spaces as one."""
+    """Return `text` with full-width letters and punctuation as plain ones and single spaces."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
-def agencies_named(words: str, *, doubtful: bool = False) -> NamedAgencies | None:
-    """The agencies of which `words` (`normalize_marks`) are a list; None when they say anything else.
+def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | None:
+    """Parse `names` (see `normalize_marks`) as a list of agencies; None if it is anything else.
 
-    Besides agencies a list may hold a desk's initials ("ade/dpa", "AFP/lk"). `doubtful`: whether short forms
-    with other meanings count by themselves; beside an agency they always do.
+    A list may also have a desk's initials ("ade/dpa", "AFP/lk"). `doubtful`: whether ambiguous short forms
+    count alone; next to an agency they always do.
     """
-    words = words.strip(_MARKS)
-    if not words or len(words) > _LIST_CHARS:
+    names = names.strip(_MARKS)
+    if not names or len(names) > _LIST_CHARS:
         return None
     sure, weak, unnamed = set[str](), set[str](), False
-    for piece in [words] if _known(words) else _SEPARATED.split(words):
+    for piece in [names] if _find_agency(names) else _SEPARATED.split(names):
         bare = piece.strip(_MARKS)
-        known = _known(bare)
-        if known is not None:
-            (weak if known.doubtful else sure).add(known.agency)
+        agency = _find_agency(bare)
+        if agency is not None:
+            (weak if agency.doubtful else sure).add(agency.agency)
         elif bare.casefold() in _UNNAMED:
             unnamed = True
         elif not _INITIALS.fullmatch(bare):
@@ -118,16 +118,16 @@ def agencies_named(words: str, *, doubtful: bool = False) -> NamedAgencies | Non
     return NamedAgencies(frozenset(sure | weak), unnamed)
 
 
-def may_name(words: str) -> bool:
-    """False where `words` hold no word of any agency's name: the quick answer for most lines."""
-    return _WIDE.search(words) is not None or not _first_words().isdisjoint(_WORD.findall(words.casefold()))
+def may_name(text: str) -> bool:
+    """Return False if the text has no word of an agency's name; a quick check for most lines."""
+    return _WIDE.search(text) is not None or not _first_words().isdisjoint(_WORD.findall(text.casefold()))
 
 
 def agency_names(scripts: str) -> list[str]:
-    """All names and codes in which a letter of the character class `scripts` stands, longest first."""
+    """Return all names and codes with a letter of the character class `scripts`, longest first."""
     has = re.compile(f"[{scripts}]")
-    found = {name for name in _exact() if has.search(name)}
-    return sorted(found, key=lambda name: (-len(name), name))
+    names = {name for name in _exact() if has.search(name)}
+    return sorted(names, key=lambda name: (-len(name), name))
 
 
 _LIST_CHARS = 90
@@ -183,20 +183,20 @@ class _KnownAgency(NamedTuple):
 
 @cache
 def _exact() -> Mapping[str, _KnownAgency]:
-    """Spelling → agency, as the spelling stands in the table."""
-    found: dict[str, _KnownAgency] = {}
+    """Return agencies by spelling, as written in the table."""
+    agencies: dict[str, _KnownAgency] = {}
     for canonical, agency in agency_table().agencies.items():
         for name in agency.doubtful:
-            found[normalize_marks(name)] = _KnownAgency(canonical, doubtful=True)
+            agencies[normalize_marks(name)] = _KnownAgency(canonical, doubtful=True)
     for canonical, agency in agency_table().agencies.items():
         for name in (*agency.names, *agency.codes):
-            found[normalize_marks(name)] = _KnownAgency(canonical, doubtful=False)
-    return found
+            agencies[normalize_marks(name)] = _KnownAgency(canonical, doubtful=False)
+    return agencies
 
 
 @cache
 def _folded() -> Mapping[str, str]:
-    """Spelled-out names without their letter case → agency; short forms are not among them."""
+    """Return agencies by full name in lower case, without short forms."""
     return {
         normalize_marks(name).casefold(): canonical
         for canonical, agency in agency_table().agencies.items()
@@ -207,17 +207,17 @@ def _folded() -> Mapping[str, str]:
 @cache
 def _first_words() -> frozenset[str]:
     names = (*_exact(), *_UNNAMED)
-    words = (_WORD.findall(_ARTICLE.sub("", name.casefold())) for name in names)
-    return frozenset(found[0] for found in words if found)
+    words_of_names = (_WORD.findall(_ARTICLE.sub("", name.casefold())) for name in names)
+    return frozenset(found[0] for found in words_of_names if found)
 
 
-def _known(words: str) -> _KnownAgency | None:
-    for form in (words, _AROUND.sub("", words)):
-        found = _exact().get(form)
-        if found is None and form.casefold() in _folded():
-            found = _KnownAgency(_folded()[form.casefold()], doubtful=False)
-        if found is not None:
-            return found
+def _find_agency(name: str) -> _KnownAgency | None:
+    for form in (name, _AROUND.sub("", name)):
+        agency = _exact().get(form)
+        if agency is None and form.casefold() in _folded():
+            agency = _KnownAgency(_folded()[form.casefold()], doubtful=False)
+        if agency is not None:
+            return agency
     return None
 
 
@@ -230,7 +230,7 @@ def _plain(outlet: str) -> str:
 
 @cache
 def _agency_by_outlet() -> dict[str, str]:
-    """Doubtful codes are no outlets' names: a paper called "AA" or "TT" is not the agency."""
+    """Return agencies by outlet key, without ambiguous codes: a paper named "AA" is not the agency."""
     return {
         _plain(name): canonical
         for canonical, agency in agency_table().agencies.items()
@@ -240,9 +240,10 @@ def _agency_by_outlet() -> dict[str, str]:
 
 
 def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | None:
-    """The agency behind a copy of the article `original`: the one whose outlet it is, else the one behind it.
+    """Return the agency behind a copy of the article `original`: its outlet if that is an agency, else its
+    wire.
 
-    `wire`: the agency on the original's row, which was sure enough there. For copies, never for excerpts.
+    `wire`: the sufficiently certain agency of the original. Only for copies, not for excerpts.
     """
     own = agency_of(outlet)
     agency = own or wire

@@ -1,11 +1,11 @@
-"""The news agency behind a text: told by dateline, byline, credit line or meta data, never by a quotation.
+"""The news agency behind a text, by dateline, byline, credit line or metadata, never by a quotation.
 
-"told the AFP news agency" makes AFP a voice in the story, not its author. "Photo: AFP" is the photo's mark.
-"(With agency inputs)" says that agencies were used and names none, "dpa/AFP" that the text is of neither
-alone. An outlet that marks its own dateline ("(CNN)") is no agency.
+"told the AFP news agency" makes AFP a source in the story and not its author. "Photo: AFP" is the credit of a
+photo. "(With agency inputs)" states that agencies were used and names none; "dpa/AFP" means that the text is
+by neither alone. An outlet's mark in its own dateline ("(CNN)") is not an agency.
 
-Every form below cuts a few words out of its line and asks `agencies_named` whether they are agencies and
-nothing else. Which names there are, in which scripts, stands in agencies.yaml alone.
+Each pattern extracts a few words from a line, and `agencies_named` decides whether they are names of agencies
+only. The names of all scripts are in agencies.yaml.
 """
 
 import re
@@ -24,18 +24,18 @@ from aggregator.extract.wire.agencies import (
 )
 from aggregator.model.core import Wire
 
-_HEAD_CHARS = 200  # of a paragraph in which a dateline ends
+_HEAD_CHARS = 200  # at the beginning of a paragraph in which a dateline ends
 _MAX_LINE = 300  # characters of a credit line
 _MAX_BYLINE = 120
-_CLOSED_WORDS = 6  # of a paragraph that a credit may close
+_CLOSED_WORDS = 6  # least length of a paragraph that may end with a credit
 
 
 def is_agency_name(line: str) -> bool:
-    """Whether the whole line is the name of one or several agencies."""
+    """Return whether the whole line is the name of one or several agencies."""
     if len(line) > 60:
         return False
-    found = agencies_named(normalize_marks(line))
-    return found is not None and bool(found.agencies)
+    named = agencies_named(normalize_marks(line))
+    return named is not None and bool(named.agencies)
 
 
 def find_wire(
@@ -48,13 +48,13 @@ def find_wire(
     title: str | None = None,
     sources: Sequence[str] = (),
 ) -> Wire | None:
-    """The agency behind a text of `paragraphs`; `lines` are all lines before furniture was taken off.
+    """Return the agency behind a text of `paragraphs`; `lines` are all lines including boilerplate.
 
-    Asked in the order of what they are worth: dateline, byline, meta data (`sources`: what the page or feed
-    calls the text's source), credit line, dateline of an agency that we do not list. A mark that names one
-    agency goes before a surer one that names several. None when no agency shows, a Wire without a name when
-    agencies were used but the text is of none of them alone. `outlet`: its own mark in a dateline is no
-    agency's. `title`: no byline, wherever it is repeated.
+    Marks are used in the order of their reliability: dateline, byline, metadata (`sources`: the declared
+    source of the text), credit line, dateline of an unlisted agency. A mark that names one agency is
+    preferred to a more certain one that names several. Return None without any mark, and a Wire without a
+    name if agencies were used but the text is by none of them alone. `outlet`: its own mark in a dateline is
+    not an agency. `title`: repetitions of it are not a byline.
     """
     lines = [line for line in lines or paragraphs if not title or not same_line(line, title)]
     marks = [
@@ -62,9 +62,13 @@ def find_wire(
         *_by_byline(author, _above_the_text(lines[: tuning.closing_lines]), tuning),
         *_by_source(sources),
         *_by_credit(_below_the_text(lines)[-tuning.closing_lines :], tuning),
-        *_by_unlisted_dateline(paragraphs[: tuning.wire_paragraphs], outlet, tuning.unlisted_agency),
+        *_by_unlisted_dateline(
+            paragraphs[: tuning.wire_paragraphs], outlet, tuning.unlisted_agency_confidence
+        ),
     ]
-    shared = [mark for mark in marks if mark.agency is not None and mark.confidence <= tuning.wire_shared]
+    shared = [
+        mark for mark in marks if mark.agency is not None and mark.confidence <= tuning.shared_wire_confidence
+    ]
     named = [mark for mark in marks if mark.agency is not None and mark not in shared]
     return next(iter([*named, *(mark for mark in marks if mark not in shared), *shared]), None)
 
@@ -87,10 +91,10 @@ _SLASHED = re.compile(
 )
 _BARRED = re.compile(r"(?P<place>[^|]{3,50})(?:\s\|\s|(?<=[A-ZÄÖÜ])\s)(?P<named>[\w/-]{2,30})\s\|\s")
 _MARK = re.compile(r"\s?[-–—,.]\s?|(?<=\d)\s")
-_DASHED_CHARS = 80  # of the head in which place and date end
+_DASHED_CHARS = 80  # of the head in which place and date end, at most
 _AGENCY_NEXT = re.compile(r"(?P<named>[^\W\d_][\w. ]{1,28}?)(?:\s?(?P<dash>[-–—:])|[.,](?=\s))")
 _BARE_OPENING = re.compile(r"(?P<named>[A-Z]{3,8})(?:\s?\.?[-–—]\s?)(?=[A-ZÀ-Þ])")
-_TOO_SHORT = re.compile(r"[A-Z]{2}")  # "Pittsburgh, PA —": after a comma two letters are a state
+_TOO_SHORT = re.compile(r"[A-Z]{2}")  # "Pittsburgh, PA —": two letters after a comma are a state
 _CASELESS = re.compile("[\u0590-\u08ff\u0900-\u0dff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _ARABIC = re.compile(
     rf"(?P<place>[\u0600-\u06ff\s\d.-]{{2,60}}?)\s?(?:[-–—]\s?|(?<=\d)\s|(?<=\d\sم)\s)"
@@ -109,9 +113,9 @@ _PLACE_BEFORE_NAME = re.compile(
 
 def _by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
     for paragraph in paragraphs:
-        found = _dateline_of(normalize_marks(paragraph[:_HEAD_CHARS]))
-        if found is not None and not _PICTURE.match(found[1]):
-            named, evidence = found
+        dateline = _dateline_of(normalize_marks(paragraph[:_HEAD_CHARS]))
+        if dateline is not None and not _PICTURE.match(dateline[1]):
+            named, evidence = dateline
             yield Wire(agency=named.agency, evidence=evidence.strip(), kind="dateline")
             return
 
@@ -128,25 +132,25 @@ _REGION = re.compile(
 
 
 def _bracketed(head: str) -> tuple[NamedAgencies, str] | None:
-    found = _BRACKETED.match(_REGION.sub("", head))
-    if found is None:
+    match = _BRACKETED.match(_REGION.sub("", head))
+    if match is None:
         return None
-    place, named, after = found["place"].strip(), found["named"], _AFTER.match(found["after"])
+    place, named, after = match["place"].strip(), match["named"], _AFTER.match(match["after"])
     if after is None:
         return None
     inside = _PLACE_BEFORE_NAME.fullmatch(named) if _CASELESS.search(named) else None
     if (
         inside is not None
         and not place
-        and ("【" in found.group() or "[" in found.group() or inside["place"])
+        and ("【" in match.group() or "[" in match.group() or inside["place"])
     ):
         listed = agencies_named(inside["named"])
-        return (listed, found.group()[: found.end("named") + 1]) if listed else None
-    opens = after["dash"] is not None or _opens_sentence(found["after"].lstrip())
+        return (listed, match.group()[: match.end("named") + 1]) if listed else None
+    opens = after["dash"] is not None or _opens_sentence(match["after"].lstrip())
     listed = agencies_named(named, doubtful=bool(place))
     if listed is None or not listed.agencies or not opens or not _is_place(place, listed):
         return None
-    return listed, found.group()[: found.end("named") + 1]
+    return listed, match.group()[: match.end("named") + 1]
 
 
 def _opens_sentence(rest: str) -> bool:
@@ -154,7 +158,7 @@ def _opens_sentence(rest: str) -> bool:
 
 
 def _is_place(place: str, named: NamedAgencies) -> bool:
-    """Whether the words before the agency are a place and a date at most, and not what it stands for."""
+    """Return whether the text before the agency is at most a place and a date."""
     words = place.replace("/", " ").split()
     if not words:
         return True
@@ -175,35 +179,35 @@ def _is_place(place: str, named: NamedAgencies) -> bool:
 
 
 def _is_arabic_place(words: Sequence[str]) -> bool:
-    """A town, or a town and a date in one calendar or both."""
+    """Return whether the words are a town, or a town and a date in one or two calendars."""
     return not _speaks(words) and len(words) <= (11 if any(c.isdigit() for c in "".join(words)) else 4)
 
 
 def _speaks(words: Sequence[str]) -> bool:
-    """Arabic, Hindi: "agency", "said to", "according to" before the name make it a voice."""
+    """Return whether Arabic or Hindi words before the name ("agency", "said to") make it a quoted source."""
     return any(
         re.match(r"ل?وكالة|لوكالة|قال|ذكر|نقل|وفق|حسب|بحسب|تصريح|صورة|تصوير|المصدر", word) for word in words
     )
 
 
 def _slashed(head: str) -> tuple[NamedAgencies, str] | None:
-    found = _SLASHED.match(head)
-    if found is None:
+    match = _SLASHED.match(head)
+    if match is None:
         return None
-    words = found["named"].split()
-    candidates = [found["named"], *(" ".join(words[:n]) for n in (2, 1))]
-    listed = next((n for c in candidates if (n := agencies_named(c, doubtful=bool(found["place"])))), None)
-    if listed is None or not listed.agencies or not _is_place(found["place"].strip(" .,"), listed):
+    words = match["named"].split()
+    candidates = [match["named"], *(" ".join(words[:n]) for n in (2, 1))]
+    listed = next((n for c in candidates if (n := agencies_named(c, doubtful=bool(match["place"])))), None)
+    if listed is None or not listed.agencies or not _is_place(match["place"].strip(" .,"), listed):
         return None
-    return listed, found.group()
+    return listed, match.group()
 
 
 def _barred(head: str) -> tuple[NamedAgencies, str] | None:
-    found = _BARRED.match(head)
-    listed = agencies_named(_without_own_desk(found["named"])) if found else None
-    if found is None or listed is None or not listed.agencies or not _is_place(found["place"], listed):
+    match = _BARRED.match(head)
+    listed = agencies_named(_without_own_desk(match["named"])) if match else None
+    if match is None or listed is None or not listed.agencies or not _is_place(match["place"], listed):
         return None
-    return listed, found.group()
+    return listed, match.group()
 
 
 def _without_own_desk(words: str) -> str:
@@ -215,14 +219,14 @@ def _dashed(head: str) -> tuple[NamedAgencies, str] | None:
     if bare is not None and (listed := agencies_named(bare["named"])) is not None:
         return listed, bare.group()
     for mark in _MARK.finditer(head, 3, _DASHED_CHARS):
-        place, found = head[: mark.start()], _AGENCY_NEXT.match(head, mark.end())
-        if found is None or _TOO_SHORT.fullmatch(found["named"]):
+        place, match = head[: mark.start()], _AGENCY_NEXT.match(head, mark.end())
+        if match is None or _TOO_SHORT.fullmatch(match["named"]):
             continue
         has_date = any(c.isdigit() for c in place)
-        listed = agencies_named(found["named"], doubtful=has_date and found["dash"] is not None)
-        is_closed = found["dash"] is not None or has_date
+        listed = agencies_named(match["named"], doubtful=has_date and match["dash"] is not None)
+        is_closed = match["dash"] is not None or has_date
         if listed and listed.agencies and is_closed and _is_place(place.strip(" ,.-–—"), listed):
-            return listed, head[: found.end()]
+            return listed, head[: match.end()]
     return None
 
 
@@ -234,20 +238,20 @@ def _in_script(head: str) -> tuple[NamedAgencies, str] | None:
         listed = agencies_named(arabic["named"], doubtful=True)
         return (listed, arabic.group()) if listed else None
     for form in (_CHINESE, _JAPANESE):
-        found = form.match(head)
-        listed = agencies_named(found["named"]) if found else None
-        if found is not None and listed is not None:
-            return listed, found.group()
+        match = form.match(head)
+        listed = agencies_named(match["named"]) if match else None
+        if match is not None and listed is not None:
+            return listed, match.group()
     return None
 
 
-# Place and code in capitals, as agencies alone write them: "HALVERNE (MNA) —".
+# Place and code in capitals, a form that only agencies use: "HALVERNE (MNA) —".
 _UNLISTED = re.compile(
     r"[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я.’' -]{2,40}(?:,\s[\w. ]{2,30})?\s"
     r"\((?P<code>[A-ZÀ-ÞА-Я]{3,6})\)\s?(?:[-–—]+|\.-)\s"
 )
-# Stations that mark their own reports like that (networks, and the call signs of North American ones), and
-# bodies whose initials stand behind a town: parties, leagues, clubs.
+# Stations that mark their own reports in this form (networks, and North American call signs), and
+# organisations whose initials follow a town: parties, leagues, clubs.
 _STATION = re.compile(
     r"CNN|BBC|CBS|NBC|ABC|CBC|CTV|FOX|MSNBC|CNBC|NPR|PBS|RT|DW|VOA|RFE|RFI|TRT|NHK|RTE|RTL|HT|TNN|"
     r"[KW][A-Z]{2,3}|NYSE|NASDAQ|RTVE|ARD|ZDF|ORF|SRF|RAI|CDU|CSU|SPD|FDP|AFD|ÖVP|SPÖ|FPÖ|SVP|LFI|PSOE|VOX|"
@@ -257,10 +261,10 @@ _STATION = re.compile(
 
 def _by_unlisted_dateline(paragraphs: Sequence[str], outlet: str | None, confidence: float) -> Iterator[Wire]:
     first = next((paragraph for paragraph in paragraphs if is_prose(paragraph)), "")
-    found = _UNLISTED.match(first[:160])
-    if found is None or _STATION.fullmatch(found["code"]) or found["code"] == _initials(outlet or ""):
+    match = _UNLISTED.match(first[:160])
+    if match is None or _STATION.fullmatch(match["code"]) or match["code"] == _initials(outlet or ""):
         return
-    yield Wire(agency=found["code"], evidence=found.group().strip(), kind="dateline", confidence=confidence)
+    yield Wire(agency=match["code"], evidence=match.group().strip(), kind="dateline", confidence=confidence)
 
 
 def _initials(outlet: str) -> str:
@@ -268,9 +272,9 @@ def _initials(outlet: str) -> str:
     return "".join(word[0] for word in words).upper() if len(words) > 1 else outlet.upper()
 
 
-# --- bylines and meta data ---------------------------------------------------------------------------------
+# --- bylines and metadata ----------------------------------------------------------------------------------
 
-# What marks a picture and not the text.
+# Marks of an image and not of the text.
 _PICTURE = re.compile(
     r".{0,60}(?:\b(?:photo\w*|foto\w*|fot\.|picture|image[ns]?|imagen|imagem|bild(?:er)?|grafik|graphic|video|"
     r"getty|credit|cr[ée]dit(?:o|os)?(?: photo)?|epa|archiv\w*|reuters/|(?:pa|ap|afp) wire)\b|"
@@ -293,7 +297,7 @@ _OFFICE = (
 )
 _OUTLET = r"(?:Le|La|El|Il|O|A|De|Der|Die|Das) [A-ZÀ-Þ]\w+|[a-z]{3,12}"
 _OWN = rf"(?:{_PERSON}|(?:La |Die |De )?{_DESK_WORD}|{_OUTLET})"
-# Whole bylines with an agency in them; what is named must be agencies and nothing else.
+# Whole bylines with an agency; the named group must be names of agencies only.
 _SIGNED = (
     re.compile(r"(?P<named>.{2,40}?)\s(?:in|à|en|a|aus|da|em)\s[A-ZÀ-Þ][\w.' -]{2,30}"),
     re.compile(rf"{_DESK_WORD}\s?[/,|-]?\s?(?P<named>.{{2,30}})"),
@@ -304,7 +308,7 @@ _SIGNED = (
     re.compile(rf"(?:{_OWN} )?{_WITH}(?P<named>.{{2,40}})"),
     re.compile(rf"(?P<named>.{{2,30}}?) {_WITH}{_OWN}"),
 )
-# The outlet's own people and an agency: of neither alone.
+# The outlet's own staff and an agency: by neither alone.
 _SIGNED_TOGETHER = (
     re.compile(rf"(?:{_STAFF}|{_PERSON}){_AND}\s(?P<named>.{{2,40}}?)(?:\sin\s\w+)?"),
     re.compile(rf"(?P<named>.{{2,60}}?){_AND}\s(?:our|own|unsere?|nos|nuestros)\s\w+", re.IGNORECASE),
@@ -318,21 +322,20 @@ _PERSON_SLASH = re.compile(rf"(?:{_PERSON}\s?/\s?(?P<last>.{{2,20}})|(?P<first>.
 
 
 def _above_the_text(lines: Sequence[str]) -> Sequence[str]:
-    """The lines before the first paragraph: where a byline stands."""
+    """Return the lines before the first paragraph, where a byline is."""
     return lines[: next((n for n, line in enumerate(lines) if is_prose(line)), len(lines))]
 
 
 def _below_the_text(lines: Sequence[str]) -> Sequence[str]:
-    """The lines from the first paragraph on: above it "© AFP" is the picture's."""
+    """Return the lines from the first paragraph on; before it "© AFP" is the credit of an image."""
     return lines[next((n for n, line in enumerate(lines) if is_prose(line)), 0) :]
 
 
 def _by_byline(author: str | None, lines: Sequence[str], tuning: ExtractTuning) -> Iterator[Wire]:
     if author and len(author) <= _MAX_BYLINE and not _PICTURE.match(author):
         words = normalize_marks(author)
-        named = _signed(words) or _named_by(
-            _PERSON_SLASH, words
-        )  # under a picture, too, but not as an author
+        # "person / agency" may also be under an image, but not as an author.
+        named = _signed(words) or _named_by(_PERSON_SLASH, words)
         if named is not None:
             yield Wire(agency=named.agency, evidence=author.strip(), kind="byline")
     for line in lines:
@@ -340,33 +343,37 @@ def _by_byline(author: str | None, lines: Sequence[str], tuning: ExtractTuning) 
             continue
         named = _signed(normalize_marks(line)) or _labelled(normalize_marks(line))
         if named is not None:
-            yield Wire(agency=named.agency, evidence=line, kind="byline", confidence=tuning.wire_line)
+            yield Wire(
+                agency=named.agency, evidence=line, kind="byline", confidence=tuning.wire_line_confidence
+            )
 
 
 def _signed(words: str) -> NamedAgencies | None:
-    """The agencies in a byline: by themselves, behind a person, a desk or the outlet's own staff."""
+    """Return the agencies in a byline: alone, or after a person, a desk or the outlet's own staff."""
     if not may_name(words):
         return None
     by = _BY.match(words)
     words = words[by.end() :] if by else words
-    found = agencies_named(words) or _named_by(_ROLE, words, doubtful=True)
-    found = found or next((named for form in _SIGNED if (named := _named_by(form, words))), None)
-    if found is not None:
-        return found
+    named_agencies = agencies_named(words) or _named_by(_ROLE, words, doubtful=True)
+    named_agencies = named_agencies or next(
+        (named for form in _SIGNED if (named := _named_by(form, words))), None
+    )
+    if named_agencies is not None:
+        return named_agencies
     together = next((named for form in _SIGNED_TOGETHER if (named := _named_by(form, words))), None)
     return together._replace(unnamed=True) if together else _ending(words)
 
 
 def _named_by(form: re.Pattern[str], words: str, *, doubtful: bool = False) -> NamedAgencies | None:
-    """What a form that fits the whole of `words` names."""
-    found = form.fullmatch(words)
-    if found is None:
+    """Return the agencies named in `words` if the whole text matches `form`."""
+    match = form.fullmatch(words)
+    if match is None:
         return None
-    return agencies_named(next(filter(None, found.groups()), ""), doubtful=doubtful)
+    return agencies_named(next(filter(None, match.groups()), ""), doubtful=doubtful)
 
 
 def _ending(words: str) -> NamedAgencies | None:
-    """The agency whose name of several words ends a byline of capitals: "ADA LORNE Associated Press"."""
+    """Return the agency whose full name ends a byline in capitals: "ADA LORNE Associated Press"."""
     parts = words.split()
     for start in range(2, len(parts) - 1):
         if all(part.isupper() or part in ("and", "und", "et", "y", "e") for part in parts[:start]):
@@ -400,7 +407,7 @@ _MATERIAL = (
     r"informaci[óo]n\s+del?|datos\s+de|informa[çc][õo]es\s+d[aeo]|dados\s+d[aeo]|l['’]|les)"
 )
 _PREFIX = rf"(?:(?:{_OWN}|(?:The|This) (?:story|article|report)),?\s)?"
-# Whole lines below a text; what is named must be agencies and nothing else.
+# Whole lines after a text; the named group must be names of agencies only.
 _CREDITS = (
     re.compile(rf"(?P<named>[^\s(].{{1,30}}?) (?:avec|mit|con|com) {_OWN}"),
     re.compile(
@@ -451,7 +458,7 @@ _TAIL = re.compile(
 
 
 def _by_credit(lines: Sequence[str], tuning: ExtractTuning) -> Iterator[Wire]:
-    """From the last line upwards: what stands below the text, and what closes its last paragraph."""
+    """Yield credits from the last line upwards: lines after the text, and the end of its last paragraph."""
     below = True
     for line in reversed(lines):
         if below and count_words(line) >= _CLOSED_WORDS:
@@ -459,7 +466,9 @@ def _by_credit(lines: Sequence[str], tuning: ExtractTuning) -> Iterator[Wire]:
             words = tail["named"] if tail else ""
             named = agencies_named(words, doubtful=words[0] in "(/") if tail else None
             if named is not None and not _PICTURE.match(words):
-                yield Wire(agency=named.agency, evidence=words, kind="credit", confidence=tuning.wire_line)
+                yield Wire(
+                    agency=named.agency, evidence=words, kind="credit", confidence=tuning.wire_line_confidence
+                )
             below = named is None and not is_prose(line)
         if len(line) <= _MAX_LINE:
             yield from _credit_of(line, normalize_marks(line), tuning)
@@ -468,22 +477,26 @@ def _by_credit(lines: Sequence[str], tuning: ExtractTuning) -> Iterator[Wire]:
 def _credit_of(line: str, words: str, tuning: ExtractTuning) -> Iterator[Wire]:
     for is_usual_agency, agency in ((_REUTERS, "Reuters"), (_AP_HUB, "AP")):
         if is_usual_agency.fullmatch(words):
-            yield Wire(agency=agency, evidence=line, kind="credit", confidence=tuning.wire_habit)
+            yield Wire(
+                agency=agency, evidence=line, kind="credit", confidence=tuning.agency_phrase_confidence
+            )
             return
     if not may_name(words) or _PICTURE.match(words):
         return
     contributed = (_named_by(form, words) for form in _CONTRIBUTED if "contributed" in words)
     named = next(filter(None, contributed), None)
-    if named is not None:  # beside the outlet's own reporters
-        yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=tuning.wire_shared)
+    if named is not None:  # together with the outlet's own reporters
+        yield Wire(
+            agency=named.agency, evidence=line, kind="credit", confidence=tuning.shared_wire_confidence
+        )
         return
     named = agencies_named(words) or _labelled(words)
     named = named or next((found for form in _CREDITS if (found := _named_by(form, words))), None)
     if named is not None:
-        sure = tuning.wire_line if named.agency else tuning.wire_shared
+        sure = tuning.wire_line_confidence if named.agency else tuning.shared_wire_confidence
         yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=sure)
 
 
 def _labelled(words: str) -> NamedAgencies | None:
-    """What "Source:" names; a label vouches for short forms with other meanings, too."""
+    """Return the agencies after "Source:"; after such a label ambiguous short forms count too."""
     return _named_by(_LABEL, words, doubtful=True)

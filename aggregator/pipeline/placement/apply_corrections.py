@@ -1,8 +1,7 @@
-"""Corrections: a person says what is one story and what is not. It is done at once and binds later runs.
+"""Corrections: an editor merges or splits stories or moves an article, and later decisions follow that.
 
-What a correction says is kept as bonds between articles (`cluster.constraints`), so it holds wherever the
-same
-articles are placed again. What it did to rows is kept beside it, so it can be undone, retired ids included.
+A correction is stored as constraints between articles (`cluster.constraints`), which apply when the articles
+are placed again. The changes of rows are stored, too, for the undo, which restores the ids of merged stories.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,16 +27,16 @@ from aggregator.store.stories.corrections import (
 
 
 class CorrectionCommand(FrozenStruct, frozen=True, kw_only=True):
-    """What a person asks for. Stories and articles by their ids."""
+    """A correction or undo, by ids of stories and articles."""
 
     kind: CorrectionKind | None = None  # None: undo
-    stories: tuple[str, ...] = ()  # merge: all of them; split: the one; move: where to
-    articles: tuple[str, ...] = ()  # split: those that leave; move: the one
+    stories: tuple[str, ...] = ()  # merge: all of them; split: the one; move: the target
+    articles: tuple[str, ...] = ()  # split: those of the new story; move: the one
     undo: int | None = None  # number of the correction; None: the last one in force
 
 
 class CorrectionResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What came of it: the correction's number, the stories that it touched and that live on, in words."""
+    """The number of the correction, the live stories that it changed, and a description."""
 
     n: int
     stories: tuple[str, ...]
@@ -45,16 +44,16 @@ class CorrectionResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fa
 
 
 class _ReturnedArticles(NamedTuple):
-    """Articles that an undoing takes from one story to another."""
+    """Articles that an undo moves from one story to another."""
 
     articles: frozenset[str]
     source: str
-    target: str  # a live story, or one that gave way and is one again
-    is_whole: bool  # the source was opened by the correction: all of it goes
+    target: str  # a live story, or a merged one that is restored
+    is_whole: bool  # the correction created the source story, so all of it moves
 
 
 class CorrectionHandler:
-    """Carries corrections out, in a placing transaction."""
+    """Executes corrections, in a placing transaction."""
 
     def __init__(self, story_writer: StoryWriter, constraints: Constraints, rules_version: str) -> None:
         self._story_writer = story_writer
@@ -62,19 +61,19 @@ class CorrectionHandler:
         self._evidence = Evidence(stage="correction", rules_version=rules_version)
 
     def carry_out(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
-        """Do what is asked. Raises UsageError where it cannot be done: the transaction must not be kept."""
+        """Execute a command. Raises UsageError if it is impossible; then roll the transaction back."""
         done = {"merge": self._merge, "split": self._split, "move": self._move, None: self._undo}
         corrected = done[command.kind](unit_of_work, command)
         self._constraints.forget()
         return corrected
 
-    # --- the three corrections ------------------------------------------------------------------------------
+    # --- the three corrections ----------------------------------------------------------------------------
 
     def _merge(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
         connection = unit_of_work.connection
         ids = list(dict.fromkeys(_live(connection, one) for one in command.stories))
         if len(ids) < 2:
-            raise UsageError("two different stories are needed; those named are one story already")
+            raise UsageError("give two different stories; these are one story already")
         held = {one: [member.id for member in articles.members(connection, one)] for one in ids}
         led = {one: stories.redirecting_to(connection, one) for one in ids}
         at_no = self._story_writer.last_membership_change(connection)
@@ -114,10 +113,12 @@ class CorrectionHandler:
         leaving = self._with_copies(connection, command.articles, origin)
         staying = [one for one in members if one not in leaving]
         if not staying:
-            raise UsageError(f"nothing would be left in story {origin}; name only the articles that leave")
+            raise UsageError(
+                f"nothing would be left in story {origin}; name only the articles of the new story"
+            )
         known = corrections.evidence_of(connection, leaving)
         new = self._taken_out(unit_of_work, leaving, None)
-        words = f"took {len(leaving)} of {len(members)} articles of {origin} into a story of their own, {new}"
+        words = f"split {len(leaving)} of {len(members)} articles from {origin} into the new story {new}"
         moved = _moved(leaving, origin, new, known)
         constraints = [*_apart(leaving, staying), *_together(leaving)]
         return self._kept(
@@ -155,20 +156,22 @@ class CorrectionHandler:
         correction = _to_undo(corrections.all_corrections(connection), command.undo)
         detail = correction.detail
         returns = self._returns(connection, detail)
-        self._refuse_overridden(connection, correction.n, returns)
-        corrections.undo(connection, correction.n, unit_of_work.now)
+        self._refuse_overridden(connection, correction.correction_no, returns)
+        corrections.undo(connection, correction.correction_no, unit_of_work.now)
         self._constraints.forget()
         touched: set[str] = set()
         for one in returns:
             touched |= self._put_back(unit_of_work, one, detail)
-        words = f"undid correction {correction.n} ({detail.words})"
+        words = f"undid correction {correction.correction_no} ({detail.words})"
         live = sorted({_live(connection, one) for one in touched})
         for story in live:
-            unit_of_work.ledger.log(unit_of_work.now, story, "corrected", undone=correction.n, words=words)
-        return CorrectionResult(n=correction.n, stories=tuple(live), words=words)
+            unit_of_work.ledger.log(
+                unit_of_work.now, story, "corrected", undone=correction.correction_no, words=words
+            )
+        return CorrectionResult(n=correction.correction_no, stories=tuple(live), words=words)
 
     def _returns(self, connection: Connection, detail: CorrectionDetail) -> list[_ReturnedArticles]:
-        """Who goes back where; articles that went elsewhere since stay there."""
+        """Return the articles that move back, without those that were moved since."""
         assigned_stories = articles.assigned_stories(connection, [one.article for one in detail.moved])
         by_story: dict[tuple[str, str], set[str]] = {}
         for one in detail.moved:
@@ -177,8 +180,8 @@ class CorrectionHandler:
                 by_story.setdefault((one.before, now), set()).add(one.article)
         found = []
         for (before, now), moved in sorted(by_story.items()):
-            # A story that gave way for another reason is where its other articles are today.
-            # One that is empty, because its articles were forgotten, is one again with these.
+            # A story merged for another reason: the articles return to its successor. A story whose articles
+            # were all forgotten is restored with these.
             target = before if before in detail.retired else stories.target_of(connection, before) or before
             if target != now:
                 found.append(_ReturnedArticles(frozenset(moved), now, target, is_whole=now == detail.founded))
@@ -187,7 +190,7 @@ class CorrectionHandler:
     def _refuse_overridden(
         self, connection: Connection, n: int, returns: Sequence[_ReturnedArticles]
     ) -> None:
-        """The later word counts: what a later correction says of these articles has to be undone first."""
+        """Raise UsageError if a later correction concerns these articles; it must be undone first."""
         later = ConstraintTable(
             constraint for constraint in corrections.all_constraints(connection) if constraint.correction > n
         )
@@ -200,8 +203,8 @@ class CorrectionHandler:
                 if with_ & (here - moving) or never & there:
                     held = later.latest_correction(article)
                     raise UsageError(
-                        f"correction {held} came later and says otherwise of article {article}; "
-                        f"type first: aggregator correct undo {held}"
+                        f"the later correction {held} also concerns article {article}; undo it first: "
+                        f"aggregator correct undo {held}"
                     )
 
     def _put_back(
@@ -245,7 +248,7 @@ class CorrectionHandler:
         return story
 
     def _with_copies(self, connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
-        """The articles with the copies that were made of them."""
+        """Return the articles with their copies."""
         return self._story_writer.with_copies(connection, wanted, story)
 
     def _kept(
@@ -284,7 +287,7 @@ def _constraint(article: str, relation: Relation, side: int) -> Constraint:
 
 
 def _live(connection: Connection, story: str) -> str:
-    """The id that a story has today."""
+    """Return the id of the story, or of its successor if it was merged. Raises UsageError."""
     found = stories.target_of(connection, story)
     if found is None:
         raise UsageError(f"there is no story {story}; `aggregator stories` lists them")
@@ -295,16 +298,16 @@ def _to_undo(made: Sequence[Correction], n: int | None) -> Correction:
     if n is None:
         in_force = [one for one in made if one.undone_at is None]
         if not in_force:
-            raise UsageError("there is no correction that could be undone")
+            raise UsageError("there is no correction to undo")
         return in_force[-1]
-    found = next((one for one in made if one.n == n), None)
+    found = next((one for one in made if one.correction_no == n), None)
     if found is None:
         raise UsageError(f"there is no correction {n}; `aggregator correct list` shows them")
     if found.undone_at is not None:
-        raise UsageError(f"correction {n} was undone already")
+        raise UsageError(f"correction {n} is already undone")
     return found
 
 
 def decode_command(payload: str) -> CorrectionCommand:
-    """A wish that was left for the writer."""
+    """Decode a stored command."""
     return msgspec.json.decode(payload, type=CorrectionCommand)

@@ -1,15 +1,11 @@
-"""What each outlet repeats, and which texts are its walls: asked and kept up while articles are placed.
+"""Learned boilerplate and notices of each outlet, read and updated while articles are placed.
 
-What an outlet repeats when an article is placed follows from the rows of the articles before it alone.
-Workers prepare articles ahead, by what was known then; placing asks whether that still holds, and what was
-prepared by outdated lines is prepared once more (pipeline/pipeline.py). So neither the number of workers nor
-a crash
-changes a text.
+The learned boilerplate at a placement depends only on the rows of earlier articles. Workers prepare articles
+before; placing checks whether the lines are still current, and otherwise the article is prepared again
+(pipeline/pipeline.py). So neither the number of workers nor a crash changes a text.
 
-A text that an outlet shows under other headlines, and that says nothing of its headline, is a notice.
-
-Consent dialogues and walls that no pattern knows are told by it: no article is shown twice under headlines
-that have nothing to do with each other and with what it says.
+A text that an outlet shows under different headlines, and that does not mention its headline, is a notice: a
+consent dialogue or a paywall that no pattern knows.
 """
 
 from collections import Counter, OrderedDict
@@ -26,30 +22,30 @@ from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, learned_boilerplate
 
-_STEM = 5  # letters by which forms of one word are taken for it
-_SHORT = 4  # letters: shorter words say little of a headline
+_STEM = 5  # letters by which forms of a word are equal
+_SHORT = 4  # letters; shorter words are ignored
 
 
 def is_notice(title: str, text: str, other_title: str, other_text: str, tuning: BoilerplateTuning) -> bool:
-    """Whether `text` is a notice, seen that the same outlet shows `other_text` under `other_title`.
+    """Whether `text` is a notice, because the same outlet shows `other_text` under `other_title`.
 
-    Where the text tells of the other headline, it may be the same report under a new one.
+    A text that mentions the other headline may be the same report under a new one.
     """
     own, other, said = _stems(title), _stems(other_title), _stems(text)
-    if not own or not other or len(own & said) > tuning.wall_echo * len(own):
+    if not own or not other or len(own & said) > tuning.notice_headline_in_text * len(own):
         return False
-    is_others = len(other & said) > tuning.wall_echo * len(other)
-    alike = tuning.wall_headline if is_others else tuning.wall_same_headline
+    is_others = len(other & said) > tuning.notice_headline_in_text * len(other)
+    alike = tuning.notice_headline_overlap if is_others else tuning.notice_same_headline
     if len(own & other) > alike * min(len(own), len(other)):
         return False
     mine, theirs = shingle_hashes(text), shingle_hashes(other_text)
     return min(len(mine), len(theirs)) > 0 and (
-        shared_count(mine, theirs) >= tuning.wall_alike * max(len(mine), len(theirs))
+        shared_count(mine, theirs) >= tuning.notice_similarity * max(len(mine), len(theirs))
     )
 
 
 def _stems(text: str) -> frozenset[str]:
-    """The beginnings of the longer words; of scripts without spaces all pairs of characters."""
+    """Return the first letters of longer words; for scripts without spaces all pairs of characters."""
     found = words(text)
     pairs = (a + b for a, b in pairwise(found) if is_unspaced(a) and is_unspaced(b))
     return frozenset([*(word[:_STEM] for word in found if len(word) >= _SHORT), *pairs])
@@ -59,35 +55,35 @@ _NOTHING = LearnedBoilerplate()
 
 
 class PrepareOptions(FrozenStruct, frozen=True, kw_only=True):
-    """How an entry is to be prepared, by what is known now."""
+    """The options with which an entry is prepared."""
 
-    repeats: LearnedBoilerplate = _NOTHING  # the lines to take out
-    without_text: bool = False  # its text is a notice: what else there is has to do
+    repeats: LearnedBoilerplate = _NOTHING  # the lines to remove
+    without_text: bool = False  # its text is a notice, and is not used
 
 
 class BoilerplateLearner:
-    """Belongs to the one writer of stories; one thread. Memory is derived from the rows."""
+    """Reads and learns boilerplate. For one thread of the writer."""
 
     def __init__(self, all_tuning: Tuning) -> None:
-        self._tuning = all_tuning.section("repeats", BoilerplateTuning)
+        self._tuning = all_tuning.section("boilerplate", BoilerplateTuning)
         self._windows: OrderedDict[str, list[tuple[int, bytes]]] = OrderedDict()
         self._learnt: dict[str, LearnedBoilerplate] = {}
-        self._walls: set[int] = set()  # entries found to be walls, until they are placed
+        self._walls: set[int] = set()  # entries whose text is a notice, until they are placed
 
     def forget(self) -> None:
-        """Drop what is kept in memory; it is read again from the rows."""
+        """Drop the values in memory; they are read again from the rows."""
         self._windows.clear()
         self._learnt.clear()
         self._walls.clear()
 
     def prepare_options(self, connection: Connection, n: int, entry: Entry) -> PrepareOptions:
-        """How entry number `n` is to be prepared."""
+        """Return the options for entry `n`."""
         outlet = outlet_of(entry)
         repeats = _NOTHING if outlet is None else self._repeats(connection, outlet)
         return PrepareOptions(repeats=repeats, without_text=n in self._walls)
 
     def is_current(self, connection: Connection, entry: Entry, lines: LineHashes | None) -> bool:
-        """Whether a text with these lines was prepared as it would be now."""
+        """Whether a text with these lines would be prepared in the same way now."""
         outlet = outlet_of(entry)
         if lines is None or outlet is None:
             return True
@@ -111,9 +107,9 @@ class BoilerplateLearner:
     def is_outlet_notice(
         self, connection: Connection, incoming: IncomingArticle, lines: LineHashes | None
     ) -> bool:
-        """Whether its outlet shows this text under other headlines; it is remembered until it is placed."""
+        """Whether its outlet shows this text under other headlines; remembered until it is placed."""
         tuning, clean, outlet = self._tuning, incoming.clean, outlet_of(incoming.inbox_entry.entry)
-        n = incoming.inbox_entry.n
+        n = incoming.inbox_entry.entry_no
         if (
             lines is None
             or outlet is None
@@ -122,7 +118,7 @@ class BoilerplateLearner:
             or not incoming.fingerprint.bands
         ):
             return False
-        if clean.is_container or count_words(clean.text) > tuning.wall_words:
+        if clean.is_container or count_words(clean.text) > tuning.notice_words:
             return False
         rows = articles.band_rows(
             connection,
@@ -131,19 +127,19 @@ class BoilerplateLearner:
             limit=50 * len(incoming.fingerprint.bands),
         )
         votes = Counter(number for _, number in rows)
-        likely = sorted(votes, key=lambda number: (-votes[number], number))[: tuning.wall_asked]
+        likely = sorted(votes, key=lambda number: (-votes[number], number))[: tuning.notice_candidates]
         for other in articles.copy_candidates(connection, likely).values():
             if articles.source_of(connection, other.id) != incoming.inbox_entry.entry.source:
-                continue  # whoever calls himself that outlet
-            told = articles.compared_text(connection, other.id)
-            same_outlet = _name_key(told.outlet) == _name_key(incoming.outlet)
-            if same_outlet and is_notice(clean.title, clean.text, told.title, told.text, tuning):
+                continue  # any source may declare that outlet
+            similar = articles.compared_text(connection, other.id)
+            same_outlet = _name_key(similar.outlet) == _name_key(incoming.outlet)
+            if same_outlet and is_notice(clean.title, clean.text, similar.title, similar.text, tuning):
                 self._walls.add(n)
                 return True
         return False
 
     def placed(self, n: int) -> None:
-        """Entry number `n` is placed: nobody asks for it any more."""
+        """Forget entry `n`, which was placed."""
         self._walls.discard(n)
 
     def _repeats(self, connection: Connection, outlet: str) -> LearnedBoilerplate:
@@ -157,7 +153,7 @@ class BoilerplateLearner:
         window = self._windows.get(outlet)
         if window is None:
             window = self._windows[outlet] = learned_boilerplate.lines_of(connection, outlet)
-            while len(self._windows) > self._tuning.outlets_kept:
+            while len(self._windows) > self._tuning.outlets_in_memory:
                 gone, _ = self._windows.popitem(last=False)
                 self._learnt.pop(gone, None)
         self._windows.move_to_end(outlet)
@@ -165,10 +161,10 @@ class BoilerplateLearner:
 
 
 def outlet_of(entry: Entry) -> str | None:
-    """The key of the outlet that an entry is of, as far as it is known before its text is read.
+    """Return the key of the outlet of an entry, as far as it is known before its text is read.
 
-    A feed may call its entries what it likes. So the key has the site that it speaks for, else its source:
-    nobody teaches lines in the name of another.
+    A feed may declare any outlet. So the key includes its site, else its source, and no source can teach
+    lines of another one.
     """
     site = registrable_domain(entry.url) if entry.url else None
     name = _name_key(entry.outlet or site)

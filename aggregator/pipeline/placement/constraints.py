@@ -1,4 +1,4 @@
-"""Bonds: what persons' corrections ask of a decision (which stories it must be, and which it may not be)."""
+"""Constraints from corrections: stories that an article must belong to, and must not."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -16,17 +16,17 @@ class StoryConstraints(NamedTuple):
 
 
 class Constraints:
-    """Asks the corrections in force, which it keeps in memory: they are few."""
+    """The corrections in force, kept in memory because they are few."""
 
     def __init__(self) -> None:
         self._table: ConstraintTable | None = None
 
     def forget(self) -> None:
-        """Ask the rows again: a correction came or went."""
+        """Read the corrections again after a change."""
         self._table = None
 
     def story_constraints(self, connection: Connection, article: str) -> StoryConstraints:
-        """Where the article has to be, and where it must not be. A tie outranks a bar on the same story."""
+        """Return the constraints of an article. A must-link takes precedence over a cannot-link."""
         with_, never = self._of(connection).linked_articles(article)
         if not with_ and not never:
             return StoryConstraints()
@@ -36,7 +36,7 @@ class Constraints:
         return StoryConstraints(must_link=tuple(sorted(must_link)), barred=frozenset(barred - must_link))
 
     def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
-        """Whether no correction holds any of these articles with another one."""
+        """Whether no correction links any of these articles to another one."""
         moving = set(articles_)
         table = self._of(connection)
         return not any(table.linked_articles(one)[0] - moving for one in moving)
@@ -46,7 +46,7 @@ class Constraints:
         return not any(story in self.story_constraints(connection, one).barred for one in articles_)
 
     def may_merge(self, connection: Connection, one: str, other: str) -> bool:
-        """Whether no correction keeps an article of one story away from one of the other."""
+        """Whether no correction separates an article of one story from one of the other."""
         table = self._of(connection)
         kept_apart = [article for article in table.articles if table.has_cannot_link(article)]
         if not kept_apart:

@@ -1,13 +1,12 @@
-"""Which stored article is the same text as a coming one, and which are cut from it: candidates and verdicts.
+"""Copies: finds the stored article with the same text as an incoming one, and excerpts of it.
 
-Two ways lead to candidates: LSH keys in the database, over all that was ever stored, and sampled shingles of
-the newest articles (cluster/copies/sampled_shingles.py), in memory or, for a command that asks only once or
-twice, read from
-the rows. Both only propose; the exact verdict on the texts decides (cluster/copies/copy_check.py).
+Candidates come from LSH keys of all articles in the database, and from sampled shingles of the newest
+articles (cluster/copies/sampled_shingles.py), in memory or, for a few lookups, from rows. The exact
+comparison of texts decides (cluster/copies/copy_check.py).
 
-An article is found by what it *holds*: its LSH keys except those that are full, its sampled shingles except
-those that enough articles hold, or that the articles it is a copy of hold already. The rows say what is held,
-so memory is those rows, and an answer depends on the rows below the asking article's number alone.
+An article is found by its LSH keys except those with too many articles, and by its sampled shingles except
+those that enough articles have or that its original has. Rows store both, so the result depends only on the
+rows of earlier articles.
 """
 
 from collections import Counter
@@ -40,60 +39,60 @@ from aggregator.store.stories.articles import CopyCandidate, StoredArticle
 _SCANS: Final = (
     2  # questions answered by reading the rows (.4 s for 300,000); then building (4 s) is worth it
 )
-_MOST_ANCESTORS: Final = 8  # copies of copies that are followed back
-_MARGIN: Final = 1_000  # numbers: a batch that failed comes again from its first article
+_MOST_ANCESTORS: Final = 8  # links from copy to original that are followed
+_MARGIN: Final = 1_000  # inbox numbers: a failed batch is repeated from its first article
 _ANY_NUMBER: Final = (1 << 63) - 1
 
 
 class CopyKeys(NamedTuple):
-    """What an article is to be found by, as its row says; `bands` and `sketch` may be empty."""
+    """The keys by which an article is found; `bands` and `sketch` may be empty."""
 
     bands: tuple[int, ...]
     sketch: bytes
 
     @property
     def is_indexed(self) -> bool:
-        """Whether a later article may find it as its twin."""
+        """Whether a later article may be found to be its copy."""
         return bool(self.bands or self.sketch)
 
 
 class CopyMatch(NamedTuple):
-    """What there is of a coming article's text."""
+    """The matches of an incoming article."""
 
-    copy: CopyEvidence | None  # its twin, or the whole that it is cut from
-    excerpts: tuple[CopyEvidence, ...]  # stored articles cut from it (`other`), not linked to anything yet
+    copy: CopyEvidence | None  # its original, or the article of which it is an excerpt
+    excerpts: tuple[CopyEvidence, ...]  # stored excerpts of it (`other`) that are not linked yet
     held: CopyKeys
 
 
 class RevisedCopyKeys(NamedTuple):
-    """What an article is found by before and after a revision."""
+    """The keys of an article before and after a revision."""
 
     before: bytes  # its sketch
     held: CopyKeys
 
 
 class CopyFinder:
-    """Belongs to the one writer of stories; one thread."""
+    """Finds copies. For one thread of the writer."""
 
     def __init__(self, all_tuning: Tuning, *, scans: int = _SCANS) -> None:
         self._tuning = all_tuning.section("copies", CopyTuning)
         self._scans = scans
         self._index: PassageIndex | None = None
         self._asked = 0
-        self._done: list[tuple[int, bytes, bytes]] = []  # number, sketch before and after: for undoing
+        self._done: list[tuple[int, bytes, bytes]] = []  # number, sketch before and after, for `undo`
 
     @property
     def reach(self) -> int:
-        """How many inbox numbers back sampled shingles are asked."""
+        """The number of inbox numbers in which sampled shingles are searched."""
         return self._tuning.passage_reach
 
     # --- asking -------------------------------------------------------------------------------------------
 
     def find(self, connection: Connection, incoming: IncomingArticle, id_: str) -> CopyMatch:
-        """The twin of `incoming`, what was cut from it before, and what it is to be found by itself.
+        """Return the original of `incoming`, excerpts of it, and its own keys.
 
-        Looks at articles of lower numbers only. Reads at most `exact_checks` texts for the one and
-        `excerpt_checks` for the other.
+        Only articles of lower numbers are searched. At most `exact_checks` and `excerpt_checks` texts are
+        read.
         """
         seen = self._candidates(connection, incoming)
         own = _compared_text(incoming, id_)
@@ -101,7 +100,7 @@ class CopyFinder:
         likely = rank_candidates(incoming.fingerprint.signature, seen.copies, self._tuning)
         copy = best_copy(own, (reading(one.id) for one in likely), self._tuning)
         excerpts: tuple[CopyEvidence, ...] = ()
-        if copy is None or copy.kind != "copy":  # what was cut from a copy was cut from its twin
+        if copy is None or copy.kind != "copy":  # excerpts of a copy are excerpts of its original
             others = [one.id for one in seen.cuts if copy is None or one.id != copy.other]
             readings = (reading(one) for one in others[: self._tuning.excerpt_checks])
             excerpts = excerpts_in(own, readings, self._tuning)
@@ -110,16 +109,15 @@ class CopyFinder:
     def revised(
         self, connection: Connection, old: StoredArticle, incoming: IncomingArticle
     ) -> RevisedCopyKeys:
-        """What article `old` is found by when the words of `incoming` replace its own; not written yet.
+        """Return the keys of article `old` with the text of `incoming`; nothing is written.
 
-        Its new words are new ones to hold; of those that it keeps it holds what it held. A copy that nothing
-        finds stays one.
+        Keys of unchanged text stay as they are. A copy without keys stays without.
         """
         tuning, fingerprint = self._tuning, incoming.fingerprint
-        before = articles.sketch_of(connection, old.n)
+        before = articles.sketch_of(connection, old.inbox_no)
         rows = self._band_rows(connection, fingerprint.bands, before=_ANY_NUMBER)
         keys = self.keys(old.signature)  # none: it had no words, and begins like a new one
-        if keys and not before and not articles.has_bands(connection, old.n, keys):
+        if keys and not before and not articles.has_bands(connection, old.inbox_no, keys):
             return RevisedCopyKeys(before, CopyKeys((), b""))
         sequence = shingle_sequence(old.text[: tuning.text_chars])
         had = sampled_shingles.held(
@@ -127,27 +125,29 @@ class CopyFinder:
         )
         now = sampled_shingles.held(fingerprint.sketch)
         mine = np.isin(now, sampled_shingles.held(before)) | ~np.isin(now, had)
-        free = _free_bands(fingerprint.bands, [row for row in rows if row[1] != old.n], tuning)
+        free = _free_bands(fingerprint.bands, [row for row in rows if row[1] != old.inbox_no], tuning)
         return RevisedCopyKeys(before, CopyKeys(free, _kept(fingerprint.sketch, mine)))
 
     # --- what is forgotten --------------------------------------------------------------------------------
 
     def keys(self, sign: bytes) -> tuple[int, ...]:
-        """All LSH keys that an article with this signature may be under; none of a damaged one."""
+        """Return all LSH keys of a signature; none if it is damaged."""
         return keys_of(sign, count=self._tuning.bands, rows=self._tuning.rows)
 
     def inherited(self, connection: Connection, orphaned_copy: OrphanedCopy, sketch: bytes) -> CopyKeys:
-        """What a copy is to be found by that stands for its twin, which had this sketch and is gone."""
+        """Return the keys of a copy that replaces its erased original, which had this sketch."""
         tuning = self._tuning
         keys = self.keys(orphaned_copy.signature)
         others = [
-            row for row in self._band_rows(connection, keys, before=_ANY_NUMBER) if row[1] != orphaned_copy.n
+            row
+            for row in self._band_rows(connection, keys, before=_ANY_NUMBER)
+            if row[1] != orphaned_copy.inbox_no
         ]
         sequence = shingle_sequence(orphaned_copy.text[: tuning.text_chars])
         whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
         had = np.union1d(
             sampled_shingles.held(sketch),
-            sampled_shingles.held(articles.sketch_of(connection, orphaned_copy.n)),
+            sampled_shingles.held(articles.sketch_of(connection, orphaned_copy.inbox_no)),
         )
         return CopyKeys(
             _free_bands(keys, others, tuning), _kept(whole, np.isin(sampled_shingles.held(whole), had))
@@ -156,62 +156,65 @@ class CopyFinder:
     def restored(
         self, connection: Connection, stored: StoredArticle, copied: str | None, *, is_whole: bool
     ) -> CopyKeys:
-        """What a placed article was given to be found by, worked out again from the articles before it.
+        """Recompute the keys of a placed article from the articles before it.
 
-        `copied`: what it was found to be a copy of, or (not `is_whole`) an excerpt. The same bytes as then,
-        where none of those before it changed since.
+        `copied`: its original; with `is_whole` false it is an excerpt of that. The result is the same as at
+        the placement if the articles before have not changed.
         """
         tuning = self._tuning
         if copied is not None and is_whole:
-            before = articles.copies_before(connection, copied, stored.n)
+            before = articles.copies_before(connection, copied, stored.inbox_no)
             if before >= tuning.indexed_copies:
                 return CopyKeys((), b"")
         keys = self.keys(stored.signature)
         sequence = shingle_sequence(stored.text[: tuning.text_chars])
         whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
-        rows = articles.sketches(connection, after=stored.n - tuning.passage_reach - 1)
+        rows = articles.sketches(connection, after=stored.inbox_no - tuning.passage_reach - 1)
         look_up = sampled_shingles.scan(
-            rows, stored.n, whole, reach=tuning.passage_reach, cap=tuning.shingle_cap
+            rows, stored.inbox_no, whole, reach=tuning.passage_reach, cap=tuning.shingle_cap
         )
         free = ~look_up.full
         if copied is not None:
             copy_ancestors = articles.copy_ancestors(connection, copied, _MOST_ANCESTORS)
-            free &= ~look_up.occurs_in(n for n in copy_ancestors if n >= stored.n - tuning.passage_reach // 2)
+            free &= ~look_up.occurs_in(
+                n for n in copy_ancestors if n >= stored.inbox_no - tuning.passage_reach // 2
+            )
         return CopyKeys(
-            _free_bands(keys, self._band_rows(connection, keys, before=stored.n), tuning), _kept(whole, free)
+            _free_bands(keys, self._band_rows(connection, keys, before=stored.inbox_no), tuning),
+            _kept(whole, free),
         )
 
     # --- what changed -------------------------------------------------------------------------------------
 
     def add(self, number: int, sketch: bytes) -> None:
-        """Say that article `number` was written with this sketch, at once: the next one may be its copy."""
+        """Add article `number` with this sketch, so that the next one can be its copy."""
         self._change(number, b"", sketch)
 
     def replace(self, number: int, revised: RevisedCopyKeys) -> None:
-        """Say that a revision of article `number` was written."""
+        """Record a revision of article `number`."""
         self._change(number, revised.before, revised.held.sketch)
 
-    def let_go(self, number: int, sketch: bytes) -> None:
-        """Say that nothing finds article `number` by this sketch any more: it is gone, or out of reach."""
+    def remove(self, number: int, sketch: bytes) -> None:
+        """Remove article `number`, which was erased or is out of reach."""
         self._change(number, sketch, b"")
 
     def written(self) -> None:
-        """Say that the transaction is committed: nothing of it is undone any more."""
+        """Record the commit: nothing can be rolled back any more."""
         self._done.clear()
 
     def commit_batch(self, newest: int) -> None:
-        """Say that a batch is placed and committed; `newest` is its highest number."""
+        """Record the commit of a batch; `newest` is its highest number."""
         if self._index is not None:
             self._index.sweep(newest)
 
     def undo(self) -> None:
-        """Say that the transaction came to nothing: memory is again as before it."""
+        """Roll back memory after a failed transaction."""
         for number, before, after in reversed(self._done):
             self._put(number, after, before)
         self._done.clear()
 
     def forget(self) -> None:
-        """Drop all that is in memory; it is built again from the rows."""
+        """Drop the index in memory; it is built again from the rows."""
         self._index = None
         self._done.clear()
 
@@ -241,7 +244,8 @@ class CopyFinder:
         numbers = {*voted, *(one.number for one in near)}
         known = articles.copy_candidates(connection, numbers) if numbers else {}
         copies = [
-            CopyProposal(one.id, one.signature, one.n, shares.get(one.n, 0.0)) for one in known.values()
+            CopyProposal(one.id, one.signature, one.inbox_no, shares.get(one.inbox_no, 0.0))
+            for one in known.values()
         ]
         cuts = [known[one.number] for one in inside if one.number in known]
         return _CopyCandidates(rows, look_up, copies, [one for one in cuts if one.copy_of is None])
@@ -253,7 +257,7 @@ class CopyFinder:
         return articles.band_rows(connection, bands, before=before, limit=limit)
 
     def _lookup(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
-        """The same answer from the index and from the rows; the index is for those who ask often."""
+        """Search the index, or the rows with the same result; the index pays off for frequent lookups."""
         reach, cap = self._tuning.passage_reach, self._tuning.shingle_cap
         if not len(sampled_shingles.held(sketch)):
             return sampled_shingles.EMPTY_LOOKUP
@@ -274,7 +278,7 @@ class CopyFinder:
         copy: CopyEvidence | None,
         seen: "_CopyCandidates",
     ) -> CopyKeys:
-        """What the article is found by. A flood of copies of one text adds nothing beyond a few."""
+        """Return the keys of the article. Many copies of one text add only a few."""
         tuning, fingerprint, number = self._tuning, incoming.fingerprint, incoming.inbox_entry.inbox_no
         free = ~seen.look_up.full
         if copy is not None:
@@ -289,12 +293,12 @@ class CopyFinder:
 
 
 class _CopyCandidates(NamedTuple):
-    """What may be the same text as a coming article."""
+    """Candidates for an incoming article."""
 
     rows: list[tuple[int, int]]  # LSH key, number of an article under it
     look_up: SketchLookup
     copies: list[CopyProposal]
-    cuts: list[CopyCandidate]  # those that may be cut from it
+    cuts: list[CopyCandidate]  # possible excerpts of it
 
 
 def _compared_text(incoming: IncomingArticle, id_: str) -> ComparedText:
@@ -309,11 +313,11 @@ def _compared_text(incoming: IncomingArticle, id_: str) -> ComparedText:
 
 
 def _kept(sketch: bytes, flags: sampled_shingles.Flags) -> bytes:
-    """The sketch with these hashes; b"" for none: then there is nothing to store."""
+    """Return the sketch with these hashes; b"" for none."""
     return sampled_shingles.filter_sketch(sketch, flags) if flags.any() else b""
 
 
 def _free_bands(bands: Sequence[int], rows: list[tuple[int, int]], tuning: CopyTuning) -> tuple[int, ...]:
-    """The keys under which there is room."""
+    """Return the keys that do not have too many articles."""
     taken = Counter(band for band, _ in rows)
     return tuple(band for band in bands if taken[band] < tuning.band_cap)

@@ -1,8 +1,8 @@
-"""Stories across languages: the home of an article that no story of its own language is the home of.
+"""Guest reports: articles that join a story of another language, if no story of their own language fits.
 
-Only where config.yaml asks for it. Such an article is a report of the story and counts as one, but its terms
-are in no sum: what a story is stays with its own language, and reports of that language are weighed as ever.
-The next article of the guest's language is weighed against the guests, as it would be in a story of theirs.
+Only if the configuration enables it. A guest report is counted but not part of the centroid, so reports in
+the language of the story are scored as before. Later articles in the language of the guest are scored against
+the guests.
 """
 
 from collections.abc import Collection
@@ -30,11 +30,11 @@ from aggregator.model.core import Evidence
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, cross_language, stories
 
-_MARGIN = 1_000  # numbers: a batch that failed comes again from its first article
+_MARGIN = 1_000  # inbox numbers: a failed batch is repeated from its first article
 
 
 class DecidedArticle(NamedTuple):
-    """The article that is decided about."""
+    """The incoming article."""
 
     article: ScoringInput
     features: bytes  # packed; b"" where its language is unknown, then nothing is compared
@@ -42,12 +42,12 @@ class DecidedArticle(NamedTuple):
 
 
 class CrossLanguageMatcher:
-    """Belongs to the one writer of stories; one thread."""
+    """Finds stories of other languages. For one thread of the writer."""
 
     def __init__(self, all_tuning: Tuning, scorer: Scorer) -> None:
-        self._tuning = all_tuning.section("across", CrossLanguageTuning)
+        self._tuning = all_tuning.section("cross_language", CrossLanguageTuning)
         self._scorer = scorer
-        self._veto_rules = all_tuning.section("vetoes", VetoTuning)
+        self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
         self._index: CrossLanguageIndex | None = None
 
     @property
@@ -55,16 +55,16 @@ class CrossLanguageMatcher:
         return self._tuning.is_on
 
     def forget(self) -> None:
-        """Drop what is kept in memory; it is built again from the rows."""
+        """Drop the index in memory; it is built again from the rows."""
         self._index = None
 
     def commit_batch(self, newest: int) -> None:
-        """Say that a batch is committed whose highest number is `newest`."""
+        """Record the commit of a batch; `newest` is its highest number."""
         if self._index is not None:
             self._index.sweep(newest)
 
     def put(self, connection: Connection, n: int, features: bytes) -> None:
-        """Write the features of an article whose row was written, new or revised."""
+        """Store the features of a new or revised article."""
         cross_language.put(connection, n, features)
         if self._index is not None:
             self._index.remove(n)
@@ -80,7 +80,7 @@ class CrossLanguageMatcher:
         barred: Collection[str],
         founds: Decision,
     ) -> Decision:
-        """The story that the article joins across languages, else `founds`: it opens one of its own."""
+        """Return the join across languages, else `founds`: the article founds a story."""
         article = own.article
         if not own.features or article.is_container:
             return founds
@@ -91,24 +91,24 @@ class CrossLanguageMatcher:
         for row in (
             stories.row_of(connection, one) for one in cross_language.stories_of(connection, *find_nearest)
         ):
-            # Not "is it in the index" alone: that holds dead stories until it is swept.
-            if row is None or row.id in barred or row.last_inbox_no < oldest or row.n not in live:
+            # Not by the index alone: it has stories beyond the live reach until a sweep.
+            if row is None or row.id in barred or row.last_inbox_no < oldest or row.story_no not in live:
                 continue
-            story = live.story(row.n)
+            story = live.story(row.story_no)
             if not is_open(article, story, self._scorer.model):
                 continue
             joins = self._join_other_language(connection, own, features, story)
             if joins is not None:
-                found.append((-(joins.evidence.score or 0.0), row.n, joins))
+                found.append((-(joins.evidence.score or 0.0), row.story_no, joins))
         return min(found)[2] if found else founds
 
     def _join_other_language(
         self, connection: Connection, own: DecidedArticle, features: CrossLanguageFeatures, story: Candidate
     ) -> Decision | None:
-        """The join of a story of another language, None where it does not fit there."""
+        """Return the join of a story of another language; None if none fits."""
         tuning = self._tuning
-        told = cross_language.reports(connection, story.story, tuning.members)
-        read = [(unpack(one.features), one.minutes) for one in told]
+        guests = cross_language.reports(connection, story.story, tuning.members)
+        read = [(unpack(one.features), one.minutes) for one in guests]
         if not read or any(theirs.language == features.language for theirs, _ in read):
             return None
         beside = self._score_same_language(connection, own, features.language, story)
@@ -122,12 +122,12 @@ class CrossLanguageMatcher:
             score_similarity(features, theirs, minutes, tuning)
             for (theirs, _), minutes in zip(read, apart, strict=True)
         ]
-        return _joins(story.story, mean_score(parts), tuning.need)
+        return _joins(story.story, mean_score(parts), tuning.threshold)
 
     def _score_same_language(
         self, connection: Connection, own: DecidedArticle, language: str, story: Candidate
     ) -> Decision | None:
-        """Weighed as an event against the guests of the article's own language."""
+        """Score the article against guests of its own language."""
         model = self._scorer.model
         foreign_reports = [
             row
@@ -145,13 +145,13 @@ class CrossLanguageMatcher:
             own.article,
             [msgspec.structs.replace(story, summary=summary)],
             self._scorer,
-            objections=lambda _: objections(
+            correct=lambda _: objections(
                 own.veto_input,
                 [articles.veto_input(connection, row.id, bodyless_words=words) for row in foreign_reports],
-                self._veto_rules,
+                self._veto_tuning,
             ),
         )
-        return None if decided.story is None else msgspec.structs.replace(decided, weighs=False)
+        return None if decided.story is None else msgspec.structs.replace(decided, counts_in_centroid=False)
 
     def _built(self, connection: Connection, number: int) -> CrossLanguageIndex:
         if self._index is None:
@@ -164,7 +164,7 @@ def _joins(story: str, found: CrossLanguageScore, need: float) -> Decision | Non
     if found.score < need:
         return None
     evidence = Evidence(stage="event", score=found.score, need=need, bias=found.start, reasons=found.reasons)
-    return Decision(story=story, role="report", weighs=False, evidence=evidence)
+    return Decision(story=story, role="report", counts_in_centroid=False, evidence=evidence)
 
 
 def _apart(one: int | None, other: int | None) -> int | None:

@@ -1,7 +1,7 @@
-"""Forgetting: articles go for good, with all that was said of them, and are refused when they come again.
+"""Erasing: articles are deleted permanently with everything derived from them, and are refused later.
 
-A batch of articles is one placing transaction: rows and words go, tombstones stay, the stories that lose a
-member are restated from those that are left. Ids, hashes and numbers stay: see `store/maintenance/erase.py`.
+A batch of articles is one placing transaction: rows and texts are deleted, tombstones stay, and the stories
+that lose a member are recomputed. Ids, hashes and numbers stay: see `store/maintenance/erase.py`.
 """
 
 import time
@@ -19,36 +19,36 @@ from aggregator.store.maintenance import erase, retention
 from aggregator.store.maintenance.erase import ErasedArticle, EraseSummary, EraseTarget, OrphanedCopy
 from aggregator.store.stories import articles, stories
 
-BATCH = 20  # articles a transaction: others that write wait for it
+BATCH = 20  # articles per transaction, because other writers wait
 
 
 class ForgetCommand(FrozenStruct, frozen=True, kw_only=True):
-    """What a person asks for: the address or id of an article, or the name of an outlet."""
+    """The command: the address or id of an article, or the name of an outlet."""
 
     name: str
 
 
 class ForgetResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What was forgotten; no words, for it is kept. `log_folded`: false where a reader held SQLite's log."""
+    """What was erased, without text. `log_folded`: False if a reader held the SQLite log."""
 
-    named: int  # articles that were meant, also such as were only waiting, refused or forgotten before
-    toll: EraseSummary
+    named: int  # selected articles, also those that only waited, or were refused or erased before
+    summary: EraseSummary
     log_folded: bool = True
 
 
 def to_forget(connection: Connection, name: str) -> tuple[EraseTarget, EraseSummary]:
-    """What is meant by a name, and what would go. Raises UsageError where it means nothing."""
+    """Return the articles of a name, and what would be deleted. Raises UsageError if there are none."""
     resolve_target = erase.resolve_target(connection, name)
     if not resolve_target.articles:
         raise UsageError(
             f"nothing is stored of {name}; name an article by its address or id, or an outlet as "
             "`aggregator story ID` shows it"
         )
-    return resolve_target, erase.toll(connection, resolve_target.articles)
+    return resolve_target, erase.summarise_erasure(connection, resolve_target.articles)
 
 
 class ForgetHandler:
-    """Forgets articles, in placing transactions. `copy_finder` knows at once what is found no more."""
+    """Erases articles, in placing transactions; `copy_finder` is updated at once."""
 
     def __init__(self, story_writer: StoryWriter, copy_finder: CopyFinder) -> None:
         self._story_writer = story_writer
@@ -61,9 +61,9 @@ class ForgetHandler:
         former: Mapping[str, Collection[str]],
         kind: tombstones.TombstoneKind = "forgotten",
     ) -> None:
-        """Forget these articles. `former`: by article every story that it is or was in.
+        """Erase these articles. `former`: by article, every story that it is or was in.
 
-        `kind`: "retention" where they were kept long enough; their entries then stay what became of them.
+        `kind`: "retention" if they are old enough; their entries then keep their outcome.
         """
         connection, wanted = unit_of_work.connection, frozenset(ids)
         tombstones.add_tombstones(connection, wanted, unit_of_work.now, kind)
@@ -73,18 +73,18 @@ class ForgetHandler:
         stories_ = erase.with_redirects(
             connection, assigned_stories | set(chain(*(former[one] for one in ids)))
         )
-        sketches = {one.id: articles.sketch_of(connection, one.n) for one in gone}
-        keys = {one.n: self._copy_finder.keys(one.signature) for one in gone}
+        sketches = {one.id: articles.sketch_of(connection, one.inbox_no) for one in gone}
+        keys = {one.inbox_no: self._copy_finder.keys(one.signature) for one in gone}
         erase.erase_articles(connection, gone, keys)
         for one in gone:
-            self._copy_finder.let_go(one.n, sketches[one.id])
+            self._copy_finder.remove(one.inbox_no, sketches[one.id])
         if kind == "forgotten":
             erase.blank_entries(connection, wanted, unit_of_work.now)
         else:
             retention.slim_entries(connection, wanted)
         self._pass_on(connection, gone, orphaned_copies, sketches)
         for story in sorted(assigned_stories):
-            # Where a copy of what retention took is an original now, nobody asked to forget what it tells.
+            # After retention a copy may be the original now; its text was not erased on request.
             is_kept = kind == "retention" and all(one.story != story for one in gone)
             words = retention.final_text(connection, story) if is_kept else None
             self._restate(unit_of_work, story, wanted)
@@ -94,10 +94,10 @@ class ForgetHandler:
             if kind == "forgotten":
                 unit_of_work.ledger.log(unit_of_work.now, one.story, "forgotten", article=one.id)
         kept = erase.titles_of(connection, stories_)
-        erase.blank_given_way(connection, stories_)
+        erase.blank_merged_stories(connection, stories_)
         erase.blank_history(connection, wanted, stories_, kept)
         erase.stop_deliveries(connection, stories_, unit_of_work.now)
-        erase.blank_answers(connection, stories_, kept)
+        erase.blank_results(connection, stories_, kept)
 
     def _restate(self, unit_of_work: UnitOfWork, story: str, wanted: Collection[str]) -> None:
         connection = unit_of_work.connection
@@ -117,7 +117,7 @@ class ForgetHandler:
         orphaned_copies: Sequence[OrphanedCopy],
         sketches: Mapping[str, bytes],
     ) -> None:
-        """A copy of a forgotten article is one of the next original: of its twin, or of the first copy."""
+        """Assign copies of an erased article to the next original: a near-duplicate, or the first copy."""
         links = {one.id: one.copy_of for one in gone}
         families: dict[str, list[OrphanedCopy]] = {}
         for orphaned_copy in orphaned_copies:
@@ -131,18 +131,18 @@ class ForgetHandler:
     def _one_family(
         self, connection: Connection, original: str | None, family: Sequence[OrphanedCopy], sketch: bytes
     ) -> None:
-        """`family`: those that lost their original, in their order; `original`: what that was a copy of."""
+        """`family`: copies that lost their original, in order; `original`: what that was a copy of."""
         if original is None:
             first = next((one for one in family if one.role != "excerpt"), None)
-            if first is None:  # pieces of a whole that is not there
+            if first is None:  # excerpts of an article that does not exist
                 for one in family:
                     erase.set_original(connection, one.id, None, "report")
                 return
-            before = articles.sketch_of(connection, first.n)
+            before = articles.sketch_of(connection, first.inbox_no)
             held = self._copy_finder.inherited(connection, first, sketch)
             keys = self._copy_finder.keys(first.signature)
-            erase.set_copy_keys(connection, first.n, keys, held.bands, held.sketch)
-            self._copy_finder.replace(first.n, RevisedCopyKeys(before, held))
+            erase.set_copy_keys(connection, first.inbox_no, keys, held.bands, held.sketch)
+            self._copy_finder.replace(first.inbox_no, RevisedCopyKeys(before, held))
             erase.set_original(connection, first.id, None, "report" if first.role == "copy" else first.role)
             original = first.id
         for one in family:
@@ -151,16 +151,14 @@ class ForgetHandler:
 
 
 def finish_index(database: Database, step: Callable[[], None]) -> bool:
-    """Have the database drop deleted words, as far as that is ours to say; what `Database.checkpoint_log`
-    says.
-    """
+    """Remove deleted words from the full-text index and the log; return as `Database.checkpoint_log`."""
     is_first = True
     more = True
     while more:
         step()
         more = database.transact(partial(erase.merge_index, is_first=is_first))
         is_first = False
-    # In short tries: while it waits for readers nobody writes.
+    # In short attempts: while it waits for readers, nothing can be written.
     ends = time.monotonic() + database.tuning.lock_seconds
     while (
         not (is_folded := database.checkpoint_log(database.tuning.checkpoint_seconds))

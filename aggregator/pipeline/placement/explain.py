@@ -1,4 +1,4 @@
-"""`aggregator explain`: the evidence of a decision, how it stands today, and two articles side by side."""
+"""`aggregator explain`: the evidence of a decision, its present scores, and a comparison of two articles."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,9 @@ from aggregator.cluster.copies.copy_check import ComparedText, CopyTuning, verdi
 from aggregator.cluster.copies.shingles import shared_passages
 from aggregator.cluster.events import centroid
 from aggregator.cluster.events.centroid import Centroid
+from aggregator.cluster.events.pair_model import PairArticle, PairModel, PairTuning
 from aggregator.cluster.events.scorer import Candidate, ScoringInput, is_within_window
+from aggregator.cluster.events.stream import StreamSnapshot
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import EventModel, shipped_model
@@ -33,17 +35,17 @@ _NAMES = {
     "numu": "numbers with their unit",
     "rare": "rare words of the lead",
     "days": "time (to the nearest report)",
-    "undated": "a date is missing",
-    "no_body": "only a title",
+    "undated": "missing date",
+    "no_body": "no text",
     "across:names": "names in any language",
     "across:numbers": "numbers in any language",
-    "across:days": "time to it",
+    "across:days": "time difference",
     "across:vector": "meaning (sentence vectors)",
 }
 
 
 class SharedTerms(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What two texts, or a text and a story, both have; the heaviest first."""
+    """Terms that two texts, or a text and a story, share; the highest weight first."""
 
     names: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
@@ -51,18 +53,18 @@ class SharedTerms(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class StoryFit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """How an article fits a story today: its mean likeness to the (other) reports, and what they ask."""
+    """The present score of an article for a story: mean similarity to its reports, and the threshold."""
 
     story: str
     story_title: str
     score: float
-    need: float  # without what a crowd of other stories near it asks in addition
-    asked_then: float | None = None  # what was asked when the article was placed, where it was the runner-up
-    obstacle: str | None = None  # why it may not join at all, whatever the score
+    need: float  # without the increase for many similar stories
+    asked_then: float | None = None  # the threshold at placement, if this story was the runner-up
+    obstacle: str | None = None  # why it cannot join, regardless of the score
 
 
 class PairExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Two articles weighed against each other as they are today."""
+    """The present comparison of two articles."""
 
     article: str
     title: str
@@ -74,13 +76,13 @@ class PairExplanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fal
     copy: CopyEvidence | None
     passages: tuple[str, ...]
     shared: SharedTerms
-    bond: Relation | None  # what a correction says of the two
-    fits: tuple[StoryFit, ...]  # each in the story of the other, where the stories differ
-    nosnippet: bool = False  # one of the two asks that nothing of its text be shown
+    constraint: Relation | None  # from a correction
+    fits: tuple[StoryFit, ...]  # each in the story of the other, if the stories differ
+    nosnippet: bool = False  # one of the two publishers forbids snippets
 
 
 class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Why an article is in its story; with `pair`, why two are (not) together."""
+    """Why an article is in its story; with `pair`, why two are or are not together."""
 
     article: str
     title: str
@@ -88,30 +90,30 @@ class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     story: str
     story_title: str
     evidence: Evidence
-    weights: dict[str, float]  # of the likenesses, in logits
+    weights: dict[str, float]  # of the similarities; log odds
     shared: SharedTerms  # with its story
-    passages: tuple[str, ...]  # with the text that it is a copy or an excerpt of
+    passages: tuple[str, ...]  # shared with its original
     runner_up_title: str | None
-    today: StoryFit | None  # None: nobody else is in the story, or the article weighs nothing in it
-    log: tuple[LogLine, ...]  # what happened since: moves, merges, corrections
-    links: tuple[LiveBlogLink, ...] = ()  # of a live blog: the further stories that its entries tell of
+    today: StoryFit | None  # None: no other report, or the article is not part of the centroid
+    log: tuple[LogLine, ...]  # later events: moves, merges, corrections
+    links: tuple[LiveBlogLink, ...] = ()  # of a live blog: other stories that its entries report
     pair: PairExplanation | None = None
-    nosnippet: bool = False  # it, or the text that it copies, asks that nothing of its text be shown
+    nosnippet: bool = False  # its publisher, or that of its original, forbids snippets
 
     def as_text(self) -> str:
-        """For people."""
+        """Format for people."""
         return "\n".join(_lines(self))
 
 
 def explanation(
     reading: DatabaseStoryReader, article: str, other: str | None, all_tuning: Tuning
 ) -> Explanation:
-    """Explain the placing of `article` (id or address), and its likeness to `other`.
+    """Return why `article` (id or address) is in its story, and its similarity to `other`.
 
-    Raises UsageError for an article that is not there.
+    Raises UsageError if there is no such article.
     """
-    told = _Explainer(reading, all_tuning)
-    one = told.found(article)
+    explainer = _Explainer(reading, all_tuning)
+    one = explainer.found(article)
     rival = one.evidence.runner_up
     original = one.evidence.copy
     return Explanation(
@@ -121,28 +123,29 @@ def explanation(
         story=one.story,
         story_title=one.story_title,
         evidence=one.evidence,
-        weights=dict(zip(FIELDS, told.model.field_weights.tolist(), strict=True)),
-        shared=told.shared_ids(one.article, one.evidence.shared),
-        passages=() if original is None else told.passages_with(one.article, original.other),
+        weights=dict(zip(FIELDS, explainer.model.field_weights.tolist(), strict=True)),
+        shared=explainer.shared_ids(one.article, one.evidence.shared),
+        passages=() if original is None else explainer.passages_with(one.article, original.other),
         nosnippet=one.article.nosnippet
-        or (original is not None and told.asks_for_no_snippet(original.other)),
+        or (original is not None and explainer.asks_for_no_snippet(original.other)),
         runner_up_title=None if rival is None else reading.title_of(rival.story),
-        today=told.fit_today(one),
+        today=explainer.fit_today(one),
         log=tuple(line for line in one.log if line.kind not in ("created", "joined")),
         links=one.links,
-        pair=None if other is None else told.pair(one, told.found(other)),
+        pair=None if other is None else explainer.pair(one, explainer.found(other)),
     )
 
 
 class _Explainer:
-    """What an explanation is worked out with."""
+    """Computes an explanation."""
 
     def __init__(self, reading: DatabaseStoryReader, all_tuning: Tuning) -> None:
         self._reading = reading
         self.model: EventModel = shipped_model(all_tuning)
         self._packer = TermPacker(self.model)
-        self._copy_rules = all_tuning.section("copies", CopyTuning)
-        self._veto_rules = all_tuning.section("vetoes", VetoTuning)
+        self._copy_tuning = all_tuning.section("copies", CopyTuning)
+        self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
+        self._pair_tuning = all_tuning.section("pairs", PairTuning)
 
     def found(self, article: str) -> ExplainedArticle:
         found = self._reading.explained_article(article)
@@ -151,7 +154,7 @@ class _Explainer:
         return found
 
     def shared_ids(self, article: ArticleView, ids: Iterable[int]) -> SharedTerms:
-        """The words behind ids of terms, by kind."""
+        """Return the terms of `ids` as names, numbers and words."""
         words = self._packer.readable_terms(article.title, article.text, article.language)
         kinds: dict[str, dict[str, None]] = {"names": {}, "numbers": {}, "words": {}}
         for id_ in ids:
@@ -177,14 +180,14 @@ class _Explainer:
         return original is not None and original.article.nosnippet
 
     def fit_today(self, one: ExplainedArticle) -> StoryFit | None:
-        """How well the article agrees with the others of its story as they are now."""
+        """Compare the article with the other articles of its story."""
         whole = centroid.from_bytes(one.story_sums)
-        if not one.weighs or whole.reports < 2 or one.article.role == "container":
+        if not one.counts_in_centroid or whole.reports < 2 or one.article.role == "container":
             return None
         article = self._weighed(one.article)
         try:
             rest = centroid.remove(whole, article.member(self.model), self.model)
-        except ValueError:  # its terms were made under other rules than today's
+        except ValueError:  # its terms were computed by another version
             return None
         return self._fit(article, rest, one)
 
@@ -193,7 +196,8 @@ class _Explainer:
         tuning = self.model.tuning
         asked = tuning.threshold
         if not article.bodyless(self.model):
-            asked = max(asked, tuning.cohesion * centroid.cohesion(story, self.model))
+            share = tuning.undated_cohesion if article.is_undated_text(self.model) else tuning.cohesion
+            asked = max(asked, share * centroid.cohesion(story, self.model))
         return StoryFit(
             story=assigned_story.story,
             story_title=assigned_story.story_title,
@@ -208,11 +212,25 @@ class _Explainer:
             centroid.add(Centroid(), right.member(self.model), self.model),
             self.model,
         )
-        vetoes = objections(self._veto_input(one.article), [self._veto_input(two.article)], self._veto_rules)
+        vetoes = objections(self._veto_input(one.article), [self._veto_input(two.article)], self._veto_tuning)
+        snapshot = StreamSnapshot(*self._reading.stream_history(self._pair_tuning.stream_days))
+        pairs = [
+            PairArticle(
+                terms=terms.terms,
+                minutes=terms.minutes,
+                body_words=terms.body_words,
+                outlet=article.outlet,
+                title=article.title,
+                inbox=0,
+            )
+            for terms, article in ((left, one.article), (right, two.article))
+        ]
+        compared = PairModel(self.model, self._pair_tuning).compare(pairs[0], pairs[1:], snapshot)
+        corrections = (*compared.reasons, *vetoes)
         together, apart = ConstraintTable(one.constraints).linked_articles(one.article.id)
-        bond: Relation | None = None
+        constraint: Relation | None = None
         if two.article.id in together | apart:
-            bond = "together" if two.article.id in together else "apart"
+            constraint = "together" if two.article.id in together else "apart"
         same = one.story == two.story
         passages = shared_passages(one.article.text, two.article.text, _PASSAGES)
         return PairExplanation(
@@ -220,13 +238,13 @@ class _Explainer:
             title=two.article.title,
             story=two.story,
             same_story=same,
-            score=shares.score(self.model) + sum(veto.share for veto in vetoes),
+            score=shares.score(self.model) + sum(reason.share for reason in corrections),
             bias=self.model.bias,
-            reasons=(*shares.reasons(), *vetoes),
-            copy=verdict(_compared_text(one.article), _compared_text(two.article), self._copy_rules),
+            reasons=(*shares.reasons(), *corrections),
+            copy=verdict(_compared_text(one.article), _compared_text(two.article), self._copy_tuning),
             passages=tuple(passage.text for passage in passages),
             shared=self._shared(one.article, left, right),
-            bond=bond,
+            constraint=constraint,
             fits=() if same else tuple(self._crosswise(one, two)),
             nosnippet=one.article.nosnippet or two.article.nosnippet,
         )
@@ -248,7 +266,7 @@ class _Explainer:
     def _obstacle(
         self, one: ExplainedArticle, assigned_story: ExplainedArticle, story: Centroid
     ) -> str | None:
-        """Why the article may not join the story, however alike they are."""
+        """Return why the article cannot join the story regardless of its score; None if it can."""
         front = centroid.read_summary(centroid.to_bytes(story, self.model))
         candidate = Candidate(
             assigned_story.story_n, assigned_story.story, assigned_story.story_last_inbox_no, front
@@ -257,7 +275,7 @@ class _Explainer:
         if not is_within_window(article, candidate, self.model):
             return f"outside the window of {self.model.tuning.window_days:.0f} days"
         if front.members >= self.model.tuning.story_cap:
-            return "the story is full and takes copies only"
+            return "the story is full and accepts only copies"
         return None
 
     def _shared(self, article: ArticleView, left: ScoringInput, right: ScoringInput) -> SharedTerms:
@@ -268,7 +286,8 @@ class _Explainer:
         terms, words = self._packer.pack_counted(
             article.title, article.text, article.language, is_container=article.role == "container"
         )
-        return ScoringInput(terms=terms, minutes=_minutes(article), body_words=words)
+        minutes = None if article.published_origin == "text" else _minutes(article)
+        return ScoringInput(terms=terms, minutes=minutes, body_words=words)
 
     def _veto_input(self, article: ArticleView) -> VetoInput:
         return VetoInput(
@@ -292,45 +311,48 @@ def _compared_text(article: ArticleView) -> ComparedText:
 # --- for people --------------------------------------------------------------------------------------------
 
 
-def _lines(told: Explanation) -> list[str]:
-    lines = [f"{told.title}", f"  article {told.article} by {told.outlet or 'an unknown outlet'}"]
-    lines += [f"  in story {told.story}: {told.story_title}", "", *_evidence(told)]
-    lines += _shared_lines(told.shared, "shared with the story then")
-    lines += [f'  both texts have: "{_on_one_line(passage)}"' for passage in told.passages]
-    if told.today is not None:
+def _lines(explained: Explanation) -> list[str]:
+    lines = [
+        f"{explained.title}",
+        f"  article {explained.article} by {explained.outlet or 'an unknown outlet'}",
+    ]
+    lines += [f"  in story {explained.story}: {explained.story_title}", "", *_evidence(explained)]
+    lines += _shared_lines(explained.shared, "shared with the story at that time")
+    lines += [f'  in both texts: "{_on_one_line(passage)}"' for passage in explained.passages]
+    if explained.today is not None:
         lines += [
             "",
-            f"Today it agrees with the others of its story at {told.today.score:+.2f}; "
-            f"they ask for {told.today.need:+.2f}.",
+            f"Its score against the rest of its story is now {explained.today.score:+.2f}; "
+            f"the threshold is {explained.today.need:+.2f}.",
         ]
-    if told.log:
-        since = (f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in told.log)
-        lines += ["", "What happened since:", *since]
-    if told.links:
-        lines += ["", "Its entries tell of further stories:", *map(_link_line, told.links)]
-    if told.pair is not None:
-        lines += ["", *_pair_lines(told.pair, told.weights)]
+    if explained.log:
+        since = (f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in explained.log)
+        lines += ["", "Later events:", *since]
+    if explained.links:
+        lines += ["", "Its entries also report other stories:", *map(_link_line, explained.links)]
+    if explained.pair is not None:
+        lines += ["", *_pair_lines(explained.pair, explained.weights)]
     return lines
 
 
-def _evidence(told: Explanation) -> list[str]:
-    evidence = told.evidence
+def _evidence(explained: Explanation) -> list[str]:
+    evidence = explained.evidence
     lines = [_verdict(evidence)]
     if evidence.score is not None:
-        lines += _shares(evidence.bias, evidence.reasons, evidence.score, told.weights)
+        lines += _shares(evidence.bias, evidence.reasons, evidence.score, explained.weights)
     if evidence.copy is not None and evidence.stage != "copy":
         lines.append(f"  {evidence.copy.kind} of another text: {_copy(evidence.copy)}")
-    lines += [f"  it holds article {one.other} as an excerpt: {_copy(one)}" for one in evidence.excerpts]
+    lines += [f"  it contains article {one.other} as an excerpt: {_copy(one)}" for one in evidence.excerpts]
     if evidence.runner_up is not None:
         rival = evidence.runner_up
-        title = f" ({told.runner_up_title})" if told.runner_up_title else ""
+        title = f" ({explained.runner_up_title})" if explained.runner_up_title else ""
         lines.append(
-            f"  next best: story {rival.story}{title}, score {rival.score:+.2f}, asked for {rival.need:+.2f}"
+            f"  runner-up: story {rival.story}{title}, score {rival.score:+.2f}, threshold {rival.need:+.2f}"
         )
         if evidence.score is None and rival.reasons:
-            lines += _shares(evidence.bias, rival.reasons, rival.score, told.weights)
+            lines += _shares(evidence.bias, rival.reasons, rival.score, explained.weights)
     if evidence.vetoes:
-        lines.append(f"  vetoes were raised: {', '.join(map(reason_name, evidence.vetoes))}")
+        lines.append(f"  vetoes: {', '.join(map(reason_name, evidence.vetoes))}")
     return lines
 
 
@@ -339,33 +361,33 @@ def _verdict(evidence: Evidence) -> str:
         return f"It is a copy: {_copy(evidence.copy)}."
     if evidence.stage == "second look" and evidence.score is not None:
         return (
-            f"The second look brought it here, with the score {evidence.score:+.2f} where "
-            f"{evidence.need or 0.0:+.2f} was asked for."
+            f"It was moved here by the second look: score {evidence.score:+.2f}, "
+            f"threshold {evidence.need or 0.0:+.2f}."
         )
     if evidence.score is not None:
-        return f"It joined by its score {evidence.score:+.2f}; the story asked for {evidence.need:+.2f}."
+        return f"It joined this story: score {evidence.score:+.2f}, threshold {evidence.need:+.2f}."
     if evidence.stage == "founded":
-        return "It opened this story: no live story was near enough."
-    return f"It is here by {evidence.stage}."
+        return "It founded this story: no live story was similar enough."
+    return f"It was placed here by {evidence.stage}."
 
 
 def _pair_lines(pair: PairExplanation, weights: dict[str, float]) -> list[str]:
     together = "are in one story" if pair.same_story else "are in different stories"
     lines = [
         f"With {pair.title!r} ({pair.article}): they {together}.",
-        f"  as a pair they score {pair.score:+.2f}",
+        f"  score of the pair: {pair.score:+.2f}",
     ]
-    if pair.bond is not None:
-        lines.append(f"  a person's correction holds them {pair.bond}")
+    if pair.constraint is not None:
+        lines.append(f"  constraint of a correction: {pair.constraint}")
     lines += _shares(pair.bias, pair.reasons, pair.score, weights)
     if pair.copy is not None:
         lines.append(f"  {pair.copy.kind}: {_copy(pair.copy)}")
-    lines += _shared_lines(pair.shared, "both have")
-    lines += [f'  both have: "{_on_one_line(passage)}"' for passage in pair.passages]
+    lines += _shared_lines(pair.shared, "in both")
+    lines += [f'  in both texts: "{_on_one_line(passage)}"' for passage in pair.passages]
     for who, fit in zip(("the first", "the second"), pair.fits, strict=False):
-        words = f"  {who} in the other's story {fit.story}: score {fit.score:+.2f}, asked for {fit.need:+.2f}"
+        words = f"  {who} in the other's story {fit.story}: score {fit.score:+.2f}, threshold {fit.need:+.2f}"
         if fit.asked_then is not None:
-            words += f" ({fit.asked_then:+.2f} when it was placed, with other stories as near)"
+            words += f" ({fit.asked_then:+.2f} when it was placed, because of similar stories)"
         lines.append(words if fit.obstacle is None else f"{words}; {fit.obstacle}")
     return lines
 
@@ -388,19 +410,20 @@ def _link_line(link: LiveBlogLink) -> str:
 
 
 def log_words(line: LogLine) -> str:
-    """What happened, for a person: which story, and why. Without a title, so anybody may see it."""
+    """Return a log line as text, with ids and the reason. Without titles, so it may be public."""
     detail: dict[str, object] = json.loads(line.detail) if line.detail else {}
     why = _WHY.get(str(detail.get("reason")), "")
     score = detail.get("score")
     if why and isinstance(score, float):
-        why += f", with the score {score:+.2f}"
+        why += f", score {score:+.2f}"
     if line.kind == "merged":
-        words = f"gave way to {detail['into']}" if "into" in detail else f"took in {detail.get('other')}"
+        into = detail.get("into")
+        words = f"merged into {into}" if into else f"story {detail.get('other')} was merged into it"
     elif line.kind == "moved":
         words = f"moved to {detail['to']}" if "to" in detail else f"came from {detail.get('from')}"
     elif line.kind == "regrouped":
         came = counted(_count(detail, "came"), "article")
-        words = f"decided again: {came} came, {_count(detail, 'went'):,} went"
+        words = f"regrouped: {came} added, {_count(detail, 'went'):,} removed"
     else:
         words = str(detail.get("words") or _HAPPENED.get(line.kind, line.kind))
     return f"{words} ({why})" if why else words
@@ -412,28 +435,28 @@ def _count(detail: dict[str, object], name: str) -> int:
 
 
 _WHY = {
-    "container": "it held nothing but a live blog or round-up",
-    "correction": "a correction",
-    "undone": "a correction was undone",
-    "recluster": "everything was decided again",
-    "second look": "the second look",
-    "empty": "nothing was left in it",
+    "container": "it had only a live blog or roundup",
+    "correction": "correction",
+    "undone": "undo of a correction",
+    "recluster": "all decisions were repeated",
+    "second look": "second look",
+    "empty": "it had no articles left",
 }
 _HAPPENED = {
-    "created": "the story began",
-    "joined": "it joined the story",
+    "created": "the story was founded",
+    "joined": "the article joined",
     "headline": "the headline changed",
-    "revised": "it has a new text",
+    "revised": "the text of the article was revised",
     "corrected": "corrected by a person",
-    "full": "the story takes copies only from here on",
-    "forgotten": "an article was removed for good",
+    "full": "the story is full; it accepts only copies",
+    "forgotten": "an article was erased",
 }
 
 
 def _copy(copy: CopyEvidence) -> str:
     return (
-        f"{copy.resemblance:.0%} of all word triples are in both texts, {copy.containment:.0%} of the "
-        f"smaller in the larger (of {copy.other})"
+        f"the texts share {copy.resemblance:.0%} of all word triples, and {copy.containment:.0%} of those of "
+        f"the shorter one (compared with {copy.other})"
     )
 
 
@@ -452,12 +475,12 @@ def _weight(reason: Reason, weights: dict[str, float]) -> str:
 
 
 def reason_name(name: str) -> str:
-    """What a share of a score comes from, in words."""
+    """Return the name of a reason of a score."""
     return _NAMES.get(name) or name.replace("veto:", "veto: ")
 
 
 def reason_value(reason: Reason) -> str:
-    """Likenesses as they are, a time in the unit that people would say it in."""
+    """Format a similarity, or a time in a suitable unit."""
     if reason.name != "days":
         return f"{reason.value:.2f}"
     hours = reason.value * 24

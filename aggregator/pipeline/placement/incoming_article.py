@@ -1,4 +1,4 @@
-"""An entry on its way to its place: with its clean text and fingerprint, before anything is decided."""
+"""An incoming article: an entry with its clean text and fingerprint, before any decision."""
 
 import datetime as dt
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import CleanArticle, Fingerprint, Placement, Published
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.stories.articles import NewArticle, StoredArticle
+from aggregator.store.stories.articles import NewArticle, StoredArticle, minutes_of
 
-_OUTLET_CHARS = 300  # as what is read is cut; a row of an index on Postgres has at most 2,700 bytes
+_OUTLET_CHARS = 300  # like declared outlets; an index row of PostgreSQL has at most 2,700 bytes
 
 
 class IncomingArticle(NamedTuple):
-    """An entry on its way to its place."""
+    """An article that is being placed."""
 
     inbox_entry: InboxEntry
     clean: CleanArticle
@@ -23,14 +23,14 @@ class IncomingArticle(NamedTuple):
 
     @property
     def outlet(self) -> str | None:
-        """The declared outlet, else the site of the article's own address, else what the text itself says."""
+        """The declared outlet, else the site of the address, else the outlet named in the text."""
         entry = self.inbox_entry.entry
         site = registrable_domain(entry.url) if entry.url else None
         declared = entry.outlet or site or self.clean.outlet
         return declared[:_OUTLET_CHARS].rstrip() if declared else None
 
     def with_date_of(self, old: StoredArticle) -> "IncomingArticle":
-        """A date that is only the time of a poll does not move when the same article is polled again."""
+        """Keep the date of the stored article if the new one is only the time of a poll."""
         if self.clean.published is None or self.clean.published.origin != "poll":
             return self
         kept = None
@@ -45,7 +45,7 @@ class IncomingArticle(NamedTuple):
         published = self.clean.published
         return ScoringInput(
             terms=self.fingerprint.terms,
-            minutes=None if published is None else _minutes(published.time),
+            minutes=None if published is None else minutes_of(published.time, date_counts=published.counts),
             body_words=self.fingerprint.body_words,
             is_container=self.clean.is_container,
             inbox=self.inbox_entry.inbox_no,
@@ -59,7 +59,7 @@ class IncomingArticle(NamedTuple):
         id_: str,
         root: str,
         generation: int,
-        weighs: bool,
+        counts_in_centroid: bool,
         wire_confidence: float,
     ) -> NewArticle:
         """The article's row.
@@ -71,23 +71,23 @@ class IncomingArticle(NamedTuple):
         published = self.clean.published.time if self.clean.published else seen
         wire = self.clean.wire
         return NewArticle(
-            n=self.inbox_entry.inbox_no,
+            inbox_no=self.inbox_entry.inbox_no,
             id=id_,
-            root=root,
+            root_article=root,
             generation=generation,
             source=entry.source,
             outlet=self.outlet,
             url=entry.url or self.inbox_entry.page_url or self.clean.canonical_url,
             author=self.clean.author or entry.author,
-            seen=seen,
-            effective=min(published, seen),
+            seen_at=seen,
+            effective_at=self.inbox_entry.effective_at or min(published, seen),
             placed_at=now,
             clean=self.clean,
             fingerprint=self.fingerprint,
             wire=wire.agency if wire is not None and wire.confidence >= wire_confidence else None,
             placement=placement,
-            weighs=weighs,
-            bumps_by_clock=self.inbox_entry.bumps_by_clock,
+            counts_in_centroid=counts_in_centroid,
+            bump_by_clock=self.inbox_entry.bump_by_clock,
         )
 
 
@@ -95,12 +95,8 @@ def as_article(old: StoredArticle) -> ScoringInput:
     """A stored article as the event level saw it."""
     return ScoringInput(
         terms=old.terms,
-        minutes=None if old.published is None else _minutes(old.published),
+        minutes=minutes_of(old.published, date_counts=old.date_counts),
         body_words=old.body_words,
         is_container=old.role == "container",
-        inbox=old.n,
+        inbox=old.inbox_no,
     )
-
-
-def _minutes(time: dt.datetime) -> int:
-    return int(time.timestamp() // 60)

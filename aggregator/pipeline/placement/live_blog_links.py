@@ -1,12 +1,12 @@
-"""Links from the entries of live blogs to the stories that they tell of (ADR 21).
+"""Links from the entries of live blogs to stories (ADR 21).
 
-A live blog has one home and tells of much else. Each of its timed entries is weighed as a short text against
-the live stories, by the same scores and vetoes as an article, and linked to the best one where that fits
-clearly better than a report would need. A link counts nothing and joins nothing.
+A live blog is in one story and reports on others. Each timed entry is scored like a short article against the
+live stories, and linked to the best one if its score is clearly above the threshold of a report. A link is
+not counted.
 
-Stories come after the entries that tell of them. So the entries are linked when the live blog is placed or
-revised, and again a few times, after more and more inbox numbers; what is due stands in rows, so a replay of
-the same articles links at the same moments.
+Stories may appear after the entries that report on them. So entries are linked when the live blog is placed
+or revised, and again a few times at growing distances of inbox numbers. These are stored, so a replay of the
+same articles gives the same links.
 """
 
 import datetime as dt
@@ -23,27 +23,27 @@ from aggregator.store.stories import articles, live_blog_links
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.live_blog_links import EntryLink, LiveBlog
 
-_RIVALS = 3  # best stories of an entry that vetoes are asked about
+_RIVALS = 3  # best stories of an entry that vetoes check
 
 
 class LiveBlogLinker:
-    """Links entries. Part of placing: one thread of the one writer."""
+    """Links entries. For one thread of the writer."""
 
     def __init__(
-        self, story_writer: StoryWriter, scorer: Scorer, tuning: LiveBlogLinkTuning, veto_rules: VetoTuning
+        self, story_writer: StoryWriter, scorer: Scorer, tuning: LiveBlogLinkTuning, veto_tuning: VetoTuning
     ) -> None:
         self._story_writer = story_writer
         self._scorer = scorer
         self._tuning = tuning
-        self._veto_rules = veto_rules
-        self._linked_at = -1  # the number of the period that was looked at last
+        self._veto_tuning = veto_tuning
+        self._linked_at = -1  # number of the last period
 
     def forget(self) -> None:
-        """The transaction in which it looked has failed."""
+        """Forget the last run: its transaction failed."""
         self._linked_at = -1
 
     def placed(self, unit_of_work: UnitOfWork, n: int, fingerprint: Fingerprint, *, at_no: int) -> None:
-        """Article number `n` has its place, or other words, as of inbox number `at_no`."""
+        """Schedule the links of article `n`, placed or revised at inbox number `at_no`."""
         if fingerprint.entries:
             live_blog_links.keep(unit_of_work.connection, n, fingerprint.entries, due_no=at_no)
             self._link(unit_of_work, n, at_no=at_no, is_first=True)
@@ -52,42 +52,42 @@ class LiveBlogLinker:
 
     @staticmethod
     def has_lost_its_page(connection: Connection, old: StoredArticle, clean: CleanArticle) -> bool:
-        """Whether a live blog comes again without its entries: its page was not to be had, or is a wall.
+        """Whether a live blog is received again without its entries, because its page could not be read.
 
-        Then it keeps what it had; a live blog whose page says less than before has fewer entries, not none.
+        Then it keeps its entries; a page with less text has fewer entries, not none.
         """
         is_less = not clean.timed and len(clean.text) < len(old.text)
-        return is_less and live_blog_links.is_live(connection, old.n)
+        return is_less and live_blog_links.is_live(connection, old.inbox_no)
 
     def before(self, unit_of_work: UnitOfWork, inbox_no: int) -> None:
         """Link again what is due before the article of this inbox number is placed."""
-        period = inbox_no // self._tuning.again_after
+        period = inbox_no // self._tuning.relink_after
         if period == self._linked_at:
             return
         self._linked_at = period
-        at_no = period * self._tuning.again_after
-        for n in live_blog_links.due(unit_of_work.connection, at_no, limit=self._tuning.again_at_once):
+        at_no = period * self._tuning.relink_after
+        for n in live_blog_links.due(unit_of_work.connection, at_no, limit=self._tuning.relink_at_once):
             self._link(unit_of_work, n, at_no=at_no)
         # In the rows, so that a restart within the period links no others than these.
-        live_blog_links.postpone(unit_of_work.connection, at_no, due_no=at_no + self._tuning.again_after)
+        live_blog_links.postpone(unit_of_work.connection, at_no, due_no=at_no + self._tuning.relink_after)
 
     def _link(self, unit_of_work: UnitOfWork, n: int, *, at_no: int, is_first: bool = False) -> None:
         blog = live_blog_links.live_blog_of(unit_of_work.connection, n)
         tuning = self._tuning
         links = [
             found
-            for fingerprint in blog.marks
+            for fingerprint in blog.entry_fingerprints
             if (found := self._story_of_entry(unit_of_work, blog, fingerprint, at_no))
         ]
-        round_ = 0 if is_first else blog.round + 1
-        wait = tuning.again_after * tuning.again_factor**round_
-        due_no = at_no + wait if round_ < tuning.again_rounds else None
+        round_ = 0 if is_first else blog.link_round + 1
+        wait = tuning.relink_after * tuning.relink_factor**round_
+        due_no = at_no + wait if round_ < tuning.relink_rounds else None
         live_blog_links.link(unit_of_work.connection, n, links, times=round_, due_no=due_no)
 
     def _story_of_entry(
         self, unit_of_work: UnitOfWork, blog: LiveBlog, fingerprint: TimedEntryFingerprint, at_no: int
     ) -> EntryLink | None:
-        """The story that an entry tells of; None where no story fits, or its own home fits best."""
+        """Return the story of an entry; None if no story fits, or its own story fits best."""
         if fingerprint.position >= len(blog.timed):
             return None
         entry = blog.timed[fingerprint.position]
@@ -105,7 +105,7 @@ class LiveBlogLinker:
     def _fitting(
         self, unit_of_work: UnitOfWork, blog: LiveBlog, entry: TimedEntry, article: ScoringInput
     ) -> Iterator[ScoredCandidate]:
-        """The stories with reports that an entry fits, the best first."""
+        """Return the stories with reports that an entry fits, the best first."""
         index = self._story_writer.index(unit_of_work.connection)
         model = self._scorer.model
         open_ones = [
@@ -133,13 +133,13 @@ class LiveBlogLinker:
                 minutes=article.minutes,
                 bodyless=article.bodyless(model),
             )
-            after = one.with_objections(objections(veto_input, others, self._veto_rules))
+            after = one.corrected(objections(veto_input, others, self._veto_tuning))
             if after.score >= after.need + self._tuning.margin:
                 yield after
 
 
 def _minutes(entry: TimedEntry, blog: LiveBlog) -> int | None:
-    """When the entry was written, as far as known: its own time, its day's clock, or the live blog's time."""
+    """Return the time of the entry: its own, else the time of day of the live blog, else its date."""
     time = entry.time
     if time is None and entry.day is not None:
         midnight = dt.datetime.combine(entry.day, dt.time(), dt.UTC)

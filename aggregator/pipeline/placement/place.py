@@ -1,7 +1,7 @@
-"""Placing: one article after the other gets its home, each decision with its evidence in one transaction.
+"""Placing: finds the story of each incoming article and stores the decision in one transaction.
 
-This is the only writer of stories. What it keeps in memory (the index of live stories, the sampled shingles)
-is derived from rows; after a failed transaction it is dropped and built again.
+This is the only writer of stories. The indexes in memory (live stories, sampled shingles) are derived from
+rows; after a failed transaction they are dropped and built again.
 """
 
 import datetime as dt
@@ -14,8 +14,8 @@ import msgspec
 
 from aggregator.cluster.copies.shingles import shared_count, shingle_hashes
 from aggregator.cluster.entry_identity import next_generation_id, story_id, url_key
+from aggregator.cluster.events.pair_model import PairArticle
 from aggregator.cluster.events.scorer import (
-    Candidate,
     Decision,
     Scorer,
     ScoringInput,
@@ -24,7 +24,7 @@ from aggregator.cluster.events.scorer import (
 )
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.cluster.fingerprint import LiveBlogLinkTuning
-from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
+from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import canonical_url
@@ -36,7 +36,6 @@ from aggregator.model.core import (
     FrozenStruct,
     Placement,
     Prepared,
-    Reason,
     Role,
 )
 from aggregator.model.errors import DatabaseAwayError, UsageError
@@ -59,8 +58,9 @@ from aggregator.pipeline.placement.erase import (
 )
 from aggregator.pipeline.placement.incoming_article import IncomingArticle, as_article
 from aggregator.pipeline.placement.live_blog_links import LiveBlogLinker
-from aggregator.pipeline.placement.reassess import VETO_INPUTS, SecondLook
+from aggregator.pipeline.placement.reassess import SecondLook
 from aggregator.pipeline.placement.repair import RepairCommand, RepairHandler, RepairResult
+from aggregator.pipeline.placement.report_comparison import ComparedArticle, ReportComparison
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
 from aggregator.pipeline.placement.story_writer import BUMPS, StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection, Database
@@ -87,9 +87,9 @@ class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlacementResult(FrozenStruct, frozen=True, kw_only=True):
-    """What became of one waiting entry."""
+    """The outcome of one waiting entry."""
 
-    n: int
+    entry_no: int
     outcome: Outcome
     article: str
     story: str | None = None
@@ -97,7 +97,7 @@ class PlacementResult(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Placer:
-    """Places prepared entries. Only the process that holds the writer lock may have one, and one thread."""
+    """Places prepared entries. For one thread of the writer."""
 
     def __init__(
         self,
@@ -110,10 +110,9 @@ class Placer:
         bumps: Collection[str] = BUMPS,
         prefer: Sequence[str] = (),
     ) -> None:
-        """`families`: key of an outlet to its publisher (None: the shipped ones), see stories.counts.
+        """`families`: outlet key → publisher (None: the included ones), see stories.counts.
 
-        `bumps`: what puts a known story first again, see homes.BUMPS. `prefer`: outlets whose titles go
-        before others.
+        `bumps`: what bumps a story, see story_writer.BUMPS. `prefer`: outlets whose titles are preferred.
         """
         self._database = database
         self._now = now
@@ -121,7 +120,8 @@ class Placer:
         self._model = shipped_model(all_tuning)
         self._scorer = Scorer(self._model)
         self._tuning = all_tuning.section("placing", PlacingTuning)
-        self._veto_rules = all_tuning.section("vetoes", VetoTuning)
+        self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
+        self._comparison = ReportComparison(self._model, all_tuning)
         self._copy_finder = CopyFinder(all_tuning)
         self._cross_language = CrossLanguageMatcher(all_tuning, self._scorer)
         self._constraints = Constraints()
@@ -140,14 +140,17 @@ class Placer:
         self._forget_handler = ForgetHandler(self.story_writer, self._copy_finder)
         self._repair_handler = RepairHandler(self.story_writer, self._copy_finder)
         self._second_look = SecondLook(
-            self.story_writer, self._constraints, self._scorer, self._veto_rules, self._version
+            self.story_writer, self._constraints, self._scorer, self._comparison, self._version
         )
         self._live_blog_linker = LiveBlogLinker(
-            self.story_writer, self._scorer, all_tuning.section("links", LiveBlogLinkTuning), self._veto_rules
+            self.story_writer,
+            self._scorer,
+            all_tuning.section("links", LiveBlogLinkTuning),
+            self._veto_tuning,
         )
 
     def forget(self) -> None:
-        """Drop what is kept in memory; the next batch builds it again."""
+        """Drop the indexes in memory; the next batch builds them again."""
         self._copy_finder.forget()
         self._forget_stories()
 
@@ -155,19 +158,20 @@ class Placer:
         self.story_writer.forget()
         self._cross_language.forget()
         self._constraints.forget()
+        self._comparison.forget()
         self._second_look.forget()
         self._live_blog_linker.forget()
         self._boilerplate.forget()
 
     def prepare_options(self, batch: Sequence[InboxEntry]) -> list[PrepareOptions]:
-        """How these entries are to be prepared, by what is known now."""
+        """Return the current options for these entries."""
         with self._database.read() as connection:
-            return [self._boilerplate.prepare_options(connection, one.n, one.entry) for one in batch]
+            return [self._boilerplate.prepare_options(connection, one.entry_no, one.entry) for one in batch]
 
     def correct(self, command: CorrectionCommand, request: int | None = None) -> CorrectionResult:
-        """Carry out what a person asks; `request` is the row that it was left in, which is answered with it.
+        """Execute a correction and answer its row `request`, in one transaction.
 
-        Raises UsageError where it cannot be done; then nothing has happened.
+        Raises UsageError if it is not possible; then nothing is changed.
         """
 
         def unit() -> CorrectionResult:
@@ -181,7 +185,7 @@ class Placer:
         return self._database.again(unit)
 
     def repair(self, command: RepairCommand, request: int | None = None) -> RepairResult:
-        """Put right a piece of what `db check` found; `request` is the row that it was left in."""
+        """Execute one part of a repair and answer its row `request`."""
 
         def unit() -> RepairResult:
             with self.unit_of_work() as unit_of_work:
@@ -193,19 +197,19 @@ class Placer:
 
         repaired = self._database.again(unit)
         if command.remedy == "bands":
-            self._copy_finder.forget()  # its sampled shingles are others now
+            self._copy_finder.forget()  # its sampled shingles have changed
         return repaired
 
     def erase(
         self, command: ForgetCommand, request: int | None = None, step: Callable[[], None] = lambda: None
     ) -> ForgetResult:
-        """Forget what is named; `request` is the row that it was left in, which is answered and blanked.
+        """Erase what a command names; its row `request` is answered and blanked.
 
-        Many articles are many transactions, and `step` is called before each: where it raises, what was
-        forgotten is, and asked again it goes on with the rest. Raises UsageError where the name is unknown.
+        Many articles need many transactions; `step` is called before each and may raise to stop. Erased
+        articles stay erased, and a repeated command continues. Raises UsageError if the name is unknown.
         """
         with self._database.read() as connection:
-            meant, toll = to_forget(connection, command.name)
+            meant, summary = to_forget(connection, command.name)
             former = erasing.stories_of(connection, meant.articles)
 
         def unit(ids: Sequence[str]) -> None:
@@ -217,33 +221,43 @@ class Placer:
                 step()
                 self._database.again(partial(unit, meant.articles[start : start + BATCH]))
         finally:
-            self.forget()  # the indexes in memory hold what is gone
+            self.forget()  # the indexes in memory have erased articles
         folded = finish_index(self._database, step)
-        forgotten = ForgetResult(named=len(meant.articles), toll=toll, log_folded=folded)
+        forgotten = ForgetResult(named=len(meant.articles), summary=summary, log_folded=folded)
         named = counted(forgotten.named, "article")
-        log.info("forgot %d of %s named by one %s", toll.articles, named, meant.kind)
+        log.info(
+            "erased %d of %s, selected by %s",
+            summary.articles,
+            named,
+            meant.kind,
+            extra={"event": "articles_erased"},
+        )
         if request is not None:
             answer = msgspec.json.encode(forgotten).decode()
             number = request
 
             def answered(connection: Connection) -> None:
                 commands.answer(connection, number, self._now(), "done", answer)
-                erasing.blank_request(connection, number)
+                erasing.blank_command(connection, number)
 
             self._database.transact(answered)
             if folded:
                 self._database.checkpoint_log(self._database.tuning.checkpoint_seconds)
         return forgotten
 
+    def restore_stream(self, unit_of_work: UnitOfWork) -> None:
+        """Compute dropped word frequencies of the newest stream periods again, for placing from there."""
+        self._comparison.restore(unit_of_work.connection)
+
     def quarantine(self, n: int, reason: str) -> None:
-        """Take a waiting entry out of the queue that cannot be placed."""
+        """Remove an entry that cannot be placed from the inbox."""
         self._boilerplate.placed(n)
         self._database.transact(
             lambda connection: rejected.quarantine(connection, n, at=self._now(), reason=reason)
         )
 
     def retention_job(self, plan: RetentionPlan, all_tuning: Tuning, *, is_asked: bool = False) -> Retention:
-        """What takes from old articles what they are not to keep, with what is in memory here."""
+        """Return the retention job, which shares the indexes in memory."""
         return Retention(
             self._database,
             all_tuning,
@@ -257,7 +271,7 @@ class Placer:
 
     @contextmanager
     def unit_of_work(self) -> Iterator[UnitOfWork]:
-        """A placing transaction: all or nothing, in the rows and in memory."""
+        """Open a placing transaction; on an error rows and memory are rolled back."""
         done = False
         try:
             with self._database.write() as connection:
@@ -267,38 +281,38 @@ class Placer:
             done = True
             self._copy_finder.written()
         except UsageError:
-            done = True  # refused before anything was changed, in the rows or in memory
+            done = True  # refused before anything was changed
             raise
         except DatabaseAwayError as error:
             if error.commit_unknown:
-                self._copy_finder.forget()  # what is undone below may be in the rows
+                self._copy_finder.forget()  # rows may have what is rolled back below
             raise
         finally:
             if not done:
-                self._copy_finder.undo()  # exact; building that index again would take seconds
+                self._copy_finder.undo()  # exact; a new index would take seconds
                 self._forget_stories()
 
     def place(
-        self, batch: Sequence[tuple[InboxEntry, Prepared]], *, as_it_is: bool = False
+        self, batch: Sequence[tuple[InboxEntry, Prepared]], *, is_final: bool = False
     ) -> list[PlacementResult]:
         """Place a batch, in the order of its inbox numbers, in one transaction.
 
-        Ends before the first entry that is to be prepared in another way than it was: `prepare_options` says
-        how.
-        `as_it_is`: the first one is placed in any case.
+        It ends before the first entry whose `prepare_options` have changed. `is_final`: the first entry is
+        placed in any case.
         """
-        return self._database.again(lambda: self._place(batch, as_it_is=as_it_is))
+        return self._database.again(lambda: self._place(batch, is_final=is_final))
 
     def _place(
-        self, batch: Sequence[tuple[InboxEntry, Prepared]], *, as_it_is: bool
+        self, batch: Sequence[tuple[InboxEntry, Prepared]], *, is_final: bool
     ) -> list[PlacementResult]:
         placed: list[PlacementResult] = []
         with self.unit_of_work() as unit_of_work:
             for inbox_entry, prepared in batch:
                 is_ready = self._is_ready(unit_of_work.connection, inbox_entry, prepared)
-                if not is_ready and not (as_it_is and not placed):
+                if not is_ready and not (is_final and not placed):
                     break
                 placed.append(self._place_one(unit_of_work, inbox_entry, prepared))
+            self._comparison.write_counts(unit_of_work.connection)
         if placed:
             last = batch[len(placed) - 1][0].inbox_no
             self._copy_finder.commit_batch(last)
@@ -320,6 +334,7 @@ class Placer:
     def _place_one(
         self, unit_of_work: UnitOfWork, inbox_entry: InboxEntry, prepared: Prepared
     ) -> PlacementResult:
+        self._comparison.before(unit_of_work.connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
         self._second_look.before(unit_of_work, inbox_entry.inbox_no)
         self._live_blog_linker.before(unit_of_work, inbox_entry.inbox_no)
         if tombstones.find_tombstones(unit_of_work.connection, {inbox_entry.article}):
@@ -327,7 +342,10 @@ class Placer:
         clean, fingerprint = prepared.article, prepared.fingerprint
         if fingerprint is None:
             placed = PlacementResult(
-                n=inbox_entry.n, outcome="refused", article=inbox_entry.article, reason=clean.reason
+                entry_no=inbox_entry.entry_no,
+                outcome="refused",
+                article=inbox_entry.article,
+                reason=clean.reason,
             )
         else:
             incoming = IncomingArticle(inbox_entry, clean, fingerprint)
@@ -338,21 +356,26 @@ class Placer:
             # for its page. Without that page it has nothing to add.
             old = articles.latest(unit_of_work.connection, inbox_entry.article)
             if elsewhere is not None:
-                placed = PlacementResult(n=inbox_entry.n, outcome="unchanged", article=elsewhere)
-            elif old is not None and not inbox_entry.revises and inbox_entry.page is None:
                 placed = PlacementResult(
-                    n=inbox_entry.n, outcome="unchanged", article=old.id, story=old.story
+                    entry_no=inbox_entry.entry_no, outcome="unchanged", article=elsewhere
+                )
+            elif old is not None and not inbox_entry.is_revision and inbox_entry.page is None:
+                placed = PlacementResult(
+                    entry_no=inbox_entry.entry_no, outcome="unchanged", article=old.id, story=old.story
                 )
             elif old is not None:
                 placed = self._place_again(unit_of_work, incoming, old)
             else:
                 placed = self._place_new(unit_of_work, incoming, inbox_entry.article, inbox_entry.article, 0)
-            if placed.outcome in ("founded", "joined"):  # a copy repeats its twin, not its outlet's furniture
+            if placed.outcome in (
+                "founded",
+                "joined",
+            ):  # a copy repeats its original, not the boilerplate of its outlet
                 self._boilerplate.note(
                     unit_of_work.connection, inbox_entry.entry, inbox_entry.inbox_no, prepared.lines
                 )
         unit_of_work.ledger.finish(
-            inbox_entry.n,
+            inbox_entry.entry_no,
             at=unit_of_work.now,
             outcome=placed.outcome,
             article=placed.article,
@@ -361,24 +384,26 @@ class Placer:
             page_verdict=clean.page_verdict,
             declared=inbox_entry.entry,
         )
-        self._boilerplate.placed(inbox_entry.n)
+        self._boilerplate.placed(inbox_entry.entry_no)
         return placed
 
     def _reject_forgotten(
         self, unit_of_work: UnitOfWork, inbox_entry: InboxEntry, article: str
     ) -> PlacementResult:
-        """It was accepted while its article was being forgotten, or its page turned out to be that."""
+        """Refuse an entry whose article, or the article of its page, was erased meanwhile."""
         tombstones.count_refused(unit_of_work.connection, [article], unit_of_work.now)
-        erasing.blank_entry(unit_of_work.connection, inbox_entry.n, unit_of_work.now)
-        self._boilerplate.placed(inbox_entry.n)
-        return PlacementResult(n=inbox_entry.n, outcome="refused", article=article, reason=tombstones.REASON)
+        erasing.blank_entry(unit_of_work.connection, inbox_entry.entry_no, unit_of_work.now)
+        self._boilerplate.placed(inbox_entry.entry_no)
+        return PlacementResult(
+            entry_no=inbox_entry.entry_no, outcome="refused", article=article, reason=tombstones.REASON
+        )
 
     # --- a new article ------------------------------------------------------------------------------------
 
     def _place_new(
         self, unit_of_work: UnitOfWork, incoming: IncomingArticle, id_: str, root: str, generation: int
     ) -> PlacementResult:
-        """Twin, event, home: decide, then write the article and what its story is now."""
+        """Find original and story of a new article, then write both."""
         found = self._copy_finder.find(unit_of_work.connection, incoming, id_)
         incoming = self._as_what_it_copies(unit_of_work.connection, incoming, found.copy)
         incoming = self._with_wire_of_original(unit_of_work.connection, incoming, found.copy)
@@ -402,6 +427,7 @@ class Placer:
             # They came first and keep their role: a stuffed page must not take it from them.
             excerpts=found.excerpts,
             rules_version=self._version,
+            term_snapshot=self._comparison.number(unit_of_work.connection),
         )
         placement = Placement(
             story=story,
@@ -417,7 +443,7 @@ class Placer:
             id_=id_,
             root=root,
             generation=generation,
-            weighs=decision.weighs,
+            counts_in_centroid=decision.counts_in_centroid,
             wire_confidence=self._tuning.wire_confidence,
         )
         new = self._with_copy_keys(new, found.held)
@@ -425,9 +451,10 @@ class Placer:
             _require(stories.row_of(unit_of_work.connection, loser)) for loser in decision.absorbed_stories
         ]
         self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
-        self._copy_finder.add(new.n, found.held.sketch)
+        self._copy_finder.add(new.inbox_no, found.held.sketch)
+        self._comparison.placed(new.outlet)
         if self._cross_language.is_on:
-            self._cross_language.put(unit_of_work.connection, new.n, incoming.fingerprint.across)
+            self._cross_language.put(unit_of_work.connection, new.inbox_no, incoming.fingerprint.across)
         unit_of_work.ledger.log(
             unit_of_work.now,
             story,
@@ -436,17 +463,19 @@ class Placer:
             role=decision.role,
             score=evidence.score,
         )
-        self._live_blog_linker.placed(unit_of_work, new.n, incoming.fingerprint, at_no=new.n)
+        self._live_blog_linker.placed(unit_of_work, new.inbox_no, incoming.fingerprint, at_no=new.inbox_no)
         outcome: Outcome = (
             "founded" if assigned_story is None else "copy" if decision.role == "copy" else "joined"
         )
-        return PlacementResult(n=incoming.inbox_entry.n, outcome=outcome, article=id_, story=story)
+        return PlacementResult(
+            entry_no=incoming.inbox_entry.entry_no, outcome=outcome, article=id_, story=story
+        )
 
     @staticmethod
     def _as_what_it_copies(
         connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
     ) -> IncomingArticle:
-        """A copy of a report is no live blog or round-up, whatever its headline says."""
+        """A copy of a report is not a live blog or roundup, whatever its headline."""
         clean = incoming.clean
         if copy is None or copy.kind != "copy" or not clean.is_container or clean.timed:
             return incoming
@@ -457,7 +486,7 @@ class Placer:
     def _with_wire_of_original(
         self, connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
     ) -> IncomingArticle:
-        """A copy of an agency's text is that agency's, also where the print does not say so."""
+        """A copy of an agency text has the same agency, even if it does not name it."""
         wire = incoming.clean.wire
         is_sure = wire is not None and wire.agency and wire.confidence >= self._tuning.wire_confidence
         if copy is None or copy.kind != "copy" or is_sure:
@@ -476,14 +505,14 @@ class Placer:
         copy: CopyEvidence | None,
         story_constraints: StoryConstraints,
     ) -> Decision:
-        """What a person said, then the story of its twin, then what it tells of."""
+        """Decide by corrections, then by the story of the original, then by score."""
         if story_constraints.must_link:
             return self._constrained_decision(unit_of_work, article, copy, story_constraints)
         connection = unit_of_work.connection
         index = self.story_writer.index(connection)
         if copy is not None and copy.kind == "copy":
             assigned_story = stories.assigned_story(connection, copy.other)
-            # Not "is it in the index": that holds dead stories until it is swept, and a restart sweeps it.
+            # Not by the index: it has stories beyond the live reach until a sweep or a restart.
             oldest = article.inbox - self._model.tuning.live_reach
             is_live = (
                 assigned_story is not None
@@ -493,31 +522,49 @@ class Placer:
             if (
                 assigned_story
                 and is_live
-                and is_within_window(article, index.story(assigned_story.n), self._model)
+                and is_within_window(article, index.story(assigned_story.story_no), self._model)
             ):
                 role: Role = "container" if article.is_container else "copy"
                 return Decision(
-                    story=assigned_story.id, role=role, weighs=False, evidence=Evidence(stage="copy")
+                    story=assigned_story.id,
+                    role=role,
+                    counts_in_centroid=False,
+                    evidence=Evidence(stage="copy"),
                 )
+        own = ComparedArticle(
+            PairArticle(
+                terms=article.terms,
+                minutes=article.minutes,
+                body_words=article.body_words,
+                outlet=incoming.outlet,
+                title=incoming.clean.title,
+                inbox=article.inbox,
+            ),
+            self._veto_input(incoming, article),
+        )
         decided = decide(
             article,
             index.candidates(article),
             self._scorer,
-            objections=lambda candidate: self._objections(connection, incoming, article, candidate),
+            correct=lambda candidate: self._comparison.corrections(
+                connection, own, self._comparison.newest_reports(connection, candidate.story)
+            ),
             barred=lambda candidate: candidate.story in story_constraints.barred,
+            slack=self._comparison.tuning.slack,
+            most=self._comparison.tuning.compared_stories,
         )
         decided = self._without_kept_apart(connection, decided)
         if copy is not None and copy.kind == "excerpt" and decided.role == "report":
-            return msgspec.structs.replace(decided, role="excerpt", weighs=decided.story is None)
+            return msgspec.structs.replace(decided, role="excerpt", counts_in_centroid=decided.story is None)
         if self._cross_language.is_on and decided.story is None and not decided.absorbed_stories:
-            own = DecidedArticle(article, incoming.fingerprint.across, self._veto_input(incoming, article))
+            foreign = DecidedArticle(article, incoming.fingerprint.across, own.veto)
             return self._cross_language.decide(
-                connection, own, index, barred=story_constraints.barred, founds=decided
+                connection, foreign, index, barred=story_constraints.barred, founds=decided
             )
         return decided
 
     def _without_kept_apart(self, connection: Connection, decided: Decision) -> Decision:
-        """Not taking in the containers that a correction keeps out of the story, or apart from each other."""
+        """Remove live blogs that a correction keeps out of the story, or apart from each other."""
         one_story = [] if decided.story is None else [decided.story]
         for container in decided.absorbed_stories:
             if all(self._constraints.may_merge(connection, container, other) for other in one_story):
@@ -532,7 +579,7 @@ class Placer:
         copy: CopyEvidence | None,
         story_constraints: StoryConstraints,
     ) -> Decision:
-        """The home that a correction gives; where it names several stories, they are one from now on."""
+        """Return the story that a correction requires; several of them are merged."""
         assigned_story, *others = story_constraints.must_link
         for other in others:
             assigned_story = self.story_writer.join(
@@ -547,15 +594,13 @@ class Placer:
         )
         is_silent = assigned_story in original_story.values()
         role: Role = "container" if article.is_container else "copy" if is_silent else "report"
-        weighs = not is_silent and (not article.is_container or row.container_only)
-        return Decision(story=assigned_story, role=role, weighs=weighs, evidence=Evidence(stage="correction"))
-
-    def _objections(
-        self, connection: Connection, incoming: IncomingArticle, article: ScoringInput, candidate: Candidate
-    ) -> tuple[Reason, ...]:
-        words = self._model.tuning.bodyless_words
-        others = articles.veto_inputs(connection, candidate.story, VETO_INPUTS, bodyless_words=words)
-        return objections(self._veto_input(incoming, article), others, self._veto_rules)
+        counts_in_centroid = not is_silent and (not article.is_container or row.container_only)
+        return Decision(
+            story=assigned_story,
+            role=role,
+            counts_in_centroid=counts_in_centroid,
+            evidence=Evidence(stage="correction"),
+        )
 
     def _veto_input(self, incoming: IncomingArticle, article: ScoringInput) -> VetoInput:
         return VetoInput(
@@ -569,7 +614,7 @@ class Placer:
 
     @staticmethod
     def _with_copy_keys(new: NewArticle, held: CopyKeys) -> NewArticle:
-        """The article with what it is to be found by as a twin."""
+        """Add the keys by which later copies find the article."""
         return msgspec.structs.replace(new, bands=held.bands, sketch=held.sketch, is_indexed=held.is_indexed)
 
     # --- revisions ----------------------------------------------------------------------------------------
@@ -577,19 +622,19 @@ class Placer:
     def _place_again(
         self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle
     ) -> PlacementResult:
-        """A known article with other words: the same, a revision, or another text under a reused address."""
-        n = incoming.inbox_entry.n
+        """Handle a known article again: unchanged, a revision, or another text under a reused address."""
+        n = incoming.inbox_entry.entry_no
         if incoming.fingerprint.text_hash == old.text_hash or old.is_gone:
-            return PlacementResult(n=n, outcome="unchanged", article=old.id, story=old.story)
+            return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
         if self._live_blog_linker.has_lost_its_page(unit_of_work.connection, old, incoming.clean):
-            return PlacementResult(n=n, outcome="unchanged", article=old.id, story=old.story)
+            return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
         if self._resembles(old, incoming.clean):
             self._revise(unit_of_work, incoming, old)
-            return PlacementResult(n=n, outcome="revised", article=old.id, story=old.story)
+            return PlacementResult(entry_no=n, outcome="revised", article=old.id, story=old.story)
         generation = old.generation + 1
-        id_ = next_generation_id(old.root, generation)
-        articles.rekey(unit_of_work.connection, old.id, id_, gives=True)
-        return self._place_new(unit_of_work, incoming, id_, old.root, generation)
+        id_ = next_generation_id(old.root_article, generation)
+        articles.rekey(unit_of_work.connection, old.id, id_, is_authoritative=True)
+        return self._place_new(unit_of_work, incoming, id_, old.root_article, generation)
 
     def _resembles(self, old: StoredArticle, clean: CleanArticle) -> bool:
         if old.role == "container" or not old.text or not clean.text:
@@ -599,7 +644,7 @@ class Placer:
         return shared_count(before, after) >= self._tuning.revision_containment * smaller
 
     def _revise(self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle) -> None:
-        """New words over old ones: the article keeps its id, its number, its role and its home."""
+        """Replace the text of an article, which keeps its id, number, role and story."""
         incoming = incoming.with_date_of(old)
         before = as_article(old)
         after = msgspec.structs.replace(incoming.as_article(), is_container=before.is_container)
@@ -609,30 +654,31 @@ class Placer:
             unit_of_work.now,
             placement,
             id_=old.id,
-            root=old.root,
+            root=old.root_article,
             generation=old.generation,
-            weighs=old.weighs,
+            counts_in_centroid=old.counts_in_centroid,
             wire_confidence=self._tuning.wire_confidence,
         )
         revised = self._copy_finder.revised(unit_of_work.connection, old, incoming)
         new = self._with_copy_keys(
-            msgspec.structs.replace(new, n=old.n, outlet=old.outlet or new.outlet), revised.held
+            msgspec.structs.replace(new, inbox_no=old.inbox_no, outlet=old.outlet or new.outlet), revised.held
         )
         articles.keep_revision(unit_of_work.connection, old, unit_of_work.now)
-        was_searchable = search.take_out(unit_of_work.connection, old.n)
+        was_searchable = search.take_out(unit_of_work.connection, old.inbox_no)
         articles.replace_text(
             unit_of_work.connection, new, self._copy_finder.keys(old.signature), is_packed=old.is_packed
         )
-        self._copy_finder.replace(new.n, revised)
+        self._copy_finder.replace(new.inbox_no, revised)
+        self._comparison.revised(new.inbox_no)
         if self._cross_language.is_on:
-            self._cross_language.put(unit_of_work.connection, new.n, incoming.fingerprint.across)
+            self._cross_language.put(unit_of_work.connection, new.inbox_no, incoming.fingerprint.across)
         if was_searchable:
-            search.put_back(unit_of_work.connection, old.n)
+            search.put_back(unit_of_work.connection, old.inbox_no)
         self.story_writer.revise(
             unit_of_work, assigned_story, new, before, after, at_no=incoming.inbox_entry.inbox_no
         )
         self._live_blog_linker.placed(
-            unit_of_work, new.n, incoming.fingerprint, at_no=incoming.inbox_entry.inbox_no
+            unit_of_work, new.inbox_no, incoming.fingerprint, at_no=incoming.inbox_entry.inbox_no
         )
         unit_of_work.ledger.log(unit_of_work.now, assigned_story.id, "revised", article=old.id)
 
@@ -641,9 +687,9 @@ _REVISED = Evidence(stage="revision")  # never stored: a revised article keeps t
 
 
 def _claimed_elsewhere(connection: Connection, inbox_entry: InboxEntry) -> str | None:
-    """The article of the page that a foreign source linked to, where its own site gave it meanwhile.
+    """Return the article of the fetched page, if the site itself submitted it meanwhile.
 
-    With the page in hand the entry speaks for its address, and claims it where nobody did.
+    With its page the entry has its address as an identity key, unless another article has it.
     """
     entry = inbox_entry.entry
     canonical = canonical_url(entry.url) if entry.url and entry.authority == "foreign" else None
@@ -652,7 +698,7 @@ def _claimed_elsewhere(connection: Connection, inbox_entry: InboxEntry) -> str |
     owner = inbox.claim(connection, url_key(canonical), inbox_entry.article)
     if owner == inbox_entry.article:
         return None
-    articles.rekey(connection, inbox_entry.article, owner, gives=False)
+    articles.rekey(connection, inbox_entry.article, owner, is_authoritative=False)
     return owner
 
 

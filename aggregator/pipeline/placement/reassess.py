@@ -1,9 +1,8 @@
-"""The second look, carried out: stories that changed lately are asked again whether their reports belong.
+"""Second look: repeated decisions about recently changed stories.
 
-`cluster.events.reassess` decides; here it is told what the rows say, and what it decides is written. A look
-is due
-by inbox numbers, before the first article of the next `look_every`, and goes over the stories that were
-touched since the last one; so a replay of the same articles looks at the same moments.
+`cluster.events.reassess` decides; this module reads its inputs and writes its decisions. A second look is due
+by inbox number, before the first article of the next `reassess_every`, and covers the stories that changed
+since the last one; so a replay of the same articles decides at the same moments.
 """
 
 from collections.abc import Sequence
@@ -18,9 +17,9 @@ from aggregator.cluster.events.reassess import (
     reassess_stories,
 )
 from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput
-from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
 from aggregator.model.core import Evidence, Reason, RunnerUp
 from aggregator.pipeline.placement.constraints import Constraints
+from aggregator.pipeline.placement.report_comparison import ComparedArticle, ReportComparison
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories
@@ -30,34 +29,34 @@ VETO_INPUTS = 8  # newest reports of a story that a veto compares with
 
 
 class SecondLook:
-    """Looks again where it is due."""
+    """Runs the second look when it is due."""
 
     def __init__(
         self,
         story_writer: StoryWriter,
         constraints: Constraints,
         scorer: Scorer,
-        veto_rules: VetoTuning,
+        comparison: ReportComparison,
         rules_version: str,
     ) -> None:
         self._story_writer = story_writer
         self._constraints = constraints
         self._scorer = scorer
-        self._veto_rules = veto_rules
+        self._comparison = comparison
         self._version = rules_version
         self._last_run_no = -1  # the number of the period that was looked at last
 
     def forget(self) -> None:
-        """The transaction in which it looked has failed."""
+        """Forget the last run: its transaction failed."""
         self._last_run_no = -1
 
     def before(self, unit_of_work: UnitOfWork, inbox_no: int) -> None:
-        """Look, as often as that is due before the article of this inbox number is placed.
+        """Run the second look if it is due before the article of this inbox number is placed.
 
-        A number that no article has (its entry was refused) changes nothing: periods that passed without an
-        article are gone through one by one, as they would be with one article in each.
+        An inbox number without an article (its entry was refused) changes nothing: periods without an article
+        are run one by one.
         """
-        every = self._scorer.model.tuning.look_every
+        every = self._scorer.model.tuning.reassess_every
         period = inbox_no // every
         if period == self._last_run_no:
             return
@@ -67,17 +66,17 @@ class SecondLook:
             last += 1
 
     def _run(self, unit_of_work: UnitOfWork, since: int, *, at_no: int) -> bool:
-        """Look at the stories that were touched since; whether anything was changed, as of number `at_no`."""
+        """Reassess the stories that changed since the last run; return whether anything was changed."""
         touched = stories.membership_changed_since(unit_of_work.connection, since)
         if not touched:
             return False
         view = _StoryLookup(
-            unit_of_work.connection, self._story_writer, self._constraints, self._scorer, self._veto_rules
+            unit_of_work.connection, self._story_writer, self._constraints, self._scorer, self._comparison
         )
         ids = _Ids(unit_of_work.connection)
         changes = reassess_stories(touched, view, self._scorer)
         for change in changes:
-            # Touched at this period's first number: the next look goes over what this one changed.
+            # Changed at the first number of this period, so the next run covers these stories.
             self._carry_out(unit_of_work, change, ids, at_no=at_no)
         return bool(changes)
 
@@ -104,13 +103,13 @@ class SecondLook:
         origin = ids[change.source]
         target = None if change.target is None else ids[change.target]
         if articles.assigned_stories(unit_of_work.connection, [change.article])[change.article] != origin:
-            return  # it went along with another text that it turned out to be a copy of
+            return  # it moved along with its original
         leaving = self._story_writer.followers(unit_of_work.connection, change.article, origin)
         others_hold = not self._constraints.may_leave(unit_of_work.connection, leaving)
         if others_hold or (
             target and not self._constraints.may_join(unit_of_work.connection, leaving, target)
         ):
-            return  # a copy that goes along is bound
+            return  # a copy has a constraint
         evidence = Evidence(
             stage="second look",
             score=change.score,
@@ -138,13 +137,13 @@ class SecondLook:
 
 
 def _strongest(reasons: Sequence[Reason]) -> str:
-    """What spoke most for it and against it, in logits."""
+    """Return the strongest reasons for and against, in logits."""
     ranked = sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
     return ", ".join(f"{reason.name} {reason.share:+.2f}" for reason in ranked[:_REASONS_LOGGED])
 
 
 class _Ids(dict[int, str]):
-    """Running number of a story to the id that its articles are under by now."""
+    """Number of a story → id of the story that has its articles now."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
@@ -156,7 +155,7 @@ class _Ids(dict[int, str]):
 
 
 class _StoryLookup:
-    """What the rows say, as the second look asks it (dedup.second_look.Desk)."""
+    """The inputs of the second look, from the rows."""
 
     def __init__(
         self,
@@ -164,14 +163,14 @@ class _StoryLookup:
         story_writer: StoryWriter,
         constraints: Constraints,
         scorer: Scorer,
-        veto_rules: VetoTuning,
+        comparison: ReportComparison,
     ) -> None:
         self._connection = connection
         self._index = story_writer.index(connection)
         self._constraints = constraints
         self._model = scorer.model
-        self._veto_rules = veto_rules
-        self._veto_inputs: dict[int, list[VetoInput]] = {}
+        self._comparison = comparison
+        self._newest: dict[str, list[ComparedArticle]] = {}  # by story, as before the second look
 
     def story(self, number: int) -> Candidate | None:
         return self._index.story(number) if number in self._index else None
@@ -181,9 +180,11 @@ class _StoryLookup:
 
     def counted_reports(self, number: int, newest: int) -> Sequence[CountedReport]:
         story = self._index.story(number).story
+        rows = articles.counted_members(self._connection, story, newest)
+        found = [(row, row.as_article()) for row in rows]
         return [
-            CountedReport(row.id, row.n, row.as_article().member(self._model))
-            for row in articles.counted_members(self._connection, story, newest)
+            CountedReport(row.id, row.inbox_no, one.member(self._model), one.is_undated_text(self._model))
+            for row, one in found
         ]
 
     def neighbours(self, number: int) -> Sequence[Candidate]:
@@ -193,7 +194,7 @@ class _StoryLookup:
         return self._index.candidates(article)
 
     def may_leave(self, article: str) -> bool:
-        """Once: stories that pull at one report as strongly would hand it to and fro at every look."""
+        """Whether the article may move: only once, or similar stories would exchange it at every run."""
         was_moved = articles.stage_of(self._connection, article) == "second look"
         return not was_moved and self._constraints.may_leave(self._connection, [article])
 
@@ -204,11 +205,10 @@ class _StoryLookup:
         names = [self._index.story(number).story for number in (one, other)]
         return self._constraints.may_merge(self._connection, *names)
 
-    def objections(self, article: str, number: int) -> Sequence[Reason]:
-        if number not in self._veto_inputs:
-            story = self._index.story(number).story
-            self._veto_inputs[number] = articles.veto_inputs(
-                self._connection, story, VETO_INPUTS, bodyless_words=self._model.tuning.bodyless_words
-            )
-        own = articles.veto_input(self._connection, article, bodyless_words=self._model.tuning.bodyless_words)
-        return objections(own, self._veto_inputs[number], self._veto_rules)
+    def corrections(self, article: str, number: int) -> Sequence[Reason]:
+        own = self._comparison.article(articles.compared_row(self._connection, article))
+        story = self._index.story(number).story
+        is_own = articles.assigned_stories(self._connection, [article])[article] == story
+        if story not in self._newest:
+            self._newest[story] = self._comparison.newest_reports(self._connection, story)
+        return self._comparison.corrections(self._connection, own, self._newest[story], vetoes=not is_own)

@@ -1,11 +1,9 @@
-"""`aggregator recluster`: decide again, under today's rules, where every article belongs.
+"""`aggregator recluster`: assigns all articles to stories again under the present rules.
 
-It is worked out aside, in a scratch database: the placed articles go through the same placing once more, in
-the order of their inbox numbers, with the corrections in force. Then the two groupings are compared. What is
-the same stays as it is; a group keeps the id of the old story that it shares most articles with; the rest is
-written in one transaction. The same articles and rules give the same stories, whatever the number of workers.
-
-A run that was stopped goes on where it was: the scratch database says how far it came.
+A scratch database gets the placed articles in the order of their inbox numbers, with the corrections in
+force. Then both groupings are compared: a group keeps the id of the old story with which it shares most
+articles, and the differences are written in one transaction. The same articles and rules give the same
+stories, whatever the number of workers. An interrupted run continues where it was.
 """
 
 import datetime as dt
@@ -42,28 +40,28 @@ TEXTS_A_JOB = 16
 BATCH = 100
 CHANGES_LISTED = 40
 
-Progress = Callable[[int, int], None]  # articles decided again, of how many
+Progress = Callable[[int, int], None]  # decided articles, all articles
 
 
 class ReclusterCommand(FrozenStruct, frozen=True, kw_only=True):
-    """What is left for a running daemon to do."""
+    """The command for a running daemon."""
 
     since: dt.datetime | None = None
 
 
 class RegroupedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """One story whose articles are others than before."""
+    """A story whose articles have changed."""
 
     story: str
     title: str
     before: int  # articles; 0: the story is new
-    after: int  # 0: it gives way
+    after: int  # 0: it is merged
     came: tuple[str, ...] = ()  # articles, at most ten
     went: tuple[str, ...] = ()
 
 
 class GroupingDifference(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What deciding again changes."""
+    """The changes of a new grouping."""
 
     articles: int  # that were decided again
     moved: int  # of them in another story than before
@@ -76,16 +74,16 @@ class GroupingDifference(FrozenStruct, frozen=True, kw_only=True, omit_defaults=
 
 
 class ReclusterPlan(NamedTuple):
-    """The names that the stories aside have here."""
+    """The ids of scratch stories in this database."""
 
-    names: dict[str, str]  # id aside to id here
-    founded: list[str]  # ids aside of stories that are new here
-    retired: dict[str, str]  # id here of a story that gives way, to the one it gives way to
+    names: dict[str, str]  # scratch id → id
+    founded: list[str]  # scratch ids of new stories
+    retired: dict[str, str]  # id of a merged story → its successor
     difference: GroupingDifference
 
 
 class Reclusterer:
-    """Decides again, aside; then shows the difference or takes it over."""
+    """Computes a new grouping; then shows the difference or applies it."""
 
     def __init__(
         self,
@@ -98,7 +96,7 @@ class Reclusterer:
         families: Mapping[str, str] | None = None,
         prefer: Sequence[str] = (),
     ) -> None:
-        """`families` and `prefer`: see Placing."""
+        """`families` and `prefer`: see Placer."""
         self._database = database
         self._executor = executor
         self._all_tuning = all_tuning
@@ -110,16 +108,16 @@ class Reclusterer:
     def difference(
         self, since: dt.datetime | None, progress: Progress = lambda *_: None, *, corrected: bool = True
     ) -> GroupingDifference:
-        """What would change; nothing is written. `corrected=False`: as if nobody had corrected anything."""
-        with _ScratchDatabase(self._database, self._all_tuning, since, corrected=corrected) as aside:
-            start = self._decide(aside, since, progress, corrected=corrected)
-            return self._plan(aside, start).difference
+        """Return the changes without writing them. `corrected=False`: without corrections."""
+        with _ScratchDatabase(self._database, self._all_tuning, since, corrected=corrected) as fresh:
+            start = self._decide(fresh, since, progress, corrected=corrected)
+            return self._plan(fresh, start).difference
 
     def assignments(self, progress: Progress = lambda *_: None, *, corrected: bool) -> dict[str, str]:
-        """Article to story, as decided again from the first article on; stories named as aside."""
-        with _ScratchDatabase(self._database, self._all_tuning, None, corrected=corrected) as aside:
-            self._decide(aside, None, progress, corrected=corrected)
-            with aside.database.read() as connection:
+        """Return article → scratch story, for all articles."""
+        with _ScratchDatabase(self._database, self._all_tuning, None, corrected=corrected) as fresh:
+            self._decide(fresh, None, progress, corrected=corrected)
+            with fresh.database.read() as connection:
                 return {one.id: one.story for one in recluster.grouping(connection)}
 
     def take_over(
@@ -130,43 +128,43 @@ class Reclusterer:
         *,
         request: int | None = None,
     ) -> GroupingDifference:
-        """Write what is decided now. Only the writer of stories may; `placer` is theirs.
+        """Apply the new grouping. Only for the writer, whose `placer` is passed.
 
-        `request` is the row that it was left in: it is answered with the difference, in the same transaction.
+        The row `request` is answered with the difference in the same transaction.
         """
-        with _ScratchDatabase(self._database, self._all_tuning, since, corrected=True) as aside:
-            start = self._decide(aside, since, progress, corrected=True)
-            plan = self._plan(aside, start)
+        with _ScratchDatabase(self._database, self._all_tuning, since, corrected=True) as fresh:
+            start = self._decide(fresh, since, progress, corrected=True)
+            plan = self._plan(fresh, start)
             difference = msgspec.structs.replace(plan.difference, written=True)
             with placer.unit_of_work() as unit_of_work:
-                self._write(unit_of_work, aside, plan, progress)
+                self._write(unit_of_work, fresh, plan, progress)
                 if request is not None:
                     answer = msgspec.json.encode(difference).decode()
                     commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)
             placer.forget()
         return difference
 
-    # --- aside --------------------------------------------------------------------------------------------
+    # --- the scratch database -----------------------------------------------------------------------------
 
     def _decide(
-        self, aside: "_ScratchDatabase", since: dt.datetime | None, progress: Progress, *, corrected: bool
+        self, fresh: "_ScratchDatabase", since: dt.datetime | None, progress: Progress, *, corrected: bool
     ) -> int:
-        """Place everything from `since` on in the scratch database; returns the first inbox number."""
+        """Place everything from `since` on in the scratch database; return the first inbox number."""
         with self._database.read() as live:
             start = recluster.first_seen_since(live, since)
             total = recluster.count_from(live, start)
-            end = recluster.last_decided(live)
+            end, end_accepted_at = recluster.last_decided(live)
         placer = Placer(
-            aside.database,
+            fresh.database,
             self._all_tuning,
             self._now,
             summary_words=self._words,
             families=self._families,
             prefer=self._prefer,
         )
-        if not aside.is_seeded():
-            self._seed(aside, placer, start, lambda: progress(0, total), corrected=corrected)
-        with aside.database.read() as scratch:
+        if not fresh.is_seeded():
+            self._seed(fresh, placer, start, lambda: progress(0, total), corrected=corrected)
+        with fresh.database.read() as scratch:
             at = max(start, recluster.newest(scratch) + 1)
             done = recluster.count_from(scratch, start)
             if start:
@@ -175,8 +173,8 @@ class Reclusterer:
             with self._database.read() as live:
                 batch = recluster.placed_from(live, at, BATCH)
             if not batch:
-                if end >= start:
-                    placer.place([_nothing(end, self._now())])  # a look may be due at a refused entry
+                if end_accepted_at is not None and end >= start:
+                    placer.place([_nothing(end, end_accepted_at)])  # a second look may be due there
                 return start
             placer.place(list(zip([one.waiting for one in batch], self._prepared(batch), strict=True)))
             at = batch[-1].waiting.inbox_no + 1
@@ -185,7 +183,7 @@ class Reclusterer:
 
     def _seed(
         self,
-        aside: "_ScratchDatabase",
+        fresh: "_ScratchDatabase",
         placer: Placer,
         start: int,
         step: Callable[[], None],
@@ -193,14 +191,15 @@ class Reclusterer:
         corrected: bool,
     ) -> None:
         with self._database.read() as live:
-            torn = recluster.torn_stories(live, start) if start else []
-            with aside.database.write() as scratch:
+            torn = recluster.split_stories(live, start) if start else []
+            with fresh.database.write() as scratch:
                 recluster.seed(live, scratch, start, step, corrected=corrected)
         with placer.unit_of_work() as unit_of_work:
+            placer.restore_stream(unit_of_work)
             for story in torn:
                 placer.story_writer.restate(unit_of_work, story)
                 step()
-        aside.mark_seeded()
+        fresh.mark_seeded()
 
     def _prepared(self, batch: Sequence[ReplayedArticle]) -> list[Prepared]:
         jobs = []
@@ -220,8 +219,8 @@ class Reclusterer:
 
     # --- the comparison -----------------------------------------------------------------------------------
 
-    def _plan(self, aside: "_ScratchDatabase", start: int) -> ReclusterPlan:
-        with self._database.read() as live, aside.database.read() as scratch:
+    def _plan(self, fresh: "_ScratchDatabase", start: int) -> ReclusterPlan:
+        with self._database.read() as live, fresh.database.read() as scratch:
             before, after = recluster.grouping(live), recluster.grouping(scratch)
             numbers = recluster.story_numbers(live)
             names = _matched(before, after, numbers)
@@ -241,11 +240,11 @@ class Reclusterer:
     # --- taking over --------------------------------------------------------------------------------------
 
     def _write(
-        self, unit_of_work: UnitOfWork, aside: "_ScratchDatabase", plan: ReclusterPlan, progress: Progress
+        self, unit_of_work: UnitOfWork, fresh: "_ScratchDatabase", plan: ReclusterPlan, progress: Progress
     ) -> None:
-        """Rows as they were decided aside; stories that are the same keep their time and headline.
+        """Write the new grouping; unchanged stories keep their time and headline.
 
-        `progress` is told between two parts, so that who waits sees that it gets on; it may raise to stop.
+        `progress` is called between two parts as a sign of progress; it may raise to stop.
         """
         live = unit_of_work.connection
         done = plan.difference.articles
@@ -253,7 +252,7 @@ class Reclusterer:
         def step() -> None:
             progress(done, done)
 
-        with aside.database.read() as scratch:
+        with fresh.database.read() as scratch:
             before = {one.id: one.story for one in recluster.grouping(live)}
             after = recluster.grouping(scratch)
             for one in plan.founded:
@@ -261,8 +260,10 @@ class Reclusterer:
                 state = recluster.state_of(scratch, one)
                 fraction = (
                     unit_of_work.ledger.number("bump") % 1_000_000
-                )  # bumps aside were counted by themselves
-                state = msgspec.structs.replace(state, updated=state.updated.replace(microsecond=fraction))
+                )  # bumps of the scratch database have their own numbers
+                state = msgspec.structs.replace(
+                    state, bumped_at=state.bumped_at.replace(microsecond=fraction)
+                )
                 stories.insert_story(
                     live,
                     n=unit_of_work.ledger.number("story"),
@@ -273,7 +274,7 @@ class Reclusterer:
                 )
                 unit_of_work.ledger.log(unit_of_work.now, plan.names[one], "created", reason="recluster")
                 write_change(
-                    unit_of_work.ledger, unit_of_work.now, plan.names[one], None, state, bump=state.updated
+                    unit_of_work.ledger, unit_of_work.now, plan.names[one], None, state, bump=state.bumped_at
                 )
             recluster.take_over(live, scratch, plan.names, step)
             recluster.take_links(live, scratch, plan.names, step)
@@ -288,10 +289,13 @@ class Reclusterer:
                     continue
                 step()
                 known = recluster.state_of(live, name)
-                state = msgspec.structs.replace(recluster.state_of(scratch, one), updated=known.updated)
+                state = msgspec.structs.replace(recluster.state_of(scratch, one), bumped_at=known.bumped_at)
                 if members[name] == old_members[name]:
                     state = msgspec.structs.replace(
-                        state, title=known.title, summary=known.summary, touched_no=known.touched_no
+                        state,
+                        title=known.title,
+                        summary=known.summary,
+                        membership_changed_no=known.membership_changed_no,
                     )
                 else:
                     unit_of_work.ledger.log(
@@ -302,7 +306,7 @@ class Reclusterer:
                         went=len(old_members[name] - members[name]),
                     )
                 # Of one set of articles there are several standings, all of which count alike.
-                if msgspec.structs.replace(state, standing=known.standing) != known:
+                if msgspec.structs.replace(state, count_state=known.count_state) != known:
                     stories.update_story(live, name, state)
         for gone, winner in plan.retired.items():
             stories.redirect_story(live, gone, winner)
@@ -317,17 +321,17 @@ class Reclusterer:
                 winner,
                 None,
                 state,
-                bump=state.updated,
+                bump=state.bumped_at,
                 others=losers,
                 kind="merged",
             )
 
 
 class _ScratchDatabase:
-    """A scratch database for one grouping. It outlives a run that was stopped, and goes when one is done.
+    """A scratch database for one grouping, deleted after a complete run.
 
-    Beside the database, where there is room for a copy of it; for a server in a folder of our own among the
-    temporary files. Only one run at a time works on a file: a lock that the kernel frees says who.
+    It is next to the database if the disk has room, for PostgreSQL in a private temporary folder. A lock that
+    the kernel releases ensures that one run uses a file.
     """
 
     def __init__(
@@ -346,7 +350,7 @@ class _ScratchDatabase:
 
     def __enter__(self) -> "_ScratchDatabase":
         number = 0
-        while True:  # somebody else's run under the same rules gets a file of its own
+        while True:  # another run under the same rules uses another file
             self._name = f"{self._of_this}{self._key}-{number}"
             self._lock = _locked(self._folder / f"{self._name}.lock")
             if self._lock is not None:
@@ -374,7 +378,7 @@ class _ScratchDatabase:
         (self._folder / f"{self._name}.seeded").touch()
 
     def _sweep(self) -> None:
-        """Remove what was left by runs that were stopped and never went on: rules or articles are others."""
+        """Delete files of interrupted runs under other rules or articles."""
         _remove_left(self._folder, self._of_this, but=self._name)
 
     def _remove(self, name: str) -> None:
@@ -382,12 +386,12 @@ class _ScratchDatabase:
 
 
 def drop_scratch(live: Database) -> None:
-    """Remove what runs that were stopped have left of this database: it holds texts."""
+    """Delete the files of interrupted runs, because they contain texts."""
     _remove_left(*_scratch_place(live))
 
 
 def _scratch_place(live: Database) -> tuple[Path, str]:
-    """The folder of scratch files, and how those of this database begin."""
+    """Return the folder and the file name prefix of scratch files."""
     folder = live.file.parent if live.file is not None else _own_folder()
     return folder, f".recluster-{_digest(live.url)}-"
 
@@ -411,17 +415,17 @@ def _digest(words: str) -> str:
 
 
 def _own_folder() -> Path:
-    """A folder that nobody else can write to."""
+    """Return a folder that only this user can write to."""
     folder = Path(tempfile.gettempdir()) / f"aggregator-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     state = folder.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
-        raise NotWritableError(f"{folder} belongs to somebody else; set TMPDIR to a folder of yours")
+        raise NotWritableError(f"{folder} belongs to another user; set TMPDIR to a folder of your own")
     return folder
 
 
 def _locked(path: Path) -> int | None:
-    """The descriptor of a lock file that is held from now on; None where another process holds it."""
+    """Return the descriptor of a locked file; None if another process has the lock."""
     while True:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -437,15 +441,15 @@ def _locked(path: Path) -> int | None:
         os.close(descriptor)  # who held it removed it meanwhile
 
 
-def _nothing(inbox_no: int, now: dt.datetime) -> tuple[InboxEntry, Prepared]:
-    """An entry of which no article comes."""
+def _nothing(inbox_no: int, accepted_at: dt.datetime) -> tuple[InboxEntry, Prepared]:
+    """Return an entry without an article."""
     waiting = InboxEntry(
-        n=0,
+        entry_no=0,
         inbox_no=inbox_no,
         article="",
-        revises=False,
-        bumps_by_clock=False,
-        accepted_at=now,
+        is_revision=False,
+        bump_by_clock=False,
+        accepted_at=accepted_at,
         entry=Entry(source=""),
     )
     return waiting, Prepared(article=CleanArticle(verdict="empty", title=""))
@@ -454,23 +458,23 @@ def _nothing(inbox_no: int, now: dt.datetime) -> tuple[InboxEntry, Prepared]:
 def _matched(
     before: Sequence[GroupedArticle], after: Sequence[GroupedArticle], numbers: Mapping[str, int]
 ) -> dict[str, str]:
-    """Story aside to the story here with which it shares most articles; each is taken once.
+    """Map scratch stories to the stories with which they share most articles, each used once.
 
-    Of equal shares the older story goes first, then the one whose article was placed first.
+    In a tie the older story is first, then the one whose article was placed first.
     """
     assigned_story = {one.id: one.story for one in before}
     shared: Counter[tuple[str, str]] = Counter()
     order: dict[str, int] = {}
     for one in after:
-        order.setdefault(one.story, one.n)
+        order.setdefault(one.story, one.inbox_no)
         if one.id in assigned_story:
             shared[one.story, assigned_story[one.id]] += 1
     ranked = sorted(shared, key=lambda pair: (-shared[pair], numbers.get(pair[1], 0), order[pair[0]]))
     names: dict[str, str] = {}
     used: set[str] = set()
-    for aside, here in ranked:
-        if aside not in names and here not in used:
-            names[aside] = here
+    for scratch, here in ranked:
+        if scratch not in names and here not in used:
+            names[scratch] = here
             used.add(here)
     return names
 
@@ -478,7 +482,7 @@ def _matched(
 def _retired(
     before: Sequence[GroupedArticle], after: Sequence[GroupedArticle], names: Mapping[str, str]
 ) -> dict[str, str]:
-    """Stories that have no article left, and the one that most of their articles went to."""
+    """Map stories without articles to the story that has most of them."""
     now = {one.id: names[one.story] for one in after}
     went: dict[str, Counter[str]] = defaultdict(Counter)
     for one in before:
@@ -519,7 +523,7 @@ def _difference(
     listed = sorted(changed, key=lambda story: (-sizes[story], story))[:CHANGES_LISTED]
     assigned_stories = {one.id: one.story for one in before}
     return GroupingDifference(
-        articles=sum(one.n >= start for one in after),
+        articles=sum(one.inbox_no >= start for one in after),
         moved=sum(assigned_stories.get(one.id) != names[one.story] for one in after),
         stories_before=len(old),
         stories_after=len(new),

@@ -1,7 +1,6 @@
-"""Repairing: what `db check` found wrong, and follows from other rows, is worked out again.
+"""Repairs findings of `db check` from other rows.
 
-A piece is a transaction. Only the writer of stories does it: the command where nobody else is that, else the
-daemon between two batches.
+The writer executes each part in one transaction: the command itself, or the daemon between two batches.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,99 +19,99 @@ from aggregator.store.maintenance.checks.finding import Fault, Remedy
 from aggregator.store.stories import articles
 from aggregator.store.stories.articles import StoredArticle
 
-PIECE: Final = 20  # stories or articles a transaction: others that write wait for it
-AT_ONCE: Final = 500  # of what is quicker
-_EXPENSIVE: Final = frozenset({"stories", "bands", "links"})
-# One after the other as each needs what the one before put right.
+PIECE: Final = 20  # stories or articles per transaction; small, because other writers wait
+AT_ONCE: Final = 500  # keys per transaction of fast repairs
+_EXPENSIVE: Final = frozenset({"stories", "bands", "copies"})
+# Each may need the results of those before it.
 ORDER: Final[tuple[Remedy, ...]] = (
     "index",
     "counters",
     "orphans",
     "redirects",
-    "keys",
-    "sightings",
-    "keys of copies",
-    "links",
+    "identity keys",
+    "observations",
+    "stray bands",
+    "copies",
     "stories",
     "bands",
     "search",
-    "search anew",
-    "told",
-    "set aside",
+    "search rebuild",
+    "merged texts",
+    "quarantine",
 )
 
 
 class RepairCommand(FrozenStruct, frozen=True, kw_only=True):
-    """One piece of a repair."""
+    """One part of a repair."""
 
     remedy: Remedy
     keys: tuple[str, ...] = ()
 
 
 class RepairResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """How many rows were put right."""
+    """The number of repaired rows."""
 
     rows: int
 
 
 def pieces(faults: Sequence[Fault]) -> Iterator[RepairCommand]:
-    """What is to be done about these faults, in an order in which it can be."""
+    """Yield the parts of a repair of these faults, in a valid order."""
     for remedy in ORDER:
         named = dict.fromkeys(key for fault in faults if fault.remedy == remedy for key in fault.keys)
         keys = tuple(named)
         step = PIECE if remedy in _EXPENSIVE else AT_ONCE
-        if remedy in ("search anew", "orphans"):  # of all, whatever is named
+        if remedy in ("search rebuild", "orphans"):  # always of all rows
             keys, step = keys[:1], 1
         for start in range(0, len(keys), step):
             yield RepairCommand(remedy=remedy, keys=keys[start : start + step])
 
 
 class RepairHandler:
-    """Carries a piece out, in a placing transaction."""
+    """Executes the parts of a repair, in placing transactions."""
 
     def __init__(self, story_writer: StoryWriter, copy_finder: CopyFinder) -> None:
         self._story_writer = story_writer
         self._copy_finder = copy_finder
 
     def carry_out(self, unit_of_work: UnitOfWork, command: RepairCommand) -> int:
-        """How many rows were put right. Raises UsageError for what needs that nobody else writes."""
+        """Execute a part and return the number of repaired rows. Raises UsageError for an unknown repair."""
         connection = unit_of_work.connection
         simple: dict[Remedy, Callable[[Connection, Sequence[str]], int]] = {
-            "counters": repair.counters,
-            "orphans": repair.orphans,
-            "redirects": repair.redirects,
-            "keys": repair.keys,
-            "sightings": repair.delete_observations,
-            "search": repair.indexed,
-            "told": repair.clear_merged_texts,
+            "counters": repair.raise_counters,
+            "orphans": repair.delete_orphans,
+            "redirects": repair.shorten_redirects,
+            "identity keys": repair.delete_identity_keys,
+            "observations": repair.delete_observations,
+            "search": repair.index_articles,
+            "merged texts": repair.clear_merged_texts,
             "index": repair.reindex,
-            "set aside": rejected.requeue,
+            "quarantine": rejected.requeue,
         }
         if command.remedy in simple:
             return simple[command.remedy](connection, command.keys)
         if command.remedy == "stories":
             return sum(self._mended(unit_of_work, one) for one in command.keys)
-        if command.remedy == "links":
-            torn = repair.links(connection, command.keys)
+        if command.remedy == "copies":
+            torn = repair.clear_lost_copies(connection, command.keys)
             return sum(self._mended(unit_of_work, one) for one in torn)
         if command.remedy == "bands":
             return sum(self._found_again(connection, int(one)) for one in command.keys)
-        if command.remedy == "keys of copies":
-            return repair.copy_keys(connection, command.keys, self._copy_finder.keys)
-        if command.remedy == "search anew":
-            repair.index_emptied(connection)
+        if command.remedy == "stray bands":
+            return repair.delete_stray_bands(connection, command.keys, self._copy_finder.keys)
+        if command.remedy == "search rebuild":
+            repair.empty_index(connection)
             return 1
-        raise UsageError(f"nothing is known of a repair called {command.remedy}")
+        raise UsageError(f"unknown repair {command.remedy!r}")
 
     def _mended(self, unit_of_work: UnitOfWork, story: str) -> bool:
-        """False where the terms of an article cannot be read: then there is nothing to add up."""
+        """Recompute a story; return False if the terms of an article cannot be read."""
         try:
             return self._story_writer.mend(unit_of_work.connection, story)
         except ValueError:
             return False
 
     def _found_again(self, connection: Connection, n: int) -> bool:
-        """The LSH keys and sampled shingles of an article, as it was given them."""
+        """Recompute the LSH keys and sampled shingles of an article."""
         stored = articles.by_number(connection, n)
         if stored is None or stored.is_gone or not stored.signature:
             return False
@@ -123,9 +122,9 @@ class RepairHandler:
 
 
 def _copied(connection: Connection, stored: StoredArticle) -> tuple[str | None, bool]:
-    """What it was found to be a copy of, and whether of all of it.
+    """Return the original of a copy, and whether the whole text is copied.
 
-    A correction's evidence does not say so any more, nor does one that cannot be read; its row does.
+    Falls back to the row if the evidence is damaged or was replaced by a correction.
     """
     try:
         evidence = articles.evidence_of(connection, stored.id)

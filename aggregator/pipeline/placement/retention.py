@@ -1,14 +1,15 @@
-"""Retention: what old articles give up, a rung of a ladder after the other, in steps of bounded length.
+"""Retention: reduces old articles in five steps, in transactions of bounded length.
 
-    packed     the text is compressed; the full-text index keeps headline, lead and marks (compress_after)
-    unlinked   nothing finds it as the same text any more (compress_after, and beyond the live reach)
-    stripped   no article joins its story any more; the merged text is told on demand (as before)
-    texts      the text goes, the merged text of its story is told for the last time, without what only one
-               outlet has (text_after, size)
-    stories    the story and its articles go; ids and hashes stay, by which they are refused (stories_after)
+    packed     the text is compressed; the full-text index keeps headline, lead and hashes (compress_after)
+    unlinked   the article is no longer found as an original (compress_after, and beyond the live reach)
+    stripped   no article joins its story; the merged text is rendered on demand (same condition)
+    texts      the text is deleted; the merged text is rendered once more, without what only one outlet
+               reports (text_after, size)
+    stories    the story and its articles are deleted; ids and hashes stay, by which they are refused
+               (stories_after)
 
-Age is the time since an article was placed, so an archive of last century that is read today is new. Each
-step is one transaction of the writer, and is done again without harm.
+Age is the time since an article was placed, so an old archive that is read today is new. Each step is one
+transaction of the writer and may be repeated.
 """
 
 import datetime as dt
@@ -29,7 +30,7 @@ from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import erase, retention
-from aggregator.store.maintenance.retention import OldStory, Rung
+from aggregator.store.maintenance.retention import OldStory, RetentionStage
 from aggregator.store.read.reader import merged_of
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.stories.counts import with_originals
@@ -46,24 +47,24 @@ class RetentionTuning(msgspec.Struct, frozen=True, kw_only=True):
     stories_at_once: int
     members_a_step: int
     rows_a_step: int
-    look_seconds: float
+    check_seconds: float
     steady_days: float
     youngest_days: float
-    least_days: float
+    min_age_days: float
     change_days: float
     request_days: float
     refusal_days: float
-    enough_share: float
+    target_share: float
     free_share: float
     free_pages: int
     pages_a_step: int
     merge_share: float
-    merge_least: int
+    merge_min_rows: int
     merge_pages: int
 
 
 class RetentionPlan(FrozenStruct, frozen=True, kw_only=True):
-    """What a person chose: ages in seconds, None for never; the size in bytes, on SQLite alone."""
+    """The configured ages in seconds (None: never), and the size in bytes (SQLite only)."""
 
     compress_after: int | None = None
     text_after: int | None = None
@@ -72,34 +73,34 @@ class RetentionPlan(FrozenStruct, frozen=True, kw_only=True):
 
 
 class RetentionBacklog(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What waits for each rung: articles or stories."""
+    """What waits for each step: articles or stories."""
 
     packed: int = 0
-    untold: int = 0
+    unrendered: int = 0
     unlinked: int = 0
     stripped: int = 0
     texts: int = 0
     stories: int = 0
     bytes_over: int = 0  # of `size`
-    bytes_free: int = 0  # pages of SQLite's file that hold nothing
+    bytes_free: int = 0  # free pages of the SQLite file
 
     @property
     def total(self) -> int:
-        """Articles and stories of all rungs."""
-        return self.packed + self.untold + self.unlinked + self.stripped + self.texts + self.stories
+        """Articles and stories of all steps."""
+        return self.packed + self.unrendered + self.unlinked + self.stripped + self.texts + self.stories
 
 
 class PruneResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The answer to one who asks for retention; `is_done`: nothing is left to do."""
+    """The answer to a `prune` command; `is_done`: nothing is left to do."""
 
     is_done: bool
 
 
 class _Bounds(FrozenStruct, frozen=True, kw_only=True):
-    """The number up to which each rung may go now."""
+    """The number up to which each step may run now."""
 
     packed: int
-    untold: int
+    unrendered: int
     unlinked: int
     stripped: int
     texts: int
@@ -108,7 +109,7 @@ class _Bounds(FrozenStruct, frozen=True, kw_only=True):
 
 
 class Retention:
-    """Belongs to the one writer of stories; one thread."""
+    """Runs retention. For one thread of the writer."""
 
     def __init__(
         self,
@@ -122,10 +123,9 @@ class Retention:
         copy_finder: CopyFinder,
         is_asked: bool = False,
     ) -> None:
-        """`unit_of_work` opens a placing transaction; `story_writer` and `copy_finder` are what placing has
-        in memory.
+        """`unit_of_work` opens a placing transaction; `story_writer` and `copy_finder` hold indexes.
 
-        `is_asked`: a person asks for it now, so what the clock says is taken as it is.
+        `is_asked`: a `prune` command, which trusts the clock.
         """
         self._database = database
         self._plan = plan
@@ -136,14 +136,14 @@ class Retention:
         self._copy_finder = copy_finder
         self._forget_handler = ForgetHandler(story_writer, copy_finder)
         self._tuning = all_tuning.section("retention", RetentionTuning)
-        self._story_rules = all_tuning.section("stories", StoryTuning)
+        self._story_tuning = all_tuning.section("stories", StoryTuning)
         self._bounds: _Bounds | None = None
         self._bounds_at: dt.datetime | None = None
-        self._is_done = False  # with all that these bounds allow
+        self._is_done = False  # within these bounds
         self._is_over = False  # over `size`, and not yet well below it
 
     def step(self, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Do a little of what is due, in one transaction; False where nothing is left to do now."""
+        """Run one short part in one transaction; return False if nothing is left to do now."""
         if stop():
             return False
         bounds = self._current_bounds()
@@ -161,7 +161,7 @@ class Retention:
     def _next_rung(self, bounds: _Bounds) -> bool:
         return (
             self._while_time(self._pack, bounds.packed)
-            or self._while_time(self._drop_merged_texts, bounds.untold)
+            or self._while_time(self._drop_merged_texts, bounds.unrendered)
             or self._while_time(self._unlink, bounds.unlinked)
             or self._while_time(self._strip, bounds.stripped)
             or self._drop_texts(bounds)
@@ -173,11 +173,11 @@ class Retention:
         return self._settle() or self._drop_streams() or self._merge_index() or self._give_back()
 
     def due(self) -> RetentionBacklog:
-        """What waits now; changes nothing."""
+        """Return what waits now, without a change."""
         bounds = self._bounds_now(self._now())
         with self._database.read() as connection:
             counts = {
-                rung: retention.due(connection, rung, getattr(bounds, rung)) for rung in retention.RUNGS
+                stage: retention.due(connection, stage, getattr(bounds, stage)) for stage in retention.STAGES
             }
             file_space = retention.file_space(connection)
         over = max(0, file_space.used - self._plan.size) if file_space and self._plan.size is not None else 0
@@ -186,10 +186,10 @@ class Retention:
     # --- how far each rung may go -------------------------------------------------------------------------
 
     def _current_bounds(self) -> _Bounds:
-        """The bounds, asked anew from time to time."""
+        """Return the bounds, which are read again from time to time."""
         now = self._now()
         age = None if self._bounds_at is None else (now - self._bounds_at).total_seconds()
-        if self._bounds is None or age is None or not 0 <= age < self._tuning.look_seconds:
+        if self._bounds is None or age is None or not 0 <= age < self._tuning.check_seconds:
             self._bounds, self._bounds_at, self._is_done = self._bounds_now(now, is_look=True), now, False
         return self._bounds
 
@@ -199,7 +199,7 @@ class Retention:
             with self._database.write() as connection:
                 day = dt.timedelta(days=self._tuning.steady_days)
                 steady = retention.steady_since(connection, now, day)
-            # What cannot be undone waits where the clock has jumped: it may jump back.
+            # Irreversible steps wait after a jump of the clock: it may jump back.
             is_sure = self._is_asked or now - steady >= day
         else:
             is_sure = True
@@ -211,7 +211,7 @@ class Retention:
             youngest = self._upto(connection, now, int(self._tuning.youngest_days * 86_400))
         return _Bounds(
             packed=max(packed, texts),
-            untold=packed,
+            unrendered=packed,
             unlinked=max(min(packed, dead), texts),
             stripped=max(min(packed, dead), texts),
             texts=texts if is_sure else 0,
@@ -228,7 +228,7 @@ class Retention:
     # --- the rungs ----------------------------------------------------------------------------------------
 
     def _while_time(self, piece: Callable[[UnitOfWork, int], bool], upto: int) -> bool:
-        """Pieces of a rung in one transaction, until its time is up; whether there was any."""
+        """Run parts of a step in one transaction until its time is over; return whether there was one."""
         ends = time.monotonic() + self._tuning.step_seconds
         is_any = False
         with self._unit_of_work() as unit_of_work:
@@ -242,35 +242,39 @@ class Retention:
         old = self._next_articles(unit_of_work, "packed", upto)
         if old:
             retention.pack(unit_of_work.connection, old)
-            retention.reach(unit_of_work.connection, "packed", old[-1].n)
+            retention.reach(unit_of_work.connection, "packed", old[-1].inbox_no)
         return bool(old)
 
     def _drop_merged_texts(self, unit_of_work: UnitOfWork, upto: int) -> bool:
-        old = self._next_stories(unit_of_work, "untold", upto)
+        old = self._next_stories(unit_of_work, "unrendered", upto)
         if old:
             retention.clear_merged_texts(unit_of_work.connection, old)
-            retention.reach(unit_of_work.connection, "untold", old[-1].last_inbox_no)
+            retention.reach(unit_of_work.connection, "unrendered", old[-1].last_inbox_no)
         return bool(old)
 
     def _unlink(self, unit_of_work: UnitOfWork, upto: int) -> bool:
         old = self._next_articles(unit_of_work, "unlinked", upto)
         if old:
             self._unlink_these(unit_of_work.connection, old)
-            retention.reach(unit_of_work.connection, "unlinked", old[-1].n)
+            retention.reach(unit_of_work.connection, "unlinked", old[-1].inbox_no)
         return bool(old)
 
-    def _next_articles(self, unit_of_work: UnitOfWork, rung: Rung, upto: int) -> list[retention.OldArticle]:
-        return retention.next_articles(unit_of_work.connection, rung, upto, self._tuning.articles_at_once)
+    def _next_articles(
+        self, unit_of_work: UnitOfWork, stage: RetentionStage, upto: int
+    ) -> list[retention.OldArticle]:
+        return retention.next_articles(unit_of_work.connection, stage, upto, self._tuning.articles_at_once)
 
     def _unlink_these(self, connection: Connection, old: list[retention.OldArticle]) -> None:
         for one in old:
-            self._copy_finder.let_go(one.n, articles.sketch_of(connection, one.n))
-        retention.unlink(connection, old, {one.n: self._copy_finder.keys(one.signature) for one in old})
+            self._copy_finder.remove(one.inbox_no, articles.sketch_of(connection, one.inbox_no))
+        retention.unlink(
+            connection, old, {one.inbox_no: self._copy_finder.keys(one.signature) for one in old}
+        )
 
     def _strip(self, unit_of_work: UnitOfWork, upto: int) -> bool:
         old = self._next_stories(unit_of_work, "stripped", upto)
         if old:
-            lights = {one.n: self._light_centroid(unit_of_work.connection, one) for one in old}
+            lights = {one.story_no: self._light_centroid(unit_of_work.connection, one) for one in old}
             retention.freeze_stories(unit_of_work.connection, old, lights)
             retention.reach(unit_of_work.connection, "stripped", old[-1].last_inbox_no)
         return bool(old)
@@ -286,28 +290,28 @@ class Retention:
 
     def _drop_texts_of(self, old: OldStory) -> None:
         with self._database.read() as connection:
-            # Told in front of the transaction: the merged text of a large story takes its time.
-            told = self._merged_text(connection, old)
+            # Rendered before the transaction, because a large story takes long.
+            merged = self._merged_text(connection, old)
         with self._unit_of_work() as unit_of_work:
-            kept = None if told is None else _what_stays(told)
+            kept = None if merged is None else _what_stays(merged)
             retention.keep_merged_text(
                 unit_of_work.connection, old, self._light_centroid(unit_of_work.connection, old), kept
             )
         self._while_time(lambda unit_of_work, _: self._some_texts(unit_of_work, old), 0)
 
     def _merged_text(self, connection: Connection, old: OldStory) -> MergedStory | None:
-        """The merged text of a story: as it was told, else told now if its articles have their texts."""
-        told = merged_of(connection, [old.id]).get(old.id) if old.is_rendered else None
-        if told is not None or not retention.articles_with_text(connection, old.id, 1):
-            return told
-        # Its patterns cost what nobody else who places needs.
+        """Return the stored merged text of a story, or render it if its articles have texts."""
+        merged = merged_of(connection, [old.id]).get(old.id) if old.is_rendered else None
+        if merged is not None or not retention.articles_with_text(connection, old.id, 1):
+            return merged
+        # Loaded here, because only this step needs its patterns.
         from aggregator.stories.text.merged_text import merge
 
         views = with_originals(article_views.views_of_stories(connection, [old.id], "text")[old.id])
-        return merge(views, old.title, self._story_rules)
+        return merge(views, old.title, self._story_tuning)
 
     def _some_texts(self, unit_of_work: UnitOfWork, old: OldStory) -> bool:
-        """Take some texts of a story away, after it was told for the last time; whether more are left."""
+        """Delete some texts of a story after its last rendering; return whether more are left."""
         connection = unit_of_work.connection
         some = retention.articles_with_text(connection, old.id, self._tuning.articles_at_once)
         self._unlink_these(connection, some)
@@ -318,17 +322,24 @@ class Retention:
         return is_more
 
     def _light_centroid(self, connection: Connection, old: OldStory) -> bytes:
-        """The sums without terms; damaged ones are worked out anew, or stay where that cannot be."""
+        """Return the centroid without terms; a damaged one is recomputed, or kept if that fails."""
         try:
-            return self._story_writer.drop_centroid_terms(old.n, old.id, old.sums, old.last_inbox_no)
+            return self._story_writer.drop_centroid_terms(
+                old.story_no, old.id, old.centroid, old.last_inbox_no
+            )
         except ValueError as error:
-            log.warning("story %s: its sums are damaged (%s); `aggregator db check --repair`", old.id, error)
+            log.warning(
+                "story %s: its centroid is damaged (%s); `aggregator db check --repair`",
+                old.id,
+                error,
+                extra={"event": "centroid_damaged"},
+            )
         try:
             self._story_writer.mend(connection, old.id)
-            whole = stories.centroid_of(connection, old.n)
-            return self._story_writer.drop_centroid_terms(old.n, old.id, whole, old.last_inbox_no)
+            whole = stories.centroid_of(connection, old.story_no)
+            return self._story_writer.drop_centroid_terms(old.story_no, old.id, whole, old.last_inbox_no)
         except ValueError:
-            return old.sums
+            return old.centroid
 
     def _drop_stories(self, bounds: _Bounds) -> bool:
         upto = max(bounds.stories, self._for_size("stories", bounds))
@@ -339,7 +350,7 @@ class Retention:
         return bool(found)
 
     def _drop_part(self, unit_of_work: UnitOfWork, old: OldStory) -> None:
-        """Of a large story some articles at a time, the one with its headline last."""
+        """Delete some articles of a large story; the one with its headline is the last."""
         connection = unit_of_work.connection
         ids = retention.last_to_first(connection, old.id, self._tuning.members_a_step)
         former = erase.with_redirects(connection, {old.id})
@@ -352,10 +363,10 @@ class Retention:
     # --- those that were passed ---------------------------------------------------------------------------
 
     def _come_back(self, bounds: _Bounds) -> bool:
-        """Do for one story that a rung has passed what that rung does; whether there was one.
+        """Run a step for one story that it has passed; return whether there was one.
 
-        Forgetting, correcting, and taking a large story away in parts leave stories that end before the
-        numbers where their rungs are by now.
+        Erasing, correcting and deleting a large story in parts leave stories before the numbers that the
+        steps have reached.
         """
         with self._database.read() as connection:
             noted = retention.late(connection)
@@ -365,7 +376,7 @@ class Retention:
     def _come_back_to(
         self, number: int, old: OldStory | None, passed: Mapping[str, int], bounds: _Bounds
     ) -> bool:
-        """Whether something was done: not where the clock says that it is too early."""
+        """Run a step for this story unless the clock says that it is too early; return whether it ran."""
         plan, end = self._plan, 0 if old is None else old.last_inbox_no
         youngest = bounds.youngest if plan.size is not None else 0
         if old is not None and end <= passed["stories"] and (plan.stories_after, plan.size) != (None, None):
@@ -386,13 +397,13 @@ class Retention:
                     [old],
                     {number: self._light_centroid(unit_of_work.connection, old)},
                 )
-            elif old is not None and end <= passed["untold"]:
+            elif old is not None and end <= passed["unrendered"]:
                 retention.clear_merged_texts(unit_of_work.connection, [old])
             retention.drop_late(unit_of_work.connection, number)
         return True
 
-    def _next_stories(self, unit_of_work: UnitOfWork, rung: Rung, upto: int) -> list[OldStory]:
-        return retention.next_stories(unit_of_work.connection, rung, upto, self._tuning.stories_at_once)
+    def _next_stories(self, unit_of_work: UnitOfWork, stage: RetentionStage, upto: int) -> list[OldStory]:
+        return retention.next_stories(unit_of_work.connection, stage, upto, self._tuning.stories_at_once)
 
     def _settle(self) -> bool:
         with self._database.write() as connection:
@@ -414,16 +425,16 @@ class Retention:
         return gone > 0
 
     def _merge_index(self) -> bool:
-        """Have the full-text index drop the words that were taken out, where those are many by now."""
+        """Merge the full-text index if many words were deleted."""
         tuning = self._tuning
         with self._database.write() as connection:
-            least = max(tuning.merge_least, int(tuning.merge_share * retention.newest(connection)))
+            least = max(tuning.merge_min_rows, int(tuning.merge_share * retention.newest(connection)))
             return retention.merge_index(connection, least, tuning.merge_pages)
 
     # --- room ---------------------------------------------------------------------------------------------
 
-    def _for_size(self, rung: Rung, bounds: _Bounds) -> int:
-        """How far a rung goes for the sake of `size`: texts first, stories where those are all gone."""
+    def _for_size(self, stage: RetentionStage, bounds: _Bounds) -> int:
+        """Return how far a step runs because of `size`: texts first, then stories."""
         if self._plan.size is None:
             return 0
         with self._database.read() as connection:
@@ -431,13 +442,13 @@ class Retention:
             texts_left = retention.next_stories(connection, "texts", bounds.youngest, 1)
         if file_space is None:
             return 0
-        enough = self._plan.size * (self._tuning.enough_share if self._is_over else 1.0)
+        enough = self._plan.size * (self._tuning.target_share if self._is_over else 1.0)
         self._is_over = file_space.used > enough
-        is_its_turn = rung == "texts" or not texts_left
+        is_its_turn = stage == "texts" or not texts_left
         return bounds.youngest if self._is_over and is_its_turn else 0
 
     def _give_back(self) -> bool:
-        """Take free pages out of SQLite's file, where much of it is free."""
+        """Free pages of the SQLite file if there are many."""
         with self._database.read() as connection:
             file_space = retention.file_space(connection)
         if file_space is None or not file_space.has_auto_vacuum:
@@ -449,17 +460,17 @@ class Retention:
         return True
 
 
-def _what_stays(told: MergedStory) -> MergedStory:
-    """Lead, facts, what differs and the times: what only one outlet has would be its text, which goes."""
-    return msgspec.structs.replace(told, only=(), beside=())
+def _what_stays(merged: MergedStory) -> MergedStory:
+    """Return lead, facts, disagreements and timeline: text of only one outlet is deleted."""
+    return msgspec.structs.replace(merged, only=(), beside=())
 
 
 def retention_plan(config: Config) -> RetentionPlan:
-    """What `retention:` asks for. Raises ConfigError where the database cannot do that."""
+    """Return the plan of `retention:`. Raises ConfigError if the database does not support it."""
     chosen = config.retention
     if chosen.size is not None and not config.database_url.startswith("sqlite"):
         raise ConfigError(
-            "retention.size: it is for SQLite; Postgres does not say what is free of its files: use ages"
+            "retention.size: only for SQLite, since PostgreSQL does not report free space in files; use ages"
         )
     return RetentionPlan(
         compress_after=chosen.compress_after,

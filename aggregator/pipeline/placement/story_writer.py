@@ -1,7 +1,7 @@
-"""Homes: what the row of a story says, and how articles come into a story, leave it and take it along.
+"""Stories: creates and updates their rows, adds articles, moves articles between stories, and merges stories.
 
-All of it is part of a placing transaction. What is kept in memory (the index of live stories) is derived from
-the rows; whoever opens the transaction calls `forget` when it fails.
+Everything is part of a placing transaction. The index of live stories in memory is derived from the rows; the
+caller that opens the transaction calls `forget` if it fails.
 """
 
 import datetime as dt
@@ -45,7 +45,7 @@ from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
-# What may put a known story first again: an independent report more, another headline, a person's correction.
+# What may bump a story: another report, another headline, a correction.
 BUMPS = frozenset({"report", "headline", "correction"})
 
 
@@ -58,23 +58,23 @@ class UnitOfWork(NamedTuple):
 
 
 class Membership(NamedTuple):
-    """What a story is made of: the parts of its row that follow from its members alone."""
+    """The parts of the row of a story that depend on its members only."""
 
-    sums: Centroid
-    standing: CountState
+    centroid: Centroid
+    count_state: CountState
     first: dt.datetime  # effective times
     last: dt.datetime
-    shown: Sequence[ArticleView]  # what headline and summary are chosen from
+    shown: Sequence[ArticleView]  # for headline and summary
     last_inbox_no: int
 
 
 class StoryWriter:
-    """The stories. Only the process that holds the writer lock may have one, and one thread."""
+    """Writes stories. For one thread of the writer."""
 
     def __init__(
         self,
         model: EventModel,
-        story_rules: StoryTuning,
+        story_tuning: StoryTuning,
         *,
         summary_words: int,
         families: Mapping[str, str] | None = None,
@@ -82,18 +82,16 @@ class StoryWriter:
         bumps: Collection[str] = BUMPS,
         prefer: Sequence[str] = (),
     ) -> None:
-        """`has_foreign_language`: stories may have reports of other languages than their own
-        (pipeline/placement/cross_language.py).
+        """`has_foreign_language`: stories may have guest reports (pipeline/placement/cross_language.py).
 
-        `prefer`: outlets whose titles go before others, the first before the second.
-        `bumps`: which of BUMPS put a known story first again; that decides nothing else.
+        `prefer`: outlets whose titles are preferred, in order. `bumps`: which of BUMPS bump a story.
         """
         self._bumps = frozenset(bumps)
         self._prefer = tuple(prefer)
         self._has_foreign_language = has_foreign_language
         self._families = families
         self._model = model
-        self._story_rules = story_rules
+        self._story_tuning = story_tuning
         self._summary_words = summary_words
         self._index: StoryIndex | None = None
         self._last_membership_change: int | None = None
@@ -101,7 +99,7 @@ class StoryWriter:
     # --- memory -------------------------------------------------------------------------------------------
 
     def index(self, connection: Connection) -> StoryIndex:
-        """The live stories by their terms; built from the rows where it is not there."""
+        """The index of live stories by terms; built from the rows if missing."""
         if self._index is None:
             try:
                 self._index = self._built(connection, frozenset())
@@ -113,15 +111,15 @@ class StoryWriter:
         rows = stories.open_stories(connection, reach=self._model.tuning.live_reach)
         whole = (row for row in rows if row.id not in without)
         return StoryIndex(
-            self._model, (IndexRow(row.n, row.id, row.sums, row.last_inbox_no) for row in whole)
+            self._model, (IndexRow(row.story_no, row.id, row.centroid, row.last_inbox_no) for row in whole)
         )
 
     def _unmendable(self, connection: Connection) -> frozenset[str]:
-        """Work out anew the sums of live stories that say nothing any more; those of which that fails."""
+        """Recompute damaged centroids of live stories; return the stories where that fails."""
         unreadable = []
         for row in stories.open_stories(connection, reach=self._model.tuning.live_reach):
             try:
-                centroid.read_summary(row.sums)
+                centroid.read_summary(row.centroid)
             except ValueError:
                 unreadable.append(row.id)
         left = set()
@@ -130,29 +128,34 @@ class StoryWriter:
                 is_mended = self.mend(connection, id_)
             except ValueError:  # the terms of an article are damaged, too
                 is_mended = False
-            words = "are worked out anew" if is_mended else "cannot be worked out anew: nothing joins it"
-            log.warning("story %s: its sums cannot be read and %s; `aggregator db check`", id_, words)
+            words = "is recomputed" if is_mended else "cannot be recomputed: no article joins it"
+            log.warning(
+                "story %s: its centroid cannot be read and %s; `aggregator db check`",
+                id_,
+                words,
+                extra={"event": "centroid_damaged"},
+            )
             if not is_mended:
                 left.add(id_)
         return frozenset(left)
 
     def last_membership_change(self, connection: Connection) -> int:
-        """The inbox number at which a story changed its members last."""
+        """The inbox number of the last change of members of a story."""
         if self._last_membership_change is None:
             self._last_membership_change = stories.last_membership_change(connection)
         return self._last_membership_change
 
     def begin_after(self, inbox_no: int) -> None:
-        """Take all that was placed up to this inbox number as looked at, whatever the rows say."""
+        """Treat everything placed up to this inbox number as reassessed."""
         self._last_membership_change = inbox_no
 
     def forget(self) -> None:
-        """Drop what is kept in memory; it is built again from the rows."""
+        """Drop the index in memory; it is built again from the rows."""
         self._index = None
         self._last_membership_change = None
 
     def sweep(self, inbox_no: int) -> None:
-        """Take stories out of the index that no article can reach any more; changes no decision."""
+        """Remove stories beyond the live reach from the index; this changes no decision."""
         if self._index is not None:
             self._index.sweep(inbox_no - self._model.tuning.live_reach)
 
@@ -166,14 +169,14 @@ class StoryWriter:
         assigned_story: StoryRow | None,
         losers: Sequence[StoryRow],
     ) -> None:
-        """Write the article and what its story is now: a new one, or `assigned_story`. `losers` give way
-        to it.
-        """
+        """Write the article and its story: a new one, or `assigned_story`. `losers` are merged into it."""
         membership = self._grown(unit_of_work.connection, new, article, assigned_story)
         for loser in losers:
             membership = self._joined(unit_of_work.connection, membership, loser)
-        bump = unit_of_work.now if new.bumps_by_clock else new.effective
-        state = self._state(unit_of_work, assigned_story, membership, touched_no=new.n, bump=bump)
+        bump = unit_of_work.now if new.bump_by_clock else new.effective_at
+        state = self._state(
+            unit_of_work, assigned_story, membership, membership_changed_no=new.inbox_no, bump=bump
+        )
         number = self._write(unit_of_work, assigned_story, new.placement.story, new.id, state)
         gone = [loser.id for loser in losers]
         _write_change(
@@ -183,14 +186,14 @@ class StoryWriter:
             fallen = [
                 member.id
                 for member in articles.members(unit_of_work.connection, assigned_story.id)
-                if member.weighs
+                if member.counts_in_centroid
             ]
-            articles.set_counts_in_centroid(unit_of_work.connection, fallen, weighs=False)
+            articles.set_counts_in_centroid(unit_of_work.connection, fallen, counts_in_centroid=False)
         articles.insert_article(unit_of_work.connection, new)
-        self._index_story(IndexRow(number, new.placement.story, state.sums, state.last_inbox_no))
+        self._index_story(IndexRow(number, new.placement.story, state.centroid, state.last_inbox_no))
         for loser in losers:
             silent = [member.id for member in articles.members(unit_of_work.connection, loser.id)]
-            articles.set_counts_in_centroid(unit_of_work.connection, silent, weighs=False)
+            articles.set_counts_in_centroid(unit_of_work.connection, silent, counts_in_centroid=False)
             self._redirect(unit_of_work, loser, new.placement.story, reason="container")
 
     def revise(
@@ -203,29 +206,31 @@ class StoryWriter:
         *,
         at_no: int,
     ) -> None:
-        """The story of an article whose row has other words now; it was `before`, it is `after`."""
-        grown = centroid.from_bytes(assigned_story.sums)
-        if new.weighs:
+        """Update the story of an article that was revised from `before` to `after`."""
+        grown = centroid.from_bytes(assigned_story.centroid)
+        if new.counts_in_centroid:
             grown = centroid.remove(grown, before.member(self._model), self._model)
             grown = centroid.add(grown, after.member(self._model), self._model)
         else:
             grown = centroid.add_silent(centroid.remove_silent(grown, before.minutes), after.minutes)
         members = articles.members(unit_of_work.connection, assigned_story.id)
         membership = Membership(
-            sums=grown,
-            standing=count_state_of(members),
-            first=min(member.effective for member in members),
-            last=max(member.effective for member in members),
+            centroid=grown,
+            count_state=count_state_of(members),
+            first=min(member.effective_at for member in members),
+            last=max(member.effective_at for member in members),
             shown=article_views.views_for_title(
                 unit_of_work.connection, assigned_story.id, len(members), assigned_story.title_article
             ),
-            last_inbox_no=max(assigned_story.last_inbox_no, new.n),
+            last_inbox_no=max(assigned_story.last_inbox_no, new.inbox_no),
         )
-        bump = unit_of_work.now if new.bumps_by_clock else new.effective
-        state = self._state(unit_of_work, assigned_story, membership, touched_no=at_no, bump=bump)
+        bump = unit_of_work.now if new.bump_by_clock else new.effective_at
+        state = self._state(unit_of_work, assigned_story, membership, membership_changed_no=at_no, bump=bump)
         self._update(unit_of_work.connection, assigned_story, state)
         _write_change(unit_of_work, assigned_story.id, assigned_story, state, bump, article=new.id)
-        self._index_story(IndexRow(assigned_story.n, assigned_story.id, state.sums, state.last_inbox_no))
+        self._index_story(
+            IndexRow(assigned_story.story_no, assigned_story.id, state.centroid, state.last_inbox_no)
+        )
 
     # --- articles that move -------------------------------------------------------------------------------
 
@@ -240,12 +245,11 @@ class StoryWriter:
         revived: str | None = None,
         bump: dt.datetime | None = None,
     ) -> str:
-        """Give articles of one story another home; returns the id of the story that they are in then.
+        """Move articles of one story to another; return the id of their story afterwards.
 
-        `target`: a live story, or None for a story of their own (`founder` says whose; the earliest placed
-        otherwise). `revived`: the id of a story that gave way and is one again with them. A story that is
-        left empty gives way to the target. `bump`: the time by which both stories are put in order anew
-        (None: where the newer of them was).
+        `target`: a live story, or None for a new story (founded by `founder`, by default the article placed
+        first). `revived`: the id of a merged story, used again for the new one. An empty story is merged into
+        the target. `bump`: the new bump of both stories (None: the later of theirs).
         """
         connection = unit_of_work.connection
         origin = _require(stories.row_of(connection, _single_story(connection, ids)))
@@ -260,11 +264,11 @@ class StoryWriter:
         assigned_story = None if target is None else _require(stories.row_of(connection, target))
         if not staying and assigned_story is not None:
             return self.join(unit_of_work, origin.id, assigned_story.id, at_no=at_no, bump=bump)
-        when = bump or max(origin.updated, assigned_story.updated if assigned_story else origin.updated)
+        when = bump or max(origin.bumped_at, assigned_story.bumped_at if assigned_story else origin.bumped_at)
         membership = self._of_members(
             connection, [*there, *moving], assigned_story.title_article if assigned_story else None
         )
-        chosen = founder or min(moving, key=lambda member: member.n).id
+        chosen = founder or min(moving, key=lambda member: member.inbox_no).id
         if revived is not None:
             stories.revive(connection, revived)
             assigned_story = _require(stories.row_of(connection, revived))
@@ -272,7 +276,12 @@ class StoryWriter:
             assigned_story.id if assigned_story else story_id(chosen, stories.foundings(connection, chosen))
         )
         state = self._state(
-            unit_of_work, assigned_story, membership, touched_no=at_no, bump=when, moved=bump is not None
+            unit_of_work,
+            assigned_story,
+            membership,
+            membership_changed_no=at_no,
+            bump=when,
+            moved=bump is not None,
         )
         number = self._write(unit_of_work, assigned_story, story, chosen, state)
         retention.note_late(connection, number, state.last_inbox_no)
@@ -284,7 +293,7 @@ class StoryWriter:
         )  # fmt: skip
         articles.move(connection, ids, story)
         self._set_counts_in_centroid(connection, [*there, *moving])
-        self._index_story(IndexRow(number, story, state.sums, state.last_inbox_no))
+        self._index_story(IndexRow(number, story, state.centroid, state.last_inbox_no))
         if staying:
             self._restate(unit_of_work, origin, staying, at_no=at_no, bump=when, moved=bump is not None)
         else:
@@ -302,7 +311,7 @@ class StoryWriter:
         keeps: str | None = None,
         **detail: str | float | None,
     ) -> str:
-        """Make one story of two; returns the id that it keeps, as `unite` has it."""
+        """Merge two stories; return the id that stays, see `unite`."""
         return self.unite(unit_of_work, (one, other), at_no=at_no, bump=bump, keeps=keeps, **detail)
 
     def unite(
@@ -315,79 +324,79 @@ class StoryWriter:
         keeps: str | None = None,
         **detail: str | float | None,
     ) -> str:
-        """Make one story of several; returns the id that it keeps (`keeps`, or as the house's rule has it).
+        """Merge several stories; return the id that stays: `keeps`, else by rule.
 
-        A container's id gives way; else the story with more independent reports keeps its id (a tie: the
-        older). The others redirect for ever.
+        The id of a story that is only a live blog or roundup is dropped; else the story with more reports
+        keeps its id, in a tie the older one. The other ids redirect permanently.
         """
         connection = unit_of_work.connection
         rows = [_require(stories.row_of(connection, id_)) for id_ in ids]
         winner, *losers = sorted(
-            rows, key=lambda row: (row.id != keeps, row.container_only, -row.report_count, row.n)
+            rows, key=lambda row: (row.id != keeps, row.container_only, -row.report_count, row.story_no)
         )
         members = [member for row in (winner, *losers) for member in articles.members(connection, row.id)]
-        when = bump or max(row.updated for row in rows)
+        when = bump or max(row.bumped_at for row in rows)
         membership = self._of_members(connection, members, winner.title_article)
         state = self._state(
-            unit_of_work, winner, membership, touched_no=at_no, bump=when, moved=bump is not None
+            unit_of_work, winner, membership, membership_changed_no=at_no, bump=when, moved=bump is not None
         )
         self._update(connection, winner, state)
         _write_change(
             unit_of_work, winner.id, winner, state, when, others=[row.id for row in losers], kind="merged"
         )
-        self._index_story(IndexRow(winner.n, winner.id, state.sums, state.last_inbox_no))
+        self._index_story(IndexRow(winner.story_no, winner.id, state.centroid, state.last_inbox_no))
         for loser in losers:
             self._redirect(unit_of_work, loser, winner.id, **detail)
         self._set_counts_in_centroid(connection, members)
         return winner.id
 
     def restate(self, unit_of_work: UnitOfWork, story: str) -> None:
-        """Work out anew what the row of a story says, from the rows of its articles."""
+        """Recompute the row of a story from the rows of its articles."""
         row = _require(stories.row_of(unit_of_work.connection, story))
         members = articles.members(unit_of_work.connection, story)
-        at_no = max(member.n for member in members)
-        self._restate(unit_of_work, row, members, at_no=at_no, bump=row.updated, moved=False)
+        at_no = max(member.inbox_no for member in members)
+        self._restate(unit_of_work, row, members, at_no=at_no, bump=row.bumped_at, moved=False)
 
     def mend(self, connection: Connection, story: str) -> bool:
-        """Write anew what follows from the articles of a story alone: sums, counts, dates.
+        """Recompute the centroid, counts and times of a story from its articles.
 
-        Each weighs as its row says. Headline, order and log stay. False where there is nothing to do it with.
+        Headline, order and log stay. Returns False if there is nothing to compute from.
         """
         row = stories.row_of(connection, story)
         members = [] if row is None else articles.members(connection, story)
         if row is None or not members:
             return False
         whole = centroid.from_members(
-            [one.as_article().member(self._model) for one in members if one.weighs],
-            [one.as_article().minutes for one in members if not one.weighs],
+            [one.as_article().member(self._model) for one in members if one.counts_in_centroid],
+            [one.as_article().minutes for one in members if not one.counts_in_centroid],
             self._model,
         )
         standing = count_state_of(members)
-        tally = counts(standing, self._families)
+        story_counts = counts(standing, self._families)
         worked = repair.DerivedColumns(
-            sums=centroid.to_bytes(whole, self._model),
-            standing=to_bytes(standing),
-            article_count=tally.article_count,
-            outlet_count=tally.outlet_count,
-            report_count=tally.report_count,
+            centroid=centroid.to_bytes(whole, self._model),
+            count_state=to_bytes(standing),
+            article_count=story_counts.article_count,
+            outlet_count=story_counts.outlet_count,
+            report_count=story_counts.report_count,
             container_only=whole.is_container_only,
-            first_published=min(member.effective for member in members),
-            last_published=max(member.effective for member in members),
-            last_inbox_no=max(member.n for member in members),
+            first_published=min(member.effective_at for member in members),
+            last_published=max(member.effective_at for member in members),
+            last_inbox_no=max(member.inbox_no for member in members),
         )
         repair.write_story(connection, story, worked)
-        self._index_story(IndexRow(row.n, story, worked.sums, worked.last_inbox_no))
+        self._index_story(IndexRow(row.story_no, story, worked.centroid, worked.last_inbox_no))
         return True
 
     def close(self, unit_of_work: UnitOfWork, story: str) -> None:
-        """A story whose articles were all forgotten: nothing is left but its id, which leads nowhere."""
+        """Write a story without articles: only its id stays, and it is not found."""
         row = _require(stories.row_of(unit_of_work.connection, story))
         erase.close_story(unit_of_work.connection, story)
-        if self._index is not None and row.n in self._index:
-            self._index.remove_story(row.n)
+        if self._index is not None and row.story_no in self._index:
+            self._index.remove_story(row.story_no)
 
     def drop_centroid_terms(self, number: int, id: str, blob: bytes, last_inbox_no: int) -> bytes:  # noqa: A002
-        """The sums `blob` of a story without terms, which memory takes as its sums from now on."""
+        """Return the centroid `blob` without terms; the index uses it from now on."""
         light = centroid.to_bytes(centroid.without_terms(centroid.from_bytes(blob)), self._model)
         if self._index is not None and number in self._index:
             self._index.replace_story(IndexRow(number, id, light, last_inbox_no))
@@ -395,28 +404,27 @@ class StoryWriter:
 
     @property
     def live_reach(self) -> int:
-        """How many inbox numbers back a story may have grown last, and still be joined."""
+        """The number of inbox numbers after which a story without growth accepts no more articles."""
         return self._model.tuning.live_reach
 
     def reports(self, connection: Connection, ids: Iterable[str]) -> int:
-        """How many independent reports these articles would be as a story."""
+        """Return how many independent reports these articles would be as a story."""
         return count(article_views.views_of(connection, ids), self._families).report_count
 
     def followers(self, connection: Connection, unit: str, story: str) -> list[str]:
-        """The article, and those of its story that weigh nothing because they are its copies."""
+        """Return the article and those copies of it in its story that are not in the centroid."""
         return self.with_copies(connection, [unit], story)
 
     def with_copies(self, connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
-        """These articles of a story with the silent copies of their texts, in the order of their ids.
+        """Return these articles of a story with the copies of their texts, ordered by id.
 
-        A copy that weighs nothing itself takes only along what was copied from it: so a person can take out
-        what was wrongly found to be a copy.
+        A copy that is not counted takes only its own copies along, so an editor can move a wrong copy.
         """
         found = set(wanted)
         for group in copy_groups(articles.members(connection, story)):
             asked = [one for one in group if one.id in found]
-            if any(one.weighs for one in asked):
-                found.update(one.id for one in group if not one.weighs)
+            if any(one.counts_in_centroid for one in asked):
+                found.update(one.id for one in group if not one.counts_in_centroid)
             elif asked:
                 links = {one.id: one.copy_of for one in group}
                 found.update(one.id for one in group if _leads_to(one.id, found, links))
@@ -427,16 +435,18 @@ class StoryWriter:
     def _grown(
         self, connection: Connection, new: NewArticle, article: ScoringInput, assigned_story: StoryRow | None
     ) -> Membership:
-        """The story with one member more, not reading those it has: a flood must not cost more and more."""
-        grown = centroid.Centroid() if assigned_story is None else centroid.from_bytes(assigned_story.sums)
-        if new.weighs:
+        """Return the story with one more member without reading the others, so that a burst stays cheap."""
+        grown = (
+            centroid.Centroid() if assigned_story is None else centroid.from_bytes(assigned_story.centroid)
+        )
+        if new.counts_in_centroid:
             grown = centroid.add(grown, article.member(self._model), self._model)
         else:
             grown = centroid.add_silent(grown, article.minutes)
         view = article_views.view_of(new)
         if assigned_story is None:
             standing = count_state_of([view])
-            return Membership(grown, standing, view.effective, view.effective, [view], new.n)
+            return Membership(grown, standing, view.effective_at, view.effective_at, [view], new.inbox_no)
         known = self._count_state(connection, assigned_story)
         countable = view
         if view.copy_of is not None:
@@ -448,29 +458,29 @@ class StoryWriter:
             connection, assigned_story.id, assigned_story.article_count, assigned_story.title_article
         )
         return Membership(
-            sums=grown,
-            standing=with_member(known, countable, linkable=bool(new.bands or new.sketch)),
-            first=min(assigned_story.first_published, view.effective),
-            last=max(assigned_story.last_published, view.effective),
-            shown=sorted([*shown, view], key=lambda one: one.effective),
-            last_inbox_no=max(new.n, assigned_story.last_inbox_no),
+            centroid=grown,
+            count_state=with_member(known, countable, linkable=bool(new.bands or new.sketch)),
+            first=min(assigned_story.first_published, view.effective_at),
+            last=max(assigned_story.last_published, view.effective_at),
+            shown=sorted([*shown, view], key=lambda one: one.effective_at),
+            last_inbox_no=max(new.inbox_no, assigned_story.last_inbox_no),
         )
 
     def _joined(self, connection: Connection, membership: Membership, loser: StoryRow) -> Membership:
         views = article_views.views_for_title(connection, loser.id, loser.article_count, loser.title_article)
         return Membership(
-            sums=centroid.merge(membership.sums, centroid.from_bytes(loser.sums), self._model),
-            standing=merge_count_states(membership.standing, self._count_state(connection, loser)),
+            centroid=centroid.merge(membership.centroid, centroid.from_bytes(loser.centroid), self._model),
+            count_state=merge_count_states(membership.count_state, self._count_state(connection, loser)),
             first=min(membership.first, loser.first_published),
             last=max(membership.last, loser.last_published),
-            shown=sorted([*membership.shown, *views], key=lambda one: one.effective),
+            shown=sorted([*membership.shown, *views], key=lambda one: one.effective_at),
             last_inbox_no=max(membership.last_inbox_no, loser.last_inbox_no),
         )
 
     def _of_members(
         self, connection: Connection, members: Sequence[MemberRow], titled: str | None
     ) -> Membership:
-        """What a story with exactly these members is; `titled`: which of them has the title that is shown."""
+        """Return the state of a story with exactly these members; `titled`: the one whose title is shown."""
         weighing = _counted_members(members)
         grown = centroid.from_members(
             [one.as_article().member(self._model) for one in members if one.id in weighing],
@@ -478,16 +488,16 @@ class StoryWriter:
             self._model,
         )
         return Membership(
-            sums=grown,
-            standing=count_state_of(members),
-            first=min(member.effective for member in members),
-            last=max(member.effective for member in members),
+            centroid=grown,
+            count_state=count_state_of(members),
+            first=min(member.effective_at for member in members),
+            last=max(member.effective_at for member in members),
             shown=article_views.views_of(connection, _shown(members, titled)),
-            last_inbox_no=max(member.n for member in members),
+            last_inbox_no=max(member.inbox_no for member in members),
         )
 
     def _count_state(self, connection: Connection, row: StoryRow) -> CountState:
-        known = None if row.standing is None else from_bytes(row.standing)
+        known = None if row.count_state is None else from_bytes(row.count_state)
         return known or count_state_of(articles.members(connection, row.id))
 
     def _state(
@@ -496,28 +506,28 @@ class StoryWriter:
         assigned_story: StoryRow | None,
         membership: Membership,
         *,
-        touched_no: int,
+        membership_changed_no: int,
         bump: dt.datetime,
         moved: bool = False,
     ) -> StoryState:
-        """What the story's row says; bumped when new, else by what `bumps` has (`moved`: a correction)."""
+        """Return the row of a story; bumped if it is new, else by `bumps` (`moved`: a correction)."""
         self._last_membership_change = (
-            touched_no
+            membership_changed_no
             if self._last_membership_change is None
-            else max(self._last_membership_change, touched_no)
+            else max(self._last_membership_change, membership_changed_no)
         )
-        tally = counts(membership.standing, self._families)
+        story_counts = counts(membership.count_state, self._families)
         shown = membership.shown
         if self._has_foreign_language:
             shown = _hosts(shown, assigned_story.language if assigned_story else None)
         chosen = headline(
-            shown, assigned_story.title if assigned_story else None, self._story_rules, self._prefer
+            shown, assigned_story.title if assigned_story else None, self._story_tuning, self._prefer
         )
         title = chosen.title
         bumped = assigned_story is None or bool(
             self._bumps
             & {
-                "report" if tally.report_count > assigned_story.report_count else "",
+                "report" if story_counts.report_count > assigned_story.report_count else "",
                 "headline" if title != assigned_story.title else "",
                 "correction" if moved else "",
             }
@@ -532,9 +542,11 @@ class StoryWriter:
                 reason=chosen.reason,
             )
         cap = self._model.tuning.story_cap
-        if assigned_story is not None and assigned_story.article_count < cap <= tally.article_count:
-            unit_of_work.ledger.log(unit_of_work.now, assigned_story.id, "full", articles=tally.article_count)
-        updated = assigned_story.updated if assigned_story else None
+        if assigned_story is not None and assigned_story.article_count < cap <= story_counts.article_count:
+            unit_of_work.ledger.log(
+                unit_of_work.now, assigned_story.id, "full", articles=story_counts.article_count
+            )
+        updated = assigned_story.bumped_at if assigned_story else None
         if bumped:
             # To the second; the fraction tells bumps apart, in their order.
             base = bump.replace(microsecond=unit_of_work.ledger.number("bump") % 1_000_000)
@@ -543,19 +555,19 @@ class StoryWriter:
         return StoryState(
             title=title,
             title_article=chosen.article,
-            summary=summary(shown, self._summary_words, self._story_rules, title),
+            summary=summary(shown, self._summary_words, self._story_tuning, title),
             language=_language(shown),
             first_published=membership.first,
             last_published=membership.last,
-            updated=updated,
-            article_count=tally.article_count,
-            outlet_count=tally.outlet_count,
-            report_count=tally.report_count,
-            container_only=membership.sums.is_container_only,
+            bumped_at=updated,
+            article_count=story_counts.article_count,
+            outlet_count=story_counts.outlet_count,
+            report_count=story_counts.report_count,
+            container_only=membership.centroid.is_container_only,
             last_inbox_no=membership.last_inbox_no,
-            touched_no=touched_no,
-            sums=centroid.to_bytes(membership.sums, self._model),
-            standing=to_bytes(membership.standing),
+            membership_changed_no=membership_changed_no,
+            centroid=centroid.to_bytes(membership.centroid, self._model),
+            count_state=to_bytes(membership.count_state),
         )
 
     # --- writing ------------------------------------------------------------------------------------------
@@ -568,10 +580,10 @@ class StoryWriter:
         founder: str,
         state: StoryState,
     ) -> int:
-        """The story's row, new or known; returns its running number."""
+        """Write the row of a story; return its number."""
         if assigned_story is not None:
             stories.update_story(unit_of_work.connection, story, state)
-            return assigned_story.n
+            return assigned_story.story_no
         number = unit_of_work.ledger.number("story")
         founding = stories.foundings(unit_of_work.connection, founder)
         stories.insert_story(
@@ -581,9 +593,9 @@ class StoryWriter:
 
     @staticmethod
     def _update(connection: Connection, row: StoryRow, state: StoryState) -> None:
-        """A story whose newest article has left is where retention may have been already."""
+        """Update a story; one whose newest article was removed may be in reach of retention."""
         stories.update_story(connection, row.id, state)
-        retention.note_late(connection, row.n, state.last_inbox_no)
+        retention.note_late(connection, row.story_no, state.last_inbox_no)
 
     def _restate(
         self,
@@ -596,28 +608,34 @@ class StoryWriter:
         moved: bool,
     ) -> None:
         membership = self._of_members(unit_of_work.connection, members, row.title_article)
-        state = self._state(unit_of_work, row, membership, touched_no=at_no, bump=bump, moved=moved)
+        state = self._state(
+            unit_of_work, row, membership, membership_changed_no=at_no, bump=bump, moved=moved
+        )
         self._update(unit_of_work.connection, row, state)
         _write_change(unit_of_work, row.id, row, state, bump, kind="corrected" if moved else None)
         self._set_counts_in_centroid(unit_of_work.connection, members)
-        self._index_story(IndexRow(row.n, row.id, state.sums, state.last_inbox_no))
+        self._index_story(IndexRow(row.story_no, row.id, state.centroid, state.last_inbox_no))
 
     def _set_counts_in_centroid(self, connection: Connection, members: Sequence[MemberRow]) -> None:
-        """Write which members' terms are in the sums, where that is not what their rows say."""
-        weighing = _counted_members(members)
-        for weighs in (True, False):
-            wrong = [one.id for one in members if one.weighs != weighs and (one.id in weighing) == weighs]
+        """Store which members are in the centroid, where that changed."""
+        counted_ids = _counted_members(members)
+        for is_counted in (True, False):
+            wrong = [
+                one.id
+                for one in members
+                if one.counts_in_centroid != is_counted and (one.id in counted_ids) == is_counted
+            ]
             if wrong:
-                articles.set_counts_in_centroid(connection, wrong, weighs=weighs)
+                articles.set_counts_in_centroid(connection, wrong, counts_in_centroid=is_counted)
 
     def _redirect(
         self, unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: str | float | None
     ) -> None:
-        """What is left in `loser` moves over, its id redirects for ever."""
+        """Move the remaining rows of `loser`; its id redirects permanently."""
         articles.move_all(unit_of_work.connection, loser.id, winner)
         stories.redirect_story(unit_of_work.connection, loser.id, winner)
-        if self._index is not None and loser.n in self._index:
-            self._index.remove_story(loser.n)
+        if self._index is not None and loser.story_no in self._index:
+            self._index.remove_story(loser.story_no)
         unit_of_work.ledger.log_with(unit_of_work.now, winner, "merged", None, {"other": loser.id, **detail})
         unit_of_work.ledger.log_with(unit_of_work.now, loser.id, "merged", None, {"into": winner, **detail})
 
@@ -638,12 +656,12 @@ def _write_change(
     bump: dt.datetime,
     **more: Any,
 ) -> None:
-    """Into the stream of changes, see `changes.write_change`."""
+    """Append to the change stream, see `changes.write_change`."""
     change_stream.write_change(unit_of_work.ledger, unit_of_work.now, story, before, after, bump=bump, **more)
 
 
 def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | None]) -> bool:
-    """Whether the article is one of those wanted, or a copy of a copy of one."""
+    """Whether the article is one of `wanted`, or a copy of a copy of one."""
     asked: set[str] = set()
     at: str | None = article
     while at is not None and at not in asked:
@@ -655,47 +673,48 @@ def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | N
 
 
 def _counted_members(members: Sequence[MemberRow]) -> set[str]:
-    """Whose terms are in the sums: of each text the article placed first, else excerpts, else containers."""
+    """Return the members in the centroid: of each text the first article, else excerpts, else live blogs."""
     for roles in (("report", "copy"), ("excerpt",), ("container",)):
         groups = copy_groups([member for member in members if member.role in roles])
         if groups:
             groups = _without_foreign_language(groups)
-            return {min(group, key=lambda member: member.n).id for group in groups}
+            return {min(group, key=lambda member: member.inbox_no).id for group in groups}
     return set()
 
 
 def _without_foreign_language(groups: list[list[MemberRow]]) -> list[list[MemberRow]]:
-    """Without guests: texts that weigh nothing and are of another language than all that do
-    (pipeline/placement/cross_language.py).
+    """Return the members without guests (pipeline/placement/cross_language.py).
 
-    Where nothing weighs, because all hosts have left, the text placed first says which language is at home.
+    If no counted member remains, the article placed first determines the language.
     """
-    hosts = [group for group in groups if any(member.weighs for member in group)]
-    hosts = hosts or [min(groups, key=lambda group: min(member.n for member in group))]
+    hosts = [group for group in groups if any(member.counts_in_centroid for member in group)]
+    hosts = hosts or [min(groups, key=lambda group: min(member.inbox_no for member in group))]
     languages = {member.language for group in hosts for member in group} | {None}
-    return [group for group in groups if any(one.weighs or one.language in languages for one in group)]
+    return [
+        group for group in groups if any(one.counts_in_centroid or one.language in languages for one in group)
+    ]
 
 
 def _shown(members: Sequence[MemberRow], titled: str | None) -> list[str]:
-    """Of whom headline and summary are chosen: the same as `article_views.views_for_title`."""
+    """Return the articles from which headline and summary are chosen, see `article_views.views_for_title`."""
     originals = [member for member in members if member.copy_of is None]
     if len(members) <= article_views.SHOWN_MEMBERS or not originals:
         return [member.id for member in members]
-    newest = sorted(originals, key=lambda member: (member.effective, member.n), reverse=True)
+    newest = sorted(originals, key=lambda member: (member.effective_at, member.inbox_no), reverse=True)
     shown = [member.id for member in newest[: article_views.SHOWN_MEMBERS]]
     return shown + [member.id for member in members if member.id == titled and titled not in shown]
 
 
 def _hosts(shown: Sequence[ArticleView], language: str | None) -> Sequence[ArticleView]:
-    """The articles in the story's own language, which is that of its first one; all, where none is left."""
+    """Return the articles in the language of the story, that of its first one; all if none is left."""
     own = language or next((view.language for view in shown), None)
     return [view for view in shown if view.language == own] or shown
 
 
 def _language(members: Iterable[ArticleView]) -> str | None:
-    """The language that most articles have (a tie: the first by name)."""
-    tally = Counter(member.language for member in members if member.language)
-    return min(tally, key=lambda language: (-tally[language], language)) if tally else None
+    """Return the most frequent language; in a tie the first by name."""
+    languages = Counter(member.language for member in members if member.language)
+    return min(languages, key=lambda language: (-languages[language], language)) if languages else None
 
 
 def _single_story(connection: Connection, ids: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
-"""What decides the result of a pure stage besides its job: our code, the libraries, the version of Python.
+"""The versions that determine the result of a job: this program, its libraries and Python.
 
-A worker on another machine must have the same, or the same page would give one text here and another there.
+A worker on another machine must have the same, or the same page would have two texts.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import aggregator
 
-# The packages and modules that the stages are made of (pipeline/jobs.py imports nothing else that decides).
+# The packages and modules that determine the result of a job (pipeline/jobs.py).
 _DECIDING = (
     "cluster",
     "extract",
@@ -24,7 +24,7 @@ _DECIDING = (
     "config/tuning.yaml",
     "pipeline/jobs.py",
 )
-# The libraries whose answers go into an entry, a text, a language, a date or a signature.
+# The libraries that determine an entry, a text, a language, a date or a signature.
 _LIBRARIES = (
     "charset-normalizer",
     "courlan",
@@ -44,7 +44,7 @@ _LIBRARIES = (
 
 @cache
 def program() -> Mapping[str, str]:
-    """The parts that decide, by name, each with its version; `code` is a hash of our own files."""
+    """Return each part and its version; `code` is a hash of the files of this program."""
     parts = {
         "aggregator": aggregator.__version__,
         "code": _hash_of(Path(aggregator.__file__).parent),
@@ -54,7 +54,7 @@ def program() -> Mapping[str, str]:
 
 
 def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str | None:
-    """In words, what another program has otherwise; None where nothing differs."""
+    """Return the differences to another program as text; None if there are none."""
     found = [
         f"{name} {theirs.get(name, 'missing')} (here {ours.get(name, 'missing')})"
         for name in sorted({*ours, *theirs})

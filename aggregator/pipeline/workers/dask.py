@@ -1,15 +1,9 @@
-"""The executor whose workers are on other machines: a Dask cluster.
+"""The executor with workers on other machines: a Dask cluster.
 
-A job travels as bytes through the scheduler to a Dask worker, which has an isolated process of its own
-machine run it (on_cluster.py). Whatever befalls the cluster (workers that die, a scheduler that is started
-again) costs time and never a job's good name: the job is handed out again, and where nobody answers in time
-the caller is told that there are no workers, which says nothing about the job.
-
-What a Dask worker runs for us: it hands a job to an isolated process of its own machine.
-
-Strangers' bytes pass through the Dask worker, and are parsed in the processes that it starts, with the same
-deadline and limit of memory as anywhere else (processes.py). The answer is bytes; nothing is raised, so
-nothing of theirs is pickled on the way back.
+The scheduler sends a job to a Dask worker, which runs it in a worker process of its own machine, with the
+same limits of time and memory as elsewhere (process_pool.py). If workers or the scheduler fail, the job is
+submitted again; after a deadline the caller gets NoWorkersError, which does not blame the job. Results are
+bytes and no exceptions, so nothing untrusted is unpickled.
 """
 
 import asyncio
@@ -32,7 +26,7 @@ from aggregator.pipeline.workers.process_pool import ProcessExecutor
 
 
 class RemoteJob(msgspec.Struct, frozen=True, array_like=True):
-    """A job, the limits of the process that runs it, and the program that it is meant for."""
+    """A job, the limits of its process, and the required program."""
 
     function: str
     payload: bytes
@@ -41,7 +35,7 @@ class RemoteJob(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RemoteResult(msgspec.Struct, frozen=True, array_like=True):
-    """What became of an order: "ok", "stranger", or the verdict of a WorkError.
+    """The result of a remote job: "ok", "stranger", or the verdict of a WorkError.
 
     "stranger": the Dask worker at `worker` has another program, and did nothing.
     """
@@ -53,25 +47,25 @@ class RemoteResult(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Pools:
-    """The isolated processes of this machine, as long as the Dask worker lives; they end with it."""
+    """The worker processes of this machine, which live as long as the Dask worker."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_rules: dict[WorkerTuning, ProcessExecutor] = {}
+        self._by_tuning: dict[WorkerTuning, ProcessExecutor] = {}
 
     def pool(self, tuning: WorkerTuning, threads: int) -> ProcessExecutor:
-        """One process for each thread of the Dask worker; none is started before the first job."""
+        """Return the pool, with one process per thread of the Dask worker; they start with the first job."""
         with self._lock:
-            if tuning not in self._by_rules:
-                self._by_rules[tuning] = ProcessExecutor(threads, tuning)
-            return self._by_rules[tuning]
+            if tuning not in self._by_tuning:
+                self._by_tuning[tuning] = ProcessExecutor(threads, tuning)
+            return self._by_tuning[tuning]
 
 
-_POOLS = _Pools()  # a Dask worker calls plain functions: what lasts from job to job has no other place
+_POOLS = _Pools()  # global, because a Dask worker calls plain functions
 
 
 def run_isolated(order: bytes) -> bytes:
-    """Order → Outcome, both as msgpack."""
+    """Run a RemoteJob and return a RemoteResult, both as msgpack."""
     return msgspec.msgpack.encode(_outcome(msgspec.msgpack.decode(order, type=RemoteJob)))
 
 
@@ -85,24 +79,24 @@ def _outcome(order: RemoteJob) -> RemoteResult:
         answer = pool.submit(function_named(order.function), order.payload).result()
     except WorkError as error:
         return RemoteResult(error.verdict, detail=error.detail, worker=worker.address)
-    except ValueError as error:  # no such function: an order that we never gave
+    except ValueError as error:  # no such function
         return RemoteResult("failed", detail=describe(error), worker=worker.address)
     return RemoteResult("ok", answer, worker=worker.address)
 
 
 log = logging.getLogger(__name__)
 
-_COUNTING_SECONDS = 5.0  # between two looks how many workers there are
+_COUNTING_SECONDS = 5.0  # between two counts of workers
 _CLOSING_SECONDS = 2.0
-_BREATH_SECONDS = 0.1  # before a job is handed out again that the scheduler took with it
-_MESSAGE_BYTES = 4096  # what an answer has besides its payload
+_BREATH_SECONDS = 0.1  # before a job is submitted again after the scheduler ended
+_MESSAGE_BYTES = 4096  # of a reply besides its payload
 
 
 class DaskExecutor:
-    """Jobs go to the Dask scheduler at `address` (tcp:// or tls://); see `Executor` for the calls."""
+    """Submits jobs to the Dask scheduler at `address` (tcp:// or tls://); see `Executor`."""
 
     def __init__(self, address: str, tuning: WorkerTuning) -> None:
-        """Raises NoWorkersError where no scheduler answers, or all workers have other programs."""
+        """Raises NoWorkersError if no scheduler answers, or all workers have other programs."""
         self._address = address
         self._tuning = tuning
         self._program = dict(program())
@@ -124,16 +118,16 @@ class DaskExecutor:
 
     @property
     def workers(self) -> int:
-        """How many jobs run at the same time: the threads of all Dask workers, counted lately."""
+        """How many jobs run at the same time: the threads of all Dask workers at the last count."""
         return self._threads
 
     @property
     def trouble(self) -> str | None:
-        """That no scheduler answers, or has no workers, as was seen lately."""
+        """That no scheduler answers, or has no workers, as of the last check."""
         return self._trouble
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
-        """Hand out one job, or wait until fewer are under way; WorkError when the executor is closed."""
+        """Submit one job; wait while too many are under way. Raises WorkError if the executor is closed."""
         order = msgspec.msgpack.encode(RemoteJob(name_of(function), job, self._tuning, self._program))
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._under_way) < self._free_slots)
@@ -174,7 +168,7 @@ class DaskExecutor:
         with self._changed:
             self._under_way.discard(task)
             self._changed.notify_all()
-        with contextlib.suppress(InvalidStateError):  # cancelled meanwhile: nobody waits for it
+        with contextlib.suppress(InvalidStateError):  # cancelled meanwhile
             if task.cancelled():
                 future.set_exception(WorkError("died", "the workers are stopped"))
             elif error := task.exception():
@@ -191,7 +185,7 @@ class DaskExecutor:
         self._counting = asyncio.create_task(self._count())
 
     async def _connected(self) -> Client:
-        """The client; a new one where the last gave up, as after a scheduler that was away for long."""
+        """Return the client; a new one if the last gave up, as after a long outage of the scheduler."""
         async with self._connecting:
             if self._client is None or self._client.status == "closed":
                 try:
@@ -257,9 +251,12 @@ class DaskExecutor:
         )
 
     def _note(self, trouble: str | None) -> None:
-        """Tell that nothing can run, and that it can again, once each."""
-        if (trouble is None) != (self._trouble is None):
-            log.warning("%s", trouble or f"the Dask scheduler at {self._address} has workers again")
+        """Log once that nothing can run, and once that it can again."""
+        if trouble is not None and self._trouble is None:
+            log.warning("%s", trouble, extra={"event": "workers_unavailable"})
+        if trouble is None and self._trouble is not None:
+            words = "the Dask scheduler at %s has workers again"
+            log.warning(words, self._address, extra={"event": "workers_available"})
         self._trouble = trouble
 
     async def _fit_threads(self, client: Client) -> int:
@@ -299,7 +296,7 @@ class DaskExecutor:
             except KilledWorker:  # several workers died under it, which Dask counts
                 deaths += 1
                 if deaths >= self._tuning.outside_deaths_per_job:
-                    raise NoWorkersError("Dask workers died again and again while they ran a job") from None
+                    raise NoWorkersError("Dask workers died repeatedly while they ran a job") from None
                 continue
             except Exception as error:
                 raise NoWorkersError(f"a Dask worker could not run a job: {describe(error)}") from error
@@ -323,7 +320,12 @@ class DaskExecutor:
 
     def _refuse(self, worker: str, words: str) -> None:
         if worker not in self._unfit:
-            log.warning("the Dask worker at %s gets no jobs: it has another program: %s", worker, words)
+            log.warning(
+                "the Dask worker at %s gets no jobs because it runs another version: %s",
+                worker,
+                words,
+                extra={"event": "worker_rejected"},
+            )
             self._unfit[worker] = words
 
     def _unfit_words(self) -> str:
@@ -349,13 +351,13 @@ async def _threads(client: Client) -> list[tuple[str, int]]:
 
 
 def _read(made: object, tuning: WorkerTuning) -> RemoteResult:
-    """An answer, of which nothing is believed before it is checked."""
-    if not isinstance(made, bytes) or len(made) > tuning.answer_cap_bytes + _MESSAGE_BYTES:
+    """Decode a reply and check it."""
+    if not isinstance(made, bytes) or len(made) > tuning.result_cap_bytes + _MESSAGE_BYTES:
         raise WorkError(
             "died",
-            f"an answer that is too long, or none; at most {tuning.answer_cap_bytes} bytes are allowed",
+            f"an answer that is too long, or none; at most {tuning.result_cap_bytes} bytes are allowed",
         )
     try:
         return msgspec.msgpack.decode(made, type=RemoteResult)
     except msgspec.DecodeError as error:
-        raise WorkError("died", "an answer that is none") from error
+        raise WorkError("died", "an invalid reply") from error

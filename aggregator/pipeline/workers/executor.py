@@ -1,12 +1,7 @@
-"""Running pure functions over strangers' bytes: here, in killable processes, or on other machines.
+"""Executors: run pure functions on untrusted data, in this process, in worker processes or on other machines.
 
-A job is one function of this program and the bytes it is given; the result is bytes. What the bytes mean
-(mostly msgpack of a Noun) is the business of the room that submits them.
-
-Naming a function so that another process can call it.
-
-Only a top-level function of this program may be named: a message that went wrong can never make a worker call
-anything else.
+A job is a top-level function of this program and its argument, as bytes; the result is bytes, mostly msgpack.
+Only functions below `aggregator` can be named, so that a damaged message cannot call anything else.
 """
 
 import importlib
@@ -25,17 +20,17 @@ _ALLOWED = re.compile(r"aggregator(?:\.[a-z_][a-z0-9_]*)+:[A-Za-z_][A-Za-z0-9_]*
 
 
 def name_of(function: JobFunction) -> str:
-    """ "module:function" of a top-level function below `aggregator`; ValueError for any other."""
+    """Return "module:function" of a top-level function below `aggregator`. Raises ValueError for others."""
     name = f"{getattr(function, '__module__', '?')}:{getattr(function, '__qualname__', '?')}"
     if not _ALLOWED.match(name):
-        raise ValueError(f"{name} cannot run in a worker: it is no top-level function below aggregator")
+        raise ValueError(f"{name} cannot run in a worker: it is not a top-level function of aggregator")
     return name
 
 
 def function_named(name: str) -> JobFunction:
-    """The function of that name; ValueError when the name is not allowed or there is none."""
+    """Return the function of that name. Raises ValueError if the name is not allowed or unknown."""
     if not _ALLOWED.match(name):
-        raise ValueError(f"{name!r} is no top-level function below aggregator")
+        raise ValueError(f"{name!r} is not a top-level function of aggregator")
     module, _, attribute = name.partition(":")
     function = getattr(importlib.import_module(module), attribute, None)
     if function is None:
@@ -48,12 +43,12 @@ _DETAIL_CHARS = 500
 
 
 class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """The section `work` of config/tuning.yaml; units stand there."""
+    """Section `work` of config/tuning.yaml, which states the units."""
 
     parse_deadline_seconds: float
     start_deadline_seconds: float
     memory_extra_bytes: int
-    answer_cap_bytes: int
+    result_cap_bytes: int
     jobs_before_retiring: int
     queued_jobs_per_worker: int
     outside_deaths_per_job: int
@@ -62,7 +57,7 @@ class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Executor(Protocol):
-    """Where jobs run. Safe to use from several threads."""
+    """Runs jobs. Thread-safe."""
 
     @property
     def workers(self) -> int:
@@ -71,15 +66,15 @@ class Executor(Protocol):
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can run, in words; None where it can, or nobody knows better."""
+        """Why no job can run; None if jobs can run or the cause is unknown."""
         ...
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job; blocks while the queue is full.
 
         `function` is a top-level function below `aggregator`. The future ends with the result or with a
-        WorkError whose verdict is "timeout", "memory", "died" or "failed", or, where the workers are on other
-        machines and cannot be had, with NoWorkersError: then the job is to be tried again.
+        WorkError whose verdict is "timeout", "memory", "died" or "failed"; or with NoWorkersError if the
+        workers are on other machines and unreachable: then the job should be repeated.
         """
         ...
 
@@ -89,20 +84,20 @@ class Executor(Protocol):
 
 
 def failure(error: BaseException) -> WorkError:
-    """What a job's own exception becomes: "memory" or "failed", with the exception's name and words."""
+    """Convert an exception of a job to a WorkError with the verdict "memory" or "failed"."""
     if isinstance(error, MemoryError):
         return WorkError("memory", "the job asked for more memory than a worker may have")
     return WorkError("failed", describe(error))
 
 
 def describe(error: BaseException) -> str:
-    """An exception in one bounded line that is safe to log and to encode."""
+    """Return an exception as one bounded line of printable text."""
     words = f"{type(error).__name__}: {error}"[:_DETAIL_CHARS]
     return "".join(sign if sign.isprintable() else " " for sign in words)
 
 
 class InlineExecutor:
-    """Runs each job in the caller, without limits: for one-off commands, tests and bytes that are our own."""
+    """Runs each job in the caller, without limits: for single commands, tests and trusted data."""
 
     workers = 1
     trouble = None
@@ -113,7 +108,7 @@ class InlineExecutor:
         future: Future[bytes] = Future()
         try:
             future.set_result(function(job))
-        except Exception as error:  # noqa: BLE001 - the boundary: parsers raise whatever they like
+        except Exception as error:  # noqa: BLE001 - parsers may raise anything
             future.set_exception(failure(error))
         return future
 

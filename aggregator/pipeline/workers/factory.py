@@ -1,4 +1,4 @@
-"""The executor that the configuration names."""
+"""Opens the configured executor."""
 
 from importlib.util import find_spec
 
@@ -7,19 +7,18 @@ from aggregator.model.counters import Metrics
 from aggregator.model.errors import ConfigError
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor, WorkerTuning
 
-_CLUSTERS = {"dask": "tcp", "dask+tls": "tls"}  # how Dask calls it
+_CLUSTERS = {"dask": "tcp", "dask+tls": "tls"}  # the schemes of Dask
 
 
 def open_executor(
-    kind: str, workers: int, rules: Tuning, metrics_registry: Metrics | None = None
+    kind: str, workers: int, all_tuning: Tuning, metrics_registry: Metrics | None = None
 ) -> Executor:
-    """The executor that config.yaml asks for: "inline", "processes", "dask://HOST:PORT" or "dask+tls://...".
+    """Open the executor: "inline", "processes", "dask://HOST:PORT" or "dask+tls://HOST:PORT".
 
-    `workers` below 1 means one for each processor; of a cluster its own number counts. No process is started
-    before the first job. Raises NoWorkersError where no scheduler answers. `metrics_registry` counts the
-    processes that end.
+    `workers` below 1 means one per processor; a cluster has its own number. Processes start with the first
+    job. `metrics_registry` counts processes that end. Raises NoWorkersError if no scheduler answers.
     """
-    section = rules.section("work", WorkerTuning)
+    section = all_tuning.section("work", WorkerTuning)
     if kind == "inline":
         return InlineExecutor()
     if kind == "processes":
@@ -36,7 +35,7 @@ def open_executor(
 
 
 def refuse_missing_library(kind: str) -> None:
-    """Raises ConfigError where the executor of that kind needs a library that is not installed."""
+    """Raise ConfigError if the executor needs a library that is not installed."""
     if kind.partition("://")[0] in _CLUSTERS and find_spec("distributed") is None:
         raise ConfigError(
             "work.executor: Dask needs a library that is not installed; type: "
@@ -44,10 +43,10 @@ def refuse_missing_library(kind: str) -> None:
         )
 
 
-def _cluster(address: str, rules: WorkerTuning) -> Executor:
+def _cluster(address: str, tuning: WorkerTuning) -> Executor:
     from distributed.security import Security
 
-    from aggregator.pipeline.workers.dask import DaskExecutor  # 0.4 s that nobody else waits for
+    from aggregator.pipeline.workers.dask import DaskExecutor  # 0.4 s of imports
 
     certificates = Security().get_connection_args("client")  # type: ignore[no-untyped-call]
     if address.startswith("tls:") and certificates.get("ssl_context") is None:
@@ -55,4 +54,4 @@ def _cluster(address: str, rules: WorkerTuning) -> Executor:
             "work.executor: dask+tls:// needs certificates: name them in Dask's own configuration, "
             "distributed.comm.tls in ~/.config/dask/ (ca-file, client.cert, client.key)"
         )
-    return DaskExecutor(address, rules)
+    return DaskExecutor(address, tuning)

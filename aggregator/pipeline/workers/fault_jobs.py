@@ -1,7 +1,4 @@
-"""Jobs that misbehave on purpose, to prove on the machine at hand that the workers' limits bite.
-
-`aggregator doctor` and the tests run them; nothing else does.
-"""
+"""Jobs that exceed the limits of workers on purpose, for `aggregator doctor` and tests."""
 
 import ctypes
 import os
@@ -11,46 +8,46 @@ import time
 
 
 def echo(job: bytes) -> bytes:
-    """The bytes as they came."""
+    """Return the job."""
     return job
 
 
 def process_id(_job: bytes) -> bytes:
-    """The worker's process id, in decimal."""
+    """Return the process id of the worker."""
     return str(os.getpid()).encode()
 
 
 def sleep(job: bytes) -> bytes:
-    """Wait as many seconds as `job` says in decimal, then return it."""
+    """Sleep for the number of seconds in `job`, then return it."""
     time.sleep(float(job))
     return job
 
 
 def spin(_job: bytes) -> bytes:
-    """Burn the processor for ever, as a regular expression can."""
+    """Use the processor forever, like a regular expression can."""
     while True:
         pass
 
 
 def swell(job: bytes) -> bytes:
-    """Take as many bytes of memory as `job` says in decimal, and return how many were had."""
+    """Allocate the number of bytes in `job`, and return that number."""
     taken = bytearray(int(job))
     return str(len(taken)).encode()
 
 
 def crash(_job: bytes) -> bytes:
-    """Read address 0: what a fault in a C library looks like."""
+    """Read address 0, like a fault in a C library."""
     return ctypes.string_at(0)
 
 
 def be_killed(job: bytes) -> bytes:
-    """Die as when the kernel is short of memory: at once, by a signal that nobody can catch."""
+    """End by SIGKILL, like the kernel does without memory."""
     os.kill(os.getpid(), signal.SIGKILL)
     return job
 
 
 def chatter(job: bytes) -> bytes:
-    """Print to both standard streams, through Python and past it, then return the bytes."""
+    """Print to both standard streams, through Python and directly, then return the job."""
     sys.stdout.write("noise\n" * 1000)
     sys.stdout.flush()
     os.write(1, b"noise")
@@ -59,15 +56,15 @@ def chatter(job: bytes) -> bytes:
 
 
 def fail(job: bytes) -> bytes:
-    """Raise ValueError with the given text."""
+    """Raise ValueError with `job` as text."""
     raise ValueError(job.decode("utf-8", "replace"))
 
 
 def environment(_job: bytes) -> bytes:
-    """The names of the environment variables that a worker sees, one a line, sorted."""
+    """Return the sorted names of environment variables, one per line."""
     return "\n".join(sorted(os.environ)).encode()
 
 
 def modules(_job: bytes) -> bytes:
-    """The names of the loaded modules, one a line, sorted."""
+    """Return the sorted names of loaded modules, one per line."""
     return "\n".join(sorted(sys.modules)).encode()

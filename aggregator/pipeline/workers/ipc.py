@@ -1,4 +1,4 @@
-"""Messages over a pipe: four bytes of length (big endian), then msgpack. The same for both ends."""
+"""Messages over a pipe: four bytes of length (big endian), then msgpack."""
 
 import os
 import select
@@ -15,14 +15,14 @@ _READ_BYTES = 1 << 18
 
 
 class WorkerJob(msgspec.Struct, frozen=True, array_like=True):
-    """What a worker is asked to do."""
+    """A job for a worker."""
 
     function: str
     payload: bytes
 
 
 class WorkerReply(msgspec.Struct, frozen=True, array_like=True):
-    """What a worker says of itself and of its jobs; a verdict is never taken from it unchecked."""
+    """A message of a worker, which is untrusted."""
 
     verdict: Literal["ready", "ok", "memory", "failed"]
     payload: bytes = b""
@@ -33,21 +33,21 @@ Message = TypeVar("Message", WorkerJob, WorkerReply)
 
 
 class PipeClosedError(Exception):
-    """The other end is gone."""
+    """The other end closed the pipe."""
 
 
 class LateError(Exception):
-    """The deadline passed before the message was through."""
+    """The deadline passed before the message was complete."""
 
 
 def framed(message: WorkerJob | WorkerReply) -> bytes:
-    """The bytes to write for one message."""
+    """Return the bytes of one message."""
     body = msgspec.msgpack.encode(message)
     return struct.pack(">I", len(body)) + body
 
 
 def send(descriptor: int, message: WorkerJob | WorkerReply, deadline: float | None = None) -> None:
-    """Write one message; raises PipeClosedError, or LateError when `deadline` (monotonic) passes.
+    """Write one message. Raises PipeClosedError, or LateError after `deadline` (monotonic).
 
     With a deadline the descriptor must be non-blocking.
     """
@@ -67,9 +67,9 @@ def send(descriptor: int, message: WorkerJob | WorkerReply, deadline: float | No
 def receive(
     descriptor: int, shape: type[Message], *, cap_bytes: int, deadline: float | None = None
 ) -> Message:
-    """Read one message; raises PipeClosedError, LateError, or WorkError for one too long or no message.
+    """Read one message.
 
-    A message that is not of `shape` means that the other end was taken over or is out of step.
+    Raises PipeClosedError, LateError, or WorkError for a message that is too long or not of type `shape`.
     """
     (length,) = struct.unpack(">I", _exactly(descriptor, HEADER_BYTES, deadline))
     if length > cap_bytes:
@@ -77,7 +77,7 @@ def receive(
     try:
         return msgspec.msgpack.decode(_exactly(descriptor, length, deadline), type=shape)
     except msgspec.DecodeError as error:
-        raise WorkError("died", "a message that is none") from error
+        raise WorkError("died", "an invalid message") from error
 
 
 def _exactly(descriptor: int, wanted: int, deadline: float | None) -> bytes:

@@ -1,9 +1,8 @@
-"""The executor that runs jobs in processes which can be killed one by one.
+"""The executor with worker processes that can be killed individually.
 
-Not ProcessPoolExecutor: its timeout leaves the job burning, and one dead worker breaks the pool for ever.
-Each lane is a thread of ours with one worker process: it takes a job from the common queue, sends it, and
-waits for the answer until the deadline. A worker that is late, too big or dead is killed and replaced; no
-other lane notices.
+ProcessPoolExecutor is not used: its timeout leaves the job running, and one dead worker breaks the pool. Each
+lane is a thread with one worker process: it takes a job from the common queue, sends it and waits for the
+result until the deadline. A worker that is late, too large or dead is killed and replaced.
 """
 
 import contextlib
@@ -28,9 +27,9 @@ from aggregator.pipeline.workers.ipc import LateError, PipeClosedError, WorkerJo
 
 log = logging.getLogger(__name__)
 
-# Deaths that say nothing about the job: somebody, or the kernel short of memory, killed the worker.
+# Signals not caused by the job: a person, or the kernel without memory, killed the worker.
 _OUTSIDE_SIGNALS = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
-# A worker reads strangers' bytes: it gets nothing of our environment (passwords, tokens) beyond its needs.
+# A worker parses untrusted data: it gets no passwords or tokens of the environment.
 _KEPT_ENVIRONMENT = (
     "PATH",
     "HOME",
@@ -44,7 +43,7 @@ _KEPT_ENVIRONMENT = (
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _CLOSING_SECONDS = 1.0
 _START_AGAIN_SECONDS = 0.5  # after the system refused a new process
-_LAST_BREATH_SECONDS = 2.0  # a pipe closes before the kernel tells how its process ended
+_LAST_BREATH_SECONDS = 2.0  # a pipe closes before the exit status is available
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -53,9 +52,9 @@ class _Waiting(msgspec.Struct, frozen=True):
 
 
 class ProcessExecutor:
-    """`workers` processes, started with the first jobs, each replaced alone; see `Executor` for the calls."""
+    """`workers` processes, started with the first jobs, each replaced alone; see `Executor`."""
 
-    trouble: str | None = None  # why no worker can be started, in words
+    trouble: str | None = None  # why no worker can be started
 
     def __init__(self, workers: int, tuning: WorkerTuning, metrics_registry: Metrics | None = None) -> None:
         self.metrics_registry = metrics_registry or Metrics()
@@ -69,7 +68,7 @@ class ProcessExecutor:
         self._lanes: list[_Lane] = []
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
-        """Queue one job, or wait until there is room; WorkError when the executor is closed."""
+        """Queue one job; wait while the queue is full. Raises WorkError if the executor is closed."""
         waiting = _Waiting(WorkerJob(name_of(function), job), Future())
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._queue) < self._free_slots)
@@ -82,7 +81,7 @@ class ProcessExecutor:
         return waiting.future
 
     def close(self) -> None:
-        """Kill the workers and end what is waiting; returns within about a second. May be called twice."""
+        """Kill the workers and end waiting jobs; takes about a second. May be called twice."""
         with self._changed:
             self._closed = True
             left = list(self._queue)
@@ -97,18 +96,20 @@ class ProcessExecutor:
             lane.thread.join(max(0.0, deadline - time.monotonic()))
 
     def process_ids(self) -> list[int]:
-        """The workers that are alive now."""
+        """Process ids of the running workers."""
         workers = [lane.worker for lane in list(self._lanes)]
         return [worker.process.pid for worker in workers if worker is not None]
 
     def note(self, trouble: str | None) -> None:
-        """For a lane: why no worker can be started, or None where one was."""
-        if (trouble is None) != (self.trouble is None):
-            log.warning("%s", trouble or "workers can be started again")
+        """Called by a lane: why no worker can be started, or None after a start."""
+        if trouble is not None and self.trouble is None:
+            log.warning("%s", trouble, extra={"event": "workers_unavailable"})
+        if trouble is None and self.trouble is not None:
+            log.warning("workers can be started again", extra={"event": "workers_available"})
         self.trouble = trouble
 
     def next_job(self) -> _Waiting | None:
-        """For a lane: the job that waits longest, or None when there is nothing more to do."""
+        """Called by a lane: return the job that waits longest; None to end the lane."""
         with self._changed:
             self._idle += 1
             self._changed.wait_for(lambda: self._closed or self._queue)
@@ -121,7 +122,7 @@ class ProcessExecutor:
 
 
 class _Lane:
-    """One thread and the worker it feeds."""
+    """One thread and its worker."""
 
     def __init__(self, executor: ProcessExecutor, tuning: WorkerTuning) -> None:
         self.worker: _Worker | None = None
@@ -148,18 +149,18 @@ class _Lane:
             except (WorkError, NoWorkersError) as error:
                 _end(waiting.future, error)
             except Exception as error:  # noqa: BLE001 - no process to be had, no memory here: the lane lives on
-                _end(waiting.future, WorkError("died", f"no worker could be asked: {error}"))
+                _end(waiting.future, WorkError("died", f"no worker was available: {error}"))
         self._discard()
 
     def _result(self, job: WorkerJob) -> bytes:
-        """One job's answer; a worker that was killed from outside costs a try, never the job's good name."""
+        """Return the result of one job. If something outside killed the worker, the job is repeated."""
         for _ in range(self._tuning.outside_deaths_per_job):
             try:
                 return self._ask(job)
             except _KilledFromOutsideError:
                 if self._stopped:
                     break
-        detail = "the workers were stopped" if self._stopped else "its workers were killed again and again"
+        detail = "the workers were stopped" if self._stopped else "its workers were killed repeatedly"
         raise WorkError("died", detail)
 
     def _ask(self, job: WorkerJob) -> bytes:
@@ -194,12 +195,12 @@ class _Lane:
         raise WorkError("died", _cause_of_death(code))
 
     def _ready_worker(self) -> "_Worker":
-        """The lane's worker, started anew as often as it takes; WorkError when none comes up in time.
+        """Return the worker of the lane, starting it if necessary. Raises WorkError after the start deadline.
 
-        A worker that is killed while it starts has not seen the job: only the time counts.
+        A worker that is killed during its start has not seen the job.
         """
         if self.worker is not None and self.worker.process.poll() is not None:
-            self._discard()  # it was killed between two jobs
+            self._discard()  # killed between two jobs
             self._executor.metrics_registry.count(WORKERS_ENDED, "killed")
         deadline = time.monotonic() + self._tuning.start_deadline_seconds
         while self.worker is None:
@@ -208,7 +209,7 @@ class _Lane:
                     if self._stopped:
                         raise _KilledFromOutsideError
                     self.worker = _Worker(self._tuning)
-            except OSError as error:  # no files, processes or memory left: it says nothing about the job
+            except OSError as error:  # no files, processes or memory left: not caused by the job
                 self._executor.note(f"no worker can be started: {error.strerror}")
                 if time.monotonic() > deadline:
                     raise NoWorkersError(f"no worker can be started: {error.strerror}") from error
@@ -226,14 +227,14 @@ class _Lane:
         return self.worker
 
     def _discard(self, patience_seconds: float = 0.0) -> int | None:
-        """Forget the worker, killing it if it has not ended; how it ended, None if there was none."""
+        """Remove the worker, and kill it if it still runs; return how it ended, None if there was none."""
         with self._lock:
             worker, self.worker = self.worker, None
         return None if worker is None else worker.bury(patience_seconds)
 
 
 class _Worker:
-    """One process and the pipes to it."""
+    """One process and its pipes."""
 
     def __init__(self, tuning: WorkerTuning) -> None:
         self.jobs = 0
@@ -245,7 +246,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=_worker_environment(),
-            start_new_session=True,  # Ctrl-C at the terminal is for the daemon alone
+            start_new_session=True,  # Ctrl-C at the terminal goes to the daemon only
             bufsize=0,
         )
         assert self.process.stdin is not None
@@ -256,21 +257,21 @@ class _Worker:
         os.set_blocking(self._outbox, False)
 
     def await_ready(self, tuning: WorkerTuning, deadline: float) -> None:
-        """Return when the parsers are loaded and the limits set; `deadline` is monotonic."""
+        """Wait until the parsers are loaded and the limits are set; `deadline` is monotonic."""
         self._receive(tuning, deadline)
 
     def ask(self, job: WorkerJob, tuning: WorkerTuning) -> WorkerReply:
-        """One job through the worker; raises LateError, PipeClosedError, or WorkError for nonsense."""
+        """Run one job. Raises LateError, PipeClosedError, or WorkError for an invalid reply."""
         self.jobs += 1
         deadline = time.monotonic() + tuning.parse_deadline_seconds
         send(self._outbox, job, deadline)
         return self._receive(tuning, deadline)
 
     def _receive(self, tuning: WorkerTuning, deadline: float) -> WorkerReply:
-        return receive(self._inbox, WorkerReply, cap_bytes=tuning.answer_cap_bytes, deadline=deadline)
+        return receive(self._inbox, WorkerReply, cap_bytes=tuning.result_cap_bytes, deadline=deadline)
 
     def kill(self) -> None:
-        """End the process and whatever it may have started."""
+        """Kill the process and its children."""
         if self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -278,7 +279,7 @@ class _Worker:
                 self.process.kill()
 
     def bury(self, patience_seconds: float) -> int:
-        """Close the pipes and tell how the process ended; it is killed after `patience_seconds`."""
+        """Close the pipes and return how the process ended; it is killed after `patience_seconds`."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -291,11 +292,11 @@ class _Worker:
 
 
 class _KilledFromOutsideError(Exception):
-    """The worker's end has nothing to do with its job."""
+    """The end of the worker was not caused by its job."""
 
 
 def _end(future: Future[bytes], outcome: bytes | WorkError | NoWorkersError) -> None:
-    with contextlib.suppress(InvalidStateError):  # cancelled meanwhile: nobody waits for it
+    with contextlib.suppress(InvalidStateError):  # cancelled meanwhile
         if isinstance(outcome, WorkError | NoWorkersError):
             future.set_exception(outcome)
         else:

@@ -1,7 +1,7 @@
-"""Threads for waiting on other machines, whose last wait nobody waits for.
+"""Threads for requests to other machines, which a stop need not wait for.
 
-Not ThreadPoolExecutor: the interpreter joins its threads at the end, and one that hangs in the system's
-resolver would hold up a stop for 20 seconds. What runs here writes in transactions, so it may end anywhere.
+ThreadPoolExecutor is not used: the interpreter joins its threads at the end, and one that hangs in the
+resolver would delay a stop by 20 seconds. Jobs write in transactions, so they may be interrupted anywhere.
 """
 
 import threading
@@ -14,25 +14,25 @@ Ended = Callable[[str, BaseException | None], None]
 
 
 def is_left_behind(thread: threading.Thread, seconds: float) -> bool:
-    """Wait at most so long for a thread to end; whether it still runs. One that was not started does not."""
+    """Wait at most `seconds` for a thread; return whether it still runs. A thread not started does not."""
     if thread.ident is not None:
         thread.join(max(0.0, seconds))
     return thread.is_alive()
 
 
 class ThreadPool:
-    """A number of threads that run named jobs in the order in which they came.
+    """Threads that run named jobs in order.
 
-    A job that takes longer than `slow_seconds` gives up its place: another thread takes the next job, up to
-    `spare` such threads. So fifty servers that drip do not hold up the fifty that answer.
+    A job that takes longer than `slow_seconds` does not count: another thread takes the next job, up to
+    `spare` such threads. So fifty slow servers do not delay fifty fast ones.
     """
 
     def __init__(
         self, count: int, name: str, ended: Ended, *, spare: int = 0, slow_seconds: float = 0.0
     ) -> None:
-        """`ended(job's name, what it raised)` is called after each job, in the job's thread.
+        """`ended(name, error)` is called after each job, in its thread; `error` is None on success.
 
-        With a `count` of 0 there are none: `submit` runs the job itself, which tests of a whole week need.
+        With `count` 0 there are no threads: `submit` runs the job, for tests that simulate weeks.
         """
         self.count = count
         self._name = name
@@ -42,14 +42,14 @@ class ThreadPool:
         self._jobs: deque[tuple[str, ThreadJob]] = deque()
         self._changed = threading.Condition()
         self._stopped = False
-        self._began: dict[int, float] = {}  # threads that run a job → since when
+        self._began: dict[int, float] = {}  # threads that run a job → its start
         self._threads: list[threading.Thread] = []
         with self._changed:
             for _ in range(count):
                 self._add_thread()
 
     def submit(self, name: str, job: ThreadJob) -> None:
-        """Queue one job; dropped where `stop` was called."""
+        """Queue one job; dropped after `stop`."""
         if self.count == 0:
             self._run_one(name, job)
             return
@@ -59,12 +59,12 @@ class ThreadPool:
                 self._changed.notify()
 
     def slow(self) -> int:
-        """How many jobs under way have given up their places."""
+        """Jobs under way that are slow."""
         with self._changed:
             return self._slow()
 
     def relieve(self) -> None:
-        """Start threads in the place of slow ones, where jobs wait; to be called now and then."""
+        """Start threads in place of slow ones if jobs wait. To be called regularly."""
         with self._changed:
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             missing = min(self._slow() + self.count - len(self._threads), len(self._jobs))
@@ -72,14 +72,14 @@ class ThreadPool:
                 self._add_thread()
 
     def stop(self) -> None:
-        """Start no further job."""
+        """Start no more jobs."""
         with self._changed:
             self._stopped = True
             self._jobs.clear()
             self._changed.notify_all()
 
     def join(self, patience_seconds: Callable[[], float]) -> int:
-        """After `stop`: wait for the jobs under way while there is patience; returns how many are left."""
+        """After `stop`: wait for jobs under way; return how many still run."""
         for thread in self._threads:
             thread.join(max(0.0, patience_seconds()))
         return sum(thread.is_alive() for thread in self._threads)
@@ -101,13 +101,13 @@ class ThreadPool:
     def _run_one(self, name: str, job: ThreadJob) -> None:
         try:
             job()
-        except Exception as error:  # noqa: BLE001 - one job's failure is told, the thread lives on
+        except Exception as error:  # noqa: BLE001 - reported; the thread continues
             self._ended(name, error)
         else:
             self._ended(name, None)
 
     def _next(self) -> tuple[str, ThreadJob] | None:
-        """The next job of this thread; None where it is to end: all stop, or it is one too many by now."""
+        """Return the next job; None to end this thread: after `stop`, or if there are too many threads."""
         me = threading.get_ident()
         with self._changed:
             self._began.pop(me, None)

@@ -1,8 +1,7 @@
-"""A worker process: reads jobs from its standard input, runs them, writes answers to its standard output.
+"""A worker process: reads jobs from standard input, runs them, and writes results to standard output.
 
-Started by exec (`python -P -m aggregator.pipeline.workers.worker_main`), never by fork: the daemon has
-threads. It ends when
-its parent does, and it cannot grow beyond a limit that is set after the parsers are loaded.
+It is started by exec (`python -P -m aggregator.pipeline.workers.worker_main`), not by fork, because the
+daemon has threads. It ends with its parent, and its memory is limited after the parsers are loaded.
 """
 
 import contextlib
@@ -19,21 +18,21 @@ import warnings
 from aggregator.pipeline.workers.executor import describe, function_named
 from aggregator.pipeline.workers.ipc import PipeClosedError, WorkerJob, WorkerReply, receive, send
 
-# Loaded before the memory limit is taken, so that the limit is about the job and not about the libraries.
+# Loaded before the memory limit is set, so that it applies to jobs and not to libraries.
 _WARM_UP = ("lxml.html", "trafilatura", "feedparser", "py3langid", "datasketch")
 _PR_SET_PDEATHSIG = 1
 _JOB_CAP_BYTES = 1 << 30
 
 
 def main(arguments: list[str]) -> None:
-    """`arguments`: the parent's process id and the bytes of memory allowed above the size after the start."""
+    """Run jobs. `arguments`: process id of the parent, bytes of memory allowed beyond the present size."""
     parent, memory_extra = int(arguments[0]), int(arguments[1])
     _die_with(parent)
     inbox, outbox = _take_the_pipes()
     _be_quiet()
     _warm_up()
     _limit_memory(memory_extra)
-    with contextlib.suppress(PipeClosedError):  # the parent closed its end: the ordinary way to stop
+    with contextlib.suppress(PipeClosedError):  # the parent closed its end, to stop the worker
         send(outbox, WorkerReply("ready"))
         while True:
             send(outbox, _answer(receive(inbox, WorkerJob, cap_bytes=_JOB_CAP_BYTES)))
@@ -45,14 +44,14 @@ def _answer(job: WorkerJob) -> WorkerReply:
     except MemoryError:
         gc.collect()
         return WorkerReply("memory", detail="the job asked for more memory than a worker may have")
-    except Exception as error:  # noqa: BLE001 - the boundary: parsers raise whatever they like
+    except Exception as error:  # noqa: BLE001 - parsers may raise anything
         return WorkerReply("failed", detail=describe(error))
 
 
 def _die_with(parent: int) -> None:
-    """Ask the kernel to kill this process when the parent's thread that started it ends."""
+    """Let the kernel kill this process when the thread that started it ends."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
+    if os.getppid() != parent:  # it ended before prctl
         os._exit(1)
     # A service manager signals the whole group; the parent decides when its workers end.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -60,7 +59,7 @@ def _die_with(parent: int) -> None:
 
 
 def _take_the_pipes() -> tuple[int, int]:
-    """Move the protocol to descriptors of its own, so that nothing a parser prints can get into it."""
+    """Move the protocol to other descriptors, so that output of a parser cannot damage it."""
     inbox, outbox = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -77,10 +76,10 @@ def _be_quiet() -> None:
 
 def _warm_up() -> None:
     for name in _WARM_UP:
-        with contextlib.suppress(ImportError):  # a job that needs it will say so
+        with contextlib.suppress(ImportError):  # a job that needs it fails
             importlib.import_module(name)
     gc.collect()
-    gc.freeze()  # the libraries' objects need not be walked again after every job
+    gc.freeze()  # the garbage collector skips the objects of libraries
 
 
 def _limit_memory(extra: int) -> None:

@@ -1,9 +1,9 @@
-"""Dead, injured, missing: each number that outlets give, side by side.
+"""Numbers of casualties (dead, injured, missing) that differ between outlets.
 
-Reports of one disaster state its toll in sentences that have little else in common, and they state it at
-different hours. So the likeness of the sentences decides nothing here: a report's toll of a class is the
-largest number it gives (others are parts: "two bodies were found in a cellar"), and tolls differ when the
-numbers themselves do, "at least four" and "at least five" too.
+Reports of one disaster state its casualties at different hours, in sentences that have little else in common.
+So similarity of sentences is not required here. The casualties of a class in a report are the largest number
+that it states, since smaller ones are parts ("two bodies were found in a cellar"). They differ if the numbers
+do, also "at least four" and "at least five".
 """
 
 import re
@@ -24,36 +24,36 @@ CASUALTY_CLASSES = ("dead", "injured", "missing")
 
 @dataclass(frozen=True, slots=True)
 class CasualtyCounts:
-    """Sentences (by number) that give different numbers of one class, in the order of their reports."""
+    """Sentences (by index) with different numbers of one class, in the order of their reports."""
 
     kind: str
-    sides: tuple[tuple[int, str], ...]  # sentence, and the number in its words
+    sides: tuple[tuple[int, str], ...]  # sentence, and the number as written
     stated: tuple[float, ...] = ()  # the number of each side
 
 
 def find_casualty_differences(
     similarities: SentenceSimilarities, origins: Sequence[str], shown: Sequence[int], tuning: StoryTuning
 ) -> list[CasualtyCounts]:
-    """A toll for each class of which two outlets give different numbers.
+    """Return the casualties of each class of which two outlets state different numbers.
 
-    `origins[i]` is who says sentence i. Of sentences with one number, one that is not `shown` yet and can
-    stand alone is taken, rather of an outlet that has no other side.
+    `origins[i]` is the outlet of sentence i. Of the sentences with one number, one is chosen that is not in
+    `shown` and can stand alone, preferably of an outlet that has no other side.
     """
-    found, used = [], list(shown)
+    differences, used = [], list(shown)
     for kind in CASUALTY_CLASSES:
         stated = _of_one_event(similarities, _stated(similarities, kind), tuning)
         sides = _sides(similarities, origins, used, stated)
         if len(sides) > 1 and len({origins[index] for index, _ in sides}) > 1:
             used += [index for index, _ in sides]
             ordered = sorted(sides, key=_place)
-            found.append(
+            differences.append(
                 CasualtyCounts(
                     kind,
                     tuple((index, figure.words) for index, figure in ordered),
                     tuple(figure.stated[0] for _, figure in ordered),
                 )
             )
-    return found
+    return differences
 
 
 def _place(side: tuple[int, Figure]) -> int:
@@ -61,7 +61,7 @@ def _place(side: tuple[int, Figure]) -> int:
 
 
 def _stated(similarities: SentenceSimilarities, kind: str) -> list[tuple[int, Figure]]:
-    """The toll of each report: every sentence that gives its largest number."""
+    """Return the casualties of each report: every sentence with its largest number."""
     by_report: dict[int, list[tuple[int, Figure]]] = {}
     for index, features in enumerate(similarities.features):
         text = features.sentence.text
@@ -69,15 +69,15 @@ def _stated(similarities: SentenceSimilarities, kind: str) -> list[tuple[int, Fi
             continue  # "killed 32 in 2007"
         counted = [f for f in features.figures if f.kind == kind and f.noun in ("", "people")]
         if not counted or _is_part(features, max(counted, key=_number)):
-            continue  # "seven other officers and two civilians" are parts, all of them
+            continue  # all of "seven other officers and two civilians" are parts
         by_report.setdefault(features.sentence.report, []).extend(
             (index, figure) for figure in counted if figure.sure and not _is_part(features, figure)
         )
     return [
         each
-        for found in by_report.values()
-        for each in found
-        if each[1].stated[0] == max(figure.stated[0] for _, figure in found)
+        for counts in by_report.values()
+        for each in counts
+        if each[1].stated[0] == max(figure.stated[0] for _, figure in counts)
     ]
 
 
@@ -86,7 +86,7 @@ def _number(figure: Figure) -> float:
 
 
 def _is_part(features: SentenceFeatures, figure: Figure) -> bool:
-    """Whether the number counts some of a larger one: "three of whom", "two more"."""
+    """Whether the number counts a part of a larger one: "three of whom", "two more"."""
     part = _patterns(features.language).part
     return part is not None and part.match(features.sentence.text[figure.end :]) is not None
 
@@ -94,12 +94,12 @@ def _is_part(features: SentenceFeatures, figure: Figure) -> bool:
 def _of_one_event(
     similarities: SentenceSimilarities, stated: Sequence[tuple[int, Figure]], tuning: StoryTuning
 ) -> list[tuple[int, Figure]]:
-    """Without numbers of somewhere else: "44 in Haiti" and "11 in Cuba" are no two tolls of one place."""
-    kept: list[tuple[int, Figure]] = []
+    """Drop numbers of other places: "44 in Haiti" and "11 in Cuba" do not differ about one place."""
+    accepted: list[tuple[int, Figure]] = []
     for index, figure in stated:
-        if all(_may_be_one(similarities, index, other, tuning) for other, _ in kept):
-            kept.append((index, figure))
-    return kept
+        if all(_may_be_one(similarities, index, other, tuning) for other, _ in accepted):
+            accepted.append((index, figure))
+    return accepted
 
 
 def _may_be_one(similarities: SentenceSimilarities, a: int, b: int, tuning: StoryTuning) -> bool:
@@ -109,8 +109,8 @@ def _may_be_one(similarities: SentenceSimilarities, a: int, b: int, tuning: Stor
 
 def _places(features: SentenceFeatures) -> frozenset[str]:
     pattern = _patterns(features.language).place
-    found = [] if pattern is None else pattern.findall(features.sentence.text)
-    return frozenset(name for name in found if name.lower() not in (*WEEKDAYS, *MONTHS))
+    places = [] if pattern is None else pattern.findall(features.sentence.text)
+    return frozenset(name for name in places if name.lower() not in (*WEEKDAYS, *MONTHS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _sides(
     shown: Sequence[int],
     stated: Sequence[tuple[int, Figure]],
 ) -> list[tuple[int, Figure]]:
-    """One sentence for each number."""
+    """Choose one sentence for each number."""
     by_number: list[list[tuple[int, Figure]]] = []
     for index, figure in stated:
         for same in by_number:
@@ -144,13 +144,13 @@ def _sides(
         else:
             by_number.append([(index, figure)])
     sides: list[tuple[int, Figure]] = []
-    for same in sorted(by_number, key=len):  # where there is no choice first
-        taken = {origins[index] for index, _ in sides}
+    for same in sorted(by_number, key=len):  # those without a choice first
+        used_origins = {origins[index] for index, _ in sides}
         sides.append(
             min(
                 same,
                 key=lambda side: (
-                    origins[side[0]] in taken,
+                    origins[side[0]] in used_origins,
                     side[0] in shown,
                     -_alone(similarities.features[side[0]]),
                     side[0],

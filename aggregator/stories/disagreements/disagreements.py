@@ -1,6 +1,6 @@
-"""What differs in a story, as the nouns that readers get: figures, clocks, claims and denials.
+"""The disagreements of a story: figures, clock times, and denials.
 
-Clocks that differ: two outlets that tell one fact and give another time of day for it.
+Clock times differ if two outlets report one fact with different times of day.
 """
 
 import datetime as dt
@@ -17,7 +17,7 @@ from aggregator.stories.facts.sentence_similarity import SentenceFeatures
 from aggregator.stories.facts.source_sentences import SourceReport
 from aggregator.stories.tuning import StoryTuning
 
-# "4.30 p.m.", "at 16:30", "16.30 Uhr", "16 h 30", "a las 16.30": with a word or sign that makes it a clock.
+# "4.30 p.m.", "at 16:30", "16.30 Uhr", "16 h 30", "a las 16.30": with a word or sign that marks a clock time.
 CLOCK = re.compile(
     r"(?<![\d.,:])(?P<h>[01]?\d|2[0-3])(?:[:.](?P<m>[0-5]\d))?\s?(?P<half>[ap])\.?\s?m\b\.?"
     r"|(?<![\d.,:])(?P<h2>[01]?\d|2[0-3]):(?P<m2>[0-5]\d)(?![\d:%])"
@@ -30,7 +30,7 @@ HALF_DAY = 12 * 60
 
 @dataclass(frozen=True, slots=True)
 class ClockPair:
-    """Two sentences (by number) and the clock of each, in its words."""
+    """Two sentences (by index), and the clock time of each as written."""
 
     first: int
     second: int
@@ -40,8 +40,8 @@ class ClockPair:
 def find_clock_differences(
     similarities: SentenceSimilarities, origins: Sequence[str], tuning: StoryTuning
 ) -> list[ClockPair]:
-    """Pairs that count as one fact but for their clocks; a sentence with two clocks tells of two moments."""
-    found: list[tuple[float, ClockPair]] = []
+    """Return pairs that are one fact except for the time; sentences with two times are left out."""
+    pairs: list[tuple[float, ClockPair]] = []
     features = similarities.features
     clocks = [_only_clock(each.sentence.text) for each in features]
     for (a, b), s in similarities.pairs.items():
@@ -51,20 +51,20 @@ def find_clock_differences(
         if not may_count(features[a], features[b], s, tuning):
             continue
         apart = abs(left[0] - right[0])
-        # Twelve hours apart, one of them lacks its "p.m.".
+        # At a distance of twelve hours one of them lacks "p.m.".
         if apart != HALF_DAY and tuning.clock_minutes_apart <= apart:
-            found.append((-s, ClockPair(a, b, (left[1], right[1]))))
+            pairs.append((-s, ClockPair(a, b, (left[1], right[1]))))
     used: set[int] = set()
-    kept = []
-    for _, pair in sorted(found, key=lambda each: (each[0], each[1].first, each[1].second)):
+    chosen = []
+    for _, pair in sorted(pairs, key=lambda each: (each[0], each[1].first, each[1].second)):
         if not {pair.first, pair.second} & used:
             used |= {pair.first, pair.second}
-            kept.append(pair)
-    return kept
+            chosen.append(pair)
+    return chosen
 
 
 def _only_clock(text: str) -> tuple[int, str] | None:
-    """The one clock of a sentence: minutes after midnight, and its words."""
+    """Return the only clock time of a sentence: minutes after midnight, and its wording."""
     matches = list(CLOCK.finditer(text))
     if len(matches) != 1:
         return None
@@ -78,48 +78,48 @@ def _only_clock(text: str) -> tuple[int, str] | None:
 
 @dataclass(slots=True)
 class RenderContext:
-    """What is known of a story while it is told, and which sentences have been shown."""
+    """The state of rendering a story, with the sentences that have been shown."""
 
     reports: Sequence[SourceReport]
     similarities: SentenceSimilarities
-    salience: Sequence[float]  # of each sentence: its share of the story's key terms
+    salience: Sequence[float]  # of each sentence: the share of key terms in it
     tuning: StoryTuning
-    shown: dict[int, None] = field(default_factory=dict)  # in order; a dict so that no hash decides
+    shown: dict[int, None] = field(default_factory=dict)  # in order; a set would be ordered by hashes
 
     @property
     def features(self) -> Sequence[SentenceFeatures]:
-        """The sentences of the story, report by report."""
+        """The sentences of the story, by report."""
         return self.similarities.features
 
     @property
     def origins(self) -> list[str]:
-        """Who says each sentence."""
+        """The outlet of each sentence."""
         return [self.origin(index) for index in range(len(self.features))]
 
     def said(self, index: int) -> AttributedSentence:
-        """The sentence with the name of who says it."""
+        """Return the sentence with its outlet."""
         sentence = self.features[index].sentence
         return self.reports[sentence.report].said(sentence)
 
     def origin(self, index: int) -> str:
-        """Who says it: an outlet, or a report whose outlet is not known."""
+        """Return the outlet of a sentence, or the id of a report of unknown outlet."""
         return self.reports[self.features[index].sentence.report].origin
 
     def published(self, index: int) -> dt.datetime | None:
-        """When its report was published, to the minute; None where that is not declared."""
+        """Return the time of publication of its report; None where not declared to the minute."""
         article = self.reports[self.features[index].sentence.report].article
         if article.published is None or article.published_precision != "minute":
             return None
         return article.published.astimezone(dt.UTC)
 
     def closeness(self, index: int) -> float:
-        """Likeness to what has been shown."""
+        """Return the highest similarity to a shown sentence."""
         return max((self.similarities.of(index, other) for other in self.shown), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class DisagreementSets:
-    """What stands side by side, sentences by number."""
+    """Sentences (by index) that disagree."""
 
     casualties: Sequence[CasualtyCounts]
     figures: Sequence[FigurePair]
@@ -127,7 +127,7 @@ class DisagreementSets:
 
     @property
     def sets(self) -> list[set[int]]:
-        """The sentences of each, which no fact may hold together."""
+        """The sentences of each disagreement, which no fact may contain together."""
         return [
             *({index for index, _ in casualty.sides} for casualty in self.casualties),
             *({pair.first, pair.second} for pair in self.figures),
@@ -136,30 +136,35 @@ class DisagreementSets:
 
 
 def find_differences(rendering: RenderContext) -> DisagreementSets:
-    """Figures and clocks that stand against each other; what a toll holds is no other figure as well."""
+    """Find figures and clock times that differ; casualties are not listed as other figures again."""
     tuning, origins = rendering.tuning, rendering.origins
     casualties = find_casualty_differences(rendering.similarities, origins, list(rendering.shown), tuning)
-    casualties = [casualty for casualty in casualties if _may_be_one(rendering, casualty)]
+    casualties = [casualty for casualty in casualties if _may_be_one_event(rendering, casualty)]
     kinds = {casualty.kind for casualty in casualties}
     figures = [
         p for p in find_figure_differences(rendering.similarities, origins, tuning) if p.kind not in kinds
     ]
     clocks = find_clock_differences(rendering.similarities, origins, tuning)
-    return DisagreementSets(casualties, figures[: tuning.differ_cap], clocks[: tuning.differ_cap])
+    return DisagreementSets(
+        casualties, figures[: tuning.disagreements_cap], clocks[: tuning.disagreements_cap]
+    )
 
 
 def disagreements(
     rendering: RenderContext, differing: DisagreementSets, groups: Sequence[FactGroup]
 ) -> tuple[Disagreement, ...]:
-    """All that differs, figures first; marks the sentences as shown."""
-    found = [_casualties(rendering, casualty) for casualty in differing.casualties]
-    found += [_figures(rendering, pair) for pair in differing.figures]
-    found += [
+    """Return all disagreements, figures first, and mark their sentences as shown."""
+    differences = [_casualties(rendering, casualty) for casualty in differing.casualties]
+    differences += [_figures(rendering, pair) for pair in differing.figures]
+    differences += [
         Disagreement(kind="times", sides=_shown(rendering, (pair.first, pair.second)), values=pair.words)
         for pair in differing.clocks
     ]
     denied = denials(rendering.features, groups, rendering.origins, rendering.tuning)
-    return (*found, *(_denied(rendering, each) for each in denied[: rendering.tuning.differ_cap]))
+    return (
+        *differences,
+        *(_denied(rendering, each) for each in denied[: rendering.tuning.disagreements_cap]),
+    )
 
 
 def _shown(rendering: RenderContext, indices: Sequence[int]) -> tuple[AttributedSentence, ...]:
@@ -167,11 +172,11 @@ def _shown(rendering: RenderContext, indices: Sequence[int]) -> tuple[Attributed
     return tuple(rendering.said(index) for index in indices)
 
 
-def _may_be_one(rendering: RenderContext, casualty: CasualtyCounts) -> bool:
-    """Whether numbers so far apart may be of one event: a part against a whole is further; growth may be."""
+def _may_be_one_event(rendering: RenderContext, casualty: CasualtyCounts) -> bool:
+    """Whether such different numbers may be of one event; a part and a whole differ more."""
     times = [rendering.published(index) for index, _ in casualty.sides]
     rose = is_growth(casualty.kind, casualty.stated, times, rendering.tuning)
-    most = rendering.tuning.toll_factor_rose if rose else rendering.tuning.toll_factor
+    most = rendering.tuning.casualties_factor_later if rose else rendering.tuning.casualties_factor
     return max(casualty.stated) <= most * min(casualty.stated)
 
 

@@ -1,8 +1,8 @@
-"""Figures of different outlets for the same thing: those that agree, and those that stand side by side.
+"""Figures of different outlets for the same thing, which agree or differ.
 
-Equal values are matched first: only a value that the other report gives nowhere may stand against another.
-Even so a difference is "figures side by side", never a contradiction: over 495 stories half of them were
-part against whole, or another moment.
+A value differs only if the other outlet states it nowhere. Even so the pair is shown as "figures side by
+side" and not as a contradiction: in 495 stories half of the pairs were a part and a whole, or of different
+times.
 """
 
 import datetime as dt
@@ -14,17 +14,12 @@ from aggregator.stories.facts.figures import Figure, comparable, is_background, 
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures
 from aggregator.stories.tuning import StoryTuning
 
-GROWING = (
-    "dead",
-    "injured",
-    "infected",
-    "displaced",
-)  # what later reports give more of, and nobody was wrong
+GROWING = ("dead", "injured", "infected", "displaced")  # counts that grow during an event
 
 
 @dataclass(frozen=True, slots=True)
 class FigurePair:
-    """Two figures of two reports for what looks like the same thing; sentences by number."""
+    """Two figures of two reports, probably for the same thing; sentences by index."""
 
     first: int
     second: int
@@ -36,7 +31,7 @@ class FigurePair:
 
 @dataclass(frozen=True, slots=True)
 class SameFigure:
-    """One value that several voices give: sentences by number, the one that is shown first."""
+    """A value that several outlets state: sentences by index, the shown one first."""
 
     words: str
     members: tuple[int, ...]
@@ -46,14 +41,14 @@ class SameFigure:
 def find_figure_differences(
     similarities: SentenceSimilarities, origins: Sequence[str], tuning: StoryTuning
 ) -> list[FigurePair]:
-    """Pairs of different values for the same thing, the most alike sentences first.
+    """Return pairs of different values for the same thing, the most similar sentences first.
 
-    `origins[i]` is who says sentence i; two sentences of one voice never differ here.
+    `origins[i]` is the outlet of sentence i; sentences of one outlet are not compared.
     """
     features = similarities.features
-    given: dict[str, list[Figure]] = {}
+    by_origin: dict[str, list[Figure]] = {}
     for index, each in enumerate(features):
-        given.setdefault(origins[index], []).extend(each.figures)
+        by_origin.setdefault(origins[index], []).extend(each.figures)
     pairs = [
         FigurePair(a, b, (x.words, y.words), s, x.kind, (x.stated[0], y.stated[0]))
         for (a, b), s in similarities.pairs.items()
@@ -64,19 +59,21 @@ def find_figure_differences(
         and _may_be_one(features[a], features[b], s)
         for x in features[a].figures
         for y in features[b].figures
-        if _differ(x, y, s, tuning) and not _given(x, given[origins[b]]) and not _given(y, given[origins[a]])
+        if _differ(x, y, s, tuning)
+        and not _stated(x, by_origin[origins[b]])
+        and not _stated(y, by_origin[origins[a]])
     ]
     pairs.sort(key=lambda pair: (-pair.similarity, pair.first, pair.second, pair.words))
-    return _one_a_sentence(pairs)
+    return _one_per_sentence(pairs)
 
 
 def find_agreeing_figures(
     similarities: SentenceSimilarities, origins: Sequence[str], tuning: StoryTuning
 ) -> list[SameFigure]:
-    """Values that two voices or more give in sentences on the same point, the most voices first.
+    """Return values that two or more outlets state in similar sentences, those of most outlets first.
 
-    Only hard ones: sums, shares, lengths, counts of the dead and the like, and counts from
-    `agree_count_least` on; a figure that nobody counted ("hundreds") agrees with too much.
+    Only specific ones: amounts, shares, lengths, casualties, and counts from `agree_count_min` on.
+    Approximate figures ("hundreds") would agree too often.
     """
     features = similarities.features
     links: list[tuple[float, int, int, Figure, Figure]] = []
@@ -87,7 +84,7 @@ def find_agreeing_figures(
             (-s, a, b, x, y)
             for x in features[a].figures
             for y in features[b].figures
-            if _is_hard(x, tuning) and _is_hard(y, tuning) and comparable(x, y) and _agree(x, y)
+            if _is_specific(x, tuning) and _is_specific(y, tuning) and comparable(x, y) and _agree(x, y)
         ]
     links.sort(key=lambda link: (*link[:3], link[3].words, link[4].words))
     groups: list[dict[int, Figure]] = []
@@ -108,37 +105,37 @@ def find_agreeing_figures(
         else:
             joined.setdefault(a, x)
             joined.setdefault(b, y)
-    found = [
+    agreeing = [
         SameFigure(next(iter(group.values())).words, tuple(group), len({origins[index] for index in group}))
         for group in groups
     ]
-    return sorted(found, key=lambda each: (-each.origins, each.members))[: tuning.agree_cap]
+    return sorted(agreeing, key=lambda each: (-each.origins, each.members))[: tuning.agree_cap]
 
 
 def is_growth(
     kind: str, stated: Sequence[float], times: Sequence[dt.datetime | None], tuning: StoryTuning
 ) -> bool:
-    """Whether numbers of one class only rose with the time of their reports, over some hours at least."""
+    """Whether numbers of one class never decrease with the time of their reports, over some hours."""
     if kind not in GROWING or any(time is None for time in times):
         return False
     in_order = sorted((time, number) for time, number in zip(times, stated, strict=True) if time is not None)
     numbers = [number for _, number in in_order]
     hours = (in_order[-1][0] - in_order[0][0]).total_seconds() / 3600
-    return hours >= tuning.rose_hours and numbers == sorted(numbers) and numbers[0] < numbers[-1]
+    return hours >= tuning.casualties_later_hours and numbers == sorted(numbers) and numbers[0] < numbers[-1]
 
 
-def _one_a_sentence(pairs: Sequence[FigurePair]) -> list[FigurePair]:
-    """A sentence stands against one other only: its most alike."""
+def _one_per_sentence(pairs: Sequence[FigurePair]) -> list[FigurePair]:
+    """Keep for each sentence only the pair with the most similar one."""
     used: set[int] = set()
-    kept = []
+    chosen = []
     for pair in pairs:
         if pair.first not in used and pair.second not in used:
             used |= {pair.first, pair.second}
-            kept.append(pair)
-    return kept
+            chosen.append(pair)
+    return chosen
 
 
-def _given(figure: Figure, others: Sequence[Figure]) -> bool:
+def _stated(figure: Figure, others: Sequence[Figure]) -> bool:
     return any(comparable(figure, other) and meet(figure, other) for other in others)
 
 
@@ -156,20 +153,20 @@ def _differ(x: Figure, y: Figure, s: float, tuning: StoryTuning) -> bool:
 
 
 def _agree(x: Figure, y: Figure) -> bool:
-    """Values that are the same, not only possible together: "at least 4" and "at least 7" are two."""
+    """Whether values are equal, not only compatible like "at least 4" and "at least 7"."""
     return meet(x, y) and x.stated[0] <= y.stated[1] * 1.03 and y.stated[0] <= x.stated[1] * 1.03
 
 
-def _is_hard(figure: Figure, tuning: StoryTuning) -> bool:
+def _is_specific(figure: Figure, tuning: StoryTuning) -> bool:
     if figure.vague:
         return False
     if figure.unit == "km":
         return bool(figure.noun)
-    return bool(figure.unit or (figure.kind and figure.sure) or figure.stated[0] >= tuning.agree_count_least)
+    return bool(figure.unit or (figure.kind and figure.sure) or figure.stated[0] >= tuning.agree_count_min)
 
 
 def _may_be_one(one: SentenceFeatures, other: SentenceFeatures, s: float) -> bool:
-    """Whether the sentences may speak of one thing: no other names, and the same years."""
+    """Whether the sentences may be about one thing: no different names, and the same years."""
     if s < 0.5 and one.names and other.names and not one.names & other.names:
         return False
     first, second = one.sentence.text, other.sentence.text

@@ -1,4 +1,4 @@
-"""The words by which a sentence says that something is denied, or says "no"."""
+"""Cue words of denials and of plain negation."""
 
 import re
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ CUE = re.compile(
     r"|untrue|not true|no truth)\b",
     re.IGNORECASE,
 )
-# Denying a person something ("was denied, then"), a list of deeds ("deny, disrupt"), wanting to deny, and
-# denials that did not happen.
+# Not denials: denying a person something ("was denied, then"), a list of acts ("deny, disrupt"), the wish to
+# deny, and denials that did not happen.
 NOT_AFTER = re.compile(
     r"^\s*(?:(?:him|her|them|the|a|an|his|any|us|people|\w+)\s+){0,3}"
     r"(?:access|entry|bail|benefits?|visas?|parole|asylum|permission|the right|the ability|"
@@ -32,19 +32,18 @@ NOT_AFTER = re.compile(
 NOT_BEFORE = re.compile(
     r"\b(?:to|or|yet|would|could|might|cannot|can't|not|didn't|no one|nobody|hard to)\s*$", re.IGNORECASE
 )
-# "similar reports", "such claims", "the allegation.", "it": what is denied stands in the sentence before.
-LEANS_BACK = re.compile(
+# "similar reports", "such claims", "the allegation.", "it": the claim is in the previous sentence.
+ANAPHORA = re.compile(
     r"^\s*(?:(?:any|all)\s+)?(?:(?:similar|such|these|those|this)\s+\w+|that\s+(?:claim|allegation|report|accusation|charge|rumou?r)\b|the\s+(?:claims?|allegations?|reports?|"
     r"accusations?|charges?|rumou?rs?)\s*[.,;]|it\b|them\b|this\b|that\s*[.,:;])",
     re.IGNORECASE,
 )
 
-# A plain "no" or "not": it tells no denial by itself, but one sentence with it and one without it do not say
-# the same.
+# Plain negation: no denial by itself, but a negated sentence does not state the same as one that is not.
 NEGATION = re.compile(
     r"\b(?:no|not|never|none|nobody|nothing|neither|nor|cannot|without|\w+n['’]t)\b", re.IGNORECASE
 )
-# Of the other languages that samples and users have most; taken where the language has no list of its own.
+# For languages without a list of their own.
 NEGATION_ANYWHERE = re.compile(
     r"\b(?:nicht|nichts|nie|niemals|niemand|kein\w{0,2}|ohne"
     r"|ne|n['’](?=\w)|pas|jamais|aucune?|rien|sans|nunca|nadie|ning[uú]n\w{0,2}|sin|non|mai|nessun\w?|senza"
@@ -55,37 +54,37 @@ NEGATION_ANYWHERE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class DenialCues:
-    """The patterns of one language; `leans` is matched against what follows the cue."""
+    """The patterns of one language; `anaphora` is matched against the text after the cue."""
 
     cue: re.Pattern[str] | None
     not_before: re.Pattern[str] | None
-    leans: re.Pattern[str] | None
+    anaphora: re.Pattern[str] | None
     negation: re.Pattern[str]
 
 
 @cache
 def cues_of(language: str | None) -> DenialCues:
-    """What is known of denials in `language`; None is taken for English."""
+    """Return the patterns of `language`; None means English."""
     if (language or "en") == "en":
-        return DenialCues(CUE, NOT_BEFORE, LEANS_BACK, NEGATION)
+        return DenialCues(CUE, NOT_BEFORE, ANAPHORA, NEGATION)
     words = language_words(language).denial
     if words is None:
         return DenialCues(None, None, None, NEGATION_ANYWHERE)
     return DenialCues(
         _cue(words),
         re.compile(words.not_before, re.IGNORECASE) if words.not_before else None,
-        re.compile(words.leans, re.IGNORECASE) if words.leans else None,
+        re.compile(words.anaphora, re.IGNORECASE) if words.anaphora else None,
         re.compile(words.negated, re.IGNORECASE) if words.negated else NEGATION_ANYWHERE,
     )
 
 
 def negates(sentence: str, language: str | None = None) -> bool:
-    """Whether the sentence holds a plain negation."""
+    """Whether the sentence has a plain negation."""
     return cues_of(language).negation.search(sentence) is not None
 
 
 def denial_at(sentence: str, language: str | None = None) -> re.Match[str] | None:
-    """Where the sentence says that something is denied; None where it does not."""
+    """Return the match of the denial in the sentence, if any."""
     cues = cues_of(language)
     if cues.cue is None:
         return None
@@ -104,10 +103,10 @@ def denial_at(sentence: str, language: str | None = None) -> re.Match[str] | Non
     return None
 
 
-def leans_back(sentence: str, match: re.Match[str], language: str | None = None) -> bool:
-    """Whether what is denied stands in the sentence before ("denied similar reports")."""
-    leans = cues_of(language).leans
-    return leans is not None and leans.search(sentence[match.end() :]) is not None
+def is_anaphoric(sentence: str, match: re.Match[str], language: str | None = None) -> bool:
+    """Whether the denied claim is in the previous sentence ("denied similar reports")."""
+    anaphora = cues_of(language).anaphora
+    return anaphora is not None and anaphora.search(sentence[match.end() :]) is not None
 
 
 def denies(sentence: str, language: str | None = None) -> bool:
@@ -123,6 +122,6 @@ def _cue(words: DenialWords) -> re.Pattern[str]:
     if words.plain:
         parts.append(words.plain)
     whole = "|".join(parts)
-    # Without spaces between words there are no edges of words to ask for.
+    # Scripts without spaces have no word boundaries.
     is_spaced = not re.search(r"[\u3040-\u30ff\u3400-\u9fff]", whole)
     return re.compile(rf"\b(?:{whole})\b" if is_spaced else f"(?:{whole})", re.IGNORECASE)

@@ -1,8 +1,8 @@
-"""What several reports say: groups of sentences that state one fact, across reports.
+"""Facts: groups of sentences of several reports that state the same.
 
-Groups are joined from the strongest pair down. Two sentences of one report that are unlike never meet in a
-group: they are two statements, and a chain must not make one of them. Only a member that is as like as
-`count_from` to the sentence that is shown counts as saying the same.
+Groups are joined from the most similar pair down. Two dissimilar sentences of one report are never in one
+group, because they are two statements that a chain of pairs must not join. A member counts only if its
+similarity to the shown sentence is at least `count_from`.
 """
 
 from collections import Counter
@@ -25,18 +25,18 @@ from aggregator.stories.words import SPACELESS, TOKEN, generic_heads, tokens
 
 SentencePair = tuple[int, int]
 SMALL_NUMBERS = frozenset({"1", "2"})
-Best = dict[tuple[int, int], tuple[float, int]]  # (sentence, other report) -> (likeness, sentence there)
+Best = dict[tuple[int, int], tuple[float, int]]  # (sentence, other report) -> (similarity, sentence there)
 
 
 @dataclass(frozen=True, slots=True)
 class SentenceSimilarities:
-    """Likeness of every pair of sentences worth comparing; others are 0. Keys: (lower, higher) index."""
+    """Similarities of pairs of sentences, by (lower, higher) index; that of other pairs is 0."""
 
     features: Sequence[SentenceFeatures]
     pairs: dict[SentencePair, float]
 
     def of(self, a: int, b: int) -> float:
-        """The likeness of sentences number `a` and `b`; 0 for pairs that share too little."""
+        """Return the similarity of the sentences `a` and `b`, 0 for pairs that share too little."""
         if a == b:
             return 1.0
         return self.pairs.get((a, b) if a < b else (b, a), 0.0)
@@ -44,17 +44,17 @@ class SentenceSimilarities:
 
 @dataclass(frozen=True, slots=True)
 class FactGroup:
-    """Sentences that say the same; `members[0]` is shown."""
+    """Sentences that state the same; `members[0]` is shown."""
 
     members: tuple[int, ...]
     origins: int
-    same_words: tuple[tuple[int, ...], ...] = ()  # places in `members` that are one text, each one voice
+    same_words: tuple[tuple[int, ...], ...] = ()  # indexes in `members` of one text, which count once
 
 
 def compare_all(features: Sequence[SentenceFeatures], tuning: StoryTuning) -> SentenceSimilarities:
-    """Compares every two sentences that share two content words, or one and a number or what is negated.
+    """Compare pairs that share two content words, or one and a number or a negated word.
 
-    Words of more than `postings_cap` sentences propose no pair, so that the work stays bounded.
+    Words in more than `postings_cap` sentences propose no pairs, which bounds the time.
     """
     generic = generic_heads()
     postings: dict[str, list[int]] = {}
@@ -63,11 +63,11 @@ def compare_all(features: Sequence[SentenceFeatures], tuning: StoryTuning) -> Se
             if head not in generic:
                 postings.setdefault(head, []).append(index)
     shared: dict[SentencePair, int] = {}
-    for holders in postings.values():
-        if len(holders) > tuning.postings_cap:
+    for indexes in postings.values():
+        if len(indexes) > tuning.postings_cap:
             continue
-        for place, a in enumerate(holders):
-            for b in holders[place + 1 :]:
+        for place, a in enumerate(indexes):
+            for b in indexes[place + 1 :]:
                 shared[a, b] = shared.get((a, b), 0) + 1
     pairs = {
         (a, b): similarity(features[a], features[b])
@@ -80,7 +80,7 @@ def compare_all(features: Sequence[SentenceFeatures], tuning: StoryTuning) -> Se
 def fact_groups(
     similarities: SentenceSimilarities, reports: Sequence[SourceReport], tuning: StoryTuning
 ) -> list[FactGroup]:
-    """The facts that two or more reports state, the best supported first."""
+    """Return the facts that two or more reports state."""
     group_of: dict[int, list[int]] = {}
     for _, _, (a, b) in _edges(similarities, tuning):
         left, right = group_of.get(a, [a]), group_of.get(b, [b])
@@ -93,7 +93,7 @@ def fact_groups(
 
 
 def best_matches(similarities: SentenceSimilarities, least: float) -> Best:
-    """For each sentence and other report the sentence there that is most like it, from `least` on."""
+    """Return for each sentence and other report the most similar sentence there, from `least` on."""
     best: Best = {}
     for (a, b), s in sorted(similarities.pairs.items()):
         if s < least:
@@ -106,56 +106,56 @@ def best_matches(similarities: SentenceSimilarities, least: float) -> Best:
 
 
 def _edges(similarities: SentenceSimilarities, tuning: StoryTuning) -> list[tuple[bool, float, SentencePair]]:
-    """Pairs to join, across reports first: a repeat must not bar its report from the fact."""
+    """Return the pairs to join, those across reports first, before repetitions in a report."""
     best = best_matches(similarities, tuning.count_from)
     edges = []
     for (a, b), s in similarities.pairs.items():
         report_a, report_b = (similarities.features[i].sentence.report for i in (a, b))
         if report_a == report_b:
-            wanted = s >= tuning.repeat_from
+            joins = s >= tuning.repeat_from
         else:
             nearest = s >= tuning.count_from and _is_nearest(best, (a, report_a), (b, report_b))
-            wanted = nearest and may_count(similarities.features[a], similarities.features[b], s, tuning)
-        if wanted:
+            joins = nearest and may_count(similarities.features[a], similarities.features[b], s, tuning)
+        if joins:
             edges.append((report_a == report_b, -s, (a, b)))
     return sorted(edges)
 
 
 def _is_nearest(best: Best, one: SentencePair, other: SentencePair) -> bool:
-    """Whether either sentence is the other's best match in that report; (sentence, report) each."""
+    """Whether one sentence is the best match of the other in its report; arguments: (sentence, report)."""
     return best[one[0], other[1]][1] == other[0] or best[other[0], one[1]][1] == one[0]
 
 
 def may_count(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether two sentences as like as `s` may be counted as one fact; else they only stand side by side."""
+    """Whether two sentences of similarity `s` are counted as one fact, not only shown together."""
     return (
         s >= tuning.count_from
-        and _anchored(one, other, s, tuning)
-        and _alike_in_no(one, other, s, tuning)
+        and _share_anchor(one, other, s, tuning)
+        and _agree_in_negation(one, other, s, tuning)
         and not _adds_figures(one, other, s, tuning)
-        and _has_enough(one, other, s, tuning)
-        and not _leans_on_names(one, other, s, tuning)
-        and not _is_scrap(one, other, s, tuning)
+        and _share_enough(one, other, s, tuning)
+        and not _share_only_names(one, other, s, tuning)
+        and not _is_fragment(one, other, s, tuning)
     )
 
 
-def _alike_in_no(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether both say "no" or neither: "sirens at 9:31" and "there is no entry for 9:31" are near."""
+def _agree_in_negation(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
+    """Whether both or neither are negated: "sirens at 9:31", "there is no entry for 9:31" are similar."""
     if one.negates and other.negates:
-        # "did not meet others" and "would not name the others" say no to two things.
+        # "did not meet others" and "would not name the others" negate different things.
         return s >= tuning.verbatim_from or bool(one.negated & other.negated)
     if one.negates == other.negates:
         return True
-    # However alike: "no siren sounded" denies "a siren sounded".
+    # Similar as they are, "no siren sounded" contradicts "a siren sounded".
     return s >= tuning.repeat_from and not (
         one.negated & other.content.keys() or other.negated & one.content.keys()
     )
 
 
-def _anchored(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether both name one name or figure: else two idioms look like a fact ("fall into the hands").
+def _share_anchor(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
+    """Whether both have one name or figure; otherwise idioms would be facts ("fall into the hands").
 
-    Where a sentence does not show its names, the words themselves have to do.
+    Not required in scripts and languages that do not mark names.
     """
     if s >= tuning.verbatim_from or one.mentioned & other.mentioned or one.numbers & other.numbers:
         return True
@@ -163,45 +163,44 @@ def _anchored(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: 
 
 
 def _adds_figures(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether one gives two figures that the other lacks: what they share is not what it is about.
+    """Whether one has two figures that the other lacks, so that it is about something else.
 
-    "Five schools are shelters" is no report of "900 breakfasts served by eight in one of five shelters".
+    An example is "Five schools are shelters" and "900 breakfasts served by eight in one of five shelters".
     """
     if s >= tuning.repeat_from:
         return False
     return max(len(one.numbers - other.numbers), len(other.numbers - one.numbers)) >= 2
 
 
-def _has_enough(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether a pair that is only just alike shares enough: words, most of it, a figure, a quotation."""
-    if s >= tuning.repeat_from or shared_words(one, other) >= tuning.shared_words_least:
+def _share_enough(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
+    """Whether a pair of moderate similarity shares enough words, a figure or a quotation."""
+    if s >= tuning.repeat_from or shared_words(one, other) >= tuning.shared_words_min:
         return True
     if cosine(one, other) >= tuning.whole_cosine:
         return True
-    if any(equal_figures(x, y, tuning.agree_count_least) for x in one.figures for y in other.figures):
+    if any(equal_figures(x, y, tuning.agree_count_min) for x in one.figures for y in other.figures):
         return True
     quoted = len(one.quoted & other.quoted)
-    return quoted >= tuning.shared_quoted_least and quoted >= 0.6 * min(len(one.quoted), len(other.quoted))
+    return quoted >= tuning.shared_quoted_min and quoted >= 0.6 * min(len(one.quoted), len(other.quoted))
 
 
-def _leans_on_names(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether two sentences are near through names alone: two people's deeds at one place.
+def _share_only_names(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
+    """Whether two sentences are similar by names only, such as the acts of two people at one place.
 
-    An equal figure outweighs that, but for one and two, which any two sentences may share; so does being
-    alike as a whole.
+    Not where they share a figure other than one and two, or are similar as a whole.
     """
     if s >= tuning.repeat_from or (one.numbers & other.numbers) - SMALL_NUMBERS:
         return False
-    if named_share(one, other) < tuning.named_share_most:
+    if named_share(one, other) < tuning.named_share_max:
         return False
     return cosine(one, other) < tuning.whole_cosine
 
 
-def _is_scrap(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether one is so short beside the other that it is contained in too much."""
+def _is_fragment(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
+    """Whether one is so much shorter that it would be contained in too many sentences."""
     if s >= tuning.verbatim_from or (one.numbers & other.numbers) - SMALL_NUMBERS:
         return False
-    return min(one.length, other.length) < tuning.scrap_share * max(one.length, other.length)
+    return min(one.length, other.length) < tuning.fragment_share * max(one.length, other.length)
 
 
 def _may_join(
@@ -212,12 +211,12 @@ def _may_join(
         for b in right:
             s = similarities.of(a, b)
             if similarities.features[a].sentence.report == similarities.features[b].sentence.report:
-                if s < tuning.refuse_below:
+                if s < tuning.same_report_min_similarity:
                     return False
             else:
                 across.append(s)
     if similarities.features[left[0]].denies != similarities.features[right[0]].denies:
-        return False  # a claim and its denial are never one fact
+        return False  # a claim and its denial
     return not across or (
         sum(across) / len(across) >= tuning.group_mean_from and min(across) >= tuning.group_worst_from
     )
@@ -242,7 +241,7 @@ def _fact(
 
 
 def _counts(shown: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
-    """Whether a member counts: it says the same as the sentence that is shown, not only as its neighbour."""
+    """Whether a member states the same as the shown sentence, not only as another member."""
     if shown.sentence.report == other.sentence.report:
         return s >= tuning.count_from
     return may_count(shown, other, s, tuning)
@@ -251,24 +250,25 @@ def _counts(shown: SentenceFeatures, other: SentenceFeatures, s: float, tuning: 
 def _fitness(
     similarities: SentenceSimilarities, reports: Sequence[SourceReport], group: list[int], index: int
 ) -> float:
-    """How well one sentence speaks for the group."""
+    """Score how well a sentence represents the group."""
     features = similarities.features[index]
     others = [i for i in group if i != index]
     mean = sum(similarities.of(index, i) for i in others) / len(others)
-    held = Counter(head for i in group for head in similarities.features[i].content)
-    common = {head: held[head] * features.content.get(head, 0.0) for head in held if held[head] > 1}
+    counts = Counter(head for i in group for head in similarities.features[i].content)
+    common = {head: counts[head] * features.content.get(head, 0.0) for head in counts if counts[head] > 1}
     most = max(
-        sum(held[h] * w for h, w in similarities.features[i].content.items() if held[h] > 1) for i in group
+        sum(counts[h] * w for h, w in similarities.features[i].content.items() if counts[h] > 1)
+        for i in group
     )
     covered = sum(common.values()) / (most or 1.0)
-    # What only this sentence has is not what they all say.
-    own = sum(weight for head, weight in features.content.items() if held[head] == 1)
-    alien = own / (sum(features.content.values()) or 1.0)
+    # Words that only this sentence has are not part of the fact.
+    own = sum(weight for head, weight in features.content.items() if counts[head] == 1)
+    foreign = own / (sum(features.content.values()) or 1.0)
     early = 1 - features.sentence.position / max(1, len(reports[features.sentence.report].sentences))
     out_of_range = 0.10 if not 10 <= features.length <= 34 else 0.0
     named = 0.15 if features.attributed else 0.0
     alone = standalone(features.sentence.text, features.language)
-    return mean + 0.5 * covered - 0.5 * alien + 0.5 * alone + named - out_of_range + 0.05 * early
+    return mean + 0.5 * covered - 0.5 * foreign + 0.5 * alone + named - out_of_range + 0.05 * early
 
 
 def _count_origins(
@@ -277,14 +277,14 @@ def _count_origins(
     members: Sequence[int],
     tuning: StoryTuning,
 ) -> tuple[int, tuple[tuple[int, ...], ...]]:
-    """How many say it, and which places of `members` are one text of several outlets: one voice."""
-    spoken: dict[str, list[int]] = {}
+    """Count the outlets, and group the indexes in `members` that are one text of several outlets."""
+    by_origin: dict[str, list[int]] = {}
     for place, index in enumerate(members):
         sentence = similarities.features[index].sentence
-        spoken.setdefault(reports[sentence.report].origin, []).append(place)
+        by_origin.setdefault(reports[sentence.report].origin, []).append(place)
     sequences = [_sequences(similarities.features[index].sentence.text) for index in members]
     origins: list[list[int]] = []
-    for places in spoken.values():
+    for places in by_origin.values():
         joined = next(
             (
                 origin
@@ -307,7 +307,7 @@ def _count_origins(
 
 
 def _sequences(text: str) -> frozenset[tuple[str, ...]]:
-    """4-word sequences outside quotation marks; a quotation is the same wherever it stands."""
+    """Return the 4-word sequences outside quotation marks, since quotations are equal in all reports."""
     outside = "".join(part for i, part in enumerate(_split_quotes(text)) if i % 2 == 0)
     words = [match.group().lower() for match in TOKEN.finditer(outside)]
     if len(words) < 4 and SPACELESS.search(outside):
@@ -316,7 +316,7 @@ def _sequences(text: str) -> frozenset[tuple[str, ...]]:
 
 
 def _split_quotes(text: str) -> list[str]:
-    """Outside, inside, outside, ...: straight and curly marks alike."""
+    """Split at quotation marks of any kind: outside, inside, outside, ..."""
     unified = text.replace("“", '"').replace("”", '"').replace("„", '"').replace("«", '"').replace("»", '"')
     return unified.split('"')
 

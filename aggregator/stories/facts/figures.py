@@ -1,7 +1,7 @@
-"""Figures in a sentence: a value, what it counts, and whether the sentence says "at least" or "about".
+"""Figures in a sentence: a value, what it counts, and qualifiers such as "at least" or "about".
 
-The grammar is one, its words are of languages.yaml. Dates, ages, clocks, ordinals and numbers of names are no
-figures. In a language without words only digits, percentages and signs of money are read.
+One grammar is used with the words of languages.yaml. Dates, ages, clock times, ordinals and numbers in names
+are no figures. In a language without words only digits, percentages and currency signs are read.
 """
 
 import re
@@ -13,15 +13,15 @@ from aggregator.stories.lexicon import LanguageWords, language_words, word_list
 
 CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 WORD_AFTER = re.compile(r"[^\W\d_]+")
-CLAUSE_REACH = 70  # characters around a figure in which a cue tells what is counted
-QUALIFIER_REACH = 18  # characters before a figure in which "at least" stands
+CLAUSE_REACH = 70  # characters around a figure searched for what is counted
+QUALIFIER_REACH = 18  # characters before a figure searched for "at least"
 NAME_BEFORE = r"[:/]|[^\W\d_]-"  # "9:31", "COVID-19"
 SPACELESS = ("zh", "ja", "th")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A value and what it counts: `low` to `high`, in `unit` (money, %, km), or `noun` and class `kind`."""
+    """A value from `low` to `high`, in `unit` (currency, %, km), or of `noun` and class `kind`."""
 
     words: str
     low: float
@@ -30,10 +30,10 @@ class Figure:
     noun: str
     kind: str
     exact: bool  # neither vague nor "at least"
-    stated: tuple[float, float]  # the number itself, without its "at least" or "nearly"
-    sure: bool  # the word that tells `kind` stands in the figure's own clause
-    end: int = 0  # where its number ends in the sentence
-    vague: bool = False  # nobody counted: "hundreds"
+    stated: tuple[float, float]  # the number without its qualifier
+    sure: bool  # the word for `kind` is in the clause of the figure
+    end: int = 0  # offset of the end of the number in the sentence
+    vague: bool = False  # approximate: "hundreds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class FigureGrammar:
 
 
 def figures_in(sentence: str, language: str | None = None) -> list[Figure]:
-    """The figures of a sentence in order. `language`: primary BCP 47 tag, None is taken for English."""
+    """Return the figures of a sentence in order. `language` is a primary BCP 47 tag; None means English."""
     grammar = _grammar(language)
     return [
         figure
@@ -65,24 +65,24 @@ def figures_in(sentence: str, language: str | None = None) -> list[Figure]:
 
 
 def years_in(text: str) -> frozenset[str]:
-    """The years that a sentence names."""
+    """Return the years named in a text."""
     return frozenset(re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", text))
 
 
 def is_background(text: str, language: str | None) -> bool:
-    """Whether it tells of other years or of all the world: its numbers are not of this event."""
+    """Whether a text is about other years or the whole world, so that its numbers are not of the event."""
     background = _grammar(language).background
     return background is not None and background.search(text) is not None
 
 
 def meet(x: Figure, y: Figure) -> bool:
-    """Whether both may mean one value."""
+    """Whether the intervals of both overlap."""
     slack = 1.03 if x.unit == "km" else 1.0
     return x.low <= y.high * slack and y.low <= x.high * slack
 
 
 def comparable(x: Figure, y: Figure) -> bool:
-    """Whether both count one kind of thing."""
+    """Whether both count the same kind of thing."""
     if x.unit or y.unit:
         return x.unit == y.unit
     if x.kind and x.kind == y.kind:
@@ -91,7 +91,7 @@ def comparable(x: Figure, y: Figure) -> bool:
 
 
 def equal_figures(x: Figure, y: Figure, least: int) -> bool:
-    """Whether both state one number that is seldom equal by chance: with a unit, or from `least` on."""
+    """Whether both state one number that is seldom equal by chance: with a unit, or at least `least`."""
     if x.vague or y.vague or x.unit != y.unit or x.stated != y.stated:
         return False
     return bool(x.unit) or x.stated[0] >= least
@@ -101,7 +101,7 @@ def equal_figures(x: Figure, y: Figure, least: int) -> bool:
 def _grammar(language: str | None) -> FigureGrammar:
     words = language_words(language)
     spaced = (language or "en") not in SPACELESS
-    small = _either([*words.few, *words.numbers]) or "(?!)"
+    small = _either([*words.small_numbers, *words.numbers]) or "(?!)"
     edges = f"(?:{words.range or '-'}|-|–)"
     ignoring = re.IGNORECASE
     stop = r"^[:/]\d" if words.decimal == "." else r"^[.:/]\d"
@@ -144,7 +144,7 @@ def _number(words: LanguageWords, small: str, spaced: bool) -> re.Pattern[str]:
 
 
 def _either(words: Iterable[str]) -> str:
-    """The words as a pattern, the longest first."""
+    """Return an alternation of words, longest first."""
     return "|".join(re.escape(word) for word in sorted(dict.fromkeys(words), key=lambda w: (-len(w), w)))
 
 
@@ -153,7 +153,7 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     if grammar.not_before.search(before) or grammar.not_after.search(after):
         return None
     if grammar.range_after.search(after) or grammar.range_before.search(before):
-        return None  # "10 to 15 inches" meets nearly everything
+        return None  # "10 to 15 inches" would overlap with nearly everything
     if re.search(r",\s*$", before) and after.startswith(",") and not match["money"]:
         return None  # "Jane Doe, 34, said": an age
     low, high, exact = _interval(match, grammar.words)
@@ -170,7 +170,9 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     unit, factor = _unit(match, after, grammar)
     noun = _place(after, grammar) if unit == "km" else _noun(after, grammar)
     kind, sure = _kind(sentence, match, grammar) if not unit else ("", False)
-    if (match["value"] or "").lower() in grammar.words.few and not (sure and noun in ("", "people")):
+    if (match["value"] or "").lower() in grammar.words.small_numbers and not (
+        sure and noun in ("", "people")
+    ):
         return None
     return Figure(
         words, low * factor, high * factor, unit, noun, kind, exact, stated, sure, match.end(),
@@ -179,10 +181,10 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    found = None
-    for found in pattern.finditer(text):  # noqa: B007 - the last one is wanted
+    last = None
+    for last in pattern.finditer(text):  # noqa: B007 - the last one is returned
         pass
-    return found
+    return last
 
 
 def _interval(match: re.Match[str], words: LanguageWords) -> tuple[float, float, bool]:
@@ -196,7 +198,7 @@ def _interval(match: re.Match[str], words: LanguageWords) -> tuple[float, float,
 
 
 def _value(digits: str, words: LanguageWords) -> float:
-    number = words.numbers.get(digits, words.few.get(digits))
+    number = words.numbers.get(digits, words.small_numbers.get(digits))
     if number is not None:
         return float(number)
     if words.decimal == ".":
@@ -205,7 +207,7 @@ def _value(digits: str, words: LanguageWords) -> float:
 
 
 def _rounding(value: float) -> float:
-    """Half a unit of the last digit that is no zero, for round numbers of three digits or more."""
+    """Return half a unit of the last non-zero digit for round numbers from 100 on, else 0."""
     if value < 100 or value != int(value):
         return 0.0
     unit = 1
@@ -240,7 +242,7 @@ def _unit(match: re.Match[str], after: str, grammar: FigureGrammar) -> tuple[str
 
 
 def _noun(after: str, grammar: FigureGrammar) -> str:
-    """What is counted: a word for people within five words, else the first noun that shows itself as one."""
+    """Return what is counted: "people" if one of five words means people, else the first recognized noun."""
     if grammar.words.counter and re.match(grammar.words.counter, after):
         return "people"
     clause = grammar.noun_ends.split(after, maxsplit=1)[0]
@@ -258,14 +260,14 @@ def _is_counted(word: str, sign: str) -> bool:
 
 
 def _place(after: str, grammar: FigureGrammar) -> str:
-    """From where a length is measured: the first name in the clause behind it."""
+    """Return the place from which a length is measured: the first name in the clause after it."""
     words = WORD_AFTER.findall(re.split(r"[,;:]", after, maxsplit=1)[0])
     lengths = grammar.words.lengths
     return next((word.lower() for word in words if word[0].isupper() and word.lower() not in lengths), "")
 
 
 def _kind(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> tuple[str, bool]:
-    """The class of a count of people by the nearest cue, and whether its own clause has that cue."""
+    """Return the class of a count by the nearest cue, and whether that cue is in the same clause."""
     start, end = max(0, match.start() - CLAUSE_REACH), match.end() + CLAUSE_REACH
     near = sentence[start:end]
     cues: list[tuple[int, int, str]] = []

@@ -1,17 +1,17 @@
-"""How alike two sentences of one story are: do they state the same fact?
+"""The similarity of two sentences of one story.
 
-The measure is the cosine of TF-IDF vectors whose document frequencies are counted *inside the story* (a word
-that all its sentences share tells nothing here, however rare it is elsewhere), helped by containment,
-bigrams, shared content words that are no names, equal figures; held back where both quote different words,
-name different names, or share nothing but names: most wrong pairs share two names and nothing else.
+The base is the cosine of TF-IDF vectors with document frequencies *inside the story*, where a word of every
+sentence carries no information, however rare it is elsewhere. Containment, bigrams, shared content words and
+equal figures raise it; different quotations, different names, or shared names only lower it, because most
+wrong pairs share two names and nothing else.
 
     s = .40 cosine + .25 containment x min(1, n/4) + .15 bigrams + .20 min(1, content weight / 9)
         + .08 an equal number + .08 the same "not" + .04 a shared name - .12 disjoint names
-        - .15 different quotations - .08 unlike lengths - .10 only one denies;
+        - .15 different quotations - .08 different lengths - .10 only one denies;
         at most .35 where n < 2, the cosine < .6 and no "not" is shared
 
-n: shared content words, names and attribution left out, words of every report counting a third.
-The weights belong together (set on 130 hand-judged pairs, kept on 105 others): change them as a set.
+n: shared content words without names and attribution; words that every report has count a third.
+The weights depend on each other; they were set on 130 pairs judged by hand and verified on 105 others.
 """
 
 import math
@@ -30,62 +30,64 @@ from aggregator.stories.names import CAPITAL_NOUNS, StoryNames
 from aggregator.stories.words import WordToken, generic_heads, tokens
 
 ATTRIBUTION_FACTOR = 0.55  # squared .30: attribution in both sentences; once .55: in one of them
-INHERITED_FACTOR = 0.5  # names taken over from the sentence before
+INHERITED_FACTOR = 0.5  # names taken over from the previous sentence
 GENERIC_SHARE = 0.34
-NEGATION_REACH = 2  # words of meaning that a "no" or "not" is about
+NEGATION_REACH = 2  # content words after a negation that it applies to
 ORDINAL_AFTER = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
 QUOTATION = re.compile(r"“([^”“]{1,600})”|\"([^\"]{1,600})\"|„([^“„]{1,600})“|«([^»]{1,600})»")
 
 
 @dataclass(frozen=True, slots=True)
 class SentenceFeatures:
-    """What is compared of one sentence. Dicts keep the order of the words: sums must not depend on hashes."""
+    """The features of a sentence. Dicts keep the order of words, so that sums do not depend on hashes."""
 
     sentence: Sentence
     weights: dict[str, float]
     norm: float
     total: float
     bigrams: frozenset[tuple[str, str]]
-    names: frozenset[str]  # of what is said: without those in the attribution, with those it means
-    mentioned: frozenset[str]  # all of them
-    content: dict[str, float]  # heads that are neither names nor attribution, with their in-story weights
+    names: frozenset[str]  # without those in the attribution, with implied ones
+    mentioned: frozenset[str]  # all names
+    content: dict[str, float]  # heads that are no names nor attribution, with weights
     numbers: frozenset[str]
     quoted: frozenset[str]
     length: int
-    attributed: bool  # names who says it; "he said" does not
+    attributed: bool  # names its speaker; "he said" does not
     denies: bool
-    negates: bool  # a plain "no" or "not"
-    negated: frozenset[str]  # the first heads behind each of them
+    negates: bool  # has a plain negation
+    negated: frozenset[str]  # the first heads after each negation
     figures: tuple[Figure, ...]
     language: str | None
 
 
 def read_features(reports: Sequence[SourceReport]) -> list[SentenceFeatures]:
-    """The features of every sentence of the story, report by report in order."""
-    found = {
+    """Return the features of every sentence of the story, by report."""
+    tokens_of = {
         (sentence.report, sentence.position): tokens(sentence.text, report.article.language)
         for report in reports
         for sentence in report.sentences
     }
-    names = StoryNames.of(list(found.values()), {report.article.language for report in reports})
+    names = StoryNames.of(list(tokens_of.values()), {report.article.language for report in reports})
     frequency: Counter[str] = Counter()
-    for words in found.values():
+    for words in tokens_of.values():
         frequency.update(list(dict.fromkeys(token.head for token in words if token.head)))
-    weight = {head: math.log((len(found) + 1) / (df + 0.5)) for head, df in frequency.items()}
+    weight = {head: math.log((len(tokens_of) + 1) / (df + 0.5)) for head, df in frequency.items()}
     story = _StoryWords(names, weight)
     features: list[SentenceFeatures] = []
     for report in reports:
-        places = names.places_of([found[s.report, s.position] for s in report.sentences])
+        places = names.places_of([tokens_of[s.report, s.position] for s in report.sentences])
         for sentence in report.sentences:
-            words = found[sentence.report, sentence.position]
-            before = found.get((sentence.report, sentence.follows)) if sentence.follows is not None else None
-            context = names.context(words, before, places[sentence.position])
+            words = tokens_of[sentence.report, sentence.position]
+            previous = (
+                None if sentence.follows is None else tokens_of.get((sentence.report, sentence.follows))
+            )
+            context = names.context(words, previous, places[sentence.position])
             features.append(_features(sentence, words, context, story, report.article.language))
     return features
 
 
 def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
-    """0 (nothing in common) to about 1.1; symmetric. Thresholds: `count_from`, `near_from`."""
+    """Return the similarity, 0 (nothing in common) to about 1.1; symmetric."""
     if len(b.weights) < len(a.weights):
         a, b = b, a
     dot = shared_weight = 0.0
@@ -96,35 +98,35 @@ def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
             shared_weight += min(mine, theirs)
     if dot <= 0.0:
         return 0.0
-    alike = dot / (a.norm * b.norm)
+    cosine_ = dot / (a.norm * b.norm)
     containment = shared_weight / (min(a.total, b.total) or 1.0)
     n, content_weight = _shared_content(a, b)
-    s = 0.40 * alike + 0.25 * containment * min(1.0, n / 4) + 0.15 * _shared_bigrams(a, b)
+    s = 0.40 * cosine_ + 0.25 * containment * min(1.0, n / 4) + 0.15 * _shared_bigrams(a, b)
     s += 0.20 * min(1.0, content_weight / 9) + _signs(a, b, containment)
-    if n < 2 and alike < 0.6 and not a.negated & b.negated:
+    if n < 2 and cosine_ < 0.6 and not a.negated & b.negated:
         s = min(s, 0.35)
     return max(0.0, s)
 
 
 def cosine(a: SentenceFeatures, b: SentenceFeatures) -> float:
-    """How alike they are as a whole, 0 to 1."""
+    """Return the cosine of the whole sentences, 0 to 1."""
     dot = sum(mine * b.weights[head] for head, mine in a.weights.items() if head in b.weights)
     return dot / (a.norm * b.norm)
 
 
 def shows_names(features: SentenceFeatures) -> bool:
-    """Whether capitals tell names in its script and language."""
+    """Whether capital letters mark names in its script and language."""
     text = features.sentence.text
     return features.language not in CAPITAL_NOUNS and text.upper() != text.lower()
 
 
 def shared_words(a: SentenceFeatures, b: SentenceFeatures) -> float:
-    """Content words that both have, names and attribution left out; everyday ones count a third."""
+    """Count shared content words without names and attribution; generic ones count a third."""
     return _shared_content(a, b)[0]
 
 
 def named_share(a: SentenceFeatures, b: SentenceFeatures) -> float:
-    """How much of what two sentences share is names, 0 to 1: most wrong pairs share names and little else."""
+    """Return the share of names in what two sentences share, 0 to 1."""
     named = other = 0.0
     for head, mine in a.weights.items():
         theirs = b.weights.get(head)
@@ -154,12 +156,12 @@ def _shared_bigrams(a: SentenceFeatures, b: SentenceFeatures) -> float:
 
 
 def _signs(a: SentenceFeatures, b: SentenceFeatures, containment: float) -> float:
-    """Single signs for and against one fact."""
+    """Return the sum of the bonuses and penalties."""
     s = 0.0
     if a.numbers & b.numbers:
         s += 0.08
     if a.negated & b.negated and a.names & b.names:
-        s += 0.08  # both say no to the same thing
+        s += 0.08  # both negate the same thing
     if a.names & b.names:
         s += 0.04
     elif a.names and b.names:
@@ -174,7 +176,7 @@ def _signs(a: SentenceFeatures, b: SentenceFeatures, containment: float) -> floa
 
 @dataclass(frozen=True, slots=True)
 class _StoryWords:
-    """What all sentences of the story tell of its words."""
+    """Statistics over all sentences of the story."""
 
     names: StoryNames
     weight: dict[str, float]
@@ -233,10 +235,10 @@ def _attribution(language: str | None) -> tuple[re.Pattern[str], ...]:
 
 
 def _negated(text: str, heads: Sequence[WordToken], language: str | None) -> list[str]:
-    found: list[str] = []
+    negated: list[str] = []
     for match in cues_of(language).negation.finditer(text):
-        found += [token.head for token in heads if token.start >= match.end()][:NEGATION_REACH]
-    return found
+        negated += [token.head for token in heads if token.start >= match.end()][:NEGATION_REACH]
+    return negated
 
 
 def _quoted(text: str, heads: Sequence[WordToken]) -> list[str]:
@@ -249,7 +251,7 @@ def _within(token: WordToken, spans: Sequence[tuple[int, int]]) -> bool:
 
 
 def _is_number(token: WordToken, text: str) -> bool:
-    """A number, but no year and no ordinal: "the 9th Circuit" counts nothing."""
+    """Whether the token is a number but no year and no ordinal ("the 9th Circuit")."""
     if not token.head[0].isdigit() or _is_year(token.head):
         return False
     return ORDINAL_AFTER.match(text, token.end) is None

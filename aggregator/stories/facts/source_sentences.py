@@ -1,7 +1,6 @@
-"""What is read of a story: its independent texts, cut into sentences that may be shown.
+"""The independent texts of a story, split into sentences that may be shown.
 
-Copies are left out: an original speaks for its whole group. Excerpts too, unless there is
-nothing else.
+Copies are left out, since the original represents its group; excerpts, too, unless there is nothing else.
 """
 
 import re
@@ -12,12 +11,12 @@ from aggregator.extract.sentences import paragraphs, split_sentences
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import ArticleView, AttributedSentence
 from aggregator.stories.counts import with_originals
-from aggregator.stories.facts.standalone_sentences import is_whole, runs_in
-from aggregator.stories.title_cleanup import clean_title
+from aggregator.stories.facts.standalone_sentences import has_link_text, is_whole
+from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import word_count
 
-# "11.30 p.m.: ", "21:14 Uhr - ": the clock that opens an entry of a live blog is no part of its sentence.
+# "11.30 p.m.: ", "21:14 Uhr - ": the time before an entry of a live blog is no part of its sentence.
 CLOCK = re.compile(
     r"^\s*\d{1,2}[:.]\d{2}\s*(?:a\.?m\.?|p\.?m\.?|uhr|gmt|utc|bst|est|edt|cet|cest)?\s*[:|–—-]\s+",
     re.IGNORECASE,
@@ -26,30 +25,30 @@ CLOCK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence word for word as it stands in its report."""
+    """A sentence, word for word as in its report."""
 
     text: str
-    report: int  # index among the story's reports
+    report: int  # index among the reports of the story
     position: int  # in the report, from 0
-    follows: int | None  # position of the sentence before it in the same paragraph
+    follows: int | None  # position of the previous sentence of the paragraph
 
 
 @dataclass(frozen=True, slots=True)
 class SourceReport:
-    """One independent text. `origin` is its outlet; a report of unknown outlet is a voice of its own."""
+    """One independent text. `origin` is the key of its outlet, or of the article where that is unknown."""
 
     article: ArticleView
     origin: str
     sentences: tuple[Sentence, ...]
 
     def said(self, sentence: Sentence) -> AttributedSentence:
-        """The sentence with the name of who says it."""
+        """Return the sentence with its outlet."""
         return AttributedSentence(text=sentence.text, article=self.article.id, outlet=self.article.outlet)
 
 
 def read_reports(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[SourceReport]:
-    """The reports of a story, oldest first, at most `reports_cap` of them."""
-    chosen = sorted(_chosen(articles, tuning.reports_cap), key=lambda a: (a.effective, a.id))
+    """Return the reports of a story, oldest first, at most `reports_cap`."""
+    chosen = sorted(_chosen(articles, tuning.reports_cap), key=lambda a: (a.effective_at, a.id))
     return [
         SourceReport(article, _origin(article), tuple(_sentences(article, index, tuning)))
         for index, article in enumerate(chosen)
@@ -64,33 +63,33 @@ def _chosen(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
     present = {article.id for article in articles}
     originals = [a for a in with_originals(articles) if a.copy_of not in present or a.role == "excerpt"]
     with_lead = [a for a in originals if a.role != "excerpt"] or originals
-    newest = sorted(with_lead, key=lambda a: (a.effective, a.id), reverse=True)
-    turn: dict[str, int] = {}
-    turns: list[tuple[int, ArticleView]] = []
+    newest = sorted(with_lead, key=lambda a: (a.effective_at, a.id), reverse=True)
+    count_of: dict[str, int] = {}
+    rounds: list[tuple[int, ArticleView]] = []  # round-robin over the outlets
     for article in newest:
         origin = _origin(article)
-        turn[origin] = turn.get(origin, 0) + 1
-        turns.append((turn[origin], article))
-    turns.sort(key=lambda pair: pair[0])  # stable: within a turn the newest first
-    return [article for _, article in turns[:cap]]
+        count_of[origin] = count_of.get(origin, 0) + 1
+        rounds.append((count_of[origin], article))
+    rounds.sort(key=lambda pair: pair[0])  # stable: in each round the newest first
+    return [article for _, article in rounds[:cap]]
 
 
 def _sentences(article: ArticleView, report: int, tuning: StoryTuning) -> list[Sentence]:
     title = _folded(clean_title(article))
-    found: list[Sentence] = []
+    sentences: list[Sentence] = []
     seen: list[str] = []
     for paragraph in paragraphs(article.text[: tuning.text_chars_cap]):
-        before: int | None = None
+        previous: int | None = None
         for text in split_sentences(CLOCK.sub("", paragraph)):
             folded = _folded(text)
             if not _may_be_shown(text, tuning) or folded == title or any(folded in other for other in seen):
                 continue
             seen.append(folded)
-            found.append(Sentence(text, report, len(found), before))
-            before = len(found) - 1
-        if len(found) >= tuning.sentences_cap:
+            sentences.append(Sentence(text, report, len(sentences), previous))
+            previous = len(sentences) - 1
+        if len(sentences) >= tuning.sentences_cap:
             break
-    return _without_repeats(found[: tuning.sentences_cap])
+    return _without_repeats(sentences[: tuning.sentences_cap])
 
 
 def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
@@ -100,22 +99,22 @@ def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
     return (
         tuning.sentence_words_min <= words <= tuning.sentence_words_max
         and is_whole(text)
-        and not runs_in(text)
+        and not has_link_text(text)
     )
 
 
-def _without_repeats(found: list[Sentence]) -> list[Sentence]:
-    """Without sentences that a later one of the same report contains (a standfirst repeated in the text)."""
-    folded = [_folded(sentence.text) for sentence in found]
-    kept = [
+def _without_repeats(sentences: list[Sentence]) -> list[Sentence]:
+    """Drop sentences that a later one contains, such as a standfirst repeated in the text."""
+    folded = [_folded(sentence.text) for sentence in sentences]
+    unique = [
         sentence
-        for index, sentence in enumerate(found)
+        for index, sentence in enumerate(sentences)
         if not any(folded[index] in later for later in folded[index + 1 :])
     ]
-    new_position = {sentence.position: index for index, sentence in enumerate(kept)}
+    new_position = {sentence.position: index for index, sentence in enumerate(unique)}
     return [
         Sentence(s.text, s.report, index, None if s.follows is None else new_position.get(s.follows))
-        for index, s in enumerate(kept)
+        for index, s in enumerate(unique)
     ]
 
 

@@ -1,4 +1,4 @@
-"""How well a sentence stands alone, without the sentences before it."""
+"""How well a sentence can be understood without the sentences before it."""
 
 import re
 from functools import lru_cache
@@ -7,18 +7,18 @@ from aggregator.stories.lexicon import word_list
 from aggregator.stories.words import word_count
 
 END_MARK = re.compile(r"(?<![.!?…。！？।۔؟])[.!?…。！？।۔؟]++[\"”’»“)\]」』]*+\s*$")
-RUN_IN = re.compile(r"[a-z][A-Z]{2,}|\sMORE\s")  # the text of a link, run into the sentence
+RUN_IN = re.compile(r"[a-z][A-Z]{2,}|\sMORE\s")  # the text of a link inside the sentence
 OPENING, CLOSING = "“„«「", "”»」"
 DATELINE = re.compile(r"^[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)\s*[-–—]\s")  # "HALVERNE (MNA) — "
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 FEW_WORDS = 7
 
 
-@lru_cache(maxsize=4096)  # asked of a sentence wherever it may be shown
+@lru_cache(maxsize=4096)  # called wherever a sentence may be shown
 def standalone(sentence: str, language: str | None = None) -> float:
-    """1 for a sentence that can be shown by itself, less (below 0, too) for one that leans on others.
+    """Return 1 for a sentence that can be shown by itself, less (also below 0) for one that refers to others.
 
-    What it leans by is known for the languages of languages.yaml; names for scripts with capitals.
+    Anaphora is known for the languages of languages.yaml, names for scripts with capital letters.
     """
     words = WORD.findall(sentence)
     if not words:
@@ -27,7 +27,7 @@ def standalone(sentence: str, language: str | None = None) -> float:
     has_capitals = sentence.lower() != sentence.upper()
     named = any(word[0].isupper() for word in words[1:])
     score = 1.0
-    if lowered[0] in word_list(language, "leaning"):
+    if lowered[0] in word_list(language, "anaphora"):
         score -= 0.5
     elif any(word in word_list(language, "pronouns") for word in lowered[1:5]) and not any(
         w[0].isupper() for w in words[1:5]
@@ -47,7 +47,7 @@ def standalone(sentence: str, language: str | None = None) -> float:
 
 
 def is_bare_quotation(sentence: str) -> bool:
-    """Nothing but words of somebody who is not named."""
+    """Whether the sentence is a quotation without its speaker."""
     return (
         bool(re.fullmatch(r"\s*[“\"„«「].*[”\"»“」]\s*", sentence))
         and len(re.findall(r"[“\"„«”»「」]", sentence)) == 2
@@ -55,19 +55,19 @@ def is_bare_quotation(sentence: str) -> bool:
 
 
 def is_whole(sentence: str) -> bool:
-    """Ends as a sentence ends: headings, captions and bylines do not."""
+    """Whether the text ends like a sentence, as headings, captions and bylines do not."""
     return bool(
         END_MARK.search(sentence) or sentence.rstrip().endswith(('"', "”", "»", "’", "“", "」", "』"))
     )
 
 
-def runs_in(sentence: str) -> bool:
-    """Whether the text of links was run into the sentence: not fit to be shown."""
+def has_link_text(sentence: str) -> bool:
+    """Whether the sentence contains the text of links, so that it cannot be shown."""
     return bool(RUN_IN.search(sentence))
 
 
 def _unbalanced(sentence: str) -> bool:
     opened = sum(sentence.count(mark) for mark in OPENING)
     closed = sum(sentence.count(mark) for mark in CLOSING)
-    # German closes with the mark that English opens with; there only the sum can be judged.
+    # The closing mark in German is the opening one in English, so only the sum is checked.
     return (opened + closed) % 2 == 1 or sentence.count('"') % 2 == 1

@@ -1,12 +1,10 @@
-"""The merged story: what the reports of one event say together, in their own words.
+"""The merged text of a story: the statements of its reports, by extractive summarization.
 
-Extractive: every sentence shown stands word for word in the report it is attributed to. Two levels of
-agreement: from `count_from` on sentences are counted as one fact ("2 of 4 outlets"), between `near_from` and
-that they are only set side by side. A wrong "3 of 4" would be a lie, a wrong neighbour is only untidy.
+Every sentence is taken word for word from the report that it is attributed to. From similarity `count_from`
+on sentences are counted as one fact ("2 of 4 outlets"); from `near_from` on they are only shown together,
+because a wrong pair there is no false statement, as a wrong "3 of 4" would be.
 
-    reports → sentences → features → likeness of pairs → facts, what differs, denials, what only one has
-
-The lead and the facts of a merged story, so that no sentence is told twice.
+    reports → sentences → features → similarities → facts, disagreements, statements of one outlet
 """
 
 from collections.abc import Sequence
@@ -26,9 +24,9 @@ from aggregator.stories.words import word_count
 
 
 def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
-    """The lead with those who say the same, and the other facts.
+    """Return the lead as a fact, and the other facts, so that no sentence is shown twice.
 
-    A lead that nobody else says is a fact of one; None without a lead.
+    A lead that no other outlet states is a fact of one outlet; None without a lead.
     """
     if merged.lead is None:
         return None, merged.facts
@@ -38,8 +36,8 @@ def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
     return lead, tuple(fact for fact in merged.facts if fact is not lead)
 
 
-ALARM_ORIGINS = 3  # so many outlets without anything alike may not tell of one event ...
-ALARM_SENTENCES = 30  # ... when they say so much: short reports of one event may have nothing in common
+WARNING_ORIGINS = 3  # so many outlets without similar sentences may not report one event ...
+WARNING_SENTENCES = 30  # ... if they have so many: short reports may have none in common
 LEAD_SENTENCES = 3
 LEAD_WORDS = range(12, 46)
 
@@ -47,13 +45,13 @@ LEAD_WORDS = range(12, 46)
 def merge(
     articles: Sequence[ArticleView], shown_title: str | None = None, tuning: StoryTuning | None = None
 ) -> MergedStory:
-    """Tells a story of its articles (with their texts); the order they are given in does not matter.
+    """Render the merged text of these articles, which must have their texts, in any order.
 
-    `shown_title` is the headline people see now. Time grows with the square of the sentences, which
+    `shown_title` is the present headline. Time grows with the square of the number of sentences, which
     `reports_cap` and `sentences_cap` bound.
     """
     tuning = tuning or shipped_tuning()
-    articles = sorted(articles, key=lambda a: (a.effective, a.id))
+    articles = sorted(articles, key=lambda a: (a.effective_at, a.id))
     reports = read_reports(articles, tuning)
     features = read_features(reports)
     keys = key_terms([report.article for report in reports], tuning.headline_key_terms)
@@ -67,14 +65,14 @@ def merge(
     groups = [group for group in groups if not any(len(one & set(group.members)) > 1 for one in sets)]
     facts = _facts(rendering, groups, lead)
     beside = _beside(rendering, set().union(*sets))
-    rendered_apart = disagreements(rendering, differing, groups)
+    disagreeing = disagreements(rendering, differing, groups)
     agreed = _agreed(rendering)
     return MergedStory(
         title=shown_title or headline(articles, None, tuning).title,
         lead=None if lead is None else rendering.said(lead),
         facts=facts,
         only=_only(rendering),
-        disagreements=rendered_apart,
+        disagreements=disagreeing,
         timeline=timeline(reports, tuning, trails(articles)),
         beside=beside,
         agreed=agreed,
@@ -88,7 +86,7 @@ def _share(features: SentenceFeatures, keys: dict[str, float]) -> float:
 
 
 def _lead(rendering: RenderContext) -> int | None:
-    """One sentence from the top of a report that says most of what the story is about."""
+    """Choose a sentence from the beginning of a report with the highest share of key terms."""
     candidates = [
         index
         for index, features in enumerate(rendering.features)
@@ -112,9 +110,9 @@ def _lead(rendering: RenderContext) -> int | None:
 
 
 def _lead_first(rendering: RenderContext, group: FactGroup, lead: int | None) -> FactGroup:
-    """The group with the lead as its shown sentence, where all others say the same as the lead.
+    """Return the group with the lead as its shown sentence, if all other members state the same as the lead.
 
-    The page then tells with the lead who else says it, and does not say it a second time.
+    Pages then list the outlets of the fact with the lead and do not repeat it.
     """
     others = [index for index in group.members if index != lead]
     if lead not in group.members or lead == group.members[0]:
@@ -155,8 +153,8 @@ def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | No
     )
 
 
-def _beside(rendering: RenderContext, taken: set[int]) -> tuple[tuple[AttributedSentence, ...], ...]:
-    """Pairs near each other and nearest to each other: set side by side, never counted."""
+def _beside(rendering: RenderContext, disagreeing: set[int]) -> tuple[tuple[AttributedSentence, ...], ...]:
+    """Return pairs of sentences that are best matches of each other, shown together but not counted."""
     tuning, features = rendering.tuning, rendering.features
     best = best_matches(rendering.similarities, tuning.near_from)
     near = sorted((-s, pair) for pair, s in rendering.similarities.pairs.items() if s >= tuning.near_from)
@@ -166,7 +164,7 @@ def _beside(rendering: RenderContext, taken: set[int]) -> tuple[tuple[Attributed
             break
         if (
             rendering.origin(a) == rendering.origin(b)
-            or {a, b} & taken
+            or {a, b} & disagreeing
             or a in rendering.shown
             or b in rendering.shown
         ):
@@ -183,9 +181,9 @@ def _beside(rendering: RenderContext, taken: set[int]) -> tuple[tuple[Attributed
 
 
 def _has_no_shared_fact(rendering: RenderContext) -> bool:
-    """Whether several outlets say nothing that is nearly the same: too far apart even for side by side."""
+    """Whether no sentences of several outlets are similar."""
     origins, tuning = rendering.origins, rendering.tuning
-    if len(set(origins)) < ALARM_ORIGINS or len(origins) < ALARM_SENTENCES:
+    if len(set(origins)) < WARNING_ORIGINS or len(origins) < WARNING_SENTENCES:
         return False
     return not any(
         s >= tuning.count_from and origins[a] != origins[b]
@@ -194,7 +192,7 @@ def _has_no_shared_fact(rendering: RenderContext) -> bool:
 
 
 def _agreed(rendering: RenderContext) -> tuple[AgreedFigure, ...]:
-    """Figures that several outlets give. They mark nothing as shown: their sentences may stand elsewhere."""
+    """Return figures that several outlets state. Their sentences are not marked as shown."""
     of = len({report.origin for report in rendering.reports})
     return tuple(
         AgreedFigure(
@@ -208,7 +206,7 @@ def _agreed(rendering: RenderContext) -> tuple[AgreedFigure, ...]:
 
 
 def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
-    """What one outlet alone has: up to `only_cap` sentences of each, in the order of its reports."""
+    """Return statements of one outlet only: up to `only_cap` of each, in the order of its reports."""
     tuning = rendering.tuning
     by_origin: dict[str, list[tuple[float, int]]] = {}
     elsewhere = _stated_elsewhere(rendering)
@@ -218,7 +216,7 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
         if index in rendering.shown or alone < tuning.show_from:
             continue
         closeness = rendering.closeness(index)
-        if closeness > tuning.only_closeness or index in elsewhere:
+        if closeness > tuning.only_max_similarity or index in elsewhere:
             continue
         late = features.sentence.position / max(1, len(rendering.reports[features.sentence.report].sentences))
         score = (
@@ -227,7 +225,7 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
             + (0.2 if features.figures else 0.0)
             - 0.3 * late
             - 0.8 * closeness
-            - (1.0 if DATELINE.match(text) else 0.0)  # another sentence where there is one
+            - (1.0 if DATELINE.match(text) else 0.0)  # another sentence if possible
         )
         by_origin.setdefault(rendering.origin(index), []).append((-score, index))
     chosen = [index for scored in by_origin.values() for index in _without_similar(rendering, sorted(scored))]
@@ -235,17 +233,20 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
 
 
 def _without_similar(rendering: RenderContext, scored: Sequence[tuple[float, int]]) -> list[int]:
-    """The first `only_cap` that do not say again what one before them says."""
+    """Return the first `only_cap` that do not repeat an earlier one."""
     chosen: list[int] = []
     for _, index in scored:
         if len(chosen) < rendering.tuning.only_cap and all(
-            rendering.similarities.of(index, other) <= rendering.tuning.only_closeness for other in chosen
+            rendering.similarities.of(index, other) <= rendering.tuning.only_max_similarity
+            for other in chosen
         ):
             chosen.append(index)
     return chosen
 
 
 def _stated_elsewhere(rendering: RenderContext) -> set[int]:
-    """Sentences so near to another outlet's that neither may be called one outlet's own."""
-    near = (pair for pair, s in rendering.similarities.pairs.items() if s >= rendering.tuning.only_elsewhere)
+    """Return sentences that are similar to one of another outlet."""
+    near = (
+        pair for pair, s in rendering.similarities.pairs.items() if s >= rendering.tuning.only_max_elsewhere
+    )
     return {index for a, b in near if rendering.origin(a) != rendering.origin(b) for index in (a, b)}

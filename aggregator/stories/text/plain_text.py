@@ -1,4 +1,4 @@
-"""The merged story as plain text, for a terminal and for the text column of the SQL views."""
+"""The merged text of a story as plain text, for terminals and for the SQL views."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,20 +14,20 @@ from aggregator.model.core import (
     TimelineItem,
 )
 from aggregator.stories.counts import count, with_originals
+from aggregator.stories.lexicon import clean_title
 from aggregator.stories.text.merged_text import lead_and_facts
-from aggregator.stories.title_cleanup import clean_title
 
 NO_OUTLET = "unknown outlet"
 DENIAL_LABELS = {"claimed": "claim", "before": "the sentence before it", "denied": "denial"}
-TITLE_WORDS = 5  # of a title that stands for an outlet
+TITLE_WORDS = 5  # of a title shown in the place of an unknown outlet
 NO_SHARED_FACT = "No two outlets tell a fact in like words here."
 
 
 def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
-    """Headline, counts, facts with how many outlets say them, what differs, timeline, reports.
+    """Return headline, counts, facts with their number of outlets, disagreements, timeline and articles.
 
-    Every sentence carries who says it: the outlet, or where that is unknown the beginning of the article's
-    title. Ends without a newline.
+    Every sentence is attributed to its outlet, or to the beginning of the article's title where that is
+    unknown. The text does not end with a newline.
     """
     merged = _with_placeholder_names(merged, _placeholders(articles))
     lead, facts = lead_and_facts(merged)
@@ -49,7 +49,7 @@ def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
 
 
 def _placeholders(articles: Sequence[ArticleView]) -> dict[str, str]:
-    """What stands for the outlets that are unknown, by article."""
+    """Return the placeholders of unknown outlets, by article."""
     titles = {article.id: clean_title(article).split() for article in articles if article.outlet is None}
     return {
         id_: f"“{' '.join(words[:TITLE_WORDS]).rstrip(' ,:;–—-')}{'…' if len(words) > TITLE_WORDS else ''}”"
@@ -59,7 +59,7 @@ def _placeholders(articles: Sequence[ArticleView]) -> dict[str, str]:
 
 
 def _with_placeholder_names(merged: MergedStory, names: Mapping[str, str]) -> MergedStory:
-    """With `names` in the place of unknown outlets; not beside a title, which says the same."""
+    """Replace unknown outlets by `names`, except next to a title, which would be repeated."""
     if not names:
         return merged
 
@@ -140,7 +140,7 @@ def _block(block: Sequence[AttributedSentence]) -> list[str]:
 
 
 def differ_title(merged: MergedStory) -> str:
-    """The heading of the disagreements: one side alone differs from nobody."""
+    """Return the heading of the disagreements; a denial without its claim is no difference."""
     compared = any(len(each.sides) > 1 for each in merged.disagreements)
     return "Where they differ" if compared else "What is denied"
 
@@ -155,7 +155,7 @@ def _disagreement(each: Disagreement) -> list[str]:
 
 
 def disagreement_title(each: Disagreement) -> str:
-    """What kind of difference it is, in words; never that one side contradicts the other."""
+    """Return the heading of a disagreement, which never states that one side contradicts the other."""
     if each.kind == "figures":
         return "Rose from report to report" if each.rose else "Figures side by side"
     if each.kind == "times":
@@ -164,7 +164,7 @@ def disagreement_title(each: Disagreement) -> str:
 
 
 def _agreed(same: AgreedFigure, merged: MergedStory) -> list[str]:
-    """The figure and who gives it; its sentence where it is not told elsewhere."""
+    """Return a figure with its outlets, and its sentence if that is not shown elsewhere."""
     outlets = ", ".join(dict.fromkeys(_outlet(said.outlet) for said in same.said))
     line = f"- {same.words}: {same.outlets} of {same.of} outlets ({outlets})"
     rendered = {said for fact in merged.facts for said in fact.said}
@@ -174,7 +174,7 @@ def _agreed(same: AgreedFigure, merged: MergedStory) -> list[str]:
 
 
 def _only(said: Sequence[AttributedSentence], articles: Sequence[ArticleView]) -> list[str]:
-    """What only one report has, by outlet; without heading where there is no other report."""
+    """Return statements of one outlet only, by outlet; without a heading if there is no other report."""
     by_outlet: dict[str, list[AttributedSentence]] = {}
     for each in said:
         by_outlet.setdefault(each.outlet or each.article, []).append(each)
@@ -191,7 +191,7 @@ def _only(said: Sequence[AttributedSentence], articles: Sequence[ArticleView]) -
 
 
 def _timeline_lines(item: TimelineItem) -> list[str]:
-    """The moment, and below a publication who printed its text."""
+    """Return the line of a moment, and those of the reprints of a publication."""
     lines = [f"- {_moment(item)}  {_outlet(item.outlet)}: {item.text}"]
     for copy in item.copies:
         verb = "printed" if copy.is_whole else "excerpted"
@@ -201,7 +201,7 @@ def _timeline_lines(item: TimelineItem) -> list[str]:
 
 
 def _later(minutes: int | None) -> str:
-    """How long after the original; "" where that is not known to the minute."""
+    """Return the delay after the original; "" where it is not known to the minute."""
     if minutes is None:
         return ""
     hours, rest = divmod(abs(minutes), 60)
@@ -220,9 +220,9 @@ def _moment(item: TimelineItem) -> str:
 
 
 def _reports(articles: Sequence[ArticleView]) -> list[str]:
-    settled = sorted(with_originals(articles), key=lambda a: (a.effective, a.id))
-    outlets = {article.id: _outlet(article.outlet) for article in settled}
-    return [_report(article, outlets) for article in settled]
+    resolved = sorted(with_originals(articles), key=lambda a: (a.effective_at, a.id))
+    outlets = {article.id: _outlet(article.outlet) for article in resolved}
+    return [_report(article, outlets) for article in resolved]
 
 
 def _report(article: ArticleView, outlets: dict[str, str]) -> str:

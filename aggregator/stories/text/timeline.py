@@ -1,8 +1,7 @@
-"""What happened when: publications, the timed entries of live blogs, and days that sentences tell.
+"""The timeline of a story: publications, timed entries of live blogs, and days named in sentences.
 
-A day is only ever one that is declared, told against a declared one, or marked as inferred from another dated
-report of the story. What has no such day stands at the end, in its own order; the time at which we fetched an
-article is never shown as its time.
+A day is declared, resolved against a declared one, or marked as inferred from another dated report of the
+story. Items without a day are at the end, in their own order. The time of fetching is never shown.
 """
 
 import datetime as dt
@@ -13,33 +12,34 @@ from aggregator.model.core import ArticleView, CopyTrail, Reprint, TimedEntry, T
 from aggregator.stories.dates import days_inferred, days_stated
 from aggregator.stories.facts.source_sentences import CLOCK, Sentence, SourceReport
 from aggregator.stories.facts.standalone_sentences import standalone
-from aggregator.stories.title_cleanup import clean_title
+from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
 
 UTC = dt.UTC
-STATED_WORDS_MAX = 60  # longer sentences draw foreign dates into the timeline
-LEFT_OUT_FIRST = ("told", "live", "published")  # where there are too many moments, the oldest of a kind first
+STATED_WORDS_MAX = 60  # longer sentences often contain dates of other events
+LEFT_OUT_FIRST = ("told", "live", "published")  # of too many items; of each kind the oldest first
 
 
 def timeline(
     reports: Sequence[SourceReport], tuning: StoryTuning, trails: Sequence[CopyTrail] = ()
 ) -> tuple[TimelineItem, ...]:
-    """At most `timeline_cap` moments: known days in order (day-only before clocked), then the undated.
+    """Return at most `timeline_cap` items: those with a day in order (without a time first), then the others.
 
-    Publications go before entries of live blogs, and those before told days; of each kind the newest stay.
-
-    What the articles of `trails` printed of a report stands under its publication.
+    If there are too many, days named in sentences are left out before entries of live blogs, and these before
+    publications; of each kind the oldest first. Reprints in `trails` are listed with their publication.
     """
     span = _dated_span(reports, tuning)
-    printed = {trail.article: trail.reprints for trail in trails}
+    reprints = {trail.article: trail.reprints for trail in trails}
     items: list[TimelineItem] = []
     for report in reports:
-        items.append(_publication(report.article, printed.get(report.article.id, ()), tuning))
+        items.append(_publication(report.article, reprints.get(report.article.id, ()), tuning))
         items += _live(report.article)
         items += [item for s in report.sentences if (item := _stated_day(report, s, span, tuning))]
-    ordered = sorted(items, key=_moment)  # a stable sort: else in the order they came
-    kept = sorted(range(len(ordered)), key=lambda place: (-LEFT_OUT_FIRST.index(ordered[place].kind), -place))
-    return tuple(ordered[place] for place in sorted(kept[: tuning.timeline_cap]))
+    ordered = sorted(items, key=_moment)  # stable
+    places = sorted(
+        range(len(ordered)), key=lambda place: (-LEFT_OUT_FIRST.index(ordered[place].kind), -place)
+    )
+    return tuple(ordered[place] for place in sorted(places[: tuning.timeline_cap]))
 
 
 def _moment(item: TimelineItem) -> tuple[int, dt.date, int]:
@@ -48,9 +48,9 @@ def _moment(item: TimelineItem) -> tuple[int, dt.date, int]:
     return 0, item.day, -1 if item.clock_minutes is None else item.clock_minutes
 
 
-def _publication(article: ArticleView, printed: Sequence[Reprint], tuning: StoryTuning) -> TimelineItem:
+def _publication(article: ArticleView, reprints: Sequence[Reprint], tuning: StoryTuning) -> TimelineItem:
     text = clean_title(article)
-    copies = tuple(printed[: tuning.timeline_copies])
+    copies = tuple(reprints[: tuning.timeline_copies])
     if article.published is None:
         return TimelineItem(
             kind="published",
@@ -59,7 +59,7 @@ def _publication(article: ArticleView, printed: Sequence[Reprint], tuning: Story
             outlet=article.outlet,
             precision="day",
             copies=copies,
-            copy_count=len(printed),
+            copy_count=len(reprints),
         )
     published = article.published.astimezone(UTC)
     exact = article.published_precision != "day"
@@ -73,7 +73,7 @@ def _publication(article: ArticleView, printed: Sequence[Reprint], tuning: Story
         clock_minutes=published.hour * 60 + published.minute if exact else None,
         precision="minute" if exact else "day",
         copies=copies,
-        copy_count=len(printed),
+        copy_count=len(reprints),
     )
 
 
@@ -82,7 +82,7 @@ def _live(article: ArticleView) -> list[TimelineItem]:
 
 
 def _entry(article: ArticleView, entry: TimedEntry) -> TimelineItem:
-    """An entry at its moment; where its zone is not known, its clock is taken as it stands."""
+    """Return the item of an entry; a clock time without a zone is not converted."""
     time = entry.time.astimezone(UTC) if entry.time is not None else None
     if time is None and entry.day is not None:
         midnight = dt.datetime.combine(entry.day, dt.time(), UTC)
@@ -108,7 +108,7 @@ def _first_sentence(text: str) -> str:
 def _stated_day(
     report: SourceReport, sentence: Sentence, span: tuple[dt.date, dt.date] | None, tuning: StoryTuning
 ) -> TimelineItem | None:
-    """A sentence that names exactly one day other than that of publication."""
+    """Return the item of a sentence that names exactly one day other than that of publication."""
     article = report.article
     if article.language not in (None, "en") or len(sentence.text.split()) > STATED_WORDS_MAX:
         return None
@@ -135,7 +135,7 @@ def _stated_day(
 
 
 def _dated_span(reports: Sequence[SourceReport], tuning: StoryTuning) -> tuple[dt.date, dt.date] | None:
-    """First and last day of the dated reports, where they lie close enough to lend their date to others."""
+    """Return the first and last day of the dated reports, if close enough to date the others."""
     days = sorted(r.article.published.astimezone(UTC).date() for r in reports if r.article.published)
     if not days or (days[-1] - days[0]).days > tuning.reference_span_days:
         return None

@@ -1,0 +1,201 @@
+"""Compares articles with the newest reports of stories: pair model, vetoes, and the history of the stream.
+
+The stream history is divided into periods. A period ends before the first entry that was accepted on a later
+day (UTC), so decisions depend on the inbox and not on the moment of placing. After a clock that was wrong by
+more than the days of a snapshot, a period ends with the first entry of the right time.
+"""
+
+import datetime as dt
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aggregator.cluster.events.pair_model import PairArticle, PairComparison, PairModel, PairTuning
+from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
+from aggregator.cluster.events.weights import EventModel
+from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import Reason
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import articles, stream_history
+from aggregator.store.stories.articles import ComparedRow, minutes_of
+from aggregator.store.stories.stream_history import StreamPeriod
+
+_DAY = dt.timedelta(days=1)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
+_COMPARISONS_KEPT = 20_000
+
+
+class ComparedArticle(NamedTuple):
+    """An article as the pair model and the vetoes see it."""
+
+    pair: PairArticle
+    veto: VetoInput
+
+
+class ReportComparison:
+    """Compares articles with stories. Keeps decoded articles and comparisons of the present snapshot."""
+
+    def __init__(self, model: EventModel, all_tuning: Tuning) -> None:
+        self.tuning = all_tuning.section("pairs", PairTuning)
+        self._bodyless_words = model.tuning.bodyless_words
+        self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
+        self._pair_model = PairModel(model, self.tuning)
+        self._snapshot: StreamSnapshot | None = None
+        self._number: int | None = None  # of the newest closed period; None: not read yet
+        self._day: int | None = None  # of the present period; None: not read yet
+        self._inbox_no = -1  # of the article that is being placed
+        self._decoded: OrderedDict[int, ComparedArticle] = OrderedDict()
+        self._comparisons: dict[tuple[int, ...], PairComparison] = {}
+        self._articles: Counter[str] = Counter()  # not written yet
+        self._matches: Counter[str] = Counter()
+        self._matched: set[str] = set()  # outlets that report the same as that article
+
+    def forget(self) -> None:
+        """Forget what was read in a transaction that failed."""
+        self._snapshot = None
+        self._number = None
+        self._day = None
+        self._decoded.clear()
+        self._comparisons.clear()
+        self._articles.clear()
+        self._matches.clear()
+
+    # --- stream history -----------------------------------------------------------------------------------
+
+    def before(self, connection: Connection, inbox_no: int, accepted_at: dt.datetime) -> None:
+        """Close the present period if the entry with this number was accepted on a later day."""
+        self._inbox_no = inbox_no
+        self._matched.clear()
+        day = (accepted_at - _EPOCH) // _DAY
+        if self._day is not None and self._is_in_period(day, self._day):
+            return
+        latest = stream_history.latest(connection)
+        self._day = -1 if latest is None else latest.day + 1
+        if self._is_in_period(day, self._day):
+            return
+        after = -1 if latest is None else latest.last_inbox_no
+        after = max(after, inbox_no - self.tuning.period_articles)
+        count, packed = pack_frequencies(stream_history.terms_between(connection, after, inbox_no - 1))
+        number = 1 if latest is None else latest.number + 1
+        period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
+        self.write_counts(connection)
+        stream_history.close_period(connection, period, keep_terms_from=day - self.tuning.stream_days)
+        self.forget()
+
+    def _is_in_period(self, day: int, present: int) -> bool:
+        return present - self.tuning.stream_days <= day <= present
+
+    def restore(self, connection: Connection) -> None:
+        """Count the words of periods again that the snapshot needs and whose frequencies were dropped."""
+        latest = stream_history.latest(connection)
+        if latest is None:
+            return
+        for after, period in stream_history.dropped_from(
+            connection, latest.day + 1 - self.tuning.stream_days
+        ):
+            _, packed = pack_frequencies(
+                stream_history.terms_between(connection, after, period.last_inbox_no)
+            )
+            stream_history.restore_terms(connection, period.number, packed)
+        self.forget()
+
+    def number(self, connection: Connection) -> int:
+        """Return the number of the newest closed period; 0 for none."""
+        if self._number is None:
+            latest = stream_history.latest(connection)
+            self._number = 0 if latest is None else latest.number
+        return self._number
+
+    def snapshot(self, connection: Connection) -> StreamSnapshot:
+        """Return the snapshot as of the newest closed period."""
+        if self._snapshot is None:
+            self._snapshot = StreamSnapshot(*stream_history.snapshot(connection, self.tuning.stream_days))
+        return self._snapshot
+
+    def placed(self, outlet: str | None) -> None:
+        """Count a new article of an outlet, and the outlets that reported the same; see `write_counts`."""
+        if outlet is None:
+            return
+        self._articles[outlet] += 1
+        self._matches[outlet] += bool(self._matched)
+        self._matches.update(self._matched)
+
+    def write_counts(self, connection: Connection) -> None:
+        """Write what `placed` counted in this transaction."""
+        outlets = {*self._articles, *self._matches}
+        counts = {one: (self._articles[one], self._matches[one]) for one in outlets}
+        stream_history.count_outlets(connection, counts)
+        self._articles.clear()
+        self._matches.clear()
+
+    # --- comparison ---------------------------------------------------------------------------------------
+
+    def article(self, row: ComparedRow) -> ComparedArticle:
+        """Return a stored article, decoded."""
+        found = self._decoded.get(row.inbox_no)
+        if found is None:
+            pair = PairArticle(
+                terms=row.terms,
+                minutes=minutes_of(row.published, date_counts=row.date_counts),
+                body_words=row.body_words,
+                outlet=row.outlet,
+                title=row.title,
+                inbox=row.inbox_no,
+            )
+            veto = VetoInput(
+                title=row.title,
+                lead=row.lead,
+                language=row.language,
+                outlet=row.outlet,
+                minutes=minutes_of(row.published, date_counts=True),
+                bodyless=row.body_words < self._bodyless_words,
+            )
+            found = self._decoded[row.inbox_no] = ComparedArticle(pair, veto)
+            if len(self._decoded) > _ARTICLES_KEPT:
+                self._decoded.popitem(last=False)
+        return found
+
+    def revised(self, inbox_no: int) -> None:
+        """Forget an article whose text has changed."""
+        self._decoded.pop(inbox_no, None)
+        self._comparisons.clear()
+
+    def newest_reports(self, connection: Connection, story: str) -> list[ComparedArticle]:
+        """Return the newest reports of a story: one more than compared, as an article is not with itself."""
+        rows = articles.compared_rows(connection, story, self.tuning.compared_reports + 1)
+        return [self.article(row) for row in rows]
+
+    def corrections(
+        self,
+        connection: Connection,
+        own: ComparedArticle,
+        newest: Sequence[ComparedArticle],
+        *,
+        vetoes: bool = True,
+    ) -> tuple[Reason, ...]:
+        """Return the corrections of an article's score in the story that has these newest reports."""
+        others = [one for one in newest if one.pair.inbox != own.pair.inbox]
+        others = others[: self.tuning.compared_reports]
+        reasons: tuple[Reason, ...] = ()
+        with_terms = [one.pair for one in others if len(one.pair.ids)]
+        if with_terms:
+            comparison = self._compare(connection, own.pair, with_terms)
+            if own.pair.inbox == self._inbox_no:
+                self._matched |= comparison.matched
+            reasons = comparison.reasons
+        if vetoes:
+            reasons += objections(own.veto, [one.veto for one in others], self._veto_tuning)
+        return reasons
+
+    def _compare(
+        self, connection: Connection, own: PairArticle, others: Sequence[PairArticle]
+    ) -> PairComparison:
+        key = (own.inbox, *(one.inbox for one in others))
+        found = self._comparisons.get(key)
+        if found is None:
+            if len(self._comparisons) >= _COMPARISONS_KEPT:
+                self._comparisons.clear()
+            found = self._comparisons[key] = self._pair_model.compare(own, others, self.snapshot(connection))
+        return found

@@ -1,4 +1,4 @@
-"""The web application: pages, feeds and the API over one shelf."""
+"""The web application: pages, feeds and the API of one story reader."""
 
 from http import HTTPStatus
 from importlib.resources import files
@@ -27,9 +27,9 @@ from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem,
 from aggregator.web.security.middleware import API, NO_DATABASE, PROBES, RequestGuard, is_owner
 from aggregator.web.settings import PublishSettings
 
-COMPRESSED_FROM_BYTES = 1024  # below, the headers cost more than is saved
-IN_WORDS = {400: "That address has a mistake", 503: "The database does not answer"}  # headings of pages
-# An environment variable could otherwise send addresses and errors elsewhere.
+COMPRESSED_FROM_BYTES = 1024  # for smaller bodies the headers cost more than compression saves
+_HEADINGS = {400: "Invalid address", 503: "The database does not answer"}  # of pages; else HTTP's phrase
+# Otherwise an environment variable could send addresses and errors to another server.
 NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -48,19 +48,18 @@ def create_app(
     *,
     watch: health.HealthSource | None = None,
 ) -> FastAPI:
-    """All routes over `reader`. `clock` is asked only for filters that are relative to now ("24h").
+    """Return the application. `clock` is the current time for relative filters ("24h").
 
-    Without a `push_endpoint` nothing can be pushed, and no token opens anything; without a `editor` nothing
-    is
-    corrected or explained; without a `watch` only `/healthz` tells how the daemon does.
+    Without `push_endpoint` there is no push and no token is valid; without `editor` there are no corrections
+    and explanations; without `watch`, the health of the daemon, `/healthz` is the only health check.
     """
     site = Site(reader, settings, clock, editor)
     app = FastAPI(
         title="aggregator",
         version=__version__,
-        docs_url=None,  # both viewers load scripts from elsewhere
+        docs_url=None,  # both viewers load scripts from other servers
         redoc_url=None,
-        openapi_url=None,  # described.py has more to say
+        openapi_url=None,  # `openapi` describes more
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
@@ -80,62 +79,62 @@ def create_app(
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
     errors = _Errors(pages.Pages(site))
     app.add_exception_handler(HTTPException, errors.http)
-    app.add_exception_handler(AggregatorError, errors.ours)
-    app.add_middleware(RequestGuard, settings=settings, say=errors.say, tokens=push_endpoint)
+    app.add_exception_handler(AggregatorError, errors.aggregator_error)
+    app.add_middleware(RequestGuard, settings=settings, error_response=errors.respond, tokens=push_endpoint)
     return app
 
 
 class _Errors:
-    """Errors in the form of what was asked for: problem+json below /api/, a page elsewhere."""
+    """Error responses in the format of the requested address: problem+json below /api/, else a page."""
 
     def __init__(self, page: pages.Pages) -> None:
         self._page = page
 
     def http(self, request: Request, error: Exception) -> Response:
-        """No such address, no such method."""
+        """Answer an unknown address or method."""
         assert isinstance(error, HTTPException)
-        response = self.say(request, error.status_code, error.detail)
+        response = self.respond(request, error.status_code, error.detail)
         response.headers.update(error.headers or {})
         if error.status_code == 405:
             response.headers["Allow"] = ", ".join(_methods_at(request))
         return response
 
-    def ours(self, request: Request, error: Exception) -> Response:
-        """What was asked for cannot be, or the database does not answer: in the words of the error."""
+    def aggregator_error(self, request: Request, error: Exception) -> Response:
+        """Answer a refused or invalid request, or an error of the database, with the message of the error."""
         if isinstance(error, RefusedError):
             if request.url.path.startswith(API):
                 return problem_of(error)
-            response = self.say(request, error.status, str(error))
+            response = self.respond(request, error.status, str(error))
             response.headers.update(error.headers)
             return response
         if isinstance(error, UsageError):
-            return self.say(request, 400, str(error))
-        # Files, hosts and users of ours are in it.
-        return self.say(request, 503, str(error) if is_owner(request) else NO_DATABASE)
+            return self.respond(request, 400, str(error))
+        # The message may contain names of files, hosts and users.
+        return self.respond(request, 503, str(error) if is_owner(request) else NO_DATABASE)
 
-    def say(self, request: Request, status: int, detail: str) -> Response:
-        """What is wrong, in the form of what was asked for."""
-        response = self._said(request, status, detail)
+    def respond(self, request: Request, status: int, detail: str) -> Response:
+        """Return the error in the format of the requested address."""
+        response = self._formatted(request, status, detail)
         if status == 503:
             response.headers["Retry-After"] = RETRY_AFTER_SECONDS
         return response
 
-    def _said(self, request: Request, status: int, detail: str) -> Response:
+    def _formatted(self, request: Request, status: int, detail: str) -> Response:
         title = HTTPStatus(status).phrase
         if request.url.path.startswith((API, health.METRICS)) or request.url.path in PROBES:
             return problem(status, detail)
-        heading = IN_WORDS.get(status, title)
+        heading = _HEADINGS.get(status, title)
         if status == 404:
             return self._page.not_found(request)
         return self._page.problem(request, status, heading, detail)
 
 
 def _methods_at(request: Request) -> list[str]:
-    """What the address takes: a route alone knows only of its own method."""
+    """Return the methods of all routes of the address; one route has only some of them."""
     routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
-    found = [
+    methods = [
         method
         for method in ("GET", "POST", "DELETE")
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]
-    return found or ["GET"]  # of a file
+    return methods or ["GET"]  # a static file

@@ -1,6 +1,6 @@
-"""The JSON of one article, of what a search finds, and of sources. Every function shows all that it is given.
+"""The JSON of one article, of search results and of sources.
 
-As in `story_json`: times in UTC, ids as strings, no key is ever left out.
+As in `story_json`: times are in UTC, ids are strings, no key is omitted, and nothing is limited here.
 """
 
 import datetime as dt
@@ -17,7 +17,7 @@ from aggregator.model.read_model import (
     SourceView,
     StoryHit,
 )
-from aggregator.web.sanitise import visible_marked, without_bidi
+from aggregator.web.sanitise import encode_json, visible_marked
 from aggregator.web.story_json import (
     ArticleJson,
     WholeArticleJson,
@@ -31,9 +31,9 @@ COPIES_SHOWN = 100  # of one article; `copy_count` has all of them
 
 
 class OneArticleJson(WholeArticleJson, frozen=True, kw_only=True):
-    """One article. `text` is for the owner, else null, as where it is kept no more.
+    """One article. `text` is for the owner; else, and after its retention, it is null.
 
-    `reason` says why it is in its story.
+    `reason` states why the article is in its story.
     """
 
     text: str | None
@@ -45,7 +45,7 @@ class OneArticleJson(WholeArticleJson, frozen=True, kw_only=True):
 
 
 class FoundEntryJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of a live blog that was found; `clock` ("21:43") is as the live blog shows it."""
+    """A found entry of a live blog; `clock` ("21:43") is the time as the live blog shows it."""
 
     clock: str
     day: dt.date | None
@@ -54,7 +54,7 @@ class FoundEntryJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundArticleJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An article that was found. `marks` are ranges of code points of `snippet`, the end not included."""
+    """A found article. `marks` are ranges of code points of `snippet`; the end is exclusive."""
 
     id: str
     story: str
@@ -70,7 +70,7 @@ class FoundArticleJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundStoryJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A story with articles that were found; `articles` are the best of them, `found` counts them."""
+    """A story with found articles; `articles` are the best matches, `found` is the count of all."""
 
     id: str
     title: str
@@ -86,9 +86,9 @@ class FoundStoryJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SearchJson(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found, best first; `more`: there are more articles than were asked for.
+    """Search results, the best match first; `more`: there are more articles than `limit`.
 
-    `problem` says in words why a text cannot be searched for; then nothing was.
+    `problem` states why the query is invalid; then there are no results.
     """
 
     stories: tuple[FoundStoryJson, ...]
@@ -98,7 +98,7 @@ class SearchJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceJson(msgspec.Struct, frozen=True, kw_only=True):
-    """Where articles come from. `url` and `problem` are for the owner, else null."""
+    """A source. `url` and `problem` are for the owner, else null."""
 
     id: str
     name: str
@@ -120,9 +120,9 @@ class SourcesJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def one_article_json(one: ArticleDetail) -> bytes:
-    """An article by itself; its `text` is null where it is empty."""
+    """Encode one article; an empty `text` is null."""
     whole = whole_article(one.article)
-    told = OneArticleJson(
+    body = OneArticleJson(
         text=one.article.text or None,
         story=one.story,
         story_title=one.story_title,
@@ -131,24 +131,24 @@ def one_article_json(one: ArticleDetail) -> bytes:
         copies=tuple(article_in_list(copy) for copy in one.copies[:COPIES_SHOWN]),
         **msgspec.structs.asdict(whole),
     )
-    return without_bidi(msgspec.json.encode(told)) + b"\n"
+    return encode_json(body) + b"\n"
 
 
 def search_json(results: SearchResults) -> bytes:
-    """Articles and the stories that they are in."""
-    told = SearchJson(
+    """Encode search results."""
+    body = SearchJson(
         stories=tuple(_story(story) for story in results.stories),
         articles=tuple(_found(hit) for hit in results.hits),
         more=results.more,
         problem=results.problem,
     )
-    return without_bidi(msgspec.json.encode(told)) + b"\n"
+    return encode_json(body) + b"\n"
 
 
 def sources_json(sources: Iterable[SourceView]) -> bytes:
-    """All sources."""
-    told = SourcesJson(sources=tuple(_source(source) for source in sources))
-    return without_bidi(msgspec.json.encode(told)) + b"\n"
+    """Encode all sources."""
+    body = SourcesJson(sources=tuple(_source(source) for source in sources))
+    return encode_json(body) + b"\n"
 
 
 def _found(hit: SearchHit) -> FoundArticleJson:
@@ -160,7 +160,7 @@ def _found(hit: SearchHit) -> FoundArticleJson:
         title=hit.title,
         outlet=hit.outlet,
         url=hit.url,
-        effective=in_utc(hit.effective),
+        effective=in_utc(hit.effective_at),
         language=hit.language,
         snippet=snippet,
         marks=marks,
@@ -195,7 +195,7 @@ def _source(source: SourceView) -> SourceJson:
         name=source.name,
         kind=source.kind,
         url=source.url,
-        home=source.home,
+        home=source.site_url,
         folder=source.folder,
         state=source.state,
         problem=source.problem,

@@ -1,7 +1,7 @@
-"""The news desk: what a person asks of the grouping over HTTP: corrections, and why things are so.
+"""Corrections of stories and explanations of decisions, for pages and the API.
 
-Corrections go the way of the command line: a request row for the one writer of stories, which carries it out
-between two batches (`asking`, `correcting`). An answer waits for that a bounded time only.
+A correction is a row in the command queue, as from the command line; the writer executes it between two
+batches. A response waits for the result for a limited time.
 """
 
 import datetime as dt
@@ -23,21 +23,21 @@ from aggregator.store.stories import commands, corrections
 from aggregator.store.stories.corrections import Correction, CorrectionKind
 from aggregator.web.responses import RefusedError
 
-EXPLAINING_AT_ONCE = 2  # comparing two texts is work for a processor: the others are not to wait for it
+EXPLAINING_AT_ONCE = 2  # comparing two texts keeps a processor busy, and other requests need it
 EXPLAINING_PATIENCE_SECONDS = 5.0
 
 
 class EditorTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `desk` of config/tuning.yaml; units and origins stand there."""
+    """Section `editor` of config/tuning.yaml, which states units and origins."""
 
-    patience_seconds: float
-    waiting_at_once: int
+    response_wait_seconds: float
+    max_waiting: int
     max_body_bytes: int
     body_deadline_seconds: float
 
 
 class CommandStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What became of a request so far; `reason` holds the writer's words where it was refused."""
+    """The state of a command; `reason` is the message of the writer if it refused the command."""
 
     request: int
     state: Literal["waiting", "done", "refused"]
@@ -46,7 +46,7 @@ class CommandStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
 
 
 class CorrectionSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """One correction: the stories that it touched, and the articles that it took elsewhere."""
+    """One correction: the stories that it changed, and the articles that it moved."""
 
     n: int
     at: dt.datetime
@@ -58,14 +58,14 @@ class CorrectionSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=F
 
 
 class CorrectionPage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Corrections, the newest first; `next` is the number to go on before, None at the end."""
+    """Corrections, the newest first; `next` is the value of `before` for the next page, None at the end."""
 
     corrections: tuple[CorrectionSummary, ...]
     next: int | None
 
 
 class EditorService:
-    """Safe to use from many threads."""
+    """Submits corrections and explains decisions. Safe to use from many threads."""
 
     def __init__(
         self,
@@ -75,60 +75,62 @@ class EditorService:
         *,
         arrived: Callable[[], None] = lambda: None,
     ) -> None:
-        """`arrived` is called when something was left for the writer."""
-        self.tuning = all_tuning.section("desk", EditorTuning)
+        """`arrived` is called after a command was stored for the writer."""
+        self.tuning = all_tuning.section("editor", EditorTuning)
         self._database = database
         self._all_tuning = all_tuning
         self._now = now
         self._arrived = arrived
         self._explaining = threading.BoundedSemaphore(EXPLAINING_AT_ONCE)
 
-    def ask(self, command: CorrectionCommand, patience_seconds: float | None = None) -> CommandStatus:
-        """Leave a wish for the writer and wait for the answer, `desk.patience_seconds` unless told otherwise.
+    def submit(self, command: CorrectionCommand, wait_seconds: float | None = None) -> CommandStatus:
+        """Store a command for the writer and wait for its result (default: `editor.response_wait_seconds`).
 
-        Raises UsageError with the writer's words where it was refused.
+        Raises UsageError with the message of the writer if it refuses the command.
         """
         number = command_queue.enqueue(self._database, self._now(), "correct", msgspec.json.encode(command))
         self._arrived()
-        patience = self.tuning.patience_seconds if patience_seconds is None else patience_seconds
-        answer = command_queue.wait_for_answer(self._database, number, patience_seconds=patience)
+        seconds = self.tuning.response_wait_seconds if wait_seconds is None else wait_seconds
+        answer = command_queue.wait_for_answer(self._database, number, patience_seconds=seconds)
         if answer is None:
             return CommandStatus(request=number, state="waiting")
         return _done(number, answer)
 
-    def asked(self, number: int) -> CommandStatus | None:
-        """What became of a request, now; None where there is none of that number."""
+    def status(self, number: int) -> CommandStatus | None:
+        """Return the state of a command; None if there is none with this number."""
         with self._database.read() as connection:
-            found = commands.found(connection, number, "correct")
-        if found is None:
+            command = commands.found(connection, number, "correct")
+        if command is None:
             return None
-        if found.state == "done" and found.answer is not None:
-            return _done(number, found.answer)
-        return CommandStatus(request=number, state=found.state, reason=found.answer)
+        if command.state == "done" and command.result is not None:
+            return _done(number, command.result)
+        return CommandStatus(request=number, state=command.state, reason=command.result)
 
     def corrections(self, limit: int, before: int | None = None) -> CorrectionPage:
-        """What persons decided, the newest first, those with numbers below `before`."""
+        """Return corrections, the newest first; with `before`, those with lower numbers."""
         with self._database.read() as connection:
-            found = corrections.newest(connection, limit + 1, before)
-        shown = found[:limit]
+            rows = corrections.newest(connection, limit + 1, before)
+        shown = rows[:limit]
         return CorrectionPage(
-            corrections=tuple(map(_decided, shown)),
-            next=shown[-1].n if shown and len(found) > limit else None,
+            corrections=tuple(map(_summary, shown)),
+            next=shown[-1].correction_no if shown and len(rows) > limit else None,
         )
 
     def has_correction(self, number: int) -> bool:
-        """Whether there is a correction of that number, undone or not."""
+        """Return whether a correction has this number, undone or not."""
         page = self.corrections(1, number + 1)
         return any(one.n == number for one in page.corrections)
 
     def explanation(self, article: str, other: str | None = None) -> Explanation | None:
-        """Why an article is where it is, and how it stands to `other`; None where one of them is not there.
+        """Explain the placement of an article, and compare it with `other`; None if one does not exist.
 
-        All of it: what may be shown to others is for `bounds` to say. Raises RefusedError (503) where too
-        many are asked for at once.
+        The texts are not limited; `excerpts.bounded_explanation` does that. Raises RefusedError (503) if too
+        many explanations are requested at once.
         """
         if not self._explaining.acquire(timeout=EXPLAINING_PATIENCE_SECONDS):
-            raise RefusedError(503, "too much is being explained at once", headers={"Retry-After": "5"})
+            raise RefusedError(
+                503, "too many explanations at once; try again later", headers={"Retry-After": "5"}
+            )
         try:
             return explanation(
                 DatabaseStoryReader(self._database, self._all_tuning), article, other, self._all_tuning
@@ -139,11 +141,11 @@ class EditorService:
             self._explaining.release()
 
 
-def _decided(one: Correction) -> CorrectionSummary:
+def _summary(one: Correction) -> CorrectionSummary:
     moved = one.detail.moved
     stories = dict.fromkeys(story for each in moved for story in (each.after, each.before))
     return CorrectionSummary(
-        n=one.n,
+        n=one.correction_no,
         at=one.at,
         kind=one.kind,
         undone_at=one.undone_at,

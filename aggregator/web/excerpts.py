@@ -1,14 +1,12 @@
-"""Promise 9: what leaves the machine carries at most so many words, and characters, of any one article.
+"""The excerpt limit: output contains at most a number of words, and characters, of any one article.
 
-`for_reader` turns a story into what a reader may see of it; all writers (JSON, feed, pages) show what they
-are given and know no rights. The rule: an article's title counts, every sentence of it that stands anywhere
-in the output counts once, and what no longer fits is left out, whole sentences at a time (only leads and
-summaries are cut). `nosnippet` leaves the title; `noarchive` leaves an excerpt, whatever `full_text` says.
+`for_reader` limits a story; the encoders of JSON, feeds and pages write all that they receive and check no
+rights. The title of an article counts. Each of its sentences counts once, wherever the output contains it. A
+sentence that exceeds the limit is omitted as a whole; only leads and summaries are cut. With `nosnippet` only
+the title is left; with `noarchive` or a reservation against text mining an excerpt, whatever
+`publish.full_text` is.
 
-Promise 9 for what is no story: one article, a hit of a search, an explanation, a source.
-
-`rights` bounds stories; the rules are the same: the title counts, `nosnippet` leaves the title alone,
-`noarchive` and a reservation against text mining leave an excerpt whatever `publish.full_text` says.
+The same rules apply to single articles, search hits, explanations and sources.
 """
 
 import re
@@ -31,14 +29,14 @@ from aggregator.model.read_model import ArticleDetail, EntryHit, Quality, Search
 from aggregator.pipeline.placement.explain import Explanation, PairExplanation, SharedTerms
 
 Access = Literal["owner", "all", "excerpt"]
-CHARS_A_WORD = 12  # so many characters an allowed word (promise 9); texts have 5 to 7 with their spaces
-ITEM_FACTS = 6  # told in one item of a feed; the story page has all
+CHARS_A_WORD = 12  # for each word of `excerpt_words`; texts have 5 to 7, spaces included
+ITEM_FACTS = 6  # in one feed item; the story page has all
 ITEM_DISAGREEMENTS = 2
-ITEM_ONLY = 4  # sentences that one report alone has
+ITEM_ONLY = 4  # sentences of a single report
 
-# A word is a run between spaces or punctuation, at most 40 characters of it: "al-Assad's" is three, so that
-# whoever counts otherwise finds no more than we did. In kana, Han, Hangul, Thai, Lao, Khmer and Burmese, most
-# of which are written without spaces, two characters are one word.
+# A word is a run of at most 40 characters between spaces or punctuation: "al-Assad's" is three, so that other
+# ways to count find no more words. In kana, Han, Hangul, Thai, Lao, Khmer and Burmese, most of which are
+# written without spaces, two characters are one word.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _PUNCTUATION = r"""\-‐‑‒–—―'’‘ʼ"“”„«»‹›/\\.,:;…·•!?¡¿&+@#_=|~*()\[\]{}<>،؛؟۔।"""
 _WORD = re.compile(
@@ -47,12 +45,12 @@ _WORD = re.compile(
 
 
 def count_words(text: str) -> int:
-    """Words as promise 9 counts them; each CHARS_A_WORD characters are a word at least."""
+    """Return the number of words for `excerpt_words`: at least one for each CHARS_A_WORD characters."""
     return max(sum(1 for _ in _WORD.finditer(text)), -(-len(text) // CHARS_A_WORD))
 
 
 def first_words(text: str, words: int) -> str:
-    """At most `words` words of `text`; a cut is marked with an ellipsis."""
+    """Return at most `words` words of `text`; an ellipsis marks a cut."""
     if len(text) < 2 * words and text.isascii():
         return text  # words and the spaces between them take two characters each, or more
     end, limit = 0, CHARS_A_WORD * words
@@ -69,7 +67,7 @@ def first_words(text: str, words: int) -> str:
 def for_reader(
     story: StoryView, merged: MergedStory | None, access: Access, words: int
 ) -> tuple[StoryView, MergedStory | None]:
-    """What a reader with `access` may see of a story: all of it, or at most `words` words an article."""
+    """Limit a story to what `access` permits: all of it, or at most `words` words of each article."""
     if access == "owner":
         return story, merged
     allowance = _Allowance(story, words, whole_allowed=access == "all")
@@ -83,15 +81,16 @@ def for_reader(
 def for_item(
     story: StoryView, merged: MergedStory | None, words: int
 ) -> tuple[StoryView, MergedStory | None]:
-    """What one item of a feed may hold of a story: less than a page, so that its words go further.
+    """Limit a story to what one feed item shows, which is less than a page.
 
-    Of what is told the lead, disagreements, facts and then what one report alone says are left, a few of
-    each; each fact with one sentence: that of the first report which still has words free (the others keep
-    who says it, without text). The summary is left where nothing else is told; articles keep their titles.
+    Of the merged text the item has the lead and a few disagreements, facts and sentences of single reports.
+    Each fact has one sentence, from the first report with words left; the other reports are named without
+    text. The summary remains if there is neither lead nor fact. Articles keep their titles.
     """
     allowance = _Allowance(story, words, whole_allowed=False)
-    told = _merged_in_item(merged, allowance) if merged else None
-    summary = "" if told and (told.lead or told.facts) else _bounded_story(story, allowance).summary
+    bounded_merged = _merged_in_item(merged, allowance) if merged else None
+    has_text = bounded_merged is not None and bool(bounded_merged.lead or bounded_merged.facts)
+    summary = "" if has_text else _bounded_story(story, allowance).summary
     bounded = msgspec.structs.replace(
         story,
         title=first_words(story.title, words),
@@ -110,11 +109,11 @@ def for_item(
         links=(),
         trails=(),
     )
-    return bounded, told
+    return bounded, bounded_merged
 
 
 def for_change(article: ArticleView, words: int) -> ArticleView:
-    """What an item about one new article may hold of it: title and first words."""
+    """Limit the article of an updates item to its title and the first words."""
     title = first_words(article.title, words)
     free = 0 if article.nosnippet else max(0, words - count_words(title))
     lead = first_words(article.lead, free) if free else ""
@@ -131,9 +130,9 @@ def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory
     for fact in merged.facts:
         if len(facts) == ITEM_FACTS:
             break
-        shown = next((said for said in fact.said if allowance.allows(said.article, said.text)), None)
+        shown = next((one for one in fact.said if allowance.allows(one.article, one.text)), None)
         if shown is not None:
-            others = (msgspec.structs.replace(said, text="") for said in fact.said if said is not shown)
+            others = (msgspec.structs.replace(one, text="") for one in fact.said if one is not shown)
             facts.append(msgspec.structs.replace(fact, said=(shown, *others)))
     return MergedStory(
         title=first_words(merged.title, allowance.all_words),
@@ -146,37 +145,36 @@ def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory
 
 
 def _only_in_item(
-    said: tuple[AttributedSentence, ...], allowance: "_Allowance"
+    sentences: tuple[AttributedSentence, ...], allowance: "_Allowance"
 ) -> tuple[AttributedSentence, ...]:
-    """What one report alone says: from every report a sentence, then a second one, as far as they fit."""
+    """Select sentences of single reports: one of each report, then a second one, within the limits."""
     waiting: dict[str, list[AttributedSentence]] = {}
-    for one in said:
+    for one in sentences:
         waiting.setdefault(one.article, []).append(one)
     chosen: list[AttributedSentence] = []
     while waiting and len(chosen) < ITEM_ONLY:
         for article in list(waiting):
             one = waiting[article].pop(0)
             if len(chosen) == ITEM_ONLY or not allowance.allows(article, one.text):
-                del waiting[article]  # the next sentence without this one might tell something else
+                del waiting[article]  # without this sentence the next one could mean something else
                 continue
             chosen.append(one)
             if not waiting[article]:
                 del waiting[article]
-    return tuple(one for one in said if one in chosen)
+    return tuple(one for one in sentences if one in chosen)
 
 
 class _Allowance:
-    """Words still free for each article; what was shown once may be shown again.
+    """The words left for each article; a text that was shown once may be shown again.
 
-    What is shown of a text counts for all that print it: for an original, its copies and its excerpts alike.
-    A headline that no article of the story carries any more may be a former one of any of them, so it counts
-    for all.
+    Shown words count for all articles with the same text: an original, its copies and its excerpts. A
+    headline that is not in a current title may be a former title of any article, so it counts for all.
     """
 
     def __init__(self, story: StoryView, words: int, *, whole_allowed: bool) -> None:
-        carried = any(story.title in article.title for article in story.articles)
-        self.all_words = words  # of the headline
-        self.words = words if carried else max(0, words - count_words(story.title))  # of one article
+        is_current = any(story.title in article.title for article in story.articles)
+        self.all_words = words  # for the headline
+        self.words = words if is_current else max(0, words - count_words(story.title))  # for one article
         self.whole = frozenset(
             a.id
             for a in story.articles
@@ -184,11 +182,11 @@ class _Allowance:
         )
         self._articles = {article.id: article for article in story.articles}
         self._shown: dict[str, list[str]] = {}
-        self._left: dict[str, int] = {}  # of those that were asked about
-        self._kin = _kin(story.articles)
+        self._left: dict[str, int] = {}  # filled by `_left_of`
+        self._related = _related(story.articles)
 
     def allows(self, article: str, text: str) -> bool:
-        """Whether `text` of `article` may be shown; takes its words off if so."""
+        """Return whether `text` of `article` may be shown; if so, count its words."""
         if article in self.whole or any(text in shown for shown in self._shown_of(article)):
             return True
         needed = count_words(text)
@@ -198,7 +196,7 @@ class _Allowance:
         return True
 
     def cut(self, article: str, text: str) -> str:
-        """As much of the beginning of `text` as may still be shown."""
+        """Return the beginning of `text` that may be shown, and count its words."""
         if not text or self.allows(article, text):
             return text
         free = self._free(article)
@@ -207,7 +205,7 @@ class _Allowance:
         return part
 
     def cut_for_all(self, articles: tuple[str, ...], text: str) -> str:
-        """`cut` for a text of which it is not known whose it is: it counts for every one of `articles`."""
+        """Apply `cut` to a text of unknown source; it counts for each of `articles`."""
         if all(article in self.whole for article in articles):
             return text
         part = first_words(text, min((self._left_of(article) for article in articles), default=0))
@@ -216,33 +214,33 @@ class _Allowance:
         return part
 
     def _free(self, article: str) -> int:
-        kin = self._kin.get(article, ())
-        return min(self._left_of(one) for one in (article, *kin) if one not in self.whole)
+        related = self._related.get(article, ())
+        return min(self._left_of(one) for one in (article, *related) if one not in self.whole)
 
     def _left_of(self, article: str) -> int:
         if article not in self._left:
-            known = self._articles.get(article)
-            is_free = known is not None and not known.nosnippet
-            title = count_words(known.title) if known is not None and is_free else 0
+            view = self._articles.get(article)
+            is_free = view is not None and not view.nosnippet
+            title = count_words(view.title) if view is not None and is_free else 0
             self._left[article] = max(0, self.words - title) if is_free else 0
         return self._left[article]
 
     def _shown_of(self, article: str) -> list[str]:
         if article not in self._shown:
-            known = self._articles.get(article)
-            self._shown[article] = [first_words(known.title, self.words)] if known is not None else []
+            view = self._articles.get(article)
+            self._shown[article] = [first_words(view.title, self.words)] if view is not None else []
         return self._shown[article]
 
     def _take(self, article: str, text: str, words: int) -> None:
-        for one in {article, *self._kin.get(article, ())}:
+        for one in {article, *self._related.get(article, ())}:
             self._shown_of(one).append(text)
             self._left[one] = max(0, self._left_of(one) - words)
 
 
-def _kin(articles: tuple[ArticleView, ...]) -> dict[str, tuple[str, ...]]:
-    """Of each article that shares its text with others: all of them but those that allow no snippet.
+def _related(articles: tuple[ArticleView, ...]) -> dict[str, tuple[str, ...]]:
+    """Return, for each article with copies or excerpts in the story, the articles of the same text.
 
-    A reprint that allows none does not forbid what its original allows.
+    Articles with `nosnippet` are left out: a reprint with `nosnippet` does not restrict its original.
     """
     groups: dict[str, list[str]] = {}
     for one in articles:
@@ -253,11 +251,11 @@ def _kin(articles: tuple[ArticleView, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def _bounded_story(story: StoryView, allowance: _Allowance) -> StoryView:
-    sayers = tuple(
+    sources = tuple(
         a.id for a in story.articles if story.summary and story.summary in (a.lead + "\n" + a.text)
     )
-    if sayers:
-        summary = allowance.cut(sayers[0], story.summary)
+    if sources:
+        summary = allowance.cut(sources[0], story.summary)
     else:
         summary = allowance.cut_for_all(tuple(a.id for a in story.articles), story.summary)
     title = first_words(story.title, allowance.all_words)
@@ -278,7 +276,7 @@ def _bounded_article(article: ArticleView, allowance: _Allowance) -> ArticleView
 
 
 def _bounded_links(links: tuple[LiveBlogLink, ...], words: int) -> tuple[LiveBlogLink, ...]:
-    """Each live blog with `words` words in all: its title, and entries from the first as far as they fit."""
+    """Limit each live blog to `words` words: its title, and as many entries as fit, from the first."""
     left: dict[str, int] = {}
     bounded = []
     for link in links:
@@ -295,7 +293,7 @@ def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
     disagreements = tuple(d for d in merged.disagreements if _all_fit(d.sides, allowance))
     beside = tuple(block for block in merged.beside if _all_fit(block, allowance))
     agreed = tuple(same for same in merged.agreed if _all_fit(same.said, allowance))
-    only = tuple(said for said in merged.only if allowance.allows(said.article, said.text))
+    only = tuple(one for one in merged.only if allowance.allows(one.article, one.text))
     timeline = tuple(item for item in merged.timeline if _moment_fits(item, allowance))
     return msgspec.structs.replace(
         merged,
@@ -316,7 +314,7 @@ def _bounded_fact(fact: Fact, allowance: _Allowance) -> Fact | None:
 
 
 def _all_fit(sides: tuple[AttributedSentence, ...], allowance: _Allowance) -> bool:
-    """A comparison of which one side is missing would tell something else: all of it or nothing."""
+    """Return whether all sides may be shown: a comparison without one side would be misleading."""
     return all(allowance.allows(side.article, side.text) for side in sides)
 
 
@@ -325,14 +323,14 @@ def _moment_fits(item: TimelineItem, allowance: _Allowance) -> bool:
 
 
 def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDetail:
-    """An article as a reader may see it; its text is "" where he may not."""
+    """Limit an article to what `access` permits; its text is "" if it may not be read."""
     article = one.article
-    kept = article.noarchive or article.nosnippet or article.tdm_reserved
-    if access == "owner" or (access == "all" and not kept):
+    is_restricted = article.noarchive or article.nosnippet or article.tdm_reserved
+    if access == "owner" or (access == "all" and not is_restricted):
         return one
     title = first_words(article.title, words)
     copies = tuple(msgspec.structs.replace(copy, title=first_words(copy.title, words)) for copy in one.copies)
-    # The lead stands in the copies, too, each of which has its title beside it.
+    # The copies contain the lead, too, and each has its own title.
     longest = max(count_words(each) for each in (title, *(c.title for c in copies if not c.nosnippet)))
     left = 0 if article.nosnippet else max(0, words - longest)
     shown = msgspec.structs.replace(
@@ -344,7 +342,7 @@ def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDe
 
 
 def bounded_hit(hit: SearchHit, access: Access, words: int) -> SearchHit:
-    """A hit as a reader may see it: title and what was found have half of the words each."""
+    """Limit a search hit: the title and the snippet have half of the words each."""
     if access == "owner":
         return hit
     title = first_words(hit.title, words // 2)
@@ -361,7 +359,7 @@ def bounded_hit(hit: SearchHit, access: Access, words: int) -> SearchHit:
     return msgspec.structs.replace(
         hit,
         title=title,
-        story_title=first_words(hit.story_title, words // 2),  # it may be this article's own
+        story_title=first_words(hit.story_title, words // 2),  # it may be the title of this article
         snippet=snippet,
         marks=_within(hit.marks, snippet),
         entries=tuple(entries),
@@ -369,7 +367,7 @@ def bounded_hit(hit: SearchHit, access: Access, words: int) -> SearchHit:
 
 
 def bounded_story_hit(found: StoryHit, access: Access, words: int) -> StoryHit:
-    """A story that was found as a reader may see it: its headline may be the title of one of its hits."""
+    """Limit a found story; its headline may be the title of one of its hits."""
     if access == "owner":
         return found
     return msgspec.structs.replace(
@@ -380,7 +378,7 @@ def bounded_story_hit(found: StoryHit, access: Access, words: int) -> StoryHit:
 
 
 def bounded_quality(found: Quality, words: int) -> Quality:
-    """What is known of grouping as others than the owner may see it."""
+    """Limit the titles on the quality page for clients other than the owner."""
 
     def cut(stories: Iterable[tuple[str, str, int]]) -> tuple[tuple[str, str, int], ...]:
         return tuple((id_, first_words(title, words), number) for id_, title, number in stories)
@@ -389,25 +387,25 @@ def bounded_quality(found: Quality, words: int) -> Quality:
 
 
 def _within(marks: Iterable[tuple[int, int]], text: str) -> tuple[tuple[int, int], ...]:
-    """The marks that a cut left in the text."""
+    """Return the marks that are inside a text that was cut."""
     return tuple((start, end) for start, end in marks if end <= len(text))
 
 
 class _WordBudget:
-    """How many words of each article are left to be shown."""
+    """The words of each article that may still be shown in an explanation."""
 
     def __init__(self, words: int) -> None:
         self._words = words
         self._left: dict[str, int] = {}
 
     def titled(self, article: str, title: str) -> str:
-        """The title of an article, which counts once."""
+        """Return the title of an article, limited; its words count once."""
         shown = first_words(title, self._words)
         self._left.setdefault(article, max(0, self._words - count_words(shown)))
         return shown
 
     def allowed(self, texts: Iterable[str], *articles: str) -> tuple[str, ...]:
-        """The first ones that fit into what is left of all these articles."""
+        """Return the first texts that fit into the words left of all these articles."""
         shown = []
         for text in texts:
             needed = count_words(text)
@@ -427,31 +425,31 @@ class _WordBudget:
 
 
 def bounded_explanation(
-    told: Explanation, access: Access, words: int, beside: Mapping[str, str] | None = None
+    explained: Explanation, access: Access, words: int, beside: Mapping[str, str] | None = None
 ) -> Explanation:
-    """An explanation as a reader may see it: names, words and passages count as words of their articles.
+    """Limit an explanation: names, words and passages count as words of their articles.
 
-    `beside`: titles of further articles, by their ids, that are shown beside it.
+    `beside`: the titles of further articles on the same page, by article id.
     """
     if access == "owner":
-        return told
+        return explained
     left = _WordBudget(words)
-    for article, shown in (beside or {}).items():
-        left.titled(article, shown)
-    twin = told.evidence.copy
-    title = left.titled(told.article, told.title)
-    pair = None if told.pair is None else _bounded_pair(told.pair, told.article, left, words)
-    shared = left.shared(told.shared, told.article)
-    passages = left.allowed(told.passages, told.article, *([twin.other] if twin else []))
+    for article, other_title in (beside or {}).items():
+        left.titled(article, other_title)
+    copy = explained.evidence.copy
+    title = left.titled(explained.article, explained.title)
+    pair = None if explained.pair is None else _bounded_pair(explained.pair, explained.article, left, words)
+    shared = left.shared(explained.shared, explained.article)
+    passages = left.allowed(explained.passages, explained.article, *([copy.other] if copy else []))
     return msgspec.structs.replace(
-        told,
+        explained,
         title=title,
-        story_title=first_words(told.story_title, words),
-        runner_up_title=told.runner_up_title and first_words(told.runner_up_title, words),
+        story_title=first_words(explained.story_title, words),
+        runner_up_title=explained.runner_up_title and first_words(explained.runner_up_title, words),
         shared=shared,
-        passages=() if told.nosnippet else passages,
-        log=tuple(msgspec.structs.replace(line, detail=None) for line in told.log),
-        links=tuple(msgspec.structs.replace(link, title=title, text="") for link in told.links),
+        passages=() if explained.nosnippet else passages,
+        log=tuple(msgspec.structs.replace(line, detail=None) for line in explained.log),
+        links=tuple(msgspec.structs.replace(link, title=title, text="") for link in explained.links),
         pair=pair,
     )
 
@@ -469,17 +467,17 @@ def _bounded_pair(pair: PairExplanation, article: str, left: _WordBudget, words:
 
 
 def bounded_source(source: SourceView, access: Access) -> SourceView:
-    """A source as a reader may see it: an address may hold a secret, and a cause may name an address."""
+    """Hide the address and the problem of a source: an address may contain a secret, a problem an address."""
     if access == "owner":
         return source
     name = source.name
     if name == source.url or "://" in name:
-        name = _place_in(name) or source.id
+        name = _last_part(name) or source.id
     return msgspec.structs.replace(source, name=name, url=None, problem=None)
 
 
-def _place_in(address: str) -> str:
-    """The host of an address, or the last part of a path."""
+def _last_part(address: str) -> str:
+    """Return the host of an address, or the last part of a path."""
     try:
         host = urlsplit(address).hostname
     except ValueError:

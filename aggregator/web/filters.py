@@ -1,10 +1,8 @@
-"""Query parameters of an address → StoryFilter, and back; the same names as the command line's options.
+"""Query parameters as StoryFilter, with the names of the command-line options; the cursors of pagination.
 
-A walk through all stories that fit, a page at a time.
-
-Stories come newest bump first, and a bump only ever moves a story up, above the place where a walk is. So a
-walk shows no story twice; what is bumped or new while it goes on is at the top of the next walk. What "24h"
-means is settled by the first page: each `next` carries that moment.
+Stories are ordered by bump, the newest first, and a bump only moves a story to the top. So a client that
+follows `next` sees no story twice; stories that are new or bumped meanwhile are at the top when it starts
+again. Relative times ("24h") are relative to the first page: each cursor contains the time of that page.
 """
 
 import datetime as dt
@@ -18,13 +16,13 @@ from aggregator.config.saved_queries import SavedQuery, is_relative, parse_end, 
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 
-MAX_LIMIT = 500  # stories in one answer: bounds its time and size; pages of the API go on with `after`
-MAX_TEXT_CHARS = 200  # of one parameter; nobody types more, and full-text search takes time by the word
+MAX_LIMIT = 500  # stories in one response, to limit its time and size
+MAX_TEXT_CHARS = 200  # of one parameter; the time of a full-text search grows with the number of words
 
 
 def _text(value: str, _now: dt.datetime) -> str:
     if len(value) > MAX_TEXT_CHARS or "\x00" in value:
-        raise UsageError(f"is longer than {MAX_TEXT_CHARS} characters, or holds a NUL")
+        raise UsageError(f"is longer than {MAX_TEXT_CHARS} characters or contains a NUL")
     return value.strip()
 
 
@@ -54,15 +52,15 @@ FILTER_NAMES: tuple[str, ...] = (*_READERS, SAVED)
 
 
 class ParsedFilter(msgspec.Struct, frozen=True):
-    """A filter as read, and how it was written.
+    """A parsed filter and its parameters.
 
-    `moves_with_clock` is True when the same words mean other stories a minute later ("24h").
+    `moves_with_clock` is True if the same parameters select other stories a minute later ("24h").
     """
 
     filter: StoryFilter
-    query_string: str  # canonical: known names in fixed order, empty ones left out
+    query_string: str  # canonical: known names in fixed order, without empty ones
     moves_with_clock: bool
-    saved: SavedQuery | None = None  # what the filter was laid over
+    saved: SavedQuery | None = None  # the saved query that supplied the defaults
 
 
 def parse_filter(
@@ -74,20 +72,20 @@ def parse_filter(
     queries: Iterable[SavedQuery] = (),
     saved: SavedQuery | None = None,
 ) -> ParsedFilter:
-    """The filter that an address asks for; an empty value is as good as none.
+    """Return the filter of query parameters; empty values are ignored.
 
-    What the address says goes before what a saved query says: `saved`, or that of `queries` which the
-    parameter `saved` names. Raises UsageError that names the parameter, also for one that does not exist
-    unless `ignore_unknown`.
+    Parameters override the values of the saved query: the one of `queries` that the parameter `saved` names,
+    else the argument `saved`. Raises UsageError with the name of the invalid parameter; unknown parameters
+    are errors unless `ignore_unknown`.
     """
-    given = [*parameters]
-    asked = [value.strip() for name, value in given if name == SAVED and value.strip()]
-    saved = _saved(asked[-1], queries) if asked else saved
+    pairs = [*parameters]
+    saved_names = [value.strip() for name, value in pairs if name == SAVED and value.strip()]
+    saved = _saved(saved_names[-1], queries) if saved_names else saved
     values: dict[str, object] = {"limit": default_limit}
     if saved is not None:
-        values = msgspec.structs.asdict(saved.wanted(now, saved.items or default_limit))
-    written: dict[str, str] = {SAVED: asked[-1]} if asked else {}
-    for name, value in given:
+        values = msgspec.structs.asdict(saved.story_filter(now, saved.items or default_limit))
+    written: dict[str, str] = {SAVED: saved_names[-1]} if saved_names else {}
+    for name, value in pairs:
         if name == SAVED:
             continue
         if name in _READERS:
@@ -95,11 +93,11 @@ def parse_filter(
                 values[name] = _read(name, value, now)
                 written[name] = value.strip()
         elif not ignore_unknown:
-            raise UsageError(f"there is no parameter {name[:40]!r}; there are {', '.join(FILTER_NAMES)}")
+            raise UsageError(f"unknown parameter {name[:40]!r}; the parameters are {', '.join(FILTER_NAMES)}")
     ordered = [(name, written[name]) for name in FILTER_NAMES if name in written]
     times = (written.get(name) or (getattr(saved, name) if saved else "") for name in ("since", "until"))
-    moving = any(is_relative(time) for time in times)
-    return ParsedFilter(msgspec.convert(values, StoryFilter), urlencode(ordered), moving, saved)
+    has_relative_time = any(is_relative(time) for time in times)
+    return ParsedFilter(msgspec.convert(values, StoryFilter), urlencode(ordered), has_relative_time, saved)
 
 
 def _saved(name: str, queries: Iterable[SavedQuery]) -> SavedQuery:
@@ -116,36 +114,38 @@ def _read(name: str, value: str, now: dt.datetime) -> object:
         raise UsageError(f"{name} {error}: {value[:40]!r}") from None
 
 
-CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"  # of `next`, where the shelf is the database
+CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"  # of `next`, with the cursor of the database
 
 _BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
-_EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)  # no walk began before; 99999w before it is still a date
+_EARLIEST = dt.datetime(
+    2000, 1, 1, tzinfo=dt.UTC
+)  # no first page is older; 99999w before it is still a valid date
 _STEP = dt.timedelta(microseconds=1)
 _DIGITS = re.compile(r"[0-9]{1,17}", re.ASCII)  # microseconds since the year 1; they last until the year 3169
 
 
 def cursor_time(after: str) -> dt.datetime | None:
-    """When the walk began that `after` is from; None for a cursor of the shelf alone.
+    """Return the time of the first page that a cursor contains; None for a cursor of the reader itself.
 
-    Raises UsageError for what is no cursor.
+    Raises UsageError for an invalid cursor.
     """
     digits, dot, _ = after.partition(".")
     if not dot:
         return None
     if not _DIGITS.fullmatch(digits):
-        raise UsageError("after: that is no cursor of ours; take `next` of the page before as it is")
+        raise UsageError("after: invalid cursor; use `next` of the previous page unchanged")
     return max(_EARLIEST, _BEGINNING + int(digits) * _STEP)
 
 
-def going_on(wanted: ParsedFilter) -> ParsedFilter:
-    """The same question with the shelf's own cursor."""
-    after = wanted.filter.after
+def with_reader_cursor(parsed: ParsedFilter) -> ParsedFilter:
+    """Return the same filter with the cursor of the reader, without the time of the first page."""
+    after = parsed.filter.after
     if after is None or "." not in after:
-        return wanted
-    inner = msgspec.structs.replace(wanted.filter, after=after.partition(".")[2])
-    return msgspec.structs.replace(wanted, filter=inner, moves_with_clock=False)
+        return parsed
+    inner = msgspec.structs.replace(parsed.filter, after=after.partition(".")[2])
+    return msgspec.structs.replace(parsed, filter=inner, moves_with_clock=False)
 
 
 def next_of(cursor: str | None, began: dt.datetime) -> str | None:
-    """The `next` of a page of a walk that began at `began`."""
+    """Return the `next` of a page; `began` is the time of the first page."""
     return None if cursor is None else f"{(began - _BEGINNING) // _STEP}.{cursor}"

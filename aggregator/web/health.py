@@ -1,9 +1,7 @@
-"""How the daemon does: `/healthz` and `/readyz` for probes, `/status` for people and programs, `/metrics`.
+"""The health of the daemon: `/healthz` and `/readyz` for probes, `/status`, and `/metrics`.
 
-None of them waits for the database longer than a bound, nor for threads that others may hold. What names
-files, hosts or sources is for the owner.
-
-Questions that may hang, for answers that may not: probes ask, and hear in time that nobody answers.
+Each waits for the database for a limited time, in threads of its own, so that a response comes in time even
+if the database hangs. Names of files, hosts and sources are shown to the owner only.
 """
 
 import asyncio
@@ -24,73 +22,77 @@ from aggregator.model.read_model import Health
 from aggregator.web.dependencies import Site
 from aggregator.web.pages.pages import Pages
 from aggregator.web.responses import JSON, RefusedError
+from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import is_owner
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
-_STUCK = 5  # times the patience; what did not answer by then is left alone, and asked anew ...
-_THREADS = 3  # ... unless so many are left alone already
+_STUCK = 5  # times the timeout; a call that runs longer is abandoned and repeated ...
+_THREADS = 3  # ... unless so many calls are still running
 
 
 class NoAnswerError(AggregatorError):
-    """Nothing came within the patience."""
+    """The call did not return within its timeout."""
 
 
 class BoundedCall:
-    """Asks one question at a time, in threads of its own: a server whose threads all hang still answers.
+    """Runs a blocking function with a timeout, in a thread of its own.
 
-    Who asks while the same question is under way shares its answer. For one event loop.
+    It therefore also works if all threads of the server's pool hang. Concurrent callers share one call. For
+    one event loop.
     """
 
-    def __init__(self, patience_seconds: float, what: str = "the database") -> None:
-        """`what` does not answer, in the words of the error."""
-        self._patience = patience_seconds
+    def __init__(self, timeout_seconds: float, what: str = "the database") -> None:
+        """`what` is the subject of the error message."""
+        self._timeout = timeout_seconds
         self._what = what
-        self._under_way: asyncio.Future[Any] | None = None
+        self._running: asyncio.Future[Any] | None = None
         self._began = 0.0
-        self._left_alone = 0
+        self._thread_count = 0
         self._lock = threading.Lock()
 
-    async def ask(self, question: Callable[[], Found]) -> Found:
-        """The answer, or what `question` raised. Raises NoAnswerError after the patience."""
+    async def run(self, function: Callable[[], Result]) -> Result:
+        """Return the result of `function`. Raises its exception, and NoAnswerError after the timeout."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Found] | None = self._under_way
+        future: asyncio.Future[Result] | None = self._running
         if future is None or future.done() or future.get_loop() is not loop or self._is_stuck(loop.time()):
-            if self._left_alone >= _THREADS:
+            if self._thread_count >= _THREADS:
                 raise self._no_answer()
-            future = self._begun(question, loop)
+            future = self._start(function, loop)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 return await asyncio.shield(future)
         except TimeoutError as error:
             raise self._no_answer() from error
 
     def _is_stuck(self, now: float) -> bool:
-        return now - self._began > _STUCK * self._patience
+        return now - self._began > _STUCK * self._timeout
 
     def _no_answer(self) -> NoAnswerError:
-        return NoAnswerError(f"{self._what} did not answer within {self._patience:g} s")
+        return NoAnswerError(f"{self._what} did not answer within {self._timeout:g} s")
 
-    def _begun(self, question: Callable[[], Found], loop: asyncio.AbstractEventLoop) -> asyncio.Future[Found]:
-        future: asyncio.Future[Found] = loop.create_future()
-        # Where nobody waits any more, what it raised is nobody's business.
+    def _start(
+        self, function: Callable[[], Result], loop: asyncio.AbstractEventLoop
+    ) -> asyncio.Future[Result]:
+        future: asyncio.Future[Result] = loop.create_future()
+        # An exception is ignored if no caller waits for it any more.
         future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        self._under_way, self._began = future, loop.time()
+        self._running, self._began = future, loop.time()
         with self._lock:
-            self._left_alone += 1  # while it runs
-        threading.Thread(target=self._run, args=(question, future, loop), name="probe", daemon=True).start()
+            self._thread_count += 1  # while it runs
+        threading.Thread(target=self._run, args=(function, future, loop), name="probe", daemon=True).start()
         return future
 
     def _run(
-        self, question: Callable[[], Found], future: asyncio.Future[Found], loop: asyncio.AbstractEventLoop
+        self, function: Callable[[], Result], future: asyncio.Future[Result], loop: asyncio.AbstractEventLoop
     ) -> None:
         try:
-            outcome: Found | Exception = question()
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            outcome: Result | Exception = function()
+        except Exception as error:  # noqa: BLE001 - passed to the waiting callers
             outcome = error
         finally:
             with self._lock:
-                self._left_alone -= 1
+                self._thread_count -= 1
         with suppress(RuntimeError):  # the server stopped meanwhile
             loop.call_soon_threadsafe(_end, future, outcome)
 
@@ -104,46 +106,46 @@ def _end(future: asyncio.Future[Any], outcome: object) -> None:
         future.set_result(outcome)
 
 
-PROBE_SECONDS = 2.0  # where no Watch says so
+PROBE_SECONDS = 2.0  # the timeout without a HealthSource
 HEALTHZ, READYZ, STATUS, METRICS = "/healthz", "/readyz", "/status", "/metrics"
 
 
 class HealthSource(Protocol):
-    """What the daemon tells of itself. `snapshot` and `backups` may hang; everything else takes no time."""
+    """The health of the daemon. `snapshot` and `backups` may hang; all other methods return immediately."""
 
     @property
     def probe_seconds(self) -> float:
-        """How long a probe waits for `snapshot`."""
+        """The timeout of `snapshot` and `backups`."""
         ...
 
     @property
-    def fresh_seconds(self) -> float:
-        """How long a look may be shown again."""
+    def cache_seconds(self) -> float:
+        """How long a snapshot may be reused."""
         ...
 
     def snapshot(self) -> HealthSnapshot:
-        """Ask the database. Raises AggregatorError."""
+        """Read the database. Raises AggregatorError."""
         ...
 
     def backups(self) -> BackupState:
-        """Ask the folder of the backups. Raises AggregatorError."""
+        """Read the backup folder. Raises AggregatorError."""
         ...
 
     def process(self) -> ProcessState:
-        """What the daemon knows without asking."""
+        """Return the state of the process."""
         ...
 
     def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
-        """All of it; None where the database did not answer."""
+        """Return the health report; `snapshot` is None if the database did not answer."""
         ...
 
     def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
-        """What Prometheus reads, and its type."""
+        """Return the metrics for Prometheus and their content type."""
         ...
 
 
 class HealthJson(msgspec.Struct, frozen=True, kw_only=True):
-    """How the daemon does. `waiting` counts articles without a place; `problems` are for the owner."""
+    """The health of the daemon. `waiting` counts articles not yet placed; `problems` are for the owner."""
 
     status: Literal["ok", "degraded", "down"]
     writable: bool
@@ -164,21 +166,21 @@ class ReadyJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def routes(site: Site, watch: HealthSource | None) -> list[Route]:
-    """The routes; without a `watch` only what the shelf knows."""
+    """Return the routes; without a `watch` only `/healthz`."""
     probes = Probes(site, watch)
-    found = [Route(HEALTHZ, probes.healthz)]
+    all_routes = [Route(HEALTHZ, probes.healthz)]
     if watch is not None:
-        told = StatusRoutes(site, watch)
-        found += [
-            Route(READYZ, told.readyz),
-            Route(STATUS, told.status),
-            Route(METRICS, told.metrics),
+        status = StatusRoutes(site, watch)
+        all_routes += [
+            Route(READYZ, status.readyz),
+            Route(STATUS, status.status),
+            Route(METRICS, status.metrics),
         ]
-    return found
+    return all_routes
 
 
 class Probes:
-    """Whether articles can be accepted."""
+    """`/healthz`: whether articles can be accepted."""
 
     def __init__(self, site: Site, watch: HealthSource | None) -> None:
         self._site = site
@@ -186,10 +188,10 @@ class Probes:
         self._state = BoundedCall(PROBE_SECONDS if watch is None else watch.probe_seconds)
 
     async def healthz(self, request: Request) -> Response:
-        """200 while articles can be accepted, else 503."""
-        state = await self._state.ask(self._site.reader.state)
-        trouble = () if self._watch is None else _trouble(self._watch.process())
-        problems = (*trouble, *state.problems)
+        """Answer 200 if articles can be accepted, else 503."""
+        state = await self._state.run(self._site.reader.state)
+        own_problems = () if self._watch is None else _process_problems(self._watch.process())
+        problems = (*own_problems, *state.problems)
         body = HealthJson(
             status="down" if not state.writable else "degraded" if problems else "ok",
             writable=state.writable,
@@ -205,81 +207,85 @@ def _accepts(state: Health, watch: HealthSource | None) -> bool:
     return state.writable and (watch is None or not watch.process().stalled)
 
 
-def _trouble(process: ProcessState) -> tuple[str, ...]:
-    found = () if process.trouble is None else (f"placing rests: {process.trouble}",)
-    return (*found, f"no progress in: {', '.join(process.stalled)}") if process.stalled else found
+def _process_problems(process: ProcessState) -> tuple[str, ...]:
+    problems = () if process.trouble is None else (f"placing is paused: {process.trouble}",)
+    return (*problems, f"no progress in: {', '.join(process.stalled)}") if process.stalled else problems
 
 
 class StatusRoutes:
-    """What needs to know the daemon."""
+    """`/readyz`, `/status` and `/metrics`, which need the state of the daemon."""
 
     def __init__(self, site: Site, watch: HealthSource) -> None:
         self._pages = Pages(site)
         self._watch = watch
         self._clock = site.clock
-        self._prompt = BoundedCall(watch.probe_seconds)
-        self._folder = BoundedCall(watch.probe_seconds, "the folder of the backups")
+        self._database = BoundedCall(watch.probe_seconds)
+        self._backup_folder = BoundedCall(watch.probe_seconds, "the backup folder")
         self._last: HealthSnapshot | None = None
 
     async def readyz(self, request: Request) -> Response:
-        """200 while requests should be sent here, else 503."""
-        found = self._watch.condition(await self._snapshot(fresh=True))
+        """Answer 200 if requests should be sent here, else 503."""
+        report = self._watch.condition(await self._snapshot(fresh=True))
         body = ReadyJson(
-            ready=found.ready,
-            status=found.status,
-            role=found.role,
-            problem_count=len(found.problems),
-            problems=found.problems if is_owner(request) else None,
+            ready=report.ready,
+            status=report.status,
+            role=report.role,
+            problem_count=len(report.problems),
+            problems=report.problems if is_owner(request) else None,
         )
-        return _json(body, 200 if found.ready else 503)
+        return _json(body, 200 if report.ready else 503)
 
     async def status(self, request: Request) -> Response:
-        """Everything about the daemon, as a page for browsers and as JSON for the rest."""
-        _for_the_owner(request)
-        found = self._watch.condition(await self._snapshot())
-        code = 503 if found.status == "down" else 200
+        """Answer with the health report: a page for browsers, JSON for other clients."""
+        _require_owner(request)
+        report = self._watch.condition(await self._snapshot())
+        code = 503 if report.status == "down" else 200
         if "text/html" not in request.headers.get("accept", ""):
-            return _json(found, code)
-        response = self._pages.page(request, "status.html", here=STATUS, found=found)
+            return _json(report, code)
+        response = self._pages.page(request, "status.html", here=STATUS, report=report)
         response.status_code = code
         return response
 
     async def metrics(self, request: Request) -> Response:
-        """For Prometheus."""
-        _for_the_owner(request)
+        """Answer with the metrics for Prometheus."""
+        _require_owner(request)
         body, kind = self._watch.metrics(await self._snapshot(), request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": kind})
 
     async def _snapshot(self, *, fresh: bool = False) -> HealthSnapshot | None:
-        """What the database says, at most so old; None where it does not answer in time."""
+        """Return a recent snapshot, or a new one if `fresh`; None if the database does not answer in time."""
         last = self._last
         age = None if last is None else (self._clock() - last.at).total_seconds()
-        if not fresh and last is not None and age is not None and 0 <= age < self._watch.fresh_seconds:
+        if not fresh and last is not None and age is not None and 0 <= age < self._watch.cache_seconds:
             return last
-        backups = asyncio.create_task(self._backups())  # side by side: each may take all of its time
+        backups = asyncio.create_task(
+            self._backups()
+        )  # concurrently, because each may take the whole timeout
         try:
-            found = await self._prompt.ask(self._watch.snapshot)
+            snapshot = await self._database.run(self._watch.snapshot)
         except AggregatorError:
             self._last = None
         else:
-            self._last = msgspec.structs.replace(found, backup=await backups)
+            self._last = msgspec.structs.replace(snapshot, backup=await backups)
         finally:
             backups.cancel()
         return self._last
 
     async def _backups(self) -> BackupState:
         try:
-            return await self._folder.ask(self._watch.backups)
+            return await self._backup_folder.run(self._watch.backups)
         except AggregatorError as error:
             return BackupState(every_seconds=None, last=None, size_bytes=None, words=str(error))
 
 
-def _for_the_owner(request: Request) -> None:
+def _require_owner(request: Request) -> None:
     if not is_owner(request):
         raise RefusedError(
-            403, "this is for the owner: with a token that may read, or at this machine without a proxy"
+            403,
+            "only the owner may read this: send a token of scope read, or a request from this machine "
+            "without a proxy",
         )
 
 
 def _json(body: msgspec.Struct, status: int) -> Response:
-    return Response(msgspec.json.encode(body) + b"\n", status, media_type=JSON)
+    return Response(encode_json(body) + b"\n", status, media_type=JSON)

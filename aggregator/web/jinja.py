@@ -1,7 +1,7 @@
-"""Jinja2 as every page and feed item needs it: escaped, complete, and without a foreign character.
+"""The Jinja2 environment of pages: autoescaping, filters, and texts without invisible characters.
 
-Templates get nouns (StoryView, MergedStory) and the filters below. An unknown name in a template is an error,
-not an empty string; every value passes `visible` on its way out.
+Templates receive value types (StoryView, MergedStory). An unknown name in a template is an error; `visible`
+is applied to every text.
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ from aggregator.web.excerpts import first_words
 from aggregator.web.sanitise import one_line, safe_url, visible
 from aggregator.web.story_json import clock
 
-# A mark per article beside the three numbers; a story with more is "many" at a glance anyway.
+# The maximum number of marks (one per article) beside the numbers of a story.
 PIPS = 12
 BEGINNING_WORDS = 5
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -39,7 +39,7 @@ _LONG_MONTHS = (
 )
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
-# What the speakers of a language call it; other tags are shown as they are.
+# The names of languages in the languages themselves; other tags are shown unchanged.
 LANGUAGE_NAMES = {
     "ar": "العربية",
     "bg": "Български",
@@ -76,7 +76,7 @@ LANGUAGE_NAMES = {
 
 
 def environment() -> Environment:
-    """Jinja2 for our templates."""
+    """Return the Jinja2 environment of the templates."""
     jinja = Environment(
         loader=PackageLoader("aggregator.web", "templates"),
         autoescape=True,
@@ -101,7 +101,7 @@ def environment() -> Environment:
         paragraphs=paragraphs,
         short_day=short_day,
         upper_first=upper_first,
-        twice=twice,
+        options=options,
         language_names=language_names,
         later=later,
         signed=signed,
@@ -111,7 +111,7 @@ def environment() -> Environment:
 
 
 def output_version() -> str:
-    """Changes whenever the same story would look different: a hash over templates, styles and program."""
+    """Return a hash over templates, style sheets and code, which changes when a page may look different."""
     digest = hashlib.blake2b(digest_size=8)
     for folder in ("templates", "static"):
         for file in sorted(files("aggregator.web").joinpath(folder).iterdir(), key=lambda f: f.name):
@@ -132,55 +132,55 @@ def _finalize(value: object) -> object:
 
 
 def moment(time: dt.datetime) -> str:
-    """`20 Nov 2026, 08:15`, in UTC; the page says once that all times are."""
+    """Format as `20 Nov 2026, 08:15` in UTC; the footer of pages states the time zone."""
     utc = time.astimezone(dt.UTC)
     return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}, {utc:%H:%M}"
 
 
 def day(time: dt.date) -> str:
-    """`Friday, 20 November 2026`; of a datetime its day in UTC."""
+    """Format as `Friday, 20 November 2026`; of a datetime, the day in UTC."""
     date = time.astimezone(dt.UTC) if isinstance(time, dt.datetime) else time
     return f"{_WEEKDAYS[date.weekday()]}, {date.day} {_LONG_MONTHS[date.month - 1]} {date.year}"
 
 
 def short_day(time: dt.datetime) -> str:
-    """`18 Nov 2026`, in UTC."""
+    """Format as `18 Nov 2026` in UTC."""
     utc = time.astimezone(dt.UTC)
     return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}"
 
 
 def time_of_day(time: dt.datetime) -> str:
-    """`08:15`, in UTC."""
+    """Format as `08:15` in UTC."""
     return f"{time.astimezone(dt.UTC):%H:%M}"
 
 
 def iso(time: dt.date) -> str:
-    """The machine's form for `<time datetime>`, to the second."""
+    """Format for `<time datetime>`, to the second."""
     if isinstance(time, dt.datetime):
         return f"{time.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
     return time.isoformat()
 
 
 def upper_first(text: str) -> str:
-    """A sentence for a line of its own."""
+    """Return the text with an upper-case first letter."""
     return text[:1].upper() + text[1:]
 
 
-def twice(values: Iterable[str]) -> list[tuple[str, str]]:
-    """Values that are shown as they are."""
+def options(values: Iterable[str]) -> list[tuple[str, str]]:
+    """Return pairs of value and label for a select field whose labels are the values."""
     return [(value, value) for value in values]
 
 
 def language_names(tags: Iterable[str]) -> list[tuple[str, str]]:
-    """Tags with the names that their speakers give them, as far as we know them."""
+    """Return pairs of language tag and name for a select field."""
     return [(tag, LANGUAGE_NAMES.get(tag, tag)) for tag in tags]
 
 
 def later(minutes: int) -> str:
-    """`35 minutes later`, `3 hours later`, `2 days earlier`: the largest unit of which there are two."""
+    """Format as `35 minutes later`, `3 hours later`, `2 days earlier`: the largest unit with at least two."""
     span, word = abs(minutes), "later" if minutes >= 0 else "earlier"
     if span == 0:
-        return "at the same minute"
+        return "in the same minute"
     for size, unit in ((1440, "day"), (60, "hour")):
         if span >= 2 * size:
             return f"{counted(round(span / size), unit)} {word}"
@@ -188,17 +188,17 @@ def later(minutes: int) -> str:
 
 
 def signed(number: float) -> str:
-    """`+2.31`, `−8.60`: a share of a score."""
+    """Format a share of a score as `+2.31` or `−8.60`."""
     return f"{number:+.2f}".replace("-", "−")
 
 
 def beginning(title: str) -> str:
-    """The first words of a title, to tell articles apart by."""
+    """Return the first words of a title, to distinguish articles without an outlet."""
     return first_words(title, BEGINNING_WORDS)
 
 
 def pips(story: StoryView | StoryListItem) -> list[bool]:
-    """A mark per article, independent reports (True) first; at most PIPS, scaled down together."""
+    """Return one mark per article, independent reports (True) first; at most PIPS, scaled proportionally."""
     articles = max(1, story.article_count)
     shown = min(PIPS, articles)
     reports = max(1, round(story.report_count * shown / articles))
@@ -206,12 +206,12 @@ def pips(story: StoryView | StoryListItem) -> list[bool]:
 
 
 def outlets(names: Iterable[str]) -> list[str]:
-    """Names of outlets as they are shown, each once."""
+    """Return the names of outlets on one line each, without duplicates."""
     return list(dict.fromkeys(one_line(name) for name in names if name))
 
 
 def pieces(hit: SearchHit | EntryHit) -> list[tuple[str, bool]]:
-    """A snippet cut at its marks: (text, whether it is a hit)."""
+    """Split a snippet at its marks into pairs: text, and whether it matches the query."""
     cut: list[tuple[str, bool]] = []
     position = 0
     for start, end in hit.marks:
@@ -222,5 +222,5 @@ def pieces(hit: SearchHit | EntryHit) -> list[tuple[str, bool]]:
 
 
 def paragraphs(text: str) -> list[str]:
-    """The paragraphs of a clean text (one newline apart)."""
+    """Return the paragraphs of an extracted text, which are separated by newlines."""
     return [line for line in text.split("\n") if line.strip()]

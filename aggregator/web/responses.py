@@ -1,4 +1,4 @@
-"""Answers for programs: JSON, and problem+json (RFC 9457) where something is wrong."""
+"""Responses for programs: JSON, and problem+json (RFC 9457) for errors."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,17 +7,18 @@ import msgspec
 from starlette.responses import Response
 
 from aggregator.model.errors import AggregatorError
+from aggregator.web.sanitise import encode_json
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
-RETRY_AFTER_SECONDS = "5"  # where the database is in trouble: a restart takes about that
+RETRY_AFTER_SECONDS = "5"  # if the database does not answer; its restart takes about that long
 _TYPE = "tag:aggregator,2026:problem/"
 
 
 class ProblemType(NamedTuple):
-    """What is the same in every problem of one status."""
+    """The members that all problems of one status share."""
 
-    name: str  # the end of its `type`
+    name: str  # the end of `type`
     title: str
 
     @property
@@ -25,29 +26,29 @@ class ProblemType(NamedTuple):
         return _TYPE + self.name
 
 
-# `type` and `title` stay as they are once they are published: programs compare them. docs/api.md has
-# what each means.
+# `type` and `title` must not change after a release, because programs compare them; docs/api.md explains
+# each status.
 PROBLEMS: dict[int, ProblemType] = {
-    400: ProblemType("bad-request", "The request has a mistake"),
-    401: ProblemType("token-needed", "A token is needed"),
-    403: ProblemType("not-allowed", "This is not allowed"),
-    404: ProblemType("not-found", "There is no such thing"),
-    405: ProblemType("wrong-method", "This address takes another method"),
-    408: ProblemType("too-slow", "The body came too slowly"),
-    409: ProblemType("cannot-be-done", "That cannot be done"),
-    410: ProblemType("gone", "It is gone"),
+    400: ProblemType("bad-request", "Invalid request"),
+    401: ProblemType("token-needed", "A token is required"),
+    403: ProblemType("not-allowed", "Not allowed"),
+    404: ProblemType("not-found", "Not found"),
+    405: ProblemType("wrong-method", "Method not allowed"),
+    408: ProblemType("too-slow", "The body arrived too slowly"),
+    409: ProblemType("cannot-be-done", "Not possible"),
+    410: ProblemType("gone", "Permanently removed"),
     413: ProblemType("too-large", "The body is too large"),
-    415: ProblemType("wrong-type", "The body has another type"),
-    421: ProblemType("wrong-host", "The server does not answer to that name"),
-    422: ProblemType("unusable", "What was sent cannot be used"),
-    429: ProblemType("too-many-tries", "Too many requests, or wrong tokens"),
-    500: ProblemType("fault", "The program has a fault"),
-    503: ProblemType("not-now", "Not now"),
+    415: ProblemType("wrong-type", "Unsupported content type"),
+    421: ProblemType("wrong-host", "Unknown host name"),
+    422: ProblemType("unusable", "Invalid content"),
+    429: ProblemType("too-many-tries", "Too many requests or wrong tokens"),
+    500: ProblemType("fault", "Internal error"),
+    503: ProblemType("not-now", "Temporarily unavailable"),
 }
 
 
-# Of a story or an article that was here.
-GONE = "It was here, and is not kept any more. It will not come back."
+# The detail for an erased or expired story or article.
+GONE = "It was removed permanently."
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +61,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefusedError(AggregatorError):
-    """A request that is not carried out; `status` is HTTP's, `more` are further members of the problem."""
+    """A refused request; `status` is the HTTP status, `more` are further members of the problem."""
 
     def __init__(
         self,
@@ -77,14 +78,14 @@ class RefusedError(AggregatorError):
 
 
 def problem(status: int, detail: str, **more: object) -> Response:
-    """An error as a program wants it; `more` are further members of the problem."""
+    """Return a problem+json response; `more` are further members of the problem."""
     kind = PROBLEMS.get(status, PROBLEMS[400 if status < 500 else 500])
     body = Problem(type=kind.type, title=kind.title, status=status, detail=detail)
-    return Response(msgspec.json.encode(msgspec.to_builtins(body) | more), status, media_type=PROBLEM_JSON)
+    return Response(encode_json(msgspec.to_builtins(body) | more), status, media_type=PROBLEM_JSON)
 
 
 def problem_of(error: RefusedError) -> Response:
-    """The problem that the error is."""
+    """Return the problem+json response of an error."""
     response = problem(error.status, str(error), **error.more)
     response.headers.update(error.headers)
     return response

@@ -1,17 +1,19 @@
-"""Strangers' text and addresses, made fit for a page, a feed and a header.
+"""Make untrusted texts and addresses safe for pages, feeds and headers.
 
-Templates and lxml escape markup; what they let through is handled here: characters that XML forbids (one of
-them makes a whole feed unreadable), marks that reorder the text around them, and links that run code.
+Templates and lxml escape markup. This module removes what they do not: characters that XML forbids (one of
+them makes a whole feed unreadable), bidi marks that reorder the text around them, and links that run code.
 """
 
 import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-URL_LIMIT_CHARS = 2048  # longer ones are no article's address; browsers and readers cut there too
+import msgspec
 
-# XML 1.0 allows tab, newline, return and U+0020 upwards without surrogates, U+FFFE and U+FFFF. C1 controls
-# are allowed but never text. The rest are bidi marks, overrides and isolates: they reorder what stands
+URL_LIMIT_CHARS = 2048  # browsers and feed readers cut longer ones
+
+# XML 1.0 allows tab, newline, return and U+0020 upwards except surrogates, U+FFFE and U+FFFF. It allows C1
+# controls, but they are never text. The rest are bidi marks, overrides and isolates, which reorder the text
 # beside a title.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
@@ -28,38 +30,41 @@ _SPACES = re.compile(r"\s+")
 
 
 def visible(text: str) -> str:
-    """`text` without characters that XML forbids or that change the order of the text around them."""
-    if text.isascii() and text.isprintable():  # most of what is shown, and ten times faster to find out
+    """Return `text` without characters that XML forbids or that reorder the text around them."""
+    if text.isascii() and text.isprintable():  # true of most texts, and ten times faster
         return text
     return _PLANE_ENDS.sub("", _UNPRINTABLE.sub("", text))
 
 
 def visible_marked(text: str, marks: Iterable[tuple[int, int]]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """`visible` text, and the ranges of it that `marks` were in `text`."""
+    """Return the `visible` text, and `marks` (ranges of `text`) as ranges of it."""
     moved = tuple((len(visible(text[:start])), len(visible(text[:end]))) for start, end in marks)
     return visible(text), moved
 
 
-def without_bidi(encoded: bytes) -> bytes:
-    """JSON without characters that change the order of the text around them, in whatever string of it."""
-    return _BIDI_BYTES.sub(b"", encoded).replace(_ARABIC_MARK_BYTES, b"")
+def encode_json(value: object) -> bytes:
+    """Encode `value` as JSON without characters that reorder the text around them.
+
+    All JSON output is encoded here, except that of `export`, which `import` must read back unchanged.
+    """
+    return _BIDI_BYTES.sub(b"", msgspec.json.encode(value)).replace(_ARABIC_MARK_BYTES, b"")
 
 
 def one_line(text: str) -> str:
-    """`visible` text on one line, for titles and names."""
+    """Return the `visible` text on one line, for titles and names."""
     return _SPACES.sub(" ", visible(text)).strip()
 
 
 def plain_title(text: str) -> str:
-    """A title for a feed, where some readers take titles for HTML and others for plain text.
+    """Return a title for a feed. Some feed readers treat titles as HTML, others as plain text.
 
-    Escaping cannot suit both, so an opening bracket that would start a tag becomes a look-alike.
+    Escaping is wrong for one of them, so a "<" that would start a tag is replaced by "‹".
     """
     return _TAG_OPENER.sub("‹", one_line(text))
 
 
 def safe_url(url: str | None) -> str | None:
-    """`url` if a page may link to it: http or https, a host, no user name, no spaces; else None."""
+    """Return `url` if a page may link to it: http or https, a host, no user name, no spaces; else None."""
     if not url or len(url) > URL_LIMIT_CHARS or visible(url) != url or _SPACES.search(url) or "\\" in url:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The web server in a thread of its own, beside the daemon's other work."""
+"""The web server, which runs in a thread of its own."""
 
 import asyncio
 import errno
@@ -14,7 +14,7 @@ import msgspec
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aggregator.config.hosts import is_loopback
+from aggregator.config.hosts import is_loopback, loopback_owner_notice
 from aggregator.model.errors import AggregatorError, ConfigError
 from aggregator.model.read_model import StoryReader
 from aggregator.web.api.push import PushEndpoint
@@ -25,22 +25,25 @@ from aggregator.web.security.connection_limits import (
     BACKLOG,
     ConnectionLimiter,
     TimeoutProtocol,
-    give_up_unread,
-    tell_in_words,
+    close_unread,
+    log_lack_of_files,
 )
 from aggregator.web.security.token_auth import TokenStore
-from aggregator.web.security.trusted_proxies import TrustedProxies
 from aggregator.web.settings import PublishSettings
 
 START_DEADLINE_SECONDS = 10.0
-STOP_DEADLINE_SECONDS = 5.0  # answers under way may end; then they are cut (the daemon must be gone in 10 s)
+STOP_DEADLINE_SECONDS = (
+    5.0  # for active requests; after it they are cancelled, because the daemon must exit within 10 s
+)
+
+_log = logging.getLogger(__name__)
 
 
 class Server:
-    """uvicorn without signal handlers, access log or belief in forwarding headers.
+    """uvicorn without signal handlers, access log and forwarding headers.
 
-    The access log would hold addresses with tokens in them; believing X-Forwarded-For would let a stranger
-    claim to be this machine.
+    The access log would contain addresses with tokens. With uvicorn's X-Forwarded-For any client could claim
+    to be this machine; `TrustedProxies` handles forwarding headers instead.
     """
 
     def __init__(
@@ -51,12 +54,8 @@ class Server:
         editor: EditorService | None = None,
         watch: HealthSource | None = None,
     ) -> None:
-        """Without a `push_endpoint` nothing is pushed and no token known; without a `editor` nothing
-        corrected.
-
-        Without a `watch` `/healthz` alone tells how the daemon does.
-        """
-        self._wanted = (settings.host, settings.port)
+        """See `create_app` for what is missing without the optional arguments."""
+        self._address = (settings.host, settings.port)
         self._reader = reader
         self._editor = editor
         self._push_endpoint = push_endpoint
@@ -66,17 +65,18 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The bound address, `http://127.0.0.1:8080`; only after `start`."""
+        """The bound address, such as `http://127.0.0.1:8080`; valid after `start`."""
         return msgspec.structs.replace(self._settings, public_url="").base_url
 
     def start(self) -> str:
-        """Binds, serves from another thread, and returns `url`.
+        """Bind the address, start the thread that serves, and return `url`.
 
-        Raises ConfigError for an address that needs a token where there is none, AggregatorError when it
-        cannot be bound.
+        Raises ConfigError if the address requires a token and none exists, AggregatorError if it cannot be
+        bound.
         """
         refuse_open_address(self._settings, self._push_endpoint)
-        self._listen(_bind(*self._wanted))
+        self._listen(_bind(*self._address))
+        self._log_owner()
         return self.url
 
     def change(
@@ -87,55 +87,64 @@ class Server:
         editor: EditorService | None = None,
         watch: HealthSource | None = None,
     ) -> str:
-        """Shows other things, or the same elsewhere, from now on; returns `url`.
+        """Replace the application, and the address if it changed, for new requests; return `url`.
 
-        A request under way ends as it began. The connections stay where the address stays; else the new one
-        is bound first and the old one let go then. Raises as `start`, and then all stays as it was.
+        Active requests end with the old application. Connections are kept if the address is the same; else
+        the new address is bound before the old one is closed. Raises as `start`; then nothing has changed.
         """
         assert self._listener is not None
         refuse_open_address(settings, push_endpoint)
-        before = (self._wanted, self._reader, self._settings, self._push_endpoint, self._editor, self._watch)
+        before = (self._address, self._reader, self._settings, self._push_endpoint, self._editor, self._watch)
         bound = self._settings.port
         self._reader, self._push_endpoint, self._editor, self._watch = reader, push_endpoint, editor, watch
-        wanted = (settings.host, settings.port)
+        address = (settings.host, settings.port)
         try:
-            if wanted == self._wanted:
+            if address == self._address:
                 self._settings = msgspec.structs.replace(settings, port=bound)
-                self._listener.show(self._app(), settings)
+                self._listener.replace_app(self._app(), settings)
             else:
-                self._wanted, self._settings = wanted, settings
+                self._address, self._settings = address, settings
                 self._move()
         except Exception:
-            self._wanted, self._reader, self._settings, self._push_endpoint, self._editor, self._watch = (
+            self._address, self._reader, self._settings, self._push_endpoint, self._editor, self._watch = (
                 before
             )
             if not self.is_serving:
                 self._listen(_bind(self._settings.host, bound))
             raise
-        _let_go_of_old_apps()
+        _release_old_apps()
+        self._log_owner()
         return self.url
 
     def stop(self) -> None:
-        """Takes no more requests, lets those under way end, and returns when the thread is gone."""
+        """Accept no more requests, wait for active ones, and return when the thread has ended."""
         if self._listener:
             self._listener.stop()
         self._listener = None
-        _let_go_of_old_apps()
+        _release_old_apps()
 
     @property
     def is_serving(self) -> bool:
-        """Whether the thread lives; the daemon's watchdog asks."""
+        """Whether the thread is alive; the watchdog of the daemon reads it."""
         return self._listener is not None and self._listener.is_alive
 
+    def _log_owner(self) -> None:
+        if self._settings.is_owner_on_loopback:
+            _log.info(
+                "%s",
+                loopback_owner_notice(self._settings.host, self._settings.port),
+                extra={"event": "loopback_owner_allowed"},
+            )
+
     def _move(self) -> None:
-        """From the address that is bound to the one that is wanted."""
+        """Move from the bound address to the configured one."""
         try:
-            listener = _bind(*self._wanted)
+            listener = _bind(*self._address)
         except AggregatorError:
-            if self._listener is None or self._listener.port != self._wanted[1]:
+            if self._listener is None or self._listener.port != self._address[1]:
                 raise
-            self.stop()  # the same port on other addresses of the machine is free only then
-            listener = _bind(*self._wanted)
+            self.stop()  # another address of this machine with the same port may be free only then
+            listener = _bind(*self._address)
         old = self._listener
         self._listen(listener)
         if old:
@@ -146,7 +155,7 @@ class Server:
         listener = _Listener(self._app(), bound, self._settings)
         if not listener.start():
             listener.stop()
-            raise AggregatorError(f"the web server did not start on {self.url}; its log says why")
+            raise AggregatorError(f"the web server did not start on {self.url}; see the log")
         self._listener = listener
 
     def _app(self) -> ASGIApp:
@@ -160,14 +169,14 @@ class Server:
 
 
 class _Listener:
-    """One bound socket with its thread, which answers by an application that may be changed for another."""
+    """One bound socket and its thread; the application can be replaced while it runs."""
 
     def __init__(self, app: ASGIApp, bound: socket.socket, settings: PublishSettings) -> None:
         self.port: int = bound.getsockname()[1]
         self._app = app
         self._limiter = ConnectionLimiter(settings.trusted_proxies)
         self._socket = bound
-        # Without `access_log` it still writes one where somebody hangs a handler on that logger.
+        # With `access_log=False` it would still write one if this logger had a handler.
         logging.getLogger("uvicorn.access").disabled = True
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
@@ -190,13 +199,13 @@ class _Listener:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
-    def show(self, app: ASGIApp, settings: PublishSettings) -> None:
-        """Requests that begin from now on are answered by `app`."""
+    def replace_app(self, app: ASGIApp, settings: PublishSettings) -> None:
+        """Have `app` answer new requests."""
         self._app = app
-        self._limiter.proxies = TrustedProxies(settings.trusted_proxies)
+        self._limiter.trust(settings.trusted_proxies)
 
     def start(self) -> bool:
-        """Whether it answers, within START_DEADLINE_SECONDS."""
+        """Start the thread; return whether it serves within START_DEADLINE_SECONDS."""
         self._thread.start()
         deadline = time.monotonic() + START_DEADLINE_SECONDS
         while not self._uvicorn.started:
@@ -214,40 +223,40 @@ class _Listener:
         asyncio.run(self._serve_connections())
 
     async def _serve_connections(self) -> None:
-        tell_in_words(asyncio.get_running_loop())
+        log_lack_of_files(asyncio.get_running_loop())
         await self._uvicorn.serve(sockets=[self._socket])
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
 
 
-def _let_go_of_old_apps() -> None:
-    """FastAPI remembers each endpoint it ever saw, and by it the whole app: a megabyte or more a change."""
+def _release_old_apps() -> None:
+    """Clear the caches of FastAPI, which reference every endpoint and thereby each old app (1 MB or more)."""
     for one in vars(fastapi.dependencies.models).values():
-        if callable(forget := getattr(one, "cache_clear", None)):
-            forget()
+        if callable(clear := getattr(one, "cache_clear", None)):
+            clear()
 
 
 def refuse_open_address(settings: PublishSettings, tokens: TokenStore | None) -> None:
-    """Raises ConfigError where other machines reach the address and no token opens anything to anybody."""
+    """Raise ConfigError if other machines can reach the address and no token has the scope read."""
     if is_loopback(settings.host) or (tokens is not None and tokens.any_may_read()):
         return
     raise ConfigError(
-        f"server.host {settings.host!r} can be reached from other machines, which need a token, and there is "
-        "none that may read: type `aggregator token create NAME --scope read` and start again, or set "
+        f"server.host {settings.host!r} is reachable from other machines, which need a token, and no token "
+        "has the scope read: run `aggregator token create NAME --scope read` and start again, or set "
         "server.host to 127.0.0.1"
     )
 
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol by name: asyncio turns Nagle's delay off only then, and an answer takes 4 instead of 44 ms.
+    # With an explicit protocol asyncio sets TCP_NODELAY; a response then takes 4 ms instead of 44 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    give_up_unread(listener)
+    close_unread(listener)
     try:
         listener.bind((host, port))
-    except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: of a name with too long a label
+    except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: a label of the name is too long
         listener.close()
         raise AggregatorError(_why_not_bound(host, port, error)) from error
     return listener
@@ -256,9 +265,9 @@ def _bind(host: str, port: int) -> socket.socket:
 def _why_not_bound(host: str, port: int, error: OSError | OverflowError | UnicodeError) -> str:
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EADDRINUSE:
-        return f"port {port} on {host} is taken by another program: stop that one or set another server.port"
+        return f"port {port} on {host} is in use by another program: stop it, or set another server.port"
     if number == errno.EACCES:
-        return f"port {port} is for root alone: set server.port to one above 1023"
+        return f"only root may use port {port}: set server.port to a port above 1023"
     if number == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine: set server.host to one that is, such as 127.0.0.1"
-    return f"cannot listen on {host} port {port}: {error}"
+        return f"{host} is not an address of this machine: set server.host to one, such as 127.0.0.1"
+    return f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}"

@@ -1,37 +1,49 @@
-"""What an operator chooses about the output; `config/settings.py` maps config.yaml onto this."""
+"""The settings of pages, feeds, the API and webhooks, from the configuration."""
 
 from typing import Literal
 
 import msgspec
 
+from aggregator.config.hosts import is_owner_on_loopback
 from aggregator.config.saved_queries import SavedQuery
 from aggregator.config.settings import Config
 
 
 class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the output rooms need to know that is not a story.
+    """The settings of the web server and of all output.
 
-    `excerpt_words` bounds what anyone but the owner gets of one article, its title included (promise 9).
-    `full_text`: who may read whole articles: "owner" is a request with a token that may read, or one from
-    loopback where `hosts.is_owner_on_loopback`; "all" is everyone, "never" is no one.
+    `excerpt_words` is the maximum number of words of one article, its title included, for clients that may
+    not read whole articles. `full_text` states who may: "owner" is a request with a token of scope read, or
+    one from loopback if `is_owner_on_loopback`; "all" is every client, "never" is none.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
-    public_url: str = ""  # "" means the bound address; in links only, never in anything that identifies
-    allowed_hosts: tuple[str, ...] = ()  # further names a request may ask for, beside this machine's own
-    owner_on_loopback: bool = False  # a request from loopback is the owner's whatever the two above name
-    trusted_proxies: tuple[str, ...] = ()  # networks (CIDR) whose X-Forwarded-... headers are believed
-    requests_a_minute: int = 0  # of one address without a token, from other machines; 0: no limit
+    public_url: str = ""  # "" means the bound address; used in links only, never in identifiers
+    allowed_hosts: tuple[str, ...] = ()  # further host names that the Host header may have
+    owner_on_loopback: bool | None = None  # None: see `is_owner_on_loopback`
+    trusted_proxies: tuple[str, ...] = ()  # networks (CIDR) whose X-Forwarded-... headers are trusted
+    requests_a_minute: int = 0  # of one address of another machine, without a token; 0: no limit
     title: str = "Stories"
     excerpt_words: int = 60
     full_text: Literal["owner", "never", "all"] = "owner"
     index: bool = False  # True lets search engines list the pages
-    link: Literal["story", "article"] = "story"  # what an item of a feed opens
-    items: int = 100  # stories in a feed, where its address names no `limit`
-    bump: tuple[str, ...] = ("report", "headline", "correction")  # what an updates feed tells
+    link: Literal["story", "article"] = "story"  # the target of a feed item
+    items: int = 100  # stories in a feed, unless its address has the parameter `limit`
+    bump: tuple[str, ...] = ("report", "headline", "correction")  # the changes in an updates feed
     queries: tuple[SavedQuery, ...] = ()
-    prefer: tuple[str, ...] = ()  # outlets that the operator puts before others, the first first
+    prefer: tuple[str, ...] = ()  # preferred outlets, the most preferred one first
+
+    @property
+    def is_owner_on_loopback(self) -> bool:
+        """Whether a request from loopback without signs of a proxy is the owner's."""
+        return is_owner_on_loopback(
+            host=self.host,
+            public_url=self.public_url,
+            allowed_hosts=self.allowed_hosts,
+            trusted_proxies=self.trusted_proxies,
+            setting=self.owner_on_loopback,
+        )
 
     @property
     def base_url(self) -> str:
@@ -43,7 +55,7 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def publish_settings(config: Config) -> PublishSettings:
-    """What the output rooms need of the configuration."""
+    """Return the settings of a configuration."""
     return PublishSettings(
         host=config.server.host,
         port=config.server.port,

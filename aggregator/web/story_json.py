@@ -1,9 +1,7 @@
-"""The JSON of stories, exactly as product.md's readers were promised it.
+"""The JSON of stories, as docs/querying.md describes it, and the reason of a placement in one sentence.
 
-Times are RFC 3339 in UTC with a Z, ids are strings, a key is never left out: what is unknown is null. Every
-function takes what the reader may see (rights.for_reader) and shows all of it.
-
-Evidence in one sentence: why an article is where it is.
+Times are RFC 3339 in UTC with a Z, ids are strings, no key is omitted, and an unknown value is null. The
+stories are already limited by `excerpts.for_reader`; nothing is limited here.
 """
 
 import datetime as dt
@@ -31,27 +29,27 @@ from aggregator.model.core import (
     TimelineItem,
 )
 from aggregator.stories.text.merged_text import lead_and_facts
-from aggregator.web.sanitise import without_bidi
+from aggregator.web.sanitise import encode_json
 
-SHOWN_REASONS = 3  # the strongest likenesses; `aggregator explain` has all of them
+SHOWN_REASONS = 3  # the strongest similarities; `aggregator explain` has all
 
 
 def reason_in_words(article: ArticleView) -> str | None:
-    """Why `article` is in its story, for a person; None where no evidence is stored."""
+    """Return a sentence that states why `article` is in its story; None if no evidence is stored."""
     evidence = article.evidence
     if evidence is None:
         return None
     if evidence.copy is not None:
-        return _copy_in_words(evidence.copy)
-    return _STAGES[evidence.stage] + _score_in_words(evidence) + _likenesses(evidence)
+        return _copy_reason(evidence.copy)
+    return _STAGES[evidence.stage] + _score(evidence) + _similarities(evidence)
 
 
 _STAGES: dict[Stage, str] = {
-    "founded": "founded this story: no live story was alike enough",
+    "founded": "founded this story: no live story was similar enough",
     "copy": "the same text as another article of this story",
     "event": "reports the same event",
-    "second look": "moved here when more was known: it reports the same event",
-    "correction": "put here by a person",
+    "second look": "moved here by a second look: it reports the same event",
+    "correction": "moved here by a correction",
     "revision": "a later version of an article of this story",
 }
 
@@ -59,26 +57,26 @@ _STAGES: dict[Stage, str] = {
 _SCORED: frozenset[Stage] = frozenset({"event", "second look"})
 
 
-def _copy_in_words(copy: CopyEvidence) -> str:
+def _copy_reason(copy: CopyEvidence) -> str:
     if copy.kind == "excerpt":
-        return f"an excerpt: {copy.containment:.0%} of it stands in {copy.other}"
+        return f"an excerpt: {copy.containment:.0%} of it is in {copy.other}"
     return f"the same text as {copy.other}: {copy.resemblance:.0%} of all three-word runs are shared"
 
 
-def _score_in_words(evidence: Evidence) -> str:
+def _score(evidence: Evidence) -> str:
     if evidence.stage not in _SCORED or evidence.score is None:
         return ""
-    need = f" against {evidence.need:.2f} needed" if evidence.need is not None else ""
+    need = f", threshold {evidence.need:.2f}" if evidence.need is not None else ""
     return f", score {evidence.score:.2f}{need}"
 
 
-def _likenesses(evidence: Evidence) -> str:
-    """The names of what spoke most for it."""
-    speaking = [reason for reason in evidence.reasons if reason.share > 0]
-    strongest = sorted(speaking, key=lambda reason: (-reason.share, reason.name))[:SHOWN_REASONS]
+def _similarities(evidence: Evidence) -> str:
+    """Name the reasons with the largest positive shares of the score."""
+    positive = [reason for reason in evidence.reasons if reason.share > 0]
+    strongest = sorted(positive, key=lambda reason: (-reason.share, reason.name))[:SHOWN_REASONS]
     if evidence.stage not in _SCORED or not strongest:
         return ""
-    return "; most alike in " + ", ".join(
+    return "; most similar in " + ", ".join(
         reason.name.removeprefix("across:").replace("_", " ") for reason in strongest
     )
 
@@ -115,7 +113,7 @@ class StoryJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PageJson(msgspec.Struct, frozen=True, kw_only=True):
-    """Stories and where to go on."""
+    """A page of stories; `next` is the cursor of the next page, null at the end."""
 
     stories: tuple[StoryJson, ...]
     next: str | None
@@ -140,9 +138,9 @@ class SaidJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DisagreementJson(msgspec.Struct, frozen=True, kw_only=True):
-    """Statements that differ, side by side.
+    """Statements that differ.
 
-    `rose`: the later report has the higher figure; then `times` says when each side was published.
+    `rose`: the later report has the higher figure; then `times` has the time of publication of each side.
     """
 
     kind: str
@@ -153,7 +151,7 @@ class DisagreementJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgreedJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure that several outlets give, as the first of them writes it."""
+    """A figure in which several outlets agree; `words` is the wording of the first one."""
 
     words: str
     outlets: int
@@ -162,7 +160,7 @@ class AgreedJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReprintJson(msgspec.Struct, frozen=True, kw_only=True):
-    """Who printed another one's text, and how many minutes later where both times are known."""
+    """A copy of another article; `minutes_later` is null unless both times are known."""
 
     article: str
     outlet: str | None
@@ -173,7 +171,7 @@ class ReprintJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CopyTrailJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An original and who copied it, in the order of time."""
+    """An original and its copies in the order of time."""
 
     article: str
     outlet: str | None
@@ -183,9 +181,9 @@ class CopyTrailJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A moment of the story; `day` and `clock` ("21:43") hold what is known when `time` is null.
+    """A moment of the timeline; if `time` is null, `day` and `clock` ("21:43") have what is known.
 
-    `copies` are the first of those that printed the text, `copy_count` is all of them.
+    `copies` are the first copies of the article, `copy_count` counts all.
     """
 
     time: dt.datetime | None
@@ -202,9 +200,9 @@ class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of a live blog that is in another story (`story`) and tells of this one.
+    """An entry about this story in a live blog of another story (`story`).
 
-    `clock` ("21:43") is as the live blog shows it; `day` and `time` only where they are known.
+    `clock` ("21:43") is the time as the live blog shows it; `day` and `time` are null if unknown.
     """
 
     article: str
@@ -219,9 +217,9 @@ class LinkJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
-    """One story: `text` is what the reports say together, a paragraph a sentence, each with its outlets.
+    """One story: `text` is the merged text, one sentence per paragraph, each with its outlets.
 
-    `no_shared_fact`: three outlets or more, and no two say the same: they may not tell of one event.
+    `no_shared_fact`: there are three outlets or more and no shared fact; they may report different events.
     """
 
     articles: tuple[WholeArticleJson, ...]
@@ -235,30 +233,30 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
 
 
 def page_json(stories: Iterable[StoryView], next_cursor: str | None) -> bytes:
-    """`{"stories": [...], "next": cursor|null}` and a newline."""
+    """Encode `{"stories": [...], "next": cursor|null}` and a newline."""
     page = PageJson(stories=tuple(story_in_list(story) for story in stories), next=next_cursor)
-    return without_bidi(msgspec.json.encode(page)) + b"\n"
+    return encode_json(page) + b"\n"
 
 
 def jsonl(stories: Iterable[StoryView]) -> bytes:
-    """A story a line."""
-    return b"".join(without_bidi(msgspec.json.encode(story_in_list(one))) + b"\n" for one in stories)
+    """Encode one story per line."""
+    return b"".join(encode_json(story_in_list(one)) + b"\n" for one in stories)
 
 
 def whole_story_json(story: StoryView, merged: MergedStory | None) -> bytes:
-    """One story with its merged text; without `merged` its text is the summary."""
-    return without_bidi(msgspec.json.encode(whole_story(story, merged))) + b"\n"
+    """Encode one story with its merged text; without `merged` its text is the summary."""
+    return encode_json(whole_story(story, merged)) + b"\n"
 
 
 def story_in_list(story: StoryView) -> StoryJson:
-    """A story as it stands in `page_json` and `jsonl`."""
+    """Return a story as in `page_json` and `jsonl`."""
     return StoryJson(
         articles=tuple(article_in_list(article) for article in story.articles), **_story_values(story)
     )
 
 
 def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
-    """A story as it stands alone."""
+    """Return one story with its merged text."""
     addresses = {article.id: article.url for article in story.articles}
     return WholeStoryJson(
         articles=tuple(whole_article(article) for article in story.articles),
@@ -295,7 +293,7 @@ _SHARED = (
 
 
 def article_in_list(article: ArticleView) -> ArticleJson:
-    """An article as it stands in a list."""
+    """Return an article as in a list."""
     return ArticleJson(**_article_values(article))
 
 
@@ -305,7 +303,7 @@ def _article_values(article: ArticleView) -> dict[str, Any]:
 
 
 def whole_article(article: ArticleView) -> WholeArticleJson:
-    """An article as it stands in one story."""
+    """Return an article as in one story."""
     return WholeArticleJson(
         lead=article.lead,
         author=article.author,
@@ -325,13 +323,13 @@ def _merged_text(merged: MergedStory) -> str:
 
 
 def _with_outlets(said: tuple[AttributedSentence, ...]) -> str:
-    """The shown sentence, the first one, with every outlet that says so."""
+    """Return the first sentence with the outlets of all."""
     outlets = dict.fromkeys(each.outlet for each in said if each.outlet)
     return f"{said[0].text} ({', '.join(outlets)})" if outlets else said[0].text
 
 
-def _said(said: AttributedSentence) -> SaidJson:
-    return SaidJson(text=said.text, article=said.article, outlet=said.outlet)
+def _said(sentence: AttributedSentence) -> SaidJson:
+    return SaidJson(text=sentence.text, article=sentence.article, outlet=sentence.outlet)
 
 
 def _disagreement(disagreement: Disagreement) -> DisagreementJson:
@@ -393,7 +391,7 @@ def _link(link: LiveBlogLink) -> LinkJson:
         outlet=link.outlet,
         title=link.title,
         url=link.url,
-        story=link.home,
+        story=link.live_blog_story,
         time=_utc_or_none(link.time),
         day=link.day,
         clock=clock(link.clock_minutes),
@@ -402,12 +400,12 @@ def _link(link: LiveBlogLink) -> LinkJson:
 
 
 def clock(minutes: int | None) -> str | None:
-    """Minutes after midnight as "21:43"."""
+    """Format minutes after midnight as "21:43"."""
     return None if minutes is None else f"{minutes // 60 % 24:02}:{minutes % 60:02}"
 
 
 def in_utc(time: dt.datetime) -> dt.datetime:
-    """The same moment, written with a Z."""
+    """Return the time in UTC."""
     return time.astimezone(dt.UTC)
 
 

@@ -1,10 +1,7 @@
-"""The description of the API (OpenAPI 3.1), made of the very types that the answers are written from.
+"""The description of the API (OpenAPI 3.1): operations, schemas and examples.
 
-The operations of the API as its description has them.
-
-Pieces that the description of the API is put together from.
-
-Examples for the description of the API. Places, outlets and people in them are invented.
+The schemas are generated from the types that the responses are encoded from. Places, outlets and people in
+the examples are invented.
 """
 
 from collections.abc import Sequence
@@ -25,6 +22,7 @@ from aggregator.web.editor import CommandStatus, CorrectionPage
 from aggregator.web.filters import CURSOR_PATTERN, MAX_LIMIT, MAX_TEXT_CHARS, SAVED
 from aggregator.web.health import HealthJson, ReadyJson
 from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
+from aggregator.web.sanitise import encode_json
 from aggregator.web.security.token_auth import COOKIE
 from aggregator.web.story_json import PageJson, WholeStoryJson
 
@@ -45,7 +43,7 @@ _WHOLE_ARTICLE: dict[str, Any] = _ARTICLE | {
     "author": "Ada Lindqvist",
     "published_origin": "feed",
     "published_precision": "minute",
-    "reason": "founded this story: no live story was alike enough",
+    "reason": "founded this story: no live story was similar enough",
 }
 _STORY: dict[str, Any] = {
     "id": "q5m2x7k4d1t8w0ya",
@@ -140,11 +138,11 @@ CORRECTIONS: dict[str, dict[str, Any]] = {
     "split": {"kind": "split", "story": "q5m2x7k4d1t8w0ya", "articles": ["cu2cfnapd3n3kc2w"]},
     "move": {"kind": "move", "article": "cu2cfnapd3n3kc2w", "story": "z8c3v6b1n4m7k0ja"},
 }
-_EXAMPLE_WORDS = "merged z8c3v6b1n4m7k0ja into q5m2x7k4d1t8w0ya"
+_EXAMPLE_TEXT = "merged z8c3v6b1n4m7k0ja into q5m2x7k4d1t8w0ya"
 DONE: dict[str, Any] = {
     "request": 7,
     "state": "done",
-    "corrected": {"n": 3, "stories": ["q5m2x7k4d1t8w0ya"], "words": _EXAMPLE_WORDS},
+    "corrected": {"n": 3, "stories": ["q5m2x7k4d1t8w0ya"], "words": _EXAMPLE_TEXT},
     "reason": None,
 }
 WAITING: dict[str, Any] = {"request": 7, "state": "waiting", "corrected": None, "reason": None}
@@ -157,7 +155,7 @@ CORRECTED: dict[str, Any] = {
             "undone_at": None,
             "stories": ["q5m2x7k4d1t8w0ya", "z8c3v6b1n4m7k0ja"],
             "articles": ["cu2cfnapd3n3kc2w"],
-            "words": _EXAMPLE_WORDS,
+            "words": _EXAMPLE_TEXT,
         }
     ],
     "next": None,
@@ -168,7 +166,7 @@ RECORD: dict[str, Any] = {
     "outlet": "Harbour Post",
     "title": "Dam siren sounded by mistake",
     "text": "The siren of the Orrin dam sounded for ten minutes on Friday.\n"
-    "Nobody was in danger, the fire service said.",
+    "No one was in danger, the fire service said.",
     "published": "2026-11-20T08:30:00Z",
     "language": "en",
 }
@@ -185,17 +183,21 @@ PUSHED: dict[str, Any] = {
 
 SCHEMES: dict[str, Any] = {
     "token": {"type": "http", "scheme": "bearer"},
-    "tokenAsPassword": {"type": "http", "scheme": "basic", "description": "any name; the token as password"},
+    "tokenAsPassword": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "any user name, and the token as password",
+    },
     "tokenAsCookie": {
         "type": "apiKey",
         "in": "cookie",
         "name": COOKIE,
-        "description": "what a browser gets that signs in",
+        "description": "the cookie that a browser receives when it signs in",
     },
 }
-_NEEDED: list[dict[str, list[str]]] = [{name: []} for name in SCHEMES]
-_WELCOME = [*_NEEDED, {}]  # with a token more may be shown
-_ALWAYS = (401, 403, 405, 421, 429, 500, 503)  # what any address may be answered with
+_TOKEN_REQUIRED: list[dict[str, list[str]]] = [{name: []} for name in SCHEMES]
+_TOKEN_OPTIONAL = [*_TOKEN_REQUIRED, {}]  # a token may show more
+_COMMON_ERRORS = (401, 403, 405, 421, 429, 500, 503)  # any request may be answered with them
 
 
 def operation(
@@ -203,59 +205,63 @@ def operation(
     tag: str,
     summary: str,
     *,
-    answers: dict[str, Any],
-    words: str = "",
-    takes: list[dict[str, Any]] | None = None,
+    responses: dict[str, Any],
+    description: str = "",
+    parameters: list[dict[str, Any]] | None = None,
     body: dict[str, Any] | None = None,
-    refuses: tuple[int, ...] = (400,),
+    errors: tuple[int, ...] = (400,),
     needs_token: bool = False,
 ) -> dict[str, Any]:
-    """One operation. `refuses`: statuses of its problems beside those that any address has."""
+    """Return one operation; `errors` are statuses of problems in addition to the common ones."""
     described: dict[str, Any] = {"operationId": name, "tags": [tag], "summary": summary}
-    if words:
-        described["description"] = words
-    if takes:
-        described["parameters"] = takes
+    if description:
+        described["description"] = description
+    if parameters:
+        described["parameters"] = parameters
     if body is not None:
         described["requestBody"] = body
-    problems = {str(status): _problem_ref(status) for status in sorted({*refuses, *_ALWAYS})}
+    problems = {str(status): _problem_ref(status) for status in sorted({*errors, *_COMMON_ERRORS})}
     return described | {
-        "security": _NEEDED if needs_token else _WELCOME,
-        "responses": problems | answers,
+        "security": _TOKEN_REQUIRED if needs_token else _TOKEN_OPTIONAL,
+        "responses": problems | responses,
     }
 
 
-def in_query(parameters: dict[str, tuple[dict[str, Any], str]], *required: str) -> list[dict[str, Any]]:
-    """Parameters of the query: schema and meaning by name."""
+def query_parameters(
+    parameters: dict[str, tuple[dict[str, Any], str]], *required: str
+) -> list[dict[str, Any]]:
+    """Return parameters of the query from pairs of schema and description by name."""
     return [
-        parameter("query", name, schema, meaning, required=name in required)
-        for name, (schema, meaning) in parameters.items()
+        parameter("query", name, schema, description, required=name in required)
+        for name, (schema, description) in parameters.items()
     ]
 
 
 def parameter(
-    place: str, name: str, schema: dict[str, Any], meaning: str, *, required: bool = False
+    place: str, name: str, schema: dict[str, Any], description: str, *, required: bool = False
 ) -> dict[str, Any]:
-    """One parameter."""
-    return {"name": name, "in": place, "required": required, "description": meaning, "schema": schema}
+    """Return one parameter; `place` is "query" or "path"."""
+    return {"name": name, "in": place, "required": required, "description": description, "schema": schema}
 
 
-def in_path(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A part of the address."""
+def path_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter of the path."""
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def ref(shape: type) -> dict[str, str]:
-    """Where the schema of a type stands."""
-    return {"$ref": f"#/components/schemas/{shape.__name__}"}
+def ref(body_type: type) -> dict[str, str]:
+    """Return the reference to the schema of a type."""
+    return {"$ref": f"#/components/schemas/{body_type.__name__}"}
 
 
-def answer(words: str, shape: type, example: object = None, *, location: bool = False) -> dict[str, Any]:
-    """An answer in JSON; `location`: it says where to go on."""
-    content: dict[str, Any] = {"schema": ref(shape)}
+def response(
+    description: str, body_type: type, example: object = None, *, location: bool = False
+) -> dict[str, Any]:
+    """Return a JSON response; `location`: it has the header Location."""
+    content: dict[str, Any] = {"schema": ref(body_type)}
     if example is not None:
         content["example"] = example
-    described: dict[str, Any] = {"description": words, "content": {JSON: content}}
+    described: dict[str, Any] = {"description": description, "content": {JSON: content}}
     return described | (LOCATION if location else {})
 
 
@@ -263,7 +269,7 @@ LOCATION: dict[str, Any] = {"headers": {"Location": {"schema": {"type": "string"
 
 
 def problems() -> dict[str, Any]:
-    """All problems, by name."""
+    """Return the responses of all problems by name."""
     return {kind.name: _problem(status) for status, kind in PROBLEMS.items()}
 
 
@@ -273,7 +279,7 @@ def _problem_ref(status: int) -> dict[str, str]:
 
 def _problem(status: int) -> dict[str, Any]:
     kind = PROBLEMS[status]
-    example = {"type": kind.type, "title": kind.title, "status": status, "detail": "what was wrong, in words"}
+    example = {"type": kind.type, "title": kind.title, "status": status, "detail": "what is wrong"}
     return {
         "description": f"{kind.title}.",
         "content": {PROBLEM_JSON: {"schema": ref(Problem), "example": example}},
@@ -291,61 +297,72 @@ _TIME = {
         {"type": "string", "format": "date-time"},
     ]
 }
-_WORDS = {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}
+_SHORT_TEXT = {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}
 _CURSOR = {"type": "string", "pattern": CURSOR_PATTERN}
-_QUERY = (
-    'words that stand in the title or an article; "two words" side by side, rebel* begins, -word is not there'
+_QUERY_SYNTAX = (
+    'words in the title or an article; "two words" is a phrase, rebel* a prefix, -word excludes a word'
 )
 _PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
-    "query": (_WORDS, _QUERY),
+    "query": (_SHORT_TEXT, _QUERY_SYNTAX),
     "since": (_TIME, "last_published at or after: 24h, 7d, a date or an RFC 3339 time"),
-    "until": (_TIME, "last_published at or before; of a day its end"),
-    "min_outlets": (_up_to(1000), "at least so many outlets"),
+    "until": (_TIME, "last_published at or before; a date means the end of that day"),
+    "min_outlets": (_up_to(1000), "the minimum number of outlets"),
     "min_reports": (
         {"type": "integer", "minimum": 1, "maximum": 1000},
-        "at least so many independent reports",
+        "the minimum number of independent reports",
     ),
-    "outlet": (_WORDS, "with an article of this outlet"),
-    "folder": (_WORDS, "with an article of a source in this folder"),
-    "language": (_WORDS, "with an article in this language"),
-    "limit": (_up_to(MAX_LIMIT), "stories in one answer"),
-    "after": (_CURSOR, "the `next` of the page before, as it is"),
+    "outlet": (_SHORT_TEXT, "with an article of this outlet"),
+    "folder": (_SHORT_TEXT, "with an article of a source in this folder"),
+    "language": (_SHORT_TEXT, "with an article in this language"),
+    "limit": (_up_to(MAX_LIMIT), "the maximum number of stories in one response"),
+    "after": (_CURSOR, "the `next` of the previous page, unchanged"),
 }
-_SEARCHED: dict[str, tuple[dict[str, Any], str]] = {
-    "query": (_WORDS, _QUERY),
+_SEARCH_PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
+    "query": (_SHORT_TEXT, _QUERY_SYNTAX),
     "since": (_TIME, "articles of this time or later"),
-    "until": (_TIME, "articles of this time or earlier; of a day its end"),
-    "outlet": (_WORDS, "articles of this outlet"),
-    "language": (_WORDS, "articles in this language"),
+    "until": (_TIME, "articles of this time or earlier; a date means the end of that day"),
+    "outlet": (_SHORT_TEXT, "articles of this outlet"),
+    "language": (_SHORT_TEXT, "articles in this language"),
     "limit": (
         {"type": "integer", "minimum": 1, "maximum": MAX_FOUND},
-        "articles, and stories, in one answer",
+        "the maximum number of articles, and of stories, in one response",
     ),
 }
 _ID = {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,40}$"}
-_NAMED = {"type": "string", "pattern": "^[0-9A-Za-z:/?#@!$&'()*+,;=._~%-]+$", "maxLength": MAX_ADDRESS_CHARS}
+_ID_OR_ADDRESS = {
+    "type": "string",
+    "pattern": "^[0-9A-Za-z:/?#@!$&'()*+,;=._~%-]+$",
+    "maxLength": MAX_ADDRESS_CHARS,
+}
 _NUMBER = _up_to(10**9 - 1)
 _TEXT = {"type": "string"}
-_MEANT: dict[str, str] = {
-    "id": "tells it from others of its outlet; keep it when the text changes",
-    "url": "its address, http or https; alone, the page there is fetched",
-    "outlet": "who publishes it; `source` is the same",
-    "title": "its headline",
+_FIELD_DESCRIPTIONS: dict[str, str] = {
+    "id": "unique within the outlet; it stays the same when the text changes",
+    "url": "the address, http or https; if it is the only field, the page is fetched",
+    "outlet": "the publisher; `source` means the same",
+    "title": "the headline",
     "text": "plain text, paragraphs separated by newlines",
-    "html": "instead of text: a page or a piece of one",
-    "published": "RFC 3339, or a day; unknown where it is missing",
-    "language": "a BCP 47 tag; `lang` is the same",
-    "author": "who wrote it",
+    "html": "instead of text: a page or a fragment",
+    "published": "an RFC 3339 time or a date; a missing value means unknown",
+    "language": "a BCP 47 tag; `lang` means the same",
+    "author": "the name of the author",
 }
 _LETTER = "[\\p{L}\\p{N}]"  # of any alphabet, as ECMA-262 writes it
-_SAID = {"type": ["string", "number"], "pattern": _LETTER, "minimum": 1 - 10**30, "maximum": 10**30 - 1}
+_TEXT_OR_NUMBER = {
+    "type": ["string", "number"],
+    "pattern": _LETTER,
+    "minimum": 1 - 10**30,
+    "maximum": 10**30 - 1,
+}
 _RECORD: dict[str, Any] = {
     "type": "object",
-    "description": "At least one of title, text, html and url, in any alphabet. All are texts; a number is "
-    "as good as its digits, anything else is as good as missing. Unknown keys are passed over. At most 200 "
-    "records.",
-    "properties": {name: {"description": meaning} for name, meaning in _MEANT.items()},
-    "anyOf": [{"required": [name], "properties": {name: _SAID}} for name in ("title", "text", "html")]
+    "description": "At least one of title, text, html and url is required, in any alphabet. All values are "
+    "strings; a number is read as its digits, a value of another type as missing. Unknown keys are ignored. "
+    "A push has at most 200 records.",
+    "properties": {name: {"description": description} for name, description in _FIELD_DESCRIPTIONS.items()},
+    "anyOf": [
+        {"required": [name], "properties": {name: _TEXT_OR_NUMBER}} for name in ("title", "text", "html")
+    ]
     + [
         {
             "required": ["url"],
@@ -356,7 +373,7 @@ _RECORD: dict[str, Any] = {
 
 
 def reading_paths(saved: Sequence[str]) -> dict[str, Any]:
-    """What everybody may ask. `saved`: the names of saved queries."""
+    """Return the paths for reading; `saved` are the names of saved queries."""
     return {
         "/api/v1/stories": {"get": _list_stories(saved)},
         "/api/v1/stories/{id}": {"get": _ONE_STORY},
@@ -368,12 +385,12 @@ def reading_paths(saved: Sequence[str]) -> dict[str, Any]:
 
 
 def health_paths() -> dict[str, Any]:
-    """What a daemon tells of itself."""
+    """Return the paths that only a daemon serves."""
     return {"/readyz": {"get": _READY}}
 
 
-def editor() -> dict[str, Any]:
-    """What the news desk does."""
+def editor_paths() -> dict[str, Any]:
+    """Return the paths of explanations and corrections."""
     return {
         "/api/v1/explain": {"get": _EXPLAIN},
         "/api/v1/corrections": {"get": _LIST_CORRECTIONS, "post": _CORRECT},
@@ -384,25 +401,26 @@ def editor() -> dict[str, Any]:
 
 
 def push_paths() -> dict[str, Any]:
-    """Handing articles in."""
+    """Return the path that accepts articles."""
     return {"/api/v1/articles": {"post": _PUSH}}
 
 
 def _list_stories(saved: Sequence[str]) -> dict[str, Any]:
-    parameters = dict(_PARAMETERS)
+    filters = dict(_PARAMETERS)
     if saved:
-        parameters[SAVED] = (
+        filters[SAVED] = (
             {"type": "string", "enum": list(saved)},
-            "a saved query; what else is asked for goes before what it says",
+            "a saved query; other parameters override its values",
         )
     return operation(
         "listStories",
         "stories",
         "Stories, the newest bump first",
-        words="A page of a walk; `next` goes on with it, and a page may be short and still have one. A walk "
-        "shows no story twice: what is bumped or new while it goes on comes at the top of the next walk.",
-        takes=in_query(parameters),
-        answers={"200": answer("Stories and where to go on.", PageJson, PAGE)},
+        description="One page of a list; `next` is the cursor of the following page. A page may have fewer "
+        "stories than `limit` and still be followed by another. No story appears twice; stories that are new "
+        "or bumped meanwhile are at the top when the list is read again.",
+        parameters=query_parameters(filters),
+        responses={"200": response("A page of stories and the cursor of the next page.", PageJson, PAGE)},
     )
 
 
@@ -410,93 +428,101 @@ _ONE_STORY = operation(
     "oneStory",
     "stories",
     "One story with its merged text, timeline and disagreements",
-    words="The id of a story that was merged into another leads there.",
-    takes=[in_path("id", _ID)],
-    answers={
-        "200": answer("The story.", WholeStoryJson, STORY),
-        "301": {"description": "It was merged.", **LOCATION},
+    description="The id of a merged story redirects to its successor.",
+    parameters=[path_parameter("id", _ID)],
+    responses={
+        "200": response("The story.", WholeStoryJson, STORY),
+        "301": {"description": "The story was merged into another one.", **LOCATION},
     },
-    refuses=(400, 404, 410),
+    errors=(400, 404, 410),
 )
 _ONE_ARTICLE = operation(
     "oneArticle",
     "articles",
-    "One article, its story, and why it is there",
-    words="`text` is for the owner, `copies` are articles of its story that print its text.",
-    takes=[in_path("id", _ID)],
-    answers={"200": answer("The article.", OneArticleJson, ARTICLE)},
-    refuses=(400, 404, 410),
+    "One article, its story, and why it belongs to the story",
+    description="`text` is for the owner; `copies` are articles of the same story with the same text.",
+    parameters=[path_parameter("id", _ID)],
+    responses={"200": response("The article.", OneArticleJson, ARTICLE)},
+    errors=(400, 404, 410),
 )
 _SEARCH = operation(
     "search",
     "articles",
-    "Articles that hold the words, and their stories, best first",
-    takes=in_query(_SEARCHED, "query"),
-    answers={"200": answer("What was found.", SearchJson, FOUND)},
+    "Articles that match the query, and their stories, the best match first",
+    parameters=query_parameters(_SEARCH_PARAMETERS, "query"),
+    responses={"200": response("The matches.", SearchJson, FOUND)},
 )
 _LIST_SOURCES = operation(
     "listSources",
     "sources",
-    "Where articles come from, and how each source does",
-    words="Addresses and causes are for the owner.",
-    answers={"200": answer("All sources, by folder and name.", SourcesJson, SOURCES)},
+    "The sources and their health",
+    description="`url` and `problem` are for the owner.",
+    responses={"200": response("All sources, by folder and name.", SourcesJson, SOURCES)},
 )
 _HEALTH = operation(
     "health",
     "health",
     "Whether articles can be accepted",
-    answers={
-        "200": answer("They can.", HealthJson, HEALTH),
+    responses={
+        "200": response("Articles can be accepted.", HealthJson, HEALTH),
         "503": {
-            "description": "They cannot, or the database does not answer.",
+            "description": "Articles cannot be accepted, or the database does not answer.",
             "content": {JSON: {"schema": ref(HealthJson)}, PROBLEM_JSON: {"schema": ref(Problem)}},
         },
     },
-    refuses=(),
+    errors=(),
 )
 _READY = operation(
     "ready",
     "health",
     "Whether requests should be sent here",
-    words="Also true of a daemon that stands by: it serves all but what it hands to the writer.",
-    answers={
-        "200": answer("They should.", ReadyJson, READY),
-        "503": answer("They should not: it starts, its database is away, or of another version.", ReadyJson),
+    description="A standby is ready, too: it serves every request and passes corrections to the writer.",
+    responses={
+        "200": response("Ready.", ReadyJson, READY),
+        "503": response(
+            "Not ready: the daemon is starting, or the database does not answer or has another version.",
+            ReadyJson,
+        ),
     },
-    refuses=(),
+    errors=(),
 )
 _EXPLAIN = operation(
     "explain",
     "articles",
-    "Why an article is in its story, or why two are (not) together",
-    words="Shares are logits; with `bias` they sum up to the score.",
-    takes=[
-        parameter("query", "article", _NAMED, "its id or its address", required=True),
-        parameter("query", "other", _NAMED, "another article: why the two are, or are not, together"),
+    "Why an article is in its story, or why two articles are or are not in one story",
+    description="Shares are logits; the score is their sum plus `bias`.",
+    parameters=[
+        parameter("query", "article", _ID_OR_ADDRESS, "the id or the address of an article", required=True),
+        parameter(
+            "query", "other", _ID_OR_ADDRESS, "the id or the address of another article to compare with"
+        ),
     ],
-    answers={"200": answer("The evidence of the decision, and how it stands today.", Explanation)},
-    refuses=(400, 404),
+    responses={"200": response("The evidence of the decision, and the score today.", Explanation)},
+    errors=(400, 404),
 )
-_ASKED = {
-    "200": answer("What came of it.", CommandStatus, DONE),
-    "202": answer("The writer has not come to it yet.", CommandStatus, WAITING, location=True),
+_COMMAND_RESPONSES = {
+    "200": response("The result.", CommandStatus, DONE),
+    "202": response("The writer has not executed it yet.", CommandStatus, WAITING, location=True),
 }
 _LIST_CORRECTIONS = operation(
     "listCorrections",
     "corrections",
-    "What persons decided, the newest first",
-    takes=[
-        parameter("query", "limit", _up_to(MAX_CORRECTIONS), "corrections in one answer"),
-        parameter("query", "before", _NUMBER, "the `next` of the page before"),
+    "Corrections, the newest first",
+    parameters=[
+        parameter(
+            "query", "limit", _up_to(MAX_CORRECTIONS), "the maximum number of corrections in one response"
+        ),
+        parameter("query", "before", _NUMBER, "the `next` of the previous page"),
     ],
-    answers={"200": answer("Corrections.", CorrectionPage, CORRECTED)},
+    responses={"200": response("Corrections.", CorrectionPage, CORRECTED)},
     needs_token=True,
 )
 _CORRECT = operation(
     "correct",
     "corrections",
     "Merge stories, split one, or move an article",
-    words="It is done by the one writer and binds every later run; 422 where it cannot be done.",
+    description="The writer executes the correction, and every later run respects it. 409: the correction is "
+    "not possible; 422: the body is not a correction.",
     body={
         "required": True,
         "content": {
@@ -515,17 +541,17 @@ _CORRECT = operation(
             }
         },
     },
-    answers=_ASKED,
-    refuses=(400, 408, 409, 413, 415, 422),
+    responses=_COMMAND_RESPONSES,
+    errors=(400, 408, 409, 413, 415, 422),
     needs_token=True,
 )
 _GET_CORRECTION = operation(
     "lookAtCorrection",
     "corrections",
-    "What became of a correction that was asked for",
-    takes=[in_path("number", _NUMBER)],
-    answers=_ASKED,
-    refuses=(400, 404),
+    "The state of a requested correction",
+    parameters=[path_parameter("number", _NUMBER)],
+    responses=_COMMAND_RESPONSES,
+    errors=(400, 404),
     needs_token=True,
 )
 
@@ -535,11 +561,11 @@ def _undo(name: str) -> dict[str, Any]:
         name,
         "corrections",
         "Undo a correction",
-        words="Its articles return, retired ids live again. What a later correction says of the same "
-        "articles has to be undone first.",
-        takes=[in_path("number", _NUMBER)],
-        answers=_ASKED,
-        refuses=(400, 404, 408, 409, 413),
+        description="Its articles return to their stories, and the ids of merged stories are valid again. "
+        "Later corrections of the same articles must be undone first.",
+        parameters=[path_parameter("number", _NUMBER)],
+        responses=_COMMAND_RESPONSES,
+        errors=(400, 404, 408, 409, 413),
         needs_token=True,
     )
 
@@ -547,18 +573,18 @@ def _undo(name: str) -> dict[str, Any]:
 _PUSH = operation(
     "pushArticles",
     "articles",
-    "Hand articles in: one record, a list of them, or one a line (JSONL)",
-    words="202: all that is not rejected is stored for good, and will be placed within moments. The same "
-    "article again is `known` and changes nothing; with another text it is accepted as a revision. A header "
-    "`Idempotency-Key` (any text of yours, at most 255 characters, new for each push) makes a push "
-    "repeatable: the same key and body again gets the same answer, with `Idempotency-Replayed: true`, and "
-    "does nothing; with another body it is refused with 422. The body may also be a record a line, with "
-    "Content-Type application/jsonl, and come with Content-Encoding: gzip.",
+    "Push articles: one record, a list of records, or one record per line (JSONL)",
+    description="202: every record that is not rejected is stored permanently and is placed within moments. "
+    "A repeated article is `known` and changes nothing; with another text it is accepted as a revision. The "
+    "header `Idempotency-Key` (any string of at most 255 characters, a new one for each push) makes a push "
+    "repeatable: a repeated key with the same body stores nothing and gets the same response, with "
+    "`Idempotency-Replayed: true`; with another body it is refused with 422. The body may have one record "
+    "per line (Content-Type: application/jsonl), and may be compressed (Content-Encoding: gzip).",
     body={
         "required": True,
         "content": {
             JSON: {
-                # A list is taken for its good records; the others are rejected one by one.
+                # A list is accepted for its valid records; each invalid one is rejected on its own.
                 "schema": {"oneOf": [_RECORD, {"type": "array", "contains": _RECORD}]},
                 "examples": {
                     "one": {"value": RECORD},
@@ -567,15 +593,15 @@ _PUSH = operation(
             },
         },
     },
-    answers={"202": answer("Stored, an item a record.", PushResult, PUSHED)},
-    refuses=(400, 408, 413, 415, 422),
+    responses={"202": response("Stored; one item for each record.", PushResult, PUSHED)},
+    errors=(400, 408, 413, 415, 422),
     needs_token=True,
 )
 
 
 ADDRESS = "/api/v1/openapi.json"
 
-_ANSWERS = (
+_BODIES = (
     PageJson,
     WholeStoryJson,
     OneArticleJson,
@@ -593,16 +619,19 @@ _ANSWERS = (
     Problem,
 )
 _ABOUT = (
-    "Merged news stories. Times are RFC 3339 in UTC, ids are strings. Errors are problem+json (RFC 9457), "
-    "their `type` and `title` are the same for one status, for good. Without a token of scope read, and "
-    "from elsewhere, at most so many words of one article are in an answer as the operator chose. A token "
-    "may also stand in front of an address, `/t/TOKEN/api/v1/stories`; then it opens reading alone. "
-    "A server that listens on other addresses than loopback answers with a token only."
+    "Merged news stories. Times are RFC 3339 in UTC, ids are strings. Errors are problem+json (RFC 9457); "
+    "each status has one `type` and one `title`, which do not change. Requests from other machines without "
+    "a token of scope read receive at most `publish.excerpt_words` words of an article. The token may also "
+    "be the beginning of the path, as in `/t/TOKEN/api/v1/stories`; it then permits reading only. A server "
+    "that listens on other addresses than loopback requires a token."
 )
 
 
 def route(site: Site, *, takes_articles: bool, is_watched: bool) -> Route:
-    """The address of the description. `takes_articles`: they can be pushed; `is_watched`: by a daemon."""
+    """Return the route of the description.
+
+    `takes_articles`: articles can be pushed; `is_watched`: the daemon serves `/readyz`.
+    """
 
     saved = tuple(query.name for query in site.settings.queries)
 
@@ -613,7 +642,7 @@ def route(site: Site, *, takes_articles: bool, is_watched: bool) -> Route:
             is_watched=is_watched,
             saved=saved,
         )
-        return conditional(request, None, lambda: Response(msgspec.json.encode(described), media_type=JSON))
+        return conditional(request, None, lambda: Response(encode_json(described), media_type=JSON))
 
     return Route(ADDRESS, describe)
 
@@ -625,11 +654,11 @@ def document(
     is_watched: bool = True,
     saved: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The whole description. `saved`: the names of saved queries."""
-    _, schemas = msgspec.json.schema_components(_ANSWERS, ref_template="#/components/schemas/{name}")
+    """Return the whole description; `saved` are the names of saved queries."""
+    _, schemas = msgspec.json.schema_components(_BODIES, ref_template="#/components/schemas/{name}")
     paths = reading_paths(saved)
     if corrects:
-        paths |= editor()
+        paths |= editor_paths()
     if takes_articles:
         paths |= push_paths()
     if is_watched:

@@ -1,8 +1,8 @@
-"""Articles that are pushed: `POST /api/v1/articles`.
+"""Pushed articles: `POST /api/v1/articles`.
 
-A push is read as records, stored in the inbox and answered once that is on the disk; the daemon places it.
-What is in the records is text to us: pages are taken apart by workers, later. A record is the same article
-whether it is pushed or read from a file, so its source is its outlet, else the name of the token.
+The records of a push are stored in the inbox, and the response is sent after they are on disk; the daemon
+places them later. HTML in records is not parsed here but by the workers. A record is the same article whether
+it is pushed or read from a file, so its source is its outlet, else the name of the token.
 """
 
 import datetime as dt
@@ -25,17 +25,18 @@ from aggregator.sources.fetch.decompress import decompress_body
 from aggregator.sources.parse.json_feed import is_json_feed
 from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record, entry_of_record
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import idempotency_keys, inbox
+from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.tombstones import REASON
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.responses import JSON, RefusedError, problem_of
-from aggregator.web.security.middleware import drained, received, token_of, too_large
+from aggregator.web.sanitise import encode_json
+from aggregator.web.security.middleware import discard_body, read_body, token_of, too_large
 
 PATH = "/api/v1/articles"
-WRITING_AT_ONCE = 2  # threads: pushes wait for each other in the database, and must not keep readers waiting
-_TYPES_OF_LINES = frozenset(
+WRITING_AT_ONCE = 2  # threads; pushes wait for each other in the database, and readers need the other threads
+_JSONL_TYPES = frozenset(
     {"application/jsonl", "application/x-jsonl", "application/jsonlines", "application/x-jsonlines"}
     | {"application/ndjson", "application/x-ndjson"}
 )
@@ -43,18 +44,18 @@ _BLANK = b" \t\r\n\0\xef\xbb\xbf"
 
 
 class PushTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `push` of config/tuning.yaml; units and origins stand there."""
+    """Section `push` of config/tuning.yaml, which states units and origins."""
 
     max_body_bytes: int
     max_items: int
     max_buffered_bytes: int
     body_deadline_seconds: float
     max_key_chars: int
-    remembered_hours: float
+    idempotency_hours: float
 
 
 class PushedItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What became of one record: `record` is its place in the list, or its line, counted from 1."""
+    """The result of one record; `record` is its position in the list, or its line, counted from 1."""
 
     record: int
     status: Literal["accepted", "known", "rejected"]
@@ -64,7 +65,7 @@ class PushedItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class PushResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The answer to a push, an item a record."""
+    """The response to a push, with one item per record."""
 
     accepted: int
     known: int
@@ -73,17 +74,17 @@ class PushResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class PushAnswer(FrozenStruct, frozen=True, kw_only=True):
-    """A push as it is answered. `replayed`: its Idempotency-Key came before, nothing was done."""
+    """The response body; `replayed` is True if the Idempotency-Key was used before and nothing was stored."""
 
     body: bytes
     replayed: bool = False
 
 
-Read = tuple[int, Entry | str]  # number of the record, and what it says or why it is rejected
+Read = tuple[int, Entry | str]  # number of the record, and its entry or the reason of its rejection
 
 
 class PushEndpoint:
-    """Where pushes are stored. Safe to use from many threads."""
+    """Stores pushes and looks up tokens. Safe to use from many threads."""
 
     def __init__(
         self,
@@ -94,7 +95,10 @@ class PushEndpoint:
         fetch_pages: bool = True,
         arrived: Callable[[], None] = lambda: None,
     ) -> None:
-        """`fetch_pages`: the page of a record that is only an address is to be fetched."""
+        """`fetch_pages`: fetch the page of a record that has only an address.
+
+        `arrived` is called after a push was stored.
+        """
         self.tuning = all_tuning.section("push", PushTuning)
         self._database = database
         self._now = now
@@ -102,40 +106,40 @@ class PushEndpoint:
         self._arrived = arrived
 
     def holder(self, secret: str) -> ApiToken | None:
-        """The token with this secret, while it is in force."""
+        """Return the valid token with this secret; None if there is none."""
         with self._database.read() as connection:
             return api_tokens.holder(connection, secret)
 
     def any_may_read(self) -> bool:
-        """Whether there is a token in force that may read."""
+        """Return whether a valid token has the scope read."""
         with self._database.read() as connection:
             return any(
                 one.may("read") and one.revoked_at is None for one in api_tokens.all_tokens(connection)
             )
 
     def note_use(self, token: ApiToken) -> None:
-        """Remember when the token was used; does nothing where that was noted within the minute."""
+        """Store the time of use of the token, at most once a minute."""
         now = self._now()
         if api_tokens.is_to_be_noted(token, now):
             with self._database.write() as connection:
                 api_tokens.note_use(connection, token, now)
 
     def take(self, token: ApiToken, body: bytes, *, lines: bool, key: str | None) -> PushAnswer:
-        """Store what `body` holds. Returns when it is on the disk; the same `key` again changes nothing.
+        """Store the records in `body` and return after they are on disk; a used `key` stores nothing.
 
-        `lines`: the sender says that it is JSONL. Raises RefusedError where nothing can be taken.
+        `lines`: the Content-Type is JSONL. Raises RefusedError if no record can be accepted.
         """
         now = self._now()
         read = read_push(body, lines=lines, source=token.name, seen=now, max_items=self.tuning.max_items)
 
         def work(connection: Connection) -> PushAnswer:
-            before = self._before(connection, token, body, key, now)
-            if before is not None:
-                return before
-            pushed = self._accepted(connection, read, now)
-            answer = PushAnswer(body=msgspec.json.encode(pushed))
+            earlier = self._earlier_answer(connection, token, body, key, now)
+            if earlier is not None:
+                return earlier
+            pushed = self._accept(connection, read, now)
+            answer = PushAnswer(body=encode_json(pushed))
             if key is not None:
-                idempotency_keys.keep_answer(connection, token.id, key, answer.body)
+                api_tokens.keep_response(connection, token.id, key, answer.body)
             if api_tokens.is_to_be_noted(token, now):
                 api_tokens.note_use(connection, token, now)
             return answer
@@ -144,44 +148,44 @@ class PushEndpoint:
         self._arrived()
         return answer
 
-    def _before(
+    def _earlier_answer(
         self, connection: Connection, token: ApiToken, body: bytes, key: str | None, now: dt.datetime
     ) -> PushAnswer | None:
-        """What this push was answered before; takes the key where it was not."""
+        """Return the stored response of the same key; reserve an unused key and return None."""
         if key is None:
             return None
-        idempotency_keys.forget_before(connection, now - dt.timedelta(hours=self.tuning.remembered_hours))
+        api_tokens.forget_keys_before(connection, now - dt.timedelta(hours=self.tuning.idempotency_hours))
         digest = hashlib.blake2b(body, digest_size=16).digest()
-        found = idempotency_keys.open_key(connection, token.id, key, digest, now)
+        found = api_tokens.open_key(connection, token.id, key, digest, now)
         if found is None:
             return None
         if not found.same_body:
-            raise RefusedError(422, "this Idempotency-Key came with another body before; take a new key")
-        return PushAnswer(body=found.answer, replayed=True)
+            raise RefusedError(422, "this Idempotency-Key was used with another body; use a new key")
+        return PushAnswer(body=found.response, replayed=True)
 
-    def _accepted(self, connection: Connection, read: list[Read], now: dt.datetime) -> PushResult:
+    def _accept(self, connection: Connection, read: list[Read], now: dt.datetime) -> PushResult:
         entries = [entry for _, entry in read if isinstance(entry, Entry)]
         if not entries:
             items = tuple(_item(number, None, found) for number, found in read)
-            raise RefusedError(422, _why_nothing(items), more={"items": msgspec.to_builtins(items)})
+            raise RefusedError(422, _none_accepted(items), more={"items": msgspec.to_builtins(items)})
         results = iter(
             inbox.accept(
                 connection,
                 entries,
                 seen=[now] * len(entries),
                 wants_page=[self._fetch_pages and entry.authority == "page" for entry in entries],
-                bumps_by_clock=True,
+                bump_by_clock=True,
             )
         )
         items = tuple(
             _item(number, next(results) if isinstance(found, Entry) else None, found)
             for number, found in read
         )
-        tally = [item.status for item in items]
+        statuses = [item.status for item in items]
         return PushResult(
-            accepted=tally.count("accepted"),
-            known=tally.count("known"),
-            rejected=tally.count("rejected"),
+            accepted=statuses.count("accepted"),
+            known=statuses.count("known"),
+            rejected=statuses.count("rejected"),
             items=items,
         )
 
@@ -199,24 +203,24 @@ def _item(number: int, result: AcceptResult | None, found: Entry | str) -> Pushe
     )
 
 
-def _why_nothing(items: tuple[PushedItem, ...]) -> str:
+def _none_accepted(items: tuple[PushedItem, ...]) -> str:
     if len(items) == 1:
-        return f"the record cannot be taken: {items[0].reason}"
-    return f"none of the {len(items)} records can be taken; `items` says why"
+        return f"the record cannot be accepted: {items[0].reason}"
+    return f"none of the {len(items)} records can be accepted; `items` has the reasons"
 
 
-# --- what a body holds -------------------------------------------------------------------------------------
+# --- the records of a body ---------------------------------------------------------------------------------
 
 
 def read_push(body: bytes, *, lines: bool, source: str, seen: dt.datetime, max_items: int) -> list[Read]:
-    """The records of a body in order: one, a list of them, or one a line.
+    """Return the records of a body in order: one record, a list of records, or one record per line.
 
-    `source` is whose a record is that names no outlet, `seen` bounds declared times. Raises RefusedError for
-    what is no JSON at all, for nothing, and for more than `max_items` records.
+    `source` is the source of records without an outlet, `seen` the latest accepted time. Raises RefusedError
+    if the body is empty, is not JSON, or has more than `max_items` records.
     """
     body = body.strip(_BLANK)
     if not body:
-        raise RefusedError(400, "the body is empty; it holds a record, a list of records, or one a line")
+        raise RefusedError(400, "the body is empty; send a record, a list of records, or one record per line")
     raw = list(_raw_records(body, lines=lines, most=max_items + 1))
     if not raw:
         raise RefusedError(400, "the list is empty")
@@ -226,7 +230,7 @@ def read_push(body: bytes, *, lines: bool, source: str, seen: dt.datetime, max_i
 
 
 def _raw_records(body: bytes, *, lines: bool, most: int) -> Iterator[tuple[int, object]]:
-    """Bytes of lines, or what JSON had in the list; at most `most`."""
+    """Yield at most `most` numbered records: lines as bytes, or decoded JSON values."""
     if not lines:
         first, _, rest = body.partition(b"\n")
         if not (rest.strip(_BLANK) and _is_record(first)):
@@ -240,8 +244,10 @@ def _raw_records(body: bytes, *, lines: bool, most: int) -> Iterator[tuple[int, 
                 )
             yield 1, record
             return
-    given = ((number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip(_BLANK))
-    for _, numbered in zip(range(most), given, strict=False):
+    numbered_lines = (
+        (number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip(_BLANK)
+    )
+    for _, numbered in zip(range(most), numbered_lines, strict=False):
         yield numbered
 
 
@@ -267,7 +273,7 @@ def _entry_or_reason(raw: object, source: str, seen: dt.datetime) -> Entry | str
         entry = entry_of_record(record, file_name=source, seen=seen)
     except ReadError as error:
         return str(error)
-    if entry.url and not (entry.title or entry.text or entry.html):  # as `ingest URL` has it
+    if entry.url and not (entry.title or entry.text or entry.html):  # as `aggregator ingest URL` does
         site = registrable_domain(entry.url) or entry.url
         return msgspec.structs.replace(entry, source=site, guid=None, authority="page")
     return entry
@@ -277,90 +283,98 @@ def _entry_or_reason(raw: object, source: str, seen: dt.datetime) -> Entry | str
 
 
 class _BodyMemory:
-    """How many bytes of bodies may wait in memory; all on one event loop, so nothing is locked."""
+    """Limits the bytes of request bodies in memory. For one event loop, hence without a lock."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._free = limit_bytes
 
     @contextmanager
-    def held(self) -> Iterator[Callable[[int], None]]:
-        """The function that takes so many bytes more; they are free again at the end of the block."""
-        taken = 0
+    def reservation(self) -> Iterator[Callable[[int], None]]:
+        """Yield a function that reserves further bytes; the end of the block releases all of them.
 
-        def take(count: int) -> None:
-            nonlocal taken
+        The function raises RefusedError (503) if the limit is reached.
+        """
+        reserved = 0
+
+        def reserve(count: int) -> None:
+            nonlocal reserved
             if count > self._free:
-                raise RefusedError(503, "too many pushes at once", headers={"Retry-After": "5"})
-            taken += count
+                raise RefusedError(
+                    503, "too many pushes at once; try again later", headers={"Retry-After": "5"}
+                )
+            reserved += count
             self._free -= count
 
         try:
-            yield take
+            yield reserve
         finally:
-            self._free += taken
+            self._free += reserved
 
 
 def router(push_endpoint: PushEndpoint) -> APIRouter:
-    """The route that takes articles."""
+    """Return the route that accepts articles."""
     api = APIRouter()
-    room = _BodyMemory(push_endpoint.tuning.max_buffered_bytes)
+    memory = _BodyMemory(push_endpoint.tuning.max_buffered_bytes)
     writing = anyio.CapacityLimiter(WRITING_AT_ONCE)
 
     @api.post(PATH)
     async def push_articles(request: Request) -> Response:
-        """Hand articles in: one record, a list of them, or one a line (JSONL).
+        """Accept one record, a list of records, or one record per line (JSONL).
 
-        Needs a token that may push. 202: all that is not rejected is stored for good, and will be placed
-        within moments. The same article again is `known` and changes nothing; with another text it is
+        Needs a token with the scope push. 202: every record that is not rejected is stored permanently and
+        is placed within moments. A repeated article is `known` and changes nothing; with another text it is
         accepted as a revision.
         """
         try:
-            token = _pusher(request)
-            lines = _says_lines(request)
+            token = _push_token(request)
+            lines = _is_jsonl(request)
             key = _idempotency_key(request, push_endpoint.tuning)
-            with room.held() as take_room:
+            with memory.reservation() as reserve:
                 tuning = push_endpoint.tuning
-                body = await received(request, tuning.max_body_bytes, tuning.body_deadline_seconds, take_room)
+                body = await read_body(request, tuning.max_body_bytes, tuning.body_deadline_seconds, reserve)
 
                 def store() -> PushAnswer:
-                    plain = _unpacked(request, body, push_endpoint.tuning)
+                    plain = _decoded(request, body, push_endpoint.tuning)
                     return push_endpoint.take(token, plain, lines=lines, key=key)
 
                 answer = await to_thread.run_sync(store, limiter=writing)
         except RefusedError as error:
-            return await _refusal(request, error, push_endpoint.tuning)
+            return await _error_response(request, error, push_endpoint.tuning)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
+            return Response(status_code=400)  # the client is gone
         replayed = {"Idempotency-Replayed": "true"} if answer.replayed else {}
         return Response(answer.body, 202, media_type=JSON, headers=replayed)
 
     return api
 
 
-def _pusher(request: Request) -> ApiToken:
+def _push_token(request: Request) -> ApiToken:
     token = token_of(request)
     if token is None:
-        words = (
-            "pushing needs a token: send `Authorization: Bearer TOKEN`; `aggregator token create` makes one"
+        detail = (
+            "a push needs a token: send `Authorization: Bearer TOKEN`; "
+            "create one with `aggregator token create NAME --scope push`"
         )
-        raise RefusedError(401, words, headers={"WWW-Authenticate": "Bearer"})
+        raise RefusedError(401, detail, headers={"WWW-Authenticate": "Bearer"})
     if not token.may("push"):
-        raise RefusedError(403, f"the token {token.name!r} may not push; make one with --scope push")
+        raise RefusedError(403, f"the token {token.name!r} may not push; create one with --scope push")
     return token
 
 
-def _says_lines(request: Request) -> bool:
-    """Whether the body is said to be JSONL.
+def _is_jsonl(request: Request) -> bool:
+    """Return whether the Content-Type is JSONL. Raises RefusedError (415) for types other than JSON.
 
-    Types that a foreign page can send without asking (a form, plain text, none) are refused: a browser that
-    knows a password of ours would add it.
+    A page of another site can send forms and plain text without a CORS preflight, and the browser would add
+    stored HTTP Basic credentials; therefore these types are refused.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in _TYPES_OF_LINES:
+    if kind in _JSONL_TYPES:
         return True
     if kind == "application/json":
         return False
-    raise RefusedError(415, "send Content-Type: application/json, or application/jsonl for a record a line")
+    raise RefusedError(
+        415, "send Content-Type: application/json, or application/jsonl for one record per line"
+    )
 
 
 def _idempotency_key(request: Request, tuning: PushTuning) -> str | None:
@@ -372,8 +386,8 @@ def _idempotency_key(request: Request, tuning: PushTuning) -> str | None:
     return key.strip()
 
 
-def _unpacked(request: Request, body: bytes, tuning: PushTuning) -> bytes:
-    """The body without its Content-Encoding; gzip and deflate, under the same limit."""
+def _decoded(request: Request, body: bytes, tuning: PushTuning) -> bytes:
+    """Return the body without its Content-Encoding (gzip or deflate), within the same size limit."""
     encoding = request.headers.get("content-encoding", "")
     if encoding.strip().lower() in ("", "identity"):
         return body
@@ -383,14 +397,14 @@ def _unpacked(request: Request, body: bytes, tuning: PushTuning) -> bytes:
         if error.cause == "too_large":
             raise too_large(tuning.max_body_bytes) from error
         if encoding.strip().lower() in ("gzip", "x-gzip", "deflate"):
-            raise RefusedError(400, "the compressed body is broken or cut short") from error
-        raise RefusedError(415, "send the body plain, or with Content-Encoding: gzip") from error
+            raise RefusedError(400, "the compressed body is damaged or incomplete") from error
+        raise RefusedError(415, "send the body uncompressed, or with Content-Encoding: gzip") from error
 
 
-async def _refusal(request: Request, error: RefusedError, tuning: PushTuning) -> Response:
-    """The error as problem+json. The connection ends with it: the rest of the body is nobody's business."""
+async def _error_response(request: Request, error: RefusedError, tuning: PushTuning) -> Response:
+    """Return the error as problem+json; it closes the connection, because the body may be unread."""
     if error.status != 408 and "expect" not in request.headers:
-        await drained(request, tuning.max_body_bytes)
+        await discard_body(request, tuning.max_body_bytes)
     response = problem_of(error)
     response.headers["Connection"] = "close"
     return response

@@ -1,4 +1,7 @@
-"""The API for reading: stories, articles, search, sources, explanations, health. `described` documents it."""
+"""The routes of the API that read: stories, articles, search, sources, explanations.
+
+`openapi` describes them.
+"""
 
 import re
 from collections.abc import Iterable
@@ -21,20 +24,20 @@ from aggregator.web.excerpts import (
 )
 from aggregator.web.filters import next_of
 from aggregator.web.responses import GONE, JSON, problem
-from aggregator.web.sanitise import without_bidi
+from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import page_json, whole_story_json
 
 STORIES_AN_ANSWER = 50
 FOUND_AN_ANSWER = 30
-MAX_FOUND = 100  # articles and stories in one answer of the search
-MAX_ADDRESS_CHARS = 2048  # of an article that is named by its address
+MAX_FOUND = 100  # articles and stories in one response of the search
+MAX_ADDRESS_CHARS = 2048  # of the address of an article as a parameter
 _NUMBERS = ("min_outlets", "min_reports", "limit")
-_SEARCHED_BY = ("query", "since", "until", "outlet", "language", "limit")
-_NAMED = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{MAX_ADDRESS_CHARS}}}")
+_SEARCH_PARAMETERS = ("query", "since", "until", "outlet", "language", "limit")
+_ID_OR_ADDRESS = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{MAX_ADDRESS_CHARS}}}")
 
 
 def router(site: Site) -> APIRouter:
-    """The routes of the API."""
+    """Return the routes that read."""
     api = APIRouter()
 
     @api.get("/api/v1/stories")
@@ -42,7 +45,7 @@ def router(site: Site) -> APIRouter:
         return _stories(site, request)
 
     @api.get("/api/v1/stories/{id}")
-    def one_story(request: Request, id: str) -> Response:  # noqa: A002 - the word that people type
+    def one_story(request: Request, id: str) -> Response:  # noqa: A002 - the name in the path
         return _one_story(site, request, id)
 
     @api.get("/api/v1/articles/{id}")
@@ -55,7 +58,7 @@ def router(site: Site) -> APIRouter:
 
     @api.get("/api/v1/sources")
     def list_sources(request: Request) -> Response:
-        refuse_others(request, ())
+        refuse_unknown_parameters(request, ())
         return conditional(request, None, lambda: _sources(site, request))
 
     if site.editor is not None:
@@ -68,20 +71,20 @@ def router(site: Site) -> APIRouter:
     return api
 
 
-def refuse_others(request: Request, names: Iterable[str]) -> None:
-    """Raises UsageError for a parameter that is none of `names`."""
-    known = tuple(names)
+def refuse_unknown_parameters(request: Request, names: Iterable[str]) -> None:
+    """Raise UsageError if the query has a parameter that is not one of `names`."""
+    allowed = tuple(names)
     for name in request.query_params:
-        if name not in known:
-            there = f"there are {', '.join(known)}" if known else "there is none"
-            raise UsageError(f"there is no parameter {name[:40]!r}; {there}")
+        if name not in allowed:
+            hint = f"the parameters are {', '.join(allowed)}" if allowed else "this address has none"
+            raise UsageError(f"unknown parameter {name[:40]!r}; {hint}")
 
 
 def refuse_empty_numbers(request: Request) -> None:
-    """Raises UsageError for a number that is left empty, which the forms of pages may send."""
+    """Raise UsageError if a numeric parameter is empty; only the forms of pages may send that."""
     for name in _NUMBERS:
         if name in request.query_params and not request.query_params[name].strip():
-            raise UsageError(f"{name} must be a whole number, or not be given")
+            raise UsageError(f"{name} must be a whole number; omit the parameter if you do not need it")
 
 
 def _stories(site: Site, request: Request) -> Response:
@@ -90,26 +93,26 @@ def _stories(site: Site, request: Request) -> Response:
     tag = None if wanted.moves_with_clock else site.tag(request, wanted.query_string)
 
     def render() -> Response:
-        page = site.reader.stories(wanted.filter) if _asks_for_words(wanted.filter.query) else StoryPage()
+        page = site.reader.stories(wanted.filter) if _has_words(wanted.filter.query) else StoryPage()
         shown = (site.bounded(request, story)[0] for story in page.stories)
         return Response(page_json(shown, next_of(page.next, began)), media_type=JSON)
 
     return conditional(request, tag, render)
 
 
-def _asks_for_words(query: str) -> bool:
-    """False for signs alone: no article holds them, and which ones are words is hard to say beforehand."""
+def _has_words(query: str) -> bool:
+    """Return False for punctuation alone, which matches no article; an empty query is True."""
     return not query or any(sign.isalnum() for sign in query)
 
 
 def _one_story(site: Site, request: Request, story_id: str) -> Response:
-    refuse_others(request, ())
-    tag = site.tag(request, "")  # before the story is read: a tag may be too old, never too new
+    refuse_unknown_parameters(request, ())
+    tag = site.tag(request, "")  # before the story is read, so that it is never newer than the response
     story = site.story(story_id)
     if story is None and site.gone(story_id):
         return problem(410, GONE)
     if story is None:
-        return problem(404, "there is no story with that id")
+        return problem(404, "there is no story with this id")
     if isinstance(story, StoryRedirect):
         return RedirectResponse(f"/api/v1/stories/{story.to}", 301)
     found = story
@@ -122,29 +125,32 @@ def _one_story(site: Site, request: Request, story_id: str) -> Response:
 
 
 def _one_article(site: Site, request: Request, article_id: str) -> Response:
-    refuse_others(request, ())
+    refuse_unknown_parameters(request, ())
     tag = site.tag(request, "")
     found = site.article(article_id)
     if found is None and site.gone(article_id):
         return problem(410, GONE)
     if found is None:
-        return problem(404, "there is no article with that id")
+        return problem(404, "there is no article with this id")
     one = bounded_article(found, site.access(request), site.settings.excerpt_words)
     return conditional(request, tag, lambda: Response(one_article_json(one), media_type=JSON))
 
 
 def _search(site: Site, request: Request) -> Response:
-    refuse_others(request, _SEARCHED_BY)
+    refuse_unknown_parameters(request, _SEARCH_PARAMETERS)
     refuse_empty_numbers(request)
-    wanted = site.wanted(request, FOUND_AN_ANSWER).filter
-    if wanted.limit > MAX_FOUND:
+    story_filter = site.filter(request, FOUND_AN_ANSWER).filter
+    if story_filter.limit > MAX_FOUND:
         raise UsageError(f"limit must be a whole number from 1 to {MAX_FOUND}")
     bounds = SearchBounds(
-        since=wanted.since, until=wanted.until, outlet=wanted.outlet, language=wanted.language
+        since=story_filter.since,
+        until=story_filter.until,
+        outlet=story_filter.outlet,
+        language=story_filter.language,
     )
     if "query" not in request.query_params:
-        raise UsageError("query: say what to search for")
-    results = site.reader.search(wanted.query, wanted.limit, bounds)
+        raise UsageError("query: the parameter is missing; it contains the words to search for")
+    results = site.reader.search(story_filter.query, story_filter.limit, bounds)
     access, words = site.access(request), site.settings.excerpt_words
     bounded = msgspec.structs.replace(
         results,
@@ -162,22 +168,22 @@ def _sources(site: Site, request: Request) -> Response:
 
 
 def _explain(site: Site, editor: EditorService, request: Request) -> Response:
-    refuse_others(request, ("article", "other"))
+    refuse_unknown_parameters(request, ("article", "other"))
     article, other = (request.query_params.get(name, "").strip() for name in ("article", "other"))
     if not article:
-        raise UsageError("article: name one, by its id or its address")
+        raise UsageError("article: the parameter is missing; it is the id or the address of an article")
     for name, value in (("article", article), ("other", other)):
-        if value and not _NAMED.fullmatch(value):
+        if value and not _ID_OR_ADDRESS.fullmatch(value):
             raise UsageError(
-                f"{name}: an id or an address has no blanks and at most {MAX_ADDRESS_CHARS} characters"
+                f"{name}: an id or an address has no spaces and at most {MAX_ADDRESS_CHARS} characters"
             )
     tag = site.tag(request, f"{article} {other}")
 
     def render() -> Response:
-        told = editor.explanation(article, other or None)
-        if told is None:
-            return problem(404, "there is no such article, or no such other one")
-        bounded = bounded_explanation(told, site.access(request), site.settings.excerpt_words)
-        return Response(without_bidi(msgspec.json.encode(bounded)) + b"\n", media_type=JSON)
+        explanation = editor.explanation(article, other or None)
+        if explanation is None:
+            return problem(404, "there is no such article, or the other article does not exist")
+        bounded = bounded_explanation(explanation, site.access(request), site.settings.excerpt_words)
+        return Response(encode_json(bounded) + b"\n", media_type=JSON)
 
     return conditional(request, tag, render)

@@ -1,8 +1,8 @@
 """Feeds: stories and their changes as RSS 2.0, Atom 1.0 and JSON Feed 1.1.
 
-    stories ──► items.py ──► Channel ──► rss.py, atom.py, jsonfeed.py ──► bytes
-    changes ──► updates.py ──┘
+    stories ──► items.py ───────► Channel ──► rss.py, atom.py, json_feed.py ──► bytes
+    changes ──► load_items.py ──┘
 
-All of it is pure: the bytes are a function of the nouns and settings alone, and nothing in them is the time
-of writing, so an unchanged feed is unchanged to the byte. `serving.py` puts it behind addresses.
+The bytes depend on the stories and the settings only and do not contain the time of writing, so an unchanged
+feed has the same bytes. `routes.py` serves the feeds.
 """

@@ -10,11 +10,11 @@ from aggregator.web.feeds.xml import ATOM, add, document, mime_type, rfc3339
 MEDIA_TYPE = "application/atom+xml"
 
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-_NEVER = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # an empty feed has to say a time, and it may not be today's
+_NEVER = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # `updated` of an empty feed, which must not change
 
 
 def atom(channel: Channel) -> bytes:
-    """The feed, as UTF-8 bytes."""
+    """Encode a feed as UTF-8 bytes."""
     root = etree.Element(f"{{{ATOM}}}feed", nsmap={None: ATOM})  # type: ignore[dict-item]
     root.set(_LANG, channel.language)
     _add(root, "id", channel.id)
@@ -23,7 +23,7 @@ def atom(channel: Channel) -> bytes:
     _add(root, "updated", rfc3339(channel.updated or _NEVER))
     _link(root, rel="self", href=channel.self_url, type=MEDIA_TYPE)
     _link(root, rel="alternate", href=channel.home_url, type="text/html")
-    _author(root, channel.title)  # of an entry that names none
+    _author(root, channel.title)  # for entries without an author
     _add(root, "generator", "aggregator")
     for item in channel.items:
         _add_entry(root, item)
@@ -45,9 +45,9 @@ def _add_entry(feed: etree._Element, item: Item) -> None:
     if item.external_url:
         _link(entry, rel="related", href=item.external_url, type="text/html")
     for one in item.media:
-        described = {"type": one.type} if mime_type(one.type) else {}
-        sized = {"length": str(one.length_bytes)} if one.length_bytes else {}
-        _link(entry, rel="enclosure", href=one.url, **described, **sized)
+        type_ = {"type": one.type} if mime_type(one.type) else {}
+        length = {"length": str(one.length_bytes)} if one.length_bytes else {}
+        _link(entry, rel="enclosure", href=one.url, **type_, **length)
     if item.summary:
         _add(entry, "summary", item.summary)
     _add(entry, "content", item.html).set("type", "html")

@@ -1,4 +1,4 @@
-"""Which feed is meant, and its head."""
+"""The feeds that can be requested, their metadata and their formats."""
 
 from collections import Counter
 
@@ -20,50 +20,50 @@ STORIES, UPDATES = "stories", "updates"
 ENDINGS: dict[str, Format] = {"rss": "rss", "atom": "atom", "json": "jsonfeed"}
 MEDIA_TYPES: dict[Format, str] = {"rss": RSS_TYPE, "atom": ATOM_TYPE, "jsonfeed": JSON_TYPE}
 _WRITERS = {"rss": rss, "atom": atom, "jsonfeed": jsonfeed}
-_ABOUT = "One item an event: what several outlets report, brought together."
-_ABOUT_UPDATES = "What is new about each event: new reports, other headlines, corrections, mergers."
+_ABOUT = "One item for each story: what several outlets report about one event."
+_ABOUT_UPDATES = "One item for each change of a story: reports, headlines, corrections and merges."
 
 
 class FeedSelection(msgspec.Struct, frozen=True):
-    """One feed, whatever its format: of stories or of what is new about them; all, or those of a query."""
+    """One feed in any format: of stories or of their changes, of all stories or of a saved query."""
 
     updates: bool = False
     saved: SavedQuery | None = None
 
     @property
     def path(self) -> str:
-        """Its address below the server's, without the ending."""
+        """The path of the feed without the ending."""
         if self.saved is None:
             return f"/feeds/{UPDATES if self.updates else STORIES}"
         return f"/feeds/{self.saved.name}" + (f"/{UPDATES}" if self.updates else "")
 
 
 def address(which: FeedSelection, form: Format) -> str:
-    """Path and ending of a feed."""
+    """Return the path of a feed with its ending."""
     ending = next(ending for ending, other in ENDINGS.items() if other == form)
     return f"{which.path}.{ending}"
 
 
 def channel(
     which: FeedSelection,
-    wanted: ParsedFilter,
+    parsed: ParsedFilter,
     items: tuple[Item, ...],
     settings: PublishSettings,
     *,
     self_url: str,
     css_url: str,
 ) -> Channel:
-    """The feed with its head. `self_url`: where it is read, filters included and no token in it."""
-    query = f"?{wanted.query_string}" if wanted.query_string else ""
-    asked = "&".join(
-        part for part in (f"{SAVED}={which.saved.name}" if which.saved else "", wanted.query_string) if part
+    """Return the feed. `self_url` is its address, with filters and without a token."""
+    query = f"?{parsed.query_string}" if parsed.query_string else ""
+    page_query = "&".join(
+        part for part in (f"{SAVED}={which.saved.name}" if which.saved else "", parsed.query_string) if part
     )
     ordered = tuple(sorted(items, key=lambda item: item.updated, reverse=True))
     return Channel(
         id=f"tag:aggregator,2026:{which.path.lstrip('/')}{query}",
-        title=_title(which, wanted, settings),
+        title=_title(which, parsed, settings),
         about=_ABOUT_UPDATES if which.updates else _ABOUT,
-        home_url=f"{settings.base_url}/" + (f"?{asked}" if asked else ""),
+        home_url=f"{settings.base_url}/" + (f"?{page_query}" if page_query else ""),
         self_url=self_url,
         css_url=css_url,
         language=_language(ordered),
@@ -72,22 +72,22 @@ def channel(
 
 
 def written(whole: Channel, form: Format) -> bytes:
-    """The feed in one of the formats."""
+    """Encode a feed."""
     return _WRITERS[form](whole)
 
 
-def _title(which: FeedSelection, wanted: ParsedFilter, settings: PublishSettings) -> str:
+def _title(which: FeedSelection, parsed: ParsedFilter, settings: PublishSettings) -> str:
     title = settings.title
-    saved = which.saved or wanted.saved
+    saved = which.saved or parsed.saved
     if saved is not None:
         title = saved.title or f"{title}: {saved.name}"
-    elif wanted.filter.query:
-        title = f"{title}: {wanted.filter.query}"
+    elif parsed.filter.query:
+        title = f"{title}: {parsed.filter.query}"
     title = feed_title(title) or "Stories"
-    return feed_text(f"{title} (what is new)") if which.updates else title
+    return feed_text(f"{title} (updates)") if which.updates else title
 
 
 def _language(items: tuple[Item, ...]) -> str:
-    """That of most items (a tie: the first by name); English, as our own words, where none is known."""
-    tally = Counter(item.language for item in items if item.language)
-    return min(tally, key=lambda language: (-tally[language], language)) if tally else "en"
+    """Return the most frequent language of the items, of several the first by name; "en" if none is known."""
+    counts = Counter(item.language for item in items if item.language)
+    return min(counts, key=lambda language: (-counts[language], language)) if counts else "en"

@@ -1,7 +1,7 @@
-"""The body of an item: what the reports say together, where they differ, who reports and who copied whom.
+"""The HTML body of an item: merged text, disagreements, reports and their copies.
 
-HTML is put together here by hand, because a hundred items have to be written within milliseconds. No HTML of
-a stranger comes in: every text goes through `escaped`, every address through `feed_url`.
+The HTML is concatenated here, because a hundred items have to be written within milliseconds. No untrusted
+HTML gets in: `escaped` is applied to every text, `feed_url` to every address.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ NAMED_COPIES = 8  # of one report
 
 
 def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> str:
-    """What `rights.for_item` left of a story, as a fragment of HTML."""
+    """Return a story, limited by `excerpts.for_item`, as a fragment of HTML."""
     links = {article.id: _outlet(article) for article in story.articles}
     lead, facts = lead_and_facts(merged) if merged else (None, ())
     parts = [_paragraph(_said(lead, links))] if lead else []
@@ -29,24 +29,24 @@ def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> 
     parts.append(_list(_said(fact, links) for fact in facts if fact.said[0].text not in sides))
     if merged and merged.disagreements:
         parts.append(_heading(differ_title(merged)))
-        told = {fact.said[0].text: _said(fact, links) for fact in facts}
-        parts += [_disagreement(each, links, told) for each in merged.disagreements]
+        facts_html = {fact.said[0].text: _said(fact, links) for fact in facts}
+        parts += [_disagreement(each, links, facts_html) for each in merged.disagreements]
     if merged and merged.only:
         parts.append(_heading("Only one report says"))
         parts.append(_list(f"{escaped(one.text)} — {_who(one, links)}" for one in merged.only))
     parts.append(f"<p><em>{numbers(story)}</em></p>")
     parts.append(_reports(story.articles))
-    parts.append(f"<p>{link(story_url, 'The whole story')}</p>")
+    parts.append(f"<p>{link(story_url, 'Full story')}</p>")
     return "".join(parts)
 
 
 def link(url: str, text: str) -> str:
-    """A link to an address that is safe already, with a text that is HTML."""
+    """Return a link; `url` has to be safe, and `text` is HTML."""
     return f'<a href="{escape(url)}" rel="noopener noreferrer nofollow ugc">{text}</a>'
 
 
 def numbers(story: StoryView) -> str:
-    """The three numbers, in words."""
+    """Return the numbers of articles, outlets and reports."""
     return " · ".join(
         (
             counted(story.article_count, "article"),
@@ -57,7 +57,7 @@ def numbers(story: StoryView) -> str:
 
 
 def linked(article: ArticleView) -> str:
-    """`Outlet: title`, the title linked where the address is safe, and when it was published."""
+    """Return outlet, agency, time and title of an article; the title is a link if the address is safe."""
     title = escaped(article.title) or "Untitled"
     url = feed_url(article.url)
     title = link(url, title) if url else title
@@ -69,7 +69,7 @@ def linked(article: ArticleView) -> str:
 
 
 def escaped(text: str) -> str:
-    """A text for HTML, on one line."""
+    """Escape a text for HTML, on one line."""
     return escape(feed_text(text))
 
 
@@ -93,42 +93,42 @@ def _list(lines: Iterable[str]) -> str:
 
 
 def _said(fact: Fact, links: dict[str, str]) -> str:
-    """One sentence and all who say it, each outlet once."""
+    """Return the first sentence of a fact and all outlets that report it."""
     who: dict[str, str] = {}
-    for said in fact.said:
-        name = said.outlet or said.article
-        who.setdefault(name, _who(said, links))
+    for one in fact.said:
+        name = one.outlet or one.article
+        who.setdefault(name, _who(one, links))
     sentence = escaped(fact.said[0].text)
     if fact.outlets < 2:
         return f"{sentence} — {next(iter(who.values()))}"
     return f"{sentence} <em>({fact.outlets} of {fact.of} outlets: {', '.join(who.values())})</em>"
 
 
-def _who(said: AttributedSentence, links: dict[str, str]) -> str:
-    return links.get(said.article) or escaped(said.outlet or NO_OUTLET)
+def _who(sentence: AttributedSentence, links: dict[str, str]) -> str:
+    return links.get(sentence.article) or escaped(sentence.outlet or NO_OUTLET)
 
 
-def _disagreement(each: Disagreement, links: dict[str, str], told: dict[str, str]) -> str:
-    """The sides; one that is a fact of several (`told`, by its sentence) stands here with all who say it."""
+def _disagreement(each: Disagreement, links: dict[str, str], facts: dict[str, str]) -> str:
+    """Return the sides as a list; a side that is a fact has all its outlets (`facts`: HTML by sentence)."""
     lines = []
-    for place, side in enumerate(each.sides):
-        value = each.values[place] if place < len(each.values) else ""
+    for number, side in enumerate(each.sides):
+        value = each.values[number] if number < len(each.values) else ""
         label = f"<strong>{escaped(DENIAL_LABELS.get(value, value))}</strong>: " if value else ""
-        lines.append(label + (told.get(side.text) or f"{escaped(side.text)} — {_who(side, links)}"))
+        lines.append(label + (facts.get(side.text) or f"{escaped(side.text)} — {_who(side, links)}"))
     return _list(lines)
 
 
 def _reports(articles: Sequence[ArticleView]) -> str:
-    """Every original with its copies folded under it, the newest first."""
-    known = {article.id for article in articles}
+    """Return a list of the originals, the newest first, each with its copies."""
+    ids = {article.id for article in articles}
     copies: dict[str, list[ArticleView]] = {}
     originals = []
     for article in articles:
-        if article.copy_of in known and article.copy_of != article.id:
+        if article.copy_of in ids and article.copy_of != article.id:
             copies.setdefault(str(article.copy_of), []).append(article)
         else:
             originals.append(article)
-    originals.sort(key=lambda one: (one.effective, one.id), reverse=True)
+    originals.sort(key=lambda one: (one.effective_at, one.id), reverse=True)
     lines = [linked(one) + _copied(copies.get(one.id, ())) for one in originals[:LISTED_REPORTS]]
     if len(originals) > LISTED_REPORTS:
         lines.append(f"and {counted(len(originals) - LISTED_REPORTS, 'earlier article')}")
@@ -138,7 +138,7 @@ def _reports(articles: Sequence[ArticleView]) -> str:
 def _copied(copies: Sequence[ArticleView]) -> str:
     if not copies:
         return ""
-    ordered = sorted(copies, key=lambda one: (one.effective, one.id))
+    ordered = sorted(copies, key=lambda one: (one.effective_at, one.id))
     named = [_outlet(one) for one in ordered[:NAMED_COPIES]]
     if len(ordered) > NAMED_COPIES:
         named.append(f"{len(ordered) - NAMED_COPIES:,} more")

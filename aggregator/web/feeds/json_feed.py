@@ -7,6 +7,7 @@ import msgspec
 from aggregator.model.core import Enclosure
 from aggregator.web.feeds.model import Channel, Item
 from aggregator.web.feeds.xml import mime_type, rfc3339
+from aggregator.web.sanitise import encode_json
 
 MEDIA_TYPE = "application/feed+json"
 
@@ -14,7 +15,7 @@ _VERSION = "https://jsonfeed.org/version/1.1"
 
 
 def jsonfeed(channel: Channel) -> bytes:
-    """The feed, as UTF-8 bytes."""
+    """Encode a feed as UTF-8 bytes."""
     whole = {
         "version": _VERSION,
         "title": channel.title,
@@ -24,13 +25,13 @@ def jsonfeed(channel: Channel) -> bytes:
         "language": channel.language,
         "items": [_item(item) for item in channel.items],
     }
-    return msgspec.json.format(msgspec.json.encode(whole), indent=1) + b"\n"
+    return msgspec.json.format(encode_json(whole), indent=1) + b"\n"
 
 
 def _item(item: Item) -> dict[str, Any]:
     pictures = [one.url for one in item.media if one.type.startswith("image")]
-    attached = [_attachment(one) for one in item.media if mime_type(one.type)]
-    told: dict[str, Any] = {
+    attachments = [_attachment(one) for one in item.media if mime_type(one.type)]
+    members: dict[str, Any] = {
         "id": item.id,
         "url": item.url,
         "external_url": item.external_url,
@@ -42,16 +43,16 @@ def _item(item: Item) -> dict[str, Any]:
         "date_modified": rfc3339(item.updated),
         "authors": [{"name": name} for name in item.authors],
         "language": item.language,
-        "attachments": attached,
+        "attachments": attachments,
     }
-    return {key: value for key, value in told.items() if value not in (None, [])}
+    return {key: value for key, value in members.items() if value not in (None, [])}
 
 
 def _attachment(one: Enclosure) -> dict[str, Any]:
-    told = {
+    members = {
         "url": one.url,
         "mime_type": one.type,
         "title": one.title or None,
         "size_in_bytes": one.length_bytes,
     }
-    return {key: value for key, value in told.items() if value is not None}
+    return {key: value for key, value in members.items() if value is not None}

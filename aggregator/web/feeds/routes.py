@@ -1,7 +1,6 @@
-"""Feeds behind addresses: `/feeds/stories.rss`, `/feeds/updates.atom`, `/feeds/NAME.json`, and so on.
+"""The routes of feeds: `/feeds/stories.rss`, `/feeds/updates.atom`, `/feeds/NAME.json`, and so on.
 
-A reader that has the feed already is answered 304 by what one row of the database says, before anything is
-looked for or written.
+A client that has the current feed receives 304 after a read of one row, before stories are read.
 """
 
 import datetime as dt
@@ -28,16 +27,16 @@ from aggregator.web.feeds.load_items import gather
 from aggregator.web.feeds.model import Format
 from aggregator.web.filters import ParsedFilter, parse_filter
 
-# Two changes within a second have one Last-Modified: it is given when no more of that second can come.
+# Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.
 SETTLED = dt.timedelta(seconds=2)
-# Browsers show what they know as XML or JSON, and offer other types for download.
+# Browsers display these types; they offer the registered types of feeds for download.
 _FOR_BROWSERS: dict[Format, str] = {"rss": "text/xml", "atom": "text/xml", "jsonfeed": "application/json"}
 _VARY = {"Vary": "Accept"}
-_AS_IN_A_URI = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
+_URI_QUERY = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
 
 
 def routes(site: Site) -> list[Route]:
-    """The addresses of all feeds."""
+    """Return the routes of all feeds."""
     feeds = _Feeds(site)
     return [
         Route("/feeds/{name}.{ending}", feeds.of_stories, methods=["GET"]),
@@ -51,14 +50,14 @@ class _Feeds:
         self._started = site.clock()
 
     def of_stories(self, request: Request) -> Response:
-        """All stories, all changes, or the stories of a saved query."""
+        """Answer with the feed of all stories, of all changes, or of the stories of a saved query."""
         name = request.path_params["name"]
         if name in (STORIES, UPDATES):
             return self._answer(request, FeedSelection(updates=name == UPDATES))
         return self._answer(request, FeedSelection(saved=self._saved(name)))
 
     def of_changes(self, request: Request) -> Response:
-        """What is new about the stories of a saved query."""
+        """Answer with the feed of changes of the stories of a saved query."""
         return self._answer(
             request, FeedSelection(updates=True, saved=self._saved(request.path_params["name"]))
         )
@@ -74,7 +73,7 @@ class _Feeds:
         if form is None:
             raise HTTPException(404)
         site = self._site
-        wanted = parse_filter(
+        parsed = parse_filter(
             request.query_params.multi_items(),
             site.clock(),
             default_limit=site.settings.items,
@@ -84,29 +83,29 @@ class _Feeds:
         media_type = _media_type(request, form)
         tag = None
         modified = None
-        if _holds_until_a_story_changes(wanted):
+        if _changes_only_with_stories(parsed):
             parts = (request.url.query, media_type)
             tag = site.common_tag(request.url.path, *parts)
             if has_tag(request, tag):
-                return _unchanged(tag)
+                return _not_modified(tag)
             modified = self._last_modified()
             if modified and "if-none-match" not in request.headers and _has_since(request, modified):
-                return _unchanged(tag)
-        gathered = gather(site.reader, which, wanted, site.settings)
+                return _not_modified(tag)
+        loaded = gather(site.reader, which, parsed, site.settings)
         depth = request.url.path.count("/") - 1
         whole = channel(
             which,
-            wanted,
-            gathered.items,
+            parsed,
+            loaded.items,
             site.settings,
-            self_url=site.settings.base_url + request.url.path + _query(request, wanted),
+            self_url=site.settings.base_url + request.url.path + _query(request, parsed),
             css_url="../" * depth + "static/feed.css",
         )
         body = written(whole, form)
-        if tag is None or not gathered.complete:  # what is told later changes the feed, but no story
+        if tag is None or not loaded.complete:  # rendering changes the feed later, but no story
             tag, modified = weak_tag(body), None
             if has_tag(request, tag):
-                return _unchanged(tag)
+                return _not_modified(tag)
         response = Response(body, media_type=f"{media_type}; charset=utf-8")
         response.headers["ETag"] = tag
         response.headers.update(_VARY)
@@ -115,7 +114,10 @@ class _Feeds:
         return response
 
     def _last_modified(self) -> dt.datetime | None:
-        """When the newest change was, or this program began (its settings may be others); None soon after."""
+        """Return the time of the newest change or of the start, after which settings may differ.
+
+        None while a further change within the same second is possible.
+        """
         changed = self._site.reader.last_change_at()
         newest = max(changed, self._started) if changed else self._started
         if self._site.clock() - newest < SETTLED:
@@ -123,15 +125,15 @@ class _Feeds:
         return newest.astimezone(dt.UTC).replace(microsecond=0)
 
 
-def _unchanged(tag: str) -> Response:
+def _not_modified(tag: str) -> Response:
     response = not_modified(tag)
     response.headers.update(_VARY)
     return response
 
 
-def _holds_until_a_story_changes(wanted: ParsedFilter) -> bool:
-    """Not where the same words mean other stories later: "24h", or a folder that sources are moved into."""
-    return not wanted.moves_with_clock and wanted.filter.folder is None
+def _changes_only_with_stories(parsed: ParsedFilter) -> bool:
+    """Return False for relative times ("24h") and for folders, into which sources can be moved."""
+    return not parsed.moves_with_clock and parsed.filter.folder is None
 
 
 def _media_type(request: Request, form: Format) -> str:
@@ -139,10 +141,10 @@ def _media_type(request: Request, form: Format) -> str:
     return _FOR_BROWSERS[form] if is_browser else MEDIA_TYPES[form]
 
 
-def _query(request: Request, wanted: ParsedFilter) -> str:
-    """The parameters as they were typed, so that the feed names the very address that it is read at."""
-    typed = request.url.query
-    query = typed if _AS_IN_A_URI.fullmatch(typed) else wanted.query_string
+def _query(request: Request, parsed: ParsedFilter) -> str:
+    """Return the query as the client sent it, because a feed contains the address at which it is read."""
+    sent = request.url.query
+    query = sent if _URI_QUERY.fullmatch(sent) else parsed.query_string
     return f"?{query}" if query else ""
 
 

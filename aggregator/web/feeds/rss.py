@@ -1,7 +1,7 @@
-"""RSS 2.0 (https://www.rssboard.org/rss-specification), with what other namespaces add.
+"""RSS 2.0 (https://www.rssboard.org/rss-specification) with elements of Atom, Dublin Core and Media RSS.
 
-Atom's `updated` carries the fraction of a second that a date of RFC 822 cannot; Media RSS carries what is not
-the one enclosure that an item may have.
+Atom's `updated` has fractions of a second, which dates of RFC 822 have not. An item may have one enclosure;
+Media RSS has the other media.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ _MEDIUMS = ("image", "audio", "video")
 
 
 def rss(channel: Channel) -> bytes:
-    """The feed, as UTF-8 bytes."""
+    """Encode a feed as UTF-8 bytes."""
     root = etree.Element("rss", nsmap=_SPACES, version="2.0")
     head = etree.SubElement(root, "channel")
     add(head, "title", channel.title)
@@ -53,7 +53,7 @@ def _add_item(channel: etree._Element, item: Item) -> None:
     add(element, "description", item.html)
     enclosed = next((one for one in item.media if _can_be_enclosed(one)), None)
     if enclosed is not None:
-        length = str(enclosed.length_bytes or 0)  # 0: not known
+        length = str(enclosed.length_bytes or 0)  # 0: unknown
         etree.SubElement(element, "enclosure", url=enclosed.url, length=length, type=enclosed.type)
     for one in item.media:
         if one is not enclosed:
@@ -61,7 +61,7 @@ def _add_item(channel: etree._Element, item: Item) -> None:
 
 
 def _can_be_enclosed(one: Enclosure) -> bool:
-    """Pictures are left to Media RSS: readers offer an enclosure for download or playing."""
+    """Return False for pictures, because feed readers offer enclosures for download or playing."""
     is_picture = one.type.startswith("image")
     return not is_picture and mime_type(one.type) is not None and bool(_DOTTED_HOST.match(one.url))
 

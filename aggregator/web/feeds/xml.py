@@ -1,9 +1,7 @@
-"""What both XML formats do alike.
+"""XML functions of RSS and Atom, and texts and addresses that are valid in feeds.
 
-Texts and addresses as feeds may hold them.
-
-The rules are those that validators of feeds warn about: no control or replacement characters, titles that
-nobody can take for HTML, addresses that are URIs (RFC 3986) and not what browsers make of them.
+The rules follow the warnings of feed validators: no control or replacement characters, titles that cannot be
+mistaken for HTML, and addresses that are URIs (RFC 3986).
 """
 
 import datetime as dt
@@ -16,15 +14,15 @@ from lxml import etree
 
 from aggregator.web.sanitise import one_line, plain_title, safe_url
 
-TITLE_CHARS = 500  # no headline is longer; readers show titles on one line
+TITLE_CHARS = 500  # feed readers show titles on one line
 
 _DAMAGED = re.compile("[\x80-\x9f\ufffd]")
 _AMPERSAND = re.compile(r"&(?=(#?\w+)(;?))")
-# What nearly every address is, and what comes out of `feed_url` as it went in.
+# Most addresses match it, and `feed_url` returns them unchanged.
 _PLAIN = re.compile(r"https?://[a-z0-9][a-z0-9.-]{0,200}\.[a-z]{2,20}/[0-9A-Za-z/:?&=+,.;~_-]{0,1500}")
 _MIME = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
-_KEPT_IN_PARTS = "/:?@&=+$,;.!~*'()%-_"  # of an address, besides letters and digits
-# Two letters each, ISO 639-1; a feed may name no other word as its language.
+_UNQUOTED = "/:?@&=+$,;.!~*'()%-_"  # in addresses, in addition to letters and digits
+# The codes of ISO 639-1; other languages of a feed are invalid.
 _LANGUAGES = frozenset(
     re.findall(
         r"\w+",
@@ -39,16 +37,16 @@ _LANGUAGES = frozenset(
 
 
 def feed_text(text: str) -> str:
-    """`text` on one line, without what a feed may not hold."""
-    if text.isprintable() and "\ufffd" not in text:  # nearly all there is, and five times faster to find out
+    """Return `text` on one line, without characters that are invalid in feeds."""
+    if text.isprintable() and "\ufffd" not in text:  # true of most texts, and five times faster
         return " ".join(text.split())
     return _DAMAGED.sub("?", one_line(text))
 
 
 def feed_title(text: str) -> str:
-    """A title that is the same for readers that take titles for text and for those that take them for HTML.
+    """Return a title that reads the same as plain text and as HTML; "" if nothing is left.
 
-    "" where nothing is left. Where an ampersand would begin an entity, a look-alike stands for it.
+    An ampersand that would begin an entity is replaced by "＆".
     """
     plain = _DAMAGED.sub("?", plain_title(text))
     if len(plain) > TITLE_CHARS:
@@ -57,13 +55,13 @@ def feed_title(text: str) -> str:
 
 
 def _ampersand(match: re.Match[str]) -> str:
-    name, written = match[1], f"&{match[1]}{match[2]}"
-    is_entity = name in name2codepoint or not name.isalpha() or unescape(written) != written
+    name, reference = match[1], f"&{match[1]}{match[2]}"
+    is_entity = name in name2codepoint or not name.isalpha() or unescape(reference) != reference
     return "＆" if is_entity or name == "apos" else "&"
 
 
 def feed_url(url: str | None) -> str | None:
-    """A stranger's address as a URI in ASCII; None where it is not safe or cannot be one."""
+    """Return an untrusted address as a URI in ASCII; None if it is not safe or not a valid URI."""
     if url and _PLAIN.fullmatch(url):
         return url
     safe = safe_url(url)
@@ -76,9 +74,9 @@ def feed_url(url: str | None) -> str | None:
     except (UnicodeError, ValueError):
         return None
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
-        return None  # an address in brackets is no outlet's
+        return None  # an IPv6 address
     path, query, fragment = (
-        _valid_escapes(quote(part, safe=_KEPT_IN_PARTS)) for part in (parts.path, parts.query, parts.fragment)
+        _valid_escapes(quote(part, safe=_UNQUOTED)) for part in (parts.path, parts.query, parts.fragment)
     )
     return urlunsplit((parts.scheme.lower(), host + port, path or "/", query, fragment))
 
@@ -88,12 +86,12 @@ def _valid_escapes(part: str) -> str:
 
 
 def mime_type(text: str) -> str | None:
-    """`text` if it has the form of a MIME type."""
+    """Return `text` if it has the form of a MIME type, else None."""
     return text if _MIME.fullmatch(text) else None
 
 
 def feed_language(tag: str | None) -> str | None:
-    """The first part of a language tag where ISO 639-1 has it."""
+    """Return the first part of a language tag if it is a code of ISO 639-1, else None."""
     first = re.split("[-_]", tag.lower(), maxsplit=1)[0] if tag else ""
     return first if first in _LANGUAGES else None
 
@@ -102,18 +100,18 @@ ATOM = "http://www.w3.org/2005/Atom"
 
 
 def add(parent: etree._Element, name: str, text: str) -> etree._Element:
-    """A new child with that text."""
+    """Append a child with the given text, and return it."""
     element = etree.SubElement(parent, name)
     element.text = text
     return element
 
 
 def document(root: etree._Element, css_url: str) -> bytes:
-    """The whole document, with the stylesheet by which a browser shows it."""
+    """Encode the document, with a processing instruction for the style sheet that browsers apply."""
     root.addprevious(etree.ProcessingInstruction("xml-stylesheet", f'type="text/css" href="{css_url}"'))
     return etree.tostring(root.getroottree(), encoding="utf-8", xml_declaration=True, pretty_print=True)
 
 
 def rfc3339(time: dt.datetime) -> str:
-    """With its fraction of a second, in UTC: by it the items of one second are told apart."""
+    """Format a time in UTC with fractions of a second, which distinguish items of the same second."""
     return f"{time.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}Z"

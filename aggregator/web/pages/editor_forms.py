@@ -1,13 +1,11 @@
-"""The pages of the person with the token: signing in, correcting the grouping, taking a correction back.
+"""The pages of editors: signing in, making corrections, undoing corrections.
 
-Nothing is done by a GET. A correction is asked for, shown with what it will do, and done when it is sent
-again (`sure`); the answer leads to the story, where it can be undone.
+A GET never changes anything. A correction form leads to a confirmation page with the effect; the correction
+is made when that page is submitted (`sure`). The response redirects to the story, where it can be undone.
 
-Signing in with a browser: the token as a cookie, and what our own forms carry.
-
-The cookie goes with requests that come from pages of ours or from a link (SameSite=Lax), never with a form of
-another site. `form_is_ours` holds where a browser knows nothing of that, and for passwords (HTTP Basic),
-which browsers send along from anywhere.
+Browsers sign in with the token as a cookie. They send it with requests from pages of this server and from
+links (SameSite=Lax), never with a form of another site. `form_is_valid` also protects browsers without
+SameSite, and HTTP Basic, whose password browsers send with every request.
 """
 
 import hmac
@@ -30,18 +28,18 @@ from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.dependencies import Site
 from aggregator.web.editor import CommandStatus, EditorService
 from aggregator.web.pages.pages import Pages
-from aggregator.web.security.middleware import BEARERS, form_value, received, token_of
+from aggregator.web.security.middleware import BEARERS, form_value, read_body, token_of
 from aggregator.web.security.token_auth import COOKIE, BearerAuthenticator, GivenSecret
 from aggregator.web.settings import PublishSettings
 
-REMEMBERED_SECONDS = 90 * 86400  # a browser keeps the cookie; a token that is revoked opens nothing before
+REMEMBERED_SECONDS = 90 * 86400  # the lifetime of the cookie; a revoked token becomes invalid at once
 MAX_SECRET_CHARS = 200
 
 
 def sign_in(request: Request, secret: str) -> ApiToken | None:
-    """The token with this secret; None for a wrong one. Asks the database: not for the event loop.
+    """Return the token with this secret; None for a wrong one. It blocks, because it reads the database.
 
-    Raises RefusedError (429) after too many wrong ones from one address within a minute.
+    Raises RefusedError (429) after too many wrong tokens from one address within a minute.
     """
     bearers: BearerAuthenticator | None = request.scope.get(BEARERS)
     if bearers is None:
@@ -55,7 +53,7 @@ def sign_in(request: Request, secret: str) -> ApiToken | None:
 
 
 def keep_signed_in(response: Response, secret: str, settings: PublishSettings, *, is_https: bool) -> None:
-    """Have the browser send the token with its further requests; `is_https`: this one came over TLS."""
+    """Set the cookie with the token; `is_https`: the request used TLS."""
     response.set_cookie(
         COOKIE,
         secret.strip(),
@@ -68,19 +66,19 @@ def keep_signed_in(response: Response, secret: str, settings: PublishSettings, *
 
 
 def sign_out(response: Response) -> None:
-    """Have the browser forget the token."""
+    """Delete the cookie with the token."""
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
 
 
-def form_is_ours(request: Request, given: str) -> bool:
-    """Whether a form that was posted is one that this token's holder got from us."""
-    wanted = form_value(request)
-    return bool(wanted) and hmac.compare_digest(wanted.encode(), given.encode("utf-8", "surrogatepass"))
+def form_is_valid(request: Request, value: str) -> bool:
+    """Return whether `value` is the CSRF value that this server put into the forms of this token."""
+    expected = form_value(request)
+    return bool(expected) and hmac.compare_digest(expected.encode(), value.encode("utf-8", "surrogatepass"))
 
 
 MAX_BODY_BYTES = 65_536
 BODY_DEADLINE_SECONDS = 10.0
-MAX_FIELDS = 2_100  # a story may have 2,000 articles to tick
+MAX_FIELDS = 2_100  # a story may have 2,000 articles to select
 CORRECTIONS_A_PAGE = 50
 NO_STORE = {"Cache-Control": "no-store"}
 _ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
@@ -89,68 +87,68 @@ Handler = Callable[[Request, "Fields"], Response]
 
 
 class Fields:
-    """What a form holds; names may come several times."""
+    """The fields of a form; a name may have several values."""
 
     def __init__(self, body: bytes) -> None:
-        """Raises UsageError for what no form of ours sends."""
+        """Raise UsageError if the body is not a form of this server."""
         try:
             text = body.decode("ascii")
             self._pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
         except ValueError as error:
-            raise UsageError("that is not a form of this server") from error
+            raise UsageError("the form is invalid; open the page again") from error
 
     def one(self, name: str) -> str:
-        """The last value of `name`, "" where it did not come."""
+        """Return the last value of `name`; "" if there is none."""
         return (self.all(name) or [""])[-1]
 
     def all(self, name: str) -> list[str]:
-        """All values of `name`, in their order."""
+        """Return all values of `name` in order."""
         return [value.strip() for key, value in self._pairs if key == name]
 
 
 def routes(site: Site) -> list[Route]:
-    """The routes of signing in, and of corrections where there is a desk."""
+    """Return the routes of signing in, and of corrections if the site has an editor service."""
     forms = Forms(site)
     posted = partial(_posted, Pages(site))
-    found = [
+    all_routes = [
         Route("/sign-in", forms.ask_to_sign_in, methods=["GET"]),
         Route("/sign-in", posted(forms.sign_in), methods=["POST"]),
         Route("/sign-out", posted(forms.sign_out), methods=["POST"]),
     ]
     if site.editor is not None:
-        found += [
+        all_routes += [
             Route("/correct", posted(partial(forms.correct, site.editor)), methods=["POST"]),
             Route("/corrections", partial(forms.corrections, site.editor), methods=["GET"]),
             Route("/corrections/waiting/{number}", partial(forms.waiting, site.editor), methods=["GET"]),
             Route("/corrections/{number}/undo", posted(partial(forms.undo, site.editor)), methods=["POST"]),
         ]
-    return found
+    return all_routes
 
 
 def _posted(pages: Pages, handler: Handler) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-    """A handler of a form: its body is bounded in size and time, its work done in a thread.
+    """Return an endpoint that reads a form within limits of size and time and runs `handler` in a thread.
 
-    What cannot be done is said on a page of its own, in the words of the error.
+    A UsageError becomes a page with its message.
     """
 
-    def done(request: Request, body: bytes) -> Response:
+    def handle(request: Request, body: bytes) -> Response:
         try:
             return handler(request, Fields(body))
         except UsageError as error:
-            return pages.problem(request, 409, "That cannot be done", str(error))
+            return pages.problem(request, 409, "Not possible", str(error))
 
     async def answer(request: Request) -> Response:
         try:
-            body = await received(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
+            body = await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
-        return await to_thread.run_sync(done, request, body)
+            return Response(status_code=400)  # the client is gone
+        return await to_thread.run_sync(handle, request, body)
 
     return answer
 
 
 class Forms:
-    """A method a form."""
+    """One method per form or page."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -159,7 +157,7 @@ class Forms:
     # --- signing in and out ---------------------------------------------------------------------------------
 
     def ask_to_sign_in(self, request: Request) -> Response:
-        """The page that takes the token."""
+        """Return the page that asks for the token."""
         return self._sign_in_page(request, story=request.query_params.get("story", ""))
 
     def _sign_in_page(self, request: Request, status: int = 200, **values: object) -> Response:
@@ -170,7 +168,7 @@ class Forms:
         return response
 
     def sign_in(self, request: Request, fields: Fields) -> Response:
-        """Keep the token as a cookie. Raises RefusedError after too many wrong ones."""
+        """Set the cookie with the token. Raises RefusedError (429) after too many wrong tokens."""
         story = fields.one("story")
         if sign_in(request, fields.one("token")) is None:
             return self._sign_in_page(request, 403, wrong=True, story=story)
@@ -180,9 +178,9 @@ class Forms:
         return response
 
     def sign_out(self, request: Request, fields: Fields) -> Response:
-        """Forget the token."""
-        if not form_is_ours(request, fields.one("form")):
-            return self._not_ours(request)
+        """Delete the cookie with the token."""
+        if not form_is_valid(request, fields.one("form")):
+            return self._invalid_form(request)
         response = RedirectResponse("/", 303)
         sign_out(response)
         return response
@@ -190,141 +188,143 @@ class Forms:
     # --- corrections ----------------------------------------------------------------------------------------
 
     def correct(self, editor: EditorService, request: Request, fields: Fields) -> Response:
-        """Show what a correction will do; do it when it was confirmed. Raises UsageError."""
+        """Show the effect of a correction, or make it if it was confirmed. Raises UsageError."""
         if not self._may(request, fields):
-            return self._not_ours(request)
-        wish = _command(fields)
+            return self._invalid_form(request)
+        command = _command(fields)
         if fields.one("sure"):
-            return self._asked(request, editor.ask(wish))
-        return self._ask_again(request, wish)
+            return self._result(request, editor.submit(command))
+        return self._confirmation(request, command)
 
-    def _ask_again(self, request: Request, wish: CorrectionCommand) -> Response:
-        stories = [self._live(one) for one in wish.stories]
-        articles = [article for story in stories for article in story.articles if article.id in wish.articles]
+    def _confirmation(self, request: Request, command: CorrectionCommand) -> Response:
+        stories = [self._current(one) for one in command.stories]
+        articles = [
+            article for story in stories for article in story.articles if article.id in command.articles
+        ]
         leaving = None
-        if wish.kind == "move":
-            leaving = self._story_of(wish.articles[0], stories[0])
-            articles = [article for article in leaving.articles if article.id == wish.articles[0]]
-        if wish.articles and len(articles) != len(wish.articles):
-            raise UsageError("an article that was ticked is not in the story any more; open it again")
-        if wish.kind == "merge" and stories[0].id == stories[-1].id:
-            raise UsageError("these are one story already")
+        if command.kind == "move":
+            leaving = self._story_of(command.articles[0], stories[0])
+            articles = [article for article in leaving.articles if article.id == command.articles[0]]
+        if command.articles and len(articles) != len(command.articles):
+            raise UsageError("a selected article is no longer in the story; open the story again")
+        if command.kind == "merge" and stories[0].id == stories[-1].id:
+            raise UsageError("both are one story already")
         return self._pages.page(
             request,
             "confirm.html",
             here="/correct",
-            wish=wish,
+            command=command,
             stories=stories,
             chosen=articles,
             leaving=leaving,
         )
 
-    def _live(self, story_id: str) -> StoryView:
+    def _current(self, story_id: str) -> StoryView:
         story = self._site.story(story_id)
         if isinstance(story, StoryRedirect):
             story = self._site.story(story.to)
         if not isinstance(story, StoryView):
-            raise UsageError(f"there is no story {story_id[:40]!r}; take its id or address from its page")
+            raise UsageError(f"there is no story {story_id[:40]!r}; copy the id or address from its page")
         return story
 
     def _story_of(self, article_id: str, target: StoryView) -> StoryView:
-        found = self._site.reader.article(article_id)
-        if found is None:
+        article = self._site.reader.article(article_id)
+        if article is None:
             raise UsageError(f"there is no article {article_id[:40]!r}")
-        if found.story == target.id:
+        if article.story == target.id:
             raise UsageError("the article is in that story already")
-        return self._live(found.story)
+        return self._current(article.story)
 
     def undo(self, editor: EditorService, request: Request, fields: Fields) -> Response:
-        """Take a correction back. Raises UsageError where a later one holds it."""
+        """Undo a correction. Raises UsageError if a later correction depends on it."""
         if not self._may(request, fields):
-            return self._not_ours(request)
+            return self._invalid_form(request)
         number = _number(request.path_params["number"])
         if number is None:
             return self._pages.not_found(request)
-        return self._asked(request, editor.ask(CorrectionCommand(undo=number)), undone=True)
+        return self._result(request, editor.submit(CorrectionCommand(undo=number)), undone=True)
 
     def corrections(self, editor: EditorService, request: Request) -> Response:
-        """What persons decided, the newest first."""
+        """Return the page of all corrections, the newest first."""
         if not self._pages.may_correct(request):
             return RedirectResponse("/sign-in", 303)
         page = editor.corrections(CORRECTIONS_A_PAGE, _number(request.query_params.get("before", "")))
         return self._pages.page(request, "corrections.html", here="/corrections", page=page)
 
     def waiting(self, editor: EditorService, request: Request) -> Response:
-        """What became of a correction that was not made at once."""
+        """Return the result of a correction that the writer had not executed in time."""
         if not self._pages.may_correct(request):
             return RedirectResponse("/sign-in", 303)
         number = _number(request.path_params["number"])
-        asked = None if number is None else editor.asked(number)
-        if asked is None:
+        status = None if number is None else editor.status(number)
+        if status is None:
             return self._pages.not_found(request)
-        return self._asked(request, asked)
+        return self._result(request, status)
 
-    def _asked(self, request: Request, asked: CommandStatus, *, undone: bool = False) -> Response:
-        if asked.state == "refused":
-            raise UsageError(asked.reason or "the correction was refused")
-        if asked.corrected is None:
-            return self._pages.page(request, "waiting.html", here="/corrections", number=asked.request)
-        return RedirectResponse(_place_of(asked.corrected, undone=undone), 303)
+    def _result(self, request: Request, status: CommandStatus, *, undone: bool = False) -> Response:
+        if status.state == "refused":
+            raise UsageError(status.reason or "the correction was refused")
+        if status.corrected is None:
+            return self._pages.page(request, "waiting.html", here="/corrections", number=status.request)
+        return RedirectResponse(_target(status.corrected, undone=undone), 303)
 
-    # --- who may --------------------------------------------------------------------------------------------
+    # --- permission -----------------------------------------------------------------------------------------
 
     def _may(self, request: Request, fields: Fields) -> bool:
-        return self._pages.may_correct(request) and form_is_ours(request, fields.one("form"))
+        return self._pages.may_correct(request) and form_is_valid(request, fields.one("form"))
 
-    def _not_ours(self, request: Request) -> Response:
+    def _invalid_form(self, request: Request) -> Response:
         if token_of(request) is None:
             return self._pages.problem(
-                request, 403, "Sign in first", "Only the person with the token may do this."
+                request, 403, "Sign in first", "Corrections need a token with the scope admin."
             )
         return self._pages.problem(
             request,
             403,
-            "That form is not valid here",
-            "It was made for another token, or the token has no right to correct. Open the page again.",
+            "The form is not valid",
+            "It belongs to another token, or the token may not make corrections. Open the page again.",
         )
 
 
 def _command(fields: Fields) -> CorrectionCommand:
-    """What a form asks for. Raises UsageError."""
+    """Return the command of a form. Raises UsageError."""
     story, articles = _story_id(fields.one("story")), fields.all("article")
     if any(not _ID.fullmatch(article) for article in articles):
-        raise UsageError("that is no id of an article")
+        raise UsageError("invalid article id; open the page again")
     kind = fields.one("kind")
     if kind == "split":
         if not articles:
-            raise UsageError("tick the articles that tell of another event")
+            raise UsageError("select the articles that report another event")
         return CorrectionCommand(kind="split", stories=(story,), articles=tuple(dict.fromkeys(articles)))
     other = _story_id(fields.one("address") or fields.one("other"))
     if kind == "merge":
         return CorrectionCommand(kind="merge", stories=(story, other))
     if kind == "move":
         if len(articles) != 1:
-            raise UsageError("tick one article: one is moved at a time")
+            raise UsageError("select one article: only one can be moved at a time")
         return CorrectionCommand(kind="move", stories=(other,), articles=(articles[0],))
-    raise UsageError("that is not a form of this server")
+    raise UsageError("the form is invalid; open the page again")
 
 
-def _story_id(given: str) -> str:
-    """The id in what was typed: an id, or the address of a story's page."""
-    if not given:
-        raise UsageError("name the other story: its id, or the address of its page")
+def _story_id(text: str) -> str:
+    """Return the id in `text`, which is an id or the address of the story's page. Raises UsageError."""
+    if not text:
+        raise UsageError("enter the id of the other story or the address of its page")
     try:
-        found = urlsplit(given).path.rstrip("/").rpartition("/")[2]
+        id_ = urlsplit(text).path.rstrip("/").rpartition("/")[2]
     except ValueError:
-        found = ""
-    if not _ID.fullmatch(found):
-        raise UsageError(f"{given[:60]!r} is no id of a story and no address of its page")
-    return found
+        id_ = ""
+    if not _ID.fullmatch(id_):
+        raise UsageError(f"{text[:60]!r} is not the id of a story or the address of its page")
+    return id_
 
 
-def _place_of(corrected: CorrectionResult, *, undone: bool) -> str:
-    """The story to show, and what to say there."""
+def _target(corrected: CorrectionResult, *, undone: bool) -> str:
+    """Return the address of the corrected story, with the number of the correction."""
     if not corrected.stories:
         return "/corrections"
     return f"/stories/{corrected.stories[0]}?{'undone' if undone else 'done'}={corrected.n}"
 
 
-def _number(given: str) -> int | None:
-    return int(given) if given.isascii() and given.isdigit() and len(given) <= 9 else None
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None

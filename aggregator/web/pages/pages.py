@@ -1,9 +1,4 @@
-"""The pages for reading: the front page, one story, search, sources, and how well grouping does.
-
-An explanation as rows of a page: every share of a score with its words, its value and its bar.
-
-The front page as a value: what leads, what stands beside it, what follows under which heading. Pure.
-"""
+"""The pages for reading: the front page, one story, explanations, search, sources and quality."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -58,14 +53,14 @@ from aggregator.web.excerpts import (
 from aggregator.web.filters import MAX_TEXT_CHARS, ParsedFilter
 from aggregator.web.jinja import day
 from aggregator.web.responses import GONE
-from aggregator.web.security.middleware import form_value, is_stranger, prefix_of, token_of
+from aggregator.web.security.middleware import form_value, may_not_read, prefix_of, token_of
 from aggregator.web.settings import PublishSettings
 
-BESIDE = 3  # further stories of several reports beside the one that leads
+BESIDE = 3  # further stories with several reports beside the leading one
 
 
 class FrontPage(msgspec.Struct, frozen=True):
-    """One page of stories by weight. `lead` and `beside` are empty on all but the first."""
+    """One page of ranked stories. `lead` and `beside` are empty except on the first page."""
 
     lead: StoryListItem | None
     beside: tuple[StoryListItem, ...]
@@ -73,90 +68,90 @@ class FrontPage(msgspec.Struct, frozen=True):
 
 
 def arranged(stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool) -> FrontPage:
-    """`stories` are in the order of their weight, which is kept within each group."""
+    """Return the layout of a page; `stories` are in the order of their rank, which each group keeps."""
     rest = list(stories)
     lead = rest.pop(0) if is_first and rest else None
     beside = tuple(story for story in rest if story.report_count > 1)[:BESIDE] if lead is not None else ()
-    named = {story.id for story in beside}
+    shown = {story.id for story in beside}
     groups: dict[str, list[StoryListItem]] = {}
     headings = sorted(
-        {_heading(story.updated, today) for story in rest if story.id not in named},
+        {_heading(story.updated, today) for story in rest if story.id not in shown},
         key=("Today", "Yesterday", "Earlier").index,
     )
     for heading in headings:
         groups[heading] = [
-            story for story in rest if story.id not in named and _heading(story.updated, today) == heading
+            story for story in rest if story.id not in shown and _heading(story.updated, today) == heading
         ]
-    return FrontPage(lead, beside, tuple((heading, tuple(them)) for heading, them in groups.items()))
+    return FrontPage(lead, beside, tuple((heading, tuple(group)) for heading, group in groups.items()))
 
 
 def list_item_of(story: StoryView) -> StoryListItem:
-    """A story as a list shows it."""
+    """Return a story as a list shows it."""
     shared = {name: getattr(story, name) for name in StoryListItem.__struct_fields__ if name != "outlets"}
     outlets = dict.fromkeys(article.outlet for article in story.articles if article.outlet)
     return StoryListItem(**shared, outlets=tuple(outlets))
 
 
 def by_day(stories: Sequence[StoryListItem]) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
-    """The newest view: stories under their days, in the order they come."""
+    """Group stories by day, in the given order."""
     days: dict[str, list[StoryListItem]] = {}
     for story in stories:
         days.setdefault(day(story.updated), []).append(story)
-    return tuple((title, tuple(them)) for title, them in days.items())
+    return tuple((title, tuple(group)) for title, group in days.items())
 
 
 def _heading(moment: dt.datetime, today: dt.date) -> str:
-    """By the day in UTC; what a file or a wrong clock dates ahead of us is of today."""
-    before = (today - moment.astimezone(dt.UTC).date()).days
-    return "Today" if before <= 0 else "Yesterday" if before == 1 else "Earlier"
+    """Return the heading of a day in UTC; a time in the future counts as today."""
+    days_ago = (today - moment.astimezone(dt.UTC).date()).days
+    return "Today" if days_ago <= 0 else "Yesterday" if days_ago == 1 else "Earlier"
 
 
-BAR_STEPS = 20  # lengths that the style sheet knows (.w0 to .w20): a style attribute would break the policy
+BAR_STEPS = 20  # the classes .w0 to .w20; the Content-Security-Policy forbids style attributes
 
 
 class ScorePart(msgspec.Struct, frozen=True):
-    """One line of the sum: `share` in logits, `bar` from 0 to BAR_STEPS, `value` as people say it."""
+    """One part of a score: `share` in logits, `bar` from 0 to BAR_STEPS, `value` formatted for people."""
 
-    words: str
+    label: str
     value: str
     share: float
     bar: int
 
     @property
-    def speaks_for(self) -> bool:
-        """Whether it speaks for one event."""
+    def is_positive(self) -> bool:
+        """Whether it is evidence for the same event."""
         return self.share >= 0
 
 
 class ScoreBreakdown(msgspec.Struct, frozen=True):
-    """A score with its parts, the heaviest first; `need` is what was asked for, None where nothing was."""
+    """A score and its parts, the largest first; `need` is the threshold, None if there was none."""
 
     score: float
     need: float | None
     shares: tuple[ScorePart, ...]
 
 
-def weighing(evidence: Evidence) -> ScoreBreakdown | None:
-    """The score that decided; None where none was needed."""
+def breakdown(evidence: Evidence) -> ScoreBreakdown | None:
+    """Return the score of the decision; None if the decision needed no score."""
     if evidence.score is None:
         return None
-    return _weighing(evidence.score, evidence.need, evidence.bias, evidence.reasons)
+    return _breakdown(evidence.score, evidence.need, evidence.bias, evidence.reasons)
 
 
-def rival(evidence: Evidence) -> ScoreBreakdown | None:
-    """The score of the story that was weighed next; its parts only where they were kept."""
+def runner_up(evidence: Evidence) -> ScoreBreakdown | None:
+    """Return the score of the runner-up; its parts only if they are stored."""
     other = evidence.runner_up
     if other is None:
         return None
-    return _weighing(other.score, other.need, evidence.bias if other.reasons else 0.0, other.reasons)
+    return _breakdown(other.score, other.need, evidence.bias if other.reasons else 0.0, other.reasons)
 
 
 def pair(two: PairExplanation) -> ScoreBreakdown:
-    """The score of two articles with each other."""
-    return _weighing(two.score, None, two.bias, two.reasons)
+    """Return the score of two articles."""
+    return _breakdown(two.score, None, two.bias, two.reasons)
 
 
-def _weighing(score: float, need: float | None, bias: float, reasons: Sequence[Reason]) -> ScoreBreakdown:
+def _breakdown(score: float, need: float | None, bias: float, reasons: Sequence[Reason]) -> ScoreBreakdown:
     longest = max([abs(bias), 1.0, *(abs(reason.share) for reason in reasons)])
 
     def bar(share: float) -> int:
@@ -166,55 +161,55 @@ def _weighing(score: float, need: float | None, bias: float, reasons: Sequence[R
         ScorePart(reason_name(reason.name), reason_value(reason), reason.share, bar(reason.share))
         for reason in sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
     ]
-    start = [ScorePart("two articles are strangers at first", "", bias, bar(bias))] if bias else []
+    start = [ScorePart("start value of two articles", "", bias, bar(bias))] if bias else []
     return ScoreBreakdown(score, need, (*start, *parts))
 
 
-def verdict(told: Explanation) -> str:
-    """Why the article is where it is, in one sentence."""
-    evidence = told.evidence
+def verdict(explanation: Explanation) -> str:
+    """Return the reason of the placement in one sentence."""
+    evidence = explanation.evidence
     if evidence.copy is not None and evidence.stage == "copy":
-        return "It is the same text as another article of this story."
+        return "This article has the same text as another article of the story."
     if evidence.stage == "founded":
-        return "It opened this story: no story that was still open was near enough."
+        return "This article founded the story, because no live story was similar enough."
     if evidence.stage == "correction":
-        return "A person put it here."
+        return "An editor moved this article here."
     if evidence.stage == "second look":
-        return "It was moved here when more was known, because it fits this story better."
+        return "A second look moved this article here, because this story was the better match."
     if evidence.stage == "revision":
-        return "It is a later version of an article of this story."
-    return "It reports the same event as the others, by the words that they share."
+        return "This article is a later version of an article of the story."
+    return "This article reports the same event as the other articles, as their shared terms show."
 
 
 def objection(name: str) -> str:
-    """A veto in words."""
+    """Return the name of a veto for people."""
     return reason_name(name).removeprefix("veto: ").replace("_", " ")
 
 
 def copied(copy: CopyEvidence) -> str:
-    """How much of two texts is the same."""
+    """Return in one sentence how much of two texts is the same."""
     return (
-        f"{copy.resemblance:.0%} of all word triples are in both texts, "
-        f"{copy.containment:.0%} of the shorter one in the longer."
+        f"{copy.resemblance:.0%} of all three-word sequences are in both texts; "
+        f"{copy.containment:.0%} of those of the shorter text are in the longer one."
     )
 
 
 STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
-LINK_WORDS = 40  # of what a live blog of another story tells
-FACTS_SHOWN = 12  # further ones unfold (merged-story design: a page of 700-900 words)
-MOMENTS_SHOWN = 24  # of the timeline; later days unfold
-HISTORY_SHOWN = 60  # steps in the life of one story
-OTHERS_SHOWN = 20  # articles to compare with, on the page of an explanation
+LINK_WORDS = 40  # of an entry in a live blog of another story
+FACTS_SHOWN = 12  # the others are folded; the merged text of a page should have 700 to 900 words
+MOMENTS_SHOWN = 24  # of the timeline; later days are folded
+HISTORY_SHOWN = 60  # events in the history of a story
+OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
 MAX_URL_CHARS = 2_048
-MOST_PAGES = 99  # the ranked window ends long before
+MOST_PAGES = 99  # the ranked stories end long before
 _BOUNDS = {"since": parse_moment, "until": parse_end}
 
 
 def routes(site: Site) -> list[Route]:
-    """The routes of all pages for reading."""
+    """Return the routes of all pages for reading."""
     pages = Pages(site)
-    found = [
+    all_routes = [
         Route("/", pages.rank_front_page),
         Route("/stories/{id}", pages.story),
         Route("/search", pages.search),
@@ -223,12 +218,12 @@ def routes(site: Site) -> list[Route]:
         Route("/robots.txt", pages.robots),
     ]
     if site.editor is not None:
-        found.append(Route("/explain/{article}", partial(pages.explain, site.editor)))
-    return found
+        all_routes.append(Route("/explain/{article}", partial(pages.explain, site.editor)))
+    return all_routes
 
 
 class Pages:
-    """A method a page; each asks the shelf, bounds what may be seen, and renders."""
+    """One method per page; each reads stories, applies the excerpt limit, and renders a template."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -236,16 +231,16 @@ class Pages:
     # --- the front page -------------------------------------------------------------------------------------
 
     def rank_front_page(self, request: Request) -> Response:
-        """Stories by weight, or the newest first (`view=newest`), a page at a time."""
-        wanted = self._site.wanted(request, STORIES_A_PAGE, ignore_unknown=True)
+        """Answer with a page of stories by rank, or the newest first (`view=newest`)."""
+        wanted = self._site.filter(request, STORIES_A_PAGE, ignore_unknown=True)
         newest = request.query_params.get("view") == "newest" or wanted.filter.after is not None
         number = _page_number(request)
-        shape = f"{wanted.query_string}\n{newest}\n{number}\n{self._today()}"
-        tag = None if wanted.moves_with_clock else self.tag(request, shape)
-        render = self._newest if newest else self._weighed
+        key = f"{wanted.query_string}\n{newest}\n{number}\n{self._today()}"
+        tag = None if wanted.moves_with_clock else self.tag(request, key)
+        render = self._newest if newest else self._ranked
         return conditional(request, tag, lambda: render(request, wanted, number))
 
-    def _weighed(self, request: Request, wanted: ParsedFilter, number: int) -> Response:
+    def _ranked(self, request: Request, wanted: ParsedFilter, number: int) -> Response:
         ranking = self._site.reader.rank_front_page(wanted.filter, self._site.settings.prefer)
         if not ranking and not wanted.query_string:
             has_sources = bool(self._site.reader.sources())
@@ -281,7 +276,7 @@ class Pages:
         )
 
     def _list_items(self, request: Request, stories: Sequence[StoryListItem]) -> list[StoryListItem]:
-        """As this request may see them: of a title and the summary beside it so many words together."""
+        """Limit title and summary of each story together to the words that this request may read."""
         if self._site.access(request) == "owner":
             return list(stories)
         words = self._site.settings.excerpt_words
@@ -298,7 +293,7 @@ class Pages:
             "here": "/",
             "wanted": wanted,
             "filtered": urlencode(without_page),
-            "asked": dict(without_page),
+            "parameters": dict(without_page),
             "folders": self._site.reader.folders(),
             "queries": self._site.settings.queries,
             "today": self._today(),
@@ -310,12 +305,12 @@ class Pages:
     # --- one story ------------------------------------------------------------------------------------------
 
     def story(self, request: Request) -> Response:
-        """One story; a merged one's old address leads to its new one."""
-        # The tag before the story: it may be too old, never too new.
+        """Answer with one story; the address of a merged story redirects to its successor."""
+        # The tag is computed before the story is read, so that it is never newer than the page.
         tag = self.tag(request, request.url.query)
         story = self._site.story(request.path_params["id"])
         if story is None and self._site.gone(request.path_params["id"]):
-            return self.problem(request, 410, "This story is gone", GONE)
+            return self.problem(request, 410, "This story was removed", GONE)
         if story is None:
             return self.not_found(request)
         if isinstance(story, StoryRedirect):
@@ -354,157 +349,161 @@ class Pages:
         )
 
     def _near(self, story: StoryView) -> tuple[StoryListItem, ...]:
-        """Stories that its articles were weighed against and did not go to: the likely ones to merge with."""
-        rivals = dict.fromkeys(
+        """Return the runners-up of the articles, which are the likely stories to merge with."""
+        ids = dict.fromkeys(
             article.evidence.runner_up.story
             for article in story.articles
             if article.evidence is not None and article.evidence.runner_up is not None
         )
-        return self._site.reader.list_stories(tuple(one for one in rivals if one != story.id)[:5])
+        return self._site.reader.list_stories(tuple(one for one in ids if one != story.id)[:5])
 
     def explain(self, editor: EditorService, request: Request) -> Response:
-        """Why an article is in its story, and how it stands to another one (`other`: an id or address)."""
+        """Answer why an article is in its story, compared with another one (`other`: an id or address)."""
         other = request.query_params.get("other", "").strip().replace("\x00", "")[:MAX_URL_CHARS]
-        told = editor.explanation(request.path_params["article"][:MAX_TEXT_CHARS], _article_id(other) or None)
-        if told is None:
-            detail = "There is no such article, or none with the id or address that was to be compared."
-            return self.problem(request, 404, "There is nothing to explain", detail)
-        home = self._site.story(told.story)
+        article = request.path_params["article"][:MAX_TEXT_CHARS]
+        explained = editor.explanation(article, _article_id(other) or None)
+        if explained is None:
+            detail = "This article, or the one to compare it with, does not exist."
+            return self.problem(request, 404, "Article not found", detail)
+        assigned = self._site.story(explained.story)
         others: Sequence[ArticleView] = ()
         language = None
-        if isinstance(home, StoryView):
-            shown = self._site.bounded(request, home)[0].articles
-            others = [one for one in shown if one.id != told.article][:OTHERS_SHOWN]
-            language = next((one.language for one in shown if one.id == told.article), None)
+        if isinstance(assigned, StoryView):
+            shown = self._site.bounded(request, assigned)[0].articles
+            others = [one for one in shown if one.id != explained.article][:OTHERS_SHOWN]
+            language = next((one.language for one in shown if one.id == explained.article), None)
         beside = {one.id: one.title for one in others}
-        told = bounded_explanation(
-            told, self._site.access(request), self._site.settings.excerpt_words, beside
+        explained = bounded_explanation(
+            explained, self._site.access(request), self._site.settings.excerpt_words, beside
         )
-        copy = told.pair.copy if told.pair is not None else None
+        copy = explained.pair.copy if explained.pair is not None else None
         return self.page(
             request,
             "explain.html",
             here="/explain",
-            told=told,
+            explanation=explained,
             language=language,
-            verdict=verdict(told),
-            weighing=weighing(told.evidence),
-            rival=rival(told.evidence),
-            vetoes=[objection(name) for name in told.evidence.vetoes],
-            copied=copied(told.evidence.copy) if told.evidence.copy else "",
-            pair=pair(told.pair) if told.pair else None,
+            verdict=verdict(explained),
+            breakdown=breakdown(explained.evidence),
+            runner_up=runner_up(explained.evidence),
+            vetoes=[objection(name) for name in explained.evidence.vetoes],
+            copied=copied(explained.evidence.copy) if explained.evidence.copy else "",
+            pair=pair(explained.pair) if explained.pair else None,
             pair_copied=copied(copy) if copy else "",
-            log=[(line.at, log_words(line)) for line in told.log],
+            log=[(line.at, log_words(line)) for line in explained.log],
             others=others,
         )
 
     # --- search, sources, quality ---------------------------------------------------------------------------
 
     def search(self, request: Request) -> Response:
-        """Stories with articles that hold the words."""
+        """Answer with stories whose articles match the query."""
         text = request.query_params.get("q", "").strip().replace("\x00", "")[:MAX_TEXT_CHARS]
-        asked = {
+        filters = {
             name: request.query_params.get(name, "").strip().replace("\x00", "")[:MAX_TEXT_CHARS]
             for name in ("since", "until", "outlet", "language")
         }
         try:
-            bounds = self._bounds(asked)
+            bounds = self._bounds(filters)
             results = self._site.reader.search(text, SEARCH_STORIES, bounds) if text else SearchResults()
         except UsageError as error:
             results = SearchResults(problem=str(error))
         access, words = self._site.access(request), self._site.settings.excerpt_words
         stories = [bounded_story_hit(one, access, words) for one in results.stories]
         return self.page(
-            request, "search.html", here="/search", text=text, asked=asked, results=results, stories=stories
+            request,
+            "search.html",
+            here="/search",
+            text=text,
+            filters=filters,
+            results=results,
+            stories=stories,
         )
 
-    def _bounds(self, asked: dict[str, str]) -> SearchBounds:
+    def _bounds(self, filters: dict[str, str]) -> SearchBounds:
         now = self._site.clock()
         moments: dict[str, dt.datetime | None] = {}
         for name, read in _BOUNDS.items():
             try:
-                moments[name] = read(asked[name], now) if asked[name] else None
+                moments[name] = read(filters[name], now) if filters[name] else None
             except UsageError as error:
-                raise UsageError(f"{name} {error}: {asked[name][:40]!r}") from None
-        return SearchBounds(**moments, outlet=asked["outlet"] or None, language=asked["language"] or None)
+                raise UsageError(f"{name} {error}: {filters[name][:40]!r}") from None
+        return SearchBounds(**moments, outlet=filters["outlet"] or None, language=filters["language"] or None)
 
     def sources(self, request: Request) -> Response:
-        """Where the articles come from, and how each source does; addresses only for the owner."""
+        """Answer with the sources and their health; addresses are for the owner only."""
         access = self._site.access(request)
-        every = [bounded_source(source, access) for source in self._site.reader.sources()]
-        folders = [(folder, list(them)) for folder, them in groupby(every, key=lambda s: s.folder or "")]
+        sources = [bounded_source(source, access) for source in self._site.reader.sources()]
+        folders = [(folder, list(group)) for folder, group in groupby(sources, key=lambda s: s.folder or "")]
         return self.page(
             request,
             "sources.html",
             here="/sources",
             folders=folders,
             owner=access == "owner",
-            failing=sum(1 for source in every if source.state == "failing"),
-            total=len(every),
+            failing=sum(1 for source in sources if source.state == "failing"),
+            total=len(sources),
         )
 
     def quality(self, request: Request) -> Response:
-        """How well grouping does, as far as the database can tell."""
-        found = self._site.reader.quality(self._site.clock())
+        """Answer with the quality of the grouping, as far as it can be computed from stored data."""
+        quality = self._site.reader.quality(self._site.clock())
         if self._site.access(request) != "owner":
-            found = bounded_quality(found, self._site.settings.excerpt_words)
-        return self.page(request, "quality.html", here="/quality", quality=found)
+            quality = bounded_quality(quality, self._site.settings.excerpt_words)
+        return self.page(request, "quality.html", here="/quality", quality=quality)
 
     def robots(self, _request: Request) -> Response:
-        """What search engines may read: nothing, unless switched on."""
-        refused = "/search" if self._site.settings.index else "/"
-        return PlainTextResponse(f"User-agent: *\nDisallow: {refused}\n")
+        """Answer with robots.txt, which excludes all pages unless `publish.index` is true."""
+        disallowed = "/search" if self._site.settings.index else "/"
+        return PlainTextResponse(f"User-agent: *\nDisallow: {disallowed}\n")
 
-    # --- what all pages do ----------------------------------------------------------------------------------
+    # --- common to all pages --------------------------------------------------------------------------------
 
     def not_found(self, request: Request) -> Response:
-        """A page for an address that is none of ours."""
+        """Return the page for an unknown address."""
         return self.problem(
-            request,
-            404,
-            "There is nothing here",
-            "The address may be mistyped, or the story no longer exists.",
+            request, 404, "Page not found", "The address may be misspelled, or the story no longer exists."
         )
 
     def problem(self, request: Request, status: int, title: str, detail: str) -> Response:
-        """A page that says what went wrong. No address of it holds a token."""
+        """Return a page with an error. Its links never contain a token."""
         values: dict[str, object] = {"prefix": "", "signed_in": False, "may_correct": False}
         response = self.page(request, "problem.html", here="", heading=title, detail=detail, **values)
         response.status_code = status
         return response
 
     def may_correct(self, request: Request) -> bool:
-        """Whether forms for corrections are shown: a token with the scope admin came.
+        """Return whether the request may make corrections: its token has the scope admin.
 
-        One in the address of a page opens reading alone (guard.py).
+        A token in the path never has (see `BearerAuthenticator.bearer`).
         """
         token = token_of(request)
         return self._site.editor is not None and token is not None and token.may("admin")
 
     def tag(self, request: Request, query_string: str) -> str | None:
-        """The ETag of a page; None where the page holds forms, which belong to one token."""
+        """Return the ETag of a page; None if the page has forms, whose CSRF value belongs to one token."""
         if token_of(request) is not None and not prefix_of(request):
             return None
         return self._site.tag(request, f"{prefix_of(request)}\n{query_string}")
 
     def page(self, request: Request, template: str, **values: object) -> Response:
-        """A rendered template, with what every page needs."""
+        """Render a template with `values` and the values that every page needs."""
         settings = self._site.settings
         signed_in = token_of(request) is not None and not prefix_of(request)
-        given: dict[str, object] = {
+        common: dict[str, object] = {
             "site_title": settings.title,
             "index": settings.index,
             "prefix": prefix_of(request),
-            "feeds": () if is_stranger(request) else feed_links(settings),
+            "feeds": () if may_not_read(request) else feed_links(settings),
             "signed_in": signed_in,
             "may_correct": self.may_correct(request),
             "form": form_value(request) if signed_in else "",
         }
-        return HTMLResponse(self._site.jinja.get_template(template).render(given | values))
+        return HTMLResponse(self._site.jinja.get_template(template).render(common | values))
 
 
 class FeedLink(msgspec.Struct, frozen=True):
-    """A feed that a page leads to."""
+    """A feed that pages link to for autodiscovery."""
 
     title: str
     path: str
@@ -516,37 +515,36 @@ _FORMATS = (("rss", _RSS), ("atom", _ATOM), ("json", _JSON))
 
 
 def feed_links(settings: PublishSettings) -> list[FeedLink]:
-    """Where programs find the feeds: of all stories in three formats, then of each saved query."""
+    """Return the feeds of all stories in three formats, of updates, and of each saved query."""
     links = [
         FeedLink(f"{settings.title} ({ending.upper()})", f"/feeds/stories.{ending}", type_)
         for ending, type_ in _FORMATS
     ]
-    links.append(FeedLink(f"{settings.title}: what is new in them", "/feeds/updates.atom", _ATOM))
+    links.append(FeedLink(f"{settings.title}: updates", "/feeds/updates.atom", _ATOM))
     links += [
         FeedLink(query.title or query.name, f"/feeds/{query.name}.atom", _ATOM) for query in settings.queries
     ]
     return links
 
 
-def _article_id(given: str) -> str:
-    """The id in the address of an explanation of ours; anything else as it is."""
-    _before, found, after = given.partition("/explain/")
-    return after.partition("?")[0] if found and "/" not in after else given
+def _article_id(text: str) -> str:
+    """Return the id in the address of an explanation page; any other text unchanged."""
+    _before, separator, after = text.partition("/explain/")
+    return after.partition("?")[0] if separator and "/" not in after else text
 
 
 def _page_number(request: Request) -> int:
-    found = _number_in(request, "page")
-    return min(max(1, found or 1), MOST_PAGES)
+    return min(max(1, _number_in(request, "page") or 1), MOST_PAGES)
 
 
 def _number_in(request: Request, name: str) -> int | None:
-    """A small whole number of the address; None for anything else."""
-    given = request.query_params.get(name, "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) <= 9 else None
+    """Return a query parameter that is a whole number below 10**9; None for anything else."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 def _older(page: StoryPage, wanted: ParsedFilter) -> str | None:
-    """The query string of the next page."""
+    """Return the query string of the next page."""
     if page.next is None:
         return None
     return "?" + urlencode([*_pairs_without(wanted, "after"), ("view", "newest"), ("after", page.next)])
@@ -557,64 +555,64 @@ def _pairs_without(wanted: ParsedFilter, name: str) -> list[tuple[str, str]]:
 
 
 class SingleOutletStatements(msgspec.Struct, frozen=True):
-    """What one outlet alone says: its sentences by article; `reprints` of them stand in other outlets."""
+    """Sentences that only one outlet has, by article; `reprints` counts the copies of these articles."""
 
     outlet: str | None
-    told: list[tuple[str, list[str]]]  # article id, sentences
+    sentences: list[tuple[str, list[str]]]  # article id, sentences
     reprints: int
     agency: str | None
 
 
 def only_by_outlet(
-    said: Sequence[AttributedSentence], articles: Sequence[ArticleView]
+    only: Sequence[AttributedSentence], articles: Sequence[ArticleView]
 ) -> list[SingleOutletStatements]:
-    """What only one report says, each outlet once, in the order they come."""
+    """Group the sentences of single reports by outlet, in the given order."""
     by_outlet: dict[str, dict[str, list[str]]] = {}
     names: dict[str, str | None] = {}
-    for each in said:
+    for each in only:
         key = each.outlet or each.article
         names[key] = each.outlet
         by_outlet.setdefault(key, {}).setdefault(each.article, []).append(each.text)
     return [
         SingleOutletStatements(
             outlet=names[key],
-            told=list(told.items()),
-            reprints=sum(1 for a in articles if a.copy_of in told and a.role != "excerpt"),
-            agency=next((a.wire for a in articles if a.id in told and a.wire), None),
+            sentences=list(sentences.items()),
+            reprints=sum(1 for a in articles if a.copy_of in sentences and a.role != "excerpt"),
+            agency=next((a.wire for a in articles if a.id in sentences and a.wire), None),
         )
-        for key, told in by_outlet.items()
+        for key, sentences in by_outlet.items()
     ]
 
 
 def shown_history(steps: Sequence[HistoryEvent], story: StoryView) -> list[HistoryEvent]:
-    """The steps that a page tells: of titles only those that stand on it anyway (promise 9)."""
+    """Return the history without titles that the page does not show otherwise (excerpt limit)."""
     titles = {story.title, *(article.title for article in story.articles)}
 
-    def known(title: str) -> str:
+    def shown(title: str) -> str:
         return title if title in titles else ""
 
     return [
-        msgspec.structs.replace(step, before=known(step.before), after=known(step.after))
+        msgspec.structs.replace(step, before=shown(step.before), after=shown(step.after))
         for step in steps
         if step.kind != "other"
     ]
 
 
 def timeline_days(merged: MergedStory) -> list[tuple[str, list[TimelineItem]]]:
-    """The timeline under the heading of its days, in its own order; a day that is not known says so."""
+    """Group the timeline by day, in its own order; unknown days have a heading of their own."""
     return [(title, list(items)) for title, items in groupby(merged.timeline, key=_day_title)]
 
 
 def days_shown(timeline: Sequence[tuple[str, list[TimelineItem]]]) -> int:
-    """How many of the days stand open: whole days, until so many moments are told that the rest unfolds."""
-    told = 0
+    """Return how many days are not folded: the first ones that together have MOMENTS_SHOWN moments."""
+    count = 0
     for number, (_, items) in enumerate(timeline, 1):
-        told += len(items)
-        if told >= MOMENTS_SHOWN:
+        count += len(items)
+        if count >= MOMENTS_SHOWN:
             return number
     return len(timeline)
 
 
 def _day_title(item: TimelineItem) -> str:
-    known = item.time or item.day
-    return day(known) if known else "Day not known"
+    date = item.time or item.day
+    return day(date) if date else "Unknown day"

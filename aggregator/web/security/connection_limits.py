@@ -1,95 +1,117 @@
-"""Connections: how many there may be, how long they may take, and what is said of those that misbehave.
+"""Limits on the number and the duration of connections, and the log lines about clients that exceed them.
 
-A connection is idle while no whole request has come on it: new, in the middle of a request's head, or between
-two requests. Idle connections cost those who hold them nothing, so one more than allowed ends the oldest idle
-one instead of keeping the new one out.
+A connection is idle while it has no complete request: it is new, has sent a part of a request head, or is
+between two requests. Idle connections cost a client nothing. So a connection over a limit closes the oldest
+idle one, and is itself accepted. When active requests fill a limit, a quarter more connections may be idle;
+otherwise each new connection would close the previous one before its request head is read.
 
-At most half of the files that this process may open are connections; the rest is for the rest of it.
+All clients behind an untrusted proxy on this machine have a loopback address. So loopback may use all
+connections except OF_ONE_ADDRESS, which remain for requests with a token and for other addresses.
+
+Connections use at most five eighths of the files that the process may open: half of them, and a quarter of
+that half for idle ones. The remaining files are for the database and the rest of the process.
 """
 
 import asyncio
+import ipaddress
 import logging
+import re
 import resource
+import select
 import socket
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import h11
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from aggregator.config.hosts import is_loopback
+from aggregator.config.hosts import ip_address_of, is_loopback
 from aggregator.config.messages import counted
 from aggregator.model.errors import TooManyFilesError
 from aggregator.web.security.middleware import OVER_LIMIT, PROBES
-from aggregator.web.security.request_origin import network_of
-from aggregator.web.security.trusted_proxies import TrustedProxies
+from aggregator.web.security.request_origin import CAME_BY_PROXY, network_of
 
-CONNECTIONS = 512  # at once, of all addresses (chosen: well within the 1,024 open files that processes get)
-OF_ONE_ADDRESS = 32  # at once, without a token (chosen: browsers open 6, feed readers a few)
+CONNECTIONS = 512  # simultaneous, of all addresses (chosen: half of the usual limit of 1,024 open files)
+OF_ONE_ADDRESS = 32  # simultaneous, without a token (chosen: browsers open 6, feed readers a few)
 FOR_PROBES = 16  # requests of probes on this machine that are answered beyond CONNECTIONS (chosen)
-REQUEST_SECONDS = 10.0  # for the head of a request; its body has the deadline of whoever reads it
-BACKLOG = 128  # connections that wait to be taken, and are taken in one go
-UNREAD_SECONDS = 60  # an answer of which nothing is taken for so long is given up
-NOTE_SECONDS = 60.0  # between two lines of the log that say the same
+REQUEST_SECONDS = 10.0  # for the head of a request; the code that reads a body sets its deadline
+BACKLOG = 128  # connections that wait to be accepted
+UNREAD_SECONDS = 60  # a connection is closed if the client reads nothing of a response for so long
+_IDLE_SHARE = 4  # a limit allows one idle connection more for each four connections
+_CROWD = "too many simultaneous requests of one address; one without a token was answered with 429"
+NOTE_SECONDS = 60.0  # between two identical log lines
 
 _log = logging.getLogger(__name__)
-# What uvicorn warns of is said below, in other words and less often.
+# The warnings of uvicorn are replaced by the log lines below, which are less frequent.
 _uvicorn_log = logging.getLogger(f"{__name__}.uvicorn")
 _uvicorn_log.setLevel(logging.ERROR)
 
 
 class RepeatedLogLines:
-    """Log lines about what strangers do: each kind at once, then at most one line a minute that counts."""
+    """Log lines about clients: the first of a kind at once, then at most one line a minute with a count."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()  # since the last line of the kind
 
-    def note(self, words: str, address: str) -> None:
-        """For the event loop alone."""
-        if words in self._counts:
-            self._counts[words] += 1
+    def note(self, message: str, address: str) -> None:
+        """Log or count the message. To be called in the event loop only."""
+        if message in self._counts:
+            self._counts[message] += 1
             return
-        _log.warning("%s (from %s)", words, address)
-        self._wait(words)
+        _log.warning("%s (from %s)", message, address, extra={"event": "connection_refused"})
+        self._wait(message)
 
-    def _wait(self, words: str) -> None:
-        self._counts[words] = 0
-        asyncio.get_running_loop().call_later(NOTE_SECONDS, self._look, words)
+    def _wait(self, message: str) -> None:
+        self._counts[message] = 0
+        asyncio.get_running_loop().call_later(NOTE_SECONDS, self._log_count, message)
 
-    def _look(self, words: str) -> None:
-        count = self._counts.pop(words)
+    def _log_count(self, message: str) -> None:
+        count = self._counts.pop(message)
         if count:
-            _log.warning("%s (%s within %.0f s)", words, counted(count, "more time"), NOTE_SECONDS)
-            self._wait(words)
+            _log.warning(
+                "%s (%s within %.0f s)",
+                message,
+                counted(count, "more time"),
+                NOTE_SECONDS,
+                extra={"event": "connection_refused"},
+            )
+            self._wait(message)
 
 
 class ConnectionLimiter:
-    """All connections of one server, and the requests under way on them. For the event loop alone."""
+    """Counts the connections of one server and their active requests. For the event loop only."""
 
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
         self.notes = RepeatedLogLines()
-        self.proxies = TrustedProxies(trusted_proxies)
+        self.trust(trusted_proxies)
         self._most = most_connections()
         self._addresses: Counter[str] = Counter()  # connections
-        self._requests: Counter[str] = Counter()  # under way, by address; also where the client has left
-        self._idle: dict[TimeoutProtocol, None] = {}  # since when: the oldest first
+        self._requests: Counter[str] = Counter()  # active, by address; also of clients that disconnected
+        self._idle: dict[TimeoutProtocol, None] = {}  # in the order in which they became idle
+
+    def trust(self, networks: Iterable[str]) -> None:
+        """Trust the proxies in `networks` from now on."""
+        self._proxies = TrustedProxies(networks)
 
     def enter(self, connection: "TimeoutProtocol") -> None:
-        """A new connection. Where there are too many, the oldest idle one ends."""
-        address = connection.address
-        is_free = self.proxies.trusts(connection.peer)
-        own = [] if is_free else [one for one in self._idle if one.address == address]
-        self._end(own[: max(0, self._addresses[address] + 1 - OF_ONE_ADDRESS)])
-        self._end([*self._idle][: max(0, self._addresses.total() + 1 - self._most)])
+        """Count a new connection; over a limit, close the oldest idle one."""
+        address, limit = connection.address, self._limit_of(connection.peer)
+        if self._addresses[address] >= limit:
+            own = [one for one in self._idle if one.address == address]
+            self._make_room(own, self._addresses[address], limit)
+        if self._addresses.total() >= self._most:
+            self._make_room([*self._idle], self._addresses.total(), self._most)
         self._addresses[address] += 1
         self._idle[connection] = None
 
     def leave(self, connection: "TimeoutProtocol") -> None:
-        """The connection has ended, or is about to; it may be said twice."""
+        """Remove a connection that has ended or is about to end; a second call has no effect."""
         if connection.has_left:
             return
         connection.has_left = True
@@ -97,30 +119,47 @@ class ConnectionLimiter:
         _take_one(self._addresses, connection.address)
 
     def set_idle(self, connection: "TimeoutProtocol", *, is_idle: bool) -> None:
-        """Whether no request is under way on the connection."""
+        """Set whether the connection has no active request."""
         if not is_idle:
             self._idle.pop(connection, None)
         elif not connection.has_left:
             self._idle.setdefault(connection)
 
     async def answer(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """`app`'s answer, unless too many requests are under way; the guard asks for a token in a crowd."""
-        peer = str(scope["client"][0]) if scope["client"] else ""
-        address, is_probe = network_of(peer), scope["path"] in PROBES and is_loopback(peer)
+        """Apply forwarding headers and call `app`; answer 503 if too many requests are active.
+
+        Over the limit of one address OVER_LIMIT is set, and RequestGuard then requires a token.
+        """
+        self._proxies.apply(scope)
+        client = str(scope["client"][0]) if scope["client"] else ""
+        address, is_probe = network_of(client), scope["path"] in PROBES and is_loopback(client)
         self._requests[address] += 1
         try:
             if self._requests.total() > self._most + (FOR_PROBES if is_probe else 0):
-                self.notes.note(f"{self._most} requests are under way; a further one got 503", address)
+                self.notes.note(
+                    f"{self._most} requests are active; another one was answered with 503", address
+                )
                 await service_unavailable(scope, receive, send)  # type: ignore[arg-type]
                 return
-            is_crowd = self._requests[address] > OF_ONE_ADDRESS and not is_probe
-            scope[OVER_LIMIT] = is_crowd and not self.proxies.trusts(peer)
+            if self._requests[address] > self._limit_of(client) and not is_probe:
+                scope[OVER_LIMIT] = partial(self.notes.note, _CROWD, address)
             await app(scope, receive, send)
         finally:
             _take_one(self._requests, address)
 
-    def _end(self, idle: Iterable["TimeoutProtocol"]) -> None:
-        for one in idle:
+    def _limit_of(self, address: str) -> int:
+        """Return the limit of connections, and of active requests without a token, of an address.
+
+        A trusted proxy has only the limit of all connections.
+        """
+        if self._proxies.trusts(address):
+            return self._most
+        return max(OF_ONE_ADDRESS, self._most - OF_ONE_ADDRESS) if is_loopback(address) else OF_ONE_ADDRESS
+
+    def _make_room(self, idle: list["TimeoutProtocol"], count: int, limit: int) -> None:
+        """If `count` connections have reached `limit`, close the oldest of `idle`."""
+        excess = max(0, min(count + 1 - limit, len(idle) + 1 - limit // _IDLE_SHARE))
+        for one in islice((one for one in idle if not one.has_unread_bytes), excess):
             self.notes.note("too many connections: one without a request was closed", one.address)
             self.leave(one)
             one.transport.abort()
@@ -133,101 +172,184 @@ def _take_one(counter: Counter[str], address: str) -> None:
 
 
 class TimeoutProtocol(H11Protocol):
-    """HTTP/1.1 as uvicorn has it; a connection on which nothing is answered and no request is whole ends."""
+    """uvicorn's HTTP/1.1 protocol with a deadline for connections without a complete request."""
 
     _deadline: asyncio.TimerHandle | None = None
     peer = ""  # the address of the other side, ...
     address = ""  # ... or the network of it that counts as one
     has_left = False
 
-    def __init__(self, limiter: ConnectionLimiter, **given: Any) -> None:
-        """`given` is uvicorn's own."""
-        super().__init__(**given)
+    def __init__(self, limiter: ConnectionLimiter, **arguments: Any) -> None:
+        """`arguments` are those of uvicorn."""
+        super().__init__(**arguments)
         self.logger = _uvicorn_log
         self._limiter = limiter
         self.app = partial(limiter.answer, self.app)
 
+    @property
+    def has_unread_bytes(self) -> bool:
+        """Whether the client is connected and has sent bytes that the event loop has not read yet."""
+        file = self.transport.get_extra_info("socket").fileno()
+        if file < 0:
+            return False
+        poll = select.poll()
+        poll.register(file, select.POLLIN | getattr(select, "POLLRDHUP", 0))  # the latter: Linux
+        return poll.poll(0) == [(file, select.POLLIN)]
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Also a connection that sends nothing at all is bounded."""
+        """Start the deadline, which also applies to connections that send nothing."""
         super().connection_made(transport)
         self.peer = self.client[0] if self.client else ""
         self.address = network_of(self.peer)
         self._limiter.enter(self)
-        self._look()
+        self._update_deadline()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes that do not end the request do not win time."""
+        """Handle bytes; an incomplete request head does not extend the deadline."""
         super().data_received(data)
-        self._look()
+        self._update_deadline()
 
     def on_response_complete(self) -> None:
-        """The connection is idle until the next request."""
+        """Restart the deadline, since the connection is idle until the next request."""
         super().on_response_complete()
-        self._look()
+        self._update_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is left to be ended."""
+        """Remove the connection and its deadline."""
         super().connection_lost(exc)
         self._limiter.leave(self)
-        self._forget()
+        self._cancel_deadline()
 
     def send_400_response(self, _msg: str) -> None:
-        """Say what was wrong, unless an answer has begun already; then the connection ends."""
+        """Answer 400, unless a response has begun, and close the connection."""
         self._limiter.notes.note("a request was malformed; its connection was closed", self.address)
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         try:
-            super().send_400_response("This is no HTTP request that this server can read.\n")
+            super().send_400_response("This is not a valid HTTP request.\n")
         except h11.LocalProtocolError:
             self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """The guard refuses WebSockets; other upgrades (h2c) are offers that need not be taken up."""
+        """Log WebSocket requests, which RequestGuard refuses; other upgrades (h2c) may be ignored."""
         if self._get_upgrade() == b"websocket":
-            self._limiter.notes.note("a WebSocket was asked for and refused: there is none", self.address)
+            self._limiter.notes.note("a WebSocket request was refused", self.address)
 
-    def _look(self) -> None:
+    def _update_deadline(self) -> None:
         is_idle = self.cycle is None or self.cycle.response_complete
         self._limiter.set_idle(self, is_idle=is_idle)
         if not is_idle or self.transport.is_closing():
-            self._forget()
+            self._cancel_deadline()
         elif self._deadline is None:
             self._deadline = self.loop.call_later(REQUEST_SECONDS, self.transport.close)
 
-    def _forget(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
 
 def most_connections() -> int:
-    """CONNECTIONS, or less where this process may open few files."""
+    """Return CONNECTIONS, or less if the process may open few files."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return CONNECTIONS if files < 0 else min(CONNECTIONS, files // 2)
 
 
-def tell_in_words(loop: asyncio.AbstractEventLoop) -> None:
-    """Have `loop` say once in a while that no connection can be taken, for lack of files.
+def log_lack_of_files(loop: asyncio.AbstractEventLoop) -> None:
+    """Have `loop` log at most every NOTE_SECONDS that no connection is accepted for lack of open files.
 
-    asyncio tells it with a trace for each place in the backlog, once a second.
+    asyncio would log a traceback for each place in the backlog, once a second.
     """
-    told_until = 0.0
+    quiet_until = 0.0
 
-    def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        nonlocal told_until
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal quiet_until
         error = context.get("exception")
         if error is None or not TooManyFilesError.is_behind(error):
             loop.default_exception_handler(context)
-        elif loop.time() >= told_until:
-            told_until = loop.time() + NOTE_SECONDS
-            _log.error("no connection is taken: %s", TooManyFilesError())
+        elif loop.time() >= quiet_until:
+            quiet_until = loop.time() + NOTE_SECONDS
+            _log.error(
+                "no connection is accepted: %s", TooManyFilesError(), extra={"event": "open_files_exhausted"}
+            )
 
-    loop.set_exception_handler(tell)
+    loop.set_exception_handler(handle)
 
 
-def give_up_unread(listener: socket.socket) -> None:
-    """Have the kernel end connections whose other side takes nothing, where it can (Linux)."""
+def close_unread(listener: socket.socket) -> None:
+    """Have the kernel close connections whose client reads nothing for UNREAD_SECONDS (Linux only)."""
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is not None:
         listener.setsockopt(socket.IPPROTO_TCP, option, UNREAD_SECONDS * 1000)
+
+
+# --- forwarding headers (X-Forwarded-For, -Proto, -Host) of the proxies that the operator trusts -----------
+
+_MOST_HOPS = 20  # addresses of X-Forwarded-For that are read, from the right
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?", re.ASCII)
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class TrustedProxies:
+    """The networks of trusted proxies."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        """`networks`: CIDR, validated by config/settings.py."""
+        self._networks = tuple(ipaddress.ip_network(one) for one in networks)
+
+    def apply(self, scope: Scope) -> None:
+        """Apply the forwarding headers of a trusted proxy to the scope of a request."""
+        client = scope.get("client")
+        if client is None or not self.trusts(client[0]):
+            return
+        headers = Headers(scope=scope)
+        scope[CAME_BY_PROXY] = True
+        scope["client"] = (self._nearest_untrusted(_hops(headers)) or client[0], 0)
+        proto = _last(headers, "x-forwarded-proto").lower()
+        if proto in ("http", "https"):
+            scope["scheme"] = proto
+        host = _last(headers, "x-forwarded-host")
+        if _HOST.fullmatch(host):
+            others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+            scope["headers"] = [(b"host", host.lower().encode("ascii")), *others]
+
+    def trusts(self, address: str) -> bool:
+        """Return whether the address is that of a trusted proxy."""
+        return bool(self._networks) and self._trusts(_address(address))
+
+    def _trusts(self, address: _Address | None) -> bool:
+        return address is not None and any(address in network for network in self._networks)
+
+    def _nearest_untrusted(self, hops: list[str]) -> str | None:
+        """Return the last address that is not a trusted proxy's; a client may have forged those before it."""
+        nearest = None
+        for hop in reversed(hops[-_MOST_HOPS:]):
+            address = _address(hop)
+            if address is None:
+                break
+            nearest = str(address)
+            if not self._trusts(address):
+                break
+        return nearest
+
+
+def _hops(headers: Headers) -> list[str]:
+    """Return the addresses of all X-Forwarded-For headers, the client first."""
+    return ",".join(headers.getlist("x-forwarded-for")).split(",")
+
+
+def _last(headers: Headers, name: str) -> str:
+    """Return the last value of a header, which the nearest proxy added; "" without one."""
+    return ",".join(headers.getlist(name)).rpartition(",")[2].strip()
+
+
+def _address(given: str) -> _Address | None:
+    """Parse an address, also with a port or in brackets (IPv6); an IPv4-mapped one as IPv4."""
+    text = given.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    return ip_address_of(text)

@@ -1,10 +1,7 @@
-"""The door of the web server: which requests come in, and what every answer carries.
+"""The access control of the web server: it checks every request and adds headers to every response.
 
-One ASGI layer around all routes, so that no route, error or static file can be without it.
-
-How often one address may ask: a bucket for each that fills up with time.
-
-Taking the body of a request in, within limits of size and time.
+It is one ASGI middleware around all routes, so that it also covers errors and static files. The module also
+has the rate limiter by client address (a token bucket), and reads request bodies within limits.
 """
 
 import asyncio
@@ -22,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aggregator.config.hosts import is_loopback, is_owner_on_loopback
+from aggregator.config.hosts import is_loopback
 from aggregator.model.errors import AggregatorError
 from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError, problem
@@ -46,21 +43,21 @@ from aggregator.web.security.token_auth import (
     prefixed,
     secret_given,
 )
-from aggregator.web.security.trusted_proxies import TrustedProxies
 from aggregator.web.settings import PublishSettings
 
 DRAIN_SECONDS = 1.0
 
 
-async def received(
+async def read_body(
     request: Request,
     max_bytes: int,
     deadline_seconds: float,
-    take_room: Callable[[int], None] = lambda _count: None,
+    reserve: Callable[[int], None] = lambda _count: None,
 ) -> bytes:
-    """The body, counted while it comes: neither its declared length nor its pace is believed.
+    """Return the body, with limits on its actual size and duration, whatever the declared length.
 
-    `take_room` is told of each part before it is kept. Raises RefusedError.
+    `reserve` is called with the size of each part before the part is stored. Raises RefusedError: 413 for a
+    body over `max_bytes`, 408 after `deadline_seconds`.
     """
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
@@ -71,22 +68,25 @@ async def received(
             async for part in request.stream():
                 if len(body) + len(part) > max_bytes:
                     raise too_large(max_bytes)
-                take_room(len(part))
+                reserve(len(part))
                 body += part
     except TimeoutError as error:
-        raise RefusedError(408, f"the body did not come within {deadline_seconds:.0f} s") from error
+        raise RefusedError(408, f"the body did not arrive within {deadline_seconds:.0f} s") from error
     return bytes(body)
 
 
 def too_large(max_bytes: int) -> RefusedError:
-    """What is answered to a longer body."""
+    """Return the error for a body that is too long."""
     return RefusedError(413, f"the body is longer than {max_bytes} bytes; send it in several requests")
 
 
-async def drained(request: Request, limit_bytes: int) -> None:
-    """Let pass what is still being sent, for a moment: who is cut off while sending never sees the answer."""
+async def discard_body(request: Request, limit_bytes: int) -> None:
+    """Read and discard the rest of the body for up to DRAIN_SECONDS.
+
+    A client whose connection is closed while it sends does not read the response.
+    """
     left = limit_bytes
-    with suppress(ClientDisconnect, TimeoutError, RuntimeError):  # the last: the body was read to its end
+    with suppress(ClientDisconnect, TimeoutError, RuntimeError):  # RuntimeError: the body was read to its end
         async with asyncio.timeout(DRAIN_SECONDS):
             async for part in request.stream():
                 left -= len(part)
@@ -95,11 +95,11 @@ async def drained(request: Request, limit_bytes: int) -> None:
 
 
 _MINUTE_SECONDS = 60.0
-_ADDRESSES = 10_000  # that are remembered; a flood of others makes us forget the oldest
+_ADDRESSES = 10_000  # stored at most; a further address removes the oldest one
 
 
 class ClientRateLimiter:
-    """So many requests a minute from one address (of IPv6: its first 64 bits), as many at once at most.
+    """Limits the requests of one address (IPv6: its first 64 bits) to a number a minute, and in a burst.
 
     Safe to use from many threads.
     """
@@ -107,23 +107,23 @@ class ClientRateLimiter:
     def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = a_minute
         self._clock = clock
-        self._buckets: dict[str, tuple[float, float]] = {}  # what is left, and when that was so
+        self._buckets: dict[str, tuple[float, float]] = {}  # tokens left, and the time of that count
         self._lock = threading.Lock()
 
     def wait_seconds(self, address: str) -> int:
-        """Takes one; 0, or after how many seconds there is one to be taken."""
+        """Count a request; return 0, or the seconds after which one is allowed."""
         network, now = network_of(address), self._clock()
         with self._lock:
             left, at = self._buckets.pop(network, (float(self._most), now))
             left = min(self._most, left + (now - at) * self._most / _MINUTE_SECONDS)
             taken = left >= 1
-            self._buckets[network] = (left - taken, now)  # at the end: the last to be forgotten
+            self._buckets[network] = (left - taken, now)  # at the end, to be removed last
             if len(self._buckets) > _ADDRESSES:
                 del self._buckets[next(iter(self._buckets))]
         return 0 if taken else max(1, math.ceil((1 - left) * _MINUTE_SECONDS / self._most))
 
 
-# No script, style, image, form target or frame but our own; nothing inline.
+# Scripts, styles, images and form targets of this server only; no frames, nothing inline.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -135,8 +135,8 @@ SECURITY_HEADERS: dict[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-# What an answer holds depends on who asks and changes with the next article: kept by browsers alone, and
-# asked for again each time.
+# A response depends on the client and changes with the next article, so only browsers may store it, and they
+# revalidate it at each use.
 REVALIDATE = "private, no-cache"
 API = "/api/"
 SIGN_IN = "/sign-in"
@@ -144,29 +144,29 @@ PUSH = "/api/v1/articles"
 
 # Keys of the scope.
 BEARERS = "aggregator.bearers"
-OVER_LIMIT = "aggregator.crowded"  # so many requests of this address are under way that others need a token
+OVER_LIMIT = "aggregator.over_limit"  # set if the address has too many requests; a function that logs the 429
 _BEARER = "aggregator.bearer"
 _PREFIX = "aggregator.prefix"
-_STRANGER = "aggregator.stranger"
+_MAY_NOT_READ = "aggregator.may_not_read"
 _LOCAL_OWNER = "aggregator.local_owner"
 
 PROBES = frozenset({"/healthz", "/readyz"})
-_OPEN_PATHS = PROBES | {"/robots.txt", SIGN_IN}  # on every address, with or without a token
-_PROBE_SECONDS = 1.0  # for the database to say whose token a probe came with
+_OPEN_PATHS = PROBES | {"/robots.txt", SIGN_IN}  # open to every client, with or without a token
+_PROBE_SECONDS = 1.0  # for the database to look up the token of a probe
 _PROBES_AT_ONCE = 4
 _OPEN_FOLDER = "/static/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-NO_DATABASE = "The database does not answer."  # to others than the owner
+NO_DATABASE = "The database does not answer."  # for clients other than the owner
 _REALM = 'realm="aggregator", charset="UTF-8"'
 
 _log = logging.getLogger(__name__)
 
-# Makes the answer that says what is wrong, in the form of what was asked for: request, status, words.
-Say = Callable[[Request, int, str], Response]
+# Creates an error response in the format of the requested address: request, status, detail.
+ErrorResponse = Callable[[Request, int, str], Response]
 
 
 class _IncomingRequest(NamedTuple):
-    """A request at the door. Its address is without a token already."""
+    """A request whose path no longer contains a token."""
 
     scope: Scope
     headers: Headers
@@ -183,43 +183,42 @@ class _IncomingRequest(NamedTuple):
 
 
 class RequestGuard:
-    """Refuses foreign Host headers and wrong tokens, answers HEAD like GET without a body, adds headers.
+    """Refuses unknown Host headers and wrong tokens, answers HEAD like GET without a body, adds headers.
 
-    It is also the last resort: a fault of ours inside is logged and answered by `say`. (Starlette's own
-    handler would raise it again, which makes uvicorn cut the connection that other requests wait on.)
+    An exception of the application is logged and answered by `error_response`. Starlette's own handler would
+    raise it again, and uvicorn would close the connection on which other requests may wait.
 
-    A page on the web can point its own name at 127.0.0.1 (DNS rebinding) and read what this machine's browser
-    may read; it cannot choose the Host header, so an unknown name there is refused.
+    A web page can point its own host name at 127.0.0.1 (DNS rebinding) and read what a browser on this
+    machine may read. It cannot choose the Host header, so a request with an unknown name is refused.
 
-    Where the server listens on an address that other machines reach, nothing but what is in `_OPEN_PATHS`
-    and the style sheets is answered without a token, to others than the owner.
+    If the server listens on an address that other machines can reach, clients without a token receive only
+    `_OPEN_PATHS` and static files, unless they are the owner.
 
-    Trusted proxies (proxies.py) tell where a request comes from; all below goes by that.
+    `ConnectionLimiter.answer` has replaced the client's address if a trusted proxy forwarded the request.
 
-    A token in the address is taken off before anything inside sees it, so that it comes into no log, ETag,
-    link or error.
+    A token in the path is removed before the application sees the path, so that it does not appear in logs,
+    ETags, links or errors.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: PublishSettings, say: Say, tokens: TokenStore | None = None
+        self,
+        app: ASGIApp,
+        settings: PublishSettings,
+        error_response: ErrorResponse,
+        tokens: TokenStore | None = None,
     ) -> None:
-        """Without `tokens` nobody has one, and what comes as one is passed over."""
+        """Without `tokens` no token is valid, and tokens in requests are ignored."""
         self._app = app
-        self._say = say
+        self._error_response = error_response
         self._bearers = None if tokens is None else BearerAuthenticator(tokens)
         self._settings = settings
         self._names = allowed_names(settings)
-        self._proxies = TrustedProxies(settings.trusted_proxies)
         self._rate_limiter = (
             ClientRateLimiter(settings.requests_a_minute) if settings.requests_a_minute else None
         )
-        self._probing = CapacityLimiter(_PROBES_AT_ONCE)  # apart from all other threads
+        self._probing = CapacityLimiter(_PROBES_AT_ONCE)  # threads reserved for probes
         self._is_open_to_others = not is_loopback(settings.host)
-        self._is_owner_on_loopback = is_owner_on_loopback(
-            public_url=settings.public_url,
-            allowed_hosts=settings.allowed_hosts,
-            is_set=settings.owner_on_loopback,
-        )
+        self._is_owner_on_loopback = settings.is_owner_on_loopback
         self._headers = dict(SECURITY_HEADERS)
         if not settings.index:
             self._headers["X-Robots-Tag"] = "noindex, nofollow"
@@ -231,19 +230,20 @@ class RequestGuard:
             return
         without_body = scope["method"] == "HEAD"
         inner: Scope = {**scope, "method": "GET"} if without_body else dict(scope)
-        self._proxies.apply(inner)
-        incoming = _IncomingRequest(inner, Headers(scope=inner), self._address_taken_off(inner))
+        incoming = _IncomingRequest(inner, Headers(scope=inner), self._remove_token(inner))
         guarded = self._guarded(inner, send, without_body=without_body)
-        if host_is_allowed(incoming.headers.get("host", ""), self._names):
+        host = incoming.headers.get("host", "")
+        # Probes that use HTTP/1.0 send no Host header; browsers always send one.
+        if host_is_allowed(host, self._names) or (not host and incoming.path in PROBES):
             await self._answer(incoming, receive, guarded)
         else:
             await _wrong_host(incoming.path)(inner, receive, guarded)
 
-    def _address_taken_off(self, scope: Scope) -> TokenPath | None:
+    def _remove_token(self, scope: Scope) -> TokenPath | None:
         in_path = None if self._bearers is None else prefixed(scope["path"])
         if in_path is not None:
             scope["path"] = in_path.path
-            # Starlette reads the decoded one; where the token's own bytes end in the raw one is not known.
+            # Starlette reads the decoded path; the end of the token in the raw path is not known.
             scope["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
         return in_path
 
@@ -257,15 +257,16 @@ class RequestGuard:
 
         try:
             await self._checked(incoming, receive, note_start)
-        except Exception:  # the boundary named above
-            _log.exception("a request failed")  # without its address, which may hold a token
+        except Exception:  # see the docstring of the class
+            # Without the address, which may contain a token.
+            _log.exception("a request failed", extra={"event": "request_failed"})
             if started:
                 raise
-            words = "This is a fault of the program; its log says more."
-            await self._say(Request(incoming.scope), 500, words)(incoming.scope, receive, send)
+            detail = "An internal error occurred; see the log of the program."
+            await self._error_response(Request(incoming.scope), 500, detail)(incoming.scope, receive, send)
 
     async def _checked(self, incoming: _IncomingRequest, receive: Receive, send: Send) -> None:
-        """The answer, where who asks may have one."""
+        """Check the request, then let the application answer it."""
         scope, bearer = incoming.scope, None
         is_plain = "upgrade" not in incoming.headers and not scope.get(OVER_LIMIT)
         if not (is_plain and incoming.path.startswith(_OPEN_FOLDER)):
@@ -273,7 +274,7 @@ class RequestGuard:
                 bearer = await self._let_in(incoming)
             except AggregatorError as error:
                 response = self._refusal(incoming, error)
-                # Whatever is still being sent is nobody's business.
+                # The body may be unread.
                 response.headers["Connection"] = "close"
                 await response(scope, receive, send)
                 return
@@ -282,26 +283,29 @@ class RequestGuard:
             await _note_use(self._bearers.tokens, bearer.token)
 
     async def _let_in(self, incoming: _IncomingRequest) -> Bearer | None:
-        """Whose request it is. Raises RefusedError, or another AggregatorError where nobody can say."""
+        """Return the bearer of the request's token; None without a token.
+
+        Raises RefusedError, or another AggregatorError if the database does not answer.
+        """
         if incoming.headers.get("upgrade", "").strip().lower() == "websocket":
-            raise RefusedError(400, "there is no WebSocket here: ask by HTTP alone")
+            raise RefusedError(400, "WebSocket is not supported")
         by_form = not incoming.path.startswith(API)
         if incoming.scope["method"] not in _SAFE and is_sent_by_another_site(
             incoming.headers, self._settings, by_form=by_form
         ):
-            raise RefusedError(403, "a page of another site may not send this")
+            raise RefusedError(403, "the request was sent by a page of another site")
         local = self._is_owner_on_loopback and is_at_this_machine(Request(incoming.scope))
         incoming.scope[_LOCAL_OWNER] = local
-        incoming.scope[_STRANGER] = self._is_open_to_others and not local
+        incoming.scope[_MAY_NOT_READ] = self._is_open_to_others and not local
         bearer = None
         if self._bearers is not None:
             incoming.scope[BEARERS] = self._bearers
             bearer = await self._bearer(incoming, self._bearers)
         if bearer is not None:
             incoming.scope[_BEARER] = bearer
-            incoming.scope[_STRANGER] &= not bearer.token.may("read")
-        self._hold_back(incoming, bearer)
-        self._refuse_strangers(incoming, bearer)
+            incoming.scope[_MAY_NOT_READ] &= not bearer.token.may("read")
+        self._limit_rate(incoming, bearer)
+        self._refuse_without_token(incoming, bearer)
         return bearer
 
     async def _bearer(self, incoming: _IncomingRequest, bearers: BearerAuthenticator) -> Bearer | None:
@@ -310,12 +314,12 @@ class RequestGuard:
             return None
         bearer = await self._holder(incoming, bearers, given)
         if bearer is None:
-            if given.way == "cookie":  # of a token that was revoked: nobody is locked out by it
+            if given.way == "cookie":  # of a revoked token: the browser is treated as signed out
                 incoming.scope[_OLD_COOKIE] = True
             bearers.refuse_more(incoming.address)
             if given.way != "cookie":
                 raise RefusedError(
-                    401, "this token is none, or was revoked", headers=_challenge(incoming, given.way)
+                    401, "this token is unknown or was revoked", headers=_challenge(incoming, given.way)
                 )
         elif given.way == "path" and incoming.in_path is not None:
             incoming.scope[_PREFIX] = incoming.in_path.prefix
@@ -324,7 +328,7 @@ class RequestGuard:
     async def _holder(
         self, incoming: _IncomingRequest, bearers: BearerAuthenticator, given: GivenSecret
     ) -> Bearer | None:
-        """Whose token it is. A probe hears in time that nobody can say, though all threads wait already."""
+        """Look up the token. For a probe the lookup has a time limit and threads of its own."""
         if incoming.path not in PROBES:
             return await to_thread.run_sync(bearers.bearer, given)
         try:
@@ -333,19 +337,18 @@ class RequestGuard:
                     bearers.bearer, given, abandon_on_cancel=True, limiter=self._probing
                 )
         except TimeoutError as error:
-            raise AggregatorError(
-                "the database does not answer; nobody can say whose token this is"
-            ) from error
+            raise AggregatorError("the database does not answer; the token cannot be checked") from error
 
-    def _hold_back(self, incoming: _IncomingRequest, bearer: Bearer | None) -> None:
-        """Who asks too often from elsewhere, without a token, waits.
+    def _limit_rate(self, incoming: _IncomingRequest, bearer: Bearer | None) -> None:
+        """Refuse too frequent requests of one address without a token. Raises RefusedError (429).
 
-        Behind a proxy of this machine that nobody trusts all have its address, and are not counted. What a
-        request from elsewhere says of proxies anybody could write, so it counts as any other.
+        Clients behind an untrusted proxy on this machine all have its address and are not counted. Any client
+        can send forwarding headers, so they do not exempt requests from other machines.
         """
-        if incoming.scope.get(OVER_LIMIT) and bearer is None:
-            words = "too many requests of this address are under way; ask again, or with a token"
-            raise RefusedError(429, words, headers={"Retry-After": "1"})
+        if bearer is None and (log_refusal := incoming.scope.get(OVER_LIMIT)):
+            log_refusal()
+            detail = "too many simultaneous requests from this address; try again later, or send a token"
+            raise RefusedError(429, detail, headers={"Retry-After": "1"})
         counted = CAME_BY_PROXY in incoming.scope or not is_from_loopback(Request(incoming.scope))
         if self._rate_limiter is None or bearer is not None or incoming.path in PROBES or not counted:
             return
@@ -353,22 +356,24 @@ class RequestGuard:
         if wait:
             raise RefusedError(429, "too many requests from this address", headers={"Retry-After": str(wait)})
 
-    def _refuse_strangers(self, incoming: _IncomingRequest, bearer: Bearer | None) -> None:
-        """On an address that others reach, only the owner needs no token."""
-        if not incoming.scope[_STRANGER] or incoming.path in _OPEN_PATHS:
+    def _refuse_without_token(self, incoming: _IncomingRequest, bearer: Bearer | None) -> None:
+        """Require a token if other machines can reach the address and the client is not the owner."""
+        if not incoming.scope[_MAY_NOT_READ] or incoming.path in _OPEN_PATHS:
             return
         if bearer is None:
             if self._bearers is not None and "authorization" in incoming.headers:
-                self._bearers.refuse_more(incoming.address)  # a password that is not even like a token
-            words = "this server answers with a token only: as password of any user name, or as Bearer"
-            raise RefusedError(401, words, headers=_challenge(incoming, "header"))
+                self._bearers.refuse_more(incoming.address)  # a password without the prefix of a token
+            detail = "this server requires a token: as the password with any user name, or as Bearer"
+            raise RefusedError(401, detail, headers=_challenge(incoming, "header"))
         if incoming.path != PUSH:
             raise RefusedError(403, f"the token {bearer.token.name!r} may not read")
 
     def _refusal(self, incoming: _IncomingRequest, error: AggregatorError) -> Response:
         if not isinstance(error, RefusedError):
-            return self._say(Request(incoming.scope), 503, NO_DATABASE)  # its own words name files and hosts
-        response = self._say(Request(incoming.scope), error.status, str(error))
+            return self._error_response(
+                Request(incoming.scope), 503, NO_DATABASE
+            )  # its message names files and hosts
+        response = self._error_response(Request(incoming.scope), error.status, str(error))
         response.headers.update(error.headers)
         return response
 
@@ -379,7 +384,7 @@ class RequestGuard:
                 for name, value in self._headers.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", REVALIDATE)
-                _mend(headers, scope)
+                _adjust_headers(headers, scope)
             elif message["type"] == "http.response.body" and without_body:
                 if message.get("more_body", False):
                     return
@@ -392,8 +397,8 @@ class RequestGuard:
 _OLD_COOKIE = "aggregator.old_cookie"
 
 
-def _mend(headers: MutableHeaders, scope: Scope) -> None:
-    """An address of ours in `Location` keeps the token that led there; a cookie that opens nothing goes."""
+def _adjust_headers(headers: MutableHeaders, scope: Scope) -> None:
+    """Add the token of the path to a local `Location`, and delete the cookie of a revoked token."""
     place, prefix = headers.get("location", ""), scope.get(_PREFIX, "")
     if prefix and place.startswith("/") and not place.startswith("//"):
         headers["Location"] = prefix + place
@@ -402,7 +407,10 @@ def _mend(headers: MutableHeaders, scope: Scope) -> None:
 
 
 def _challenge(incoming: _IncomingRequest, way: Way) -> dict[str, str]:
-    """Feed readers and browsers ask for a password where Basic is named; programs should not."""
+    """Return the WWW-Authenticate header.
+
+    Basic makes feed readers and browsers ask for a password; clients of the API receive Bearer.
+    """
     by_basic = incoming.headers.get("authorization", "").lower().startswith("basic")
     if incoming.path.startswith(API) and not by_basic and way == "header":
         return {"WWW-Authenticate": 'Bearer realm="aggregator"'}
@@ -410,47 +418,52 @@ def _challenge(incoming: _IncomingRequest, way: Way) -> dict[str, str]:
 
 
 async def _note_use(tokens: TokenStore, token: ApiToken) -> None:
-    """After the answer, so that nobody waits for a database that is being written to."""
+    """Store the time of use after the response, so that the client does not wait for the write lock."""
     try:
         await to_thread.run_sync(tokens.note_use, token)
     except AggregatorError as error:
-        _log.debug("the use of token %s is not noted: %s", token.id, error)
+        _log.debug(
+            "the use of token %s was not stored: %s",
+            token.id,
+            error,
+            extra={"event": "token_use_unrecorded"},
+        )
 
 
 def token_of(request: Request) -> ApiToken | None:
-    """The token that came with the request; it is in force."""
+    """Return the valid token of the request; None without one."""
     bearer: Bearer | None = request.scope.get(_BEARER)
     return None if bearer is None else bearer.token
 
 
 def form_value(request: Request) -> str:
-    """What a form of this request's holder carries; "" where no token came, or it came in the address."""
+    """Return the CSRF value for forms of this client; "" without a token, or if the path contains it."""
     bearer: Bearer | None = request.scope.get(_BEARER)
     return "" if bearer is None else bearer.form
 
 
 def prefix_of(request: Request) -> str:
-    """`/t/TOKEN` where the address began so, else "". For links of pages alone: it is a secret."""
+    """Return `/t/TOKEN` if the path began with it, else "". It is a secret, to be used in links only."""
     prefix: str = request.scope.get(_PREFIX, "")
     return prefix
 
 
-def is_stranger(request: Request) -> bool:
-    """Whether nothing but the door itself may be shown: what is there to be read is nobody's business."""
-    return bool(request.scope.get(_STRANGER))
+def may_not_read(request: Request) -> bool:
+    """Return whether the client may see open pages only, without feed links or titles of saved queries."""
+    return bool(request.scope.get(_MAY_NOT_READ))
 
 
 def is_owner(request: Request) -> bool:
-    """Whether the owner asks: with a token that may read, or from loopback (`hosts.is_owner_on_loopback`)."""
+    """Return whether the client is the owner: by a token of scope read, or by `is_owner_on_loopback`."""
     token = token_of(request)
     return (token is not None and token.may("read")) or bool(request.scope.get(_LOCAL_OWNER))
 
 
 def _wrong_host(path: str) -> Response:
-    words = (
-        "This server does not answer to that name.\n"
-        "Open it by its address, or set `public_url` in config.yaml to the address that people type.\n"
+    text = (
+        "This server is not configured for this host name.\n"
+        "Use its IP address, or set `public_url` in config.yaml to the address that readers use.\n"
     )
     if path.startswith(API):
-        return problem(421, " ".join(words.split()))
-    return PlainTextResponse(words, 421)
+        return problem(421, " ".join(text.split()))
+    return PlainTextResponse(text, 421)

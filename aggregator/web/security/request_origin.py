@@ -1,4 +1,4 @@
-"""Where a request says that it comes from and goes to: Host, Origin, the client's address."""
+"""The origin and the target of a request: Host, Origin, client address, forwarding headers."""
 
 import ipaddress
 import re
@@ -10,46 +10,50 @@ from starlette.requests import HTTPConnection
 from aggregator.config.hosts import ip_address_of, is_loopback
 from aggregator.web.settings import PublishSettings
 
-# Headers that proxies add, by family. Every X- header counts but the few that clients send themselves, and so
-# does every name with a part that only makes sense behind a proxy, like CF-Connecting-IP or Client-IP.
+# Headers that proxies add (ADR 37): every X- header except the few that clients send, the headers of hosting
+# services, names with a part that only makes sense behind a proxy (Client-IP), and trace identifiers.
 _FORWARDING = re.compile(
     r"x-(?!requested-with$|prometheus-|moz$|purpose$|csrf-token$)"
     r"|(cf|fastly|fly|akamai|incap|tailscale|ngrok|cloudfront|disguised|was|rndr|ssl|surrogate|early)-"
     r"|(.+-)?(forward(ed|er|s)?|via|proxy|cdn|client|real|connecting|remote|front|viewer)(-|$)"
     r"|coming-from$"
+    r"|(.+-)?(trace(parent|state)?|b3)(-|$)|uberctx-|baggage$|eagleeye-"
+    r"|(.+-)?(request|correlation|transaction|trace|span)-?id$|correlation-context$"
 )
-CAME_BY_PROXY = "aggregator.came_by_proxy"  # key of a scope: a trusted proxy passed the request on
+CAME_BY_PROXY = "aggregator.came_by_proxy"  # key of a scope: a trusted proxy forwarded the request
 
 
 def allowed_names(settings: PublishSettings) -> frozenset[str]:
-    """Names (not numbers) that a request's Host may be."""
+    """Return the host names (not IP addresses) that the Host header may have."""
     public = urlsplit(settings.public_url).hostname if settings.public_url else None
     names = ("localhost", settings.host, *settings.allowed_hosts, public or "")
     return frozenset(name.lower().rstrip(".") for name in names if name)
 
 
 def host_is_allowed(host: str, names: frozenset[str]) -> bool:
-    """Whether a Host header is one of `names`, or an IP address: a rebinding page's Host is always a name."""
+    """Return whether a Host header is one of `names` or an IP address.
+
+    IP addresses are safe because DNS rebinding always involves a host name.
+    """
     name = _host_name(host)
     return name in names or ip_address_of(name) is not None
 
 
 def is_at_this_machine(request: HTTPConnection) -> bool:
-    """From loopback, for loopback, and through no proxy, be it one that is trusted."""
-    asked_for = _host_name(request.headers.get("host", ""))
-    return is_from_loopback(request) and is_loopback(asked_for) and not is_passed_on(request)
+    """Return whether the request came from loopback, to a loopback host, through no proxy."""
+    host = _host_name(request.headers.get("host", ""))
+    return is_from_loopback(request) and is_loopback(host) and not is_forwarded(request)
 
 
 def is_from_loopback(request: HTTPConnection) -> bool:
-    """Whether this machine sent it: a program here, or a proxy here for somebody else."""
-    client = ip_address_of(request.client.host) if request.client else None
-    return client is not None and client.is_loopback
+    """Return whether the client is on this machine; it may be a proxy for another client."""
+    return request.client is not None and is_loopback(request.client.host)
 
 
-def is_passed_on(request: HTTPConnection) -> bool:
-    """Whether a proxy says, or is known, to have passed the request on.
+def is_forwarded(request: HTTPConnection) -> bool:
+    """Return whether a proxy forwarded the request.
 
-    Simple proxies add no header but speak HTTP/1.0, which no browser or feed reader of today does.
+    Simple proxies add no header but use HTTP/1.0, which current browsers and feed readers do not.
     """
     return (
         bool(request.scope.get(CAME_BY_PROXY))
@@ -59,10 +63,10 @@ def is_passed_on(request: HTTPConnection) -> bool:
 
 
 def is_sent_by_another_site(headers: Headers, settings: PublishSettings, *, by_form: bool) -> bool:
-    """Whether a browser says that a page of another site sends this, or that it does not tell.
+    """Return whether the headers of a browser show another site, or hide the site.
 
-    Our own forms send `Origin: null`, since our pages let no address out (Referrer-Policy): `by_form` lets
-    that pass, and the form has to carry a value (`signing.form_is_ours`).
+    Forms of this server send `Origin: null` because of the Referrer-Policy of its pages. `by_form` accepts
+    that; such forms are checked by their CSRF value (`editor_forms.form_is_valid`).
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -79,7 +83,7 @@ def is_sent_by_another_site(headers: Headers, settings: PublishSettings, *, by_f
 
 
 def network_of(address: str) -> str:
-    """An IPv6 address by its first 64 bits: all others are its owner's to choose."""
+    """Return the address, or the /64 network of an IPv6 address, in which a client can choose any address."""
     parsed = ip_address_of(address)
     if parsed is None or parsed.version == 4:
         return address if parsed is None else str(parsed)
@@ -87,7 +91,7 @@ def network_of(address: str) -> str:
 
 
 def _host_name(host: str) -> str:
-    """The name in a Host header without its port, lower case; "" when it cannot be read."""
+    """Return the name in a Host header, lower case and without port; "" if it is malformed."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who asks with a token: reading it off a request, and what becomes of wrong ones."""
+"""Tokens of requests: reading them from headers, path or cookie, and limiting wrong ones."""
 
 import base64
 import binascii
@@ -19,62 +19,62 @@ from aggregator.store.stories.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.request_origin import network_of
 
-BAD_TOKENS_A_MINUTE = 10  # from one address; then it hears 429 (hardening, section 5)
+BAD_TOKENS_A_MINUTE = 10  # from one address; further ones are answered with 429
 COOKIE = "aggregator_token"
 _MINUTE_SECONDS = 60.0
-_ADDRESSES = 1000  # that are remembered; a flood of others makes us forget the oldest
+_ADDRESSES = 1000  # stored at most; a further address removes the oldest one
 _PREFIX = re.compile(r"(/t/([^/]+))(/.*)?", re.DOTALL)
-_FORM = b"aggregator form"  # what the value in a form is made of, beside the token
+_FORM = b"aggregator form"  # the message of which the CSRF value is the HMAC
 
 Way = Literal["header", "path", "cookie"]
 
 
 class TokenStore(Protocol):
-    """What the door asks about tokens; all may raise AggregatorError."""
+    """Looks up tokens; every method may raise AggregatorError."""
 
     def holder(self, secret: str) -> ApiToken | None:
-        """The token with this secret, while it is in force."""
+        """Return the valid token with this secret; None if there is none."""
         ...
 
     def note_use(self, token: ApiToken) -> None:
-        """Remember when it was used."""
+        """Store the time of use."""
         ...
 
     def any_may_read(self) -> bool:
-        """Whether there is a token in force that may read."""
+        """Return whether a valid token has the scope read."""
         ...
 
 
 class GivenSecret(NamedTuple):
-    """A secret and how it came."""
+    """A secret and the part of the request that contained it."""
 
     secret: str
     way: Way
 
 
 class Bearer(msgspec.Struct, frozen=True):
-    """Whose request it is. `form` fits the forms that this browser was given; "" where it may send none."""
+    """The token of a request. `form` is the CSRF value of its forms; "" if it may not send forms."""
 
     token: ApiToken
     form: str
 
 
 class TokenPath(NamedTuple):
-    """An address that begins with a token."""
+    """A path that begins with a token."""
 
     prefix: str  # "/t/TOKEN"
     secret: str
-    path: str  # the address without it
+    path: str  # the rest of the path
 
 
 def prefixed(path: str) -> TokenPath | None:
-    """The parts of `/t/TOKEN/...`; None for other addresses."""
+    """Return the parts of `/t/TOKEN/...`; None for other paths."""
     match = _PREFIX.fullmatch(path)
     return TokenPath(match[1], match[2], match[3] or "/") if match else None
 
 
 def secret_given(headers: Headers, in_path: TokenPath | None) -> GivenSecret | None:
-    """The token that a request came with: in its Authorization, else its address, else its cookie."""
+    """Return the secret of a request: from its Authorization header, else its path, else its cookie."""
     secret = secret_in(headers.get("authorization", ""))
     if secret is not None:
         return GivenSecret(secret, "header")
@@ -85,18 +85,18 @@ def secret_given(headers: Headers, in_path: TokenPath | None) -> GivenSecret | N
 
 
 def secret_in(authorization: str) -> str | None:
-    """The token in an Authorization header: a Bearer's, or the password of Basic.
+    """Return the secret in an Authorization header: of Bearer, or the password of Basic.
 
-    A password that does not look like a token of ours is meant for a proxy in front, which may pass it on.
+    A password without the prefix of tokens is ignored: it is meant for a reverse proxy, which may forward it.
     """
-    scheme, _, given = authorization.strip().partition(" ")
-    given = given.strip()
+    scheme, _, credentials = authorization.strip().partition(" ")
+    credentials = credentials.strip()
     if scheme.lower() == "bearer":
-        return given
+        return credentials
     if scheme.lower() != "basic":
         return None
     try:
-        pair = base64.b64decode(given, validate=True).decode("utf-8", "replace")
+        pair = base64.b64decode(credentials, validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         return None
     password = pair.partition(":")[2]
@@ -104,42 +104,44 @@ def secret_in(authorization: str) -> str | None:
 
 
 class BearerAuthenticator:
-    """Tells whose a secret is, and counts the wrong ones of an address. Safe to use from many threads."""
+    """Looks up secrets, and counts the wrong ones of each address. Safe to use from many threads."""
 
     def __init__(self, tokens: TokenStore, clock: Callable[[], float] = time.monotonic) -> None:
         self.tokens = tokens
         self._bad = BadTokens(clock)
 
-    def bearer(self, given: GivenSecret) -> Bearer | None:
-        """Whose secret it is. A token in an address opens reading only: addresses are kept and passed on."""
-        token = self.tokens.holder(given.secret)
+    def bearer(self, credentials: GivenSecret) -> Bearer | None:
+        """Return the bearer of a secret; None for a wrong one.
+
+        A token in the path permits reading only, because addresses are stored in histories and shared.
+        """
+        token = self.tokens.holder(credentials.secret)
         if token is None:
             return None
-        if given.way == "path":
+        if credentials.way == "path":
             scopes: tuple[Literal["read"], ...] = ("read",) if token.may("read") else ()
             return Bearer(msgspec.structs.replace(token, scopes=scopes), "")
-        return Bearer(token, form_of(given.secret))
+        return Bearer(token, form_of(credentials.secret))
 
     def refuse_more(self, address: str) -> None:
-        """Count a wrong token of this address; raises RefusedError when it was one too many."""
+        """Count a wrong token of this address. Raises RefusedError (429) over BAD_TOKENS_A_MINUTE."""
         wait = self._bad.wait_seconds(address)
         if wait:
-            words = "too many wrong tokens from this address"
-            raise RefusedError(429, words, headers={"Retry-After": str(wait)})
+            detail = "too many wrong tokens from this address"
+            raise RefusedError(429, detail, headers={"Retry-After": str(wait)})
 
 
 def form_of(secret: str) -> str:
-    """What a form of the holder carries: a page elsewhere can send our forms but cannot know this."""
+    """Return the CSRF value of a secret: a page of another site can send a form, but does not know it."""
     key = secret.encode("utf-8", "surrogatepass")
     return hmac.new(key, _FORM, hashlib.sha256).hexdigest()
 
 
 class BadTokens:
-    """Counts wrong tokens by address, within the last minute.
+    """Counts the wrong tokens of each address within the last minute. Safe to use from many threads.
 
-    Who has used up his tries hears so only for wrong tokens: behind a proxy all share one address, and a
-    stranger who guesses must not lock out the others. (A token has 256 random bits: nobody guesses one.)
-    Safe to use from many threads.
+    Over the limit only further wrong tokens are refused, because clients behind a proxy share one address. A
+    token has 256 random bits, so it cannot be guessed.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -148,14 +150,14 @@ class BadTokens:
         self._lock = threading.Lock()
 
     def wait_seconds(self, address: str) -> int:
-        """Counts one more; 0, or in how many seconds the address may try again."""
+        """Count one wrong token; return 0, or the seconds after which the address may try again."""
         with self._lock:
             return self._wait_seconds(address)
 
     def _wait_seconds(self, address: str) -> int:
         network, now = network_of(address), self._clock()
         tries = self._tries.pop(network, None) or deque(maxlen=BAD_TOKENS_A_MINUTE)
-        self._tries[network] = tries  # at the end: the last to be forgotten
+        self._tries[network] = tries  # at the end, to be removed last
         if len(self._tries) > _ADDRESSES:
             del self._tries[next(iter(self._tries))]
         while tries and now - tries[0] >= _MINUTE_SECONDS:

@@ -1,8 +1,8 @@
-/* A little help for hands on a keyboard. Every page works without it.
+/* Keyboard shortcuts. Every page works without this script.
 
-   j, k   to the next and the one before among the stories
-   /      into the search field
-   Copy   takes an id to the clipboard (the button is hidden where no script runs) */
+   j, k   next and previous story
+   /      search field
+   Copy   copies an id to the clipboard (the button is hidden without this script) */
 "use strict";
 
 const typing = (element) => element.closest("input, select, textarea, [contenteditable]") !== null;

@@ -1,5 +1,5 @@
-"""Webhooks: what is new about stories, sent to addresses that the operator typed.
+"""Webhooks: changes of stories, sent to configured addresses.
 
-`filling` looks at the stream of changes and puts deliveries into the outbox, `sending` takes them from there
-to one receiver, `running` gives each its thread. `body` is what is sent, `retry` when it is tried again.
+`dispatcher` reads the change stream and stores deliveries in the outbox. `sender` sends the deliveries of one
+webhook and schedules retries. `threads` runs both. `payload` encodes the body of a delivery.
 """

@@ -1,7 +1,8 @@
-"""Which changes a hook is told of: from the stream of changes into the outbox.
+"""Select the changes that a webhook receives and store them as deliveries in the outbox.
 
-A delivery is made of a change whose story fits the hook's query by then. Not told is what sorts far before
-our clock (an archive, a flood). That a story gave way is told to whoever was told of it, whatever the query.
+A change becomes a delivery if its story matches the query of the webhook at that time. Changes with a time
+far in the past (an archive, a flood) are skipped. When a story is merged into another one, every webhook that
+received a delivery about it is notified, whatever its query.
 """
 
 import datetime as dt
@@ -27,12 +28,12 @@ _PRUNE_EVERY = dt.timedelta(hours=1)
 
 
 class WebhookDispatcher:
-    """Fills the outbox. One at a time for a database: the process that is the writer of stories."""
+    """Fills the outbox. At most one may run for a database: in the process that is the writer."""
 
     def __init__(
         self,
         database: Database,
-        reading: DatabaseStoryReader,
+        reader: DatabaseStoryReader,
         webhooks: Sequence[Webhook],
         settings: PublishSettings,
         *,
@@ -40,93 +41,95 @@ class WebhookDispatcher:
         steady_days: float,
         now: Callable[[], dt.datetime],
     ) -> None:
-        """Nothing is forgotten before the clock has gone on for `steady_days` without a jump."""
+        """No delivery is deleted before the clock has run for `steady_days` without a jump."""
         self._database = database
-        self._reading = reading
+        self._reader = reader
         self._webhooks = {hook.name: hook for hook in webhooks}
         self._settings = settings
         self._tuning = tuning
         self._steady = dt.timedelta(days=steady_days)
         self._now = now
         self._pruned_at: dt.datetime | None = None
-        # A query asks the full-text index, which follows a moment after an article was placed.
-        self._asks_index = any(hook.query is not None and hook.query.query for hook in webhooks)
+        # A query reads the full-text index, which is updated shortly after an article was placed.
+        self._uses_index = any(hook.query is not None and hook.query.query for hook in webhooks)
 
     def sync_webhooks(self) -> None:
-        """Take over which hooks there are, at the start: before anything else is placed."""
+        """Store which webhooks are configured; to be called at the start, before any article is placed."""
         with self._database.write() as connection:
-            places = {name: hook.place for name, hook in self._webhooks.items()}
-            outbox.sync_webhooks(connection, places, change_stream.last_number(connection), self._now())
+            positions = {name: hook.place for name, hook in self._webhooks.items()}
+            outbox.sync_webhooks(connection, positions, change_stream.last_number(connection), self._now())
 
     def step(self) -> list[str] | None:
-        """Look at the next changes; returns the hooks that have deliveries now, None where none was new."""
+        """Process the next changes; return the webhooks with new deliveries, None if there was no change."""
         now = self._now()
         with self._database.read() as connection:
             forgotten_at = tombstones.newest(connection)
-            read_to = {
-                row.name: row.read_to
+            last_change_no = {
+                row.name: row.last_change_no
                 for row in outbox.webhooks(connection)
-                if row.is_on and row.name in self._webhooks
+                if row.is_configured and row.name in self._webhooks
             }
-            if not read_to:
+            if not last_change_no:
                 return None
-            indexed_to = index.indexed_to(connection) if self._asks_index else _ALL_INDEXED
+            indexed_to = index.indexed_to(connection) if self._uses_index else _ALL_INDEXED
             new = change_stream.following(
-                connection, min(read_to.values()), self._tuning.batch_changes, indexed_to=indexed_to
+                connection, min(last_change_no.values()), self._tuning.batch_changes, indexed_to=indexed_to
             )
             if not new:
                 return None
-            told = {
+            selected = {
                 name: self._changes_for(
                     connection, self._webhooks[name], [one for one in new if one.n > last], now
                 )
-                for name, last in read_to.items()
+                for name, last in last_change_no.items()
             }
-        new_deliveries = list(self._new_deliveries(told))
+        new_deliveries = list(self._new_deliveries(selected))
         last = new[-1].n
         with self._database.write() as connection:
             if tombstones.newest(connection) != forgotten_at:
-                return []  # what was read meanwhile may be gone: it is asked again
-            outbox.add(connection, new_deliveries, {name: max(last, n) for name, n in read_to.items()}, now)
-            for name in {one.hook for one in new_deliveries}:
-                outbox.keep_within(connection, name, self._tuning.waiting_most, now)
-        return sorted({one.hook for one in new_deliveries})
+                return []  # a story that was read may have been erased since: the next step reads it again
+            outbox.add(
+                connection, new_deliveries, {name: max(last, n) for name, n in last_change_no.items()}, now
+            )
+            for name in {one.webhook for one in new_deliveries}:
+                outbox.keep_within(connection, name, self._tuning.waiting_max, now)
+        return sorted({one.webhook for one in new_deliveries})
 
     def prune(self) -> None:
-        """Forget deliveries that ended long ago; does nothing where it did so within the hour."""
+        """Delete deliveries that ended long ago, at most once an hour."""
         now = self._now()
         if self._pruned_at is None or not dt.timedelta(0) <= now - self._pruned_at < _PRUNE_EVERY:
             with self._database.write() as connection:
                 if retention.is_steady(connection, now, self._steady):
-                    outbox.prune(connection, now - dt.timedelta(days=self._tuning.kept_days))
+                    outbox.prune(connection, now - dt.timedelta(days=self._tuning.outbox_days))
             self._pruned_at = now
 
     def _changes_for(
         self, connection: Connection, hook: Webhook, new: Sequence[Change], now: dt.datetime
     ) -> list[Change]:
-        """Those of the changes that the hook is told of."""
-        wanted = hook.wanted(now)
+        """Return the changes that the webhook receives."""
+        story_filter = hook.story_filter(now)
         ids = {one.story for one in new}
-        fits = ids if wanted is None else fitting(connection, wanted, ids)
-        gave_way = {other for one in new if one.kind != "split" for other in one.others}
-        known = outbox.already_sent(connection, hook.name, gave_way) if gave_way else set()
+        matches = ids if story_filter is None else fitting(connection, story_filter, ids)
+        merged_ids = {other for one in new if one.kind != "split" for other in one.others}
+        announced = outbox.already_sent(connection, hook.name, merged_ids) if merged_ids else set()
         return [
             one
             for one in new
-            if (one.story in fits and not self._is_old(one))
-            or (one.kind != "split" and known.intersection(one.others))
+            if (one.story in matches and not self._is_old(one))
+            or (one.kind != "split" and announced.intersection(one.others))
         ]
 
     def _is_old(self, one: Change) -> bool:
         return one.at - one.updated > dt.timedelta(hours=self._tuning.old_hours)
 
-    def _new_deliveries(self, told: dict[str, list[Change]]) -> Iterable[NewDelivery]:
-        stories = self._stories({one.story for some in told.values() for one in some})
-        for name, some in told.items():
-            for one in some:
+    def _new_deliveries(self, selected: dict[str, list[Change]]) -> Iterable[NewDelivery]:
+        stories = self._stories({one.story for changes in selected.values() for one in changes})
+        for name, changes in selected.items():
+            for one in changes:
                 if one.story in stories:
                     yield NewDelivery(
-                        hook=name,
+                        webhook=name,
                         change=one.n,
                         id=delivery_id(name, one),
                         story=one.was,
@@ -136,12 +139,12 @@ class WebhookDispatcher:
                     )
 
     def _stories(self, ids: set[str]) -> dict[str, StoryView]:
-        """The stories by these ids, also where one gave way since the changes were read."""
-        found = {story.id: story for story in self._reading.stories_by_id(tuple(sorted(ids)))}
+        """Return the stories by id; for a story that was merged meanwhile, its successor."""
+        found = {story.id: story for story in self._reader.stories_by_id(tuple(sorted(ids)))}
         for id_ in ids - set(found):
-            story = self._reading.story(id_)
+            story = self._reader.story(id_)
             if isinstance(story, StoryRedirect):
-                story = self._reading.story(story.to)
+                story = self._reader.story(story.to)
             if isinstance(story, StoryView):
                 found[id_] = story
         return found

@@ -1,7 +1,4 @@
-"""What a delivery says: the change and the story as it stands, bounded as for anybody (promise 9).
-
-A webhook as configured, and the constants of this room.
-"""
+"""The body of a delivery: the change and the current story, with excerpts only (see docs/webhooks.md)."""
 
 import datetime as dt
 import hashlib
@@ -13,33 +10,33 @@ from aggregator.config.webhooks import Webhook
 from aggregator.model.core import ArticleView, StoryView
 from aggregator.model.read_model import Change, ChangeKind
 from aggregator.web.excerpts import count_words, first_words, for_reader
-from aggregator.web.sanitise import without_bidi
+from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
 from aggregator.web.story_json import StoryJson, story_in_list
 
 
 class WebhookTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `hooks` of config/tuning.yaml."""
+    """Section `webhooks` of config/tuning.yaml, which states units and origins."""
 
     old_hours: float
     deadline_seconds: float
-    answer_cap_bytes: int
+    response_cap_bytes: int
     batch_changes: int
-    articles_most: int
+    articles_max: int
     body_cap_bytes: int
     retry_first_seconds: float
     retry_factor: float
-    retry_most_seconds: float
+    retry_max_seconds: float
     retry_jitter: float
     give_up_hours: float
-    pause_most_seconds: float
+    pause_max_seconds: float
     recovered_after: int
-    waiting_most: int
-    kept_days: float
+    waiting_max: int
+    outbox_days: float
 
 
 class NewArticleJson(msgspec.Struct, frozen=True, kw_only=True):
-    """The article that came; `lead` is as much of its beginning as may be shown."""
+    """The new article; `lead` is its beginning, within the excerpt limit."""
 
     id: str
     outlet: str | None
@@ -51,7 +48,7 @@ class NewArticleJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeJson(msgspec.Struct, frozen=True, kw_only=True):
-    """What is new. `title_before` is null where the headline stayed; `others` are ids of stories."""
+    """A change. `title_before` is null if the headline did not change; `others` are ids of stories."""
 
     n: int
     kind: ChangeKind
@@ -65,7 +62,7 @@ class ChangeJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataJson(msgspec.Struct, frozen=True, kw_only=True):
-    """`articles_left_out`: older articles of the story that this delivery does not list."""
+    """The change and the story; `articles_left_out` counts older articles that are not listed."""
 
     hook: str
     query: str | None
@@ -91,7 +88,7 @@ class TrialDataJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrialJson(msgspec.Struct, frozen=True, kw_only=True):
-    """`aggregator webhooks test` sends it."""
+    """The body that `aggregator webhooks test` sends."""
 
     timestamp: dt.datetime
     data: TrialDataJson
@@ -99,60 +96,60 @@ class TrialJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def delivery_id(hook: str, change: Change) -> str:
-    """The id of the delivery: the same whenever the same change is decided and written again.
+    """Return the id of the delivery: the same if the same change is decided and stored again.
 
-    So it holds no clock: after a power cut the last decisions may be made once more.
+    It contains no time of this machine, because the last decisions may be repeated after a power failure.
     """
     article = change.article.id if change.article else ""
-    said = f"{hook}\0{change.n}\0{change.was}\0{change.kind}\0{article}"
-    return "msg_" + hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
+    identity = f"{hook}\0{change.n}\0{change.was}\0{change.kind}\0{article}"
+    return "msg_" + hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
 
 def delivery_body(
     hook: Webhook, change: Change, story: StoryView, settings: PublishSettings, tuning: WebhookTuning
 ) -> bytes:
-    """JSON of at most `body_cap_bytes`: older articles are left out until it fits."""
-    told, shown = _bounded(change, story, settings.excerpt_words)
-    listed = tuning.articles_most
+    """Return JSON of at most `body_cap_bytes`; older articles are left out until it fits."""
+    bounded_change, shown = _bounded(change, story, settings.excerpt_words)
+    listed = tuning.articles_max
     while True:
-        body = without_bidi(msgspec.json.encode(_delivery(hook, told, shown, settings, listed)))
+        body = encode_json(_delivery(hook, bounded_change, shown, settings, listed))
         if len(body) <= tuning.body_cap_bytes or listed == 0:
             return body
         listed //= 2
 
 
 def trial_body(hook: Webhook, now: dt.datetime) -> bytes:
-    """A body that says nothing but that the way is open."""
+    """Return the body of a test delivery."""
     data = TrialDataJson(hook=hook.name, query=hook.query.name if hook.query else None)
-    return msgspec.json.encode(TrialJson(timestamp=_utc(now), data=data))
+    return encode_json(TrialJson(timestamp=_utc(now), data=data))
 
 
 def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, StoryView]:
-    """Both, within `words` of any article.
+    """Return the change and the story with at most `words` words of any article.
 
-    A headline that no article of the story carries any more may be a former one of any of them, so it counts
+    A headline that is not the current title of an article may be a former title of any of them, so it counts
     for all.
     """
-    carried = {article.title for article in story.articles}
+    current_titles = {article.title for article in story.articles}
     headlines = dict.fromkeys(filter(None, (story.title, change.title, change.title_before)))
-    room, cut = words, {}
+    left, cut = words, {}
     for title in headlines:
-        if title not in carried:
-            cut[title] = first_words(title, room) if room else ""
-            room -= min(room, count_words(title))
+        if title not in current_titles:
+            cut[title] = first_words(title, left) if left else ""
+            left -= min(left, count_words(title))
     for title in headlines:
-        cut.setdefault(title, first_words(title, room) if room else "")
-    told = msgspec.structs.replace(
+        cut.setdefault(title, first_words(title, left) if left else "")
+    bounded_change = msgspec.structs.replace(
         change, title=cut.get(change.title, ""), title_before=cut.get(change.title_before or "")
     )
-    bounded = for_reader(msgspec.structs.replace(story, title=""), None, "excerpt", room)[0]
-    return told, msgspec.structs.replace(bounded, title=cut.get(story.title, ""))
+    bounded = for_reader(msgspec.structs.replace(story, title=""), None, "excerpt", left)[0]
+    return bounded_change, msgspec.structs.replace(bounded, title=cut.get(story.title, ""))
 
 
 def _delivery(
     hook: Webhook, change: Change, story: StoryView, settings: PublishSettings, listed: int
 ) -> DeliveryJson:
-    newest = sorted(story.articles, key=lambda one: (one.effective, one.id))[-listed:] if listed else []
+    newest = sorted(story.articles, key=lambda one: (one.effective_at, one.id))[-listed:] if listed else []
     shown = msgspec.structs.replace(story, articles=tuple(newest))
     return DeliveryJson(
         type=f"story.{change.kind}",
@@ -169,8 +166,8 @@ def _delivery(
 
 
 def _change(change: Change, story: StoryView) -> ChangeJson:
-    came = change.article
-    article = None if came is None else next((one for one in story.articles if one.id == came.id), None)
+    new = change.article
+    article = None if new is None else next((one for one in story.articles if one.id == new.id), None)
     values: dict[str, Any] = {
         name: getattr(change, name)
         for name in ("n", "kind", "title", "title_before", "report_count", "others")

@@ -1,33 +1,42 @@
-"""The threads of the webhooks: one fills the outbox, and each hook has one that sends.
+"""The threads of the webhooks: one fills the outbox, and each webhook has one that sends.
 
-So a receiver that hangs holds up its own deliveries and nothing else. A stop breaks off what is under way; it
-is sent again, with the same id, at the next start.
+A receiver that hangs delays its own deliveries only. A stop cancels a running request; the delivery is sent
+again, with the same id, after the next start.
 """
 
+import datetime as dt
 import logging
 import threading
 import time
 from collections.abc import Callable
 
+from aggregator.config.settings import Config
+from aggregator.config.webhooks import webhooks_from
 from aggregator.model.errors import AggregatorError
 from aggregator.pipeline.workers.thread_pool import is_left_behind
+from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.webhook_post import WebhookPoster
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
+from aggregator.web.webhooks.payload import WebhookTuning
 from aggregator.web.webhooks.sender import WebhookSender
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0  # between two looks at the stream, unless woken: another process may have placed something
-REST_SECONDS = 10.0  # after the database refused
-IDLE_SECONDS = 30.0  # at most between two looks at an outbox: `aggregator webhooks resume` wakes nobody
+POLL_SECONDS = (
+    1.0  # between two reads of the change stream, unless woken; another process may have placed articles
+)
+REST_SECONDS = 10.0  # back-off after an error of the database
+IDLE_SECONDS = 30.0  # the longest time between two reads of an outbox; `webhooks resume` wakes no thread
 
 
 class WebhookThreads:
-    """Runs them until `stop`.
+    """Runs the threads until `stop`.
 
-    `is_writer` says whether this process is the one that writes stories: another one sends nothing.
-    `heartbeat` is
-    called while filling gets on, `failed` with what no thread survives.
+    `is_writer` returns whether this process is the writer; other processes send nothing. `heartbeat` is
+    called while the dispatcher makes progress, `failed` with an exception that ended a thread.
     """
 
     def __init__(
@@ -55,43 +64,43 @@ class WebhookThreads:
         ]
 
     def sync_webhooks(self) -> None:
-        """Take over which hooks there are, as the writer, before anything is placed.
+        """Store which webhooks are configured; the writer calls it before it places articles.
 
-        New ones are told what happens from now on.
+        A new webhook receives the changes from now on.
         """
         self._dispatcher.sync_webhooks()
 
     def start(self) -> None:
-        """Begin, where there is any hook."""
+        """Start the threads if a webhook is configured."""
         if self._senders:
             self._heartbeat()
             for thread in self._threads:
                 thread.start()
 
     def wake(self) -> None:
-        """Something was placed."""
+        """Wake the dispatcher because articles were placed."""
         self._changed.set()
 
     def stop(self) -> None:
-        """Ask all threads to end; requests under way are broken off."""
+        """Ask all threads to end, and cancel running requests."""
         self._stopping.set()
         self._poster.close()
         for event in (self._changed, *self._filled.values()):
             event.set()
 
     def join(self, seconds: float) -> int:
-        """Wait so long for them; returns how many did not end."""
+        """Wait up to `seconds` for the threads; return how many did not end."""
         deadline = time.monotonic() + seconds
         return sum(is_left_behind(thread, deadline - time.monotonic()) for thread in self._threads)
 
     def _fill(self) -> None:
         def step() -> float:
             self._changed.clear()
-            told = self._dispatcher.step()
-            for name in told or ():
+            filled = self._dispatcher.step()
+            for name in filled or ():
                 self._filled[name].set()
             self._dispatcher.prune()
-            return POLL_SECONDS if told is None else 0.0
+            return POLL_SECONDS if filled is None else 0.0
 
         self._run("webhooks", step, self._changed)
 
@@ -108,26 +117,72 @@ class WebhookThreads:
     def _run(
         self, name: str, step: Callable[[], float], event: threading.Event, *, hook: str | None = None
     ) -> None:
-        """`step` again and again, waiting for `event` or for the seconds that it asks for."""
+        """Call `step` repeatedly; between calls wait for `event` or for the seconds that it returned."""
         try:
             while not self._stopping.is_set():
-                self._live()
+                self._send_heartbeat()
                 try:
                     event.wait(step() if self._is_writer() else POLL_SECONDS)
                 except AggregatorError as error:
                     if not self._stopping.is_set():
-                        words = "%s rests for %.0f s: %s"
-                        log.error(words, name, REST_SECONDS, error, extra={"hook": hook})  # noqa: TRY400
-                        self._rest()
-        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
+                        log.error(  # noqa: TRY400
+                            "%s: paused for %.0f s: %s", name, REST_SECONDS, error,
+                            extra={"event": "webhook_paused", "webhook": hook},
+                        )  # fmt: skip
+                        self._back_off()
+        except BaseException as error:  # noqa: BLE001 - passed to the main thread, which raises it
             self._failed(error)
 
-    def _rest(self) -> None:
-        """With heartbeats: a database in trouble is no thread that hangs."""
+    def _back_off(self) -> None:
+        """Wait with heartbeats, because a thread that waits for the database does not hang."""
         until = time.monotonic() + REST_SECONDS
         while time.monotonic() < until and not self._stopping.wait(1.0):
-            self._live()
+            self._send_heartbeat()
 
-    def _live(self) -> None:
+    def _send_heartbeat(self) -> None:
         if threading.current_thread() is self._threads[0]:
             self._heartbeat()
+
+
+# --- create the threads and the HTTP client of the webhooks from the configuration -------------------------
+
+
+def poster_of(config: Config, now: Callable[[], dt.datetime]) -> WebhookPoster:
+    """Return the HTTP client of webhooks with the configured networks and limits."""
+    tuning = config.effective_tuning.section("webhooks", WebhookTuning)
+    return WebhookPoster(
+        ClientSettings(contact=config.fetch.contact, allow_private=config.fetch.allow_private),
+        config.effective_tuning,
+        deadline_seconds=tuning.deadline_seconds,
+        response_cap_bytes=tuning.response_cap_bytes,
+        now=now,
+    )
+
+
+def webhook_threads(
+    config: Config,
+    settings: PublishSettings,
+    database: Database,
+    now: Callable[[], dt.datetime],
+    *,
+    is_writer: Callable[[], bool],
+    heartbeat: Callable[[], None],
+    failed: Callable[[BaseException], None],
+) -> WebhookThreads:
+    """Return the threads of the configured webhooks, not started. Raises ConfigError for a bad webhook."""
+    webhooks, tuning = webhooks_from(config), config.effective_tuning.section("webhooks", WebhookTuning)
+    reader = DatabaseStoryReader(database, config.effective_tuning)
+    steady_days: float = config.effective_tuning.values("retention")["steady_days"]
+    dispatcher = WebhookDispatcher(
+        database, reader, webhooks, settings, tuning=tuning, steady_days=steady_days, now=now
+    )
+    poster = poster_of(config, now)
+    senders = {
+        webhook.name: WebhookSender(
+            database, webhook, poster, tuning=tuning, steady_days=steady_days, now=now
+        )
+        for webhook in webhooks
+    }
+    return WebhookThreads(
+        dispatcher, senders, poster, is_writer=is_writer, heartbeat=heartbeat, failed=failed
+    )
